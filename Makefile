@@ -4,6 +4,7 @@ BIN := .venv/bin
 CITIZENS ?= 1000
 RATE ?= 80
 TOOLS := .local/publication
+ASSETS := .local/newsroom-assets
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo up test check lint types imports format lock smoke browser-test asyncapi-test publication-test sbom audit release faults clean
@@ -24,8 +25,12 @@ venv: .venv/installed  ## the virtual environment, from hash-pinned packages
 demo: venv  ## the main job from nothing, with figures (CITIZENS=1000 RATE=80 KILL=1)
 	@$(BIN)/kreisfunk demo --citizens $(CITIZENS) --rate $(RATE) $(if $(filter-out 0,$(KILL)),--kill)
 
-up: venv  ## the whole system until Ctrl-C, with phones in the browser
+up: venv $(ASSETS)/kern.min.css  ## the whole system until Ctrl-C, with phones in the browser
 	@$(BIN)/kreisfunk up --rate $(RATE)
+
+$(ASSETS)/kern.min.css: deploy/kern/package-lock.json
+	@echo "- fetching the design system of the newsroom (once)"
+	@PYTHON=$(PYTHON) deploy/kern/install.sh $(ASSETS) .local/npm
 
 test: venv  ## all tests, on servers of their own; last, and alone, those that measure time
 	@tally=$$(mktemp) && trap 'rm -f "$$tally"' EXIT && ended=0; \
@@ -52,8 +57,10 @@ format: venv  ## let ruff format
 smoke: venv  ## the main job on docker compose (needs a container engine)
 	@KREISFUNK_TEST_COMPOSE=1 $(BIN)/pytest tests/e2e/compose
 
-browser-test: venv  ## the phones in a real browser (Debian's Chromium; as root it is installed)
+browser-test: venv $(ASSETS)/kern.min.css  ## phones and newsroom in a real browser (needs npm; Debian's Chromium, as root it is installed)
 	@test -x /usr/bin/chromium || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || { echo "Install Chromium (Debian: apt-get install chromium) and try again."; exit 1; }
+	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }
+	@npm ci --prefix tests/e2e/browser/newsroom --ignore-scripts --no-audit --no-fund --silent
 	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest tests/e2e/browser
 
 asyncapi-test: venv  ## the AsyncAPI document by AsyncAPI's own schema (needs npm)
@@ -83,6 +90,7 @@ lock: venv  ## pin the dependencies again (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.lock
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 tests/contract/publication/tools.in -o tests/contract/publication/tools.lock
+	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 deploy/kern/npm.in -o deploy/kern/npm.lock
 
 clean:  ## what was made here: environment, servers' data, caches
 	@rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -48,6 +48,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "notices": LazyCommand(
         PUBLISHING, "cli.operate.notices", "app", "Meldungen: wer sie erhalten hat, und wie sie ankommen."
     ),
+    "newsroom": LazyCommand(
+        PUBLISHING, "cli.newsroom.command", "app", "The newsroom: who may write and approve notices there."
+    ),
     "feeds": LazyCommand(
         PUBLISHING,
         "cli.feeds.command",

@@ -11,13 +11,14 @@ from deploy.local.errors import LocalError
 from deploy.paths import ROOT
 
 if TYPE_CHECKING:
+    from cli.newsroom.accounts import FirstPassword
     from deploy.local.stack import Stack
 
 DEFAULT_FOLDER = Path(".local/up")
 DEFAULT_COUNTY = "deploy/config/county.toml"
 COUNTY = ROOT / DEFAULT_COUNTY
-# Ports of phones, webhook and notices API, the same as with containers; taken ones are replaced.
-PORTS = (8090, 8080, 8081)
+# Ports of phones, webhook, notices API, newsroom and archive, the same as with containers; taken ones are replaced.
+PORTS = (8090, 8080, 8081, 8082, 8083)
 PHONE_COUNT = 3
 
 
@@ -44,21 +45,37 @@ async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, coun
     async with run_stack(
         folder,
         dispatchers=dispatchers,
+        newsrooms=1,
         messages_per_second=rate,
         county=county,
         settings={"simulator": phones},
         ports=PORTS,
         progress=_print_step,
     ) as stack:
-        _print_addresses(stack)
+        _print_addresses(stack, await _create_first_accounts(stack))
         await asyncio.Event().wait()
 
 
-def _print_addresses(stack: "Stack") -> None:
+async def _create_first_accounts(stack: "Stack") -> "list[FirstPassword]":
+    from cli.newsroom.accounts import add_first_accounts
+    from cli.newsroom.settings import Settings
+    from cli.stacks import use_environment
+    from shared.runtime.settings import read_settings
+
+    with use_environment(stack.users):
+        settings = read_settings(Settings)
+    return await add_first_accounts(settings)
+
+
+def _print_addresses(stack: "Stack", passwords: "list[FirstPassword]") -> None:
     say("")
     say(f"Phones:   {stack.phones_url}")
     say(f"Webhook:  {stack.ingress_url}/webhook")
     say(f"Notices:  {stack.notices_api_url}/notices")
+    say(f"Newsroom: {stack.newsroom_url}")
+    for first in passwords:
+        say(f"          log in as {first.login} with {first.password} (shown this once)")
+    say(f"Archive:  {stack.archive_url}")
     for name, url in stack.metrics_urls.items():
         say(f"Metrics:  {url}  ({name})")
     say("")

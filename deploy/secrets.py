@@ -21,6 +21,11 @@ LOGIN_PASSWORDS = "admin/kreisfunk_login_passwords"
 APP_SECRETS = "ingress/kreisfunk_app_secrets"
 TOKENS = "tokens/tokens.json"  # hashes, rewritten by `kreisfunk tokens`
 NOTICES_API_TOKEN = "pressestelle/kreisfunk_notices_api_token"  # noqa: S105 (the path of its file)
+# Tokens of the systems that publish over HTTP, by the system.
+API_TOKENS: Mapping[str, str] = {
+    "pressestelle": NOTICES_API_TOKEN,
+    "redaktion": "newsroom/kreisfunk_notices_api_token",
+}
 
 
 def generate_password(random: Random) -> str:
@@ -80,12 +85,15 @@ SECRETS = (
     Secret(("notices/kreisfunk_broker_password",), login="notices"),
     Secret(("subscriptions/kreisfunk_broker_password",), login="subscriptions"),
     Secret(("dispatcher/kreisfunk_broker_password",), login="dispatcher"),
+    Secret(("newsroom/kreisfunk_broker_password",), login="newsroom"),
+    Secret(("newsroom/kreisfunk_newsroom_keys",), generate_key_ring),
     Secret(("quarantine/kreisfunk_broker_password",), login="quarantine"),
     Secret(("pressestelle/kreisfunk_broker_password",), login="pressestelle"),
     Secret(("feeds/kreisfunk_broker_password",), login="feeds"),
-    Secret((NOTICES_API_TOKEN,), generate_api_token),
+    *(Secret((file,), generate_api_token) for file in API_TOKENS.values()),
     Secret(("subscriptions/kreisfunk_database_password",), login="kreisfunk_subscriptions"),
     Secret(("dispatcher/kreisfunk_database_password",), login="kreisfunk_dispatcher"),
+    Secret(("newsroom/kreisfunk_database_password", "users/kreisfunk_database_password"), login="kreisfunk_newsroom"),
     Secret(("rotation/kreisfunk_database_password",), login="kreisfunk_rotation"),
     Secret(("monitor/kreisfunk_database_password",), login="kreisfunk_monitor"),
     Secret(("operator/kreisfunk_database_password",), login="kreisfunk_operator"),
@@ -125,9 +133,9 @@ def create_secrets(folder: Path, owner: int | None = None) -> list[Path]:
         inner.mkdir(parents=True, exist_ok=True, mode=0o700)
     for file, value in missing.items():
         write_secret(folder / file, value)
-    if NOTICES_API_TOKEN in missing:
-        system = PurePosixPath(NOTICES_API_TOKEN).parts[0]
-        add_token(folder / TOKENS, missing[NOTICES_API_TOKEN], identifier=system, system=system, now=system_clock())
+    for system, file in API_TOKENS.items():
+        if file in missing:
+            add_token(folder / TOKENS, missing[file], identifier=system, system=system, now=system_clock())
     for path, mode in _list_modes(folder):
         _restrict(path, mode, owner)
     return [folder / file for file in missing]

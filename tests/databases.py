@@ -15,6 +15,7 @@ SERVICES = Path(__file__).parents[1] / "services"
 ROLES = (
     "kreisfunk_subscriptions",
     "kreisfunk_dispatcher",
+    "kreisfunk_newsroom",
     "kreisfunk_monitor",
     "kreisfunk_operator",
     "kreisfunk_rotation",

@@ -19,9 +19,8 @@ from cli.publish.settings import Settings as Publisher
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
-from services.subscriptions.settings import Settings as Subscriptions
 from shared.notices.config import ConfigurationError, read_configuration
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import DatabaseSettings, ServiceSettings
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces answers there
 KnownSettings = Mapping[str, BaseSettings]
@@ -80,7 +79,7 @@ def _build_database_checks(known: KnownSettings) -> Iterator[Check]:
 
 def _get_database_access(settings: BaseSettings) -> tuple[str, str | None] | None:
     match settings:
-        case Dispatcher() | Subscriptions() | Admin():
+        case DatabaseSettings() | Admin():
             password = settings.database_password
             return settings.database_url, password.get_secret_value() if password else None
         case _:

@@ -9,7 +9,7 @@ from cli.options import Json
 from deploy.paths import ROOT
 
 DEFAULT_COUNTY, DEFAULT_TEMPLATES = "deploy/config/county.toml", "deploy/config/templates.json"
-SERVICES = ("ingress", "notices", "subscriptions", "dispatcher", "pressestelle", "admin")
+SERVICES = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom", "pressestelle", "admin")
 
 
 def doctor(

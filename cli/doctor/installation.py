@@ -58,6 +58,7 @@ def build_from_stack(stack: RunningStack) -> Installation:
                 around, internal_port=ports["subscriptions-1"]
             ),
             "dispatcher": environments.build_dispatcher_environment(around, internal_port=ports["dispatcher-1"]),
+            **_build_newsroom(around, ports),
             "admin": environments.build_migrate_environment(around),
             "pressestelle": environments.build_publisher_environment(around),
         },
@@ -66,6 +67,14 @@ def build_from_stack(stack: RunningStack) -> Installation:
         business_account=BUSINESS_ACCOUNT_ID,
         county_file=around.county_file,
     )
+
+
+def _build_newsroom(around: StackEnvironment, ports: Mapping[str, int]) -> dict[str, Environment]:
+    """Return the environment of the newsroom; a stack may have none."""
+    internal_port = ports.get("newsroom-1")
+    if internal_port is None:
+        return {}
+    return {"newsroom": environments.build_newsroom_environment(around, internal_port=internal_port)}
 
 
 def _build_stack_environment(stack: RunningStack) -> StackEnvironment:
@@ -80,6 +89,8 @@ def _build_stack_environment(stack: RunningStack) -> StackEnvironment:
         ingress_port=_parse_port(addresses.ingress_url),
         notices_api_port=_parse_port(addresses.notices_api_url),
         messages_per_second=80,
+        newsroom_port=_parse_port(addresses.newsroom_url),
+        archive_port=_parse_port(addresses.archive_url),
         county_file=Path(addresses.tokens["KREISFUNK_COUNTY_FILE"]),
     )
 

@@ -10,6 +10,7 @@ from cli.publish.settings import Settings as Publisher
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.notices.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress
+from services.newsroom.settings import Settings as Newsroom
 from services.subscriptions.settings import Settings as Subscriptions
 
 
@@ -27,6 +28,7 @@ PROCESS_KINDS: Mapping[str, ProcessKind] = {
     "notices": ProcessKind(settings=Notices, login="notices"),
     "subscriptions": ProcessKind(settings=Subscriptions, login="subscriptions", role="kreisfunk_subscriptions"),
     "dispatcher": ProcessKind(settings=Dispatcher, login="dispatcher", role="kreisfunk_dispatcher"),
+    "newsroom": ProcessKind(settings=Newsroom, login="newsroom", role="kreisfunk_newsroom"),
     "pressestelle": ProcessKind(settings=Publisher, login="pressestelle"),
     "admin": ProcessKind(settings=Admin, login="kreisfunk_admin", role="kreisfunk_owner"),
 }

@@ -10,7 +10,7 @@ import services
 from cli.migrate.settings import Settings
 from shared.database.migrations import migrate
 
-SCHEMAS = ("subscriptions", "dispatcher")
+SCHEMAS = ("subscriptions", "dispatcher", "newsroom")
 ROLE_PREFIX = "kreisfunk_"
 # PostgreSQL grants these to every role by default: places for data that no retention rule covers.
 RESTRICTIONS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deploy.local.names import ADMIN, DATABASE, OWNER
 from deploy.local.ports import LOOPBACK
-from deploy.paths import CONFIG
+from deploy.paths import CONFIG, NEWSROOM_ASSETS
 from deploy.secrets import TOKENS
 
 PHONE_NUMBER_ID = "700800900100200"
@@ -33,6 +33,8 @@ class StackEnvironment:
     ingress_port: int
     notices_api_port: int
     messages_per_second: int
+    newsroom_port: int = 0
+    archive_port: int = 0
     county_file: Path = CONFIG / "county.toml"
     proxied: Mapping[str, "StackEnvironment"] = field(default_factory=dict)
 
@@ -48,6 +50,16 @@ class StackEnvironment:
     @property
     def notices_api_url(self) -> str:
         return f"http://{LOOPBACK}:{self.notices_api_port}"
+
+    @property
+    def newsroom_url(self) -> str:
+        """Return the URL of the newsroom; empty if the stack has none."""
+        return f"http://{LOOPBACK}:{self.newsroom_port}" if self.newsroom_port else ""
+
+    @property
+    def archive_url(self) -> str:
+        """Return the URL of the public archive; empty if the stack has none."""
+        return f"http://{LOOPBACK}:{self.archive_port}" if self.archive_port else ""
 
     @property
     def simulator_url(self) -> str:
@@ -97,6 +109,25 @@ def build_dispatcher_environment(stack: StackEnvironment, *, internal_port: int)
         "KREISFUNK_GRAPH_VERSION": "v26.0",
         "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
         "KREISFUNK_MESSAGES_PER_SECOND": str(stack.messages_per_second),
+    }
+
+
+def build_newsroom_environment(stack: StackEnvironment, *, internal_port: int) -> Environment:
+    return {
+        **_build_service_environment(stack, "newsroom", internal_port),
+        "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_newsroom"),
+        "KREISFUNK_COUNTY_FILE": str(stack.county_file),
+        "KREISFUNK_NOTICES_API_URL": stack.notices_api_url,
+        "KREISFUNK_NEWSROOM_HOST": LOOPBACK,
+        "KREISFUNK_NEWSROOM_PORT": str(stack.newsroom_port),
+        "KREISFUNK_NEWSROOM_URL": stack.newsroom_url,
+        "KREISFUNK_NEWSROOM_ASSETS": str(NEWSROOM_ASSETS),
+        "KREISFUNK_NEWSROOM_RULES_FILE": str(CONFIG / "newsroom.toml"),
+        "KREISFUNK_TEMPLATES_FILE": str(CONFIG / "templates.json"),
+        "KREISFUNK_ARCHIVE_HOST": LOOPBACK,
+        "KREISFUNK_ARCHIVE_PORT": str(stack.archive_port),
+        "KREISFUNK_ARCHIVE_URL": stack.archive_url,
+        "KREISFUNK_ARCHIVE_PHONE": f"+{DISPLAY_PHONE_NUMBER}",
     }
 
 
@@ -167,6 +198,14 @@ def build_operator_environment(stack: StackEnvironment) -> Environment:
     return {
         "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_operator"),
         "KREISFUNK_SECRETS_DIR": str(stack.secrets / "operator"),
+    }
+
+
+def build_users_environment(stack: StackEnvironment) -> Environment:
+    """Return the variables that `kreisfunk newsroom users` needs on top of the user's own environment."""
+    return {
+        "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_newsroom"),
+        "KREISFUNK_SECRETS_DIR": str(stack.secrets / "users"),
     }
 
 

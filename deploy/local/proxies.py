@@ -13,6 +13,7 @@ DATABASE, BROKER, GRAPH, INGRESS = "database", "broker", "graph", "ingress"
 PEERS: Mapping[str, tuple[str, ...]] = {
     "dispatcher": (DATABASE, BROKER, GRAPH),
     "subscriptions": (DATABASE, BROKER),
+    "newsroom": (DATABASE, BROKER),
     "ingress": (BROKER,),
     "notices": (BROKER,),
     "simulator": (INGRESS,),

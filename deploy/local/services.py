@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from deploy.local import environments
@@ -24,11 +25,13 @@ class ReplicaCounts:
     notices: int = 1
     subscriptions: int = 1
     dispatchers: int = 2
+    newsrooms: int = 0
 
     @property
     def ports(self) -> int:
-        """Number of ports needed: one for the simulator, two for each listening replica, one for each other."""
-        return 1 + 2 * (self.ingresses + self.notices) + self.subscriptions + self.dispatchers
+        """Number of ports needed: one for the simulator, one for each replica, one more for each port it listens on."""
+        replicas = self.ingresses + self.notices + self.subscriptions + self.dispatchers + self.newsrooms
+        return 1 + replicas + self.ingresses + self.notices + 2 * self.newsrooms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class Ports:
     simulator: int
     ingresses: list[int]
     notices: list[int]
+    newsrooms: list[int]
+    archives: list[int]
     internal: dict[str, int]
 
     @property
@@ -55,11 +60,17 @@ def assign_ports(numbers: ReplicaCounts, free: list[int]) -> Ports:
         *list_process_names("notices", numbers.notices),
         *list_process_names("subscriptions", numbers.subscriptions),
         *list_process_names("dispatcher", numbers.dispatchers),
+        *list_process_names("newsroom", numbers.newsrooms),
     )
-    simulator, *rest = free
-    ingresses, rest = rest[: numbers.ingresses], rest[numbers.ingresses :]
-    doors, rest = rest[: numbers.notices], rest[numbers.notices :]
-    return Ports(simulator=simulator, ingresses=ingresses, notices=doors, internal=dict(zip(names, rest, strict=True)))
+    remaining = iter(free)
+    return Ports(
+        simulator=next(remaining),
+        ingresses=list(islice(remaining, numbers.ingresses)),
+        notices=list(islice(remaining, numbers.notices)),
+        newsrooms=list(islice(remaining, numbers.newsrooms)),
+        archives=list(islice(remaining, numbers.newsrooms)),
+        internal=dict(zip(names, remaining, strict=True)),
+    )
 
 
 def build_services(stack: StackEnvironment, ports: Ports, logs: Path, settings: Settings) -> Iterator[Service]:
@@ -90,6 +101,8 @@ def _build_environment(
         )
     if kind == "subscriptions":
         return environments.build_subscriptions_environment(stack, internal_port=internal_port)
+    if kind == "newsroom":
+        return environments.build_newsroom_environment(stack, internal_port=internal_port)
     return environments.build_dispatcher_environment(stack, internal_port=internal_port)
 
 

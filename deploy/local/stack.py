@@ -17,6 +17,7 @@ from deploy.local.environments import (
     build_quarantine_environment,
     build_systems_environment,
     build_tokens_environment,
+    build_users_environment,
     filter_inherited,
 )
 from deploy.local.names import DATABASE
@@ -63,6 +64,7 @@ async def run_stack(
     dispatchers: int = 2,
     subscriptions: int = 1,
     ingresses: int = 1,
+    newsrooms: int = 0,
     messages_per_second: int = 80,
     fresh: bool = False,
     settings: Settings | None = None,
@@ -78,9 +80,11 @@ async def run_stack(
     `folder` (`.local/<name>`) keeps data and secrets for the next run; `fresh` removes them first. `settings` adds
     variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`. With `proxied` our
     processes connect through proxies in this process, which can make connections fail. `county` is the county's file;
-    `ports` are used for phones, webhook and notices API, in this order, if they are free.
+    `ports` are used for phones, webhook, notices API, newsroom and archive, in this order, if they are free.
     """
-    numbers = ReplicaCounts(ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers)
+    numbers = ReplicaCounts(
+        ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers, newsrooms=newsrooms
+    )
     starting = _StackStarter(
         folder=_make_absolute(folder),
         numbers=numbers,
@@ -173,6 +177,8 @@ class _StackStarter:
             ingress_port=ports.ingresses[0],
             notices_api_port=ports.notices[0],
             messages_per_second=self.messages_per_second,
+            newsroom_port=next(iter(ports.newsrooms), 0),
+            archive_port=next(iter(ports.archives), 0),
             county_file=self.county,
         )
 
@@ -188,6 +194,8 @@ class _StackStarter:
             ingress_url=f"http://{LOOPBACK}:{ports.ingresses[0]}",
             ingress_urls=[f"http://{LOOPBACK}:{port}" for port in ports.ingresses],
             notices_api_url=stack.notices_api_url,
+            newsroom_url=stack.newsroom_url,
+            archive_url=stack.archive_url,
             metrics_urls={**ports.metrics_urls, "rabbitmq": rabbitmq.metrics_url},
             broker_url=rabbitmq.url,
             broker_api_url=rabbitmq.api_url,
@@ -199,6 +207,7 @@ class _StackStarter:
             quarantine=build_quarantine_environment(stack),
             tokens=build_tokens_environment(stack),
             systems=build_systems_environment(stack),
+            users=build_users_environment(stack),
         )
 
     def _read_secret(self, file: str) -> str:

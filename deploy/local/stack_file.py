@@ -18,7 +18,7 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, kw_only=True)
 class StackAddresses:
-    """Addresses of a running stack. The last six fields are environments of commands, with exactly what each needs."""
+    """Addresses of a running stack. The last seven fields are environments of commands, with just what each needs."""
 
     simulator_url: str
     phones_url: str = field(repr=False)
@@ -26,6 +26,8 @@ class StackAddresses:
     ingress_url: str
     ingress_urls: list[str]
     notices_api_url: str
+    newsroom_url: str
+    archive_url: str
     metrics_urls: dict[str, str]
     broker_url: str = field(repr=False)
     broker_api_url: str
@@ -37,6 +39,7 @@ class StackAddresses:
     quarantine: dict[str, str]
     tokens: dict[str, str]
     systems: dict[str, str]
+    users: dict[str, str]
 
 
 @contextmanager

@@ -57,6 +57,7 @@ SERVICES: Mapping[str, Permission] = {
     ),
     "subscriptions": _build_service_permission("subscriptions", [topology.DISPATCH, topology.EVENTS]),
     "dispatcher": _build_service_permission("dispatcher", [topology.EVENTS]),
+    "newsroom": _build_service_permission("newsroom", []),
     "quarantine": Permission(
         configure="^$", write=_match_only([topology.INBOUND]), read=_match_only(topology.QUARANTINES)
     ),

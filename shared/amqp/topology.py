@@ -28,7 +28,7 @@ class Queue:
 
     `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses messages beyond that. One
     with `max_dead_letters` keeps only the newest dead letters, at most `max_bytes` of them, since outsiders may cause
-    some.
+    some. One that `drops_oldest` refuses nothing: nobody waits for its owner, who may not even run.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Queue:
     max_length: int | None = None
     max_bytes: int | None = None
     max_dead_letters: int | None = None
+    drops_oldest: bool = False
 
     @property
     def retry_exchange(self) -> str:
@@ -84,6 +85,27 @@ DISPATCHER_SUPPRESSIONS = Queue(
 )
 DISPATCHER_ERASURES = Queue("dispatcher.erasures", EVENTS, ("subscriber.erased", "reaction.received"), "dispatcher")
 DISPATCHER_PROGRESS_REQUESTS = Queue("dispatcher.progress-requests", EVENTS, ("notice.accepted",), "dispatcher")
+NEWSROOM_EVENTS = Queue(
+    "newsroom.events",
+    EVENTS,
+    (
+        "notice.accepted",
+        "notice.rejected",
+        "broadcast.started",
+        "broadcast.progressed",
+        "broadcast.finished",
+        "broadcast.cancelled",
+        "subscription.started",
+        "subscription.changed",
+        "subscription.ended",
+        "feedback.received",
+        "feedback.erased",
+    ),
+    "newsroom",
+    max_length=200_000,
+    max_bytes=200_000_000,
+    drops_oldest=True,
+)
 LANES: Mapping[Lane, Queue] = {
     Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher"),
     Lane.URGENT: Queue("dispatch.urgent", DISPATCH, (Lane.URGENT,), "dispatcher", MAX_LANE_BATCHES),
@@ -152,6 +174,7 @@ QUEUES: Sequence[Queue] = (
     DISPATCHER_SUPPRESSIONS,
     DISPATCHER_ERASURES,
     DISPATCHER_PROGRESS_REQUESTS,
+    NEWSROOM_EVENTS,
     *LANES.values(),
 )
 
@@ -198,14 +221,19 @@ async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
 
 def _build_queue_arguments(queue: Queue) -> dict[str, Any]:
     bounds = {"x-max-length": queue.max_length, "x-max-length-bytes": queue.max_bytes}
-    return {
+    limits = {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
+        **{name: most for name, most in bounds.items() if most},
+    }
+    if queue.drops_oldest:  # without a dead-letter exchange, where all that is dropped would end up
+        return {**limits, "x-overflow": "drop-head"}
+    return {
+        **limits,
         "x-dead-letter-exchange": DEAD_LETTERS,
         "x-dead-letter-routing-key": queue.dead_letter_queue,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
-        **{name: most for name, most in bounds.items() if most},
     }
 
 

@@ -221,6 +221,16 @@ class FeedbackReceived(Message, frozen=True, kw_only=True):
     broadcast: UUID | None = None
 
 
+class FeedbackErased(Message, frozen=True, kw_only=True):
+    """A citizen had all personal data deleted: delete these feedback entries, too."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.feedback.erased.v1"
+    KEY: ClassVar[str] = "feedback.erased"
+
+    feedback: tuple[UUID, ...]
+    at: Moment
+
+
 class ReactionReceived(Message, frozen=True, kw_only=True):
     """A subscriber reacted to a message from one of these broadcasts; `about_key` is the keyed hash of its id."""
 

@@ -7,6 +7,7 @@ from shared.contracts.events import (
     BroadcastProgressed,
     BroadcastStarted,
     DeliveryRefused,
+    FeedbackErased,
     FeedbackReceived,
     NoticeAccepted,
     NoticeChecked,
@@ -58,6 +59,7 @@ MESSAGES: dict[str, type[Message]] = {
         SubscriptionEnded,
         SubscriberErased,
         FeedbackReceived,
+        FeedbackErased,
         ReactionReceived,
         ReactionLocated,
     )

@@ -8,7 +8,9 @@ ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 TopicId = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,39}$")]
 NOTICES_API_LOGIN = "notices"  # broker login of the notices API
 # Logins of our own services and the broker's default one; names that begin with `kreisfunk` are reserved, too.
-RESERVED_LOGINS = frozenset({NOTICES_API_LOGIN, "ingress", "subscriptions", "dispatcher", "quarantine", "guest"})
+RESERVED_LOGINS = frozenset(
+    {NOTICES_API_LOGIN, "ingress", "subscriptions", "dispatcher", "newsroom", "quarantine", "guest"}
+)
 SystemName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
 Quota = Annotated[int, Meta(ge=0, le=100_000)]

@@ -20,7 +20,7 @@ from shared.notices.cloudevents_amqp import HEADER_PREFIXES
 from tools.asyncapi import EXCHANGES, build_asyncapi, find_sender, is_bound, list_routes
 from tools.schemas import locate_schema
 
-SERVICES = ("ingress", "notices", "subscriptions", "dispatcher")
+SERVICES = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom")
 SOURCES = tuple(f"/kreisfunk/{service}" for service in SERVICES)
 MAX_PROBLEM_LENGTH = 300
 PERSISTENT = 2

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 from cli.keys.settings import IndexSettings as Keys
 from cli.migrate.settings import Settings as Migrate
+from cli.newsroom.settings import Settings as Users
 from cli.operate.settings import Settings as Operate
 from cli.publish.settings import HttpSettings
 from cli.publish.settings import Settings as Publish
@@ -20,6 +21,7 @@ from services.dispatcher.settings import Settings as Dispatcher
 from services.feeds.settings import Settings as Feeds
 from services.ingress.notices.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress
+from services.newsroom.settings import Settings as Newsroom
 from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX, ServiceSettings
 from tools.docs.tables import render_table
@@ -29,6 +31,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "notices over HTTP": Notices,
     "subscriptions": Subscriptions,
     "dispatcher": Dispatcher,
+    "newsroom": Newsroom,
     "`kreisfunk migrate`": Migrate,
     "`kreisfunk publish`, `kreisfunk withdraw`": Publish,
     "The same over HTTP": HttpSettings,
@@ -38,6 +41,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "`kreisfunk tokens`": Tokens,
     "`kreisfunk systems`": Systems,
     "`kreisfunk keys`": Keys,
+    "`kreisfunk newsroom users`": Users,
 }
 HEAD = ("variable", "unless set", "what for")
 

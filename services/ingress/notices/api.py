@@ -17,9 +17,9 @@ from services.ingress.notices.parsing import RawRequest
 from services.ingress.notices.progress import ProgressEntry
 from services.ingress.notices.progress_feed import ProgressFeed
 from services.ingress.notices.publishing import PublishService
-from services.ingress.notices.rate_limit import Network, find_client_address
 from services.ingress.notices.validation import Caller, CheckResults, PublishResults
 from shared import contracts
+from shared.runtime.client_address import Network, find_client_address
 
 MAX_BODY_BYTES = 256 * 1024
 READ_TIMEOUT_SECONDS = 10.0

@@ -1,12 +1,7 @@
-"""Rate limits: token buckets for a bounded number of keys, and the address by which a client is counted."""
+"""Rate limits: token buckets for a bounded number of keys."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-
-Network = IPv4Network | IPv6Network
-_CLIENT_PREFIX_LENGTH = 64  # one client has a whole /64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,25 +45,3 @@ class TokenBuckets:
 
     def _get_level(self, bucket: _Bucket, now: float) -> float:
         return min(self.rate.burst, bucket.level + (now - bucket.at) * self.rate.per_second)
-
-
-def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequence[Network]) -> str:
-    """Return the client's address: the peer's own, or the one that a proxy of ours forwarded; IPv6 as its /64 network.
-
-    All unknown addresses count as one client, "unknown".
-    """
-    chain = [*(forwarded or "").split(","), peer or ""]
-    for hop in reversed(chain):
-        try:
-            address = ip_address(hop.strip())
-        except ValueError:
-            return "unknown"
-        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-        address = mapped or address
-        if not any(address in network for network in proxies):
-            return _mask_to_network(address.compressed) if isinstance(address, IPv6Address) else address.compressed
-    return "unknown"
-
-
-def _mask_to_network(address: str) -> str:
-    return IPv6Network((address, _CLIENT_PREFIX_LENGTH), strict=False).network_address.compressed

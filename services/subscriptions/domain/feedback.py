@@ -1,7 +1,7 @@
 """Citizens' feedback, stored without anything that identifies them."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,8 +9,8 @@ from uuid import UUID
 
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.publication import Publication, build_event
-from services.subscriptions.domain.subscriber import Subscriber, list_indexes
-from shared.contracts.events import FeedbackReceived, ReactionLocated, ReactionReceived
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber, list_indexes
+from shared.contracts.events import FeedbackErased, FeedbackReceived, ReactionLocated, ReactionReceived
 from shared.contracts.ids import derive_id, make_timed_id
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
@@ -127,6 +127,13 @@ def build_feedback_received(feedback: Feedback) -> Publication:
         broadcast=feedback.broadcast,
     )
     return build_event(told, identifier=feedback.id, at=feedback.at)
+
+
+def build_feedback_erased(entries: Sequence[Feedback], moment: MessageTime, message_key: bytes) -> Publication:
+    """Return the event that makes others delete feedback that they know from `build_feedback_received`."""
+    identifier = make_timed_id(moment.at, b"feedback erased", message_key)
+    told = FeedbackErased(feedback=tuple(entry.id for entry in entries), at=moment.at)
+    return build_event(told, identifier=identifier, at=moment.received_at, required=True)
 
 
 def identify_person(subscriber: Subscriber | None, sender: Addresses) -> bytes:

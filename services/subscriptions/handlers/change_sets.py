@@ -12,6 +12,7 @@ from services.subscriptions.domain.feedback import (
     AuthorKey,
     Feedback,
     build_feedback,
+    build_feedback_erased,
     build_feedback_received,
     build_reaction_query,
     identify_person,
@@ -143,6 +144,7 @@ def _build_erasure_changes(
         publications=(
             *(build_ended(row, moment=moment, message_key=key) for row in people),
             build_erased_event(erased, (message.sender, *stored), key),
+            *((build_feedback_erased(state.feedback, moment, key),) if state.feedback else ()),
             *build_publications(message, person.subscriber, subscriber, decision),
         ),
         erased=erased,

@@ -19,7 +19,7 @@ DISPATCHERS = 3
 CITIZENS = 50
 FIRST, SECOND = "Vollsperrung L 149", "Sperrung K 9 aufgehoben"
 PATIENCE = 60.0
-TARGETS = DISPATCHERS + 6  # ingress, notices, subscriptions, simulator, and the broker with its queues
+TARGETS = DISPATCHERS + 7  # ingress, notices, subscriptions, newsroom, simulator, and the broker with its queues
 ENDED = "select count(*) from dispatcher.delivery where state in ('delivered', 'read')"
 
 

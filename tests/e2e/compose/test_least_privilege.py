@@ -17,6 +17,7 @@ SEES = {
     "ingress": {"ingress-secrets"},
     "keys": {"rotation-secrets"},
     "migrate": {"admin-secrets"},
+    "newsroom": {"newsroom-secrets"},
     "notices": {"notices-secrets", "tokens-secrets"},
     "operate": {"operator-secrets"},
     "postgres": {"postgres-secrets"},
@@ -28,6 +29,7 @@ SEES = {
     "subscriptions": {"subscriptions-secrets"},
     "systems": {"systems-secrets"},
     "tokens": {"tokens-secrets"},
+    "users": {"users-secrets"},
     "withdraw": {"pressestelle-secrets"},
 }
 READ_ALL = "from pathlib import Path; print(*(p.read_text() for p in Path('/secrets').rglob('*') if p.is_file()))"
@@ -64,6 +66,7 @@ async def test_ports_are_published_on_this_machine_only(compose: ComposeProject)
     assert {name for name, addresses in published.items() if addresses} == {
         "grafana",
         "ingress",
+        "newsroom",
         "notices",
         "prometheus",
         "simulator",

@@ -185,7 +185,7 @@ async def test_the_list_says_who_has_a_login(office: Office) -> None:
     await password_of(office)
     systems = (await office.systems("list", "--json")).json["systems"]
     logins = {system["name"]: system["login"] for system in systems}
-    assert (list(logins), logins[SYSTEM]) == (["pressestelle", "feeds", SYSTEM], True)
+    assert (list(logins), logins[SYSTEM]) == (["pressestelle", "redaktion", "feeds", SYSTEM], True)
     assert "/landkreis-osterholz/pressestelle" in (await office.systems("list")).output
 
 

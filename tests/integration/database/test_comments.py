@@ -20,7 +20,7 @@ order by 1
 """
 
 
-@pytest.mark.parametrize("schema", ["subscriptions", "dispatcher"])
+@pytest.mark.parametrize("schema", ["subscriptions", "dispatcher", "newsroom"])
 async def test_every_table_and_column_has_a_comment(database: FreshDatabase, schema: str) -> None:
     connection = await asyncpg.connect(database.url)
     try:

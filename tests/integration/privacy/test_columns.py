@@ -18,7 +18,7 @@ where c.relkind in ('r', 'p', 'v', 'm') and not c.relispartition and a.attnum > 
 """
 _CHANGES = """
 select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p') and n.nspname in ('subscriptions', 'dispatcher')
+where c.relkind in ('r', 'p') and n.nspname in ('subscriptions', 'dispatcher', 'newsroom')
     and (has_any_column_privilege($1, c.oid, 'insert, update') or has_table_privilege($1, c.oid, 'delete'))
 """
 LETTERS = {role: letter for letter, role in read_legend().items()}
@@ -56,7 +56,7 @@ async def test_who_may_read_a_column_is_what_the_page_says(owner: asyncpg.Connec
 
 
 async def test_no_service_reads_a_table_of_another_one(owner: asyncpg.Connection) -> None:
-    services = {f"kreisfunk_{service}": service for service in ("subscriptions", "dispatcher")}
+    services = {f"kreisfunk_{service}": service for service in ("subscriptions", "dispatcher", "newsroom")}
     foreign = [
         (role, table)
         for (table, _), readers in (await existing(owner)).items()

@@ -13,6 +13,8 @@ from services.subscriptions.domain.subscriber import list_indexes
 from services.subscriptions.wiring import build_retention
 from shared.contracts.envelope import encode
 from shared.contracts.events import (
+    FeedbackErased,
+    FeedbackReceived,
     SubscriberErased,
     SubscriptionChanged,
     SubscriptionEnded,
@@ -175,6 +177,9 @@ async def test_after_an_erasure_a_dump_holds_nothing_but_the_proof(
     assert {line.split()[0] for line in mine} == {"erasure", "inbox"}
     assert sealed_hex(1) not in "".join(line for line in mine if '"result": "erased"' not in line)
     assert "Danke" not in dump
+    (received,) = stand.publisher.list_messages(FeedbackReceived)
+    (forgotten,) = stand.publisher.list_messages(FeedbackErased)
+    assert forgotten.feedback == (received.feedback,)
     (erased,) = stand.publisher.list_messages(SubscriberErased)
     assert set(erased.addresses) == {build_both(1).phone, build_both(1).user}
     events = await stand.fetch_rows(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.paths import CONFIG
-from deploy.secrets import NOTICES_API_TOKEN, TOKENS, create_secrets
+from deploy.secrets import API_TOKENS, TOKENS, create_secrets
 from deploy.tokens import add_token, read_tokens, remove_tokens
 from shared.notices.tokens import find_token
 from tests.integration.cli.commands import run_in_process
@@ -106,12 +106,13 @@ def test_whoever_writes_at_the_same_time_loses_nothing(file: Path) -> None:
     assert len(read_tokens(file)) == 40
 
 
-def test_an_installation_begins_with_a_token_that_works_and_stays_revoked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("system", API_TOKENS)
+def test_an_installation_begins_with_a_token_that_works_and_stays_revoked(system: str, tmp_path: Path) -> None:
     create_secrets(tmp_path)
-    text = (tmp_path / NOTICES_API_TOKEN).read_text()
+    text = (tmp_path / API_TOKENS[system]).read_text()
     found = find_token(text, read_tokens(tmp_path / TOKENS), NOW)
     assert found is not None
-    assert found.system == "pressestelle"
+    assert found.system == system
     remove_tokens(tmp_path / TOKENS, lambda token: token.id == found.id)
     create_secrets(tmp_path)
-    assert read_tokens(tmp_path / TOKENS) == ()
+    assert {token.system for token in read_tokens(tmp_path / TOKENS)} == set(API_TOKENS) - {system}

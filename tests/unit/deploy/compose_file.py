@@ -18,6 +18,7 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "notices over HTTP": ("notices",),
     "subscriptions": ("subscriptions",),
     "dispatcher": ("dispatcher", "doctor"),
+    "newsroom": ("newsroom",),
     "`kreisfunk migrate`": ("migrate",),
     "`kreisfunk publish`, `kreisfunk withdraw`": ("publish", "withdraw"),
     "The same over HTTP": (),
@@ -27,11 +28,12 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "`kreisfunk tokens`": ("tokens",),
     "`kreisfunk systems`": ("systems",),
     "`kreisfunk keys`": ("keys",),
+    "`kreisfunk newsroom users`": ("users",),
 }
 # Where containers find each other and what they share.
 LAID_DOWN = re.compile(
     f"{PREFIX}(BROKER_URL|BROKER_API_URL|DATABASE_URL|"
-    "(INTERNAL|LISTEN|NOTICES_API)_(HOST|PORT)|NOTICES_API_TOKENS_FILE|FEEDS_FOLDER)"
+    "(INTERNAL|LISTEN|NOTICES_API|NEWSROOM|ARCHIVE)_(HOST|PORT)|NOTICES_API_(TOKENS_FILE|URL)|FEEDS_FOLDER|NEWSROOM_ASSETS)"
 )
 OTHER_NAMES = {f"{PREFIX}DISPATCHERS": "DISPATCHERS"}
 

@@ -10,6 +10,7 @@ from services.dispatcher.adapters.metrics import Metrics as DispatcherMetrics
 from services.feeds.metrics import Metrics as FeedsMetrics
 from services.ingress.notices.metrics import NoticesApiMetrics
 from services.ingress.webhook.metrics import Metrics as IngressMetrics
+from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.subscriptions.adapters.metrics import Metrics as SubscriptionsMetrics
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
@@ -23,6 +24,7 @@ def list_metrics() -> set[str]:
     SubscriptionsMetrics(registry)
     DispatcherMetrics(registry, limit=80)
     FeedsMetrics(registry)
+    NewsroomMetrics(registry)
     return set(_list_series(registry.collect()))
 
 

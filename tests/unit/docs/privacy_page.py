@@ -13,10 +13,12 @@ _READERS = {
     "D": "kreisfunk_dispatcher",
     "A": "kreisfunk_monitor",
     "B": "kreisfunk_operator",
+    "R": "kreisfunk_newsroom",
     "W": "kreisfunk_rotation",
 }
 SEALED, HASHED, SAID, ABOUT, NOBODY = "versiegelt", "Hashwert", "Wortlaut", "pseudonym", "ohne Personenbezug"
-KINDS = {SEALED, HASHED, SAID, ABOUT, NOBODY}
+STAFF = "Beschäftigte"
+KINDS = {SEALED, HASHED, SAID, ABOUT, STAFF, NOBODY}
 
 
 class PrivacyColumn(NamedTuple):

@@ -23,17 +23,18 @@ def test_processes_of_a_kind_are_numbered() -> None:
 
 
 def test_no_port_is_given_twice() -> None:
-    numbers = ReplicaCounts(ingresses=2, notices=3, subscriptions=1, dispatchers=3)
+    numbers = ReplicaCounts(ingresses=2, notices=3, subscriptions=1, dispatchers=3, newsrooms=2)
     ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
-    given = [ports.simulator, *ports.ingresses, *ports.notices, *ports.internal.values()]
+    listening = [*ports.ingresses, *ports.notices, *ports.newsrooms, *ports.archives]
+    given = [ports.simulator, *listening, *ports.internal.values()]
     assert sorted(given) == list(range(100, 100 + numbers.ports))
 
 
 def test_every_process_is_there_once_and_publishes_metrics(tmp_path: Path) -> None:
-    numbers = ReplicaCounts(ingresses=1, subscriptions=1, dispatchers=2)
+    numbers = ReplicaCounts(ingresses=1, subscriptions=1, dispatchers=2, newsrooms=1)
     ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
     names = [process.name for process in build_services(AROUND, ports, tmp_path, {})]
-    assert names == ["ingress-1", "notices-1", "subscriptions-1", "dispatcher-1", "dispatcher-2"]
+    assert names == ["ingress-1", "notices-1", "subscriptions-1", "dispatcher-1", "dispatcher-2", "newsroom-1"]
     assert names == list(ports.metrics_urls)
 
 

@@ -17,6 +17,8 @@ ADDRESSES = StackAddresses(
     ingress_url="http://127.0.0.1:2",
     ingress_urls=["http://127.0.0.1:2"],
     notices_api_url="http://127.0.0.1:7",
+    newsroom_url="http://127.0.0.1:8",
+    archive_url="http://127.0.0.1:9",
     metrics_urls={"ingress-1": "http://127.0.0.1:3/metrics"},
     broker_url="amqp://127.0.0.1:4/",
     broker_api_url="http://127.0.0.1:5",
@@ -28,6 +30,7 @@ ADDRESSES = StackAddresses(
     operator={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_operator@127.0.0.1:6/kreisfunk"},
     tokens={"KREISFUNK_NOTICES_API_TOKENS_FILE": "/secrets/tokens/tokens.json"},
     systems={"KREISFUNK_BROKER_API_URL": "http://127.0.0.1:5"},
+    users={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_newsroom@127.0.0.1:6/kreisfunk"},
 )
 
 
@@ -54,7 +57,7 @@ def test_a_stack_of_another_version_is_said_to_be_one(tmp_path: Path, content: s
 def test_what_a_later_version_says_beside_ours_is_left_out(tmp_path: Path) -> None:
     with lock_folder(tmp_path), publish_addresses(tmp_path, ADDRESSES):
         said = json.loads((tmp_path / STACK_FILE).read_text())
-        (tmp_path / STACK_FILE).write_text(json.dumps({**said, "newsroom_url": "http://127.0.0.1:8"}))
+        (tmp_path / STACK_FILE).write_text(json.dumps({**said, "another_url": "http://127.0.0.1:8"}))
         assert find_running_stack(tmp_path) == ADDRESSES
 
 

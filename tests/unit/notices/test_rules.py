@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.ingress.notices.progress import event_key
-from services.ingress.notices.rate_limit import Rate, TokenBuckets, find_client_address
+from services.ingress.notices.rate_limit import Rate, TokenBuckets
 from shared.notices.tokens import Token, find_token, hash_token
+from shared.runtime.client_address import find_client_address
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 PROXIES = (ip_network("10.0.0.0/24"), ip_network("fd00::/64"))

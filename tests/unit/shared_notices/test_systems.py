@@ -19,8 +19,8 @@ def with_another(folder: Path, *, name: str = "strassen", source: str = "/strass
 
 def test_systems_are_known_by_their_names(tmp_path: Path) -> None:
     known = read_configuration(with_another(tmp_path), Configuration)
-    assert [system.name for system in known.systems] == ["pressestelle", "feeds", "strassen"]
-    assert known.find_system("strassen") == known.systems[2]
+    assert [system.name for system in known.systems] == ["pressestelle", "redaktion", "feeds", "strassen"]
+    assert known.find_system("strassen") == known.systems[3]
     assert known.find_system("nobody") is None
     assert known.find_system(None) is None
 

@@ -1,0 +1,170 @@
+"""Measure the archive and the newsroom's pages, beside a bare aiohttp page of the same size."""
+
+import argparse
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import aiohttp
+
+from benchmarks.ingress.load import Tally, load
+from benchmarks.ingress.open_loop import run_open_loop
+from benchmarks.newsroom.harness import CORES, SERVER_CORE, NewsroomHarness, open_newsroom_harness, run_bare_page
+from benchmarks.newsroom.rows import count_transactions
+from deploy.local.ports import LOOPBACK
+
+ARCHIVE_PATHS = ("/", "/?thema=baustellen&gemeinde=Worpswede", "/meldung/0000-0001", "/meldungen.rss", "/anmelden")
+WARM_UP_SECONDS = 1.0
+SETTLE_SECONDS = 12.0  # an idle connection reports its transactions after 10 s
+HEADERS = "Accept-Encoding: gzip"
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.newsroom", description=__doc__)
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--rate", type=int, default=1000, help="requests a second to the archive, whatever comes back")
+    parser.add_argument("--requests", type=int, default=300, help="requests to each page of the newsroom")
+    parser.add_argument("--broadcasts", type=int, default=1_000)
+    parser.add_argument("--subscribers", type=int, default=1_000_000)
+    return parser.parse_args()
+
+
+async def measure_archive(harness: NewsroomHarness, options: argparse.Namespace) -> None:
+    """Measure each path under full load, then by the clock."""
+    print(f"\n### The archive, {options.connections} connections that are always busy\n")
+    print("| page | bytes | requests a second | median ms | 99 % | transactions a second |")
+    print("|---|---:|---:|---:|---:|---:|")
+    size = await _measure_size(harness.archive_port, "/")
+    async with run_bare_page(harness.folder, size) as port:
+        await _measure_load(harness, port, "/", "bare aiohttp", options)
+    for path in ARCHIVE_PATHS:
+        await _measure_load(harness, harness.archive_port, path, f"`{path}`", options)
+    print(f"\n### The archive, {options.rate} requests a second by the clock, all pages in turn\n")
+    requests = [_build_request(path) for path in ARCHIVE_PATHS]
+    before = await count_transactions(harness.database)
+    tally = await run_open_loop(harness.archive_port, requests, rate=options.rate, seconds=options.seconds)
+    transactions = await count_transactions(harness.database) - before
+    await asyncio.sleep(options.seconds)
+    idle = await count_transactions(harness.database) - before - transactions
+    print(_format_times(tally), f"; refused: {tally.refused}", sep="")
+    print(f"transactions a second: {transactions / options.seconds:.1f}, without visitors {idle / options.seconds:.1f}")
+
+
+async def _measure_load(harness: NewsroomHarness, port: int, path: str, name: str, options: argparse.Namespace) -> None:
+    requests = [_build_request(path)]
+    await load(port, requests, connections=options.connections, seconds=WARM_UP_SECONDS)
+    before = await count_transactions(harness.database)
+    tally = await load(port, requests, connections=options.connections, seconds=options.seconds)
+    transactions = await count_transactions(harness.database) - before
+    if tally.refused:
+        raise SystemExit(f"{path}: {tally.refused} answers were not 200")
+    size = await _measure_size(port, path)
+    print(
+        f"| {name} | {size:,} | {tally.answered / options.seconds:,.0f} | {_format_percentile(tally, 0.5)} |"
+        f" {_format_percentile(tally, 0.99)} | {transactions / options.seconds:.1f} |",
+        flush=True,
+    )
+
+
+async def measure_pages(harness: NewsroomHarness, options: argparse.Namespace) -> None:
+    """Measure every page of the newsroom that is in its navigation, one request after the other."""
+    paths = await _list_pages(harness)
+    print(f"\n### Pages of the newsroom, {options.requests} requests one after the other\n")
+    print("| page | bytes | median ms | 99 % |")
+    print("|---|---:|---:|---:|")
+    async with aiohttp.ClientSession(cookies={"kreisfunk-session": harness.cookie}) as session:
+        for path in paths:
+            tally = Tally()
+            size = 0
+            for _ in range(options.requests):
+                size = await _measure_request(session, f"http://{LOOPBACK}:{harness.port}{path}", tally)
+            print(
+                f"| `{path}` | {size:,} | {_format_percentile(tally, 0.5)} | {_format_percentile(tally, 0.99)} |",
+                flush=True,
+            )
+
+
+async def _list_pages(harness: NewsroomHarness) -> Sequence[str]:
+    async with (
+        aiohttp.ClientSession(cookies={"kreisfunk-session": harness.cookie}) as session,
+        session.get(f"http://{LOOPBACK}:{harness.port}/profil") as response,
+    ):
+        text = await response.text()
+    found = re.findall(r'<li><a href="(/[^"]*)"', text)
+    return list(dict.fromkeys(["/profil", *found]))
+
+
+async def _measure_request(session: aiohttp.ClientSession, url: str, tally: Tally) -> int:
+    started = asyncio.get_running_loop().time()
+    async with session.get(url, allow_redirects=False) as response:
+        body = await response.read()
+    tally.times.append(asyncio.get_running_loop().time() - started)
+    if response.status != 200:
+        raise SystemExit(f"{url} answers {response.status}")
+    return len(body)
+
+
+def _build_request(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{HEADERS}\r\n\r\n".encode()
+
+
+async def _measure_size(port: int, path: str) -> int:
+    async with (
+        aiohttp.ClientSession(auto_decompress=False, headers={"Accept-Encoding": "gzip"}) as session,
+        session.get(f"http://{LOOPBACK}:{port}{path}") as response,
+    ):
+        return len(await response.read())
+
+
+def _format_percentile(tally: Tally, share: float) -> str:
+    return f"{tally.compute_percentile(share) * 1000:.1f}"
+
+
+def _format_times(tally: Tally) -> str:
+    shares = ", ".join(f"{share:.0%} {_format_percentile(tally, share)} ms" for share in (0.5, 0.95, 0.99))
+    return f"{tally.answered} answers: {shares}, longest {max(tally.times) * 1000:.1f} ms"
+
+
+async def measure_viewers(harness: NewsroomHarness, options: argparse.Namespace) -> None:
+    """Count the transactions while 1 and 100 browsers watch a broadcast live."""
+    broadcast = await harness.database.fetchval(
+        "update newsroom.broadcast set finished_at = null where id = md5('broadcast1')::uuid returning id"
+    )
+    url = f"http://{LOOPBACK}:{harness.port}/aussendungen/{broadcast}/strom"
+    print("\n### Live progress\n")
+    print("| browsers | transactions a second |")
+    print("|---:|---:|")
+    for viewers in (1, 100):
+        connector = aiohttp.TCPConnector(limit=viewers)
+        async with (
+            aiohttp.ClientSession(cookies={"kreisfunk-session": harness.cookie}, connector=connector) as session,
+            AsyncExitStack() as streams,
+        ):
+            for _ in range(viewers):
+                stream = await streams.enter_async_context(session.get(url))
+                await stream.content.readline()
+            await asyncio.sleep(SETTLE_SECONDS)
+            before = await count_transactions(harness.database)
+            await asyncio.sleep(options.seconds)
+            transactions = await count_transactions(harness.database) - before
+        print(f"| {viewers} | {transactions / options.seconds:.1f} |", flush=True)
+
+
+PARTS = {"archive": measure_archive, "pages": measure_pages, "viewers": measure_viewers}
+
+
+async def main() -> None:
+    options = parse_arguments()
+    if len(CORES) > 1:
+        os.sched_setaffinity(0, CORES - {SERVER_CORE})
+    async with open_newsroom_harness(broadcasts=options.broadcasts, subscribers=options.subscribers) as harness:
+        for name in options.part or PARTS:
+            await PARTS[name](harness, options)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,1 @@
+"""`kreisfunk newsroom`: accounts of the newsroom, at the server."""

@@ -1,0 +1,1 @@
+"""Adapters to PostgreSQL, RabbitMQ, the notices API, browsers and Prometheus."""

@@ -1,0 +1,144 @@
+"""PostgreSQL implementation of ports.AccountRepository."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.newsroom.adapters.audit import record_act
+from services.newsroom.adapters.sessions import END_SESSIONS
+from services.newsroom.domain.accounts import Account, Role
+from services.newsroom.domain.audit import Act
+from services.newsroom.ports import Credentials, NewAccount, NewLogin
+from shared.database.pool import Connection, Database
+
+ACCOUNT_COLUMNS = "a.id, a.login, a.name, a.person, a.roles, a.disabled_at"
+_LIST = f"select {ACCOUNT_COLUMNS} from newsroom.account a order by a.disabled_at is not null, a.name, a.login"  # noqa: S608 - constant parts
+_FIND = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.login = $1"  # noqa: S608 - constant parts
+_CREDENTIALS = f"""
+select {ACCOUNT_COLUMNS}, a.password_hash, a.password_ends_at, a.totp_secret, a.totp_step
+from newsroom.account a where a.login = $1
+"""  # noqa: S608 - constant parts
+_CREATE = """
+insert into newsroom.account (id, login, name, person, roles, password_hash, password_ends_at)
+values ($1, $2, $3, $4, $5, $6, $7) on conflict (login) do nothing returning id
+"""
+_RESET = """
+update newsroom.account set password_hash = $2, password_ends_at = $3, totp_secret = null, totp_step = 0,
+    disabled_at = null
+where id = $1
+"""
+_SET_UP = """
+update newsroom.account set password_hash = $2, password_ends_at = null, totp_secret = $3, totp_step = $4
+where id = $1 and totp_secret is null returning id
+"""
+_USE_STEP = "update newsroom.account set totp_step = $2 where id = $1 and totp_step < $2 returning id"
+_USE_CODE = """
+update newsroom.recovery_code set used_at = $3 where account = $1 and code_hash = $2 and used_at is null
+returning account
+"""
+
+
+def build_account(row: asyncpg.Record) -> Account:
+    """Return the account of a row with ACCOUNT_COLUMNS."""
+    return Account(
+        id=row["id"],
+        login=row["login"],
+        name=row["name"],
+        person=row["person"],
+        roles=frozenset(Role(role) for role in row["roles"]),
+        is_disabled=row["disabled_at"] is not None,
+    )
+
+
+class PostgresAccountRepository:
+    """Accounts of the press office."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_accounts(self) -> Sequence[Account]:
+        return [build_account(row) for row in await self._database.fetch(_LIST)]
+
+    async def find_account(self, login: str) -> Account | None:
+        rows = await self._database.fetch(_FIND, login)
+        return build_account(rows[0]) if rows else None
+
+    async def find_credentials(self, login: str) -> Credentials | None:
+        rows = await self._database.fetch(_CREDENTIALS, login)
+        if not rows:
+            return None
+        (row,) = rows
+        return Credentials(
+            account=build_account(row),
+            password_hash=row["password_hash"],
+            password_ends_at=row["password_ends_at"],
+            totp_sealed=row["totp_secret"],
+            totp_step=row["totp_step"],
+        )
+
+    async def create_account(self, new: NewAccount, act: Act) -> bool:
+        async with self._database.transaction() as connection:
+            return await insert_account(connection, new, act)
+
+    async def set_roles(self, account: UUID, roles: Collection[str], act: Act) -> None:
+        await self._change("update newsroom.account set roles = $2 where id = $1", account, sorted(roles), act=act)
+
+    async def disable(self, account: UUID, now: datetime, act: Act) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute("update newsroom.account set disabled_at = $2 where id = $1", account, now)
+            await connection.execute(END_SESSIONS, account, now, None)
+            await record_act(connection, act)
+
+    async def enable(self, account: UUID, act: Act) -> None:
+        await self._change("update newsroom.account set disabled_at = null where id = $1", account, act=act)
+
+    async def reset(self, new: NewAccount, now: datetime, act: Act) -> None:
+        account = new.account.id
+        async with self._database.transaction() as connection:
+            await connection.execute(_RESET, account, new.password_hash, new.password_ends_at)
+            await connection.execute("delete from newsroom.recovery_code where account = $1", account)
+            await connection.execute("delete from newsroom.device where account = $1", account)
+            await connection.execute(END_SESSIONS, account, now, None)
+            await record_act(connection, act)
+
+    async def set_up(self, account: UUID, login: NewLogin, act: Act) -> bool:
+        async with self._database.transaction() as connection:
+            done = await connection.fetchval(_SET_UP, account, login.password_hash, login.totp_sealed, login.totp_step)
+            if done is None:
+                return False
+            rows = [(account, code) for code in login.recovery_codes]
+            await connection.executemany(
+                "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)", rows
+            )
+            await record_act(connection, act)
+        return True
+
+    async def change_password(self, account: UUID, password_hash: str, act: Act) -> None:
+        await self._change(
+            "update newsroom.account set password_hash = $2 where id = $1", account, password_hash, act=act
+        )
+
+    async def use_totp_step(self, account: UUID, step: int) -> bool:
+        return await self._database.fetchval(_USE_STEP, account, step) is not None
+
+    async def use_recovery_code(self, account: UUID, code: bytes, now: datetime) -> bool:
+        return await self._database.fetchval(_USE_CODE, account, code, now) is not None
+
+    async def _change(self, statement: str, account: UUID, *values: Any, act: Act) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(statement, account, *values)
+            await record_act(connection, act)
+
+
+async def insert_account(connection: Connection, new: NewAccount, act: Act) -> bool:
+    """Insert an account in a transaction; return False if its login is taken."""
+    account = new.account
+    values = (account.login, account.name, account.person, sorted(account.roles))
+    created = await connection.fetchval(_CREATE, account.id, *values, new.password_hash, new.password_ends_at)
+    if created is None:
+        return False
+    await record_act(connection, act)
+    return True

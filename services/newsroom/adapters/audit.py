@@ -1,0 +1,36 @@
+"""PostgreSQL implementation of ports.AuditLog; the role may add entries and read them, nothing else."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from services.newsroom.domain.audit import Act, AuditEntry
+from shared.database.pool import Connection, Database
+
+_INSERT = "insert into newsroom.audit (account, action, object, detail) values ($1, $2, $3, $4::jsonb)"
+_LIST = """
+select e.id, e.at, a.name, e.action, e.object, e.detail
+from newsroom.audit e left join newsroom.account a on a.id = e.account
+where $1::bigint is null or e.id < $1 order by e.id desc limit $2
+"""
+
+
+async def record_act(connection: Connection, act: Act) -> None:
+    """Add an entry in the transaction of what was done."""
+    detail = msgspec.json.encode(dict(act.detail)).decode()
+    await connection.execute(_INSERT, act.account, act.action, act.object, detail)
+
+
+class PostgresAuditLog:
+    """Log of all acts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, act: Act) -> None:
+        async with self._database.connection() as connection:
+            await record_act(connection, act)
+
+    async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        rows = await self._database.fetch(_LIST, before, limit)
+        return [AuditEntry(**{**row, "detail": msgspec.json.decode(row["detail"])}) for row in rows]

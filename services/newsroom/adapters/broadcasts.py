@@ -1,0 +1,235 @@
+"""Broadcasts, feedback and counts of subscriptions in PostgreSQL, as our events tell them."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from services.newsroom.adapters.draft_rows import encode_json
+from services.newsroom.adapters.publications import reject_publication
+from services.newsroom.domain.archive import derive_code
+from services.newsroom.domain.progress import BroadcastStatus
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    FeedbackReceived,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeRejected,
+)
+from shared.database.pool import Connection, Database
+
+_ACCEPTED = """
+    insert into newsroom.broadcast (id, source, notice, revision, topic, headline, audience, accepted_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
+    on conflict (id) do update set source = excluded.source, notice = excluded.notice, revision = excluded.revision,
+        topic = excluded.topic, headline = excluded.headline, accepted_at = excluded.accepted_at,
+        audience = case when broadcast.progressed_at is null then excluded.audience else broadcast.audience end
+"""
+_STARTED = """
+    insert into newsroom.broadcast (id, source, notice, revision, topic, lane, started_at)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    on conflict (id) do update set source = excluded.source, notice = excluded.notice, revision = excluded.revision,
+        topic = excluded.topic, lane = excluded.lane, started_at = excluded.started_at
+"""
+# An older report changes nothing. Once finished it stays so, while states may still be raised.
+_PROGRESSED = """
+    insert into newsroom.broadcast (id, audience, states, person_limited, progressed_at, finished_at)
+    values ($1, $2, $3, $4, $5, $6)
+    on conflict (id) do update set
+        (audience, states, person_limited, progressed_at) = (
+            coalesce(excluded.audience, broadcast.audience), excluded.states, excluded.person_limited,
+            excluded.progressed_at),
+        finished_at = coalesce(broadcast.finished_at, excluded.finished_at)
+    where broadcast.progressed_at is null or broadcast.progressed_at <= excluded.progressed_at
+"""
+_FINISHED = "update newsroom.broadcast set finished_at = $2 where id = $1 and finished_at is null"
+_CANCELLED = """
+    insert into newsroom.broadcast (id, source, notice, cancelled_at) values ($1, $2, $3, $4)
+    on conflict (id) do update set source = excluded.source, notice = excluded.notice,
+        cancelled_at = coalesce(broadcast.cancelled_at, excluded.cancelled_at)
+"""
+_PUBLICATION = "select id from newsroom.publication where key = $1 and body ->> 'source' = $2"
+_ACCEPT_PUBLICATION = """
+    update newsroom.publication
+    set state = 'accepted', answered_at = coalesce(answered_at, $2), confirmed_at = coalesce(confirmed_at, $2),
+        broadcast = coalesce(broadcast, $3)
+    where id = $1 and state <> 'rejected'
+"""
+_STARTED_REVISION = """
+    select p.id from newsroom.publication p join newsroom.draft d on d.id = p.draft
+    where p.body ->> 'source' = $1 and p.revision = $3 and p.state <> 'rejected' and d.kind <> 'withdrawal'
+        and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
+    order by p.created_at desc limit 1
+"""
+_ARCHIVE = """
+    insert into newsroom.archive_entry (code, publication, notice, revision, topic, municipalities, headline, text,
+        link, picture, urgent, published_at, expires_at)
+    select $1, p.id, $3, $4, v.content ->> 'topic',
+        array(select jsonb_array_elements_text(coalesce(v.content -> 'municipalities', '[]'))),
+        v.content ->> 'headline', v.content ->> 'text', v.content ->> 'link', v.content ->> 'picture',
+        coalesce((v.content ->> 'urgent')::boolean, false), $5, (p.body ->> 'expirytime')::timestamptz
+    from newsroom.publication p join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
+    where p.id = $2
+    on conflict do nothing
+"""
+_REPLACE = """
+    update newsroom.archive_entry e set replaced_by = (
+        select n.code from newsroom.archive_entry n where n.notice = e.notice and n.revision > e.revision
+        order by n.revision limit 1)
+    where e.notice = $1
+"""
+# Run after either event, as the withdrawal may be known before the start.
+_WITHDRAW = """
+    update newsroom.archive_entry e set withdrawn_at = p.confirmed_at
+    from newsroom.publication p join newsroom.draft d on d.id = p.draft
+    where e.notice = $1 and e.withdrawn_at is null
+        and d.kind = 'withdrawal' and d.corrects = $1 and p.confirmed_at is not null
+"""
+_COUNT = """
+    insert into newsroom.subscription_day (day, topic, started, ended) values ($1, $2, $3, $4)
+    on conflict (day, topic) do update set started = subscription_day.started + excluded.started,
+        ended = subscription_day.ended + excluded.ended
+"""
+_SEEN = "insert into newsroom.inbox (event) values ($1) on conflict do nothing returning event"
+_FEEDBACK = """
+    insert into newsroom.feedback (id, kind, value, text, topic, broadcast, at)
+    values ($1, $2, nullif($3, ''), nullif($4, ''), $5, $6, $7)
+    on conflict (id) do update set value = excluded.value, text = excluded.text, at = excluded.at
+"""
+_STATUS = """
+    select id, source, notice, revision, topic, headline, lane, audience, states, person_limited, accepted_at,
+        started_at, progressed_at, finished_at, cancelled_at
+    from newsroom.broadcast
+"""
+_NEWEST = f"""
+    {_STATUS} where accepted_at < coalesce($2::timestamptz, 'infinity')
+    order by accepted_at desc, id limit $1
+"""
+_decode_states = msgspec.json.Decoder(dict[str, int]).decode
+
+
+class PostgresEventRecords:
+    """Implementation of ports.EventRecords. `source` is that of the notices published here."""
+
+    def __init__(self, database: Database, source: str) -> None:
+        self._database = database
+        self._source = source
+
+    async def record_accepted(self, message: NoticeAccepted, at: datetime) -> None:
+        async with self._database.transaction() as connection:
+            if message.broadcast:
+                await connection.execute(
+                    _ACCEPTED,
+                    message.broadcast,
+                    message.source,
+                    message.notice,
+                    message.revision,
+                    message.topic,
+                    message.headline,
+                    message.audience,
+                    at,
+                )
+            if publication := await _find_publication(connection, message):
+                await connection.execute(_ACCEPT_PUBLICATION, publication, at, message.broadcast)
+                if message.action is NoticeAction.WITHDRAWN:
+                    await connection.execute(_WITHDRAW, message.notice)
+
+    async def record_rejected(self, message: NoticeRejected, at: datetime) -> None:
+        async with self._database.transaction() as connection:
+            if publication := await _find_publication(connection, message):
+                await reject_publication(connection, publication, message.problems, at)
+
+    async def record_started(self, message: BroadcastStarted, at: datetime) -> None:
+        """Record the start; from then on a notice of ours is in the public archive."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _STARTED,
+                message.broadcast,
+                message.source,
+                message.notice,
+                message.revision,
+                message.topic,
+                message.lane,
+                at,
+            )
+            if message.source == self._source:
+                await _archive(connection, message, at)
+
+    async def record_progress(self, message: BroadcastProgressed | BroadcastFinished, at: datetime) -> None:
+        finished = at if isinstance(message, BroadcastFinished) else None
+        limited = message.person_limited if isinstance(message, BroadcastProgressed) else 0
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _PROGRESSED, message.broadcast, message.audience, encode_json(message.states), limited, at, finished
+            )
+            if finished:
+                await connection.execute(_FINISHED, message.broadcast, finished)
+
+    async def record_cancelled(self, message: BroadcastCancelled, at: datetime) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(_CANCELLED, message.broadcast, message.source, message.notice, at)
+
+    async def count_subscriptions(self, event_id: str, day: date, started: Sequence[str], ended: Sequence[str]) -> None:
+        async with self._database.transaction() as connection:
+            if await connection.fetchval(_SEEN, event_id) is None:
+                return
+            for topic in sorted(
+                {*started, *ended}
+            ):  # in one order, so that two transactions do not wait for each other
+                await connection.execute(_COUNT, day, topic, int(topic in started), int(topic in ended))
+
+    async def record_feedback(self, message: FeedbackReceived) -> None:
+        async with self._database.connection() as connection:
+            if not (message.value or message.text):
+                await connection.execute("delete from newsroom.feedback where id = $1", message.feedback)
+                return
+            await connection.execute(
+                _FEEDBACK,
+                message.feedback,
+                message.kind,
+                message.value,
+                message.text,
+                message.topic,
+                message.broadcast,
+                message.at,
+            )
+
+    async def delete_feedback(self, entries: Collection[UUID]) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute("delete from newsroom.feedback where id = any($1)", list(entries))
+
+
+async def _find_publication(connection: Connection, message: NoticeAccepted | NoticeRejected) -> UUID | None:
+    found: UUID | None = await connection.fetchval(_PUBLICATION, message.event, message.source)
+    return found
+
+
+async def _archive(connection: Connection, message: BroadcastStarted, at: datetime) -> None:
+    publication = await connection.fetchval(_STARTED_REVISION, message.source, message.notice, message.revision)
+    if publication is None:
+        return
+    await connection.execute(_ARCHIVE, derive_code(publication), publication, message.notice, message.revision, at)
+    await connection.execute(_REPLACE, message.notice)
+    await connection.execute(_WITHDRAW, message.notice)
+
+
+class PostgresBroadcastStatuses:
+    """Implementation of ports.BroadcastStatuses."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
+        return [_read_status(row) for row in await self._database.fetch(f"{_STATUS} where id = any($1)", [*broadcasts])]
+
+    async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
+        return [_read_status(row) for row in await self._database.fetch(_NEWEST, limit, before)]
+
+
+def _read_status(row: asyncpg.Record) -> BroadcastStatus:
+    return BroadcastStatus(**{**row, "states": _decode_states(row["states"])})

@@ -1,0 +1,44 @@
+"""Files that the county's operator writes: the rules of approval, and the templates submitted to Meta."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from services.newsroom.domain.approval import ApprovalRules
+from services.newsroom.domain.preview import TemplateText
+from shared.notices.config import ConfigurationError
+from shared.notices.configuration import Configuration
+from shared.notices.systems import System
+
+
+class _RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    approval: ApprovalRules
+
+
+def read_approval_rules(path: Path, configuration: Configuration) -> ApprovalRules:
+    """Return the rules in a TOML file. Raises ConfigurationError, also for an unknown topic."""
+    try:
+        rules = msgspec.toml.decode(path.read_bytes(), type=_RulesFile).approval
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    if unknown := sorted({*rules.routine_topics} - configuration.topic_ids):
+        raise ConfigurationError(f"{path}: unknown topics {', '.join(unknown)}")
+    return rules
+
+
+def read_templates(path: Path) -> Mapping[str, TemplateText]:
+    """Return the templates in a JSON file by their names. Raises ConfigurationError."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=tuple[TemplateText, ...])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    return {template.name: template for template in found}
+
+
+def find_own_system(configuration: Configuration, name: str) -> System:
+    """Return the municipal system that publishes for the newsroom. Raises ConfigurationError if none is registered."""
+    system = configuration.find_system(name)
+    if system is None:
+        raise ConfigurationError(f"the newsroom publishes as the system {name}, which is not registered")
+    return system

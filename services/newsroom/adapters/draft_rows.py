@@ -1,0 +1,98 @@
+"""Rows of drafts and publications, read and written by several adapters."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from services.newsroom.domain.drafts import (
+    Author,
+    DraftContent,
+    DraftDecision,
+    DraftKind,
+    DraftState,
+    DraftVersion,
+    NoticeDraft,
+    Verdict,
+)
+from services.newsroom.domain.outbox import NoticePublication, PublicationState
+from shared.contracts.events import Problem
+from shared.database.pool import Connection
+
+DRAFTS = """
+    select d.id, d.notice, d.kind, d.corrects, d.state, d.changed_at, d.emergency, v.version, v.content, v.saved_at,
+        v.author, a.person, a.name, d.created_by, c.person as creator_person, c.name as creator_name
+    from newsroom.draft d join newsroom.draft_version v on v.draft = d.id and v.version = d.version
+        join newsroom.account a on a.id = v.author join newsroom.account c on c.id = d.created_by
+"""
+_DECISIONS = """
+    select e.verdict, e.version, e.account, e.person, a.name, e.reason, e.at
+    from newsroom.decision e join newsroom.account a on a.id = e.account where e.draft = $1 order by e.at, e.id
+"""
+
+_encode = msgspec.json.Encoder().encode
+_decode_content = msgspec.json.Decoder(DraftContent).decode
+_decode_event = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_problems = msgspec.json.Decoder(tuple[Problem, ...]).decode
+
+
+def encode_json(value: object) -> str:
+    return _encode(value).decode()
+
+
+def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), revision: int = 0) -> NoticeDraft:
+    """Return a row of DRAFTS as a draft."""
+    return NoticeDraft(
+        id=row["id"],
+        notice=row["notice"],
+        kind=DraftKind(row["kind"]),
+        state=DraftState(row["state"]),
+        newest=read_version(row),
+        created_by=Author(account=row["created_by"], person=row["creator_person"], name=row["creator_name"]),
+        changed_at=row["changed_at"],
+        corrects=row["corrects"],
+        revision=revision,
+        emergency=row["emergency"],
+        decisions=decisions,
+    )
+
+
+def read_version(row: asyncpg.Record) -> DraftVersion:
+    return DraftVersion(
+        version=row["version"],
+        content=_decode_content(row["content"]),
+        author=Author(account=row["author"], person=row["person"], name=row["name"]),
+        saved_at=row["saved_at"],
+    )
+
+
+async def fetch_decisions(connection: Connection, draft: UUID) -> tuple[DraftDecision, ...]:
+    return tuple(
+        DraftDecision(
+            verdict=Verdict(row["verdict"]),
+            version=row["version"],
+            by=Author(account=row["account"], person=row["person"], name=row["name"]),
+            at=row["at"],
+            reason=row["reason"],
+        )
+        for row in await connection.fetch(_DECISIONS, draft)
+    )
+
+
+def read_publication(row: asyncpg.Record) -> NoticePublication:
+    return NoticePublication(
+        id=row["id"],
+        draft=row["draft"],
+        version=row["version"],
+        revision=row["revision"],
+        key=row["key"],
+        event=_decode_event(row["body"]),
+        created_at=row["created_at"],
+        state=PublicationState(row["state"]),
+        tries=row["tries"],
+        problems=_decode_problems(row["problems"]) if row["problems"] else (),
+        broadcast=row["broadcast"],
+        answered_at=row["answered_at"],
+        confirmed_at=row["confirmed_at"],
+    )

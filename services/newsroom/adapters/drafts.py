@@ -1,0 +1,159 @@
+"""Drafts in PostgreSQL."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from services.newsroom.adapters.audit import record_act
+from services.newsroom.adapters.draft_rows import (
+    DRAFTS,
+    encode_json,
+    fetch_decisions,
+    read_draft,
+    read_version,
+)
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.drafts import DraftState, DraftVersion, NoticeDraft
+from services.newsroom.ports import DecideDraft, DraftChange, DraftNotFound
+from shared.database.pool import Connection, Database
+
+_DRAFT = f"{DRAFTS} where d.id = $1"
+_LISTED = f"{DRAFTS} where d.state = any($1) order by d.changed_at desc, d.id limit $2"
+_VERSIONS = """
+    select v.version, v.content, v.author, v.saved_at, a.person, a.name
+    from newsroom.draft_version v join newsroom.account a on a.id = v.author where v.draft = $1 order by v.version desc
+"""
+# Drafts of one notice are changed one after another, as the next revision depends on those before.
+_LOCK = """
+    select pg_advisory_xact_lock(hashtextextended('notice ' || coalesce(corrects, notice), 0))
+    from newsroom.draft where id = $1
+"""
+_LOCK_ROW = "select from newsroom.draft where id = $1 for update"
+_ADD_DRAFT = """
+    insert into newsroom.draft (id, notice, kind, corrects, state, version, created_by, created_at, changed_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+"""
+_ADD_VERSION = """
+    insert into newsroom.draft_version (draft, version, content, author, saved_at) values ($1, $2, $3, $4, $5)
+"""
+_UPDATE = """
+    update newsroom.draft set state = $2, version = coalesce($3, version), changed_at = $4,
+        emergency = coalesce($5, emergency)
+    where id = $1
+"""
+_ADD_DECISION = """
+    insert into newsroom.decision (id, draft, version, account, person, verdict, reason, at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+_ADD_PUBLICATION = """
+    insert into newsroom.publication (id, draft, version, revision, key, body, created_at, next_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $7)
+"""
+_HEADLINES = """
+    select headline, accepted_at from newsroom.broadcast
+    where topic = $1 and accepted_at > $2 and notice is distinct from $3 and headline is not null
+    order by accepted_at desc limit 200
+"""
+_REVISION = """
+    select coalesce(max(p.revision), 0) from newsroom.publication p join newsroom.draft d on d.id = p.draft
+    where p.state <> 'rejected' and (d.notice = $1 or (d.corrects = $1 and d.kind = 'update'))
+"""
+_AUDIENCE = "select max(audience) from newsroom.broadcast where source = $1 and notice = $2"
+_UNREVIEWED = f"""
+    {DRAFTS} where d.emergency is not null and not exists (
+        select from newsroom.decision e where e.draft = d.id and e.verdict = 'review')
+    order by d.changed_at limit 100
+"""
+
+
+class PostgresDraftRepository:
+    """Implementation of ports.DraftRepository."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, draft: NoticeDraft, act: Act) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _ADD_DRAFT,
+                draft.id,
+                draft.notice,
+                draft.kind,
+                draft.corrects,
+                draft.state,
+                draft.version,
+                draft.created_by.account,
+                draft.changed_at,
+            )
+            await _add_version(connection, draft.id, draft.newest)
+            await record_act(connection, act)
+
+    async def find(self, draft: UUID) -> NoticeDraft:
+        async with self._database.connection() as connection:
+            return await _find(connection, draft)
+
+    async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK, draft)
+            await connection.execute(_LOCK_ROW, draft)
+            change = decide(await _find(connection, draft))
+            if change is not None:
+                await _store(connection, draft, change)
+            return await _find(connection, draft)
+
+    async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
+        rows = await self._database.fetch(_LISTED, [state.value for state in states], limit)
+        return [read_draft(row) for row in rows]
+
+    async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
+        return [read_version(row) for row in await self._database.fetch(_VERSIONS, draft)]
+
+    async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
+        rows = await self._database.fetch(_HEADLINES, topic, since, besides)
+        return [(row["headline"], row["accepted_at"]) for row in rows]
+
+    async def find_audience(self, source: str, notice: str) -> int | None:
+        audience: int | None = await self._database.fetchval(_AUDIENCE, source, notice)
+        return audience
+
+    async def list_unreviewed(self) -> Sequence[NoticeDraft]:
+        return [read_draft(row) for row in await self._database.fetch(_UNREVIEWED)]
+
+
+async def _find(connection: Connection, draft: UUID) -> NoticeDraft:
+    row = await connection.fetchrow(_DRAFT, draft)
+    if row is None:
+        raise DraftNotFound
+    bare = read_draft(row)
+    revision = await connection.fetchval(_REVISION, bare.subject)
+    return read_draft(row, await fetch_decisions(connection, draft), revision)
+
+
+async def _store(connection: Connection, draft: UUID, change: DraftChange) -> None:
+    if change.version:
+        await _add_version(connection, draft, change.version)
+    version = change.version.version if change.version else None
+    await connection.execute(_UPDATE, draft, change.state, version, change.at, change.emergency)
+    if said := change.decision:
+        await connection.execute(
+            _ADD_DECISION,
+            uuid4(),
+            draft,
+            said.version,
+            said.by.account,
+            said.by.person,
+            said.verdict,
+            said.reason,
+            said.at,
+        )
+    if each := change.publication:
+        body = encode_json(each.event)
+        await connection.execute(
+            _ADD_PUBLICATION, each.id, draft, each.version, each.revision, each.key, body, each.created_at
+        )
+    await record_act(connection, change.act)
+
+
+async def _add_version(connection: Connection, draft: UUID, version: DraftVersion) -> None:
+    content = encode_json(version.content)
+    await connection.execute(_ADD_VERSION, draft, version.version, content, version.author.account, version.saved_at)

@@ -1,0 +1,1 @@
+"""Pages of the newsroom and of the public archive."""

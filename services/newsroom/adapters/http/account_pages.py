@@ -1,0 +1,167 @@
+"""Pages of accounts: list, invitation, roles, blocks, and the requests that a second person decides."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import web
+
+from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
+from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
+from services.newsroom.domain.accounts import AccountChange, AccountProblem, Right
+from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
+
+ACCOUNTS_PATH = "/konten"
+_ACCOUNT = "/konto/{login}"
+_REQUEST = "/konten/antrag/{request:[0-9a-f-]{36}}"
+_DONE = {
+    "beantragt": "Das ist beantragt. Eine zweite Person muss es bestätigen.",
+    "bestaetigt": "Das ist bestätigt und gilt ab sofort.",
+    "abgelehnt": "Der Antrag ist abgelehnt.",
+    "gesperrt": "Das Konto ist gesperrt, seine Sitzungen sind beendet.",
+    "beendet": "Alle Sitzungen des Kontos sind beendet.",
+}
+CHANGE_NAMES = {
+    AccountChange.INVITE: "Neues Konto",
+    AccountChange.ROLES: "Andere Rollen",
+    AccountChange.ENABLE: "Konto entsperren",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountPages:
+    """Pages of accounts."""
+
+    administration: AccountAdministration
+
+    def list_pages(self) -> tuple[WebPage, ...]:
+        right = Right.MANAGE_ACCOUNTS
+        return (
+            WebPage(method="GET", path=ACCOUNTS_PATH, handler=self.show_list, audience=right, title="Konten"),
+            WebPage(method="GET", path="/einladung", handler=self.show_invitation, audience=right),
+            WebPage(method="POST", path="/einladung", handler=self.invite, audience=right),
+            WebPage(method="GET", path=_ACCOUNT, handler=self.show_account, audience=right),
+            WebPage(method="POST", path=f"{_ACCOUNT}/rollen", handler=self.request_roles, audience=right),
+            WebPage(method="POST", path=f"{_ACCOUNT}/entsperren", handler=self.request_enabling, audience=right),
+            WebPage(method="POST", path=f"{_ACCOUNT}/sperren", handler=self.block, audience=right),
+            WebPage(method="POST", path=f"{_ACCOUNT}/sitzungen", handler=self.end_sessions, audience=right),
+            WebPage(method="POST", path=f"{_REQUEST}/bestaetigen", handler=self.confirm, audience=right),
+            WebPage(method="POST", path=f"{_REQUEST}/ablehnen", handler=self.refuse, audience=right),
+        )
+
+    async def show_list(self, request: web.Request) -> web.Response:
+        return await self._render_list(request)
+
+    async def show_invitation(self, request: web.Request) -> web.Response:
+        return await self._render_invitation(request)
+
+    async def invite(self, request: web.Request) -> web.Response:
+        form = get_form(request)
+        invitation = Invitation(
+            login=form.get("login", ""),
+            name=form.get("name", ""),
+            roles=form.getall("roles", []),
+            same_person_as=form.get("same", ""),
+        )
+        try:
+            half = await self.administration.invite(get_visitor(request).account, invitation)
+        except AccountProblem as problem:
+            return await self._render_invitation(request, invitation, str(problem))
+        return render_page(request, "password_half.html", half=half, is_first=True, login=invitation.login.strip())
+
+    async def show_account(self, request: web.Request) -> web.Response:
+        return await self._render_account(request)
+
+    async def request_roles(self, request: web.Request) -> web.Response:
+        roles = get_form(request).getall("roles", [])
+        try:
+            await self.administration.request_roles(get_visitor(request).account, _get_login(request), roles)
+        except AccountProblem as problem:
+            return await self._render_account(request, str(problem))
+        return redirect(f"{ACCOUNTS_PATH}?erledigt=beantragt")
+
+    async def request_enabling(self, request: web.Request) -> web.Response:
+        try:
+            await self.administration.request_enabling(get_visitor(request).account, _get_login(request))
+        except AccountProblem as problem:
+            return await self._render_account(request, str(problem))
+        return redirect(f"{ACCOUNTS_PATH}?erledigt=beantragt")
+
+    async def block(self, request: web.Request) -> web.Response:
+        try:
+            await self.administration.block(get_visitor(request).account, _get_login(request))
+        except AccountProblem as problem:
+            return await self._render_account(request, str(problem))
+        return redirect(f"{ACCOUNTS_PATH}?erledigt=gesperrt")
+
+    async def end_sessions(self, request: web.Request) -> web.Response:
+        try:
+            await self.administration.end_sessions(get_visitor(request).account, _get_login(request))
+        except AccountProblem as problem:
+            return await self._render_account(request, str(problem))
+        return redirect(f"{ACCOUNTS_PATH}?erledigt=beendet")
+
+    async def confirm(self, request: web.Request) -> web.Response:
+        try:
+            half = await self.administration.confirm(get_visitor(request).account, _get_request_id(request))
+        except AccountProblem as problem:
+            return await self._render_list(request, str(problem))
+        if half is not None:
+            return render_page(request, "password_half.html", half=half, is_first=False, login="")
+        return redirect(f"{ACCOUNTS_PATH}?erledigt=bestaetigt")
+
+    async def refuse(self, request: web.Request) -> web.Response:
+        try:
+            await self.administration.refuse(get_visitor(request).account, _get_request_id(request))
+        except AccountProblem as problem:
+            return await self._render_list(request, str(problem))
+        return redirect(f"{ACCOUNTS_PATH}?erledigt=abgelehnt")
+
+    async def _render_list(self, request: web.Request, problem: str = "") -> web.Response:
+        return render_page(
+            request,
+            "accounts.html",
+            status=409 if problem else 200,
+            problem=problem,
+            done=_DONE.get(request.query.get("erledigt", ""), ""),
+            accounts=await self.administration.list_accounts(),
+            requests=await self.administration.list_requests(),
+            change_names=CHANGE_NAMES,
+        )
+
+    async def _render_invitation(
+        self, request: web.Request, invitation: Invitation | None = None, problem: str = ""
+    ) -> web.Response:
+        return render_page(
+            request,
+            "invitation.html",
+            status=422 if problem else 200,
+            problem=problem,
+            invitation=invitation or Invitation(login="", name="", roles=(), same_person_as=""),
+            accounts=await self.administration.list_accounts(),
+            role_options=list(ROLE_NAMES.items()),
+        )
+
+    async def _render_account(self, request: web.Request, problem: str = "") -> web.Response:
+        try:
+            account = await self.administration.get_account(_get_login(request))
+        except AccountProblem:
+            raise web.HTTPNotFound from None
+        return render_page(
+            request,
+            "account.html",
+            status=422 if problem else 200,
+            problem=problem,
+            account=account,
+            role_options=list(ROLE_NAMES.items()),
+        )
+
+
+def _get_login(request: web.Request) -> str:
+    return request.match_info["login"]
+
+
+def _get_request_id(request: web.Request) -> UUID:
+    try:
+        return UUID(request.match_info["request"])
+    except ValueError:
+        raise web.HTTPNotFound from None

@@ -1,0 +1,180 @@
+"""Pages on which notices are written: list, editor, preview, versions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from services.newsroom.adapters.http.draft_forms import build_values, parse_content, parse_version
+from services.newsroom.adapters.http.draft_responses import catch_draft_errors, parse_draft_id, render_conflict
+from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
+from services.newsroom.domain.accounts import Right
+from services.newsroom.domain.drafts import OPEN_STATES, DraftConflict, DraftContent, DraftKind, DraftState, NoticeDraft
+from services.newsroom.domain.explanations import FORM_FIELDS, explain_problem
+from services.newsroom.domain.hints import find_hints
+from services.newsroom.domain.outbox import NoticePublication
+from services.newsroom.domain.preview import TemplateText, build_preview, count_length
+from services.newsroom.handlers.drafting import DraftingService
+from services.newsroom.ports import PublicationRepository
+from shared.notices.configuration import Configuration
+
+DRAFTS_PATH = "/entwuerfe"
+DRAFT_PATH = "/entwuerfe/{draft}"
+MAX_LISTED = 100
+_DONE: Mapping[str, str] = {
+    "gespeichert": "Der Entwurf ist gespeichert.",
+    "eingereicht": "Der Entwurf wartet jetzt auf die Freigabe durch eine andere Person.",
+    "freigegeben": "Der Entwurf ist freigegeben.",
+    "zurueckgegeben": "Der Entwurf ist zurückgegeben.",
+    "verworfen": "Der Entwurf ist verworfen.",
+    "begonnen": "Ein neuer Entwurf ist begonnen.",
+    "geprueft": "Die nachträgliche Prüfung ist festgehalten.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftPages:
+    """Pages of drafts."""
+
+    drafting: DraftingService
+    publications: PublicationRepository
+    templates: Mapping[str, TemplateText]
+
+    def list_pages(self) -> tuple[WebPage, ...]:
+        look, write = Right.LOOK, Right.WRITE
+        return (
+            WebPage(method="GET", path=DRAFTS_PATH, handler=self.show_list, audience=look, title="Entwürfe"),
+            WebPage(method="POST", path=DRAFTS_PATH, handler=self.create, audience=write),
+            WebPage(method="POST", path="/vorschau", handler=self.show_preview, audience=write),
+            WebPage(method="GET", path=DRAFT_PATH, handler=catch_draft_errors(self.show), audience=look),
+            WebPage(method="POST", path=DRAFT_PATH, handler=catch_draft_errors(self.save), audience=write),
+            WebPage(
+                method="GET",
+                path=f"{DRAFT_PATH}/fassungen",
+                handler=catch_draft_errors(self.show_versions),
+                audience=look,
+            ),
+        )
+
+    async def show_list(self, request: web.Request) -> web.Response:
+        opened = await self.drafting.drafts.list_drafts(OPEN_STATES, MAX_LISTED)
+        ended = await self.drafting.drafts.list_drafts((DraftState.PUBLISHED,), MAX_LISTED)
+        return render_page(
+            request,
+            "drafts.html",
+            done=_DONE.get(request.query.get("erledigt", ""), ""),
+            waiting=[each for each in opened if each.state in (DraftState.PENDING, DraftState.APPROVED)],
+            writing=[each for each in opened if each.state in (DraftState.DRAFT, DraftState.RETURNED)],
+            unreviewed=await self.drafting.drafts.list_unreviewed(),
+            published=ended,
+            topics=self._topic_titles,
+        )
+
+    async def create(self, request: web.Request) -> web.Response:
+        draft = await self.drafting.create(get_visitor(request).account, DraftContent())
+        return redirect(f"{DRAFTS_PATH}/{draft.id}")
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Show the editor to those who write, else the draft as it is; a published one leads to its broadcast."""
+        draft = await self.drafting.drafts.find(parse_draft_id(request))
+        publication = await self.publications.find_newest(draft.id)
+        may_write = get_visitor(request).account.may(Right.WRITE)
+        is_begun = draft.state in (DraftState.DRAFT, DraftState.RETURNED) or "bearbeiten" in request.query
+        if draft.is_open and may_write and is_begun and draft.kind is not DraftKind.WITHDRAWAL:
+            return self._render_editor(request, draft, _explain_rejection(draft, publication))
+        if draft.state is DraftState.PUBLISHED and publication and publication.broadcast:
+            return redirect(f"/aussendungen/{publication.broadcast}")
+        return render_page(
+            request,
+            "draft.html",
+            draft=draft,
+            done=_DONE.get(request.query.get("erledigt", ""), ""),
+            publication=publication,
+            is_waiting=publication is not None and _is_waiting(draft, publication),
+            rejection=_explain_rejection(draft, publication),
+            preview=self._build_preview(draft.content),
+            topics=self._topic_titles,
+        )
+
+    async def save(self, request: web.Request) -> web.Response:
+        """Save; with `then` the script saves in the background, or the editor goes on to the check."""
+        identifier, form = parse_draft_id(request), get_form(request)
+        then = form.get("then", "")
+        before = await self.drafting.drafts.find(identifier)
+        content = parse_content(form, before.content)
+        try:
+            draft = await self.drafting.save(get_visitor(request).account, identifier, parse_version(form), content)
+        except DraftConflict:
+            if then == "autosave":
+                return web.json_response({"conflict": f"{DRAFTS_PATH}/{identifier}"}, status=409)
+            return render_conflict(request, await self.drafting.drafts.find(identifier), content)
+        if then == "autosave":
+            return web.json_response({"version": draft.version})
+        if then != "check":
+            return redirect(f"{DRAFTS_PATH}/{identifier}?erledigt=gespeichert")
+        has_problems = bool(self.drafting.assessor.find_problems(draft))
+        return redirect(f"{DRAFTS_PATH}/{identifier}{'?pruefen=1' if has_problems else '/pruefung'}")
+
+    async def show_preview(self, request: web.Request) -> web.Response:
+        """Respond with the preview of what the form says, for the script that shows it while somebody writes."""
+        content = parse_content(get_form(request), DraftContent())
+        return render_page(request, "draft_preview.html", **self._describe(content))
+
+    async def show_versions(self, request: web.Request) -> web.Response:
+        draft = await self.drafting.drafts.find(parse_draft_id(request))
+        versions = await self.drafting.drafts.list_versions(draft.id)
+        return render_page(request, "draft_versions.html", draft=draft, versions=versions, topics=self._topic_titles)
+
+    def _render_editor(self, request: web.Request, draft: NoticeDraft, rejection: Sequence[str]) -> web.Response:
+        problems = self.drafting.assessor.find_problems(draft) if "pruefen" in request.query else ()
+        errors: dict[str, str] = {}
+        for problem in problems:
+            errors.setdefault(FORM_FIELDS.get(problem.field, problem.field), explain_problem(problem))
+        return render_page(
+            request,
+            "draft_editor.html",
+            draft=draft,
+            content=draft.content,
+            values=build_values(draft.content),
+            errors=errors,
+            done=_DONE.get(request.query.get("erledigt", ""), ""),
+            returned=draft.find_return(),
+            rejection=rejection,
+            topic_options=[("", "Bitte wählen"), *self._topic_titles.items()],
+            municipalities=[(each, each) for each in self._configuration.municipalities],
+            local_titles=[topic.title for topic in self._configuration.topics if topic.local],
+            link_hosts=self._configuration.link_hosts,
+            **self._describe(draft.content),
+        )
+
+    def _describe(self, content: DraftContent) -> dict[str, Any]:
+        return {
+            "preview": self._build_preview(content),
+            "length": count_length(content),
+            "hints": find_hints(content, self.drafting.clock().date()),
+        }
+
+    def _build_preview(self, content: DraftContent) -> object:
+        return build_preview(content, self._configuration.find_topic(content.topic), self.templates)
+
+    @property
+    def _configuration(self) -> Configuration:
+        return self.drafting.assessor.configuration
+
+    @property
+    def _topic_titles(self) -> dict[str, str]:
+        return {topic.id: topic.title for topic in self._configuration.topics}
+
+
+def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None) -> list[str]:
+    """Return why the draft came back from the notices API; empty if it did not."""
+    if draft.state is not DraftState.RETURNED or publication is None or draft.find_return():
+        return []
+    return [explain_problem(problem) for problem in publication.problems]
+
+
+def _is_waiting(draft: NoticeDraft, publication: NoticePublication) -> bool:
+    """Return whether there will be news by itself: until it is confirmed."""
+    return draft.state is DraftState.PUBLISHED and publication.confirmed_at is None

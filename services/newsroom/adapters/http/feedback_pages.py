@@ -1,0 +1,125 @@
+"""Pages that listen and look: feedback of citizens, and the overview."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import hdrs, web
+
+from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_visitor
+from services.newsroom.domain.accounts import Right
+from services.newsroom.domain.approval import find_obstacle
+from services.newsroom.domain.drafts import DraftState
+from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
+from services.newsroom.domain.spreadsheet import render_csv
+from services.newsroom.handlers.drafting import build_author
+from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog
+
+FEEDBACK_PATH = "/rueckmeldungen"
+MAX_SHOWN, MAX_EXPORTED, MAX_NEWEST = 100, 20_000, 8
+MAX_WORDS_LENGTH = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackPages:
+    """Pages of feedback."""
+
+    feedback: FeedbackLog
+    topics: Mapping[str, str]
+
+    def list_pages(self) -> tuple[WebPage, ...]:
+        look = Right.LOOK
+        return (
+            WebPage(method="GET", path=FEEDBACK_PATH, handler=self.show, audience=look, title="Rückmeldungen"),
+            WebPage(method="GET", path=f"{FEEDBACK_PATH}.csv", handler=self.download, audience=look),
+        )
+
+    async def show(self, request: web.Request) -> web.Response:
+        chosen = _parse_filter(request)
+        return render_page(
+            request,
+            "feedback.html",
+            chosen=chosen,
+            query=request.query_string,
+            entries=await self.feedback.list_entries(chosen, MAX_SHOWN),
+            summary=await self.feedback.summarize(chosen),
+            topics=self.topics,
+            topic_options=[("", "alle Themen"), *self.topics.items()],
+            kind_options=[("", "alle Arten"), *KIND_NAMES.items()],
+            most=MAX_SHOWN,
+        )
+
+    async def download(self, request: web.Request) -> web.Response:
+        entries = await self.feedback.list_entries(_parse_filter(request), MAX_EXPORTED)
+        head = ("Zeit (volle Stunde)", "Art", "Bewertung", "Mitteilung", "Thema", "Aussendung")
+        rows = (
+            (
+                f"{each.at:%d.%m.%Y %H:%M} UTC",
+                each.kind_name,
+                each.value_name,
+                each.text,
+                self.topics.get(each.topic or "", each.topic or ""),
+                each.headline or str(each.broadcast or ""),
+            )
+            for each in entries
+        )
+        return web.Response(
+            body=render_csv(head, rows),
+            content_type="text/csv",
+            charset="utf-8",
+            headers={hdrs.CONTENT_DISPOSITION: 'attachment; filename="rueckmeldungen.csv"'},
+        )
+
+
+def _parse_filter(request: web.Request) -> FeedbackFilter:
+    query = request.query
+    try:
+        broadcast = UUID(query["aussendung"]) if query.get("aussendung") else None
+    except ValueError:
+        raise web.HTTPNotFound from None
+    return FeedbackFilter(
+        topic=query.get("thema", "")[:MAX_WORDS_LENGTH],
+        kind=query.get("art", "")[:MAX_WORDS_LENGTH],
+        words=query.get("suche", "").strip()[:MAX_WORDS_LENGTH],
+        broadcast=broadcast,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverviewPages:
+    """The first page after the login."""
+
+    drafts: DraftRepository
+    statuses: BroadcastStatuses
+    feedback: FeedbackLog
+    topics: Mapping[str, str]
+
+    def list_pages(self) -> tuple[WebPage, ...]:
+        return (WebPage(method="GET", path="/", handler=self.show, audience=Audience.LOGGED_IN, title="Übersicht"),)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Show what this person can do next, what is being sent, and what citizens say."""
+        account = get_visitor(request).account
+        author = build_author(account)
+        opened = await self.drafts.list_drafts((DraftState.PENDING, DraftState.APPROVED, DraftState.RETURNED), 50)
+        pending = [each for each in opened if each.state is DraftState.PENDING]
+        newest = await self.statuses.list_newest(MAX_NEWEST)
+        return render_page(
+            request,
+            "overview.html",
+            to_approve=[each for each in pending if account.may(Right.APPROVE) and not find_obstacle(each, author)],
+            waiting=[each for each in pending if each.newest.author.person == author.person],
+            approved=[each for each in opened if each.state is DraftState.APPROVED],
+            returned=[
+                each
+                for each in opened
+                if each.state is DraftState.RETURNED and each.newest.author.person == author.person
+            ],
+            unreviewed=await self.drafts.list_unreviewed() if account.may(Right.APPROVE) else [],
+            sending=[each for each in newest if not each.is_final],
+            newest=newest,
+            entries=await self.feedback.list_entries(FeedbackFilter(kind="text"), 5),
+            topics=self.topics,
+            may_write=account.may(Right.WRITE),
+        )

@@ -1,0 +1,126 @@
+"""What every request passes before its page: who sends it, whether they may, and whether their own page sent it."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+from multidict import MultiDict
+
+from services.newsroom.adapters.http.web_pages import FORM, VISITOR, Audience, FormData, WebPage, redirect
+from services.newsroom.domain.accounts import NotPermitted
+from services.newsroom.domain.login import hash_cookie
+from services.newsroom.domain.sessions import SessionStage, Visitor
+from services.newsroom.ports import SessionRepository
+
+MAX_BODY_BYTES = 64 * 1024
+READ_TIMEOUT_SECONDS = 10.0
+CSRF_FIELD = "csrf"
+LOGIN_PATH, SETUP_PATH = "/anmelden", "/einrichten"
+_FORM_MEDIA = "application/x-www-form-urlencoded"
+_FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Ihre Anmeldung hat gewechselt."
+
+
+@dataclass(frozen=True, kw_only=True)
+class CookieJar:
+    """Names and attributes of our cookies; with https their prefix binds them to this host."""
+
+    is_secure: bool
+
+    @property
+    def session(self) -> str:
+        return f"{self._prefix}session"
+
+    @property
+    def device(self) -> str:
+        return f"{self._prefix}device"
+
+    @property
+    def _prefix(self) -> str:
+        return "__Host-" if self.is_secure else "kreisfunk-"
+
+    def set_session(self, response: web.Response, token: str) -> None:
+        """Set the cookie of a session, until the browser is closed."""
+        response.set_cookie(self.session, token, httponly=True, secure=self.is_secure, samesite="Lax", path="/")
+
+    def set_device(self, response: web.Response, token: str, max_age: int) -> None:
+        """Set the cookie by which a browser is known in which somebody has logged in."""
+        response.set_cookie(
+            self.device, token, max_age=max_age, httponly=True, secure=self.is_secure, samesite="Strict", path="/"
+        )
+
+    def clear_session(self, response: web.Response) -> None:
+        response.del_cookie(self.session, httponly=True, secure=self.is_secure, samesite="Lax", path="/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageGuard:
+    """Guard of all pages; `origin` is the newsroom's own, as browsers state it."""
+
+    sessions: SessionRepository
+    cookies: CookieJar
+    origin: str
+
+    def protect(self, page: WebPage) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Return the handler of a page that lets nobody in but its audience."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            visitor = await self._find_visitor(request)
+            if visitor is not None:
+                request[VISITOR] = visitor
+            if refusal := _refuse_visitor(page, visitor, request):
+                return refusal
+            if page.method == hdrs.METH_POST:
+                self._check_origin(request)
+                request[FORM] = await _read_form(request, visitor)
+            return await page.handler(request)
+
+        return handle
+
+    async def _find_visitor(self, request: web.Request) -> Visitor | None:
+        token = request.cookies.get(self.cookies.session)
+        return await self.sessions.find_visitor(hash_cookie(token)) if token else None
+
+    def _check_origin(self, request: web.Request) -> None:
+        """Raise NotPermitted unless a browser says that one of our own pages sent the form.
+
+        Browsers send `Sec-Fetch-Site` over https and to this machine, and `Origin` with every form.
+        """
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
+        if (site != "same-origin") if site is not None else (origin != self.origin):
+            raise NotPermitted(_FORGED)
+
+
+def _refuse_visitor(page: WebPage, visitor: Visitor | None, request: web.Request) -> web.Response | None:
+    """Return a response that leads elsewhere, None if the visitor may enter. Raises NotPermitted."""
+    if page.audience is Audience.EVERYBODY:
+        return None
+    if visitor is None:
+        back = quote(request.path_qs, safe="") if request.method == hdrs.METH_GET and request.path != "/" else ""
+        return redirect(f"{LOGIN_PATH}?weiter={back}" if back else LOGIN_PATH)
+    if (visitor.stage is SessionStage.SETUP) != (page.audience is Audience.SETTING_UP):
+        return redirect(SETUP_PATH if visitor.stage is SessionStage.SETUP else "/")
+    if not isinstance(page.audience, Audience):
+        visitor.account.require(page.audience)
+    return None
+
+
+async def _read_form(request: web.Request, visitor: Visitor | None) -> FormData:
+    """Return the fields of a form. Raises NotPermitted if it is not from a page of the visitor's session."""
+    is_utf8 = (request.charset or "utf-8").lower() == "utf-8"
+    if request.content_type != _FORM_MEDIA or not is_utf8 or hdrs.CONTENT_ENCODING in request.headers:
+        raise web.HTTPUnsupportedMediaType
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_SECONDS):
+            fields = await request.post()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except ValueError:  # not text, or more fields than anybody's form has
+        raise web.HTTPBadRequest from None
+    texts: FormData = MultiDict((name, value) for name, value in fields.items() if isinstance(value, str))
+    shown = texts.popall(CSRF_FIELD, [""])
+    if visitor is not None and not hmac.compare_digest(shown[0].encode(), visitor.csrf.encode()):
+        raise NotPermitted(_FORGED)
+    return texts

@@ -1,0 +1,190 @@
+"""Pages to log in and out, to set up a login the first time, and to look after one's own."""
+
+import math
+from dataclasses import dataclass
+
+import segno
+from aiohttp import web
+
+from services.newsroom.adapters.http.guard import LOGIN_PATH, SETUP_PATH, CookieJar
+from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.web_pages import (
+    VISITOR,
+    Audience,
+    WebPage,
+    get_form,
+    get_visitor,
+    redirect,
+)
+from services.newsroom.domain.login import MAX_LOGIN_LENGTH, build_totp_uri, choose_destination
+from services.newsroom.handlers.login import (
+    LoginAttempt,
+    LoginRefused,
+    LoginService,
+    PasswordChange,
+    SetupForm,
+    SetupRefused,
+    SetupSecret,
+    StartedSession,
+)
+from shared.runtime.client_address import Network, find_client_address
+
+DEVICE_MAX_AGE_SECONDS = 180 * 86_400
+PROFILE_PATH = "/profil"
+_DONE = {"kennwort": "Ihr Kennwort ist geändert.", "sitzungen": "Alle anderen Sitzungen sind beendet."}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginPages:
+    """Pages of the login."""
+
+    login: LoginService
+    cookies: CookieJar
+    proxies: tuple[Network, ...]
+
+    def list_pages(self) -> tuple[WebPage, ...]:
+        everybody, setting_up, logged_in = Audience.EVERYBODY, Audience.SETTING_UP, Audience.LOGGED_IN
+        return (
+            WebPage(method="GET", path=LOGIN_PATH, handler=self.show_login, audience=everybody),
+            WebPage(method="POST", path=LOGIN_PATH, handler=self.log_in, audience=everybody),
+            WebPage(method="POST", path="/abmelden", handler=self.log_out, audience=everybody),
+            WebPage(method="GET", path=SETUP_PATH, handler=self.show_setup, audience=setting_up),
+            WebPage(method="POST", path=SETUP_PATH, handler=self.set_up, audience=setting_up),
+            WebPage(method="GET", path=PROFILE_PATH, handler=self.show_profile, audience=logged_in),
+            WebPage(method="POST", path=f"{PROFILE_PATH}/kennwort", handler=self.change_password, audience=logged_in),
+            WebPage(method="POST", path=f"{PROFILE_PATH}/sitzungen", handler=self.end_others, audience=logged_in),
+        )
+
+    async def show_login(self, request: web.Request) -> web.Response:
+        if VISITOR in request:
+            return redirect(choose_destination(request.query.get("weiter", "")))
+        return _render_login(request, destination=request.query.get("weiter", ""))
+
+    async def log_in(self, request: web.Request) -> web.Response:
+        form = get_form(request)
+        login, destination = form.get("login", ""), form.get("weiter", "")
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+        attempt = LoginAttempt(
+            login=login,
+            password=form.get("password", ""),
+            code=form.get("code", ""),
+            address=find_client_address(request.remote, forwarded, self.proxies),
+            device=request.cookies.get(self.cookies.device),
+        )
+        try:
+            started = await self.login.log_in(attempt)
+        except LoginRefused as refused:
+            return _render_refusal(request, refused, login, destination)
+        return self._set_cookies(redirect(choose_destination(destination)), started)
+
+    async def log_out(self, request: web.Request) -> web.Response:
+        if VISITOR in request:
+            await self.login.log_out(get_visitor(request))
+        response = redirect(f"{LOGIN_PATH}?abgemeldet=1")
+        self.cookies.clear_session(response)
+        return response
+
+    async def show_setup(self, request: web.Request) -> web.Response:
+        return _render_setup(request, self.login.begin_setup(get_visitor(request)))
+
+    async def set_up(self, request: web.Request) -> web.Response:
+        form, visitor = get_form(request), get_visitor(request)
+        setup = SetupForm(password=form.get("password", ""), code=form.get("code", ""), sealed=form.get("secret", ""))
+        try:
+            started, codes = await self.login.set_up(visitor, setup)
+        except SetupRefused as refused:
+            secret = self.login.resume_setup(visitor, setup.sealed)
+            return _render_setup(request, secret, problems=refused.problems, status=422)
+        return self._set_cookies(render_page(request, "recovery_codes.html", codes=codes), started)
+
+    async def show_profile(self, request: web.Request) -> web.Response:
+        return await self._render_profile(request)
+
+    async def change_password(self, request: web.Request) -> web.Response:
+        form = get_form(request)
+        change = PasswordChange(current=form.get("current", ""), new=form.get("new", ""), code=form.get("code", ""))
+        try:
+            await self.login.change_password(get_visitor(request), change)
+        except SetupRefused as refused:
+            return await self._render_profile(request, problems=refused.problems, status=422)
+        except LoginRefused as refused:
+            return await self._render_profile(
+                request, problems={"current": _describe_wait(refused.wait_seconds)}, status=429
+            )
+        return redirect(f"{PROFILE_PATH}?erledigt=kennwort")
+
+    async def end_others(self, request: web.Request) -> web.Response:
+        await self.login.end_other_sessions(get_visitor(request))
+        return redirect(f"{PROFILE_PATH}?erledigt=sitzungen")
+
+    async def _render_profile(self, request: web.Request, problems: object = None, status: int = 200) -> web.Response:
+        visitor = get_visitor(request)
+        return render_page(
+            request,
+            "profile.html",
+            status=status,
+            done=_DONE.get(request.query.get("erledigt", ""), ""),
+            problems=problems or {},
+            sessions=await self.login.sessions.list_sessions(visitor.account.id),
+        )
+
+    def _set_cookies(self, response: web.Response, started: StartedSession) -> web.Response:
+        self.cookies.set_session(response, started.token)
+        if started.device is not None:
+            self.cookies.set_device(response, started.device, DEVICE_MAX_AGE_SECONDS)
+        return response
+
+
+def _render_login(
+    request: web.Request, *, destination: str, login: str = "", problem: str = "", advice: str = "", status: int = 200
+) -> web.Response:
+    return render_page(
+        request,
+        "login.html",
+        status=status,
+        destination=choose_destination(destination, ""),
+        login=login[:MAX_LOGIN_LENGTH],
+        problem=problem,
+        advice=advice,
+        logged_out="abgemeldet" in request.query,
+    )
+
+
+def _render_refusal(request: web.Request, refused: LoginRefused, login: str, destination: str) -> web.Response:
+    if refused.wait_seconds:
+        return _render_login(
+            request,
+            destination=destination,
+            login=login,
+            problem="Zu viele Versuche.",
+            advice=_describe_wait(refused.wait_seconds),
+            status=429,
+        )
+    return _render_login(
+        request,
+        destination=destination,
+        login=login,
+        problem="Anmeldung nicht möglich.",
+        advice="Anmeldename, Kennwort oder Einmalcode ist falsch. Jeder Einmalcode gilt nur einmal.",
+        status=403,
+    )
+
+
+def _describe_wait(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"Bitte warten Sie {'eine Minute' if minutes <= 1 else f'{minutes} Minuten'}, und versuchen Sie es dann."
+
+
+def _render_setup(
+    request: web.Request, secret: SetupSecret, problems: object = None, status: int = 200
+) -> web.Response:
+    uri = build_totp_uri(secret.text, get_visitor(request).account.login)
+    return render_page(
+        request,
+        "setup.html",
+        status=status,
+        problems=problems or {},
+        sealed_secret=secret.sealed,
+        secret=" ".join(secret.text[index : index + 4] for index in range(0, len(secret.text), 4)),
+        qr=segno.make(uri).svg_data_uri(scale=6),
+    )

@@ -1,0 +1,123 @@
+"""Pages between writing and sending: the check, four eyes, publishing."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import web
+
+from services.newsroom.adapters.http.draft_forms import parse_version
+from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
+from services.newsroom.adapters.http.draft_responses import catch_draft_errors, parse_draft_id
+from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
+from services.newsroom.domain.accounts import Account, Right
+from services.newsroom.domain.drafts import DraftState, NoticeDraft
+from services.newsroom.domain.explanations import FIELD_NAMES, explain_blocker, explain_duration, explain_problem
+from services.newsroom.domain.preview import TemplateText, build_preview
+from services.newsroom.handlers.drafting import DraftingService, build_author
+
+_Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendingPages:
+    """Pages of the check and of each act on a draft."""
+
+    drafting: DraftingService
+    templates: Mapping[str, TemplateText]
+
+    def list_pages(self) -> tuple[WebPage, ...]:
+        write, approve = Right.WRITE, Right.APPROVE
+        acts: tuple[tuple[str, _Act, Right, str], ...] = (
+            ("einreichen", self._submit, write, "?erledigt=eingereicht"),
+            ("freigeben", self._approve, approve, "/pruefung"),
+            ("zurueckgeben", self._send_back, approve, "?erledigt=zurueckgegeben"),
+            ("veroeffentlichen", self._publish, Right.SEND, ""),
+            ("notfall", self._publish_emergency, write, ""),
+            ("nachpruefen", self._review, approve, "?erledigt=geprueft"),
+            ("verwerfen", self._discard, write, "?erledigt=verworfen"),
+            ("kopieren", self._copy, write, "?erledigt=begonnen"),
+            ("korrigieren", self._correct, write, "?erledigt=begonnen"),
+            ("folgemeldung", self._follow_up, write, "?erledigt=begonnen"),
+            ("zurueckziehen", self._withdraw, write, ""),
+        )
+        check = WebPage(
+            method="GET",
+            path=f"{DRAFT_PATH}/pruefung",
+            handler=catch_draft_errors(self.show_check),
+            audience=Right.LOOK,
+        )
+        posts = (
+            WebPage(method="POST", path=f"{DRAFT_PATH}/{name}", handler=_build_handler(act, then), audience=right)
+            for name, act, right, then in acts
+        )
+        return (check, *posts)
+
+    async def show_check(self, request: web.Request) -> web.Response:
+        """Show what would happen, and what may be done now."""
+        draft, account = await self.drafting.drafts.find(parse_draft_id(request)), get_visitor(request).account
+        if not draft.is_open and not draft.emergency:
+            return redirect(f"{DRAFTS_PATH}/{draft.id}")
+        found = await self.drafting.assessor.evaluate(draft, build_author(account))
+        forecast, content, configuration = found.forecast, draft.content, self.drafting.assessor.configuration
+        return render_page(
+            request,
+            "draft_check.html",
+            draft=draft,
+            found=found,
+            problems=[(FIELD_NAMES.get(each.field, each.field), explain_problem(each)) for each in found.problems],
+            blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
+            costs=sorted(forecast.costs.values()) if forecast else [],
+            duration=explain_duration(forecast.duration_seconds) if forecast and forecast.duration_seconds else "",
+            preview=build_preview(content, configuration.find_topic(content.topic), self.templates),
+            topics={topic.id: topic.title for topic in configuration.topics},
+            may_write=account.may(Right.WRITE),
+            may_approve=account.may(Right.APPROVE),
+            may_send=account.may(Right.SEND),
+            is_pending=draft.state is DraftState.PENDING,
+            has_emergency=self.drafting.assessor.rules.emergency and content.urgent,
+        )
+
+    async def _submit(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.submit(account, draft, parse_version(form))
+
+    async def _approve(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.approve(account, draft, parse_version(form))
+
+    async def _send_back(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.send_back(account, draft, parse_version(form), form.get("reason", ""))
+
+    async def _publish(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.publish(account, draft, parse_version(form))
+
+    async def _publish_emergency(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.publish_emergency(account, draft, parse_version(form), form.get("reason", ""))
+
+    async def _review(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.review(account, draft, parse_version(form))
+
+    async def _discard(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.discard(account, draft, parse_version(form))
+
+    async def _copy(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
+        return await self.drafting.copy(account, draft)
+
+    async def _correct(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
+        return await self.drafting.correct(account, draft)
+
+    async def _follow_up(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
+        return await self.drafting.follow_up(account, draft)
+
+    async def _withdraw(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.withdraw(account, draft, form.get("reason", ""))
+
+
+def _build_handler(act: _Act, then: str) -> PageHandler:
+    """Return the handler of an act; `then` is what the browser shows of the draft afterwards."""
+
+    async def handle(request: web.Request) -> web.Response:
+        draft = await act(get_visitor(request).account, parse_draft_id(request), get_form(request))
+        return redirect(f"{DRAFTS_PATH}/{draft.id}{then}")
+
+    return catch_draft_errors(handle)

@@ -1,0 +1,13 @@
+// Live progress; without this script the page reloads by itself.
+"use strict";
+
+const shown = document.querySelector("[data-stream]");
+const stream = new EventSource(shown.dataset.stream);
+stream.addEventListener("message", (event) => {
+  // Whoever scrolls in the table by keyboard keeps their place.
+  if (!shown.contains(document.activeElement)) shown.innerHTML = event.data;
+});
+stream.addEventListener("end", () => {
+  stream.close();
+  document.querySelector("[data-ended]").textContent = "Der Versand ist beendet.";
+});

@@ -1,0 +1,56 @@
+// Everything works without this script: it shows the preview while somebody writes, and saves by itself.
+"use strict";
+
+const form = document.querySelector("form[data-autosave]");
+const preview = document.querySelector("[data-preview-target]");
+const saved = form.querySelector("[data-saved]");
+
+let shown = 0;
+async function showPreview() {
+  const turn = ++shown;
+  const answer = await fetch(form.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+  if (answer.ok && turn === shown) preview.innerHTML = await answer.text();
+}
+
+let waiting;
+form.addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => showPreview().catch(() => {}), 400);
+});
+
+// One after the other, so that each names the version that the one before has made.
+let saving = Promise.resolve();
+async function save() {
+  const body = new URLSearchParams(new FormData(form));
+  body.set("then", "autosave");
+  const answer = await fetch(form.action, { method: "POST", body });
+  if (answer.redirected || !(answer.headers.get("Content-Type") || "").includes("json")) {
+    saved.textContent = "Nicht gespeichert. Bitte speichern Sie selbst.";
+    return;
+  }
+  const told = await answer.json();
+  if (told.version) {
+    form.elements.version.value = told.version;
+    saved.textContent = `Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`;
+  } else {
+    saved.textContent = "Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Fassungen zu sehen.";
+  }
+}
+
+form.addEventListener("change", () => {
+  saving = saving.then(save).catch(() => {
+    saved.textContent = "Keine Verbindung: noch nicht gespeichert.";
+  });
+});
+
+// Whoever presses a button while it saves by itself names the version that comes of it.
+let settled = false;
+form.addEventListener("submit", (event) => {
+  if (settled) return;
+  event.preventDefault();
+  const { submitter } = event;
+  saving.finally(() => setTimeout(() => {  // a form that is being submitted cannot be submitted again
+    settled = true;
+    form.requestSubmit(submitter);
+  }));
+});

@@ -1,0 +1,63 @@
+"""Pages as the server registers them: no handler is reachable without saying who may reach it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from aiohttp import web
+from multidict import MultiDict
+
+from services.newsroom.domain.accounts import Right
+from services.newsroom.domain.sessions import Visitor
+
+PageHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+FormData = MultiDict[str]
+
+
+class Audience(StrEnum):
+    """Audience of a page that needs no right: everybody, or every visitor who has logged in."""
+
+    EVERYBODY = "everybody"
+    SETTING_UP = "setting_up"  # whoever has logged in with a first password, and may do nothing else yet
+    LOGGED_IN = "logged_in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebPage:
+    """Page; `audience` is a right or an Audience. A page with a `title` is in the navigation, in the order of pages.
+
+    A page changes something only if its method is POST: then its form carries the CSRF value of the session, which the
+    server has checked when the handler is called.
+    """
+
+    method: str
+    path: str
+    handler: PageHandler
+    audience: Right | Audience
+    title: str = ""
+
+
+class PageGroup(Protocol):
+    """Pages of one subject, with what they need."""
+
+    def list_pages(self) -> tuple[WebPage, ...]: ...
+
+
+VISITOR = web.RequestKey("visitor", Visitor)
+FORM: web.RequestKey[FormData] = web.RequestKey("form")
+
+
+def get_visitor(request: web.Request) -> Visitor:
+    """Return who has sent the request; every page but those for everybody has a visitor."""
+    return request[VISITOR]
+
+
+def get_form(request: web.Request) -> FormData:
+    """Return the fields of a POST, without the CSRF value."""
+    return request[FORM]
+
+
+def redirect(path: str) -> web.Response:
+    """Return a response that leads to one of our own paths, by GET."""
+    return web.Response(status=303, headers={"Location": path})

@@ -1,0 +1,65 @@
+"""Metrics of the newsroom; labels are our own routes, statuses and results, never a visitor's input."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+NO_ROUTE = "unknown"
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 2, 5)
+PUBLICATION_RESULTS = ("accepted", "rejected", "unanswered")
+LOGIN_RESULTS = ("succeeded", "failed", "delayed")
+
+
+class NewsroomMetrics:
+    """Prometheus metrics of pages, logins and publications."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "kreisfunk_newsroom_requests_total", "Requests by path and status", ["path", "status"], registry=registry
+        )
+        self._seconds = Histogram(
+            "kreisfunk_newsroom_request_seconds",
+            "From request to answer",
+            ["path"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._logins = Counter("kreisfunk_newsroom_logins_total", "Logins by result", ["result"], registry=registry)
+        self._publications = Counter(
+            "kreisfunk_newsroom_publications_total",
+            "Notices sent to the notices API, by its answer",
+            ["result"],
+            registry=registry,
+        )
+        self._deleted = Counter(
+            "kreisfunk_newsroom_retention_deleted_rows_total", "Rows deleted by age", ["kind"], registry=registry
+        )
+        for result in LOGIN_RESULTS:
+            self._logins.labels(result)
+        self._archive_age = Gauge(
+            "kreisfunk_newsroom_archive_age_seconds", "Age of what the public archive shows", registry=registry
+        )
+        for result in PUBLICATION_RESULTS:
+            self._publications.labels(result)
+
+    def observe_request(self, path: str, status: int, seconds: float) -> None:
+        """Record a request; `path` is that of the route, so that there are few label values."""
+        self._requests.labels(path, str(status)).inc()
+        self._seconds.labels(path).observe(seconds)
+
+    def count_unparsed(self, status: int) -> None:
+        """Count the answer to a request that reached no route."""
+        self._requests.labels(NO_ROUTE, str(status)).inc()
+
+    def count_publication(self, result: str) -> None:
+        self._publications.labels(result).inc()
+
+    def count_deleted(self, kind: str, rows: int) -> None:
+        self._deleted.labels(kind).inc(rows)
+
+    def count_login(self, result: str) -> None:
+        self._logins.labels(result).inc()
+
+    def watch_archive(self, measure_age: Callable[[], float]) -> None:
+        """Export the age of the archive, measured whenever it is asked for."""
+        self._archive_age.set_function(measure_age)

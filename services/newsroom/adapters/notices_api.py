@@ -1,0 +1,75 @@
+"""Client of the notices API, the public contract over which the newsroom publishes as any other municipal system."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from services.newsroom.domain.outbox import NoticeForecast, PublishAnswer
+from services.newsroom.ports import NoticesApiAway
+from shared.contracts.envelope import CONTENT_TYPE
+from shared.contracts.events import Problem
+
+TIMEOUT_SECONDS = 10.0
+_CHECKED = 200
+_REFUSED = (400, 403, 413, 422)
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    event: str = ""
+    errors: tuple[Problem, ...] = ()
+
+
+class HttpNoticesApi:
+    """Implementation of ports.NoticesApi."""
+
+    def __init__(self, session: ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url.rstrip("/")
+
+    async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
+        status, retry_after, body = await self._post("/notices", event)
+        answer = _decode(body)
+        return PublishAnswer(status=status, event=answer.event, errors=answer.errors, retry_after=retry_after)
+
+    async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
+        status, _, body = await self._post("/notices/check", event)
+        if status in _REFUSED:
+            return NoticeForecast(problems=_decode(body).errors or (Problem(field="event", problem=f"HTTP {status}"),))
+        if status != _CHECKED:
+            raise NoticesApiAway(f"the notices API answered {status}")
+        try:
+            return msgspec.json.decode(body, type=NoticeForecast)
+        except msgspec.MsgspecError:
+            raise NoticesApiAway("the notices API answered something else") from None
+
+    async def _post(self, path: str, event: Mapping[str, Any]) -> tuple[int, float, bytes]:
+        """Return status, `Retry-After` and body. Raises NoticesApiAway."""
+        headers = {"Content-Type": CONTENT_TYPE}
+        try:
+            async with self._session.post(self._url + path, data=msgspec.json.encode(event), headers=headers) as found:
+                return found.status, _parse_seconds(found.headers.get("Retry-After", "")), await found.read()
+        except (ClientError, OSError, TimeoutError) as error:
+            raise NoticesApiAway(type(error).__name__) from None
+
+
+def _decode(body: bytes) -> _Answer:
+    """Return the answer; empty if a proxy sent something else."""
+    try:
+        return msgspec.json.decode(body, type=_Answer)
+    except msgspec.MsgspecError:
+        return _Answer()
+
+
+def _parse_seconds(text: str) -> float:
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0.0
+
+
+@asynccontextmanager
+async def open_notices_api(url: str, token: str) -> AsyncIterator[HttpNoticesApi]:
+    """Open a client with a municipal system's token."""
+    timeout, headers = ClientTimeout(total=TIMEOUT_SECONDS), {"Authorization": f"Bearer {token}"}
+    async with ClientSession(timeout=timeout, headers=headers) as session:
+        yield HttpNoticesApi(session, url)

@@ -1,0 +1,84 @@
+"""Outbox of the notices API in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.newsroom.adapters.audit import record_act
+from services.newsroom.adapters.draft_rows import encode_json, read_publication
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.outbox import NoticePublication, PublicationState, PublishAnswer
+from shared.contracts.events import Problem
+from shared.database.pool import Connection, Database
+
+_COLUMNS = """
+    id, draft, version, revision, key, body, state, tries, problems, broadcast, created_at, answered_at, confirmed_at
+"""
+# A later act on a notice waits for the earlier one, even while that is not due.
+_DUE = f"""
+    select {_COLUMNS} from newsroom.publication p
+    where state = 'waiting' and next_at <= $1 and not exists (
+        select from newsroom.publication e
+        where e.state = 'waiting' and e.body ->> 'subject' = p.body ->> 'subject'
+            and (e.created_at, e.id) < (p.created_at, p.id))
+    order by created_at, id limit $2
+"""  # noqa: S608 - constant parts
+_NEWEST = f"""
+    select {_COLUMNS} from newsroom.publication where draft = $1 order by created_at desc, id limit 1
+"""  # noqa: S608 - constant parts
+_DRAFT = "select draft from newsroom.publication where broadcast = $1"
+_ACCEPT = """
+    update newsroom.publication
+    set event_path = $2, answered_at = coalesce(answered_at, $3),
+        state = case state when 'waiting' then 'accepted' else state end
+    where id = $1
+"""
+_FAIL = "update newsroom.publication set tries = tries + 1, next_at = $2 where id = $1 and state = 'waiting'"
+_REJECT = """
+    update newsroom.publication set state = 'rejected', problems = $2, answered_at = $3
+    where id = $1 and state <> 'rejected' and broadcast is null
+    returning draft
+"""
+# Its editors may have gone on meanwhile: only what is published comes back.
+_RETURN = """
+    update newsroom.draft set state = 'returned', changed_at = $2 where id = $1 and state = 'published' returning notice
+"""
+
+
+class PostgresPublicationRepository:
+    """Implementation of ports.PublicationRepository."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
+        return [read_publication(row) for row in await self._database.fetch(_DUE, now, limit)]
+
+    async def find_newest(self, draft: UUID) -> NoticePublication | None:
+        rows = await self._database.fetch(_NEWEST, draft)
+        return read_publication(rows[0]) if rows else None
+
+    async def find_draft(self, broadcast: UUID) -> UUID | None:
+        found: UUID | None = await self._database.fetchval(_DRAFT, broadcast)
+        return found
+
+    async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
+        async with self._database.transaction() as connection:
+            if answer.state is PublicationState.ACCEPTED:
+                await connection.execute(_ACCEPT, publication, answer.event, now)
+            else:
+                await reject_publication(connection, publication, answer.errors, now)
+
+    async def record_failure(self, publication: UUID, next_at: datetime) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(_FAIL, publication, next_at)
+
+
+async def reject_publication(
+    connection: Connection, publication: UUID, problems: Sequence[Problem], now: datetime
+) -> None:
+    """Record that it was rejected, and return its draft to the editors; one that became a broadcast was not."""
+    draft = await connection.fetchval(_REJECT, publication, encode_json(problems), now)
+    notice = await connection.fetchval(_RETURN, draft, now) if draft else None
+    if notice is not None:
+        await record_act(connection, Act(account=None, action="notice.rejected", object=notice))

@@ -1,0 +1,24 @@
+"""Retention of what the newsroom keeps about logins and events."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from shared.database.retention import RetentionRule, build_row_rule
+
+SESSION_DAYS = 30
+DEVICE_DAYS = 180
+LOGIN_FAILURE_DAYS = 1
+INBOX_DAYS = 15  # longer than an event can wait at the broker
+
+
+def build_retention_rules(feedback_days: int) -> Mapping[str, RetentionRule]:
+    """Return the rule of each kind of data."""
+    return {
+        "newsroom_feedback": build_row_rule(timedelta(days=feedback_days), "newsroom.feedback", "id", "at"),
+        "session": build_row_rule(timedelta(days=SESSION_DAYS), "newsroom.session", "token_hash", "created_at"),
+        "device": build_row_rule(timedelta(days=DEVICE_DAYS), "newsroom.device", "token_hash", "used_at"),
+        "login_failure": build_row_rule(
+            timedelta(days=LOGIN_FAILURE_DAYS), "newsroom.login_failure", "scope, key", "failed_at"
+        ),
+        "newsroom_inbox": build_row_rule(timedelta(days=INBOX_DAYS), "newsroom.inbox", "event", "handled_at"),
+    }

@@ -1,0 +1,99 @@
+"""PostgreSQL implementation of ports.SessionRepository."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.newsroom.adapters.audit import record_act
+from services.newsroom.domain.accounts import Account, Role
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.sessions import NewSession, OpenSession, SessionLimits, SessionStage, Visitor
+from shared.database.pool import Database
+
+# What makes a session open: $1 and $2 are the limits of idle and of all time.
+_IS_OPEN = """
+s.revoked_at is null and a.disabled_at is null
+    and s.seen_at > now() - $1::interval and s.created_at > now() - $2::interval
+"""
+# One statement for each request; the visit is noted once a minute.
+_FIND = f"""
+with found as (
+    select s.token_hash, s.csrf, s.stage, s.seen_at, a.id, a.login, a.name, a.person, a.roles
+    from newsroom.session s join newsroom.account a on a.id = s.account
+    where s.token_hash = $3 and {_IS_OPEN}),
+visit as (
+    update newsroom.session s set seen_at = now()
+    from found where s.token_hash = found.token_hash and found.seen_at < now() - interval '1 minute')
+select * from found
+"""  # noqa: S608 - constant parts
+_FILTER = f"""
+select s.token_hash from newsroom.session s join newsroom.account a on a.id = s.account
+where s.token_hash = any($3::bytea[]) and {_IS_OPEN}
+"""  # noqa: S608 - constant parts
+_LIST = f"""
+select s.token_hash, s.created_at, s.seen_at from newsroom.session s join newsroom.account a on a.id = s.account
+where s.account = $3 and {_IS_OPEN} order by s.created_at desc
+"""  # noqa: S608 - constant parts
+_OPEN = "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)"
+_NOTE_DEVICE = """
+insert into newsroom.device (token_hash, account) values ($1, $2)
+on conflict (token_hash) do update set used_at = now() where device.account = excluded.account
+"""
+_IS_DEVICE = """
+select exists (select from newsroom.device d join newsroom.account a on a.id = d.account
+    where d.token_hash = $1 and a.login = $2)
+"""
+_END = "update newsroom.session set revoked_at = $2 where token_hash = $1 and revoked_at is null"
+END_SESSIONS = """
+update newsroom.session set revoked_at = $2
+where account = $1 and revoked_at is null and ($3::bytea is null or token_hash <> $3)
+"""
+
+
+class PostgresSessionRepository:
+    """Sessions and known devices."""
+
+    def __init__(self, database: Database, limits: SessionLimits) -> None:
+        self._database = database
+        self._limits = (limits.idle, limits.total)
+
+    async def open_session(self, new: NewSession, device: bytes | None, act: Act) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(_OPEN, new.token_hash, new.account, new.csrf, new.stage)
+            if device is not None:
+                await connection.execute(_NOTE_DEVICE, device, new.account)
+            await record_act(connection, act)
+
+    async def find_visitor(self, token_hash: bytes) -> Visitor | None:
+        rows = await self._database.fetch(_FIND, *self._limits, token_hash)
+        if not rows:
+            return None
+        (row,) = rows
+        account = Account(
+            id=row["id"],
+            login=row["login"],
+            name=row["name"],
+            person=row["person"],
+            roles=frozenset(Role(role) for role in row["roles"]),
+        )
+        return Visitor(account=account, session=token_hash, csrf=row["csrf"], stage=SessionStage(row["stage"]))
+
+    async def list_sessions(self, account: UUID) -> Sequence[OpenSession]:
+        return [OpenSession(**row) for row in await self._database.fetch(_LIST, *self._limits, account)]
+
+    async def filter_open(self, token_hashes: Collection[bytes]) -> set[bytes]:
+        rows = await self._database.fetch(_FILTER, *self._limits, list(token_hashes))
+        return {row["token_hash"] for row in rows}
+
+    async def end_session(self, token_hash: bytes, now: datetime, act: Act) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(_END, token_hash, now)
+            await record_act(connection, act)
+
+    async def end_sessions(self, account: UUID, now: datetime, act: Act, *, but: bytes | None = None) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(END_SESSIONS, account, now, but)
+            await record_act(connection, act)
+
+    async def is_device_of(self, token_hash: bytes, login: str) -> bool:
+        return await self._database.fetchval(_IS_DEVICE, token_hash, login) is True

@@ -1,0 +1,1 @@
+"""Rules of the newsroom: pure, with `now` and randomness as arguments."""

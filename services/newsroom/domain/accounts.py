@@ -1,0 +1,123 @@
+"""Accounts of the press office: roles, rights, and what a second person has to confirm."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
+MAX_NAME_LENGTH = 80
+
+
+class Role(StrEnum):
+    """Role of an account; an account may have several."""
+
+    EDITOR = "editor"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+    LEAD = "lead"
+
+
+class Right(StrEnum):
+    """What an account may do. Writing and approving are separate; both may send, and operating includes none of it."""
+
+    LOOK = "look"
+    WRITE = "write"
+    APPROVE = "approve"
+    SEND = "send"
+    OPERATE = "operate"
+    MANAGE_ACCOUNTS = "manage_accounts"
+    READ_AUDIT = "read_audit"
+
+
+RIGHTS: Mapping[Role, frozenset[Right]] = {
+    Role.EDITOR: frozenset({Right.LOOK, Right.WRITE, Right.SEND}),
+    Role.APPROVER: frozenset({Right.LOOK, Right.APPROVE, Right.SEND}),
+    Role.OPERATOR: frozenset({Right.LOOK, Right.OPERATE, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
+    Role.LEAD: frozenset({Right.LOOK, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
+}
+
+
+class NotPermitted(Exception):
+    """Error: the account may not do this; the text tells an editor why."""
+
+
+class AccountProblem(ValueError):
+    """Error: an account cannot be as requested; the text tells an editor why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Account; `person` is the human, who may have several."""
+
+    id: UUID
+    login: str
+    name: str
+    person: UUID
+    roles: frozenset[Role]
+    is_disabled: bool = False
+
+    def may(self, right: Right) -> bool:
+        return not self.is_disabled and any(right in RIGHTS[role] for role in self.roles)
+
+    def require(self, right: Right) -> None:
+        """Raise NotPermitted unless the account has the right."""
+        if not self.may(right):
+            raise NotPermitted("Dafür fehlt Ihrem Konto das Recht.")
+
+
+class AccountChange(StrEnum):
+    """Change of an account that a second person has to confirm."""
+
+    INVITE = "invite"
+    ROLES = "roles"
+    ENABLE = "enable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountRequest:
+    """Requested change; `person` is the human whose account it is, or is to become."""
+
+    id: UUID
+    change: AccountChange
+    login: str
+    name: str
+    roles: frozenset[Role]
+    person: UUID
+    requested_by: Account
+    requested_at: datetime
+
+    def check_decider(self, decider: Account) -> None:
+        """Raise NotPermitted unless somebody else than the requester and the one concerned decides."""
+        decider.require(Right.MANAGE_ACCOUNTS)
+        if decider.person in (self.requested_by.person, self.person):
+            raise NotPermitted("Das muss eine zweite Person entscheiden, die es weder beantragt hat noch betrifft.")
+
+
+def parse_login(text: str) -> str:
+    """Return the login as it is stored. Raises AccountProblem."""
+    login = text.strip().lower()
+    if not LOGIN.fullmatch(login):
+        raise AccountProblem(
+            "Der Anmeldename besteht aus 2 bis 40 Kleinbuchstaben, Ziffern, Punkten und Strichen, und beginnt mit"
+            " einem Buchstaben oder einer Ziffer."
+        )
+    return login
+
+
+def parse_name(text: str) -> str:
+    """Return the name of a person. Raises AccountProblem."""
+    name = " ".join(text.split())
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise AccountProblem(f"Der Name hat 1 bis {MAX_NAME_LENGTH} Zeichen.")
+    return name
+
+
+def parse_roles(texts: Collection[str]) -> frozenset[Role]:
+    """Return the roles; an account has at least one. Raises AccountProblem."""
+    known = {role.value for role in Role}
+    if not texts or not set(texts) <= known:
+        raise AccountProblem("Wählen Sie mindestens eine Rolle.")
+    return frozenset(Role(text) for text in texts)

@@ -1,0 +1,126 @@
+"""Public archive: what was sent, by topic and municipality, and the short code that proves it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+# Crockford's alphabet: no letter looks or sounds like a digit, and what is misread is understood all the same.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_MISREAD = str.maketrans("OIL", "011", " -‐‑‒–—\u00a0")
+CODE_LENGTH = 8
+
+
+class EntryState(StrEnum):
+    """State of an entry at a moment."""
+
+    CURRENT = "current"
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveEntry:
+    """One revision of a notice as the public sees it; `replaced_by` is the code of the next one."""
+
+    code: str
+    notice: str
+    revision: int
+    topic: str
+    municipalities: tuple[str, ...] = ()
+    headline: str
+    text: str
+    link: str | None = None
+    picture: str | None = None
+    urgent: bool = False
+    published_at: datetime
+    expires_at: datetime
+    replaced_by: str | None = None
+    withdrawn_at: datetime | None = None
+
+    def get_state(self, now: datetime) -> EntryState:
+        if self.withdrawn_at:
+            return EntryState.WITHDRAWN
+        if self.replaced_by:
+            return EntryState.REPLACED
+        return EntryState.CURRENT if now < self.expires_at else EntryState.EXPIRED
+
+    @property
+    def changed_at(self) -> datetime:
+        return self.withdrawn_at or self.published_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveSelection:
+    """Choice of entries; None means all."""
+
+    topic: str | None = None
+    municipality: str | None = None
+
+    def contains(self, entry: ArchiveEntry) -> bool:
+        """Return whether the entry is chosen; one without municipalities concerns all of them."""
+        concerned = not entry.municipalities or self.municipality in entry.municipalities
+        return self.topic in (None, entry.topic) and (self.municipality is None or concerned)
+
+
+class Archive:
+    """All entries, newest first, in the states of the moment `now`."""
+
+    def __init__(self, entries: Sequence[ArchiveEntry], now: datetime) -> None:
+        self.now = now
+        self.entries = sorted(entries, key=lambda entry: (entry.published_at, entry.code), reverse=True)
+        self._by_code = {entry.code: entry for entry in self.entries}
+        # Oldest last in `entries`, so that the first revision wins.
+        self._origins = {entry.notice: entry.code for entry in self.entries}
+        expiries = (entry.expires_at for entry in self.entries if entry.get_state(now) is EntryState.CURRENT)
+        self.changes_at = min(expiries, default=None)
+
+    def find(self, code: str) -> ArchiveEntry | None:
+        return self._by_code.get(code)
+
+    def find_newest(self, entry: ArchiveEntry) -> ArchiveEntry:
+        """Return the last revision that replaced this one, the entry itself if none did."""
+        seen = {entry.code}
+        while entry.replaced_by and entry.replaced_by not in seen and (newer := self.find(entry.replaced_by)):
+            entry = newer
+            seen.add(entry.code)
+        return entry
+
+    def get_origin(self, entry: ArchiveEntry) -> str:
+        """Return the code of the first revision: what identifies a notice in feeds."""
+        return self._origins[entry.notice]
+
+    def get_state(self, entry: ArchiveEntry) -> EntryState:
+        return entry.get_state(self.now)
+
+    def select(self, selection: ArchiveSelection) -> list[ArchiveEntry]:
+        """Return the chosen entries, newest first, each notice only in its newest revision."""
+        return [entry for entry in self.entries if not entry.replaced_by and selection.contains(entry)]
+
+    def count_current(self) -> Mapping[str, int]:
+        """Return how many notices of each topic are in force."""
+        counts: dict[str, int] = {}
+        for entry in self.entries:
+            if self.get_state(entry) is EntryState.CURRENT:
+                counts[entry.topic] = counts.get(entry.topic, 0) + 1
+        return counts
+
+
+def derive_code(publication: UUID) -> str:
+    """Return the short code of a publication: 40 bits, from which nobody can tell another."""
+    number = int.from_bytes(hashlib.sha256(b"archive code" + publication.bytes).digest()[:5])
+    return "".join(_ALPHABET[number >> 5 * place & 31] for place in range(CODE_LENGTH))
+
+
+def format_code(code: str) -> str:
+    """Return the code as people read it, such as `K7M2-Q9TX`."""
+    return f"{code[: CODE_LENGTH // 2]}-{code[CODE_LENGTH // 2 :]}"
+
+
+def normalize_code(text: str) -> str | None:
+    """Return the code that somebody typed, as it is stored; None if it cannot be one."""
+    letters = text.strip().upper().translate(_MISREAD)
+    return letters if len(letters) == CODE_LENGTH and set(letters) <= set(_ALPHABET) else None

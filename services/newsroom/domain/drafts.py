@@ -1,0 +1,209 @@
+"""Drafts: their content, their states, and what each act makes of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from shared.contracts.message import Moment
+
+# Bounds of what is stored while it is written; the rules of notices are stricter.
+Line = Annotated[str, Meta(max_length=300)]
+MAX_TEXT_LENGTH = 2_000
+
+
+class DraftRefused(Exception):
+    """The act is not permitted; the text tells the editor why, in German."""
+
+
+class DraftConflict(Exception):
+    """The draft has a newer version than the one that the editor saw."""
+
+
+class DraftKind(StrEnum):
+    """What a draft becomes: a notice, its next revision, a notice to the same recipients, or its withdrawal."""
+
+    NOTICE = "notice"
+    UPDATE = "update"
+    FOLLOW_UP = "follow_up"
+    WITHDRAWAL = "withdrawal"
+
+
+class DraftState(StrEnum):
+    """State of a draft; `published` means handed to the outbox."""
+
+    DRAFT = "draft"
+    PENDING = "pending"
+    RETURNED = "returned"
+    APPROVED = "approved"
+    PUBLISHED = "published"
+    DISCARDED = "discarded"
+
+
+class DraftAct(StrEnum):
+    """What can be done to a draft; `reject` is what the notices API does."""
+
+    SAVE = "save"
+    SUBMIT = "submit"
+    APPROVE = "approve"
+    RETURN = "return"
+    PUBLISH = "publish"
+    DISCARD = "discard"
+    REJECT = "reject"
+
+
+class Verdict(StrEnum):
+    """What a person said of a version; a review comes after an emergency publication."""
+
+    SUBMIT = "submit"
+    APPROVE = "approve"
+    RETURN = "return"
+    REVIEW = "review"
+
+
+class DraftContent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Content of a version; anything may be missing while it is written. `reason` is that of a withdrawal."""
+
+    topic: Line = ""
+    municipalities: tuple[Line, ...] = ()
+    headline: Line = ""
+    text: Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)] = ""
+    link: Line = ""
+    picture: Line = ""
+    urgent: bool = False
+    scheduled_at: Moment | None = None
+    expires_at: Moment | None = None
+    reason: Line = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Author:
+    """Account that acts; two accounts of one human share `person`."""
+
+    account: UUID
+    person: UUID
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftDecision:
+    """What somebody said of a version."""
+
+    verdict: Verdict
+    version: int
+    by: Author
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftVersion:
+    """A version, which never changes."""
+
+    version: int
+    content: DraftContent
+    author: Author
+    saved_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeDraft:
+    """Draft in its newest version, with all that was decided about it, oldest first.
+
+    `corrects` is the notice that it updates, follows or withdraws; `revision` the newest revision of its notice that
+    was handed over, 0 if none was. `emergency` is why it was published before a second person had approved it.
+    """
+
+    id: UUID
+    notice: str
+    kind: DraftKind
+    state: DraftState
+    newest: DraftVersion
+    created_by: Author
+    changed_at: datetime
+    corrects: str | None = None
+    revision: int = 0
+    emergency: str | None = None
+    decisions: tuple[DraftDecision, ...] = field(default=())
+
+    @property
+    def version(self) -> int:
+        return self.newest.version
+
+    @property
+    def content(self) -> DraftContent:
+        return self.newest.content
+
+    @property
+    def subject(self) -> str:
+        """Return the id of the notice that is sent: an update and a withdrawal have that of the earlier one."""
+        same = self.kind in (DraftKind.UPDATE, DraftKind.WITHDRAWAL)
+        return self.corrects if same and self.corrects else self.notice
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+    def find_return(self) -> DraftDecision | None:
+        """Return the decision that returned this very version, if there is one."""
+        returns = (e for e in self.decisions if e.verdict is Verdict.RETURN and e.version == self.version)
+        return next(returns, None)
+
+
+OPEN_STATES = (DraftState.DRAFT, DraftState.RETURNED, DraftState.PENDING, DraftState.APPROVED)
+_EDITABLE = (DraftState.DRAFT, DraftState.RETURNED)
+_SUBMITTED = (DraftState.PENDING, DraftState.APPROVED)
+_NEXT: Mapping[DraftAct, Mapping[DraftState, DraftState]] = MappingProxyType(
+    {
+        # Whoever edits takes back what was said of the earlier version.
+        DraftAct.SAVE: dict.fromkeys(OPEN_STATES, DraftState.DRAFT),
+        DraftAct.SUBMIT: dict.fromkeys(_EDITABLE, DraftState.PENDING),
+        DraftAct.APPROVE: {DraftState.PENDING: DraftState.APPROVED},
+        DraftAct.RETURN: dict.fromkeys(_SUBMITTED, DraftState.RETURNED),
+        DraftAct.PUBLISH: dict.fromkeys(OPEN_STATES, DraftState.PUBLISHED),
+        DraftAct.DISCARD: dict.fromkeys(OPEN_STATES, DraftState.DISCARDED),
+        DraftAct.REJECT: {DraftState.PUBLISHED: DraftState.RETURNED},
+    }
+)
+_REFUSALS: Mapping[DraftAct, str] = MappingProxyType(
+    {
+        DraftAct.SAVE: "Der Entwurf ist abgeschlossen und lässt sich nicht mehr ändern.",
+        DraftAct.SUBMIT: "Der Entwurf wurde schon zur Freigabe gegeben oder ist abgeschlossen.",
+        DraftAct.APPROVE: "Der Entwurf wartet nicht auf eine Freigabe.",
+        DraftAct.RETURN: "Der Entwurf wartet nicht auf eine Freigabe.",
+        DraftAct.PUBLISH: "Der Entwurf wurde schon veröffentlicht oder verworfen.",
+        DraftAct.DISCARD: "Der Entwurf wurde schon veröffentlicht oder verworfen.",
+        DraftAct.REJECT: "Der Entwurf ist nicht veröffentlicht.",
+    }
+)
+
+
+def advance_state(state: DraftState, act: DraftAct) -> DraftState:
+    """Return the state after the act. Raises DraftRefused."""
+    after = _NEXT[act].get(state)
+    if after is None:
+        raise DraftRefused(_REFUSALS[act])
+    return after
+
+
+def require_version(draft: NoticeDraft, seen: int) -> None:
+    """Return if the editor saw the newest version. Raises DraftConflict."""
+    if draft.version != seen:
+        raise DraftConflict
+
+
+def require_changed(draft: NoticeDraft) -> None:
+    """Return unless this very version was returned. Raises DraftRefused."""
+    if returned := draft.find_return():
+        raise DraftRefused(f"{returned.by.name} hat diese Fassung zurückgegeben. Bitte überarbeiten Sie sie zuerst.")
+
+
+def require_creator(draft: NoticeDraft, actor: Author) -> None:
+    """Return if the actor may discard the draft: nobody discards for another. Raises DraftRefused."""
+    if actor.person != draft.created_by.person:
+        raise DraftRefused(f"Nur {draft.created_by.name} kann diesen Entwurf verwerfen.")

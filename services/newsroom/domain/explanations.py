@@ -1,0 +1,132 @@
+"""What the notices API says, in words that an editor understands."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+
+from services.newsroom.domain.german import format_moment
+from shared.contracts.events import Problem
+
+FIELD_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "topic": "Thema",
+        "municipalities": "Gemeinden",
+        "headline": "Überschrift",
+        "text": "Text",
+        "link": "Link",
+        "picture": "Bild",
+        "urgent": "Eilmeldung",
+        "scheduled_at": "Senden ab",
+        "expirytime": "Gültig bis",
+        "reason": "Grund",
+        "quota": "Menge",
+        "subject": "Meldung",
+        "revision": "Fassung",
+        "follows": "Bezug",
+    }
+)
+# Which field of the editor's form a problem belongs to.
+FORM_FIELDS: Mapping[str, str] = MappingProxyType({"expirytime": "expires_at"})
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)")
+
+_Table = Sequence[tuple[re.Pattern[str], str]]
+
+
+def _compile_table(rows: Mapping[str, str]) -> _Table:
+    return tuple((re.compile(pattern), german) for pattern, german in rows.items())
+
+
+# The first pattern that is found in `field: problem` decides; `{0}` is its first group.
+_PROBLEMS = _compile_table(
+    {
+        r"^expirytime: is missing": "Bitte geben Sie an, bis wann die Meldung gilt.",
+        r"^expirytime: is in the past": "Dieser Zeitpunkt ist schon vorbei.",
+        r"^expirytime: must be within (\d+)": "Eine Meldung gilt höchstens {0} Tage.",
+        r"^scheduled_at: is in the past": "Dieser Zeitpunkt ist schon vorbei. Ohne Zeitpunkt wird sofort gesendet.",
+        r"^scheduled_at: must be before": "Gesendet wird vor dem Ende der Gültigkeit.",
+        r"^topic: this system may": "Bitte wählen Sie ein Thema, zu dem die Redaktion veröffentlicht.",
+        r"^topic: must be that of": "Eine Folgemeldung hat das Thema der ersten Meldung.",
+        r"^municipalities: only for": "Gemeinden lassen sich bei diesem Thema nicht auswählen.",
+        r"^municipalities: .*unknown": "Eine der Gemeinden ist nicht bekannt.",
+        r"length >= 1|is blank|is missing": "Bitte füllen Sie dieses Feld aus.",
+        r"at most (\d+) characters": "Höchstens {0} Zeichen sind möglich.",
+        r"line break or a tab": "WhatsApp erlaubt hier keinen Zeilenumbruch und keinen Tabulator.",
+        r"control characters": "Der Text enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu.",
+        r"more than 4 spaces": "WhatsApp erlaubt höchstens vier Leerzeichen hintereinander.",
+        r"\{\{ or \}\}": "Die Zeichen {{ und }} sind nicht möglich.",
+        r"may not be linked to \(only (.*?)\)": (
+            "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie nach"
+            " dem Punkt ein Leerzeichen."
+        ),
+        r"^picture: the topic": "Zu diesem Thema sind keine Bilder möglich.",
+        r"begins with https": "Die Adresse beginnt mit https:// und enthält keine Leerzeichen.",
+        r"not a valid address": "Das ist keine gültige Adresse.",
+        r"its host must be one of (.*)": "Die Adresse führt zu einer fremden Seite. Erlaubt: {0}.",
+        r"neither a login nor a port": "Die Adresse darf weder Anmeldung noch Port enthalten.",
+        r"have (\d+) characters; (\d+)": "Überschrift, Text und Link haben {0} Zeichen, {1} sind möglich.",
+        r"^spread_minutes": "Die Verteilung über die Zeit ist so nicht möglich.",
+        r"was withdrawn": "Die Meldung wurde zurückgezogen. Schreiben Sie eine neue.",
+        r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",
+        r"updates an unknown notice": "Die erste Fassung ist nicht bekannt. Schreiben Sie eine neue Meldung.",
+        r"^revision: ": "Inzwischen wurde eine andere Korrektur veröffentlicht. Prüfen Sie diese zuerst.",
+        r"^follows: ": "Die Meldung, auf die sich diese bezieht, ist nicht bekannt.",
+        r"may publish (\d+) urgent.*from (\S+)": "Heute sind {0} Eilmeldungen möglich; die nächste ab {1}.",
+        r"may publish (\d+) notices in an hour.*from (\S+)": (
+            "In einer Stunde sind {0} Meldungen möglich; die nächste ab {1}."
+        ),
+        r"may publish (\d+) notices.*from (\S+)": "Am Tag sind {0} Meldungen möglich; die nächste ab {1}.",
+        r"may publish \d+ .*never": "Dafür ist keine Menge vorgesehen. Bitte fragen Sie den Betrieb.",
+        r"^id: was used": "Diese Kennung gehört zu etwas anderem. Bitte fragen Sie den Betrieb.",
+        r"does not belong to this system|broker login": (
+            "Die Redaktion ist dafür nicht angemeldet. Bitte fragen Sie den Betrieb."
+        ),
+        r"not about a topic": "Zu diesem Thema darf die Redaktion nicht veröffentlichen.",
+    }
+)
+_BLOCKERS = _compile_table(
+    {
+        r"^nobody has subscribed": "Dieses Thema hat dort noch niemand abonniert.",
+        r"^nobody will get it.*begin at (\S+)": (
+            "Niemand bekommt die Meldung: Sie gilt nicht mehr, wenn die erlaubten Zeiten beginnen ({0})."
+        ),
+        r"^outside the permitted hours until (\S+)": "Gesendet wird erst ab {0}, wenn die erlaubten Zeiten beginnen.",
+        r"^not everybody will get it: it takes about (\d+) s": (
+            "Nicht alle bekommen die Meldung: Der Versand dauert etwa {0} Sekunden, und vorher endet die Gültigkeit."
+        ),
+        r"nothing was withdrawn": "Diese Meldung ist nicht bekannt; es gibt nichts zurückzuziehen.",
+        r"could not be found out": (
+            "Wie viele die Meldung bekommen, ließ sich gerade nicht feststellen. Versuchen Sie es gleich noch einmal."
+        ),
+    }
+)
+
+
+def explain_problem(problem: Problem) -> str:
+    """Return one sentence about the field, which the caller names."""
+    return _translate(f"{problem.field}: {problem.problem}", _PROBLEMS) or f"Bitte prüfen ({problem.problem})."
+
+
+def explain_blocker(blocker: str) -> str:
+    return _translate(blocker, _BLOCKERS) or f"Hinweis der Technik: {blocker}"
+
+
+def _translate(text: str, table: _Table) -> str | None:
+    for pattern, german in table:
+        if found := pattern.search(text):
+            groups = [_show_moment(group or "") for group in found.groups()]
+            return german.format(*groups) if groups else german
+    return None
+
+
+def _show_moment(text: str) -> str:
+    return format_moment(datetime.fromisoformat(text)) if _ISO.fullmatch(text) else text
+
+
+def explain_duration(seconds: int) -> str:
+    """Return how long that is, in the largest unit that suits."""
+    if seconds < 90:
+        return f"etwa {max(seconds, 1)} Sekunden" if seconds > 1 else "wenige Sekunden"
+    if seconds < 90 * 60:
+        return f"etwa {round(seconds / 60)} Minuten"
+    return f"etwa {round(seconds / 3600)} Stunden"

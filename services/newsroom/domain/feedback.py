@@ -1,0 +1,52 @@
+"""Feedback of citizens, as editors read and export it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+KIND_NAMES: Mapping[str, str] = {"text": "Mitteilung", "rating": "Bewertung", "reaction": "Reaktion"}
+VALUE_NAMES: Mapping[str, str] = {"good": "hilfreich", "bad": "nicht hilfreich"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackEntry:
+    """Entry, which cannot be traced to a person; `at` is the full hour."""
+
+    id: UUID
+    kind: str
+    at: datetime
+    value: str = ""
+    text: str = ""
+    topic: str | None = None
+    broadcast: UUID | None = None
+    headline: str | None = None
+
+    @property
+    def kind_name(self) -> str:
+        return KIND_NAMES.get(self.kind, self.kind)
+
+    @property
+    def value_name(self) -> str:
+        return VALUE_NAMES.get(self.value, self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackFilter:
+    """Choice of entries; empty means all. `words` are looked for in what was written."""
+
+    topic: str = ""
+    kind: str = ""
+    words: str = ""
+    broadcast: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackSummary:
+    """Counts of the chosen entries."""
+
+    total: int
+    texts: int = 0
+    good: int = 0
+    bad: int = 0
+    reactions: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,33 @@
+"""Days and moments in German, in the county's time zone."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+ZONE = ZoneInfo("Europe/Berlin")
+MONTHS = (
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+)
+_WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+
+
+def format_day(moment: datetime | date) -> str:
+    """Return such as `Freitag, 27. November 2026`."""
+    day = moment.astimezone(ZONE).date() if isinstance(moment, datetime) else moment
+    return f"{_WEEKDAYS[day.weekday()]}, {day.day}. {MONTHS[day.month - 1]} {day.year}"
+
+
+def format_moment(moment: datetime) -> str:
+    """Return such as `27. November 2026, 18:00 Uhr`."""
+    local = moment.astimezone(ZONE)
+    return f"{local.day}. {MONTHS[local.month - 1]} {local.year}, {local:%H:%M} Uhr"

@@ -1,0 +1,141 @@
+"""Rules of logging in: delays after failures, passwords, one-time codes, recovery codes, where to go afterwards."""
+
+import base64
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+import pyotp
+
+ISSUER = "Kreisfunk Redaktion"
+STEP_SECONDS = 30
+ACCEPTED_DRIFT_STEPS = 1
+MAX_LOGIN_LENGTH = 40
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
+FIRST_PASSWORD_LIFETIME = timedelta(days=7)
+RECOVERY_CODE_COUNT, RECOVERY_CODE_BYTES = 10, 10
+FAILURE_LIFETIME = timedelta(days=1)
+MAX_DELAY_SECONDS = 900.0
+_CODE = re.compile(r"[0-9]{6}")
+_SEPARATORS = re.compile(r"[\s-]+")
+
+
+class FailureScope(StrEnum):
+    """What failed logins are counted by."""
+
+    LOGIN = "login"
+    ADDRESS = "address"
+    DEVICE = "device"
+
+
+# Many colleagues share an address, so it is patient; a name is not, since any number of addresses may try it.
+_FREE_FAILURES: Mapping[FailureScope, int] = {FailureScope.LOGIN: 5, FailureScope.ADDRESS: 20, FailureScope.DEVICE: 5}
+
+
+@dataclass(frozen=True)
+class FailureCounter:
+    """Key of failed logins that count together."""
+
+    scope: FailureScope
+    key: str
+
+
+def list_counters(login: str, address: str, device: str | None) -> tuple[FailureCounter, ...]:
+    """Return the counters of an attempt.
+
+    A browser in which the account has logged in before has a counter of its own, so whatever others do to the name or
+    from the same address locks nobody out.
+    """
+    if device is not None:
+        return (FailureCounter(FailureScope.DEVICE, device),)
+    return FailureCounter(FailureScope.ADDRESS, address), FailureCounter(FailureScope.LOGIN, login)
+
+
+def compute_wait(scope: FailureScope, failures: int, failed_at: datetime, now: datetime) -> float:
+    """Return the seconds until the next attempt, 0 if it may be made now."""
+    excess = failures - _FREE_FAILURES[scope]
+    since = (now - failed_at).total_seconds()
+    if excess < 0 or since >= FAILURE_LIFETIME.total_seconds():
+        return 0.0
+    delay = min(MAX_DELAY_SECONDS, 2.0 ** min(excess, 20))
+    return max(0.0, delay - since)
+
+
+def find_password_problem(password: str, login: str, name: str) -> str | None:
+    """Return what is wrong with a new password, None if it may be used."""
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        return f"Das Kennwort hat {MIN_PASSWORD_LENGTH} bis {MAX_PASSWORD_LENGTH} Zeichen."
+    if len(set(password)) < 5:
+        return "Das Kennwort besteht aus zu wenigen verschiedenen Zeichen."
+    parts = [login, *name.lower().split()]
+    rest = password.lower()
+    for part in parts:
+        rest = rest.replace(part, "") if len(part) > 2 else rest
+    if len(rest) < MIN_PASSWORD_LENGTH // 2:
+        return "Das Kennwort darf nicht aus Ihrem Namen bestehen."
+    return None
+
+
+def build_totp_uri(secret: str, login: str) -> str:
+    """Return the content of the QR code for an authenticator app."""
+    return pyotp.TOTP(secret, interval=STEP_SECONDS).provisioning_uri(name=login, issuer_name=ISSUER)
+
+
+def encode_totp_secret(random: bytes) -> str:
+    """Return the secret as apps take it: base32."""
+    return base64.b32encode(random).decode()
+
+
+def find_totp_step(secret: str, code: str, now: datetime, after: int) -> int | None:
+    """Return the time step of a code, None if it is wrong or its step is not later than `after`."""
+    text = _SEPARATORS.sub("", code)
+    if not _CODE.fullmatch(text):
+        return None
+    current = int(now.timestamp()) // STEP_SECONDS
+    generator = pyotp.HOTP(secret)
+    steps = range(current - ACCEPTED_DRIFT_STEPS, current + ACCEPTED_DRIFT_STEPS + 1)
+    matching = [step for step in steps if hmac.compare_digest(generator.at(step), text)]
+    return next((step for step in matching if step > after), None)
+
+
+def encode_recovery_code(random: bytes) -> str:
+    """Return a recovery code in groups of four."""
+    text = base64.b32encode(random).decode()
+    return "-".join(text[index : index + 4] for index in range(0, len(text), 4))
+
+
+def hash_recovery_code(code: str) -> bytes:
+    """Return the hash of a code as its owner types it. It needs no slowness: a code has 80 random bits."""
+    return sha256(_SEPARATORS.sub("", code).upper().encode()).digest()
+
+
+def encode_cookie(random: bytes) -> str:
+    """Return the text of a cookie."""
+    return base64.urlsafe_b64encode(random).decode().rstrip("=")
+
+
+def decode_hex(text: str) -> bytes:
+    """Return the bytes, none if the text is no hexadecimal."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
+
+
+def hash_cookie(token: str) -> bytes:
+    """Return the hash under which a session or device is stored."""
+    return sha256(token.encode()).digest()
+
+
+def choose_destination(path: str, default: str = "/") -> str:
+    """Return the path to go to after logging in, `default` unless it is one of ours."""
+    own = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    if not own or not path.isascii() or " " in path or len(path) > 500:
+        return default
+    parts = urlsplit(path)
+    return default if parts.scheme or parts.netloc else path

@@ -1,0 +1,79 @@
+"""The outbox of the notices API: what waits, what its answers mean, and when to try again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from shared.contracts.events import Euros, Problem
+
+RETRY_DELAYS_SECONDS = (1, 2, 5, 15, 30)
+MAX_RETRY_DELAY_SECONDS = 60
+# The notices API rejects for good; every other answer, and none at all, says nothing about the notice.
+_REJECTED = frozenset((400, 403, 413, 415, 422))
+ACCEPTED = 202
+
+
+class PublicationState(StrEnum):
+    """State of a publication: it waits until the notices API answers."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticePublication:
+    """Revision of a notice that is to be published; `event` stays the same however often it is sent.
+
+    Once accepted it is safe; it takes effect when it is confirmed.
+    """
+
+    id: UUID
+    draft: UUID
+    version: int
+    revision: int
+    key: str
+    event: Mapping[str, Any]
+    created_at: datetime
+    state: PublicationState = PublicationState.WAITING
+    tries: int = 0
+    problems: tuple[Problem, ...] = ()
+    broadcast: UUID | None = None
+    answered_at: datetime | None = None
+    confirmed_at: datetime | None = None
+
+
+class PublishAnswer(Struct, frozen=True, kw_only=True):
+    """Answer of the notices API to a publication; `event` is the path of its progress."""
+
+    status: int
+    event: str = ""
+    errors: tuple[Problem, ...] = ()
+    retry_after: float = 0.0
+
+    @property
+    def state(self) -> PublicationState:
+        if self.status == ACCEPTED:
+            return PublicationState.ACCEPTED
+        return PublicationState.REJECTED if self.status in _REJECTED else PublicationState.WAITING
+
+
+class NoticeForecast(Struct, frozen=True, kw_only=True):
+    """What publishing would do now; without `problems`, the rest is known as far as it can be."""
+
+    audience: int | None = None
+    costs: dict[str, Euros] = field(default_factory=dict)
+    duration_seconds: int | None = None
+    blockers: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = field(default=(), name="errors")
+
+
+def compute_next_try(now: datetime, tries: int, retry_after: float) -> datetime:
+    """Return when to send again after `tries` attempts without an answer that counts."""
+    usual = RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS) - 1)]
+    return now + timedelta(seconds=min(max(usual, retry_after), MAX_RETRY_DELAY_SECONDS))

@@ -1,0 +1,108 @@
+"""Preview: the message as WhatsApp shows it, with the fixed text of the topic's template."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+from services.newsroom.domain.drafts import DraftContent
+from services.newsroom.domain.events import CODE_LENGTH_IN_TEXT
+from shared.notices.configuration import Topic
+from shared.notices.content import MAX_CONTENT_LENGTH
+
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+_MARKED = re.compile(r"(?<!\w)([*_])(?=\S)(.+?)(?<=\S)\1(?!\w)")
+_NO_TEXT = {"headline": "Überschrift", "text": "Text der Meldung"}
+
+
+class PreviewButton(Struct, frozen=True, kw_only=True):
+    """Button of a template."""
+
+    text: str
+
+
+class TemplatePart(Struct, frozen=True, kw_only=True):
+    """Part of a template, as it was submitted to Meta."""
+
+    type: str
+    text: str = ""
+    buttons: tuple[PreviewButton, ...] = ()
+
+
+class TemplateText(Struct, frozen=True, kw_only=True):
+    """Template, as it was submitted to Meta."""
+
+    name: str
+    components: tuple[TemplatePart, ...]
+
+
+class Segment(Struct, frozen=True, kw_only=True):
+    """Stretch of a line with one look; in a `placeholder` line something has not been written yet."""
+
+    text: str
+    bold: bool = False
+    italic: bool = False
+    placeholder: bool = False
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    """Message as WhatsApp shows it; each line consists of segments."""
+
+    lines: tuple[tuple[Segment, ...], ...]
+    picture: str = ""
+    footer: str = ""
+    buttons: tuple[str, ...] = field(default=())
+
+
+class LengthCount(Struct, frozen=True, kw_only=True):
+    """Characters of headline, text and link together, and how many fit beside the code."""
+
+    used: int
+    most: int = MAX_CONTENT_LENGTH - CODE_LENGTH_IN_TEXT
+
+
+def count_length(content: DraftContent) -> LengthCount:
+    """Count as WhatsApp does at its strictest: an emoji is two characters."""
+    counted = (content.headline, content.text, content.link)
+    used = sum(len(each.encode("utf-16-le", "surrogatepass")) // 2 for each in counted)
+    return LengthCount(used=used)
+
+
+def build_preview(content: DraftContent, topic: Topic | None, templates: Mapping[str, TemplateText]) -> Preview:
+    """Return the message that a citizen would get; without a topic, or with an unknown template, its text only."""
+    template = templates.get(topic.template) if topic else None
+    parts = template.components if template else ()
+    body = _find_text(parts, "BODY") or "*{{headline}}*\n\n{{text}}"
+    return Preview(
+        lines=tuple(tuple(_split_line(line, content)) for line in body.split("\n")),
+        picture=content.picture,
+        footer=_find_text(parts, "FOOTER"),
+        buttons=tuple(button.text for part in parts for button in part.buttons),
+    )
+
+
+def _find_text(parts: Sequence[TemplatePart], kind: str) -> str:
+    return next((part.text for part in parts if part.type == kind), "")
+
+
+def _split_line(line: str, content: DraftContent) -> Iterator[Segment]:
+    """Yield the segments of a line of the template, in which `*` and `_` mark bold and italics as in WhatsApp."""
+    missing = any(not getattr(content, name, "-") for name in _PLACEHOLDER.findall(line))
+    filled = _PLACEHOLDER.sub(lambda found: _fill(found[1], content), line)
+    position = 0
+    for marked in _MARKED.finditer(filled):
+        if marked.start() > position:
+            yield Segment(text=filled[position : marked.start()], placeholder=missing)
+        yield Segment(text=marked[2], bold=marked[1] == "*", italic=marked[1] == "_", placeholder=missing)
+        position = marked.end()
+    if position < len(filled):
+        yield Segment(text=filled[position:], placeholder=missing)
+
+
+def _fill(name: str, content: DraftContent) -> str:
+    values: Mapping[str, Any] = {
+        "headline": content.headline,
+        "text": f"{content.text} Prüfcode: ABCD-EFGH {content.link}".strip() if content.text else "",
+    }
+    return values.get(name) or _NO_TEXT.get(name, "")

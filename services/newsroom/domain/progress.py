@@ -1,0 +1,115 @@
+"""Progress of a broadcast, in the words of an editor: who has it, who waits, who did not get it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+_WAITING = ("waiting", "claimed")
+
+
+class BroadcastPhase(StrEnum):
+    """How far a broadcast is."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+PHASE_NAMES: Mapping[BroadcastPhase, str] = {
+    BroadcastPhase.PLANNED: "angenommen",
+    BroadcastPhase.SENDING: "wird gesendet",
+    BroadcastPhase.FINISHED: "abgeschlossen",
+    BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BroadcastStatus:
+    """What our events have told of a broadcast so far; None is what they have not."""
+
+    id: UUID
+    source: str | None = None
+    notice: str | None = None
+    revision: int | None = None
+    topic: str | None = None
+    headline: str | None = None
+    lane: str | None = None
+    audience: int | None = None
+    states: Mapping[str, int] = field(default_factory=dict)
+    person_limited: int = 0
+    accepted_at: datetime | None = None
+    started_at: datetime | None = None
+    progressed_at: datetime | None = None
+    finished_at: datetime | None = None
+    cancelled_at: datetime | None = None
+
+    @property
+    def phase(self) -> BroadcastPhase:
+        # A notice that everybody has got may still be replaced or withdrawn.
+        if self.cancelled_at and (self.states.get("cancelled") or not self.finished_at):
+            return BroadcastPhase.CANCELLED
+        if self.finished_at:
+            return BroadcastPhase.FINISHED
+        return BroadcastPhase.SENDING if self.started_at or self.states else BroadcastPhase.PLANNED
+
+    @property
+    def is_final(self) -> bool:
+        return self.phase in (BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED)
+
+    @property
+    def phase_name(self) -> str:
+        return PHASE_NAMES[self.phase]
+
+    @property
+    def waiting(self) -> int:
+        """Return how many still wait; what no event has counted yet waits, too."""
+        counted = sum(self.states.values())
+        return sum(self.states.get(state, 0) for state in _WAITING) + max((self.audience or 0) - counted, 0)
+
+    @property
+    def done(self) -> int:
+        return max((self.audience or sum(self.states.values())) - self.waiting, 0)
+
+    @property
+    def percent(self) -> int:
+        """Return how much of the audience is dealt with; 100 only when nobody waits."""
+        whole = self.audience or sum(self.states.values())
+        return 100 * self.done // whole if whole else (100 if self.is_final else 0)
+
+
+@dataclass(frozen=True)
+class AccountLine:
+    """Line of a broadcast's account: a state in plain words, and how many recipients are in it."""
+
+    state: str
+    name: str
+    explanation: str
+    count: int
+
+
+_NAMES: Mapping[str, tuple[str, str]] = {
+    "read": ("gelesen", "Die Meldung wurde geöffnet."),
+    "delivered": ("zugestellt", "Die Meldung ist auf dem Telefon; ob sie gelesen wurde, ist nicht bekannt."),
+    "sent": ("unterwegs", "WhatsApp stellt die Meldung zu, sobald das Telefon erreichbar ist."),
+    "accepted": ("übergeben", "WhatsApp hat die Meldung angenommen."),
+    "waiting": ("warten noch", "Diese Personen bekommen die Meldung noch."),
+    "unknown": ("ungeklärt", "WhatsApp hat nicht geantwortet. Ob die Meldung ankam, klärt sich meist von selbst."),
+    "failed": (
+        "nicht erreicht",
+        "WhatsApp konnte oder wollte nicht zustellen, zum Beispiel weil die Nummer nicht mehr gilt.",
+    ),
+    "suppressed": ("abgemeldet", "Diese Personen haben sich inzwischen abgemeldet."),
+    "expired": ("zu spät", "Die Gültigkeit endete, bevor sie an der Reihe waren."),
+    "cancelled": ("nicht mehr gesendet", "Die Meldung wurde vorher zurückgezogen oder korrigiert."),
+}
+
+
+def list_account(status: BroadcastStatus) -> tuple[AccountLine, ...]:
+    """Return every recipient's state, in plain words; the counts add up to the audience."""
+    counts = {name: status.states.get(name, 0) for name in _NAMES} | {"waiting": status.waiting}
+    other = sum(count for state, count in status.states.items() if state not in (*_NAMES, *_WAITING))
+    lines = [AccountLine(name, *_NAMES[name], count) for name, count in counts.items() if count]
+    return (*lines, AccountLine("other", "anderes", "", other)) if other else tuple(lines)

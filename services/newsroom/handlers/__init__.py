@@ -1,0 +1,1 @@
+"""Handlers: what a page, an event or the clock sets off."""

@@ -1,0 +1,182 @@
+"""Administration of accounts: what gives somebody more rights needs a second person, what takes them away does not."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.newsroom.domain.accounts import (
+    Account,
+    AccountChange,
+    AccountProblem,
+    AccountRequest,
+    NotPermitted,
+    Right,
+    Role,
+    parse_login,
+    parse_name,
+    parse_roles,
+)
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME, encode_cookie
+from services.newsroom.ports import (
+    AccountRepository,
+    AccountRequestRepository,
+    NewAccount,
+    PasswordHasher,
+    SecretSealer,
+    SessionRepository,
+)
+from shared.runtime.clock import Clock
+
+HALF_PURPOSE = "newsroom-first-password"
+HALF_BYTES = 9
+
+Random = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invitation:
+    """What somebody typed to invite a colleague; `same_person_as` is a login of the same human, empty without one."""
+
+    login: str
+    name: str
+    roles: Collection[str]
+    same_person_as: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountAdministration:
+    """Requests, confirmations and blocks of accounts.
+
+    The first password of an invited colleague has two halves: who invites is shown one, who confirms the other, so
+    that neither of them alone can log in as the new account.
+    """
+
+    accounts: AccountRepository
+    requests: AccountRequestRepository
+    sessions: SessionRepository
+    hasher: PasswordHasher
+    sealer: SecretSealer
+    random: Random
+    clock: Clock
+
+    async def list_accounts(self) -> Sequence[Account]:
+        return await self.accounts.list_accounts()
+
+    async def list_requests(self) -> Sequence[AccountRequest]:
+        return await self.requests.list_open_requests()
+
+    async def get_account(self, login: str) -> Account:
+        """Return the account. Raises AccountProblem if there is none."""
+        account = await self.accounts.find_account(login)
+        if account is None:
+            raise AccountProblem("Dieses Konto gibt es nicht.")
+        return account
+
+    async def invite(self, actor: Account, invitation: Invitation) -> str:
+        """Request an account, and return the first half of its password. Raises AccountProblem."""
+        login, name = parse_login(invitation.login), parse_name(invitation.name)
+        if await self.accounts.find_account(login):
+            raise AccountProblem("Diesen Anmeldenamen gibt es schon.")
+        same = invitation.same_person_as
+        person = (await self.get_account(same)).person if same else UUID(bytes=self.random(16), version=4)
+        half = encode_cookie(self.random(HALF_BYTES))
+        request = self._build_request(AccountChange.INVITE, actor, login, name, parse_roles(invitation.roles), person)
+        await self._add(request, half)
+        return half
+
+    async def request_roles(self, actor: Account, login: str, roles: Collection[str]) -> None:
+        """Request other roles for an account. Raises AccountProblem."""
+        account, wanted = await self.get_account(login), parse_roles(roles)
+        if wanted == account.roles:
+            raise AccountProblem("Diese Rollen hat das Konto schon.")
+        await self._add(self._build_request(AccountChange.ROLES, actor, login, account.name, wanted, account.person))
+
+    async def request_enabling(self, actor: Account, login: str) -> None:
+        """Request that a blocked account may log in again. Raises AccountProblem."""
+        account = await self.get_account(login)
+        if not account.is_disabled:
+            raise AccountProblem("Dieses Konto ist nicht gesperrt.")
+        await self._add(
+            self._build_request(AccountChange.ENABLE, actor, login, account.name, account.roles, account.person)
+        )
+
+    async def confirm(self, actor: Account, request_id: UUID) -> str | None:
+        """Carry out a request; return the second half of an invited account's password.
+
+        Raises NotPermitted for anybody but a second person, and AccountProblem.
+        """
+        request, sealed = await self._find(request_id)
+        request.check_decider(actor)
+        half, new = None, None
+        if request.change is AccountChange.INVITE:
+            first = self.sealer.open(sealed, HALF_PURPOSE, request.id.bytes)
+            if first is None:
+                raise AccountProblem("Der Schlüssel der Redaktion hat gewechselt. Bitte laden Sie noch einmal ein.")
+            half = encode_cookie(self.random(HALF_BYTES))
+            new = await self._build_account(request, first.decode() + half)
+        if not await self.requests.confirm(request, actor.id, self.clock(), new):
+            raise AccountProblem("Das ist schon entschieden.")
+        return half
+
+    async def refuse(self, actor: Account, request_id: UUID) -> None:
+        """Refuse a request; whoever made it may take it back so. Raises AccountProblem."""
+        request, _ = await self._find(request_id)
+        actor.require(Right.MANAGE_ACCOUNTS)
+        if not await self.requests.refuse(request, actor.id, self.clock()):
+            raise AccountProblem("Das ist schon entschieden.")
+
+    async def block(self, actor: Account, login: str) -> None:
+        """Block an account, with immediate effect on its sessions. Raises AccountProblem or NotPermitted."""
+        account = await self.get_account(login)
+        if account.id == actor.id:
+            raise NotPermitted("Das eigene Konto können Sie nicht sperren.")
+        act = Act(account=actor.id, action="account.disabled", object=login)
+        await self.accounts.disable(account.id, self.clock(), act)
+
+    async def end_sessions(self, actor: Account, login: str) -> None:
+        """End all sessions of an account. Raises AccountProblem."""
+        account = await self.get_account(login)
+        act = Act(account=actor.id, action="session.all_closed", object=login)
+        await self.sessions.end_sessions(account.id, self.clock(), act)
+
+    def _build_request(
+        self, change: AccountChange, actor: Account, login: str, name: str, roles: frozenset[Role], person: UUID
+    ) -> AccountRequest:
+        return AccountRequest(
+            id=UUID(bytes=self.random(16), version=4),
+            change=change,
+            login=login,
+            name=name,
+            roles=roles,
+            person=person,
+            requested_by=actor,
+            requested_at=self.clock(),
+        )
+
+    async def _add(self, request: AccountRequest, half: str = "") -> None:
+        sealed = self.sealer.seal(half.encode(), HALF_PURPOSE, request.id.bytes)
+        detail = {"change": request.change.value, "roles": ", ".join(sorted(request.roles))}
+        act = Act(account=request.requested_by.id, action="account_request.made", object=request.login, detail=detail)
+        if not await self.requests.add_request(request, sealed, act):
+            raise AccountProblem("Für diesen Anmeldenamen wartet schon ein Antrag auf eine Entscheidung.")
+
+    async def _find(self, request_id: UUID) -> tuple[AccountRequest, bytes]:
+        found = await self.requests.find_open_request(request_id)
+        if found is None:
+            raise AccountProblem("Das ist schon entschieden.")
+        return found
+
+    async def _build_account(self, request: AccountRequest, password: str) -> NewAccount:
+        account = Account(
+            id=UUID(bytes=self.random(16), version=4),
+            login=request.login,
+            name=request.name,
+            person=request.person,
+            roles=request.roles,
+        )
+        return NewAccount(
+            account=account,
+            password_hash=await self.hasher.hash(password),
+            password_ends_at=self.clock() + FIRST_PASSWORD_LIFETIME,
+        )

@@ -1,0 +1,43 @@
+"""The archive in memory: visitors cost the database nothing, and see the last known state while it is away."""
+
+from datetime import datetime, timedelta
+
+from services.newsroom.domain.archive import Archive
+from services.newsroom.ports import ArchiveSource
+from shared.runtime.clock import Clock
+
+
+class ArchiveCache:
+    """Entries as of the last refresh; `archive` is replaced, never changed, so that what is built from it can be kept.
+
+    It is None until the first refresh.
+    """
+
+    def __init__(self, source: ArchiveSource, clock: Clock, keeps: timedelta) -> None:
+        self._source = source
+        self._clock = clock
+        self._keeps = keeps
+        self._digest: int | None = None
+        self._refreshed_at: datetime | None = None
+        self.archive: Archive | None = None
+
+    async def refresh(self) -> None:
+        """Read the entries again if any has changed, and build the states of this moment if one has expired.
+
+        Raises DatabaseUnavailable.
+        """
+        now = self._clock()
+        since = now - self._keeps
+        digest = await self._source.compute_digest(since)
+        if self.archive is None or digest != self._digest:
+            self.archive = Archive(await self._source.read_entries(since), now)
+            self._digest = digest
+        elif self.archive.changes_at and self.archive.changes_at <= now:
+            self.archive = Archive(self.archive.entries, now)
+        self._refreshed_at = now
+
+    def measure_age_seconds(self) -> float:
+        """Return how old the state is that visitors see; infinity if there is none."""
+        if self._refreshed_at is None:
+            return float("inf")
+        return (self._clock() - self._refreshed_at).total_seconds()

@@ -1,0 +1,131 @@
+"""What is known about a draft before it is sent: problems, audience, costs, and whether two have to agree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.newsroom.domain.approval import ApprovalRules, find_obstacle, is_approved, list_approval_reasons
+from services.newsroom.domain.drafts import Author, DraftKind, DraftRefused, NoticeDraft
+from services.newsroom.domain.events import build_event, choose_revision
+from services.newsroom.domain.hints import find_similar
+from services.newsroom.domain.outbox import NoticeForecast, NoticePublication
+from services.newsroom.ports import DraftRepository, MakeId, NoticesApi, NoticesApiAway
+from shared.contracts.events import Problem
+from shared.notices.configuration import Configuration
+from shared.notices.systems import System
+from shared.notices.validate import validate_event
+from shared.runtime.clock import Clock
+
+SIMILAR_DAYS = timedelta(days=7)
+_NO_ID = UUID(int=0)
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftAssessment:
+    """What is known before sending: problems stop it; `reasons` are why a second person has to approve.
+
+    `forecast` is None if the notices API did not answer.
+    """
+
+    problems: tuple[Problem, ...]
+    forecast: NoticeForecast | None
+    reasons: tuple[str, ...]
+    is_approved: bool
+    obstacle: str | None
+    similar: tuple[tuple[str, datetime], ...] = field(default=())
+
+    @property
+    def may_publish(self) -> bool:
+        return not self.problems and (self.is_approved or not self.reasons)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftAssessor:
+    """Assessor of drafts. `system` is the municipal system that publishes for the newsroom."""
+
+    drafts: DraftRepository
+    notices: NoticesApi
+    rules: ApprovalRules
+    configuration: Configuration
+    system: System
+    clock: Clock
+    make_id: MakeId
+
+    async def evaluate(self, draft: NoticeDraft, actor: Author) -> DraftAssessment:
+        """Return what is known before sending it."""
+        forecast = await self.estimate(draft)
+        since = self.clock() - SIMILAR_DAYS
+        recent = await self.drafts.list_recent_headlines(draft.content.topic, since, draft.subject)
+        return DraftAssessment(
+            problems=self.find_problems(draft) or (forecast.problems if forecast else ()),
+            forecast=forecast,
+            reasons=self.list_reasons(draft, forecast),
+            is_approved=is_approved(draft),
+            obstacle=find_obstacle(draft, actor),
+            similar=find_similar(draft.content.headline, recent),
+        )
+
+    def find_problems(self, draft: NoticeDraft) -> tuple[Problem, ...]:
+        """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""
+        event = msgspec.json.encode(self._build_event(draft, _NO_ID))
+        return validate_event(event, self.system, self.configuration, self.clock())
+
+    def require_valid(self, draft: NoticeDraft, forecast: NoticeForecast | None = None) -> None:
+        """Return if the draft has no problem. Raises DraftRefused."""
+        if self.find_problems(draft) or (forecast and forecast.problems):
+            raise DraftRefused("Die Meldung hat noch Fehler. Bitte beheben Sie diese zuerst.")
+
+    async def estimate(self, draft: NoticeDraft) -> NoticeForecast | None:
+        """Return what the notices API expects; None if it does not answer, or the draft is not worth asking about."""
+        if self.find_problems(draft):
+            return None
+        try:
+            found = await self.notices.check(self._build_event(draft, self.make_id()))
+        except NoticesApiAway:
+            return None
+        return await self._complete_follow_up(draft, found)
+
+    async def _complete_follow_up(self, draft: NoticeDraft, forecast: NoticeForecast) -> NoticeForecast:
+        """Add audience and costs of a follow-up, which goes to as many as got the earlier notice."""
+        topic = self.configuration.find_topic(draft.content.topic)
+        if draft.kind is not DraftKind.FOLLOW_UP or forecast.audience is not None or not draft.corrects or not topic:
+            return forecast
+        audience = await self.drafts.find_audience(self.system.sources[0], draft.corrects)
+        price = self.configuration.prices.get_price(topic.category)
+        if audience is None or price is None:
+            return forecast
+        costs = {str(topic.category): str((audience * price).quantize(_CENT, ROUND_HALF_UP))}
+        return msgspec.structs.replace(forecast, audience=audience, costs=costs)
+
+    def list_reasons(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> tuple[str, ...]:
+        """Return why a second person has to approve; what is not known counts as a reason."""
+        amounts = [Decimal(each) for each in forecast.costs.values()] if forecast else []
+        return list_approval_reasons(
+            draft,
+            self.rules,
+            local_topics=self.configuration.local_topics,
+            costs=sum(amounts, Decimal()) if amounts else None,
+            now=self.clock(),
+        )
+
+    def build_publication(self, draft: NoticeDraft, publication: UUID) -> NoticePublication:
+        """Return what the outbox is to send."""
+        return NoticePublication(
+            id=publication,
+            draft=draft.id,
+            version=draft.version,
+            revision=choose_revision(draft),
+            key=publication.hex,
+            event=self._build_event(draft, publication),
+            created_at=self.clock(),
+        )
+
+    def _build_event(self, draft: NoticeDraft, publication: UUID) -> Mapping[str, Any]:
+        source = self.system.sources[0]
+        return build_event(draft, event_id=publication.hex, source=source, publication=publication, now=self.clock())

@@ -1,0 +1,259 @@
+"""Acts on drafts: who may do what is decided here and in the domain, whatever a page offers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import msgspec
+
+from services.newsroom.domain.accounts import Account, Right
+from services.newsroom.domain.approval import require_approval, require_approver, require_reviewer
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.drafts import (
+    Author,
+    DraftAct,
+    DraftContent,
+    DraftDecision,
+    DraftKind,
+    DraftRefused,
+    DraftState,
+    DraftVersion,
+    NoticeDraft,
+    Verdict,
+    advance_state,
+    require_changed,
+    require_creator,
+    require_version,
+)
+from services.newsroom.handlers.assessing import DraftAssessor
+from services.newsroom.ports import DraftChange, DraftRepository, MakeId
+from shared.runtime.clock import Clock
+
+MAX_REASON_LENGTH = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftingService:
+    """Drafts, from the first word to the outbox. `handed_over` is called when something waits there."""
+
+    drafts: DraftRepository
+    assessor: DraftAssessor
+    clock: Clock
+    make_id: MakeId
+    handed_over: Callable[[], None]
+
+    async def create(
+        self,
+        account: Account,
+        content: DraftContent,
+        *,
+        kind: DraftKind = DraftKind.NOTICE,
+        corrects: str | None = None,
+    ) -> NoticeDraft:
+        """Begin a draft. Raises NotPermitted."""
+        account.require(Right.WRITE)
+        now, identifier = self.clock(), self.make_id()
+        author = build_author(account)
+        draft = NoticeDraft(
+            id=identifier,
+            notice=f"{now:%Y-%m-%d}-{identifier.hex[-8:]}",
+            kind=kind,
+            state=DraftState.DRAFT,
+            newest=DraftVersion(version=1, content=content, author=author, saved_at=now),
+            created_by=author,
+            changed_at=now,
+            corrects=corrects,
+        )
+        await self.drafts.create(draft, _build_act(account, "draft.created", draft))
+        return draft
+
+    async def save(self, account: Account, draft: UUID, seen: int, content: DraftContent) -> NoticeDraft:
+        """Store a new version, unless it says the same; an approval of the earlier one is void.
+
+        Raises NotPermitted, DraftNotFound, DraftConflict, DraftRefused.
+        """
+        account.require(Right.WRITE)
+        now = self.clock()
+
+        def decide(found: NoticeDraft) -> DraftChange | None:
+            state = advance_state(found.state, DraftAct.SAVE)
+            if content == found.content:
+                return None  # the page may have saved it by itself just before
+            require_version(found, seen)
+            version = DraftVersion(
+                version=found.version + 1, content=content, author=build_author(account), saved_at=now
+            )
+            return DraftChange(act=_build_act(account, "draft.saved", found), state=state, at=now, version=version)
+
+        return await self.drafts.change(draft, decide)
+
+    async def submit(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
+        """Ask for an approval. Raises as `save`."""
+        account.require(Right.WRITE)
+
+        def decide(found: NoticeDraft) -> DraftChange:
+            require_version(found, seen)
+            state = advance_state(found.state, DraftAct.SUBMIT)
+            require_changed(found)
+            self.assessor.require_valid(found)
+            return self._build_change(account, found, "draft.submitted", state, Verdict.SUBMIT)
+
+        return await self.drafts.change(draft, decide)
+
+    async def approve(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
+        """Approve the version that was read. Raises as `save`; refuses the person whose own it is."""
+        account.require(Right.APPROVE)
+
+        def decide(found: NoticeDraft) -> DraftChange:
+            require_version(found, seen)
+            require_approver(found, build_author(account))
+            return self._build_change(account, found, "draft.approved", DraftState.APPROVED, Verdict.APPROVE)
+
+        return await self.drafts.change(draft, decide)
+
+    async def send_back(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
+        """Return the version that was read, with a reason. Raises as `save`."""
+        account.require(Right.APPROVE)
+        why = _parse_reason(reason, "Bitte schreiben Sie, was zu ändern ist.")
+
+        def decide(found: NoticeDraft) -> DraftChange:
+            require_version(found, seen)
+            state = advance_state(found.state, DraftAct.RETURN)
+            return self._build_change(account, found, "draft.returned", state, Verdict.RETURN, why)
+
+        return await self.drafts.change(draft, decide)
+
+    async def discard(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
+        """Discard one's own draft. Raises as `save`."""
+        account.require(Right.WRITE)
+
+        def decide(found: NoticeDraft) -> DraftChange:
+            require_version(found, seen)
+            state = advance_state(found.state, DraftAct.DISCARD)
+            require_creator(found, build_author(account))
+            return self._build_change(account, found, "draft.discarded", state)
+
+        return await self.drafts.change(draft, decide)
+
+    async def publish(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
+        """Hand the version that was read to the outbox, in the transaction that checks all rules. Raises as `save`."""
+        return await self._publish(account, draft, seen)
+
+    async def publish_emergency(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
+        """Publish what is urgent before anybody has approved it; somebody else reviews it afterwards.
+
+        Raises as `save`.
+        """
+        account.require(Right.WRITE)
+        why = _parse_reason(reason, "Bitte schreiben Sie, warum die Meldung nicht warten kann.")
+        if not self.assessor.rules.emergency:
+            raise DraftRefused("Der Notfallweg ist in diesem Landkreis nicht eingerichtet.")
+        return await self._publish(account, draft, seen, emergency=why)
+
+    async def _publish(self, account: Account, draft: UUID, seen: int, emergency: str | None = None) -> NoticeDraft:
+        account.require(Right.SEND)
+        forecast = await self.assessor.estimate(await self.drafts.find(draft))
+        publication = self.make_id()
+
+        def decide(found: NoticeDraft) -> DraftChange:
+            require_version(found, seen)
+            state = advance_state(found.state, DraftAct.PUBLISH)
+            require_changed(found)
+            self.assessor.require_valid(found, forecast)
+            if emergency is None:
+                require_approval(found, self.assessor.list_reasons(found, forecast))
+            elif not found.content.urgent:
+                raise DraftRefused("Der Notfallweg ist nur für Eilmeldungen.")
+            change = self._build_change(
+                account,
+                found,
+                "draft.published_in_emergency" if emergency else "draft.published",
+                state,
+                Verdict.SUBMIT if emergency else None,
+                emergency or "",
+            )
+            return replace(change, publication=self.assessor.build_publication(found, publication), emergency=emergency)
+
+        published = await self.drafts.change(draft, decide)
+        self.handed_over()
+        return published
+
+    async def review(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
+        """Record that a second person has looked at what was published in an emergency. Raises as `save`."""
+        account.require(Right.APPROVE)
+
+        def decide(found: NoticeDraft) -> DraftChange:
+            require_version(found, seen)
+            require_reviewer(found, build_author(account))
+            return self._build_change(account, found, "draft.reviewed", found.state, Verdict.REVIEW)
+
+        return await self.drafts.change(draft, decide)
+
+    async def copy(self, account: Account, draft: UUID) -> NoticeDraft:
+        """Begin a new notice with the words of another one, but not its times. Raises NotPermitted, DraftNotFound."""
+        found = await self.drafts.find(draft)
+        return await self.create(account, _clear_times(found.content))
+
+    async def correct(self, account: Account, draft: UUID) -> NoticeDraft:
+        """Begin the next revision of a published notice. Raises as `save`."""
+        found = await self._find_published(draft)
+        content = msgspec.structs.replace(found.content, scheduled_at=None)
+        return await self.create(account, content, kind=DraftKind.UPDATE, corrects=found.subject)
+
+    async def follow_up(self, account: Account, draft: UUID) -> NoticeDraft:
+        """Begin a notice to exactly the recipients of a published one. Raises as `save`."""
+        found = await self._find_published(draft)
+        content = DraftContent(topic=found.content.topic, urgent=found.content.urgent)
+        return await self.create(account, content, kind=DraftKind.FOLLOW_UP, corrects=found.subject)
+
+    async def withdraw(self, account: Account, draft: UUID, reason: str) -> NoticeDraft:
+        """Withdraw a published notice at once: nobody who has not got it will get it. Raises as `save`."""
+        account.require(Right.WRITE)
+        why = _parse_reason(reason, "Bitte schreiben Sie einen Grund.")
+        found = await self._find_published(draft)
+        content = DraftContent(topic=found.content.topic, headline=found.content.headline, reason=why)
+        withdrawal = await self.create(account, content, kind=DraftKind.WITHDRAWAL, corrects=found.subject)
+        return await self._publish(account, withdrawal.id, withdrawal.version)
+
+    def _build_change(
+        self,
+        account: Account,
+        draft: NoticeDraft,
+        action: str,
+        state: DraftState,
+        verdict: Verdict | None = None,
+        reason: str = "",
+    ) -> DraftChange:
+        now = self.clock()
+        said = verdict and DraftDecision(
+            verdict=verdict, version=draft.version, by=build_author(account), at=now, reason=reason
+        )
+        return DraftChange(act=_build_act(account, action, draft, reason), state=state, at=now, decision=said or None)
+
+    async def _find_published(self, draft: UUID) -> NoticeDraft:
+        found = await self.drafts.find(draft)
+        if found.state is not DraftState.PUBLISHED or found.kind is DraftKind.WITHDRAWAL:
+            raise DraftRefused("Die Meldung ist nicht veröffentlicht.")
+        return found
+
+
+def build_author(account: Account) -> Author:
+    return Author(account=account.id, person=account.person, name=account.name)
+
+
+def _build_act(account: Account, action: str, draft: NoticeDraft, reason: str = "") -> Act:
+    detail = {"draft": str(draft.id), "version": str(draft.version), **({"reason": reason} if reason else {})}
+    return Act(account=account.id, action=action, object=draft.subject, detail=detail)
+
+
+def _parse_reason(text: str, missing: str) -> str:
+    reason = " ".join(text.split())
+    if not reason:
+        raise DraftRefused(missing)
+    if len(reason) > MAX_REASON_LENGTH:
+        raise DraftRefused(f"Höchstens {MAX_REASON_LENGTH} Zeichen.")
+    return reason
+
+
+def _clear_times(content: DraftContent) -> DraftContent:
+    return msgspec.structs.replace(content, scheduled_at=None, expires_at=None)

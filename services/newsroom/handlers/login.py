@@ -1,0 +1,247 @@
+"""Logging in and out: password, one-time code or recovery code, and setting both up the first time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from services.newsroom.domain.accounts import Account, NotPermitted
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.login import (
+    MAX_LOGIN_LENGTH,
+    RECOVERY_CODE_BYTES,
+    RECOVERY_CODE_COUNT,
+    FailureCounter,
+    FailureScope,
+    decode_hex,
+    encode_cookie,
+    encode_recovery_code,
+    encode_totp_secret,
+    find_password_problem,
+    find_totp_step,
+    hash_cookie,
+    hash_recovery_code,
+    list_counters,
+)
+from services.newsroom.domain.sessions import NewSession, SessionStage, Visitor
+from services.newsroom.ports import (
+    AccountRepository,
+    Credentials,
+    LoginThrottle,
+    NewLogin,
+    PasswordHasher,
+    SecretSealer,
+    SessionRepository,
+)
+from shared.runtime.clock import Clock
+
+TOTP_PURPOSE = "newsroom-totp"
+SETUP_PURPOSE = "newsroom-totp-setup"
+TOTP_SECRET_BYTES = 20
+COOKIE_BYTES = 32
+
+Random = Callable[[int], bytes]
+CountLogin = Callable[[str], None]
+
+
+class LoginRefused(Exception):
+    """Error: name, password or code is wrong, without saying which; or the next attempt has to wait."""
+
+    def __init__(self, wait_seconds: float = 0) -> None:
+        super().__init__("login refused")
+        self.wait_seconds = wait_seconds
+
+
+class SetupRefused(Exception):
+    """Error: what was typed cannot be used; `problems` by field."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("setup refused")
+        self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginAttempt:
+    """What somebody typed to log in, from which address, and in a browser with which cookie."""
+
+    login: str
+    password: str
+    code: str
+    address: str
+    device: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetupSecret:
+    """Secret of one-time codes that is being set up: as text for apps, and sealed for the form."""
+
+    text: str
+    sealed: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetupForm:
+    """What somebody typed to set up a login."""
+
+    password: str
+    code: str
+    sealed: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordChange:
+    """What somebody typed to change a password."""
+
+    current: str
+    new: str
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartedSession:
+    """Cookies of a new session; one that is being set up makes no browser known."""
+
+    token: str
+    device: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginService:
+    """Logins, sessions and what its owner changes about a login."""
+
+    accounts: AccountRepository
+    sessions: SessionRepository
+    throttle: LoginThrottle
+    hasher: PasswordHasher
+    sealer: SecretSealer
+    random: Random
+    clock: Clock
+    count: CountLogin
+
+    async def log_in(self, attempt: LoginAttempt) -> StartedSession:
+        """Return a new session. Raises LoginRefused."""
+        login = attempt.login.strip().lower()[:MAX_LOGIN_LENGTH]
+        device = await self._find_device(attempt.device, login)
+        counters = list_counters(login, attempt.address, hash_cookie(device).hex() if device else None)
+        if wait := await self.throttle.reserve(counters, self.clock()):
+            self.count("delayed")
+            raise LoginRefused(wait)
+        credentials = await self.accounts.find_credentials(login)
+        stage = await self._check(credentials, attempt)
+        if credentials is None or stage is None:
+            self.count("failed")
+            raise LoginRefused
+        await self.throttle.settle(counters)
+        self.count("succeeded")
+        return await self._open_session(credentials.account, stage, device)
+
+    async def _find_device(self, cookie: str | None, login: str) -> str | None:
+        """Return the cookie of the browser, None if the account has not logged in there before."""
+        return cookie if cookie and await self.sessions.is_device_of(hash_cookie(cookie), login) else None
+
+    async def _check(self, credentials: Credentials | None, attempt: LoginAttempt) -> SessionStage | None:
+        """Return the stage that the attempt has earned, None if anything is wrong."""
+        hashed = credentials.password_hash if credentials else None
+        is_right = await self.hasher.verify(hashed, attempt.password)
+        if credentials is None or not is_right or credentials.account.is_disabled:
+            return None
+        if credentials.totp_sealed is None:
+            ends_at = credentials.password_ends_at
+            return SessionStage.SETUP if ends_at is not None and self.clock() < ends_at else None
+        return SessionStage.OPEN if await self._check_code(credentials, attempt.code) else None
+
+    async def _check_code(self, credentials: Credentials, code: str) -> bool:
+        account = credentials.account.id
+        secret = self.sealer.open(credentials.totp_sealed or b"", TOTP_PURPOSE, account.bytes)
+        if secret is None:
+            return False
+        step = find_totp_step(encode_totp_secret(secret), code, self.clock(), credentials.totp_step)
+        if step is not None:
+            return await self.accounts.use_totp_step(account, step)
+        return await self.accounts.use_recovery_code(account, hash_recovery_code(code), self.clock())
+
+    async def _open_session(self, account: Account, stage: SessionStage, device: str | None) -> StartedSession:
+        token = self._make_cookie()
+        if stage is SessionStage.OPEN:
+            device = device or self._make_cookie()
+        new = NewSession(token_hash=hash_cookie(token), account=account.id, csrf=self._make_cookie(), stage=stage)
+        act = Act(account=account.id, action="session.opened", object=account.login)
+        await self.sessions.open_session(new, hash_cookie(device) if device else None, act)
+        return StartedSession(token=token, device=device)
+
+    def _make_cookie(self) -> str:
+        return encode_cookie(self.random(COOKIE_BYTES))
+
+    async def log_out(self, visitor: Visitor) -> None:
+        """End the session."""
+        act = Act(account=visitor.account.id, action="session.closed", object=visitor.account.login)
+        await self.sessions.end_session(visitor.session, self.clock(), act)
+
+    def begin_setup(self, visitor: Visitor) -> SetupSecret:
+        """Return a new secret of one-time codes; the sealed one is for the form of this session only."""
+        secret = self.random(TOTP_SECRET_BYTES)
+        sealed = self.sealer.seal(secret, SETUP_PURPOSE, visitor.session)
+        return SetupSecret(text=encode_totp_secret(secret), sealed=sealed.hex())
+
+    def resume_setup(self, visitor: Visitor, sealed: str) -> SetupSecret:
+        """Return the secret that `begin_setup` sealed for this session. Raises NotPermitted."""
+        return SetupSecret(text=encode_totp_secret(self._open_setup(visitor, sealed)), sealed=sealed)
+
+    def _open_setup(self, visitor: Visitor, sealed: str) -> bytes:
+        secret = self.sealer.open(decode_hex(sealed), SETUP_PURPOSE, visitor.session)
+        if secret is None:
+            raise NotPermitted("Diese Seite gehört zu einer anderen Anmeldung. Bitte beginnen Sie noch einmal.")
+        return secret
+
+    async def set_up(self, visitor: Visitor, setup: SetupForm) -> tuple[StartedSession, list[str]]:
+        """Store password and one-time codes; return a new session and recovery codes. Raises SetupRefused."""
+        account, now = visitor.account, self.clock()
+        secret = self._open_setup(visitor, setup.sealed)
+        step = find_totp_step(encode_totp_secret(secret), setup.code, now, after=0)
+        problems = {
+            "password": await self._find_password_problem(visitor, setup.password),
+            "code": None if step is not None else "Der Code passt nicht zu diesem Bild. Stimmt die Uhr des Telefons?",
+        }
+        if step is None or any(problems.values()):
+            raise SetupRefused({name: problem for name, problem in problems.items() if problem})
+        codes = [encode_recovery_code(self.random(RECOVERY_CODE_BYTES)) for _ in range(RECOVERY_CODE_COUNT)]
+        login = NewLogin(
+            password_hash=await self.hasher.hash(setup.password),
+            totp_sealed=self.sealer.seal(secret, TOTP_PURPOSE, account.id.bytes),
+            totp_step=step,
+            recovery_codes=[hash_recovery_code(code) for code in codes],
+        )
+        act = Act(account=account.id, action="account.set_up", object=account.login)
+        if not await self.accounts.set_up(account.id, login, act):
+            raise NotPermitted("Dieses Konto ist schon eingerichtet.")
+        await self.sessions.end_sessions(account.id, now, act)
+        return await self._open_session(account, SessionStage.OPEN, None), codes
+
+    async def _find_password_problem(self, visitor: Visitor, password: str) -> str | None:
+        credentials = await self.accounts.find_credentials(visitor.account.login)
+        if problem := find_password_problem(password, visitor.account.login, visitor.account.name):
+            return problem
+        is_old = credentials is not None and await self.hasher.verify(credentials.password_hash, password)
+        return "Das ist Ihr bisheriges Kennwort." if is_old else None
+
+    async def change_password(self, visitor: Visitor, change: PasswordChange) -> None:
+        """Change the password, and end all other sessions of the account. Raises SetupRefused or LoginRefused."""
+        account = visitor.account
+        counters = (FailureCounter(FailureScope.DEVICE, visitor.session.hex()),)
+        if wait := await self.throttle.reserve(counters, self.clock()):
+            raise LoginRefused(wait)
+        credentials = await self.accounts.find_credentials(account.login)
+        hashed = credentials.password_hash if credentials else None
+        if credentials is None or not await self.hasher.verify(hashed, change.current):
+            raise SetupRefused({"current": "Das Kennwort ist falsch."})
+        if not await self._check_code(credentials, change.code):
+            raise SetupRefused({"code": "Der Code ist falsch oder schon benutzt. Warten Sie auf den nächsten."})
+        await self.throttle.settle(counters)
+        if problem := await self._find_password_problem(visitor, change.new):
+            raise SetupRefused({"new": problem})
+        act = Act(account=account.id, action="account.password_changed", object=account.login)
+        await self.accounts.change_password(account.id, await self.hasher.hash(change.new), act)
+        await self.sessions.end_sessions(account.id, self.clock(), act, but=visitor.session)
+
+    async def end_other_sessions(self, visitor: Visitor) -> None:
+        """End all sessions of the account but this one."""
+        act = Act(account=visitor.account.id, action="session.others_closed", object=visitor.account.login)
+        await self.sessions.end_sessions(visitor.account.id, self.clock(), act, but=visitor.session)

@@ -1,0 +1,318 @@
+"""Ports of the newsroom."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from services.newsroom.domain.accounts import Account, AccountRequest
+from services.newsroom.domain.archive import ArchiveEntry
+from services.newsroom.domain.audit import Act, AuditEntry
+from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
+from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
+from services.newsroom.domain.login import FailureCounter
+from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PublishAnswer
+from services.newsroom.domain.progress import BroadcastStatus
+from services.newsroom.domain.sessions import NewSession, OpenSession, Visitor
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    FeedbackReceived,
+    NoticeAccepted,
+    NoticeRejected,
+)
+from shared.outcome import DependencyUnavailable
+
+MakeId = Callable[[], UUID]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Account with what proves its owner; `password_hash` None: it has no password yet."""
+
+    account: Account
+    password_hash: str | None
+    password_ends_at: datetime | None
+    totp_sealed: bytes | None
+    totp_step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAccount:
+    """Account to be created with a first password."""
+
+    account: Account
+    password_hash: str
+    password_ends_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLogin:
+    """What its owner logs in with from now on."""
+
+    password_hash: str
+    totp_sealed: bytes
+    totp_step: int
+    recovery_codes: Sequence[bytes]
+
+
+class AccountRepository(Protocol):
+    """Accounts; every change is stored together with its act. Methods raise DatabaseUnavailable."""
+
+    async def list_accounts(self) -> Sequence[Account]: ...
+
+    async def find_account(self, login: str) -> Account | None: ...
+
+    async def find_credentials(self, login: str) -> Credentials | None: ...
+
+    async def create_account(self, new: NewAccount, act: Act) -> bool:
+        """Return False if the login is taken."""
+
+    async def set_roles(self, account: UUID, roles: Collection[str], act: Act) -> None: ...
+
+    async def disable(self, account: UUID, now: datetime, act: Act) -> None:
+        """Disable the account and end its sessions."""
+
+    async def enable(self, account: UUID, act: Act) -> None: ...
+
+    async def reset(self, new: NewAccount, now: datetime, act: Act) -> None:
+        """Give it a first password; end its sessions, and forget its one-time codes and devices."""
+
+    async def set_up(self, account: UUID, login: NewLogin, act: Act) -> bool:
+        """Return False if the account has been set up already."""
+
+    async def change_password(self, account: UUID, password_hash: str, act: Act) -> None: ...
+
+    async def use_totp_step(self, account: UUID, step: int) -> bool:
+        """Return False if this step or a later one was used."""
+
+    async def use_recovery_code(self, account: UUID, code: bytes, now: datetime) -> bool:
+        """Return False if there is no such code, or it was used."""
+
+
+class AccountRequestRepository(Protocol):
+    """Requested changes of accounts. Methods raise DatabaseUnavailable."""
+
+    async def add_request(self, request: AccountRequest, sealed: bytes, act: Act) -> bool:
+        """Store the request with a sealed value that its confirmation needs; return False if the login has one open."""
+
+    async def list_open_requests(self) -> Sequence[AccountRequest]: ...
+
+    async def find_open_request(self, request: UUID) -> tuple[AccountRequest, bytes] | None: ...
+
+    async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: NewAccount | None) -> bool:
+        """Decide the request and carry it out, an invitation by creating `new`; return False if it has been decided.
+
+        Raises AccountProblem if the login of an invitation is taken.
+        """
+
+    async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
+        """Return False if it has been decided."""
+
+
+class SessionRepository(Protocol):
+    """Sessions and known devices. Methods raise DatabaseUnavailable."""
+
+    async def open_session(self, new: NewSession, device: bytes | None, act: Act) -> None:
+        """Store the session, and the device from which it was opened."""
+
+    async def find_visitor(self, token_hash: bytes) -> Visitor | None:
+        """Return the owner of an open session, and note the visit."""
+
+    async def list_sessions(self, account: UUID) -> Sequence[OpenSession]: ...
+
+    async def filter_open(self, token_hashes: Collection[bytes]) -> set[bytes]:
+        """Return those of the sessions that are open; this is no visit."""
+
+    async def end_session(self, token_hash: bytes, now: datetime, act: Act) -> None: ...
+
+    async def end_sessions(self, account: UUID, now: datetime, act: Act, *, but: bytes | None = None) -> None: ...
+
+    async def is_device_of(self, token_hash: bytes, login: str) -> bool: ...
+
+
+class LoginThrottle(Protocol):
+    """Counters of failed logins. Methods raise DatabaseUnavailable."""
+
+    async def reserve(self, counters: Sequence[FailureCounter], now: datetime) -> float:
+        """Count an attempt as failed and return 0, or return how many seconds it has to wait, and count nothing.
+
+        Counted before the password is checked, so that simultaneous attempts are counted, too.
+        """
+
+    async def settle(self, counters: Sequence[FailureCounter]) -> None:
+        """Take back the count of an attempt that succeeded."""
+
+
+class AuditLog(Protocol):
+    """Log of all acts. Methods raise DatabaseUnavailable."""
+
+    async def record(self, act: Act) -> None: ...
+
+    async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Return the newest entries, only those before the entry with the id `before` if one is given."""
+
+
+class PasswordHasher(Protocol):
+    """Slow hash of passwords."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, hashed: str | None, password: str) -> bool:
+        """Return whether the password is right; takes as long if there is no hash."""
+
+
+class SecretSealer(Protocol):
+    """Encryption of what the database may not show."""
+
+    def seal(self, plain: bytes, purpose: str, index: bytes) -> bytes: ...
+
+    def open(self, sealed: bytes, purpose: str, index: bytes) -> bytes | None:
+        """Return None for a value that was not sealed for this purpose and index."""
+
+
+class ArchiveSource(Protocol):
+    """Entries of the public archive since a moment. Methods raise DatabaseUnavailable."""
+
+    async def compute_digest(self, since: datetime) -> int:
+        """Return a number that changes with the entries."""
+
+    async def read_entries(self, since: datetime) -> Sequence[ArchiveEntry]: ...
+
+
+class DraftNotFound(Exception):
+    """Error: there is no such draft."""
+
+
+class NoticesApiAway(DependencyUnavailable):
+    """The notices API did not answer; nobody knows whether it took the notice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftChange:
+    """What an act makes of a draft; None leaves that as it is. All of it is stored, or nothing."""
+
+    act: Act
+    state: DraftState
+    at: datetime
+    version: DraftVersion | None = None
+    decision: DraftDecision | None = None
+    publication: NoticePublication | None = None
+    emergency: str | None = None
+
+
+DecideDraft = Callable[[NoticeDraft], DraftChange | None]
+
+
+class DraftRepository(Protocol):
+    """Drafts with all their versions."""
+
+    async def create(self, draft: NoticeDraft, act: Act) -> None: ...
+
+    async def find(self, draft: UUID) -> NoticeDraft:
+        """Return the draft. Raises DraftNotFound."""
+        ...
+
+    async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
+        """Decide on the locked draft, store the change, and return the draft; None changes nothing.
+
+        Raises DraftNotFound, and whatever `decide` raises.
+        """
+        ...
+
+    async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
+        """Return drafts in these states, the last changed first, without their decisions."""
+        ...
+
+    async def find_audience(self, source: str, notice: str) -> int | None:
+        """Return how many a notice went to; None if no event has told."""
+        ...
+
+    async def list_unreviewed(self) -> Sequence[NoticeDraft]:
+        """Return what was published in an emergency and nobody has reviewed yet."""
+        ...
+
+    async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
+        """Return all versions, newest first."""
+        ...
+
+    async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
+        """Return the headlines of the topic's broadcasts `since`, except those of one notice."""
+        ...
+
+
+class PublicationRepository(Protocol):
+    """Outbox of the notices API."""
+
+    async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
+        """Return what is to be sent now, oldest first; of each notice only the oldest."""
+        ...
+
+    async def find_newest(self, draft: UUID) -> NoticePublication | None: ...
+
+    async def find_draft(self, broadcast: UUID) -> UUID | None:
+        """Return the draft that became this broadcast."""
+        ...
+
+    async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
+        """Record that the notices API accepted or rejected it; a rejection returns the draft to its editors."""
+        ...
+
+    async def record_failure(self, publication: UUID, next_at: datetime) -> None:
+        """Record an attempt without an answer that counts."""
+        ...
+
+
+class NoticesApi(Protocol):
+    """Client of the notices API."""
+
+    async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
+        """Publish the event; the same one may be published again. Raises NoticesApiAway."""
+        ...
+
+    async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
+        """Return what publishing would do. Raises NoticesApiAway."""
+        ...
+
+
+class EventRecords(Protocol):
+    """What our events have told. Each event may come again, and in any order."""
+
+    async def record_accepted(self, message: NoticeAccepted, at: datetime) -> None: ...
+
+    async def record_rejected(self, message: NoticeRejected, at: datetime) -> None: ...
+
+    async def record_started(self, message: BroadcastStarted, at: datetime) -> None: ...
+
+    async def record_progress(self, message: BroadcastProgressed | BroadcastFinished, at: datetime) -> None: ...
+
+    async def record_cancelled(self, message: BroadcastCancelled, at: datetime) -> None: ...
+
+    async def count_subscriptions(self, event_id: str, day: date, started: Sequence[str], ended: Sequence[str]) -> None:
+        """Count starts and ends of these topics, once for each event."""
+        ...
+
+    async def record_feedback(self, message: FeedbackReceived) -> None: ...
+
+    async def delete_feedback(self, entries: Collection[UUID]) -> None: ...
+
+
+class BroadcastStatuses(Protocol):
+    """Broadcasts of all systems, as far as events have told."""
+
+    async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
+        """Return those that are known."""
+        ...
+
+    async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]: ...
+
+
+class FeedbackLog(Protocol):
+    """Feedback of citizens."""
+
+    async def list_entries(self, chosen: FeedbackFilter, limit: int) -> Sequence[FeedbackEntry]: ...
+
+    async def summarize(self, chosen: FeedbackFilter) -> FeedbackSummary: ...

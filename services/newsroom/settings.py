@@ -1,0 +1,99 @@
+"""Settings of the newsroom, which has no key that opens addresses."""
+
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+from pydantic import Field, FilePath, SecretStr, field_validator
+
+from services.newsroom.domain.sessions import SessionLimits
+from shared.encryption import KeyRing
+from shared.runtime.settings import DatabaseSettings, Port
+
+
+class Settings(DatabaseSettings):
+    """Settings, all validated at startup."""
+
+    newsroom_host: str = Field("127.0.0.1", description="where the newsroom listens; never a public address")
+    newsroom_port: Port = Field(8082, description="port of the newsroom")
+    newsroom_url: str = Field(
+        "http://127.0.0.1:8082",
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="how browsers reach the newsroom, without a path; with https, cookies are for https only",
+    )
+    newsroom_proxies: str = Field(
+        "", description="networks of proxies whose X-Forwarded-For is believed, comma separated"
+    )
+    newsroom_assets: Path = Field(
+        Path(".local/newsroom-assets"),
+        description="folder of the design system KERN; without it the newsroom has a plain style of its own",
+    )
+    newsroom_keys: SecretStr = Field(
+        description="VERSION:BASE64 of 32 bytes, comma separated; for the secrets of one-time codes only"
+    )
+    newsroom_idle_minutes: int = Field(60, ge=5, le=720, description="a session ends after so long without a request")
+    newsroom_session_hours: int = Field(12, ge=1, le=24, description="a session ends after so long at the latest")
+    archive_host: str = Field("127.0.0.1", description="where the public archive listens")
+    archive_port: Port = Field(8083, description="port of the public archive")
+    archive_url: str = Field(
+        "http://127.0.0.1:8083",
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="how the public reaches the archive, without a path",
+    )
+    archive_phone: str = Field(
+        "",
+        pattern=r"^(\+[1-9][0-9 ]{6,20})?$",
+        description="WhatsApp number as citizens read it, such as +49 4791 9300; without it nobody is asked to sign up",
+    )
+    archive_days: int = Field(365, ge=1, le=3_650, description="notices sent longer ago are not in the archive")
+    archive_event_topics: str = Field(
+        "veranstaltungen", description="topics whose notices are events for search engines, comma separated"
+    )
+    notices_api_url: str = Field(
+        "http://127.0.0.1:8081", pattern=r"^https?://", description="the notices API, over which notices are published"
+    )
+    notices_api_token: SecretStr = Field(description="token of the system that publishes for the newsroom")
+    county_file: FilePath = Field(
+        Path("deploy/config/county.toml"), validate_default=True, description="topics, municipalities and prices"
+    )
+    newsroom_rules_file: FilePath = Field(
+        Path("deploy/config/newsroom.toml"), validate_default=True, description="when two persons have to approve"
+    )
+    templates_file: FilePath = Field(
+        Path("deploy/config/templates.json"), validate_default=True, description="templates, for the preview"
+    )
+    newsroom_system: str = Field("redaktion", description="municipal system whose token the newsroom has")
+
+    @field_validator("newsroom_keys")
+    @classmethod
+    def _is_key_ring(cls, value: SecretStr) -> SecretStr:
+        KeyRing.parse(value.get_secret_value())
+        return value
+
+    @field_validator("newsroom_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _parse_networks(value)
+        return value
+
+    @property
+    def ring(self) -> KeyRing:
+        return KeyRing.parse(self.newsroom_keys.get_secret_value())
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _parse_networks(self.newsroom_proxies)
+
+    @property
+    def event_topics(self) -> frozenset[str]:
+        return frozenset(topic.strip() for topic in self.archive_event_topics.split(",") if topic.strip())
+
+    @property
+    def session_limits(self) -> SessionLimits:
+        return SessionLimits(
+            idle=timedelta(minutes=self.newsroom_idle_minutes), total=timedelta(hours=self.newsroom_session_hours)
+        )
+
+
+def _parse_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())

@@ -1,0 +1,344 @@
+"""Composition root of the newsroom: open resources in dependency order, close them in reverse."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
+from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.archive_entries import ArchiveEntryReader
+from services.newsroom.adapters.audit import PostgresAuditLog
+from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
+from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
+from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.feedback import PostgresFeedbackLog
+from services.newsroom.adapters.http.account_pages import AccountPages
+from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
+from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
+from services.newsroom.adapters.http.archive_pages import ArchivePages
+from services.newsroom.adapters.http.audit_pages import AuditPages
+from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
+from services.newsroom.adapters.http.draft_pages import DraftPages
+from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
+from services.newsroom.adapters.http.guard import CookieJar, PageGuard
+from services.newsroom.adapters.http.login_pages import LoginPages
+from services.newsroom.adapters.http.sending_pages import SendingPages
+from services.newsroom.adapters.http.server import build_app, open_newsroom_port
+from services.newsroom.adapters.http.static_files import StaticFiles
+from services.newsroom.adapters.http.web_pages import PageGroup
+from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
+from services.newsroom.adapters.metrics import NewsroomMetrics
+from services.newsroom.adapters.notices_api import open_notices_api
+from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
+from services.newsroom.adapters.publications import PostgresPublicationRepository
+from services.newsroom.adapters.retention import build_retention_rules
+from services.newsroom.adapters.secret_sealer import KeyRingSealer
+from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.domain.archive_feeds import ArchiveSite
+from services.newsroom.domain.county import NewsroomCounty
+from services.newsroom.domain.preview import TemplateText
+from services.newsroom.handlers.account_admin import AccountAdministration
+from services.newsroom.handlers.archive_cache import ArchiveCache
+from services.newsroom.handlers.assessing import DraftAssessor
+from services.newsroom.handlers.drafting import DraftingService
+from services.newsroom.handlers.event_consumer import NewsroomEventHandler
+from services.newsroom.handlers.login import LoginService
+from services.newsroom.handlers.publishing import PublicationOutbox
+from services.newsroom.handlers.session_watch import SessionWatch
+from services.newsroom.handlers.watching import BroadcastWatch
+from services.newsroom.ports import NoticesApi
+from services.newsroom.settings import Settings
+from shared.amqp.connection import connect
+from shared.amqp.consumer import open_consumer, run_worker
+from shared.amqp.topology import NEWSROOM_EVENTS
+from shared.database.migrations import list_pending_versions
+from shared.database.pool import Database, open_database
+from shared.database.retention import Retention
+from shared.outcome import DependencyUnavailable
+from shared.runtime.background import repeat, run_in_background
+from shared.runtime.clock import Clock, system_clock
+from shared.runtime.probes import Readiness, open_internal_port
+from shared.runtime.process import StopRequest
+
+NAME = "newsroom"
+MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
+POOL_SIZE = 10
+MAX_SHUTDOWN_SECONDS = 5.0
+SESSION_WATCH_SECONDS = 1.0
+ARCHIVE_REFRESH_SECONDS = 2.0
+BROADCAST_WATCH_SECONDS = 1.0
+BROKER_RETRY_SECONDS = 1.0
+MAX_UNSETTLED = 20
+RETENTION_INTERVAL_SECONDS = 3_600.0
+
+_log = structlog.get_logger()
+
+
+class NewsroomNotMigrated(DependencyUnavailable):
+    """Error raised while the schema is not up to date; the process waits until it is migrated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """Parts that write, send, and watch what was sent."""
+
+    drafting: DraftingService
+    drafts: PostgresDraftRepository
+    publications: PostgresPublicationRepository
+    outbox: PublicationOutbox
+    events: NewsroomEventHandler
+    broadcasts: BroadcastWatch
+    templates: Mapping[str, TemplateText]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newsroom:
+    """Parts of the newsroom that its pages share."""
+
+    settings: Settings
+    configuration: NewsroomCounty
+    database: Database
+    metrics: NewsroomMetrics
+    sessions: PostgresSessionRepository
+    watch: SessionWatch
+    static: StaticFiles
+    writing: Writing
+
+    @property
+    def shutdown_seconds(self) -> float:
+        return min(MAX_SHUTDOWN_SECONDS, self.settings.drain_seconds / 2)
+
+
+def assemble_writing(
+    settings: Settings,
+    configuration: NewsroomCounty,
+    database: Database,
+    notices: NoticesApi,
+    *,
+    count: Callable[[str], None],
+    clock: Clock = system_clock,
+) -> Writing:
+    """Return the parts with their dependencies. Raises ConfigurationError."""
+    system = find_own_system(configuration, settings.newsroom_system)
+    drafts, publications = PostgresDraftRepository(database), PostgresPublicationRepository(database)
+    needed = asyncio.Event()
+    assessor = DraftAssessor(
+        drafts=drafts,
+        notices=notices,
+        rules=read_approval_rules(settings.newsroom_rules_file, configuration),
+        configuration=configuration,
+        system=system,
+        clock=clock,
+        make_id=uuid4,
+    )
+    return Writing(
+        drafting=DraftingService(drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set),
+        drafts=drafts,
+        publications=publications,
+        outbox=PublicationOutbox(publications=publications, notices=notices, clock=clock, count=count, needed=needed),
+        events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
+        broadcasts=BroadcastWatch(PostgresBroadcastStatuses(database)),
+        templates=read_templates(settings.templates_file),
+    )
+
+
+async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopRequest) -> None:
+    """Run until a stop is requested, then answer the requests in flight."""
+    registry = CollectorRegistry()
+    metrics = NewsroomMetrics(registry)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
+        )
+        opened = asyncio.Event()
+        readiness = _build_readiness(database, opened)
+        host, port = settings.internal_host, settings.internal_port
+        await stack.enter_async_context(
+            open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
+        )
+        if not await _is_migrated(database):
+            raise NewsroomNotMigrated("the schema is not up to date: run `kreisfunk migrate`")
+        sessions = PostgresSessionRepository(database, settings.session_limits)
+        token = settings.notices_api_token.get_secret_value()
+        notices = await stack.enter_async_context(open_notices_api(settings.notices_api_url, token))
+        writing = assemble_writing(settings, configuration, database, notices, count=metrics.count_publication)
+        newsroom = Newsroom(
+            settings=settings,
+            configuration=configuration,
+            database=database,
+            metrics=metrics,
+            sessions=sessions,
+            watch=SessionWatch(sessions),
+            static=_read_static_files(settings.newsroom_assets),
+            writing=writing,
+        )
+        rules = build_retention_rules(configuration.feedback_days)
+        retention = Retention(database=database, rules=rules, on_deleted=metrics.count_deleted)
+        await stack.enter_async_context(_run_work(newsroom, retention, stop))
+        await stack.enter_async_context(_open_archive(newsroom))
+        await stack.enter_async_context(
+            open_newsroom_port(
+                build_newsroom_app(newsroom),
+                host=settings.newsroom_host,
+                port=settings.newsroom_port,
+                shutdown_seconds=newsroom.shutdown_seconds,
+            )
+        )
+        opened.set()
+        await stop.requested.wait()
+        readiness.draining = True
+        await writing.broadcasts.close()
+
+
+def _run_work(newsroom: Newsroom, retention: Retention, stop: StopRequest) -> AbstractAsyncContextManager[None]:
+    writing = newsroom.writing
+    return run_in_background(
+        repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
+        repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),
+        repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+        writing.outbox.run(),
+        _consume_events(newsroom.settings, writing.events, stop),
+    )
+
+
+async def _consume_events(settings: Settings, events: NewsroomEventHandler, stop: StopRequest) -> None:
+    """Consume until a stop is requested; while the broker is away, the pages work without it."""
+    while not stop.requested.is_set():
+        try:
+            async with AsyncExitStack() as stack:
+                consuming, publishing = [
+                    await stack.enter_async_context(
+                        connect(settings.broker_url, password=settings.broker_secret, name=f"{NAME} {purpose}")
+                    )
+                    for purpose in ("consumes", "publishes")
+                ]
+                opened = open_consumer(consuming, publishing, NEWSROOM_EVENTS, prefetch=MAX_UNSETTLED)
+                consumer = await stack.enter_async_context(opened)
+                await run_worker(consumer, lambda received: events.handle(received.body), until=stop.requested)
+        except DependencyUnavailable as error:
+            _log.warning("dependency_unavailable", error=str(error))
+            await asyncio.sleep(BROKER_RETRY_SECONDS)
+
+
+def _read_static_files(assets: Path) -> StaticFiles:
+    static = StaticFiles(assets)
+    if not static.has_kern:
+        _log.warning("no_design_system", folder=str(assets))
+    return static
+
+
+@asynccontextmanager
+async def _open_archive(newsroom: Newsroom) -> AsyncIterator[None]:
+    """Serve the public archive until the block ends."""
+    settings, county = newsroom.settings, newsroom.configuration
+    keeps = timedelta(days=settings.archive_days)
+    cache = ArchiveCache(ArchiveEntryReader(newsroom.database), system_clock, keeps)
+    newsroom.metrics.watch_archive(cache.measure_age_seconds)
+    site = ArchiveSite(
+        url=settings.archive_url,
+        county=county.name,
+        topics={topic.id: topic.title for topic in county.topics},
+        municipalities=county.municipalities,
+        event_topics=settings.event_topics,
+    )
+    pages = ArchivePages(
+        site=site,
+        county=county,
+        phone=settings.archive_phone or None,
+        keeps_days=settings.archive_days,
+        static=newsroom.static,
+    )
+    port = open_archive_port(
+        build_archive_app(site, pages, ArchiveDocuments(cache), newsroom.static),
+        pages,
+        host=settings.archive_host,
+        port=settings.archive_port,
+        shutdown_seconds=newsroom.shutdown_seconds,
+        refused=newsroom.metrics.count_unparsed,
+    )
+    async with run_in_background(repeat(cache.refresh, ARCHIVE_REFRESH_SECONDS)), port:
+        yield
+
+
+def build_newsroom_app(newsroom: Newsroom) -> web.Application:
+    """Return the application with all pages."""
+    settings = newsroom.settings
+    cookies = CookieJar(is_secure=settings.newsroom_url.startswith("https:"))
+    guard = PageGuard(sessions=newsroom.sessions, cookies=cookies, origin=settings.newsroom_url)
+    return build_app(_build_pages(newsroom, cookies), guard=guard, static=newsroom.static, metrics=newsroom.metrics)
+
+
+def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
+    database, settings = newsroom.database, newsroom.settings
+    accounts, hasher, sealer = PostgresAccountRepository(database), Argon2PasswordHasher(), KeyRingSealer(settings.ring)
+    login = LoginService(
+        accounts=accounts,
+        sessions=newsroom.sessions,
+        throttle=PostgresLoginThrottle(database),
+        hasher=hasher,
+        sealer=sealer,
+        random=secrets.token_bytes,
+        clock=system_clock,
+        count=newsroom.metrics.count_login,
+    )
+    administration = AccountAdministration(
+        accounts=accounts,
+        requests=PostgresAccountRequestRepository(database),
+        sessions=newsroom.sessions,
+        hasher=hasher,
+        sealer=sealer,
+        random=secrets.token_bytes,
+        clock=system_clock,
+    )
+    return [
+        *_build_writing_pages(newsroom),
+        LoginPages(login=login, cookies=cookies, proxies=settings.proxy_networks),
+        AccountPages(administration=administration),
+        AuditPages(log=PostgresAuditLog(database)),
+    ]
+
+
+def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
+    writing = newsroom.writing
+    statuses, feedback = PostgresBroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
+    topics = {topic.id: topic.title for topic in newsroom.configuration.topics}
+    return [
+        OverviewPages(drafts=writing.drafts, statuses=statuses, feedback=feedback, topics=topics),
+        DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
+        SendingPages(drafting=writing.drafting, templates=writing.templates),
+        BroadcastPages(
+            statuses=statuses,
+            publications=writing.publications,
+            drafts=writing.drafts,
+            feedback=feedback,
+            watch=writing.broadcasts,
+            sessions=newsroom.watch,
+            topics=topics,
+            clock=system_clock,
+        ),
+        FeedbackPages(feedback=feedback, topics=topics),
+    ]
+
+
+def _build_readiness(database: Database, opened: asyncio.Event) -> Readiness:
+    async def is_open() -> bool:
+        return opened.is_set()
+
+    return Readiness(
+        {"database": database.is_reachable, "migrations": partial(_is_migrated, database), "pages": is_open}
+    )
+
+
+async def _is_migrated(database: Database) -> bool:
+    async with database.connection() as connection:
+        return not await list_pending_versions(connection, NAME, MIGRATIONS)

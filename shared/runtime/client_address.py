@@ -1,0 +1,29 @@
+"""Client address: the peer's own, or the one that a trusted proxy forwarded."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
+_CLIENT_PREFIX_LENGTH = 64  # one client has a whole /64
+
+
+def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequence[Network]) -> str:
+    """Return the last address that is not a proxy of ours, IPv6 as its /64 network, or "unknown".
+
+    All unknown addresses count as one client.
+    """
+    chain = [*(forwarded or "").split(","), peer or ""]
+    for hop in reversed(chain):
+        try:
+            address = ip_address(hop.strip())
+        except ValueError:
+            return "unknown"
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        address = mapped or address
+        if not any(address in network for network in proxies):
+            return _mask_to_network(address.compressed) if isinstance(address, IPv6Address) else address.compressed
+    return "unknown"
+
+
+def _mask_to_network(address: str) -> str:
+    return IPv6Network((address, _CLIENT_PREFIX_LENGTH), strict=False).network_address.compressed

@@ -1,0 +1,162 @@
+"""What is to be true of every page: nothing for axe-core to find, no overflow, no complaint of the browser, and focus
+that can be seen.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+ASSETS = Path(os.environ.get("KREISFUNK_NEWSROOM_ASSETS", ".local/newsroom-assets"))
+SCREENSHOTS = Path(os.environ.get("KREISFUNK_TEST_SCREENSHOTS", ".local/screenshots"))
+DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (320, 640)
+# A window of 1280 pixels at 200 %.
+ENLARGED = (640, 450)
+PATIENCE_MILLISECONDS = 60_000
+MAX_CONTROLS = 100
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+_WATCH_POLICY = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(event.violatedDirective + " " + event.blockedURI));
+"""
+_RUN_AXE = "rules => axe.run(document, { runOnly: { type: 'tag', values: rules }, resultTypes: ['violations'] })"
+_FOCUS = """
+() => {
+  const focused = document.activeElement;
+  if (!focused || focused === document.body) return null;
+  const hasOutline = (style) => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  const box = focused.getBoundingClientRect();
+  return {
+    place: [...document.querySelectorAll("*")].indexOf(focused),
+    name: (focused.getAttribute("aria-label") ?? focused.labels?.[0]?.textContent ?? focused.textContent)
+      .trim().replace(/\\s+/g, " "),
+    visible: box.width > 0 && box.height > 0
+      && (hasOutline(getComputedStyle(focused)) || hasOutline(getComputedStyle(focused, "::after"))),
+    inside: box.right > 0 && box.left < innerWidth,
+  };
+}
+"""
+_WIDEST = """
+() => [...document.querySelectorAll("body *")]
+  .filter((element) => element.getBoundingClientRect().right > innerWidth + 0.5
+    && !element.closest(".nr-scroll"))
+  .map((element) => element.tagName.toLowerCase() + "." + element.className).slice(0, 5)
+"""
+
+
+@dataclass
+class Inspector:
+    """A browser, and everything that it complains about."""
+
+    browser: Browser
+    axe: str = field(repr=False)
+    complaints: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for context in self.contexts:
+            await context.close()
+
+    async def open_context(
+        self,
+        size: tuple[int, int] = DESKTOP,
+        *,
+        scheme: Literal["light", "dark"] = "light",
+        script: bool = True,
+        **options: Any,
+    ) -> BrowserContext:
+        """A visitor of their own, with cookies of their own."""
+        context = await self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            java_script_enabled=script,
+            locale="de-DE",
+            timezone_id="Europe/Berlin",
+            **options,
+        )
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
+        await context.add_init_script(_WATCH_POLICY)
+        self.contexts.append(context)
+        return context
+
+    async def open(self, context: BrowserContext, url: str) -> Page:
+        """A tab with this page in it."""
+        page = await context.new_page()
+        origin = urlsplit(url).netloc
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._check_request(request, origin))
+        await page.goto(url)
+        return page
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        # That an error page has an error status is what it is for.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def _check_request(self, request: Request, origin: str) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != origin:
+            self.complaints.append(f"a request to {parts.netloc}")
+
+    async def inspect(self, page: Page, name: str = "") -> None:
+        """Nothing is wrong with the page as it is now."""
+        assert await list_problems(page, self.axe) == [], name or page.url
+        assert await page.evaluate(_WIDEST) == [], name or page.url
+        overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, name or page.url
+        assert await page.evaluate("window.violations ?? []") == [], name or page.url
+
+
+async def list_problems(page: Page, axe: str) -> list[str]:
+    """What axe-core finds, each with the first places."""
+    await page.evaluate(axe)
+    found: dict[str, Any] = await page.evaluate(_RUN_AXE, RULES)
+    return [
+        f"{violation['id']}: {violation['help']}; {[node['html'][:200] for node in violation['nodes'][:3]]}"
+        for violation in found["violations"]
+    ]
+
+
+async def walk_by_keyboard(page: Page) -> list[str]:
+    """The names of all controls in the order of Tab; each must be visibly focused, and within the window."""
+    names: dict[int, str] = {}
+    place = None
+    await page.evaluate("document.activeElement?.blur?.()")
+    for _ in range(MAX_CONTROLS):
+        await page.keyboard.press("Tab")
+        focus = await page.evaluate(_FOCUS)
+        # After the last control comes the first one again; within a date field the focus stays.
+        if focus is None or (focus["place"] in names and focus["place"] != place):
+            return list(names.values())
+        place = focus["place"]
+        assert focus["visible"], f"no focus to be seen on {focus['name']}"
+        assert focus["inside"], f"{focus['name']} has the focus outside of the window"
+        names[focus["place"]] = focus["name"]
+    raise AssertionError(f"Tab does not come to an end: {names.values()}")
+
+
+async def press_to(page: Page, name: str) -> None:
+    """Press Tab until the control of this name has the focus."""
+    for _ in range(MAX_CONTROLS):
+        await page.keyboard.press("Tab")
+        focus = await page.evaluate(_FOCUS)
+        if focus and focus["name"] == name:
+            return
+    raise AssertionError(f"Tab does not reach {name}")
+
+
+async def take_screenshot(page: Page, folder: Path, name: str) -> None:
+    await page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")

@@ -1,0 +1,130 @@
+"""Every page of the newsroom that can be reached, for everybody: axe-core, narrow windows, dark mode, keyboard."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.databases import FreshDatabase
+from tests.e2e.browser.newsroom.crawler import walk
+from tests.e2e.browser.newsroom.inspection import (
+    ASSETS,
+    DESKTOP,
+    ENLARGED,
+    PHONE,
+    SCREENSHOTS,
+    TABLET,
+    Inspector,
+    take_screenshot,
+    walk_by_keyboard,
+)
+from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
+from tests.e2e.browser.newsroom.rows import fill_newsroom
+from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
+
+Scheme = Literal["light", "dark"]
+SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
+
+
+@pytest.fixture
+async def newsroom(database: FreshDatabase, vhost: str, tmp_path: Path) -> AsyncIterator[NewsroomProcess]:
+    async with run_newsroom(database, vhost, tmp_path, ASSETS) as running:
+        yield running
+
+
+async def open_as_colleague(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int] = DESKTOP, scheme: Scheme = "light"
+) -> Page:
+    context = await inspector.open_context(size, scheme=scheme)
+    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Anna Beispiel"))
+    return await inspector.open(context, newsroom.url)
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme", "is_filled"),
+    [
+        pytest.param(DESKTOP, "light", False, id="1280-empty"),
+        pytest.param(DESKTOP, "light", True, id="1280"),
+        pytest.param(TABLET, "dark", True, id="768-dark"),
+        pytest.param(ENLARGED, "light", True, id="640"),
+        pytest.param(PHONE, "light", False, id="320-empty"),
+        pytest.param(PHONE, "dark", True, id="320-dark"),
+    ],
+)
+async def test_every_page_is_for_everybody(
+    inspector: Inspector,
+    newsroom: NewsroomProcess,
+    size: tuple[int, int],
+    scheme: Scheme,
+    is_filled: bool,
+    request: pytest.FixtureRequest,
+) -> None:
+    if is_filled:
+        await fill_newsroom(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom, size, scheme)
+    shapes = []
+    async for shape in walk(page, newsroom.url):
+        name = shape.strip("/").replace("/", "-").replace("?", "-") or "start"
+        await take_screenshot(page, SCREENSHOTS / f"newsroom-{request.node.callspec.id}", name)
+        await inspector.inspect(page, shape)
+        shapes.append(shape)
+    assert {"/profil", "/konten", "/einladung", "/protokoll", "/entwuerfe", "/aussendungen"} <= set(shapes)
+
+
+@pytest.mark.parametrize("path", ["/anmelden", "/nothing"])
+@SIZES
+async def test_pages_before_the_login(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], path: str
+) -> None:
+    page = await inspector.open(await inspector.open_context(size), newsroom.url + path)
+    await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", path.strip("/"))
+    await inspector.inspect(page)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
+async def test_the_keyboard_reaches_everything(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int]
+) -> None:
+    await fill_newsroom(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom, size)
+    async for shape in walk(page, newsroom.url):
+        controls = page.locator(
+            "a[href], button:enabled, input:not([type=hidden], [tabindex='-1']), select, textarea, summary"
+        )
+        reached = await walk_by_keyboard(page)
+        assert len(reached) >= await controls.filter(visible=True).count(), f"{shape}: {reached}"
+
+
+async def test_a_refused_form_says_why_and_has_the_focus(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await open_as_colleague(inspector, newsroom)
+    await page.goto(f"{newsroom.url}/einladung")
+    await page.get_by_label("Name", exact=True).fill("Bernd Beispiel")
+    await page.get_by_label("Anmeldename").fill("Nicht erlaubt!")
+    await page.get_by_role("button", name="Einladen").press("Enter")
+    await expect(page.get_by_role("alert")).to_be_focused()
+    await expect(page.get_by_label("Name", exact=True)).to_have_value("Bernd Beispiel")
+    await inspector.inspect(page)
+
+
+async def test_an_empty_notice_says_what_is_missing(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await open_as_colleague(inspector, newsroom)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await expect(page.get_by_role("alert")).to_be_focused()
+    await expect(page.get_by_label("Überschrift")).to_have_attribute("aria-invalid", "true")
+    await inspector.inspect(page)
+
+
+async def test_without_script_everything_but_live_updates_works(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    context = await inspector.open_context(script=False)
+    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Anna Beispiel"))
+    page = await inspector.open(context, f"{newsroom.url}/einladung")
+    await page.get_by_label("Name", exact=True).fill("Bernd Beispiel")
+    await page.get_by_label("Anmeldename").fill("bernd")
+    await page.get_by_label("Freigabe").check()
+    await page.get_by_role("button", name="Einladen").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Eingeladen")

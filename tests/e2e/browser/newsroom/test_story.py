@@ -1,0 +1,218 @@
+"""From an empty system to the certificate, as the editors' guide tells it; its pictures are taken here.
+
+KREISFUNK_TEST_SCREENSHOTS=docs/pictures takes them again.
+"""
+
+import asyncio
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.async_api import Page, expect
+
+from deploy.local.stack import Stack, run_stack
+from simulator.client import SimulatorClient, open_simulator_client
+from tests.contract_recorder.follower import follow_stack
+from tests.e2e.browser.newsroom.colleague import Colleague
+from tests.e2e.browser.newsroom.inspection import DESKTOP, SCREENSHOTS, Inspector
+from tests.e2e.dialogue.harness import CitizenPhone, open_dialogue_harness
+
+CITIZENS = 1_000
+SENDING_MILLISECONDS = 180_000
+HEADLINE = "L 149 bei Worpswede gesperrt"
+TEXT = (
+    "Zwischen Worpswede und Neu Sankt Jürgen wird die Fahrbahn erneuert."
+    " Die Umleitung über Hüttenbusch ist ausgeschildert."
+)
+CORRECTION = "L 149 bei Worpswede: schon am Donnerstag frei"
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+async def county() -> AsyncIterator[Stack]:
+    """The whole system, empty, as `make up` starts it."""
+    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
+        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
+        folder = Path(name) / "county"
+        async with follow_stack(folder), run_stack(folder, newsrooms=1, messages_per_second=80) as stack:
+            yield stack
+
+
+async def add_account(stack: Stack, login: str, name: str, *roles: str) -> str:
+    """What the operator types, and the password that is handed over."""
+    options = [part for role in roles for part in ("--role", role)]
+    command = ("newsroom", "users", "add", login, "--name", name, *options, "--json", "--stack", str(stack.folder))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli.main", *command, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0, out
+    password: str = json.loads(out)["password"]
+    return password
+
+
+async def take_picture(page: Page, name: str, height: int = DESKTOP[1]) -> None:
+    """A picture of what is at the top of the window, for the guide."""
+    await page.screenshot(
+        path=SCREENSHOTS / f"newsroom-{name}.png",
+        clip={"x": 0, "y": 0, "width": DESKTOP[0], "height": height},
+        animations="disabled",
+    )
+
+
+async def subscribe(simulator: SimulatorClient, stack: Stack) -> list[int]:
+    citizens = await simulator.add_citizens(CITIZENS, bsuid_only=0)
+    async with open_dialogue_harness(stack) as town:
+        await simulator.send_text(citizens, "Start", per_second=200)
+        await town.wait_for_acts(CITIZENS)
+    return citizens
+
+
+async def test_from_the_first_account_to_the_certificate(county: Stack, inspector: Inspector) -> None:
+    async with open_simulator_client(county.simulator_url, county.control_token) as simulator:
+        citizens = await subscribe(simulator, county)
+        writer, approver = await arrive(county, inspector)
+        broadcast = await send_notice(writer, approver)
+        await watch(writer)
+        await correct(writer, approver)
+        await rate(county, citizens[0])
+        await read_feedback(writer)
+        await take_certificate(writer, broadcast)
+        await find_in_archive(county, inspector, citizens[0])
+
+
+async def arrive(county: Stack, inspector: Inspector) -> tuple[Colleague, Colleague]:
+    """Two people log in for the first time."""
+    first = await add_account(county, "rieke", "Rieke Brandt", "editor")
+    second = await add_account(county, "frieda", "Frieda Kück", "approver", "lead")
+    writer = await Colleague.sit_down(inspector, county.newsroom_url, "rieke")
+    await take_picture(writer.page, "login")
+    await writer.log_in_first(first)
+    await take_picture(writer.page, "setup")
+    await writer.set_up()
+    await writer.go_on()
+    await inspector.inspect(writer.page, "empty overview")
+    await take_picture(writer.page, "empty")
+    approver = await Colleague.sit_down(inspector, county.newsroom_url, "frieda")
+    await approver.log_in_first(second)
+    await approver.set_up()
+    await approver.go_on()
+    return writer, approver
+
+
+async def send_notice(writer: Colleague, approver: Colleague) -> str:
+    """A notice is written, checked, approved by the other person, and published; returns its broadcast's path."""
+    page = writer.page
+    await writer.press("Neue Meldung schreiben")
+    await writer.expect_heading("Meldung schreiben")
+    await page.get_by_label("Thema").select_option(label="Straßensperrungen")
+    await page.get_by_label("Überschrift").fill(HEADLINE)
+    await page.get_by_label("Text", exact=True).fill(TEXT)
+    ends = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(days=2)
+    await page.get_by_label("Gültig bis").fill(f"{ends:%Y-%m-%dT%H:%M}")
+    await expect(page.get_by_label("Vorschau")).to_contain_text("Straßensperrung im Landkreis Osterholz")
+    await expect(page.get_by_label("Vorschau")).to_contain_text(TEXT)
+    await page.evaluate("scrollTo(0, 0)")
+    # Debian's Chromium shows dates in English; they begin below.
+    await take_picture(page, "editor", height=730)
+    await writer.inspector.inspect(page, "editor")
+    await writer.press("Weiter zur Prüfung")
+    await writer.expect_heading("Prüfung vor dem Senden")
+    await expect(page.get_by_text("1.000", exact=True)).to_be_visible()
+    await take_picture(page, "check")
+    await writer.inspector.inspect(page, "check")
+    await writer.press("Zur Freigabe geben")
+    await expect(page.get_by_text("wartet auf Freigabe").first).to_be_visible()
+
+    await approver.page.goto(approver.url)
+    await expect(approver.page.get_by_role("heading", name="Wartet auf Ihre Freigabe")).to_be_visible()
+    await take_picture(approver.page, "waiting")
+    await approver.follow(HEADLINE)
+    await take_picture(approver.page, "approve")
+    await approver.inspector.inspect(approver.page, "approval")
+    await approver.press("Freigeben")
+    await approver.press("Jetzt veröffentlichen")
+    await expect(approver.page).to_have_url(re.compile(r"/aussendungen/[0-9a-f-]{36}$"), timeout=SENDING_MILLISECONDS)
+    return approver.page.url.removeprefix(approver.url)
+
+
+async def watch(writer: Colleague) -> None:
+    """The broadcast is watched from its beginning to its end, without reloading."""
+    page = writer.page
+    await page.goto(f"{writer.url}/aussendungen")
+    await writer.follow(HEADLINE)
+    await expect(page.get_by_text("wird gesendet")).to_be_visible()
+    await take_picture(page, "sending")
+    await expect(page.get_by_text("abgeschlossen").first).to_be_visible(timeout=SENDING_MILLISECONDS)
+    await expect(page.get_by_text("1.000 von 1.000").first).to_be_visible()
+    await take_picture(page, "finished")
+    await writer.inspector.inspect(page, "finished broadcast")
+
+
+async def correct(writer: Colleague, approver: Colleague) -> None:
+    page = writer.page
+    await writer.press("Korrigieren")
+    await writer.expect_heading("Korrektur schreiben")
+    await page.get_by_label("Überschrift").fill(CORRECTION)
+    await writer.press("Weiter zur Prüfung")
+    await writer.press("Zur Freigabe geben")
+    await approver.page.goto(approver.url)
+    await approver.follow(CORRECTION)
+    await approver.press("Freigeben")
+    await approver.press("Jetzt veröffentlichen")
+    await page.goto(f"{writer.url}/aussendungen")
+    await expect(page.get_by_role("link", name=CORRECTION)).to_be_visible(timeout=SENDING_MILLISECONDS)
+    await writer.follow(CORRECTION)
+    await expect(page.get_by_text("abgeschlossen").first).to_be_visible(timeout=SENDING_MILLISECONDS)
+
+
+async def rate(county: Stack, citizen: int) -> None:
+    """A citizen presses a button, and writes."""
+    async with open_dialogue_harness(county) as town:
+        phone = CitizenPhone(town, citizen)
+        await phone.press("Hilfreich")
+        await phone.write("Feedback: Danke, gut zu wissen.")
+
+
+async def read_feedback(writer: Colleague) -> None:
+    await writer.page.goto(f"{writer.url}/rueckmeldungen")
+    await expect(writer.page.get_by_text("Danke, gut zu wissen.").first).to_be_visible()
+    await take_picture(writer.page, "feedback")
+    await writer.inspector.inspect(writer.page, "feedback")
+
+
+async def take_certificate(writer: Colleague, broadcast: str) -> None:
+    page = writer.page
+    await page.goto(writer.url + broadcast)
+    await writer.follow("Nachweis ansehen und drucken")
+    await writer.expect_heading("Nachweis einer Aussendung")
+    await expect(page.get_by_text("Frieda Kück").first).to_be_visible()
+    await take_picture(page, "certificate")
+    await writer.inspector.inspect(page, "certificate")
+
+
+async def find_in_archive(county: Stack, inspector: Inspector, citizen: int) -> None:
+    """A citizen checks the message by the code in it, and finds the correction, too."""
+    async with open_dialogue_harness(county) as town:
+        messages = await CitizenPhone(town, citizen).list_broadcasts()
+    (code,) = re.findall(r"Prüfcode: ([0-9A-Z]{4}-[0-9A-Z]{4})", messages[0])
+    page = await inspector.open(await inspector.open_context(DESKTOP), county.archive_url)
+    await expect(page.get_by_role("link", name=CORRECTION)).to_be_visible()
+    await expect(page.get_by_role("link", name=HEADLINE, exact=True)).to_have_count(0)
+    await take_picture(page, "archive")
+    await inspector.inspect(page, "archive")
+    await page.get_by_label("Prüfcode").fill(code)
+    await page.get_by_role("button", name="Prüfen").click()
+    await expect(page.get_by_text("Ja, mit diesem Code haben wir eine Meldung versandt")).to_be_visible()
+    await expect(page.get_by_text(TEXT)).to_be_visible()
+    await expect(page.get_by_text("Ersetzt")).to_be_visible()
+    await take_picture(page, "code")
+    await inspector.inspect(page, "checked code")

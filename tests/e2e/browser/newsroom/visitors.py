@@ -1,0 +1,33 @@
+"""Colleagues who have logged in, without the steps of doing so."""
+
+import secrets
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+from playwright.async_api import BrowserContext
+
+from services.newsroom.domain.login import hash_cookie
+
+COOKIE = "kreisfunk-session"
+ALL_ROLES = ("editor", "approver", "operator", "lead")
+_ACCOUNT = "insert into newsroom.account (id, login, name, person, roles) values ($1, $2, $3, $4, $5)"
+_SESSION = "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)"
+
+
+async def create_session(
+    database: asyncpg.Connection, name: str, roles: Sequence[str] = ALL_ROLES, stage: str = "open"
+) -> str:
+    """A new account of this name, and the cookie of its session."""
+    account, token = uuid4(), secrets.token_urlsafe(32)
+    await database.execute(_ACCOUNT, account, f"a{account.hex[:20]}", name, uuid4(), list(roles))
+    await database.execute(_SESSION, hash_cookie(token), account, secrets.token_urlsafe(16), stage)
+    return token
+
+
+async def add_cookie(context: BrowserContext, url: str, token: str) -> None:
+    parts = urlsplit(url)
+    await context.add_cookies(
+        [{"name": COOKIE, "value": token, "url": f"{parts.scheme}://{parts.netloc}", "httpOnly": True}]
+    )

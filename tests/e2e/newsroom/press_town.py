@@ -1,0 +1,123 @@
+"""A running system with a newsroom, whose citizens have all subscribed, and two editors at their desks."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from cli.demo.ledger_reader import open_ledger_reader
+from deploy.local.process import Child, Command
+from deploy.local.stack import Stack, run_stack
+from services.newsroom.domain.accounts import Role
+from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
+from tests.contract_recorder.follower import follow_stack
+from tests.databases import FreshDatabase
+from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess
+from tests.integration.newsroom.writing_desk import WritingDesk
+from tests.servers import wait_for
+
+CITIZENS = 120
+RATE = 400
+SETTINGS = {"dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2"}}
+BOTH = (Role.EDITOR, Role.APPROVER)
+# Meta makes a person wait who has just got several messages, six seconds for each.
+PATIENCE = 180
+
+
+@dataclass(frozen=True, kw_only=True)
+class PressTown:
+    """`simulator` is the judge of what was sent."""
+
+    stack: Stack = field(repr=False)
+    simulator: SimulatorClient = field(repr=False)
+    newsroom: NewsroomProcess = field(repr=False)
+    anna: WritingDesk
+    ben: WritingDesk
+
+    async def publish(self, **changes: str) -> str:
+        """Written by one, approved and published by the other; the draft's path."""
+        path = await self.approve(**changes)
+        assert (await self.ben.act(path, "veroeffentlichen")).status == 303
+        return path
+
+    async def approve(self, **changes: str) -> str:
+        """The path of a draft that may be published."""
+        path = await self.anna.begin(**changes)
+        assert (await self.anna.act(path, "einreichen")).status == 303
+        assert (await self.ben.act(path, "freigeben")).status == 303
+        return path
+
+    async def follow(self, path: str, browser: EditorBrowser | None = None) -> str:
+        """The path of the broadcast that a published draft leads to in the end."""
+        found = {"location": ""}
+
+        async def known() -> bool:
+            shown = await (browser or self.anna.browser).open(path)
+            found["location"] = shown.location
+            return shown.location.startswith("/aussendungen/")
+
+        await wait_for(known, PATIENCE)
+        return found["location"]
+
+    async def wait_for_text(self, path: str, text: str) -> str:
+        found = {"text": ""}
+
+        async def shown() -> bool:
+            found["text"] = (await self.anna.browser.open(path)).text
+            return text in found["text"]
+
+        await wait_for(shown, PATIENCE)
+        return found["text"]
+
+    async def list_accepted(self, text: str) -> list[AcceptedMessage]:
+        """What Meta accepted of a notice, in order."""
+        return [each for each in await self.simulator.fetch_outbound() if each.template and text in each.text]
+
+    async def wait_for_everybody(self, text: str) -> None:
+        """Everybody has it, and nobody has it twice."""
+
+        async def enough() -> bool:
+            return len(await self.list_accepted(text)) >= CITIZENS
+
+        await wait_for(enough, PATIENCE)
+        citizens = [each.citizen for each in await self.list_accepted(text)]
+        assert len(citizens) == len(set(citizens)) == CITIZENS
+
+
+@asynccontextmanager
+async def run_press_town(folder: Path) -> AsyncIterator[PressTown]:
+    async with AsyncExitStack() as ends:
+        await ends.enter_async_context(follow_stack(folder))
+        stack = await ends.enter_async_context(
+            run_stack(folder, dispatchers=2, newsrooms=1, messages_per_second=RATE, settings=SETTINGS)
+        )
+        simulator = await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token))
+        await _subscribe(stack, simulator)
+        owner = await asyncpg.connect(stack.database_url)
+        ends.push_async_callback(owner.close)
+        newsroom = NewsroomProcess(
+            url=stack.newsroom_url,
+            archive_url=stack.archive_url,
+            internal_url="",
+            database=FreshDatabase(name="", url=stack.database_url),
+            # The supervisor has the process; this one is never started.
+            child=Child(Command(name="newsroom", arguments=(), log=folder, environment={})),
+            owner=owner,
+        )
+        members = [await newsroom.add_member(*BOTH) for _ in range(2)]
+        browsers = [await ends.enter_async_context(newsroom.open_browser(member)) for member in members]
+        anna, ben = [WritingDesk(browser=browser) for browser in browsers]
+        yield PressTown(stack=stack, simulator=simulator, newsroom=newsroom, anna=anna, ben=ben)
+
+
+async def _subscribe(stack: Stack, simulator: SimulatorClient) -> None:
+    citizens = await simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
+    await simulator.send_text(citizens, "Start", per_second=200)
+    async with open_ledger_reader(stack.monitor_database_url) as books:
+
+        async def subscribed() -> bool:
+            return await books.count_subscribed() == CITIZENS
+
+        await wait_for(subscribed)

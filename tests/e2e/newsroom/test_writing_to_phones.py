@@ -1,0 +1,114 @@
+"""From an editor's words to the telephones; the simulator's account is the judge, whatever dies on the way."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.newsroom.press_town import CITIZENS, PATIENCE, PressTown, run_press_town
+from tests.integration.newsroom.writing_desk import format_local
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+async def press(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PressTown]:
+    async with run_press_town(tmp_path_factory.mktemp("town")) as running:
+        yield running
+
+
+async def test_a_notice_reaches_everybody_and_its_page_accounts_for_them(press: PressTown) -> None:
+    text = f"Bis Freitag, {uuid4().hex[:8]}."
+    path = await press.anna.begin(text=text)
+    check = (await press.anna.browser.open(f"{path}/pruefung")).text
+    assert re.search(rf"<dd>{CITIZENS}</dd>", check), "the check says how many get it"
+    assert "Euro" in check
+    path = await press.publish(text=text)
+    broadcast = await press.follow(path)
+    await press.wait_for_everybody(text)
+    shown = await press.wait_for_text(broadcast, "abgeschlossen")
+    assert f"{CITIZENS} von {CITIZENS} bearbeitet" in shown
+    table = (await press.anna.browser.open(f"{broadcast}/nachweis.csv")).text
+    rows = dict(line.split(";", 1) for line in table.splitlines())
+    states = ("gelesen", "zugestellt", "unterwegs", "übergeben", "warten noch", "nicht erreicht", "ungeklärt")
+    assert sum(int(rows.get(state, 0)) for state in states) == int(rows["Empfänger"]) == CITIZENS
+
+
+async def test_it_goes_out_once_though_newsroom_broker_and_subscriptions_are_killed(press: PressTown) -> None:
+    text = f"Trotz allem, {uuid4().hex[:8]}."
+    supervisor = press.stack.supervisor
+    path = await press.publish(text=text)
+    for name in ("newsroom-1", "rabbitmq", "subscriptions-1"):
+        supervisor.kill(name)
+    for name in ("newsroom-1", "rabbitmq", "subscriptions-1"):
+        await supervisor.wait_until_ready(name)
+    broadcast = await press.follow(path)
+    await press.wait_for_text(broadcast, "abgeschlossen")
+    await press.wait_for_everybody(text)
+
+
+async def test_without_a_broker_the_page_says_that_it_waits(press: PressTown) -> None:
+    text = f"Sobald es geht, {uuid4().hex[:8]}."
+    supervisor = press.stack.supervisor
+    path = await press.approve(text=text)
+    await supervisor.stop_one("rabbitmq")
+    try:
+        assert (await press.ben.send(path, "veroeffentlichen", 2)).status == 303
+        shown = await press.wait_for_text(path, "antwortet noch nicht")
+        assert "ist übergeben" not in shown
+        assert await press.list_accepted(text) == []
+    finally:
+        await supervisor.start_one("rabbitmq")
+    await press.wait_for_text(await press.follow(path), "abgeschlossen")
+    await press.wait_for_everybody(text)
+
+
+async def test_a_correction_and_an_all_clear_reach_who_they_are_for(press: PressTown) -> None:
+    mark = uuid4().hex[:8]
+    path = await press.publish(text=f"Zuerst, {mark}.")
+    await press.wait_for_text(await press.follow(path), "abgeschlossen")
+    for name, text in (("korrigieren", f"Berichtigt, {mark}."), ("folgemeldung", f"Entwarnung, {mark}.")):
+        begun = (await press.ben.send(path, name, 2)).location.partition("?")[0]
+        assert (await press.ben.save(begun, text=text)).status == 303
+        await press.ben.act(begun, "einreichen")
+        await press.anna.act(begun, "freigeben")
+        assert (await press.anna.act(begun, "veroeffentlichen")).status == 303
+        broadcast = await press.follow(begun)
+        shown = await press.wait_for_text(broadcast, "abgeschlossen")
+        assert ("2. Fassung" in shown) == (name == "korrigieren")
+        await press.wait_for_everybody(text)
+
+
+async def test_a_withdrawn_notice_reaches_nobody(press: PressTown) -> None:
+    text = f"Niemals, {uuid4().hex[:8]}."
+    later = format_local(datetime.now(UTC) + timedelta(hours=2))
+    path = await press.publish(text=text, scheduled_at=later)
+    broadcast = await press.follow(path)
+    withdrawn = (await press.ben.send(path, "zurueckziehen", 2, {"reason": "Fällt aus."})).location
+    await press.wait_for_text(withdrawn, "ist zurückgezogen")
+    await press.wait_for_text(broadcast, "beendet, bevor alle sie hatten")
+    other = f"Danach, {uuid4().hex[:8]}."
+    await press.publish(text=other)
+    await press.wait_for_everybody(other)
+    assert await press.list_accepted(text) == []
+
+
+async def test_what_citizens_say_is_read_in_the_newsroom(press: PressTown) -> None:
+    words = f"Weiter so {uuid4().hex[:8]}"
+    citizens = [each["id"] for each in await press.simulator.list_citizens()][:1]
+    await press.simulator.send_text(citizens, f"Feedback: {words}", per_second=10)
+    await press.wait_for_text("/rueckmeldungen?art=text", words)
+
+
+async def test_progress_is_told_live_to_the_end(press: PressTown) -> None:
+    text = f"Live, {uuid4().hex[:8]}."
+    path = await press.publish(text=text)
+    broadcast = await press.follow(path)
+    async with asyncio.timeout(PATIENCE):
+        async with press.anna.browser.session.get(f"{press.newsroom.url}{broadcast}/strom") as response:
+            told = (await response.content.read()).decode()
+    assert f"{CITIZENS} von {CITIZENS}" in told
+    assert "event: end" in told

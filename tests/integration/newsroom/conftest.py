@@ -1,0 +1,68 @@
+"""One newsroom for the tests of a module, and people who work there."""
+
+from collections.abc import AsyncIterator
+
+import aio_pika
+import pytest
+
+from services.newsroom.domain.accounts import Role
+from shared.amqp import topology
+from tests.databases import FreshDatabase
+from tests.integration.ingress.conftest import service_login
+from tests.integration.newsroom.newsroom_process import (
+    ALL_ROLES,
+    EditorBrowser,
+    Member,
+    NewsroomProcess,
+    run_newsroom,
+)
+from tests.servers import Servers
+
+
+@pytest.fixture(scope="module")
+async def newsroom_broker(servers: Servers, vhost: str) -> AsyncIterator[str]:
+    """The URL of the newsroom's login, on a vhost where everything is declared."""
+    async with await aio_pika.connect(vhost) as connection:
+        await topology.declare(await connection.channel())
+    async with service_login(servers, vhost, "newsroom") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def newsroom(
+    newsroom_broker: str, module_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[NewsroomProcess]:
+    async with run_newsroom(newsroom_broker, module_database, tmp_path_factory.mktemp("newsroom")) as running:
+        yield running
+
+
+@pytest.fixture
+async def member(newsroom: NewsroomProcess) -> Member:
+    """Somebody with all roles."""
+    return await newsroom.add_member(*ALL_ROLES)
+
+
+@pytest.fixture
+async def browser(newsroom: NewsroomProcess, member: Member) -> AsyncIterator[EditorBrowser]:
+    """Where the member has logged in."""
+    async with newsroom.open_browser(member) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def stranger(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
+    """Where nobody has logged in."""
+    async with newsroom.open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def colleague(newsroom: NewsroomProcess) -> Member:
+    """Another person, who may manage accounts."""
+    return await newsroom.add_member(Role.LEAD)
+
+
+@pytest.fixture
+async def no_failures(newsroom: NewsroomProcess) -> None:
+    """All tests come from one address."""
+    await newsroom.owner.execute("delete from newsroom.login_failure")

@@ -1,0 +1,263 @@
+"""The newsroom as a process, people with accounts, and their browsers without a script."""
+
+import base64
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+import pyotp
+from aiohttp import ClientError, ClientSession, ClientTimeout, CookieJar
+from yarl import URL
+
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.process import Child, Command, wait_until_ready
+from deploy.paths import ROOT
+from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
+from services.newsroom.domain.accounts import Account, Role
+from services.newsroom.domain.login import hash_cookie
+from services.newsroom.handlers.login import TOTP_PURPOSE
+from shared.encryption import KeyRing
+from tests.databases import FreshDatabase
+from tests.servers import WAIT_TIMEOUT_SECONDS
+
+KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
+PASSWORD = "Regen fällt leise auf Moor"
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+ALL_ROLES = frozenset(Role)
+_CSRF = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownPage:
+    """What a browser got; `location` is where a redirect leads."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str]
+    cookies: tuple[str, ...]
+
+    @property
+    def location(self) -> str:
+        return self.headers.get("Location", "")
+
+    @property
+    def csrf(self) -> str:
+        found = _CSRF.search(self.text)
+        return found[1] if found else ""
+
+    def read_value(self, name: str) -> str:
+        """The value of a hidden field."""
+        found = re.search(rf'name="{name}" value="([^"]*)"', self.text)
+        assert found, name
+        return found[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditorBrowser:
+    """A browser of its own, which follows no redirect by itself."""
+
+    url: str
+    session: ClientSession = field(repr=False)
+
+    async def open(self, path: str, **headers: str) -> ShownPage:
+        return await self.request("GET", path, headers=headers)
+
+    async def send(
+        self, path: str, fields: Mapping[str, object] | None = None, *, csrf: str, site: str = "same-origin"
+    ) -> ShownPage:
+        """A form as one of our own pages sends it."""
+        pairs = [("csrf", csrf)]
+        for name, value in (fields or {}).items():
+            values = value if isinstance(value, list | tuple) else [value]
+            pairs += [(name, str(each)) for each in values]
+        return await self.request("POST", path, data=pairs, headers={"Sec-Fetch-Site": site})
+
+    async def fill_in(self, page: str, path: str, **fields: object) -> ShownPage:
+        """Opens a page and sends a form of it."""
+        shown = await self.open(page)
+        return await self.send(path, fields, csrf=shown.csrf)
+
+    async def request(
+        self, method: str, path: str, *, data: object = None, headers: Mapping[str, str] | None = None
+    ) -> ShownPage:
+        async with self.session.request(
+            method, URL(self.url + path, encoded=True), data=data, headers=headers, allow_redirects=False
+        ) as response:
+            return ShownPage(
+                status=response.status,
+                text=await response.text(),
+                headers=response.headers,
+                cookies=tuple(response.headers.getall("Set-Cookie", [])),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """Somebody of the press office; `codes` makes one-time codes, each new one later than the last."""
+
+    account: Account
+    secret: bytes = field(repr=False)
+    _steps: list[int] = field(default_factory=list, repr=False)
+
+    def next_code(self) -> str:
+        """A code that has not been used yet; two in half a minute, which are good for long enough to be typed."""
+        step = max([int(time.time()) // 30, *(used + 1 for used in self._steps)])
+        self._steps.append(step)
+        return pyotp.HOTP(base64.b32encode(self.secret).decode()).at(step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewsroomProcess:
+    """A running newsroom with its database."""
+
+    url: str
+    archive_url: str
+    internal_url: str
+    database: FreshDatabase
+    child: Child = field(repr=False)
+    owner: asyncpg.Connection = field(repr=False)
+
+    @property
+    def log(self) -> str:
+        return self.child.command.log.read_text()
+
+    async def is_ready(self) -> bool:
+        try:
+            async with ClientSession() as session, session.get(f"{self.internal_url}/readyz") as response:
+                return response.status == 200
+        except ClientError:
+            return False
+
+    async def add_member(self, *roles: Role, person: UUID | None = None, password: str = PASSWORD) -> Member:
+        """Somebody who has set up their login."""
+        login = f"m-{secrets.token_hex(5)}"
+        account = Account(
+            id=uuid4(), login=login, name=f"Mina {login}", person=person or uuid4(), roles=frozenset(roles)
+        )
+        secret = secrets.token_bytes(20)
+        sealed = KeyRing.parse(KEYS).encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes)
+        await self.owner.execute(
+            "insert into newsroom.account (id, login, name, person, roles, password_hash, totp_secret)"
+            " values ($1, $2, $3, $4, $5, $6, $7)",
+            *(account.id, login, account.name, account.person, sorted(roles)),
+            await _hash_once(password),
+            sealed,
+        )
+        return Member(account=account, secret=secret)
+
+    @asynccontextmanager
+    async def open_browser(self, member: Member | None = None, *, stage: str = "open") -> AsyncIterator[EditorBrowser]:
+        """With a session of the member, as if they had logged in before."""
+        jar = CookieJar(unsafe=True)
+        if member is not None:
+            token = secrets.token_urlsafe(32)
+            await self.owner.execute(
+                "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)",
+                hash_cookie(token),
+                member.account.id,
+                secrets.token_urlsafe(32),
+                stage,
+            )
+            jar.update_cookies({"kreisfunk-session": token}, URL(self.url))
+        timeout = ClientTimeout(total=WAIT_TIMEOUT_SECONDS)
+        async with ClientSession(cookie_jar=jar, timeout=timeout) as session:
+            yield EditorBrowser(url=self.url, session=session)
+
+    async def count_failures(self, scope: str, key: str, failures: int) -> None:
+        """As if so many logins had failed just now, without waiting for as many slow hashes."""
+        await self.owner.execute(
+            "insert into newsroom.login_failure values ($1, $2, $3, now())"
+            " on conflict (scope, key) do update set failures = $3, failed_at = now()",
+            *(scope, key, failures),
+        )
+
+    async def read_failures(self) -> dict[tuple[str, str], int]:
+        """Failed logins by scope and key."""
+        rows = await self.owner.fetch("select scope, key, failures from newsroom.login_failure")
+        return {(row["scope"], row["key"]): row["failures"] for row in rows}
+
+    async def read_audit(self) -> list[tuple[str, str]]:
+        """Action and object of each act, oldest first."""
+        rows = await self.owner.fetch("select action, object from newsroom.audit order by id")
+        return [(row["action"], row["object"]) for row in rows]
+
+
+async def log_in(
+    browser: EditorBrowser, login: str, password: str = PASSWORD, code: str = "", **more: str
+) -> ShownPage:
+    """Sends the form of the login."""
+    return await browser.send("/anmelden", {"login": login, "password": password, "code": code, **more}, csrf="")
+
+
+_hashes: dict[str, str] = {}
+
+
+async def _hash_once(password: str) -> str:
+    """Hashing is slow on purpose."""
+    if password not in _hashes:
+        _hashes[password] = await Argon2PasswordHasher().hash(password)
+    return _hashes[password]
+
+
+@asynccontextmanager
+async def run_newsroom(
+    broker_url: str,
+    database: FreshDatabase,
+    folder: Path,
+    *,
+    notices_api_url: str = "http://127.0.0.1:9",
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[NewsroomProcess]:
+    """Started and ready."""
+    with reserve_ports(3) as (internal_port, port, archive_port):
+        url, archive_url = f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{archive_port}"
+        ports = {"INTERNAL": internal_port, "NEWSROOM": port, "ARCHIVE": archive_port}
+        command = Command(
+            name="newsroom",
+            arguments=(sys.executable, "-m", "services.newsroom"),
+            log=folder / "newsroom.log",
+            environment={
+                **_build_environment(broker_url, database, folder),
+                **{f"KREISFUNK_{name}_PORT": str(number) for name, number in ports.items()},
+                "KREISFUNK_NEWSROOM_URL": url,
+                "KREISFUNK_ARCHIVE_URL": archive_url,
+                "KREISFUNK_NOTICES_API_URL": notices_api_url,
+                **(settings or {}),
+            },
+            folder=ROOT,
+        )
+        owner = await asyncpg.connect(database.url)
+        newsroom = NewsroomProcess(
+            url=url,
+            archive_url=archive_url,
+            internal_url=f"http://{LOOPBACK}:{internal_port}",
+            database=database,
+            child=Child(command),
+            owner=owner,
+        )
+        try:
+            await newsroom.child.start()
+            await wait_until_ready(newsroom.child, newsroom.is_ready, seconds=WAIT_TIMEOUT_SECONDS)
+            yield newsroom
+        finally:
+            await newsroom.child.stop()
+            await owner.close()
+
+
+def _build_environment(broker_url: str, database: FreshDatabase, folder: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "KREISFUNK_BROKER_URL": broker_url,
+        "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
+        "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
+        "KREISFUNK_NEWSROOM_KEYS": KEYS,
+        "KREISFUNK_NOTICES_API_TOKEN": "kreisfunk_only-for-tests",
+    }

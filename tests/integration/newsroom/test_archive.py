@@ -1,0 +1,303 @@
+"""The public archive over HTTP: what it shows, what it costs, and what it refuses."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from xml.etree import ElementTree
+
+import asyncpg
+import pytest
+
+from shared.database.pool import Database, DatabaseUnavailable
+from tests.databases import FreshDatabase
+from tests.integration.newsroom.archive_harness import (
+    KEEPS_DAYS,
+    PHONE,
+    ArchiveHarness,
+    insert_entries,
+    open_newsroom_database,
+    run_archive,
+)
+from tests.servers import Servers, run_as_superuser
+from tests.unit.newsroom.archive_factories import NOW, build_entry
+
+HOSTILE = "</script></title><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7*7 }} \" '"
+PATHS = ("/", "/meldung/K7M2-Q9TX", "/pruefen", "/pruefen?code=K7M2-Q9TX", "/pruefen?code=zzz", "/anmelden")
+OTHER_PATHS = ("/anmelden.svg", "/plakat", "/meldungen.rss", "/meldungen.atom", "/meldungen.json", "/nothing")
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@pytest.fixture
+async def pool(database: FreshDatabase) -> AsyncIterator[Database]:
+    async with open_newsroom_database(database) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def archive(pool: Database) -> AsyncIterator[ArchiveHarness]:
+    async with run_archive(pool) as running:
+        yield running
+
+
+async def test_what_was_sent_is_there_after_a_refresh(archive: ArchiveHarness, database: FreshDatabase) -> None:
+    entry = build_entry(municipalities=("Worpswede",), link="https://www.landkreis-osterholz.de/k8")
+    await insert_entries(database.url, [entry])
+    await archive.cache.refresh()
+    status, listed = await archive.get("/?thema=baustellen&gemeinde=Worpswede")
+    assert status == 200
+    for shown in (entry.headline, entry.text, "Baustellen · Worpswede", "Freitag, 27. November 2026", "1 Meldung</h2>"):
+        assert shown in listed
+    assert (await archive.get("/?gemeinde=Lilienthal"))[1].count(entry.headline) == 0
+    status, page = await archive.get("/meldung/K7M2-Q9TX")
+    assert status == 200
+    for shown in (entry.headline, entry.text, "28. November 2026, 13:00 Uhr", "K7M2-Q9TX", entry.link or ""):
+        assert shown in page
+    for kind in ("rss", "atom", "json"):
+        assert entry.headline in (await archive.get(f"/meldungen.{kind}?thema=baustellen"))[1]
+
+
+async def test_it_is_not_there_before_the_database_was_read(archive: ArchiveHarness) -> None:
+    async with archive.session.get(archive.url) as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
+        assert "Das Archiv startet gerade" in await response.text()
+    assert archive.cache.measure_age_seconds() == float("inf")
+
+
+async def test_nothing_is_read_again_that_has_not_changed(archive: ArchiveHarness, database: FreshDatabase) -> None:
+    await insert_entries(database.url, [build_entry()])
+    await archive.cache.refresh()
+    before = archive.cache.archive
+    await archive.cache.refresh()
+    assert archive.cache.archive is before
+    await insert_entries(database.url, [build_entry(code="00000002", notice="other", headline="Anders")])
+    await archive.cache.refresh()
+    assert "Anders" in (await archive.get("/"))[1]
+
+
+@pytest.mark.parametrize("column", ["headline", "text", "link"])
+async def test_every_change_is_seen(archive: ArchiveHarness, database: FreshDatabase, column: str) -> None:
+    await insert_entries(database.url, [build_entry(link="https://a.example/")])
+    await archive.cache.refresh()
+    await archive.get("/meldung/K7M2-Q9TX")
+    await execute(database, f"update newsroom.archive_entry set {column} = 'https://changed.example/'")  # noqa: S608
+    await archive.cache.refresh()
+    assert "changed.example" in (await archive.get("/meldung/K7M2-Q9TX"))[1]
+
+
+async def test_a_notice_expires_without_a_change(archive: ArchiveHarness, database: FreshDatabase) -> None:
+    entry = build_entry()
+    await insert_entries(database.url, [entry])
+    await archive.cache.refresh()
+    assert "ist abgelaufen" not in (await archive.get("/meldung/K7M2-Q9TX"))[1]
+    archive.clock.now = entry.expires_at
+    await archive.cache.refresh()
+    assert "ist abgelaufen" in (await archive.get("/meldung/K7M2-Q9TX"))[1]
+
+
+async def test_what_no_longer_stands_says_so(archive: ArchiveHarness, database: FreshDatabase) -> None:
+    first = build_entry(code="00000001", replaced_by="00000002")
+    second = build_entry(code="00000002", revision=2, headline="Neue Fassung")
+    withdrawn = build_entry(code="00000003", notice="w", headline="Falsch", withdrawn_at=NOW)
+    await insert_entries(database.url, [first, second, withdrawn])
+    await archive.cache.refresh()
+    _, page = await archive.get("/meldung/0000-0001")
+    assert 'href="/meldung/0000-0002">Zur neuesten Fassung: Neue Fassung</a>' in page
+    assert "Diese Meldung ist zurückgezogen" in (await archive.get("/meldung/0000-0003"))[1]
+    _, listed = await archive.get("/")
+    assert first.headline not in listed
+    assert "Zurückgezogen" in listed
+
+
+async def test_after_a_year_it_is_gone(archive: ArchiveHarness, database: FreshDatabase) -> None:
+    await insert_entries(database.url, [build_entry(published_at=NOW - timedelta(days=KEEPS_DAYS, seconds=1))])
+    await archive.cache.refresh()
+    assert (await archive.get("/meldung/K7M2-Q9TX"))[0] == 404
+
+
+async def test_while_the_database_is_away_everything_stays(
+    archive: ArchiveHarness, database: FreshDatabase, servers: Servers
+) -> None:
+    await insert_entries(database.url, [build_entry()])
+    await archive.cache.refresh()
+    await run_as_superuser(
+        servers,
+        f"alter database {database.name} allow_connections false",
+        f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database.name}'",  # noqa: S608
+    )
+    with pytest.raises(DatabaseUnavailable):
+        await archive.cache.refresh()
+    archive.clock.now += timedelta(seconds=30)
+    assert archive.cache.measure_age_seconds() == 30
+    for path in (*PATHS, *OTHER_PATHS[:-1]):
+        assert (await archive.get(path))[0] == 200, path
+    await run_as_superuser(servers, f"alter database {database.name} allow_connections true")
+    await archive.cache.refresh()
+    assert archive.cache.measure_age_seconds() == 0
+
+
+async def test_a_browser_that_has_it_gets_nothing(archive: ArchiveHarness, database: FreshDatabase) -> None:
+    await insert_entries(database.url, [build_entry()])
+    await archive.cache.refresh()
+    async with archive.session.get(archive.url) as response:
+        tag, cached = response.headers["ETag"], response.headers["Cache-Control"]
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert "public, max-age=15" in cached
+    async with archive.session.get(archive.url, headers={"If-None-Match": f'"x", {tag}'}) as response:
+        assert (response.status, await response.read()) == (304, b"")
+    async with archive.session.get(archive.url, headers={"Accept-Encoding": "identity"}) as response:
+        assert "Content-Encoding" not in response.headers
+        assert response.headers["ETag"] == tag
+    async with archive.session.head(archive.url) as response:
+        assert (response.status, response.headers["ETag"]) == (200, tag)
+    await insert_entries(database.url, [build_entry(code="00000002", notice="other")])
+    await archive.cache.refresh()
+    async with archive.session.get(archive.url, headers={"If-None-Match": tag}) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("path", [*PATHS, *OTHER_PATHS])
+async def test_every_answer_carries_the_policy(archive: ArchiveHarness, database: FreshDatabase, path: str) -> None:
+    await insert_entries(database.url, [build_entry()])
+    await archive.cache.refresh()
+    async with archive.session.get(archive.url + path) as response:
+        assert response.headers["Content-Security-Policy"] == POLICY
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert {"Server", "Set-Cookie"} & set(response.headers) == set()
+        text = await response.text()
+    assert re.findall(r"\sstyle=|\son\w+=|<style", text) == []
+    assert re.findall(r"<script(?! type=\"application/ld\+json\")", text) == []
+
+
+async def test_hostile_text_stays_text(archive: ArchiveHarness, database: FreshDatabase) -> None:
+    await insert_entries(database.url, [build_entry(headline=HOSTILE, text=HOSTILE)])
+    await archive.cache.refresh()
+    for path in ("/", "/meldung/K7M2-Q9TX", "/pruefen?code=K7M2-Q9TX"):
+        _, page = await archive.get(path)
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert "{{ 7*7 }}" in page
+    _, page = await archive.get("/meldung/K7M2-Q9TX")
+    embedded = re.search(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
+    assert embedded
+    assert json.loads(embedded[1])["name"] == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/?thema=unknown", 404),
+        ("/?gemeinde=Bremen", 404),
+        ("/?seite=0", 404),
+        ("/?seite=2", 404),
+        ("/?seite=-1", 404),
+        ("/?seite=1e3", 404),
+        ("/?seite=%D9%A1", 404),
+        ("/?seite=99999", 404),
+        ("/?utm_source=x", 200),
+        ("/?thema=&gemeinde=", 200),
+        ("/meldung/0000-0000", 404),
+        ("/meldung/..%2f..%2fetc%2fpasswd", 404),
+        ("/meldungen.xml", 404),
+        ("/meldungen.rss?thema=unknown", 404),
+        ("/static/x/..%2farchive_app.py", 404),
+        ("/static/x/../../archive_app.py", 404),
+        ("/admin", 404),
+    ],
+)
+async def test_an_unknown_address_is_not_found(archive: ArchiveHarness, path: str, status: int) -> None:
+    await archive.cache.refresh()
+    answered, page = await archive.get(path)
+    assert answered == status
+    assert ("Diese Seite gibt es nicht" in page) is (status == 404)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_nothing_can_be_changed(archive: ArchiveHarness, method: str) -> None:
+    await archive.cache.refresh()
+    async with archive.session.request(method, archive.url, data=b"x" * 1000) as response:
+        assert response.status == 405
+        assert response.headers["Allow"] == "GET,HEAD"
+
+
+async def test_an_entry_has_one_address(archive: ArchiveHarness, database: FreshDatabase) -> None:
+    await insert_entries(database.url, [build_entry()])
+    await archive.cache.refresh()
+    for path in ("/meldung/k7m2q9tx", "/meldung/K7M2Q9TX"):
+        async with archive.session.get(archive.url + path, allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (301, "/meldung/K7M2-Q9TX")
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        ("K7M2-Q9TX", "Ja, mit diesem Code haben wir eine Meldung versandt"),
+        ("k7m2+q9tx", "Ja, mit diesem Code haben wir eine Meldung versandt"),
+        ("0000-0000", "Diesen Code kennen wir nicht"),
+        ("%00%0d%0aSet-Cookie:x", "Diesen Code kennen wir nicht"),
+        ('"><script>', "Diesen Code kennen wir nicht"),
+        ("x" * 5000, "Diesen Code kennen wir nicht"),
+        ("", "Daran erkennen Sie uns"),
+    ],
+)
+async def test_a_code_is_checked(archive: ArchiveHarness, database: FreshDatabase, code: str, answer: str) -> None:
+    await insert_entries(database.url, [build_entry()])
+    await archive.cache.refresh()
+    status, page = await archive.get(f"/pruefen?code={code}")
+    assert status == 200
+    assert answer in page
+    assert "<script>" not in page
+
+
+async def test_what_is_typed_is_not_kept(archive: ArchiveHarness) -> None:
+    await archive.cache.refresh()
+    async with archive.session.get(f"{archive.url}/pruefen?code=0000-0000") as response:
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_the_sign_up_page_opens_whatsapp(archive: ArchiveHarness) -> None:
+    await archive.cache.refresh()
+    _, page = await archive.get("/anmelden")
+    assert 'href="https://wa.me/4947919309999?text=Start"' in page
+    assert PHONE in page
+    _, poster = await archive.get("/plakat")
+    assert PHONE in poster
+    _, picture = await archive.get("/anmelden.svg")
+    assert ElementTree.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 (our own)
+
+
+async def test_without_a_number_nobody_is_asked_to_sign_up(pool: Database) -> None:
+    async with run_archive(pool, phone=None) as archive:
+        await archive.cache.refresh()
+        for path in ("/anmelden", "/anmelden.svg", "/plakat"):
+            assert (await archive.get(path))[0] == 404
+        assert "anmelden" not in (await archive.get("/"))[1]
+
+
+async def test_pages_turn(archive: ArchiveHarness, database: FreshDatabase) -> None:
+    await insert_entries(
+        database.url,
+        [
+            build_entry(code=f"{number:08}", notice=str(number), published_at=NOW - timedelta(minutes=number))
+            for number in range(21)
+        ],
+    )
+    await archive.cache.refresh()
+    _, first = await archive.get("/?thema=baustellen")
+    assert 'rel="next" href="/?thema=baustellen&amp;seite=2"' in first
+    assert first.count("<article") == 20
+    _, second = await archive.get("/?thema=baustellen&seite=2")
+    assert second.count("<article") == 1
+    assert 'rel="prev" href="/?thema=baustellen"' in second
+    assert (await archive.get("/?thema=baustellen&seite=3"))[0] == 404
+
+
+async def execute(database: FreshDatabase, statement: str) -> None:
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

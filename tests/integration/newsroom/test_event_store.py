@@ -1,0 +1,218 @@
+"""What our events tell, recorded in a real PostgreSQL: in any order, and any number of times."""
+
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from services.newsroom.domain.archive import derive_code
+from services.newsroom.domain.drafts import DraftState, NoticeDraft
+from services.newsroom.domain.feedback import FeedbackFilter
+from services.newsroom.domain.outbox import PublicationState, PublishAnswer
+from services.newsroom.domain.progress import BroadcastPhase
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    FeedbackReceived,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeRejected,
+    Problem,
+    SubscriptionEnded,
+    SubscriptionStarted,
+)
+from shared.contracts.message import Lane, Message
+from shared.outcome import Dead
+from shared.runtime.clock import system_clock
+from tests.databases import FreshDatabase
+from tests.integration.newsroom.writing_store import SOURCE, Store, open_store
+from tests.unit.newsroom.writing_harness import CONTENT
+
+
+@pytest.fixture
+async def store(database: FreshDatabase) -> AsyncIterator[Store]:
+    async with open_store(database) as opened:
+        yield opened
+
+
+BROADCAST = UUID(int=77)
+
+
+def list_events(draft: NoticeDraft, key: str, at: datetime) -> list[tuple[Message, datetime]]:
+    """What is told of a broadcast, in order."""
+    usual: dict[str, Any] = {"source": SOURCE, "notice": draft.subject, "revision": 1}
+
+    def after(seconds: int) -> datetime:
+        return at + timedelta(seconds=seconds)
+
+    accepted = NoticeAccepted(
+        **usual, event=key, broadcast=BROADCAST, audience=3, topic="strassensperrungen", headline="K 9 gesperrt"
+    )
+    started = BroadcastStarted(
+        **usual, broadcast=BROADCAST, topic="strassensperrungen", lane=Lane.BULK, expires_at=after(600)
+    )
+    return [
+        (accepted, after(0)),
+        (started, after(1)),
+        (BroadcastProgressed(broadcast=BROADCAST, audience=None, states={"waiting": 4}), after(2)),
+        (BroadcastProgressed(broadcast=BROADCAST, audience=4, states={"waiting": 1, "sent": 3}), after(3)),
+        (BroadcastFinished(broadcast=BROADCAST, audience=4, states={"sent": 4}), after(4)),
+    ]
+
+
+async def test_events_give_the_same_in_any_order_and_any_number(store: Store) -> None:
+    draft = await store.publish()
+    publication = await store.find_publication(draft)
+    events = list_events(draft, publication.key, system_clock())
+    results = set()
+    for order in itertools.permutations(events):
+        await store.database.fetch("update newsroom.broadcast set finished_at = null, progressed_at = null")
+        async with store.database.connection() as connection:
+            await connection.execute("update newsroom.broadcast set states = '{}', audience = null, started_at = null")
+        for message, at in (*order, order[0]):
+            await store.tell(message, at)
+        (status,) = await store.statuses.find_all([BROADCAST])
+        assert status.phase is BroadcastPhase.FINISHED
+        results.add((status.audience, tuple(status.states.items()), status.headline, status.lane, status.finished_at))
+    assert results == {(4, (("sent", 4),), "K 9 gesperrt", "bulk", events[-1][1])}
+
+
+async def test_a_started_notice_of_ours_is_in_the_archive_until_it_is_withdrawn(store: Store) -> None:
+    draft = await store.publish()
+    publication = await store.find_publication(draft)
+    at = system_clock()
+    for message, time in list_events(draft, publication.key, at)[:2]:
+        await store.tell(message, time)
+    entry = "select code, headline, text, revision, withdrawn_at is not null from newsroom.archive_entry"
+    code = derive_code(publication.id)
+    assert await store.fetch(entry) == [(code, CONTENT.headline, CONTENT.text, 1, False)]
+    withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
+    key = (await store.find_publication(withdrawal)).key
+    withdrawn = NoticeAccepted(
+        source=SOURCE, event=key, notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
+    )
+    await store.tell(withdrawn, at)
+    assert await store.fetch(entry) == [(code, CONTENT.headline, CONTENT.text, 1, True)]
+
+
+async def test_a_notice_withdrawn_before_it_started_is_in_the_archive_as_withdrawn(store: Store) -> None:
+    draft = await store.publish()
+    publication = await store.find_publication(draft)
+    withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
+    key, at = (await store.find_publication(withdrawal)).key, system_clock()
+    withdrawn = NoticeAccepted(
+        source=SOURCE, event=key, notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
+    )
+    await store.tell(withdrawn, at)
+    for message, time in list_events(draft, publication.key, at)[:2]:
+        await store.tell(message, time)
+    assert await store.fetch("select withdrawn_at is not null from newsroom.archive_entry") == [(True,)]
+
+
+async def test_a_correction_replaces_its_entry(store: Store) -> None:
+    draft = await store.publish()
+    correction = await store.drafting.correct(store.ben, draft.id)
+    await store.drafting.publish(store.ben, correction.id, 1)
+    for revision in (2, 1):
+        started = BroadcastStarted(
+            broadcast=uuid4(),
+            source=SOURCE,
+            notice=draft.subject,
+            revision=revision,
+            topic="strassensperrungen",
+            lane=Lane.BULK,
+            expires_at=system_clock(),
+        )
+        await store.tell(started, system_clock())
+    rows = await store.fetch("select code, revision, replaced_by from newsroom.archive_entry order by revision")
+    assert [(revision, replaced) for _, revision, replaced in rows] == [(1, rows[1][0]), (2, None)]
+
+
+async def test_a_notice_of_another_system_is_no_entry_of_ours(store: Store) -> None:
+    draft = await store.publish()
+    (_, (started, at), *_) = list_events(draft, "k", system_clock())
+    assert isinstance(started, BroadcastStarted)
+    await store.tell(msgspec.structs.replace(started, source="/somebody/else"), at)
+    assert await store.fetch("select count(*) from newsroom.archive_entry") == [(0,)]
+
+
+async def test_the_acceptance_may_come_before_the_answer_and_the_rejection_after_it(store: Store) -> None:
+    draft = await store.publish()
+    publication, at = await store.find_publication(draft), system_clock()
+    await store.tell(list_events(draft, publication.key, at)[0][0], at)
+    assert (await store.find_publication(draft)).broadcast == BROADCAST
+    await store.publications.record_answer(publication.id, PublishAnswer(status=202, event="/events/1"), at)
+    found = await store.find_publication(draft)
+    assert (found.state, found.broadcast) == (PublicationState.ACCEPTED, BROADCAST)
+    rejected = NoticeRejected(source=SOURCE, event=publication.key, problems=(Problem(field="id", problem="x"),))
+    await store.tell(rejected, at)
+    assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED, "what became a broadcast was not rejected"
+
+
+async def test_a_rejection_after_the_answer_returns_the_draft(store: Store) -> None:
+    draft = await store.publish()
+    publication, at = await store.find_publication(draft), system_clock()
+    await store.publications.record_answer(publication.id, PublishAnswer(status=202, event="/events/1"), at)
+    problems = (Problem(field="quota", problem="this system may publish 1 notices in an hour; never"),)
+    await store.tell(NoticeRejected(source=SOURCE, event=publication.key, problems=problems), at)
+    assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
+
+
+async def test_a_repeated_event_is_counted_once(store: Store) -> None:
+    at = datetime.fromisoformat("2026-11-25T11:00:00+00:00")
+    start = SubscriptionStarted(subscriber=uuid4(), sequence=1, topics=("stellen", "baustellen"), at=at)
+    for _ in range(3):
+        await store.tell(start, at, "start-1")
+    await store.tell(SubscriptionEnded(subscriber=uuid4(), sequence=2, at=at), at, "end-1")
+    rows = await store.fetch("select topic, started, ended from newsroom.subscription_day order by topic")
+    assert rows == [("", 1, 1), ("baustellen", 1, 0), ("stellen", 1, 0)]
+
+
+async def test_feedback_is_found_by_what_it_says_and_a_withdrawn_reaction_is_gone(store: Store) -> None:
+    at = system_clock()
+    said = [
+        FeedbackReceived(feedback=uuid4(), kind="text", at=at, text="100 % gut_gemacht"),
+        FeedbackReceived(feedback=uuid4(), kind="text", at=at, text="Zu spät"),
+        FeedbackReceived(feedback=uuid4(), kind="rating", at=at, value="good", topic="stellen"),
+        FeedbackReceived(feedback=uuid4(), kind="reaction", at=at, value="👍"),
+    ]
+    for message in (*said, *said):
+        await store.tell(message, at)
+    summary = await store.feedback.summarize(FeedbackFilter())
+    assert (summary.total, summary.texts, summary.good, summary.reactions) == (4, 2, 1, {"👍": 1})
+    found: Sequence[Any] = await store.feedback.list_entries(FeedbackFilter(words="0 % gut_"), 10)
+    assert [each.text for each in found] == ["100 % gut_gemacht"]
+    assert [each.value for each in await store.feedback.list_entries(FeedbackFilter(topic="stellen"), 10)] == ["good"]
+    await store.tell(msgspec.structs.replace(said[3], value=""), at)
+    assert (await store.feedback.summarize(FeedbackFilter())).reactions == {}
+
+
+async def test_a_cancelled_broadcast_is_cancelled_whatever_follows(store: Store) -> None:
+    at = system_clock()
+    await store.tell(BroadcastCancelled(broadcast=BROADCAST, source=SOURCE, notice="n"), at)
+    await store.tell(BroadcastFinished(broadcast=BROADCAST, audience=2, states={"cancelled": 2}), at)
+    (status,) = await store.statuses.find_all([BROADCAST])
+    assert (status.phase, status.audience) == (BroadcastPhase.CANCELLED, 2)
+
+
+async def test_broadcasts_are_listed_newest_first_and_page_by_page(store: Store) -> None:
+    at = system_clock()
+    for number in range(5):
+        accepted = NoticeAccepted(
+            source=SOURCE, event=f"e{number}", notice=f"n{number}", revision=1, broadcast=UUID(int=number + 1)
+        )
+        await store.tell(accepted, at + timedelta(seconds=number))
+    first = await store.statuses.list_newest(3)
+    assert [each.notice for each in first] == ["n4", "n3", "n2"]
+    assert [each.notice for each in await store.statuses.list_newest(3, first[-1].accepted_at)] == ["n1", "n0"]
+
+
+async def test_what_is_no_event_of_ours_is_a_dead_letter(store: Store) -> None:
+    assert isinstance(await store.events.handle(b"{"), Dead)
+    assert isinstance(await store.events.handle(b'{"specversion": "1.0", "id": "1", "source": "/", "type": "x"}'), Dead)

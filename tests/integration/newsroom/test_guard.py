@@ -1,0 +1,232 @@
+"""Nobody gets in, or gets anything done, but those whose page it is: every page is tried."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from services.newsroom.adapters.http.guard import MAX_BODY_BYTES
+from services.newsroom.adapters.http.web_pages import Audience, WebPage
+from services.newsroom.domain.accounts import RIGHTS, Right, Role
+from tests.integration.newsroom.newsroom_process import (
+    ALL_ROLES,
+    SAME_ORIGIN,
+    EditorBrowser,
+    Member,
+    NewsroomProcess,
+)
+from tests.integration.newsroom.page_list import build_path, list_all_pages
+
+PAGES = list_all_pages()
+GUARDED = [page for page in PAGES if page.audience is not Audience.EVERYBODY]
+FORMS = [page for page in PAGES if page.method == "POST"]
+READ = {page.path for page in PAGES if page.method == "GET"}
+FORM_MEDIA = "application/x-www-form-urlencoded"
+
+
+def name_page(page: WebPage) -> str:
+    return f"{page.method} {page.path}"
+
+
+@pytest.fixture(scope="module")
+async def roles_browsers(newsroom: NewsroomProcess) -> AsyncIterator[Mapping[Role, EditorBrowser]]:
+    """A browser of somebody with each role alone."""
+    browsers = {}
+    contexts = []
+    for role in Role:
+        context = newsroom.open_browser(await newsroom.add_member(role))
+        browsers[role] = await context.__aenter__()
+        contexts.append(context)
+    yield browsers
+    for context in contexts:
+        await context.__aexit__(None, None, None)
+
+
+def test_there_are_pages_of_all_kinds() -> None:
+    assert len(FORMS) > 10
+    assert {type(page.audience) for page in GUARDED} == {Right, Audience}
+
+
+def test_a_page_is_read_or_changes_something_and_nothing_else() -> None:
+    assert {page.method for page in PAGES} == {"GET", "POST"}
+
+
+@pytest.mark.parametrize("page", GUARDED, ids=name_page)
+async def test_nobody_gets_in_without_a_session(page: WebPage, stranger: EditorBrowser) -> None:
+    path = build_path(page)
+    found = (
+        await stranger.open(path)
+        if page.method == "GET"
+        else await stranger.send(path, csrf="0123456789abcdef0123456789abcdef")
+    )
+    assert (found.status, found.location.partition("?")[0]) == (303, "/anmelden")
+
+
+@pytest.mark.parametrize("page", [page for page in FORMS if page.path not in READ], ids=name_page)
+async def test_what_changes_something_is_not_reached_by_reading(page: WebPage, browser: EditorBrowser) -> None:
+    found = await browser.open(build_path(page))
+    assert (found.status, found.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_each_role_gets_where_its_rights_lead_and_nowhere_else(
+    role: Role, roles_browsers: Mapping[Role, EditorBrowser]
+) -> None:
+    opened = roles_browsers[role]
+    csrf = (await opened.open("/profil")).csrf
+    wrong = []
+    for page in PAGES:
+        if isinstance(page.audience, Audience):
+            continue
+        path = build_path(page)
+        found = await (opened.open(path) if page.method == "GET" else opened.send(path, csrf=csrf))
+        is_let_in = "Dafür fehlt Ihrem Konto das Recht" not in found.text
+        if is_let_in != (page.audience in RIGHTS[role]) or (not is_let_in and found.status != 403):
+            wrong.append((name_page(page), found.status))
+    assert wrong == []
+
+
+async def test_whoever_has_no_role_gets_nowhere(newsroom: NewsroomProcess) -> None:
+    async with newsroom.open_browser(await newsroom.add_member()) as opened:
+        csrf = (await opened.open("/profil")).csrf
+        statuses = {
+            (
+                await (
+                    opened.open(build_path(page)) if page.method == "GET" else opened.send(build_path(page), csrf=csrf)
+                )
+            ).status
+            for page in PAGES
+            if isinstance(page.audience, Right)
+        }
+    assert statuses == {403}
+
+
+@pytest.mark.parametrize("page", [page for page in FORMS if page.path != "/einrichten"], ids=name_page)
+async def test_a_forged_form_is_refused(page: WebPage, newsroom: NewsroomProcess, browser: EditorBrowser) -> None:
+    path, csrf = build_path(page), (await browser.open("/profil")).csrf
+    async with newsroom.open_browser(await newsroom.add_member(*ALL_ROLES)) as other:
+        foreign = (await other.open("/profil")).csrf
+    attempts = {
+        "no value": (await browser.request("POST", path, data={"a": "b"}, headers=SAME_ORIGIN)).status,
+        "an empty value": (await browser.send(path, csrf="")).status,
+        "a foreign value": (await browser.send(path, csrf=foreign)).status,
+        "another site": (await browser.send(path, csrf=csrf, site="cross-site")).status,
+        "a sibling site": (await browser.send(path, csrf=csrf, site="same-site")).status,
+        "a foreign origin": (
+            await browser.request("POST", path, data={"csrf": csrf}, headers={"Origin": "https://evil.example"})
+        ).status,
+        "no origin": (await browser.request("POST", path, data={"csrf": csrf})).status,
+        "a null origin": (await browser.request("POST", path, data={"csrf": csrf}, headers={"Origin": "null"})).status,
+    }
+    assert set(attempts.values()) == {403}, attempts
+
+
+async def test_an_old_browser_is_known_by_its_origin(newsroom: NewsroomProcess, browser: EditorBrowser) -> None:
+    csrf = (await browser.open("/profil")).csrf
+    found = await browser.request("POST", "/profil/sitzungen", data={"csrf": csrf}, headers={"Origin": newsroom.url})
+    assert found.location == "/profil?erledigt=sitzungen"
+
+
+async def test_a_form_of_a_session_that_has_ended_is_refused(browser: EditorBrowser) -> None:
+    csrf = (await browser.open("/profil")).csrf
+    assert (await browser.send("/abmelden", csrf=csrf)).location == "/anmelden?abgemeldet=1"
+    assert (await browser.send("/profil/sitzungen", csrf=csrf)).location == "/anmelden"
+
+
+@pytest.mark.parametrize(
+    ("body", "media", "status"),
+    [
+        (b"csrf=x&a=" + b"a" * MAX_BODY_BYTES, FORM_MEDIA, 413),
+        (b'{"csrf": "x"}', "application/json", 415),
+        (b"csrf=x", "text/plain", 415),
+        (b"csrf=x", "", 415),
+        (b"--b\r\nContent-Disposition: form-data; name=csrf\r\n\r\nx\r\n--b--", "multipart/form-data; boundary=b", 415),
+        (b"csrf=x", f"{FORM_MEDIA}; charset=utf-7", 415),
+        (b"csrf=x", f"{FORM_MEDIA}; charset=no-such-charset", 415),
+        (b"csrf=\xff\xfe", FORM_MEDIA, 400),
+        (b"csrf=%00%ff", FORM_MEDIA, 403),
+        (b"\xff" * 1000, FORM_MEDIA, 400),
+        (b"&" * 1000, FORM_MEDIA, 413),
+    ],
+    ids=range(11),
+)
+async def test_hostile_bodies_are_refused(body: bytes, media: str, status: int, browser: EditorBrowser) -> None:
+    headers = {**SAME_ORIGIN, "Content-Type": media}
+    assert (await browser.request("POST", "/profil/sitzungen", data=body, headers=headers)).status == status
+
+
+async def test_a_packed_body_is_refused(browser: EditorBrowser) -> None:
+    headers = {**SAME_ORIGIN, "Content-Type": FORM_MEDIA, "Content-Encoding": "gzip"}
+    assert (await browser.request("POST", "/profil/sitzungen", data=b"csrf=x", headers=headers)).status == 415
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\0",
+        "\ud800".encode("utf-16-le", "surrogatepass").decode("latin-1"),
+        "a" * 10_000,
+        "<script>alert(1)</script>",
+        "'; drop table newsroom.account; --",
+    ],
+)
+async def test_hostile_fields_do_no_harm(value: str, newsroom: NewsroomProcess, browser: EditorBrowser) -> None:
+    found = await browser.fill_in(
+        "/einladung", "/einladung", name=value, login=value, roles=[value, "editor"], same=value
+    )
+    assert found.status in (400, 422)
+    assert "<script>alert" not in found.text
+    assert (await browser.open("/konten")).status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/gibt-es-nicht", "/konto/%00", "/konto/..%2f..%2fetc", "/static/x/../../settings.py", "/static/x/kern/", "/%ff"],
+)
+async def test_what_does_not_exist_is_a_page_that_says_so(path: str, browser: EditorBrowser) -> None:
+    found = await browser.open(path)
+    assert found.status in (400, 404)
+    assert "Traceback" not in found.text
+
+
+async def test_every_page_has_a_strict_policy_and_is_kept_nowhere(
+    browser: EditorBrowser, stranger: EditorBrowser
+) -> None:
+    pages = [await stranger.open("/anmelden"), await browser.open("/konten"), await browser.open("/gibt-es-nicht")]
+    for page in pages:
+        policy = page.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self' 'nonce-")
+        for part in ("base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'", "connect-src 'self'"):
+            assert part in policy
+        assert "unsafe" not in policy
+        assert page.headers["Cache-Control"] == "no-store"
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+        assert "style=" not in page.text
+        assert re.findall(r"\son[a-z]+=", page.text) == []
+        assert re.findall(r"""(?:src|href|action)=["']?(?:https?:)?//""", page.text) == []
+    nonces = {re.search(r"'nonce-([^']+)'", page.headers["Content-Security-Policy"])[1] for page in pages}  # type: ignore[index]
+    assert len(nonces) == len(pages)
+
+
+async def test_a_session_that_is_being_set_up_reaches_nothing_else(newsroom: NewsroomProcess, member: Member) -> None:
+    async with newsroom.open_browser(member, stage="setup") as opened:
+        led = {}
+        for page in GUARDED:
+            if page.audience is not Audience.SETTING_UP:
+                path = build_path(page)
+                found = await (opened.open(path) if page.method == "GET" else opened.send(path, csrf="x"))
+                led[name_page(page)] = (found.status, found.location)
+    assert set(led.values()) == {(303, "/einrichten")}
+
+
+async def test_whoever_is_set_up_does_not_set_up_again(browser: EditorBrowser) -> None:
+    csrf = (await browser.open("/profil")).csrf
+    assert (await browser.open("/einrichten")).location == "/"
+    assert (await browser.send("/einrichten", {"password": "x", "code": "1", "secret": ""}, csrf=csrf)).location == "/"
+
+
+async def test_nothing_that_was_sent_is_in_the_log(newsroom: NewsroomProcess, browser: EditorBrowser) -> None:
+    await browser.fill_in("/einladung", "/einladung", name="Wer-steht-im-Log", login="Wer-steht-im-Log")
+    await browser.open("/Wer-steht-im-Log?x=Wer-steht-im-Log")
+    assert "Wer-steht-im-Log" not in newsroom.log
+    assert "page_failed" not in newsroom.log

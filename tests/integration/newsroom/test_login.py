@@ -1,0 +1,264 @@
+"""Logging in with password and one-time code; what an attacker tries, and what must not lock a colleague out."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
+from services.newsroom.domain.accounts import Role
+from services.newsroom.domain.login import hash_recovery_code, list_counters
+from shared.database.pool import open_database
+from tests.integration.newsroom.newsroom_process import (
+    PASSWORD,
+    EditorBrowser,
+    Member,
+    NewsroomProcess,
+    log_in,
+    run_newsroom,
+)
+from tests.servers import wait_for
+
+pytestmark = pytest.mark.usefixtures("no_failures")
+
+
+async def test_password_and_code_open_a_session(member: Member, stranger: EditorBrowser) -> None:
+    found = await log_in(stranger, member.account.login, code=member.next_code())
+    assert (found.status, found.location) == (303, "/")
+    assert member.account.name in (await stranger.open("/profil")).text
+
+
+async def test_cookies_are_for_this_server_only(member: Member, stranger: EditorBrowser) -> None:
+    session, device = (await log_in(stranger, member.account.login, code=member.next_code())).cookies
+    assert session.startswith("kreisfunk-session=")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(session.split("; "))
+    assert "Max-Age" not in session
+    assert {"HttpOnly", "SameSite=Strict"} <= set(device.split("; "))
+
+
+async def test_with_https_cookies_have_the_prefix_that_binds_them(
+    newsroom: NewsroomProcess, newsroom_broker: str, member: Member, tmp_path: Path
+) -> None:
+    settings = {"KREISFUNK_NEWSROOM_URL": "https://redaktion.example"}
+    async with (
+        run_newsroom(newsroom_broker, newsroom.database, tmp_path, settings=settings) as secure,
+        secure.open_browser() as opened,
+    ):
+        session, device = (await log_in(opened, member.account.login, code=member.next_code())).cookies
+    assert session.startswith("__Host-session=")
+    assert device.startswith("__Host-device=")
+    assert "Secure" in session.split("; ")
+
+
+async def test_the_database_has_no_cookie(newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser) -> None:
+    found = await log_in(stranger, member.account.login, code=member.next_code())
+    tokens = [cookie.partition("=")[2].partition(";")[0] for cookie in found.cookies]
+    for table in ("session", "device"):
+        rows = await newsroom.owner.fetch(f"select t::text as row from newsroom.{table} t")  # noqa: S608 (a test's table)
+        assert rows
+        assert not [row for row in rows for token in tokens if token in row["row"]]
+
+
+@pytest.mark.parametrize("wrong", ["login", "password", "code", "empty code", "disabled"])
+async def test_whatever_is_wrong_the_answer_is_the_same(
+    wrong: str, newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    if wrong == "disabled":
+        await newsroom.owner.execute("update newsroom.account set disabled_at = now() where id = $1", member.account.id)
+    code = {"code": "000000", "empty code": ""}.get(wrong) if "code" in wrong else member.next_code()
+    found = await log_in(
+        stranger,
+        "niemand" if wrong == "login" else member.account.login,
+        password="falsch" if wrong == "password" else PASSWORD,
+        code=code or "",
+    )
+    assert found.status == 403
+    assert "Anmeldename, Kennwort oder Einmalcode ist falsch" in found.text
+    assert found.cookies == ()
+
+
+async def test_a_code_is_good_for_one_login(newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser) -> None:
+    code = member.next_code()
+    assert (await log_in(stranger, member.account.login, code=code)).status == 303
+    async with newsroom.open_browser() as other:
+        assert (await log_in(other, member.account.login, code=code)).status == 403
+        assert (await log_in(other, member.account.login, code=member.next_code())).status == 303
+
+
+async def test_a_recovery_code_is_good_for_one_login(newsroom: NewsroomProcess, member: Member) -> None:
+    await newsroom.owner.execute(
+        "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)",
+        member.account.id,
+        hash_recovery_code("ABCD-EFGH-IJKL-MNOP"),
+    )
+    statuses = []
+    for typed in ("abcd efgh ijkl mnop", "ABCD-EFGH-IJKL-MNOP"):
+        async with newsroom.open_browser() as opened:
+            statuses.append((await log_in(opened, member.account.login, code=typed)).status)
+    assert statuses == [303, 403]
+
+
+async def test_a_failure_counts_for_name_and_address_and_a_success_takes_it_back(
+    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    login = member.account.login
+    await log_in(stranger, login, password="falsch")
+    await log_in(stranger, login, code="000000")
+    assert await newsroom.read_failures() == {("login", login): 2, ("address", "127.0.0.1"): 2}
+    await log_in(stranger, login, code=member.next_code())
+    assert await newsroom.read_failures() == {("login", login): 0, ("address", "127.0.0.1"): 2}
+
+
+@pytest.mark.parametrize("scope", ["login", "address"])
+async def test_after_many_failures_even_the_right_password_waits(
+    scope: str, newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    await newsroom.count_failures(scope, member.account.login if scope == "login" else "127.0.0.1", 40)
+    found = await log_in(stranger, member.account.login, code="000000")
+    assert (found.status, "Bitte warten Sie 15 Minuten" in found.text) == (429, True)
+    await newsroom.owner.execute("update newsroom.login_failure set failed_at = now() - interval '16 minutes'")
+    assert (await log_in(stranger, member.account.login, code=member.next_code())).status == 303
+
+
+async def test_simultaneous_attempts_are_counted_before_they_are_checked(newsroom: NewsroomProcess) -> None:
+    url = newsroom.database.build_role_url("kreisfunk_newsroom")
+    counters = list_counters("gleichzeitig", "192.0.2.7", None)
+    async with open_database(url, password=None, name="test", size=10) as database:
+        throttle, now = PostgresLoginThrottle(database), datetime.now(UTC)
+        waits = await asyncio.gather(*(throttle.reserve(counters, now) for _ in range(20)))
+    assert sorted(waits) == [0.0] * 5 + [1.0] * 15
+    assert (await newsroom.read_failures())["login", "gleichzeitig"] == 5
+
+
+async def test_whoever_has_logged_in_here_is_not_locked_out_by_others(
+    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    login = member.account.login
+    assert (await log_in(stranger, login, code=member.next_code())).status == 303
+    await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
+    await newsroom.count_failures("login", login, 1_000)
+    await newsroom.count_failures("address", "127.0.0.1", 1_000)
+    async with newsroom.open_browser() as attacker:
+        assert (await log_in(attacker, login, code="000000")).status == 429
+    assert (await log_in(stranger, login, code=member.next_code())).status == 303
+
+
+async def test_a_known_browser_is_delayed_by_its_own_failures(
+    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    login = member.account.login
+    await log_in(stranger, login, code=member.next_code())
+    await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
+    await log_in(stranger, login, password="falsch")
+    ((scope, device),) = [key for key in await newsroom.read_failures() if key[0] == "device"]
+    await newsroom.count_failures(scope, device, 40)
+    assert (await log_in(stranger, login, code=member.next_code())).status == 429
+
+
+async def test_a_device_of_one_account_is_none_of_another(
+    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    victim = await newsroom.add_member(Role.EDITOR)
+    await log_in(stranger, member.account.login, code=member.next_code())
+    await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
+    await newsroom.count_failures("login", victim.account.login, 40)
+    assert (await log_in(stranger, victim.account.login, code=victim.next_code())).status == 429
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "//evil.example",
+        "///evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\nevil.example",
+        "/\r\nSet-Cookie: a=b",
+        "/\t/evil.example",
+        "javascript:alert(1)",
+        "evil.example",
+        "/\x85evil.example",
+        "@evil.example",
+        " //evil.example",
+    ],
+)
+async def test_logging_in_leads_nowhere_else(destination: str, member: Member, stranger: EditorBrowser) -> None:
+    found = await log_in(stranger, member.account.login, code=member.next_code(), weiter=destination)
+    assert (found.status, found.location) == (303, "/")
+
+
+async def test_logging_in_leads_back_to_where_one_wanted_to_go(member: Member, stranger: EditorBrowser) -> None:
+    asked = await stranger.open("/konten?erledigt=beendet")
+    form = await stranger.open(asked.location)
+    destination = unescape(form.read_value("weiter"))
+    found = await log_in(stranger, member.account.login, code=member.next_code(), weiter=destination)
+    assert found.location == "/konten?erledigt=beendet"
+
+
+async def test_logging_out_ends_the_session_everywhere(browser: EditorBrowser) -> None:
+    csrf = (await browser.open("/profil")).csrf
+    kept = {cookie.key: cookie.value for cookie in browser.session.cookie_jar}
+    await browser.send("/abmelden", csrf=csrf)
+    assert (await browser.open("/profil", Cookie=f"kreisfunk-session={kept['kreisfunk-session']}")).status == 303
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("update newsroom.session set seen_at = now() - $2::interval where account = $1", timedelta(minutes=61)),
+        ("update newsroom.session set created_at = now() - $2::interval where account = $1", timedelta(hours=13)),
+        ("update newsroom.session set revoked_at = now() - $2::interval where account = $1", timedelta(0)),
+        ("update newsroom.account set disabled_at = now() - $2::interval where id = $1", timedelta(0)),
+    ],
+    ids=["idle", "old", "revoked", "disabled"],
+)
+async def test_a_session_ends_at_once(
+    change: str, value: timedelta, newsroom: NewsroomProcess, member: Member, browser: EditorBrowser
+) -> None:
+    assert (await browser.open("/profil")).status == 200
+    await newsroom.owner.execute(change, member.account.id, value)
+    assert (await browser.open("/profil")).location == "/anmelden?weiter=%2Fprofil"
+
+
+async def test_a_visit_prolongs_a_session(newsroom: NewsroomProcess, member: Member, browser: EditorBrowser) -> None:
+    ago = "select now() - seen_at < interval '1 minute' from newsroom.session where account = $1"
+    await newsroom.owner.execute(
+        "update newsroom.session set seen_at = now() - interval '50 minutes' where account = $1", member.account.id
+    )
+    assert await newsroom.owner.fetchval(ago, member.account.id) is False
+    await browser.open("/profil")
+    assert await newsroom.owner.fetchval(ago, member.account.id) is True
+
+
+async def test_old_failures_and_sessions_are_deleted(
+    newsroom: NewsroomProcess, newsroom_broker: str, member: Member, tmp_path: Path
+) -> None:
+    await newsroom.owner.execute(
+        "insert into newsroom.login_failure values ('login', 'alt', 9, now() - interval '25 hours')"
+    )
+    await newsroom.owner.execute(
+        "insert into newsroom.session (token_hash, account, csrf, stage, created_at)"
+        " values ('alt', $1, 'x', 'open', now() - interval '31 days')",
+        member.account.id,
+    )
+
+    left = (
+        "select (select count(*) from newsroom.login_failure where key = 'alt')"
+        " + (select count(*) from newsroom.session where csrf = 'x')"
+    )
+
+    async def are_gone() -> bool:
+        return bool(await newsroom.owner.fetchval(left) == 0)
+
+    async with run_newsroom(newsroom_broker, newsroom.database, tmp_path):
+        await wait_for(are_gone)
+
+
+async def test_the_audit_tells_of_logins(newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser) -> None:
+    await log_in(stranger, member.account.login, code=member.next_code())
+    await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
+    told = [action for action, subject in await newsroom.read_audit() if subject == member.account.login]
+    assert told == ["session.opened", "session.closed"]

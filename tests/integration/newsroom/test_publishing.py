@@ -1,0 +1,214 @@
+"""From the button to the notices API: whatever dies on the way, the notice goes out once, and the page is right."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+import msgspec
+import pytest
+
+from services.newsroom.domain.accounts import Role
+from shared.amqp import topology
+from shared.contracts.envelope import read_envelope
+from shared.contracts.notices import NoticeCheck
+from shared.notices.fingerprint import compute_fingerprint
+from tests.databases import FreshDatabase
+from tests.integration.ingress.conftest import service_login
+from tests.integration.newsroom.killing_proxy import KillingProxy, run_killing_proxy
+from tests.integration.newsroom.newsroom_process import NewsroomProcess, run_newsroom
+from tests.integration.newsroom.writing_desk import WritingDesk
+from tests.integration.notices.api import NoticesApi, run_notices_api
+from tests.integration.notices.county import TOKENS, text_of, token, write_tokens
+from tests.servers import Servers, wait_for
+
+BOTH = (Role.EDITOR, Role.APPROVER)
+
+
+@pytest.fixture(scope="module")
+async def door(
+    servers: Servers, vhost: str, newsroom_broker: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[NoticesApi]:
+    """The real notices API, with a token of the newsroom's system."""
+    async with (
+        service_login(servers, vhost, "notices") as url,
+        run_notices_api(url, tmp_path_factory.mktemp("notices")) as running,
+    ):
+        write_tokens(running.tokens_file, *TOKENS, token("desk", "redaktion"))
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def proxy(door: NoticesApi) -> AsyncIterator[KillingProxy]:
+    async with run_killing_proxy(door.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("newsroom")
+
+
+@pytest.fixture(scope="module")
+async def newsroom(
+    newsroom_broker: str, module_database: FreshDatabase, proxy: KillingProxy, folder: Path
+) -> AsyncIterator[NewsroomProcess]:
+    settings = {"KREISFUNK_NOTICES_API_TOKEN": text_of("desk")}
+    async with run_newsroom(
+        newsroom_broker, module_database, folder, notices_api_url=proxy.url, settings=settings
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    async with newsroom.open_browser(await newsroom.add_member(*BOTH)) as browser:
+        yield WritingDesk(browser=browser)
+
+
+@pytest.fixture
+async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    async with newsroom.open_browser(await newsroom.add_member(*BOTH)) as browser:
+        yield WritingDesk(browser=browser)
+
+
+async def approve(anna: WritingDesk, ben: WritingDesk, **changes: object) -> str:
+    """The path of a draft that may be published; nobody answers checks here, so it always takes two."""
+    path = await anna.begin(**changes)
+    assert (await anna.send(path, "einreichen", 2)).status == 303
+    assert (await ben.send(path, "freigeben", 2)).status == 303
+    return path
+
+
+async def take_events(vhost: str, headline: str) -> list[Any]:
+    """The notices with this headline that stand in the queue of subscriptions; it is empty afterwards."""
+    taken = []
+    async with await aio_pika.connect(vhost) as connection:
+        queue = await (await connection.channel()).get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)
+        while incoming := await queue.get(fail=False):
+            await incoming.ack()
+            if incoming.routing_key != NoticeCheck.KEY:
+                taken.append(read_envelope(incoming.body))
+    return [each for each in taken if msgspec.json.decode(each.data).get("headline") == headline]
+
+
+async def wait_for_state(newsroom: NewsroomProcess, path: str, state: str) -> None:
+    async def reached() -> bool:
+        found = await newsroom.owner.fetchval(
+            "select state from newsroom.publication where draft::text = $1 order by created_at desc limit 1",
+            path.split("/")[2],
+        )
+        return bool(found == state)
+
+    await wait_for(reached)
+
+
+async def test_a_notice_is_handed_over_as_a_cloudevent_of_the_newsroom(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk, vhost: str
+) -> None:
+    headline = f"K {uuid4().hex[:6]} gesperrt"
+    path = await approve(anna, ben, headline=headline, municipalities=["Grasberg"])
+    assert (await anna.send(path, "veroeffentlichen", 2)).location == path
+    await wait_for_state(newsroom, path, "accepted")
+    (event,) = await take_events(vhost, headline)
+    assert (event.source, event.kreisfunksystem) == ("/landkreis-osterholz/redaktion", "redaktion")
+    assert msgspec.json.decode(event.data)["municipalities"] == ["Grasberg"]
+    assert "Die Meldung ist übergeben" in (await anna.browser.open(path)).text
+
+
+async def test_killed_between_sending_and_recording_it_publishes_once(
+    newsroom: NewsroomProcess, proxy: KillingProxy, anna: WritingDesk, ben: WritingDesk, vhost: str
+) -> None:
+    headline = f"K {uuid4().hex[:6]} gesperrt"
+    path = await approve(anna, ben, headline=headline)
+    proxy.answered.clear()
+    proxy.before_answer = newsroom.child.kill
+    await anna.send(path, "veroeffentlichen", 2)
+    await newsroom.child.wait()
+    assert proxy.answered == [202]
+    await newsroom.child.start()
+    await wait_for(newsroom.is_ready)
+    await wait_for_state(newsroom, path, "accepted")
+    assert proxy.answered == [202, 202]
+    events = await take_events(vhost, headline)
+    assert len({(event.source, event.id, compute_fingerprint(event)) for event in events}) == 1
+    assert (
+        await newsroom.owner.fetchval("select count(*) from newsroom.publication where draft::text = $1", path[-36:])
+        == 1
+    )
+
+
+async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_do_anything(
+    newsroom: NewsroomProcess, door: NoticesApi, anna: WritingDesk, ben: WritingDesk, vhost: str
+) -> None:
+    headline = f"K {uuid4().hex[:6]} gesperrt"
+    path = await approve(anna, ben, headline=headline)
+    await door.child.stop()
+    try:
+        assert (await anna.send(path, "veroeffentlichen", 2)).status == 303
+
+        async def tried() -> bool:
+            return "antwortet noch nicht" in (await anna.browser.open(path)).text
+
+        await wait_for(tried)
+        assert "nicht bekannt" in (await anna.browser.open(f"{await anna.begin()}/pruefung")).text
+    finally:
+        await door.child.start()
+    await wait_for_state(newsroom, path, "accepted")
+    assert len(await take_events(vhost, headline)) == 1
+
+
+async def test_what_the_notices_api_rejects_comes_back_with_the_reason(
+    newsroom: NewsroomProcess, door: NoticesApi, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    """As when its time ran out while the notices API was away."""
+    path = await approve(anna, ben)
+    await door.child.stop()
+    try:
+        await anna.send(path, "veroeffentlichen", 2)
+        await newsroom.owner.execute(
+            "update newsroom.publication set body = jsonb_set(body, '{expirytime}', '\"2026-01-01T00:00:00Z\"')"
+            " where draft::text = $1",
+            path[-36:],
+        )
+    finally:
+        await door.child.start()
+    await wait_for_state(newsroom, path, "rejected")
+    shown = (await anna.browser.open(path)).text
+    assert "Niemand hat sie bekommen" in shown
+    assert "Dieser Zeitpunkt ist schon vorbei" in shown
+    assert (await anna.save(path, text="Noch einmal.")).status == 303
+
+
+async def test_a_check_that_is_refused_stops_the_notice_before_it_is_handed_over(
+    newsroom: NewsroomProcess, door: NoticesApi, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await approve(anna, ben)
+    write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion", topics=("baustellen",)))
+    try:
+        assert (await anna.send(path, "veroeffentlichen", 2)).status == 422
+        assert "zu dem die Redaktion veröffentlicht" in (await anna.browser.open(f"{path}/pruefung")).text
+    finally:
+        write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion"))
+    assert (
+        await newsroom.owner.fetchval("select state from newsroom.draft where id::text = $1", path[-36:]) == "approved"
+    )
+
+
+async def test_a_revoked_token_is_no_fault_of_the_notice(
+    newsroom: NewsroomProcess, door: NoticesApi, anna: WritingDesk, ben: WritingDesk, vhost: str
+) -> None:
+    headline = f"K {uuid4().hex[:6]} gesperrt"
+    path = await approve(anna, ben, headline=headline)
+    write_tokens(door.tokens_file, *TOKENS)
+    await anna.send(path, "veroeffentlichen", 2)
+    tries = "select tries from newsroom.publication where draft::text = $1"
+
+    async def tried() -> bool:
+        return bool(await newsroom.owner.fetchval(tries, path[-36:]))
+
+    await wait_for(tried)
+    write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion"))
+    await wait_for_state(newsroom, path, "accepted")
+    assert len(await take_events(vhost, headline)) == 1

@@ -1,0 +1,107 @@
+"""`kreisfunk newsroom users`, as the operator of the server calls it."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import asyncpg
+import pytest
+
+from tests.databases import FreshDatabase
+from tests.integration.cli.commands import CommandResult, run_in_process
+
+RITA = ("r.meyer", "--name", "Rita Meyer", "--role", "editor", "--role", "operator")
+
+
+@pytest.fixture
+def environment(database: FreshDatabase) -> Mapping[str, str]:
+    return {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom")}
+
+
+@pytest.fixture
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
+
+
+async def run_users(*arguments: str, environment: Mapping[str, str]) -> CommandResult:
+    return await run_in_process("newsroom", "users", *arguments, environment=environment)
+
+
+async def test_a_password_is_printed_once_and_stored_as_a_hash(
+    environment: Mapping[str, str], owner: asyncpg.Connection
+) -> None:
+    made = await run_users("add", *RITA, environment=environment)
+    password = made.output.strip()
+    assert (made.status, len(password)) == (0, 16)
+    row = await owner.fetchrow("select * from newsroom.account")
+    assert row is not None
+    assert (row["login"], row["name"], row["roles"]) == ("r.meyer", "Rita Meyer", ["editor", "operator"])
+    assert row["password_hash"].startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert password not in str(dict(row))
+    listed = await run_users("list", environment=environment)
+    assert "r.meyer" in listed.output
+    assert not [secret for secret in (password, row["password_hash"]) if secret in listed.everything]
+
+
+async def test_the_audit_says_that_the_command_line_did_it(
+    environment: Mapping[str, str], owner: asyncpg.Connection
+) -> None:
+    await run_users("add", *RITA, environment=environment)
+    await run_users("disable", "r.meyer", environment=environment)
+    await run_users("reset", "r.meyer", environment=environment)
+    rows = await owner.fetch("select account, action, object from newsroom.audit order by id")
+    assert [tuple(row) for row in rows] == [
+        (None, "account.created", "r.meyer"),
+        (None, "account.disabled", "r.meyer"),
+        (None, "account.reset", "r.meyer"),
+    ]
+
+
+async def test_disabled_and_reset_accounts_are_shown_as_such(environment: Mapping[str, str]) -> None:
+    await run_users("add", *RITA, environment=environment)
+    assert (await run_users("disable", "r.meyer", environment=environment)).output == "disabled r.meyer\n"
+    (user,) = (await run_users("list", "--json", environment=environment)).json["users"]
+    assert user["disabled"] is True
+    reset = (await run_users("reset", "r.meyer", "--json", environment=environment)).json
+    assert (reset["login"], len(reset["password"])) == ("r.meyer", 16)
+    (user,) = (await run_users("list", "--json", environment=environment)).json["users"]
+    assert user["disabled"] is False
+
+
+async def test_a_second_account_may_belong_to_the_same_person(environment: Mapping[str, str]) -> None:
+    await run_users("add", *RITA, environment=environment)
+    second = ("rita2", "--name", "Rita Meyer", "--role", "approver", "--same-person", "r.meyer")
+    third = ("max", "--name", "Max Muster", "--role", "approver")
+    for arguments in (second, third):
+        assert (await run_users("add", *arguments, environment=environment)).status == 0
+    users = (await run_users("list", "--json", environment=environment)).json["users"]
+    persons = {user["login"]: user["person"] for user in users}
+    assert persons["rita2"] == persons["r.meyer"] != persons["max"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("add", *RITA), 3),
+        (("add", "../x", "--name", "X", "--role", "editor"), 3),
+        (("add", "x.y", "--name", "", "--role", "editor"), 3),
+        (("add", "x.y", "--name", "X", "--role", "root"), 2),
+        (("add", "x.y", "--name", "X"), 2),
+        (("add", "x.y", "--name", "X", "--role", "editor", "--same-person", "niemand"), 3),
+        (("disable", "niemand"), 3),
+        (("reset", "niemand"), 3),
+    ],
+    ids=str,
+)
+async def test_what_cannot_be_is_refused_and_changes_nothing(
+    arguments: tuple[str, ...], status: int, environment: Mapping[str, str], owner: asyncpg.Connection
+) -> None:
+    await run_users("add", *RITA, environment=environment)
+    before = await owner.fetch("select * from newsroom.account")
+    assert (await run_users(*arguments, environment=environment)).status == status
+    assert await owner.fetch("select * from newsroom.account") == before
+
+
+async def test_a_database_that_is_away_is_said_to_be(environment: Mapping[str, str]) -> None:
+    away = {"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_newsroom@127.0.0.1:9/x"}
+    assert (await run_users("list", environment=away)).status == 4

@@ -1,0 +1,137 @@
+"""Drafts and the outbox in a real PostgreSQL: nobody overwrites, nothing is sent twice, every version stays."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import msgspec
+import pytest
+
+from services.newsroom.domain.drafts import DraftConflict, DraftRefused, DraftState, NoticeDraft
+from services.newsroom.domain.outbox import PublicationState, PublishAnswer
+from shared.contracts.events import (
+    Problem,
+)
+from shared.runtime.clock import system_clock
+from tests.databases import FreshDatabase
+from tests.integration.newsroom.writing_store import Store, open_store
+
+
+@pytest.fixture
+async def store(database: FreshDatabase) -> AsyncIterator[Store]:
+    async with open_store(database) as opened:
+        yield opened
+
+
+async def test_a_draft_comes_back_as_it_was_written(store: Store) -> None:
+    draft = await store.write()
+    found = await store.drafts.find(draft.id)
+    assert (found.content, found.created_by, found.newest.author) == (
+        draft.content,
+        draft.created_by,
+        draft.newest.author,
+    )
+
+
+async def test_of_two_who_save_at_once_one_is_told_of_the_other(store: Store) -> None:
+    draft = await store.write()
+    texts = [msgspec.structs.replace(draft.content, text=f"Bis Tag {number}.") for number in range(8)]
+    results = await asyncio.gather(
+        *(store.drafting.save(store.ben, draft.id, 1, text) for text in texts), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in results) == ["DraftConflict"] * 7 + ["NoticeDraft"]
+    versions = await store.drafts.list_versions(draft.id)
+    assert [each.version for each in versions] == [2, 1]
+    assert versions[1].content == draft.content
+
+
+async def test_however_often_somebody_clicks_it_is_handed_over_once(store: Store) -> None:
+    draft = await store.write()
+    results = await asyncio.gather(
+        *(store.drafting.publish(store.anna, draft.id, 1) for _ in range(8)), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in results) == ["DraftRefused"] * 7 + ["NoticeDraft"]
+    assert await store.fetch("select count(*) from newsroom.publication") == [(1,)]
+    assert await store.fetch("select count(*) from newsroom.audit where action = 'draft.published'") == [(1,)]
+
+
+async def test_corrections_at_once_get_revisions_of_their_own(store: Store) -> None:
+    first = await store.publish()
+    corrections = [await store.drafting.correct(store.ben, first.id) for _ in range(5)]
+    await asyncio.gather(*(store.drafting.publish(store.ben, each.id, 1) for each in corrections))
+    assert await store.fetch("select revision from newsroom.publication order by revision") == [
+        (number,) for number in range(1, 7)
+    ]
+    revisions = "select (body -> 'data' ->> 'revision')::int from newsroom.publication order by 1 nulls first"
+    assert await store.fetch(revisions) == [(None,), *((number,) for number in range(2, 7))]
+
+
+async def test_an_approval_and_an_edit_at_once_never_send_unread_words(store: Store) -> None:
+    for _ in range(5):
+        draft = await store.write()
+        await store.drafting.submit(store.anna, draft.id, 1)
+        changed = msgspec.structs.replace(draft.content, text="Anders.")
+        await asyncio.gather(
+            store.drafting.approve(store.ben, draft.id, 1),
+            store.drafting.save(store.anna, draft.id, 1, changed),
+            return_exceptions=True,
+        )
+        found = await store.drafts.find(draft.id)
+        assert (found.state, found.version) in ((DraftState.DRAFT, 2), (DraftState.APPROVED, 1))
+
+
+async def test_a_failure_in_the_middle_stores_nothing(store: Store) -> None:
+    draft = await store.write()
+    before = await store.fetch("select count(*) from newsroom.audit")
+
+    def fail(found: NoticeDraft) -> None:
+        raise DraftRefused("Nein.")
+
+    with pytest.raises(DraftRefused):
+        await store.drafts.change(draft.id, fail)
+    assert await store.drafts.find(draft.id) == await store.drafts.find(draft.id)
+    assert await store.fetch("select count(*) from newsroom.audit") == before
+
+
+async def test_the_outbox_gives_each_notice_its_acts_in_order(store: Store) -> None:
+    first = await store.publish()
+    correction = await store.drafting.correct(store.ben, first.id)
+    await store.drafting.publish(store.ben, correction.id, 1)
+    other = await store.publish()
+    now = system_clock()
+    assert [each.draft for each in await store.publications.list_due(now, 10)] == [first.id, other.id]
+    publication = await store.find_publication(first)
+    await store.publications.record_failure(publication.id, now + timedelta(seconds=30))
+    assert [each.draft for each in await store.publications.list_due(now, 10)] == [other.id]
+    await store.publications.record_answer(publication.id, PublishAnswer(status=202, event="/events/1"), now)
+    assert {each.draft for each in await store.publications.list_due(now, 10)} == {correction.id, other.id}
+
+
+async def test_a_rejection_returns_the_draft_with_its_problems(store: Store) -> None:
+    draft = await store.publish()
+    problem = Problem(field="quota", problem="this system may publish 1 notices in an hour; never")
+    publication = await store.find_publication(draft)
+    await store.publications.record_answer(publication.id, PublishAnswer(status=422, errors=(problem,)), system_clock())
+    assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
+    found = await store.find_publication(draft)
+    assert (found.state, found.problems) == (PublicationState.REJECTED, (problem,))
+    again = await store.drafting.publish(store.anna, draft.id, 1)
+    assert again.state is DraftState.PUBLISHED
+    assert (await store.find_publication(draft)).key != publication.key
+
+
+@pytest.mark.parametrize("table", ["draft_version", "decision", "audit"])
+@pytest.mark.parametrize("act", ["delete from newsroom.{}", "update newsroom.{} set {} = {}"])
+async def test_nobody_changes_what_was_said(store: Store, table: str, act: str) -> None:
+    await store.publish()
+    column = {"draft_version": "version", "decision": "reason", "audit": "action"}[table]
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await store.database.fetch(act.format(table, column, column))
+
+
+async def test_a_conflict_is_told_to_who_saw_an_older_version(store: Store) -> None:
+    draft = await store.write()
+    await store.drafting.save(store.ben, draft.id, 1, msgspec.structs.replace(draft.content, text="Anders."))
+    with pytest.raises(DraftConflict):
+        await store.drafting.save(store.anna, draft.id, 1, msgspec.structs.replace(draft.content, text="Noch anders."))

@@ -1,0 +1,121 @@
+"""The newsroom without its pages, on a real PostgreSQL with the rights of its role."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import msgspec
+
+from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
+from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.feedback import PostgresFeedbackLog
+from services.newsroom.adapters.publications import PostgresPublicationRepository
+from services.newsroom.domain.accounts import Account, Role
+from services.newsroom.domain.approval import ApprovalRules
+from services.newsroom.domain.drafts import NoticeDraft
+from services.newsroom.handlers.assessing import DraftAssessor
+from services.newsroom.handlers.drafting import DraftingService
+from services.newsroom.handlers.event_consumer import NewsroomEventHandler
+from shared.contracts.envelope import encode
+from shared.contracts.message import Message
+from shared.database.pool import Database, open_database
+from shared.outcome import Done
+from shared.runtime.clock import system_clock
+from tests.databases import FreshDatabase
+from tests.unit.newsroom.test_approval import ROUTINE
+from tests.unit.newsroom.writing_harness import CONTENT, COUNTY, FORECAST, SYSTEM, ScriptedNoticesApi
+
+ROLE = "kreisfunk_newsroom"
+SOURCE = SYSTEM.sources[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """One replica of the newsroom without its pages, and two people."""
+
+    database: Database
+    drafts: PostgresDraftRepository
+    publications: PostgresPublicationRepository
+    drafting: DraftingService
+    events: NewsroomEventHandler
+    statuses: PostgresBroadcastStatuses
+    feedback: PostgresFeedbackLog
+    anna: Account
+    ben: Account
+
+    async def write(self) -> NoticeDraft:
+        content = msgspec.structs.replace(CONTENT, expires_at=system_clock() + timedelta(days=1))
+        return await self.drafting.create(self.anna, content)
+
+    async def publish(self) -> NoticeDraft:
+        draft = await self.write()
+        return await self.drafting.publish(self.anna, draft.id, 1)
+
+    async def find_publication(self, draft: NoticeDraft) -> Any:
+        found = await self.publications.find_newest(draft.id)
+        assert found is not None
+        return found
+
+    async def tell(self, message: Message, at: datetime, event_id: str | None = None) -> None:
+        body = encode(message, event_id=event_id or uuid4().hex, source="/kreisfunk/tests", time=at)
+        assert await self.events.handle(body) == Done()
+
+    async def fetch(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
+        return [tuple(row) for row in await self.database.fetch(query, *arguments)]
+
+
+async def add_account(owner: asyncpg.Connection, name: str) -> Account:
+    account = Account(
+        id=uuid4(),
+        login=f"{name}-{uuid4().hex[:6]}",
+        name=name,
+        person=uuid4(),
+        roles=frozenset({Role.EDITOR, Role.APPROVER}),
+    )
+    await owner.execute(
+        "insert into newsroom.account (id, login, name, person, roles) values ($1, $2, $3, $4, $5)",
+        *(account.id, account.login, account.name, account.person, ["editor", "approver"]),
+    )
+    return account
+
+
+def build_drafting(drafts: PostgresDraftRepository, rules: ApprovalRules) -> DraftingService:
+    assessor = DraftAssessor(
+        drafts=drafts,
+        notices=ScriptedNoticesApi(forecast=FORECAST),
+        rules=rules,
+        configuration=COUNTY,
+        system=SYSTEM,
+        clock=system_clock,
+        make_id=uuid4,
+    )
+    return DraftingService(
+        drafts=drafts, assessor=assessor, clock=system_clock, make_id=uuid4, handed_over=lambda: None
+    )
+
+
+@asynccontextmanager
+async def open_store(database: FreshDatabase) -> AsyncIterator[Store]:
+    owner = await asyncpg.connect(database.url)
+    try:
+        async with open_database(database.build_role_url(ROLE), password=None, name="test", size=10) as opened:
+            drafts = PostgresDraftRepository(opened)
+            # At any hour, so that a test at night is no other.
+            rules = msgspec.structs.replace(ROUTINE, night_begins=ROUTINE.night_ends)
+            yield Store(
+                database=opened,
+                drafts=drafts,
+                publications=PostgresPublicationRepository(opened),
+                drafting=build_drafting(drafts, rules),
+                events=NewsroomEventHandler(records=PostgresEventRecords(opened, SOURCE)),
+                statuses=PostgresBroadcastStatuses(opened),
+                feedback=PostgresFeedbackLog(opened),
+                anna=await add_account(owner, "anna"),
+                ben=await add_account(owner, "ben"),
+            )
+    finally:
+        await owner.close()

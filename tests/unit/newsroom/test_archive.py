@@ -1,0 +1,108 @@
+"""What the public archive shows: states, selections, revisions and codes."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.newsroom.domain.archive import (
+    Archive,
+    ArchiveSelection,
+    EntryState,
+    derive_code,
+    format_code,
+    normalize_code,
+)
+from tests.unit.newsroom.archive_factories import NOW, build_entry
+
+PUBLICATION = UUID("01990000-0000-7000-8000-000000000001")
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, EntryState.CURRENT),
+        ({"expires_at": NOW}, EntryState.EXPIRED),
+        ({"replaced_by": "00000000"}, EntryState.REPLACED),
+        ({"withdrawn_at": NOW}, EntryState.WITHDRAWN),
+        ({"withdrawn_at": NOW, "replaced_by": "00000000", "expires_at": NOW}, EntryState.WITHDRAWN),
+    ],
+)
+def test_an_entry_says_whether_it_stands(changes: dict[str, object], state: EntryState) -> None:
+    assert build_entry(**changes).get_state(NOW) is state
+
+
+@pytest.mark.parametrize(
+    ("selection", "matches"),
+    [
+        (ArchiveSelection(), True),
+        (ArchiveSelection(topic="baustellen"), True),
+        (ArchiveSelection(topic="veranstaltungen"), False),
+        (ArchiveSelection(municipality="Worpswede"), True),
+        (ArchiveSelection(municipality="Lilienthal"), False),
+        (ArchiveSelection(topic="veranstaltungen", municipality="Worpswede"), False),
+    ],
+)
+def test_entries_are_chosen_by_topic_and_municipality(selection: ArchiveSelection, matches: bool) -> None:
+    assert selection.contains(build_entry(municipalities=("Worpswede", "Grasberg"))) is matches
+
+
+def test_a_notice_for_the_whole_county_concerns_each_municipality() -> None:
+    assert ArchiveSelection(municipality="Lilienthal").contains(build_entry())
+
+
+def test_the_newest_comes_first_and_each_notice_once() -> None:
+    first = build_entry(code="00000001", replaced_by="00000002")
+    second = build_entry(code="00000002", revision=2, published_at=first.published_at + timedelta(minutes=5))
+    other = build_entry(code="00000003", notice="other", published_at=first.published_at + timedelta(minutes=1))
+    archive = Archive([first, second, other], NOW)
+    assert archive.select(ArchiveSelection()) == [second, other]
+    assert archive.find_newest(first) == second
+    assert {archive.get_origin(first), archive.get_origin(second)} == {first.code}
+    assert archive.find("00000001") == first
+    assert archive.find("00000009") is None
+
+
+def test_revisions_that_replace_each_other_end_somewhere() -> None:
+    first = build_entry(code="00000001", replaced_by="00000002")
+    second = build_entry(code="00000002", replaced_by="00000001")
+    assert Archive([first, second], NOW).find_newest(first) == second
+
+
+def test_it_changes_when_the_first_notice_expires() -> None:
+    soon, later = NOW + timedelta(hours=1), NOW + timedelta(days=1)
+    entries = [
+        build_entry(code="00000001", expires_at=later),
+        build_entry(code="00000002", expires_at=soon),
+        build_entry(code="00000003", expires_at=NOW - timedelta(days=1)),
+        build_entry(code="00000004", expires_at=NOW + timedelta(minutes=1), withdrawn_at=NOW),
+    ]
+    assert Archive(entries, NOW).changes_at == soon
+    assert Archive(entries, later).changes_at is None
+    assert Archive(entries, NOW).count_current() == {"baustellen": 2}
+
+
+def test_a_code_is_always_the_same_and_never_two() -> None:
+    assert derive_code(PUBLICATION) == derive_code(PUBLICATION)
+    codes = [derive_code(uuid4()) for _ in range(1000)]
+    assert len(set(codes)) == len(codes)
+    assert all(normalize_code(code) == code and format_code(code).replace("-", "") == code for code in codes)
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("K7M2-Q9TX", "K7M2Q9TX"),
+        (" k7m2 q9tx ", "K7M2Q9TX"),
+        ("K7M2–Q9TX", "K7M2Q9TX"),
+        ("Oil0-o1i1", "01100111"),
+        ("K7M2-Q9T", None),
+        ("K7M2-Q9TXX", None),
+        ("K7M2-Q9TÜ", None),
+        ("U7M2-Q9TX", None),
+        ("", None),
+        ("' or 1=1", None),
+    ],
+)
+def test_a_code_is_understood_however_it_is_typed(typed: str, code: str | None) -> None:
+    assert normalize_code(typed) == code

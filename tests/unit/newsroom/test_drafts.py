@@ -1,0 +1,194 @@
+"""Drafts: versions that nobody overwrites, states that end, and what is begun from a published notice."""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from services.newsroom.domain.accounts import Account, NotPermitted
+from services.newsroom.domain.approval import ApprovalRules
+from services.newsroom.domain.drafts import (
+    OPEN_STATES,
+    DraftAct,
+    DraftConflict,
+    DraftKind,
+    DraftRefused,
+    DraftState,
+    advance_state,
+)
+from services.newsroom.ports import DraftNotFound
+from tests.unit.newsroom.test_approval import ROUTINE
+from tests.unit.newsroom.writing_harness import ANNA, BEN, CLEO, CONTENT, OTTO, PressOffice, build_office
+
+OTHER = msgspec.structs.replace(CONTENT, text="Bis Freitag.")
+BY_EDITORS = [act for act in DraftAct if act is not DraftAct.REJECT]
+
+
+@pytest.mark.parametrize("state", [state for state in DraftState if state not in OPEN_STATES])
+@pytest.mark.parametrize("act", BY_EDITORS)
+def test_what_is_published_or_discarded_is_not_touched_again(state: DraftState, act: DraftAct) -> None:
+    with pytest.raises(DraftRefused):
+        advance_state(state, act)
+
+
+@pytest.mark.parametrize("state", OPEN_STATES)
+def test_any_edit_takes_back_what_was_said_of_the_earlier_version(state: DraftState) -> None:
+    assert advance_state(state, DraftAct.SAVE) is DraftState.DRAFT
+
+
+Act = Callable[[PressOffice, UUID], Awaitable[object]]
+ACTS: dict[str, Act] = {
+    "save": lambda office, draft: office.drafting.save(ANNA, draft, 1, OTHER),
+    "submit": lambda office, draft: office.drafting.submit(ANNA, draft, 1),
+    "approve": lambda office, draft: office.drafting.approve(BEN, draft, 1),
+    "return": lambda office, draft: office.drafting.send_back(BEN, draft, 1, "Bitte kürzer."),
+    "publish": lambda office, draft: office.drafting.publish(ANNA, draft, 1),
+    "emergency": lambda office, draft: office.drafting.publish_emergency(ANNA, draft, 1, "Bombenfund"),
+    "discard": lambda office, draft: office.drafting.discard(ANNA, draft, 1),
+}
+
+
+@pytest.mark.parametrize("name", ACTS)
+async def test_nobody_acts_on_a_version_that_they_have_not_seen(name: str) -> None:
+    office = build_office(msgspec.structs.replace(ROUTINE, emergency=True))
+    draft = await office.drafting.create(ANNA, CONTENT)
+    await office.drafting.save(BEN, draft.id, 1, msgspec.structs.replace(CONTENT, urgent=True))
+    with pytest.raises(DraftConflict):
+        await ACTS[name](office, draft.id)
+    assert (await office.drafts.find(draft.id)).content.urgent
+
+
+async def test_what_is_saved_twice_is_one_version_and_no_conflict() -> None:
+    office = build_office(ROUTINE)
+    draft = await office.drafting.create(ANNA, CONTENT)
+    await office.drafting.save(ANNA, draft.id, 1, OTHER)
+    assert (await office.drafting.save(ANNA, draft.id, 1, OTHER)).version == 2
+
+
+@pytest.mark.parametrize("name", ACTS)
+async def test_an_act_on_a_draft_that_does_not_exist(name: str) -> None:
+    office = build_office(ApprovalRules(emergency=True))
+    with pytest.raises(DraftNotFound):
+        await ACTS[name](office, UUID(int=7))
+
+
+@pytest.mark.parametrize(
+    ("account", "forbidden"),
+    [
+        (CLEO, ("save", "submit", "emergency", "discard")),
+        (OTTO, ("save", "submit", "approve", "return", "publish", "emergency", "discard")),
+    ],
+)
+async def test_rights_are_checked_where_the_act_is(account: Account, forbidden: tuple[str, ...]) -> None:
+    office = build_office(msgspec.structs.replace(ROUTINE, emergency=True))
+    draft = await office.drafting.create(ANNA, CONTENT)
+    drafting = office.drafting
+    acts: dict[str, Callable[[], Awaitable[object]]] = {
+        "save": lambda: drafting.save(account, draft.id, 1, OTHER),
+        "submit": lambda: drafting.submit(account, draft.id, 1),
+        "approve": lambda: drafting.approve(account, draft.id, 1),
+        "return": lambda: drafting.send_back(account, draft.id, 1, "Bitte kürzer."),
+        "publish": lambda: drafting.publish(account, draft.id, 1),
+        "emergency": lambda: drafting.publish_emergency(account, draft.id, 1, "Bombenfund"),
+        "discard": lambda: drafting.discard(account, draft.id, 1),
+    }
+    for name in forbidden:
+        with pytest.raises(NotPermitted):
+            await acts[name]()
+    assert await office.drafts.find(draft.id) == draft
+
+
+async def test_every_version_is_kept() -> None:
+    office = build_office()
+    draft = await office.drafting.create(ANNA, CONTENT)
+    await office.drafting.save(BEN, draft.id, 1, OTHER)
+    versions = await office.drafts.list_versions(draft.id)
+    assert [(each.version, each.content, each.author.name) for each in versions] == [
+        (2, OTHER, "Ben"),
+        (1, CONTENT, "Anna"),
+    ]
+
+
+async def test_nobody_discards_for_another() -> None:
+    office = build_office()
+    draft = await office.drafting.create(ANNA, CONTENT)
+    with pytest.raises(DraftRefused, match="Nur Anna"):
+        await office.drafting.discard(BEN, draft.id, 1)
+    assert (await office.drafting.discard(ANNA, draft.id, 1)).state is DraftState.DISCARDED
+
+
+async def test_what_breaks_a_rule_is_neither_submitted_nor_published() -> None:
+    office = build_office(ROUTINE)
+    draft = await office.drafting.create(ANNA, msgspec.structs.replace(CONTENT, text=""))
+    for act in (office.drafting.submit, office.drafting.publish):
+        with pytest.raises(DraftRefused, match="Fehler"):
+            await act(ANNA, draft.id, 1)
+
+
+async def publish(office: PressOffice) -> UUID:
+    draft = await office.drafting.create(ANNA, CONTENT)
+    await office.drafting.publish(ANNA, draft.id, 1)
+    return draft.id
+
+
+async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
+    office = build_office(ROUTINE)
+    first = await publish(office)
+    second, third = [await office.drafting.correct(BEN, first) for _ in range(2)]
+    for draft in (second, third):
+        await office.drafting.publish(BEN, draft.id, 1)
+    assert second.kind is DraftKind.UPDATE
+    events = [each.event for each in office.drafts.published]
+    assert len({event["subject"] for event in events}) == 1
+    assert [event["data"].get("revision") for event in events] == [None, 2, 3]
+    assert len({event["id"] for event in events}) == 3
+
+
+async def test_a_follow_up_names_the_notice_that_it_follows() -> None:
+    office = build_office(ROUTINE)
+    first = await publish(office)
+    office.drafts.audience = 10
+    draft = await office.drafting.follow_up(BEN, first)
+    content = msgspec.structs.replace(CONTENT, headline="K 9 wieder frei")
+    await office.drafting.save(BEN, draft.id, 1, content)
+    await office.drafting.publish(BEN, draft.id, 2)
+    before, after = [each.event for each in office.drafts.published]
+    assert after["data"]["follows"] == before["subject"] != after["subject"]
+
+
+async def test_a_withdrawal_goes_out_at_once_and_by_one_person() -> None:
+    office = build_office(ROUTINE)
+    first = await publish(office)
+    withdrawal = await office.drafting.withdraw(BEN, first, "Fällt aus.")
+    assert withdrawal.state is DraftState.PUBLISHED
+    before, after = [each.event for each in office.drafts.published]
+    assert after["type"] == "de.kreisfunk.notice.withdrawn.v1"
+    assert (after["subject"], after["data"]) == (before["subject"], {"reason": "Fällt aus."})
+    assert office.handed_over == 2
+
+
+async def test_only_what_is_published_is_corrected_followed_or_withdrawn() -> None:
+    office = build_office(ROUTINE)
+    draft = await office.drafting.create(ANNA, CONTENT)
+    for begin in (office.drafting.correct, office.drafting.follow_up):
+        with pytest.raises(DraftRefused, match="nicht veröffentlicht"):
+            await begin(ANNA, draft.id)
+    with pytest.raises(DraftRefused, match="nicht veröffentlicht"):
+        await office.drafting.withdraw(ANNA, draft.id, "Fällt aus.")
+
+
+async def test_a_copy_has_the_words_but_neither_times_nor_decisions() -> None:
+    office = build_office(ROUTINE)
+    first = await publish(office)
+    copy = await office.drafting.copy(BEN, first)
+    assert copy.content == msgspec.structs.replace(CONTENT, expires_at=None)
+    assert (copy.state, copy.created_by.name, copy.kind) == (DraftState.DRAFT, "Ben", DraftKind.NOTICE)
+
+
+async def test_the_published_text_ends_with_its_code() -> None:
+    office = build_office(ROUTINE)
+    await publish(office)
+    (publication,) = office.drafts.published
+    assert publication.event["data"]["text"].startswith(f"{CONTENT.text} Prüfcode: ")
+    assert publication.event["expirytime"] == "2026-11-26T11:00:00Z"

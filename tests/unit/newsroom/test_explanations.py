@@ -1,0 +1,134 @@
+"""Everything that the rules can say of a draft is said in German."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.ingress.notices.validation import NOT_CHECKED
+from services.newsroom.domain.explanations import explain_blocker, explain_duration, explain_problem
+from services.subscriptions.domain.notice_commands import TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE
+from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
+from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
+from shared.contracts.events import Problem
+from shared.notices.fingerprint import ID_REUSED
+from shared.notices.validate import validate_event
+from tests.unit.newsroom.writing_harness import COUNTY, NOON, SYSTEM
+
+UNTRANSLATED = ("Bitte prüfen (", "Hinweis der Technik")
+RIGHT: dict[str, Any] = {"topic": "strassensperrungen", "headline": "K 9 gesperrt", "text": "Bis Freitag."}
+WRONG: tuple[dict[str, Any], ...] = (
+    {"topic": ""},
+    {"topic": "lottozahlen"},
+    {"headline": ""},
+    {"headline": "x" * 121},
+    {"headline": " \u200b "},
+    {"text": "x" * 801},
+    {"text": "eins\nzwei"},
+    {"text": "eins\u202ezwei"},
+    {"text": "weit     weg"},
+    {"text": "{{1}}"},
+    {"text": "Mehr auf example.org"},
+    {"text": "x" * 790, "headline": "y" * 120},
+    {"link": "http://www.landkreis-osterholz.de"},
+    {"link": "https://example.org/a"},
+    {"link": "https://user@www.landkreis-osterholz.de/a"},
+    {"link": "https://[::1/a"},
+    {"link": "https://www.landkreis-osterholz.de/" + "x" * 200},
+    {"picture": "https://example.org/a.png"},
+    {"municipalities": ["Bremen"]},
+    {"municipalities": ["Grasberg"], "topic": "stellen"},
+    {"scheduled_at": (NOON - timedelta(hours=1)).isoformat()},
+    {"scheduled_at": (NOON + timedelta(days=2)).isoformat()},
+    {"follows": "n-1"},
+)
+EXPIRIES: tuple[str | None, ...] = (
+    None,
+    (NOON - timedelta(hours=1)).isoformat(),
+    (NOON + timedelta(days=400)).isoformat(),
+)
+
+
+def validate(data: dict[str, Any], expirytime: str | None) -> tuple[Problem, ...]:
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": SYSTEM.sources[0],
+        "type": "de.kreisfunk.notice.published.v1",
+        "subject": "n-1",
+        "datacontenttype": "application/json",
+        "data": data,
+        **({"expirytime": expirytime} if expirytime else {}),
+    }
+    return validate_event(msgspec.json.encode(event), SYSTEM, COUNTY, NOON)
+
+
+def list_problems() -> Iterator[Problem]:
+    soon = (NOON + timedelta(days=1)).isoformat()
+    assert validate(RIGHT, soon) == ()
+    for change in WRONG:
+        found = validate({**RIGHT, **change}, soon)
+        assert found, change
+        yield from found
+    for expiry in EXPIRIES:
+        yield from validate(RIGHT, expiry)
+    quotas: dict[Quota, datetime | None] = dict.fromkeys(list_quotas(SYSTEM, urgent=True), NOON)
+    yield from find_quota_problems(quotas)
+    yield from find_quota_problems(dict.fromkeys(quotas, None))
+    yield from (TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE, ID_REUSED)
+    yield Problem(field="subject", problem="was withdrawn; publish under another one")
+    yield Problem(field="subject", problem="was published before, in revision 2; send an update")
+    yield Problem(field="revision", problem="was published with other content; count it up")
+    yield Problem(field="follows", problem="is no notice that was accepted from this source")
+    yield Problem(field="topic", problem="must be that of the notice which it follows")
+
+
+@pytest.mark.parametrize("problem", list(list_problems()), ids=lambda each: f"{each.field}: {each.problem[:40]}")
+def test_every_problem_is_explained(problem: Problem) -> None:
+    german = explain_problem(problem)
+    assert not german.startswith(UNTRANSLATED)
+    assert german.endswith(".")
+    assert "{0}" not in german
+
+
+def test_a_problem_nobody_knows_is_shown_as_it_is() -> None:
+    assert explain_problem(Problem(field="x", problem="is odd")) == "Bitte prüfen (is odd)."
+
+
+def test_figures_and_moments_are_kept() -> None:
+    quota = next(find_quota_problems(dict.fromkeys(list_quotas(SYSTEM, urgent=False)[:1], NOON)))
+    assert explain_problem(quota) == (
+        "In einer Stunde sind 30 Meldungen möglich; die nächste ab 25. November 2026, 13:00 Uhr."
+    )
+
+
+@pytest.mark.parametrize(
+    "blocker",
+    [
+        "nobody has subscribed to this",
+        "nobody will get it: it expires before the permitted hours begin at 2026-11-26T08:00:00+01:00",
+        "outside the permitted hours until 2026-11-26T08:00:00+01:00",
+        "not everybody will get it: it takes about 400 s at today's rate, and expires before",
+        NOTHING_WITHDRAWN,
+        NOT_CHECKED,
+    ],
+)
+def test_every_blocker_is_explained(blocker: str) -> None:
+    german = explain_blocker(blocker)
+    assert not german.startswith(UNTRANSLATED)
+    assert "2026-11-26T" not in german
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "wenige Sekunden"),
+        (12, "etwa 12 Sekunden"),
+        (600, "etwa 10 Minuten"),
+        (7_200, "etwa 2 Stunden"),
+    ],
+)
+def test_durations_have_a_unit_that_suits(seconds: int, words: str) -> None:
+    assert explain_duration(seconds) == words

@@ -1,0 +1,60 @@
+"""The account of a broadcast adds up, whatever has been counted so far."""
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.dispatcher.domain.states import DeliveryState
+from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, list_account
+from tests.unit.newsroom.writing_harness import NOON
+
+STATES = st.dictionaries(st.sampled_from([state.value for state in DeliveryState]), st.integers(0, 1_000))
+
+
+@given(STATES, st.integers(0, 10_000))
+def test_everybody_is_in_one_line(states: dict[str, int], more: int) -> None:
+    audience = sum(states.values()) + more
+    status = BroadcastStatus(id=UUID(int=1), audience=audience, states=states)
+    assert sum(line.count for line in list_account(status)) == audience
+    assert status.done + status.waiting == audience
+    assert 0 <= status.percent <= 100
+    assert (status.percent == 100) <= (status.waiting == 0)
+
+
+@given(STATES)
+def test_without_an_audience_what_is_counted_is_shown(states: dict[str, int]) -> None:
+    status = BroadcastStatus(id=UUID(int=1), states=states)
+    assert sum(line.count for line in list_account(status)) == sum(states.values())
+
+
+@pytest.mark.parametrize("state", DeliveryState)
+def test_every_state_has_a_german_name(state: DeliveryState) -> None:
+    (line,) = list_account(BroadcastStatus(id=UUID(int=1), audience=1, states={state.value: 1}))
+    assert line.name != "anderes"
+    assert line.explanation
+
+
+def test_a_state_of_a_later_version_is_counted_all_the_same() -> None:
+    (line,) = list_account(BroadcastStatus(id=UUID(int=1), audience=3, states={"teleported": 3}))
+    assert (line.name, line.count) == ("anderes", 3)
+
+
+def test_phases_follow_what_is_known() -> None:
+    known = BroadcastStatus(id=UUID(int=1))
+    assert known.phase is BroadcastPhase.PLANNED
+    assert BroadcastStatus(id=UUID(int=1), started_at=NOON).phase is BroadcastPhase.SENDING
+    assert BroadcastStatus(id=UUID(int=1), started_at=NOON, finished_at=NOON).phase is BroadcastPhase.FINISHED
+    assert BroadcastStatus(id=UUID(int=1), cancelled_at=NOON).phase is BroadcastPhase.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("states", "phase"),
+    [({"cancelled": 1, "read": 9}, BroadcastPhase.CANCELLED), ({"read": 10}, BroadcastPhase.FINISHED)],
+)
+def test_a_notice_that_everybody_had_before_it_was_replaced_is_finished(
+    states: dict[str, int], phase: BroadcastPhase
+) -> None:
+    status = BroadcastStatus(id=UUID(int=1), audience=10, states=states, finished_at=NOON, cancelled_at=NOON)
+    assert status.phase is phase

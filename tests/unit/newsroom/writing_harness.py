@@ -1,0 +1,199 @@
+"""Drafts in memory, a notices API that says what it is told to, and people of a press office."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from deploy.paths import CONFIG
+from services.newsroom.domain.accounts import Account, Role
+from services.newsroom.domain.approval import ApprovalRules
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.drafts import DraftContent, DraftState, DraftVersion, NoticeDraft
+from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PublicationState, PublishAnswer
+from services.newsroom.handlers.assessing import DraftAssessor
+from services.newsroom.handlers.drafting import DraftingService
+from services.newsroom.ports import DecideDraft, DraftNotFound, NoticesApiAway
+from shared.notices.config import read_configuration
+from shared.notices.configuration import Configuration
+from shared.notices.systems import System
+
+NOON = datetime(2026, 11, 25, 11, tzinfo=UTC)
+_NAMES = UUID(int=1)
+COUNTY = read_configuration(Path(CONFIG / "county.toml"), Configuration)
+SYSTEM = System(name="redaktion", sources=("/landkreis/redaktion",), topics=tuple(sorted(COUNTY.topic_ids)))
+CONTENT = DraftContent(
+    topic="strassensperrungen",
+    headline="K 9 gesperrt",
+    text="Die Umleitung ist ausgeschildert.",
+    expires_at=NOON + timedelta(days=1),
+)
+FORECAST = NoticeForecast(audience=10, costs={"utility": "0.46"}, duration_seconds=1)
+
+
+def make_account(login: str, *roles: Role, person: str | None = None) -> Account:
+    """`person` is the human, whose other accounts have the same one."""
+    return Account(
+        id=uuid5(_NAMES, login),
+        login=login,
+        name=login.capitalize(),
+        person=uuid5(_NAMES, f"person {person or login}"),
+        roles=frozenset(roles),
+    )
+
+
+ANNA = make_account("anna", Role.EDITOR, Role.APPROVER)
+ANNA_AGAIN = make_account("anna-oidc", Role.EDITOR, Role.APPROVER, person="anna")
+BEN = make_account("ben", Role.EDITOR, Role.APPROVER)
+CLEO = make_account("cleo", Role.APPROVER)
+OTTO = make_account("otto", Role.OPERATOR, Role.LEAD)
+
+
+@dataclass
+class DraftsInMemory:
+    """Implementation of ports.DraftRepository; `acts` is the audit log, `published` the outbox."""
+
+    drafts: dict[UUID, NoticeDraft] = field(default_factory=dict)
+    versions: dict[UUID, list[DraftVersion]] = field(default_factory=dict)
+    acts: list[Act] = field(default_factory=list)
+    published: list[NoticePublication] = field(default_factory=list)
+    audience: int | None = None
+
+    async def create(self, draft: NoticeDraft, act: Act) -> None:
+        self.drafts[draft.id] = draft
+        self.versions[draft.id] = [draft.newest]
+        self.acts.append(act)
+
+    async def find(self, draft: UUID) -> NoticeDraft:
+        if draft not in self.drafts:
+            raise DraftNotFound
+        found = self.drafts[draft]
+        revisions = [each.revision for each in self.published if self.drafts[each.draft].subject == found.subject]
+        return replace(found, revision=max(revisions, default=0))
+
+    async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
+        before = await self.find(draft)
+        change = decide(before)
+        if change is None:
+            return before
+        after = replace(
+            before,
+            state=change.state,
+            changed_at=change.at,
+            newest=change.version or before.newest,
+            emergency=change.emergency or before.emergency,
+            decisions=(*before.decisions, change.decision) if change.decision else before.decisions,
+        )
+        self.drafts[draft] = after
+        self.acts.append(change.act)
+        if change.version:
+            self.versions[draft].append(change.version)
+        if change.publication:
+            self.published.append(change.publication)
+        return after
+
+    async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
+        return [draft for draft in self.drafts.values() if draft.state in states][:limit]
+
+    async def list_unreviewed(self) -> Sequence[NoticeDraft]:
+        return [draft for draft in self.drafts.values() if draft.emergency]
+
+    async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
+        return self.versions[draft][::-1]
+
+    async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
+        return []
+
+    async def find_audience(self, source: str, notice: str) -> int | None:
+        return self.audience
+
+
+@dataclass
+class ScriptedNoticesApi:
+    """Implementation of ports.NoticesApi; each of `answers` is one to a publication, None for none at all."""
+
+    forecast: NoticeForecast | None = FORECAST
+    answers: list[PublishAnswer | None] = field(default_factory=list)
+    published: list[Mapping[str, Any]] = field(default_factory=list)
+
+    async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
+        self.published.append(event)
+        answer = self.answers.pop(0)
+        if answer is None:
+            raise NoticesApiAway("nobody answers")
+        return answer
+
+    async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
+        if self.forecast is None:
+            raise NoticesApiAway("nobody answers")
+        return self.forecast
+
+
+@dataclass
+class PressOffice:
+    """A press office; `now` is its clock."""
+
+    drafts: DraftsInMemory
+    notices: ScriptedNoticesApi
+    drafting: DraftingService
+    now: datetime = NOON
+    handed_over: int = 0
+
+
+def build_office(rules: ApprovalRules | None = None) -> PressOffice:
+    """Without rules, everything needs two."""
+    drafts, notices = DraftsInMemory(), ScriptedNoticesApi()
+    numbers = iter(range(1, 1_000_000))
+    office: PressOffice
+
+    def make_id() -> UUID:
+        return uuid5(_NAMES, f"id {next(numbers)}")
+
+    def count() -> None:
+        office.handed_over += 1
+
+    assessor = DraftAssessor(
+        drafts=drafts,
+        notices=notices,
+        rules=rules or ApprovalRules(),
+        configuration=COUNTY,
+        system=SYSTEM,
+        clock=lambda: office.now,
+        make_id=make_id,
+    )
+    drafting = DraftingService(
+        drafts=drafts, assessor=assessor, clock=lambda: office.now, make_id=make_id, handed_over=count
+    )
+    office = PressOffice(drafts=drafts, notices=notices, drafting=drafting)
+    return office
+
+
+@dataclass
+class PublicationsInMemory:
+    """Implementation of ports.PublicationRepository."""
+
+    waiting: list[NoticePublication] = field(default_factory=list)
+    answers: dict[UUID, PublicationState] = field(default_factory=dict)
+    next_at: dict[UUID, datetime] = field(default_factory=dict)
+
+    async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
+        return [
+            each for each in self.waiting if each.id not in self.answers and self.next_at.get(each.id, NOON) <= now
+        ][:limit]
+
+    async def find_newest(self, draft: UUID) -> NoticePublication | None:
+        return next((each for each in self.waiting if each.draft == draft), None)
+
+    async def find_draft(self, broadcast: UUID) -> UUID | None:
+        return None
+
+    async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
+        self.answers[publication] = answer.state
+
+    async def record_failure(self, publication: UUID, next_at: datetime) -> None:
+        self.next_at[publication] = next_at
+        self.waiting = [
+            replace(each, tries=each.tries + 1) if each.id == publication else each for each in self.waiting
+        ]
