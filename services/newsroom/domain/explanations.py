@@ -50,7 +50,7 @@ _PROBLEMS = _compile_table(
         r"^municipalities: only for": "Gemeinden lassen sich bei diesem Thema nicht auswählen.",
         r"^municipalities: .*unknown": "Eine der Gemeinden ist nicht bekannt.",
         r"length >= 1|is blank|is missing": "Bitte füllen Sie dieses Feld aus.",
-        r"length <= (\d+)": "Höchstens {0} Zeichen sind möglich.",
+        r"at most (\d+) characters": "Höchstens {0} Zeichen sind möglich.",
         r"line break or a tab": "WhatsApp erlaubt hier keinen Zeilenumbruch und keinen Tabulator.",
         r"control characters": "Der Text enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu.",
         r"more than 4 spaces": "WhatsApp erlaubt höchstens vier Leerzeichen hintereinander.",

@@ -19,6 +19,7 @@ from playwright.async_api import Page, expect
 
 from deploy.local.stack import Stack, run_stack
 from simulator.client import SimulatorClient, open_simulator_client
+from tests.contract_recorder.follower import follow_stack
 from tests.e2e.browser.newsroom.colleague import Colleague
 from tests.e2e.browser.newsroom.inspection import DESKTOP, SCREENSHOTS, Inspector
 from tests.e2e.dialogue.harness import CitizenPhone, open_dialogue_harness
@@ -40,7 +41,8 @@ async def county() -> AsyncIterator[Stack]:
     """The whole system, empty, as `make up` starts it."""
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
-        async with run_stack(Path(name) / "county", newsrooms=1, messages_per_second=80) as stack:
+        folder = Path(name) / "county"
+        async with follow_stack(folder), run_stack(folder, newsrooms=1, messages_per_second=80) as stack:
             yield stack
 
 
