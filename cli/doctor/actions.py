@@ -25,6 +25,7 @@ def examine(
     *,
     business_account: str | None,
     ingress_url: str | None,
+    other_ready_urls: tuple[str, ...],
     county: Path,
     templates: Path,
     as_json: bool,
@@ -35,6 +36,7 @@ def examine(
         found,
         business_account=business_account or found.business_account,
         ingress_url=ingress_url or found.ingress_url,
+        other_ready_urls=other_ready_urls,
         county_file=county,
         templates_file=templates,
     )

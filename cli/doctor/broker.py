@@ -50,7 +50,7 @@ def check_dead_letters(inventory: Inventory) -> DoctorProblem | None:
     kept = [f"{inventory.waiting[name]} in {name}" for name in list_operator_queues() if inventory.waiting.get(name)]
     if not kept:
         return None
-    advice = "Read the header `reason` of each in RabbitMQ's management, mend the cause, then move or delete them."
+    advice = 'What each is and how to settle it: operators\' guide, "Dead letters and quarantine".'
     return DoctorProblem(_format_names(kept), advice)
 
 

@@ -5,6 +5,7 @@ from functools import partial
 
 import msgspec
 from pydantic_settings import BaseSettings
+from yarl import URL
 
 from cli.doctor import broker, database, http_checks
 from cli.doctor.findings import Check, DoctorProblem
@@ -133,7 +134,8 @@ def _build_probe_checks(installation: Installation, known: KnownSettings) -> Ite
             name: f"http://{_resolve_host(found.internal_host)}:{found.internal_port}/readyz"
             for name, found in services.items()
         }
-    for name, url in urls.items():
+    others = {URL(url).authority: url for url in installation.other_ready_urls}
+    for name, url in (*urls.items(), *others.items()):
         yield Check(f"{name} is ready", partial(http_checks.check_ready, url))
 
 

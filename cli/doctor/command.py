@@ -19,6 +19,9 @@ def doctor(
         str | None, typer.Option(envvar="KREISFUNK_WABA_ID", help="Id of the WhatsApp Business account.")
     ] = None,
     ingress_url: Annotated[str | None, typer.Option(help="Where the webhook is reached from outside.")] = None,
+    ready_url: Annotated[
+        list[str] | None, typer.Option(help="/readyz of another process that has to be ready; may be repeated.")
+    ] = None,
     county: Annotated[
         Path, typer.Option(envvar="KREISFUNK_COUNTY_FILE", help="The county's file.", show_default=DEFAULT_COUNTY)
     ] = ROOT / DEFAULT_COUNTY,
@@ -41,6 +44,7 @@ def doctor(
         service,
         business_account=business_account,
         ingress_url=ingress_url,
+        other_ready_urls=tuple(ready_url or ()),
         county=county,
         templates=templates,
         as_json=json,

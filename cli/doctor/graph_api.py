@@ -1,6 +1,7 @@
 """Checks of Meta's Graph API: the token, and whether each topic's template exists with our parameters."""
 
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,11 @@ MEDIA = ("IMAGE", "VIDEO", "DOCUMENT")
 TEMPLATE_FIELDS = "name,language,status,parameter_format,components"
 MAX_TEMPLATES = "100"
 _PARAMETER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_AUTHORIZATION_ADVICE = "Make a new system user token with whatsapp_business_messaging and set KREISFUNK_GRAPH_TOKEN."
+_AUTHORIZATION_ADVICE = (
+    "Make a new system user token with whatsapp_business_messaging and whatsapp_business_management, and set "
+    "KREISFUNK_GRAPH_TOKEN."
+)
+_WAY_ADVICE = '(operators\' guide, "The way to Meta").'
 
 
 class ComponentDefinition(Struct):
@@ -127,11 +132,28 @@ class GraphClient:
             async with aiohttp.ClientSession() as session, session.get(url, params=query, headers=headers) as answer:
                 body = await answer.read()
         except aiohttp.ClientError as error:
-            advice = "Check KREISFUNK_GRAPH_URL and the way out to the internet."
-            raise GraphRefusal(DoctorProblem(f"cannot be reached: {type(error).__name__}", advice)) from None
+            raise GraphRefusal(explain_connection_error(error)) from None
         if answer.status != 200:
             raise GraphRefusal(explain_refusal(answer.status, _parse_code(body)))
         return body
+
+
+def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
+    """Return the problem behind a request to Meta that got no answer."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return DoctorProblem("its name is not found", "Check KREISFUNK_GRAPH_URL and this machine's DNS.")
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
+            advice = (
+                "Check KREISFUNK_GRAPH_URL; a CA of one's own has to be named (operators' guide, \"The way to Meta\")."
+            )
+            return DoctorProblem(f"its certificate is not trusted: {cause.verify_message}", f"{advice} {_WAY_ADVICE}")
+        case aiohttp.ClientConnectorError():
+            reason = type(error.os_error).__name__
+        case _:
+            reason = type(error).__name__
+    advice = 'Check KREISFUNK_GRAPH_URL and the way out to the internet (operators\' guide, "The way to Meta").'
+    return DoctorProblem(f"cannot be reached: {reason}", advice)
 
 
 def explain_refusal(status: int, code: int | None) -> DoctorProblem:

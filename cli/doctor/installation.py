@@ -24,12 +24,14 @@ DATABASE_URL = f"{PREFIX}DATABASE_URL"
 class Installation:
     """An installation; `processes` has the environment of each kind of process found.
 
-    `ingress_url` and `ready_urls` None: derive them from the processes' settings.
+    `ingress_url` and `ready_urls` None: derive them from the processes' settings. `other_ready_urls` are probes of
+    processes whose environment is not known here.
     """
 
     processes: Mapping[str, Environment] = field(repr=False)
     ingress_url: str | None = None
     ready_urls: Mapping[str, str] | None = None
+    other_ready_urls: tuple[str, ...] = ()
     business_account: str | None = None
     county_file: Path = CONFIG / "county.toml"
     templates_file: Path = CONFIG / "templates.json"

@@ -164,8 +164,14 @@ def _format_text(numbers: list[SendingLimits], waiting: list[dict[str, Any]]) ->
         return "No dispatcher has run here yet."
     rows = [(row["lane"], row["deliveries"], explain_wait(row["waits_for"])) for row in waiting]
     unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits.unreachable]
-    waits = format_table(("lane", "waiting", "for"), rows) if rows else "nothing waits"
+    waits = format_table(("lane", "waiting", "for"), rows) if rows else _explain_empty(numbers)
     return "\n\n".join((*map(_format_limits, numbers), *unreachable, waits))
+
+
+def _explain_empty(numbers: Sequence[SendingLimits]) -> str:
+    """Return why no delivery waits: a dispatcher that sends nothing takes nothing from the broker either."""
+    held = any(limits.paused_reason or limits.unreachable for limits in numbers)
+    return "nothing waits in the ledger; what has come in since waits at the broker" if held else "nothing waits"
 
 
 def _format_limits(limits: SendingLimits) -> str:

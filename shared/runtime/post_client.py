@@ -117,7 +117,7 @@ class PostClient:
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 connection = await self._connect()
         except (OSError, TimeoutError) as error:
-            raise ConnectError(type(error).__name__) from None
+            raise ConnectError(_explain(error)) from None
         if not connection.is_free():
             raise ConnectError("closed at once")
         if time.monotonic() - started > self._late_seconds:
@@ -138,6 +138,17 @@ class PostClient:
             connected.close()
             raise
         return connection
+
+
+def _explain(error: Exception) -> str:
+    """Return the error's name, and the cause if an operator needs it to mend the way to the receiver."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"{type(error).__name__}: {error.verify_message}"
+        case socket.gaierror():
+            return f"{type(error).__name__}: {error.strerror}"
+        case _:
+            return type(error).__name__
 
 
 class _Connection(asyncio.Protocol):

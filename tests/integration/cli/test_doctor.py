@@ -1,6 +1,6 @@
 """`kreisfunk doctor` on a whole running system, well and with one thing wrong at a time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -8,12 +8,14 @@ import aio_pika
 import pytest
 
 from cli.doctor.process_kinds import PROCESS_KINDS
+from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack, run_stack
 from deploy.paths import CONFIG
 from shared.amqp import topology
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.integration.cli.commands import CommandResult, run_kreisfunk
 from tests.integration.cli.stack_operator import StackOperator, build_operator
+from tests.own_ca import create_own_ca, run_tls_server
 from tests.servers import Servers, build_database_url, run_as_superuser, wait_for
 
 
@@ -107,6 +109,35 @@ async def test_a_wrong_token_is_found(operator: StackOperator) -> None:
     assert found["Graph API token"] == "Meta does not accept the token"
 
 
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("https://nowhere.invalid", "its name is not found"),
+        (f"http://{LOOPBACK}:1", "cannot be reached: ConnectionRefusedError"),
+    ],
+)
+async def test_why_meta_is_not_reached_is_told(operator: StackOperator, url: str, what: str) -> None:
+    assert await look_at_meta(operator, url) == what
+
+
+async def test_a_certificate_that_nobody_trusts_is_told_until_its_ca_is_named(
+    operator: StackOperator, tmp_path: Path
+) -> None:
+    ca = create_own_ca(tmp_path)
+    async with run_tls_server(ca) as url:
+        untrusted = await look_at_meta(operator, url)
+        trusted = await look_at_meta(operator, url, {"SSL_CERT_FILE": str(ca.authority)})
+    assert untrusted == "its certificate is not trusted: unable to get local issuer certificate"
+    assert trusted == "Meta answers with another number"
+
+
+async def look_at_meta(operator: StackOperator, url: str, more: Mapping[str, str] | None = None) -> str:
+    """What the doctor says of the token, with something else in Meta's place."""
+    environment = {**operator.build_environment("dispatcher"), "KREISFUNK_GRAPH_URL": url, **(more or {})}
+    ended = await run_kreisfunk("doctor", "--json", "--service", "dispatcher", environment=environment)
+    return problems(ended)["Graph API token"]
+
+
 async def test_a_template_that_is_not_at_meta_is_found(operator: StackOperator, tmp_path: Path) -> None:
     county = tmp_path / "county.toml"
     county.write_text((CONFIG / "county.toml").read_text().replace("kreisfunk_stellen_v1", "kreisfunk_stellen_v2"))
@@ -184,6 +215,19 @@ async def test_a_service_that_is_down_is_found(operator: StackOperator, stack: S
     finally:
         await stack.supervisor.start_one("ingress-1")
     assert set(found) == {"webhook refuses unsigned", "ingress is ready"}
+
+
+async def test_a_process_of_another_kind_that_is_down_is_found_if_its_probe_is_named(
+    operator: StackOperator, stack: Stack
+) -> None:
+    probe = stack.metrics_urls["subscriptions-1"].replace("/metrics", "/readyz")
+    assert problems(await look(operator, "dispatcher", "--ready-url", probe)) == {}
+    await stack.supervisor.stop_one("subscriptions-1")
+    try:
+        found = problems(await look(operator, "dispatcher", "--ready-url", probe))
+    finally:
+        await stack.supervisor.start_one("subscriptions-1")
+    assert set(found) == {f"{urlsplit(probe).netloc} is ready"}
 
 
 async def test_another_server_on_the_webhooks_address_is_found(operator: StackOperator, stack: Stack) -> None:

@@ -136,8 +136,10 @@ async def test_limits_say_why_everybody_waits(
     slowed = (await run(environment, "sending")).output
     assert "slowed down by Meta" in slowed
     assert "paused by Meta" in slowed
+    assert slowed.endswith("\nnothing waits\n")
     held = await run(environment, "sending", "pause", "--reason", "Wartung")
     assert (held.status, held.output) == (0, "paused: Wartung\n")
+    assert "waits at the broker" in (await run(environment, "sending")).output
     (number,) = (await run(environment, "sending", "--json")).json["numbers"]
     assert (number["rate_permitted"], number["paused_reason"], number["paused_by_operator"]) == (0, "Wartung", True)
     assert (await run(environment, "sending", "resume")).status == 0

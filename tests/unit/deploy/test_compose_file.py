@@ -68,6 +68,14 @@ def test_everything_of_ours_that_runs_is_scraped(service: str) -> None:
     assert set(SERVICES[service]["networks"]) & set(SERVICES["prometheus"]["networks"])
 
 
+def test_doctor_asks_everything_of_ours_that_always_runs_whether_it_is_ready() -> None:
+    asked = {url for option in SERVICES["doctor"]["entrypoint"] if (url := option.partition("--ready-url=")[2])}
+    environment = read_environment("doctor")
+    asked.add(f"http://{environment['KREISFUNK_INTERNAL_HOST']}:{environment['KREISFUNK_INTERNAL_PORT']}/readyz")
+    always = {name for name in RUNNING if "profiles" not in SERVICES[name]}
+    assert asked == {f"http://{name}:{read_environment(name)['KREISFUNK_INTERNAL_PORT']}/readyz" for name in always}
+
+
 @pytest.mark.parametrize(
     "service", [name for name, service in SERVICES.items() if service.get("image") != OURS or "build" in service]
 )

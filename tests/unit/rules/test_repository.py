@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.rules.planting import PYPROJECT, REPOSITORY
-from tests.unit.rules.repository import PACKAGES, format_path, list_python_files, list_tracked_files, measure_functions
+from tests.unit.rules.repository import (
+    PACKAGES,
+    format_path,
+    list_docstrings,
+    list_python_files,
+    list_tracked_files,
+    measure_functions,
+)
 
 MAX_MODULE = 350
 MAX_FUNCTION = 45
@@ -63,6 +70,15 @@ def test_no_function_is_too_long() -> None:
         for name, length in measure_functions(path)
     }
     assert {name: length for name, length in lengths.items() if length > MAX_FUNCTION} == {}
+
+
+def test_no_docstring_says_a_line_twice() -> None:
+    lines = [
+        (path, [line for line in docstring.splitlines() if line])
+        for path in list_python_files()
+        for docstring in list_docstrings(path)
+    ]
+    assert {format_path(path) for path, said in lines if len(set(said)) < len(said)} == set()
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from shared.runtime.post_client import (
     PostClient,
     WithheldError,
 )
+from tests.own_ca import create_own_ca, run_tls_server
 
 HEADERS = {"Authorization": "Bearer secret", "Content-Type": "application/json"}
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
@@ -208,7 +210,7 @@ async def test_a_connection_that_the_server_ends_or_that_is_old_is_not_used(monk
 
 @pytest.mark.parametrize(
     ("url", "reason"),
-    [("http://nowhere.invalid/", "gaierror"), (f"http://{LOOPBACK}:1/", "ConnectionRefusedError")],
+    [("http://nowhere.invalid/", r"gaierror: \w+"), (f"http://{LOOPBACK}:1/", "ConnectionRefusedError")],
 )
 async def test_without_a_connection_nothing_was_written_and_the_cause_is_named(url: str, reason: str) -> None:
     with pytest.raises(ConnectError, match=reason):
@@ -224,3 +226,14 @@ async def test_who_speaks_no_tls_is_not_reached() -> None:
         url = f"https://{LOOPBACK}:{listening.sockets[0].getsockname()[1]}/"
         with pytest.raises(ConnectError, match="SSL"):
             await post(PostClient(url, headers=HEADERS, late_seconds=1))
+
+
+async def test_a_ca_of_the_county_is_trusted_once_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the operators' guide says."""
+    ca = create_own_ca(tmp_path)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    async with run_tls_server(ca) as url:
+        with pytest.raises(ConnectError, match="SSLCertVerificationError: unable to get local issuer"):
+            await post(PostClient(url, headers=HEADERS, late_seconds=PATIENT_SECONDS))
+        monkeypatch.setenv("SSL_CERT_FILE", str(ca.authority))
+        assert (await post(PostClient(url, headers=HEADERS, late_seconds=PATIENT_SECONDS))).body == b"{}"

@@ -1,0 +1,51 @@
+"""The commands of the operators' guide that change files of keys, with a `docker` that runs them on a folder."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.keys.key_files import add_key
+from deploy.secrets import create_secrets
+from shared.encryption import KeyRing
+from tools.docs.generate import OPERATORS
+
+DOCKER = """#!/bin/sh
+for script; do :; done
+eval "$(printf %s "$script" | sed "s#/secrets/#$SECRETS/#g")"
+"""
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    folder = tmp_path / "secrets"
+    create_secrets(folder)
+    return folder
+
+
+def run_from_guide(words: str, secrets: Path) -> None:
+    """Run the one command of the guide that has these words."""
+    (command,) = re.findall(rf"^ +(docker compose run .*{words}.*)$", OPERATORS.read_text(), re.MULTILINE)
+    docker = secrets.parent / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o700)
+    environment = {"PATH": f"{docker.parent}:/usr/bin:/bin", "SECRETS": str(secrets)}
+    subprocess.run(["sh", "-euc", command], env=environment, check=True)
+
+
+def read_rings(secrets: Path, name: str) -> dict[str, list[int]]:
+    return {path.parent.name: sorted(KeyRing.parse(path.read_text()).keys) for path in secrets.rglob(name)}
+
+
+def test_only_the_newest_key_stays_and_a_repetition_changes_nothing(secrets: Path) -> None:
+    add_key(secrets)
+    for _ in range(2):
+        run_from_guide("sed -i.*kreisfunk_encryption_keys", secrets)
+        rings = read_rings(secrets, "kreisfunk_encryption_keys")
+        assert rings == {"ingress": [2], "dispatcher": [2], "rotation": [2], "quarantine": [2]}
+
+
+def test_subscriptions_get_a_second_key(secrets: Path) -> None:
+    run_from_guide("> kreisfunk_dead_letter_keys", secrets)
+    assert read_rings(secrets, "kreisfunk_dead_letter_keys") == {"subscriptions": [1, 2]}
