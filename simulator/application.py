@@ -97,6 +97,7 @@ def _build_graph_routes(parts: SimulatorParts) -> GraphRoutes:
         notifier=parts.notifier,
         phones=parts.phones,
         messages_per_second=settings.messages_per_second,
+        pair_interval_seconds=settings.pair_interval_seconds,
         own_number=settings.display_phone_number,
     )
     messages = MessagesRoute(

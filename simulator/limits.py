@@ -31,23 +31,20 @@ class SlidingWindow:
 
 
 class Burst(Struct, frozen=True, gc=False):
-    """Messages to one person that began together; each of them uses up six seconds of that person's quota."""
+    """Messages to one person that began together."""
 
     started: float
     size: int
 
-    @property
-    def repaid_at(self) -> float:
-        return self.started + self.size * PAIR_INTERVAL_SECONDS
 
-
-def extend_burst(burst: Burst | None, now: float) -> Burst | None:
+def extend_burst(burst: Burst | None, now: float, interval: float = PAIR_INTERVAL_SECONDS) -> Burst | None:
     """Return the burst after one more message at `now`, or None if the person may not get one yet.
 
-    Up to 45 messages within six seconds borrow from the future quota; the next has to wait until all are repaid.
+    Each message uses up `interval` seconds of the person's quota. Up to 45 messages within that time borrow from the
+    future quota; the next has to wait until all are repaid.
     """
-    if burst is None or now >= burst.repaid_at:
+    if burst is None or now >= burst.started + burst.size * interval:
         return Burst(now, 1)
-    if now - burst.started < PAIR_INTERVAL_SECONDS and burst.size < MAX_PAIR_BURST:
+    if now - burst.started < interval and burst.size < MAX_PAIR_BURST:
         return Burst(burst.started, burst.size + 1)
     return None

@@ -7,6 +7,8 @@ from typing import Annotated, TypeVar
 from pydantic import Field, FilePath, HttpUrl, SecretStr, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from simulator.limits import PAIR_INTERVAL_SECONDS
+
 PREFIX = "SIMULATOR_"
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 # This host, and the name of the simulator's service in docker compose.
@@ -41,6 +43,9 @@ class Settings(BaseSettings):
     listen_host: str = Field("127.0.0.1", description="address to listen on")
     listen_port: int = Field(8090, ge=0, le=65535, description="port to listen on")
     messages_per_second: int = Field(80, ge=1, le=100_000, description="the number's throughput")
+    pair_interval_seconds: float = Field(
+        PAIR_INTERVAL_SECONDS, ge=0, le=60, description="what each message uses up of a person's quota; 0: no limit"
+    )
     webhook_concurrency: int = Field(8, ge=1, le=256, description="webhooks posted at the same time")
     webhook_batch: int = Field(1000, ge=1, le=1000, description="most updates in one webhook")
     webhook_linger_seconds: float = Field(0.05, ge=0, le=5, description="wait for company before posting")

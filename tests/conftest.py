@@ -6,16 +6,38 @@ from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no types
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.databases import FreshDatabase, create_database, create_template
 from tests.servers import Servers, create_vhost, run_servers
 
+SHARING = ("tests/e2e/dialogue/", "tests/e2e/steering/")
+
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 
-# A machine that is busy is no failure.
-settings.register_profile("patient", deadline=None)
+# A machine that is busy is no failure. `KREISFUNK_TEST_EXAMPLES=1000 make test` tries more than usual.
+settings.register_profile("patient", deadline=None, max_examples=int(os.environ.get("KREISFUNK_TEST_EXAMPLES", "50")))
 settings.load_profile("patient")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put unit tests last: what is long has begun by then, and no worker goes on alone at the end."""
+    items.sort(key=lambda item: "unit" in item.path.parts)
+
+
+class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # of no type
+    """Gives a whole file to one process, and all files that share a system to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        own = str(super()._split_scope(nodeid))
+        return next((folder for folder in SHARING if nodeid.startswith(folder)), own)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether:
+    return FilesTogether(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,13 @@ from tests.contract_recorder.tracing import trace_from_the_start
 LASTING_VHOST = "broker-away"
 # How long a test waits for what comes in the end, on a machine that does ten other things: no bound of ours.
 WAIT_TIMEOUT_SECONDS = 60.0
+MIN_POLL_INTERVAL_SECONDS, MAX_POLL_INTERVAL_SECONDS = 0.01, 0.2
+# Processes are killed in tests, machines are not.
+NO_POWER_FAILURES = (
+    "alter system set fsync = off",
+    "alter system set full_page_writes = off",
+    "select pg_reload_conf()",
+)
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 
 Step = Callable[[], Awaitable[None]]
@@ -88,13 +95,15 @@ async def run_own_servers() -> AsyncIterator[Servers]:
                 run_postgres(folder / "postgres", secrets.token_hex(16)),
                 run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), _say),
             )
-            yield Servers(
+            servers = Servers(
                 database_url=postgres.url,
                 broker_url=rabbitmq.url,
                 broker_api_url=rabbitmq.api_url,
                 stop_broker=rabbitmq.stop,
                 start_broker=rabbitmq.start,
             )
+            await run_as_superuser(servers, *NO_POWER_FAILURES)
+            yield servers
 
 
 def _say(step: str) -> None:
@@ -166,7 +175,9 @@ async def is_broker_ready(servers: Servers) -> bool:
 
 
 async def wait_for(condition: Callable[[], Awaitable[bool]], seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
-    """Polls until it holds; a TimeoutError is the failure of the test."""
+    """Polls until it holds; a TimeoutError is the failure of the test. What takes longer is looked at less often."""
+    pause = MIN_POLL_INTERVAL_SECONDS
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 (what is waited for happens in another process)
-            await asyncio.sleep(0.02)
+        while not await condition():
+            await asyncio.sleep(pause)
+            pause = min(MAX_POLL_INTERVAL_SECONDS, 1.1 * pause)

@@ -68,6 +68,7 @@ class MessageAcceptor:
     notifier: Notifier
     phones: Phones
     messages_per_second: int
+    pair_interval_seconds: float
     own_number: str
     serials: Serials = field(default_factory=Serials)
 
@@ -110,7 +111,7 @@ class MessageAcceptor:
     def _pass_limits(self, citizen: Citizen, now: float) -> None:
         if self.message_log.accepted_window.count(now) >= self.messages_per_second:
             raise GraphError(130429, "Cloud API message throughput has been reached.")
-        burst = extend_burst(citizen.burst, now)
+        burst = extend_burst(citizen.burst, now, self.pair_interval_seconds)
         if burst is None:
             raise GraphError(131056, "Too many messages to this recipient in a short time.")
         citizen.burst = burst

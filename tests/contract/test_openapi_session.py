@@ -10,8 +10,8 @@ import pytest
 from aiohttp import ClientSession, web
 
 from tests.contract.openapi_session import NotDescribedError, trace_contract
-from tests.contract_recorder.coverage import SEEN, build_answer_place
-from tests.integration.notices.api import BATCH, STRUCTURED, data, event
+from tests.contract_recorder.coverage import SEEN
+from tests.integration.notices.api import STRUCTURED, data, event
 
 RECEIPT = {"id": "1", "source": "/a", "event": "/events/0", "notice": "n"}
 PROGRESS = {**RECEIPT, "state": "received", "changed_at": "2026-01-01T00:00:00Z"}
@@ -63,16 +63,6 @@ async def door(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoticesApi]
     await runner.cleanup()
 
 
-async def test_what_is_described_passes_and_is_counted(door: FakeNoticesApi) -> None:
-    await door.publish(event(data=data()))
-    door.will(answer={"events": [RECEIPT, RECEIPT]})
-    await door.publish([event(data=data()), event(data=data())], BATCH)
-    assert SEEN.counts == {build_answer_place("publish", 202): 2}
-    door.will(status=422, media="application/problem+json", answer=PROBLEM)
-    await door.publish({"anything": "may be refused"})
-    await door.ask("GET", "/nowhere")
-
-
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
@@ -97,14 +87,6 @@ async def test_what_is_accepted_must_be_described(door: FakeNoticesApi) -> None:
         await door.publish(event(data=data()), "text/plain")
 
 
-async def test_binary_mode_is_the_same_event(door: FakeNoticesApi) -> None:
-    content = event(data=data())
-    headers = {f"ce-{name}": str(value) for name, value in content.items() if name != "data"}
-    await door.publish(content["data"], "application/json", **headers)
-    with pytest.raises(NotDescribedError, match="accepted, but"):
-        await door.publish({}, "application/json", **headers)
-
-
 async def test_each_message_of_a_stream_is_looked_at(door: FakeNoticesApi) -> None:
     lines = f"id: 1\nevent: received\ndata: {json.dumps(PROGRESS)}\n\n"
     door.will(status=200, media="text/event-stream", answer=lines)
@@ -112,9 +94,3 @@ async def test_each_message_of_a_stream_is_looked_at(door: FakeNoticesApi) -> No
     door.will(answer=lines.replace('"received"', '"lost"'))
     with pytest.raises(NotDescribedError, match="lost"):
         await door.ask("GET", FOLLOWED)
-
-
-async def test_a_refusal_outside_the_document_is_a_problem_too(door: FakeNoticesApi) -> None:
-    door.will(status=405, answer="<html>", media="text/html")
-    with pytest.raises(NotDescribedError, match="is text/html"):
-        await door.ask("PUT", "/notices")

@@ -10,14 +10,21 @@ import pytest
 from deploy.local.stack import Stack, run_stack
 from tests.contract_recorder.recorder import record_contracts
 from tests.e2e.dialogue.harness import DialogueHarness, open_dialogue_harness
+from tests.e2e.steering.harness import UNLIMITED
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stack() -> AsyncIterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
         async with (
-            run_stack(Path(name) / "town", subscriptions=2, ingresses=2, messages_per_second=200) as stack,
+            run_stack(
+                Path(name) / "town",
+                subscriptions=2,
+                ingresses=2,
+                messages_per_second=200,
+                settings={"simulator": UNLIMITED},
+            ) as stack,
             record_contracts(stack.broker_url, stack.broker_api_url),
         ):
             yield stack

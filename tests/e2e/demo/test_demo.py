@@ -48,24 +48,8 @@ def problems(found: dict[str, float]) -> list[str]:
     return [name for name, right in holds.items() if not right]
 
 
-@pytest.mark.alone
-@pytest.mark.timeout(240)
-async def test_the_demo_is_right_while_processes_are_killed_and_a_second_time(folder: Path) -> None:
-    status, output, progress = await play(folder / "demo", "--kill")
-    assert status == 0, progress
-    assert problems(figures(output)) == []
-    for name in ("dispatcher-1", "subscriptions-1"):
-        assert f"{name} ended with status -9, starting it again" in progress
-    assert list_processes(folder) == []
-
-    status, output, progress = await play(folder / "demo")
-    assert status == 0, progress
-    assert problems(figures(output)) == []
-    assert list_processes(folder) == []
-
-
-async def test_a_demo_that_is_interrupted_leaves_nothing(folder: Path) -> None:
-    async with run_command("demo", "--folder", str(folder / "interrupted")) as process, asyncio.timeout(120):
+async def interrupt_once_it_has_begun(folder: Path) -> None:
+    async with run_command("demo", "--folder", str(folder)) as process, asyncio.timeout(120):
         assert process.stderr is not None
         while b'send "Start"' not in (line := await process.stderr.readline()):
             assert line, "it ended before it began"
@@ -73,4 +57,16 @@ async def test_a_demo_that_is_interrupted_leaves_nothing(folder: Path) -> None:
         output, _ = await process.communicate()
     assert process.returncode not in (0, None)
     assert b"demo: ok" not in output
+
+
+@pytest.mark.timeout(240)
+async def test_the_demo_is_right_while_processes_are_killed_also_after_an_interrupted_one(folder: Path) -> None:
+    await interrupt_once_it_has_begun(folder / "demo")
+    assert list_processes(folder) == []
+
+    status, output, progress = await play(folder / "demo", "--kill")
+    assert status == 0, progress
+    assert problems(figures(output)) == []
+    for name in ("dispatcher-1", "subscriptions-1"):
+        assert f"{name} ended with status -9, starting it again" in progress
     assert list_processes(folder) == []

@@ -22,8 +22,6 @@ from shared.encryption import BlindIndexKey
 from tests.servers import wait_for
 
 SOURCE = "/landkreis-osterholz/pressestelle"
-# Meta makes a person who has just got several messages wait, six seconds for each; then the dispatcher tries in steps.
-WAIT_TIMEOUT_SECONDS = 120.0
 
 _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
 
@@ -59,7 +57,7 @@ class DialogueHarness:
 
     async def wait_until_answered(self, acts: int) -> None:
         """Returns once this many acts since the beginning of the test were decided, and their answers sent."""
-        await wait_for(lambda: self._is_answered(acts), WAIT_TIMEOUT_SECONDS)
+        await wait_for(lambda: self._is_answered(acts))
 
     async def _is_answered(self, acts: int) -> bool:
         rows = await self.database.fetch(
@@ -97,7 +95,7 @@ class DialogueHarness:
                 body, user_id="pressestelle", content_type=CONTENT_TYPE, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
             )
             await exchange.publish(message, NoticePublished.KEY)
-        await wait_for(lambda: self._is_sent(subject), WAIT_TIMEOUT_SECONDS)
+        await wait_for(lambda: self._is_sent(subject))
 
     @property
     def _press_url(self) -> str:
@@ -113,7 +111,7 @@ class DialogueHarness:
         return await self._is_sent_to("source = $1", row["id"], row["audience"])
 
     async def wait_until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        await wait_for(condition, WAIT_TIMEOUT_SECONDS)
+        await wait_for(condition)
 
     def compute_index(self, kind: str, value: str) -> bytes:
         """The keyed hash of an address, as the ingress makes it."""

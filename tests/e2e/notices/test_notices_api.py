@@ -1,40 +1,189 @@
-"""From a POST to the telephones, and back to who posted; the simulator's account is the judge."""
+"""From every way in to the telephones, and back to who published; the simulator's account is the judge.
+
+What may not be sent is rejected with the field named, and no telephone hears of it.
+"""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
-import aio_pika
 import pytest
 from aiohttp import ClientSession
 
+from deploy.paths import CONFIG
 from deploy.secrets import NOTICES_API_TOKEN
 from tests.contract.openapi_session import trace_contract
+from tests.contract_recorder.recorder import ContractRecorder
+from tests.e2e.notices.publish_paths import (
+    Event,
+    PublishCommand,
+    PublishOptionsCommand,
+    PublishOutcome,
+    check_over_http,
+    publish_over_amqp,
+    publish_over_http,
+    read_secret,
+)
 from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, run_steering_harness
 from tests.integration.cli.commands import run_in_process
-from tests.integration.notices.api import STRUCTURED, data, event
-from tests.servers import build_login_url, wait_for
+from tests.integration.notices.api import PUBLISHED, STRUCTURED, UPDATED, WITHDRAWN, data, event, soon
+from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(300)
+
+ALL_TOPICS = 'topics = ["veranstaltungen", "stellen", "baustellen", "strassensperrungen"]'
+MARK = "Darf niemand lesen"
+PICTURE = "//www.landkreis-osterholz.de/bild.png"
+
+# Each is right but for one thing; the headline marks it, unless it is the headline that is wrong.
+WRONG: Mapping[str, tuple[str, Callable[[], Event]]] = MappingProxyType(
+    {
+        "source of another system": ("source", lambda: notice(source="/landkreis-osterholz/internetseite")),
+        "source of nobody": ("source", lambda: notice(source="/somewhere/else")),
+        "topic of others": ("topic", lambda: notice(topic="stellen")),
+        "topic that there is not": ("topic", lambda: notice(topic="lottozahlen")),
+        "expired": ("expirytime", lambda: notice(expirytime=soon(-1))),
+        "expired just now": ("expirytime", lambda: notice(expirytime=soon(-0.0001))),
+        "scheduled in the past": ("scheduled_at", lambda: notice(scheduled_at=soon(-1))),
+        "scheduled after its end": ("scheduled_at", lambda: notice(scheduled_at=soon(13))),
+        "line break": ("text", lambda: notice(text="Erste Zeile.\nZweite Zeile.")),
+        "carriage return": ("text", lambda: notice(text="Erste Zeile.\rZweite Zeile.")),
+        "line separator": ("text", lambda: notice(text="Erste Zeile.\u2028Zweite Zeile.")),
+        "tab": ("text", lambda: notice(text="Spalte\tSpalte")),
+        "five spaces": ("text", lambda: notice(text="Weit     weg.")),
+        "placeholder": ("text", lambda: notice(text="Für {{1}}.")),
+        "blank": ("text", lambda: notice(text=" \u200b ")),
+        "too long": ("text", lambda: notice(text="x" * 801)),
+        "too long together": ("text", lambda: notice(text="x" * 800, headline=f"{MARK} {'y' * 80}")),
+        "address of others": ("text", lambda: notice(text="Mehr unter https://example.org/karte.")),
+        "domain of others": ("text", lambda: notice(text="Mehr unter example.org")),
+        "headline with a domain of others": ("headline", lambda: notice(headline="Jetzt auf bit.ly/2x", text=MARK)),
+        "headline with a tab": ("headline", lambda: notice(headline="K 9\tgesperrt", text=MARK)),
+        "headline with a line break": ("headline", lambda: notice(headline="K 9\ngesperrt", text=MARK)),
+        "headline too long": ("headline", lambda: notice(headline="x" * 121, text=MARK)),
+        "picture over http": ("picture", lambda: notice(picture=f"http:{PICTURE}")),
+        "picture over ftp": ("picture", lambda: notice(picture=f"ftp:{PICTURE}")),
+        "picture of others": ("picture", lambda: notice(picture="https://example.org/bild.png")),
+    }
+)
+WAYS: Mapping[str, Callable[[SteeringHarness, Event], Awaitable[PublishOutcome]]] = MappingProxyType(
+    {
+        "amqp": publish_over_amqp,
+        "http": publish_over_http,
+        "http check": check_over_http,
+        "publish a file": PublishCommand(),
+        "publish a file over http": PublishCommand(http=True),
+        "publish options": PublishOptionsCommand(),
+        "publish options over http": PublishOptionsCommand(http=True),
+        "publish --check": PublishCommand(words=("--check",)),
+        "publish --check over http": PublishCommand(words=("--check",), http=True),
+    }
+)
+
+# These put it on the broker as it is; the others look at it first.
+UNCHECKED = ("amqp", "publish options")
+FOREIGN = pytest.mark.foreign_messages("to see each of them rejected")
+
+
+def notice(*, source: str | None = None, expirytime: str | None = None, **content: str) -> Event:
+    envelope = {name: value for name, value in {"source": source, "expirytime": expirytime}.items() if value}
+    return event(data=data(**{"headline": f"{MARK} {uuid4().hex[:8]}", **content}), **envelope)
+
+
+def build_right(text: str) -> Event:
+    return event(data=data(text=text), subject=f"richtig-{uuid4().hex[:8]}")
 
 
 @pytest.fixture(scope="module")
 async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
-    async with run_steering_harness(tmp_path_factory.mktemp("town")) as running:
+    """A county whose press office may not publish about jobs. Nobody gets what is wrong, or anything twice."""
+    county = tmp_path_factory.mktemp("county") / "county.toml"
+    usual = (CONFIG / "county.toml").read_text()
+    county.write_text(usual.replace(ALL_TOPICS, ALL_TOPICS.replace(' "stellen",', ""), 1))
+    async with run_steering_harness(tmp_path_factory.mktemp("town"), county=county) as running:
         yield running
+        await nobody_gets_it(running)
+
+
+@pytest.fixture(scope="module")
+async def tap(town: SteeringHarness) -> ContractRecorder:
+    return town.tap
+
+
+@pytest.mark.parametrize("way", [pytest.param(way, marks=FOREIGN if way in UNCHECKED else ()) for way in WAYS])
+async def test_each_wrong_notice_is_rejected_by_its_field_and_nobody_gets_it(town: SteeringHarness, way: str) -> None:
+    found = {name: (await WAYS[way](town, make())).fields for name, (_, make) in WRONG.items()}
+    assert found == {name: {field} for name, (field, _) in WRONG.items()}
+    await nobody_got_it(town)
+
+
+async def nobody_gets_it(town: SteeringHarness) -> None:
+    """A notice that was published later has reached everybody: what was to come before it would be there."""
+    await town.publish("Das Letzte.")
+    await town.wait_for_accepted("Das Letzte.", CITIZENS)
+    await nobody_got_it(town)
+    got = Counter((message.text, message.citizen) for message in await town.simulator.fetch_outbound())
+    assert {pair: count for pair, count in got.items() if count > 1} == {}
+
+
+async def nobody_got_it(town: SteeringHarness) -> None:
+    """Meta has none of it, nor waits any."""
+    assert [message.text for message in await town.simulator.fetch_outbound() if MARK in message.text] == []
+    broadcasts = (await town.run_kreisfunk("broadcasts", "list", "--number", "1000"))["broadcasts"]
+    assert {broadcast["topic"] for broadcast in broadcasts} <= {"strassensperrungen"}
+    assert [broadcast for broadcast in broadcasts if broadcast["notice"].startswith("sperrung-")] == []
+
+
+EVERY_WAY = ("amqp", "http", "publish a file", "publish a file over http")
+
+
+@pytest.mark.parametrize("first", ["amqp", "http"])
+async def test_the_same_event_by_every_way_twice_is_sent_once(town: SteeringHarness, first: str) -> None:
+    words = f"Einmal, zuerst so: {first}."
+    same = build_right(words)
+    for way in (first, *EVERY_WAY, *EVERY_WAY):
+        told = await WAYS[way](town, same)
+        assert told.accepted, told.everything
+    await town.wait_for_accepted(words, CITIZENS)
+
+
+async def test_the_same_id_with_other_words_is_rejected_by_every_way(town: SteeringHarness) -> None:
+    right = build_right("Das Erste.")
+    assert (await publish_over_http(town, right)).accepted
+    for way in EVERY_WAY:
+        told = await WAYS[way](town, {**right, "data": data(headline=f"{MARK} {way}")})
+        assert told.fields == {"id"}, way
+    await nobody_got_it(town)
+    await town.wait_for_accepted("Das Erste.", CITIZENS)
+
+
+@FOREIGN
+async def test_what_another_system_forges_in_our_name_is_rejected_and_changes_nothing(town: SteeringHarness) -> None:
+    right = build_right("Das Echte.")
+    forgeries = [
+        {**right, "data": data(headline=f"{MARK} zuerst")},
+        {**right, "id": uuid4().hex, "type": PUBLISHED, "data": data(headline=f"{MARK} noch einmal")},
+        {**right, "id": uuid4().hex, "type": UPDATED, "data": data(headline=f"{MARK} anders", revision=2)},
+        {**right, "id": uuid4().hex, "type": WITHDRAWN, "data": {"reason": MARK}, "expirytime": None},
+    ]
+    for forgery in forgeries:
+        assert (await publish_over_amqp(town, forgery, login="feeds")).fields == {"source"}
+        assert (await publish_over_http(town, right)).accepted
+    await town.wait_for_accepted("Das Echte.", CITIZENS)
+    assert (await publish_over_http(town, right)).accepted
+    await nobody_got_it(town)
 
 
 @pytest.fixture
 async def client(town: SteeringHarness) -> AsyncIterator[ClientSession]:
-    token = secret(town, NOTICES_API_TOKEN)
+    token = read_secret(town, NOTICES_API_TOKEN)
     headers, tracing = {"Authorization": f"Bearer {token}"}, [trace_contract(town.stack.notices_api_url)]
     async with ClientSession(town.stack.notices_api_url, headers=headers, trace_configs=tracing) as session:
         yield session
-
-
-def secret(town: SteeringHarness, file: str) -> str:
-    return (town.stack.folder / "secrets" / file).read_text().strip()
 
 
 async def post(client: ClientSession, sent: Mapping[str, object], media: str = STRUCTURED, **headers: str) -> str:
@@ -53,41 +202,11 @@ async def post(client: ClientSession, sent: Mapping[str, object], media: str = S
     return str(answer["location"])
 
 
-async def told(client: ClientSession, location: str) -> list[dict[str, Any]]:
+async def follow(client: ClientSession, location: str) -> list[dict[str, Any]]:
     """Everything that is told until the last."""
     async with client.get(location, headers={"Accept": "text/event-stream"}) as response:
         text = await response.text()
     return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
-
-
-async def over_amqp(town: SteeringHarness, sent: Mapping[str, object]) -> None:
-    password = secret(town, "pressestelle/kreisfunk_broker_password")
-    async with await aio_pika.connect(build_login_url(town.stack.broker_url, "pressestelle", password)) as connection:
-        channel = await connection.channel()
-        exchange = await channel.get_exchange("municipal.events", ensure=False)
-        message = aio_pika.Message(
-            json.dumps(sent).encode(),
-            content_type=STRUCTURED,
-            user_id="pressestelle",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        )
-        await exchange.publish(message, "notice.published")
-
-
-async def test_the_same_event_by_both_doors_is_sent_once_and_can_be_followed(
-    town: SteeringHarness, client: ClientSession
-) -> None:
-    sent = event(data=data(text="Über beide Wege."))
-    locations = {await post(client, sent), await post(client, sent)}
-    await over_amqp(town, sent)
-    assert len(locations) == 1
-    steps = await told(client, locations.pop())
-    assert steps[-1]["state"] == "finished"
-    assert steps[-1]["audience"] == CITIZENS
-    await town.wait_for_accepted("Über beide Wege.", CITIZENS)
-    await post(client, sent)
-    await town.wait_until_settled(steps[-1]["broadcast"])
-    assert has_everybody_once(await town.list_accepted("Über beide Wege."))
 
 
 async def test_plain_json_with_one_key_is_sent_once_whoever_is_killed(
@@ -97,7 +216,7 @@ async def test_plain_json_with_one_key_is_sent_once_whoever_is_killed(
     first = await post(client, sent, "application/json", **{"Idempotency-Key": "k"})
     town.stack.supervisor.kill("notices-1")
     assert await post_patiently(client, sent) == first
-    steps = await told(client, first)
+    steps = await follow(client, first)
     assert steps[-1]["state"] == "finished"
     assert has_everybody_once(await town.list_accepted("Mit einem Schlüssel."))
 
@@ -119,7 +238,7 @@ async def post_patiently(client: ClientSession, sent: Mapping[str, object]) -> s
 
 async def test_what_ended_long_ago_can_be_watched_again_by_both_doors(town: SteeringHarness) -> None:
     """Over AMQP it is said again; `--watch` has nothing to wait for."""
-    content = event(data=data(text="Schon vorbei."))
+    content = build_right("Schon vorbei.")
     await watch(town, content)
     for way in ((), ("--url", town.stack.notices_api_url)):
         steps = await watch(town, content, *way)
@@ -141,18 +260,18 @@ async def test_a_token_made_by_command_works_until_it_is_revoked(town: SteeringH
     made = (await run_in_process("tokens", "create", "pressestelle", *where, environment={})).json
     headers = {"Authorization": f"Bearer {made['token']}"}
     async with ClientSession(town.stack.notices_api_url, headers=headers) as client:
-        await post(client, event(data=data(text="Mit neuem Token.")))
+        await post(client, build_right("Mit neuem Token."))
         assert (await run_in_process("tokens", "revoke", made["id"], *where, environment={})).status == 0
         async with client.post("/notices", data="{}", headers={"Content-Type": STRUCTURED}) as response:
             assert response.status == 401
 
 
 async def test_no_log_holds_a_token_or_a_text(town: SteeringHarness, client: ClientSession) -> None:
-    await post(client, event(data=data(text="Streng vertraulich.")))
+    await post(client, build_right("Streng vertraulich."))
     await town.wait_for_accepted("Streng vertraulich.", CITIZENS)
     logs = all_logs(town.stack.folder / "logs")
     assert "tokens_read" in logs
-    assert not [word for word in (secret(town, NOTICES_API_TOKEN), "vertraulich") if word in logs]
+    assert not [word for word in (read_secret(town, NOTICES_API_TOKEN), "vertraulich") if word in logs]
 
 
 def all_logs(folder: Path) -> str:

@@ -1,1 +1,1 @@
-"""Revisions, withdrawals, follow-ups, pauses: the whole system as processes, steered while it sends."""
+"""Revisions, withdrawals, follow-ups, pauses and feeds: the whole system as processes, steered while it sends."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
 from deploy.local.stack import Stack, run_stack
 from deploy.paths import CONFIG
@@ -16,8 +18,10 @@ from tests.integration.cli.commands import run_in_process
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 CITIZENS = 120
-RATE = 40
-SETTINGS = {"dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2"}}
+RATE = 400
+# Meta's limit for one person would make the same citizens wait for minutes, as they get what all tests send.
+UNLIMITED = {"SIMULATOR_PAIR_INTERVAL_SECONDS": "0"}
+SETTINGS = {"dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2"}, "simulator": UNLIMITED}
 TOPIC = "strassensperrungen"
 
 
@@ -29,6 +33,18 @@ class SteeringHarness:
     tap: ContractRecorder
     simulator: SimulatorClient
     books: LedgerReader
+
+    @asynccontextmanager
+    async def send_slowly(self, per_second: float) -> AsyncIterator[None]:
+        """Meanwhile a broadcast lasts longer than a command, on a busy machine, too."""
+        await self._limit(per_second)
+        yield
+        await self._limit(RATE)
+
+    async def _limit(self, per_second: float) -> None:
+        owner = await asyncpg.connect(self.stack.database_url)
+        await owner.execute("update dispatcher.rate set ceiling = $1, per_second = $1", per_second)
+        await owner.close()
 
     async def run_kreisfunk(self, *arguments: str) -> dict[str, Any]:
         """A command that must succeed, with its JSON."""
@@ -92,12 +108,12 @@ def is_accounted(books: dict[str, int]) -> bool:
 
 @asynccontextmanager
 async def run_steering_harness(
-    folder: Path, *, county: Path = CONFIG / "county.toml", rate: int = RATE, count: int = CITIZENS
+    folder: Path, *, county: Path = CONFIG / "county.toml"
 ) -> AsyncIterator[SteeringHarness]:
-    """Where `count` citizens have subscribed to everything."""
+    """Where CITIZENS have subscribed to everything."""
     async with AsyncExitStack() as ends:
         stack = await ends.enter_async_context(
-            run_stack(folder, dispatchers=2, messages_per_second=rate, settings=SETTINGS, county=county)
+            run_stack(folder, dispatchers=2, messages_per_second=RATE, settings=SETTINGS, county=county)
         )
         town = SteeringHarness(
             stack=stack,
@@ -105,11 +121,11 @@ async def run_steering_harness(
             simulator=await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token)),
             books=await ends.enter_async_context(open_ledger_reader(stack.monitor_database_url)),
         )
-        citizens = await town.simulator.add_citizens(count, bsuid_only=count // 12)
+        citizens = await town.simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
         await town.simulator.send_text(citizens, "Start", per_second=200)
 
         async def subscribed() -> bool:
-            return await town.books.count_subscribed() == count
+            return await town.books.count_subscribed() == CITIZENS
 
         await wait_for(subscribed)
         yield town

@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cli.demo.figures import MAX_SECONDS_AFTER_ANSWER
-from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted, run_steering_harness
+from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 SOME = 30
-RATE = 20  # so that a broadcast lasts longer than a command, on a busy machine, too
+RATE = 20.0
 
 
-@pytest.fixture(scope="module")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
-    async with run_steering_harness(tmp_path_factory.mktemp("town"), rate=RATE) as running:
-        yield running
+@pytest.fixture(autouse=True)
+async def slowly(town: SteeringHarness) -> AsyncIterator[None]:
+    async with town.send_slowly(RATE):
+        yield
 
 
 async def test_nobody_gets_the_older_revision_after_the_newer_was_accepted(town: SteeringHarness) -> None:
@@ -39,10 +39,10 @@ async def test_nobody_gets_the_older_revision_after_the_newer_was_accepted(town:
 async def test_an_all_clear_reaches_exactly_those_who_got_what_was_withdrawn_whoever_is_killed(
     town: SteeringHarness,
 ) -> None:
-    alarm, _ = await town.publish("Wasser abkochen", "--notice", "wasser-1", "--urgent")
-    await town.wait_for_accepted("Wasser abkochen", SOME)
+    alarm, _ = await town.publish("Trinkwasser verunreinigt", "--notice", "wasser-1", "--urgent")
+    await town.wait_for_accepted("Trinkwasser verunreinigt", SOME)
     await town.run_kreisfunk("withdraw", "--notice", "wasser-1")
-    clear, _ = await town.publish("Entwarnung", "--notice", "wasser-2", "--follows", "wasser-1", "--urgent")
+    clear, _ = await town.publish("Alles wieder gut", "--notice", "wasser-2", "--follows", "wasser-1", "--urgent")
     town.stack.supervisor.kill("subscriptions-1")
     await town.wait_until_settled(alarm)
     town.stack.supervisor.kill("dispatcher-1")
@@ -50,7 +50,7 @@ async def test_an_all_clear_reaches_exactly_those_who_got_what_was_withdrawn_who
     # What it had in hand is unknown now, if anything: a person has it sent again.
     await town.settle_unknown(clear)
     await town.wait_until_settled(clear)
-    warned, cleared = await town.list_accepted("Wasser abkochen"), await town.list_accepted("Entwarnung")
+    warned, cleared = await town.list_accepted("Trinkwasser verunreinigt"), await town.list_accepted("Alles wieder gut")
     assert SOME <= len(warned) < CITIZENS
     assert sorted(one.citizen for one in cleared) == sorted(one.citizen for one in warned)
     assert is_accounted((await town.show_broadcast(clear))["books"])

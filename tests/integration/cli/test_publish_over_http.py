@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from shared.amqp import topology
-from tests.integration.cli.commands import run_kreisfunk
+from tests.integration.cli.commands import run_in_process
 from tests.integration.cli.notice_responder import (
     BROADCAST,
     SENT_TO_ALL,
@@ -60,7 +60,7 @@ def access(door: NoticesApi, token: str = "press") -> Mapping[str, str]:  # noqa
 
 
 async def test_an_accepted_notice_is_told_as_over_amqp(door: NoticesApi, desk: NoticeResponder) -> None:
-    ended = await run_kreisfunk(*NOTICE, "--notice", "h-1", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--notice", "h-1", environment=access(door))
     assert (ended.status, ended.errors) == (0, "")
     assert ended.output == f"accepted: notice h-1 revision 1, broadcast {BROADCAST}\n"
     ((_, envelope, _),) = desk.said
@@ -76,14 +76,14 @@ async def test_the_url_on_the_command_line_wins_and_the_token_may_be_a_file(
         "KREISFUNK_BROKER_URL": "amqp://x@127.0.0.1:1/",
         "KREISFUNK_NOTICES_API_URL": "https://127.0.0.1:1",
     }
-    ended = await run_kreisfunk(*NOTICE, "--url", f"{door.url}/", "--json", environment=elsewhere)
+    ended = await run_in_process(*NOTICE, "--url", f"{door.url}/", "--json", environment=elsewhere)
     assert (ended.status, ended.json["result"]) == (0, "accepted"), ended.everything
     assert text_of("press") not in ended.everything
 
 
 async def test_a_broker_that_is_set_is_taken_before_a_door_that_is_set(door: NoticesApi) -> None:
     both = {**access(door), "KREISFUNK_BROKER_URL": "amqp://pressestelle@127.0.0.1:1/"}
-    ended = await run_kreisfunk(*NOTICE, environment=both)
+    ended = await run_in_process(*NOTICE, environment=both)
     assert ended.status == 4
     assert "Is RabbitMQ up" in ended.errors
 
@@ -93,10 +93,10 @@ async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(
 ) -> None:
     wrong = ("--link", "https://elsewhere.example/x", "--municipality", "Nirgends")
     for more, status in (((), 3), (("--check",), 3), (("--watch",), 1)):
-        ended = await run_kreisfunk(*NOTICE, *wrong, *more, environment=access(door))
+        ended = await run_in_process(*NOTICE, *wrong, *more, environment=access(door))
         assert ended.status == status, ended.everything
         assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
-    valid = await run_kreisfunk(*NOTICE, "--check", environment=access(door))
+    valid = await run_in_process(*NOTICE, "--check", environment=access(door))
     assert (valid.status, desk.said) == (0, [])
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
     assert "outside the permitted hours" in valid.output
@@ -104,7 +104,7 @@ async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(
 
 async def test_another_topic_or_source_says_who_can_help(door: NoticesApi, desk: NoticeResponder) -> None:
     for token, options in (("jobs", ()), ("press", ("--source", "/landkreis-osterholz/bauamt"))):
-        ended = await run_kreisfunk(*NOTICE, *options, environment=access(door, token))
+        ended = await run_in_process(*NOTICE, *options, environment=access(door, token))
         assert ended.status == 3, ended.everything
         assert "ask the operator" in ended.output
     assert desk.said == []
@@ -112,7 +112,7 @@ async def test_another_topic_or_source_says_who_can_help(door: NoticesApi, desk:
 
 @pytest.mark.parametrize("token", ["late", "nobody"])
 async def test_a_token_that_is_not_valid_is_told_and_not_shown(door: NoticesApi, token: str) -> None:
-    ended = await run_kreisfunk(*NOTICE, environment=access(door, token))
+    ended = await run_in_process(*NOTICE, environment=access(door, token))
     assert (ended.status, ended.output) == (4, "")
     assert "refuses this token" in ended.errors
     assert text_of(token) not in ended.everything
@@ -125,7 +125,7 @@ async def test_a_door_that_is_away_is_named(more: tuple[str, ...]) -> None:
             "KREISFUNK_NOTICES_API_URL": f"http://{LOOPBACK}:{port}",
             "KREISFUNK_NOTICES_API_TOKEN": text_of("press"),
         }
-        ended = await run_kreisfunk(*NOTICE, *more, environment=away)
+        ended = await run_in_process(*NOTICE, *more, environment=away)
     assert (ended.status, ended.output) == (4, "")
     assert "cannot be reached" in ended.errors
     assert "Traceback" not in ended.errors
@@ -133,13 +133,13 @@ async def test_a_door_that_is_away_is_named(more: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("url", ["http://kreisfunk.example", "kreisfunk.example", "https://user@kreisfunk.example"])
 async def test_an_address_that_would_give_the_token_away_is_refused(url: str) -> None:
-    ended = await run_kreisfunk(*NOTICE, "--url", url, environment={"KREISFUNK_NOTICES_API_TOKEN": text_of("press")})
+    ended = await run_in_process(*NOTICE, "--url", url, environment={"KREISFUNK_NOTICES_API_TOKEN": text_of("press")})
     assert (ended.status, ended.output) == (2, "")
     assert "https" in ended.errors
 
 
 async def test_without_a_token_the_setting_is_named(door: NoticesApi) -> None:
-    ended = await run_kreisfunk(*NOTICE, "--url", door.url)
+    ended = await run_in_process(*NOTICE, "--url", door.url, environment={})
     assert ended.status == 2
     assert "KREISFUNK_NOTICES_API_TOKEN" in ended.errors
 
@@ -150,32 +150,32 @@ async def test_too_many_requests_are_told_with_when_to_try_again(broker_url: str
     ) as door:
         while (await door.ask("GET", f"/events/{'0' * 32}")).status != 429:
             pass
-        ended = await run_kreisfunk(*NOTICE, "--timeout", "0.1", environment=access(door))
+        ended = await run_in_process(*NOTICE, "--timeout", "0.1", environment=access(door))
     assert (ended.status, ended.output) == (4, "")
     assert "Try again in" in ended.errors
 
 
 async def test_no_answer_in_time_is_told_as_what_it_is(door: NoticesApi) -> None:
-    ended = await run_kreisfunk(*NOTICE, "--timeout", "0.5", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--timeout", "0.5", environment=access(door))
     assert (ended.status, ended.output) == (5, "")
     assert "publishing again is not needed" in ended.errors
 
 
 async def test_nobody_has_to_wait(door: NoticesApi) -> None:
-    ended = await run_kreisfunk(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(door))
     assert (ended.status, ended.output) == (0, "published: notice h-5\n")
 
 
 async def test_a_watched_notice_is_followed_to_its_end(door: NoticesApi, desk: NoticeResponder) -> None:
     desk.outcome = SENT_TO_ALL
-    ended = await run_kreisfunk(*NOTICE, "--notice", "h-6", "--watch", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--notice", "h-6", "--watch", environment=access(door))
     assert ended.status == 0, ended.everything
     assert ended.output.splitlines()[-1] == "finished: notice h-6, 3 people: 2 accepted, 1 failed"
 
 
 async def test_a_watched_notice_that_is_taken_back_ends_with_one(door: NoticesApi, desk: NoticeResponder) -> None:
     desk.outcome = TAKEN_BACK
-    ended = await run_kreisfunk(*NOTICE, "--watch", "--json", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--watch", "--json", environment=access(door))
     assert ended.status == 1
     assert json.loads(ended.output.splitlines()[-1])["state"] == "cancelled"
 
@@ -188,9 +188,9 @@ async def test_a_file_may_hold_several_events_and_needs_no_source(
     events = [{"id": f"e-{n}", "subject": f"f-{n}", "expirytime": expiry, "data": content} for n in (1, 2)]
     path = tmp_path / "events.json"
     path.write_text(json.dumps(events))
-    ended = await run_kreisfunk("publish", str(path), environment=access(door))
+    ended = await run_in_process("publish", str(path), environment=access(door))
     assert (ended.status, len(ended.output.splitlines())) == (0, 2), ended.everything
     assert [envelope.subject for _, envelope, _ in desk.said] == ["f-1", "f-2"]
     path.write_text(json.dumps([{**events[0], "id": "e-3"}, {**events[1], "data": {}}]))
-    assert (await run_kreisfunk("publish", str(path), environment=access(door))).status == 3
+    assert (await run_in_process("publish", str(path), environment=access(door))).status == 3
     assert len(desk.said) == 2

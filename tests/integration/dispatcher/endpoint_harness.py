@@ -25,7 +25,13 @@ from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient, wait_until
 from tests.integration.dispatcher.fake_graph_api import FakeGraphApi, SendRequest, run_fake_graph_api
-from tests.integration.dispatcher.harness import ROLE, build_command, build_dispatcher_settings, open_dispatch_client
+from tests.integration.dispatcher.harness import (
+    ROLE,
+    build_command,
+    build_dispatcher_settings,
+    end_service,
+    open_dispatch_client,
+)
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 RATE = 80
@@ -205,13 +211,7 @@ async def run_endpoint_harness(
             channel=channel,
             http=await stack.enter_async_context(aiohttp.ClientSession()),
         )
-        stack.push_async_callback(_end_all, rig)
-        yield rig
-
-
-async def _end_all(rig: EndpointHarness) -> None:
-    """Without a drain, which a test that is over need not wait for; frozen ones, too."""
-    for service in rig.services.values():
-        if service.pid:
-            service.kill()
-            await service.wait()
+        try:
+            yield rig
+        finally:
+            await asyncio.gather(*map(end_service, rig.services.values()))

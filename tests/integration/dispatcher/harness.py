@@ -67,7 +67,7 @@ async def run_harness(broker_url: str, database: FreshDatabase, folder: Path) ->
         ports = stack.enter_context(reserve_ports(5))
         services = _build_services(folder, broker_url, database, ports)
         for service in services.values():
-            stack.push_async_callback(service.stop)
+            stack.push_async_callback(end_service, service)
         client = await stack.enter_async_context(open_dispatch_client(broker_url, database, folder))
         await asyncio.gather(*(service.start() for service in services.values()))
         token = read_secret(folder, "simulator/simulator_control_token")
@@ -95,6 +95,13 @@ async def open_dispatch_client(broker_url: str, database: FreshDatabase, folder:
             keys=KeyRing.parse(read_secret(folder, "dispatcher/kreisfunk_encryption_keys")),
             index_key=BlindIndexKey.parse(read_secret(folder, "dispatcher/kreisfunk_index_key")),
         )
+
+
+async def end_service(service: Service) -> None:
+    """Without a drain, which a test that is over need not wait for."""
+    if service.pid:
+        service.kill()
+        await service.wait()
 
 
 def read_secret(folder: Path, name: str) -> str:

@@ -8,9 +8,9 @@ from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest
 from tests.integration.dispatcher.harness import ROLE
 from tests.integration.dispatcher.lost_commits import run_commit_loser
 
-ROUNDS = 5
+ROUNDS = 4
 LOSING_SECONDS = 1.0
-ROUND_SECONDS = 5.0
+ROUND_SECONDS = 4.0
 SLOW_ANSWER_SECONDS = 2.0
 
 

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -70,45 +71,32 @@ async def broker(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.alone
-async def test_a_stopped_broker_is_answered_with_503_and_a_started_one_with_200(broker: Broker, tmp_path: Path) -> None:
-    async with run_ingress(broker.url, tmp_path / "log") as ingress:
-        assert await is_accepted(ingress)
-        process = ingress.child.pid
-
+async def test_whoever_runs_starts_or_ends_while_the_broker_is_away_does_so_and_answers_503(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with (
+        run_ingress(broker.url, tmp_path / "running") as running,
+        run_ingress(broker.url, tmp_path / "ending") as ending,
+    ):
+        assert await is_accepted(running)
+        process = running.child.pid
         await broker.stop()
         try:
-            assert await measure_refusal(ingress) == (503, "1", True)
-            assert not await ingress.is_ready()
-            assert await ingress.is_alive()
+            assert await measure_refusal(running) == (503, "1", True)
+            assert not await running.is_ready()
+            assert await running.is_alive()
+            await ending.child.stop()
+            assert await ending.child.wait() == 0
+            starting_context = run_ingress(broker.url, tmp_path / "starting", ready=False)
+            starting = await starting_context.__aenter__()
+            assert await measure_refusal(starting) == (503, "1", True)
+            assert not await starting.is_ready()
         finally:
             await broker.start()
 
-        await wait_for(lambda: is_accepted(ingress))
-        await wait_for(ingress.is_ready)
-        assert ingress.child.pid == process
-
-
-@pytest.mark.alone
-async def test_a_process_that_starts_before_the_broker_waits_for_it(broker: Broker, tmp_path: Path) -> None:
-    await broker.stop()
-    try:
-        ingress_context = run_ingress(broker.url, tmp_path / "log", ready=False)
-        ingress = await ingress_context.__aenter__()
-        assert await measure_refusal(ingress) == (503, "1", True)
-        assert not await ingress.is_ready()
-    finally:
-        await broker.start()
-
-    await wait_for(lambda: is_accepted(ingress))
-    await ingress_context.__aexit__(None, None, None)
-    assert await ingress.child.wait() == 0
-
-
-async def test_a_process_ends_cleanly_while_the_broker_is_away(broker: Broker, tmp_path: Path) -> None:
-    async with run_ingress(broker.url, tmp_path / "log") as ingress:
-        await broker.stop()
-        try:
-            await ingress.child.stop()
-            assert await ingress.child.wait() == 0
-        finally:
-            await broker.start()
+        for ingress in (running, starting):
+            await wait_for(partial(is_accepted, ingress))
+        await wait_for(running.is_ready)
+        assert running.child.pid == process
+        await starting_context.__aexit__(None, None, None)
+        assert await starting.child.wait() == 0

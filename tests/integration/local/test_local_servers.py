@@ -51,39 +51,24 @@ async def value_of(url: str, query: str) -> object:
         await connection.close()
 
 
-async def test_postgres_keeps_its_data_through_sigkill_and_a_second_start(folder: Path) -> None:
+async def test_postgres_keeps_its_data_through_sigkill_power_failure_and_a_second_start(folder: Path) -> None:
     async with run_postgres(folder, PASSWORD) as server:
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(server.url, password="another")
         await value_of(server.url, "create table kept as select 7 as number")
         server.kill()
         await server.wait()
         await server.start()
         assert await value_of(server.url, "select number from kept") == 7
+    # As after a power failure.
+    (folder / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{folder / 'data'}\n")
     async with run_postgres(folder, PASSWORD) as server:
         assert await value_of(server.url, "select number from kept") == 7
         assert await value_of(server.url, "show fsync") == "on"
     assert not list_processes(folder)
-
-
-async def test_postgres_wants_the_password(folder: Path) -> None:
-    async with run_postgres(folder, PASSWORD) as server:
-        with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(server.url, password="another")
-
-
-async def test_postgres_says_what_to_do_when_the_password_is_not_that_of_the_data(folder: Path) -> None:
-    async with run_postgres(folder, PASSWORD):
-        pass
     with pytest.raises(LocalError, match="made with another password"):
         async with run_postgres(folder, "another"):
             pass
-
-
-async def test_postgres_ignores_what_a_power_failure_left_behind(folder: Path) -> None:
-    async with run_postgres(folder, PASSWORD):
-        pass
-    (folder / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{folder / 'data'}\n")
-    async with run_postgres(folder, PASSWORD) as server:
-        assert await value_of(server.url, "select 1") == 1
 
 
 async def test_postgres_runs_in_a_folder_that_only_we_may_enter(tmp_path: Path) -> None:
@@ -106,29 +91,14 @@ async def users(server: RabbitServer) -> list[str]:
         return [user["name"] for user in await answer.json()]
 
 
-async def test_rabbitmq_starts_again_on_the_same_data_with_its_only_user(folder: Path) -> None:
+async def test_rabbitmq_keeps_its_data_through_sigkill_and_a_second_start_for_this_machine_only(folder: Path) -> None:
     async with run_rabbitmq(folder, "first") as server:
         assert await users(server) == ["kreisfunk_admin"]
         await server.run_rabbitmqctl("add_vhost", "kept")
-    async with run_rabbitmq(folder, "second") as server:
-        assert await users(server) == ["kreisfunk_admin"]
-        assert "kept" in await server.run_rabbitmqctl("list_vhosts")
-    assert not list_processes(folder)
-
-
-async def test_rabbitmq_comes_back_after_sigkill_where_it_was(folder: Path) -> None:
-    async with run_rabbitmq(folder, PASSWORD) as server:
         server.kill()
         await server.wait()
         await server.start()
         assert await users(server) == ["kreisfunk_admin"]
-        epmd = server.epmd.pid
-    assert not is_alive(epmd)
-    assert not list_processes(folder)
-
-
-async def test_rabbitmq_listens_on_this_machine_only(folder: Path) -> None:
-    async with run_rabbitmq(folder, PASSWORD) as server:
         pids = (server.node.pid, server.epmd.pid)
         listening = [
             connection.laddr.ip
@@ -136,8 +106,13 @@ async def test_rabbitmq_listens_on_this_machine_only(folder: Path) -> None:
             for connection in psutil.Process(pid).net_connections("tcp")
             if connection.status == psutil.CONN_LISTEN
         ]
-    assert set(listening) <= {"127.0.0.1", "::1"}
-    assert len(listening) >= 5
+        assert set(listening) <= {"127.0.0.1", "::1"}
+        assert len(listening) >= 5
+    assert not [pid for pid in pids if is_alive(pid)]
+    async with run_rabbitmq(folder, PASSWORD) as server:
+        assert await users(server) == ["kreisfunk_admin"]
+        assert "kept" in await server.run_rabbitmqctl("list_vhosts")
+    assert not list_processes(folder)
 
 
 async def test_servers_end_when_their_starter_is_killed(folder: Path) -> None:

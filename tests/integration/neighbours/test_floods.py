@@ -1,4 +1,4 @@
-"""One municipal login at its limits: it hears so, and nobody else notices."""
+"""Municipal logins at their limits: they hear so, and nobody else notices, not even who writes "Stop"."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -16,7 +16,7 @@ from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL_LIMITS
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.notices.cloudevents_amqp import MAX_BODY_BYTES
-from tests.integration.neighbours.harness import LOGIN, MunicipalHarness, run_municipal_harness
+from tests.integration.neighbours.harness import AT_ONCE, CONNECTIONS, LOGIN, MunicipalHarness, run_municipal_harness
 from tests.servers import wait_for
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.alone]
@@ -26,6 +26,9 @@ BUSY_MACHINE = 10  # times what answers take here without a flood, where a machi
 OPEN = ("running", "flow", "blocking", "blocked")  # a connection's states; others are on their way in or out
 UNBOUNDED = ("uncommitted", "unfinished")  # in RabbitMQ by itself
 STORM = 201  # connections
+STOPS = 700
+MAX_REJECTION = 5_000  # about: it names twenty fields that nobody knows
+REJECTIONS = 8_000  # of that size, which a login makes in seven minutes
 QUEUE = topology.SUBSCRIPTIONS_NOTICES
 
 
@@ -33,6 +36,17 @@ QUEUE = topology.SUBSCRIPTIONS_NOTICES
 async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MunicipalHarness]:
     async with run_municipal_harness(tmp_path_factory.mktemp("county")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def usual(county: MunicipalHarness) -> float:
+    """Within how many seconds citizens are answered on this machine without a flood."""
+    return await county.measure_answers(300)
+
+
+@pytest.fixture(scope="module")
+async def much_was_answered(county: MunicipalHarness) -> None:
+    await county.publish_rejections(REJECTIONS, MAX_REJECTION)
 
 
 def message(body: bytes = b"{}", expiration: int | None = None) -> aio_pika.Message:
@@ -46,8 +60,9 @@ def message(body: bytes = b"{}", expiration: int | None = None) -> aio_pika.Mess
     ("way", "size"),
     [("published", 65_536), ("published", 600), ("published", 8_000_000), ("uncommitted", 65_536), ("unfinished", 0)],
 )
-async def test_citizens_are_answered_while_a_login_floods(county: MunicipalHarness, way: str, size: int) -> None:
-    usual = await county.measure_answers(300)
+async def test_citizens_are_answered_while_a_login_floods(
+    county: MunicipalHarness, usual: float, way: str, size: int
+) -> None:
     async with county.flood_broker(way, size) as seen:
         taken = await county.measure_answers(500)
     if way in UNBOUNDED:
@@ -55,13 +70,18 @@ async def test_citizens_are_answered_while_a_login_floods(county: MunicipalHarne
     elif size <= MAX_BODY_BYTES:
         assert seen["cut"] == 0, "too many notices are refused, and nobody is cut off for them"
     await wait_for(partial(has_all_its_places, county))
-    assert await county.count_refused_webhooks() == 0
+    await nobody_else_noticed(county, usual, taken)
+
+
+async def nobody_else_noticed(county: MunicipalHarness, usual: float, taken: float) -> None:
     assert county.read_alarms() == []
+    assert await county.count_refused_webhooks() == 0
     assert taken < max(PROMISED_SECONDS, BUSY_MACHINE * usual)
 
 
-async def test_citizens_are_answered_while_a_login_opens_201_connections(county: MunicipalHarness) -> None:
-    usual = await county.measure_answers(300)
+async def test_citizens_are_answered_while_a_login_opens_201_connections(
+    county: MunicipalHarness, usual: float
+) -> None:
     async with county.flood_broker("published", 600, connections=STORM) as seen:
         taken = await county.measure_answers(500)
         connections = await county.stack.rabbitmq.run_rabbitmqctl("list_connections", "user", "state")
@@ -69,9 +89,29 @@ async def test_citizens_are_answered_while_a_login_opens_201_connections(county:
     opened = sum(connections.splitlines().count(f"{LOGIN}\t{state}") for state in OPEN)
     assert 0 < opened <= MUNICIPAL_LIMITS["max-connections"]
     assert seen["cut"] >= STORM - MUNICIPAL_LIMITS["max-connections"]
-    assert await county.count_refused_webhooks() == 0
-    assert county.read_alarms() == []
-    assert taken < max(PROMISED_SECONDS, BUSY_MACHINE * usual)
+    await nobody_else_noticed(county, usual, taken)
+
+
+@pytest.mark.usefixtures("much_was_answered")
+@pytest.mark.parametrize("ways", [("looped", "unread"), ("published", "uncommitted")])
+async def test_stops_are_answered_while_one_login_floods_and_another_does_its_worst(
+    county: MunicipalHarness, usual: float, ways: Sequence[str]
+) -> None:
+    """The other one in two ways at once."""
+    async with AsyncExitStack() as floods:
+        first = await floods.enter_async_context(county.flood_broker("published", 20_000))
+        for way in ways:
+            flood = county.flood_broker(way, 40_000, CONNECTIONS // len(ways), url=county.other_url)
+            await floods.enter_async_context(flood)
+        taken = await county.measure_answers(STOPS, "Stop")
+    assert first["megabyte"] > 0
+    await nobody_else_noticed(county, usual, taken)
+    await wait_for(partial(is_quiet, county), 120)
+
+
+async def is_quiet(county: MunicipalHarness) -> bool:
+    """Whether nothing of it goes on by itself."""
+    return not await county.count_messages(QUEUE.name)
 
 
 async def test_a_channel_takes_few_messages_ahead(county: MunicipalHarness) -> None:
@@ -97,15 +137,16 @@ async def test_what_expires_unread_is_kept_in_a_bounded_number(county: Municipal
     async with await aio_pika.connect(county.login_url) as connection:
         channel = await connection.channel()
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
-        for _ in range(count):
-            await wait_for(partial(is_taken, exchange, message(b"x" * size, expiration=0)), 120)
+        taken = partial(is_taken, exchange, message(b"x" * size, expiration=0))
+        for _ in range(0, count, AT_ONCE):
+            await asyncio.gather(*(wait_for(taken, 120) for _ in range(AT_ONCE)))
 
     assert QUEUE.max_dead_letters is not None
     assert QUEUE.max_bytes is not None
     kept = min(QUEUE.max_dead_letters, QUEUE.max_bytes // size)
 
     async def the_newest_are_kept() -> bool:
-        return int((await county.fetch_queue(QUEUE.dead_letter_queue)).get("messages", 0)) == kept
+        return await county.count_messages(QUEUE.dead_letter_queue) == kept
 
     await wait_for(the_newest_are_kept, 120)
 

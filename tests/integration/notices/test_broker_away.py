@@ -51,6 +51,7 @@ async def published(door: NoticesApi, content: dict[str, object]) -> Answer:
 
 
 async def test_a_broker_that_is_away_is_503_and_the_repeated_request_is_taken(broker: Broker, tmp_path: Path) -> None:
+    """By a process that runs, and by one that is started meanwhile."""
     first, second = event(data=data()), event(data=data())
     async with run_notices_api(broker.url, tmp_path) as door:
         before = await door.publish(first)
@@ -64,8 +65,15 @@ async def test_a_broker_that_is_away_is_503_and_the_repeated_request_is_taken(br
             assert (await door.publish(second, path="/notices/check")).status == 200
             assert (await door.ask("GET", before.headers["Location"])).status == 200
             assert (await door.ask("GET", f"/events/{'0' * 32}")).status == 503
+            late_folder = tmp_path / "late"
+            late_folder.mkdir()
+            late_context = run_notices_api(broker.url, late_folder, ready=False)
+            late = await late_context.__aenter__()
+            assert (await late.publish(event(data=data()))).status == 503
         finally:
             await broker.start()
+        assert (await published(late, event(data=data()))).status == 202
+        await late_context.__aexit__(None, None, None)
         again = await published(door, second)
         assert again.status == 202
         await wait_for(lambda: _is_gone(door, f"/events/{'0' * 32}"))
@@ -99,15 +107,3 @@ async def published_before(door: NoticesApi, answer: Answer) -> dict[str, object
     await wait_for(read)
     found: dict[str, object] = told[-1].body
     return found
-
-
-async def test_a_process_may_start_before_the_broker(broker: Broker, tmp_path: Path) -> None:
-    await broker.stop()
-    try:
-        context = run_notices_api(broker.url, tmp_path, ready=False)
-        door = await context.__aenter__()
-        assert (await door.publish(event(data=data()))).status == 503
-    finally:
-        await broker.start()
-    assert (await published(door, event(data=data()))).status == 202
-    await context.__aexit__(None, None, None)

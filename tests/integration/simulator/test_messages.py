@@ -107,6 +107,12 @@ async def test_more_than_a_burst_to_one_person_is_refused(stand: SimulatorHarnes
     assert answers[-1][1]["error"]["code"] == 131056
 
 
+async def test_without_a_quota_for_each_person_nobody_gets_too_much() -> None:
+    async with run_simulator_harness(pair_interval_seconds=0) as stand:
+        citizen = await stand.add_writer()
+        assert {(await stand.send(citizen["phone"]))[0] for _ in range(46)} == {200}
+
+
 async def test_marking_as_read_shows_on_the_phone(stand: SimulatorHarness) -> None:
     (citizen,) = await stand.add()
     wamid = await stand.write(citizen, text="Start")

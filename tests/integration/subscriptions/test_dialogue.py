@@ -1,6 +1,5 @@
 """Choices, pauses, rights and new numbers on a real database."""
 
-import asyncio
 import re
 from datetime import timedelta
 from functools import partial
@@ -12,7 +11,6 @@ from services.subscriptions.adapters.metrics import Metrics
 from services.subscriptions.adapters.retention import build_retention_rules
 from services.subscriptions.domain.subscriber import list_indexes
 from services.subscriptions.wiring import build_retention
-from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import encode
 from shared.contracts.events import (
     FeedbackErased,
@@ -120,26 +118,6 @@ async def test_whoever_wrote_from_the_new_number_first_is_one_person(stand: Subs
 async def test_strangers_move_without_a_trace(stand: SubscriptionsHarness) -> None:
     await moves(stand, change(build_both(8), build_both(9)))
     assert await stand.fetch_rows(PEOPLE) == []
-
-
-async def test_two_starts_and_a_stop_at_once_on_two_replicas(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
-) -> None:
-    said = [
-        build_message("Start", seconds=1),
-        build_message("Start", seconds=1, name="again"),
-        build_message("Stop", seconds=2),
-    ]
-    await asyncio.gather(*(replica.receive(each) for each in [*said, *reversed(said)] for replica in (stand, other)))
-    assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 1)]
-    chain = await stand.fetch_rows("select sequence, event from subscriptions.consent order by sequence")
-    assert [row[0] for row in chain] == list(range(1, len(chain) + 1))
-    assert chain[-1][1] == "withdrawn"
-    replied = {
-        reply.reply
-        for reply in (*stand.publisher.list_messages(ReplyRequested), *other.publisher.list_messages(ReplyRequested))
-    }
-    assert len(replied) == len(chain)
 
 
 async def test_the_record_holds_everything_in_one_message(stand: SubscriptionsHarness) -> None:

@@ -1,8 +1,13 @@
-"""Texts that are meant to break something, on their real path: webhook, ingress, broker, subscriptions, database."""
+"""Texts that are meant to break something, on their real path: webhook, ingress, broker, subscriptions, database.
+
+`KREISFUNK_TEST_TEXTS=20000 python -m pytest tests/integration/subscriptions/test_hostile_texts.py` tries more.
+"""
 
 import asyncio
+import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import product
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -33,7 +38,7 @@ from tests.unit.subscriptions.factories import TEXTS
 
 pytestmark = pytest.mark.timeout(900)
 
-MESSAGES = 20_000
+MIXTURES = int(os.environ.get("KREISFUNK_TEST_TEXTS", "2000"))
 IN_A_WEBHOOK = 25
 SENDERS = 2_000
 LONGEST = 4_096
@@ -43,6 +48,7 @@ PIECES = (
     EXPANDING, "\uffff", "\U000e0001", "\U0001f44d", "\u0130", "ß", "'", '"', "\\", "\\u0000", "%s", "{}", "$1", "--",
     ";", "\n", "\t", "Stop ", "Start ", "nicht ", "nur Baustellen ", "a ", "7 ", "9" * 30, "Pause bis 99.99.9999 ",
 )  # fmt: skip
+KINDS = ("text", "button", "reaction", "image")
 BEGINNINGS = ("", "", "Feedback: ", "Feedback:\0", "Stop", "Start\0", "Daten ", "Pause ")
 PROMISED_SECONDS = 1
 BUSY_MACHINE = 10  # times what the worst takes without anything hostile, where a machine is too busy for the promise
@@ -56,10 +62,19 @@ def hostile(random: Random) -> str:
     return (random.choice(BEGINNINGS) + "".join(random.choices(pieces, k=length)))[:LONGEST]
 
 
-def written(number: int, random: Random) -> dict[str, Any]:
+def list_texts(random: Random) -> Iterator[tuple[str, str]]:
+    """Every piece after every beginning in every kind of message, every piece as long as it may be, and mixtures."""
+    for kind, beginning, piece in product(KINDS, dict.fromkeys(BEGINNINGS), PIECES):
+        yield kind, beginning + piece * 3
+    for piece in PIECES:
+        yield "text", (piece * LONGEST)[:LONGEST]
+    for _ in range(MIXTURES):
+        yield random.choice(("text", "text", *KINDS)), hostile(random)
+
+
+def build_message(number: int, kind: str, text: str) -> dict[str, Any]:
     """A text, a tapped button, a reaction or a caption, by one of many senders."""
-    text, who = hostile(random), {"from": f"4917604{number % SENDERS:07}", "timestamp": str(int(time.time()))}
-    kind = random.choice(("text", "text", "text", "button", "reaction", "image"))
+    who = {"from": f"4917604{number % SENDERS:07}", "timestamp": str(int(time.time()))}
     more: dict[str, Any] = {
         "text": {},
         "button": {"button": {"text": text, "payload": f"rating:good:{text}"}},
@@ -98,13 +113,12 @@ async def service(
 async def test_no_text_makes_the_database_fail_or_loses_a_group(
     ingress: IngressProcess, service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase
 ) -> None:
-    random = Random(20_261_127)
+    messages = [build_message(number, *said) for number, said in enumerate(list_texts(Random(20_261_127)))]
     bodies = [
-        build_messages_body(*(written(number, random) for number in range(first, first + IN_A_WEBHOOK)))
-        for first in range(0, MESSAGES, IN_A_WEBHOOK)
+        build_messages_body(*messages[first : first + IN_A_WEBHOOK]) for first in range(0, len(messages), IN_A_WEBHOOK)
     ]
     bodies += [
-        build_messages_body(build_text_message(MESSAGES + number, f"Feedback: {SURROGATE}")) for number in range(5)
+        build_messages_body(build_text_message(len(messages) + number, f"Feedback: {SURROGATE}")) for number in range(5)
     ]
     waiting = iter(bodies)
 
@@ -115,12 +129,12 @@ async def test_no_text_makes_the_database_fail_or_loses_a_group(
     await asyncio.gather(*(post() for _ in range(4)))
 
     async def all_are_handled() -> bool:
-        return await count(database, "inbox") >= MESSAGES
+        return await count(database, "inbox") >= len(messages)
 
     await wait_for(all_are_handled, 600)
     assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue) == 0
     assert await count(database, "dead_letter") == 0
-    assert await count(database, "feedback") > 1_000
+    assert await count(database, "feedback") > len(messages) / 20
     for trouble in ("message_failed", "handler_failed", "dead_letter", "Traceback"):
         assert trouble not in service.log
 

@@ -170,22 +170,6 @@ def key_of(text: str) -> bytes:
     return build_message(text).message_key
 
 
-async def test_two_replicas_with_two_starts_and_a_stop_at_once(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness
-) -> None:
-    first, second, stop = build_message("Start"), build_message("Start", seconds=1), build_message("Stop", seconds=2)
-    await asyncio.gather(
-        stand.receive(first), other.receive(second), stand.receive(stop), other.receive(first), stand.receive(second)
-    )
-    ((state, sequence),) = await stand.fetch_rows(PEOPLE)
-    assert state == "unsubscribed"
-    chain = [row[0] for row in await stand.fetch_rows(CONSENTS)]
-    assert chain == list(range(1, len(chain) + 1))
-    assert chain[-1] == sequence
-    answered = {reply.reply for reply in replies(stand) + replies(other)}
-    assert len(answered) == len(chain)
-
-
 async def test_one_person_at_two_addresses_at_once_is_one_person_in_the_end(
     stand: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:

@@ -74,16 +74,6 @@ async def test_the_same_notice_again_is_the_same_broadcast(
     assert await stand.fetch_rows(BROADCASTS) == [(1, "expanding", None)]
 
 
-async def test_a_crash_before_the_answer_is_healed_by_the_redelivery(stand: SubscriptionsHarness) -> None:
-    stand.publisher.refuse = lambda publication: publication.key == "notice.accepted"
-    with pytest.raises(DependencyUnavailable):
-        await publish(stand)
-    stand.publisher.refuse = lambda _: False
-    assert await publish(stand) == Done()
-    assert len(stand.publisher.list_messages(NoticeAccepted)) == 1
-    assert len(await stand.fetch_rows(BROADCASTS)) == 1
-
-
 async def test_an_invalid_notice_comes_back_with_every_field(stand: SubscriptionsHarness) -> None:
     wrong: dict[str, Any] = {
         "topic": "wetter",
@@ -147,16 +137,6 @@ async def test_a_higher_revision_replaces_the_one_before(stand: SubscriptionsHar
     assert [
         publication.required for publication in stand.publisher.published if publication.key == "broadcast.cancelled"
     ] == [True]
-
-
-async def test_the_cancelled_revision_is_told_again_by_the_redelivery(stand: SubscriptionsHarness) -> None:
-    await publish(stand)
-    stand.publisher.refuse = lambda publication: publication.key == "broadcast.cancelled"
-    with pytest.raises(DependencyUnavailable):
-        await publish(stand, event_id="event-2", revision=2)
-    stand.publisher.refuse = lambda _: False
-    await publish(stand, event_id="event-2", revision=2)
-    assert len(stand.publisher.list_messages(BroadcastCancelled)) == 1
 
 
 @pytest.mark.parametrize(("revision", "text"), [(2, "Bis 18 Uhr."), (3, "Etwas anderes.")])

@@ -21,7 +21,7 @@ from tests.unit.ingress.quarantined import QuarantinedPart, quarantine_webhook
 from tests.unit.ingress.rules import RULES
 from tests.unit.ingress.webhooks import PHONE
 
-USUAL_CASES = 10_000
+USUAL_CASES = 3_000
 
 
 @pytest.mark.parametrize("case", [build_mutation, build_crowded])

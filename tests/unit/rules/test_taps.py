@@ -31,9 +31,3 @@ def untapped() -> Iterator[str]:
 
 def test_every_broker_of_the_tests_has_a_tap() -> None:
     assert list(untapped()) == sorted(UNTAPPED)
-
-
-def test_what_starts_one_is_recognized() -> None:
-    assert STARTS_ONE.search(Path(REPOSITORY / "tests/e2e/demo/test_up.py").read_text())
-    assert STARTS_ONE.search("async with create_vhost(servers, name) as url:")
-    assert not TAPS_IT.search("from tests.contract_recorder.recorder import record_contracts")

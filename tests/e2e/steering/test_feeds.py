@@ -1,22 +1,18 @@
 """A feed, and a warning with its update and its cancellation, on the whole system; the phones are the judge."""
 
-import asyncio
 import itertools
-import os
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from simulator.client import AcceptedMessage
-from tests.e2e.steering.harness import SteeringHarness, has_everybody_once, run_steering_harness
-from tests.integration.cli.commands import REPOSITORY, CommandResult, run_in_process
+from tests.e2e.steering.harness import SteeringHarness, has_everybody_once
+from tests.integration.cli.commands import CommandResult, run_in_process
 from tests.integration.feeds.website import FakeWebsite, build_text_answer, run_website
-from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.servers import wait_for
 from tests.unit.feeds.alert_factory import build_alert, build_area, build_info
 from tests.unit.feeds.factories import build_item, build_rss
 
@@ -89,8 +85,8 @@ class County:
 
 
 @pytest.fixture(scope="module")
-async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
-    async with run_steering_harness(tmp_path_factory.mktemp("town")) as town, run_website() as website:
+async def county(town: SteeringHarness, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
+    async with run_website() as website:
         county = County(town=town, website=website, folder=tmp_path_factory.mktemp("office"))
         (county.folder / "alerts").mkdir()
         county.publish(0, "Was schon da war")
@@ -146,38 +142,3 @@ async def nothing_more_comes(county: County) -> None:
     for words in (*TOLD, "Nummer 1", "Nummer 2", "Nummer 3"):
         heard.update((message.citizen, words) for message in await county.got(words))
     assert {pair: count for pair, count in heard.items() if count > 1} == {}
-
-
-async def test_a_process_that_is_killed_and_started_again_goes_on(county: County) -> None:
-    county.publish(10, "Vor dem Ende")
-    async with running(county) as first:
-        await county.until_everybody_got("Vor dem Ende")
-        first.kill()
-        await first.wait()
-    county.publish(11, "Nach dem Anfang")
-    async with running(county) as second:
-        await county.until_everybody_got("Nach dem Anfang")
-        second.terminate()
-        assert await asyncio.wait_for(second.wait(), WAIT_TIMEOUT_SECONDS) == 0
-    assert has_everybody_once(await county.got("Vor dem Ende"))
-
-
-@asynccontextmanager
-async def running(county: County) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await start(county)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def start(county: County) -> asyncio.subprocess.Process:
-    options: Sequence[str] = ("run", *county.arguments, "--stack", str(county.town.stack.folder))
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", "feeds", *options),
-        cwd=REPOSITORY,
-        env={"PATH": os.environ["PATH"], "KREISFUNK_INTERNAL_PORT": "0"},
-        stderr=asyncio.subprocess.DEVNULL,
-    )

@@ -1,1 +1,0 @@
-"""What a website and a control centre publish reaches citizens' phones."""
