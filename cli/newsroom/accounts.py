@@ -20,8 +20,8 @@ from shared.runtime.clock import system_clock
 PASSWORD_BYTES = 12
 # A stack to try out needs two people, since nobody approves what they wrote themselves.
 FIRST_ACCOUNTS = (
-    ("redaktion", "Rieke Redaktion", (Role.EDITOR, Role.OPERATOR)),
-    ("freigabe", "Frieda Freigabe", (Role.APPROVER, Role.LEAD)),
+    ("redaktion", "Redaktion", (Role.EDITOR, Role.OPERATOR)),
+    ("freigabe", "Freigabe", (Role.APPROVER, Role.LEAD)),
 )
 
 

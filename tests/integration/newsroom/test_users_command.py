@@ -8,7 +8,7 @@ import pytest
 from tests.databases import FreshDatabase
 from tests.integration.cli.commands import CommandResult, run_in_process
 
-RITA = ("r.meyer", "--name", "Rita Meyer", "--role", "editor", "--role", "operator")
+NORD = ("r.nord", "--name", "Redaktion Nord", "--role", "editor", "--role", "operator")
 
 
 @pytest.fixture
@@ -30,59 +30,59 @@ async def run_users(*arguments: str, environment: Mapping[str, str]) -> CommandR
 async def test_a_password_is_printed_once_and_stored_as_a_hash(
     environment: Mapping[str, str], owner: asyncpg.Connection
 ) -> None:
-    made = await run_users("add", *RITA, environment=environment)
+    made = await run_users("add", *NORD, environment=environment)
     password = made.output.strip()
     assert (made.status, len(password)) == (0, 16)
     row = await owner.fetchrow("select * from newsroom.account")
     assert row is not None
-    assert (row["login"], row["name"], row["roles"]) == ("r.meyer", "Rita Meyer", ["editor", "operator"])
+    assert (row["login"], row["name"], row["roles"]) == ("r.nord", "Redaktion Nord", ["editor", "operator"])
     assert row["password_hash"].startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert password not in str(dict(row))
     listed = await run_users("list", environment=environment)
-    assert "r.meyer" in listed.output
+    assert "r.nord" in listed.output
     assert not [secret for secret in (password, row["password_hash"]) if secret in listed.everything]
 
 
 async def test_the_audit_says_that_the_command_line_did_it(
     environment: Mapping[str, str], owner: asyncpg.Connection
 ) -> None:
-    await run_users("add", *RITA, environment=environment)
-    await run_users("disable", "r.meyer", environment=environment)
-    await run_users("reset", "r.meyer", environment=environment)
+    await run_users("add", *NORD, environment=environment)
+    await run_users("disable", "r.nord", environment=environment)
+    await run_users("reset", "r.nord", environment=environment)
     rows = await owner.fetch("select account, action, object from newsroom.audit order by id")
     assert [tuple(row) for row in rows] == [
-        (None, "account.created", "r.meyer"),
-        (None, "account.disabled", "r.meyer"),
-        (None, "account.reset", "r.meyer"),
+        (None, "account.created", "r.nord"),
+        (None, "account.disabled", "r.nord"),
+        (None, "account.reset", "r.nord"),
     ]
 
 
 async def test_disabled_and_reset_accounts_are_shown_as_such(environment: Mapping[str, str]) -> None:
-    await run_users("add", *RITA, environment=environment)
-    assert (await run_users("disable", "r.meyer", environment=environment)).output == "disabled r.meyer\n"
+    await run_users("add", *NORD, environment=environment)
+    assert (await run_users("disable", "r.nord", environment=environment)).output == "disabled r.nord\n"
     (user,) = (await run_users("list", "--json", environment=environment)).json["users"]
     assert user["disabled"] is True
-    reset = (await run_users("reset", "r.meyer", "--json", environment=environment)).json
-    assert (reset["login"], len(reset["password"])) == ("r.meyer", 16)
+    reset = (await run_users("reset", "r.nord", "--json", environment=environment)).json
+    assert (reset["login"], len(reset["password"])) == ("r.nord", 16)
     (user,) = (await run_users("list", "--json", environment=environment)).json["users"]
     assert user["disabled"] is False
 
 
 async def test_a_second_account_may_belong_to_the_same_person(environment: Mapping[str, str]) -> None:
-    await run_users("add", *RITA, environment=environment)
-    second = ("rita2", "--name", "Rita Meyer", "--role", "approver", "--same-person", "r.meyer")
-    third = ("max", "--name", "Max Muster", "--role", "approver")
+    await run_users("add", *NORD, environment=environment)
+    second = ("nord2", "--name", "Redaktion Nord", "--role", "approver", "--same-person", "r.nord")
+    third = ("max", "--name", "Freigabe 2", "--role", "approver")
     for arguments in (second, third):
         assert (await run_users("add", *arguments, environment=environment)).status == 0
     users = (await run_users("list", "--json", environment=environment)).json["users"]
     persons = {user["login"]: user["person"] for user in users}
-    assert persons["rita2"] == persons["r.meyer"] != persons["max"]
+    assert persons["nord2"] == persons["r.nord"] != persons["max"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
-        (("add", *RITA), 3),
+        (("add", *NORD), 3),
         (("add", "../x", "--name", "X", "--role", "editor"), 3),
         (("add", "x.y", "--name", "", "--role", "editor"), 3),
         (("add", "x.y", "--name", "X", "--role", "root"), 2),
@@ -96,7 +96,7 @@ async def test_a_second_account_may_belong_to_the_same_person(environment: Mappi
 async def test_what_cannot_be_is_refused_and_changes_nothing(
     arguments: tuple[str, ...], status: int, environment: Mapping[str, str], owner: asyncpg.Connection
 ) -> None:
-    await run_users("add", *RITA, environment=environment)
+    await run_users("add", *NORD, environment=environment)
     before = await owner.fetch("select * from newsroom.account")
     assert (await run_users(*arguments, environment=environment)).status == status
     assert await owner.fetch("select * from newsroom.account") == before

@@ -81,7 +81,7 @@ def test_a_login_is_plain(login: str) -> None:
 
 
 def test_a_login_is_stored_in_small_letters() -> None:
-    assert parse_login("  R.Meyer ") == "r.meyer"
+    assert parse_login("  R.Nord ") == "r.nord"
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 81, "a\u202eb", "a\0b"])

@@ -61,13 +61,13 @@ def test_a_known_browser_has_a_counter_of_its_own() -> None:
         ("x" * 12, False),
         ("kurz", False),
         ("a" * 100 + "bcdefg" * 20, False),
-        ("rita.meyer123", False),
-        ("Rita Meyer 12", False),
-        ("rita.meyer und der Regen", True),
+        ("redaktion.nord123", False),
+        ("Redaktion Nord 12", False),
+        ("redaktion.nord und der Regen", True),
     ],
 )
 def test_a_password_is_long_and_no_name(password: str, is_good: bool) -> None:
-    assert (find_password_problem(password, "rita.meyer", "Rita Meyer") is None) is is_good
+    assert (find_password_problem(password, "redaktion.nord", "Redaktion Nord") is None) is is_good
 
 
 @pytest.mark.parametrize(("drift", "is_found"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
@@ -98,9 +98,9 @@ def test_a_code_is_that_of_rfc_6238() -> None:
 
 
 def test_the_qr_code_says_whose_account_it_is() -> None:
-    parts = urlsplit(build_totp_uri(SECRET, "rita.meyer"))
+    parts = urlsplit(build_totp_uri(SECRET, "redaktion.nord"))
     assert (parts.scheme, parts.netloc) == ("otpauth", "totp")
-    assert "rita.meyer" in parts.path
+    assert "redaktion.nord" in parts.path
     assert f"secret={SECRET}" in parts.query
 
 

@@ -1,14 +1,15 @@
 """Words for the rules on names. A verb that is missing here is added on purpose, an old name never comes back."""
 
 _VERBS = """
-abort accept acquire add advance answer append apply approve archive ask assemble assign attach audit authenticate
+abort accept acquire add advance answer append apply approve archive ask asks assemble assign attach audit authenticate
 await begin bind block broadcast browse buffer build calculate call cancel catch change check choose claim clamp
 classify clean clear close collect combine commit compare compile complete compose compute configure confirm
 connect consume contains convert copy correct count create cut decide declare decline decode decompress
 decrypt delete deliver derive describe detect disable discard download drain draw drop edit enable encode encrypt end
 enqueue ensure enter erase escape estimate evaluate examine expand expect explain extend extract fail feed
 fetch fill filter find finish fix flatten flush fold follow forget format freeze generate get give grant
-group handle has hash hold identify ignore index initialize insert install interpolate interpret invite is issue iterate
+group handle has hash hints hold identify ignore index initialize insert install interpolate interpret invite is issue
+iterate
 join keep kill launch learn leave limit list listen load locate lock log main make map mark mask match may
 measure merge migrate mirror move name normalize note notify number observe open order parse pass pause peek
 pick place plan play poll post predict prefer prepare protect press print probe process publish purge put quarantine
@@ -17,7 +18,7 @@ release remember remove render renew reopen repeat replace replay report request
 reset resolve respond restart restore restrict resume retry review revoke rewrite rotate round run sanitize save
 say schedule seal score select send serve set settle should show sign skip sleep soften sort split stamp start
 stop store stream strip submit subscribe sum summarize suppress suspend switch sync take throttle tokenize
-track transfer translate trim truncate try unlock update upgrade upload use validate verify wait warn watch
+track transfer translate trim truncate try unlock update upgrade upload use validate verify wait wants warn watch
 weigh with withdraw work wrap write
 """
 VERBS = frozenset(_VERBS.split())

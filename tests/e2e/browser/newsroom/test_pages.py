@@ -38,7 +38,7 @@ async def open_as_colleague(
     inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int] = DESKTOP, scheme: Scheme = "light"
 ) -> Page:
     context = await inspector.open_context(size, scheme=scheme)
-    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Anna Beispiel"))
+    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
     return await inspector.open(context, newsroom.url)
 
 
@@ -121,7 +121,7 @@ async def test_without_script_everything_but_live_updates_works(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:
     context = await inspector.open_context(script=False)
-    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Anna Beispiel"))
+    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
     page = await inspector.open(context, f"{newsroom.url}/einladung")
     await page.get_by_label("Name", exact=True).fill("Bernd Beispiel")
     await page.get_by_label("Anmeldename").fill("bernd")
