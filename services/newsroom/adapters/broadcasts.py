@@ -56,9 +56,15 @@ _CANCELLED = """
 _PUBLICATION = "select id from newsroom.publication where key = $1 and body ->> 'source' = $2"
 _ACCEPT_PUBLICATION = """
     update newsroom.publication
-    set state = 'accepted', answered_at = coalesce(answered_at, $2), confirmed_at = coalesce(confirmed_at, $2),
-        broadcast = coalesce(broadcast, $3)
-    where id = $1 and state <> 'rejected'
+    set state = 'accepted', problems = default, answered_at = coalesce(answered_at, $2),
+        confirmed_at = coalesce(confirmed_at, $2), broadcast = coalesce(broadcast, $3)
+    where id = $1
+"""
+# An answer over HTTP that was lost, and a refusal of the repetition, say less than the event.
+_PUBLISH_DRAFT = """
+    update newsroom.draft d set state = 'published', changed_at = $2
+    from newsroom.publication p
+    where p.id = $1 and d.id = p.draft and d.version = p.version and d.state = 'returned'
 """
 _STARTED_REVISION = """
     select p.id from newsroom.publication p join newsroom.draft d on d.id = p.draft
@@ -98,8 +104,13 @@ _COUNT = """
 _SEEN = "insert into newsroom.inbox (event) values ($1) on conflict do nothing returning event"
 _FEEDBACK = """
     insert into newsroom.feedback (id, kind, value, text, topic, broadcast, at)
-    values ($1, $2, nullif($3, ''), nullif($4, ''), $5, $6, $7)
+    select $1::uuid, $2::text, nullif($3::text, ''), nullif($4::text, ''), $5::text, $6::uuid, $7::timestamptz
+    where not exists (select from newsroom.inbox where event = 'erased ' || $1::uuid)
     on conflict (id) do update set value = excluded.value, text = excluded.text, at = excluded.at
+"""
+# An entry whose event comes after its erasure stays erased.
+_MARK_ERASED = """
+    insert into newsroom.inbox (event) select 'erased ' || entry from unnest($1::uuid[]) entry on conflict do nothing
 """
 _STATUS = """
     select id, source, notice, revision, topic, headline, lane, audience, states, person_limited, accepted_at,
@@ -136,6 +147,7 @@ class PostgresEventRecords:
                 )
             if publication := await _find_publication(connection, message):
                 await connection.execute(_ACCEPT_PUBLICATION, publication, at, message.broadcast)
+                await connection.execute(_PUBLISH_DRAFT, publication, at)
                 if message.action is NoticeAction.WITHDRAWN:
                     await connection.execute(_WITHDRAW, message.notice)
 
@@ -200,7 +212,8 @@ class PostgresEventRecords:
             )
 
     async def delete_feedback(self, entries: Collection[UUID]) -> None:
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await connection.execute(_MARK_ERASED, list(entries))
             await connection.execute("delete from newsroom.feedback where id = any($1)", list(entries))
 
 

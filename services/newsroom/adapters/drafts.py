@@ -61,7 +61,7 @@ _REVISION = """
 _AUDIENCE = "select max(audience) from newsroom.broadcast where source = $1 and notice = $2"
 _UNREVIEWED = f"""
     {DRAFTS} where d.emergency is not null and not exists (
-        select from newsroom.decision e where e.draft = d.id and e.verdict = 'review')
+        select from newsroom.decision e where e.draft = d.id and e.version = d.version and e.verdict = 'review')
     order by d.changed_at limit 100
 """
 

@@ -36,6 +36,8 @@ class PostgresLoginThrottle:
     async def reserve(self, counters: Sequence[FailureCounter], now: datetime) -> float:
         keys = _split(counters)
         async with self._database.transaction() as connection:
+            if wait := await _find_wait(connection, keys, now):
+                return wait  # what waits adds no rows
             await connection.execute(_ADD, *keys, now)
             wait = await _find_wait(connection, keys, now)
             if not wait:
@@ -53,4 +55,5 @@ def _split(counters: Sequence[FailureCounter]) -> tuple[list[str], list[str]]:
 
 async def _find_wait(connection: Connection, keys: tuple[list[str], list[str]], now: datetime) -> float:
     rows = await connection.fetch(_LOCK, *keys)
-    return max(compute_wait(FailureScope(row["scope"]), row["failures"], row["failed_at"], now) for row in rows)
+    waits = (compute_wait(FailureScope(row["scope"]), row["failures"], row["failed_at"], now) for row in rows)
+    return max(waits, default=0.0)

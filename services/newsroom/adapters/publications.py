@@ -36,7 +36,7 @@ _ACCEPT = """
 _FAIL = "update newsroom.publication set tries = tries + 1, next_at = $2 where id = $1 and state = 'waiting'"
 _REJECT = """
     update newsroom.publication set state = 'rejected', problems = $2, answered_at = $3
-    where id = $1 and state <> 'rejected' and broadcast is null
+    where id = $1 and state <> 'rejected' and confirmed_at is null
     returning draft
 """
 # Its editors may have gone on meanwhile: only what is published comes back.
@@ -77,7 +77,7 @@ class PostgresPublicationRepository:
 async def reject_publication(
     connection: Connection, publication: UUID, problems: Sequence[Problem], now: datetime
 ) -> None:
-    """Record that it was rejected, and return its draft to the editors; one that became a broadcast was not."""
+    """Record that it was rejected, and return its draft to the editors; one that took effect was not."""
     draft = await connection.fetchval(_REJECT, publication, encode_json(problems), now)
     notice = await connection.fetchval(_RETURN, draft, now) if draft else None
     if notice is not None:

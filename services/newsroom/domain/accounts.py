@@ -94,6 +94,8 @@ class AccountRequest:
         decider.require(Right.MANAGE_ACCOUNTS)
         if decider.person in (self.requested_by.person, self.person):
             raise NotPermitted("Das muss eine zweite Person entscheiden, die es weder beantragt hat noch betrifft.")
+        if not self.requested_by.may(Right.MANAGE_ACCOUNTS):
+            raise NotPermitted("Wer das beantragt hat, darf es nicht mehr. Bitte lehnen Sie ab.")
 
 
 def parse_login(text: str) -> str:

@@ -27,13 +27,13 @@ class ArchiveCache:
         Raises DatabaseUnavailable.
         """
         now = self._clock()
+        if self.archive and self.archive.changes_at and self.archive.changes_at <= now:
+            self.archive = Archive(self.archive.entries, now)  # what has expired, while the database is away, too
         since = now - self._keeps
         digest = await self._source.compute_digest(since)
         if self.archive is None or digest != self._digest:
             self.archive = Archive(await self._source.read_entries(since), now)
             self._digest = digest
-        elif self.archive.changes_at and self.archive.changes_at <= now:
-            self.archive = Archive(self.archive.entries, now)
         self._refreshed_at = now
 
     def measure_age_seconds(self) -> float:

@@ -152,7 +152,10 @@ class DraftingService:
 
     async def _publish(self, account: Account, draft: UUID, seen: int, emergency: str | None = None) -> NoticeDraft:
         account.require(Right.SEND)
-        forecast = await self.assessor.estimate(await self.drafts.find(draft))
+        read = await self.drafts.find(draft)
+        require_version(read, seen)  # what is estimated is the version that is published
+        # A withdrawal waits for nothing: messages go out meanwhile.
+        forecast = None if read.kind is DraftKind.WITHDRAWAL else await self.assessor.estimate(read)
         publication = self.make_id()
 
         def decide(found: NoticeDraft) -> DraftChange:

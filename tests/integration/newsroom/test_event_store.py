@@ -19,6 +19,7 @@ from shared.contracts.events import (
     BroadcastFinished,
     BroadcastProgressed,
     BroadcastStarted,
+    FeedbackErased,
     FeedbackReceived,
     NoticeAccepted,
     NoticeAction,
@@ -162,6 +163,27 @@ async def test_a_rejection_after_the_answer_returns_the_draft(store: Store) -> N
     problems = (Problem(field="quota", problem="this system may publish 1 notices in an hour; never"),)
     await store.tell(NoticeRejected(source=SOURCE, event=publication.key, problems=problems), at)
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
+
+
+async def test_what_took_effect_is_published_though_the_repetition_was_refused_over_http(store: Store) -> None:
+    """The answer to the first request is lost; the second one is refused, such as by a token with fewer topics."""
+    draft = await store.publish()
+    publication, at = await store.find_publication(draft), system_clock()
+    await store.publications.record_answer(publication.id, PublishAnswer(status=403), at)
+    assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
+    await store.tell(list_events(draft, publication.key, at)[0][0], at)
+    found = await store.find_publication(draft)
+    assert (found.state, found.broadcast, found.problems) == (PublicationState.ACCEPTED, BROADCAST, ())
+    assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
+    await store.publications.record_answer(publication.id, PublishAnswer(status=403), at)
+    assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
+
+
+async def test_erased_feedback_does_not_come_back_with_an_event_that_comes_later(store: Store) -> None:
+    at, feedback = system_clock(), uuid4()
+    await store.tell(FeedbackErased(feedback=(feedback,), at=at), at)
+    await store.tell(FeedbackReceived(feedback=feedback, kind="text", at=at, text="weg"), at)
+    assert (await store.feedback.summarize(FeedbackFilter())).total == 0
 
 
 async def test_a_repeated_event_is_counted_once(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Who may what, and who decides about whom."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -72,6 +73,12 @@ def test_a_second_person_decides_whom_it_does_not_concern(decider: Account, is_p
         return
     with pytest.raises(NotPermitted):
         REQUEST.check_decider(decider)
+
+
+def test_what_a_blocked_account_requested_is_not_confirmed() -> None:
+    blocked = replace(REQUEST, requested_by=build_account(Role.OPERATOR, is_disabled=True))
+    with pytest.raises(NotPermitted, match="lehnen Sie ab"):
+        blocked.check_decider(build_account(Role.LEAD))
 
 
 @pytest.mark.parametrize("login", ["", "a", "A b", "ä.b", ".ab", "a/b", "a" * 41, "a\nb", "a\0b"])

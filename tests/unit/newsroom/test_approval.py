@@ -1,11 +1,12 @@
 """Four eyes: who may approve, and what is never sent without a second person."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import time, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,7 +26,9 @@ from services.newsroom.domain.drafts import (
     NoticeDraft,
     Verdict,
 )
+from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.drafting import build_author
+from shared.contracts.events import Problem
 from tests.unit.newsroom.writing_harness import (
     ANNA,
     ANNA_AGAIN,
@@ -37,6 +40,7 @@ from tests.unit.newsroom.writing_harness import (
     NOON,
     OTTO,
     PressOffice,
+    ScriptedNoticesApi,
     build_office,
 )
 
@@ -216,6 +220,43 @@ async def test_an_emergency_is_sent_alone_with_a_reason_and_reviewed_by_somebody
     await office.drafting.review(BEN, draft.id, 1)
     with pytest.raises(DraftRefused, match="nichts nachträglich"):
         await office.drafting.review(CLEO, draft.id, 1)
+
+
+async def test_a_review_of_one_version_is_none_of_the_next_emergency() -> None:
+    office = build_office(ApprovalRules(emergency=True))
+    draft = await office.drafting.create(ANNA, msgspec.structs.replace(CONTENT, urgent=True))
+    await office.drafting.publish_emergency(ANNA, draft.id, 1, "Bombenfund")
+    await office.drafting.review(BEN, draft.id, 1)
+    office.drafts.drafts[draft.id] = replace(office.drafts.drafts[draft.id], state=DraftState.RETURNED)
+    await office.drafting.save(
+        ANNA, draft.id, 1, msgspec.structs.replace(CONTENT, urgent=True, headline="K 10 gesperrt")
+    )
+    await office.drafting.publish_emergency(ANNA, draft.id, 2, "Noch ein Bombenfund")
+    reviewed = await office.drafting.review(BEN, draft.id, 2)
+    assert [each.version for each in reviewed.decisions if each.verdict is Verdict.REVIEW] == [1, 2]
+
+
+async def test_what_is_saved_while_its_price_is_asked_for_is_not_sent_at_the_price_of_another_version() -> None:
+    office = build_office(ROUTINE)
+    draft = await office.drafting.create(ANNA, CONTENT)
+
+    class SavingNoticesApi(ScriptedNoticesApi):
+        async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
+            await office.drafting.save(ANNA, draft.id, 1, msgspec.structs.replace(CONTENT, headline="Alle Straßen"))
+            return FORECAST
+
+    office.drafting.assessor.notices.check = SavingNoticesApi().check  # type: ignore[method-assign]
+    with pytest.raises(DraftConflict):
+        await office.drafting.publish(ANNA, draft.id, 2)
+    assert office.drafts.published == []
+
+
+async def test_a_withdrawal_waits_for_no_price() -> None:
+    office = build_office(ROUTINE)
+    draft = await office.drafting.create(ANNA, CONTENT)
+    await office.drafting.publish(ANNA, draft.id, 1)
+    office.notices.forecast = NoticeForecast(problems=(Problem(field="reason", problem="never asked about"),))
+    assert (await office.drafting.withdraw(ANNA, draft.id, "Sie fällt aus.")).state is DraftState.PUBLISHED
 
 
 async def test_without_the_emergency_lane_nobody_sends_alone() -> None:

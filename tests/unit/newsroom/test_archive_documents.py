@@ -9,7 +9,8 @@ from aiohttp import web
 from services.newsroom.adapters.http.archive_documents import MAX_DOCUMENTS, ArchiveDocuments
 from services.newsroom.domain.archive import Archive, ArchiveEntry
 from services.newsroom.handlers.archive_cache import ArchiveCache
-from tests.unit.newsroom.archive_factories import NOW
+from shared.database.pool import DatabaseUnavailable
+from tests.unit.newsroom.archive_factories import NOW, build_entry
 
 
 class ChangingSource:
@@ -78,3 +79,27 @@ async def test_what_does_not_exist_is_not_kept(cache: ArchiveCache) -> None:
 async def test_before_the_first_state_there_is_nothing(source: ChangingSource) -> None:
     with pytest.raises(web.HTTPServiceUnavailable):
         ArchiveDocuments(ArchiveCache(source, lambda: NOW, timedelta(days=1))).get("a", lambda _: "a")
+
+
+async def test_what_expires_while_the_database_is_away_is_shown_as_expired() -> None:
+    entry = build_entry(expires_at=NOW + timedelta(minutes=1))
+    moments = iter((NOW, NOW + timedelta(minutes=2)))
+
+    class FailingSource(ChangingSource):
+        async def read_entries(self, since: datetime) -> Sequence[ArchiveEntry]:
+            return (entry,)
+
+        async def compute_digest(self, since: datetime) -> int:
+            if self.digest:
+                raise DatabaseUnavailable("away")
+            return self.digest
+
+    source = FailingSource()
+    cache = ArchiveCache(source, lambda: next(moments), timedelta(days=1))
+    await cache.refresh()
+    before = cache.archive
+    source.digest = 1
+    with pytest.raises(DatabaseUnavailable):
+        await cache.refresh()
+    assert before and cache.archive and cache.archive is not before
+    assert cache.archive.changes_at is None

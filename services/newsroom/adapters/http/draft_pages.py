@@ -47,7 +47,7 @@ class DraftPages:
         return (
             WebPage(method="GET", path=DRAFTS_PATH, handler=self.show_list, audience=look, title="Entwürfe"),
             WebPage(method="POST", path=DRAFTS_PATH, handler=self.create, audience=write),
-            WebPage(method="POST", path="/vorschau", handler=self.show_preview, audience=write),
+            WebPage(method="POST", path="/vorschau", handler=catch_draft_errors(self.show_preview), audience=write),
             WebPage(method="GET", path=DRAFT_PATH, handler=catch_draft_errors(self.show), audience=look),
             WebPage(method="POST", path=DRAFT_PATH, handler=catch_draft_errors(self.save), audience=write),
             WebPage(

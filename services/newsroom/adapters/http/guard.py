@@ -75,6 +75,9 @@ class PageGuard:
             if page.method == hdrs.METH_POST:
                 self._check_origin(request)
                 request[FORM] = await _read_form(request, visitor)
+                # The body may have taken its time: the session may have ended meanwhile.
+                if visitor is not None and await self._find_visitor(request) != visitor:
+                    raise NotPermitted(_FORGED)
             return await page.handler(request)
 
         return handle

@@ -325,8 +325,8 @@ create table newsroom.inbox (
   handled_at timestamptz not null default now()
 );
 create index inbox_handled on newsroom.inbox (handled_at);
-comment on table newsroom.inbox is 'events that were counted, so that a repeated one is not counted again';
-comment on column newsroom.inbox.event is 'id of the event';
+comment on table newsroom.inbox is 'events that must not count again: counted ones, and erasures of feedback';
+comment on column newsroom.inbox.event is 'id of the event, or "erased " and that of feedback that must not come back';
 comment on column newsroom.inbox.handled_at is 'when it was counted; the retention period begins here';
 
 create table newsroom.archive_entry (
