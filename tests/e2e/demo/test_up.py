@@ -40,6 +40,11 @@ async def metrics_of(addresses: Mapping[str, str]) -> dict[str, bool]:
         return {name: "# HELP" in await _read(session, url) for name, url in addresses.items()}
 
 
+async def _is_answered(url: str) -> bool:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status == 200
+
+
 async def _read(session: aiohttp.ClientSession, url: str) -> str:
     async with session.get(url) as answer:
         return await answer.text()
@@ -53,8 +58,10 @@ async def test_it_is_up_until_ctrl_c_and_phones_and_subscribers_are_there_again(
         shown = values(await read_lines_until(process, LAST_LINE))
         url, token = urldefrag(shown.pop("Phones"))
         shown.pop("Webhook")
+        assert await _is_answered(shown.pop("Archive"))
         assert shown.pop("Notices").endswith("/notices")
-        assert set(shown) == {"ingress-1", "notices-1", "subscriptions-1", "dispatcher-1", "dispatcher-2", "rabbitmq"}
+        kinds = ("ingress-1", "notices-1", "subscriptions-1", "dispatcher-1", "dispatcher-2", "newsroom-1", "rabbitmq")
+        assert set(shown) == set(kinds)
         assert set((await metrics_of(shown)).values()) == {True}
 
         async with open_simulator_client(url.rstrip("/"), token) as simulator:

@@ -43,6 +43,7 @@ async def test_requests_that_are_never_answered_cost_no_rate(endpoint_rig: Endpo
     endpoint_rig.assert_none_twice()
 
 
+@pytest.mark.alone
 async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they_hold_are_left_to_others(
     endpoint_rig: EndpointHarness,
 ) -> None:
