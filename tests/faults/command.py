@@ -24,11 +24,11 @@ def faults(
 ) -> None:
     """Break the system again and again while it works, then compare the simulator's account with the ledger.
 
-    Three dispatchers and two of each other service send broadcasts, urgent ones and replies, and take Stops and
-    statuses, while a seeded plan kills, freezes and restarts processes, RabbitMQ and PostgreSQL, cuts and slows
-    connections, and lets Meta misbehave. Exit status 0 only if nothing was lost, doubled, sent after a Stop, late,
-    unaccounted for, too fast or needlessly slow, and if nothing personal is left readable in any log, metric, message
-    or table.
+    Three dispatchers and two processes each of subscriptions and ingress send broadcasts, urgent ones and replies, and
+    take Stops and statuses, while a seeded plan kills, freezes and restarts processes, RabbitMQ and PostgreSQL, cuts
+    and slows connections, and lets Meta misbehave. Exit status 0 only if nothing was lost, doubled, sent after a Stop,
+    late, unaccounted for, too fast or needlessly slow, and if nothing personal is left readable in any log, metric,
+    message or table.
     """
     from tests.faults.actions import BenchOptions, play_all
 
