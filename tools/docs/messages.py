@@ -119,7 +119,8 @@ def _format_size(stream: topology.Stream) -> str:
 
 def _format_bound(queue: topology.Queue) -> str:
     size = f" or {queue.max_bytes // 1_000_000} MB" if queue.max_bytes else ""
-    return f"{queue.max_length}{size}, more is refused" if queue.max_length else "none"
+    beyond = "the oldest is dropped" if queue.drops_oldest else "more is refused"
+    return f"{queue.max_length}{size}, {beyond}" if queue.max_length else "none"
 
 
 def _format_tiers() -> str:
