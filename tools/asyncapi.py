@@ -149,10 +149,11 @@ def _build_exchange(name: str) -> Document:
 def _build_operations() -> Iterator[tuple[str, Document]]:
     for (exchange, key), kinds in list_routes().items():
         channel = build_channel_id(exchange, key)
-        sender = "ingress" if exchange == topology.API_NOTICES else find_sender(kinds[0])
+        sender = "notices" if exchange == topology.API_NOTICES else find_sender(kinds[0])
         readers = [queue for queue in topology.QUEUES if is_bound(queue, exchange, key)]
         if sender is not None:
-            yield f"{sender}.sends.{channel}", _build_operation("send", channel, kinds, f"The {sender} publishes it.")
+            who = "notices API" if sender == "notices" else sender
+            yield f"{sender}.sends.{channel}", _build_operation("send", channel, kinds, f"The {who} publishes it.")
         for queue in readers:
             summary = f"The {queue.owner} reads it from its queue `{queue.name}`."
             yield f"{queue.owner}.receives.{channel}", _build_operation("receive", channel, kinds, summary)

@@ -87,7 +87,7 @@ def _render_exchanges() -> str:
         if exchange == topology.DISPATCH:
             keys = list(topology.LANES)
         rows.append((f"`{exchange}`", format_code(keys), format_code(writers)))
-    rows.insert(1, (f"`{topology.API_NOTICES}`", rows[0][1], "`ingress`"))
+    rows.insert(1, (f"`{topology.API_NOTICES}`", rows[0][1], "`notices`"))
     return render_table(("exchange", "routing keys", "logins that may write"), rows)
 
 
