@@ -50,6 +50,7 @@ _PROBLEMS = _compile_table(
         r"^municipalities: only for": "Gemeinden lassen sich bei diesem Thema nicht auswählen.",
         r"^municipalities: .*unknown": "Eine der Gemeinden ist nicht bekannt.",
         r"length >= 1|is blank|is missing": "Bitte füllen Sie dieses Feld aus.",
+        r"^text: .*at most (\d+) characters": "Mit dem Prüfcode sind höchstens {0} Zeichen möglich.",
         r"at most (\d+) characters": "Höchstens {0} Zeichen sind möglich.",
         r"line break or a tab": "WhatsApp erlaubt hier keinen Zeilenumbruch und keinen Tabulator.",
         r"control characters": "Der Text enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu.",
@@ -64,7 +65,9 @@ _PROBLEMS = _compile_table(
         r"not a valid address": "Das ist keine gültige Adresse.",
         r"its host must be one of (.*)": "Die Adresse führt zu einer fremden Seite. Erlaubt: {0}.",
         r"neither a login nor a port": "Die Adresse darf weder Anmeldedaten noch eine Portnummer enthalten.",
-        r"have (\d+) characters; (\d+)": "Überschrift, Text und Link haben {0} Zeichen, {1} sind möglich.",
+        r"have (\d+) characters; (\d+)": (
+            "Überschrift, Text, Prüfcode und Link haben zusammen {0} Zeichen, {1} sind möglich."
+        ),
         r"^spread_minutes": "Die Verteilung über die Zeit ist so nicht möglich.",
         r"was withdrawn": "Die Meldung wurde zurückgezogen. Schreiben Sie eine neue.",
         r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",
