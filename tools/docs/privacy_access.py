@@ -15,7 +15,9 @@ PURPOSES = {
     "kreisfunk_index_key": "Schlüssel der Hashwerte: macht aus einer Adresse immer denselben Hashwert",
     "kreisfunk_feedback_key": "führt von einer Person zu ihren Rückmeldungen, und nur mit ihr",
     "kreisfunk_dead_letter_keys": "verschlüsselt und öffnet Nachrichten, die nicht verarbeitet werden konnten",
-    "kreisfunk_newsroom_keys": "Redaktion: verschlüsselt und öffnet Geheimnisse der Einmalcodes und Hälften erster Kennwörter",
+    "kreisfunk_newsroom_keys": (
+        "Redaktion: verschlüsselt und öffnet Geheimnisse der Einmalcodes und Hälften erster Kennwörter"
+    ),
     "kreisfunk_app_secrets": "prüft, ob eine Nachricht von Meta kommt",
     "kreisfunk_verify_token": "Kennwort für die Einrichtung bei Meta",
     "kreisfunk_graph_token": "Zugang zu Meta für den Versand",
