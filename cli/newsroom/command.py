@@ -12,7 +12,7 @@ Stack = Annotated[
     Path | None,
     typer.Option(help="Folder of a local stack; else KREISFUNK_DATABASE_URL, else .local/up or .local/demo."),
 ]
-Login = Annotated[str, typer.Argument(help="Name to log in with, such as r.meyer.")]
+Login = Annotated[str, typer.Argument(help="Name to log in with, such as redaktion-1.")]
 
 app = typer.Typer(help="The newsroom: who may write and approve notices there.", no_args_is_help=True)
 users = typer.Typer(help="Accounts of the newsroom; each change counts at once.", no_args_is_help=True)

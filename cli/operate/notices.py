@@ -36,7 +36,7 @@ _STANDINGS = {
     "cancelled": "zurückgezogen",
     REPLACED: "ersetzt",
 }
-_VALUES = {"good": "gut", "bad": "schlecht"}
+_VALUES = {"good": "hilfreich", "bad": "nicht hilfreich"}
 
 app = typer.Typer(help="Meldungen: wer sie erhalten hat, und wie sie ankommen.", no_args_is_help=True)
 
@@ -125,7 +125,7 @@ def _format_page(shown: BroadcastView, ratings: Mapping[str, int]) -> str:
         ("unterwegs", shown.steps.get("accepted", 0) + shown.steps.get("sent", 0)),
         ("warten", books.waiting),
         ("fehlgeschlagen", books.failed),
-        *((f"  {failure.deliveries} mal", failure.reason) for failure in shown.failures),
+        *((f"  {failure.deliveries}-mal", failure.reason) for failure in shown.failures),
         ("nicht mehr versandt", books.expired + books.cancelled + books.suppressed),
         ("ungewiss", books.unknown),
         ("Bewertungen", _format_ratings(ratings)),
@@ -144,7 +144,7 @@ def _count_delivered(shown: BroadcastView) -> int:
 
 
 def _format_ratings(ratings: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} mal {_VALUES.get(value, value)}" for value, number in ratings.items()) or "keine"
+    return ", ".join(f"{number}-mal {_VALUES.get(value, value)}" for value, number in ratings.items()) or "keine"
 
 
 def _format_time(at: datetime) -> str:

@@ -95,7 +95,7 @@ class AccountRequest:
         if decider.person in (self.requested_by.person, self.person):
             raise NotPermitted("Das muss eine zweite Person entscheiden, die es weder beantragt hat noch betrifft.")
         if not self.requested_by.may(Right.MANAGE_ACCOUNTS):
-            raise NotPermitted("Wer das beantragt hat, darf es nicht mehr. Bitte lehnen Sie ab.")
+            raise NotPermitted("Wer das beantragt hat, hat dieses Recht nicht mehr. Bitte lehnen Sie ab.")
 
 
 def parse_login(text: str) -> str:
@@ -103,8 +103,8 @@ def parse_login(text: str) -> str:
     login = text.strip().lower()
     if not LOGIN.fullmatch(login):
         raise AccountProblem(
-            "Der Anmeldename besteht aus 2 bis 40 Kleinbuchstaben, Ziffern, Punkten und Strichen, und beginnt mit"
-            " einem Buchstaben oder einer Ziffer."
+            "Der Anmeldename braucht 2 bis 40 Zeichen: Kleinbuchstaben ohne Umlaute, Ziffern, Punkte und Striche. Er"
+            " beginnt mit einem Buchstaben oder einer Ziffer."
         )
     return login
 
@@ -113,7 +113,7 @@ def parse_name(text: str) -> str:
     """Return the name of a person. Raises AccountProblem."""
     name = " ".join(text.split())
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise AccountProblem(f"Der Name hat 1 bis {MAX_NAME_LENGTH} Zeichen.")
+        raise AccountProblem(f"Der Name braucht 1 bis {MAX_NAME_LENGTH} Zeichen.")
     return name
 
 

@@ -69,7 +69,7 @@ def _find_reasons(
         yield f"Sie würde nachts gesendet (zwischen {rules.night_begins:%H:%M} und {rules.night_ends:%H:%M} Uhr)."
     is_whole = content.topic in local_topics and not content.municipalities and draft.kind is not DraftKind.FOLLOW_UP
     if is_whole and not rules.whole_county_alone:
-        yield "Sie geht an alle Abonnenten des Themas im ganzen Landkreis."
+        yield "Sie geht im ganzen Landkreis an alle, die das Thema abonniert haben."
     if costs is None:
         yield "Was sie kostet, ist gerade nicht bekannt."
     elif costs > rules.max_euros:
@@ -125,7 +125,7 @@ def require_reviewer(draft: NoticeDraft, actor: Author) -> None:
 def require_approval(draft: NoticeDraft, reasons: tuple[str, ...]) -> None:
     """Return if the draft may be published: nobody has to approve, or somebody has. Raises DraftRefused."""
     if reasons and not is_approved(draft):
-        raise DraftRefused("Eine zweite Person muss freigeben: " + " ".join(reasons))
+        raise DraftRefused("Eine zweite Person muss die Meldung freigeben. " + " ".join(reasons))
 
 
 def _list_own(draft: NoticeDraft) -> frozenset[object]:

@@ -42,14 +42,15 @@ _PROBLEMS = _compile_table(
     {
         r"^expirytime: is missing": "Bitte geben Sie an, bis wann die Meldung gilt.",
         r"^expirytime: is in the past": "Dieser Zeitpunkt ist schon vorbei.",
-        r"^expirytime: must be within (\d+)": "Eine Meldung gilt höchstens {0} Tage.",
+        r"^expirytime: must be within (\d+)": "Eine Meldung darf höchstens {0} Tage gelten.",
         r"^scheduled_at: is in the past": "Dieser Zeitpunkt ist schon vorbei. Ohne Zeitpunkt wird sofort gesendet.",
-        r"^scheduled_at: must be before": "Gesendet wird vor dem Ende der Gültigkeit.",
-        r"^topic: this system may": "Bitte wählen Sie ein Thema, zu dem die Redaktion veröffentlicht.",
-        r"^topic: must be that of": "Eine Folgemeldung hat das Thema der ersten Meldung.",
+        r"^scheduled_at: must be before": "Der Beginn muss vor dem Ende der Gültigkeit liegen.",
+        r"^topic: this system may": "Bitte wählen Sie ein Thema, zu dem die Redaktion veröffentlichen darf.",
+        r"^topic: must be that of": "Eine Folgemeldung muss das Thema der ersten Meldung haben.",
         r"^municipalities: only for": "Gemeinden lassen sich bei diesem Thema nicht auswählen.",
         r"^municipalities: .*unknown": "Eine der Gemeinden ist nicht bekannt.",
         r"length >= 1|is blank|is missing": "Bitte füllen Sie dieses Feld aus.",
+        r"^text: .*at most (\d+) characters": "Mit dem Prüfcode sind höchstens {0} Zeichen möglich.",
         r"at most (\d+) characters": "Höchstens {0} Zeichen sind möglich.",
         r"line break or a tab": "WhatsApp erlaubt hier keinen Zeilenumbruch und keinen Tabulator.",
         r"control characters": "Der Text enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu.",
@@ -60,11 +61,13 @@ _PROBLEMS = _compile_table(
             " dem Punkt ein Leerzeichen."
         ),
         r"^picture: the topic": "Zu diesem Thema sind keine Bilder möglich.",
-        r"begins with https": "Die Adresse beginnt mit https:// und enthält keine Leerzeichen.",
+        r"begins with https": "Die Adresse muss mit https:// beginnen und darf keine Leerzeichen enthalten.",
         r"not a valid address": "Das ist keine gültige Adresse.",
         r"its host must be one of (.*)": "Die Adresse führt zu einer fremden Seite. Erlaubt: {0}.",
-        r"neither a login nor a port": "Die Adresse darf weder Anmeldung noch Port enthalten.",
-        r"have (\d+) characters; (\d+)": "Überschrift, Text und Link haben {0} Zeichen, {1} sind möglich.",
+        r"neither a login nor a port": "Die Adresse darf weder Anmeldedaten noch eine Portnummer enthalten.",
+        r"have (\d+) characters; (\d+)": (
+            "Überschrift, Text, Prüfcode und Link haben zusammen {0} Zeichen, {1} sind möglich."
+        ),
         r"^spread_minutes": "Die Verteilung über die Zeit ist so nicht möglich.",
         r"was withdrawn": "Die Meldung wurde zurückgezogen. Schreiben Sie eine neue.",
         r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",
@@ -86,7 +89,9 @@ _PROBLEMS = _compile_table(
 )
 _BLOCKERS = _compile_table(
     {
-        r"^nobody has subscribed": "Dieses Thema hat dort noch niemand abonniert.",
+        r"^nobody has subscribed": (
+            "Niemand bekommt die Meldung: Dieses Thema hat für das gewählte Gebiet noch niemand abonniert."
+        ),
         r"^nobody will get it.*begin at (\S+)": (
             "Niemand bekommt die Meldung: Sie gilt nicht mehr, wenn die erlaubten Zeiten beginnen ({0})."
         ),

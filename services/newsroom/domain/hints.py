@@ -84,13 +84,13 @@ def _find_long_sentences(text: str) -> Iterator[str]:
         words = sentence.split()
         if len(words) > MAX_SENTENCE_WORDS:
             beginning = " ".join(words[:4])
-            yield f"Der Satz „{beginning} …“ hat {len(words)} Wörter. Bis {MAX_SENTENCE_WORDS} liest er sich leicht."
+            yield f"Der Satz „{beginning} …“ hat {len(words)} Wörter. Bis {MAX_SENTENCE_WORDS} sind gut lesbar."
 
 
 def _find_long_words(text: str) -> Iterator[str]:
     long = [word for word in _WORD.findall(text) if len(word) > MAX_WORD_LETTERS and "-" not in word]
     if long:
-        yield f"„{long[0]}“ ist ein langes Wort. Geht es kürzer, oder mit einem Bindestrich?"
+        yield f"„{long[0]}“ ist ein langes Wort. Geht es kürzer oder mit einem Bindestrich?"
 
 
 def find_similar(headline: str, others: Sequence[tuple[str, datetime]]) -> tuple[tuple[str, datetime], ...]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pyotp
 
-ISSUER = "Kreisfunk Redaktion"
+ISSUER = "Kreisfunk-Redaktion"
 STEP_SECONDS = 30
 ACCEPTED_DRIFT_STEPS = 1
 MAX_LOGIN_LENGTH = 40
@@ -69,7 +69,7 @@ def compute_wait(scope: FailureScope, failures: int, failed_at: datetime, now: d
 def find_password_problem(password: str, login: str, name: str) -> str | None:
     """Return what is wrong with a new password, None if it may be used."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
-        return f"Das Kennwort hat {MIN_PASSWORD_LENGTH} bis {MAX_PASSWORD_LENGTH} Zeichen."
+        return f"Das Kennwort braucht {MIN_PASSWORD_LENGTH} bis {MAX_PASSWORD_LENGTH} Zeichen."
     if len(set(password)) < 5:
         return "Das Kennwort besteht aus zu wenigen verschiedenen Zeichen."
     parts = [login, *name.lower().split()]

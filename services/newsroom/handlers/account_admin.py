@@ -112,7 +112,7 @@ class AccountAdministration:
         if request.change is AccountChange.INVITE:
             first = self.sealer.open(sealed, HALF_PURPOSE, request.id.bytes)
             if first is None:
-                raise AccountProblem("Der Schlüssel der Redaktion hat gewechselt. Bitte laden Sie noch einmal ein.")
+                raise AccountProblem("Der Schlüssel der Redaktion wurde gewechselt. Bitte laden Sie noch einmal ein.")
             half = encode_cookie(self.random(HALF_BYTES))
             new = await self._build_account(request, first.decode() + half)
         if not await self.requests.confirm(request, actor.id, self.clock(), new):

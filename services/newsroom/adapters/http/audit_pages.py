@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
+from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
 from services.newsroom.adapters.http.web_pages import WebPage
 from services.newsroom.domain.accounts import Right
 from services.newsroom.ports import AuditLog
@@ -23,10 +24,31 @@ ACTION_NAMES: Mapping[str, str] = {
     "account_request.confirmed": "Antrag bestätigt",
     "account_request.made": "Antrag gestellt",
     "account_request.refused": "Antrag abgelehnt",
+    "draft.approved": "Entwurf freigegeben",
+    "draft.created": "Entwurf begonnen",
+    "draft.discarded": "Entwurf verworfen",
+    "draft.published": "Meldung veröffentlicht",
+    "draft.published_in_emergency": "Meldung im Notfall veröffentlicht",
+    "draft.returned": "Entwurf zurückgegeben",
+    "draft.reviewed": "Meldung nachträglich geprüft",
+    "draft.saved": "Entwurf gespeichert",
+    "draft.submitted": "Entwurf zur Freigabe gegeben",
     "session.all_closed": "Sitzungen beendet",
     "session.closed": "abgemeldet",
     "session.opened": "angemeldet",
     "session.others_closed": "andere Sitzungen beendet",
+}
+DETAIL_NAMES: Mapping[str, str] = {
+    "change": "Änderung",
+    "draft": "Entwurf",
+    "reason": "Grund",
+    "request": "Antrag",
+    "roles": "Rollen",
+    "version": "Fassung",
+}
+_VALUE_NAMES: Mapping[str, Mapping[str, str]] = {
+    "change": {change.value: name for change, name in CHANGE_NAMES.items()},
+    "roles": {role.value: name for role, name in ROLE_NAMES.items()},
 }
 
 
@@ -53,4 +75,16 @@ class AuditPages:
             entries=entries[:PAGE_LENGTH],
             has_more=len(entries) > PAGE_LENGTH,
             action_names=ACTION_NAMES,
+            describe=describe_detail,
         )
+
+
+def describe_detail(detail: Mapping[str, str]) -> str:
+    """Return what else is known of an act, in German."""
+    named = ((DETAIL_NAMES.get(name, name), _name_value(name, value)) for name, value in detail.items() if value)
+    return "; ".join(f"{name}: {value}" for name, value in named)
+
+
+def _name_value(name: str, value: str) -> str:
+    names = _VALUE_NAMES.get(name)
+    return ", ".join(names.get(each, each) for each in value.split(", ")) if names else value

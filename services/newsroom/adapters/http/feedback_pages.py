@@ -12,6 +12,7 @@ from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import find_obstacle
 from services.newsroom.domain.drafts import DraftState
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
+from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.spreadsheet import render_csv
 from services.newsroom.handlers.drafting import build_author
 from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog
@@ -55,7 +56,7 @@ class FeedbackPages:
         head = ("Zeit (volle Stunde)", "Art", "Bewertung", "Mitteilung", "Thema", "Aussendung")
         rows = (
             (
-                f"{each.at:%d.%m.%Y %H:%M} UTC",
+                f"{each.at.astimezone(ZONE):%d.%m.%Y %H:%M}",
                 each.kind_name,
                 each.value_name,
                 each.text,

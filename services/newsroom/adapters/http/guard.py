@@ -20,7 +20,7 @@ READ_TIMEOUT_SECONDS = 10.0
 CSRF_FIELD = "csrf"
 LOGIN_PATH, SETUP_PATH = "/anmelden", "/einrichten"
 _FORM_MEDIA = "application/x-www-form-urlencoded"
-_FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Ihre Anmeldung hat gewechselt."
+_FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Sie haben sich neu angemeldet."
 
 
 @dataclass(frozen=True, kw_only=True)

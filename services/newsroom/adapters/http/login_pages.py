@@ -172,7 +172,8 @@ def _render_refusal(request: web.Request, refused: LoginRefused, login: str, des
 
 def _describe_wait(seconds: float) -> str:
     minutes = math.ceil(seconds / 60)
-    return f"Bitte warten Sie {'eine Minute' if minutes <= 1 else f'{minutes} Minuten'}, und versuchen Sie es dann."
+    how_long = "eine Minute" if minutes <= 1 else f"{minutes} Minuten"
+    return f"Bitte warten Sie {how_long}, und versuchen Sie es dann noch einmal."
 
 
 def _render_setup(

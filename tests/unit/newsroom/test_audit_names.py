@@ -1,0 +1,21 @@
+"""The log of acts speaks German."""
+
+import re
+from pathlib import Path
+
+from services.newsroom import handlers
+from services.newsroom.adapters.http.audit_pages import ACTION_NAMES, describe_detail
+
+HANDLERS = Path(handlers.__file__).parent
+
+
+def test_every_act_has_a_name() -> None:
+    source = "\n".join(path.read_text() for path in HANDLERS.glob("*.py"))
+    acts = set(re.findall(r'"((?:account|account_request|draft|session)\.[a-z_]+)"', source))
+    assert len(acts) > 15
+    assert acts - ACTION_NAMES.keys() == set()
+
+
+def test_details_are_named() -> None:
+    detail = {"change": "invite", "roles": "approver, lead", "reason": "lead", "version": ""}
+    assert describe_detail(detail) == "Änderung: Neues Konto; Rollen: Freigabe, Leitung; Grund: lead"
