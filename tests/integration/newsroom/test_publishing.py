@@ -188,7 +188,7 @@ async def test_a_check_that_is_refused_stops_the_notice_before_it_is_handed_over
     write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion", topics=("baustellen",)))
     try:
         assert (await anna.send(path, "veroeffentlichen", 2)).status == 422
-        assert "zu dem die Redaktion veröffentlicht" in (await anna.browser.open(f"{path}/pruefung")).text
+        assert "zu dem die Redaktion veröffentlichen darf" in (await anna.browser.open(f"{path}/pruefung")).text
     finally:
         write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion"))
     assert (
