@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 
 from shared.amqp.observer import peek, read_stream
-from shared.amqp.topology import NEWSROOM_EVENTS, SUBSCRIPTIONS_INBOUND
+from shared.amqp.topology import SUBSCRIPTIONS_INBOUND
 from tests.faults.leaks.pii_patterns import PatternGroup, PiiKind
 from tests.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
 
@@ -17,9 +17,6 @@ ALLOWED: Mapping[str, PiiKind] = {
     "subscriptions.erasure": PiiKind.ERASED,
     "subscriptions.inbox": PiiKind.ERASED,
 }
-
-# Queues in which citizens' words wait for their consumer. The bench runs no newsroom, so they stay in the second one.
-_TRANSIT = (SUBSCRIPTIONS_INBOUND.name, NEWSROOM_EVENTS.name)
 
 _TABLES = """
 select format('%I.%I', n.nspname, c.relname) as name, c.oid
@@ -87,7 +84,7 @@ async def search_queues(url: str, types: Mapping[str, str], groups: Sequence[Pat
     """
     leaks = []
     for name, kind in types.items():
-        wanted = exclude_kinds(groups, {PiiKind.TEXT} if name.startswith(_TRANSIT) else ())
+        wanted = exclude_kinds(groups, {PiiKind.TEXT} if name.startswith(SUBSCRIPTIONS_INBOUND.name) else ())
         body, headers = PatternScanner(wanted), PatternScanner(wanted)
         async with (read_stream if kind == "stream" else peek)(url, name) as messages:
             async for message in messages:
