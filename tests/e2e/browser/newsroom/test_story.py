@@ -138,6 +138,11 @@ async def send_notice(writer: Colleague, approver: Colleague) -> str:
     await approver.follow(HEADLINE)
     await take_picture(approver.page, "approve")
     await approver.inspector.inspect(approver.page, "approval")
+    return await publish(approver)
+
+
+async def publish(approver: Colleague) -> str:
+    """Approve what is open and publish it; return the path of its broadcast."""
     await approver.press("Freigeben")
     await approver.press("Jetzt veröffentlichen")
     await expect(approver.page).to_have_url(re.compile(r"/aussendungen/[0-9a-f-]{36}$"), timeout=SENDING_MILLISECONDS)
@@ -166,10 +171,8 @@ async def correct(writer: Colleague, approver: Colleague) -> None:
     await writer.press("Zur Freigabe geben")
     await approver.page.goto(approver.url)
     await approver.follow(CORRECTION)
-    await approver.press("Freigeben")
-    await approver.press("Jetzt veröffentlichen")
+    await publish(approver)
     await page.goto(f"{writer.url}/aussendungen")
-    await expect(page.get_by_role("link", name=CORRECTION)).to_be_visible(timeout=SENDING_MILLISECONDS)
     await writer.follow(CORRECTION)
     await expect(page.get_by_text("abgeschlossen").first).to_be_visible(timeout=SENDING_MILLISECONDS)
 
