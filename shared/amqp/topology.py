@@ -28,7 +28,8 @@ class Queue:
 
     `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses messages beyond that. One
     with `max_dead_letters` keeps only the newest dead letters, at most `max_bytes` of them, since outsiders may cause
-    some. One that `drops_oldest` refuses nothing: nobody waits for its owner, who may not even run.
+    some. One that `drops_oldest` refuses nothing: nobody waits for its owner, who may not even run. Messages older than
+    `max_age` are dropped.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Queue:
     max_bytes: int | None = None
     max_dead_letters: int | None = None
     drops_oldest: bool = False
+    max_age: timedelta | None = None
 
     @property
     def retry_exchange(self) -> str:
@@ -105,6 +107,7 @@ NEWSROOM_EVENTS = Queue(
     max_length=200_000,
     max_bytes=200_000_000,
     drops_oldest=True,
+    max_age=timedelta(days=14),
 )
 LANES: Mapping[Lane, Queue] = {
     Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher"),
@@ -221,11 +224,13 @@ async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
 
 def _build_queue_arguments(queue: Queue) -> dict[str, Any]:
     bounds = {"x-max-length": queue.max_length, "x-max-length-bytes": queue.max_bytes}
-    limits = {
+    limits: dict[str, Any] = {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
         **{name: most for name, most in bounds.items() if most},
     }
+    if queue.max_age:
+        limits["x-message-ttl"] = int(queue.max_age.total_seconds() * 1000)
     if queue.drops_oldest:  # without a dead-letter exchange, where all that is dropped would end up
         return {**limits, "x-overflow": "drop-head"}
     return {

@@ -7,7 +7,7 @@ from enum import StrEnum
 from deploy.local.proxies import BROKER, DATABASE, GRAPH, INGRESS
 from deploy.local.proxy import NetworkConditions
 
-DISPATCHERS, SUBSCRIPTIONS, INGRESSES = 3, 2, 2
+DISPATCHERS, SUBSCRIPTIONS, INGRESSES, NEWSROOMS = 3, 2, 2, 1
 # Meta held back this one message: an operator may resend it.
 HELD_BACK_CODE = 131049
 RABBITMQ, POSTGRES, SIMULATOR = "rabbitmq", "postgres", "simulator"
@@ -139,6 +139,9 @@ def _build_steady_faults() -> Iterator[FaultType]:
     for kind in ("subscriptions", "ingress"):
         frozen = list_replicas(kind, _PROCESSES[kind])
         yield FaultType(f"freeze {kind}", FaultAction.FREEZE, frozen, (5.0, 60.0), phase=beside)
+    newsrooms = list_replicas("newsroom", NEWSROOMS)
+    yield FaultType("kill newsroom", FaultAction.KILL, newsrooms, phase=beside)
+    yield FaultType("freeze newsroom", FaultAction.FREEZE, newsrooms, (5.0, 60.0), phase=beside)
     for kind, what in _WEBHOOKS.items():
         yield FaultType(kind, FaultAction.META, meta, (3.0, 8.0), disturbance=what, phase=beside)
 

@@ -14,11 +14,14 @@ from cli.publish.amqp_client import AmqpClient
 from cli.publish.settings import read_publisher_settings
 from cli.stacks import RunningStack
 from deploy.local.stack import Stack, run_stack
+from shared.amqp.connection import BrokerUnavailable, connect
+from shared.amqp.inspection import count_ready_messages
+from shared.amqp.topology import NEWSROOM_EVENTS
 from simulator.client import SimulatorClient, open_simulator_client
 from simulator.stalls import StallWatch
 from tests.faults.backlog import BacklogRecorder, merge_waiting_spans
 from tests.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
-from tests.faults.fault_types import DISPATCHERS, HELD_BACK_CODE, INGRESSES, SUBSCRIPTIONS, FaultAction
+from tests.faults.fault_types import DISPATCHERS, HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
 from tests.faults.injector import FaultInjector
 from tests.faults.leaks.recorder import record_traffic
 from tests.faults.leaks.scanner import Leak
@@ -92,6 +95,7 @@ async def execute_run(run: FaultRun) -> tuple[Evidence, list[str]]:
         dispatchers=DISPATCHERS,
         subscriptions=SUBSCRIPTIONS,
         ingresses=INGRESSES,
+        newsrooms=NEWSROOMS,
         messages_per_second=run.rate,
         fresh=True,
         settings=settings,
@@ -177,6 +181,7 @@ class _RunExecutor:
         await self._wait_until_none_left("last statuses taken", self._count_pending_webhooks)
         await self._wait_until_none_left("last statuses applied", self._count_unconfirmed)
         await self._wait_until_none_left("erasures finished", self._probes.count_erasures)
+        await self._wait_until_none_left("events read by the newsroom", self._count_newsroom_events)
 
     async def _wait_until_none_left(self, what: str, left: Callable[[], Awaitable[int | None]]) -> None:
         """Wait until nothing is left; record what does not settle, to be evaluated as it is."""
@@ -202,6 +207,13 @@ class _RunExecutor:
     async def _count_unconfirmed(self) -> int | None:
         """Count unconfirmed deliveries except those settled by the operator, for which no status may ever arrive."""
         return await self._probes.count_unconfirmed(self._operator.settled)
+
+    async def _count_newsroom_events(self) -> int | None:
+        try:
+            async with connect(self._stack.broker_url, password=None, name="fault bench counts") as connection:
+                return sum(await count_ready_messages(connection, (NEWSROOM_EVENTS.name,)))
+        except BrokerUnavailable:
+            return None
 
     async def _collect_evidence(self) -> Evidence:
         outbound, written = await read_simulator_account(self._simulator)

@@ -16,6 +16,7 @@ ALLOWED: Mapping[str, PiiKind] = {
     "subscriptions.feedback": PiiKind.TEXT,
     "subscriptions.erasure": PiiKind.ERASED,
     "subscriptions.inbox": PiiKind.ERASED,
+    "newsroom.feedback": PiiKind.TEXT,
 }
 
 _TABLES = """
