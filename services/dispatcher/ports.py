@@ -68,11 +68,15 @@ class LaneQueue(Protocol):
 
 @dataclass
 class Batch:
-    """A batch being claimed; `position` is how many of its recipients have been claimed or skipped."""
+    """A batch being claimed; `position` is how many of its recipients have been claimed or skipped.
+
+    `ineligible` is set once a claim found only ineligible recipients, as after an expiry: probably all are.
+    """
 
     message: BroadcastBatch
     content: Mapping[str, Any]
     position: int = 0
+    ineligible: bool = False
 
     @property
     def remaining(self) -> int:
@@ -139,9 +143,9 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Work:
-    """Lanes with due deliveries, and other kinds of work: unknown, progress, refusals, …"""
+    """Due deliveries by lane, counted up to a limit, and other kinds of work: unknown, progress, refusals, …"""
 
-    due_lanes: frozenset[Lane] = frozenset()
+    due: dict[Lane, int] = field(default_factory=dict)
     kinds: frozenset[str] = frozenset()
 
 

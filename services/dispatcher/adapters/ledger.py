@@ -15,6 +15,8 @@ from shared.contracts.message import Lane
 
 # Identifies this process to an operator.
 REPLICA = f"{gethostname()}, process {getpid()}"
+# As many as are sent in the time between two counts at the highest rate, and more.
+MAX_DUE_COUNT = 1000
 
 # Only one replica works on a follow-up at a time, even if it follows several broadcasts.
 _CLAIM_FOLLOW_UP = """
@@ -79,9 +81,11 @@ where b.id = $1 and not exists (
 # Checks for all kinds of periodic work in one query, so that none runs without need.
 _FIND_WORK = """
 select array(
-        select l.lane::text from unnest(enum_range(null::dispatcher.lane)) as l (lane)
-        where exists (select from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp())
-    ) as due_lanes,
+        select (select count(*) from (
+            select from dispatcher.delivery d
+            where d.lane = l.lane::dispatcher.lane and d.due_at <= clock_timestamp() limit $2) as due)
+        from unnest($1::text[]) with ordinality as l (lane, number) order by l.number
+    ) as due,
     exists (select from dispatcher.delivery d where d.answer_by <= clock_timestamp())
         or exists (select from dispatcher.delivery d where d.unknown_at is not null) as unknown,
     exists (
@@ -192,9 +196,9 @@ class PostgresLedger(LedgerResults):
 
     async def find_work(self) -> Work:
         """Return all kinds of pending work, with one statement."""
-        row = await self.database.fetchrow(_FIND_WORK)
+        row = await self.database.fetchrow(_FIND_WORK, list(Lane), MAX_DUE_COUNT)
         kinds = frozenset(name for name, found in row.items() if found is True)
-        return Work(due_lanes=frozenset(map(Lane, row["due_lanes"])), kinds=kinds)
+        return Work(due={lane: count for lane, count in zip(Lane, row["due"], strict=True) if count}, kinds=kinds)
 
     async def extend_follow_up(self, limit: int) -> bool:
         """Add up to `limit` recipients to the unlocked follow-up that waited longest; return False if none is due."""

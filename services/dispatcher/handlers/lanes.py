@@ -19,7 +19,6 @@ from shared.runtime.bisection import store_bisected
 
 LANE_ORDER = (Lane.REPLY, Lane.URGENT, Lane.BULK)
 MAX_BATCH_RECIPIENTS = 100
-DUE_ESTIMATE = 100
 # Requests prepared at once; preparing more would take so long that slots in the meantime would be used late.
 MOST_PREPARED = 16
 
@@ -30,14 +29,15 @@ _log = structlog.get_logger()
 class Lanes:
     """Claims of all lanes, the highest lane first; `prepare` gets claims before they are sent.
 
-    `due` contains the lanes with due retries; `wake` is set when there may be work again.
+    `due` counts the due retries of each lane as last seen; another replica may claim them first. `wake` is set when
+    there may be work again.
     """
 
     ledger: Ledger
     queues: Mapping[Lane, LaneQueue]
     prepare: Callable[[Iterable[Claim]], None]
     wake: asyncio.Event
-    due: set[Lane] = field(default_factory=set, init=False)
+    due: dict[Lane, int] = field(default_factory=dict, init=False)
     _oldest: dict[Lane, datetime] = field(default_factory=dict, init=False)
     _closed: bool = field(default=False, init=False)
 
@@ -52,7 +52,7 @@ class Lanes:
     def estimate_available(self) -> int:
         """Return an estimate of the deliveries that could be sent now; 0 means that there are none."""
         ready = sum(len(queue) for queue in self._ready.values())
-        return ready + DUE_ESTIMATE * len(self.due) + sum(source.available for source in self._sources.values())
+        return ready + sum(self.due.values()) + sum(source.available for source in self._sources.values())
 
     def open(self) -> None:
         """Start consuming from the broker."""
@@ -124,8 +124,9 @@ class Lanes:
             return
         due = await self.ledger.claim_due(lane, wanted)
         ready(due)
-        if not due:
-            self.due.discard(lane)
+        left = self.due.pop(lane, 0) - len(due)
+        if left > 0 and len(due) == wanted:
+            self.due[lane] = left
 
 
 class BatchLane:
@@ -160,8 +161,11 @@ class BatchLane:
         try:
             self._batch = self._batch or await self._open(self._message)
             if self._batch:
-                ready(await self._ledger.claim_batch(self._batch, wanted))
-                self._batch.position += len(self._batch.peek_recipients(wanted))
+                count = self._batch.remaining if self._batch.ineligible else wanted
+                claims = await self._ledger.claim_batch(self._batch, count)
+                ready(claims)
+                self._batch.position += len(self._batch.peek_recipients(count))
+                self._batch.ineligible = not claims
         except (ContractError, ContentError, InvalidDataError) as error:
             _log.error("batch_unusable", problem=str(error))
             await self._settle(Dead(str(error)))

@@ -176,7 +176,7 @@ async def live(
     """
 
     async def idle() -> bool:
-        if any(broker.unsettled.values()) or (await ledger.find_work()).due_lanes or recorder.unrecorded:
+        if any(broker.unsettled.values()) or (await ledger.find_work()).due or recorder.unrecorded:
             return False
         async with pool.connection() as connection:
             claimed = await connection.fetchval("select count(*) from dispatcher.delivery where state = 'claimed'")
@@ -190,7 +190,7 @@ async def live(
     meter = Metrics(CollectorRegistry(), limit=10_000)
     recorder = Recorder(mortal, meter)
     lanes = Lanes(ledger=mortal, queues=broker.queues(death), prepare=way.prepare, wake=asyncio.Event())
-    lanes.due |= (await ledger.find_work()).due_lanes
+    lanes.due = (await ledger.find_work()).due
     sender = Sender(way, lanes, mortal, sure, recorder, meter, max_requests=100, timeout=20)
     loop = SendLoop(lanes=lanes, limiter=sure, sender=sender, meter=meter)
     working = [asyncio.create_task(loop.run(5.0)), asyncio.create_task(recorder.run())]

@@ -152,7 +152,7 @@ async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
     await ledger.pause_template("t/de", "paused")
     assert await claim(ledger, message) == []
     assert await waits_for(pool, message) == {"template": 5}
-    assert not (await ledger.find_work()).due_lanes
+    assert not (await ledger.find_work()).due
     await PostgresAccount(pool, number=NUMBER).apply(TemplateResumed("t/de"), at=datetime.now(UTC))
     await ledger.requeue_waiting(100)
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 5

@@ -8,13 +8,14 @@ import pytest
 
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.dispatch_client import wait_until
-from tests.integration.dispatcher.endpoint_harness import RATE, EndpointHarness, wait_until_moment
+from tests.integration.dispatcher.endpoint_harness import MAX_DISPATCHERS, RATE, EndpointHarness, wait_until_moment
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_refusal
 
 SETTLING_SECONDS = 2.0
 MEASURED_SECONDS = 15.0
 SHARE_USED = 0.97
 UNANSWERED_OF = 100
+RESERVED = "kreisfunk_dispatcher_send_slots_reserved_total"
 LOST = "kreisfunk_dispatcher_send_slots_unused_total"
 BOUND = "kreisfunk_dispatcher_send_bound_by"
 BACKUP_SECONDS = 8.0
@@ -68,6 +69,38 @@ async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they
         assert later.at >= earlier.at + seconds
     unused = await endpoint_rig.fetch_metric(dispatcher, LOST, reason="requests")
     assert unused <= len(requests) / 10
+
+
+async def test_replicas_that_all_see_one_due_retry_reserve_no_more_slots_than_one_each(
+    endpoint_rig: EndpointHarness,
+) -> None:
+    """Slots that nobody uses are lost for everybody."""
+    refused: set[str] = set()
+
+    def refuse_once(request: SendRequest) -> GraphAnswer:
+        again = request.recipient in refused
+        refused.add(request.recipient)
+        return GraphAnswer() if again else build_refusal(131016, 503)
+
+    endpoint_rig.endpoint.behave = refuse_once
+    dispatchers = await endpoint_rig.start(MAX_DISPATCHERS)
+    totals: dict[str, float] = {}
+
+    async def count(name: str) -> float:
+        return sum([await endpoint_rig.fetch_metric(one, name) for one in dispatchers])
+
+    async def no_slot_is_open() -> bool:
+        totals["unused"] = await count(LOST)
+        return await count(RESERVED) == totals["unused"] + len(endpoint_rig.endpoint.requests)
+
+    for number in range(1, 6):
+        await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(1))
+        await endpoint_rig.wait_for_requests(2 * number - 1)
+        await wait_until(no_slot_is_open, endpoint_rig.describe)
+        before = totals["unused"]
+        await endpoint_rig.wait_for_accepted(number)
+        await wait_until(no_slot_is_open, endpoint_rig.describe)
+        assert totals["unused"] - before <= MAX_DISPATCHERS - 1
 
 
 async def add_week(database: FreshDatabase, days_ago: int) -> str:

@@ -1,0 +1,68 @@
+"""How many steps a lane takes to get through a batch."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, BatchLane
+from services.dispatcher.ports import Claim
+from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.envelope import encode
+from shared.outcome import Done, Outcome
+from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
+
+WANTED = 7
+
+
+class SingleMessage:
+    """A lane's queue and its only message."""
+
+    alive = True
+
+    def __init__(self, message: BroadcastBatch) -> None:
+        self.body = encode(message, event_id="1", source="/test", time=datetime.now(UTC))
+        self.waiting = 1
+        self.outcome: Outcome | None = None
+
+    def take(self) -> "SingleMessage":
+        self.waiting = 0
+        return self
+
+    def peek(self) -> None:
+        return None
+
+    def open(self) -> None:
+        raise AssertionError("a lane opens no queue")
+
+    def close(self) -> None:
+        raise AssertionError("a lane closes no queue")
+
+    async def settle(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+async def get_through(ledger: PostgresLedger, message: BroadcastBatch) -> tuple[int, list[Claim]]:
+    """Return the number of steps and all claims."""
+    queue, claims, steps = SingleMessage(message), list[Claim](), 0
+    lane = BatchLane(ledger=ledger, queue=queue)
+
+    def ready(some: Sequence[Claim]) -> None:
+        assert len(some) <= WANTED
+        claims.extend(some)
+
+    while queue.outcome is None:
+        await lane.claim(WANTED, ready)
+        steps += 1
+    assert queue.outcome == Done()
+    return steps, claims
+
+
+async def test_a_batch_is_claimed_as_slots_come(ledger: PostgresLedger) -> None:
+    steps, claims = await get_through(ledger, build_batch_message(generate_subscribers(2 * WANTED)))
+    assert (steps, len(claims)) == (2, 2 * WANTED)
+
+
+async def test_what_has_expired_is_passed_over_in_two_steps_so_that_few_slots_are_lost(ledger: PostgresLedger) -> None:
+    people = generate_subscribers(MAX_BATCH_RECIPIENTS)
+    steps, claims = await get_through(ledger, build_batch_message(people, expires_in=-1))
+    assert (steps, claims) == (2, [])
