@@ -142,6 +142,8 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]
             return bool(ONLY & set(words))
         case Intent.PLACES, _:
             return rule.every_place
+        case Intent.FEEDBACK, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES | Intent.TOPICS:
+            return True  # "Rückmeldung: bitte mehr Veranstaltungen für Kinder"
         case Intent.TOPICS, _:
             return is_pause_question(words)
         case Intent.REMOVE, Intent.ADD:
