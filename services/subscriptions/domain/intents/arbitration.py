@@ -142,7 +142,7 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]
         case Intent.ONLY, Intent.TOPICS:
             return bool(ONLY & set(words))
         case Intent.PLACES | Intent.FEEDBACK, _:
-            # "Rückmeldung: bitte mehr Veranstaltungen für Kinder"
+            # As in "Rückmeldung: bitte mehr Veranstaltungen für Kinder".
             return rule.every_place or (bool(rule.text) and prediction.intent in _CHOICES)
         case Intent.TOPICS, _:
             return is_pause_question(words)
