@@ -7,7 +7,7 @@ TOOLS := .local/publication
 ASSETS := .local/newsroom-assets
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test check lint types imports format lock smoke browser-test asyncapi-test publication-test sbom audit release faults clean
+.PHONY: help venv demo up test check lint types imports format lock smoke update-test browser-test asyncapi-test publication-test sbom audit release faults clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -57,11 +57,15 @@ format: venv  ## let ruff format
 smoke: venv  ## the main job on docker compose (needs a container engine)
 	@KREISFUNK_TEST_COMPOSE=1 $(BIN)/pytest tests/e2e/compose
 
+update-test: venv  ## an update during a broadcast, from the images of FROM=commit (needs a container engine)
+	@test -n "$(FROM)" || { echo "Name what to update from: make update-test FROM=v0.2.0"; exit 2; }
+	@KREISFUNK_TEST_UPDATE_FROM=$(FROM) $(BIN)/pytest tests/e2e/update
+
 browser-test: venv $(ASSETS)/kern.min.css  ## phones and newsroom in a real browser (needs npm; Debian's Chromium, as root it is installed)
 	@test -x /usr/bin/chromium || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || { echo "Install Chromium (Debian: apt-get install chromium) and try again."; exit 1; }
 	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }
 	@npm ci --prefix tests/e2e/browser/newsroom --ignore-scripts --no-audit --no-fund --silent
-	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest tests/e2e/browser
+	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest -n 2 --dist loadfile tests/e2e/browser
 
 asyncapi-test: venv  ## the AsyncAPI document by AsyncAPI's own schema (needs npm)
 	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }

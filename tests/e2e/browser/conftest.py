@@ -4,11 +4,14 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.e2e.browser.fake_county import FakeCounty, run_county
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_BROWSER") == "1" else ["test_*.py"]
+
+# Two workers and their browsers share the machine.
+expect.set_options(timeout=20_000)
 
 CHROMIUM = os.environ.get("KREISFUNK_TEST_CHROMIUM", "/usr/bin/chromium")
 

@@ -16,12 +16,12 @@ class EngineError(Exception):
     """A command of the container engine failed; the text is what it said."""
 
 
-async def run_docker(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """What the command prints."""
+async def run_docker(*arguments: str, environment: Mapping[str, str] | None = None, root: Path = ROOT) -> str:
+    """What the command prints; `root` is the checkout that it runs in."""
     process = await asyncio.create_subprocess_exec(
         "docker",
         *arguments,
-        cwd=ROOT,
+        cwd=root,
         env={**os.environ, **(environment or {})},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -39,6 +39,7 @@ class ComposeProject:
 
     project: str
     settings: Mapping[str, str]
+    root: Path = ROOT
 
     @property
     def image(self) -> str:
@@ -47,7 +48,7 @@ class ComposeProject:
     async def run(self, *arguments: str) -> str:
         ports = {f"KREISFUNK_{name}_PORT": "" for name in ANY_PORT}
         environment = {**ports, **self.settings, "KREISFUNK_IMAGE": self.image}
-        return await run_docker("compose", "-p", self.project, *arguments, environment=environment)
+        return await run_docker("compose", "-p", self.project, *arguments, environment=environment, root=self.root)
 
     async def execute(self, service: str, *command: str) -> str:
         """In a running container of that service."""

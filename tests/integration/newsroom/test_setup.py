@@ -29,7 +29,7 @@ def users_settings(newsroom: NewsroomProcess) -> UsersSettings:
 async def test_a_first_password_leads_to_setting_up_and_no_further(
     newsroom: NewsroomProcess, stranger: EditorBrowser
 ) -> None:
-    first = await add_account(users_settings(newsroom), "neu.meyer", "Nele Meyer", [Role.EDITOR], None)
+    first = await add_account(users_settings(newsroom), "neu-1", "Redaktion 1", [Role.EDITOR], None)
     assert (await log_in(stranger, first.login, password=first.password)).status == 303
     form = await stranger.open("/einrichten")
     secret = re.sub(r"\s", "", re.search(r'nr-code">([A-Z2-7 ]+)<', form.text)[1])  # type: ignore[index]
@@ -51,7 +51,7 @@ async def test_a_first_password_leads_to_setting_up_and_no_further(
 
 
 async def test_a_first_password_ends(newsroom: NewsroomProcess, stranger: EditorBrowser) -> None:
-    first = await add_account(users_settings(newsroom), "spaet.meyer", "Sven Meyer", [Role.EDITOR], None)
+    first = await add_account(users_settings(newsroom), "spaet-1", "Redaktion 2", [Role.EDITOR], None)
     await newsroom.owner.execute(
         "update newsroom.account set password_ends_at = now() - interval '1 second' where login = $1", first.login
     )
@@ -61,8 +61,8 @@ async def test_a_first_password_ends(newsroom: NewsroomProcess, stranger: Editor
 async def test_what_another_session_began_to_set_up_is_refused(newsroom: NewsroomProcess) -> None:
     settings = users_settings(newsroom)
     forms: list[ShownPage] = []
-    for login in ("eine.meyer", "andere.meyer"):
-        first = await add_account(settings, login, "Eine Meyer", [Role.EDITOR], None)
+    for login in ("eine-1", "andere-1"):
+        first = await add_account(settings, login, "Redaktion 3", [Role.EDITOR], None)
         async with newsroom.open_browser() as opened:
             await log_in(opened, first.login, password=first.password)
             form = await opened.open("/einrichten")
