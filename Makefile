@@ -82,7 +82,7 @@ audit: venv  ## the pinned packages against ADVISORIES=file (OSV's format, no ne
 release: venv  ## what the next release is, and what stands in its way (VERSION=0.2.0; WRITE=1 does the next step)
 	@$(BIN)/python -m deploy.release $(VERSION) $(if $(filter-out 0,$(WRITE)),--write)
 
-publication-test: venv  ## licences and bill of materials by the tools of REUSE and CycloneDX (fetched once)
+publication-test: venv  ## licences, bill of materials and migrations by REUSE, CycloneDX and squawk (fetched once)
 	@test -x $(TOOLS)/bin/reuse || $(PYTHON) -m venv $(TOOLS)
 	@$(TOOLS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/contract/publication/tools.lock
 	@KREISFUNK_TEST_PUBLICATION=$(abspath $(TOOLS)) $(BIN)/pytest tests/contract/publication
