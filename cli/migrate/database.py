@@ -13,10 +13,13 @@ from shared.database.migrations import migrate
 SCHEMAS = ("subscriptions", "dispatcher", "newsroom")
 ROLE_PREFIX = "kreisfunk_"
 # PostgreSQL grants these to every role by default: places for data that no retention rule covers.
-RESTRICTIONS = (
-    "select format('revoke temporary on database %I from public', current_database())",
-    "select 'revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public'",
-)
+TEMPORARY_TABLES = "select format('revoke temporary on database %I from public', current_database())"
+# Only a superuser can take these; whoever has lost them may not even try.
+LARGE_OBJECTS = """
+select 'revoke execute on function ' || string_agg(function::text, ', ') || ' from public'
+from unnest(array['lo_creat(integer)', 'lo_create(oid)', 'lo_from_bytea(oid, bytea)']::regprocedure[]) as function
+where has_function_privilege('public', function, 'execute')
+"""
 
 
 def locate_migrations(schema: str) -> Path:
@@ -40,14 +43,21 @@ async def _run_migrations(connection: asyncpg.Connection, passwords: Mapping[str
     for schema in SCHEMAS:
         done = await migrate(connection, schema, locate_migrations(schema))
         lines.append(f"schema {schema}: {len(done)} migrations run" if done else f"schema {schema}: up to date")
-    for restriction in RESTRICTIONS:
-        await connection.execute(await connection.fetchval(restriction))
-    lines.append("public: neither temporary tables nor large objects")
+    lines.append(await _restrict_public(connection))
     for role, password in passwords.items():
         if role.startswith(ROLE_PREFIX):
             await _enable_login(connection, role, password.get_secret_value())
             lines.append(f"role {role}: can log in")
     return lines
+
+
+async def _restrict_public(connection: asyncpg.Connection) -> str:
+    await connection.execute(await connection.fetchval(TEMPORARY_TABLES))
+    if revocation := await connection.fetchval(LARGE_OBJECTS):
+        await connection.execute(revocation)  # by anybody but a superuser, it only warns
+        if await connection.fetchval(LARGE_OBJECTS):
+            return f"public: no temporary tables, but large objects; a superuser has to run: {revocation}"
+    return "public: neither temporary tables nor large objects"
 
 
 async def _enable_login(connection: asyncpg.Connection, role: str, password: str) -> None:

@@ -1,0 +1,61 @@
+"""Migrations by an owner that is no superuser, as operators and providers of databases have it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from cli.migrate.database import migrate_database
+from cli.migrate.settings import Settings
+from deploy.local.names import DATABASE, OWNER
+from deploy.local.postgres import PostgresServer, run_postgres
+from tests.databases import ROLE_PASSWORD, ROLES
+from tests.integration.privacy.test_roles import PLACES
+from tests.servers import build_login_url
+from tests.unit.rules.planting import REPOSITORY
+
+SUPERUSERS_PART = REPOSITORY / "deploy" / "helm" / "kreisfunk" / "files" / "superuser.sql"
+PLAIN_OWNER = "plain_owner"  # here the superuser has the owner's name
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[PostgresServer]:
+    """One of its own, since roles that another login has made are not the owner's to change."""
+    async with run_postgres(tmp_path, ROLE_PASSWORD) as server:
+        await run(
+            server,
+            f"create role {PLAIN_OWNER} login createrole password '{ROLE_PASSWORD}'",
+            f"alter database {DATABASE} owner to {PLAIN_OWNER}",
+        )
+        yield server
+
+
+async def run(server: PostgresServer, *statements: str) -> None:
+    connection = await asyncpg.connect(server.url)
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def test_it_needs_what_the_superuser_does_once_and_no_more(server: PostgresServer) -> None:
+    settings = Settings.model_validate(
+        {
+            "broker_url": "amqp://nobody@127.0.0.1:1/",
+            "broker_password": "unused",
+            "broker_api_url": "http://127.0.0.1:1",
+            "database_url": build_login_url(server.url, PLAIN_OWNER, ROLE_PASSWORD),
+            "database_password": ROLE_PASSWORD,
+            "login_passwords": dict.fromkeys(ROLES, ROLE_PASSWORD),
+        }
+    )
+    said = await migrate_database(settings)
+    assert "a superuser has to run: revoke execute on function lo_creat(integer)" in "\n".join(said)
+    await run(server, f"alter role {PLAIN_OWNER} nocreaterole", SUPERUSERS_PART.read_text().replace(OWNER, PLAIN_OWNER))
+    assert "public: neither temporary tables nor large objects" in await migrate_database(settings)
+    for role in ROLES:
+        connection = await asyncpg.connect(build_login_url(server.url, role, ROLE_PASSWORD))
+        for statement in PLACES:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+        await connection.close()
