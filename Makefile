@@ -4,10 +4,11 @@ BIN := .venv/bin
 CITIZENS ?= 1000
 RATE ?= 80
 TOOLS := .local/publication
+HELM := .local/helm
 ASSETS := .local/newsroom-assets
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test check lint types imports format lock smoke update-test browser-test asyncapi-test publication-test sbom audit release faults clean
+.PHONY: help venv demo up test check lint types imports format lock smoke update-test browser-test asyncapi-test publication-test helm-test sbom audit release faults clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -87,6 +88,11 @@ publication-test: venv  ## licences, bill of materials and migrations by REUSE, 
 	@$(TOOLS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/contract/publication/tools.lock
 	@KREISFUNK_TEST_PUBLICATION=$(abspath $(TOOLS)) $(BIN)/pytest tests/contract/publication
 
+helm-test: venv  ## the Helm chart, rendered and checked without a cluster (tools fetched once)
+	@test -x $(HELM)/bin/kubernetes-validate || $(PYTHON) -m venv $(HELM)
+	@$(HELM)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/contract/kubernetes/tools.lock
+	@KREISFUNK_TEST_HELM=$(abspath $(HELM)) $(BIN)/pytest tests/contract/kubernetes
+
 faults: venv  ## the fault bench (SEED=1 MINUTES=5, or SHORT=1 for a short one)
 	@$(BIN)/python -m tests.faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
 
@@ -94,6 +100,7 @@ lock: venv  ## pin the dependencies again (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.lock
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 tests/contract/publication/tools.in -o tests/contract/publication/tools.lock
+	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 tests/contract/kubernetes/tools.in -o tests/contract/kubernetes/tools.lock
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 deploy/kern/npm.in -o deploy/kern/npm.lock
 
 clean:  ## what was made here: environment, servers' data, caches

@@ -1,7 +1,7 @@
 """Prepares a release: `make release` describes it, `make release WRITE=1` does the next step.
 
-The first step writes version, catalogue and changelog; once that is committed, the second makes the artefacts. Commit,
-tag and image are left to a person, who signs them: the commands are printed.
+The first step writes version, catalogue, chart and changelog; once that is committed, the second makes the artefacts.
+Commit, tag and image are left to a person, who signs them: the commands are printed.
 """
 
 import argparse

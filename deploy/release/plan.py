@@ -9,10 +9,12 @@ from pathlib import Path
 from packaging.version import Version
 
 VERSION_FILE, CATALOGUE, CHANGELOG = "deploy/__init__.py", "publiccode.yml", "CHANGELOG.md"
+CHART = "deploy/helm/kreisfunk/Chart.yaml"
 IMAGE = "kreisfunk"
 _NUMBERS = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")
 _VERSION = re.compile(r'(?<=^VERSION = ")[^"]+(?="$)', re.MULTILINE)
 _SOFTWARE_VERSION = re.compile(r'^softwareVersion: "([^"]+)"\n(?:releaseDate: .*\n)?', re.MULTILINE)
+_CHART_VERSIONS = re.compile(r"(?<=^version: ).+|(?<=^appVersion: ).+", re.MULTILINE)
 _URL = re.compile(r'^url: "([^"]+)"', re.MULTILINE)
 _UNRELEASED = re.compile(r"^## \[Unreleased\]\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
@@ -47,7 +49,7 @@ class Plan:
 
 def plan_release(root: Path, version: str | None, today: date) -> Plan:
     """Plan a release of this version; if None, of the prepared one, or else the next minor version."""
-    files = {name: (root / name).read_text() for name in (VERSION_FILE, CATALOGUE, CHANGELOG)}
+    files = {name: (root / name).read_text() for name in (VERSION_FILE, CATALOGUE, CHART, CHANGELOG)}
     current = _read_current(files)
     version = version or _choose_next(current, files[CHANGELOG], ask_git(root, "tag", "--list").split())
     committed_at = datetime.fromisoformat(ask_git(root, "log", "-1", "--format=%cI"))
@@ -129,6 +131,7 @@ def _build_edits(files: dict[str, str], version: str, today: date) -> dict[str, 
     edited = {
         VERSION_FILE: _VERSION.sub(version, files[VERSION_FILE]),
         CATALOGUE: _SOFTWARE_VERSION.sub(entry, files[CATALOGUE]),
+        CHART: _CHART_VERSIONS.sub(version, files[CHART]),
         CHANGELOG: files[CHANGELOG] if section else files[CHANGELOG].replace("## [Unreleased]\n", heading, 1),
     }
     return {name: text for name, text in edited.items() if text != files[name]}

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from deploy.release.__main__ import release, write_next
-from deploy.release.plan import CATALOGUE, CHANGELOG, VERSION_FILE, plan_release
+from deploy.release.plan import CATALOGUE, CHANGELOG, CHART, VERSION_FILE, plan_release
 from tests.unit.rules.planting import REPOSITORY
 
 TODAY = date(2026, 12, 1)
-FILES = (VERSION_FILE, CATALOGUE, "pyproject.toml", "requirements.lock")
+FILES = (VERSION_FILE, CATALOGUE, CHART, "pyproject.toml", "requirements.lock")
 UNRELEASED = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n"
 SINCE = "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-11-01\n\n- A thing.\n"
 
@@ -28,7 +28,7 @@ def git(root: Path, *arguments: str) -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Our own files, of version 0.1.0."""
-    (tmp_path / "deploy").mkdir()
+    (tmp_path / CHART).parent.mkdir(parents=True)
     for name in FILES:
         shutil.copy(REPOSITORY / name, tmp_path / name)
     catalogue = tmp_path / CATALOGUE
@@ -73,6 +73,7 @@ def test_first_the_files_then_the_artefacts(root: Path) -> None:
     assert release(root, None, TODAY, write=True) == 0
     assert 'VERSION = "0.2.0"' in (root / VERSION_FILE).read_text()
     assert 'softwareVersion: "0.2.0"\nreleaseDate: "2026-12-01"\n' in (root / CATALOGUE).read_text()
+    assert re.findall(r"(?m)^(?:v|appV)ersion: (.+)", (root / CHART).read_text()) == ["0.2.0", "0.2.0"]
     changelog = (root / CHANGELOG).read_text()
     assert changelog == UNRELEASED.replace("## [Unreleased]\n", "## [Unreleased]\n\n## [0.2.0] - 2026-12-01\n")
     assert not (root / "dist").exists()

@@ -1,0 +1,145 @@
+{{- /*
+Everything of ours that runs, by its name:
+  command      what runs; without one, a tool: a Deployment of no replicas, for `kubectl exec` while it is scaled up
+  once         true for a Job
+  secrets      Secrets by their names in .Values.secrets; the first is the process's own folder of secrets
+  broker       login at the broker; database: role of the database; administrates: RabbitMQ's management interface
+  ports        a Service of that name for each
+  callers      components that may call its ports, besides the routers
+  outside      ports to which it opens connections outside of the cluster
+  environment  settings that the chart lays down
+*/ -}}
+{{- define "kreisfunk.components" -}}
+ingress:
+  command: [python, -m, services.ingress]
+  secrets: [ingress]
+  broker: ingress
+  ports: { ingress: 8080 }
+notices:
+  command: [python, -m, services.ingress.notices]
+  secrets: [notices, tokens]
+  broker: notices
+  ports: { notices: 8081 }
+  callers: [newsroom]
+  environment:
+    KREISFUNK_NOTICES_API_HOST: 0.0.0.0
+    KREISFUNK_NOTICES_API_TOKENS_FILE: /secrets/tokens/tokens.json
+subscriptions:
+  command: [python, -m, services.subscriptions]
+  secrets: [subscriptions]
+  broker: subscriptions
+  database: kreisfunk_subscriptions
+dispatcher:
+  command: [python, -m, services.dispatcher]
+  secrets: [dispatcher]
+  broker: dispatcher
+  database: kreisfunk_dispatcher
+  outside: [443]
+  environment:
+    KREISFUNK_DISPATCHERS: {{ .Values.services.dispatcher.replicas | quote }}
+newsroom:
+  command: [python, -m, services.newsroom]
+  secrets: [newsroom]
+  broker: newsroom
+  database: kreisfunk_newsroom
+  ports: { newsroom: 8082, archive: 8083 }
+  environment:
+    KREISFUNK_NOTICES_API_URL: http://{{ .Release.Name }}-notices:8081
+    KREISFUNK_NEWSROOM_HOST: 0.0.0.0
+    KREISFUNK_NEWSROOM_ASSETS: /app/newsroom-assets
+    KREISFUNK_ARCHIVE_HOST: 0.0.0.0
+{{- if .Values.services.feeds.enabled }}
+feeds:
+  command: [python, -m, services.feeds]
+  secrets: [feeds]
+  broker: feeds
+  outside: [80, 443]
+  environment:
+    KREISFUNK_FEEDS_FOLDER: /feeds
+{{- end }}
+migrate:
+  once: true
+  command: [kreisfunk, migrate]
+  secrets: [admin]
+  broker: {{ .Values.broker.external.admin }}
+  database: kreisfunk_owner
+  administrates: true
+admin:
+  secrets: [admin]
+  broker: {{ .Values.broker.external.admin }}
+  database: kreisfunk_owner
+  administrates: true
+operate:
+  secrets: [operator]
+  database: kreisfunk_operator
+quarantine:
+  secrets: [quarantine]
+  broker: quarantine
+keys:
+  secrets: [rotation]
+  database: kreisfunk_rotation
+{{- end }}
+
+{{- define "kreisfunk.labels" -}}
+{{ include "kreisfunk.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{- define "kreisfunk.selector" -}}
+app.kubernetes.io/name: kreisfunk
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .name }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- /* With the namespace, since operators in other namespaces use it, too. */ -}}
+{{- define "kreisfunk.broker.host" -}}
+{{- if eq .Values.broker.mode "cluster" -}}
+{{ .Release.Name }}-broker.{{ .Release.Namespace }}.svc
+{{- else -}}
+{{ required "broker.external.host is needed" .Values.broker.external.host }}
+{{- end -}}
+{{- end }}
+
+{{- define "kreisfunk.broker.url" -}}
+{{- if eq .Values.broker.mode "cluster" -}}
+amqp://$(BROKER_LOGIN)@{{ include "kreisfunk.broker.host" . }}:5672/
+{{- else -}}
+{{ .Values.broker.external.scheme }}://$(BROKER_LOGIN)@{{ include "kreisfunk.broker.host" . }}:{{ .Values.broker.external.port }}/
+{{- end -}}
+{{- end }}
+
+{{- define "kreisfunk.database.url" -}}
+{{- $external := .root.Values.database.external -}}
+{{- if eq .root.Values.database.mode "cluster" -}}
+postgresql://{{ .role }}@{{ .root.Release.Name }}-database-rw.{{ .root.Release.Namespace }}.svc:5432/kreisfunk
+{{- else -}}
+postgresql://{{ .role }}@{{ required "database.external.host is needed" $external.host }}:{{ $external.port }}/kreisfunk{{ with $external.parameters }}?{{ . }}{{ end }}
+{{- end -}}
+{{- end }}
+
+{{- /* What a schema cannot say, or not so that it is understood. */ -}}
+{{- define "kreisfunk.refusals" -}}
+{{- $database := .Values.database -}}
+{{- if and (eq $database.mode "external") (gt (int $database.external.replicas) 0) (not $database.external.synchronous) }}
+{{- fail "The database has replicas, and database.external.synchronous is not true. Nothing is sent twice only because claims are committed before they are sent: an asynchronous replica that is promoted has lost some, and they would be sent again. Set synchronous_standby_names at the server, and then database.external.synchronous." }}
+{{- end }}
+{{- if and (eq $database.mode "cluster") (eq (int $database.cluster.instances) 2) }}
+{{- fail "database.cluster.instances is 2: each commit waits for a replica, so the loss of either would stop everything. Take 3, or 1 to try it out." }}
+{{- end }}
+{{- if and .Values.scaling.dispatcher.enabled (not .Values.scaling.dispatcher.prometheus) }}
+{{- fail "scaling.dispatcher needs the address of Prometheus: scaling.dispatcher.prometheus." }}
+{{- end }}
+{{- if and .Values.services.feeds.enabled (not .Values.config.feeds) }}
+{{- fail "Feeds need config.feeds, the text of their file: the addresses in the image's are examples." }}
+{{- end }}
+{{- if and (eq $database.mode "external") (not $database.external.networks) }}
+{{- fail "database.external.networks is needed: without it no policy lets anybody reach the database." }}
+{{- end }}
+{{- if and (eq .Values.broker.mode "external") (not .Values.broker.external.networks) }}
+{{- fail "broker.external.networks is needed: without it no policy lets anybody reach the broker." }}
+{{- end }}
+{{- end }}

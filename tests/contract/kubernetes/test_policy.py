@@ -1,0 +1,210 @@
+"""What has to hold for every pod of ours."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.contract.kubernetes.rendering import RELEASE, RUN_ONCE, TOOLS, Document, Installation, find_container
+from tests.unit.rules.planting import REPOSITORY
+
+# The standard "restricted", and a root file system that nobody writes to.
+POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+CONTAINER_SECURITY = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+INTERNET = "0.0.0.0/0"
+
+
+def selects(selector: Document, labels: Mapping[str, str]) -> bool:
+    wanted = selector.get("matchLabels", {}).items() <= labels.items()
+    return wanted and all(labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", ()))
+
+
+def list_policies(installed: Installation, labels: Mapping[str, str]) -> list[Document]:
+    policies = (policy["spec"] for policy in installed.list_kind("NetworkPolicy"))
+    return [policy for policy in policies if selects(policy["podSelector"], labels)]
+
+
+def can_reach(installed: Installation, labels: Mapping[str, str], peer: Mapping[str, str], port: int) -> bool:
+    """Whether policies of both sides let the first open a connection to the second."""
+    sides = (("egress", "to", labels, peer), ("ingress", "from", peer, labels))
+    return all(
+        any(
+            any(each["port"] <= port <= each.get("endPort", each["port"]) for each in rule.get("ports", ()))
+            and any("podSelector" in one and selects(one["podSelector"], there) for one in rule[other])
+            for policy in list_policies(installed, here)
+            if direction.capitalize() in policy["policyTypes"]
+            for rule in policy.get(direction, ())
+        )
+        for direction, other, here, there in sides
+    )
+
+
+def label(component: str) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": "kreisfunk",
+        "app.kubernetes.io/instance": RELEASE,
+        "app.kubernetes.io/component": component,
+    }
+
+
+BROKER = {"app.kubernetes.io/name": f"{RELEASE}-broker"}
+DATABASE = {"cnpg.io/cluster": f"{RELEASE}-database"}
+
+
+def test_pods_have_no_rights(installed: Installation) -> None:
+    for component, pod in installed.list_pods():
+        assert pod["spec"]["securityContext"].items() >= POD_SECURITY.items(), component
+        assert pod["spec"]["securityContext"]["runAsUser"] > 0, component
+        assert find_container(pod)["securityContext"] == CONTAINER_SECURITY, component
+        assert pod["spec"]["automountServiceAccountToken"] is False, component
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod["spec"]), component
+
+
+def test_images_have_a_version(installed: Installation) -> None:
+    for component, pod in installed.list_pods():
+        assert re.fullmatch(r"registry\.example/kreisfunk:\d+\.\d+\.\d+", find_container(pod)["image"]), component
+
+
+def test_what_a_pod_takes_is_bounded(installed: Installation) -> None:
+    for component, pod in installed.list_pods():
+        resources = find_container(pod)["resources"]
+        assert set(resources["limits"]) == set(resources["requests"]) == {"cpu", "memory"}, component
+
+
+def test_no_variable_of_a_service_is_taken_for_a_setting(installed: Installation) -> None:
+    """With the release `kreisfunk`, Kubernetes' own would be called KREISFUNK_NEWSROOM_PORT."""
+    assert {pod["spec"]["enableServiceLinks"] for _, pod in installed.list_pods()} == {False}
+
+
+def test_what_runs_is_probed_and_is_given_time_to_end(installed: Installation) -> None:
+    for component, pod in installed.list_pods():
+        container = find_container(pod)
+        if component in TOOLS | RUN_ONCE:
+            continue
+        assert container["livenessProbe"]["httpGet"]["path"] == "/livez", component
+        assert container["startupProbe"]["httpGet"]["path"] == "/livez", component
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz", component
+        assert pod["spec"]["terminationGracePeriodSeconds"] >= 5 + 20, component
+
+
+def test_tools_do_not_run_by_themselves(installed: Installation) -> None:
+    replicas = {name: installed.find("Deployment", name)["spec"]["replicas"] for name in TOOLS}
+    assert replicas == dict.fromkeys(TOOLS, 0)
+
+
+def test_every_deployment_has_a_disruption_budget(installed: Installation) -> None:
+    budgets = [budget["spec"] for budget in installed.list_kind("PodDisruptionBudget")]
+    for component, pod in installed.list_pods():
+        covering = [each for each in budgets if selects(each["selector"], pod["metadata"]["labels"])]
+        assert len(covering) == (component not in RUN_ONCE), component
+        assert all(each["maxUnavailable"] == 1 for each in covering), component
+
+
+def test_every_pod_is_denied_what_is_not_named(installed: Installation) -> None:
+    assert "spec" in installed.find("NetworkPolicy", "default-deny")
+    assert set(installed.find("NetworkPolicy", "default-deny")["spec"]) == {"podSelector", "policyTypes"}
+    for component, pod in installed.list_pods():
+        policies = list_policies(installed, pod["metadata"]["labels"])
+        assert len(policies) == 2, component
+        assert all(set(policy["policyTypes"]) == {"Ingress", "Egress"} for policy in policies), component
+
+
+def test_no_rule_is_for_everybody(installed: Installation) -> None:
+    for policy in installed.list_kind("NetworkPolicy"):
+        spec = policy["spec"]
+        peers: list[Any] = [rule.get("from") for rule in spec.get("ingress", ())]
+        peers += [rule.get("to") for rule in spec.get("egress", ())]
+        assert all(peers), policy["metadata"]["name"]
+
+
+def test_only_who_sends_reaches_the_internet(installed: Installation) -> None:
+    def is_outside(policy: Document) -> bool:
+        return any(
+            peer.get("ipBlock", {}).get("cidr") == INTERNET for rule in policy.get("egress", ()) for peer in rule["to"]
+        )
+
+    reaching = {
+        component
+        for component, pod in installed.list_pods()
+        if any(map(is_outside, list_policies(installed, pod["metadata"]["labels"])))
+    }
+    assert reaching - {"feeds"} == {"dispatcher"}
+
+
+@pytest.mark.parametrize("example", ["small", "cluster"])
+def test_everybody_reaches_what_their_urls_name_and_nothing_else(
+    installations: Mapping[str, Installation], example: str
+) -> None:
+    installed = installations[example]
+    for component, pod in installed.list_pods():
+        named = {variable["name"] for variable in find_container(pod)["env"]}
+        here = label(component)
+        assert can_reach(installed, here, BROKER, 5672) == ("KREISFUNK_BROKER_URL" in named), component
+        assert can_reach(installed, here, BROKER, 15672) == ("KREISFUNK_BROKER_API_URL" in named), component
+        assert can_reach(installed, here, DATABASE, 5432) == ("KREISFUNK_DATABASE_URL" in named), component
+        assert can_reach(installed, here, label("notices"), 8081) == ("KREISFUNK_NOTICES_API_URL" in named), component
+
+
+def test_services_lead_to_ports_of_pods(installed: Installation) -> None:
+    pods = dict(installed.list_pods())
+    for service in installed.list_kind("Service"):
+        spec = service["spec"]
+        chosen = [pod for pod in pods.values() if selects({"matchLabels": spec["selector"]}, pod["metadata"]["labels"])]
+        ports = [{port["name"] for port in find_container(pod).get("ports", ())} for pod in chosen]
+        assert chosen
+        assert any(spec["ports"][0]["targetPort"] in named for named in ports), service["metadata"]["name"]
+
+
+def test_only_the_webhook_of_the_ingress_is_public(installations: Mapping[str, Installation]) -> None:
+    (rule,) = installations["cluster"].find("Ingress", "ingress")["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert (path["path"], path["pathType"]) == ("/webhook", "Exact")
+
+
+def test_the_database_confirms_what_a_replica_has(installations: Mapping[str, Installation]) -> None:
+    spec = installations["cluster"].find("Cluster", "database")["spec"]
+    assert spec["instances"] == 3
+    assert spec["postgresql"]["synchronous"] == {
+        "method": "any",
+        "number": 1,
+        "dataDurability": "required",
+        "failoverQuorum": True,
+    }
+    assert "synchronous" not in installations["small"].find("Cluster", "database")["spec"]["postgresql"]
+
+
+def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, Installation]) -> None:
+    """But for its first login, which the operator makes."""
+    rabbitmq = installations["cluster"].find("RabbitmqCluster", "broker")["spec"]["rabbitmq"]
+    ours = (REPOSITORY / "deploy" / "rabbitmq" / "kreisfunk.conf").read_text().splitlines()
+    assert rabbitmq["additionalConfig"].splitlines() == [line for line in ours if not line.startswith("definitions.")]
+    plugins = set((REPOSITORY / "deploy" / "rabbitmq" / "enabled_plugins").read_text().strip("[].\n").split(","))
+    assert plugins - set(rabbitmq["additionalPlugins"]) == {"rabbitmq_management", "rabbitmq_prometheus"}
+
+
+def test_the_alerts_are_those_of_prometheus(installations: Mapping[str, Installation]) -> None:
+    (rule,) = installations["cluster"].list_kind("PrometheusRule")
+    assert rule["spec"] == msgspec.yaml.decode((REPOSITORY / "deploy" / "prometheus" / "alerts.yml").read_bytes())
+
+
+def test_dashboards_are_those_of_grafana(installations: Mapping[str, Installation]) -> None:
+    folder = REPOSITORY / "deploy" / "grafana" / "dashboards"
+    data = installations["cluster"].find("ConfigMap", "dashboards")["data"]
+    assert data == {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_what_scales_has_no_fixed_number_of_replicas(installations: Mapping[str, Installation]) -> None:
+    installed = installations["cluster"]
+    scalers = [
+        scaler["spec"] for kind in ("ScaledObject", "HorizontalPodAutoscaler") for scaler in installed.list_kind(kind)
+    ]
+    scaled = {each["scaleTargetRef"]["name"] for each in scalers}
+    assert scaled == {f"{RELEASE}-{name}" for name in ("ingress", "subscriptions", "dispatcher")}
+    for deployment in installed.list_kind("Deployment"):
+        assert ("replicas" in deployment["spec"]) == (deployment["metadata"]["name"] not in scaled)

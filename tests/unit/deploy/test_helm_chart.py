@@ -1,0 +1,53 @@
+"""The Helm chart, against the code that it is about. What it renders is tested by `make helm-test`."""
+
+import json
+import re
+
+import msgspec
+
+import deploy
+from deploy.secrets import FILES, TOKENS
+from shared.amqp import topology
+from shared.runtime.settings import PREFIX
+from tests.unit.deploy.compose_file import LAID_DOWN, OTHER_NAMES, ROOT
+from tests.unit.deploy.metrics import find_names, list_metrics
+from tools.docs.settings import WHO, is_secret
+
+CHART = ROOT / "deploy" / "helm" / "kreisfunk"
+VALUES = msgspec.yaml.decode((CHART / "values.yaml").read_bytes())
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+SCALING = (CHART / "templates" / "scaling.yaml").read_text()
+# From the texts in `config`, or of a program that is not in the cluster.
+NOT_SET = re.compile(f"{PREFIX}(SOURCE|[A-Z_]+_FILE)")
+
+
+def test_every_setting_that_is_no_secret_can_be_set() -> None:
+    settings = {
+        f"{PREFIX}{field.upper()}"
+        for kind in WHO.values()
+        for field, info in kind.model_fields.items()
+        if not is_secret(info)
+    }
+    free = {
+        name for name in settings - set(OTHER_NAMES) if not LAID_DOWN.fullmatch(name) and not NOT_SET.fullmatch(name)
+    }
+    assert set(SCHEMA["properties"]["settings"]["propertyNames"]["enum"]) == free
+
+
+def test_the_version_is_ours() -> None:
+    chart = msgspec.yaml.decode((CHART / "Chart.yaml").read_bytes())
+    assert chart["version"] == chart["appVersion"] == deploy.VERSION
+
+
+def test_secrets_are_the_folders_that_are_made() -> None:
+    folders = {file.partition("/")[0] for file in (*FILES, TOKENS)}
+    assert set(VALUES["secrets"]) <= folders
+    # Programs that run elsewhere, and what only compose has.
+    assert folders - set(VALUES["secrets"]) == {"monitor", "pressestelle", "simulator", "systems", "users"}
+
+
+def test_what_scales_goes_by_metrics_and_a_queue_that_exist() -> None:
+    named = {name for name in find_names(SCALING) if name.startswith(f"{PREFIX.lower()}dispatcher_")}
+    assert len(named) == 3
+    assert named <= list_metrics()
+    assert f"queueName: {topology.SUBSCRIPTIONS_INBOUND.name}\n" in SCALING
