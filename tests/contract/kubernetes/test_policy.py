@@ -151,14 +151,17 @@ def test_everybody_reaches_what_their_urls_name_and_nothing_else(
         assert can_reach(installed, here, label("notices"), 8081) == ("KREISFUNK_NOTICES_API_URL" in named), component
 
 
-def test_services_lead_to_ports_of_pods(installed: Installation) -> None:
-    pods = dict(installed.list_pods())
+def test_services_lead_to_the_ports_of_pods(installed: Installation) -> None:
     for service in installed.list_kind("Service"):
-        spec = service["spec"]
-        chosen = [pod for pod in pods.values() if selects({"matchLabels": spec["selector"]}, pod["metadata"]["labels"])]
-        ports = [{port["name"] for port in find_container(pod).get("ports", ())} for pod in chosen]
-        assert chosen
-        assert any(spec["ports"][0]["targetPort"] in named for named in ports), service["metadata"]["name"]
+        (port,) = service["spec"]["ports"]
+        found = [
+            each["containerPort"]
+            for _, pod in installed.list_pods()
+            if selects({"matchLabels": service["spec"]["selector"]}, pod["metadata"]["labels"])
+            for each in find_container(pod).get("ports", ())
+            if each["name"] == port["targetPort"]
+        ]
+        assert set(found) == {port["port"]}, service["metadata"]["name"]
 
 
 def test_only_the_webhook_of_the_ingress_is_public(installations: Mapping[str, Installation]) -> None:
