@@ -22,7 +22,7 @@ def lint(migration: Migration, folder: Path) -> subprocess.CompletedProcess[str]
     path = folder / f"{migration.version}.sql"
     path.write_text(migration.sql)
     options = [f"--exclude={rule}" for rule in EXCLUDED] + ["--assume-in-transaction"] * migration.transactional
-    command = [SQUAWK, "--pg-version=17.0", *options, path]
+    command = [str(SQUAWK), "--pg-version=17.0", *options, str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
