@@ -11,7 +11,7 @@ from tests.e2e.edge.conftest import Edge
 from tests.integration.ingress.process import VERIFY_TOKEN, IngressProcess
 from tests.unit.ingress.webhooks import build_messages_body, build_text_message, sign
 
-MEBIBYTE = 1024 * 1024
+ACCEPTED = 'kreisfunk_ingress_webhooks_total{result="accepted"}'
 
 
 async def post(edge: Edge, body: bytes, headers: dict[str, str] | None = None) -> int:
@@ -33,14 +33,12 @@ async def test_a_signed_webhook_arrives_as_it_was_sent(edge: Edge) -> None:
     assert await post(edge, build_messages_body(build_text_message(1, "Straße gesperrt \U0001f697"))) == 200
 
 
-async def test_what_meta_sends_at_most_passes_and_more_than_the_ingress_takes_does_not(
-    edge: Edge, ingress: IngressProcess
-) -> None:
-    largest = build_messages_body(build_text_message(2, "x" * 3_000_000))
-    assert await post(edge, largest) == 200
-    before = await count_requests(ingress)
-    assert await post(edge, b"x" * (4 * MEBIBYTE + 1)) == 413
-    assert await count_requests(ingress) - before <= 1  # refused there, or here before it is complete
+async def test_what_meta_sends_at_most_passes_and_more_does_not(edge: Edge, ingress: IngressProcess) -> None:
+    """The ingress itself would still take the larger one."""
+    assert await post(edge, build_messages_body(build_text_message(2, "x" * 3_000_000))) == 200
+    accepted = await ingress.fetch_metric(ACCEPTED)
+    assert await post(edge, build_messages_body(build_text_message(3, "x" * 4_000_000))) in (413, 502)
+    assert await ingress.fetch_metric(ACCEPTED) == accepted
 
 
 async def test_a_client_without_a_signature_is_refused_by_the_ingress(edge: Edge) -> None:
@@ -78,16 +76,15 @@ async def test_without_tls_nothing_passes(edge: Edge, ingress: IngressProcess) -
     assert await count_requests(ingress) == before
 
 
-async def test_a_sender_that_never_ends_its_body_is_let_go(edge: Edge) -> None:
+async def test_a_client_that_never_ends_its_request_is_let_go(edge: Edge) -> None:
+    """Caddy itself would wait for a minute."""
     address = URL(edge.url)
     context = ssl.create_default_context(cafile=str(edge.ca.authority))
     reader, writer = await asyncio.open_connection(address.host, address.port, ssl=context)
-    head = f"POST /webhook HTTP/1.1\r\nHost: {address.authority}\r\nContent-Length: 100\r\n"
-    writer.write(f"{head}X-Hub-Signature-256: {sign(b'x')}\r\n\r\nx".encode())
+    writer.write(f"POST /webhook HTTP/1.1\r\nHost: {address.authority}\r\nContent-".encode())
     async with asyncio.timeout(30):
-        answer = await reader.read(100)
+        await reader.read()
     writer.close()
-    assert answer == b"" or answer.split()[1] in (b"408", b"502", b"400")
 
 
 async def test_the_proxy_writes_no_verify_token(edge: Edge) -> None:
