@@ -8,7 +8,7 @@ HELM := .local/helm
 ASSETS := .local/newsroom-assets
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test check lint types imports format lock smoke update-test browser-test asyncapi-test publication-test helm-test sbom audit release faults clean
+.PHONY: help venv demo up test check lint types imports format lock smoke update-test browser-test asyncapi-test publication-test helm-test sbom audit release faults clean edge-test
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,8 +26,8 @@ venv: .venv/installed  ## the virtual environment, from hash-pinned packages
 demo: venv  ## the main job from nothing, with figures (CITIZENS=1000 RATE=80 KILL=1)
 	@$(BIN)/kreisfunk demo --citizens $(CITIZENS) --rate $(RATE) $(if $(filter-out 0,$(KILL)),--kill)
 
-up: venv $(ASSETS)/kern.min.css  ## the whole system until Ctrl-C, with phones in the browser
-	@$(BIN)/kreisfunk up --rate $(RATE)
+up: venv $(ASSETS)/kern.min.css  ## the whole system until Ctrl-C, with phones in the browser (NEW=1: set up first)
+	@$(BIN)/kreisfunk up --rate $(RATE) $(if $(filter-out 0,$(NEW)),--new-account)
 
 $(ASSETS)/kern.min.css: deploy/kern/package-lock.json
 	@echo "- fetching the design system of the newsroom (once)"
@@ -67,6 +67,10 @@ browser-test: venv $(ASSETS)/kern.min.css  ## phones and newsroom in a real brow
 	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }
 	@npm ci --prefix tests/e2e/browser/newsroom --ignore-scripts --no-audit --no-fund --silent
 	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest -n 2 --dist loadfile tests/e2e/browser
+
+edge-test: venv  ## the example of TLS before the webhook, by the real Caddy (as root it is installed)
+	@test -x /usr/bin/caddy || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends caddy >/dev/null; } || { echo "Install Caddy (Debian: apt-get install caddy) and try again."; exit 1; }
+	@KREISFUNK_TEST_EDGE=1 $(BIN)/pytest tests/e2e/edge
 
 asyncapi-test: venv  ## the AsyncAPI document by AsyncAPI's own schema (needs npm)
 	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }

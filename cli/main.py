@@ -60,6 +60,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "doctor": LazyCommand(
         OPERATING, "cli.doctor.command", "doctor", "Look at an installation, and say what to do about what is wrong."
     ),
+    "trace": LazyCommand(
+        OPERATING, "cli.operate.trace", "show_delivery", "Show the life of one delivery, without personal data."
+    ),
     "broadcasts": LazyCommand(
         OPERATING,
         "cli.operate.broadcasts",
@@ -98,6 +101,12 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "cli.migrate.command",
         "migrate",
         "Prepare database and broker for this version. Safe to repeat, and when several start at once.",
+    ),
+    "setup": LazyCommand(
+        INSTALLING,
+        "cli.setup.command",
+        "set_up",
+        "Set up number, tokens, webhook and templates at Meta, as far as they are not yet, and send a first message.",
     ),
     "secrets": LazyCommand(
         INSTALLING,

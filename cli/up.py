@@ -27,10 +27,13 @@ def up(
     rate: Annotated[int, typer.Option(min=5, max=1000, help="The number's limit in messages per second.")] = 80,
     dispatchers: Annotated[int, typer.Option(min=1, max=8, help="Replicas of the dispatcher.")] = 2,
     county: Annotated[Path, typer.Option(help="The county's file.", show_default=DEFAULT_COUNTY)] = COUNTY,
+    new_account: Annotated[
+        bool, typer.Option("--new-account", help="The simulator begins without templates and webhook, for `setup`.")
+    ] = False,
 ) -> None:
     """Keep the whole system up until Ctrl-C, with the simulator in Meta's place."""
     try:
-        asyncio.run(_run_until_interrupted(folder.absolute(), rate, dispatchers, county))
+        asyncio.run(_run_until_interrupted(folder.absolute(), rate, dispatchers, county, new_account=new_account))
     except LocalError as error:
         fail(str(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -38,10 +41,12 @@ def up(
     console.print("- everything has ended", markup=False)
 
 
-async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, county: Path) -> None:
+async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, county: Path, *, new_account: bool) -> None:
     from deploy.local.stack import run_stack
 
     phones = {"SIMULATOR_PHONES": str(PHONE_COUNT), "SIMULATOR_PHONES_FILE": str(folder / "phones.json")}
+    if new_account:
+        phones["SIMULATOR_NEW_ACCOUNT"] = "true"
     async with run_stack(
         folder,
         dispatchers=dispatchers,

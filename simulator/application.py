@@ -22,6 +22,7 @@ from simulator.graph.media import MediaStore
 from simulator.graph.messages import MessagesRoute
 from simulator.graph.routes import GraphRoutes
 from simulator.graph.sending import MessageAcceptor
+from simulator.graph.setup_routes import SetupRoutes
 from simulator.graph.templates import Templates
 from simulator.metrics import SimulatorCollector, build_registry
 from simulator.page.routes import build_routes as page_routes
@@ -30,6 +31,7 @@ from simulator.settings import Settings
 from simulator.stalls import StallWatch
 from simulator.timeline import Timeline
 from simulator.webhooks.notifier import Notifier
+from simulator.webhooks.subscription import WebhookSubscription
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -51,13 +53,16 @@ class SimulatorParts:
     phones: Phones
     timeline: Timeline
     notifier: Notifier
+    subscription: WebhookSubscription
 
 
 def build_application(parts: SimulatorParts, citizen_control: CitizenControl) -> web.Application:
     """Build the web application; its event streams end when it shuts down."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     token = parts.settings.control_token.get_secret_value()
-    app.add_routes(_build_graph_routes(parts).build_routes())
+    access = _build_access(parts.settings)
+    app.add_routes(_build_setup_routes(parts, access).build_routes())
+    app.add_routes(_build_graph_routes(parts, access).build_routes())
     app.add_routes(page_routes())
     for route in (*citizen_control.build_routes(), *_build_run_control(parts).build_routes()):
         app.router.add_route(route.method, route.path, require_token(token, route.handler))
@@ -84,9 +89,30 @@ def _add_probes(app: web.Application, parts: SimulatorParts) -> None:
     app.on_shutdown.append(close_streams)
 
 
-def _build_graph_routes(parts: SimulatorParts) -> GraphRoutes:
+def _build_access(settings: Settings) -> Access:
+    secret = settings.app_secret.get_secret_value()
+    return Access(token=settings.graph_token.get_secret_value(), app_token=f"{settings.app_id}|{secret}")
+
+
+def _build_setup_routes(parts: SimulatorParts, access: Access) -> SetupRoutes:
+    settings = parts.settings
+    return SetupRoutes(
+        access=access,
+        templates=parts.templates,
+        subscription=parts.subscription,
+        notifier=parts.notifier,
+        timeline=parts.timeline,
+        clock=parts.clock,
+        session=parts.session,
+        token=settings.graph_token.get_secret_value(),
+        app_id=settings.app_id,
+        account_id=settings.waba_id,
+        review_seconds=settings.review_seconds,
+    )
+
+
+def _build_graph_routes(parts: SimulatorParts, access: Access) -> GraphRoutes:
     settings, media = parts.settings, MediaStore()
-    access = Access(token=settings.graph_token.get_secret_value())
     sending = MessageAcceptor(
         clock=parts.clock,
         citizens=parts.citizens,
@@ -133,7 +159,7 @@ def _build_run_control(parts: SimulatorParts) -> RunControl:
         templates=parts.templates,
         hub=parts.hub,
         session=parts.session,
-        webhook_url=str(parts.settings.webhook_url),
+        subscription=parts.subscription,
         verify_token=parts.settings.verify_token.get_secret_value(),
     )
 

@@ -23,6 +23,7 @@ from simulator.timeline import Timeline
 from simulator.webhooks.batches import WebhookEnvelope
 from simulator.webhooks.notifier import Notifier
 from simulator.webhooks.outbox import WebhookOutbox
+from simulator.webhooks.subscription import WebhookSubscription
 
 KEEPALIVE_TIMEOUT_SECONDS = 75
 SHUTDOWN_TIMEOUT_SECONDS = 5
@@ -49,7 +50,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
 @asynccontextmanager
 async def run_simulator(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Simulator]:
     """Run a simulator; on exit stop accepting requests first, then post the waiting webhooks."""
-    templates = Templates.load(settings.templates_file)
+    templates = Templates([]) if settings.new_account else Templates.load(settings.templates_file)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         parts = _build_parts(settings, templates, session, stopping)
         control = build_citizen_control(parts)
@@ -98,7 +99,11 @@ def _build_parts(
 ) -> SimulatorParts:
     clock = make_anchored_clock()
     faults, hub, timeline = ActiveFaults(), EventHub(), Timeline(clock)
-    outbox = _build_outbox(settings, session)
+    subscription = WebhookSubscription(
+        callback_url=None if settings.new_account else str(settings.webhook_url),
+        account_subscribed=not settings.new_account,
+    )
+    outbox = _build_outbox(settings, session, subscription)
     return SimulatorParts(
         settings=settings,
         clock=clock,
@@ -112,14 +117,17 @@ def _build_parts(
         hub=hub,
         phones=Phones(hub),
         timeline=timeline,
-        notifier=Notifier(clock=clock, faults=faults, timeline=timeline, outbox=outbox),
+        notifier=Notifier(clock=clock, faults=faults, timeline=timeline, outbox=outbox, subscription=subscription),
+        subscription=subscription,
     )
 
 
-def _build_outbox(settings: Settings, session: aiohttp.ClientSession) -> WebhookOutbox:
+def _build_outbox(
+    settings: Settings, session: aiohttp.ClientSession, subscription: WebhookSubscription
+) -> WebhookOutbox:
     return WebhookOutbox(
         session=session,
-        url=str(settings.webhook_url),
+        subscription=subscription,
         secret=settings.app_secret.get_secret_value().encode(),
         envelope=WebhookEnvelope(
             account_id=settings.waba_id,

@@ -1,6 +1,8 @@
 """Settings of the dispatcher."""
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr
 
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
@@ -11,10 +13,19 @@ from shared.runtime.settings import DatabaseSettings
 UNENCRYPTED_HOSTS = ("127.0.0.1", "localhost", "[::1]", "simulator")
 
 
+def _require_https(value: HttpUrl) -> HttpUrl:
+    if value.scheme != "https" and value.host not in UNENCRYPTED_HOSTS:
+        raise ValueError("must begin with https: the token and citizens' numbers go there")
+    return value
+
+
+GraphUrl = Annotated[HttpUrl, AfterValidator(_require_https)]
+
+
 class Settings(DatabaseSettings, EncryptionSettings):
     """Settings of the dispatcher; docs/guides/operators.md describes each."""
 
-    graph_url: HttpUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
+    graph_url: GraphUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
     graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")
     graph_token: SecretStr = Field(description="system user token")
     phone_number_id: str = Field(description="Meta's id of our number", pattern=r"^\d{5,20}$")
@@ -35,13 +46,6 @@ class Settings(DatabaseSettings, EncryptionSettings):
         None, gt=0, le=20_000, description="most requests to Meta at once; follows from the rate if not set"
     )
     request_timeout_seconds: float = Field(20, gt=0, le=120, description="longest wait for Meta's answer")
-
-    @field_validator("graph_url")
-    @classmethod
-    def _require_https(cls, value: HttpUrl) -> HttpUrl:
-        if value.scheme != "https" and value.host not in UNENCRYPTED_HOSTS:
-            raise ValueError("must begin with https: the token and citizens' numbers go there")
-        return value
 
     @property
     def max_requests(self) -> int:

@@ -59,7 +59,10 @@ class PreferenceRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TemplateStatus(Struct, frozen=True, forbid_unknown_fields=True):
-    status: Literal["APPROVED", "PAUSED", "DISABLED"]
+    """New status of a template; `reason` is why it was rejected, in Meta's words."""
+
+    status: Literal["APPROVED", "PAUSED", "DISABLED", "REJECTED"]
+    reason: ShortText = "NONE"
 
 
 class Tier(Struct, frozen=True, forbid_unknown_fields=True):

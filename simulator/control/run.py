@@ -1,7 +1,6 @@
 """Control API of account, faults, templates and webhook handshake, and the live event stream."""
 
 import asyncio
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +15,15 @@ from simulator.control.access import ControlError, answer, parse_number, read_bo
 from simulator.control.requests import TemplateStatus, Tier
 from simulator.events import EventHub, Watcher
 from simulator.faults import ActiveFaults, Faults
-from simulator.graph.template import MessageTemplate
 from simulator.graph.templates import Templates
 from simulator.stalls import StallWatch
 from simulator.webhooks.notifier import Notifier
+from simulator.webhooks.subscription import WebhookSubscription, verify_callback
 
 MAX_ROWS = 10_000
 MAX_WATCHED = 100
 HEARTBEAT_INTERVAL_SECONDS = 15
 HEARTBEAT = b": still here\n\n"
-HANDSHAKE_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class MessageRow(Struct, frozen=True):
@@ -77,7 +75,7 @@ class RunControl:
     templates: Templates
     hub: EventHub
     session: aiohttp.ClientSession
-    webhook_url: str
+    subscription: WebhookSubscription
     verify_token: str
 
     def build_routes(self) -> list[web.RouteDef]:
@@ -138,14 +136,14 @@ class RunControl:
         return answer(self.faults.current)
 
     async def set_template(self, request: web.Request) -> web.StreamResponse:
-        """Pause, disable or approve a template in all languages, and notify the business."""
+        """Pause, disable, reject or approve a template in all languages, and notify the business."""
         wanted = await read_body(request, TemplateStatus)
         chosen = self.templates.find_named(request.match_info["name"])
         if not chosen:
             raise ControlError(404, "there is no such template")
         for template in chosen:
-            template.status = wanted.status
-            self.notifier.notify_account_change(_build_template_change(template, wanted.status))
+            template.status, template.rejected_reason = wanted.status, wanted.reason
+            self.notifier.notify_template_status(template)
         return answer({"templates": len(chosen)}, status=202)
 
     async def set_tier(self, request: web.Request) -> web.StreamResponse:
@@ -153,19 +151,12 @@ class RunControl:
         tier = await read_body(request, Tier)
         limit = -1 if tier.people_a_day is None else tier.people_a_day
         value = {"max_daily_conversations_per_business": limit, "max_phone_numbers_per_business": 2}
-        self.notifier.notify_account_change({"field": "business_capability_update", "value": value})
+        self.notifier.notify_account_change("business_capability_update", value)
         return answer(tier, status=202)
 
     async def verify(self, _: web.Request) -> web.StreamResponse:
         """Perform the handshake that Meta performs when the callback URL is saved."""
-        challenge = str(secrets.randbelow(10**9) + 10**9)
-        query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": self.verify_token}
-        try:
-            async with self.session.get(self.webhook_url, params=query, timeout=HANDSHAKE_TIMEOUT) as reply:
-                body = await reply.content.read(len(challenge) + 1)
-                return answer({"verified": reply.status == 200 and body.decode() == challenge, "status": reply.status})
-        except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
-            return answer({"verified": False, "status": None})
+        return answer((await verify_callback(self.session, self.subscription.url or "", self.verify_token))._asdict())
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Stream the content of phones as it changes: all citizens, or those in `citizens=1,2,3`."""
@@ -243,17 +234,3 @@ def _build_written_row(citizen: Citizen, written: UserMessage) -> WrittenRow:
         written_at=written.written_at,
         answered_at=written.answered_at,
     )
-
-
-def _build_template_change(template: MessageTemplate, status: str) -> dict[str, Any]:
-    return {
-        "field": "message_template_status_update",
-        "value": {
-            "event": status,
-            "message_template_id": int(template.id),
-            "message_template_name": template.name,
-            "message_template_language": template.language,
-            "message_template_category": template.category,
-            "reason": "NONE",
-        },
-    }

@@ -70,10 +70,12 @@ class GraphRoutes:
         )
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
-        """Return the business number or an uploaded file: Meta uses one path for both."""
+        """Return the business number, the account or an uploaded file: Meta uses one path for all."""
         wanted = request.match_info["object"]
         if wanted == self.phone_number_id:
             return _respond_json(_select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS)))
+        if wanted == self.account_id:
+            return _respond_json(_select_fields(self._describe_account(), _parse_fields(request, ("id", "name"))))
         media = self.media.find(wanted)
         if media is None:
             raise build_not_found()
@@ -109,12 +111,30 @@ class GraphRoutes:
             "verified_name": "Kreisfunk-Simulator",
             "quality_rating": "GREEN",
             "status": "CONNECTED",
+            "name_status": "APPROVED",
             "platform_type": "CLOUD_API",
             "code_verification_status": "VERIFIED",
             "throughput": {"level": level},
             "messaging_limit_tier": "TIER_UNLIMITED",
             "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
+            "health_status": self._describe_health(),
         }
+
+    def _describe_account(self) -> dict[str, Any]:
+        return {
+            "id": self.account_id,
+            "name": "Kreisfunk-Simulator",
+            "account_review_status": "APPROVED",
+            "business_verification_status": "verified",
+            "health_status": self._describe_health(),
+        }
+
+    def _describe_health(self) -> dict[str, Any]:
+        entities = {"PHONE_NUMBER": self.phone_number_id, "WABA": self.account_id}
+        described = [
+            {"entity_type": name, "id": id_, "can_send_message": "AVAILABLE"} for name, id_ in entities.items()
+        ]
+        return {"can_send_message": "AVAILABLE", "entities": described}
 
 
 async def _refuse_unknown_path(_: web.Request) -> web.StreamResponse:

@@ -49,6 +49,7 @@ class MessageTemplate(Struct):
     parameter_format: Literal["named", "positional", "NAMED", "POSITIONAL"] = "positional"
     status: Status = "APPROVED"
     id: str = ""
+    rejected_reason: str = "NONE"
 
     @property
     def named(self) -> bool:

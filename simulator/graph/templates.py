@@ -9,10 +9,15 @@ import msgspec
 from simulator.graph import lengths
 from simulator.graph.errors import GraphError, build_missing_parameter
 from simulator.graph.requests import TemplateChoice
-from simulator.graph.template import MessageTemplate
+from simulator.graph.template import VARIABLE, MessageTemplate
 
 NAME = re.compile(r"[a-z0-9_]+")
 FIRST_TEMPLATE_ID = 5_550_001
+# Meta's subcodes for templates that are not taken for review.
+NAME_TAKEN = 2388024
+TOO_LONG = 2388040
+EXAMPLE_MISSING = 2388043
+VARIABLE_AT_END = 2388299
 
 
 class TemplateFileError(ValueError):
@@ -40,6 +45,16 @@ class Templates:
             check_definition(template)
         return cls(templates)
 
+    def submit(self, template: MessageTemplate) -> None:
+        """Add a template for review; raise Meta's error if it would not be taken."""
+        if (template.name, template.language) in self._by_key:
+            raise GraphError(100, "There is already a template of this name in this language.", subcode=NAME_TAKEN)
+        check_submission(template)
+        template.id = str(FIRST_TEMPLATE_ID + len(self.all))
+        template.status = "PENDING"
+        self.all.append(template)
+        self._by_key[template.name, template.language] = template
+
     def find_named(self, name: str) -> list[MessageTemplate]:
         return [template for template in self.all if template.name == name]
 
@@ -65,6 +80,20 @@ def check_definition(template: MessageTemplate) -> None:
     problems = [problem for broken, problem in _check_rules(template) if broken]
     if problems:
         raise TemplateFileError(f"{template.name}: {'; '.join(problems)}")
+
+
+def check_submission(template: MessageTemplate) -> None:
+    """Raise Meta's error if the template would not be taken for review."""
+    for broken, problem in _check_rules(template):
+        if broken:
+            raise GraphError(100, problem, subcode=TOO_LONG if "too long" in problem else None)
+    for component in template.components:
+        text = component.text.strip()
+        if component.type.upper() == "BODY" and (VARIABLE.match(text) or text.endswith("}}")):
+            raise GraphError(100, "A variable may not be first or last.", subcode=VARIABLE_AT_END)
+        if not component.example and (component.variables or component.format not in (None, "TEXT")):
+            details = f"The {component.type} is missing its example."
+            raise GraphError(100, details, subcode=EXAMPLE_MISSING)
 
 
 def _check_rules(template: MessageTemplate) -> list[tuple[bool, str]]:

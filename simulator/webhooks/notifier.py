@@ -9,6 +9,7 @@ from simulator.citizens import BusinessMessage, Citizen, Sharing
 from simulator.clock import Clock
 from simulator.faults import ActiveFaults
 from simulator.graph.errors import ERROR_KINDS, UNKNOWN_ERROR
+from simulator.graph.template import MessageTemplate
 from simulator.states import MessageState
 from simulator.timeline import Timeline
 from simulator.webhooks.batches import Update, encode_update
@@ -23,6 +24,7 @@ from simulator.webhooks.payloads import (
     StatusPayload,
     WebhookError,
 )
+from simulator.webhooks.subscription import WebhookSubscription
 
 ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
 
@@ -35,6 +37,7 @@ class Notifier:
     faults: ActiveFaults
     timeline: Timeline
     outbox: WebhookOutbox
+    subscription: WebhookSubscription
 
     @property
     def pending(self) -> int:
@@ -45,11 +48,11 @@ class Notifier:
         """Send a citizen's message; set its sender as far as the citizen shares it."""
         message.from_ = _get_number(citizen)
         message.from_user_id = _get_user_id(citizen)
-        self._send(encode_update("messages", message, _build_contact(citizen, named=True), taken))
+        self._send("messages", encode_update("messages", message, _build_contact(citizen, named=True), taken))
 
     def notify_number_change(self, message: MessagePayload) -> None:
         """Send a change of number, which has no contacts."""
-        self._send(encode_update("messages", message))
+        self._send("messages", encode_update("messages", message))
 
     def notify_preference(self, citizen: Citizen, value: str) -> None:
         """Send the fact that a citizen stopped or resumed marketing messages in the app."""
@@ -61,11 +64,24 @@ class Notifier:
             value=value,
             timestamp=int(self.clock()),
         )
-        self._send(encode_update("user_preferences", preference, _build_contact(citizen, named=True)))
+        contact = _build_contact(citizen, named=True)
+        self._send("user_preferences", encode_update("user_preferences", preference, contact))
 
-    def notify_account_change(self, change: dict[str, Any]) -> None:
-        """Send a change of the account: a whole item of `changes[]`."""
-        self._send(encode_update("change", change))
+    def notify_account_change(self, field: str, value: dict[str, Any]) -> None:
+        """Send a change of the account, as one item of `changes[]`."""
+        self._send(field, encode_update("change", {"field": field, "value": value}))
+
+    def notify_template_status(self, template: MessageTemplate) -> None:
+        """Send the present status of a template."""
+        value = {
+            "event": template.status,
+            "message_template_id": int(template.id),
+            "message_template_name": template.name,
+            "message_template_language": template.language,
+            "message_template_category": template.category,
+            "reason": template.rejected_reason,
+        }
+        self.notify_account_change("message_template_status_update", value)
 
     def notify_status(
         self, citizen: Citizen, message: BusinessMessage, state: MessageState, *, priced: bool, code: int
@@ -83,9 +99,12 @@ class Notifier:
             pricing=_build_pricing(message.category) if priced else None,
             errors=[_build_error(code)] if failed else None,
         )
-        self._send(encode_update("statuses", status, None if failed else _build_contact(citizen, named=False)))
+        contact = None if failed else _build_contact(citizen, named=False)
+        self._send("messages", encode_update("statuses", status, contact))
 
-    def _send(self, change: Update) -> None:
+    def _send(self, field: str, change: Update) -> None:
+        if not self.subscription.is_sent(field):
+            return
         for delay in self.faults.plan_next_update():
             if delay:
                 self.timeline.schedule(self.clock() + delay, lambda: self.outbox.put(change))

@@ -11,6 +11,7 @@ import aiohttp
 from simulator.faults import draw_chance
 from simulator.webhooks.batches import MAX_UPDATES, Update, WebhookEnvelope, take_batch
 from simulator.webhooks.signature import HEADER, sign
+from simulator.webhooks.subscription import WebhookSubscription
 
 MIN_RETRY_DELAY_SECONDS = 0.25
 MAX_RETRY_DELAY_SECONDS = 10.0
@@ -30,7 +31,7 @@ class WebhookOutbox:
     """Waiting updates, and the workers that post them."""
 
     session: aiohttp.ClientSession
-    url: str
+    subscription: WebhookSubscription
     secret: bytes
     envelope: WebhookEnvelope
     concurrency: int = 8
@@ -103,7 +104,7 @@ class WebhookOutbox:
     async def _post(self, body: bytes, headers: dict[str, str]) -> bool:
         try:
             async with self.session.post(
-                self.url, data=body, headers=headers, timeout=ANSWER_TIMEOUT, allow_redirects=False
+                self.subscription.url or "", data=body, headers=headers, timeout=ANSWER_TIMEOUT, allow_redirects=False
             ) as answer:
                 await answer.read()
                 reason = "" if answer.status == 200 else f"status {answer.status}"

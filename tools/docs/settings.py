@@ -15,6 +15,7 @@ from cli.operate.settings import Settings as Operate
 from cli.publish.settings import HttpSettings
 from cli.publish.settings import Settings as Publish
 from cli.quarantine.settings import Settings as Quarantine
+from cli.setup.settings import Settings as SetUp
 from cli.systems.settings import Settings as Systems
 from cli.tokens.settings import Settings as Tokens
 from services.dispatcher.settings import Settings as Dispatcher
@@ -37,7 +38,8 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "The same over HTTP": HttpSettings,
     "feeds, `kreisfunk feeds`": Feeds,
     "`kreisfunk quarantine`": Quarantine,
-    "`kreisfunk sending`, `broadcasts`, `deliveries`, `templates`, `dead-letters`, `notices`": Operate,
+    "`kreisfunk sending`, `broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`, `notices`": Operate,
+    "`kreisfunk setup`": SetUp,
     "`kreisfunk tokens`": Tokens,
     "`kreisfunk systems`": Systems,
     "`kreisfunk keys`": Keys,

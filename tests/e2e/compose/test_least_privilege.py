@@ -25,6 +25,7 @@ SEES = {
     "publish": {"pressestelle-secrets"},
     "quarantine": {"quarantine-secrets"},
     "rabbitmq": {"rabbitmq-secrets"},
+    "setup": {"dispatcher-secrets", "ingress-secrets"},
     "simulator": {"simulator-secrets"},
     "subscriptions": {"subscriptions-secrets"},
     "systems": {"systems-secrets"},
@@ -40,7 +41,7 @@ async def test_each_service_sees_its_own_secrets_only_and_cannot_change_them(com
     services = (await compose.read_configuration())["services"]
     mounted = {name: _secret_volumes(service) for name, service in services.items() if name != "secrets"}
     assert {name: set(volumes) for name, volumes in mounted.items()} == SEES
-    assert {name for name, volumes in mounted.items() if not all(volumes.values())} == {"tokens"}
+    assert {name for name, volumes in mounted.items() if not all(volumes.values())} == {"setup", "tokens"}
 
 
 def _secret_volumes(service: dict[str, Any]) -> dict[str, bool]:

@@ -65,6 +65,14 @@ async def test_all_is_well_in_a_stack(stack: Stack) -> None:
         assert f"ok       {name}" in lines
 
 
+async def test_setup_finds_nothing_to_do_in_a_stack(stack: Stack, operator: StackOperator) -> None:
+    ended = await run_kreisfunk("setup", "--check", "--stack", str(stack.folder))
+    assert (ended.status, ended.errors) == (0, "")
+    assert ended.output.splitlines()[-1].endswith(" ok, 0 open, 0 problems")
+    assert f"callback: {stack.ingress_url}/webhook answers, and nothing else does" in ended.output
+    assert [secret for secret in operator.list_secrets() if secret in ended.everything] == []
+
+
 async def test_a_folder_with_everybodys_secrets_is_a_whole_installation(operator: StackOperator) -> None:
     ended = await run_kreisfunk("doctor", "--json", environment=operator.environment)
     # All processes have the same port for their probes here, as they would on hosts of their own.

@@ -39,6 +39,7 @@ DECLARED_WITH = {
     "sending": LEDGER,
     "templates": LEDGER,
     "tokens": {"pydantic_settings"},
+    "trace": LEDGER,
 }
 FEEDS_FILE = "deploy/config/feeds.toml"
 NOWHERE = "no-such-folder"

@@ -1,0 +1,78 @@
+"""Client of Meta's interface for setting up; every refusal is raised with its explanation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from cli.doctor.findings import DoctorProblem
+from cli.doctor.graph_api import GraphRefusal, explain_connection_error
+from cli.setup.refusals import explain_error
+
+TIMEOUT = aiohttp.ClientTimeout(total=30)
+Answer = dict[str, Any]
+NOT_META = DoctorProblem("the answer is not Meta's", "Check KREISFUNK_GRAPH_URL: something else answers there.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaClient:
+    """Client with one token, the system user's or the app's."""
+
+    session: aiohttp.ClientSession
+    base_url: str
+    token: str = field(repr=False)
+
+    async def fetch(self, path: str, **query: str) -> Answer:
+        """Return what is at this path. Raises GraphRefusal."""
+        return await self._request("GET", path, params=query)
+
+    async def list_all(self, path: str, **query: str) -> list[Answer]:
+        """Return the rows of all pages. Raises GraphRefusal."""
+        rows: list[Answer] = []
+        while True:
+            page = await self.fetch(path, **query)
+            rows += page.get("data", [])
+            paging = page.get("paging", {})
+            if "next" not in paging:
+                return rows
+            query["after"] = paging["cursors"]["after"]
+
+    async def post(self, path: str, body: Mapping[str, object]) -> Answer:
+        """Return the answer to this body. Raises GraphRefusal."""
+        return await self._request("POST", path, json=body)
+
+    async def upload(self, app_id: str, content: bytes, mime_type: str) -> str:
+        """Return the handle of a file, which a template for review refers to. Raises GraphRefusal."""
+        about = {"file_length": str(len(content)), "file_type": mime_type}
+        upload = await self._request("POST", f"{app_id}/uploads", params=about)
+        headers = {"Authorization": f"OAuth {self.token}", "file_offset": "0"}
+        answer = await self._request("POST", str(upload.get("id")), data=content, headers=headers)
+        return str(answer.get("h"))
+
+    async def _request(self, method: str, path: str, **options: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        url = f"{self.base_url}/{path}"
+        try:
+            async with self.session.request(method, url, headers=headers, timeout=TIMEOUT, **options) as answer:
+                status, body = answer.status, await answer.read()
+        except aiohttp.ClientError as error:
+            raise GraphRefusal(explain_connection_error(error)) from None
+        except TimeoutError:
+            problem = DoctorProblem("no answer within 30 s", "Try again; nothing is done twice.")
+            raise GraphRefusal(problem) from None
+        return _decode(status, body)
+
+
+def _decode(status: int, body: bytes) -> Answer:
+    try:
+        answer = msgspec.json.decode(body, type=Answer)
+    except msgspec.MsgspecError:
+        raise GraphRefusal(NOT_META) from None
+    error = answer.get("error")
+    if isinstance(error, dict):
+        raise GraphRefusal(explain_error(status, error))
+    if status != 200:
+        raise GraphRefusal(NOT_META)
+    return answer

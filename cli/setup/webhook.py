@@ -1,0 +1,151 @@
+"""Steps about the webhook: our own address, the app's subscription, and the account's."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from cli.doctor.findings import DoctorProblem
+from cli.doctor.graph_api import explain_connection_error
+from cli.doctor.http_checks import check_webhook
+from cli.setup.run import SetupRun, StepResult, report_ok, report_open, report_problem
+from cli.setup.settings import VERIFY_TOKEN
+
+OBJECT = "whatsapp_business_account"
+# What the ingress understands of what Meta offers.
+FIELDS = (
+    "messages",
+    "user_preferences",
+    "account_alerts",
+    "account_review_update",
+    "account_update",
+    "business_capability_update",
+    "message_template_components_update",
+    "message_template_quality_update",
+    "message_template_status_update",
+    "phone_number_name_update",
+    "phone_number_quality_update",
+    "security",
+    "template_category_update",
+)
+# Paths that must not be reached from outside, of whatever stands behind the same name.
+CLOSED_PATHS = ("/", "/metrics", "/notices")
+ADDRESS = re.compile(r"https?://[^\s/?#]+/webhook")
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+_GUIDE = 'Operators\' guide, "TLS at the edge".'
+
+
+async def check_callback(run: SetupRun) -> Sequence[StepResult]:
+    """Do Meta's handshake with our public address ourselves, and see that nothing else is reached there."""
+    name = "callback"
+    url = run.options.callback_url or await _find_registered(run) or run.callback_url
+    url = url or run.prompt.ask("Public address of the webhook, https://HOST/webhook")
+    if not url:
+        return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]
+    run.callback_url = url
+    if not ADDRESS.fullmatch(url):
+        return [report_problem(name, DoctorProblem(f"{url} is no such address", "It is https://HOST/webhook."))]
+    if not url.startswith("https://") and not run.settings.simulated:
+        return [report_problem(name, DoctorProblem("Meta calls addresses with https only", _GUIDE))]
+    try:
+        problem = await _check_handshake(run, url) or await check_webhook(url) or await _find_open_path(run, url)
+    except aiohttp.ClientError as error:
+        problem = _report_unreachable(url, explain_connection_error(error).what)
+    except TimeoutError:
+        problem = _report_unreachable(url, "no answer within 10 s")
+    return [report_problem(name, problem) if problem else report_ok(name, f"{url} answers, and nothing else does")]
+
+
+def _report_unreachable(url: str, what: str) -> DoctorProblem:
+    advice = f"Is the proxy up, and is the name reached from this machine, too? {_GUIDE}"
+    return DoctorProblem(f"{URL(url).host}: {what}", advice)
+
+
+async def _find_registered(run: SetupRun) -> str | None:
+    """Return the address that Meta has already, if it has one."""
+    return (await _fetch_subscription(run)).get("callback_url") if run.app_secret else None
+
+
+async def _check_handshake(run: SetupRun, url: str) -> DoctorProblem | None:
+    challenge = str(secrets.randbelow(10**9) + 10**9)
+    token = run.secrets.read(VERIFY_TOKEN)
+    query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
+    async with run.session.get(url, params=query, timeout=TIMEOUT, allow_redirects=False) as answer:
+        status, body = answer.status, await answer.content.read(len(challenge) + 1)
+    if status == 200 and body == challenge.encode():
+        return None
+    if status == 403:
+        what = "the ingress has another verify token"
+        return DoctorProblem(what, "Restart it, so that it reads the present one: `docker compose restart ingress`.")
+    what = f"the handshake was answered with {status}" if status != 200 else "something else answers the handshake"
+    return DoctorProblem(what, f"The proxy has to pass /webhook on to the ingress, unchanged. {_GUIDE}")
+
+
+async def _find_open_path(run: SetupRun, url: str) -> DoctorProblem | None:
+    for path in CLOSED_PATHS:
+        async with run.session.get(URL(url).with_path(path), timeout=TIMEOUT, allow_redirects=False) as answer:
+            if answer.status not in (403, 404):
+                what = f"{path} is answered with {answer.status}, not with 404"
+                return DoctorProblem(what, f"The proxy passes more than /webhook. {_GUIDE}")
+    return None
+
+
+async def subscribe_app(run: SetupRun) -> Sequence[StepResult]:
+    """Have the app's events sent to our address, all fields that the ingress understands."""
+    name = "webhook"
+    if run.options.provider:
+        return []
+    if not run.app_secret:
+        return [report_open(name, "not looked at", "The step `app` comes first.")]
+    found = await _fetch_subscription(run)
+    fields = {field.get("name") for field in found.get("fields", [])}
+    missing = [field for field in FIELDS if field not in fields]
+    registered = found.get("callback_url")
+    if registered == run.callback_url and registered and not missing and found.get("active", True):
+        return [report_ok(name, f"{registered} gets {len(fields)} fields")]
+    if run.callback_url is None:
+        return [report_open(name, "not registered", "Give --callback-url https://HOST/webhook.")]
+    is_text = f"Meta has {registered or 'no address'}; fields missing: {', '.join(missing) or 'none'}"
+    if not run.prompt.may(f"{is_text}. Register {run.callback_url} at Meta?"):
+        return [report_open(name, is_text, "Run this without --check, or with --yes.")]
+    body = {
+        "object": OBJECT,
+        "callback_url": run.callback_url,
+        "verify_token": run.secrets.read(VERIFY_TOKEN),
+        "fields": ",".join(FIELDS),
+        "include_values": "true",
+    }
+    await run.build_app_client().post(f"{run.app_id}/subscriptions", body)
+    return [report_ok(name, f"{run.callback_url} registered for {len(FIELDS)} fields")]
+
+
+async def _fetch_subscription(run: SetupRun) -> dict[str, Any]:
+    rows = await run.build_app_client().list_all(f"{run.app_id}/subscriptions")
+    return next((row for row in rows if row.get("object") == OBJECT), {})
+
+
+async def subscribe_account(run: SetupRun) -> Sequence[StepResult]:
+    """Have the account's events sent to the app; to an app of a provider's with our own address."""
+    name = "account's webhook"
+    if not run.options.provider and run.app_id is None:
+        return [report_open(name, "not looked at", "The step `app` comes first.")]
+    client, path = run.build_client(), f"{run.settings.waba_id}/subscribed_apps"
+    rows = await client.list_all(path)
+    if run.options.provider:
+        done = any(row.get("override_callback_uri") == run.callback_url for row in rows if run.callback_url)
+        body = {"override_callback_uri": run.callback_url, "verify_token": run.secrets.read(VERIFY_TOKEN)}
+    else:
+        done = run.app_id in [row.get("whatsapp_business_api_data", {}).get("id") for row in rows]
+        body = {}
+    if done:
+        return [report_ok(name, "the account's events come to us")]
+    advice = "Run this without --check, or with --yes."
+    if run.options.provider and run.callback_url is None:
+        return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]
+    if not run.prompt.may("The account's events do not come to us yet. Subscribe?"):
+        return [report_open(name, "the account's events do not come to us", advice)]
+    await client.post(path, body)
+    return [report_ok(name, "subscribed: the account's events come to us")]

@@ -1,0 +1,179 @@
+"""Routes with which an account is set up: token, app, webhook subscription, templates and pictures for their review."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from simulator.clock import Clock
+from simulator.graph.access import Access
+from simulator.graph.errors import GraphError, build_not_found
+from simulator.graph.media import get_size_limit
+from simulator.graph.template import MessageTemplate
+from simulator.graph.templates import Templates
+from simulator.timeline import Timeline
+from simulator.webhooks.notifier import Notifier
+from simulator.webhooks.subscription import FIELDS, WebhookSubscription, verify_callback
+
+OBJECT = "whatsapp_business_account"
+NAME = "Kreisfunk-Simulator"
+SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
+# Meta's subcode for a picture that nobody has uploaded.
+UNKNOWN_HANDLE = 2494102
+
+
+@dataclass(kw_only=True)
+class SetupRoutes:
+    """Routes of the app and of the account; their paths come before those of `GraphRoutes`."""
+
+    access: Access
+    templates: Templates
+    subscription: WebhookSubscription
+    notifier: Notifier
+    timeline: Timeline
+    clock: Clock
+    session: aiohttp.ClientSession
+    token: str
+    app_id: str
+    account_id: str
+    review_seconds: float
+    _uploads: dict[str, str] = field(default_factory=dict, init=False)
+    _handles: set[str] = field(default_factory=set, init=False)
+    _serials: Iterator[int] = field(default_factory=lambda: itertools.count(1), init=False)
+
+    def build_routes(self) -> list[web.RouteDef]:
+        guard, access = self.access.require_token, self.access
+        base = r"/{version:v\d+\.\d+}"
+        return [
+            web.get(base + "/debug_token", guard(self.describe_token, access.check_any)),
+            web.get(base + "/{app}/subscriptions", guard(self.list_subscriptions, access.check_app)),
+            web.post(base + "/{app}/subscriptions", guard(self.subscribe_app, access.check_app)),
+            web.post(base + "/{app}/uploads", guard(self.begin_upload)),
+            web.post(base + "/upload:{upload}", guard(self.upload, self._check_upload)),
+            web.get(base + "/{account}/subscribed_apps", guard(self.list_apps)),
+            web.post(base + "/{account}/subscribed_apps", guard(self.subscribe_account)),
+            web.post(base + "/{account}/message_templates", guard(self.create_template)),
+        ]
+
+    async def describe_token(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("input_token") != self.token:
+            error = {"code": 190, "message": "The access token could not be decrypted"}
+            return _respond_json({"data": {"error": error, "is_valid": False, "scopes": []}})
+        known = {"app_id": self.app_id, "type": "SYSTEM_USER", "application": NAME, "expires_at": 0}
+        return _respond_json({"data": {**known, "is_valid": True, "scopes": SCOPES}})
+
+    async def list_subscriptions(self, request: web.Request) -> web.StreamResponse:
+        self._require_app(request)
+        chosen = self.subscription
+        fields = [{"name": name, "version": request.match_info["version"]} for name in sorted(chosen.fields)]
+        row = {"object": OBJECT, "callback_url": chosen.callback_url, "active": True, "fields": fields}
+        return _respond_json({"data": [row] if chosen.callback_url else []})
+
+    async def subscribe_app(self, request: web.Request) -> web.StreamResponse:
+        """Store address and fields of the app once the handshake with the address has succeeded."""
+        self._require_app(request)
+        given = await _read_parameters(request)
+        fields = set(filter(None, given.get("fields", "").split(",")))
+        if given.get("object") != OBJECT or not fields <= FIELDS:
+            raise GraphError(100, "The object or one of the fields is not known.")
+        self.subscription.callback_url = await self._verify(given, "callback_url")
+        self.subscription.fields = fields
+        return _respond_json({"success": True})
+
+    async def list_apps(self, request: web.Request) -> web.StreamResponse:
+        self._require_account(request)
+        row: dict[str, Any] = {"whatsapp_business_api_data": {"id": self.app_id, "name": NAME, "link": ""}}
+        if self.subscription.override_url:
+            row["override_callback_uri"] = self.subscription.override_url
+        return _respond_json({"data": [row] if self.subscription.account_subscribed else []})
+
+    async def subscribe_account(self, request: web.Request) -> web.StreamResponse:
+        """Send the account's events to the app; with an address of its own, to that one."""
+        self._require_account(request)
+        given = await _read_parameters(request)
+        self.subscription.override_url = (
+            await self._verify(given, "override_callback_uri") if "override_callback_uri" in given else None
+        )
+        self.subscription.account_subscribed = True
+        return _respond_json({"success": True})
+
+    async def create_template(self, request: web.Request) -> web.StreamResponse:
+        """Take a template for review, which approves it a little later."""
+        self._require_account(request)
+        try:
+            template = msgspec.json.decode(await request.read(), type=MessageTemplate)
+        except msgspec.MsgspecError as error:
+            raise GraphError(100, str(error)) from error
+        self._check_handles(template)
+        self.templates.submit(template)
+        self.timeline.schedule(self.clock() + self.review_seconds, lambda: self._approve(template))
+        return _respond_json({"id": template.id, "status": template.status, "category": template.category})
+
+    async def begin_upload(self, request: web.Request) -> web.StreamResponse:
+        self._require_app(request)
+        given = await _read_parameters(request)
+        get_size_limit(given.get("file_type", ""))
+        upload = str(next(self._serials))
+        self._uploads[upload] = given.get("file_length", "")
+        return _respond_json({"id": f"upload:{upload}"})
+
+    async def upload(self, request: web.Request) -> web.StreamResponse:
+        length = self._uploads.pop(request.match_info["upload"], None)
+        if length is None or str(len(await request.read())) != length:
+            raise GraphError(100, "The upload is not known, or the file is not as long as was said.")
+        handle = f"4::{next(self._serials)}"
+        self._handles.add(handle)
+        return _respond_json({"h": handle})
+
+    def _check_upload(self, request: web.Request) -> None:
+        """Check the token, which an upload has in another scheme than everything else."""
+        if request.headers.get("Authorization") != f"OAuth {self.token}":
+            raise GraphError(190, "The access token could not be verified.")
+
+    def _check_handles(self, template: MessageTemplate) -> None:
+        for component in template.components:
+            if component.type.upper() == "HEADER" and component.format not in (None, "TEXT"):
+                handles = component.example.get("header_handle", []) if isinstance(component.example, dict) else []
+                if not handles or not self._handles.issuperset(handles):
+                    raise GraphError(100, "The picture of the header was not uploaded.", subcode=UNKNOWN_HANDLE)
+
+    def _approve(self, template: MessageTemplate) -> None:
+        if template.status == "PENDING":
+            template.status = "APPROVED"
+            self.notifier.notify_template_status(template)
+
+    async def _verify(self, given: Mapping[str, str], name: str) -> str:
+        """Return the address that was given; raise Meta's error 2200 if the handshake with it fails."""
+        url = given.get(name, "")
+        handshake = await verify_callback(self.session, url, given.get("verify_token", ""))
+        if not handshake.verified:
+            status = f"HTTP Status Code = {handshake.status or 0}"
+            raise GraphError(2200, f"Callback verification failed with the following errors: {status}")
+        return url
+
+    def _require_app(self, request: web.Request) -> None:
+        if request.match_info["app"] != self.app_id:
+            raise build_not_found()
+
+    def _require_account(self, request: web.Request) -> None:
+        if request.match_info["account"] != self.account_id:
+            raise build_not_found()
+
+
+async def _read_parameters(request: web.Request) -> dict[str, str]:
+    """Return what is in the query and in the body, which may be a form or JSON, as Meta takes both."""
+    body = await request.read()
+    try:
+        given = msgspec.json.decode(body, type=dict[str, Any]) if request.content_type == "application/json" else {}
+    except msgspec.MsgspecError as error:
+        raise GraphError(100, "The body is not an object.") from error
+    form = await request.post() if not given else {}
+    return {name: str(value) for name, value in (*request.query.items(), *given.items(), *form.items())}
+
+
+def _respond_json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
