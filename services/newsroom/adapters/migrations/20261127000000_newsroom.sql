@@ -199,9 +199,9 @@ create table newsroom.decision (
   check (verdict <> 'return' or reason <> '')
 );
 create index decision_draft on newsroom.decision (draft, version);
-create unique index decision_approval on newsroom.decision (draft, version, person) where verdict = 'approve';
+create unique index decision_approval on newsroom.decision (draft, version, account) where verdict = 'approve';
 comment on table newsroom.decision is
-  'submissions, approvals, returns and later reviews of a version; each human approves a version once';
+  'submissions, approvals, returns and later reviews of a version; each account approves a version once';
 comment on column newsroom.decision.id is 'id of the decision';
 comment on column newsroom.decision.draft is 'draft.id';
 comment on column newsroom.decision.version is 'the version that was read';
