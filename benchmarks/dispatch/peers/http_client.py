@@ -3,7 +3,7 @@
 import ssl
 import threading
 
-import httpx  # type: ignore[import-not-found]
+import httpx
 
 from benchmarks.dispatch.message import HEADERS
 from benchmarks.dispatch.peers.environment import ENDPOINT_URL
