@@ -11,6 +11,7 @@ from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.audit import Act, AuditEntry
 from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
+from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
 from services.newsroom.domain.login import FailureCounter
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PublishAnswer
 from services.newsroom.domain.progress import BroadcastStatus
@@ -31,13 +32,14 @@ MakeId = Callable[[], UUID]
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """Account with what proves its owner; `password_hash` None: it has no password yet."""
+    """Account with what proves its owner: password and one-time codes, or the identity provider."""
 
     account: Account
     password_hash: str | None
     password_ends_at: datetime | None
     totp_sealed: bytes | None
     totp_step: int
+    subject: ProviderSubject | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,9 @@ class AccountRepository(Protocol):
 
     async def find_credentials(self, login: str) -> Credentials | None: ...
 
+    async def find_external(self, subject: ProviderSubject) -> Credentials | None:
+        """Return the account whose owner is known to the identity provider as this subject."""
+
     async def create_account(self, new: NewAccount, act: Act) -> bool:
         """Return False if the login is taken."""
 
@@ -81,10 +86,14 @@ class AccountRepository(Protocol):
     async def reset(self, new: NewAccount, now: datetime, act: Act) -> None:
         """Give it a first password; end its sessions, and forget its one-time codes and devices."""
 
-    async def set_up(self, account: UUID, login: NewLogin, act: Act) -> bool:
-        """Return False if the account has been set up already."""
+    async def set_up(self, visitor: Visitor, login: NewLogin, now: datetime, act: Act) -> bool:
+        """Set up a login and end all sessions of the account; return False if the visitor's has ended."""
 
-    async def change_password(self, account: UUID, password_hash: str, act: Act) -> None: ...
+    async def connect(self, visitor: Visitor, subject: ProviderSubject, now: datetime, act: Act) -> bool:
+        """As `set_up`, with the identity provider instead of a password. Raises AccountProblem for a taken subject."""
+
+    async def change_password(self, visitor: Visitor, old: str, new: str, now: datetime, act: Act) -> bool:
+        """Replace the hash `old` and end the other sessions; return False if it was replaced or the session ended."""
 
     async def use_totp_step(self, account: UUID, step: int) -> bool:
         """Return False if this step or a later one was used."""
@@ -116,8 +125,11 @@ class AccountRequestRepository(Protocol):
 class SessionRepository(Protocol):
     """Sessions and known devices. Methods raise DatabaseUnavailable."""
 
-    async def open_session(self, new: NewSession, device: bytes | None, act: Act) -> None:
-        """Store the session, and the device from which it was opened."""
+    async def open_session(self, new: NewSession, proven: Credentials, device: bytes | None, act: Act) -> bool:
+        """Store the session, and the device from which it was opened.
+
+        Return False if the account was disabled or given another login since the credentials were read.
+        """
 
     async def find_visitor(self, token_hash: bytes) -> Visitor | None:
         """Return the owner of an open session, and note the visit."""
@@ -163,6 +175,23 @@ class PasswordHasher(Protocol):
 
     async def verify(self, hashed: str | None, password: str) -> bool:
         """Return whether the password is right; takes as long if there is no hash."""
+
+
+class ProviderAway(DependencyUnavailable):
+    """The identity provider did not answer, or not as one."""
+
+
+class IdentityProvider(Protocol):
+    """The county's identity provider. Methods raise ProviderAway."""
+
+    async def build_login_url(self, pending: PendingLogin) -> str:
+        """Return where the browser is sent to log in."""
+
+    async def identify(self, pending: PendingLogin, answer: Mapping[str, str], now: datetime) -> ProviderIdentity:
+        """Return who has logged in; `answer` is what the browser brought back. Raises IdentityRefused."""
+
+    async def find_logout_url(self) -> str | None:
+        """Return where the browser is sent to log out there, too; None if there is no such page."""
 
 
 class SecretSealer(Protocol):
@@ -219,7 +248,7 @@ class DraftRepository(Protocol):
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         """Decide on the locked draft, store the change, and return the draft; None changes nothing.
 
-        Raises DraftNotFound, and whatever `decide` raises.
+        Raises DraftNotFound, NotPermitted if whoever acts has been blocked meanwhile, and whatever `decide` raises.
         """
         ...
 

@@ -4,8 +4,9 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from pydantic import Field, FilePath, SecretStr, field_validator
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
+from services.newsroom.domain.identity import ProviderClient, is_private_address
 from services.newsroom.domain.sessions import SessionLimits
 from shared.encryption import KeyRing
 from shared.runtime.settings import DatabaseSettings, Port
@@ -33,6 +34,18 @@ class Settings(DatabaseSettings):
     )
     newsroom_idle_minutes: int = Field(60, ge=5, le=720, description="a session ends after so long without a request")
     newsroom_session_hours: int = Field(12, ge=1, le=24, description="a session ends after so long at the latest")
+    oidc_issuer: str = Field(
+        "",
+        description="address of the identity provider over which the press office may log in; without it nobody does",
+    )
+    oidc_client_id: str = Field("", description="how the identity provider knows the newsroom")
+    oidc_client_secret: SecretStr | None = Field(None, description="secret of the newsroom at the identity provider")
+    oidc_level: str = Field(
+        "", description="`acr` that its answer must name, such as that of a second factor; without it any will do"
+    )
+    oidc_label: str = Field(
+        "Mit dem Konto des Landkreises anmelden", min_length=1, max_length=60, description="on its button"
+    )
     archive_host: str = Field("127.0.0.1", description="where the public archive listens")
     archive_port: Port = Field(8083, description="port of the public archive")
     archive_url: str = Field(
@@ -76,6 +89,19 @@ class Settings(DatabaseSettings):
         _parse_networks(value)
         return value
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_private(cls, value: str) -> str:
+        if value and (not is_private_address(value) or "?" in value or "#" in value):
+            raise ValueError("expected https://host/path, without a query")
+        return value
+
+    @model_validator(mode="after")
+    def _is_known_to_issuer(self) -> "Settings":
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("KREISFUNK_OIDC_ISSUER needs KREISFUNK_OIDC_CLIENT_ID")
+        return self
+
     @property
     def ring(self) -> KeyRing:
         return KeyRing.parse(self.newsroom_keys.get_secret_value())
@@ -87,6 +113,20 @@ class Settings(DatabaseSettings):
     @property
     def event_topics(self) -> frozenset[str]:
         return frozenset(topic.strip() for topic in self.archive_event_topics.split(",") if topic.strip())
+
+    @property
+    def provider_client(self) -> ProviderClient | None:
+        """Return how the identity provider knows the newsroom, None without one."""
+        if not self.oidc_issuer:
+            return None
+        secret = self.oidc_client_secret
+        return ProviderClient(
+            issuer=self.oidc_issuer,
+            client_id=self.oidc_client_id,
+            secret=secret.get_secret_value() if secret else None,
+            origin=self.newsroom_url,
+            level=self.oidc_level,
+        )
 
     @property
     def session_limits(self) -> SessionLimits:

@@ -1,7 +1,6 @@
 """Composition root of the newsroom: open resources in dependency order, close them in reverse."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,49 +13,40 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
-from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.archive_entries import ArchiveEntryReader
-from services.newsroom.adapters.audit import PostgresAuditLog
 from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
 from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.feedback import PostgresFeedbackLog
-from services.newsroom.adapters.http.account_pages import AccountPages
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
 from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
 from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.audit_pages import AuditPages
 from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
 from services.newsroom.adapters.http.draft_pages import DraftPages
 from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
 from services.newsroom.adapters.http.guard import CookieJar, PageGuard
-from services.newsroom.adapters.http.login_pages import LoginPages
+from services.newsroom.adapters.http.people_pages import PeopleParts, build_people_pages
 from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app, open_newsroom_port
 from services.newsroom.adapters.http.static_files import StaticFiles
 from services.newsroom.adapters.http.web_pages import PageGroup
-from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
+from services.newsroom.adapters.identity_provider import open_identity_provider
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.adapters.notices_api import open_notices_api
-from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
 from services.newsroom.adapters.publications import PostgresPublicationRepository
 from services.newsroom.adapters.retention import build_retention_rules
-from services.newsroom.adapters.secret_sealer import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.preview import TemplateText
-from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.handlers.archive_cache import ArchiveCache
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
-from services.newsroom.handlers.login import LoginService
 from services.newsroom.handlers.publishing import PublicationOutbox
 from services.newsroom.handlers.session_watch import SessionWatch
 from services.newsroom.handlers.watching import BroadcastWatch
-from services.newsroom.ports import NoticesApi
+from services.newsroom.ports import IdentityProvider, NoticesApi
 from services.newsroom.settings import Settings
 from shared.amqp.connection import connect
 from shared.amqp.consumer import open_consumer, run_worker
@@ -113,6 +103,7 @@ class Newsroom:
     watch: SessionWatch
     static: StaticFiles
     writing: Writing
+    provider: IdentityProvider | None
 
     @property
     def shutdown_seconds(self) -> float:
@@ -172,6 +163,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         token = settings.notices_api_token.get_secret_value()
         notices = await stack.enter_async_context(open_notices_api(settings.notices_api_url, token))
         writing = assemble_writing(settings, configuration, database, notices, count=metrics.count_publication)
+        provider = await stack.enter_async_context(open_identity_provider(settings.provider_client))
         newsroom = Newsroom(
             settings=settings,
             configuration=configuration,
@@ -181,10 +173,9 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
             watch=SessionWatch(sessions),
             static=_read_static_files(settings.newsroom_assets),
             writing=writing,
+            provider=provider,
         )
-        rules = build_retention_rules(configuration.feedback_days)
-        retention = Retention(database=database, rules=rules, on_deleted=metrics.count_deleted)
-        await stack.enter_async_context(_run_work(newsroom, retention, stop))
+        await stack.enter_async_context(_run_work(newsroom, stop))
         await stack.enter_async_context(_open_archive(newsroom))
         await stack.enter_async_context(
             open_newsroom_port(
@@ -200,8 +191,9 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         await writing.broadcasts.close()
 
 
-def _run_work(newsroom: Newsroom, retention: Retention, stop: StopRequest) -> AbstractAsyncContextManager[None]:
-    writing = newsroom.writing
+def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextManager[None]:
+    writing, rules = newsroom.writing, build_retention_rules(newsroom.configuration.feedback_days)
+    retention = Retention(database=newsroom.database, rules=rules, on_deleted=newsroom.metrics.count_deleted)
     return run_in_background(
         repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
         repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),
@@ -279,33 +271,18 @@ def build_newsroom_app(newsroom: Newsroom) -> web.Application:
 
 
 def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
-    database, settings = newsroom.database, newsroom.settings
-    accounts, hasher, sealer = PostgresAccountRepository(database), Argon2PasswordHasher(), KeyRingSealer(settings.ring)
-    login = LoginService(
-        accounts=accounts,
+    settings = newsroom.settings
+    people = PeopleParts(
+        database=newsroom.database,
         sessions=newsroom.sessions,
-        throttle=PostgresLoginThrottle(database),
-        hasher=hasher,
-        sealer=sealer,
-        random=secrets.token_bytes,
-        clock=system_clock,
-        count=newsroom.metrics.count_login,
+        ring=settings.ring,
+        cookies=cookies,
+        proxies=settings.proxy_networks,
+        provider=newsroom.provider,
+        provider_label=settings.oidc_label,
+        count_login=newsroom.metrics.count_login,
     )
-    administration = AccountAdministration(
-        accounts=accounts,
-        requests=PostgresAccountRequestRepository(database),
-        sessions=newsroom.sessions,
-        hasher=hasher,
-        sealer=sealer,
-        random=secrets.token_bytes,
-        clock=system_clock,
-    )
-    return [
-        *_build_writing_pages(newsroom),
-        LoginPages(login=login, cookies=cookies, proxies=settings.proxy_networks),
-        AccountPages(administration=administration),
-        AuditPages(log=PostgresAuditLog(database)),
-    ]
+    return [*_build_writing_pages(newsroom), *build_people_pages(people)]
 
 
 def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:

@@ -6,6 +6,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from services.newsroom.adapters.accounts import ACCOUNT_COLUMNS, build_account
+from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import (
     Author,
     DraftContent,
@@ -26,10 +28,10 @@ DRAFTS = """
     from newsroom.draft d join newsroom.draft_version v on v.draft = d.id and v.version = d.version
         join newsroom.account a on a.id = v.author join newsroom.account c on c.id = d.created_by
 """
-_DECISIONS = """
-    select e.verdict, e.version, e.account, e.person, a.name, e.reason, e.at
+_DECISIONS = f"""
+    select {ACCOUNT_COLUMNS}, e.verdict, e.version, e.person as human, e.reason, e.at as said_at
     from newsroom.decision e join newsroom.account a on a.id = e.account where e.draft = $1 order by e.at, e.id
-"""
+"""  # noqa: S608 - constant parts
 
 _encode = msgspec.json.Encoder().encode
 _decode_content = msgspec.json.Decoder(DraftContent).decode
@@ -68,15 +70,18 @@ def read_version(row: asyncpg.Record) -> DraftVersion:
 
 
 async def fetch_decisions(connection: Connection, draft: UUID) -> tuple[DraftDecision, ...]:
-    return tuple(
-        DraftDecision(
-            verdict=Verdict(row["verdict"]),
-            version=row["version"],
-            by=Author(account=row["account"], person=row["person"], name=row["name"]),
-            at=row["at"],
-            reason=row["reason"],
-        )
-        for row in await connection.fetch(_DECISIONS, draft)
+    return tuple(_read_decision(row) for row in await connection.fetch(_DECISIONS, draft))
+
+
+def _read_decision(row: asyncpg.Record) -> DraftDecision:
+    verdict, account = Verdict(row["verdict"]), build_account(row)
+    return DraftDecision(
+        verdict=verdict,
+        version=row["version"],
+        by=Author(account=account.id, person=row["human"], name=account.name),
+        at=row["said_at"],
+        reason=row["reason"],
+        is_void=verdict is Verdict.APPROVE and not account.may(Right.APPROVE),
     )
 
 

@@ -12,6 +12,7 @@ from services.newsroom.adapters.draft_rows import (
     read_draft,
     read_version,
 )
+from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftState, DraftVersion, NoticeDraft
 from services.newsroom.ports import DecideDraft, DraftChange, DraftNotFound
@@ -29,6 +30,7 @@ _LOCK = """
     from newsroom.draft where id = $1
 """
 _LOCK_ROW = "select from newsroom.draft where id = $1 for update"
+_IS_DISABLED = "select disabled_at is not null from newsroom.account where id = $1"
 _ADD_DRAFT = """
     insert into newsroom.draft (id, notice, kind, corrects, state, version, created_by, created_at, changed_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
@@ -98,6 +100,9 @@ class PostgresDraftRepository:
             await connection.execute(_LOCK_ROW, draft)
             change = decide(await _find(connection, draft))
             if change is not None:
+                # Meanwhile the notices API may have been asked, for seconds.
+                if await connection.fetchval(_IS_DISABLED, change.act.account):
+                    raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
                 await _store(connection, draft, change)
             return await _find(connection, draft)
 

@@ -8,6 +8,7 @@ from services.newsroom.adapters.audit import record_act
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.sessions import NewSession, OpenSession, SessionLimits, SessionStage, Visitor
+from services.newsroom.ports import Credentials
 from shared.database.pool import Database
 
 # What makes a session open: $1 and $2 are the limits of idle and of all time.
@@ -18,7 +19,8 @@ s.revoked_at is null and a.disabled_at is null
 # One statement for each request; the visit is noted once a minute.
 _FIND = f"""
 with found as (
-    select s.token_hash, s.csrf, s.stage, s.seen_at, a.id, a.login, a.name, a.person, a.roles
+    select s.token_hash, s.csrf, s.stage, s.seen_at, a.id, a.login, a.name, a.person, a.roles,
+        a.subject is not null as is_external
     from newsroom.session s join newsroom.account a on a.id = s.account
     where s.token_hash = $3 and {_IS_OPEN}),
 visit as (
@@ -34,6 +36,13 @@ _LIST = f"""
 select s.token_hash, s.created_at, s.seen_at from newsroom.session s join newsroom.account a on a.id = s.account
 where s.account = $3 and {_IS_OPEN} order by s.created_at desc
 """  # noqa: S608 - constant parts
+# Whoever resets or disables the account meanwhile waits, and then ends this session, too.
+_PROVE = """
+select id from newsroom.account
+where id = $1 and disabled_at is null and password_hash is not distinct from $2
+    and issuer is not distinct from $3 and subject is not distinct from $4
+for share
+"""
 _OPEN = "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)"
 _NOTE_DEVICE = """
 insert into newsroom.device (token_hash, account) values ($1, $2)
@@ -57,12 +66,17 @@ class PostgresSessionRepository:
         self._database = database
         self._limits = (limits.idle, limits.total)
 
-    async def open_session(self, new: NewSession, device: bytes | None, act: Act) -> None:
+    async def open_session(self, new: NewSession, proven: Credentials, device: bytes | None, act: Act) -> bool:
+        who = proven.subject
+        login = (proven.password_hash, who.issuer if who else None, who.subject if who else None)
         async with self._database.transaction() as connection:
+            if await connection.fetchval(_PROVE, new.account, *login) is None:
+                return False
             await connection.execute(_OPEN, new.token_hash, new.account, new.csrf, new.stage)
             if device is not None:
                 await connection.execute(_NOTE_DEVICE, device, new.account)
             await record_act(connection, act)
+        return True
 
     async def find_visitor(self, token_hash: bytes) -> Visitor | None:
         rows = await self._database.fetch(_FIND, *self._limits, token_hash)
@@ -75,6 +89,7 @@ class PostgresSessionRepository:
             name=row["name"],
             person=row["person"],
             roles=frozenset(Role(role) for role in row["roles"]),
+            is_external=row["is_external"],
         )
         return Visitor(account=account, session=token_hash, csrf=row["csrf"], stage=SessionStage(row["stage"]))
 

@@ -50,7 +50,7 @@ class AccountProblem(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Account; `person` is the human, who may have several."""
+    """Account; `person` is the human, who may have several. `is_external`: the identity provider says who it is."""
 
     id: UUID
     login: str
@@ -58,6 +58,7 @@ class Account:
     person: UUID
     roles: frozenset[Role]
     is_disabled: bool = False
+    is_external: bool = False
 
     def may(self, right: Right) -> bool:
         return not self.is_disabled and any(right in RIGHTS[role] for role in self.roles)

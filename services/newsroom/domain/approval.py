@@ -87,11 +87,13 @@ def _format_euros(amount: Decimal) -> str:
 
 
 def is_approved(draft: NoticeDraft) -> bool:
-    """Return whether a second person has approved this very version and nobody returned it, whatever its state says."""
-    return draft.find_return() is None and any(
-        each.verdict is Verdict.APPROVE and each.version == draft.version and each.by.person not in _list_own(draft)
-        for each in draft.decisions
-    )
+    """Return whether a second person has approved this very version and nobody returned it, whatever its state says.
+
+    An approval counts only while its giver may approve.
+    """
+    own = _list_own(draft)
+    said = (each for each in draft.decisions if each.verdict is Verdict.APPROVE and each.version == draft.version)
+    return draft.find_return() is None and any(not each.is_void and each.by.person not in own for each in said)
 
 
 def find_obstacle(draft: NoticeDraft, actor: Author) -> str | None:
@@ -99,7 +101,8 @@ def find_obstacle(draft: NoticeDraft, actor: Author) -> str | None:
 
     It needs a second human: neither the author of this version, nor whoever submitted it, by any account of theirs.
     """
-    if draft.state is not DraftState.PENDING:
+    is_waiting = draft.state is DraftState.PENDING or (draft.state is DraftState.APPROVED and not is_approved(draft))
+    if not is_waiting:
         return "Der Entwurf wartet nicht auf eine Freigabe."
     if actor.person in _list_own(draft):
         return "Eigene Meldungen gibt eine andere Person frei."

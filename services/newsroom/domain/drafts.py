@@ -92,13 +92,14 @@ class Author:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftDecision:
-    """What somebody said of a version."""
+    """What somebody said of a version; `is_void` is an approval whose giver may approve no more."""
 
     verdict: Verdict
     version: int
     by: Author
     at: datetime
     reason: str = ""
+    is_void: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +164,8 @@ _NEXT: Mapping[DraftAct, Mapping[DraftState, DraftState]] = MappingProxyType(
         # Whoever edits takes back what was said of the earlier version.
         DraftAct.SAVE: dict.fromkeys(OPEN_STATES, DraftState.DRAFT),
         DraftAct.SUBMIT: dict.fromkeys(_EDITABLE, DraftState.PENDING),
-        DraftAct.APPROVE: {DraftState.PENDING: DraftState.APPROVED},
+        # An approval that has become void needs another one.
+        DraftAct.APPROVE: dict.fromkeys(_SUBMITTED, DraftState.APPROVED),
         DraftAct.RETURN: dict.fromkeys(_SUBMITTED, DraftState.RETURNED),
         DraftAct.PUBLISH: dict.fromkeys(OPEN_STATES, DraftState.PUBLISHED),
         DraftAct.DISCARD: dict.fromkeys(OPEN_STATES, DraftState.DISCARDED),

@@ -25,6 +25,15 @@ _CODE = re.compile(r"[0-9]{6}")
 _SEPARATORS = re.compile(r"[\s-]+")
 
 
+class LoginProof(StrEnum):
+    """What proved, besides a password of one's own, who logs in."""
+
+    FIRST_PASSWORD = "first_password"  # noqa: S105 - no password
+    ONE_TIME_CODE = "one_time_code"
+    RECOVERY_CODE = "recovery_code"
+    IDENTITY_PROVIDER = "identity_provider"
+
+
 class FailureScope(StrEnum):
     """What failed logins are counted by."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from services.newsroom.domain.accounts import Account, NotPermitted
+from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import (
     MAX_LOGIN_LENGTH,
@@ -11,6 +11,7 @@ from services.newsroom.domain.login import (
     RECOVERY_CODE_COUNT,
     FailureCounter,
     FailureScope,
+    LoginProof,
     decode_hex,
     encode_cookie,
     encode_recovery_code,
@@ -37,6 +38,7 @@ TOTP_PURPOSE = "newsroom-totp"
 SETUP_PURPOSE = "newsroom-totp-setup"
 TOTP_SECRET_BYTES = 20
 COOKIE_BYTES = 32
+ENDED = "Ihre Anmeldung wurde inzwischen beendet. Bitte melden Sie sich noch einmal an."
 
 Random = Callable[[int], bytes]
 CountLogin = Callable[[str], None]
@@ -125,46 +127,53 @@ class LoginService:
             self.count("delayed")
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(login)
-        stage = await self._check(credentials, attempt)
-        if credentials is None or stage is None:
+        proof = await self._check(credentials, attempt)
+        started = await self.start_session(credentials, proof, device) if credentials and proof else None
+        if started is None:
             self.count("failed")
             raise LoginRefused
         await self.throttle.settle(counters)
         self.count("succeeded")
-        return await self._open_session(credentials.account, stage, device)
+        return started
 
     async def _find_device(self, cookie: str | None, login: str) -> str | None:
         """Return the cookie of the browser, None if the account has not logged in there before."""
         return cookie if cookie and await self.sessions.is_device_of(hash_cookie(cookie), login) else None
 
-    async def _check(self, credentials: Credentials | None, attempt: LoginAttempt) -> SessionStage | None:
-        """Return the stage that the attempt has earned, None if anything is wrong."""
+    async def _check(self, credentials: Credentials | None, attempt: LoginAttempt) -> LoginProof | None:
+        """Return what proves who it is, None if anything is wrong."""
         hashed = credentials.password_hash if credentials else None
         is_right = await self.hasher.verify(hashed, attempt.password)
         if credentials is None or not is_right or credentials.account.is_disabled:
             return None
         if credentials.totp_sealed is None:
             ends_at = credentials.password_ends_at
-            return SessionStage.SETUP if ends_at is not None and self.clock() < ends_at else None
-        return SessionStage.OPEN if await self._check_code(credentials, attempt.code) else None
+            return LoginProof.FIRST_PASSWORD if ends_at is not None and self.clock() < ends_at else None
+        return await self._check_code(credentials, attempt.code)
 
-    async def _check_code(self, credentials: Credentials, code: str) -> bool:
+    async def _check_code(self, credentials: Credentials, code: str) -> LoginProof | None:
         account = credentials.account.id
         secret = self.sealer.open(credentials.totp_sealed or b"", TOTP_PURPOSE, account.bytes)
         if secret is None:
-            return False
+            return None
         step = find_totp_step(encode_totp_secret(secret), code, self.clock(), credentials.totp_step)
         if step is not None:
-            return await self.accounts.use_totp_step(account, step)
-        return await self.accounts.use_recovery_code(account, hash_recovery_code(code), self.clock())
+            return LoginProof.ONE_TIME_CODE if await self.accounts.use_totp_step(account, step) else None
+        is_used = await self.accounts.use_recovery_code(account, hash_recovery_code(code), self.clock())
+        return LoginProof.RECOVERY_CODE if is_used else None
 
-    async def _open_session(self, account: Account, stage: SessionStage, device: str | None) -> StartedSession:
-        token = self._make_cookie()
-        if stage is SessionStage.OPEN:
+    async def start_session(
+        self, credentials: Credentials, proof: LoginProof, device: str | None = None
+    ) -> StartedSession | None:
+        """Return a new session, None if the account was disabled or got another login since."""
+        account, token = credentials.account, self._make_cookie()
+        stage = SessionStage.SETUP if proof is LoginProof.FIRST_PASSWORD else SessionStage.OPEN
+        if proof in (LoginProof.ONE_TIME_CODE, LoginProof.RECOVERY_CODE):
             device = device or self._make_cookie()
         new = NewSession(token_hash=hash_cookie(token), account=account.id, csrf=self._make_cookie(), stage=stage)
-        act = Act(account=account.id, action="session.opened", object=account.login)
-        await self.sessions.open_session(new, hash_cookie(device) if device else None, act)
+        act = Act(account=account.id, action="session.opened", object=account.login, detail={"proof": proof.value})
+        if not await self.sessions.open_session(new, credentials, hash_cookie(device) if device else None, act):
+            return None
         return StartedSession(token=token, device=device)
 
     def _make_cookie(self) -> str:
@@ -210,10 +219,13 @@ class LoginService:
             recovery_codes=[hash_recovery_code(code) for code in codes],
         )
         act = Act(account=account.id, action="account.set_up", object=account.login)
-        if not await self.accounts.set_up(account.id, login, act):
-            raise NotPermitted("Dieses Konto ist schon eingerichtet.")
-        await self.sessions.end_sessions(account.id, now, act)
-        return await self._open_session(account, SessionStage.OPEN, None), codes
+        is_done = await self.accounts.set_up(visitor, login, now, act)
+        credentials = await self.accounts.find_credentials(account.login) if is_done else None
+        is_ours = credentials is not None and credentials.password_hash == login.password_hash
+        started = await self.start_session(credentials, LoginProof.ONE_TIME_CODE) if credentials and is_ours else None
+        if started is None:
+            raise NotPermitted(ENDED)
+        return started, codes
 
     async def _find_password_problem(self, visitor: Visitor, password: str) -> str | None:
         credentials = await self.accounts.find_credentials(visitor.account.login)
@@ -224,22 +236,26 @@ class LoginService:
 
     async def change_password(self, visitor: Visitor, change: PasswordChange) -> None:
         """Change the password, and end all other sessions of the account. Raises SetupRefused or LoginRefused."""
-        account = visitor.account
+        account, now = visitor.account, self.clock()
         counters = (FailureCounter(FailureScope.DEVICE, visitor.session.hex()),)
-        if wait := await self.throttle.reserve(counters, self.clock()):
+        if wait := await self.throttle.reserve(counters, now):
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(account.login)
         hashed = credentials.password_hash if credentials else None
-        if credentials is None or not await self.hasher.verify(hashed, change.current):
+        is_right = await self.hasher.verify(hashed, change.current)
+        if credentials is None or hashed is None or not is_right:
             raise SetupRefused({"current": "Das Kennwort ist falsch."})
-        if not await self._check_code(credentials, change.code):
+        proof = await self._check_code(credentials, change.code)
+        if proof is None:
             raise SetupRefused({"code": "Der Code ist falsch oder schon benutzt. Warten Sie auf den nächsten."})
         await self.throttle.settle(counters)
         if problem := await self._find_password_problem(visitor, change.new):
             raise SetupRefused({"new": problem})
-        act = Act(account=account.id, action="account.password_changed", object=account.login)
-        await self.accounts.change_password(account.id, await self.hasher.hash(change.new), act)
-        await self.sessions.end_sessions(account.id, self.clock(), act, but=visitor.session)
+        detail = {"proof": proof.value}
+        act = Act(account=account.id, action="account.password_changed", object=account.login, detail=detail)
+        new = await self.hasher.hash(change.new)
+        if not await self.accounts.change_password(visitor, hashed, new, now, act):
+            raise NotPermitted(ENDED)
 
     async def end_other_sessions(self, visitor: Visitor) -> None:
         """End all sessions of the account but this one."""

@@ -30,6 +30,12 @@ async def test_password_and_code_open_a_session(member: Member, stranger: Editor
     assert member.account.name in (await stranger.open("/profil")).text
 
 
+async def test_without_an_identity_provider_there_is_no_way_over_one(stranger: EditorBrowser) -> None:
+    assert "extern" not in (await stranger.open("/anmelden")).text
+    for path in ("/anmelden/extern", "/anmelden/extern/zurueck?code=x&state=y", "/anmelden/extern/abmelden"):
+        assert (await stranger.open(path)).status == 404
+
+
 async def test_cookies_are_for_this_server_only(member: Member, stranger: EditorBrowser) -> None:
     session, device = (await log_in(stranger, member.account.login, code=member.next_code())).cookies
     assert session.startswith("kreisfunk-session=")
@@ -98,6 +104,10 @@ async def test_a_recovery_code_is_good_for_one_login(newsroom: NewsroomProcess, 
         async with newsroom.open_browser() as opened:
             statuses.append((await log_in(opened, member.account.login, code=typed)).status)
     assert statuses == [303, 403]
+    proofs = await newsroom.owner.fetch(
+        "select detail ->> 'proof' as proof from newsroom.audit where account = $1", member.account.id
+    )
+    assert [row["proof"] for row in proofs] == ["recovery_code"]
 
 
 async def test_a_failure_counts_for_name_and_address_and_a_success_takes_it_back(
@@ -260,5 +270,8 @@ async def test_old_failures_and_sessions_are_deleted(
 async def test_the_audit_tells_of_logins(newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser) -> None:
     await log_in(stranger, member.account.login, code=member.next_code())
     await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
-    told = [action for action, subject in await newsroom.read_audit() if subject == member.account.login]
-    assert told == ["session.opened", "session.closed"]
+    rows = await newsroom.owner.fetch(
+        "select action, detail ->> 'proof' as proof from newsroom.audit where account = $1 order by id",
+        member.account.id,
+    )
+    assert [tuple(row) for row in rows] == [("session.opened", "one_time_code"), ("session.closed", None)]

@@ -1,21 +1,24 @@
 """Drafts and the outbox in a real PostgreSQL: nobody overwrites, nothing is sent twice, every version stays."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 
+from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.drafts import DraftConflict, DraftRefused, DraftState, NoticeDraft
-from services.newsroom.domain.outbox import PublicationState, PublishAnswer
+from services.newsroom.domain.outbox import NoticeForecast, PublicationState, PublishAnswer
 from shared.contracts.events import (
     Problem,
 )
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.writing_store import Store, open_store
+from tests.integration.newsroom.writing_store import Store, add_account, open_store
+from tests.unit.newsroom.writing_harness import FORECAST, ScriptedNoticesApi
 
 
 @pytest.fixture
@@ -79,6 +82,47 @@ async def test_an_approval_and_an_edit_at_once_never_send_unread_words(store: St
         )
         found = await store.drafts.find(draft.id)
         assert (found.state, found.version) in ((DraftState.DRAFT, 2), (DraftState.APPROVED, 1))
+
+
+@pytest.mark.parametrize("change", ["disabled_at = now()", "roles = array['editor']"])
+async def test_an_approval_of_somebody_who_may_approve_no_more_sends_nothing(
+    store: Store, database: FreshDatabase, change: str
+) -> None:
+    draft = await store.write()
+    await store.drafting.save(
+        store.anna, draft.id, 1, msgspec.structs.replace(draft.content, urgent=True)
+    )  # which needs two
+    await store.drafting.submit(store.anna, draft.id, 2)
+    await store.drafting.approve(store.ben, draft.id, 2)
+    owner = await asyncpg.connect(database.url)
+    try:
+        await owner.execute(f"update newsroom.account set {change} where id = $1", store.ben.id)  # noqa: S608 - ours
+        with pytest.raises(DraftRefused, match="zweite Person"):
+            await store.drafting.publish(store.anna, draft.id, 2)
+        # The same person, by another account that may: each account approves a version once.
+        other = await add_account(owner, "ben", person=store.ben.person)
+    finally:
+        await owner.close()
+    await store.drafting.approve(other, draft.id, 2)
+    assert (await store.drafting.publish(store.anna, draft.id, 2)).state is DraftState.PUBLISHED
+
+
+async def test_whoever_is_blocked_while_the_price_is_asked_for_sends_nothing(
+    store: Store, database: FreshDatabase
+) -> None:
+    draft = await store.write()
+
+    class BlockingNoticesApi(ScriptedNoticesApi):
+        async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
+            owner = await asyncpg.connect(database.url)
+            await owner.execute("update newsroom.account set disabled_at = now() where id = $1", store.anna.id)
+            await owner.close()
+            return FORECAST
+
+    store.drafting.assessor.notices.check = BlockingNoticesApi().check  # type: ignore[method-assign]
+    with pytest.raises(NotPermitted):
+        await store.drafting.publish(store.anna, draft.id, 1)
+    assert await store.fetch("select count(*) from newsroom.publication") == [(0,)]
 
 
 async def test_a_failure_in_the_middle_stores_nothing(store: Store) -> None:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
@@ -68,12 +68,12 @@ class Store:
         return [tuple(row) for row in await self.database.fetch(query, *arguments)]
 
 
-async def add_account(owner: asyncpg.Connection, name: str) -> Account:
+async def add_account(owner: asyncpg.Connection, name: str, person: UUID | None = None) -> Account:
     account = Account(
         id=uuid4(),
         login=f"{name}-{uuid4().hex[:6]}",
         name=name,
-        person=uuid4(),
+        person=person or uuid4(),
         roles=frozenset({Role.EDITOR, Role.APPROVER}),
     )
     await owner.execute(

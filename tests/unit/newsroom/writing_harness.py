@@ -11,7 +11,7 @@ from deploy.paths import CONFIG
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.drafts import DraftContent, DraftState, DraftVersion, NoticeDraft
+from services.newsroom.domain.drafts import DraftContent, DraftState, DraftVersion, NoticeDraft, Verdict
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PublicationState, PublishAnswer
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
@@ -53,13 +53,17 @@ OTTO = make_account("otto", Role.OPERATOR, Role.LEAD)
 
 @dataclass
 class DraftsInMemory:
-    """Implementation of ports.DraftRepository; `acts` is the audit log, `published` the outbox."""
+    """Implementation of ports.DraftRepository; `acts` is the audit log, `published` the outbox.
+
+    `retired` are accounts that may approve no more.
+    """
 
     drafts: dict[UUID, NoticeDraft] = field(default_factory=dict)
     versions: dict[UUID, list[DraftVersion]] = field(default_factory=dict)
     acts: list[Act] = field(default_factory=list)
     published: list[NoticePublication] = field(default_factory=list)
     audience: int | None = None
+    retired: set[UUID] = field(default_factory=set)
 
     async def create(self, draft: NoticeDraft, act: Act) -> None:
         self.drafts[draft.id] = draft
@@ -71,7 +75,11 @@ class DraftsInMemory:
             raise DraftNotFound
         found = self.drafts[draft]
         revisions = [each.revision for each in self.published if self.drafts[each.draft].subject == found.subject]
-        return replace(found, revision=max(revisions, default=0))
+        decisions = tuple(
+            replace(each, is_void=each.verdict is Verdict.APPROVE and each.by.account in self.retired)
+            for each in found.decisions
+        )
+        return replace(found, revision=max(revisions, default=0), decisions=decisions)
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         before = await self.find(draft)

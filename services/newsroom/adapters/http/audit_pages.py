@@ -9,10 +9,12 @@ from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
 from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
 from services.newsroom.adapters.http.web_pages import WebPage
 from services.newsroom.domain.accounts import Right
+from services.newsroom.domain.login import LoginProof
 from services.newsroom.ports import AuditLog
 
 PAGE_LENGTH = 50
 ACTION_NAMES: Mapping[str, str] = {
+    "account.connected": "Konto des Landkreises verbunden",
     "account.created": "Konto angelegt",
     "account.disabled": "Konto gesperrt",
     "account.enable": "Konto entsperrt",
@@ -41,6 +43,7 @@ ACTION_NAMES: Mapping[str, str] = {
 DETAIL_NAMES: Mapping[str, str] = {
     "change": "Änderung",
     "draft": "Entwurf",
+    "proof": "Nachweis",
     "reason": "Grund",
     "request": "Antrag",
     "roles": "Rollen",
@@ -48,6 +51,12 @@ DETAIL_NAMES: Mapping[str, str] = {
 }
 _VALUE_NAMES: Mapping[str, Mapping[str, str]] = {
     "change": {change.value: name for change, name in CHANGE_NAMES.items()},
+    "proof": {
+        LoginProof.FIRST_PASSWORD: "erstes Kennwort",
+        LoginProof.ONE_TIME_CODE: "Einmalcode",
+        LoginProof.RECOVERY_CODE: "Wiederherstellungscode",
+        LoginProof.IDENTITY_PROVIDER: "Anmeldedienst des Landkreises",
+    },
     "roles": {role.value: name for role, name in ROLE_NAMES.items()},
 }
 

@@ -38,6 +38,10 @@ class CookieJar:
         return f"{self._prefix}device"
 
     @property
+    def provider(self) -> str:
+        return f"{self._prefix}provider"
+
+    @property
     def _prefix(self) -> str:
         return "__Host-" if self.is_secure else "kreisfunk-"
 
@@ -50,6 +54,15 @@ class CookieJar:
         response.set_cookie(
             self.device, token, max_age=max_age, httponly=True, secure=self.is_secure, samesite="Strict", path="/"
         )
+
+    def set_provider(self, response: web.Response, pending: str, max_age: int) -> None:
+        """Set the cookie by which this browser's way back from the identity provider is known."""
+        response.set_cookie(
+            self.provider, pending, max_age=max_age, httponly=True, secure=self.is_secure, samesite="Lax", path="/"
+        )
+
+    def clear_provider(self, response: web.Response) -> None:
+        response.del_cookie(self.provider, httponly=True, secure=self.is_secure, samesite="Lax", path="/")
 
     def clear_session(self, response: web.Response) -> None:
         response.del_cookie(self.session, httponly=True, secure=self.is_secure, samesite="Lax", path="/")

@@ -36,11 +36,12 @@ _DONE = {"kennwort": "Ihr Kennwort ist geändert.", "sitzungen": "Alle anderen S
 
 @dataclass(frozen=True, kw_only=True)
 class LoginPages:
-    """Pages of the login."""
+    """Pages of the login; `provider` is on the button of the identity provider, empty without one."""
 
     login: LoginService
     cookies: CookieJar
     proxies: tuple[Network, ...]
+    provider: str
 
     def list_pages(self) -> tuple[WebPage, ...]:
         everybody, setting_up, logged_in = Audience.EVERYBODY, Audience.SETTING_UP, Audience.LOGGED_IN
@@ -58,7 +59,7 @@ class LoginPages:
     async def show_login(self, request: web.Request) -> web.Response:
         if VISITOR in request:
             return redirect(choose_destination(request.query.get("weiter", "")))
-        return _render_login(request, destination=request.query.get("weiter", ""))
+        return self._render_login(request, destination=request.query.get("weiter", ""))
 
     async def log_in(self, request: web.Request) -> web.Response:
         form = get_form(request)
@@ -74,7 +75,7 @@ class LoginPages:
         try:
             started = await self.login.log_in(attempt)
         except LoginRefused as refused:
-            return _render_refusal(request, refused, login, destination)
+            return self._render_refusal(request, refused, login, destination)
         return self._set_cookies(redirect(choose_destination(destination)), started)
 
     async def log_out(self, request: web.Request) -> web.Response:
@@ -85,7 +86,7 @@ class LoginPages:
         return response
 
     async def show_setup(self, request: web.Request) -> web.Response:
-        return _render_setup(request, self.login.begin_setup(get_visitor(request)))
+        return self._render_setup(request, self.login.begin_setup(get_visitor(request)))
 
     async def set_up(self, request: web.Request) -> web.Response:
         form, visitor = get_form(request), get_visitor(request)
@@ -94,7 +95,7 @@ class LoginPages:
             started, codes = await self.login.set_up(visitor, setup)
         except SetupRefused as refused:
             secret = self.login.resume_setup(visitor, setup.sealed)
-            return _render_setup(request, secret, problems=refused.problems, status=422)
+            return self._render_setup(request, secret, problems=refused.problems, status=422)
         return self._set_cookies(render_page(request, "recovery_codes.html", codes=codes), started)
 
     async def show_profile(self, request: web.Request) -> web.Response:
@@ -134,58 +135,66 @@ class LoginPages:
             self.cookies.set_device(response, started.device, DEVICE_MAX_AGE_SECONDS)
         return response
 
+    def _render_login(
+        self,
+        request: web.Request,
+        *,
+        destination: str,
+        login: str = "",
+        problem: str = "",
+        advice: str = "",
+        status: int = 200,
+    ) -> web.Response:
+        return render_page(
+            request,
+            "login.html",
+            status=status,
+            destination=choose_destination(destination, ""),
+            login=login[:MAX_LOGIN_LENGTH],
+            problem=problem,
+            advice=advice,
+            logged_out="abgemeldet" in request.query,
+            provider=self.provider,
+        )
 
-def _render_login(
-    request: web.Request, *, destination: str, login: str = "", problem: str = "", advice: str = "", status: int = 200
-) -> web.Response:
-    return render_page(
-        request,
-        "login.html",
-        status=status,
-        destination=choose_destination(destination, ""),
-        login=login[:MAX_LOGIN_LENGTH],
-        problem=problem,
-        advice=advice,
-        logged_out="abgemeldet" in request.query,
-    )
-
-
-def _render_refusal(request: web.Request, refused: LoginRefused, login: str, destination: str) -> web.Response:
-    if refused.wait_seconds:
-        return _render_login(
+    def _render_refusal(
+        self, request: web.Request, refused: LoginRefused, login: str, destination: str
+    ) -> web.Response:
+        if refused.wait_seconds:
+            return self._render_login(
+                request,
+                destination=destination,
+                login=login,
+                problem="Zu viele Versuche.",
+                advice=_describe_wait(refused.wait_seconds),
+                status=429,
+            )
+        return self._render_login(
             request,
             destination=destination,
             login=login,
-            problem="Zu viele Versuche.",
-            advice=_describe_wait(refused.wait_seconds),
-            status=429,
+            problem="Anmeldung nicht möglich.",
+            advice="Anmeldename, Kennwort oder Einmalcode ist falsch. Jeder Einmalcode gilt nur einmal.",
+            status=403,
         )
-    return _render_login(
-        request,
-        destination=destination,
-        login=login,
-        problem="Anmeldung nicht möglich.",
-        advice="Anmeldename, Kennwort oder Einmalcode ist falsch. Jeder Einmalcode gilt nur einmal.",
-        status=403,
-    )
+
+    def _render_setup(
+        self, request: web.Request, secret: SetupSecret, problems: object = None, status: int = 200
+    ) -> web.Response:
+        uri = build_totp_uri(secret.text, get_visitor(request).account.login)
+        return render_page(
+            request,
+            "setup.html",
+            status=status,
+            problems=problems or {},
+            sealed_secret=secret.sealed,
+            secret=" ".join(secret.text[index : index + 4] for index in range(0, len(secret.text), 4)),
+            provider=self.provider,
+            qr=segno.make(uri).svg_data_uri(scale=6),
+        )
 
 
 def _describe_wait(seconds: float) -> str:
     minutes = math.ceil(seconds / 60)
     how_long = "eine Minute" if minutes <= 1 else f"{minutes} Minuten"
     return f"Bitte warten Sie {how_long}, und versuchen Sie es dann noch einmal."
-
-
-def _render_setup(
-    request: web.Request, secret: SetupSecret, problems: object = None, status: int = 200
-) -> web.Response:
-    uri = build_totp_uri(secret.text, get_visitor(request).account.login)
-    return render_page(
-        request,
-        "setup.html",
-        status=status,
-        problems=problems or {},
-        sealed_secret=secret.sealed,
-        secret=" ".join(secret.text[index : index + 4] for index in range(0, len(secret.text), 4)),
-        qr=segno.make(uri).svg_data_uri(scale=6),
-    )

@@ -18,8 +18,13 @@ create table newsroom.account (
   password_ends_at timestamptz,
   totp_secret bytea,
   totp_step bigint not null default 0,
+  issuer text,
+  subject text,
   disabled_at timestamptz,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  unique (issuer, subject),
+  check ((issuer is null) = (subject is null)),
+  check (subject is null or (password_hash is null and totp_secret is null))
 );
 create index account_person on newsroom.account (person);
 comment on table newsroom.account is 'accounts of the press office; an account is disabled, never deleted';
@@ -34,6 +39,9 @@ comment on column newsroom.account.password_ends_at is
 comment on column newsroom.account.totp_secret is
   'encrypted secret of the one-time codes; null until its owner has set it up';
 comment on column newsroom.account.totp_step is 'time step of the newest code used, so that no code is used twice';
+comment on column newsroom.account.issuer is
+  'identity provider over which its owner logs in; null for a login with password and one-time codes';
+comment on column newsroom.account.subject is 'who its owner is for the identity provider; null without one';
 comment on column newsroom.account.disabled_at is 'when it was disabled; null while it may log in';
 comment on column newsroom.account.created_at is 'when it was created';
 
@@ -199,9 +207,9 @@ create table newsroom.decision (
   check (verdict <> 'return' or reason <> '')
 );
 create index decision_draft on newsroom.decision (draft, version);
-create unique index decision_approval on newsroom.decision (draft, version, person) where verdict = 'approve';
+create unique index decision_approval on newsroom.decision (draft, version, account) where verdict = 'approve';
 comment on table newsroom.decision is
-  'submissions, approvals, returns and later reviews of a version; each human approves a version once';
+  'submissions, approvals, returns and later reviews of a version; each account approves a version once';
 comment on column newsroom.decision.id is 'id of the decision';
 comment on column newsroom.decision.draft is 'draft.id';
 comment on column newsroom.decision.version is 'the version that was read';

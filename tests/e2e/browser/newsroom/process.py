@@ -3,7 +3,7 @@
 import os
 import sys
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,7 +33,7 @@ class NewsroomProcess:
 
 @asynccontextmanager
 async def run_newsroom(
-    fresh: FreshDatabase, broker_url: str, folder: Path, assets: Path
+    fresh: FreshDatabase, broker_url: str, folder: Path, assets: Path, more: Mapping[str, str] | None = None
 ) -> AsyncIterator[NewsroomProcess]:
     with reserve_ports(3) as (port, archive_port, internal_port):
         url, archive_url = f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{archive_port}"
@@ -50,6 +50,7 @@ async def run_newsroom(
             "notices_api_url": f"http://{LOOPBACK}:9",
             "notices_api_token": "nobody-answers-there",
             "internal_port": str(internal_port),
+            **(more or {}),
         }
         command = Command(
             name="newsroom",

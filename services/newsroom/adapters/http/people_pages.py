@@ -1,0 +1,73 @@
+"""Pages about people, assembled: logins, accounts, and the audit log."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
+from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.audit import PostgresAuditLog
+from services.newsroom.adapters.http.account_pages import AccountPages
+from services.newsroom.adapters.http.audit_pages import AuditPages
+from services.newsroom.adapters.http.guard import CookieJar
+from services.newsroom.adapters.http.login_pages import LoginPages
+from services.newsroom.adapters.http.provider_pages import ProviderPages
+from services.newsroom.adapters.http.web_pages import PageGroup
+from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
+from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
+from services.newsroom.adapters.secret_sealer import KeyRingSealer
+from services.newsroom.handlers.account_admin import AccountAdministration
+from services.newsroom.handlers.login import LoginService
+from services.newsroom.handlers.provider_login import ProviderLogin
+from services.newsroom.ports import IdentityProvider, SessionRepository
+from shared.database.pool import Database
+from shared.encryption import KeyRing
+from shared.runtime.client_address import Network
+from shared.runtime.clock import system_clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleParts:
+    """What pages about people work with; `provider_label` is on the button of the identity provider."""
+
+    database: Database
+    sessions: SessionRepository
+    ring: KeyRing
+    cookies: CookieJar
+    proxies: tuple[Network, ...]
+    provider: IdentityProvider | None
+    provider_label: str
+    count_login: Callable[[str], None]
+
+
+def build_people_pages(parts: PeopleParts) -> list[PageGroup]:
+    """Return the pages, in the order of the navigation."""
+    accounts = PostgresAccountRepository(parts.database)
+    hasher, sealer = Argon2PasswordHasher(), KeyRingSealer(parts.ring)
+    login = LoginService(
+        accounts=accounts,
+        sessions=parts.sessions,
+        throttle=PostgresLoginThrottle(parts.database),
+        hasher=hasher,
+        sealer=sealer,
+        random=secrets.token_bytes,
+        clock=system_clock,
+        count=parts.count_login,
+    )
+    administration = AccountAdministration(
+        accounts=accounts,
+        requests=PostgresAccountRequestRepository(parts.database),
+        sessions=parts.sessions,
+        hasher=hasher,
+        sealer=sealer,
+        random=secrets.token_bytes,
+        clock=system_clock,
+    )
+    external = ProviderLogin(provider=parts.provider, login=login) if parts.provider else None
+    label = parts.provider_label if external else ""
+    return [
+        LoginPages(login=login, cookies=parts.cookies, proxies=parts.proxies, provider=label),
+        ProviderPages(external=external, accounts=accounts, cookies=parts.cookies),
+        AccountPages(administration=administration),
+        AuditPages(log=PostgresAuditLog(parts.database)),
+    ]

@@ -1,0 +1,221 @@
+"""OpenID Connect implementation of ports.IdentityProvider: discovery, keys, codes and signatures."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+import structlog
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, encode_basic_auth
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import ECKey, KeySet, RSAKey
+
+from services.newsroom.domain.identity import (
+    ALGORITHMS,
+    IdentityRefused,
+    PendingLogin,
+    ProviderClient,
+    ProviderIdentity,
+    build_authorization_url,
+    is_private_address,
+    read_code,
+    read_identity,
+)
+from services.newsroom.ports import ProviderAway
+
+TIMEOUT_SECONDS = 5.0
+MAX_BYTES = 256 * 1024
+CACHE_SECONDS = 3_600.0
+RETRY_SECONDS = 2.0
+_KEY_TYPES: Mapping[str, type[RSAKey] | type[ECKey]] = {"RSA": RSAKey, "EC": ECKey}
+_log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    end_session_endpoint: str | None = None
+    authorization_response_iss_parameter_supported: bool = False
+
+    @property
+    def addresses(self) -> list[str]:
+        found = [self.authorization_endpoint, self.token_endpoint, self.jwks_uri]
+        return [*found, self.end_session_endpoint] if self.end_session_endpoint else found
+
+
+class _Keys(msgspec.Struct, frozen=True):
+    keys: list[dict[str, Any]]
+
+
+class _Tokens(msgspec.Struct, frozen=True):
+    id_token: str
+
+
+class CachedDocument(Generic[T]):
+    """Document of the identity provider; while it cannot be fetched, nobody waits for it for long."""
+
+    def __init__(self, load: Callable[[], Awaitable[T]]) -> None:
+        self._load = load
+        self._lock = asyncio.Lock()
+        self._value: T | None = None
+        self._loaded_at = self._failed_at = float("-inf")
+
+    async def get(self, max_age: float = CACHE_SECONDS) -> T:
+        """Return the document, not older than so many seconds. Raises ProviderAway."""
+        async with self._lock:
+            now = time.monotonic()
+            if self._value is not None and now - self._loaded_at <= max_age:
+                return self._value
+            if now - self._failed_at < RETRY_SECONDS:
+                raise ProviderAway("the identity provider did not answer just now")
+            try:
+                self._value = await self._load()
+            except ProviderAway:
+                self._failed_at = time.monotonic()
+                raise
+            self._loaded_at = time.monotonic()
+            return self._value
+
+
+class OidcProvider:
+    """Client of an identity provider such as Keycloak."""
+
+    def __init__(self, session: ClientSession, client: ProviderClient) -> None:
+        self._session = session
+        self._client = client
+        self._metadata = CachedDocument(self._load_metadata)
+        self._keys = CachedDocument(self._load_keys)
+
+    async def build_login_url(self, pending: PendingLogin) -> str:
+        client, metadata = self._client, await self._metadata.get()
+        return build_authorization_url(
+            metadata.authorization_endpoint,
+            pending,
+            client_id=client.client_id,
+            redirect_uri=client.redirect_uri,
+            level=client.level,
+        )
+
+    async def identify(self, pending: PendingLogin, answer: Mapping[str, str], now: datetime) -> ProviderIdentity:
+        client, metadata = self._client, await self._metadata.get()
+        names_issuer = metadata.authorization_response_iss_parameter_supported
+        code = read_code(answer, pending, issuer=client.issuer, names_issuer=names_issuer, now=now)
+        claims = await self._verify(await self._fetch_token(metadata.token_endpoint, code, pending.verifier))
+        return read_identity(
+            claims,
+            issuer=client.issuer,
+            client_id=client.client_id,
+            nonce=pending.nonce,
+            now=now,
+            level=client.level,
+        )
+
+    async def find_logout_url(self) -> str | None:
+        client, endpoint = self._client, (await self._metadata.get()).end_session_endpoint
+        if endpoint is None:
+            return None
+        query = urlencode({"client_id": client.client_id, "post_logout_redirect_uri": f"{client.origin}/anmelden"})
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
+
+    async def _load_metadata(self) -> _Metadata:
+        url = f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration"
+        metadata = _decode(await self._get(url), _Metadata)
+        if metadata.issuer != self._client.issuer:
+            raise ProviderAway("the identity provider calls itself something else than KREISFUNK_OIDC_ISSUER")
+        if not all(is_private_address(each) for each in metadata.addresses):
+            raise ProviderAway("the identity provider has addresses without TLS")
+        return metadata
+
+    async def _load_keys(self) -> KeySet:
+        """Return the keys that may sign; others, such as those for encryption, are none of ours."""
+        found = _decode(await self._get((await self._metadata.get()).jwks_uri), _Keys).keys
+        signing = [each for each in found if each.get("use", "sig") == "sig" and each.get("kty") in _KEY_TYPES]
+        try:
+            return KeySet([_KEY_TYPES[each["kty"]].import_key(each) for each in signing])
+        except (JoseError, ValueError, TypeError, KeyError):
+            raise ProviderAway("the identity provider has broken keys") from None
+
+    async def _fetch_token(self, endpoint: str, code: str, verifier: str) -> str:
+        """Return the ID token that a code stands for. Raises IdentityRefused."""
+        client = self._client
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": client.redirect_uri,
+            "code_verifier": verifier,
+        }
+        headers = {}
+        if client.secret:
+            login, secret = quote(client.client_id, safe=""), quote(client.secret, safe="")
+            headers["Authorization"] = encode_basic_auth(login, secret)
+        else:
+            form["client_id"] = client.client_id
+        status, body = await self._request("POST", endpoint, data=form, headers=headers)
+        if status in (400, 401, 403):
+            _log.warning("identity_provider_refuses", status=status)
+            raise IdentityRefused("the provider refuses the code")
+        if status != 200:
+            raise ProviderAway(f"the identity provider answered {status}")
+        return _decode(body, _Tokens).id_token
+
+    async def _verify(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token that the provider has signed; its keys may just have changed."""
+        try:
+            try:
+                return _decode_token(token, await self._keys.get())
+            except InvalidKeyIdError:
+                return _decode_token(token, await self._keys.get(max_age=0))
+        except (JoseError, ValueError, TypeError):
+            raise IdentityRefused("the token is not signed by the provider") from None
+
+    async def _get(self, url: str) -> bytes:
+        status, body = await self._request("GET", url)
+        if status != 200:
+            raise ProviderAway(f"the identity provider answered {status}")
+        return body
+
+    async def _request(self, method: str, url: str, **more: Any) -> tuple[int, bytes]:
+        """Return status and body, which is bounded; a redirect is not followed."""
+        body = bytearray()
+        try:
+            async with self._session.request(method, url, allow_redirects=False, **more) as answer:
+                async for chunk in answer.content.iter_any():
+                    body += chunk
+                    if len(body) > MAX_BYTES:
+                        raise ProviderAway("the identity provider does not stop to answer")
+                return answer.status, bytes(body)
+        except (ClientError, OSError, TimeoutError, ValueError) as error:
+            raise ProviderAway(f"the identity provider cannot be reached: {type(error).__name__}") from None
+
+
+def _decode(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError:
+        raise ProviderAway("the identity provider answers as none") from None
+
+
+def _decode_token(token: str, keys: KeySet) -> dict[str, Any]:
+    return dict(jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims)
+
+
+@asynccontextmanager
+async def open_identity_provider(client: ProviderClient | None) -> AsyncIterator[OidcProvider | None]:
+    """Open a client, if there is a provider; it asks for nothing until somebody logs in."""
+    if client is None:
+        yield None
+        return
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    async with ClientSession(
+        timeout=ClientTimeout(total=TIMEOUT_SECONDS), headers=headers, cookie_jar=DummyCookieJar()
+    ) as session:
+        yield OidcProvider(session, client)

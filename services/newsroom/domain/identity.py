@@ -1,0 +1,174 @@
+"""Logging in over the county's identity provider (OpenID Connect): what is asked, and what an answer has to prove."""
+
+import base64
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from msgspec import Struct
+
+# Signatures with a key that only the provider has. With HS256 our own secret would sign, with `none` anybody.
+ALGORITHMS = ("RS256", "PS256", "ES256")
+SCOPE = "openid profile"
+RETURN_PATH = "/anmelden/extern/zurueck"
+PENDING_LIFETIME = timedelta(minutes=10)
+CLOCK_LEEWAY_SECONDS = 60
+MAX_SUBJECT_LENGTH = 255
+MAX_CODE_LENGTH = 4_000
+MAX_TIME = 1 << 40  # seconds since 1970; neither infinite nor no number
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class IdentityRefused(Exception):
+    """Error: an answer of the identity provider proves nothing; the text is for the log and names no person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderClient:
+    """How the identity provider knows us; `origin` is the newsroom's own, `level` the `acr` that it demands."""
+
+    issuer: str
+    client_id: str
+    secret: str | None = field(repr=False)
+    origin: str
+    level: str = ""
+
+    @property
+    def redirect_uri(self) -> str:
+        return self.origin + RETURN_PATH
+
+
+@dataclass(frozen=True)
+class ProviderSubject:
+    """Who somebody is for an identity provider. Their e-mail address or name may change, or become another's."""
+
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderIdentity:
+    """Somebody who has logged in at the identity provider; `name` is for showing only."""
+
+    subject: ProviderSubject
+    name: str
+
+
+class PendingLogin(Struct, frozen=True, kw_only=True):
+    """Login that has been sent to the identity provider, kept by the browser that began it.
+
+    `session` is that of the account to be connected, in hexadecimal; empty for a login.
+    """
+
+    state: str
+    nonce: str
+    verifier: str
+    begun_at: datetime
+    destination: str = ""
+    session: str = ""
+
+
+def is_private_address(url: str) -> bool:
+    """Return whether nobody on the way can read or change what is sent there: TLS, or this machine."""
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    )
+
+
+def build_authorization_url(
+    endpoint: str, pending: PendingLogin, *, client_id: str, redirect_uri: str, level: str = ""
+) -> str:
+    """Return where the browser logs in; the verifier stays with us, only its hash is told.
+
+    `level` is the level of authentication to ask for, such as one with a second factor.
+    """
+    challenge = base64.urlsafe_b64encode(sha256(pending.verifier.encode()).digest()).decode().rstrip("=")
+    query = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": redirect_uri,
+        "scope": SCOPE,
+        "state": pending.state,
+        "nonce": pending.nonce,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+        **({"acr_values": level} if level else {}),
+    }
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
+
+
+def read_code(
+    answer: Mapping[str, str], pending: PendingLogin, *, issuer: str, names_issuer: bool, now: datetime
+) -> str:
+    """Return the code that the browser brought back; `names_issuer`: this provider's answers always do.
+
+    Raises IdentityRefused for an answer to another login, of another provider (RFC 9207), or to one begun long ago.
+    """
+    if not _is_same(answer.get("state"), pending.state):
+        raise IdentityRefused("the answer is to another login")
+    if not pending.begun_at <= now < pending.begun_at + PENDING_LIFETIME:
+        raise IdentityRefused("the login was begun too long ago")
+    if answer.get("iss", "" if names_issuer else issuer) != issuer:
+        raise IdentityRefused("the answer is another provider's")
+    code = answer.get("code", "")
+    if "error" in answer or not code or len(code) > MAX_CODE_LENGTH:
+        raise IdentityRefused("the provider has let nobody in")
+    return code
+
+
+def read_identity(
+    claims: Mapping[str, Any], *, issuer: str, client_id: str, nonce: str, now: datetime, level: str = ""
+) -> ProviderIdentity:
+    """Return who an ID token speaks of. Its signature has been checked. Raises IdentityRefused."""
+    if claims.get("iss") != issuer:
+        raise IdentityRefused("the token is another provider's")
+    _check_audience(claims, client_id)
+    _check_times(claims, now.timestamp())
+    if not _is_same(claims.get("nonce"), nonce):
+        raise IdentityRefused("the token is of another login")
+    if level and claims.get("acr") != level:
+        raise IdentityRefused("the provider has not asked for what KREISFUNK_OIDC_LEVEL demands")
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_LENGTH or not subject.isprintable():
+        raise IdentityRefused("the token names nobody")
+    return ProviderIdentity(subject=ProviderSubject(issuer, subject), name=_find_name(claims) or subject)
+
+
+def _is_same(said: object, expected: str) -> bool:
+    return isinstance(said, str) and hmac.compare_digest(said.encode(errors="replace"), expected.encode())
+
+
+def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    party = claims.get("azp", client_id if audiences == [client_id] else None)
+    if client_id not in audiences or party != client_id:
+        raise IdentityRefused("the token is for another application")
+
+
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    expires, issued = _read_time(claims, "exp"), _read_time(claims, "iat")
+    begins = _read_time(claims, "nbf") if "nbf" in claims else issued
+    if expires <= now - CLOCK_LEEWAY_SECONDS:
+        raise IdentityRefused("the token has expired")
+    if max(issued, begins) > now + CLOCK_LEEWAY_SECONDS:
+        raise IdentityRefused("the token is of the future: does a clock go wrong?")
+    if issued < now - PENDING_LIFETIME.total_seconds() - CLOCK_LEEWAY_SECONDS:
+        raise IdentityRefused("the token is older than the login")
+
+
+def _read_time(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MAX_TIME:
+        raise IdentityRefused(f"the token does not say {name}")
+    return float(value)
+
+
+def _find_name(claims: Mapping[str, Any]) -> str:
+    names = (claims.get(each) for each in ("name", "preferred_username"))
+    return next((each[:80] for each in names if isinstance(each, str) and each.isprintable() and each.strip()), "")

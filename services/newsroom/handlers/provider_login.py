@@ -1,0 +1,95 @@
+"""Logging in over the identity provider, and connecting an account with it the first time."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from services.newsroom.domain.accounts import NotPermitted
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.identity import IdentityRefused, PendingLogin, ProviderIdentity, ProviderSubject
+from services.newsroom.domain.login import LoginProof, choose_destination, decode_hex, encode_cookie
+from services.newsroom.domain.sessions import SessionStage, Visitor
+from services.newsroom.handlers.login import COOKIE_BYTES, ENDED, LoginService, StartedSession
+from services.newsroom.ports import IdentityProvider
+
+PENDING_PURPOSE = "newsroom-provider-login"
+OFFER_PURPOSE = "newsroom-provider-offer"
+_encode = msgspec.json.Encoder().encode
+_decode_pending = msgspec.json.Decoder(PendingLogin).decode
+_decode_subject = msgspec.json.Decoder(ProviderSubject).decode
+
+
+@dataclass(frozen=True)
+class BegunLogin:
+    """Where the browser is sent to, with the cookie by which its way back is known."""
+
+    url: str
+    cookie: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderLogin:
+    """Logins over the identity provider, whose word counts only for accounts that are connected with it."""
+
+    provider: IdentityProvider
+    login: LoginService
+
+    async def begin(self, destination: str, setting_up: Visitor | None = None) -> BegunLogin:
+        """Begin a login, or connecting the account of a visitor who sets up. Raises ProviderAway."""
+        state, nonce, verifier = (encode_cookie(self.login.random(COOKIE_BYTES)) for _ in range(3))
+        pending = PendingLogin(
+            state=state,
+            nonce=nonce,
+            verifier=verifier,
+            begun_at=self.login.clock(),
+            destination=choose_destination(destination),
+            session=setting_up.session.hex() if setting_up else "",
+        )
+        sealed = self.login.sealer.seal(_encode(pending), PENDING_PURPOSE, b"")
+        return BegunLogin(await self.provider.build_login_url(pending), base64.urlsafe_b64encode(sealed).decode())
+
+    async def finish(self, cookie: str, answer: Mapping[str, str]) -> tuple[PendingLogin, ProviderIdentity]:
+        """Return the login that this browser began, and who it is. Raises IdentityRefused and ProviderAway."""
+        try:
+            sealed = base64.urlsafe_b64decode(cookie)
+        except (binascii.Error, ValueError):
+            sealed = b""
+        plain = self.login.sealer.open(sealed, PENDING_PURPOSE, b"")
+        if plain is None:
+            raise IdentityRefused("this browser has begun no login")
+        pending = _decode_pending(plain)
+        return pending, await self.provider.identify(pending, answer, self.login.clock())
+
+    async def log_in(self, identity: ProviderIdentity) -> StartedSession | None:
+        """Return a new session, None if no account that may log in is connected with this identity."""
+        credentials = await self.login.accounts.find_external(identity.subject)
+        started = await self.login.start_session(credentials, LoginProof.IDENTITY_PROVIDER) if credentials else None
+        self.login.count("succeeded" if started else "failed")
+        return started
+
+    def prepare_connection(self, pending: PendingLogin, identity: ProviderIdentity, visitor: Visitor | None) -> str:
+        """Return the identity, sealed for the form in which its owner says that it is theirs. Raises NotPermitted.
+
+        The form is needed: another's page could have sent the browser here with an identity of its own.
+        """
+        if visitor is None or visitor.stage is not SessionStage.SETUP or visitor.session.hex() != pending.session:
+            raise NotPermitted(ENDED)
+        return self.login.sealer.seal(_encode(identity.subject), OFFER_PURPOSE, visitor.session).hex()
+
+    async def connect(self, visitor: Visitor, sealed: str) -> StartedSession:
+        """Connect the account with an identity, instead of a password. Raises NotPermitted and AccountProblem."""
+        plain = self.login.sealer.open(decode_hex(sealed), OFFER_PURPOSE, visitor.session)
+        if plain is None:
+            raise NotPermitted("Diese Seite gehört zu einer anderen Anmeldung. Bitte beginnen Sie noch einmal.")
+        accounts, subject, account = self.login.accounts, _decode_subject(plain), visitor.account
+        act = Act(account=account.id, action="account.connected", object=account.login)
+        if not await accounts.connect(visitor, subject, self.login.clock(), act):
+            raise NotPermitted(ENDED)
+        credentials = await accounts.find_external(subject)
+        started = await self.login.start_session(credentials, LoginProof.IDENTITY_PROVIDER) if credentials else None
+        if started is None:
+            raise NotPermitted(ENDED)
+        return started

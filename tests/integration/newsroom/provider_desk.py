@@ -1,0 +1,57 @@
+"""Logins over the scripted provider, step by step, and accounts that are connected with it."""
+
+from typing import Any
+from uuid import uuid4
+
+from services.newsroom.domain.accounts import Account, Role
+from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess, ShownPage
+from tests.integration.newsroom.scripted_provider import CLIENT_ID, SECRET, ScriptedProvider
+
+START, CONNECT = "/anmelden/extern", "/einrichten/extern"
+LABEL = "Mit dem Dienstkonto anmelden"
+COOKIE = "kreisfunk-provider"
+
+
+def build_settings(issuer: str) -> dict[str, str]:
+    return {
+        "KREISFUNK_OIDC_ISSUER": issuer,
+        "KREISFUNK_OIDC_CLIENT_ID": CLIENT_ID,
+        "KREISFUNK_OIDC_CLIENT_SECRET": SECRET,
+        "KREISFUNK_OIDC_LABEL": LABEL,
+    }
+
+
+async def add_connected(newsroom: NewsroomProcess, issuer: str) -> Account:
+    """Somebody whose account is connected; their subject is their login."""
+    login = f"x-{uuid4().hex[:10]}"
+    account = Account(
+        id=uuid4(),
+        login=login,
+        name=f"Xenia {login}",
+        person=uuid4(),
+        roles=frozenset({Role.EDITOR}),
+        is_external=True,
+    )
+    await newsroom.owner.execute(
+        "insert into newsroom.account (id, login, name, person, roles, issuer, subject)"
+        " values ($1, $2, $3, $4, $5, $6, $2)",
+        *(account.id, login, account.name, account.person, ["editor"], issuer),
+    )
+    return account
+
+
+async def begin(browser: EditorBrowser, path: str = START) -> str:
+    """The address to which the browser is sent."""
+    sent = await browser.open(path)
+    assert sent.status == 303, sent.text
+    return sent.location
+
+
+async def log_in_over(
+    browser: EditorBrowser, provider: ScriptedProvider, subject: str, path: str = START, **claims: Any
+) -> ShownPage:
+    return await browser.open(provider.let_in(await begin(browser, path), subject, **claims))
+
+
+def has_session(page: ShownPage) -> bool:
+    return any(cookie.startswith("kreisfunk-session=") for cookie in page.cookies)

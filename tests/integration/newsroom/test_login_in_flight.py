@@ -1,0 +1,259 @@
+"""A login that is being checked while somebody blocks or resets the account: it must not survive that."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+import asyncpg
+import pyotp
+import pytest
+
+from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
+from services.newsroom.adapters.secret_sealer import KeyRingSealer
+from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.domain.accounts import Account, NotPermitted, Role
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.login import encode_totp_secret, hash_cookie
+from services.newsroom.domain.sessions import SessionLimits, Visitor
+from services.newsroom.handlers.login import (
+    TOTP_PURPOSE,
+    LoginAttempt,
+    LoginRefused,
+    LoginService,
+    PasswordChange,
+    SetupForm,
+    StartedSession,
+)
+from services.newsroom.ports import NewAccount
+from shared.database.pool import open_database
+from shared.encryption import KeyRing
+from shared.runtime.clock import system_clock
+from tests.databases import FreshDatabase
+from tests.integration.newsroom.newsroom_process import KEYS
+from tests.integration.newsroom.test_setup import NEW_PASSWORD
+from tests.servers import wait_for
+
+FIRST, OLD, NEW = "erstes Kennwort", "altes Kennwort", NEW_PASSWORD
+ACT = Act(account=None, action="test.act", object="test")
+LIMITS = SessionLimits(idle=timedelta(hours=1), total=timedelta(hours=1))
+Interrupt = Callable[[], Awaitable[object]]
+
+
+class InterruptedHasher:
+    """Implementation of ports.PasswordHasher that is as slow as what happens meanwhile, once."""
+
+    def __init__(self) -> None:
+        self.interrupt: Interrupt | None = None
+
+    async def hash(self, password: str) -> str:
+        await self._wait()
+        return f"hash of {password}"
+
+    async def verify(self, hashed: str | None, password: str) -> bool:
+        await self._wait()
+        return hashed == f"hash of {password}"
+
+    async def _wait(self) -> None:
+        interrupt, self.interrupt = self.interrupt, None
+        if interrupt:
+            await interrupt()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginDesk:
+    """Logins without pages, and one account."""
+
+    service: LoginService
+    hasher: InterruptedHasher
+    owner: asyncpg.Connection
+    account: Account
+    secret: bytes
+
+    async def log_in(self, password: str = OLD) -> StartedSession:
+        code = pyotp.TOTP(encode_totp_secret(self.secret)).now()
+        await self.owner.execute("update newsroom.account set totp_step = 0 where id = $1", self.account.id)
+        attempt = LoginAttempt(
+            login=self.account.login, password=password, code=code, address=secrets.token_hex(4), device=None
+        )
+        return await self.service.log_in(attempt)
+
+    async def visit(self, started: StartedSession) -> Visitor:
+        visitor = await self.service.sessions.find_visitor(hash_cookie(started.token))
+        assert visitor is not None
+        return visitor
+
+    async def begin_setup(self) -> tuple[Visitor, SetupForm]:
+        """The owner has logged in with a first password, and filled in the form."""
+        await self.reset()
+        visitor = await self.visit(await self.log_in(FIRST))
+        secret = self.service.begin_setup(visitor)
+        return visitor, SetupForm(password=NEW, code=pyotp.TOTP(secret.text).now(), sealed=secret.sealed)
+
+    async def reset(self) -> None:
+        now = system_clock()
+        new = NewAccount(account=self.account, password_hash=f"hash of {FIRST}", password_ends_at=now + LIMITS.idle)
+        await self.service.accounts.reset(new, now, ACT)
+
+    async def block_for_a_while(self) -> None:
+        await self.service.accounts.disable(self.account.id, system_clock(), ACT)
+
+    async def read_hash(self) -> str:
+        found: str = await self.owner.fetchval(
+            "select password_hash from newsroom.account where id = $1", self.account.id
+        )
+        return found
+
+    async def count_open(self) -> int:
+        """Open sessions, as they would be if the account were not blocked."""
+        found: int = await self.owner.fetchval(
+            "select count(*) from newsroom.session where account = $1 and revoked_at is null", self.account.id
+        )
+        return found
+
+    async def count_acts(self, action: str) -> int:
+        found: int = await self.owner.fetchval(
+            "select count(*) from newsroom.audit where account = $1 and action = $2", self.account.id, action
+        )
+        return found
+
+
+@pytest.fixture
+async def desk(module_database: FreshDatabase) -> AsyncIterator[LoginDesk]:
+    owner = await asyncpg.connect(module_database.url)
+    url, ring = module_database.build_role_url("kreisfunk_newsroom"), KeyRing.parse(KEYS)
+    account = Account(
+        id=uuid4(), login=f"f-{secrets.token_hex(5)}", name="Fee", person=uuid4(), roles=frozenset({Role.EDITOR})
+    )
+    secret = secrets.token_bytes(20)
+    await owner.execute(
+        "insert into newsroom.account (id, login, name, person, roles, password_hash, totp_secret)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
+        *(account.id, account.login, account.name, account.person, ["editor"], f"hash of {OLD}"),
+        ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes),
+    )
+    hasher = InterruptedHasher()
+    async with open_database(url, password=None, name="test", size=5) as database:
+        service = LoginService(
+            accounts=PostgresAccountRepository(database),
+            sessions=PostgresSessionRepository(database, LIMITS),
+            throttle=PostgresLoginThrottle(database),
+            hasher=hasher,
+            sealer=KeyRingSealer(ring),
+            random=secrets.token_bytes,
+            clock=system_clock,
+            count=lambda _: None,
+        )
+        yield LoginDesk(service=service, hasher=hasher, owner=owner, account=account, secret=secret)
+    await owner.close()
+
+
+@pytest.mark.parametrize("act", [LoginDesk.reset, LoginDesk.block_for_a_while], ids=["reset", "block"])
+async def test_a_login_in_flight_ends_with_what_it_began_with(
+    act: Callable[[LoginDesk], Awaitable[None]], desk: LoginDesk
+) -> None:
+    desk.hasher.interrupt = lambda: act(desk)
+    with pytest.raises(LoginRefused):
+        await desk.log_in()
+    assert await desk.count_open() == 0
+
+
+async def test_a_login_with_the_old_password_does_not_survive_its_change(desk: LoginDesk) -> None:
+    visitor = await desk.visit(await desk.log_in())
+    change = PasswordChange(current=OLD, new=NEW, code=pyotp.TOTP(encode_totp_secret(desk.secret)).now())
+
+    async def change_password() -> None:
+        await desk.owner.execute("update newsroom.account set totp_step = 0 where id = $1", desk.account.id)
+        await desk.service.change_password(visitor, change)
+        await desk.owner.execute("update newsroom.account set totp_step = 0 where id = $1", desk.account.id)
+
+    desk.hasher.interrupt = change_password
+    with pytest.raises(LoginRefused):
+        await desk.log_in()
+    assert await desk.count_open() == 1
+
+
+@pytest.mark.parametrize("act", [LoginDesk.reset, LoginDesk.block_for_a_while], ids=["reset", "block"])
+async def test_what_is_being_set_up_does_not_survive_either(
+    act: Callable[[LoginDesk], Awaitable[None]], desk: LoginDesk
+) -> None:
+    """Else whoever had the first password would keep the account after its owner has asked for another one."""
+    visitor, form = await desk.begin_setup()
+    desk.hasher.interrupt = lambda: act(desk)
+    before = await desk.read_hash()
+    with pytest.raises(NotPermitted):
+        await desk.service.set_up(visitor, form)
+    assert (await desk.count_open(), await desk.read_hash()) == (0, before)
+    assert await desk.count_acts("account.set_up") == 0
+
+
+async def test_a_setup_that_waits_for_a_reset_sees_what_it_did(desk: LoginDesk) -> None:
+    """The statement that sets up has to look at sessions after the wait, not as they were before."""
+    visitor, form = await desk.begin_setup()
+    async with desk.owner.transaction():
+        await desk.owner.execute("update newsroom.account set disabled_at = null where id = $1", desk.account.id)
+        await desk.owner.execute("update newsroom.session set revoked_at = now() where account = $1", desk.account.id)
+        waiting = asyncio.create_task(desk.service.set_up(visitor, form))
+
+        async def is_waiting() -> bool:
+            query = (
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            )
+            return bool(await desk.owner.fetchval(query))
+
+        await wait_for(is_waiting)
+    with pytest.raises(NotPermitted):
+        await waiting
+    assert await desk.read_hash() == f"hash of {FIRST}"
+
+
+async def test_setting_up_ends_all_other_sessions_and_is_one_act(desk: LoginDesk) -> None:
+    visitor, form = await desk.begin_setup()
+    await desk.log_in(FIRST)
+    await desk.service.set_up(visitor, form)
+    assert (await desk.count_open(), await desk.count_acts("account.set_up")) == (1, 1)
+
+
+def build_change(desk: LoginDesk) -> PasswordChange:
+    return PasswordChange(current=OLD, new=NEW, code=pyotp.TOTP(encode_totp_secret(desk.secret)).now())
+
+
+async def prepare_change(desk: LoginDesk) -> Visitor:
+    """Two sessions; returns the visitor of one, whose next code is good."""
+    await desk.log_in()
+    visitor = await desk.visit(await desk.log_in())
+    await desk.owner.execute("update newsroom.account set totp_step = 0 where id = $1", desk.account.id)
+    return visitor
+
+
+async def test_changing_the_password_ends_other_sessions_and_is_one_act(desk: LoginDesk) -> None:
+    visitor = await prepare_change(desk)
+    await desk.service.change_password(visitor, build_change(desk))
+    assert (await desk.count_open(), await desk.read_hash()) == (1, f"hash of {NEW}")
+    assert await desk.count_acts("account.password_changed") == 1
+
+
+async def test_a_password_changes_together_with_the_end_of_sessions_or_not_at_all(desk: LoginDesk) -> None:
+    visitor = await prepare_change(desk)
+    name = f"fail_{desk.account.id.hex}"
+    await desk.owner.execute(f"""
+        create function newsroom.{name}() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
+        create trigger {name} before update on newsroom.session for each row
+        when (old.account = '{desk.account.id}') execute function newsroom.{name}();
+    """)
+    with pytest.raises(asyncpg.RaiseError):
+        await desk.service.change_password(visitor, build_change(desk))
+    await desk.owner.execute(f"drop function newsroom.{name} cascade")
+    assert (await desk.count_open(), await desk.read_hash()) == (2, f"hash of {OLD}")
+    assert await desk.count_acts("account.password_changed") == 0
+
+
+async def test_a_session_that_ends_meanwhile_changes_no_password(desk: LoginDesk) -> None:
+    visitor = await prepare_change(desk)
+    desk.hasher.interrupt = lambda: desk.service.sessions.end_sessions(desk.account.id, system_clock(), ACT)
+    with pytest.raises(NotPermitted):
+        await desk.service.change_password(visitor, build_change(desk))
+    assert await desk.read_hash() == f"hash of {OLD}"
