@@ -13,6 +13,7 @@ from yarl import URL
 
 from shared.amqp.permissions import Permission, TopicPermission
 from shared.outcome import DependencyUnavailable
+from shared.runtime.hosts import split_hosts
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 NOT_FOUND = 404
@@ -94,7 +95,7 @@ class ManagementApi:
 @asynccontextmanager
 async def open_management(api_url: str, broker_url: str, password: SecretStr) -> AsyncIterator[ManagementApi]:
     """Open a client with the login and for the vhost in `broker_url`."""
-    url = URL(broker_url)
+    url = URL(split_hosts(broker_url)[0])
     headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", password.get_secret_value())}
     async with aiohttp.ClientSession(
         headers=headers, timeout=aiohttp.ClientTimeout(REQUEST_TIMEOUT_SECONDS)

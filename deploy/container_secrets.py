@@ -15,6 +15,8 @@ from deploy.secrets import create_secrets, generate_password
 
 GRAFANA = "grafana/admin_password"
 POSTGRES = "postgres/owner_password"
+# Only clusters use these: by them a standby logs in at the primary, and broker nodes know one another.
+REPLICATION, COOKIE = "postgres/replication_password", "rabbitmq/erlang_cookie"
 RABBITMQ = "rabbitmq/definitions.json"
 
 
@@ -25,7 +27,8 @@ def build_server_files(folder: Path, salt: bytes) -> dict[str, str]:
         POSTGRES: _read(folder / "admin" / "kreisfunk_database_password"),
         RABBITMQ: json.dumps(build_definitions(broker_password, salt=salt)),
     }
-    return files if (folder / GRAFANA).exists() else {**files, GRAFANA: generate_password(secrets.token_bytes)}
+    fresh = [name for name in (GRAFANA, REPLICATION, COOKIE) if not (folder / name).exists()]
+    return {**files, **{name: generate_password(secrets.token_bytes) for name in fresh}}
 
 
 def _read(path: Path) -> str:

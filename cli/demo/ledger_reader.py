@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from cli.demo.figures import LedgerRow
+from shared.database.connecting import connect
 
 _REPLIES_DUE = """
 select count(*) from subscriptions.inbox where result in (
@@ -66,7 +67,7 @@ class LedgerReader:
 @asynccontextmanager
 async def open_ledger_reader(url: str) -> AsyncIterator[LedgerReader]:
     """Open a reader on one connection of the monitor role."""
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await connect(url, timeout=10)
     try:
         yield LedgerReader(connection)
     finally:

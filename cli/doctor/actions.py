@@ -28,6 +28,7 @@ def examine(
     other_ready_urls: tuple[str, ...],
     county: Path,
     templates: Path,
+    standbys: int,
     as_json: bool,
 ) -> None:
     """Print the findings; exit with status 1 if there is a problem, with 2 if no installation was found."""
@@ -39,6 +40,7 @@ def examine(
         other_ready_urls=other_ready_urls,
         county_file=county,
         templates_file=templates,
+        database_standbys=standbys,
     )
     suppress_driver_logs()
     findings = asyncio.run(_run_with_progress(build_checks(installation)))

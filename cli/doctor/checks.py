@@ -33,7 +33,7 @@ def build_checks(installation: Installation) -> list[Check]:
     return [
         *_build_settings_checks(read),
         *_build_broker_checks(known),
-        *_build_database_checks(known),
+        *_build_database_checks(known, installation.database_standbys),
         *_build_graph_checks(installation, known),
         *_build_webhook_check(installation, known),
         *_build_probe_checks(installation, known),
@@ -65,7 +65,7 @@ def _get_broker_access(settings: BaseSettings) -> tuple[str, str | None] | None:
             return None
 
 
-def _build_database_checks(known: KnownSettings) -> Iterator[Check]:
+def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Check]:
     for name, settings in known.items():
         access = _get_database_access(settings)
         if access is None:
@@ -75,6 +75,8 @@ def _build_database_checks(known: KnownSettings) -> Iterator[Check]:
         if name in SCHEMAS:
             yield Check(f"rights of {PROCESS_KINDS[name].role}", check(database.build_rights_check(name)))
             yield Check(f"migrations of {name}", check(database.build_migrations_check(name)))
+        if standbys:
+            yield Check(f"standbys, seen by {PROCESS_KINDS[name].role}", check(database.build_standbys_check(standbys)))
 
 
 def _get_database_access(settings: BaseSettings) -> tuple[str, str | None] | None:

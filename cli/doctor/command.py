@@ -28,6 +28,9 @@ def doctor(
     templates: Annotated[
         Path, typer.Option(envvar="KREISFUNK_TEMPLATES_FILE", help="Our templates.", show_default=DEFAULT_TEMPLATES)
     ] = ROOT / DEFAULT_TEMPLATES,
+    standbys: Annotated[
+        int, typer.Option(envvar="KREISFUNK_DATABASE_STANDBYS", min=0, help="Synchronous standbys the database has.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Look at an installation, and say what to do about what is wrong.
@@ -47,5 +50,6 @@ def doctor(
         other_ready_urls=tuple(ready_url or ()),
         county=county,
         templates=templates,
+        standbys=standbys,
         as_json=json,
     )

@@ -7,7 +7,13 @@ import asyncpg
 
 from cli.doctor.findings import DoctorProblem
 from cli.migrate.database import SCHEMAS, locate_migrations
+from shared.database.connecting import connect
 from shared.database.migrations import MigrationError, list_pending_versions
+from shared.database.replication import (
+    AsynchronousCommitError,
+    count_synchronous_standbys,
+    require_synchronous_commits,
+)
 
 CONNECT_TIMEOUT_SECONDS = 10
 DatabaseCheck = Callable[[asyncpg.Connection], Awaitable[DoctorProblem | None]]
@@ -55,7 +61,7 @@ _LOGIN_ADVICE = "Check KREISFUNK_DATABASE_URL and KREISFUNK_DATABASE_PASSWORD, t
 
 @asynccontextmanager
 async def _open_connection(url: str, password: str | None) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url, password=password, timeout=CONNECT_TIMEOUT_SECONDS)
+    connection = await connect(url, password=password, timeout=CONNECT_TIMEOUT_SECONDS)
     try:
         yield connection
     finally:
@@ -94,5 +100,23 @@ def build_migrations_check(schema: str) -> DatabaseCheck:
         except asyncpg.InsufficientPrivilegeError:
             return DoctorProblem("this role may not read the list of migrations", "Run `kreisfunk migrate`.")
         return DoctorProblem(f"{len(pending)} migrations have not run", "Run `kreisfunk migrate`.") if pending else None
+
+    return look
+
+
+def build_standbys_check(expected: int) -> DatabaseCheck:
+    """Return a check that every commit waits for a standby, and that so many are there, if this role may see them."""
+
+    async def look(connection: asyncpg.Connection) -> DoctorProblem | None:
+        try:
+            await require_synchronous_commits(connection)
+        except AsynchronousCommitError as error:
+            return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
+        count = await count_synchronous_standbys(connection)
+        if count is not None and count < expected:
+            return DoctorProblem(
+                f"{count} of {expected} standbys are there", "Bring back the others; without any, no commit returns."
+            )
+        return None
 
     return look

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from yarl import URL
-
 from cli.doctor.process_kinds import PROCESS_KINDS, ProcessKind
 from cli.stacks import RunningStack
 from deploy.local import environments
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment, StackEnvironment
 from deploy.local.stack_file import StackAddresses
 from deploy.paths import CONFIG
+from shared.runtime.hosts import get_login, replace_login, split_hosts
 from shared.runtime.settings import PREFIX
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
@@ -33,6 +32,7 @@ class Installation:
     ready_urls: Mapping[str, str] | None = None
     other_ready_urls: tuple[str, ...] = ()
     business_account: str | None = None
+    database_standbys: int = 0
     county_file: Path = CONFIG / "county.toml"
     templates_file: Path = CONFIG / "templates.json"
 
@@ -96,7 +96,7 @@ def _build_stack_environment(stack: RunningStack) -> StackEnvironment:
 
 
 def _parse_port(url: str) -> int:
-    return urlsplit(url).port or 0
+    return urlsplit(split_hosts(url)[0]).port or 0
 
 
 def _list_ready_urls(addresses: StackAddresses) -> dict[str, str]:
@@ -117,7 +117,7 @@ def find_processes(environment: Mapping[str, str], service: str | None) -> dict[
         return {name: _build_environment(ours, PROCESS_KINDS[name], folder) for name, folder in folders.items()}
     if service is not None:
         return {service: ours} if ours else {}
-    login = URL(ours.get(BROKER_URL, "")).user
+    login = get_login(ours.get(BROKER_URL, ""))
     return {name: ours for name, kind in PROCESS_KINDS.items() if kind.login == login}
 
 
@@ -129,5 +129,5 @@ def _build_environment(environment: Mapping[str, str], kind: ProcessKind, folder
     own = {**environment, SECRETS_DIR: str(folder)}
     for name, user in ((BROKER_URL, kind.login), (DATABASE_URL, kind.role)):
         if own.get(name) and user:
-            own[name] = str(URL(own[name]).with_password(None).with_user(user))
+            own[name] = replace_login(own[name], user)
     return own

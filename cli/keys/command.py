@@ -17,6 +17,7 @@ from cli.keys.key_rotation import EncryptedStore
 from cli.keys.settings import IndexSettings, Settings
 from cli.keys.stores import STORES
 from cli.output import console, fail, say
+from shared.database.connecting import connect
 from shared.database.pool import SAFE_SETTINGS
 from shared.encryption import BlindIndexKey, EncryptionError
 from shared.runtime.settings import read_settings
@@ -148,7 +149,7 @@ def _run_on_database(work: Coroutine[None, None, T]) -> T:
 
 
 async def _connect(settings: Settings) -> asyncpg.Connection:
-    return await asyncpg.connect(
+    return await connect(
         settings.database_url, password=settings.database_secret, timeout=10, server_settings=SAFE_SETTINGS
     )
 

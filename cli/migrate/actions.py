@@ -9,6 +9,7 @@ from cli.migrate.database import migrate_database
 from cli.migrate.settings import Settings
 from cli.output import fail, say
 from shared.database.migrations import MigrationError
+from shared.database.replication import AsynchronousCommitError
 from shared.notices.config import ConfigurationError
 from shared.outcome import DependencyUnavailable
 from shared.runtime.settings import read_settings
@@ -23,6 +24,8 @@ def migrate_all(*, broker: bool, database: bool) -> None:
         fail(f"{type(error).__name__}: {error}", "Are PostgreSQL and RabbitMQ up, and the passwords right?")
     except ConfigurationError as error:
         fail(str(error), "Correct the county's file, or name another one in KREISFUNK_COUNTY_FILE.")
+    except AsynchronousCommitError as error:
+        fail(f"{error}.", 'See "Replicated parts" in docs/reliability.md, or set KREISFUNK_DATABASE_STANDBYS to 0.')
     except MigrationError as error:
         fail(str(error), "Restore the file as it was, and put the change into a new migration.")
 

@@ -8,7 +8,9 @@ from pydantic import SecretStr
 
 import services
 from cli.migrate.settings import Settings
+from shared.database.connecting import connect
 from shared.database.migrations import migrate
+from shared.database.replication import require_synchronous_commits
 
 SCHEMAS = ("subscriptions", "dispatcher", "newsroom")
 ROLE_PREFIX = "kreisfunk_"
@@ -28,11 +30,16 @@ def locate_migrations(schema: str) -> Path:
 
 
 async def migrate_database(settings: Settings) -> list[str]:
-    """Migrate the database and return the steps, a line each. Raises MigrationError, OSError or PostgresError."""
-    connection = await asyncpg.connect(
+    """Migrate the database and return the steps, a line each.
+
+    Raises MigrationError, AsynchronousCommitError, OSError or PostgresError.
+    """
+    connection = await connect(
         settings.database_url, password=settings.database_password.get_secret_value(), timeout=10
     )
     try:
+        if settings.database_standbys:
+            await require_synchronous_commits(connection)
         return await _run_migrations(connection, settings.login_passwords)
     finally:
         await connection.close()

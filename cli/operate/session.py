@@ -13,6 +13,7 @@ import typer
 from cli.operate.settings import Settings, read_operator_settings
 from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, console, fail, say
 from cli.stacks import DATABASE_URL, find_stack
+from shared.database.connecting import connect
 from shared.database.pool import SAFE_SETTINGS
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -50,7 +51,7 @@ def run_on_ledger(stack: Path | None, ask: Callable[[asyncpg.Connection], Awaita
 
 
 async def _run_with_connection(settings: Settings, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    connection = await asyncpg.connect(
+    connection = await connect(
         settings.database_url,
         password=settings.database_secret,
         timeout=CONNECT_TIMEOUT_SECONDS,

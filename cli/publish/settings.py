@@ -13,6 +13,7 @@ from cli.stacks import RunningStack, use_environment
 from deploy.paths import CONFIG
 from shared.notices.config import ConfigurationError, read_configuration
 from shared.notices.configuration import Configuration
+from shared.runtime.hosts import get_login
 from shared.runtime.settings import PREFIX, read_settings
 
 DEFAULT_SOURCE = "urn:kreisfunk:{login}"
@@ -31,7 +32,10 @@ class CommonSettings(BaseSettings):
 class Settings(CommonSettings):
     """AMQP access of a municipal system; the login is the user in `broker_url`."""
 
-    broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@")
+    broker_url: str = Field(
+        description="amqp://login@host:port/vhost; host:port,host:port for a cluster",
+        pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@",
+    )
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
     county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
 
@@ -41,7 +45,7 @@ class Settings(CommonSettings):
 
     @property
     def login(self) -> str:
-        return URL(self.broker_url).user or ""
+        return get_login(self.broker_url)
 
     @property
     def broker_secret(self) -> str | None:

@@ -18,6 +18,7 @@ from cli.systems.settings import BROKER_API_URL, Settings, find_broker, read_cou
 from shared.notices.configuration import Configuration
 from shared.notices.systems import System
 from shared.outcome import DependencyUnavailable
+from shared.runtime.hosts import split_hosts
 
 T = TypeVar("T")
 
@@ -118,6 +119,6 @@ def _call_broker(settings: Settings, work: Callable[[ManagementApi], Awaitable[T
 
 
 def _build_url(broker_url: str, login: str, password: str) -> str:
-    url = URL(broker_url)
+    url = URL(split_hosts(broker_url)[0])  # other systems' programs take one host
     vhost = quote(url.path.removeprefix("/") or "/", safe="")
     return f"{url.scheme}://{login}:{quote(password, safe='')}@{url.host}:{url.port}/{vhost}"

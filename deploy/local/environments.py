@@ -33,6 +33,8 @@ class StackEnvironment:
     ingress_port: int
     notices_api_port: int
     messages_per_second: int
+    other_broker_ports: tuple[int, ...] = ()
+    other_database_ports: tuple[int, ...] = ()
     newsroom_port: int = 0
     archive_port: int = 0
     county_file: Path = CONFIG / "county.toml"
@@ -42,10 +44,10 @@ class StackEnvironment:
         return self.proxied.get(process, self)
 
     def build_broker_url(self, login: str) -> str:
-        return f"amqp://{login}@{LOOPBACK}:{self.broker_port}/"
+        return f"amqp://{login}@{join_hosts(self.broker_port, *self.other_broker_ports)}/"
 
     def build_database_url(self, role: str) -> str:
-        return f"postgresql://{role}@{LOOPBACK}:{self.database_port}/{DATABASE}"
+        return f"postgresql://{role}@{join_hosts(self.database_port, *self.other_database_ports)}/{DATABASE}"
 
     @property
     def notices_api_url(self) -> str:
@@ -64,6 +66,11 @@ class StackEnvironment:
     @property
     def simulator_url(self) -> str:
         return f"http://{LOOPBACK}:{self.simulator_port}"
+
+
+def join_hosts(*ports: int) -> str:
+    """Return this machine with each of the ports, as URLs name several servers."""
+    return ",".join(f"{LOOPBACK}:{port}" for port in ports)
 
 
 def filter_inherited(environment: Mapping[str, str]) -> Environment:

@@ -4,10 +4,11 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 import asyncpg
@@ -37,6 +38,10 @@ class PostgresServer:
         return self.child.name
 
     @property
+    def hosts(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
     def pid(self) -> int | None:
         return self.child.pid
 
@@ -46,7 +51,7 @@ class PostgresServer:
         return self.build_url(DATABASE)
 
     def build_url(self, database: str) -> str:
-        return f"postgresql://{OWNER}:{quote(self.password, safe='')}@{self.host}:{self.port}/{database}"
+        return f"postgresql://{OWNER}:{quote(self.password, safe='')}@{self.hosts}/{database}"
 
     async def start(self) -> None:
         await self.child.start()
@@ -84,27 +89,36 @@ async def run_postgres(folder: Path, password: str) -> AsyncIterator[PostgresSer
     account = await ensure_unprivileged_user()
     with reserve_ports(1) as (port,):
         async with open_reachable_paths(folder, account) as place:
-            server = _build_server(place, folder / "postgres.log", port, password)
+            server = build_server(place, folder / "postgres.log", port, password)
             if not (place.data / "PG_VERSION").exists():
-                await _initialize(place, folder / "initdb.log", password)
+                await initialize(place, folder / "initdb.log", password)
             await _wait_for_other_server(place.data)
             try:
                 await server.start()
-                await _create_database(server)
+                await create_database(server)
                 yield server
             finally:
                 await server.stop()
 
 
-def _build_server(place: PostgresPaths, log: Path, port: int, password: str) -> PostgresServer:
+def build_server(
+    place: PostgresPaths,
+    log: Path,
+    port: int,
+    password: str,
+    *,
+    name: str = "postgres",
+    settings: Sequence[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> PostgresServer:
     arguments = [str(place.programs / "bin" / "postgres"), "-D", str(place.data)]
-    for setting in (*SETTINGS, f"port={port}"):
+    for setting in (*SETTINGS, *settings, f"port={port}"):
         arguments += ["-c", setting]
     command = Command(
-        name="postgres",
+        name=name,
         arguments=tuple(arguments),
         log=log,
-        environment=_build_environment(),
+        environment={**build_environment(), **environment},
         account=place.account,
         stop_signal=signal.SIGINT,  # "fast": ends the sessions instead of waiting for them
         death_signal=signal.SIGINT,
@@ -123,11 +137,11 @@ SETTINGS = (
 )
 
 
-def _build_environment() -> dict[str, str]:
+def build_environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-async def _initialize(place: PostgresPaths, log: Path, password: str) -> None:
+async def initialize(place: PostgresPaths, log: Path, password: str) -> None:
     """Initialize a draft folder and rename it: PostgreSQL would accept the rest of a killed initdb as a data folder."""
     draft = place.data.with_name("data.new")
     password_file = place.data.with_name("initial-password")
@@ -163,7 +177,7 @@ def _build_initdb_command(place: PostgresPaths, draft: Path, log: Path, password
         name="initdb",
         arguments=(str(program), "-D", str(draft), *login, *language),
         log=log,
-        environment=_build_environment(),
+        environment=build_environment(),
         account=place.account,
     )
 
@@ -191,7 +205,7 @@ def _is_server_running(data: Path, pid_file: Path) -> bool:
         return False
 
 
-async def _create_database(server: PostgresServer) -> None:
+async def create_database(server: PostgresServer) -> None:
     connection = await asyncpg.connect(server.build_url("postgres"))
     try:
         with suppress(asyncpg.DuplicateDatabaseError):

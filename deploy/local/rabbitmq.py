@@ -32,6 +32,8 @@ class RabbitServer:
     node: Child = field(repr=False)
     epmd: Child = field(repr=False)
     control_program: Path = field(repr=False)
+    node_name: str = NODE
+    shares_epmd: bool = False
 
     @property
     def name(self) -> str:
@@ -44,7 +46,11 @@ class RabbitServer:
     @property
     def url(self) -> str:
         """URL with the administrator's login; the vhost is "/"."""
-        return f"amqp://{ADMIN}:{quote(self.password, safe='')}@{self.host}:{self.port}/"
+        return build_admin_url(self.password, self.hosts)
+
+    @property
+    def hosts(self) -> str:
+        return f"{self.host}:{self.port}"
 
     @property
     def api_url(self) -> str:
@@ -68,15 +74,20 @@ class RabbitServer:
 
     async def stop(self, seconds: float = STOP_TIMEOUT_SECONDS) -> None:
         await self.node.stop(seconds)
-        await self.epmd.stop(1)
+        if not self.shares_epmd:
+            await self.epmd.stop(1)
 
     async def run_rabbitmqctl(self, *arguments: str) -> str:
         """Run `rabbitmqctl` on this node, for tasks beyond the management API, and return its output."""
+        return await self.run_tool("rabbitmqctl", *arguments)
+
+    async def run_tool(self, tool: str, *arguments: str) -> str:
+        """Run one of RabbitMQ's other command-line tools on this node, and return its output. Raises LocalError."""
         process = await asyncio.create_subprocess_exec(
-            str(self.control_program),
+            str(self.control_program.with_name(tool)),
             "--quiet",
             "--node",
-            NODE,
+            self.node_name,
             *arguments,
             env=dict(self.node.command.environment),
             stdout=asyncio.subprocess.PIPE,
@@ -84,7 +95,7 @@ class RabbitServer:
         )
         output, _ = await process.communicate()
         if process.returncode != 0:
-            raise LocalError(f"rabbitmqctl {arguments[0]} failed: {output.decode().strip()}")
+            raise LocalError(f"{tool} {arguments[0]} failed: {output.decode().strip()}")
         return output.decode()
 
     async def _is_accepting(self) -> bool:
@@ -102,7 +113,7 @@ async def run_rabbitmq(
         ports = RabbitPorts(amqp=amqp, api=api, metrics=metrics, distribution=distribution, epmd=epmd)
         write_files(folder, password, ports)
         await compile_plugin(folder / "plugins", programs)
-        server = _build_server(folder, password, ports, programs)
+        server = build_server(folder, password, ports, programs)
         try:
             await server.start()
             yield server
@@ -110,27 +121,39 @@ async def run_rabbitmq(
             await server.stop()
 
 
-def _build_server(folder: Path, password: str, ports: RabbitPorts, programs: RabbitPrograms) -> RabbitServer:
-    environment = build_node_environment(folder, ports, programs)
-    node = Command(
-        name="rabbitmq",
-        arguments=(str(programs.server),),
-        log=folder / "console.log",
-        environment=environment,
-    )
-    epmd = Command(
-        name="epmd",
-        arguments=(str(programs.epmd), "-port", str(ports.epmd), "-address", LOOPBACK),
-        log=folder / "console.log",
-        environment=environment,
-    )
+def build_admin_url(password: str, hosts: str) -> str:
+    return f"amqp://{ADMIN}:{quote(password, safe='')}@{hosts}/"
+
+
+def build_server(folder: Path, password: str, ports: RabbitPorts, programs: RabbitPrograms) -> RabbitServer:
+    """Describe a node that stands alone."""
     return RabbitServer(
         host=LOOPBACK,
         port=ports.amqp,
         api_port=ports.api,
         metrics_port=ports.metrics,
         password=password,
-        node=Child(node),
-        epmd=Child(epmd),
+        node=build_node(folder, ports, programs, name="rabbitmq"),
+        epmd=build_epmd(folder, ports, programs),
         control_program=programs.control,
     )
+
+
+def build_node(folder: Path, ports: RabbitPorts, programs: RabbitPrograms, *, name: str, node: str = NODE) -> Child:
+    command = Command(
+        name=name,
+        arguments=(str(programs.server),),
+        log=folder / "console.log",
+        environment=build_node_environment(folder, ports, programs, node),
+    )
+    return Child(command)
+
+
+def build_epmd(folder: Path, ports: RabbitPorts, programs: RabbitPrograms) -> Child:
+    command = Command(
+        name="epmd",
+        arguments=(str(programs.epmd), "-port", str(ports.epmd), "-address", LOOPBACK),
+        log=folder / "console.log",
+        environment=build_node_environment(folder, ports, programs),
+    )
+    return Child(command)

@@ -5,15 +5,16 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.names import ADMIN
 from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq_install import RabbitPrograms
 
-ENABLED_PLUGINS = Path(__file__).parents[1] / "rabbitmq" / "enabled_plugins"
+RABBITMQ = Path(__file__).parents[1] / "rabbitmq"
+ENABLED_PLUGINS, CLUSTER_CONFIGURATION = RABBITMQ / "enabled_plugins", RABBITMQ / "cluster.conf"
 NODE = "kreisfunk@localhost"
 
 CONFIGURATION = """\
@@ -52,15 +53,33 @@ class RabbitPorts:
     epmd: int
 
 
-def write_files(folder: Path, password: str, ports: RabbitPorts) -> None:
+@dataclass(frozen=True, kw_only=True)
+class RabbitCluster:
+    """Names of all nodes of a cluster, and the cookie by which they know one another."""
+
+    nodes: Sequence[str]
+    cookie: str = field(repr=False)
+
+    def build_configuration(self) -> str:
+        names = (
+            f"cluster_formation.classic_config.nodes.{number} = {name}" for number, name in enumerate(self.nodes, 1)
+        )
+        return "\n".join((CLUSTER_CONFIGURATION.read_text(), CLASSIC_CONFIG, *names, ""))
+
+
+CLASSIC_CONFIG = "cluster_formation.peer_discovery_backend = classic_config"
+
+
+def write_files(folder: Path, password: str, ports: RabbitPorts, cluster: RabbitCluster | None = None) -> None:
     """Write the node's files over those of an earlier run with other ports; data and cookie stay."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     numbers = {"amqp": ports.amqp, "api": ports.api, "metrics": ports.metrics}
-    _write(folder / "rabbitmq.conf", CONFIGURATION.format(host=LOOPBACK, folder=folder, **numbers))
+    configuration = CONFIGURATION.format(host=LOOPBACK, folder=folder, **numbers)
+    _write(folder / "rabbitmq.conf", configuration + (cluster.build_configuration() if cluster else ""))
     _write(folder / "enabled_plugins", ENABLED_PLUGINS.read_text())
     _write(folder / "definitions.json", json.dumps(build_definitions(password, salt=secrets.token_bytes(4))))
     if not (folder / ".erlang.cookie").exists():
-        _write(folder / ".erlang.cookie", secrets.token_hex(20))
+        _write(folder / ".erlang.cookie", cluster.cookie if cluster else secrets.token_hex(20))
 
 
 def _write(path: Path, text: str) -> None:
@@ -83,7 +102,9 @@ def hash_password(password: str, salt: bytes) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def build_node_environment(folder: Path, ports: RabbitPorts, programs: RabbitPrograms) -> dict[str, str]:
+def build_node_environment(
+    folder: Path, ports: RabbitPorts, programs: RabbitPrograms, node: str = NODE
+) -> dict[str, str]:
     """Return an environment with which the node uses nothing of the system's own broker in /etc and /var."""
     erlang = os.pathsep.join((str(programs.epmd.parent), os.environ.get("PATH", os.defpath)))
     return {
@@ -94,7 +115,7 @@ def build_node_environment(folder: Path, ports: RabbitPorts, programs: RabbitPro
         "ERL_EPMD_ADDRESS": LOOPBACK,
         "ERL_CRASH_DUMP_SECONDS": "0",
         "RUNNING_UNDER_SYSTEMD": "true",  # the script execs the node instead of remaining its parent
-        "RABBITMQ_NODENAME": NODE,
+        "RABBITMQ_NODENAME": node,
         "RABBITMQ_DIST_PORT": str(ports.distribution),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
         "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),

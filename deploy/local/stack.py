@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local.concurrency import enter_both, run_together
+from deploy.local.concurrency import run_together
 from deploy.local.environments import (
     StackEnvironment,
     build_feeds_environment,
@@ -20,13 +20,10 @@ from deploy.local.environments import (
     build_users_environment,
     filter_inherited,
 )
-from deploy.local.names import DATABASE
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.postgres import PostgresServer, run_postgres
 from deploy.local.process import run_to_end
 from deploy.local.progress import Progress, ignore_progress
 from deploy.local.proxies import Proxies, run_proxies
-from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from deploy.local.services import (
     Ports,
     ReplicaCounts,
@@ -38,6 +35,7 @@ from deploy.local.services import (
 )
 from deploy.local.signals import cancel_on_signals
 from deploy.local.stack_file import StackAddresses, lock_folder, publish_addresses
+from deploy.local.stack_servers import StackServers, start_servers
 from deploy.local.supervisor import Supervisor, run_supervisor
 from deploy.paths import CONFIG
 from deploy.secrets import create_secrets
@@ -47,12 +45,13 @@ DATA_FOLDERS = ("postgres", "rabbitmq", "secrets")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stack(StackAddresses):
-    """A running system. The inherited fields are also in `stack.json`; `supervisor` kills and restarts processes."""
+class Stack(StackAddresses, StackServers):
+    """A running system; the fields of its addresses are also in `stack.json`.
+
+    `supervisor` kills and restarts processes.
+    """
 
     folder: Path
-    postgres: PostgresServer = field(repr=False)
-    rabbitmq: RabbitServer = field(repr=False)
     supervisor: Supervisor = field(repr=False)
     proxies: Proxies = field(repr=False)
 
@@ -69,6 +68,7 @@ async def run_stack(
     fresh: bool = False,
     settings: Settings | None = None,
     proxied: bool = False,
+    replicated: bool = False,
     county: Path = CONFIG / "county.toml",
     ports: Sequence[int] = (),
     progress: Progress = ignore_progress,
@@ -79,7 +79,8 @@ async def run_stack(
 
     `folder` (`.local/<name>`) keeps data and secrets for the next run; `fresh` removes them first. `settings` adds
     variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`. With `proxied` our
-    processes connect through proxies in this process, which can make connections fail. `county` is the county's file;
+    processes connect through proxies in this process, which can make connections fail. With `replicated` there are
+    three RabbitMQ nodes and three PostgreSQL servers, which begin anew each time. `county` is the county's file;
     `ports` are used for phones, webhook, notices API, newsroom and archive, in this order, if they are free.
     """
     numbers = ReplicaCounts(
@@ -92,6 +93,7 @@ async def run_stack(
         fresh=fresh,
         settings=settings or {},
         proxied=proxied,
+        replicated=replicated,
         county=_make_absolute(county),
         ports=ports,
         progress=progress,
@@ -115,28 +117,28 @@ class _StackStarter:
     fresh: bool
     settings: Settings
     proxied: bool
+    replicated: bool
     county: Path
     ports: Sequence[int]
     progress: Progress
 
     async def start(self, ends: AsyncExitStack) -> Stack:
         self._prepare_folder()
-        postgres, rabbitmq = await self._start_servers(ends)
+        servers = await self._start_servers(ends)
         ports = assign_ports(self.numbers, ends.enter_context(reserve_ports(self.numbers.ports, self.ports)))
-        around = self._build_environment(postgres, rabbitmq, ports)
+        around = self._build_environment(servers, ports)
         ways = await ends.enter_async_context(run_proxies(around, ports)) if self.proxied else Proxies()
         supervisor = await ends.enter_async_context(run_supervisor(self.progress))
-        supervisor.watch_running(postgres, rabbitmq)
+        supervisor.watch_running(*servers.supervised)
         await self._start_processes(supervisor, ways.apply_to(around), ports)
         # Stop the simulator first, while the ingress accepts its last webhooks; later it would wait for that in vain.
         ends.push_async_callback(supervisor.stop_one, SIMULATOR)
-        addresses = self._build_addresses(postgres, rabbitmq, around, ports)
+        addresses = self._build_addresses(servers, around, ports)
         ends.enter_context(publish_addresses(self.folder, addresses))
         return Stack(
             **vars(addresses),
+            **vars(servers),
             folder=self.folder,
-            postgres=postgres,
-            rabbitmq=rabbitmq,
             supervisor=supervisor,
             proxies=ways,
         )
@@ -148,12 +150,15 @@ class _StackStarter:
         self._logs.mkdir(mode=0o700)
         create_secrets(self._secrets)
 
-    async def _start_servers(self, ends: AsyncExitStack) -> tuple[PostgresServer, RabbitServer]:
+    async def _start_servers(self, ends: AsyncExitStack) -> StackServers:
         self.progress("starting PostgreSQL and RabbitMQ")
-        return await enter_both(
+        return await start_servers(
             ends,
-            run_postgres(self.folder / "postgres", self._read_secret("admin/kreisfunk_database_password")),
-            run_rabbitmq(self.folder / "rabbitmq", self._read_secret("admin/kreisfunk_broker_password"), self.progress),
+            self.folder,
+            database_password=self._read_secret("admin/kreisfunk_database_password"),
+            broker_password=self._read_secret("admin/kreisfunk_broker_password"),
+            replicated=self.replicated,
+            say=self.progress,
         )
 
     async def _start_processes(self, supervisor: Supervisor, stack: StackEnvironment, ports: Ports) -> None:
@@ -166,13 +171,17 @@ class _StackStarter:
         self.progress(f"starting {', '.join(ports.internal)}")
         await supervisor.start(*build_services(stack, ports, self._logs, self.settings))
 
-    def _build_environment(self, postgres: PostgresServer, rabbitmq: RabbitServer, ports: Ports) -> StackEnvironment:
+    def _build_environment(self, servers: StackServers, ports: Ports) -> StackEnvironment:
+        broker_port, *other_broker_ports = servers.broker_ports
+        database_port, *other_database_ports = servers.database_ports
         return StackEnvironment(
             inherited=filter_inherited(os.environ),
             secrets=self._secrets,
-            broker_port=rabbitmq.port,
-            broker_api_port=rabbitmq.api_port,
-            database_port=postgres.port,
+            broker_port=broker_port,
+            other_broker_ports=tuple(other_broker_ports),
+            broker_api_port=servers.rabbitmq.api_port,
+            database_port=database_port,
+            other_database_ports=tuple(other_database_ports),
             simulator_port=ports.simulator,
             ingress_port=ports.ingresses[0],
             notices_api_port=ports.notices[0],
@@ -182,9 +191,7 @@ class _StackStarter:
             county_file=self.county,
         )
 
-    def _build_addresses(
-        self, postgres: PostgresServer, rabbitmq: RabbitServer, stack: StackEnvironment, ports: Ports
-    ) -> StackAddresses:
+    def _build_addresses(self, servers: StackServers, stack: StackEnvironment, ports: Ports) -> StackAddresses:
         control_token = self._read_secret("simulator/simulator_control_token")
         monitor = f"kreisfunk_monitor:{quote(self._read_secret('monitor/kreisfunk_database_password'))}"
         return StackAddresses(
@@ -196,11 +203,11 @@ class _StackStarter:
             notices_api_url=stack.notices_api_url,
             newsroom_url=stack.newsroom_url,
             archive_url=stack.archive_url,
-            metrics_urls={**ports.metrics_urls, "rabbitmq": rabbitmq.metrics_url},
-            broker_url=rabbitmq.url,
-            broker_api_url=rabbitmq.api_url,
-            database_url=postgres.url,
-            monitor_database_url=f"postgresql://{monitor}@{postgres.host}:{postgres.port}/{DATABASE}",
+            metrics_urls={**ports.metrics_urls, **servers.server_metrics_urls},
+            broker_url=servers.admin_broker_url,
+            broker_api_url=servers.rabbitmq.api_url,
+            database_url=servers.owner_database_url,
+            monitor_database_url=stack.build_database_url(monitor),
             publisher=build_publisher_environment(stack),
             feeds=build_feeds_environment(stack),
             operator=build_operator_environment(stack),

@@ -10,6 +10,7 @@ import msgspec
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable
+from shared.amqp.nodes import parse_nodes
 
 PREFETCH_COUNT = 200
 IDLE_TIMEOUT_SECONDS = 2.0
@@ -71,7 +72,7 @@ async def mirror(url: str, bindings: Iterable[Binding], take: Callable[[Observed
 @asynccontextmanager
 async def _open_channel(url: str) -> AsyncIterator[AbstractChannel]:
     try:
-        connection = await aiormq.connect(url)
+        connection = await aiormq.connect(parse_nodes(url, None)[0])
         try:
             yield await connection.channel()
         finally:

@@ -12,9 +12,14 @@ from typing import Any, NamedTuple
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from yarl import URL
 
-from shared.amqp.connection import CONNECTION_ERRORS, HEARTBEAT_INTERVAL_SECONDS, RECONNECT_DELAY_SECONDS
+from shared.amqp.connection import (
+    CONNECT_TIMEOUT_SECONDS,
+    CONNECTION_ERRORS,
+    HEARTBEAT_INTERVAL_SECONDS,
+    RECONNECT_DELAY_SECONDS,
+)
+from shared.amqp.nodes import parse_nodes
 
 PREFETCH_COUNT = 200
 LAST_OFFSET_TIMEOUT_SECONDS = 1.0
@@ -83,10 +88,10 @@ class StreamReader:
             await _wait_for_renewal(closed)
 
     async def _connect(self) -> AbstractConnection:
-        target = URL(self.url).with_password(self.password) if self.password else URL(self.url)
+        node = parse_nodes(self.url, self.password)[0]
         return await aio_pika.connect(
-            target.update_query({"heartbeat": str(HEARTBEAT_INTERVAL_SECONDS)}),
-            timeout=10,
+            node.update_query({"heartbeat": str(HEARTBEAT_INTERVAL_SECONDS)}),
+            timeout=CONNECT_TIMEOUT_SECONDS,
             client_properties={"connection_name": self.name},
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from shared.database.connecting import UncancelledConnection, connect
 from shared.outcome import DependencyUnavailable, InvalidDataError
 
 COMMAND_TIMEOUT_SECONDS = 10.0
@@ -16,7 +17,12 @@ ACQUIRE_TIMEOUT_SECONDS = 5.0
 # it has freed: it misses rows or crashes. Without pruning, an index of each partition is searched.
 SAFE_SETTINGS = {"timezone": "UTC", "enable_partition_pruning": "off"}
 # A process frozen within a transaction must not keep its locks, and no statement may wait for a lock forever.
-SERVER_SETTINGS = {**SAFE_SETTINGS, "idle_in_transaction_session_timeout": "2s", "lock_timeout": "5s"}
+SERVER_SETTINGS = {
+    **SAFE_SETTINGS,
+    "idle_in_transaction_session_timeout": "2s",
+    "lock_timeout": "5s",
+    "client_connection_check_interval": "1s",  # a statement whose caller is gone ends
+}
 
 Connection = PoolConnectionProxy
 _UNAVAILABLE_ERRORS = (
@@ -180,6 +186,8 @@ async def open_database(url: str, *, password: str | None, name: str, size: int)
             min_size=0,  # a minimum would be restored in the background, and fail there during an outage
             max_size=size,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
+            connect=lambda *_, **options: connect(url, **options),
+            connection_class=UncancelledConnection,
             reset=_skip_reset,
             server_settings={"application_name": name, **SERVER_SETTINGS},
         )

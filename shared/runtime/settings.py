@@ -20,7 +20,9 @@ class ServiceSettings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
     )
 
-    broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://")
+    broker_url: str = Field(
+        description="amqp://login@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
+    )
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
     internal_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")
     internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
@@ -35,7 +37,9 @@ class ServiceSettings(BaseSettings):
 class DatabaseSettings(ServiceSettings):
     """Settings of a service with its own database."""
 
-    database_url: str = Field(description="postgresql://role@host:port/name", pattern=r"^postgres(ql)?://")
+    database_url: str = Field(
+        description="postgresql://role@host:port/name; host:port,host:port with replicas", pattern=r"^postgres(ql)?://"
+    )
     database_password: SecretStr | None = Field(None, description="password of the database role")
 
     @property

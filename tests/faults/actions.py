@@ -15,6 +15,7 @@ from cli.output import EXIT_FAILED, console, fail, say
 from deploy.local.errors import LocalError
 from tests.faults import report
 from tests.faults.evaluation import evaluate_run
+from tests.faults.node_faults import make_node_plan
 from tests.faults.plan import DEFAULT_PACE, SHORT_PACE, SHORT_PLAN_SECONDS, Fault, compute_plan_seconds, make_plan
 from tests.faults.run import FaultRun, execute_run
 
@@ -33,6 +34,7 @@ class BenchOptions:
     deliveries: int
     rate: int
     short: bool
+    nodes: bool
     folder: Path
     history: bool
 
@@ -51,6 +53,7 @@ def play_all(options: BenchOptions, *, as_json: bool) -> None:
         rate=options.rate,
         history=options.history,
         say=_print_step,
+        nodes=options.nodes,
     )
     _print_step(f"seed {seed}: {len(plan)} faults in {max(fault.until for fault in plan):.0f} s")
     result = _execute(run)
@@ -59,6 +62,8 @@ def play_all(options: BenchOptions, *, as_json: bool) -> None:
 
 
 def _build_plan(options: BenchOptions, seed: int) -> tuple[tuple[Fault, ...], int]:
+    if options.nodes:
+        return make_node_plan(seed), 0
     if options.short:
         return make_plan(seed, SHORT_PLAN_SECONDS, SHORT_PACE), options.rate * SHORT_DELIVERIES_PER_RATE
     if options.minutes is not None:

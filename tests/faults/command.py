@@ -16,6 +16,9 @@ def faults(
     short: Annotated[
         bool, typer.Option("--short", help="Every kind of fault once, in about seven minutes, for a pipeline.")
     ] = False,
+    nodes: Annotated[
+        bool, typer.Option("--nodes", help="Instead: three brokers and three databases, and faults of single nodes.")
+    ] = False,
     folder: Annotated[
         Path, typer.Option(help="Of the run: data, logs, faults.json; begun anew each time.")
     ] = DEFAULT_FOLDER,
@@ -38,6 +41,7 @@ def faults(
         deliveries=deliveries,
         rate=rate,
         short=short,
+        nodes=nodes,
         folder=folder,
         history=history,
     )

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from deploy.local.proxies import GRAPH
 from tests.faults.accounting_checks import find_unaccounted
@@ -19,6 +20,7 @@ from tests.faults.rate_checks import (
     UsedWindow,
     find_fault_spans,
     find_forbidden_spans,
+    measure_pause,
     measure_rate_used,
     measure_recovery,
     measure_windows,
@@ -60,6 +62,7 @@ class Verdict:
     stop_disturbed: int
     states: Mapping[str, int]
     recoveries: tuple[float | None, ...]
+    pauses: tuple[float, ...]
     used: tuple[UsedWindow, ...]
 
     @property
@@ -117,6 +120,7 @@ def evaluate_run(evidence: Evidence) -> Verdict:
         stop_disturbed=len(stops.disturbed),
         states=Counter(row.state for row in broadcasts),
         recoveries=recoveries,
+        pauses=tuple(map(partial(measure_pause, moments=moments), evidence.faults, recoveries)),
         used=tuple(used),
     )
 

@@ -26,6 +26,11 @@ class FaultAction(StrEnum):
     TIER = "tier"  # Meta permits no more recipients than have already been written to
     BACKUP = "backup"  # one transaction reads every table of the ledger while maintenance is due
     WRONG_KEY = "stray"  # one more dispatcher, with a wrong encryption key
+    KILL_LEADER = "kill leader"  # SIGKILL to the broker node that leads a queue
+    CUT_OFF = "cut off"  # a broker node and the others do not reach each other
+    FAIL_OVER = "fail over"  # SIGKILL to the database's primary; a standby takes its place
+    ROLL = "roll"  # all broker nodes are restarted, one after another
+    SCALE = "scale"  # most dispatchers end, come back, and end again
 
 
 class FaultPhase(StrEnum):

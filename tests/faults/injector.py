@@ -13,10 +13,12 @@ from deploy.local.errors import LocalError
 from deploy.local.process import freeze
 from deploy.local.proxies import GRAPH
 from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
+from deploy.local.rabbitmq_cluster import ClusteredBroker
 from deploy.local.stack import Stack
 from simulator.client import SimulatorClient
 from tests.faults.backup import hold_backup_locks
 from tests.faults.fault_types import RABBITMQ, FaultAction
+from tests.faults.node_faults import cut_off_node, fail_over, kill_leader, restart_in_turn, scale_dispatchers
 from tests.faults.plan import Fault
 from tests.faults.wrong_key_replica import run_wrong_key_replica
 
@@ -61,6 +63,12 @@ class FaultInjector:
             for fault in plan:
                 await asyncio.sleep(max(0.0, start + fault.at - time.monotonic()))
                 tasks.create_task(self._inject(fault))
+
+    async def follow_in_turn(self, plan: Sequence[Fault], rest: float) -> None:
+        """Inject one fault after another, `rest` seconds after the one before is repaired."""
+        for fault in plan:
+            await asyncio.sleep(rest)
+            await self._inject(fault)
 
     async def _inject(self, fault: Fault) -> None:
         self.say(f"{fault.at:6.1f} s  {fault.kind}: {fault.target}")
@@ -181,6 +189,27 @@ class FaultInjector:
     async def _run_wrong_key_replica(self, fault: Fault) -> None:
         self.wrong_key_ready_count += await run_wrong_key_replica(self.stack.supervisor, fault.target, fault.seconds)
 
+    async def _kill_leader(self, fault: Fault) -> None:
+        await kill_leader(self._brokers, self.stack.supervisor, fault.target)
+
+    async def _cut_off(self, fault: Fault) -> None:
+        await cut_off_node(self._brokers, fault.target, fault.seconds)
+
+    async def _fail_over(self, _: Fault) -> None:
+        assert self.stack.database is not None
+        await fail_over(self.stack.database)
+
+    async def _roll(self, _: Fault) -> None:
+        await restart_in_turn(self._brokers, self.stack.supervisor)
+
+    async def _scale(self, fault: Fault) -> None:
+        await scale_dispatchers(self.stack.supervisor, fault.seconds)
+
+    @property
+    def _brokers(self) -> ClusteredBroker:
+        assert self.stack.brokers is not None
+        return self.stack.brokers
+
     def _find_proxies(self, link: str) -> Iterator[Proxy]:
         process, peer = link.split("/")
         for (name, other), proxy in self.stack.proxies.proxies.items():
@@ -198,4 +227,9 @@ class FaultInjector:
         FaultAction.TIER: _limit_tier,
         FaultAction.BACKUP: _run_backup,
         FaultAction.WRONG_KEY: _run_wrong_key_replica,
+        FaultAction.KILL_LEADER: _kill_leader,
+        FaultAction.CUT_OFF: _cut_off,
+        FaultAction.FAIL_OVER: _fail_over,
+        FaultAction.ROLL: _roll,
+        FaultAction.SCALE: _scale,
     }

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from cli.operate.settings import Settings
+from shared.database.connecting import connect
 from simulator.client import FAILED, SimulatorClient
 
 RETRY_DELAY_SECONDS = 0.5
@@ -139,7 +140,7 @@ class FaultOperator:
                 await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(self.settings.database_url, password=self.settings.database_secret)
+        connection = await connect(self.settings.database_url, password=self.settings.database_secret)
         try:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
             return rows

@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 from simulator.stalls import MIN_STALL_SECONDS, Stall
@@ -73,6 +74,13 @@ def measure_recovery(fault: InjectedFault, moments: Sequence[float], limit: int)
         if bisect_right(moments, start + WINDOW_SECONDS) - bisect_left(moments, start) >= wanted:
             return round(step * STEP_SECONDS, 1)
     return None
+
+
+def measure_pause(fault: InjectedFault, recovery: float | None, moments: Sequence[float]) -> float:
+    """Return the longest time without a message from the start of the fault until half of the rate was back."""
+    end = fault.repaired + (recovery or 0.0) + WINDOW_SECONDS
+    inside = moments[bisect_left(moments, fault.began) : bisect_right(moments, end)]
+    return round(max(later - earlier for earlier, later in pairwise((fault.began, *inside, end))), 1)
 
 
 def find_fault_spans(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> list[tuple[float, float]]:

@@ -99,7 +99,7 @@ def describe_machine() -> str:
 
 
 def _build_plan(evidence: Evidence, verdict: Verdict) -> Iterator[dict[str, Any]]:
-    for done, seconds in zip(evidence.faults, verdict.recoveries, strict=True):
+    for done, seconds, pause in zip(evidence.faults, verdict.recoveries, verdict.pauses, strict=True):
         yield {
             "at": done.fault.at,
             "began": round(done.began, 2),
@@ -108,6 +108,7 @@ def _build_plan(evidence: Evidence, verdict: Verdict) -> Iterator[dict[str, Any]
             "seconds": done.fault.seconds,
             "repaired_after_s": round(done.repaired - done.began, 1),
             "recovered_after_s": seconds,
+            "longest_pause_s": pause,
         }
 
 
@@ -147,12 +148,13 @@ def _get_style(wrong: object) -> str | None:
 
 
 def _build_faults_table(report: dict[str, Any]) -> Table:
-    table = Table("fault", "times", "recovered after (median)", "(longest)", title="faults by kind")
+    table = Table("fault", "times", "recovered after (median)", "(longest)", "longest pause", title="faults by kind")
     for kind, times in sorted(report["faults_by_kind"].items()):
         seconds = [one["recovered_after_s"] for one in report["plan"] if one["kind"] == kind]
         known = [one for one in seconds if one is not None]
         longest = "never" if len(known) < len(seconds) else f"{max(known):.1f} s"
-        table.add_row(kind, str(times), f"{median(known):.1f} s" if known else "never", longest)
+        pause = max(one["longest_pause_s"] for one in report["plan"] if one["kind"] == kind)
+        table.add_row(kind, str(times), f"{median(known):.1f} s" if known else "never", longest, f"{pause:.1f} s")
     return table
 
 

@@ -28,6 +28,7 @@ from tests.faults.leaks.scanner import Leak
 from tests.faults.leaks.search import collect_pii_values, read_index_key, search
 from tests.faults.ledger_history import record_history, write_history
 from tests.faults.ledger_snapshot import LedgerProbes
+from tests.faults.node_faults import REST_SECONDS, SCALED_DISPATCHERS
 from tests.faults.notice_traffic import NoticeGenerator
 from tests.faults.operator_actions import FaultOperator
 from tests.faults.plan import Fault
@@ -47,7 +48,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class FaultRun:
-    """Parameters of a run; `history` records every change of the ledger, which costs the database some time."""
+    """Parameters of a run; `history` records every change of the ledger, which costs the database some time.
+
+    With `nodes` broker and database are replicated, and the faults of the plan follow one another.
+    """
 
     folder: Path
     seed: int
@@ -57,6 +61,7 @@ class FaultRun:
     rate: int
     history: bool
     say: Say
+    nodes: bool = False
 
     @property
     def people_a_day(self) -> int:
@@ -92,14 +97,15 @@ async def execute_run(run: FaultRun) -> tuple[Evidence, list[str]]:
     }
     async with run_stack(
         run.folder,
-        dispatchers=DISPATCHERS,
+        dispatchers=SCALED_DISPATCHERS if run.nodes else DISPATCHERS,
         subscriptions=SUBSCRIPTIONS,
         ingresses=INGRESSES,
         newsrooms=NEWSROOMS,
         messages_per_second=run.rate,
         fresh=True,
         settings=settings,
-        proxied=True,
+        proxied=not run.nodes,
+        replicated=run.nodes,
         progress=run.say,
     ) as stack:
         if run.history:
@@ -147,7 +153,7 @@ class _RunExecutor:
         """Keep traffic going until the whole plan is repaired and there were enough deliveries."""
         before = await self._traffic.count_accepted()
         traffic = asyncio.create_task(self._traffic.run(per_second=self._run.rate / 50))
-        following = asyncio.create_task(self._injector.follow_plan(self._run.plan))
+        following = asyncio.create_task(self._follow_plan())
         enough = self._run.deliveries + before
 
         async def repaired() -> int:
@@ -163,6 +169,12 @@ class _RunExecutor:
         traffic.cancel()
         with suppress(asyncio.CancelledError):
             await traffic
+
+    async def _follow_plan(self) -> None:
+        if self._run.nodes:
+            await self._injector.follow_in_turn(self._run.plan, REST_SECONDS)
+        else:
+            await self._injector.follow_plan(self._run.plan)
 
     async def _wait_until_settled(self) -> None:
         self._run.say("no more faults; waiting until everything has come to rest")

@@ -4,9 +4,9 @@ from contextlib import AbstractAsyncContextManager
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from yarl import URL
 
 from services.feeds.publishing.publisher import NoticePublisher, OpenPublisher
+from shared.runtime.hosts import get_login
 from shared.runtime.settings import PREFIX
 
 
@@ -17,12 +17,15 @@ class PublisherSettings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
     )
 
-    broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@")
+    broker_url: str = Field(
+        description="amqp://login@host:port/vhost; host:port,host:port for a cluster",
+        pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@",
+    )
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
 
     @property
     def login(self) -> str:
-        return URL(self.broker_url).user or ""
+        return get_login(self.broker_url)
 
     @property
     def broker_secret(self) -> str | None:

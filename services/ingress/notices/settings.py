@@ -4,8 +4,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from pydantic import Field, field_validator
-from yarl import URL
 
+from shared.runtime.hosts import get_login
 from shared.runtime.settings import Port, ServiceSettings
 
 
@@ -38,7 +38,7 @@ class Settings(ServiceSettings):
     @property
     def login(self) -> str:
         """Return the user name in `broker_url`."""
-        return URL(self.broker_url).user or ""
+        return get_login(self.broker_url)
 
 
 def _parse_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:

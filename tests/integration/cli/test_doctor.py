@@ -201,6 +201,27 @@ async def test_migrations_that_have_not_run_are_found(operator: StackOperator, s
     assert problems(ended)["migrations of dispatcher"].endswith("migrations have not run")
 
 
+ASYNCHRONOUS = "commits wait for no standby: synchronous_standby_names is empty"
+
+
+async def test_a_database_that_has_standbys_but_does_not_wait_for_them_is_found(operator: StackOperator) -> None:
+    found = problems(await look(operator, "dispatcher", "--standbys", "2"))
+    assert found == {"standbys, seen by kreisfunk_dispatcher": ASYNCHRONOUS}
+
+
+async def test_a_database_that_has_standbys_but_does_not_wait_for_them_is_not_migrated(operator: StackOperator) -> None:
+    environment = {
+        name: value.replace("anybody@", f"{login}@")
+        for name, value in operator.environment.items()
+        for login in ("kreisfunk_owner" if name == "KREISFUNK_DATABASE_URL" else "kreisfunk_admin",)
+    }
+    admin = {**environment, "KREISFUNK_SECRETS_DIR": str(operator.secrets / "admin")}
+    ended = await run_kreisfunk("migrate", "--no-broker", environment={**admin, "KREISFUNK_DATABASE_STANDBYS": "2"})
+    assert ended.status == 1
+    assert ASYNCHRONOUS in ended.errors
+    assert (await run_kreisfunk("migrate", "--no-broker", environment=admin)).status == 0
+
+
 async def test_dead_letters_and_missing_queues_are_found(operator: StackOperator, stack: Stack) -> None:
     dead = topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue
     async with await aio_pika.connect(stack.broker_url) as connection:

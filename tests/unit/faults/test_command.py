@@ -5,12 +5,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.unit.rules.planting import REPOSITORY
 
 
-def test_make_faults_starts_the_bench() -> None:
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [
+        (["SEED=7", "SHORT=1"], ["--seed", "7", "--short"]),
+        (["NODES=1", "PER_SECOND=60"], ["--seed", "1", "--nodes", "--rate", "60"]),
+    ],
+)
+def test_make_faults_starts_the_bench(variables: list[str], options: list[str]) -> None:
     printed = subprocess.run(
-        ["make", "--no-print-directory", "-n", "faults", "SEED=7", "SHORT=1", f"BIN={Path(sys.executable).parent}"],
+        ["make", "--no-print-directory", "-n", "faults", *variables, f"BIN={Path(sys.executable).parent}"],
         cwd=REPOSITORY,
         capture_output=True,
         check=True,
@@ -19,4 +28,4 @@ def test_make_faults_starts_the_bench() -> None:
     command = shlex.split(printed.stdout.splitlines()[-1])
     ended = subprocess.run([*command, "--help"], cwd=REPOSITORY, capture_output=True, check=False, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert command[1:] == ["-m", "tests.faults", "--seed", "7", "--short"]
+    assert command[1:] == ["-m", "tests.faults", *options]

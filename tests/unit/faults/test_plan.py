@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase, FaultType
+from tests.faults.node_faults import NODE_FAULT_TYPES, make_node_plan
 from tests.faults.plan import (
     DEFAULT_PACE,
     DEFAULT_PLAN_SECONDS,
@@ -106,3 +107,11 @@ def test_a_page_is_an_answer_that_says_how_long_it_is(recipe: FaultType) -> None
     assert head.startswith(b"HTTP/1.1 4")
     assert f"Content-Length: {len(body)}".encode() in head
     assert b"error" not in body
+
+
+@given(seed=seeds)
+def test_every_fault_of_a_node_comes_once_and_none_on_top_of_another(seed: int) -> None:
+    plan = make_node_plan(seed)
+    assert sorted(fault.kind for fault in plan) == sorted(recipe.kind for recipe in NODE_FAULT_TYPES)
+    assert all(fault.target in fault.recipe.targets for fault in plan)
+    assert all(before.until < after.at for before, after in pairwise(plan))

@@ -9,6 +9,7 @@ from tests.faults.rate_checks import (
     Span,
     find_fault_spans,
     find_forbidden_spans,
+    measure_pause,
     measure_rate_used,
     measure_recovery,
     measure_windows,
@@ -37,6 +38,12 @@ def test_what_never_recovers_is_said_to_be_so_and_stays_trouble() -> None:
     assert measure_recovery(fault, [], 10) is None
     assert find_fault_spans([fault], [None]) == [(20.0, float("inf"))]
     assert find_fault_spans([fault], [2.0]) == [(20.0, 31.0)]
+
+
+def test_the_longest_pause_begins_with_the_fault_and_ends_with_the_recovery() -> None:
+    fault = build_injected_fault("kill postgres", 20.0, 28.0)
+    assert measure_pause(fault, 2.0, [10.0, 19.5, 21.0, 27.5, 29.0, 30.5, 60.0]) == 6.5
+    assert measure_pause(fault, None, [10.0, 60.0]) == 9.0
 
 
 LIMIT = 10

@@ -1,5 +1,6 @@
 """Names, ports and environments of a stack's processes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from deploy.local.environments import StackEnvironment, filter_inherited
@@ -46,3 +47,9 @@ def test_settings_of_another_installation_do_not_leak_in() -> None:
 def test_urls_of_the_services_hold_no_password() -> None:
     assert AROUND.build_broker_url("ingress") == "amqp://ingress@127.0.0.1:1/"
     assert AROUND.build_database_url("kreisfunk_monitor") == "postgresql://kreisfunk_monitor@127.0.0.1:3/kreisfunk"
+
+
+def test_a_url_names_every_server_of_a_replicated_stack() -> None:
+    around = replace(AROUND, other_broker_ports=(7, 8), other_database_ports=(9,))
+    assert around.build_broker_url("ingress") == "amqp://ingress@127.0.0.1:1,127.0.0.1:7,127.0.0.1:8/"
+    assert around.build_database_url("owner") == "postgresql://owner@127.0.0.1:3,127.0.0.1:9/kreisfunk"

@@ -1,0 +1,40 @@
+"""Whether what was committed survives the loss of the primary."""
+
+import asyncpg
+
+# A standby has the commit on its disk; `remote_write` leaves it in the standby's memory.
+DURABLE = ("on", "remote_apply")
+_WEAK_ROLES = """
+select coalesce(rolname, 'every role') || ': ' || setting
+from pg_db_role_setting left join pg_roles r on r.oid = setrole, unnest(setconfig) setting
+where setdatabase in (0, (select oid from pg_database where datname = current_database()))
+    and setting like 'synchronous_commit=%' and substr(setting, 20) <> all($1::text[])
+order by 1
+"""
+_STREAMING = """
+select count(*) from pg_stat_replication where state = 'streaming' and sync_state in ('sync', 'quorum')
+"""
+
+
+class AsynchronousCommitError(Exception):
+    """A standby that became the primary could forget claims and Stops: messages would go out twice, or after a Stop."""
+
+
+async def require_synchronous_commits(connection: asyncpg.Connection) -> None:
+    """Raise AsynchronousCommitError unless every role's commits wait until a standby has them on disk."""
+    if not await connection.fetchval("show synchronous_standby_names"):
+        raise AsynchronousCommitError("commits wait for no standby: synchronous_standby_names is empty")
+    mode = await connection.fetchval("show synchronous_commit")
+    if mode not in DURABLE:
+        raise AsynchronousCommitError(f"synchronous_commit is {mode}")
+    weak = [row[0] for row in await connection.fetch(_WEAK_ROLES, DURABLE)]
+    if weak:
+        raise AsynchronousCommitError(f"commits do not wait for a standby for {', '.join(weak)}")
+
+
+async def count_synchronous_standbys(connection: asyncpg.Connection) -> int | None:
+    """Return how many standbys commits may wait for; None if this role may not see them."""
+    if not await connection.fetchval("select pg_has_role('pg_read_all_stats', 'usage')"):
+        return None
+    count: int = await connection.fetchval(_STREAMING)
+    return count

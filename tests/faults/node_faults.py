@@ -1,0 +1,88 @@
+"""Faults of nodes: of a broker that has three, of a database with two standbys, and more or fewer dispatchers."""
+
+import asyncio
+import random
+
+from deploy.local.postgres_replicas import ReplicatedDatabase
+from deploy.local.process import is_port_open
+from deploy.local.rabbitmq_cluster import SIZE, ClusteredBroker
+from deploy.local.supervisor import Supervisor
+from shared.amqp.topology import LANES
+from shared.contracts.message import Lane
+from tests.faults.fault_types import POSTGRES, RABBITMQ, FaultAction, FaultPhase, FaultType, list_replicas
+from tests.faults.plan import Fault
+
+SCALED_DISPATCHERS = 4
+# Until sending has recovered, and what the fault left behind is gone: no second fault comes on top of the first.
+REST_SECONDS = 20.0
+REPLICATED_TIMEOUT_SECONDS = 90.0
+POLL_INTERVAL_SECONDS = 0.2
+_NODES = list_replicas(RABBITMQ, SIZE)
+_LANE = LANES[Lane.BULK].name
+
+NODE_FAULT_TYPES: tuple[FaultType, ...] = (
+    FaultType("kill a broker node", FaultAction.KILL, _NODES),
+    FaultType("kill the leader of a lane", FaultAction.KILL_LEADER, (_LANE,)),
+    FaultType("cut off a broker node", FaultAction.CUT_OFF, _NODES, (8.0, 15.0)),
+    FaultType("freeze a broker node", FaultAction.FREEZE, _NODES, (15.0, 25.0)),
+    FaultType("kill the primary", FaultAction.FAIL_OVER, (POSTGRES,)),
+    FaultType("rolling restart of the brokers", FaultAction.ROLL, (RABBITMQ,)),
+    FaultType(
+        "from 4 to 1 to 4 to 1 dispatchers", FaultAction.SCALE, ("dispatcher",), (45.0, 45.0), phase=FaultPhase.STEADY
+    ),
+)
+
+
+def make_node_plan(seed: int) -> tuple[Fault, ...]:
+    """Plan each kind once, in random order; each begins REST_SECONDS after the end of the one before."""
+    chance = random.Random(seed)
+    plan, at = list[Fault](), 0.0
+    for recipe in chance.sample(NODE_FAULT_TYPES, len(NODE_FAULT_TYPES)):
+        at += REST_SECONDS
+        fault = Fault(at, recipe, chance.choice(recipe.targets), round(chance.uniform(*recipe.seconds), 3))
+        plan.append(fault)
+        at = fault.until
+    return tuple(plan)
+
+
+async def kill_leader(brokers: ClusteredBroker, supervisor: Supervisor, queue: str) -> None:
+    """Kill the node that leads a queue, and return when it is back."""
+    leader = await brokers.find_leader(queue)
+    supervisor.kill(leader.name)
+    await supervisor.wait_until_ready(leader.name)
+
+
+async def cut_off_node(brokers: ClusteredBroker, name: str, seconds: float) -> None:
+    """Cut a node off from the others, and return when it serves again."""
+    node = next(node for node in brokers.nodes if node.name == name)
+    await brokers.cut_off(node, seconds)
+    await asyncio.sleep(seconds)
+    while not await is_port_open(node.host, node.port):  # noqa: ASYNC110 (no event signals it)
+        await asyncio.sleep(POLL_INTERVAL_SECONDS)
+
+
+async def fail_over(database: ReplicatedDatabase) -> None:
+    """Kill the primary, promote a standby, and return when the killed server is a standby again."""
+    primary = await database.find_primary()
+    primary.server.kill()
+    await primary.server.wait()
+    await database.promote()
+    await database.add_standby(primary)
+
+
+async def restart_in_turn(brokers: ClusteredBroker, supervisor: Supervisor) -> None:
+    """Stop and start one node after another, each when every queue has a majority without it."""
+    for node in brokers.nodes:
+        await brokers.wait_until_replicated(node, REPLICATED_TIMEOUT_SECONDS)
+        await supervisor.stop_one(node.name)
+        await supervisor.start_one(node.name)
+
+
+async def scale_dispatchers(supervisor: Supervisor, seconds: float) -> None:
+    """Go down to one dispatcher, up to four, and down again, each for a third of `seconds`; then up again."""
+    others = list_replicas("dispatcher", SCALED_DISPATCHERS)[1:]
+    for _ in range(2):
+        await asyncio.gather(*(supervisor.stop_one(name) for name in others))
+        await asyncio.sleep(seconds / 3)
+        await asyncio.gather(*(supervisor.start_one(name) for name in others))
+        await asyncio.sleep(seconds / 3)

@@ -1,0 +1,290 @@
+"""Three brokers and three databases: what was confirmed and committed outlives the server that said so."""
+
+import asyncio
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.ports import LOOPBACK
+from deploy.local.postgres_replicas import ReplicatedDatabase, run_postgres_replicas
+from deploy.local.proxy import NetworkConditions, run_proxy
+from deploy.local.rabbitmq_cluster import ClusteredBroker, run_rabbitmq_cluster
+from shared.amqp.connection import BrokerUnavailable, connect
+from shared.amqp.consumer import open_consumer, run_worker
+from shared.amqp.publisher import Publisher, open_publisher
+from shared.amqp.received import ReceivedMessage
+from shared.amqp.topology import INBOUND, SUBSCRIPTIONS_INBOUND, declare
+from shared.database.connecting import HOST_TIMEOUT_SECONDS
+from shared.database.connecting import connect as connect_to_primary
+from shared.database.pool import DatabaseUnavailable, open_database
+from shared.database.replication import (
+    AsynchronousCommitError,
+    count_synchronous_standbys,
+    require_synchronous_commits,
+)
+from shared.outcome import Done, Outcome
+from tests.servers import wait_for
+
+HOLE = NetworkConditions(blackhole=True)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Not `tmp_path`, which only root may enter."""
+    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
+        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+async def brokers(folder: Path) -> AsyncIterator[ClusteredBroker]:
+    async with run_rabbitmq_cluster(folder / "rabbitmq", secrets.token_hex(16)) as running:
+        async with connect(running.url, password=None, name="declare") as connection:
+            await declare(await connection.channel())
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def database(folder: Path) -> AsyncIterator[ReplicatedDatabase]:
+    async with run_postgres_replicas(folder / "postgres", secrets.token_hex(16)) as running:
+        await fetch_value(running, "create role reader")
+        await fetch_value(running, "create table number (value int primary key)")
+        yield running
+
+
+async def fetch_value(database: ReplicatedDatabase, statement: str) -> Any:
+    connection = await connect_to_primary(database.url)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+async def is_published(publisher: Publisher, message_id: str) -> bool:
+    try:
+        await publisher.publish(INBOUND, "messages", b"x", message_id=message_id)
+    except BrokerUnavailable:
+        return False
+    return True
+
+
+async def test_what_was_confirmed_arrives_although_the_leader_of_its_queue_is_killed(brokers: ClusteredBroker) -> None:
+    arrived = set[str]()
+
+    async def take(received: ReceivedMessage) -> Outcome:
+        arrived.add(received.message_id)
+        return Done()
+
+    async with (
+        connect(brokers.url, password=None, name="publish") as publishing,
+        connect(brokers.url, password=None, name="consume") as consuming,
+        open_publisher(publishing) as publisher,
+        open_consumer(consuming, publishing, SUBSCRIPTIONS_INBOUND, prefetch=10) as consumer,
+    ):
+        working = asyncio.create_task(run_worker(consumer, take))
+        leader = await brokers.find_leader(SUBSCRIPTIONS_INBOUND.name)
+        confirmed = {f"{number}" for number in range(50) if await is_published(publisher, f"{number}")}
+        leader.kill()
+        await leader.wait()
+        for number in range(50, 60):
+            await wait_for(partial(is_published, publisher, f"{number}"))
+            confirmed.add(f"{number}")
+
+        async def all_arrived() -> bool:
+            return confirmed <= arrived
+
+        await wait_for(all_arrived)
+        assert len(confirmed) == 60
+        working.cancel()
+    await leader.start()
+
+
+async def test_a_node_that_sees_no_other_stops_serving_until_it_does(brokers: ClusteredBroker) -> None:
+    lonely = brokers.nodes[1]
+
+    async def serves() -> bool:
+        try:
+            async with connect(lonely.url, password=None, name="look"):
+                return True
+        except BrokerUnavailable:
+            return False
+
+    async def serves_no_more() -> bool:
+        return not await serves()
+
+    await brokers.cut_off(lonely, 6.0)
+    await wait_for(serves_no_more)
+    await wait_for(serves)
+
+
+async def test_a_node_that_says_nothing_costs_one_attempt(brokers: ClusteredBroker) -> None:
+    node = brokers.nodes[0]
+    async with run_proxy([node.port]) as proxy:
+        proxy.set_conditions(HOLE)
+        url = brokers.url.replace(f"{LOOPBACK}:{brokers.nodes[1].port},", "").replace(
+            f"{LOOPBACK}:{brokers.nodes[2].port}", f"{LOOPBACK}:{proxy.port}"
+        )
+        async with connect(url, password=None, name="look") as connection:
+            assert connection.connected.is_set()
+
+
+async def test_what_was_committed_is_there_after_a_failover_and_the_pool_goes_on(database: ReplicatedDatabase) -> None:
+    async with open_database(database.url, password=None, name="test", size=2) as pool:
+        committed = []
+        primary = await database.find_primary()
+
+        async def insert(number: int) -> bool:
+            try:
+                await pool.fetch("insert into number values ($1) on conflict do nothing", number)
+            except DatabaseUnavailable:
+                return False
+            return True
+
+        async def write() -> None:
+            """Until the primary is gone."""
+            for number in range(1_000_000):
+                if not await insert(number):
+                    return
+                committed.append(number)
+
+        async def has_begun() -> bool:
+            return len(committed) > 100
+
+        writing = asyncio.create_task(write())
+        await wait_for(has_begun)
+        primary.server.kill()
+        await primary.server.wait()
+        await writing
+        await database.promote()
+        await wait_for(partial(insert, -1))
+        kept = {row[0] for row in await pool.fetch("select value from number")}
+        assert set(committed) <= kept
+        await database.add_standby(primary)
+        assert (await database.find_primary()) is not primary
+
+        async def has_two_standbys() -> bool:
+            return await count_standbys(database) == 2
+
+        await wait_for(has_two_standbys)
+
+
+async def count_standbys(database: ReplicatedDatabase) -> int | None:
+    connection = await connect_to_primary(database.url)
+    try:
+        return await count_synchronous_standbys(connection)
+    finally:
+        await connection.close()
+
+
+_WAITING = """
+select count(*) from pg_sleep(0.1), pg_stat_activity where wait_event = 'SyncRep' and application_name = 'given up'
+"""
+
+
+async def test_a_commit_that_waits_for_a_standby_is_not_shown_to_others_because_its_caller_gave_up(
+    database: ReplicatedDatabase,
+) -> None:
+    primary = await database.find_primary()
+    standbys = [member.server for member in database.members if member is not primary]
+    for standby in standbys:
+        await standby.stop()
+    async with open_database(database.url, password=None, name="given up", size=1) as pool:
+        with pytest.raises(DatabaseUnavailable):
+            async with pool.connection() as connection:
+                await connection.execute("insert into number values (-2)", timeout=1)
+    # Longer than the server takes to notice that the client is gone.
+    for _ in range(20):
+        assert await fetch_value(database, "select count(*) from number where value = -2") == 0
+        assert await fetch_value(database, _WAITING) == 1
+    for standby in standbys:
+        await standby.start()
+
+    async def is_there() -> bool:
+        return bool(await fetch_value(database, "select count(*) from number where value = -2"))
+
+    await wait_for(is_there)
+
+
+async def test_a_server_that_says_nothing_is_passed_over(database: ReplicatedDatabase) -> None:
+    primary = (await database.find_primary()).server
+    async with run_proxy([primary.port]) as proxy:
+        proxy.set_conditions(HOLE)
+        url = primary.build_url("kreisfunk").replace(f"@{primary.hosts}", f"@{LOOPBACK}:{proxy.port},{primary.hosts}")
+        async with (
+            asyncio.timeout(2 * HOST_TIMEOUT_SECONDS),
+            open_database(url, password=None, name="x", size=1) as pool,
+        ):
+            assert await pool.is_reachable()
+
+
+async def test_without_a_primary_the_database_is_unavailable(database: ReplicatedDatabase) -> None:
+    primary = await database.find_primary()
+    hosts = ",".join(member.server.hosts for member in database.members if member is not primary)
+    url = database.url.replace(database.hosts, hosts)
+    async with open_database(url, password=None, name="x", size=1) as pool:
+        with pytest.raises(DatabaseUnavailable, match="ConnectionError"):
+            await pool.is_reachable()
+
+
+@pytest.mark.parametrize(
+    ("weaken", "mend", "what"),
+    [
+        (
+            "alter system set synchronous_standby_names = ''",
+            "alter system reset synchronous_standby_names",
+            "synchronous_standby_names is empty",
+        ),
+        (
+            "alter role kreisfunk_owner set synchronous_commit = off",
+            "alter role kreisfunk_owner reset synchronous_commit",
+            "synchronous_commit is off",
+        ),
+        (
+            "alter role reader set synchronous_commit = local",
+            "alter role reader reset synchronous_commit",
+            "reader: synchronous_commit=local",
+        ),
+        (
+            "alter database kreisfunk set synchronous_commit = remote_write",
+            "alter database kreisfunk reset synchronous_commit",
+            "synchronous_commit is remote_write",
+        ),
+    ],
+)
+async def test_commits_that_wait_for_no_standby_are_found(
+    database: ReplicatedDatabase, weaken: str, mend: str, what: str
+) -> None:
+    kept = await fetch_value(database, "show synchronous_standby_names")
+    mend = mend.replace("reset synchronous_standby_names", f"set synchronous_standby_names = '{kept}'")
+
+    async def find() -> str:
+        connection = await connect_to_primary(database.url)
+        try:
+            await require_synchronous_commits(connection)
+        except AsynchronousCommitError as error:
+            return str(error)
+        finally:
+            await connection.close()
+        return ""
+
+    async def is_found() -> bool:
+        return what in await find()
+
+    async def is_well() -> bool:
+        return await find() == ""
+
+    assert await is_well()
+    try:
+        for statement in (weaken, "select pg_reload_conf()"):
+            await fetch_value(database, statement)
+        await wait_for(is_found, 10)
+    finally:
+        for statement in (mend, "select pg_reload_conf()"):
+            await fetch_value(database, statement)
+    await wait_for(is_well, 10)

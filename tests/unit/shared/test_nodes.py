@@ -1,0 +1,69 @@
+"""Which node of a broker is asked, and when the next one is."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from aiormq.exceptions import AMQPConnectionError
+from yarl import URL
+
+from deploy.local.ports import LOOPBACK
+from shared.amqp.nodes import NodeRotation, parse_nodes
+
+PASSWORD = "ein Passwort: mit %-Zeichen/"
+
+
+@asynccontextmanager
+async def run_node() -> AsyncIterator[int]:
+    """A server that accepts connections and says nothing."""
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(5):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(hold, LOOPBACK, 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def find_closed_port() -> int:
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def open_port(rotation: NodeRotation, url: URL) -> int:
+    """Returns the port of the node that answered."""
+    _, writer = await rotation.create(url, ssl_context_provider=None)
+    try:
+        port: int = writer.get_extra_info("peername")[1]
+        return port
+    finally:
+        writer.transport.abort()
+
+
+def build_urls(*ports: int) -> list[URL]:
+    return [URL(f"amqp://login@{LOOPBACK}:{port}/vhost") for port in ports]
+
+
+async def test_nodes_that_refuse_are_passed_over_and_each_attempt_begins_with_another_one() -> None:
+    async with AsyncExitStack() as ends:
+        first, second = [await ends.enter_async_context(run_node()) for _ in range(2)]
+        closed = find_closed_port()
+        nodes = build_urls(first, closed, second)
+        rotation = NodeRotation(nodes)
+        assert [await open_port(rotation, nodes[0]) for _ in range(4)] == [first, second, first, second]
+
+
+async def test_when_no_node_answers_the_attempt_fails() -> None:
+    nodes = build_urls(find_closed_port(), find_closed_port())
+    with pytest.raises(AMQPConnectionError):
+        await open_port(NodeRotation(nodes), nodes[0])
+
+
+def test_every_node_is_asked_with_the_same_login() -> None:
+    nodes = parse_nodes(f"amqp://login@{LOOPBACK}:1,{LOOPBACK}:2/v", PASSWORD)
+    assert {(node.user, node.password, node.path) for node in nodes} == {("login", PASSWORD, "/v")}
+    assert {node.port for node in nodes} == {1, 2}
