@@ -97,8 +97,6 @@ helm-test: venv  ## the Helm chart, rendered and checked without a cluster (tool
 	@$(HELM)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/contract/kubernetes/tools.lock
 	@KREISFUNK_TEST_HELM=$(abspath $(HELM)) $(BIN)/pytest tests/contract/kubernetes
 
-faults: venv  ## the fault bench (SEED=1 MINUTES=5, or SHORT=1 for a short one)
-	@$(BIN)/python -m tests.faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
 faults: venv  ## the fault bench (SEED=1 MINUTES=5, SHORT=1 for a short one, or NODES=1 PER_SECOND=60)
 	@$(BIN)/python -m tests.faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(NODES),--nodes) $(if $(PER_SECOND),--rate $(PER_SECOND)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
 
