@@ -216,8 +216,10 @@ def test_the_database_confirms_what_a_replica_has(installations: Mapping[str, In
 def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, Installation]) -> None:
     """But for its first login, which the operator makes."""
     rabbitmq = installations["cluster"].find("RabbitmqCluster", "broker")["spec"]["rabbitmq"]
-    ours = (REPOSITORY / "deploy" / "rabbitmq" / "kreisfunk.conf").read_text().splitlines()
-    assert rabbitmq["additionalConfig"].splitlines() == [line for line in ours if not line.startswith("definitions.")]
+    first, _, others = (REPOSITORY / "deploy" / "rabbitmq" / "kreisfunk.conf").read_text().partition("\n\n")
+    assert rabbitmq["additionalConfig"] == others
+    assert re.findall(r"^\w+(?=\.)", first, re.MULTILINE) == ["definitions", "definitions"]
+    assert "auth_backends.1.authz = kreisfunk_bounds" in others
     plugins = set((REPOSITORY / "deploy" / "rabbitmq" / "enabled_plugins").read_text().strip("[].\n").split(","))
     assert plugins - set(rabbitmq["additionalPlugins"]) == {"rabbitmq_management", "rabbitmq_prometheus"}
 
