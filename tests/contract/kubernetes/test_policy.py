@@ -151,6 +151,21 @@ def test_everybody_reaches_what_their_urls_name_and_nothing_else(
         assert can_reach(installed, here, label("notices"), 8081) == ("KREISFUNK_NOTICES_API_URL" in named), component
 
 
+def test_the_newsroom_reaches_its_identity_provider(installations: Mapping[str, Installation]) -> None:
+    egress = installations["cluster"].find("NetworkPolicy", "newsroom")["spec"]["egress"]
+    assert {"to": [{"ipBlock": {"cidr": "192.0.2.8/32"}}], "ports": [{"port": 8443}]} in egress
+
+
+@pytest.mark.parametrize(("example", "standbys"), [("small", "0"), ("cluster", "2"), ("external", "2")])
+def test_who_checks_the_database_is_told_of_its_standbys(
+    installations: Mapping[str, Installation], example: str, standbys: str
+) -> None:
+    for component, pod in installations[example].list_pods():
+        if component in {"migrate", "dispatcher"}:
+            given = {each["name"]: each.get("value") for each in find_container(pod)["env"]}
+            assert given["KREISFUNK_DATABASE_STANDBYS"] == standbys, component
+
+
 def test_external_servers_are_reached_at_their_ports_and_only_by_who_has_their_urls(
     installations: Mapping[str, Installation],
 ) -> None:

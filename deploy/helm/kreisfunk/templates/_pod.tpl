@@ -66,6 +66,8 @@ spec:
         {{- end }}
         {{- with $component.database }}
         - { name: KREISFUNK_DATABASE_URL, value: {{ include "kreisfunk.database.url" (dict "root" $.root "role" .) | quote }} }
+        - name: KREISFUNK_DATABASE_STANDBYS
+          value: {{ eq $values.database.mode "cluster" | ternary (sub $values.database.cluster.instances 1) $values.database.external.replicas | quote }}
         {{- end }}
         {{- range $name, $value := $component.environment }}
         - { name: {{ $name }}, value: {{ $value | quote }} }
