@@ -151,6 +151,52 @@ def test_everybody_reaches_what_their_urls_name_and_nothing_else(
         assert can_reach(installed, here, label("notices"), 8081) == ("KREISFUNK_NOTICES_API_URL" in named), component
 
 
+def test_the_newsroom_reaches_its_identity_provider(installations: Mapping[str, Installation]) -> None:
+    egress = installations["cluster"].find("NetworkPolicy", "newsroom")["spec"]["egress"]
+    assert {"to": [{"ipBlock": {"cidr": "192.0.2.8/32"}}], "ports": [{"port": 8443}]} in egress
+
+
+@pytest.mark.parametrize(("example", "standbys"), [("small", "0"), ("cluster", "2"), ("external", "2")])
+def test_who_checks_the_database_is_told_of_its_standbys(
+    installations: Mapping[str, Installation], example: str, standbys: str
+) -> None:
+    for component, pod in installations[example].list_pods():
+        if component in {"migrate", "dispatcher"}:
+            given = {each["name"]: each.get("value") for each in find_container(pod)["env"]}
+            assert given["KREISFUNK_DATABASE_STANDBYS"] == standbys, component
+
+
+def test_external_servers_are_reached_at_their_ports_and_only_by_who_has_their_urls(
+    installations: Mapping[str, Installation],
+) -> None:
+    installed = installations["external"]
+    for component, pod in installed.list_pods():
+        named = {variable["name"] for variable in find_container(pod)["env"]}
+        policies = list_policies(installed, pod["metadata"]["labels"])
+        reached = {
+            (peer["ipBlock"]["cidr"], port["port"])
+            for policy in policies
+            for rule in policy.get("egress", ())
+            for peer in rule["to"]
+            if peer.get("ipBlock", {}).get("cidr", "").startswith("192.0.2.")
+            for port in rule["ports"]
+        }
+        expected = {
+            "KREISFUNK_DATABASE_URL": ("192.0.2.16/28", 5432),
+            "KREISFUNK_BROKER_URL": ("192.0.2.32/28", 5671),
+            "KREISFUNK_BROKER_API_URL": ("192.0.2.32/28", 15671),
+        }
+        assert reached == {expected[name] for name in named & set(expected)}, component
+
+
+def test_a_ca_of_ones_own_is_where_it_is_looked_for(installations: Mapping[str, Installation]) -> None:
+    for component, pod in installations["external"].list_pods():
+        container = find_container(pod)
+        assert {"name": "SSL_CERT_FILE", "value": "/trust/ca.pem"} in container["env"], component
+        assert {"name": "trust", "mountPath": "/trust", "readOnly": True} in container["volumeMounts"], component
+        assert {"name": "trust", "configMap": {"name": "ca-of-the-county"}} in pod["spec"]["volumes"], component
+
+
 def test_services_lead_to_the_ports_of_pods(installed: Installation) -> None:
     for service in installed.list_kind("Service"):
         (port,) = service["spec"]["ports"]
@@ -185,8 +231,10 @@ def test_the_database_confirms_what_a_replica_has(installations: Mapping[str, In
 def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, Installation]) -> None:
     """But for its first login, which the operator makes."""
     rabbitmq = installations["cluster"].find("RabbitmqCluster", "broker")["spec"]["rabbitmq"]
-    ours = (REPOSITORY / "deploy" / "rabbitmq" / "kreisfunk.conf").read_text().splitlines()
-    assert rabbitmq["additionalConfig"].splitlines() == [line for line in ours if not line.startswith("definitions.")]
+    first, _, others = (REPOSITORY / "deploy" / "rabbitmq" / "kreisfunk.conf").read_text().partition("\n\n")
+    assert rabbitmq["additionalConfig"] == others
+    assert re.findall(r"^\w+(?=\.)", first, re.MULTILINE) == ["definitions", "definitions"]
+    assert "auth_backends.1.authz = kreisfunk_bounds" in others
     plugins = set((REPOSITORY / "deploy" / "rabbitmq" / "enabled_plugins").read_text().strip("[].\n").split(","))
     assert plugins - set(rabbitmq["additionalPlugins"]) == {"rabbitmq_management", "rabbitmq_prometheus"}
 

@@ -49,6 +49,7 @@ REFUSED: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
         {"broker": {"external": {"networks": []}}},
         "broker.external.networks is needed",
     ),
+    "no way to the identity provider": ("cluster", {"network": {"identity": []}}, "network.identity is needed"),
     "no host": ("external", {"database": {"external": {"host": ""}}}, "database.external.host is needed"),
     "no Prometheus": (
         "cluster",

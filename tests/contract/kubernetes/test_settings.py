@@ -25,7 +25,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "feeds": ("feeds, `kreisfunk feeds`",),
     "migrate": ("`kreisfunk migrate`",),
     "admin": ("`kreisfunk migrate`", "`kreisfunk systems`"),
-    "operate": ("`kreisfunk sending`, `broadcasts`, `deliveries`, `templates`, `dead-letters`, `notices`",),
+    "operate": (next(name for name in WHO if name.startswith("`kreisfunk sending`")),),
     "quarantine": ("`kreisfunk quarantine`",),
     "keys": ("`kreisfunk keys`",),
 }

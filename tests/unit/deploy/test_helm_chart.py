@@ -17,8 +17,8 @@ CHART = ROOT / "deploy" / "helm" / "kreisfunk"
 VALUES = msgspec.yaml.decode((CHART / "values.yaml").read_bytes())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 SCALING = (CHART / "templates" / "scaling.yaml").read_text()
-# From the texts in `config`, or of a program that is not in the cluster.
-NOT_SET = re.compile(f"{PREFIX}(SOURCE|[A-Z_]+_FILE)")
+# From other values, or of a program that is not in the cluster.
+NOT_SET = re.compile(f"{PREFIX}(SOURCE|DATABASE_STANDBYS|[A-Z_]+_FILE)")
 
 
 def test_every_setting_that_is_no_secret_can_be_set() -> None:

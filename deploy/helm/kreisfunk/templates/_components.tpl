@@ -6,7 +6,7 @@ Everything of ours that runs, by its name:
   broker       login at the broker; database: role of the database; administrates: RabbitMQ's management interface
   ports        a Service of that name for each
   callers      components that may call its ports, besides the routers
-  outside      ports to which it opens connections outside of the cluster
+  outside      ports to which it opens connections outside of the cluster; identity: those of the identity provider
   environment  settings that the chart lays down
 */ -}}
 {{- define "kreisfunk.components" -}}
@@ -48,6 +48,9 @@ newsroom:
     KREISFUNK_NEWSROOM_HOST: 0.0.0.0
     KREISFUNK_NEWSROOM_ASSETS: /app/newsroom-assets
     KREISFUNK_ARCHIVE_HOST: 0.0.0.0
+{{- with .Values.settings.KREISFUNK_OIDC_ISSUER }}
+  identity: {{ regexFind "[0-9]+$" (urlParse .).host | default 443 }}
+{{- end }}
 {{- if .Values.services.feeds.enabled }}
 feeds:
   command: [python, -m, services.feeds]
@@ -138,6 +141,9 @@ postgresql://{{ .role }}@{{ required "database.external.host is needed" $externa
 {{- end }}
 {{- if and (eq $database.mode "external") (not $database.external.networks) }}
 {{- fail "database.external.networks is needed: without it no policy lets anybody reach the database." }}
+{{- end }}
+{{- if and .Values.settings.KREISFUNK_OIDC_ISSUER (not .Values.network.identity) }}
+{{- fail "network.identity is needed: without it no policy lets the newsroom reach its identity provider." }}
 {{- end }}
 {{- if and (eq .Values.broker.mode "external") (not .Values.broker.external.networks) }}
 {{- fail "broker.external.networks is needed: without it no policy lets anybody reach the broker." }}

@@ -48,6 +48,9 @@ spec:
         {{- if $serves }}
         - { name: KREISFUNK_INTERNAL_HOST, value: 0.0.0.0 }
         {{- end }}
+        {{- if $values.trustedCa }}
+        - { name: SSL_CERT_FILE, value: /trust/ca.pem } # the image's own stay trusted
+        {{- end }}
         {{- if $component.broker }}
         {{- if and (eq $own "admin") (eq $values.broker.mode "cluster") }}
         - name: BROKER_LOGIN
@@ -63,6 +66,8 @@ spec:
         {{- end }}
         {{- with $component.database }}
         - { name: KREISFUNK_DATABASE_URL, value: {{ include "kreisfunk.database.url" (dict "root" $.root "role" .) | quote }} }
+        - name: KREISFUNK_DATABASE_STANDBYS
+          value: {{ eq $values.database.mode "cluster" | ternary (sub $values.database.cluster.instances 1) $values.database.external.replicas | quote }}
         {{- end }}
         {{- range $name, $value := $component.environment }}
         - { name: {{ $name }}, value: {{ $value | quote }} }
@@ -101,6 +106,9 @@ spec:
       volumeMounts:
         - { name: tmp, mountPath: /tmp }
         - { name: config, mountPath: /config, readOnly: true }
+        {{- if $values.trustedCa }}
+        - { name: trust, mountPath: /trust, readOnly: true }
+        {{- end }}
         {{- range $component.secrets }}
         - { name: secrets-{{ . }}, mountPath: /secrets/{{ . }}, readOnly: true }
         {{- end }}
@@ -110,6 +118,9 @@ spec:
   volumes:
     - { name: tmp, emptyDir: { medium: Memory, sizeLimit: 16Mi } }
     - { name: config, configMap: { name: {{ .root.Release.Name }}-config } }
+    {{- with $values.trustedCa }}
+    - { name: trust, configMap: { name: {{ . }} } }
+    {{- end }}
     {{- range $component.secrets }}
     - name: secrets-{{ . }}
       projected:
