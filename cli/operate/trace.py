@@ -162,7 +162,8 @@ def _list_moments(row: asyncpg.Record) -> Iterator[tuple[datetime | None, str]]:
     yield row["answer_by"], "without Meta's answer until then it is unknown"
     yield row["unknown_at"], "no answer from Meta: unknown"
     yield row["due_at"], "may be taken from then on"
-    yield row["expires_at"], "not sent from then on"
+    if row["state"] in UNFINISHED:
+        yield row["expires_at"], "not sent from then on"
     yield row["now"], f"now: {STATES[row['state']]}"
 
 
@@ -174,7 +175,7 @@ def format_trace(found: DeliveryTrace) -> str:
         ("message", of_notice if found.broadcast else "reply to a citizen, or of a broadcast that is gone"),
         ("sent as", f"lane {found.lane}" + (f", template {found.template}" if found.template else "")),
         ("state", f"{found.state}: {found.meaning}"),
-        ("attempts", f"{found.attempt}, taken {found.claims} times, again after unknown {found.resends} times"),
+        ("attempts", f"{found.attempt}; taken to be sent: {found.claims}, again after unknown: {found.resends}"),
     ]
     if found.error_code is not None:
         pairs.append(("error", f"code {found.error_code}: {found.error}"))

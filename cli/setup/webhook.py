@@ -108,9 +108,9 @@ async def subscribe_app(run: SetupRun) -> Sequence[StepResult]:
         return [report_ok(name, f"{registered} gets {len(fields)} fields")]
     if run.callback_url is None:
         return [report_open(name, "not registered", "Give --callback-url https://HOST/webhook.")]
-    is_text = f"Meta has {registered or 'no address'}; fields missing: {', '.join(missing) or 'none'}"
-    if not run.prompt.may(f"{is_text}. Register {run.callback_url} at Meta?"):
-        return [report_open(name, is_text, "Run this without --check, or with --yes.")]
+    known = f"Meta has {registered}; fields missing: {', '.join(missing) or 'none'}" if registered else "not registered"
+    if not run.prompt.may(f"{known}. Register {run.callback_url} at Meta?"):
+        return [report_open(name, known, "Run this without --check, or with --yes.")]
     body = {
         "object": OBJECT,
         "callback_url": run.callback_url,

@@ -27,6 +27,7 @@ async def test_the_life_of_a_delivery_is_told_without_anything_about_its_recipie
     failed = await run(environment, "trace", claims[3].delivery)
     for words in ("state     failed:", "code 131026: undeliverable", "taken by a dispatcher to be sent, attempt 1"):
         assert words in failed.output
+    assert "not sent from then on" not in failed.output
     waiting = (await run(environment, "trace", claims[6].delivery, "--json")).json
     assert (waiting["state"], waiting["broadcast"], waiting["notice"]) == ("waiting", str(message.broadcast), "n1")
     assert waiting["waits_for"] == "another try: too many messages to this person"
