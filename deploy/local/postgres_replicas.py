@@ -61,7 +61,7 @@ class ReplicatedDatabase:
                 return member
         raise LocalError("No PostgreSQL server accepts writes.")
 
-    async def promote(self) -> ReplicatedServer:
+    async def switch_primary(self) -> ReplicatedServer:
         """Promote the standby that has received most; return it once it accepts writes.
 
         The primary has to have ended. Of two standbys at least one has all that was ever reported as committed: both

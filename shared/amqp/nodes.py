@@ -41,10 +41,10 @@ class NodeRotation(TransportFactory):
             self._nodes.rotate(-1)
             with suppress(AMQPConnectionError, TimeoutError):
                 async with asyncio.timeout(NODE_TIMEOUT_SECONDS):
-                    return await self._opener.create(_redirect(url, node), **kwargs)
+                    return await self._opener.create(_build_target(url, node), **kwargs)
         self._nodes.rotate(-1)
-        return await self._opener.create(_redirect(url, last), **kwargs)
+        return await self._opener.create(_build_target(url, last), **kwargs)
 
 
-def _redirect(url: URL, node: URL) -> URL:
+def _build_target(url: URL, node: URL) -> URL:
     return url.with_host(node.host or "").with_port(node.port or DEFAULT_PORTS[node.scheme])

@@ -28,7 +28,7 @@ from tests.faults.leaks.scanner import Leak
 from tests.faults.leaks.search import collect_pii_values, read_index_key, search
 from tests.faults.ledger_history import record_history, write_history
 from tests.faults.ledger_snapshot import LedgerProbes
-from tests.faults.node_faults import REST_SECONDS, SCALED_DISPATCHERS
+from tests.faults.node_faults import MAX_NODE_FAULT_SECONDS, REST_SECONDS, SCALED_DISPATCHERS
 from tests.faults.notice_traffic import NoticeGenerator
 from tests.faults.operator_actions import FaultOperator
 from tests.faults.plan import Fault
@@ -77,6 +77,11 @@ class FaultRun:
     @property
     def stall_timeout_seconds(self) -> float:
         return STALL_TIMEOUT_SECONDS + self.grace_seconds
+
+    @property
+    def repair_timeout_seconds(self) -> float:
+        """Longest time between two faults that end."""
+        return self.stall_timeout_seconds + (MAX_NODE_FAULT_SECONDS if self.nodes else 0.0)
 
     @property
     def uses_up_tier(self) -> bool:
@@ -163,7 +168,7 @@ class _RunExecutor:
         async def missing() -> int:
             return max(0, enough - await self._traffic.count_accepted())
 
-        await wait_for("faults repaired", len(self._run.plan), repaired, patience=self._run.stall_timeout_seconds)
+        await wait_for("faults repaired", len(self._run.plan), repaired, patience=self._run.repair_timeout_seconds)
         await following
         await self._wait_until_none_left("messages accepted", missing)
         traffic.cancel()

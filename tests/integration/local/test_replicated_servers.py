@@ -161,7 +161,7 @@ async def test_what_was_committed_is_there_after_a_failover_and_the_pool_goes_on
         primary.server.kill()
         await primary.server.wait()
         await writing
-        await database.promote()
+        await database.switch_primary()
         await wait_for(partial(insert, -1))
         kept = {row[0] for row in await pool.fetch("select value from number")}
         assert set(committed) <= kept

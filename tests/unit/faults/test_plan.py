@@ -77,7 +77,7 @@ def test_a_sender_that_was_stopped_has_time_to_come_back(seed: int, pace: PlanPa
     concerned = [fault for fault in plan if fault.recipe.phase is not FaultPhase.BESIDE]
     for fault, following in pairwise(concerned):
         if fault.recipe.phase is FaultPhase.STOPPED and following.recipe.phase is not FaultPhase.STOPPED:
-            assert following.at >= fault.at + 38
+            assert round(following.at - fault.at, 3) >= 38  # moments are rounded to milliseconds
 
 
 @given(seed=seeds, seconds=seconds, pace=paces)
