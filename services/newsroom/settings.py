@@ -30,7 +30,7 @@ class Settings(DatabaseSettings):
         description="folder of the design system KERN; without it the newsroom has a plain style of its own",
     )
     newsroom_keys: SecretStr = Field(
-        description="VERSION:BASE64 of 32 bytes, comma separated; for the secrets of one-time codes only"
+        description="VERSION:BASE64 of 32 bytes, comma separated; seals secrets of one-time codes and logins under way"
     )
     newsroom_idle_minutes: int = Field(60, ge=5, le=720, description="a session ends after so long without a request")
     newsroom_session_hours: int = Field(12, ge=1, le=24, description="a session ends after so long at the latest")

@@ -16,7 +16,8 @@ PURPOSES = {
     "kreisfunk_feedback_key": "führt von einer Person zu ihren Rückmeldungen, und nur mit ihr",
     "kreisfunk_dead_letter_keys": "verschlüsselt und öffnet Nachrichten, die nicht verarbeitet werden konnten",
     "kreisfunk_newsroom_keys": (
-        "Redaktion: verschlüsselt und öffnet Geheimnisse der Einmalcodes und Hälften erster Kennwörter"
+        "Redaktion: verschlüsselt und öffnet Geheimnisse der Einmalcodes, Hälften erster Kennwörter und begonnene"
+        " Anmeldungen"
     ),
     "kreisfunk_app_secrets": "prüft, ob eine Nachricht von Meta kommt",
     "kreisfunk_verify_token": "Kennwort für die Einrichtung bei Meta",
