@@ -124,7 +124,7 @@ async def test_somebody_who_is_not_meta_sends_webhooks(town: WatchedTown) -> Non
         for _ in range(40):
             headers = {HEADER: sign(b"another secret", NO_WEBHOOK)}
             async with stranger.post(f"{town.stack.ingress_url}/webhook", data=NO_WEBHOOK, headers=headers) as answer:
-                assert answer.status == 403
+                assert answer.status == 401
     await town.wait_until("SignaturesRefused", true=True, within="1m")
     await town.wait_until("SignaturesRefused", true=False, within=SHORT)
 
