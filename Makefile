@@ -8,7 +8,7 @@ HELM := .local/helm
 ASSETS := .local/newsroom-assets
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test check lint types imports format lock smoke update-test browser-test asyncapi-test publication-test helm-test sbom audit release faults clean edge-test
+.PHONY: help venv demo up test check lint types imports format lock smoke update-test browser-test asyncapi-test dashboards-test publication-test helm-test sbom audit release faults clean edge-test
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -76,6 +76,11 @@ asyncapi-test: venv  ## the AsyncAPI document by AsyncAPI's own schema (needs np
 	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }
 	@npm ci --prefix tests/contract/official --ignore-scripts --no-audit --no-fund --silent
 	@KREISFUNK_TEST_ASYNCAPI=1 $(BIN)/pytest tests/contract/official
+
+dashboards-test: venv  ## Grafana's dashboards by Grafana's own types (needs npm)
+	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }
+	@npm ci --prefix tests/contract/grafana --ignore-scripts --no-audit --no-fund --silent
+	@KREISFUNK_TEST_GRAFANA=1 $(BIN)/pytest tests/contract/grafana
 
 sbom: venv  ## the bill of materials (CycloneDX), into dist/
 	@$(BIN)/python -m deploy.release.sbom --time "$$(git log -1 --format=%cI)"

@@ -13,7 +13,7 @@ from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.databases import FreshDatabase, create_database, create_template
 from tests.servers import Servers, create_vhost, run_servers
 
-SHARING = ("tests/e2e/dialogue/", "tests/e2e/steering/")
+SHARING = ("tests/e2e/dialogue/", "tests/e2e/monitoring/", "tests/e2e/steering/")
 
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 

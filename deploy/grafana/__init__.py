@@ -1,1 +1,1 @@
-"""Grafana's dashboard as code; `python -m deploy.grafana.dashboard` writes the JSON that Grafana reads."""
+"""Grafana's dashboards as code; `python -m deploy.grafana` writes the JSON that Grafana reads."""

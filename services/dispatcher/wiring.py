@@ -210,7 +210,11 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
         every(60.0, build_retention(outside.database, settings.retention_days, meter).run),
         every(600.0, ledger.ensure_partitions),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),
-        every(0.25, lambda: maintenance.publish_progress(ledger, outside.publish, grace + margin), "progress"),
+        every(
+            0.25,
+            lambda: maintenance.publish_progress(ledger, outside.publish, outside.metrics, grace + margin),
+            "progress",
+        ),
         every(1.0, lambda: maintenance.publish_refusals(ledger, outside.publish_mandatory), "refusals"),
         every(2.0, lambda: maintenance.finish_erasures(people, outside.graph.forget_contact), "erasures"),
         every(0.25, lambda: maintenance.extend_follow_ups(ledger), "follow_ups"),

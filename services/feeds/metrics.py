@@ -11,23 +11,22 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._polls = Counter(
             "kreisfunk_feeds_polls",
-            "looks at a feed or at alerts, by what came of it",
+            "Polls of a feed or of alerts; every result but new and unchanged is a failure",
             ["name", "result"],
             registry=registry,
         )
         self._entries = Counter(
             "kreisfunk_feeds_entries",
-            "entries and alerts, by what became of them",
+            "Entries and alerts, by what became of them",
             ["name", "outcome"],
             registry=registry,
         )
         self._last = Gauge(
-            "kreisfunk_feeds_last_success", "when it was last read, in seconds since 1970", ["name"], registry=registry
+            "kreisfunk_feeds_last_success_timestamp_seconds", "When it was last read", ["name"], registry=registry
         )
-
         self._rejected = Counter(
             "kreisfunk_feeds_rejected",
-            "published notices that Kreisfunk rejected; they are kept with the reasons",
+            "Published notices that Kreisfunk rejected; `kreisfunk feeds drafts list` has the reasons",
             ["name"],
             registry=registry,
         )

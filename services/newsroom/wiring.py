@@ -70,6 +70,7 @@ BROADCAST_WATCH_SECONDS = 1.0
 BROKER_RETRY_SECONDS = 1.0
 MAX_UNSETTLED = 20
 RETENTION_INTERVAL_SECONDS = 3_600.0
+METRICS_INTERVAL_SECONDS = 5.0
 
 _log = structlog.get_logger()
 
@@ -193,11 +194,20 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
 
 def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextManager[None]:
     writing, rules = newsroom.writing, build_retention_rules(newsroom.configuration.feedback_days)
-    retention = Retention(database=newsroom.database, rules=rules, on_deleted=newsroom.metrics.count_deleted)
+    metrics = newsroom.metrics
+    for kind in rules:
+        metrics.count_deleted(kind, 0)
+    retention = Retention(
+        database=newsroom.database,
+        rules=rules,
+        on_deleted=metrics.count_deleted,
+        on_finished=metrics.record_retention,
+    )
     return run_in_background(
         repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
         repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),
         repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+        repeat(partial(metrics.refresh, newsroom.database), METRICS_INTERVAL_SECONDS),
         writing.outbox.run(),
         _consume_events(newsroom.settings, writing.events, stop),
     )

@@ -161,6 +161,7 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
     async with AsyncExitStack() as stack:
         registry = CollectorRegistry()
         metrics = Metrics(registry)
+        metrics.show_prices(county.prices)
         database = await stack.enter_async_context(
             open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
         )

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 Check = Callable[[], Awaitable[bool]]
@@ -26,7 +26,7 @@ class Readiness:
 
     def register_in(self, registry: CollectorRegistry) -> None:
         """Export each check as a metric, as of its last run."""
-        self._gauge = Gauge("kreisfunk_ready", "1 if a check of readiness passes", ["check"], registry=registry)
+        self._gauge = Gauge("kreisfunk_ready", "1 while a check of readiness passes", ["check"], registry=registry)
 
     async def list_failures(self) -> list[str]:
         """Run the checks and return the names of those that failed; empty means ready."""
@@ -53,6 +53,7 @@ async def open_internal_port(
 ) -> AsyncIterator[None]:
     """Serve the probes and metrics. Open this port first, so that metrics stay available during the drain."""
     readiness.register_in(registry)
+    ProcessCollector(registry=registry)
     app = web.Application()
     app.router.add_get("/livez", _answer_livez)
     app.router.add_get("/readyz", _build_readyz_handler(readiness))

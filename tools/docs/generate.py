@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tools.docs.messages import render_messages_page
+from tools.docs.metrics import render_metrics_page
 from tools.docs.privacy_access import render_keys_table, render_logins_table
 from tools.docs.privacy_texts import render_texts_annex
 from tools.docs.settings import render_settings_tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 MESSAGES = DOCS / "messages.md"
+METRICS = DOCS / "metrics.md"
 OPERATORS = DOCS / "guides" / "operators.md"
 PRIVACY = DOCS / "datenschutz.md"
 # Renderers of the text between `<!-- NAME: generated -->` and `<!-- NAME: end -->`.
@@ -37,5 +39,6 @@ def _replace_part(written: str, name: str, part: str) -> str:
 
 if __name__ == "__main__":
     MESSAGES.write_text(render_messages_page())
+    METRICS.write_text(render_metrics_page())
     for path in PARTS:
         path.write_text(render_page(path))

@@ -140,6 +140,7 @@ update dispatcher.broadcast set finished_at = clock_timestamp()
 where id = $1 and finished_at is null and not exists (
     select from dispatcher.broadcast_count n where n.broadcast = $1 and n.state in ('waiting', 'claimed')
     having sum(n.deliveries) <> 0)
+returning extract(epoch from finished_at - published_at)::float8
 """
 
 # Counts recipients without a final state, and recipients of ended broadcasts without a row (unless a cancellation may
@@ -236,9 +237,13 @@ class PostgresLedger(LedgerResults):
         rows = await self.database.fetch(_BROADCAST_PROGRESS, broadcast)
         return _read_progress(rows) if rows else None
 
-    async def finish(self, broadcast: UUID) -> None:
-        """Mark a broadcast as finished, unless a delivery is still waiting or claimed."""
-        await self.database.fetchval(_FINISH, broadcast)
+    async def finish(self, broadcast: UUID) -> float | None:
+        """Mark a broadcast as finished, and return the seconds since its publication.
+
+        Return None if a delivery is still waiting or claimed, or if another replica was first.
+        """
+        seconds: float | None = await self.database.fetchval(_FINISH, broadcast)
+        return seconds
 
     async def read_backlog(self) -> Backlog:
         """Return the waiting deliveries, and the recipients without a row."""

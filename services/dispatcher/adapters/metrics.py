@@ -6,6 +6,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
 
 from services.dispatcher.domain.account import AccountUpdate
+from services.dispatcher.domain.billing import BILLED_CATEGORIES
 from services.dispatcher.domain.errors import ErrorAction, find_error_rule
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.send_results import Accepted, ErrorResponse, Expired, NoResponse, SendResult
@@ -16,42 +17,54 @@ from shared.contracts.message import Lane
 _PREFIX = "kreisfunk_dispatcher"
 _SEND_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 _WAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+_BROADCAST_BUCKETS = (5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 43_200)
+_UNUSED = "too late, connection opened too late, nothing claimed in time, as many requests as permitted, Meta away"
 _RESULTS = ("accepted", "unknown", "not_sent", "expired", *(remedy.value for remedy in ErrorAction))
 _WORDS: Mapping[type[SendResult], str] = {Accepted: "accepted", NoResponse: "unknown", Expired: "expired"}
 # Labels exported with 0 from the start, so that the first event is an increase.
 _SHOWN_FROM_THE_BEGINNING: Mapping[str, Iterable[str]] = {
     "refused_rows": ("result", "status"),
     "send_slots_unused": ("late", "connecting", "nothing", "requests", "pause"),
+    "account_events": (*sorted(ACCOUNT_FIELDS), "other"),
     "account_updates": AccountUpdate,
     "statuses": ("changed", "unmatched"),
     "unknown_outcomes": ("found", "sent_again"),
+    "billed_messages": (*BILLED_CATEGORIES, "other"),
 }
 # Name, help, labels.
 _COUNTERS = (
-    ("sends", "Attempts to send, by lane and result", "lane", "result"),
-    ("statuses", "Statuses by effect", "result"),
-    ("send_slots_reserved", "Slots reserved"),
-    ("send_slots_unused", "Slots without a message, by reason", "reason"),
-    ("send_slot_lateness_seconds", "Lateness of the latest slot of each lease"),
+    ("sends", "Attempts to send; the result is also the action that an error of Meta's asks for", "lane", "result"),
+    ("statuses", "Meta's statuses by effect; unmatched ones have no row in the ledger", "result"),
+    ("send_slots_reserved", "Slots of the rate that this replica reserved"),
+    ("send_slots_unused", f"Slots without a message: {_UNUSED}", "reason"),
+    (
+        "send_slot_lateness_seconds",
+        "Lateness of the latest slot of each lease, where it moved the slots a second later",
+    ),
     ("refused_rows", "Results and statuses that the database refused, each left out alone", "kind"),
-    ("unknown_outcomes", "Claims without an answer: found, sent again", "event"),
-    ("account_events", "Account webhooks by field", "field"),
-    ("account_updates", "Changes of the account that Meta reported, each once", "update"),
-    ("retention_deleted_rows", "Rows that retention deleted, by kind", "kind"),
+    ("unknown_outcomes", "Requests without an answer: found, sent again", "event"),
+    ("account_events", "Account webhooks by Meta's field", "field"),
+    ("account_updates", "Account webhooks by meaning; repeats count once where they change sending", "update"),
+    ("billed_messages", "Delivered messages, by the category that Meta bills", "category"),
+    ("retention_deleted_rows", "What retention deleted: rows, addresses of replies, whole weeks of deliveries", "kind"),
 )
 _GAUGES = (
-    ("rate_permitted", "Messages a second that are permitted now"),
-    ("rate_limit", "Meta's limit in messages a second"),
-    ("sending_paused", "1 while sending is paused (one probe every 30 s)"),
-    ("meta_unreachable_seconds", "Seconds since Meta last answered this replica; 0 while it answers"),
+    ("rate_permitted", "Messages a second that all replicas may send now; 0 before the first"),
+    ("rate_limit", "Meta's limit for the number, in messages a second"),
+    ("sending_paused", "1 while sending is paused: nothing but one probe every 30 s (from the ledger)"),
+    ("meta_unreachable_seconds", "Time since Meta last answered this replica; 0 while it answers"),
     ("replicas_expected", "Configured number of dispatchers"),
-    ("max_requests_in_flight", "Requests to Meta that may be in flight at once"),
-    ("lane_oldest_seconds", "Age of the oldest in a lane, on the broker or since it was due", "lane"),
-    ("waiting_deliveries", "Deliveries not yet accepted or ended, by lane", "lane"),
-    ("unaccounted", "Recipients of ended broadcasts without a row in the ledger; 0"),
-    ("unknown_oldest_seconds", "Age of the oldest unknown outcome; 0 if none"),
-    ("retention_at_seconds", "When retention last completed, in seconds since 1970"),
-    ("retention_oldest_age_seconds", "Age of the oldest row kept, by kind", "kind"),
+    ("max_requests_in_flight", "Requests to Meta that this replica may have in flight at once"),
+    ("lane_oldest_seconds", "Wait of the first in a lane: on the broker, or since its retry was due", "lane"),
+    ("waiting_deliveries", "Deliveries neither accepted nor ended (from the ledger)", "lane"),
+    ("unaccounted", "Recipients of ended broadcasts without a row in the ledger; always 0 (from the ledger)"),
+    ("unknown_oldest_seconds", "Age of the oldest request without an answer; 0 if none (from the ledger)"),
+    ("retention_timestamp_seconds", "When retention had last deleted everything due; it runs every minute"),
+    (
+        "retention_oldest_age_seconds",
+        "Age of the oldest row kept; a week of deliveries is as old as its first day",
+        "kind",
+    ),
 )
 
 
@@ -63,7 +76,7 @@ class Metrics:
         self._show = {n: Gauge(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _GAUGES}
         self._bound = Enum(
             f"{_PREFIX}_send_bound_by",
-            "What bounds sending: the rate, requests in flight, nothing to send, or a pause",
+            "What bounds sending now: the rate, requests in flight, nothing to send, or a pause",
             states=["rate", "requests", "work", "pause"],
             registry=registry,
         )
@@ -71,8 +84,10 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"{_PREFIX}_{name}", text, labels, buckets=buckets, registry=registry)
 
-        self._send_seconds = histogram("send_seconds", "From request to answer", _SEND_BUCKETS)
-        self._lease_wait = histogram("lease_wait_seconds", "Wait for a lease's moment", _SEND_BUCKETS)
+        self._send_seconds = histogram("send_seconds", "From request to Meta's answer", _SEND_BUCKETS)
+        self._lease_wait = histogram("lease_wait_seconds", "Wait until reserved slots began", _SEND_BUCKETS)
+        broadcast_text = "From a broadcast's publication to the end of its last delivery"
+        self._broadcast_seconds = histogram("broadcast_seconds", broadcast_text, _BROADCAST_BUCKETS)
         way_text = "From the notice's publication, or the reply's decision, to Meta's acceptance"
         way_seconds = histogram("publish_to_accepted_seconds", way_text, _WAY_BUCKETS, "lane")
         # Looked up once: finding a child by its labels costs more than counting.
@@ -84,6 +99,7 @@ class Metrics:
         self._show["replicas_expected"].set(replicas)
         for lane in Lane:
             self._show["waiting_deliveries"].labels(lane.value).set(0)
+            self._show["lane_oldest_seconds"].labels(lane.value)
         for name, labels in _SHOWN_FROM_THE_BEGINNING.items():
             for label in labels:
                 self._count[name].labels(label)
@@ -118,12 +134,15 @@ class Metrics:
     def count_deleted(self, kind: str, rows: int) -> None:
         self.count("retention_deleted_rows", rows, kind)
 
+    def record_broadcast(self, seconds: float) -> None:
+        self._broadcast_seconds.observe(seconds)
+
     def show_send_bound(self, what: str) -> None:
         self._bound.state(what)
 
     def record_retention(self, ages: Mapping[str, float]) -> None:
         """Record a completed run of retention."""
-        self._show["retention_at_seconds"].set_to_current_time()
+        self._show["retention_timestamp_seconds"].set_to_current_time()
         for kind, seconds in ages.items():
             self._show["retention_oldest_age_seconds"].labels(kind).set(seconds)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from services.dispatcher.domain.account import AccountChange, AccountUpdate, classify_update, interpret_webhook
+from services.dispatcher.domain.billing import count_billed
 from services.dispatcher.domain.errors import ErrorAction, clamp_code, compute_retry_delay, find_error_rule
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState, advance
 from services.dispatcher.handlers.maintenance import build_progress_event
@@ -43,6 +44,8 @@ class StatusHandler(MessageHandler):
         news = [add_retry(item, self.clock()) for item in fold(message.statuses)]
         foreign = sum(1 for status in message.statuses if _parse_status(status) is None)
         self.meter.count("statuses", foreign, "unmatched")
+        for category, number in count_billed(message.statuses).items():
+            self.meter.count("billed_messages", number, category)
         for batch in split_by_delivery(news):
             await store_bisected(batch, self._apply_updates, self._reject)
 

@@ -79,12 +79,14 @@ async def publish_refusals(ledger: Ledger, publish: Publish) -> None:
         await ledger.mark_refusals_reported(refusals)
 
 
-async def publish_progress(ledger: Ledger, publish: Publish, grace_seconds: float) -> None:
+async def publish_progress(ledger: Ledger, publish: Publish, meter: Meter, grace_seconds: float) -> None:
     """Publish the progress of each broadcast, at most once a second over all replicas."""
     for progress in await ledger.collect_progress(grace_seconds):
         await publish(build_progress_event(progress))
         if progress.finished:
-            await ledger.finish(progress.broadcast)
+            seconds = await ledger.finish(progress.broadcast)
+            if seconds is not None:
+                meter.record_broadcast(seconds)
 
 
 def build_progress_event(progress: BroadcastProgress) -> Message:

@@ -25,7 +25,7 @@ class NoticesApiMetrics:
         )
         self._refused = Counter(
             "kreisfunk_notices_api_refused_total",
-            "Refused for a wrong token or too many",
+            "Requests refused for a wrong token, or for the rate of a token or an address",
             ["reason"],
             registry=registry,
         )

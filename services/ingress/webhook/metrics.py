@@ -19,7 +19,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         webhooks = Counter(
             "kreisfunk_ingress_webhooks_total",
-            "Webhooks by what became of them",
+            "Webhooks by what became of them; unavailable: the broker did not confirm, Meta sends it again",
             ["result"],
             registry=registry,
         )
@@ -35,7 +35,7 @@ class Metrics:
             "kreisfunk_ingress_events_total", "Events that the broker confirmed", ["kind"], registry=registry
         )
         self._ignored = Counter(
-            "kreisfunk_ingress_ignored_total", "Parts of webhooks not for us", ["reason"], registry=registry
+            "kreisfunk_ingress_ignored_total", "Parts of webhooks that are not for us", ["reason"], registry=registry
         )
         self._labels = Counter(
             "kreisfunk_ingress_events_by_type_total",
@@ -44,7 +44,10 @@ class Metrics:
             registry=registry,
         )
         self._problems = Counter(
-            "kreisfunk_ingress_problems_total", "Parts of webhooks not understood", ["kind"], registry=registry
+            "kreisfunk_ingress_problems_total",
+            "Parts of webhooks that could not be parsed; each is in quarantine",
+            ["kind"],
+            registry=registry,
         )
         self._sizes = Histogram(
             "kreisfunk_ingress_group_size",
@@ -93,7 +96,7 @@ class Metrics:
         for problem in ProblemKind:
             self._problems.labels(problem)
         for event, words in KNOWN_LABELS.items():
-            for word in (*words.known, OTHER_LABEL):
+            for word in (*sorted(words.known), OTHER_LABEL):
                 self._labels.labels(EVENT_KINDS[event], word)
         for kind in EVENT_KINDS.values():
             self._events.labels(kind)

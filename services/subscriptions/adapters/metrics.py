@@ -4,54 +4,63 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.subscriptions.domain.decision import MessageResult
+from services.subscriptions.domain.feedback import FeedbackKind
+from services.subscriptions.domain.subscriber import SubscriberState
+from shared.database.metrics import DatabaseCollector
 from shared.database.pool import Database
+from shared.notices.configuration import Category, Prices
+
+# What Meta reports of recipients, beside the results of messages.
+_UNDELIVERABLE = ("refused", "stopped_marketing")
+_NOTICE_RESULTS = ("accepted", "withdrawn", "repeated", "rejected", "checked")
+# Whoever stops keeps no topic, so this reads one index only.
+_TOPICS = "select topic, count(*) as people from subscriptions.subscription group by topic"
 
 
 class Metrics:
     """Metrics of this service: counters count what this replica did, gauges are read from the database."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.subscribers = Gauge("kreisfunk_subscriptions_subscribers", "People by state", ["state"], registry=registry)
-        self.expanding = Gauge(
-            "kreisfunk_subscriptions_expanding", "Broadcasts that are being expanded", registry=registry
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"kreisfunk_subscriptions_{name}", text, labels, registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"kreisfunk_subscriptions_{name}", text, labels, registry=registry)
+
+        self.subscribers = gauge("subscribers", "People by state", "state")
+        self.topic_subscribers = gauge("topic_subscribers", "Subscribers of each topic", "topic")
+        self.message_price = gauge("message_price_euros", "What Meta takes for a message, as configured", "category")
+        self.expanding = gauge("expanding", "Broadcasts whose audience is being read")
+        self.inbound = counter("inbound", "Citizens' messages, and Meta's reports of recipients, by outcome", "outcome")
+        self.notices = counter("notices", "Notices by result", "result")
+        self.expanded = counter("expanded_recipients", "Recipients handed to the dispatcher")
+        self.retention_deleted = counter("retention_deleted_rows", "Rows that retention deleted", "kind")
+        self.retention_at = gauge(
+            "retention_timestamp_seconds", "When retention had last deleted everything due; it runs every minute"
         )
-        self.inbound = Counter(
-            "kreisfunk_subscriptions_inbound_total", "Citizens' messages by outcome", ["outcome"], registry=registry
+        self.retention_oldest_age = gauge("retention_oldest_age_seconds", "Age of the oldest row kept", "kind")
+        self.oldest = gauge("oldest_inbox_seconds", "Age of the oldest handled message; stays below nine days")
+        self.dead_letters = gauge(
+            "dead_letters", "Citizens' messages that could not be handled, encrypted; 0 when all is well"
         )
-        self.notices = Counter(
-            "kreisfunk_subscriptions_notices_total", "Notices by result", ["result"], registry=registry
-        )
-        self.expanded = Counter(
-            "kreisfunk_subscriptions_expanded_recipients_total",
-            "Recipients in pages that the broker confirmed",
-            registry=registry,
-        )
-        self.retention_deleted = Counter(
-            "kreisfunk_subscriptions_retention_deleted_rows_total",
-            "Rows that retention deleted",
-            ["kind"],
-            registry=registry,
-        )
-        self.retention_at = Gauge(
-            "kreisfunk_subscriptions_retention_at_seconds",
-            "When retention last completed, in seconds since 1970",
-            registry=registry,
-        )
-        self.retention_oldest_age = Gauge(
-            "kreisfunk_subscriptions_retention_oldest_age_seconds",
-            "Age of the oldest row kept, by kind",
-            ["kind"],
-            registry=registry,
-        )
-        self.oldest = Gauge(
-            "kreisfunk_subscriptions_oldest_inbox_seconds", "Age of the oldest handled message", registry=registry
-        )
-        self.dead_letters = Gauge(
-            "kreisfunk_subscriptions_dead_letters", "Messages of citizens that could not be handled", registry=registry
-        )
-        self.feedback = Gauge(
-            "kreisfunk_subscriptions_feedback", "Feedback stored, by kind", ["kind"], registry=registry
-        )
+        self.feedback = gauge("feedback", "Feedback kept", "kind")
+        self._database = DatabaseCollector()
+        registry.register(self._database)
+        for outcome in (*MessageResult, *_UNDELIVERABLE):
+            self.inbound.labels(outcome)
+        for result in _NOTICE_RESULTS:
+            self.notices.labels(result)
+        for kind in FeedbackKind:
+            self.feedback.labels(kind)
+        for state in SubscriberState:
+            self.subscribers.labels(state)
+
+    def show_prices(self, prices: Prices) -> None:
+        """Export the prices that are configured."""
+        for category in Category:
+            if (price := prices.get_price(category)) is not None:
+                self.message_price.labels(category).set(float(price))
 
     def count_deleted(self, kind: str, rows: int) -> None:
         self.retention_deleted.labels(kind).inc(rows)
@@ -82,6 +91,8 @@ class Metrics:
             )
             feedback = await connection.fetch("select kind, count(*) as said from subscriptions.feedback group by kind")
             dead_letters = await connection.fetchval("select count(*) from subscriptions.dead_letter")
+            topics = await connection.fetch(_TOPICS)
+            await self._database.refresh(connection)
             oldest = await connection.fetchval(
                 "select coalesce(extract(epoch from now() - min(handled_at)), 0)::float8 from subscriptions.inbox"
             )
@@ -89,8 +100,10 @@ class Metrics:
         self.dead_letters.set(dead_letters)
         for row in feedback:
             self.feedback.labels(row["kind"]).set(row["said"])
-        for state in ("subscribed", "unsubscribed", "merged"):
-            self.subscribers.labels(state).set(0)
-        for row in states:
-            self.subscribers.labels(row["state"]).set(row["people"])
+        people = {row["state"]: row["people"] for row in states}
+        for state in SubscriberState:
+            self.subscribers.labels(state).set(people.get(state, 0))
+        self.topic_subscribers.clear()  # a topic that nobody has any more is in no row
+        for row in topics:
+            self.topic_subscribers.labels(row["topic"]).set(row["people"])
         self.expanding.set(expanding)

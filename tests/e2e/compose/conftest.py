@@ -11,7 +11,7 @@ import pytest
 from cli.demo.progress import wait_for
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.e2e.compose.engine import ComposeProject, run_docker
-from tests.e2e.compose.prometheus import PrometheusClient
+from tests.prometheus import PrometheusClient
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_COMPOSE") == "1" else ["test_*.py"]
 

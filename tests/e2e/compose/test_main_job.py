@@ -5,7 +5,7 @@ import pytest
 from simulator.client import SimulatorClient
 from tests.e2e.compose.conftest import CITIZENS, DISPATCHERS, FIRST, SECOND, MainJobResult
 from tests.e2e.compose.engine import ComposeProject
-from tests.e2e.compose.prometheus import PrometheusClient
+from tests.prometheus import PrometheusClient
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -20,7 +20,7 @@ from tests.servers import wait_for
 
 CITIZENS = 120
 RATE = 400
-SETTINGS = {"dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2"}}
+SETTINGS = {"dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2", "KREISFUNK_DISPATCHERS": "2"}}
 BOTH = (Role.EDITOR, Role.APPROVER)
 # Meta makes a person wait who has just got several messages, six seconds for each.
 PATIENCE = 180

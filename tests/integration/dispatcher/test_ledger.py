@@ -284,7 +284,8 @@ async def test_progress_is_told_once_and_ends_when_nothing_waits(ledger: Postgre
     (progress,) = [item for items in told for item in items]
     assert (progress.audience, progress.states, progress.finished) == (2, {DeliveryState.CLAIMED: 2}, False)
     await ledger.record([build_record(item, DeliveryState.ACCEPTED) for item in claims])
-    await ledger.finish(message.broadcast)
+    assert 0 <= (await ledger.finish(message.broadcast) or -1) < 3600
+    assert await ledger.finish(message.broadcast) is None
     assert (await ledger.read_backlog()).unaccounted == 0
 
 

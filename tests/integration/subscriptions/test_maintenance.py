@@ -50,6 +50,24 @@ async def test_people_are_counted_by_state(stand: SubscriptionsHarness) -> None:
     }
     assert people == {"subscribed": 2, "unsubscribed": 1, "merged": 0}
     assert registry.get_sample_value("kreisfunk_subscriptions_expanding") == 0
+    topics = [
+        registry.get_sample_value("kreisfunk_subscriptions_topic_subscribers", {"topic": topic.id})
+        for topic in COUNTY.topics
+    ]
+    assert topics == [2] * len(COUNTY.topics)
+
+
+async def test_the_database_is_measured_with_the_rest(stand: SubscriptionsHarness) -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    assert registry.get_sample_value("kreisfunk_database_size_bytes") is None
+    await metrics.refresh(stand.database)
+    values = [registry.get_sample_value(f"kreisfunk_database_{name}") for name in ("size_bytes", "commits_total")]
+    assert all(value is not None and value > 0 for value in values)
+    connections, most = [
+        registry.get_sample_value(f"kreisfunk_database_{name}") or 0 for name in ("connections", "max_connections")
+    ]
+    assert 0 < connections < most
 
 
 async def test_each_text_that_a_consent_refers_to_is_kept(stand: SubscriptionsHarness) -> None:

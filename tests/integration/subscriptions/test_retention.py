@@ -57,7 +57,7 @@ async def test_what_is_too_old_is_gone_and_what_is_not_stays(
         await owner.close()
     assert left == 1
     assert stand.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 2
-    assert time.time() - stand.read_metric("kreisfunk_subscriptions_retention_at_seconds") < 60
+    assert time.time() - stand.read_metric("kreisfunk_subscriptions_retention_timestamp_seconds") < 60
     if RULES[kind].oldest_query:
         oldest = stand.read_metric("kreisfunk_subscriptions_retention_oldest_age_seconds", kind=kind)
         assert 0 < RULES[kind].max_age.total_seconds() - oldest < 600 * COARSENESS.get(kind, 1)

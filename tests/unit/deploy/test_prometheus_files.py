@@ -1,31 +1,36 @@
-"""Rules and guide, against the code that they are about. What the rules do is tested with promtool."""
+"""Rules against the code that they are about. What the rules do is tested with promtool."""
 
 import re
 from pathlib import Path
 
-import deploy
-from tests.unit.deploy.metrics import find_names, list_metrics
+import msgspec
 
-DEPLOY = Path(deploy.__file__).parent
-ALERTS = (DEPLOY / "prometheus" / "alerts.yml").read_text()
-ALERTS_TEST = (DEPLOY / "prometheus" / "alerts_test.yml").read_text()
-GUIDE = (DEPLOY.parent / "docs" / "guides" / "monitoring.md").read_text()
+import deploy
+from tests.unit.docs.test_runbooks import ALERTS, RULES
+from tools.docs.metrics import find_names, list_series
+
+FOLDER = Path(deploy.__file__).parent / "prometheus"
+TESTS = [test for file in FOLDER.glob("*_test.yml") for test in msgspec.yaml.decode(file.read_bytes())["tests"]]
+NAME = re.compile(r"\b(?:kreisfunk|rabbitmq)_[a-z_]+\b")
+
+
+def list_tested(*, firing: bool) -> set[str]:
+    rules = [rule for test in TESTS for rule in test["alert_rule_test"]]
+    return {rule["alertname"] for rule in rules if bool(rule["exp_alerts"]) == firing}
 
 
 def test_every_metric_in_a_rule_exists() -> None:
-    named = find_names(ALERTS)
+    named = {name for rule in RULES for name in find_names(rule["expr"])}
     assert named
-    assert named <= list_metrics()
+    assert named <= list_series()
 
 
-def test_every_alert_is_tested_and_explained() -> None:
-    alerts = set(re.findall(r"alert: (\w+)", ALERTS))
-    assert alerts
-    assert alerts == set(re.findall(r"alertname: (\w+)", ALERTS_TEST))
-    assert alerts == set(re.findall(r"^\| `([A-Z]\w+)` \|", GUIDE, re.MULTILINE))
+def test_of_every_alert_it_is_tested_that_it_fires_and_that_it_does_not() -> None:
+    assert set(ALERTS) == list_tested(firing=True) == list_tested(firing=False)
 
 
-def test_the_guide_names_what_exists_and_all_of_it() -> None:
-    assert find_names(GUIDE) == {
-        name for name in list_metrics() if not name.endswith(("_bucket", "_sum", "_count"))
-    } | {name.removesuffix("_bucket") for name in list_metrics() if name.endswith("_bucket")}
+def test_a_metric_that_an_alert_reads_is_missed() -> None:
+    """Not everybody has feeds."""
+    read = {name for rule in RULES for name in NAME.findall(rule["expr"]) if not name.startswith("kreisfunk_feeds_")}
+    missed = set(re.findall(r"absent\((\w+)\)", ALERTS["MetricMissing"]["expr"]))
+    assert read == missed

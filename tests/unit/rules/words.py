@@ -75,6 +75,8 @@ OLD_NAMES = (
     r"\w+_late_use_seconds_total",
     r"\w+_forgotten_rows_total",
     r"\w+_kept_oldest_seconds",
+    r"\w+_retention_at_seconds",
+    r"kreisfunk_feeds_last_success\b(?!_)",
     r"dispatcher\.questions",
     r"dispatcher\.people",
     r"dispatcher\.stops",

@@ -1,0 +1,48 @@
+"""Metrics of the database as a whole, as any login may read them."""
+
+from collections.abc import Iterable, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from shared.database.pool import Connection
+
+_STATEMENT = """
+    select pg_database_size(datname) as size_bytes, numbackends as connections,
+        current_setting('max_connections')::int as max_connections, xact_commit as commits, xact_rollback as rollbacks,
+        deadlocks, blks_hit as block_hits, blks_read as block_reads, temp_bytes as temporary_bytes,
+        tup_inserted + tup_updated + tup_deleted as changed_rows
+    from pg_stat_database where datname = current_database()
+"""
+# Column, help.
+_GAUGES = (
+    ("size_bytes", "Size of the database on disk"),
+    ("connections", "Connections to this database"),
+    ("max_connections", "Connections that the server permits"),
+)
+_COUNTERS = (
+    ("commits", "Transactions committed"),
+    ("rollbacks", "Transactions rolled back"),
+    ("deadlocks", "Deadlocks found"),
+    ("block_hits", "Blocks found in the server's memory"),
+    ("block_reads", "Blocks read from outside of it"),
+    ("temporary_bytes", "Bytes written to temporary files"),
+    ("changed_rows", "Rows inserted, updated or deleted"),
+)
+
+
+class DatabaseCollector(Collector):
+    """Figures of PostgreSQL as last read; without a value before the first time."""
+
+    def __init__(self) -> None:
+        self._read: Mapping[str, float] = {}
+
+    async def refresh(self, connection: Connection) -> None:
+        """Read the figures. Call it on a connection that is held anyway."""
+        self._read = {name: float(value) for name, value in (await connection.fetchrow(_STATEMENT) or {}).items()}
+
+    def collect(self) -> Iterable[Metric]:
+        for name, text in _GAUGES:
+            yield GaugeMetricFamily(f"kreisfunk_database_{name}", text, value=self._read.get(name))
+        for name, text in _COUNTERS:
+            yield CounterMetricFamily(f"kreisfunk_database_{name}", text, value=self._read.get(name))

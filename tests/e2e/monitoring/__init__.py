@@ -1,0 +1,1 @@
+"""Dashboards, alerts and runbooks on a real Prometheus that watches the whole system."""

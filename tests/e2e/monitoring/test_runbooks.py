@@ -1,0 +1,139 @@
+"""Runbooks tried: a fault is produced, the alert becomes true, the page's steps are followed, and it ends.
+
+Windows of minutes are shortened where the end would take as long; what an alert does with time is tested with promtool.
+"""
+
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import pytest
+
+from simulator.webhooks.signature import HEADER, sign
+from tests.e2e.monitoring.watched_town import WatchedTown
+
+pytestmark = pytest.mark.timeout(600)
+
+SHORT = "10s"
+TOKEN_EXPIRED = {"reject_share": 1, "reject_code": 190, "reject_status": 401}
+NO_WEBHOOK = b'{"object": "whatsapp_business_account", "entry": "none"}'
+
+
+async def test_a_dispatcher_ends(town: WatchedTown) -> None:
+    """ProcessUnavailable, DispatcherMissing."""
+    await town.stack.supervisor.stop_one("dispatcher-1")
+    try:
+        await town.wait_until("ProcessUnavailable", "DispatcherMissing", true=True)
+        assert not await town.is_true("ServiceUnavailable")
+    finally:
+        await town.stack.supervisor.start_one("dispatcher-1")
+    await town.wait_until("ProcessUnavailable", "DispatcherMissing", true=False)
+
+
+async def test_the_notices_api_is_away_and_sending_is_paused(town: WatchedTown) -> None:
+    """ServiceUnavailable, NewsroomOutboxWaits, SendingPaused, LaneDelayed."""
+    text = f"Bald, {uuid4().hex[:8]}."
+    path = await town.press.approve(text=text)
+    await town.stack.supervisor.stop_one("notices-1")
+    try:
+        await town.run_kreisfunk("sending", "pause", "--reason", "ein Versuch")
+        assert (await town.press.ben.send(path, "veroeffentlichen", 2)).status == 303
+        await town.let_somebody_write("Hilfe")
+        await town.wait_until("ServiceUnavailable", "SendingPaused", true=True)
+        await town.wait_until("NewsroomOutboxWaits", "LaneDelayed", true=True, seconds=180)
+    finally:
+        await town.stack.supervisor.start_one("notices-1")
+        await town.run_kreisfunk("sending", "resume")
+    await town.wait_until("ServiceUnavailable", "NewsroomOutboxWaits", "SendingPaused", "LaneDelayed", true=False)
+    await town.press.wait_for_text(await town.press.follow(path), "abgeschlossen")
+
+
+async def test_meta_refuses_the_token(town: WatchedTown) -> None:
+    """SenderStopped, SendingPaused."""
+    await town.press.simulator.set_faults(TOKEN_EXPIRED)
+    try:
+        await town.let_somebody_write("Hilfe")
+        await town.wait_until("SenderStopped", "SendingPaused", true=True)
+    finally:
+        await town.press.simulator.set_faults({})
+    await town.wait_until("SenderStopped", "SendingPaused", true=False, within=SHORT)
+
+
+async def test_the_broker_stops(town: WatchedTown) -> None:
+    """BrokerUnavailable, WebhooksRefused."""
+    await town.stack.supervisor.stop_one("rabbitmq")
+    try:
+        await town.let_somebody_write("Hilfe")
+        await town.wait_until("BrokerUnavailable", true=True)
+        await town.wait_until("WebhooksRefused", true=True, within=SHORT)
+    finally:
+        await town.stack.supervisor.start_one("rabbitmq")
+    await town.wait_until("BrokerUnavailable", true=False)
+    await town.wait_until("WebhooksRefused", true=False, within=SHORT)
+
+
+async def test_the_database_stops(town: WatchedTown) -> None:
+    """DatabaseUnavailable."""
+    await town.stack.supervisor.stop_one("postgres")
+    try:
+        await town.wait_until("DatabaseUnavailable", true=True)
+        services = await town.prometheus.query('min by (job) (kreisfunk_ready{check="database"}) == 0')
+        assert {each["metric"]["job"] for each in services} == {"dispatcher", "newsroom", "subscriptions"}
+    finally:
+        await town.stack.supervisor.start_one("postgres")
+    await town.wait_until("DatabaseUnavailable", true=False)
+
+
+async def test_the_connections_of_the_database_run_short(town: WatchedTown) -> None:
+    """DatabaseConnectionsShort."""
+    async with AsyncExitStack() as strangers:
+        for _ in range(165):
+            connection = await asyncpg.connect(town.stack.database_url)
+            strangers.push_async_callback(connection.close)
+        await town.wait_until("DatabaseConnectionsShort", true=True)
+    await town.wait_until("DatabaseConnectionsShort", true=False)
+
+
+async def test_subscriptions_does_not_work_off_its_queue(town: WatchedTown) -> None:
+    """QueueNotWorkedOff."""
+    await town.stack.supervisor.stop_one("subscriptions-1")
+    try:
+        await town.let_somebody_write("Hilfe")
+        await town.wait_until("QueueNotWorkedOff", true=True, within=SHORT)
+    finally:
+        await town.stack.supervisor.start_one("subscriptions-1")
+    await town.wait_until("QueueNotWorkedOff", true=False, within=SHORT)
+
+
+async def test_meta_sends_what_we_cannot_parse(town: WatchedTown) -> None:
+    """QuarantineNotEmpty."""
+    secret = (town.stack.folder / "secrets" / "simulator" / "simulator_app_secret").read_text().strip().encode()
+    async with aiohttp.ClientSession() as meta:
+        headers = {HEADER: sign(secret, NO_WEBHOOK), "Content-Type": "application/json"}
+        async with meta.post(f"{town.stack.ingress_url}/webhook", data=NO_WEBHOOK, headers=headers) as answer:
+            assert answer.status == 200
+    await town.wait_until("QuarantineNotEmpty", true=True)
+    await town.run_kreisfunk("quarantine", "drop", "--all", "--yes")
+    await town.wait_until("QuarantineNotEmpty", true=False)
+
+
+async def test_somebody_who_is_not_meta_sends_webhooks(town: WatchedTown) -> None:
+    """SignaturesRefused."""
+    async with aiohttp.ClientSession() as stranger:
+        for _ in range(40):
+            headers = {HEADER: sign(b"another secret", NO_WEBHOOK)}
+            async with stranger.post(f"{town.stack.ingress_url}/webhook", data=NO_WEBHOOK, headers=headers) as answer:
+                assert answer.status == 401
+    await town.wait_until("SignaturesRefused", true=True, within="1m")
+    await town.wait_until("SignaturesRefused", true=False, within=SHORT)
+
+
+async def test_feeds_end(town: WatchedTown) -> None:
+    """FeedsMissing."""
+    await town.feeds.stop()
+    try:
+        await town.wait_until("FeedsMissing", true=True)
+    finally:
+        await town.feeds.start()
+    await town.wait_until("FeedsMissing", true=False)

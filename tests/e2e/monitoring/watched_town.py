@@ -1,0 +1,129 @@
+"""A system with newsroom and feeds, watched by a Prometheus with our rules."""
+
+import os
+import re
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from deploy.local.environments import filter_inherited
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.process import Command
+from deploy.local.service import Service
+from deploy.local.stack import Stack
+from deploy.paths import ROOT
+from tests.e2e.newsroom.press_town import PressTown, run_press_town
+from tests.integration.cli.commands import run_in_process
+from tests.integration.feeds.website import FakeWebsite, build_text_answer, run_website
+from tests.prometheus import ALERTS, PrometheusClient, run_prometheus
+from tests.servers import wait_for
+from tests.unit.feeds.factories import build_item, build_rss
+
+FEEDS_FILE = """
+system = "feeds"
+source = "/landkreis-osterholz/internetseite"
+internal_hosts = ["127.0.0.1"]
+[[feeds]]
+name = "presse"
+url = "{url}/presse"
+topic = "strassensperrungen"
+mode = "direct"
+"""
+RULES = [rule for group in msgspec.yaml.decode(ALERTS.read_bytes())["groups"] for rule in group["rules"]]
+ALERT_EXPRESSIONS: Mapping[str, str] = {rule["alert"]: rule["expr"] for rule in RULES if "alert" in rule}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedTown:
+    """`feeds` is not among the processes of the stack."""
+
+    press: PressTown
+    prometheus: PrometheusClient
+    feeds: Service
+    _citizens: Iterator[int] = field(default_factory=count)
+
+    @property
+    def stack(self) -> Stack:
+        return self.press.stack
+
+    async def let_somebody_write(self, text: str) -> None:
+        """Each time another citizen, as nobody is answered for ever."""
+        citizens = [each["id"] for each in await self.press.simulator.list_citizens()]
+        await self.press.simulator.send_text([citizens[next(self._citizens)]], text, per_second=10)
+
+    async def run_kreisfunk(self, *arguments: str) -> None:
+        """What a runbook says, which must succeed."""
+        ended = await run_in_process(*arguments, "--stack", str(self.stack.folder), environment={})
+        assert ended.status == 0, ended.everything
+
+    async def is_true(self, alert: str, *, within: str = "") -> bool:
+        """Whether the alert would fire, but for its patience; `within` shortens the windows that it looks at."""
+        expression = ALERT_EXPRESSIONS[alert]
+        shortened = re.sub(r"\[\d+[smhd]\]", f"[{within}]", expression) if within else expression
+        return bool(await self.prometheus.query(shortened))
+
+    async def wait_until(self, *alerts: str, true: bool, within: str = "", seconds: float = 120) -> None:
+        async def so() -> bool:
+            return all([await self.is_true(alert, within=within) == true for alert in alerts])
+
+        await wait_for(so, seconds)
+
+
+@asynccontextmanager
+async def run_watched_town(folder: Path) -> AsyncIterator[WatchedTown]:
+    async with AsyncExitStack() as ends:
+        press = await ends.enter_async_context(run_press_town(folder / "town"))
+        website = await ends.enter_async_context(run_website())
+        website.pages["/presse"] = build_text_answer(build_rss([build_item(0, title="Vom Landkreis")]))
+        port = ends.enter_context(reserve_ports(1))[0]
+        feeds = _build_feeds(press.stack, website, folder, port)
+        await feeds.start()
+        ends.push_async_callback(feeds.stop)
+        targets = {**list_targets(press.stack), "feeds": [f"{LOOPBACK}:{port}"]}
+        prometheus = await ends.enter_async_context(run_prometheus(folder / "prometheus", targets))
+        await _wait_until_seen(prometheus, sum(map(len, targets.values())))
+        yield WatchedTown(press=press, prometheus=prometheus, feeds=feeds)
+
+
+async def _wait_until_seen(prometheus: PrometheusClient, targets: int) -> None:
+    """What happens before a counter was seen is no increase."""
+
+    async def seen() -> bool:
+        return await prometheus.query_number("count(up == 1)") == targets
+
+    await wait_for(seen)
+
+
+def _build_feeds(stack: Stack, website: FakeWebsite, folder: Path, port: int) -> Service:
+    file = folder / "feeds.toml"
+    file.write_text(FEEDS_FILE.format(url=website.url))
+    environment = {
+        **filter_inherited(os.environ),
+        **stack.feeds,
+        "KREISFUNK_FEEDS_FILE": str(file),
+        "KREISFUNK_FEEDS_FOLDER": str(folder / "feeds"),
+        "KREISFUNK_INTERNAL_PORT": str(port),
+    }
+    command = Command(
+        name="feeds",
+        arguments=(sys.executable, "-m", "services.feeds"),
+        log=folder / "feeds.log",
+        environment=environment,
+        folder=ROOT,
+    )
+    return Service(command, f"http://{LOOPBACK}:{port}/readyz")
+
+
+def list_targets(stack: Stack) -> Mapping[str, Sequence[str]]:
+    """Where each job of ours finds the processes."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, url in stack.metrics_urls.items():
+        found[name.rpartition("-")[0] or name].append(urlsplit(url).netloc)
+    return {**found, "rabbitmq-queues": found["rabbitmq"], "simulator": [urlsplit(stack.simulator_url).netloc]}

@@ -1,0 +1,136 @@
+"""A real Prometheus: its programs, a server that watches a system, and what it answers."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from deploy.local.install_lock import hold_install_lock
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.process import Child, Command, wait_until_ready
+from deploy.paths import ROOT
+
+FOLDER = ROOT / "deploy" / "prometheus"
+ALERTS = FOLDER / "alerts.yml"
+INTERVAL = "3s"
+# Debian's packages are unpacked, not installed: nothing starts by itself, and no root is needed but for old lists.
+UNPACKED = ROOT / ".local" / "prometheus"
+FETCH = """
+    apt-get -qq download prometheus promtool || { apt-get -qq update && apt-get -qq download prometheus promtool; }
+    for package in *.deb; do dpkg-deb -x "$package" . && rm "$package"; done
+"""
+
+
+@dataclass(frozen=True)
+class PrometheusPrograms:
+    server: Path
+    promtool: Path
+
+
+@dataclass(frozen=True)
+class PrometheusClient:
+    """A running server."""
+
+    session: aiohttp.ClientSession
+    url: str
+
+    async def query(self, expression: str) -> list[dict[str, Any]]:
+        """The series of an instant query."""
+        async with self.session.get(f"{self.url}/api/v1/query", params={"query": expression}) as response:
+            answer = await response.json()
+        assert answer["status"] == "success", answer.get("error")
+        series: list[dict[str, Any]] = answer["data"]["result"]
+        return series
+
+    async def query_number(self, expression: str) -> int:
+        """The only value of a query; 0 if there is none."""
+        series = await self.query(expression)
+        return int(float(series[0]["value"][1])) if series else 0
+
+    async def is_ready(self) -> bool:
+        try:
+            async with self.session.get(f"{self.url}/-/ready") as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
+
+async def ensure_prometheus() -> PrometheusPrograms:
+    """Those in PATH, else Debian's."""
+    async with hold_install_lock():
+        found = _find_programs()
+        if found is None:
+            UNPACKED.mkdir(parents=True, exist_ok=True)
+            process = await asyncio.create_subprocess_exec("sh", "-euc", FETCH, cwd=UNPACKED)
+            assert await process.wait() == 0, "install Prometheus (Debian: apt-get install prometheus) and try again"
+            found = _find_programs()
+    assert found is not None
+    return found
+
+
+def _find_programs() -> PrometheusPrograms | None:
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), str(UNPACKED / "usr/bin")))
+    server, promtool = shutil.which("prometheus", path=path), shutil.which("promtool", path=path)
+    return PrometheusPrograms(Path(server), Path(promtool)) if server and promtool else None
+
+
+def build_configuration(targets: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The jobs of our own file, with these targets by job, and looked at often."""
+    configuration: dict[str, Any] = msgspec.yaml.decode((FOLDER / "prometheus.yml").read_bytes())
+    jobs = [
+        {name: value for name, value in job.items() if not name.endswith("_configs")}
+        for job in configuration["scrape_configs"]
+    ]
+    return {
+        "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
+        "rule_files": [str(ALERTS)],
+        "scrape_configs": [
+            {**job, "static_configs": [{"targets": list(targets.get(job["job_name"], ()))}]} for job in jobs
+        ],
+    }
+
+
+def _write_configuration(folder: Path, targets: Mapping[str, Sequence[str]]) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / "prometheus.yml"
+    file.write_text(json.dumps(build_configuration(targets)))
+    return file
+
+
+@asynccontextmanager
+async def run_prometheus(folder: Path, targets: Mapping[str, Sequence[str]]) -> AsyncIterator[PrometheusClient]:
+    """A server with our rules; `targets` are `host:port` by job."""
+    programs = await ensure_prometheus()
+    file = _write_configuration(folder, targets)
+    async with aiohttp.ClientSession() as session:
+        with reserve_ports(1) as [port]:
+            arguments = (
+                f"--config.file={file}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address={LOOPBACK}:{port}",
+                "--web.console.templates=",
+                "--web.console.libraries=",
+            )
+            child = Child(
+                Command(
+                    name="prometheus",
+                    arguments=(str(programs.server), *arguments),
+                    log=folder / "prometheus.log",
+                    environment=os.environ,
+                )
+            )
+            client = PrometheusClient(session, f"http://{LOOPBACK}:{port}")
+            try:
+                await child.start()
+                await wait_until_ready(child, client.is_ready, seconds=60)
+                yield client
+            finally:
+                await child.stop()

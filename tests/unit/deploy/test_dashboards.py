@@ -1,0 +1,76 @@
+"""The dashboards that Grafana reads, against the code that they are about."""
+
+import re
+from collections import Counter
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from deploy.grafana.boards import BOARDS, FOLDER
+from deploy.grafana.dashboard import Dashboard
+from tests.unit.docs.test_runbooks import ALERTS
+from tools.docs.metrics import find_names, list_series
+
+EVERY_BOARD = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+OWN_VARIABLES = re.compile(r"\$(?!__)(\w+)")
+
+
+def list_panels(board: Dashboard) -> list[dict[str, Any]]:
+    panels: list[dict[str, Any]] = board.build_json()["panels"]
+    return panels
+
+
+def list_expressions(board: Dashboard) -> list[str]:
+    annotations = [each["target"]["expr"] for each in board.build_json()["annotations"]["list"]]
+    return annotations + [target["expr"] for panel in list_panels(board) for target in panel["targets"]]
+
+
+def test_the_files_are_what_the_code_says() -> None:
+    files = {path.name: path.read_text() for path in FOLDER.iterdir()}
+    assert files == {f"{board.name}.json": board.render() for board in BOARDS}, "run python -m deploy.grafana"
+
+
+@EVERY_BOARD
+def test_every_panel_has_its_own_id_and_title_within_a_kind(board: Dashboard) -> None:
+    ids = [panel["id"] for panel in list_panels(board)]
+    titles = Counter((panel["type"], panel["title"]) for panel in list_panels(board))
+    assert len(set(ids)) == len(ids) == len(titles)
+
+
+@EVERY_BOARD
+def test_no_panel_covers_another(board: Dashboard) -> None:
+    squares = [
+        {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        for at in (panel["gridPos"] for panel in list_panels(board))
+    ]
+    assert not [1 for one, other in combinations(squares, 2) if one & other]
+    assert max(x for square in squares for x, _ in square) < 24
+
+
+@EVERY_BOARD
+def test_every_metric_exists(board: Dashboard) -> None:
+    named = {name for expression in list_expressions(board) for name in find_names(expression)}
+    assert named
+    assert named <= list_series()
+
+
+@EVERY_BOARD
+def test_whoever_looks_chooses_the_datasource_and_the_instances(board: Dashboard) -> None:
+    variables = {variable["name"] for variable in board.build_json()["templating"]["list"]}
+    used = {name for expression in list_expressions(board) for name in OWN_VARIABLES.findall(expression)}
+    assert variables == used | {"datasource"}
+    parts = [part for panel in list_panels(board) for part in (panel, *panel["targets"])]
+    assert {part["datasource"]["uid"] for part in parts} == {"${datasource}"}
+
+
+@EVERY_BOARD
+def test_every_panel_says_what_it_shows_and_leads_to_runbooks_that_exist(board: Dashboard) -> None:
+    assert all(panel["fieldConfig"]["defaults"]["unit"] and panel["description"] for panel in list_panels(board))
+    assert {panel.alert for panel in board.panels if panel.alert} <= set(ALERTS)
+
+
+@EVERY_BOARD
+def test_every_graph_has_its_figures_in_the_legend(board: Dashboard) -> None:
+    graphs = [panel for panel in list_panels(board) if panel["type"] == "timeseries"]
+    assert all(panel["options"]["legend"]["calcs"] for panel in graphs)

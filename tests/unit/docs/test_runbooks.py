@@ -1,0 +1,71 @@
+"""A page for every alert, with what a person needs who has just been woken, and commands that exist."""
+
+import re
+
+import msgspec
+import pytest
+
+from cli.main import COMMANDS, load_command
+from deploy.grafana.panels import RUNBOOKS
+from tools.docs.generate import DOCS
+
+ROOT = DOCS.parent
+FOLDER = DOCS / "runbooks"
+PAGES = {path.stem: path.read_text() for path in FOLDER.glob("*.md")}
+RULES = [
+    rule
+    for group in msgspec.yaml.decode((ROOT / "deploy/prometheus/alerts.yml").read_bytes())["groups"]
+    for rule in group["rules"]
+]
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+SECTIONS = ["Meaning", "Look", "Do", "Call"]
+MOST_LINES = 45
+ADDRESS = re.compile(r'^url: "(.+)\.git"', re.MULTILINE)
+OPERATE = re.compile(r"\boperate ([a-z-]+(?: [a-z-]+)?)")
+
+
+def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
+    assert set(PAGES) == set(ALERTS)
+    assert len(ALERTS) > 30
+
+
+def test_an_alert_leads_to_its_page_at_the_address_of_the_repository() -> None:
+    [address] = ADDRESS.findall((ROOT / "publiccode.yml").read_text())
+    assert f"{address}/docs/runbooks" == RUNBOOKS
+    urls = {name: rule["annotations"]["runbook_url"] for name, rule in ALERTS.items()}
+    assert urls == {name: f"{address}/docs/runbooks/{name}.md" for name in ALERTS}
+
+
+def test_an_alert_says_how_bad_it_is() -> None:
+    assert {rule["labels"]["severity"] for rule in ALERTS.values()} == {"critical", "warning"}
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_a_page_is_short_and_complete(name: str) -> None:
+    page = PAGES[name]
+    assert page.startswith(f"# {name}\n")
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == SECTIONS
+    assert re.search(r"^## \w+\n\n(?=## )", page, re.MULTILINE) is None
+    assert page.count("\n") <= MOST_LINES
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_the_commands_of_a_page_exist(name: str) -> None:
+    assert [words for words in OPERATE.findall(PAGES[name]) if not is_command(words.split())] == []
+
+
+def is_command(words: list[str]) -> bool:
+    """A group has the second word; what follows a single command is an argument, or text."""
+    if words[0] not in COMMANDS:
+        return False
+    commands = getattr(load_command(words[0]), "commands", None)
+    return commands is None or len(words) == 1 or words[1] in commands
+
+
+def test_a_command_that_does_not_exist_is_found() -> None:
+    assert not is_command(["broadcasts", "forget"])
+    assert is_command(["broadcasts", "list"])
+
+
+def test_pages_are_in_the_folder_that_the_guide_names() -> None:
+    assert "(../runbooks)" in (DOCS / "guides" / "monitoring.md").read_text()
