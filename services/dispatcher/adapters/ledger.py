@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from services.dispatcher.adapters.ledger_claims import FORGOTTEN
 from services.dispatcher.adapters.ledger_results import LedgerResults
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Backlog, BroadcastProgress, Work
@@ -40,14 +41,15 @@ with found as (
     order by d.id limit $4
 ), inserted as (
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
-        address_sealed, asked_at, expires_at, due_at, waits_for)
+        address_sealed, asked_at, expires_at, due_at, waits_for, unknown_at)
     select dispatcher.delivery_id(b.id, f.subscriber), b.id, f.subscriber, f.sequence, b.lane,
         case when v.state = 'claimed' then 'waiting' else v.state end, f.address_kind,
-        case when v.state in ('claimed', 'waiting') then f.address_index else '' end,
-        case when v.state in ('claimed', 'waiting') then f.address_sealed else '' end, b.published_at, b.expires_at,
-        case v.state when 'claimed' then clock_timestamp() else v.due_at end,
-        case v.state when 'claimed' then 'rate' else v.waits_for end
-    from found f, dispatcher.broadcast b, dispatcher.judge(b, f.subscriber, f.sequence, null) v
+        case when v.state in ('claimed', 'waiting', 'unknown') then f.address_index else '' end,
+        case when v.state in ('claimed', 'waiting', 'unknown') then f.address_sealed else '' end,
+        b.published_at, b.expires_at, case v.state when 'claimed' then clock_timestamp() else v.due_at end,
+        case v.state when 'claimed' then 'rate' else v.waits_for end,
+        case v.state when 'unknown' then clock_timestamp() end
+    from found f, dispatcher.broadcast b, dispatcher.judge_new(b, f.subscriber, f.sequence, null) v
     where b.id = $1
     on conflict do nothing
     returning source, state
@@ -99,10 +101,11 @@ select array(
 
 # The replica that updates `progressed_at` publishes the progress; the others find nothing. Unchanged progress is
 # published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be proven any more and
-# counts as final. Pages stopped by a cancellation never arrive: the audience is then what arrived within ten minutes.
-_COLLECT_PROGRESS = """
+# counts as final. Pages stopped by a cancellation, or forgotten by a restore, never arrive: the audience is then what
+# arrived within ten minutes.
+_COLLECT_PROGRESS = f"""
 with counted as (
-    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
+    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{{}}')
         || jsonb_build_object('audience', b.audience) as progress
     from dispatcher.broadcast b left join lateral (
         select c.state, sum(c.deliveries)::int as deliveries from dispatcher.broadcast_count c
@@ -119,7 +122,9 @@ with counted as (
     returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
         exists (
             select from dispatcher.cancellation x
-            where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes') as is_cut,
+            where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes')
+            or {FORGOTTEN.format("b.published_at")} and b.expires_at < clock_timestamp() - interval '10 minutes'
+        as is_cut,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited
 )
 select t.id, t.audience, t.is_over, t.is_cut, t.limited, s.key as state, s.value::int as deliveries
@@ -143,11 +148,12 @@ where id = $1 and finished_at is null and not exists (
 """
 
 # Counts recipients without a final state, and recipients of ended broadcasts without a row (unless a cancellation may
-# have stopped their pages), and measures how long the first due delivery has been due.
-_BACKLOG = """
+# have stopped their pages, or a restore forgotten them), and measures how long the first due delivery has been due.
+_BACKLOG = f"""
 with counted as (
     select b.lane, b.expanded, b.finished_at,
         case when not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
+                and not {FORGOTTEN.format("b.published_at")}
             then coalesce(b.audience, b.expanded) end as due,
         b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
         coalesce(sum(n.deliveries), 0) as known,
