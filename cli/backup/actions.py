@@ -139,16 +139,14 @@ def mark_restored(saved_at: str, stack: Path | None, lost_at: str | None, *, jso
 
 
 def _read_key(file: Path | None, settings: Settings) -> bytes:
+    if file is None and settings.backup_key is None:
+        fail("There is no key.", "Name its file with --key, or run `kreisfunk secrets` again.", EXIT_USAGE)
     try:
-        if file is not None:
-            return parse_key(file.read_text().strip())
-        if settings.backup_key is not None:
-            return parse_key(settings.backup_key.get_secret_value().strip())
+        return parse_key((file.read_text() if file else settings.backup_secret).strip())
     except OSError as error:
         fail(f"{file}: {error.strerror}", status=EXIT_USAGE)
     except (EncryptionError, UnicodeDecodeError):
         fail("This is no key of backups.", "`kreisfunk backup key FILE` makes one.", EXIT_USAGE)
-    fail("There is no key.", "Name its file with --key, or run `kreisfunk secrets` again.", EXIT_USAGE)
 
 
 def _read_time(text: str | None) -> datetime | None:
@@ -208,12 +206,27 @@ def _run(settings: Settings, act: Callable[[asyncpg.Connection], Awaitable[T]], 
         finally:
             await connection.close()
 
-    try:
+    with _explain_file_errors(file), _explain_database_errors():
         return asyncio.run(run())
+
+
+@contextmanager
+def _explain_file_errors(file: Path | None) -> Iterator[None]:
+    try:
+        yield
     except (BackupFileError, msgspec.DecodeError, zlib.error) as error:
         fail(f"{file} {error}.", "Nothing was changed.")
     except (IncompatibleBackupError, MigrationError) as error:
         fail(str(error), "Nothing was changed.", EXIT_REJECTED)
+    except OSError as error:
+        advice = "Nothing was left behind: make room, or choose another disk." if error.errno == errno.ENOSPC else ""
+        fail(f"{file}: {error.strerror or error}", advice)
+
+
+@contextmanager
+def _explain_database_errors() -> Iterator[None]:
+    try:
+        yield
     except asyncpg.InsufficientPrivilegeError:
         fail("This role may not do that.", "Use the database's owner; `verify` creates a database.", EXIT_UNAVAILABLE)
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
@@ -222,9 +235,6 @@ def _run(settings: Settings, act: Callable[[asyncpg.Connection], Awaitable[T]], 
         fail("The database is not that of this version.", "Run `kreisfunk migrate`.", EXIT_UNAVAILABLE)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError, TimeoutError, socket.gaierror) as error:
         fail(f"Database: {type(error).__name__}", "Is PostgreSQL up, with space on its disk?", EXIT_UNAVAILABLE)
-    except OSError as error:
-        advice = "Nothing was left behind: make room, or choose another disk." if error.errno == errno.ENOSPC else ""
-        fail(f"{file}: {error.strerror or error}", advice)
 
 
 def _describe(held: HeldWork) -> str:

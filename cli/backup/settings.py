@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     def database_secret(self) -> str | None:
         return self.database_password.get_secret_value() if self.database_password else None
 
+    @property
+    def backup_secret(self) -> str:
+        return self.backup_key.get_secret_value() if self.backup_key else ""
+
 
 def read_backup_settings(stack: Path | None) -> Settings:
     """Read the settings of the local stack if there is one; ends the command with status 2 if something is missing."""

@@ -80,9 +80,9 @@ def settle(
 def _format_text(rows: list[asyncpg.Record]) -> str:
     if not rows:
         return "nothing is unknown"
-    lines = [
-        (row["delivery"], format_duration(row["age_seconds"]), row["broadcast"] or "reply", row["notice"] or "-", reason)
-        for row in rows
-        for reason in ("forgotten by a restore" if row["restored"] else "no answer",)
-    ]
-    return format_table(("delivery", "age", "broadcast", "notice", "reason"), lines)
+    return format_table(("delivery", "age", "broadcast", "notice", "reason"), list(map(_format_line, rows)))
+
+
+def _format_line(row: asyncpg.Record) -> tuple[object, ...]:
+    age, reason = format_duration(row["age_seconds"]), "forgotten by a restore" if row["restored"] else "no answer"
+    return (row["delivery"], age, row["broadcast"] or "reply", row["notice"] or "-", reason)

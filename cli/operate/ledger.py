@@ -161,8 +161,8 @@ def _build_view(
 ) -> BroadcastView:
     states: dict[str, int] = msgspec.json.decode(row["states"])
     audience = row["audience"]
-    if row["cancelled_reason"] and row["finished_at"] or row["restored"] and row["ended"]:
-        audience = sum(states.values())  # the other pages were stopped by the cancellation, or forgotten by the restore
+    if (row["cancelled_reason"] and row["finished_at"]) or (row["restored"] and row["ended"]):
+        audience = sum(states.values())  # a cancellation may have stopped the remaining pages, a restore forgotten them
     books = count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
     return BroadcastView(
         **{name: row[name] for name in _COPIED_COLUMNS},

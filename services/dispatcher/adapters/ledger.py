@@ -8,7 +8,6 @@ from uuid import UUID
 
 import asyncpg
 
-from services.dispatcher.adapters.ledger_claims import FORGOTTEN
 from services.dispatcher.adapters.ledger_results import LedgerResults
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Backlog, BroadcastProgress, Work
@@ -103,9 +102,9 @@ select array(
 # published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be proven any more and
 # counts as final. Pages stopped by a cancellation, or forgotten by a restore, never arrive: the audience is then what
 # arrived within ten minutes.
-_COLLECT_PROGRESS = f"""
+_COLLECT_PROGRESS = """
 with counted as (
-    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{{}}')
+    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
         || jsonb_build_object('audience', b.audience) as progress
     from dispatcher.broadcast b left join lateral (
         select c.state, sum(c.deliveries)::int as deliveries from dispatcher.broadcast_count c
@@ -123,8 +122,8 @@ with counted as (
         exists (
             select from dispatcher.cancellation x
             where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes')
-            or {FORGOTTEN.format("b.published_at")} and b.expires_at < clock_timestamp() - interval '10 minutes'
-        as is_cut,
+            or b.expires_at < clock_timestamp() - interval '10 minutes'
+                and exists (select from dispatcher.restore r where r.lost_at > b.published_at) as is_cut,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited
 )
 select t.id, t.audience, t.is_over, t.is_cut, t.limited, s.key as state, s.value::int as deliveries
@@ -149,11 +148,11 @@ where id = $1 and finished_at is null and not exists (
 
 # Counts recipients without a final state, and recipients of ended broadcasts without a row (unless a cancellation may
 # have stopped their pages, or a restore forgotten them), and measures how long the first due delivery has been due.
-_BACKLOG = f"""
+_BACKLOG = """
 with counted as (
     select b.lane, b.expanded, b.finished_at,
         case when not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
-                and not {FORGOTTEN.format("b.published_at")}
+                and not exists (select from dispatcher.restore r where r.lost_at > b.published_at)
             then coalesce(b.audience, b.expanded) end as due,
         b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
         coalesce(sum(n.deliveries), 0) as known,

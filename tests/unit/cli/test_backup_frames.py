@@ -99,9 +99,13 @@ def test_a_file_appears_when_it_is_complete_and_is_its_owners_only(tmp_path: Pat
 
 
 def test_nothing_is_left_behind_when_the_disk_is_full(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space"), create_atomically(tmp_path / "new.backup") as file:
-        file.write(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def write() -> None:
+        with create_atomically(tmp_path / "new.backup") as file:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space"):
+        write()
     assert list(tmp_path.iterdir()) == []
 
 
