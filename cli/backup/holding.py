@@ -96,7 +96,7 @@ async def hold_everything(
     unfinished = await connection.fetchval(_EXPAND_AGAIN)
     problems = _explain(saved_at)
     returned = await connection.fetchval(_RETURN, msgspec.json.encode(problems).decode(), NoticeWithdrawn.TYPE)
-    counts = await connection.fetchrow(_COUNTS)
+    (counts,) = await connection.fetch(_COUNTS)
     return HeldWork(saved_at=saved_at, lost_at=marked, unfinished=unfinished, returned=returned, **counts)
 
 

@@ -35,11 +35,10 @@ for values from ('016f7826-b400-0000-0000-000000000000') to ('016f9c33-3800-0000
 """
 
 
-async def execute(url: str, *statements: str) -> None:
+async def execute(url: str, statement: str, *values: object) -> None:
     connection = await asyncpg.connect(url)
     try:
-        for statement in statements:
-            await connection.execute(statement)
+        await connection.execute(statement, *values)
     finally:
         await connection.close()
 
@@ -61,56 +60,58 @@ async def dump(url: str) -> list[str]:
     return sorted(line for line in said.decode().splitlines() if "restrict" not in line)
 
 
+FILLING: tuple[tuple[object, ...], ...] = (
+    (
+        "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, places, started_at)"
+        " values ($1, 3, 'subscribed', '\\x00ff', '\\x5c0a', $2, '-infinity')",
+        *(uuid4(), [AWKWARD, "", "{a,b}"]),
+    ),
+    (
+        "insert into subscriptions.consent"
+        " (subscriber_id, sequence, event, topics, said_at, received_at, message_key)"
+        " select $1, n, 'given', '{}', now(), now(), '\\x01' from generate_series(1, 3) n",
+        uuid4(),
+    ),
+    (
+        "insert into newsroom.account (id, login, name, person, roles) values ($1, 'anna', $2, $1, '{editor}')",
+        *(ACCOUNT, AWKWARD),
+    ),
+    (
+        "insert into newsroom.draft (id, notice, kind, state, version, created_by)"
+        " values ($1, 'n', 'notice', 'published', 1, $2)",
+        *(DRAFT, ACCOUNT),
+    ),
+    (
+        "insert into newsroom.draft_version (draft, version, content, author) values ($1, 1, $3, $2)",
+        *(DRAFT, ACCOUNT, json.dumps({"text": AWKWARD, "nothing": None})),
+    ),
+    *(
+        (
+            "insert into newsroom.publication (id, draft, version, revision, key, body) values ($1, $2, 1, 1, $3, $4)",
+            *(uuid4(), DRAFT, kind, json.dumps({"type": f"de.kreisfunk.notice.{kind}.v1", "subject": kind})),
+        )
+        for kind in ("published", "withdrawn")
+    ),
+    ("insert into newsroom.audit (account, action, object) values ($1, 'x', 'y')", ACCOUNT),
+    (OLD_WEEK,),
+    ("update dispatcher.rate set late_uses = array[row(1.5, 2.5, 0.1)::dispatcher.late_use]",),
+    *(
+        (
+            "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
+            " asked_at, expires_at) select dispatcher.lowest_id($1), dispatcher.lowest_id($1), 'reply', 'expired',"
+            " 'phone', '', '', $1, $1",
+            at,
+        )
+        for at in (datetime(2020, 1, 7, tzinfo=UTC), datetime(2010, 1, 1, tzinfo=UTC))
+    ),
+)
+
+
 async def fill(database: FreshDatabase) -> None:
     """Values of every kind, in every schema, in an old week and in none."""
     await insert_planned(database, generate_id())
-    connection = await asyncpg.connect(database.url)
-    try:
-        await connection.execute(
-            "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, places, started_at)"
-            " values ($1, 3, 'subscribed', '\\x00ff', '\\x5c0a', $2, '-infinity')",
-            *(uuid4(), [AWKWARD, "", "{a,b}"]),
-        )
-        await connection.execute(
-            "insert into subscriptions.consent"
-            " (subscriber_id, sequence, event, topics, said_at, received_at, message_key)"
-            " select $1, n, 'given', '{}', now(), now(), '\\x01' from generate_series(1, 3) n",
-            uuid4(),
-        )
-        await connection.execute(
-            "insert into newsroom.account (id, login, name, person, roles) values ($1, 'anna', $2, $1, '{editor}')",
-            *(ACCOUNT, AWKWARD),
-        )
-        await connection.execute(
-            "insert into newsroom.draft (id, notice, kind, state, version, created_by)"
-            " values ($1, 'n', 'notice', 'published', 1, $2)",
-            *(DRAFT, ACCOUNT),
-        )
-        await connection.execute(
-            "insert into newsroom.draft_version (draft, version, content, author) values ($1, 1, $3, $2)",
-            *(DRAFT, ACCOUNT, json.dumps({"text": AWKWARD, "nothing": None})),
-        )
-        for number, kind in ((1, "published"), (2, "withdrawn")):
-            body = json.dumps({"type": f"de.kreisfunk.notice.{kind}.v1", "subject": str(number)})
-            await connection.execute(
-                "insert into newsroom.publication (id, draft, version, revision, key, body)"
-                " values ($1, $2, 1, 1, $3, $4)",
-                *(UUID(int=number), DRAFT, kind, body),
-            )
-        await connection.execute("insert into newsroom.audit (account, action, object) values ($1, 'x', 'y')", ACCOUNT)
-        await connection.execute(OLD_WEEK)
-        await connection.execute(
-            "update dispatcher.rate set late_uses = array[row(1.5, 2.5, 0.1)::dispatcher.late_use]"
-        )
-        for at in (datetime(2020, 1, 7, tzinfo=UTC), datetime(2010, 1, 1, tzinfo=UTC)):
-            await connection.execute(
-                "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
-                " asked_at, expires_at) select dispatcher.lowest_id($1), dispatcher.lowest_id($1), 'reply', 'expired',"
-                " 'phone', '', '', $1, $1",
-                at,
-            )
-    finally:
-        await connection.close()
+    for statement, *values in FILLING:
+        await execute(database.url, str(statement), *values)
 
 
 @pytest.fixture
