@@ -25,6 +25,7 @@ from cli.backup.settings import Settings, read_backup_settings
 from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, console, fail, say
 from deploy.atomic_write import write_secret
 from deploy.secrets import generate_key
+from shared.database.connecting import connect
 from shared.database.migrations import MigrationError
 from shared.database.pool import SAFE_SETTINGS
 from shared.encryption import EncryptionError, parse_key
@@ -188,7 +189,7 @@ def _show_progress(what: str) -> Iterator[OnRows]:
 
 
 async def _connect(settings: Settings) -> asyncpg.Connection:
-    return await asyncpg.connect(
+    return await connect(
         settings.database_url,
         password=settings.database_secret,
         timeout=CONNECT_TIMEOUT_SECONDS,
