@@ -96,6 +96,18 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "quarantine",
         "What was not understood and is kept: look at it, send it again, or drop it.",
     ),
+    "backup": LazyCommand(
+        OPERATING,
+        "cli.backup.command",
+        "app",
+        "The whole database as one encrypted file, while everything runs.",
+    ),
+    "restore": LazyCommand(
+        OPERATING,
+        "cli.backup.command",
+        "restore",
+        "Restore a backup into an empty database. Sending is paused then, until `kreisfunk sending resume`.",
+    ),
     "migrate": LazyCommand(
         INSTALLING,
         "cli.migrate.command",

@@ -81,6 +81,7 @@ SECRETS = (
     Secret(("subscriptions/kreisfunk_dead_letter_keys",), generate_key_ring),
     Secret(("admin/kreisfunk_broker_password", "systems/kreisfunk_broker_password")),
     Secret(("admin/kreisfunk_database_password",)),
+    Secret(("admin/kreisfunk_backup_key",), generate_key),
     Secret(("ingress/kreisfunk_broker_password",), login="ingress"),
     Secret(("notices/kreisfunk_broker_password",), login="notices"),
     Secret(("subscriptions/kreisfunk_broker_password",), login="subscriptions"),

@@ -15,7 +15,8 @@ from cli.output import EXIT_USAGE, fail
 _UNKNOWN = """
 select d.id as delivery, case when d.subscriber is not null then d.source end as broadcast, d.lane::text, b.notice,
     d.unknown_at, d.expires_at, d.attempt, d.resends,
-    extract(epoch from clock_timestamp() - d.unknown_at)::float8 as age_seconds
+    extract(epoch from clock_timestamp() - d.unknown_at)::float8 as age_seconds,
+    exists (select from dispatcher.restore r where r.lost_at > d.asked_at) as restored
 from dispatcher.delivery d left join dispatcher.broadcast b on b.id = d.source
 where d.unknown_at is not null and ($1::uuid is null or d.source = $1) order by d.unknown_at limit $2
 """
@@ -79,8 +80,9 @@ def settle(
 def _format_text(rows: list[asyncpg.Record]) -> str:
     if not rows:
         return "nothing is unknown"
-    lines = [
-        (row["delivery"], format_duration(row["age_seconds"]), row["broadcast"] or "reply", row["notice"] or "-")
-        for row in rows
-    ]
-    return format_table(("delivery", "age", "broadcast", "notice"), lines)
+    return format_table(("delivery", "age", "broadcast", "notice", "reason"), list(map(_format_line, rows)))
+
+
+def _format_line(row: asyncpg.Record) -> tuple[object, ...]:
+    age, reason = format_duration(row["age_seconds"]), "forgotten by a restore" if row["restored"] else "no answer"
+    return (row["delivery"], age, row["broadcast"] or "reply", row["notice"] or "-", reason)

@@ -19,6 +19,7 @@ select b.id, b.notice, b.revision, b.topic, b.lane::text, b.template, b.publishe
     (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled_reason,
     (select h.reason from dispatcher.template_pause h where h.template = b.template) as template_reason,
     b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
+    exists (select from dispatcher.restore r where r.lost_at > b.published_at) as restored,
     (select coalesce(json_object_agg(state, deliveries), '{}') from (
         select n.state, sum(n.deliveries) as deliveries from dispatcher.broadcast_count n
         where n.broadcast = b.id group by n.state having sum(n.deliveries) <> 0
@@ -160,8 +161,8 @@ def _build_view(
 ) -> BroadcastView:
     states: dict[str, int] = msgspec.json.decode(row["states"])
     audience = row["audience"]
-    if row["cancelled_reason"] and row["finished_at"]:
-        audience = sum(states.values())  # the cancellation may have stopped the remaining pages
+    if (row["cancelled_reason"] and row["finished_at"]) or (row["restored"] and row["ended"]):
+        audience = sum(states.values())  # a cancellation may have stopped the remaining pages, a restore forgotten them
     books = count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
     return BroadcastView(
         **{name: row[name] for name in _COPIED_COLUMNS},

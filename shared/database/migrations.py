@@ -6,7 +6,7 @@ in `<schema>.schema_migrations`, as dbmate would write them, and their checksums
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +50,11 @@ def _parse(path: Path) -> Migration:
     return Migration(path.stem.partition("_")[0], found["sql"], transactional)
 
 
-async def migrate(connection: asyncpg.Connection, schema: str, folder: Path) -> list[str]:
-    """Bring one schema up to date and return the versions that ran. Raises MigrationError."""
-    migrations = read_migrations(folder)
+async def migrate(
+    connection: asyncpg.Connection, schema: str, folder: Path, versions: Container[str] | None = None
+) -> list[str]:
+    """Bring one schema up to date, or only to `versions`, and return those that ran. Raises MigrationError."""
+    migrations = [each for each in read_migrations(folder) if versions is None or each.version in versions]
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
         await _prepare(connection, schema)

@@ -24,6 +24,7 @@ PURPOSES = {
     "kreisfunk_graph_token": "Zugang zu Meta für den Versand",
     "kreisfunk_broker_password": "Zugang zu RabbitMQ, für jeden ein eigener",
     "kreisfunk_database_password": "Zugang zur Datenbank, für jeden ein eigener",
+    "kreisfunk_backup_key": "verschlüsselt und öffnet Sicherungen der Datenbank",
     "kreisfunk_login_passwords": "alle Zugänge, um sie bei der Einrichtung anzulegen",
     "kreisfunk_notices_api_token": "Zugang von Pressestelle und Redaktion für Meldungen über HTTP, je ein eigener",
     "tokens.json": "Hashwerte der Zugänge für Meldungen über HTTP, mit dem Namen des Fachverfahrens",

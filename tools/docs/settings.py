@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from cli.backup.settings import Settings as Backup
 from cli.keys.settings import IndexSettings as Keys
 from cli.migrate.settings import Settings as Migrate
 from cli.newsroom.settings import Settings as Users
@@ -44,6 +45,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "`kreisfunk systems`": Systems,
     "`kreisfunk keys`": Keys,
     "`kreisfunk newsroom users`": Users,
+    "`kreisfunk backup`, `kreisfunk restore`": Backup,
 }
 HEAD = ("variable", "unless set", "what for")
 

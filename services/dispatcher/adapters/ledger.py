@@ -40,14 +40,15 @@ with found as (
     order by d.id limit $4
 ), inserted as (
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
-        address_sealed, asked_at, expires_at, due_at, waits_for)
+        address_sealed, asked_at, expires_at, due_at, waits_for, unknown_at)
     select dispatcher.delivery_id(b.id, f.subscriber), b.id, f.subscriber, f.sequence, b.lane,
         case when v.state = 'claimed' then 'waiting' else v.state end, f.address_kind,
-        case when v.state in ('claimed', 'waiting') then f.address_index else '' end,
-        case when v.state in ('claimed', 'waiting') then f.address_sealed else '' end, b.published_at, b.expires_at,
-        case v.state when 'claimed' then clock_timestamp() else v.due_at end,
-        case v.state when 'claimed' then 'rate' else v.waits_for end
-    from found f, dispatcher.broadcast b, dispatcher.judge(b, f.subscriber, f.sequence, null) v
+        case when v.state in ('claimed', 'waiting', 'unknown') then f.address_index else '' end,
+        case when v.state in ('claimed', 'waiting', 'unknown') then f.address_sealed else '' end,
+        b.published_at, b.expires_at, case v.state when 'claimed' then clock_timestamp() else v.due_at end,
+        case v.state when 'claimed' then 'rate' else v.waits_for end,
+        case v.state when 'unknown' then clock_timestamp() end
+    from found f, dispatcher.broadcast b, dispatcher.judge_new(b, f.subscriber, f.sequence, null) v
     where b.id = $1
     on conflict do nothing
     returning source, state
@@ -99,7 +100,8 @@ select array(
 
 # The replica that updates `progressed_at` publishes the progress; the others find nothing. Unchanged progress is
 # published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be proven any more and
-# counts as final. Pages stopped by a cancellation never arrive: the audience is then what arrived within ten minutes.
+# counts as final. Pages stopped by a cancellation, or forgotten by a restore, never arrive: the audience is then what
+# arrived within ten minutes.
 _COLLECT_PROGRESS = """
 with counted as (
     select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
@@ -119,7 +121,9 @@ with counted as (
     returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
         exists (
             select from dispatcher.cancellation x
-            where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes') as is_cut,
+            where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes')
+            or b.expires_at < clock_timestamp() - interval '10 minutes'
+                and exists (select from dispatcher.restore r where r.lost_at > b.published_at) as is_cut,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited
 )
 select t.id, t.audience, t.is_over, t.is_cut, t.limited, s.key as state, s.value::int as deliveries
@@ -144,11 +148,12 @@ returning extract(epoch from finished_at - published_at)::float8
 """
 
 # Counts recipients without a final state, and recipients of ended broadcasts without a row (unless a cancellation may
-# have stopped their pages), and measures how long the first due delivery has been due.
+# have stopped their pages, or a restore forgotten them), and measures how long the first due delivery has been due.
 _BACKLOG = """
 with counted as (
     select b.lane, b.expanded, b.finished_at,
         case when not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
+                and not exists (select from dispatcher.restore r where r.lost_at > b.published_at)
             then coalesce(b.audience, b.expanded) end as due,
         b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
         coalesce(sum(n.deliveries), 0) as known,

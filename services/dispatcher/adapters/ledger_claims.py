@@ -22,13 +22,16 @@ from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Database
 from shared.runtime.clock import Instant
 
+# Whether the ledger may have forgotten what was to be sent then: a backup was restored since (decision 0032).
+FORGOTTEN = "exists (select from dispatcher.restore r where r.lost_at > {})"
+
 _REGISTER = """
 insert into dispatcher.broadcast as b
     (id, notice, revision, topic, lane, template, content, published_at, expires_at, audience, expanded,
      opens, closes, zone, spacing)
 values ($1, $2, $3, $4, $5::text::dispatcher.lane, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $14, $15)
 on conflict (id) do update set
-    audience = coalesce(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded)
+    audience = greatest(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded)
 """
 
 # Outcome of the candidates in `judged`: if there is a limit, claims are serialized by `limit_claims`.
@@ -55,17 +58,17 @@ with candidate as (
 ), judged as (
     select c.*, b.expires_at, b.published_at, b.lane, v.*
     from candidate c, dispatcher.broadcast b,
-        dispatcher.judge(b, c.subscriber, c.sequence, c.ordinal) v (verdict, until, cause)
+        dispatcher.judge_new(b, c.subscriber, c.sequence, c.ordinal) v (verdict, until, cause)
     where b.id = $8
 ), {_LIMITED.format(number="$11")}, inserted as (
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, claim, address_kind, address_index,
-        address_sealed, asked_at, expires_at, answer_by, due_at, waits_for)
+        address_sealed, asked_at, expires_at, answer_by, due_at, waits_for, unknown_at)
     select id, $8, subscriber, sequence, lane, state, (state = 'claimed')::int, address_kind,
         -- Who never gets it needs no address; an erasure may be over when a late batch comes.
-        case when state in ('claimed', 'waiting') then address_index else '' end,
-        case when state in ('claimed', 'waiting') then address_sealed else '' end,
+        case when state in ('claimed', 'waiting', 'unknown') then address_index else '' end,
+        case when state in ('claimed', 'waiting', 'unknown') then address_sealed else '' end,
         published_at, expires_at, case when state = 'claimed' then clock_timestamp() + make_interval(secs => $10) end,
-        due_at, waits_for
+        due_at, waits_for, case when state = 'unknown' then clock_timestamp() end
     from limited
     on conflict do nothing
     returning id, source, state
@@ -122,15 +125,16 @@ SUPPRESS = _SUPPRESS.format(subscribers="$1", topics="$2", sequences="$3")
 _CLAIM_REPLIES = f"""
 with suppressed as ({_SUPPRESS.format(subscribers="$9", topics="$10", sequences="$11")}
 ), candidate as (
-    select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::timestamptz[],
+    select c.*, case when expires_at <= clock_timestamp() then 'expired'
+        when {FORGOTTEN.format("asked_at")} then 'unknown' else 'claimed' end::dispatcher.delivery_state as state
+    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::timestamptz[],
         $6::timestamptz[], $7::text[]) as c (id, kind, index, sealed, asked_at, expires_at, content)
 ), inserted as (
     insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, address_index, address_sealed,
-        content, asked_at, expires_at, answer_by)
-    select id, id, 'reply', case when expires_at <= clock_timestamp() then 'expired' else 'claimed' end
-            ::dispatcher.delivery_state,
-        1, kind, index, sealed, content::jsonb, asked_at, expires_at,
-        case when expires_at > clock_timestamp() then clock_timestamp() + make_interval(secs => $8) end
+        content, asked_at, expires_at, answer_by, unknown_at)
+    select id, id, 'reply', state, 1, kind, index, sealed, content::jsonb, asked_at, expires_at,
+        case when state = 'claimed' then clock_timestamp() + make_interval(secs => $8) end,
+        case when state = 'unknown' then clock_timestamp() end
     from candidate
     on conflict do nothing
     returning id, state

@@ -7,7 +7,7 @@ broadcast's delivery updates its counters in the same statement.
 
 from collections.abc import Sequence
 
-from services.dispatcher.adapters.ledger_claims import LedgerClaims, extract_columns
+from services.dispatcher.adapters.ledger_claims import FORGOTTEN, LedgerClaims, extract_columns
 from services.dispatcher.domain.errors import RECIPIENT_CODES
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.ports import AppliedStatuses, StatusUpdate
@@ -70,7 +70,8 @@ with news as (
         as r (id, state, message_key, error_code, attempts, due_at, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends, d.claim,
-        d.claimed_at, d.subscriber is not null or d.content is not null as can_be_sent_again
+        d.claimed_at, (d.subscriber is not null or d.content is not null)
+            and not {FORGOTTEN.format("d.asked_at")} as can_be_sent_again
     from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
 ), judged as (
     select l.id, l.old_state, n.message_key, n.error_code, n.due_at, n.waits_for, case
@@ -129,14 +130,14 @@ select dispatcher.count_changes($1, array_agg(broadcast), array_agg(old_state), 
 """
 
 # A missing status is proof only if, a grace time ago, the stream had already reached a message that was claimed well
-# after this one; checked again for each resend, and only a limited number of times.
-_REQUEUE_UNKNOWN = """
+# after this one; checked again for each resend, and only a limited number of times. A restore forgot what had arrived.
+_REQUEUE_UNKNOWN = f"""
 with passed as (
     select max(through) as through from dispatcher.status_stream
     where number = $1 and seen_at < clock_timestamp() - make_interval(secs => $2)
 ), absent as (
     select d.id from dispatcher.delivery d, passed
-    where d.unknown_at is not null and d.resends < $5
+    where d.unknown_at is not null and d.resends < $5 and not {FORGOTTEN.format("d.asked_at")}
         and d.claimed_at + make_interval(secs => $3) < passed.through
         and d.claimed_at < clock_timestamp() - make_interval(secs => $2)
     order by d.id limit 1000 for update of d skip locked

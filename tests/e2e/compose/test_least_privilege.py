@@ -10,6 +10,7 @@ from tests.e2e.compose.engine import ComposeProject, EngineError
 pytestmark = pytest.mark.timeout(900)
 
 SEES = {
+    "backup": {"admin-secrets"},
     "dispatcher": {"dispatcher-secrets"},
     "doctor": {"dispatcher-secrets"},
     "feeds": {"feeds-secrets"},
@@ -25,6 +26,7 @@ SEES = {
     "publish": {"pressestelle-secrets"},
     "quarantine": {"quarantine-secrets"},
     "rabbitmq": {"rabbitmq-secrets"},
+    "restore": {"admin-secrets"},
     "setup": {"dispatcher-secrets", "ingress-secrets"},
     "simulator": {"simulator-secrets"},
     "subscriptions": {"subscriptions-secrets"},

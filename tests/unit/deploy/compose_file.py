@@ -30,6 +30,7 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "`kreisfunk systems`": ("systems",),
     "`kreisfunk keys`": ("keys",),
     "`kreisfunk newsroom users`": ("users",),
+    "`kreisfunk backup`, `kreisfunk restore`": ("backup", "restore"),
 }
 # Where containers find each other and what they share.
 LAID_DOWN = re.compile(

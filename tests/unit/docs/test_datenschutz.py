@@ -49,6 +49,7 @@ WITHOUT_PEOPLE = {
     "publication",
     "rate",
     "reached_minute",
+    "restore",
     "sent_month",
     "status_stream",
     "subscription_day",

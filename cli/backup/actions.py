@@ -1,0 +1,263 @@
+"""Actions of `kreisfunk backup` and `kreisfunk restore`."""
+
+import asyncio
+import errno
+import secrets
+import socket
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import msgspec
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.backup.frames import BackupFileError, FrameWriter, create_atomically, read_frames
+from cli.backup.holding import HeldWork, hold_everything
+from cli.backup.manifest import IncompatibleBackupError, Manifest
+from cli.backup.restoring import OnRows, find_tables, read_head, restore_database
+from cli.backup.saving import save_database
+from cli.backup.settings import Settings, read_backup_settings
+from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, console, fail, say
+from deploy.atomic_write import write_secret
+from deploy.secrets import generate_key
+from shared.database.connecting import connect
+from shared.database.migrations import MigrationError
+from shared.database.pool import SAFE_SETTINGS
+from shared.encryption import EncryptionError, parse_key
+
+CONNECT_TIMEOUT_SECONDS = 10
+_SERVICES = r"""
+select distinct usename::text from pg_stat_activity
+where datname = current_database() and usename ~ '^kreisfunk_(subscriptions|dispatcher|newsroom)$' order by 1
+"""
+T = TypeVar("T")
+
+
+def create_key(file: Path) -> None:
+    """Write a new key."""
+    if file.exists():
+        fail(f"{file} exists.", "A key is never overwritten: its backups could not be read any more.", EXIT_USAGE)
+    try:
+        write_secret(file, generate_key(secrets.token_bytes))
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", status=EXIT_USAGE)
+    say(f"created {file}; keep a copy of it elsewhere, and none beside the backups")
+
+
+def create_backup(target: Path, key_file: Path | None, stack: Path | None, *, json: bool) -> None:
+    """Save the database into a new file."""
+    settings = read_backup_settings(stack)
+    key = _read_key(key_file, settings)
+    path = target / f"kreisfunk-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup" if target.is_dir() else target
+
+    async def save(connection: asyncpg.Connection) -> Manifest:
+        with create_atomically(path) as file, _show_progress("saving") as on_rows:
+            return await save_database(connection, FrameWriter(file, key), on_rows)
+
+    manifest = _run(settings, save, path)
+    size = path.stat().st_size
+    text = f"{path}: {manifest.rows} rows as of {_format(manifest.saved_at)}, {size / 1e6:.1f} MB"
+    _print({"file": str(path), "saved_at": manifest.saved_at, "rows": manifest.rows, "bytes": size}, text, json=json)
+
+
+def verify_backup(file: Path, key_file: Path | None, stack: Path | None, *, json: bool) -> None:
+    """Restore a backup into a scratch database and count."""
+    settings = read_backup_settings(stack)
+    key = _read_key(key_file, settings)
+    name = f"kreisfunk_verify_{secrets.token_hex(4)}"
+    scratch = settings.model_copy(
+        update={"database_url": urlunsplit(urlsplit(settings.database_url)._replace(path=f"/{name}"))}
+    )
+
+    async def verify(owner: asyncpg.Connection) -> Manifest:
+        with _open_backup(file, key) as (manifest, frames):
+            await owner.execute(f"create database {name} template template0")
+            try:
+                await _restore_and_count(scratch, manifest, frames)
+            finally:
+                await owner.execute(f"drop database {name} with (force)")
+        return manifest
+
+    manifest = _run(settings, verify, file)
+    text = f"{file}: whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {_format(manifest.saved_at)}"
+    _print({"saved_at": manifest.saved_at, "rows": manifest.rows}, text, json=json)
+
+
+async def _restore_and_count(scratch: Settings, manifest: Manifest, frames: Iterator[bytes]) -> None:
+    connection = await _connect(scratch)
+    try:
+        with _show_progress("verifying") as on_rows:
+            async with connection.transaction():
+                await restore_database(connection, manifest, frames, on_rows)
+        for table in manifest.tables:
+            found = await connection.fetchval(f"select count(*) from {table.schema}.{table.name}")  # noqa: S608 - ours
+            if found != table.rows:
+                raise BackupFileError(f"restores {found} rows of {table.schema}.{table.name} instead of {table.rows}")
+    finally:
+        await connection.close()
+
+
+def restore_backup(file: Path, key_file: Path | None, stack: Path | None, lost_at: str | None, *, json: bool) -> None:
+    """Restore a backup into the empty database, and hold what may have been sent since."""
+    settings = read_backup_settings(stack)
+    key, lost = _read_key(key_file, settings), _read_time(lost_at)
+
+    async def restore(connection: asyncpg.Connection) -> HeldWork:
+        with _open_backup(file, key) as (manifest, frames), _show_progress("restoring") as on_rows:
+            await _require_empty(connection)
+            _check_order(manifest.saved_at, lost)
+            async with connection.transaction():
+                await restore_database(connection, manifest, frames, on_rows)
+                held = await hold_everything(connection, manifest.saved_at, lost)
+            await connection.execute("analyze")
+            return held
+
+    held = _run(settings, restore, file)
+    _print(held, f"restored: {file}\n{_describe(held)}", json=json)
+
+
+def mark_restored(saved_at: str, stack: Path | None, lost_at: str | None, *, json: bool) -> None:
+    """Hold what may have been sent since, in a database that was brought back by other means."""
+    settings = read_backup_settings(stack)
+    saved, lost = _read_time(saved_at), _read_time(lost_at)
+    assert saved is not None  # noqa: S101 - only a missing time is none
+
+    async def mark(connection: asyncpg.Connection) -> HeldWork:
+        running = [row[0] for row in await connection.fetch(_SERVICES)]
+        if running:
+            fail(f"Services are connected: {', '.join(running)}.", "Stop them, and restore again.", EXIT_REJECTED)
+        _check_order(saved, lost)
+        async with connection.transaction():
+            return await hold_everything(connection, saved, lost)
+
+    held = _run(settings, mark, None)
+    _print(held, _describe(held), json=json)
+
+
+def _read_key(file: Path | None, settings: Settings) -> bytes:
+    if file is None and settings.backup_key is None:
+        fail("There is no key.", "Name its file with --key, or run `kreisfunk secrets` again.", EXIT_USAGE)
+    try:
+        return parse_key((file.read_text() if file else settings.backup_secret).strip())
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", status=EXIT_USAGE)
+    except (EncryptionError, UnicodeDecodeError):
+        fail("This is no key of backups.", "`kreisfunk backup key FILE` makes one.", EXIT_USAGE)
+
+
+def _read_time(text: str | None) -> datetime | None:
+    """Return a time; one without an offset is of this machine's time zone."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    except ValueError:
+        fail(f"{text} is no time.", "Write it as 2026-12-01T14:30+01:00.", EXIT_USAGE)
+
+
+def _check_order(saved_at: datetime, lost_at: datetime | None) -> None:
+    if lost_at is not None and not saved_at <= lost_at <= datetime.now(UTC):
+        fail(f"The database was lost between {_format(saved_at)} and now.", "Correct --lost-at.", EXIT_USAGE)
+
+
+@contextmanager
+def _open_backup(file: Path, key: bytes) -> Iterator[tuple[Manifest, Iterator[bytes]]]:
+    with open(file, "rb") as opened:
+        frames = read_frames(opened, key)
+        yield read_head(frames), frames
+
+
+async def _require_empty(connection: asyncpg.Connection) -> None:
+    if found := await find_tables(connection):
+        fail(
+            f"The database is not empty: it has {', '.join(found)}.",
+            "A backup is never mixed with what is there. Stop all services; then restore into a new database, or drop"
+            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more.",
+            EXIT_REJECTED,
+        )
+
+
+@contextmanager
+def _show_progress(what: str) -> Iterator[OnRows]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda rows, total: bars.update(task, advance=rows, total=total)
+
+
+async def _connect(settings: Settings) -> asyncpg.Connection:
+    return await connect(
+        settings.database_url,
+        password=settings.database_secret,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        server_settings={"application_name": "backup", **SAFE_SETTINGS},
+    )
+
+
+def _run(settings: Settings, act: Callable[[asyncpg.Connection], Awaitable[T]], file: Path | None) -> T:
+    """Return the result of `act` with a connection of the owner; end the command on an error, with advice."""
+
+    async def run() -> T:
+        connection = await _connect(settings)
+        try:
+            return await act(connection)
+        finally:
+            await connection.close()
+
+    with _explain_file_errors(file), _explain_database_errors():
+        return asyncio.run(run())
+
+
+@contextmanager
+def _explain_file_errors(file: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except (BackupFileError, msgspec.DecodeError, zlib.error) as error:
+        fail(f"{file} {error}.", "Nothing was changed.")
+    except (IncompatibleBackupError, MigrationError) as error:
+        fail(str(error), "Nothing was changed.", EXIT_REJECTED)
+    except OSError as error:
+        advice = "Nothing was left behind: make room, or choose another disk." if error.errno == errno.ENOSPC else ""
+        fail(f"{file}: {error.strerror or error}", advice)
+
+
+@contextmanager
+def _explain_database_errors() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError:
+        fail("This role may not do that.", "Use the database's owner; `verify` creates a database.", EXIT_UNAVAILABLE)
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+        fail("The database refuses this role.", "Use the login of `kreisfunk migrate`.", EXIT_UNAVAILABLE)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        fail("The database is not that of this version.", "Run `kreisfunk migrate`.", EXIT_UNAVAILABLE)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError, TimeoutError, socket.gaierror) as error:
+        fail(f"Database: {type(error).__name__}", "Is PostgreSQL up, with space on its disk?", EXIT_UNAVAILABLE)
+
+
+def _describe(held: HeldWork) -> str:
+    return "\n".join(
+        (
+            "Sending is paused. This database knows nothing of what happened"
+            f" from {_format(held.saved_at)} to {_format(held.lost_at)}:",
+            f"  {held.deliveries} deliveries of {held.broadcasts} broadcasts and {held.replies} replies may have been"
+            " sent: they are held",
+            f"  {held.unfinished} broadcasts were under way: whoever they had not reached will be held, too",
+            f"  {held.scheduled} broadcasts are scheduled; any of them may have been withdrawn since",
+            f"  {held.returned} notices that waited in the newsroom's outbox are with their editors again",
+            '  whoever said "Stop" or "Löschen" in that time is subscribed again, and whoever subscribed is not',
+            "Next: `kreisfunk migrate`, start the services, read `kreisfunk deliveries unknown` and"
+            " `kreisfunk broadcasts list`, then `kreisfunk sending resume`.",
+        )
+    )
+
+
+def _format(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _print(as_object: object, as_text: str, *, json: bool) -> None:
+    say(msgspec.json.encode(as_object).decode() if json else as_text)

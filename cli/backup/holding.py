@@ -1,0 +1,108 @@
+"""After a restore: sending is paused, and what may have been sent without being recorded is held for a person.
+
+The database is older than the world. What was waiting or at Meta in the backup may have been sent since; of what began
+later there may be no trace. So the former become unknown here, and the dispatcher treats everything that began before
+`lost_at` and has no row as unknown, too. Unknown outcomes of that time are never sent again by themselves.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from shared.contracts.events import Problem
+from shared.contracts.notices import NoticeWithdrawn
+
+_MARK = """
+insert into dispatcher.restore (lost_at, saved_at) values (coalesce($1, clock_timestamp()), $2) returning lost_at
+"""
+_PAUSE = "select dispatcher.pause_sending($1, null)"
+_HOLD = """
+with chosen as (
+    select d.id, d.state as old_state from dispatcher.delivery d
+    where d.waits_for is not null or d.answer_by is not null
+), changed as (
+    update dispatcher.delivery d
+    set state = 'unknown', unknown_at = clock_timestamp(), due_at = null, waits_for = null, answer_by = null
+    from chosen c where d.id = c.id
+    returning case when d.subscriber is not null then d.source end as source, c.old_state, d.state
+)
+select dispatcher.count_changes(32, array_agg(source), array_agg(old_state), array_agg(state)) from changed
+"""
+# Whoever wrote it decides whether it is published again. A withdrawal may be repeated, and has to be.
+_RETURN = """
+with held as (
+    update newsroom.publication
+    set state = 'rejected', answered_at = clock_timestamp(), problems = $1::text::jsonb
+    where state = 'waiting' and body ->> 'type' <> $2
+    returning draft
+), returned as (
+    update newsroom.draft d set state = 'returned', changed_at = clock_timestamp()
+    from held h where d.id = h.draft and d.state = 'published'
+)
+select count(*)::int from held
+"""
+# What was on its way through the broker may be lost with it. A broadcast whose recipients are not all in the ledger is
+# expanded once more: those without a row are held there, the others are recognised.
+_EXPAND_AGAIN = """
+with again as (
+    update subscriptions.broadcast s
+    set state = 'expanding', position = '00000000-0000-0000-0000-000000000000', page = 0, audience = 0,
+        read_to_end = false
+    where s.state in ('expanding', 'expanded') and s.expires_at > clock_timestamp() and not exists (
+        select from dispatcher.broadcast b where b.id = s.id and (b.finished_at is not null or b.audience <= (
+            select sum(n.deliveries) from dispatcher.broadcast_count n where n.broadcast = b.id)))
+    returning id
+), forgotten as (
+    delete from subscriptions.pending_page where broadcast_id in (select id from again)
+)
+select count(*)::int from again
+"""
+# Who was blocked since is not blocked any more, but has to log in at least.
+_LOG_OUT = "update newsroom.session set revoked_at = now() where revoked_at is null"
+_COUNTS = """
+select count(*) filter (where subscriber is null)::int as replies,
+    count(*) filter (where subscriber is not null)::int as deliveries,
+    count(distinct source) filter (where subscriber is not null)::int as broadcasts,
+    (select count(*)::int from subscriptions.broadcast where state = 'scheduled') as scheduled
+from dispatcher.delivery where unknown_at is not null
+"""
+
+
+class HeldWork(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person has to look at after a restore; `returned` are notices that went back to their editors."""
+
+    saved_at: datetime
+    lost_at: datetime
+    replies: int
+    deliveries: int
+    broadcasts: int
+    scheduled: int
+    unfinished: int
+    returned: int
+
+
+async def hold_everything(
+    connection: asyncpg.Connection, saved_at: datetime, lost_at: datetime | None = None
+) -> HeldWork:
+    """Pause and hold inside the caller's transaction. Without `lost_at` anything until now may have been sent."""
+    marked = await connection.fetchval(_MARK, lost_at, saved_at)
+    await connection.fetchval(
+        _PAUSE, f"restored from {saved_at:%Y-%m-%d %H:%M:%S} UTC; see `kreisfunk deliveries unknown`, then resume"
+    )
+    await connection.fetchval(_HOLD)
+    await connection.execute(_LOG_OUT)
+    unfinished = await connection.fetchval(_EXPAND_AGAIN)
+    problems = _explain(saved_at)
+    returned = await connection.fetchval(_RETURN, msgspec.json.encode(problems).decode(), NoticeWithdrawn.TYPE)
+    (counts,) = await connection.fetch(_COUNTS)
+    return HeldWork(saved_at=saved_at, lost_at=marked, unfinished=unfinished, returned=returned, **counts)
+
+
+def _explain(saved_at: datetime) -> Sequence[Problem]:
+    text = (
+        f"Die Datenbank wurde aus der Sicherung vom {saved_at:%d.%m.%Y, %H:%M} Uhr (UTC) wiederhergestellt: Vielleicht"
+        " ging diese Meldung schon hinaus. Bitte prüfen, und nur dann erneut veröffentlichen, wenn nicht."
+    )
+    return (Problem(field="time", problem=text),)

@@ -1,0 +1,151 @@
+"""After a restore nobody gets anything twice, and nothing leaves before an operator says so; phones are the judge."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from deploy.local.names import DATABASE
+from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted, run_steering_harness
+from tests.servers import build_authorization, wait_for
+
+pytestmark = pytest.mark.timeout(400)
+SERVICES = ("dispatcher-1", "dispatcher-2", "subscriptions-1")
+SLOW = 15.0
+
+
+@pytest.fixture(scope="module")
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
+    async with run_steering_harness(tmp_path_factory.mktemp("town")) as running:
+        yield running
+
+
+async def execute(town: SteeringHarness, statement: str, *values: object, database: str = DATABASE) -> None:
+    connection = await asyncpg.connect(town.stack.postgres.build_url(database))
+    try:
+        await connection.execute(statement, *values)
+    finally:
+        await connection.close()
+
+
+async def lose_database(town: SteeringHarness) -> None:
+    """With messages at Meta whose results nobody records any more; the server comes back with nothing in it."""
+    await asyncio.gather(*(kill(town, name) for name in SERVICES))
+    await town.stack.supervisor.stop_one("postgres")
+    await town.stack.supervisor.start_one("postgres")
+    for statement in (f"drop database {DATABASE} with (force)", f"create database {DATABASE}"):
+        await execute(town, statement, database="postgres")
+
+
+async def kill(town: SteeringHarness, name: str) -> None:
+    """For good: whoever is being stopped is not started again."""
+    ending = asyncio.create_task(town.stack.supervisor.stop_one(name))
+    await asyncio.sleep(0)
+    town.stack.supervisor.find(name).kill()
+    await ending
+
+
+async def empty_broker(town: SteeringHarness) -> int:
+    """As a new broker would be; return how many messages were lost."""
+    url = f"{town.stack.broker_api_url}/api/queues"
+    headers = build_authorization(town.stack.broker_url)
+    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
+        async with session.get(url) as response:
+            queues = [queue for queue in await response.json() if queue["type"] == "quorum"]
+        for queue in queues:
+            async with session.delete(f"{url}/%2F/{queue['name']}/contents"):
+                pass
+    return sum(queue.get("messages", 0) for queue in queues)
+
+
+async def list_unknown(town: SteeringHarness, broadcast: str) -> list[dict[str, Any]]:
+    listed = await town.run_kreisfunk("deliveries", "unknown", "--broadcast", broadcast)
+    found: list[dict[str, Any]] = listed["unknown"]
+    return found
+
+
+async def list_deliveries(town: SteeringHarness) -> list[str]:
+    """Everything that Meta accepted, in order."""
+    return [message.delivery for message in await town.simulator.fetch_outbound()]
+
+
+async def count_twice(town: SteeringHarness, *texts: str) -> int:
+    """How many phones have one of these twice."""
+    counts = [Counter(message.citizen for message in await town.list_accepted(text)) for text in texts]
+    return sum(1 for each in counts for number in each.values() if number > 1)
+
+
+@pytest.mark.parametrize("broker_survives", [True, False])
+async def test_nobody_gets_twice_what_was_sent_after_the_backup(
+    town: SteeringHarness, tmp_path: Path, broker_survives: bool
+) -> None:
+    first, second, third = (f"{word} {broker_survives}" for word in ("Schule zu", "Deich bricht", "Alles wieder gut"))
+    await execute(town, "update dispatcher.rate set ceiling = $1, per_second = $1", SLOW)
+    broadcast, _ = await town.publish(first)
+    await town.wait_for_accepted(first, 20)
+    backup = (await town.run_kreisfunk("backup", "create", str(tmp_path)))["file"]
+    await town.wait_for_accepted(first, 20 + len(await town.list_accepted(first)))
+    unknown_to_backup, _ = await town.publish(second, "--urgent")
+    await town.wait_for_accepted(second, 20)
+    await lose_database(town)
+    if not broker_survives:
+        await empty_broker(town)
+
+    held = await town.run_kreisfunk("restore", backup)
+    assert held["unfinished"] >= 1
+    listed = (await town.run_kreisfunk("deliveries", "unknown"))["unknown"]
+    assert len(listed) == held["deliveries"] + held["replies"]
+    assert all(one["restored"] for one in listed)
+    got = await list_deliveries(town)
+    for text in (first, second):
+        assert len(await town.list_accepted(text)) < CITIZENS
+    for name in SERVICES:
+        await town.stack.supervisor.start_one(name)
+
+    afterwards, _ = await town.publish(third)
+    (citizen,) = (await town.simulator.list_citizens())[:1]
+    await town.simulator.send_text([citizen["id"]], "Themen", per_second=10)
+    (paused,) = (await town.run_kreisfunk("sending"))["numbers"]  # looks for a second
+    assert "restored" in paused["paused_reason"]
+    assert await list_deliveries(town) == got
+
+    await town.run_kreisfunk("sending", "resume")
+    await town.wait_until_settled(afterwards, broadcast)
+    assert has_everybody_once(await town.list_accepted(third))
+    assert await count_twice(town, first, second) == 0
+    books = (await town.show_broadcast(broadcast))["books"]
+    assert is_accounted(books)
+    assert (books["audience"], books["unknown"] > 0) == (CITIZENS, True)
+    if broker_survives:
+        assert (await town.show_broadcast(unknown_to_backup))["books"]["unknown"] > 0
+    await wait_for_answer(town, citizen["id"], len(got))
+    await decide(town, broadcast, first)
+    assert await count_twice(town, first, second) == 0
+
+
+async def wait_for_answer(town: SteeringHarness, citizen: int, before: int) -> None:
+    """What this citizen wrote while nothing was sent is answered, once, and nobody else gets an answer."""
+
+    async def answered() -> bool:
+        replies = [one.citizen for one in await town.simulator.fetch_outbound(before) if not one.template]
+        return replies == [citizen]
+
+    await wait_for(answered)
+
+
+async def decide(town: SteeringHarness, broadcast: str, text: str) -> None:
+    """An operator has one sent that nobody got, and leaves the others."""
+    sent = {message.delivery for message in await town.list_accepted(text)}
+    held = await list_unknown(town, broadcast)
+    assert {one["restored"] for one in held} == {True}
+    chosen = next(one["delivery"] for one in held if one["delivery"] not in sent)
+    await town.run_kreisfunk("deliveries", "settle", chosen, "--as", "resend", "--yes")
+    await town.wait_for_accepted(text, len(sent) + 1)
+    assert {message.delivery for message in await town.list_accepted(text)} == sent | {chosen}
+    await town.run_kreisfunk("deliveries", "settle", "--broadcast", broadcast, "--as", "accepted")
+    assert await list_unknown(town, broadcast) == []
