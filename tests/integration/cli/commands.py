@@ -6,6 +6,8 @@ import logging
 import os
 import pty
 import sys
+import termios
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.stacks import use_environment
 
+HIDDEN = "(not shown)"
 REPOSITORY = Path(__file__).parents[3]
 
 
@@ -56,7 +59,9 @@ async def run_kreisfunk(*arguments: str, environment: Mapping[str, str] | None =
     return CommandResult(status=process.returncode, output=output.decode(), errors=complaint.decode())
 
 
-async def run_on_terminal(*arguments: str, typed: str, environment: Mapping[str, str]) -> CommandResult:
+async def run_on_terminal(
+    *arguments: str, typed: str, environment: Mapping[str, str], prompt: str = "[y/N]"
+) -> CommandResult:
     """The command with a person at a terminal, who types this once the command asks; `complaint` is what they see."""
     ours, theirs = pty.openpty()
     try:
@@ -68,9 +73,10 @@ async def run_on_terminal(*arguments: str, typed: str, environment: Mapping[str,
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,
             stderr=theirs,
+            start_new_session=True,  # else a hidden question is asked at the terminal of whoever runs the tests
         )
         os.close(theirs)
-        seen = await asyncio.to_thread(_type_into, ours, typed)
+        seen = await asyncio.to_thread(_type_into, ours, typed, prompt)
         output, _ = await process.communicate()
     finally:
         os.close(ours)
@@ -78,13 +84,20 @@ async def run_on_terminal(*arguments: str, typed: str, environment: Mapping[str,
     return CommandResult(status=process.returncode, output=output.decode(), errors=seen)
 
 
-def _type_into(terminal: int, typed: str) -> str:
+def _wait_until_heard(terminal: int, *, hidden: bool) -> None:
+    """Until what is typed is not shown: what was typed before that is thrown away."""
+    while hidden and termios.tcgetattr(terminal)[3] & termios.ECHO:
+        time.sleep(0.01)
+
+
+def _type_into(terminal: int, typed: str, prompt: str) -> str:
     """Until the other side closes it, which Linux tells as an error."""
     seen, answered = "", False
     try:
         while chunk := os.read(terminal, 4096):
             seen += chunk.decode(errors="replace")
-            if not answered and "[y/N]" in seen:
+            if not answered and prompt in seen:
+                _wait_until_heard(terminal, hidden=prompt == HIDDEN)
                 os.write(terminal, f"{typed}\n".encode())
                 answered = True
     except OSError:

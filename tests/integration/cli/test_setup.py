@@ -12,7 +12,7 @@ import pytest
 
 from deploy.paths import CONFIG
 from simulator.graph.errors import GraphError
-from tests.integration.cli.commands import CommandResult, run_in_process, run_on_terminal
+from tests.integration.cli.commands import HIDDEN, CommandResult, run_in_process, run_on_terminal
 from tests.integration.simulator.fake_business import APP_SECRET, VERIFY_TOKEN
 from tests.integration.simulator.harness import (
     GRAPH_TOKEN,
@@ -170,6 +170,16 @@ async def test_the_test_message_is_asked_for_and_sent_once(new: NewInstallation,
     )
     assert "Meta bills it" in asked.errors
     assert (asked.status, await new.count_accepted()) == (1 - accepted, accepted)
+
+
+async def test_a_token_is_asked_for_without_being_shown(new: NewInstallation) -> None:
+    await new.set_up_all()
+    await new.wait_for_review()
+    new.write("secrets/dispatcher/kreisfunk_graph_token", "expired-token")
+    asked = await run_on_terminal("setup", typed=GRAPH_TOKEN, environment=new.environment, prompt=HIDDEN)
+    assert (asked.status, set(read_states(asked).values())) == (0, {"ok"})
+    assert new.read_secrets()["kreisfunk_graph_token"] == GRAPH_TOKEN
+    assert GRAPH_TOKEN not in asked.everything
 
 
 async def test_an_app_of_a_provider_gets_our_address_for_the_account_only(new: NewInstallation) -> None:
