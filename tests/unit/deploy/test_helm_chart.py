@@ -10,7 +10,7 @@ from deploy.secrets import FILES, TOKENS
 from shared.amqp import topology
 from shared.runtime.settings import PREFIX
 from tests.unit.deploy.compose_file import LAID_DOWN, OTHER_NAMES, ROOT
-from tests.unit.deploy.metrics import find_names, list_metrics
+from tools.docs.metrics import find_names, list_series
 from tools.docs.settings import WHO, is_secret
 
 CHART = ROOT / "deploy" / "helm" / "kreisfunk"
@@ -49,5 +49,5 @@ def test_secrets_are_the_folders_that_are_made() -> None:
 def test_what_scales_goes_by_metrics_and_a_queue_that_exist() -> None:
     named = {name for name in find_names(SCALING) if name.startswith(f"{PREFIX.lower()}dispatcher_")}
     assert len(named) == 3
-    assert named <= list_metrics()
+    assert named <= list_series()
     assert f"queueName: {topology.SUBSCRIPTIONS_INBOUND.name}\n" in SCALING
