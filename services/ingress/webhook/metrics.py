@@ -35,7 +35,7 @@ class Metrics:
             "kreisfunk_ingress_events_total", "Events that the broker confirmed", ["kind"], registry=registry
         )
         self._ignored = Counter(
-            "kreisfunk_ingress_ignored_total", "Parts of webhooks that are not for us", ["reason"], registry=registry
+            "kreisfunk_ingress_ignored_total", "Parts of webhooks not for us", ["reason"], registry=registry
         )
         self._labels = Counter(
             "kreisfunk_ingress_events_by_type_total",
@@ -44,10 +44,7 @@ class Metrics:
             registry=registry,
         )
         self._problems = Counter(
-            "kreisfunk_ingress_problems_total",
-            "Parts of webhooks that could not be parsed; each is in quarantine",
-            ["kind"],
-            registry=registry,
+            "kreisfunk_ingress_problems_total", "Parts not parsed; each is in quarantine", ["kind"], registry=registry
         )
         self._sizes = Histogram(
             "kreisfunk_ingress_group_size",

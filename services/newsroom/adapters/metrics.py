@@ -30,12 +30,7 @@ class NewsroomMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        self._logins = Counter(
-            "kreisfunk_newsroom_logins_total",
-            "Logins by result; delayed: after too many failures",
-            ["result"],
-            registry=registry,
-        )
+        self._logins = Counter("kreisfunk_newsroom_logins_total", "Logins by result", ["result"], registry=registry)
         self._publications = Counter(
             "kreisfunk_newsroom_publications_total",
             "Notices sent to the notices API, by its answer; unanswered ones are sent again",
