@@ -8,7 +8,7 @@ from enum import StrEnum
 
 LANE_NAMES: Mapping[str, str] = {"reply": "Antworten", "urgent": "Eilmeldungen", "bulk": "Meldungen"}
 WAIT_NAMES: Mapping[str, str] = {
-    "rate": "sind gleich an der Reihe",
+    "rate": "auf nichts: gleich an der Reihe",
     "again": "neuer Versuch nach einer Störung bei Meta",
     "slower": "neuer Versuch: zu viele Nachrichten auf einmal",
     "pair": "neuer Versuch: zu viele Nachrichten an diese Person",
