@@ -298,9 +298,7 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
     )
     return [
         *_build_writing_pages(newsroom),
-        *build_operating_pages(
-            newsroom.database, newsroom.configuration, settings.broker_url, settings.broker_secret
-        ),
+        *build_operating_pages(newsroom.database, newsroom.configuration, settings.broker_url, settings.broker_secret),
         *build_people_pages(people),
     ]
 
