@@ -58,7 +58,7 @@ async def open_newsroom_harness(*, broadcasts: int, subscribers: int) -> AsyncIt
             )
             database = await asyncpg.connect(postgres.url, command_timeout=600)
             stack.push_async_callback(database.close)
-            for schema in ("subscriptions", "newsroom"):
+            for schema in ("subscriptions", "dispatcher", "newsroom"):
                 await migrate(database, schema, locate_migrations(schema))
             await database.execute(f"alter role {ROLE} login password '{PASSWORD}'")
             cookie = await fill(database, broadcasts=broadcasts, subscribers=subscribers)

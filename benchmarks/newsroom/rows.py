@@ -38,6 +38,11 @@ _BROADCASTS = """
         moment + interval '10 minutes'
     from generate_series(1, $1) n, lateral (select now() - n * interval '3 hours' as moment)
 """
+_ACTS = """
+    insert into newsroom.audit (at, account, action, object, detail)
+    select now() - n * interval '1 minute', $2, 'draft.saved', 'benchmark-' || n, '{"version": "1"}'
+    from generate_series($1::int, 1, -1) n
+"""
 _ENTRIES = """
     insert into newsroom.archive_entry (code, publication, notice, revision, topic, municipalities, headline, text,
         published_at, expires_at)
@@ -65,6 +70,7 @@ async def create_rows(connection: asyncpg.Connection, *, broadcasts: int, audien
     await connection.execute(_PUBLICATIONS, broadcasts)
     await connection.execute(_BROADCASTS, broadcasts, audience)
     await connection.execute(_ENTRIES, broadcasts)
+    await connection.execute(_ACTS, 200 * broadcasts, account)
     await connection.execute("analyze")
     return account
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.dispatcher.domain.errors import find_error_rule
+from services.dispatcher.domain.errors import explain_failure
 
 _BROADCASTS = """
 select b.id, b.notice, b.revision, b.topic, b.lane::text, b.template, b.published_at, b.expires_at, b.progressed_at,
@@ -56,7 +56,6 @@ _COPIED_COLUMNS = (
 )
 REPLACED, SUPERSEDED = "replaced", "superseded"
 ACCEPTED = ("accepted", "sent", "delivered", "read")
-SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,13 +146,7 @@ async def fetch_by_notice(ledger: asyncpg.Connection, notice: str) -> list[Broad
 
 def _build_failure(row: asyncpg.Record) -> FailureGroup:
     code = row["error_code"]
-    reason = SETTLED_BY_HAND if code is None else _explain_code(code)
-    return FailureGroup(code=code, reason=reason, deliveries=row["deliveries"])
-
-
-def _explain_code(code: int) -> str:
-    """Return the reason in German; codes from 400 to 599 are HTTP statuses, recorded where Meta gives no code."""
-    return find_error_rule(code).german if code not in range(400, 600) else find_error_rule(None, code).german
+    return FailureGroup(code=code, reason=explain_failure(code), deliveries=row["deliveries"])
 
 
 def _build_view(

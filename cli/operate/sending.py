@@ -22,21 +22,8 @@ from dispatcher.broadcast b join dispatcher.broadcast_count n on n.broadcast = b
 where (b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 minute')
     and n.state not in ('waiting', 'claimed', 'expired', 'cancelled', 'suppressed')
 """
-_LIMITS = """
-select r.number, r.ceiling, r.paused_reason, r.paused_by_operator, r.people_a_day, r.messages_a_month,
-    least(r.ceiling, r.per_second + r.ceiling / 50 * greatest(0, extract(epoch from c.now - r.changed_at)))::float8
-        as permitted,
-    extract(epoch from greatest(r.next_at, c.now) - c.now)::float8 as pause_seconds,
-    extract(epoch from greatest(r.probe_at, c.now) - c.now)::float8 as probe_seconds,
-    (select coalesce(sum(m.people), 0)::int from dispatcher.reached_minute m
-     where m.minute > clock_timestamp() - interval '24 hours 1 minute') as people,
-    coalesce((select s.messages from dispatcher.sent_month s where s.month = dispatcher.this_month()), 0) as messages
-from dispatcher.rate r, (select clock_timestamp() as now) c order by r.number
-"""
-_WAITING = """
-select lane::text, waits_for::text, count(*)::int as deliveries, min(due_at) as due_at
-from dispatcher.delivery where waits_for is not null group by lane, 2 order by lane, 3 desc
-"""
+_LIMITS = "select * from dispatcher.read_limits()"
+_WAITING = "select lane, cause as waits_for, deliveries, due_at from dispatcher.count_waiting()"
 # Dispatchers write these rows anew every second.
 _UNREACHABLE = """
 select number, replica, reason, since from dispatcher.unreachable

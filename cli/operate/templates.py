@@ -9,12 +9,7 @@ from cli.operate.session import Stack, print_result, refuse, run_on_ledger
 from cli.operate.tables import format_table, format_time
 from cli.options import Json
 
-_PAUSED = """
-select h.template, h.reason, h.paused_at,
-    (select count(*)::int from dispatcher.broadcast b where b.template = h.template and b.finished_at is null)
-        as broadcasts
-from dispatcher.template_pause h order by h.template
-"""
+_PAUSED = "select * from dispatcher.list_template_pauses()"
 
 app = typer.Typer(help="Templates that Meta does not accept just now; their broadcasts wait.", no_args_is_help=True)
 

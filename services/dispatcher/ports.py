@@ -115,7 +115,8 @@ class BroadcastProgress:
     """Recipients of a broadcast by state; `audience` is None until the last page has arrived.
 
     `cancelled` is the reason of a cancellation, set only by get_progress; `person_limited` counts those who wait
-    because Meta limits the messages to one person in a short time.
+    because Meta limits the messages to one person in a short time. `failures` counts the failed ones by Meta's code,
+    None for those without.
     """
 
     broadcast: UUID
@@ -124,6 +125,7 @@ class BroadcastProgress:
     finished: bool
     cancelled: str | None
     person_limited: int = 0
+    failures: Mapping[int | None, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ class Ledger(Protocol):
     async def requeue_unknown(self, grace_seconds: float, margin_seconds: float) -> int: ...
 
     async def collect_progress(self, grace_seconds: float) -> list[BroadcastProgress]: ...
+
+    async def collect_late_progress(self) -> list[BroadcastProgress]: ...
 
     async def finish(self, broadcast: UUID) -> float | None: ...
 

@@ -215,6 +215,7 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
             lambda: maintenance.publish_progress(ledger, outside.publish, outside.metrics, grace + margin),
             "progress",
         ),
+        every(60.0, lambda: maintenance.publish_late_progress(ledger, outside.publish)),
         every(1.0, lambda: maintenance.publish_refusals(ledger, outside.publish_mandatory), "refusals"),
         every(2.0, lambda: maintenance.finish_erasures(people, outside.graph.forget_contact), "erasures"),
         every(0.25, lambda: maintenance.extend_follow_ups(ledger), "follow_ups"),

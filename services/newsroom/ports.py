@@ -13,8 +13,9 @@ from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVers
 from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
 from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
 from services.newsroom.domain.login import FailureCounter
-from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PublishAnswer
+from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PendingNotice, PublishAnswer
 from services.newsroom.domain.progress import BroadcastStatus
+from services.newsroom.domain.sending import SourceUse
 from services.newsroom.domain.sessions import NewSession, OpenSession, Visitor
 from shared.contracts.events import (
     BroadcastCancelled,
@@ -243,34 +244,27 @@ class DraftRepository(Protocol):
 
     async def find(self, draft: UUID) -> NoticeDraft:
         """Return the draft. Raises DraftNotFound."""
-        ...
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         """Decide on the locked draft, store the change, and return the draft; None changes nothing.
 
         Raises DraftNotFound, NotPermitted if whoever acts has been blocked meanwhile, and whatever `decide` raises.
         """
-        ...
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         """Return drafts in these states, the last changed first, without their decisions."""
-        ...
 
     async def find_audience(self, source: str, notice: str) -> int | None:
         """Return how many a notice went to; None if no event has told."""
-        ...
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         """Return what was published in an emergency and nobody has reviewed yet."""
-        ...
 
     async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
         """Return all versions, newest first."""
-        ...
 
     async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
         """Return the headlines of the topic's broadcasts `since`, except those of one notice."""
-        ...
 
 
 class PublicationRepository(Protocol):
@@ -278,21 +272,20 @@ class PublicationRepository(Protocol):
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
         """Return what is to be sent now, oldest first; of each notice only the oldest."""
-        ...
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None: ...
 
+    async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
+        """Return what was published here and is no broadcast yet, newest first; no withdrawals."""
+
     async def find_draft(self, broadcast: UUID) -> UUID | None:
         """Return the draft that became this broadcast."""
-        ...
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         """Record that the notices API accepted or rejected it; a rejection returns the draft to its editors."""
-        ...
 
     async def record_failure(self, publication: UUID, next_at: datetime) -> None:
         """Record an attempt without an answer that counts."""
-        ...
 
 
 class NoticesApi(Protocol):
@@ -300,11 +293,9 @@ class NoticesApi(Protocol):
 
     async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
         """Publish the event; the same one may be published again. Raises NoticesApiAway."""
-        ...
 
     async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
         """Return what publishing would do. Raises NoticesApiAway."""
-        ...
 
 
 class EventRecords(Protocol):
@@ -322,7 +313,6 @@ class EventRecords(Protocol):
 
     async def count_subscriptions(self, event_id: str, day: date, started: Sequence[str], ended: Sequence[str]) -> None:
         """Count starts and ends of these topics, once for each event."""
-        ...
 
     async def record_feedback(self, message: FeedbackReceived) -> None: ...
 
@@ -334,9 +324,11 @@ class BroadcastStatuses(Protocol):
 
     async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
         """Return those that are known."""
-        ...
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]: ...
+
+    async def list_sources(self) -> Sequence[SourceUse]:
+        """Return when each source last published."""
 
 
 class FeedbackLog(Protocol):

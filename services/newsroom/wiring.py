@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from aiohttp import web
@@ -25,6 +25,7 @@ from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
 from services.newsroom.adapters.http.draft_pages import DraftPages
 from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
 from services.newsroom.adapters.http.guard import CookieJar, PageGuard
+from services.newsroom.adapters.http.operating_pages import build_operating_pages
 from services.newsroom.adapters.http.people_pages import PeopleParts, build_people_pages
 from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app, open_newsroom_port
@@ -35,17 +36,19 @@ from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.adapters.notices_api import open_notices_api
 from services.newsroom.adapters.publications import PostgresPublicationRepository
 from services.newsroom.adapters.retention import build_retention_rules
+from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.preview import TemplateText
+from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
 from services.newsroom.handlers.archive_cache import ArchiveCache
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.handlers.publishing import PublicationOutbox
 from services.newsroom.handlers.session_watch import SessionWatch
-from services.newsroom.handlers.watching import BroadcastWatch
+from services.newsroom.handlers.watching import ChangeWatch, watch_broadcasts, watch_list
 from services.newsroom.ports import IdentityProvider, NoticesApi
 from services.newsroom.settings import Settings
 from shared.amqp.connection import connect
@@ -64,9 +67,8 @@ NAME = "newsroom"
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 POOL_SIZE = 10
 MAX_SHUTDOWN_SECONDS = 5.0
-SESSION_WATCH_SECONDS = 1.0
+WATCH_SECONDS = 1.0
 ARCHIVE_REFRESH_SECONDS = 2.0
-BROADCAST_WATCH_SECONDS = 1.0
 BROKER_RETRY_SECONDS = 1.0
 MAX_UNSETTLED = 20
 RETENTION_INTERVAL_SECONDS = 3_600.0
@@ -88,7 +90,8 @@ class Writing:
     publications: PostgresPublicationRepository
     outbox: PublicationOutbox
     events: NewsroomEventHandler
-    broadcasts: BroadcastWatch
+    broadcasts: ChangeWatch[UUID, BroadcastStatus]
+    newest: ChangeWatch[str, BroadcastList]
     templates: Mapping[str, TemplateText]
 
 
@@ -132,6 +135,7 @@ def assemble_writing(
         system=system,
         clock=clock,
         make_id=uuid4,
+        read_budget=PostgresSendingControl(database).read_budget,
     )
     return Writing(
         drafting=DraftingService(drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set),
@@ -139,7 +143,8 @@ def assemble_writing(
         publications=publications,
         outbox=PublicationOutbox(publications=publications, notices=notices, clock=clock, count=count, needed=needed),
         events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
-        broadcasts=BroadcastWatch(PostgresBroadcastStatuses(database)),
+        broadcasts=watch_broadcasts(PostgresBroadcastStatuses(database)),
+        newest=watch_list(PostgresBroadcastStatuses(database), publications),
         templates=read_templates(settings.templates_file),
     )
 
@@ -149,20 +154,18 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
     registry = CollectorRegistry()
     metrics = NewsroomMetrics(registry)
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(
-            open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
-        )
+        pool = open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
+        database = await stack.enter_async_context(pool)
         opened = asyncio.Event()
         readiness = _build_readiness(database, opened)
         host, port = settings.internal_host, settings.internal_port
-        await stack.enter_async_context(
-            open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
-        )
+        probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
+        await stack.enter_async_context(probes)
         if not await _is_migrated(database):
             raise NewsroomNotMigrated("the schema is not up to date: run `kreisfunk migrate`")
         sessions = PostgresSessionRepository(database, settings.session_limits)
-        token = settings.notices_api_token.get_secret_value()
-        notices = await stack.enter_async_context(open_notices_api(settings.notices_api_url, token))
+        api = open_notices_api(settings.notices_api_url, settings.notices_api_token.get_secret_value())
+        notices = await stack.enter_async_context(api)
         writing = assemble_writing(settings, configuration, database, notices, count=metrics.count_publication)
         provider = await stack.enter_async_context(open_identity_provider(settings.provider_client))
         newsroom = Newsroom(
@@ -189,7 +192,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         opened.set()
         await stop.requested.wait()
         readiness.draining = True
-        await writing.broadcasts.close()
+        await asyncio.gather(writing.broadcasts.close(), writing.newest.close())
 
 
 def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextManager[None]:
@@ -204,8 +207,9 @@ def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextMana
         on_finished=metrics.record_retention,
     )
     return run_in_background(
-        repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
-        repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),
+        repeat(newsroom.watch.refresh, WATCH_SECONDS),
+        repeat(writing.broadcasts.refresh, WATCH_SECONDS),
+        repeat(writing.newest.refresh, WATCH_SECONDS),
         repeat(retention.run, RETENTION_INTERVAL_SECONDS),
         repeat(partial(metrics.refresh, newsroom.database), METRICS_INTERVAL_SECONDS),
         writing.outbox.run(),
@@ -292,7 +296,11 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
         provider_label=settings.oidc_label,
         count_login=newsroom.metrics.count_login,
     )
-    return [*_build_writing_pages(newsroom), *build_people_pages(people)]
+    return [
+        *_build_writing_pages(newsroom),
+        *build_operating_pages(newsroom.database, newsroom.configuration, settings.broker_url, settings.broker_secret),
+        *build_people_pages(people),
+    ]
 
 
 def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
@@ -309,6 +317,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             drafts=writing.drafts,
             feedback=feedback,
             watch=writing.broadcasts,
+            list_watch=writing.newest,
             sessions=newsroom.watch,
             topics=topics,
             clock=system_clock,

@@ -60,8 +60,13 @@ async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
 
 async def count_ready_messages(connection: AbstractRobustConnection, names: Iterable[str]) -> list[int]:
     """Return the number of ready messages in each of these queues. Raises BrokerUnavailable."""
+    return list((await count_by_queue(connection, names)).values())
+
+
+async def count_by_queue(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
+    """Return the number of ready messages in each of these queues that exists. Raises BrokerUnavailable."""
     try:
-        return list((await _count_waiting(connection, names)).values())
+        return await _count_waiting(connection, names)
     except CONNECTION_ERRORS as error:
         raise BrokerUnavailable(f"cannot look at queues: {type(error).__name__}") from None
 

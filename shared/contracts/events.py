@@ -111,10 +111,19 @@ class BroadcastStarted(Message, frozen=True, kw_only=True):
     expires_at: Moment
 
 
+class FailureCount(Value, frozen=True, kw_only=True):
+    """Number of recipients who were not reached for the same `reason`, in German; `code` is Meta's, if there is one."""
+
+    reason: str
+    recipients: int
+    code: int | None = None
+
+
 class BroadcastProgressed(Message, frozen=True, kw_only=True):
     """Progress of a broadcast: recipients by ledger state; `audience` is None until all pages are known.
 
     Of the waiting recipients, `person_limited` wait because Meta limits the messages to one person in a short time.
+    `failures` are the failed ones by reason.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.progressed.v1"
@@ -124,10 +133,14 @@ class BroadcastProgressed(Message, frozen=True, kw_only=True):
     audience: int | None
     states: dict[str, int]
     person_limited: int = 0
+    failures: tuple[FailureCount, ...] = ()
 
 
 class BroadcastFinished(Message, frozen=True, kw_only=True):
-    """No recipient is waiting any more; later statuses may still raise a state to delivered or read."""
+    """No recipient is waiting any more; `failures` are the failed ones by reason.
+
+    It is published again while later statuses change `states`, for three days and at most once a minute.
+    """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.finished.v1"
     KEY: ClassVar[str] = "broadcast.finished"
@@ -135,6 +148,7 @@ class BroadcastFinished(Message, frozen=True, kw_only=True):
     broadcast: UUID
     audience: int
     states: dict[str, int]
+    failures: tuple[FailureCount, ...] = ()
 
 
 class BroadcastCancelled(Message, frozen=True, kw_only=True):

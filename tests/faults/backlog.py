@@ -12,7 +12,7 @@ from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
 from tests.faults.ledger_snapshot import LedgerProbes
 
-SAMPLE_INTERVAL_SECONDS = 0.2
+SAMPLE_INTERVAL_SECONDS = 0.5
 # Between two samples further apart, work need not have been waiting all the time.
 MAX_GAP_SECONDS = 2.0
 _LANES = (LANES[Lane.URGENT].name, LANES[Lane.BULK].name)

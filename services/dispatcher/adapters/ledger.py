@@ -1,12 +1,13 @@
 """Ledger in PostgreSQL: claims and results, each in a module of its own, and here follow-ups, progress and backlog."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from os import getpid
 from socket import gethostname
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from services.dispatcher.adapters.ledger_results import LedgerResults
 from services.dispatcher.domain.states import DeliveryState
@@ -98,46 +99,64 @@ select array(
         select from dispatcher.follow_up f where f.done_at is null and f.look_at <= clock_timestamp()) as follow_ups
 """
 
-# The replica that updates `progressed_at` publishes the progress; the others find nothing. Unchanged progress is
-# published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be proven any more and
-# counts as final. Pages stopped by a cancellation, or forgotten by a restore, never arrive: the audience is then what
-# arrived within ten minutes.
-_COLLECT_PROGRESS = """
+# By an index of deliveries with an error, which are few.
+_FAILED = """
+    select jsonb_object_agg(f.code, f.deliveries) from (
+        select d.error_code as code, count(*)::int as deliveries from dispatcher.delivery d
+        where d.source = b.id and d.error_code is not null and d.state = 'failed' group by d.error_code
+    ) f
+"""
+
+# The replica that updates `progressed_at` publishes the progress; the others find nothing.
+_COLLECT = f"""
 with counted as (
-    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
+    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{{}}')
         || jsonb_build_object('audience', b.audience) as progress
     from dispatcher.broadcast b left join lateral (
         select c.state, sum(c.deliveries)::int as deliveries from dispatcher.broadcast_count c
         where c.broadcast = b.id group by c.state having sum(c.deliveries) <> 0
     ) n on true
-    where b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'
+    where %(due)s
     group by b.id
 ), told as (
     update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = c.progress
     from counted c
-    where b.id = c.id and b.progressed_at < clock_timestamp() - interval '1 second'
-        and (b.progress is distinct from c.progress or b.progressed_at < clock_timestamp() - interval '1 minute'
-            or b.expires_at < clock_timestamp() - make_interval(secs => $1))
+    where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(again)s)
     returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
         exists (
             select from dispatcher.cancellation x
             where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes')
             or b.expires_at < clock_timestamp() - interval '10 minutes'
                 and exists (select from dispatcher.restore r where r.lost_at > b.published_at) as is_cut,
-        (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited
+        (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited,
+        ({_FAILED})::text as failures
 )
-select t.id, t.audience, t.is_over, t.is_cut, t.limited, s.key as state, s.value::int as deliveries
+select t.id, t.audience, t.is_over, t.is_cut, t.limited, t.failures, s.key as state, s.value::int as deliveries
 from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
-"""
+"""  # noqa: S608 - constant parts
 
-_BROADCAST_PROGRESS = """
+# Unchanged progress is published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be
+# proven any more and counts as final. Pages stopped by a cancellation, or forgotten by a restore, never arrive: the
+# audience is then what arrived within ten minutes.
+_COLLECT_PROGRESS = _COLLECT % {
+    "due": "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'",
+    "again": "b.progressed_at < clock_timestamp() - interval '1 minute'"
+    " or b.expires_at < clock_timestamp() - make_interval(secs => $1)",
+}
+_COLLECT_LATE_PROGRESS = _COLLECT % {
+    "due": "b.finished_at between clock_timestamp() - interval '3 days' and clock_timestamp() - interval '1 minute'",
+    "again": "false",
+}
+
+_BROADCAST_PROGRESS = f"""
 select b.id, b.audience, b.finished_at is not null as is_over, b.finished_at is not null as is_cut, n.state::text,
     sum(n.deliveries)::int as deliveries,
-    (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled
+    (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled,
+    ({_FAILED})::text as failures
 from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
 where b.id = $1
 group by b.id, b.audience, n.state
-"""
+"""  # noqa: S608 - constant parts
 
 _FINISH = """
 update dispatcher.broadcast set finished_at = clock_timestamp()
@@ -237,6 +256,11 @@ class PostgresLedger(LedgerResults):
         rows = await self.database.fetch(_COLLECT_PROGRESS, grace_seconds)
         return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
+    async def collect_late_progress(self) -> list[BroadcastProgress]:
+        """Return finished broadcasts that later statuses have changed, for three days."""
+        rows = await self.database.fetch(_COLLECT_LATE_PROGRESS, 0.0)
+        return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
+
     async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None:
         """Return None for a broadcast that the ledger does not know, or no longer knows."""
         rows = await self.database.fetch(_BROADCAST_PROGRESS, broadcast)
@@ -287,4 +311,19 @@ def _read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
     undecided = {DeliveryState.UNKNOWN} if not first["is_over"] else set()
     open_states = states.keys() & {DeliveryState.WAITING, DeliveryState.CLAIMED, *undecided}
     finished = audience == known and not open_states
-    return BroadcastProgress(first["id"], audience, states, finished, first.get("cancelled"), first.get("limited", 0))
+    return BroadcastProgress(
+        first["id"],
+        audience,
+        states,
+        finished,
+        first.get("cancelled"),
+        first.get("limited", 0),
+        _read_failures(first["failures"], states.get(DeliveryState.FAILED, 0)),
+    )
+
+
+def _read_failures(counted: str | None, failed: int) -> Mapping[int | None, int]:
+    """Return the failed deliveries by code; the counters are those that every other figure is from."""
+    counts: dict[int | None, int] = {**msgspec.json.decode(counted or "{}", type=dict[int, int])}
+    without = failed - sum(counts.values())
+    return counts | ({None: without} if without > 0 else {})

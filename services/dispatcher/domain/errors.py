@@ -102,6 +102,7 @@ _ROWS: Mapping[int, _Row] = {
 ERROR_RULES: Mapping[int, ErrorRule] = {code: ErrorRule(*row) for code, row in _ROWS.items()}
 
 RECIPIENT_CODES = tuple(code for code, rule in ERROR_RULES.items() if rule.action is ErrorAction.RECIPIENT)
+SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
 UNKNOWN_CODE = ErrorRule(_DROP, "unknown code", "unbekannter Fehlercode")
 TOO_MANY_REQUESTS = ErrorRule(_SLOWER, "HTTP 429", "zu viele Nachrichten auf einmal", MANY_ATTEMPTS)
 SERVER_ERROR = ErrorRule(_AGAIN, "HTTP 5xx without a code", "Störung bei Meta", MANY_ATTEMPTS)
@@ -118,6 +119,16 @@ def find_error_rule(code: int | None, http_status: int | None = None) -> ErrorRu
     if code is None and http_status is not None and http_status >= 500:
         return SERVER_ERROR
     return UNKNOWN_CODE
+
+
+def explain_failure(code: int | None) -> str:
+    """Return why a delivery failed, in German.
+
+    Codes from 400 to 599 are HTTP statuses, recorded where Meta gives no code; None is a decision by hand.
+    """
+    if code is None:
+        return SETTLED_BY_HAND
+    return find_error_rule(code).german if code not in range(400, 600) else find_error_rule(None, code).german
 
 
 def clamp_code(code: int) -> int:

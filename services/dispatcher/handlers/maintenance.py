@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from services.dispatcher.domain.errors import explain_failure
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import BroadcastProgress, Ledger, Meter, Publish, RecipientRepository
-from shared.contracts.events import BroadcastFinished, BroadcastProgressed
+from shared.contracts.events import BroadcastFinished, BroadcastProgressed, FailureCount
 from shared.contracts.message import Address, Message
 from shared.runtime.clock import Clock
 
@@ -89,16 +90,29 @@ async def publish_progress(ledger: Ledger, publish: Publish, meter: Meter, grace
                 meter.record_broadcast(seconds)
 
 
+async def publish_late_progress(ledger: Ledger, publish: Publish) -> None:
+    """Publish what later statuses have changed of finished broadcasts, such as numbers that are not on WhatsApp."""
+    for progress in await ledger.collect_late_progress():
+        await publish(build_progress_event(progress))
+
+
 def build_progress_event(progress: BroadcastProgress) -> Message:
     """Return the event for the progress of a broadcast, or for its end."""
     states = {state.value: count for state, count in progress.states.items()}
+    failures = tuple(
+        FailureCount(code=code, reason=explain_failure(code), recipients=count)
+        for code, count in sorted(progress.failures.items(), key=lambda item: -item[1])
+    )
     if progress.finished and progress.audience is not None:
-        return BroadcastFinished(broadcast=progress.broadcast, audience=progress.audience, states=states)
+        return BroadcastFinished(
+            broadcast=progress.broadcast, audience=progress.audience, states=states, failures=failures
+        )
     return BroadcastProgressed(
         broadcast=progress.broadcast,
         audience=progress.audience,
         states=states,
         person_limited=progress.person_limited,
+        failures=failures,
     )
 
 

@@ -20,6 +20,7 @@ from shared.contracts.events import (
     BroadcastProgressed,
     BroadcastStarted,
     Euros,
+    FailureCount,
     NoticeAccepted,
     NoticeAction,
     NoticeRejected,
@@ -59,7 +60,7 @@ class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `done` once it is in effect. `problems` in any other state concern the same id sent again with other content.
     `audience`, `costs` in euros, `duration_seconds` and `blockers` are those of the acceptance; later `audience` is the
     actual number, and `person_limited` of the waiting recipients wait because of Meta's limit of messages to one
-    person.
+    person. `failures` are the failed ones by reason.
     """
 
     event: str
@@ -74,6 +75,7 @@ class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     audience: int | None = None
     states: dict[str, int] = {}
     person_limited: int = 0
+    failures: tuple[FailureCount, ...] = ()
     costs: dict[str, Euros] = {}
     duration_seconds: int | None = None
     blockers: tuple[str, ...] = ()
@@ -172,14 +174,20 @@ def _(message: BroadcastStarted, before: EventProgress, at: datetime) -> EventPr
 @apply_message.register
 def _(message: BroadcastProgressed, before: EventProgress, at: datetime) -> EventProgress:
     sent = msgspec.structs.replace(
-        before, audience=message.audience, states=message.states, person_limited=message.person_limited
+        before,
+        audience=message.audience,
+        states=message.states,
+        person_limited=message.person_limited,
+        failures=message.failures,
     )
     return _move_to(sent, EventState.SENDING, at)
 
 
 @apply_message.register
 def _(message: BroadcastFinished, before: EventProgress, at: datetime) -> EventProgress:
-    sent = msgspec.structs.replace(before, audience=message.audience, states=message.states, person_limited=0)
+    sent = msgspec.structs.replace(
+        before, audience=message.audience, states=message.states, person_limited=0, failures=message.failures
+    )
     return _move_to(sent, EventState.FINISHED, at)
 
 

@@ -11,7 +11,7 @@ _INSERT = "insert into newsroom.audit (account, action, object, detail) values (
 _LIST = """
 select e.id, e.at, a.name, e.action, e.object, e.detail
 from newsroom.audit e left join newsroom.account a on a.id = e.account
-where $1::bigint is null or e.id < $1 order by e.id desc limit $2
+where e.id < coalesce($1, 9223372036854775807) order by e.id desc limit $2
 """
 
 

@@ -11,11 +11,13 @@ from services.newsroom.adapters.draft_rows import encode_json
 from services.newsroom.adapters.publications import reject_publication
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.progress import BroadcastStatus
+from services.newsroom.domain.sending import SourceUse
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
     BroadcastProgressed,
     BroadcastStarted,
+    FailureCount,
     FeedbackReceived,
     NoticeAccepted,
     NoticeAction,
@@ -38,12 +40,12 @@ _STARTED = """
 """
 # An older report changes nothing. Once finished it stays so, while states may still be raised.
 _PROGRESSED = """
-    insert into newsroom.broadcast (id, audience, states, person_limited, progressed_at, finished_at)
-    values ($1, $2, $3, $4, $5, $6)
+    insert into newsroom.broadcast (id, audience, states, person_limited, progressed_at, finished_at, failures)
+    values ($1, $2, $3, $4, $5, $6, $7)
     on conflict (id) do update set
-        (audience, states, person_limited, progressed_at) = (
+        (audience, states, person_limited, progressed_at, failures) = (
             coalesce(excluded.audience, broadcast.audience), excluded.states, excluded.person_limited,
-            excluded.progressed_at),
+            excluded.progressed_at, excluded.failures),
         finished_at = coalesce(broadcast.finished_at, excluded.finished_at)
     where broadcast.progressed_at is null or broadcast.progressed_at <= excluded.progressed_at
 """
@@ -113,15 +115,22 @@ _MARK_ERASED = """
     insert into newsroom.inbox (event) select 'erased ' || entry from unnest($1::uuid[]) entry on conflict do nothing
 """
 _STATUS = """
-    select id, source, notice, revision, topic, headline, lane, audience, states, person_limited, accepted_at,
-        started_at, progressed_at, finished_at, cancelled_at
-    from newsroom.broadcast
+    select b.id, b.source, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures,
+        b.person_limited, b.accepted_at, b.started_at, b.progressed_at, b.finished_at, b.cancelled_at,
+        s.cause as stop_cause, s.reason as stop_reason
+    from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
 """
 _NEWEST = f"""
-    {_STATUS} where accepted_at < coalesce($2::timestamptz, 'infinity')
-    order by accepted_at desc, id limit $1
+    {_STATUS} where b.accepted_at < coalesce($2::timestamptz, 'infinity')
+    order by b.accepted_at desc, b.id limit $1
+"""
+_USES = """
+    select source, max(accepted_at) as last_at,
+        count(*) filter (where accepted_at > now() - interval '30 days') as month
+    from newsroom.broadcast where source is not null and accepted_at is not null group by source
 """
 _decode_states = msgspec.json.Decoder(dict[str, int]).decode
+_decode_failures = msgspec.json.Decoder(tuple[FailureCount, ...]).decode
 
 
 class PostgresEventRecords:
@@ -177,7 +186,14 @@ class PostgresEventRecords:
         limited = message.person_limited if isinstance(message, BroadcastProgressed) else 0
         async with self._database.transaction() as connection:
             await connection.execute(
-                _PROGRESSED, message.broadcast, message.audience, encode_json(message.states), limited, at, finished
+                _PROGRESSED,
+                message.broadcast,
+                message.audience,
+                encode_json(message.states),
+                limited,
+                at,
+                finished,
+                encode_json(message.failures),
             )
             if finished:
                 await connection.execute(_FINISHED, message.broadcast, finished)
@@ -238,11 +254,17 @@ class PostgresBroadcastStatuses:
         self._database = database
 
     async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
-        return [_read_status(row) for row in await self._database.fetch(f"{_STATUS} where id = any($1)", [*broadcasts])]
+        return [
+            _read_status(row) for row in await self._database.fetch(f"{_STATUS} where b.id = any($1)", [*broadcasts])
+        ]
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         return [_read_status(row) for row in await self._database.fetch(_NEWEST, limit, before)]
 
+    async def list_sources(self) -> Sequence[SourceUse]:
+        return [SourceUse(**row) for row in await self._database.fetch(_USES)]
+
 
 def _read_status(row: asyncpg.Record) -> BroadcastStatus:
-    return BroadcastStatus(**{**row, "states": _decode_states(row["states"])})
+    decoded = {"states": _decode_states(row["states"]), "failures": _decode_failures(row["failures"])}
+    return BroadcastStatus(**{**row, **decoded})

@@ -7,7 +7,7 @@ from uuid import UUID
 from services.newsroom.adapters.audit import record_act
 from services.newsroom.adapters.draft_rows import encode_json, read_publication
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.outbox import NoticePublication, PublicationState, PublishAnswer
+from services.newsroom.domain.outbox import NoticePublication, PendingNotice, PublicationState, PublishAnswer
 from shared.contracts.events import Problem
 from shared.database.pool import Connection, Database
 
@@ -26,6 +26,13 @@ _DUE = f"""
 _NEWEST = f"""
     select {_COLUMNS} from newsroom.publication where draft = $1 order by created_at desc, id limit 1
 """  # noqa: S608 - constant parts
+_UNDER_WAY = """
+    select p.draft, v.content ->> 'headline' as headline, v.content ->> 'topic' as topic, p.created_at, p.tries
+    from newsroom.publication p join newsroom.draft d on d.id = p.draft
+        join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
+    where p.state <> 'rejected' and p.broadcast is null and p.confirmed_at is null and d.kind <> 'withdrawal'
+    order by p.created_at desc limit $1
+"""
 _DRAFT = "select draft from newsroom.publication where broadcast = $1"
 _ACCEPT = """
     update newsroom.publication
@@ -57,6 +64,9 @@ class PostgresPublicationRepository:
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
         rows = await self._database.fetch(_NEWEST, draft)
         return read_publication(rows[0]) if rows else None
+
+    async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
+        return [PendingNotice(**row) for row in await self._database.fetch(_UNDER_WAY, limit)]
 
     async def find_draft(self, broadcast: UUID) -> UUID | None:
         found: UUID | None = await self._database.fetchval(_DRAFT, broadcast)

@@ -21,12 +21,16 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What an account may do. Writing and approving are separate; both may send, and operating includes none of it."""
+    """What an account may do. Writing and approving are separate; both may send, and operating includes none of it.
+
+    To steer is to pause, resume and cancel what others have sent.
+    """
 
     LOOK = "look"
     WRITE = "write"
     APPROVE = "approve"
     SEND = "send"
+    STEER = "steer"
     OPERATE = "operate"
     MANAGE_ACCOUNTS = "manage_accounts"
     READ_AUDIT = "read_audit"
@@ -35,8 +39,8 @@ class Right(StrEnum):
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.EDITOR: frozenset({Right.LOOK, Right.WRITE, Right.SEND}),
     Role.APPROVER: frozenset({Right.LOOK, Right.APPROVE, Right.SEND}),
-    Role.OPERATOR: frozenset({Right.LOOK, Right.OPERATE, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
-    Role.LEAD: frozenset({Right.LOOK, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
+    Role.OPERATOR: frozenset({Right.LOOK, Right.STEER, Right.OPERATE, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
+    Role.LEAD: frozenset({Right.LOOK, Right.STEER, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
 }
 
 

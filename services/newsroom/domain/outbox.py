@@ -48,6 +48,17 @@ class NoticePublication:
     confirmed_at: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PendingNotice:
+    """Notice on its way from here to a broadcast; `tries` counts attempts without an answer."""
+
+    draft: UUID
+    headline: str
+    topic: str
+    created_at: datetime
+    tries: int
+
+
 class PublishAnswer(Struct, frozen=True, kw_only=True):
     """Answer of the notices API to a publication; `event` is the path of its progress."""
 

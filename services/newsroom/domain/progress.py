@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from services.newsroom.domain.outbox import PendingNotice
+from shared.contracts.events import FailureCount
+
 _WAITING = ("waiting", "claimed")
 
 
@@ -14,6 +17,7 @@ class BroadcastPhase(StrEnum):
 
     PLANNED = "planned"
     SENDING = "sending"
+    STOPPED = "stopped"
     FINISHED = "finished"
     CANCELLED = "cancelled"
 
@@ -21,14 +25,26 @@ class BroadcastPhase(StrEnum):
 PHASE_NAMES: Mapping[BroadcastPhase, str] = {
     BroadcastPhase.PLANNED: "angenommen",
     BroadcastPhase.SENDING: "wird gesendet",
+    BroadcastPhase.STOPPED: "angehalten",
     BroadcastPhase.FINISHED: "abgeschlossen",
     BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
 }
 
 
+STOP_NAMES: Mapping[str, str] = {
+    "broadcast": "Diese Aussendung ist angehalten.",
+    "template": "WhatsApp nimmt die Vorlage dieser Meldung gerade nicht an.",
+    "sending": "Der gesamte Versand ist angehalten.",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class BroadcastStatus:
-    """What our events have told of a broadcast so far; None is what they have not."""
+    """What our events have told of a broadcast so far; None is what they have not.
+
+    `stop_cause` says what is paused, if anything is: the broadcast, its template, or all sending; or that the broadcast
+    was cancelled.
+    """
 
     id: UUID
     source: str | None = None
@@ -39,20 +55,26 @@ class BroadcastStatus:
     lane: str | None = None
     audience: int | None = None
     states: Mapping[str, int] = field(default_factory=dict)
+    failures: tuple[FailureCount, ...] = ()
     person_limited: int = 0
     accepted_at: datetime | None = None
     started_at: datetime | None = None
     progressed_at: datetime | None = None
     finished_at: datetime | None = None
     cancelled_at: datetime | None = None
+    stop_cause: str | None = None
+    stop_reason: str | None = None
 
     @property
     def phase(self) -> BroadcastPhase:
-        # A notice that everybody has got may still be replaced or withdrawn.
-        if self.cancelled_at and (self.states.get("cancelled") or not self.finished_at):
+        # A notice that everybody has got may still be replaced or withdrawn; no event tells that an operator ended it.
+        is_cut = self.states.get("cancelled") and self.finished_at
+        if is_cut or (self.cancelled_at and not self.finished_at) or self.stop_cause == "cancelled":
             return BroadcastPhase.CANCELLED
-        if self.finished_at:
+        if self.finished_at and not any(self.states.get(state) for state in _WAITING):
             return BroadcastPhase.FINISHED
+        if self.stop_cause:
+            return BroadcastPhase.STOPPED
         return BroadcastPhase.SENDING if self.started_at or self.states else BroadcastPhase.PLANNED
 
     @property
@@ -62,6 +84,10 @@ class BroadcastStatus:
     @property
     def phase_name(self) -> str:
         return PHASE_NAMES[self.phase]
+
+    @property
+    def stop_name(self) -> str:
+        return STOP_NAMES.get(self.stop_cause or "", "")
 
     @property
     def waiting(self) -> int:
@@ -78,6 +104,18 @@ class BroadcastStatus:
         """Return how much of the audience is dealt with; 100 only when nobody waits."""
         whole = self.audience or sum(self.states.values())
         return 100 * self.done // whole if whole else (100 if self.is_final else 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BroadcastList:
+    """The newest broadcasts, and what is on its way to become one, each newest first."""
+
+    pending: tuple[PendingNotice, ...]
+    broadcasts: tuple[BroadcastStatus, ...]
+
+    @property
+    def is_moving(self) -> bool:
+        return bool(self.pending) or any(not each.is_final for each in self.broadcasts)
 
 
 @dataclass(frozen=True)
@@ -99,7 +137,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "unknown": ("ungeklärt", "WhatsApp hat nicht geantwortet. Ob die Meldung ankam, klärt sich meist von selbst."),
     "failed": (
         "nicht erreicht",
-        "WhatsApp konnte oder wollte nicht zustellen, zum Beispiel weil die Nummer nicht mehr gilt.",
+        "WhatsApp konnte oder wollte nicht zustellen.",
     ),
     "suppressed": ("abgemeldet", "Diese Personen haben sich inzwischen abgemeldet."),
     "expired": ("zu spät", "Die Gültigkeit endete, bevor sie an der Reihe waren."),

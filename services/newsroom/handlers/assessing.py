@@ -1,6 +1,6 @@
 """What is known about a draft before it is sent: problems, audience, costs, and whether two have to agree."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,6 +14,7 @@ from services.newsroom.domain.drafts import Author, DraftKind, DraftRefused, Not
 from services.newsroom.domain.events import build_event, choose_revision
 from services.newsroom.domain.hints import find_similar
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication
+from services.newsroom.domain.sending import MonthBudget
 from services.newsroom.ports import DraftRepository, MakeId, NoticesApi, NoticesApiAway
 from shared.contracts.events import Problem
 from shared.notices.configuration import Configuration
@@ -30,7 +31,7 @@ _CENT = Decimal("0.01")
 class DraftAssessment:
     """What is known before sending: problems stop it; `reasons` are why a second person has to approve.
 
-    `forecast` is None if the notices API did not answer.
+    `forecast` is None if the notices API did not answer, `budget` if messages are not limited.
     """
 
     problems: tuple[Problem, ...]
@@ -39,10 +40,15 @@ class DraftAssessment:
     is_approved: bool
     obstacle: str | None
     similar: tuple[tuple[str, datetime], ...] = field(default=())
+    budget: MonthBudget | None = None
+
+    @property
+    def budget_obstacle(self) -> str | None:
+        return find_budget_obstacle(self.budget, self.forecast)
 
     @property
     def may_publish(self) -> bool:
-        return not self.problems and (self.is_approved or not self.reasons)
+        return not self.problems and not self.budget_obstacle and (self.is_approved or not self.reasons)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +62,7 @@ class DraftAssessor:
     system: System
     clock: Clock
     make_id: MakeId
+    read_budget: Callable[[], Awaitable[MonthBudget | None]]
 
     async def evaluate(self, draft: NoticeDraft, actor: Author) -> DraftAssessment:
         """Return what is known before sending it."""
@@ -69,6 +76,7 @@ class DraftAssessor:
             is_approved=is_approved(draft),
             obstacle=find_obstacle(draft, actor),
             similar=find_similar(draft.content.headline, recent),
+            budget=await self.read_budget(),
         )
 
     def find_problems(self, draft: NoticeDraft) -> tuple[Problem, ...]:
@@ -80,6 +88,11 @@ class DraftAssessor:
         """Return if the draft has no problem. Raises DraftRefused."""
         if self.find_problems(draft) or (forecast and forecast.problems):
             raise DraftRefused("Die Meldung hat noch Fehler. Bitte beheben Sie diese zuerst.")
+
+    async def require_budget(self, forecast: NoticeForecast | None) -> None:
+        """Return if this month's budget is enough for everybody. Raises DraftRefused."""
+        if obstacle := find_budget_obstacle(await self.read_budget(), forecast):
+            raise DraftRefused(obstacle)
 
     async def estimate(self, draft: NoticeDraft) -> NoticeForecast | None:
         """Return what the notices API expects; None if it does not answer, or the draft is not worth asking about."""
@@ -129,3 +142,8 @@ class DraftAssessor:
     def _build_event(self, draft: NoticeDraft, publication: UUID) -> Mapping[str, Any]:
         source = self.system.sources[0]
         return build_event(draft, event_id=publication.hex, source=source, publication=publication, now=self.clock())
+
+
+def find_budget_obstacle(budget: MonthBudget | None, forecast: NoticeForecast | None) -> str | None:
+    """Return why the budget is not enough, in German; None if it is, or nobody knows."""
+    return budget.find_obstacle(forecast.audience) if budget and forecast else None

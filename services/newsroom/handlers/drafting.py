@@ -156,6 +156,8 @@ class DraftingService:
         require_version(read, seen)  # what is estimated is the version that is published
         # A withdrawal waits for nothing: messages go out meanwhile.
         forecast = None if read.kind is DraftKind.WITHDRAWAL else await self.assessor.estimate(read)
+        if emergency is None:
+            await self.assessor.require_budget(forecast)
         publication = self.make_id()
 
         def decide(found: NoticeDraft) -> DraftChange:

@@ -2,25 +2,33 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 from uuid import UUID
 
-from services.newsroom.domain.progress import BroadcastStatus
-from services.newsroom.ports import BroadcastStatuses
+from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
+from services.newsroom.ports import BroadcastStatuses, PublicationRepository
 
 MAX_VIEWERS = 500
+MAX_LISTED = 100
+MAX_PENDING = 20
+Key = TypeVar("Key", bound=Hashable)
+Shown = TypeVar("Shown")
 
 
 @dataclass
-class BroadcastWatch:
-    """Watch over broadcasts; run `refresh` repeatedly. `closing` is set when the process ends."""
+class ChangeWatch(Generic[Key, Shown]):
+    """Watch over what `read` returns for the keys that are followed; run `refresh` repeatedly.
 
-    statuses: BroadcastStatuses
+    `closing` is set when the process ends.
+    """
+
+    read: Callable[[Collection[Key]], Awaitable[Mapping[Key, Shown]]]
     closing: bool = field(default=False, init=False)
-    _viewers: Counter[UUID] = field(default_factory=Counter, init=False)
-    _known: dict[UUID, BroadcastStatus] = field(default_factory=dict, init=False)
+    _viewers: Counter[Key] = field(default_factory=Counter, init=False)
+    _known: dict[Key, Shown] = field(default_factory=dict, init=False)
     _refreshed: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
 
     @property
@@ -28,22 +36,21 @@ class BroadcastWatch:
         return self._viewers.total() >= MAX_VIEWERS
 
     @contextmanager
-    def follow(self, broadcast: UUID) -> Iterator[None]:
+    def follow(self, key: Key) -> Iterator[None]:
         """Count the viewer inside the block; what nobody follows is not asked for."""
-        self._viewers[broadcast] += 1
+        self._viewers[key] += 1
         try:
             yield
         finally:
-            self._viewers[broadcast] -= 1
-            if not self._viewers[broadcast]:
-                del self._viewers[broadcast]
-                self._known.pop(broadcast, None)
+            self._viewers[key] -= 1
+            if not self._viewers[key]:
+                del self._viewers[key]
+                self._known.pop(key, None)
 
     async def refresh(self) -> None:
         """Read all that is followed, and tell the viewers. Raises DatabaseUnavailable."""
         if self._viewers:
-            found = await self.statuses.find_all([*self._viewers])
-            self._known = {status.id: status for status in found}
+            self._known = dict(await self.read([*self._viewers]))
             await self._notify()
 
     async def close(self) -> None:
@@ -55,17 +62,41 @@ class BroadcastWatch:
         async with self._refreshed:
             self._refreshed.notify_all()
 
-    async def wait_for_change(
-        self, broadcast: UUID, told: BroadcastStatus | None, seconds: float
-    ) -> BroadcastStatus | None:
-        """Return the status as soon as it differs from what was told; None after `seconds`, or when closing."""
+    async def wait_for_change(self, key: Key, told: Shown | None, seconds: float) -> Shown | None:
+        """Return what is shown as soon as it differs from what was told; None after `seconds`, or when closing."""
 
         def has_changed() -> bool:
-            return self.closing or self._known.get(broadcast) not in (None, told)
+            return self.closing or self._known.get(key) not in (None, told)
 
         try:
             async with asyncio.timeout(seconds), self._refreshed:
                 await self._refreshed.wait_for(has_changed)
         except TimeoutError:
             return None
-        return None if self.closing else self._known.get(broadcast)
+        return None if self.closing else self._known.get(key)
+
+
+def watch_broadcasts(statuses: BroadcastStatuses) -> ChangeWatch[UUID, BroadcastStatus]:
+    """Return the watch over single broadcasts, by their ids."""
+
+    async def read(broadcasts: Collection[UUID]) -> Mapping[UUID, BroadcastStatus]:
+        return {status.id: status for status in await statuses.find_all(broadcasts)}
+
+    return ChangeWatch(read)
+
+
+def watch_list(statuses: BroadcastStatuses, publications: PublicationRepository) -> ChangeWatch[str, BroadcastList]:
+    """Return the watch over the list of the newest broadcasts, which is the same for any key."""
+
+    async def read(keys: Collection[str]) -> Mapping[str, BroadcastList]:
+        return dict.fromkeys(keys, await read_list(statuses, publications))
+
+    return ChangeWatch(read)
+
+
+async def read_list(statuses: BroadcastStatuses, publications: PublicationRepository) -> BroadcastList:
+    """Return the newest broadcasts, and what is on its way to become one. Raises DatabaseUnavailable."""
+    return BroadcastList(
+        pending=tuple(await publications.list_under_way(MAX_PENDING)),
+        broadcasts=tuple(await statuses.list_newest(MAX_LISTED)),
+    )

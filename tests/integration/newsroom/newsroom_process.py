@@ -91,9 +91,10 @@ class EditorBrowser:
         async with self.session.request(
             method, URL(self.url + path, encoded=True), data=data, headers=headers, allow_redirects=False
         ) as response:
+            is_stream = response.content_type == "text/event-stream"  # it has no end
             return ShownPage(
                 status=response.status,
-                text=await response.text(),
+                text="" if is_stream else await response.text(),
                 headers=response.headers,
                 cookies=tuple(response.headers.getall("Set-Cookie", [])),
             )

@@ -14,6 +14,7 @@ from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, Pos
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.feedback import PostgresFeedbackLog
 from services.newsroom.adapters.publications import PostgresPublicationRepository
+from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import NoticeDraft
@@ -83,7 +84,7 @@ async def add_account(owner: asyncpg.Connection, name: str, person: UUID | None 
     return account
 
 
-def build_drafting(drafts: PostgresDraftRepository, rules: ApprovalRules) -> DraftingService:
+def build_drafting(database: Database, drafts: PostgresDraftRepository, rules: ApprovalRules) -> DraftingService:
     assessor = DraftAssessor(
         drafts=drafts,
         notices=ScriptedNoticesApi(forecast=FORECAST),
@@ -92,6 +93,7 @@ def build_drafting(drafts: PostgresDraftRepository, rules: ApprovalRules) -> Dra
         system=SYSTEM,
         clock=system_clock,
         make_id=uuid4,
+        read_budget=PostgresSendingControl(database).read_budget,
     )
     return DraftingService(
         drafts=drafts, assessor=assessor, clock=system_clock, make_id=uuid4, handed_over=lambda: None
@@ -110,7 +112,7 @@ async def open_store(database: FreshDatabase) -> AsyncIterator[Store]:
                 database=opened,
                 drafts=drafts,
                 publications=PostgresPublicationRepository(opened),
-                drafting=build_drafting(drafts, rules),
+                drafting=build_drafting(opened, drafts, rules),
                 events=NewsroomEventHandler(records=PostgresEventRecords(opened, SOURCE)),
                 statuses=PostgresBroadcastStatuses(opened),
                 feedback=PostgresFeedbackLog(opened),

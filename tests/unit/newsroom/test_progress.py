@@ -1,5 +1,6 @@
 """The account of a broadcast adds up, whatever has been counted so far."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -47,6 +48,25 @@ def test_phases_follow_what_is_known() -> None:
     assert BroadcastStatus(id=UUID(int=1), started_at=NOON).phase is BroadcastPhase.SENDING
     assert BroadcastStatus(id=UUID(int=1), started_at=NOON, finished_at=NOON).phase is BroadcastPhase.FINISHED
     assert BroadcastStatus(id=UUID(int=1), cancelled_at=NOON).phase is BroadcastPhase.CANCELLED
+
+
+def test_what_is_stopped_says_so_until_its_end() -> None:
+    stopped = BroadcastStatus(id=UUID(int=1), started_at=NOON, stop_cause="template", stop_reason="x")
+    assert (stopped.phase, stopped.is_final) == (BroadcastPhase.STOPPED, False)
+    assert "Vorlage" in stopped.stop_name
+    assert replace(stopped, finished_at=NOON).phase is BroadcastPhase.FINISHED
+
+
+def test_what_an_operator_has_ended_says_so_at_once_and_afterwards() -> None:
+    ended = BroadcastStatus(id=UUID(int=1), started_at=NOON, stop_cause="cancelled", states={"waiting": 1, "sent": 1})
+    assert ended.phase is BroadcastPhase.CANCELLED
+    after = BroadcastStatus(id=UUID(int=1), started_at=NOON, finished_at=NOON, states={"cancelled": 1, "sent": 1})
+    assert after.phase is BroadcastPhase.CANCELLED
+
+
+def test_what_is_sent_again_after_its_end_is_being_sent() -> None:
+    again = BroadcastStatus(id=UUID(int=1), audience=2, started_at=NOON, finished_at=NOON, states={"waiting": 1})
+    assert (again.phase, again.is_final) == (BroadcastPhase.SENDING, False)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from services.newsroom.domain.progress import BroadcastStatus
-from services.newsroom.handlers.watching import MAX_VIEWERS, BroadcastWatch
+from services.newsroom.domain.sending import SourceUse
+from services.newsroom.handlers.watching import MAX_VIEWERS, watch_broadcasts
 
 FIRST, SECOND = BroadcastStatus(id=UUID(int=1), audience=10), BroadcastStatus(id=UUID(int=2), audience=10)
 PATIENCE = 30.0
@@ -30,11 +31,14 @@ class StatusesInMemory:
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         return []
 
+    async def list_sources(self) -> Sequence[SourceUse]:
+        return []
+
 
 @pytest.mark.parametrize("viewers", [1, 100])
 async def test_all_viewers_share_one_query(viewers: int) -> None:
     statuses = StatusesInMemory()
-    watch = BroadcastWatch(statuses)
+    watch = watch_broadcasts(statuses)
     with ExitStack() as stack:
         for number in range(viewers):
             stack.enter_context(watch.follow((FIRST if number % 2 == 0 else SECOND).id))
@@ -47,7 +51,7 @@ async def test_all_viewers_share_one_query(viewers: int) -> None:
 
 async def test_a_viewer_is_told_each_change_once() -> None:
     statuses = StatusesInMemory()
-    watch = BroadcastWatch(statuses)
+    watch = watch_broadcasts(statuses)
     with watch.follow(FIRST.id):
         waiting = asyncio.create_task(watch.wait_for_change(FIRST.id, None, PATIENCE))
         await asyncio.sleep(0)
@@ -62,14 +66,14 @@ async def test_a_viewer_is_told_each_change_once() -> None:
 
 
 async def test_a_broadcast_nobody_knows_is_waited_for() -> None:
-    watch = BroadcastWatch(StatusesInMemory())
+    watch = watch_broadcasts(StatusesInMemory())
     with watch.follow(UUID(int=3)):
         await watch.refresh()
         assert await watch.wait_for_change(UUID(int=3), None, 0.01) is None
 
 
 async def test_at_the_end_of_the_process_everybody_is_sent_away() -> None:
-    watch = BroadcastWatch(StatusesInMemory())
+    watch = watch_broadcasts(StatusesInMemory())
     with watch.follow(FIRST.id):
         waiting = asyncio.create_task(watch.wait_for_change(FIRST.id, FIRST, PATIENCE))
         await asyncio.sleep(0)
@@ -79,7 +83,7 @@ async def test_at_the_end_of_the_process_everybody_is_sent_away() -> None:
 
 
 def test_there_is_a_last_viewer() -> None:
-    watch = BroadcastWatch(StatusesInMemory())
+    watch = watch_broadcasts(StatusesInMemory())
     with ExitStack() as stack:
         for _ in range(MAX_VIEWERS):
             assert not watch.is_full

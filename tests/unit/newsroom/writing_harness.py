@@ -12,7 +12,14 @@ from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftContent, DraftState, DraftVersion, NoticeDraft, Verdict
-from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PublicationState, PublishAnswer
+from services.newsroom.domain.outbox import (
+    NoticeForecast,
+    NoticePublication,
+    PendingNotice,
+    PublicationState,
+    PublishAnswer,
+)
+from services.newsroom.domain.sending import MonthBudget
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import DecideDraft, DraftNotFound, NoticesApiAway
@@ -141,12 +148,13 @@ class ScriptedNoticesApi:
 
 @dataclass
 class PressOffice:
-    """A press office; `now` is its clock."""
+    """A press office; `now` is its clock, `budget` the month's."""
 
     drafts: DraftsInMemory
     notices: ScriptedNoticesApi
     drafting: DraftingService
     now: datetime = NOON
+    budget: MonthBudget | None = None
     handed_over: int = 0
 
 
@@ -162,6 +170,9 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
     def count() -> None:
         office.handed_over += 1
 
+    async def read_budget() -> MonthBudget | None:
+        return office.budget
+
     assessor = DraftAssessor(
         drafts=drafts,
         notices=notices,
@@ -170,6 +181,7 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
         system=SYSTEM,
         clock=lambda: office.now,
         make_id=make_id,
+        read_budget=read_budget,
     )
     drafting = DraftingService(
         drafts=drafts, assessor=assessor, clock=lambda: office.now, make_id=make_id, handed_over=count
@@ -193,6 +205,9 @@ class PublicationsInMemory:
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
         return next((each for each in self.waiting if each.draft == draft), None)
+
+    async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
+        return []
 
     async def find_draft(self, broadcast: UUID) -> UUID | None:
         return None

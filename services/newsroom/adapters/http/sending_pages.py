@@ -15,6 +15,7 @@ from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.drafts import DraftState, NoticeDraft
 from services.newsroom.domain.explanations import FIELD_NAMES, explain_blocker, explain_duration, explain_problem
 from services.newsroom.domain.preview import TemplateText, build_preview
+from services.newsroom.domain.sending import describe_budget
 from services.newsroom.handlers.drafting import DraftingService, build_author
 
 _Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
@@ -61,6 +62,8 @@ class SendingPages:
             return redirect(f"{DRAFTS_PATH}/{draft.id}")
         found = await self.drafting.assessor.evaluate(draft, build_author(account))
         forecast, content, configuration = found.forecast, draft.content, self.drafting.assessor.configuration
+        topic = configuration.find_topic(content.topic)
+        price = configuration.prices.get_price(topic.category) if topic else None
         return render_page(
             request,
             "draft_check.html",
@@ -69,8 +72,9 @@ class SendingPages:
             problems=[(FIELD_NAMES.get(each.field, each.field), explain_problem(each)) for each in found.problems],
             blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
             costs=sorted(forecast.costs.values()) if forecast else [],
+            budget=describe_budget(found.budget, price) if found.budget else "",
             duration=explain_duration(forecast.duration_seconds) if forecast and forecast.duration_seconds else "",
-            preview=build_preview(content, configuration.find_topic(content.topic), self.templates),
+            preview=build_preview(content, topic, self.templates),
             topics={topic.id: topic.title for topic in configuration.topics},
             may_write=account.may(Right.WRITE),
             may_approve=account.may(Right.APPROVE),

@@ -70,7 +70,9 @@ async def test_every_page_is_for_everybody(
         await take_screenshot(page, SCREENSHOTS / f"newsroom-{request.node.callspec.id}", name)
         await inspector.inspect(page, shape)
         shapes.append(shape)
-    assert {"/profil", "/konten", "/einladung", "/protokoll", "/entwuerfe", "/aussendungen"} <= set(shapes)
+    assert {"/profil", "/konten", "/einladung", "/protokoll", "/entwuerfe", "/aussendungen", "/betrieb"} <= set(shapes)
+    if is_filled:
+        assert {"/aussendungen/…/anhalten", "/aussendungen/…/nachsenden", "/betrieb/versand-fortsetzen"} <= set(shapes)
 
 
 @pytest.mark.parametrize("path", ["/anmelden", "/nothing"])

@@ -9,5 +9,6 @@ stream.addEventListener("message", (event) => {
 });
 stream.addEventListener("end", () => {
   stream.close();
-  document.querySelector("[data-ended]").textContent = "Der Versand ist beendet.";
+  const ended = document.querySelector("[data-ended]");
+  if (ended) ended.textContent = ended.dataset.ended;
 });

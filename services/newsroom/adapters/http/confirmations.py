@@ -1,0 +1,122 @@
+"""What the page before an act of operators and leads says, and which acts a broadcast's page offers."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from services.newsroom.domain.accounts import Account
+from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
+from services.newsroom.domain.sending import BroadcastChange, SendingChange
+from services.newsroom.handlers.operating import CHANGE_RIGHTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """What the page before an act says; `name` is the end of its path."""
+
+    name: str
+    title: str
+    explanation: str
+    button: str
+    done: str
+    is_dangerous: bool = False
+
+
+BROADCAST_CONFIRMATIONS: Mapping[BroadcastChange, Confirmation] = {
+    BroadcastChange.PAUSE: Confirmation(
+        name="anhalten",
+        title="Aussendung anhalten",
+        explanation="Bis jemand sie fortsetzt, geht nichts mehr hinaus. Wer die Meldung schon hat, behält sie.",
+        button="Anhalten",
+        done="Die Aussendung ist angehalten.",
+    ),
+    BroadcastChange.RESUME: Confirmation(
+        name="fortsetzen",
+        title="Aussendung fortsetzen",
+        explanation="Wer die Meldung noch nicht hat, bekommt sie jetzt.",
+        button="Fortsetzen",
+        done="Die Aussendung geht weiter.",
+    ),
+    BroadcastChange.CANCEL: Confirmation(
+        name="beenden",
+        title="Aussendung beenden",
+        explanation=(
+            "Wer die Meldung noch nicht hat, bekommt sie nicht mehr. Das lässt sich nicht rückgängig machen. Wer sie"
+            " schon hat, behält sie."
+        ),
+        button="Beenden",
+        done="Die Aussendung ist beendet.",
+        is_dangerous=True,
+    ),
+    BroadcastChange.RESEND: Confirmation(
+        name="nachsenden",
+        title="An die Fehlenden senden",
+        explanation=(
+            "Die Meldung geht noch einmal an alle, die sie nicht bekommen haben, weil die Zustellung gescheitert ist."
+            " Niemand bekommt sie zweimal, und wer sich abgemeldet hat, bekommt nichts. Besteht ein Grund weiter,"
+            " scheitert die Zustellung wieder."
+        ),
+        button="Jetzt senden",
+        done="Die Meldung geht noch einmal an alle, bei denen die Zustellung gescheitert ist.",
+    ),
+}
+SENDING_CONFIRMATIONS: Mapping[SendingChange, Confirmation] = {
+    SendingChange.PAUSE: Confirmation(
+        name="versand-anhalten",
+        title="Gesamten Versand anhalten",
+        explanation=(
+            "Innerhalb einer Sekunde geht nichts mehr hinaus, auch keine Antworten an Bürgerinnen und Bürger. Was"
+            " wartet, geht nicht verloren; Meldungen, deren Gültigkeit inzwischen endet, bekommt niemand mehr."
+        ),
+        button="Versand anhalten",
+        done="Der gesamte Versand ist angehalten.",
+        is_dangerous=True,
+    ),
+    SendingChange.RESUME: Confirmation(
+        name="versand-fortsetzen",
+        title="Versand fortsetzen",
+        explanation=(
+            "Alles, was wartet, geht hinaus. Hat Meta den Versand angehalten und besteht die Ursache weiter, hält die"
+            " nächste Nachricht ihn wieder an."
+        ),
+        button="Versand fortsetzen",
+        done="Der Versand geht weiter.",
+    ),
+    SendingChange.RESUME_TEMPLATE: Confirmation(
+        name="vorlage-freigeben",
+        title="Vorlage freigeben",
+        explanation=(
+            "Alle Aussendungen mit dieser Vorlage gehen weiter. Nimmt Meta die Vorlage noch nicht an, wird sie wieder"
+            " angehalten."
+        ),
+        button="Vorlage freigeben",
+        done="Die Vorlage ist freigegeben.",
+    ),
+    SendingChange.REPLAY: Confirmation(
+        name="erneut-verarbeiten",
+        title="Mitteilungen noch einmal verarbeiten",
+        explanation=(
+            "Mitteilungen von Bürgerinnen und Bürgern, die nicht verarbeitet werden konnten, kommen noch einmal an die"
+            " Reihe. Was wieder scheitert, bleibt mit dem neuen Grund liegen."
+        ),
+        button="Noch einmal verarbeiten",
+        done="Die Mitteilungen kommen noch einmal an die Reihe.",
+    ),
+}
+
+
+def list_offered(status: BroadcastStatus, account: Account) -> list[Confirmation]:
+    """Return what this person may do now to a broadcast."""
+    return [BROADCAST_CONFIRMATIONS[change] for change in _find_fitting(status) if account.may(CHANGE_RIGHTS[change])]
+
+
+def _find_fitting(status: BroadcastStatus) -> Iterator[BroadcastChange]:
+    if not status.is_final and (status.started_at or status.states):
+        yield BroadcastChange.RESUME if status.stop_cause == "broadcast" else BroadcastChange.PAUSE
+        yield BroadcastChange.CANCEL
+    if status.states.get("failed") and status.phase is not BroadcastPhase.CANCELLED:
+        yield BroadcastChange.RESEND
+
+
+def find_done(confirmations: Iterable[Confirmation], name: str) -> str:
+    """Return what to say after the act of this name; empty for any other."""
+    return next((each.done for each in confirmations if each.name == name), "")

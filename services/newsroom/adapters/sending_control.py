@@ -1,0 +1,108 @@
+"""The ledger as the newsroom sees and changes it: by functions only, each granted to its role (decision 0036)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from uuid import UUID
+
+from services.newsroom.adapters.audit import record_act
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.sending import (
+    BroadcastChange,
+    ChangeAnswer,
+    LetterCount,
+    MonthBudget,
+    SendingChange,
+    SendingNumber,
+    SendingOverview,
+    TemplatePause,
+    WaitingCount,
+    find_budget,
+)
+from shared.database.pool import Database
+
+# Each returns the broadcast's standing before, and how many people will get the message again.
+_PAUSE = "select dispatcher.pause_broadcast($1, $2), 0"
+_RESUME = "select dispatcher.resume_broadcast($1), 0"
+_CANCEL = "select dispatcher.cancel_broadcast($1, $2), 0"
+_RESEND = "select standing, failed from dispatcher.resend_missing($1, false)"
+_UNFINISHED = ("running", "held", "paused")
+_FITTING: Mapping[BroadcastChange, tuple[str, ...]] = {
+    BroadcastChange.PAUSE: _UNFINISHED,
+    BroadcastChange.RESUME: ("paused",),
+    BroadcastChange.CANCEL: _UNFINISHED,
+    BroadcastChange.RESEND: (*_UNFINISHED, "finished"),
+}
+
+
+class PostgresSendingControl:
+    """Implementation of handlers.operating.SendingControl."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read_overview(self) -> SendingOverview:
+        letters = await self._database.fetchrow("select * from subscriptions.count_dead_letters()")
+        return SendingOverview(
+            numbers=await self._read_numbers(),
+            waiting=tuple(
+                WaitingCount(**row) for row in await self._database.fetch("select * from dispatcher.count_waiting()")
+            ),
+            templates=tuple(
+                TemplatePause(**row)
+                for row in await self._database.fetch("select * from dispatcher.list_template_pauses()")
+            ),
+            letters=LetterCount(**letters),
+        )
+
+    async def read_budget(self) -> MonthBudget | None:
+        return find_budget(await self._read_numbers())
+
+    async def change_broadcast(self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act) -> ChangeAnswer:
+        statement, *arguments = _choose_for_broadcast(change, broadcast, reason)
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(statement, *arguments)
+            standing, people = row or ("missing", 0)
+            is_done = standing in _FITTING[change] and (people > 0 or change is not BroadcastChange.RESEND)
+            if is_done:
+                detail = {**act.detail, **({"people": str(people)} if people else {})}
+                await record_act(connection, replace(act, detail=detail))
+            return ChangeAnswer(is_done=is_done, standing=standing)
+
+    async def change_sending(self, change: SendingChange, subject: str, reason: str, act: Act) -> int:
+        statement, *arguments = _choose_for_sending(change, subject, reason)
+        async with self._database.transaction() as connection:
+            changed = int(await connection.fetchval(statement, *arguments))
+            if changed:
+                await record_act(connection, act)
+            return changed
+
+    async def _read_numbers(self) -> tuple[SendingNumber, ...]:
+        return tuple(
+            SendingNumber(**row) for row in await self._database.fetch("select * from dispatcher.read_limits()")
+        )
+
+
+def _choose_for_broadcast(change: BroadcastChange, broadcast: UUID, reason: str) -> tuple[str, *tuple[object, ...]]:
+    """Return the statement and its arguments."""
+    match change:
+        case BroadcastChange.PAUSE:
+            return _PAUSE, broadcast, reason
+        case BroadcastChange.RESUME:
+            return _RESUME, broadcast
+        case BroadcastChange.CANCEL:
+            return _CANCEL, broadcast, reason
+        case BroadcastChange.RESEND:
+            return _RESEND, broadcast
+
+
+def _choose_for_sending(change: SendingChange, subject: str, reason: str) -> tuple[str, *tuple[object, ...]]:
+    """Return a statement that says how much it has changed, and its arguments."""
+    match change:
+        case SendingChange.PAUSE:
+            return "select dispatcher.pause_sending($1, null)", reason
+        case SendingChange.RESUME:
+            return ("select dispatcher.resume_sending(null)",)
+        case SendingChange.RESUME_TEMPLATE:
+            return "select dispatcher.resume_template($1)", subject
+        case SendingChange.REPLAY:
+            return ("select subscriptions.replay_dead_letters(null)",)

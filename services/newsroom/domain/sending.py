@@ -1,0 +1,167 @@
+"""The state of all sending, as operators see it, and what may be done about it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+LANE_NAMES: Mapping[str, str] = {"reply": "Antworten", "urgent": "Eilmeldungen", "bulk": "Meldungen"}
+WAIT_NAMES: Mapping[str, str] = {
+    "rate": "auf nichts: gleich an der Reihe",
+    "again": "neuer Versuch nach einer Störung bei Meta",
+    "slower": "neuer Versuch: zu viele Nachrichten auf einmal",
+    "pair": "neuer Versuch: zu viele Nachrichten an diese Person",
+    "sender": "bis der Versand wieder möglich ist",
+    "template": "bis Meta die Vorlage wieder annimmt",
+    "resume": "bis jemand die Aussendung fortsetzt",
+    "hours": "auf die erlaubten Zeiten",
+    "spread": "über die Zeit verteilt",
+    "people": "auf Metas Grenze für Personen in 24 Stunden",
+    "budget": "auf den nächsten Monat: Das Budget ist verbraucht",
+}
+
+
+class BroadcastChange(StrEnum):
+    """What may be done to one broadcast while it is sent, or after that."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RESEND = "resend"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeAnswer:
+    """Whether the broadcast was changed; `standing` is the ledger's word for its state before."""
+
+    is_done: bool
+    standing: str
+
+
+class SendingChange(StrEnum):
+    """What may be done about all sending."""
+
+    PAUSE = "pause_sending"
+    RESUME = "resume_sending"
+    RESUME_TEMPLATE = "resume_template"
+    REPLAY = "replay_letters"
+
+
+class SendingRefused(ValueError):
+    """Error: this does not fit the present state, and nothing was changed; the text tells an operator why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendingNumber:
+    """Limits of a sending number, and what of them is used; rates are in messages a second, None is no limit."""
+
+    number: str
+    ceiling: float
+    permitted: float
+    paused_reason: str | None
+    paused_by_operator: bool
+    pause_seconds: float
+    probe_seconds: float
+    people_a_day: int | None
+    people: int
+    messages_a_month: int | None
+    messages: int
+    unreachable_since: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingCount:
+    """Number of deliveries of a lane that wait for the same cause; `due_at` is when the first may be sent."""
+
+    lane: str
+    cause: str
+    deliveries: int
+    due_at: datetime | None
+
+    @property
+    def lane_name(self) -> str:
+        return LANE_NAMES.get(self.lane, self.lane)
+
+    @property
+    def cause_name(self) -> str:
+        return WAIT_NAMES.get(self.cause, self.cause)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplatePause:
+    """Template that Meta does not accept at present, and how many broadcasts wait for it."""
+
+    template: str
+    reason: str
+    paused_at: datetime
+    broadcasts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterCount:
+    """Citizens' messages that could not be handled; `replaying` of them are being handled again."""
+
+    letters: int = 0
+    oldest: datetime | None = None
+    replaying: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceUse:
+    """When a source last published, and how many notices in the last 30 days."""
+
+    source: str
+    last_at: datetime
+    month: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendingOverview:
+    """All of the ledger that operators see here: sums and reasons, nothing about a person."""
+
+    numbers: tuple[SendingNumber, ...] = ()
+    waiting: tuple[WaitingCount, ...] = ()
+    templates: tuple[TemplatePause, ...] = ()
+    letters: LetterCount = field(default_factory=LetterCount)
+
+    @property
+    def is_paused(self) -> bool:
+        return any(number.paused_reason for number in self.numbers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthBudget:
+    """Messages that may be sent this month, and that were."""
+
+    messages: int
+    used: int
+
+    @property
+    def left(self) -> int:
+        return max(self.messages - self.used, 0)
+
+    def find_obstacle(self, audience: int | None) -> str | None:
+        """Return why so many cannot get a message, in German; None if they can."""
+        if audience is None or audience <= self.left:
+            return None
+        return (
+            "Das Budget dieses Monats reicht nicht: Es sind noch"
+            f" {format_count(self.left)} von {format_count(self.messages)} Nachrichten möglich."
+        )
+
+
+def describe_budget(budget: MonthBudget, price: Decimal | None) -> str:
+    """Return what is left of the budget, in German, and in euros if the price of a message is known."""
+    left = f"noch {format_count(budget.left)} von {format_count(budget.messages)} Nachrichten"
+    return left if price is None else f"{left} (etwa {format_count(round(budget.left * price))} Euro)"
+
+
+def find_budget(numbers: Sequence[SendingNumber]) -> MonthBudget | None:
+    """Return the month's budget, None without one; all numbers share the counter, so the smallest counts."""
+    limits = [each.messages_a_month for each in numbers if each.messages_a_month is not None]
+    return MonthBudget(messages=min(limits), used=numbers[0].messages) if limits else None
+
+
+def format_count(number: int) -> str:
+    return f"{number:,}".replace(",", ".")

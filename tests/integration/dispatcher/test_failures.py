@@ -1,0 +1,131 @@
+"""Failures by reason: in each progress, and after the end, when most of them are reported."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.domain.errors import ERROR_RULES, SETTLED_BY_HAND, explain_failure
+from services.dispatcher.domain.send_results import Record
+from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.handlers.maintenance import build_progress_event, publish_late_progress
+from services.dispatcher.ports import StatusUpdate
+from shared.contracts.dispatch import Withdrawal
+from shared.contracts.events import BroadcastFinished, FailureCount
+from shared.contracts.ids import delivery_id
+from shared.contracts.message import Lane, Message
+from shared.database.pool import Database as Pool
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.factories import build_batch_message, build_record, generate_subscribers
+from tests.integration.dispatcher.test_ledger import claim, counted
+
+UNDELIVERABLE, TOO_MUCH = 131026, 131049
+
+
+@pytest.fixture
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
+
+
+def explain(code: int) -> str:
+    return ERROR_RULES[code].german
+
+
+async def test_progress_counts_failures_by_reason(ledger: PostgresLedger, owner: asyncpg.Connection) -> None:
+    message = build_batch_message(generate_subscribers(5))
+    one, two, three, unknown, last = await claim(ledger, message)
+    await ledger.record(
+        [
+            Record(one.delivery, one.number, DeliveryState.FAILED, error_code=TOO_MUCH),
+            Record(two.delivery, two.number, DeliveryState.FAILED, error_code=UNDELIVERABLE),
+            Record(three.delivery, three.number, DeliveryState.FAILED, error_code=UNDELIVERABLE),
+            build_record(unknown, DeliveryState.UNKNOWN),
+            build_record(last, DeliveryState.ACCEPTED),
+        ]
+    )
+    await owner.execute("select dispatcher.settle_unknown($1, null, 'failed')", unknown.delivery)
+    (progress,) = await ledger.collect_progress(60)
+    event = build_progress_event(progress)
+    assert isinstance(event, BroadcastFinished)
+    assert event.failures == (
+        FailureCount(code=UNDELIVERABLE, reason=explain(UNDELIVERABLE), recipients=2),
+        FailureCount(code=TOO_MUCH, reason=explain(TOO_MUCH), recipients=1),
+        FailureCount(code=None, reason=SETTLED_BY_HAND, recipients=1),
+    )
+    again = await ledger.get_progress(message.broadcast)
+    assert again is not None
+    assert again.failures == progress.failures
+
+
+async def test_a_failure_that_is_reported_after_the_end_is_told(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    message = build_batch_message(generate_subscribers(2))
+    claims = await claim(ledger, message)
+    await ledger.record(
+        [Record(one.delivery, one.number, DeliveryState.ACCEPTED, message_key=one.delivery.bytes) for one in claims]
+    )
+    assert len(await ledger.collect_progress(60)) == 1
+    await ledger.finish(message.broadcast)
+    await ledger.apply_statuses(
+        [
+            StatusUpdate(claims[0].delivery, DeliveryState.READ, claims[0].delivery.bytes),
+            StatusUpdate(claims[1].delivery, DeliveryState.FAILED, claims[1].delivery.bytes, error_code=UNDELIVERABLE),
+        ]
+    )
+    assert await ledger.collect_late_progress() == [], "at most once a minute"
+    await owner.execute(
+        "update dispatcher.broadcast set finished_at = now() - interval '2 minutes',"
+        " progressed_at = now() - interval '2 minutes'"
+    )
+    told: list[Message] = []
+
+    async def publish(message: Message) -> None:
+        told.append(message)
+
+    await publish_late_progress(ledger, publish)
+    await publish_late_progress(ledger, publish)
+    assert told == [
+        BroadcastFinished(
+            broadcast=message.broadcast,
+            audience=2,
+            states={"read": 1, "failed": 1},
+            failures=(FailureCount(code=UNDELIVERABLE, reason=explain(UNDELIVERABLE), recipients=1),),
+        )
+    ]
+    await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '2 minutes'")
+    await publish_late_progress(ledger, publish)
+    assert len(told) == 1, "nothing has changed since"
+
+
+async def test_nothing_is_sent_again_to_somebody_who_has_stopped_meanwhile(
+    ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
+) -> None:
+    stopped, subscribed = people = generate_subscribers(2)
+    message = build_batch_message(people)
+    claims = await claim(ledger, message)
+    await ledger.record([Record(one.delivery, one.number, DeliveryState.FAILED, error_code=1) for one in claims])
+    await ledger.withdraw(Withdrawal(subscriber=stopped, sequence=2))
+    row = await owner.fetchrow("select failed from dispatcher.resend_missing($1, false)", message.broadcast)
+    assert row is not None
+    assert row["failed"] == 2
+    assert [one.delivery for one in await ledger.claim_due(Lane.BULK, 10)] == [
+        delivery_id(message.broadcast, subscribed)
+    ]
+    assert await counted(pool, message.broadcast) == {"suppressed": 1, "claimed": 1}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (503, "Störung bei Meta"),
+        (404, "unbekannter Fehlercode"),
+        (None, SETTLED_BY_HAND),
+        (7, "unbekannter Fehlercode"),
+    ],
+)
+def test_every_failure_has_a_reason(code: int | None, reason: str) -> None:
+    assert explain_failure(code) == reason

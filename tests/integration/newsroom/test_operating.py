@@ -1,0 +1,232 @@
+"""What operators and leads do to what is being sent: by functions of the ledger, with a reason, and on record."""
+
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import aio_pika
+import asyncpg
+import pytest
+
+from services.newsroom.domain.accounts import Role
+from shared.amqp.topology import QUARANTINE
+from tests.integration.newsroom.ledger_rows import TEMPLATE, add_sent_broadcast, count_states, set_up_number
+from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess, ShownPage
+from tests.integration.newsroom.writing_desk import WritingDesk, add_broadcast
+from tests.servers import wait_for
+
+NEWSROOM = "kreisfunk_newsroom"
+PERMITTED = {
+    "dispatcher": {
+        "list_stops",
+        "read_limits",
+        "count_waiting",
+        "list_template_pauses",
+        "pause_broadcast",
+        "resume_broadcast",
+        "cancel_broadcast",
+        "resend_missing",
+        "pause_sending",
+        "resume_sending",
+        "resume_template",
+    },
+    "subscriptions": {"count_dead_letters", "replay_dead_letters"},
+}
+_DEFINERS = """
+select n.nspname, p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+where p.prosecdef and n.nspname in ('dispatcher', 'subscriptions') and has_function_privilege($1, p.oid, 'execute')
+"""
+
+
+@pytest.fixture
+async def operator(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
+    await set_up_number(newsroom.owner)
+    async with newsroom.open_browser(await newsroom.add_member(Role.OPERATOR)) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def approver(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
+    async with newsroom.open_browser(await newsroom.add_member(Role.APPROVER)) as browser:
+        yield browser
+
+
+async def act(browser: EditorBrowser, path: str, reason: str = "Übung", **fields: str) -> ShownPage:
+    """Open the page that asks, and press its button."""
+    shown = await browser.open(path)
+    assert shown.status == 200, shown.text
+    return await browser.send(path.partition("?")[0], {"reason": reason, **fields}, csrf=shown.csrf)
+
+
+async def read_acts(owner: asyncpg.Connection, subject: object) -> list[tuple[str, dict[str, str]]]:
+    rows = await owner.fetch("select action, detail from newsroom.audit where object = $1 order by id", str(subject))
+    return [(row["action"], json.loads(row["detail"])) for row in rows]
+
+
+async def test_the_newsroom_may_call_these_functions_and_no_others(newsroom: NewsroomProcess) -> None:
+    found: dict[str, set[str]] = {}
+    for row in await newsroom.owner.fetch(_DEFINERS, NEWSROOM):
+        found.setdefault(row["nspname"], set()).add(row["proname"])
+    assert found == PERMITTED
+
+
+async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
+    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 2, "delivered": 1})
+    path = f"/aussendungen/{broadcast}"
+    assert (await act(operator, f"{path}/anhalten", "Falsche Uhrzeit")).location == f"{path}?erledigt=anhalten"
+    shown = await operator.open(f"{path}?erledigt=anhalten")
+    for words in ("Die Aussendung ist angehalten.", "Grund: Falsche Uhrzeit", f"{path}/fortsetzen", "angehalten"):
+        assert words in shown.text
+    assert f"{path}/anhalten" not in shown.text
+    assert (await act(operator, f"{path}/fortsetzen")).status == 303
+    assert "Falsche Uhrzeit" not in (await operator.open(path)).text
+    assert (await act(operator, f"{path}/beenden")).status == 303
+    assert "beendet, bevor alle sie hatten" in (await operator.open(path)).text
+    for again in ("anhalten", "fortsetzen", "beenden"):
+        refused = await act(operator, f"{path}/{again}")
+        assert (refused.status, "schon beendet" in refused.text) == (422, True), again
+    assert await read_acts(newsroom.owner, broadcast) == [
+        ("broadcast.paused", {"reason": "Falsche Uhrzeit"}),
+        ("broadcast.resumed", {"reason": "Übung"}),
+        ("broadcast.cancelled", {"reason": "Übung"}),
+    ]
+
+
+async def test_who_failed_gets_it_again_and_nobody_else(
+    newsroom: NewsroomProcess, operator: EditorBrowser, approver: EditorBrowser
+) -> None:
+    """Sending again is sending: operating gives no right to it."""
+    broadcast = await add_sent_broadcast(newsroom.owner, {"failed": 2, "delivered": 3, "unknown": 1})
+    await newsroom.owner.execute(
+        "update newsroom.broadcast set states = $2, failures = $3 where id = $1",
+        *(broadcast, '{"failed": 2, "delivered": 3, "unknown": 1}'),
+        '[{"reason": "nicht zustellbar", "recipients": 2, "code": 131026}]',
+    )
+    path = f"/aussendungen/{broadcast}"
+    assert (await operator.open(f"{path}/nachsenden")).status == 403
+    assert f"{path}/nachsenden" not in (await operator.open(path)).text
+    page = (await approver.open(path)).text
+    assert "Code 131026" in page
+    assert f"{path}/anhalten" not in page
+    assert "nicht zustellbar" in (await approver.open(f"{path}/nachsenden")).text
+    assert (await act(approver, f"{path}/nachsenden", "WhatsApp war gestört")).status == 303
+    assert await count_states(newsroom.owner, broadcast) == {"waiting": 2, "delivered": 3, "unknown": 1}
+    again = await act(approver, f"{path}/nachsenden")
+    assert (again.status, "niemanden" in again.text) == (422, True)
+    assert await read_acts(newsroom.owner, broadcast) == [
+        ("broadcast.resent", {"reason": "WhatsApp war gestört", "people": "2"})
+    ]
+    table = (await approver.open(f"{path}/nachweis.csv")).text
+    assert "nicht erreicht: nicht zustellbar;2" in table
+
+
+async def test_no_act_without_a_reason_or_for_what_is_not_there(
+    newsroom: NewsroomProcess, operator: EditorBrowser
+) -> None:
+    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
+    refused = await act(operator, f"/aussendungen/{broadcast}/anhalten", "  ")
+    assert (refused.status, "Grund" in refused.text) == (422, True)
+    long = await act(operator, f"/aussendungen/{broadcast}/anhalten", "x" * 201)
+    assert (long.status, "200 Zeichen" in long.text) == (422, True)
+    assert await newsroom.owner.fetchval("select dispatcher.standing($1)", broadcast) == "running"
+    planned = await add_broadcast(newsroom.owner)
+    early = await act(operator, f"/aussendungen/{planned}/anhalten")
+    assert (early.status, "noch nicht begonnen" in early.text) == (422, True)
+    for identifier in (uuid4(), "x"):
+        assert (await operator.open(f"/aussendungen/{identifier}/anhalten")).status == 404
+    assert await read_acts(newsroom.owner, broadcast) == []
+
+
+async def test_all_sending_is_paused_and_resumed_with_a_way_out(
+    newsroom: NewsroomProcess, operator: EditorBrowser
+) -> None:
+    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 3})
+    assert "Der Versand läuft." in (await operator.open("/betrieb")).text
+    assert (await act(operator, "/betrieb/versand-anhalten", "Falscher <b>Text")).status == 303
+    shown = (await operator.open("/betrieb")).text
+    for words in (
+        "Grund: Falscher &lt;b&gt;Text",
+        "bis ihn jemand fortsetzt",
+        "/betrieb/versand-fortsetzen",
+        "von 1.000",
+    ):
+        assert words in shown
+    assert "Der gesamte Versand ist angehalten." in (await operator.open(f"/aussendungen/{broadcast}")).text
+    assert (await act(operator, "/betrieb/versand-fortsetzen")).status == 303
+    refused = await act(operator, "/betrieb/versand-fortsetzen")
+    assert (refused.status, "nicht angehalten" in refused.text) == (422, True)
+    acts = await read_acts(newsroom.owner, "Versand")
+    assert acts == [("sending.paused", {"reason": "Falscher <b>Text"}), ("sending.resumed", {"reason": "Übung"})]
+    log = (await operator.open("/protokoll")).text
+    assert "gesamten Versand angehalten" in log
+
+
+async def test_a_template_is_released(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
+    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
+    await newsroom.owner.execute("insert into dispatcher.template_pause values ($1, 'quality')", TEMPLATE)
+    shown = (await operator.open("/betrieb")).text
+    assert "/betrieb/vorlage-freigeben?was=notice%2Fde" in shown
+    assert "Vorlage dieser Meldung" in (await operator.open(f"/aussendungen/{broadcast}")).text
+    asked = await operator.open("/betrieb/vorlage-freigeben?was=notice%2Fde")
+    subject = asked.read_value("subject")
+    assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 303
+    assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 422
+    assert await read_acts(newsroom.owner, TEMPLATE) == [("template.resumed", {"reason": "Übung"})]
+    assert "Meta nimmt alle Vorlagen an." in (await operator.open("/betrieb")).text
+
+
+async def test_what_was_left_behind_is_counted_and_handled_again(
+    newsroom: NewsroomProcess, operator: EditorBrowser, vhost: str
+) -> None:
+    await newsroom.owner.execute(
+        "insert into subscriptions.dead_letter (id, reason, body_sealed, senders) values ($1, 'x', '', '{}')", uuid4()
+    )
+    async with await aio_pika.connect(vhost) as connection:
+        channel = await connection.channel()
+        await channel.default_exchange.publish(aio_pika.Message(b"?"), QUARANTINE)
+
+        async def is_counted() -> bool:
+            return QUARANTINE in (await operator.open("/betrieb")).text
+
+        await wait_for(is_counted)
+    assert (await act(operator, "/betrieb/erneut-verarbeiten")).status == 303
+    assert await newsroom.owner.fetchval("select count(replay_at) from subscriptions.dead_letter") == 1
+    assert "1 davon werden noch einmal verarbeitet" in (await operator.open("/betrieb")).text
+
+
+async def test_a_system_is_listed_with_its_last_notice(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
+    await add_broadcast(newsroom.owner, source="/landkreis-osterholz/pressestelle")
+    shown = (await operator.open("/betrieb")).text
+    row = shown.split('scope="row">pressestelle</th>')[1].split("</tr>")[0]
+    assert "Uhr" in row
+    assert "noch keine" in shown.split('scope="row">feeds</th>')[1].split("</tr>")[0]
+
+
+async def test_a_notice_on_its_way_is_in_the_list_and_the_list_follows_it(newsroom: NewsroomProcess) -> None:
+    """Nobody answers at the notices API here."""
+    both = await newsroom.add_member(Role.EDITOR, Role.APPROVER)
+    other = await newsroom.add_member(Role.APPROVER)
+    headline = f"K {uuid4().hex[:6]} gesperrt"
+    async with newsroom.open_browser(both) as writer, newsroom.open_browser(other) as reader:
+        desk = WritingDesk(browser=writer)
+        path = await desk.begin(headline=headline)
+        assert headline not in (await writer.open("/aussendungen")).text
+        async with writer.session.get(f"{newsroom.url}/aussendungen/strom") as stream:
+            await stream.content.readuntil(b"\n\n")
+            await desk.act(path, "einreichen")
+            await WritingDesk(browser=reader).act(path, "freigeben")
+            await desk.act(path, "veroeffentlichen")
+            told = ""
+            while headline not in told:
+                told = (await stream.content.readuntil(b"\n\n")).decode()
+        assert "wird veröffentlicht" in told.split(headline)[1].split("</li>")[0]
+        shown = (await writer.open("/aussendungen")).text
+        assert "wird veröffentlicht" in shown.split(headline)[1].split("</li>")[0]
+        assert path in shown
+    broadcast: UUID = await add_broadcast(newsroom.owner, headline=headline)
+    await newsroom.owner.execute(
+        "update newsroom.publication set state = 'accepted', answered_at = now(), broadcast = $2 where draft = $1",
+        *(UUID(path.split("/")[2]), broadcast),
+    )
+    async with newsroom.open_browser(both) as writer:
+        assert "wird veröffentlicht" not in (await writer.open("/aussendungen")).text

@@ -1,0 +1,65 @@
+"""The month's budget stops what it does not pay for, and nothing else."""
+
+from decimal import Decimal
+
+import pytest
+
+from services.newsroom.domain.drafts import DraftRefused
+from services.newsroom.domain.sending import MonthBudget, SendingNumber, describe_budget, find_budget
+from tests.unit.newsroom.test_approval import ROUTINE
+from tests.unit.newsroom.writing_harness import ANNA, BEN, CONTENT, build_office
+
+
+def build_number(messages_a_month: int | None, messages: int) -> SendingNumber:
+    return SendingNumber(
+        number="1",
+        ceiling=80,
+        permitted=80,
+        paused_reason=None,
+        paused_by_operator=False,
+        pause_seconds=0,
+        probe_seconds=0,
+        people_a_day=None,
+        people=0,
+        messages_a_month=messages_a_month,
+        messages=messages,
+        unreachable_since=None,
+    )
+
+
+@pytest.mark.parametrize(("used", "is_enough"), [(90, True), (91, False), (100, False)])
+async def test_a_notice_to_more_than_the_budget_is_not_published(used: int, is_enough: bool) -> None:
+    office = build_office(ROUTINE)
+    office.budget = MonthBudget(messages=100, used=used)  # the notice goes to 10
+    draft = await office.drafting.create(ANNA, CONTENT)
+    await office.drafting.submit(ANNA, draft.id, 1)
+    await office.drafting.approve(BEN, draft.id, 1)
+    if is_enough:
+        await office.drafting.publish(ANNA, draft.id, 1)
+    else:
+        with pytest.raises(DraftRefused, match="Budget dieses Monats"):
+            await office.drafting.publish(ANNA, draft.id, 1)
+    assert len(office.drafts.published) == is_enough
+
+
+async def test_who_withdraws_asks_for_no_budget() -> None:
+    office = build_office(ROUTINE)
+    draft = await office.drafting.create(ANNA, CONTENT)
+    await office.drafting.submit(ANNA, draft.id, 1)
+    await office.drafting.approve(BEN, draft.id, 1)
+    await office.drafting.publish(ANNA, draft.id, 1)
+    office.budget = MonthBudget(messages=100, used=100)
+    await office.drafting.withdraw(ANNA, draft.id, "Irrtum")
+    assert len(office.drafts.published) == 2
+
+
+def test_the_smallest_budget_counts() -> None:
+    assert find_budget([]) is None
+    assert find_budget([build_number(None, 5)]) is None
+    assert find_budget([build_number(500, 7), build_number(100, 7)]) == MonthBudget(messages=100, used=7)
+
+
+def test_a_budget_is_told_in_messages_and_euros() -> None:
+    budget = MonthBudget(messages=40_000, used=27_655)
+    assert describe_budget(budget, Decimal("0.0456")) == "noch 12.345 von 40.000 Nachrichten (etwa 563 Euro)"
+    assert describe_budget(budget, None) == "noch 12.345 von 40.000 Nachrichten"
