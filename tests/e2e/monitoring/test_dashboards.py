@@ -41,17 +41,23 @@ async def busy(town: WatchedTown) -> WatchedTown:
     for words in ("Feedback: gut so", "Hilfe", "Stop", "Start"):
         await town.let_somebody_write(words)
     await press.wait_for_text(await press.follow(path), "abgeschlossen")
+    return town
+
+
+async def knock(town: WatchedTown) -> None:
+    """A stranger at both doors."""
     async with aiohttp.ClientSession() as stranger:
         for url in (f"{town.stack.notices_api_url}/notices", f"{town.stack.ingress_url}/webhook"):
             async with stranger.post(url, json={}) as answer:
-                assert answer.status in (401, 403)
-    return town
+                assert answer.status == 401
 
 
 async def test_every_query_has_an_answer(busy: WatchedTown) -> None:
     missing: list[str] = []
 
     async def answered() -> bool:
+        """A series that is born with its first event has no increase before the second."""
+        await knock(busy)
         missing[:] = [name for name, query in QUERIES.items() if not await has_data(busy.prometheus, query)]
         return not missing
 

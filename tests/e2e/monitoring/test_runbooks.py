@@ -12,6 +12,7 @@ import pytest
 
 from simulator.webhooks.signature import HEADER, sign
 from tests.e2e.monitoring.watched_town import WatchedTown
+from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -78,8 +79,12 @@ async def test_the_database_stops(town: WatchedTown) -> None:
     await town.stack.supervisor.stop_one("postgres")
     try:
         await town.wait_until("DatabaseUnavailable", true=True)
-        services = await town.prometheus.query('min by (job) (kreisfunk_ready{check="database"}) == 0')
-        assert {each["metric"]["job"] for each in services} == {"dispatcher", "newsroom", "subscriptions"}
+
+        async def every_service_says_so() -> bool:
+            services = await town.prometheus.query('min by (job) (kreisfunk_ready{check="database"}) == 0')
+            return {each["metric"]["job"] for each in services} == {"dispatcher", "newsroom", "subscriptions"}
+
+        await wait_for(every_service_says_so)
     finally:
         await town.stack.supervisor.start_one("postgres")
     await town.wait_until("DatabaseUnavailable", true=False)
