@@ -186,16 +186,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
             provider=provider,
         )
         await stack.enter_async_context(_run_work(newsroom, stop))
-        await stack.enter_async_context(
-            open_archive(
-                settings,
-                configuration,
-                database,
-                metrics=metrics,
-                static=newsroom.static,
-                shutdown_seconds=newsroom.shutdown_seconds,
-            )
-        )
+        await stack.enter_async_context(_open_archive(newsroom))
         await stack.enter_async_context(
             open_newsroom_port(
                 build_newsroom_app(newsroom),
@@ -257,6 +248,17 @@ def _read_static_files(assets: Path) -> StaticFiles:
     if not static.has_kern:
         _log.warning("no_design_system", folder=str(assets))
     return static
+
+
+def _open_archive(newsroom: Newsroom) -> AbstractAsyncContextManager[None]:
+    return open_archive(
+        newsroom.settings,
+        newsroom.configuration,
+        newsroom.database,
+        metrics=newsroom.metrics,
+        static=newsroom.static,
+        shutdown_seconds=newsroom.shutdown_seconds,
+    )
 
 
 def build_newsroom_app(newsroom: Newsroom) -> web.Application:
