@@ -32,10 +32,10 @@ _PUBLICATIONS = """
 """
 _BROADCASTS = """
     insert into newsroom.broadcast (id, source, notice, revision, topic, headline, lane, audience, states,
-        accepted_at, started_at, progressed_at, finished_at)
+        accepted_at, started_at, progressed_at, reached_at, finished_at)
     select md5('broadcast' || n)::uuid, '/benchmark', 'benchmark-' || n, 1, 'baustellen', 'Baustelle ' || n, 'bulk',
         $2, jsonb_build_object('read', $2::int / 2, 'delivered', $2::int - $2::int / 2), moment, moment, moment,
-        moment + interval '10 minutes'
+        moment + interval '8 minutes', moment + interval '10 minutes'
     from generate_series(1, $1) n, lateral (select now() - n * interval '3 hours' as moment)
 """
 _ACTS = """
@@ -50,6 +50,17 @@ _ENTRIES = """
         array['Worpswede'], 'Baustelle ' || n, repeat('Die Umleitung ist ausgeschildert. ', 10),
         now() - n * interval '3 hours', now() - n * interval '3 hours' + interval '1 day'
     from generate_series(1, $1) n
+"""
+_HOURS = """
+    insert into newsroom.subscription_hour (hour, topic, started, ended)
+    select date_trunc('hour', now()) - n * interval '3 hours', topic, n * 7 % 11, n % 4
+    from generate_series(1, 720) n, unnest(array['', 'baustellen']) topic
+"""
+_AUDIENCES = """
+    insert into newsroom.topic_audience (day, topic, people, counted_at)
+    select (now() - n * interval '1 day')::date, topic, $1::int / place - $1::int * n / (500 * place), now()
+    from generate_series(0, 365) n,
+        unnest(array['veranstaltungen', 'stellen', 'baustellen', 'strassensperrungen']) with ordinality t(topic, place)
 """
 
 
@@ -71,6 +82,8 @@ async def create_rows(connection: asyncpg.Connection, *, broadcasts: int, audien
     await connection.execute(_BROADCASTS, broadcasts, audience)
     await connection.execute(_ENTRIES, broadcasts)
     await connection.execute(_ACTS, 200 * broadcasts, account)
+    await connection.execute(_HOURS)
+    await connection.execute(_AUDIENCES, audience)
     await connection.execute("analyze")
     return account
 

@@ -1,7 +1,7 @@
 """Broadcasts, feedback and counts of subscriptions in PostgreSQL, as our events tell them."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -12,6 +12,7 @@ from services.newsroom.adapters.publications import reject_publication
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import SourceUse
+from services.newsroom.domain.service_level import has_reached_most
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
@@ -49,6 +50,8 @@ _PROGRESSED = """
         finished_at = coalesce(broadcast.finished_at, excluded.finished_at)
     where broadcast.progressed_at is null or broadcast.progressed_at <= excluded.progressed_at
 """
+# Whichever report comes first, the earliest one counts.
+_REACHED = "update newsroom.broadcast set reached_at = least(reached_at, $2) where id = $1"
 _FINISHED = "update newsroom.broadcast set finished_at = $2 where id = $1 and finished_at is null"
 _CANCELLED = """
     insert into newsroom.broadcast (id, source, notice, cancelled_at) values ($1, $2, $3, $4)
@@ -99,9 +102,9 @@ _WITHDRAW = """
         and d.kind = 'withdrawal' and d.corrects = $1 and p.confirmed_at is not null
 """
 _COUNT = """
-    insert into newsroom.subscription_day (day, topic, started, ended) values ($1, $2, $3, $4)
-    on conflict (day, topic) do update set started = subscription_day.started + excluded.started,
-        ended = subscription_day.ended + excluded.ended
+    insert into newsroom.subscription_hour (hour, topic, started, ended) values ($1, $2, $3, $4)
+    on conflict (hour, topic) do update set started = subscription_hour.started + excluded.started,
+        ended = subscription_hour.ended + excluded.ended
 """
 _SEEN = "insert into newsroom.inbox (event) values ($1) on conflict do nothing returning event"
 _FEEDBACK = """
@@ -197,19 +200,23 @@ class PostgresEventRecords:
             )
             if finished:
                 await connection.execute(_FINISHED, message.broadcast, finished)
+            if has_reached_most(message.audience, message.states):
+                await connection.execute(_REACHED, message.broadcast, at)
 
     async def record_cancelled(self, message: BroadcastCancelled, at: datetime) -> None:
         async with self._database.connection() as connection:
             await connection.execute(_CANCELLED, message.broadcast, message.source, message.notice, at)
 
-    async def count_subscriptions(self, event_id: str, day: date, started: Sequence[str], ended: Sequence[str]) -> None:
+    async def count_subscriptions(
+        self, event_id: str, hour: datetime, started: Sequence[str], ended: Sequence[str]
+    ) -> None:
         async with self._database.transaction() as connection:
             if await connection.fetchval(_SEEN, event_id) is None:
                 return
             for topic in sorted(
                 {*started, *ended}
             ):  # in one order, so that two transactions do not wait for each other
-                await connection.execute(_COUNT, day, topic, int(topic in started), int(topic in ended))
+                await connection.execute(_COUNT, hour, topic, int(topic in started), int(topic in ended))
 
     async def record_feedback(self, message: FeedbackReceived) -> None:
         async with self._database.connection() as connection:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.newsroom.domain.listening import WHOLE_CHANNEL
 from services.newsroom.ports import EventRecords
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.events import (
@@ -19,8 +20,6 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Message
 from shared.outcome import Dead, Done, InvalidDataError, Outcome
-
-ALL_TOPICS = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +67,13 @@ class NewsroomEventHandler:
         ended: tuple[str, ...] = ()
         match message:
             case SubscriptionStarted(topics=topics):
-                started = (ALL_TOPICS, *topics)
+                started = (WHOLE_CHANNEL, *topics)
             case SubscriptionEnded(topic=topic):
-                ended = (topic or ALL_TOPICS,)
+                ended = (topic or WHOLE_CHANNEL,)
             case SubscriptionChanged():
                 return True  # says what a subscriber has now, not what changed
             case _:
                 return False
-        await self.records.count_subscriptions(envelope.id, envelope.time.date(), started, ended)
+        hour = envelope.time.replace(minute=0, second=0, microsecond=0)
+        await self.records.count_subscriptions(envelope.id, hour, started, ended)
         return True

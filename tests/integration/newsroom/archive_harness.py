@@ -14,11 +14,14 @@ from services.newsroom.adapters.archive_entries import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
 from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
 from services.newsroom.adapters.http.archive_pages import ArchivePages
+from services.newsroom.adapters.http.level_board import LevelBoard
 from services.newsroom.adapters.http.static_files import StaticFiles
+from services.newsroom.adapters.listening import BroadcastRunReader
 from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.archive_cache import ArchiveCache
+from services.newsroom.handlers.service_levels import ServiceLevelCache
 from shared.database.pool import Database, open_database
 from shared.notices.config import read_configuration
 from tests.databases import FreshDatabase
@@ -55,10 +58,11 @@ class TurnedClock:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveHarness:
-    """`cache` is refreshed by the test."""
+    """`cache` and `levels` are refreshed by the test."""
 
     url: str
     cache: ArchiveCache
+    levels: ServiceLevelCache
     clock: TurnedClock
     session: aiohttp.ClientSession = field(repr=False)
 
@@ -112,14 +116,15 @@ async def run_archive(
     )
     static = StaticFiles(assets)
     pages = ArchivePages(site=site, county=county, phone=phone, keeps_days=KEEPS_DAYS, static=static)
-    app = build_archive_app(site, pages, ArchiveDocuments(cache), static)
+    levels = ServiceLevelCache(BroadcastRunReader(database), clock)
+    app = build_archive_app(site, pages, ArchiveDocuments(cache), LevelBoard(levels, pages), static)
     async with (
         open_archive_port(
             app, pages, host="127.0.0.1", port=0, shutdown_seconds=1, refused=lambda status: None
         ) as port,
         aiohttp.ClientSession() as session,
     ):
-        yield ArchiveHarness(url=f"http://127.0.0.1:{port}", cache=cache, clock=clock, session=session)
+        yield ArchiveHarness(url=f"http://127.0.0.1:{port}", cache=cache, levels=levels, clock=clock, session=session)
 
 
 @asynccontextmanager

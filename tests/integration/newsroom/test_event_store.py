@@ -192,7 +192,7 @@ async def test_a_repeated_event_is_counted_once(store: Store) -> None:
     for _ in range(3):
         await store.tell(start, at, "start-1")
     await store.tell(SubscriptionEnded(subscriber=uuid4(), sequence=2, at=at), at, "end-1")
-    rows = await store.fetch("select topic, started, ended from newsroom.subscription_day order by topic")
+    rows = await store.fetch("select topic, started, ended from newsroom.subscription_hour order by topic")
     assert rows == [("", 1, 1), ("baustellen", 1, 0), ("stellen", 1, 0)]
 
 

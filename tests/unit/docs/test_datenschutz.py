@@ -52,8 +52,9 @@ WITHOUT_PEOPLE = {
     "restore",
     "sent_month",
     "status_stream",
-    "subscription_day",
+    "subscription_hour",
     "template_pause",
+    "topic_audience",
     "unreachable",
     "wording",
 }

@@ -14,6 +14,7 @@ from services.newsroom.adapters.http.archive_documents import (
     ArchiveDocuments,
 )
 from services.newsroom.adapters.http.archive_pages import ArchivePages
+from services.newsroom.adapters.http.level_board import LevelBoard
 from services.newsroom.adapters.http.static_files import StaticFiles
 from services.newsroom.domain.archive import Archive, ArchiveSelection, format_code, normalize_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_atom, build_json_feed, build_rss
@@ -37,10 +38,11 @@ _log = structlog.get_logger()
 class _ArchiveHandlers:
     """Handlers of all paths."""
 
-    def __init__(self, site: ArchiveSite, pages: ArchivePages, documents: ArchiveDocuments) -> None:
+    def __init__(self, site: ArchiveSite, pages: ArchivePages, documents: ArchiveDocuments, board: LevelBoard) -> None:
         self._site = site
         self._pages = pages
         self._documents = documents
+        self._board = board
 
     async def show_list(self, request: web.Request) -> web.Response:
         selection = self._read_selection(request)
@@ -92,6 +94,12 @@ class _ArchiveHandlers:
     async def show_qr_code(self, request: web.Request) -> web.Response:
         return self._documents.get("qr", lambda _: self._pages.render_qr_code(), "image/svg+xml").respond(request)
 
+    async def show_levels(self, request: web.Request) -> web.Response:
+        return self._board.get_page().respond(request)
+
+    async def show_levels_as_json(self, request: web.Request) -> web.Response:
+        return self._board.get_json().respond(request)
+
     def _read_selection(self, request: web.Request) -> ArchiveSelection:
         """Return what is chosen in the query. Raises HTTPNotFound for an unknown topic or municipality."""
         query = request.query
@@ -111,18 +119,20 @@ def _read_page(request: web.Request) -> int:
 
 
 def build_archive_app(
-    site: ArchiveSite, pages: ArchivePages, documents: ArchiveDocuments, static: StaticFiles
+    site: ArchiveSite, pages: ArchivePages, documents: ArchiveDocuments, board: LevelBoard, static: StaticFiles
 ) -> web.Application:
     """Return the application with all routes."""
     app = web.Application(middlewares=[_build_error_middleware(pages)])
     app.on_response_prepare.append(_set_security_headers)
-    handlers = _ArchiveHandlers(site, pages, documents)
+    handlers = _ArchiveHandlers(site, pages, documents, board)
     app.router.add_get("/", handlers.show_list)
     app.router.add_get("/meldung/{code}", handlers.show_entry)
     app.router.add_get("/pruefen", handlers.check_code)
     app.router.add_get("/anmelden", handlers.show_signup)
     app.router.add_get("/anmelden.svg", handlers.show_qr_code)
     app.router.add_get("/plakat", handlers.show_poster)
+    app.router.add_get("/tempo", handlers.show_levels)
+    app.router.add_get("/tempo.json", handlers.show_levels_as_json)
     app.router.add_get("/meldungen.{kind:rss|atom|json}", handlers.show_feed)
     static.add_routes(app)
     return app

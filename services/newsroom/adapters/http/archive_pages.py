@@ -16,6 +16,7 @@ from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelec
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_linked_data, build_query, get_headline
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.german import ZONE, format_day, format_moment
+from services.newsroom.domain.service_level import ServiceLevel, format_seconds
 
 TEMPLATES = Path(__file__).with_name("templates")
 PAGE_ENTRIES = 20
@@ -124,6 +125,10 @@ class ArchivePages:
             f'<path fill="#fff" d="M0 0h{modules}v{modules}H0z"/><path d="{path}"/></svg>'
         ).encode()
 
+    def render_levels(self, levels: Sequence[ServiceLevel]) -> str:
+        periods = groupby(levels, key=lambda level: level.days)
+        return self._render("level", periods=[(days, list(rows)) for days, rows in periods])
+
     def render_error(self, heading: str, advice: str) -> str:
         return self._render("error", heading=heading, advice=advice)
 
@@ -149,6 +154,8 @@ def _build_environment(site: ArchiveSite) -> Environment:
     environment.filters.update(
         code=format_code,
         moment=format_moment,
+        number=lambda number: f"{number:,}".replace(",", "."),
+        seconds=format_seconds,
         clock=lambda moment: f"{moment.astimezone(ZONE):%H:%M}",
         iso=lambda moment: moment.isoformat(),
         host=lambda url: urlsplit(url).hostname,

@@ -22,6 +22,7 @@ from services.newsroom.domain.spreadsheet import render_csv
 from services.newsroom.handlers.session_watch import SessionWatch
 from services.newsroom.handlers.watching import ChangeWatch, read_list
 from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog, PublicationRepository
+from services.newsroom.ports.listening import ListeningLog
 from shared.runtime.clock import Clock
 
 BROADCASTS_PATH = "/aussendungen"
@@ -42,6 +43,7 @@ class BroadcastPages:
     publications: PublicationRepository
     drafts: DraftRepository
     feedback: FeedbackLog
+    listening: ListeningLog
     watch: ChangeWatch[UUID, BroadcastStatus]
     list_watch: ChangeWatch[str, BroadcastList]
     sessions: SessionWatch
@@ -74,6 +76,7 @@ class BroadcastPages:
             changes=list_offered(status, account),
             done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
             feedback=await self.feedback.summarize(FeedbackFilter(broadcast=status.id)),
+            echo=await self.listening.find_echo(status.id),
             **self._describe(status),
         )
 

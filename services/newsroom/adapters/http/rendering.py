@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -96,8 +96,9 @@ def format_moment(moment: datetime) -> str:
     return moment.astimezone(ZONE).strftime("%d.%m.%Y, %H:%M Uhr")
 
 
-def format_day(moment: datetime) -> str:
-    return moment.astimezone(ZONE).strftime("%d.%m.%Y")
+def format_day(moment: datetime | date) -> str:
+    day = moment.astimezone(ZONE) if isinstance(moment, datetime) else moment
+    return day.strftime("%d.%m.%Y")
 
 
 def format_number(number: int | None) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+import asyncpg
 import pytest
 from playwright.async_api import expect
 
@@ -28,6 +29,7 @@ from tests.integration.newsroom.archive_harness import (
     open_newsroom_database,
     run_archive,
 )
+from tests.integration.newsroom.writing_desk import add_broadcast
 from tests.unit.newsroom.archive_factories import NOW, build_entry
 
 NO_ASSETS = Path("/nonexistent")
@@ -42,6 +44,7 @@ PAGES = {
     "genuine": "/pruefen?code=K7M2-Q9TX",
     "unknown": "/pruefen?code=0000-0000",
     "signup": "/anmelden",
+    "levels": "/tempo",
     "poster": "/plakat",
     "missing": "/nothing",
 }
@@ -80,6 +83,14 @@ def build_entries() -> list[ArchiveEntry]:
 @pytest.fixture(scope="module")
 async def filled(module_database: FreshDatabase) -> FreshDatabase:
     await insert_entries(module_database.url, build_entries())
+    connection = await asyncpg.connect(module_database.url)
+    begin = NOW - timedelta(days=1)
+    try:
+        for lane, seconds in (("urgent", 7), ("bulk", 200)):
+            reached = begin + timedelta(seconds=seconds)
+            await add_broadcast(connection, lane=lane, audience=6_000, started_at=begin, reached_at=reached)
+    finally:
+        await connection.close()
     return module_database
 
 
@@ -89,6 +100,7 @@ async def archive(filled: FreshDatabase, request: pytest.FixtureRequest) -> Asyn
     assets = getattr(request, "param", ASSETS)
     async with open_newsroom_database(filled) as pool, run_archive(pool, assets=assets) as running:
         await running.cache.refresh()
+        await running.levels.refresh()
         yield running
 
 

@@ -73,6 +73,8 @@ async def test_every_page_is_for_everybody(
     assert {"/profil", "/konten", "/einladung", "/protokoll", "/entwuerfe", "/aussendungen", "/betrieb"} <= set(shapes)
     if is_filled:
         assert {"/aussendungen/…/anhalten", "/aussendungen/…/nachsenden", "/betrieb/versand-fortsetzen"} <= set(shapes)
+    assert {"/profil", "/konten", "/einladung", "/protokoll", "/entwuerfe"} <= set(shapes)
+    assert {"/aussendungen", "/auswertung"} <= set(shapes)
 
 
 @pytest.mark.parametrize("path", ["/anmelden", "/nothing"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -311,7 +311,9 @@ class EventRecords(Protocol):
 
     async def record_cancelled(self, message: BroadcastCancelled, at: datetime) -> None: ...
 
-    async def count_subscriptions(self, event_id: str, day: date, started: Sequence[str], ended: Sequence[str]) -> None:
+    async def count_subscriptions(
+        self, event_id: str, hour: datetime, started: Sequence[str], ended: Sequence[str]
+    ) -> None:
         """Count starts and ends of these topics, once for each event."""
 
     async def record_feedback(self, message: FeedbackReceived) -> None: ...

@@ -1,10 +1,9 @@
 """Composition root of the newsroom: open resources in dependency order, close them in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -13,18 +12,15 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from services.newsroom.adapters.archive_entries import ArchiveEntryReader
 from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
 from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.feedback import PostgresFeedbackLog
-from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
-from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
-from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
 from services.newsroom.adapters.http.draft_pages import DraftPages
 from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
 from services.newsroom.adapters.http.guard import CookieJar, PageGuard
+from services.newsroom.adapters.http.listening_pages import ListeningPages
 from services.newsroom.adapters.http.operating_pages import build_operating_pages
 from services.newsroom.adapters.http.people_pages import PeopleParts, build_people_pages
 from services.newsroom.adapters.http.sending_pages import SendingPages
@@ -32,18 +28,18 @@ from services.newsroom.adapters.http.server import build_app, open_newsroom_port
 from services.newsroom.adapters.http.static_files import StaticFiles
 from services.newsroom.adapters.http.web_pages import PageGroup
 from services.newsroom.adapters.identity_provider import open_identity_provider
+from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.adapters.notices_api import open_notices_api
 from services.newsroom.adapters.publications import PostgresPublicationRepository
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
-from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.preview import TemplateText
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
-from services.newsroom.handlers.archive_cache import ArchiveCache
 from services.newsroom.handlers.assessing import DraftAssessor
+from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.handlers.publishing import PublicationOutbox
@@ -51,6 +47,7 @@ from services.newsroom.handlers.session_watch import SessionWatch
 from services.newsroom.handlers.watching import ChangeWatch, watch_broadcasts, watch_list
 from services.newsroom.ports import IdentityProvider, NoticesApi
 from services.newsroom.settings import Settings
+from services.newsroom.wiring.archive import open_archive
 from shared.amqp.connection import connect
 from shared.amqp.consumer import open_consumer, run_worker
 from shared.amqp.topology import NEWSROOM_EVENTS
@@ -64,11 +61,11 @@ from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
 
 NAME = "newsroom"
-MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
+MIGRATIONS = Path(__file__).parents[1] / "adapters" / "migrations"
 POOL_SIZE = 10
 MAX_SHUTDOWN_SECONDS = 5.0
 WATCH_SECONDS = 1.0
-ARCHIVE_REFRESH_SECONDS = 2.0
+SURVEY_SECONDS = 60.0
 BROKER_RETRY_SECONDS = 1.0
 MAX_UNSETTLED = 20
 RETENTION_INTERVAL_SECONDS = 3_600.0
@@ -92,6 +89,7 @@ class Writing:
     events: NewsroomEventHandler
     broadcasts: ChangeWatch[UUID, BroadcastStatus]
     newest: ChangeWatch[str, BroadcastList]
+    survey: AudienceSurvey
     templates: Mapping[str, TemplateText]
 
 
@@ -145,6 +143,14 @@ def assemble_writing(
         events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
         broadcasts=watch_broadcasts(PostgresBroadcastStatuses(database)),
         newest=watch_list(PostgresBroadcastStatuses(database), publications),
+        survey=AudienceSurvey(
+            counts=PostgresListeningLog(database),
+            notices=notices,
+            topics=[topic.id for topic in configuration.topics],
+            source=system.sources[0],
+            clock=clock,
+            make_id=uuid4,
+        ),
         templates=read_templates(settings.templates_file),
     )
 
@@ -211,6 +217,7 @@ def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextMana
         repeat(writing.broadcasts.refresh, WATCH_SECONDS),
         repeat(writing.newest.refresh, WATCH_SECONDS),
         repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+        repeat(writing.survey.run, SURVEY_SECONDS),
         repeat(partial(metrics.refresh, newsroom.database), METRICS_INTERVAL_SECONDS),
         writing.outbox.run(),
         _consume_events(newsroom.settings, writing.events, stop),
@@ -243,37 +250,15 @@ def _read_static_files(assets: Path) -> StaticFiles:
     return static
 
 
-@asynccontextmanager
-async def _open_archive(newsroom: Newsroom) -> AsyncIterator[None]:
-    """Serve the public archive until the block ends."""
-    settings, county = newsroom.settings, newsroom.configuration
-    keeps = timedelta(days=settings.archive_days)
-    cache = ArchiveCache(ArchiveEntryReader(newsroom.database), system_clock, keeps)
-    newsroom.metrics.watch_archive(cache.measure_age_seconds)
-    site = ArchiveSite(
-        url=settings.archive_url,
-        county=county.name,
-        topics={topic.id: topic.title for topic in county.topics},
-        municipalities=county.municipalities,
-        event_topics=settings.event_topics,
-    )
-    pages = ArchivePages(
-        site=site,
-        county=county,
-        phone=settings.archive_phone or None,
-        keeps_days=settings.archive_days,
+def _open_archive(newsroom: Newsroom) -> AbstractAsyncContextManager[None]:
+    return open_archive(
+        newsroom.settings,
+        newsroom.configuration,
+        newsroom.database,
+        metrics=newsroom.metrics,
         static=newsroom.static,
-    )
-    port = open_archive_port(
-        build_archive_app(site, pages, ArchiveDocuments(cache), newsroom.static),
-        pages,
-        host=settings.archive_host,
-        port=settings.archive_port,
         shutdown_seconds=newsroom.shutdown_seconds,
-        refused=newsroom.metrics.count_unparsed,
     )
-    async with run_in_background(repeat(cache.refresh, ARCHIVE_REFRESH_SECONDS)), port:
-        yield
 
 
 def build_newsroom_app(newsroom: Newsroom) -> web.Application:
@@ -306,6 +291,7 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
 def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
     writing = newsroom.writing
     statuses, feedback = PostgresBroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
+    listening = PostgresListeningLog(newsroom.database)
     topics = {topic.id: topic.title for topic in newsroom.configuration.topics}
     return [
         OverviewPages(drafts=writing.drafts, statuses=statuses, feedback=feedback, topics=topics),
@@ -316,6 +302,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             publications=writing.publications,
             drafts=writing.drafts,
             feedback=feedback,
+            listening=listening,
             watch=writing.broadcasts,
             list_watch=writing.newest,
             sessions=newsroom.watch,
@@ -323,6 +310,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             clock=system_clock,
         ),
         FeedbackPages(feedback=feedback, topics=topics),
+        ListeningPages(log=listening, topics=topics, clock=system_clock),
     ]
 
 

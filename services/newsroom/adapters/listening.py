@@ -1,0 +1,109 @@
+"""What the county hears, in PostgreSQL: counts without anything that says who was counted."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from services.newsroom.domain.listening import (
+    ECHO_HOURS,
+    WHOLE_CHANNEL,
+    BroadcastEcho,
+    ListeningPeriod,
+    SubscriptionMoves,
+    TopicAudience,
+)
+from services.newsroom.domain.service_level import BroadcastRun
+from shared.contracts.message import Lane
+from shared.database.pool import Database
+
+_MOVES = """
+    select (h.hour at time zone 'Europe/Berlin')::date as day, sum(h.started)::int as started,
+        sum(h.ended)::int as ended
+    from newsroom.subscription_hour h
+    where h.topic = $1 and h.hour >= $2::date - 1 and (h.hour at time zone 'Europe/Berlin')::date between $2 and $3
+    group by 1 order by 1
+"""
+_LEAVERS = """
+    select h.topic, sum(h.ended)::int as number from newsroom.subscription_hour h
+    where h.hour >= $1::date - 1 and (h.hour at time zone 'Europe/Berlin')::date between $1 and $2 group by h.topic
+"""
+_AUDIENCES = "select day, topic, people from newsroom.topic_audience where day between $1 and $2 order by day, topic"
+_RECORD_AUDIENCE = """
+    insert into newsroom.topic_audience (day, topic, people, counted_at) values ($1, $2, $3, $4)
+    on conflict (day, topic) do update set people = excluded.people, counted_at = excluded.counted_at
+"""
+# The hour of the beginning counts whole: who leaves at once is in it.
+_ECHOES = f"""
+    select b.id, b.headline, b.notice, b.topic, b.started_at, b.audience as people, l.left_topic, l.left_all,
+        f.good, f.bad, f.reactions, f.texts
+    from newsroom.broadcast b
+    cross join lateral (
+        select coalesce(sum(h.ended) filter (where h.topic = b.topic), 0)::int as left_topic,
+            coalesce(sum(h.ended) filter (where h.topic = '{WHOLE_CHANNEL}'), 0)::int as left_all
+        from newsroom.subscription_hour h
+        where h.topic in (b.topic, '{WHOLE_CHANNEL}') and h.hour >= date_trunc('hour', b.started_at, 'UTC')
+            and h.hour < b.started_at + interval '{ECHO_HOURS} hours') l
+    cross join lateral (
+        select count(*) filter (where kind = 'rating' and value = 'good')::int as good,
+            count(*) filter (where kind = 'rating' and value = 'bad')::int as bad,
+            count(*) filter (where kind = 'reaction')::int as reactions,
+            count(*) filter (where kind = 'text')::int as texts
+        from newsroom.feedback where broadcast = b.id) f
+"""  # noqa: S608 - constant parts
+_PERIOD_ECHOES = f"""
+    {_ECHOES}
+    where b.started_at >= $1::date - 1 and (b.started_at at time zone 'Europe/Berlin')::date between $1 and $2
+        and ($3 = '' or b.topic = $3)
+    order by b.started_at desc, b.id limit $4
+"""
+_RUNS = """
+    select lane = $2 as is_urgent, coalesce(audience, 0) as people, started_at, reached_at, finished_at
+    from newsroom.broadcast
+    where started_at >= $1 and (cancelled_at is null or reached_at is not null) and audience is distinct from 0
+"""
+
+
+class PostgresListeningLog:
+    """Implementation of ports.listening.ListeningLog and AudienceCounts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_moves(self, topic: str, period: ListeningPeriod) -> Sequence[SubscriptionMoves]:
+        return [SubscriptionMoves(**row) for row in await self._database.fetch(_MOVES, topic, *_get_days(period))]
+
+    async def count_leavers(self, period: ListeningPeriod) -> Mapping[str, int]:
+        return {row["topic"]: row["number"] for row in await self._database.fetch(_LEAVERS, *_get_days(period))}
+
+    async def list_audiences(self, period: ListeningPeriod) -> Sequence[TopicAudience]:
+        return [TopicAudience(**row) for row in await self._database.fetch(_AUDIENCES, *_get_days(period))]
+
+    async def list_echoes(self, period: ListeningPeriod, topic: str, limit: int) -> Sequence[BroadcastEcho]:
+        rows = await self._database.fetch(_PERIOD_ECHOES, *_get_days(period), topic, limit)
+        return [BroadcastEcho(**row) for row in rows]
+
+    async def find_echo(self, broadcast: UUID) -> BroadcastEcho | None:
+        rows = await self._database.fetch(f"{_ECHOES} where b.id = $1 and b.started_at is not null", broadcast)
+        return BroadcastEcho(**rows[0]) if rows else None
+
+    async def list_counted_topics(self, since: datetime) -> Collection[str]:
+        rows = await self._database.fetch("select topic from newsroom.topic_audience where counted_at > $1", since)
+        return {row["topic"] for row in rows}
+
+    async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(_RECORD_AUDIENCE, counted.day, counted.topic, counted.people, at)
+
+
+class BroadcastRunReader:
+    """Implementation of ports.listening.BroadcastRunSource."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_runs(self, since: datetime) -> Sequence[BroadcastRun]:
+        return [BroadcastRun(**row) for row in await self._database.fetch(_RUNS, since, Lane.URGENT)]
+
+
+def _get_days(period: ListeningPeriod) -> tuple[date, date]:
+    return period.first, period.last

@@ -1,0 +1,100 @@
+"""What the county hears: who comes and goes, how many each topic reaches, and what a broadcast was answered with."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+# Topic of whoever begins or leaves altogether.
+WHOLE_CHANNEL = ""
+PERIODS_DAYS = (30, 90, 365)
+ECHO_HOURS = 24
+_WEEKLY_FROM_DAYS = 180
+
+
+@dataclass(frozen=True)
+class SubscriptionMoves:
+    """Starts and ends of a day, or of several days from this one on."""
+
+    day: date
+    started: int = 0
+    ended: int = 0
+
+
+@dataclass(frozen=True)
+class TopicAudience:
+    """How many people a notice about the topic would have reached on that day."""
+
+    day: date
+    topic: str
+    people: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListeningPeriod:
+    """Days from the first to the last, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def step(self) -> int:
+        """Return how many days a bar of a chart stands for, so that no bar is too narrow to be seen."""
+        return 7 if self.days >= _WEEKLY_FROM_DAYS else 1
+
+    def group_moves(self, moves: Iterable[SubscriptionMoves]) -> list[SubscriptionMoves]:
+        """Return one entry for each step, also where nobody came or went."""
+        starts, ends = [0] * self.days, [0] * self.days
+        for each in moves:
+            place = (each.day - self.first).days
+            if 0 <= place < self.days:
+                starts[place] += each.started
+                ends[place] += each.ended
+        return [
+            SubscriptionMoves(
+                self.first + timedelta(days=place),
+                sum(starts[place : place + self.step]),
+                sum(ends[place : place + self.step]),
+            )
+            for place in range(0, self.days, self.step)
+        ]
+
+
+def choose_period(days: str, today: date) -> ListeningPeriod:
+    """Return the period of so many days that ends today; the shortest for what is no period of ours."""
+    chosen = int(days) if days in map(str, PERIODS_DAYS) else PERIODS_DAYS[0]
+    return ListeningPeriod(first=today - timedelta(days=chosen - 1), last=today)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BroadcastEcho:
+    """Answer to a broadcast: feedback of any time, and who left within the 24 hours after its beginning.
+
+    `left_topic` ended its topic; `left_all` ended everything, for whatever reason. Hours are counted whole.
+    """
+
+    id: UUID
+    headline: str | None
+    notice: str | None
+    topic: str | None
+    started_at: datetime
+    people: int | None
+    left_topic: int = 0
+    left_all: int = 0
+    good: int = 0
+    bad: int = 0
+    reactions: int = 0
+    texts: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.headline or self.notice or "Aussendung"
+
+
+def sum_moves(moves: Sequence[SubscriptionMoves]) -> tuple[int, int]:
+    """Return all starts, and all ends."""
+    return sum(each.started for each in moves), sum(each.ended for each in moves)

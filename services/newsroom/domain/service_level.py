@@ -1,0 +1,110 @@
+"""Service level: how soon WhatsApp has accepted 95 percent of a broadcast's messages."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+PERCENT = 95
+PERIODS_DAYS = (30, 90)
+# A broadcast without an end after so long has failed; a younger one may still get there.
+LATE_AFTER = timedelta(days=1)
+_ACCEPTED = ("accepted", "sent", "delivered", "read")
+_NOT_WANTED = ("suppressed", "cancelled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BroadcastRun:
+    """Broadcast as the service level sees it; `reached_at` is when 95 percent were accepted."""
+
+    is_urgent: bool
+    people: int
+    started_at: datetime
+    reached_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it took; infinity if it never got there."""
+        return max((self.reached_at - self.started_at).total_seconds(), 0.0) if self.reached_at else math.inf
+
+    def has_result(self, now: datetime) -> bool:
+        return bool(self.reached_at or self.finished_at) or now - self.started_at > LATE_AFTER
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceLevel:
+    """Result of some broadcasts: seconds within which half of them, and 95 percent of them, had got there.
+
+    None is what did not get there; with no broadcast there is no result.
+    """
+
+    days: int
+    is_urgent: bool
+    broadcasts: int
+    people: int
+    half_seconds: int | None
+    most_seconds: int | None
+
+
+def has_reached_most(audience: int | None, states: Mapping[str, int]) -> bool:
+    """Return whether WhatsApp has accepted 95 percent of the messages to those who still want them."""
+    if audience is None:
+        return False
+    wanted = audience - sum(states.get(state, 0) for state in _NOT_WANTED)
+    accepted = sum(states.get(state, 0) for state in _ACCEPTED)
+    return wanted > 0 and accepted * 100 >= wanted * PERCENT
+
+
+def compute_service_levels(runs: Sequence[BroadcastRun], now: datetime) -> tuple[ServiceLevel, ...]:
+    """Return the results of each period, of urgent broadcasts and of the others."""
+    ended = [run for run in runs if run.has_result(now)]
+    return tuple(
+        _summarize_runs(
+            [run for run in ended if run.is_urgent is urgent and run.started_at > now - timedelta(days=days)],
+            days=days,
+            is_urgent=urgent,
+        )
+        for days in PERIODS_DAYS
+        for urgent in (True, False)
+    )
+
+
+def _summarize_runs(runs: Sequence[BroadcastRun], *, days: int, is_urgent: bool) -> ServiceLevel:
+    seconds = sorted(run.seconds for run in runs)
+    return ServiceLevel(
+        days=days,
+        is_urgent=is_urgent,
+        broadcasts=len(runs),
+        people=sum(run.people for run in runs),
+        half_seconds=_find_rank(seconds, 50),
+        most_seconds=_find_rank(seconds, PERCENT),
+    )
+
+
+def _find_rank(ordered: Sequence[float], percent: int) -> int | None:
+    """Return the value below which so many percent lie, in whole seconds; None without one."""
+    if not ordered:
+        return None
+    value = ordered[-(-len(ordered) * percent // 100) - 1]
+    return None if math.isinf(value) else math.ceil(value)
+
+
+def format_seconds(seconds: int | None) -> str:
+    """Return such as `3 Minuten 20 Sekunden`, only as exact as anybody needs."""
+    if seconds is None:
+        return "nicht erreicht"
+    if seconds < 60:
+        return _format_count(max(seconds, 1), "Sekunde")
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 10 and rest:
+        return f"{_format_count(minutes, 'Minute')} {_format_count(rest, 'Sekunde')}"
+    minutes = -(-seconds // 60)
+    if minutes < 60:
+        return _format_count(minutes, "Minute")
+    hours, rest = divmod(minutes, 60)
+    return _format_count(hours, "Stunde") + (f" {_format_count(rest, 'Minute')}" if rest else "")
+
+
+def _format_count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 'n'}"

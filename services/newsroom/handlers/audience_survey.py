@@ -1,0 +1,59 @@
+"""How many people each topic reaches, asked of the notices API: the newsroom itself knows no subscribers."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from services.newsroom.domain.german import ZONE
+from services.newsroom.domain.listening import TopicAudience
+from services.newsroom.ports import MakeId, NoticesApi
+from services.newsroom.ports.listening import AudienceCounts
+from shared.contracts.envelope import encode
+from shared.contracts.notices import NoticePublished
+from shared.runtime.clock import Clock
+
+_WORDS = "Zählung der Abonnements"
+_VALID = timedelta(hours=1)
+_COUNTED_FOR = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudienceSurvey:
+    """Survey of all topics; run it often: each topic is counted every quarter of an hour, whoever asks."""
+
+    counts: AudienceCounts
+    notices: NoticesApi
+    topics: Collection[str]
+    source: str
+    clock: Clock
+    make_id: MakeId
+
+    async def run(self) -> None:
+        """Count what has not been counted lately. Raises DatabaseUnavailable and NoticesApiAway."""
+        now = self.clock()
+        counted = await self.counts.list_counted_topics(now - _COUNTED_FOR)
+        for topic in self.topics:
+            if topic in counted:
+                continue
+            forecast = await self.notices.check(self._build_event(topic))
+            if forecast.audience is not None:
+                day = now.astimezone(ZONE).date()
+                await self.counts.record_audience(TopicAudience(day, topic, forecast.audience), now)
+
+    def _build_event(self, topic: str) -> Mapping[str, Any]:
+        """Return an event that is only checked, never published."""
+        now, identifier = self.clock(), self.make_id().hex
+        event: Mapping[str, Any] = msgspec.json.decode(
+            encode(
+                NoticePublished(topic=topic, headline=_WORDS, text=_WORDS),
+                event_id=identifier,
+                source=self.source,
+                time=now,
+                subject=identifier,
+                expirytime=now + _VALID,
+            )
+        )
+        return event

@@ -1,0 +1,84 @@
+"""The survey asks for each topic, and records only what it was told."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from services.newsroom.domain.listening import TopicAudience
+from services.newsroom.domain.outbox import NoticeForecast
+from services.newsroom.handlers.audience_survey import AudienceSurvey
+from services.newsroom.ports import NoticesApiAway
+from shared.contracts.events import Problem
+from shared.notices.validate import validate_event
+from tests.unit.newsroom.writing_harness import COUNTY, NOON, SYSTEM, ScriptedNoticesApi
+
+TOPICS = ("baustellen", "stellen")
+
+
+@dataclass
+class CountsInMemory:
+    """Implementation of ports.listening.AudienceCounts; `fresh` are the topics counted lately."""
+
+    fresh: set[str] = field(default_factory=set)
+    recorded: list[TopicAudience] = field(default_factory=list)
+
+    async def list_counted_topics(self, since: datetime) -> Collection[str]:
+        assert since < NOON
+        return self.fresh
+
+    async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
+        assert at == NOON
+        self.recorded.append(counted)
+
+
+@dataclass
+class ListeningNoticesApi(ScriptedNoticesApi):
+    """Remembers what it was asked."""
+
+    asked: list[Any] = field(default_factory=list)
+
+    async def check(self, event: Any) -> NoticeForecast:
+        self.asked.append(event)
+        return await super().check(event)
+
+
+def build_survey(counts: CountsInMemory, notices: ScriptedNoticesApi) -> AudienceSurvey:
+    return AudienceSurvey(
+        counts=counts,
+        notices=notices,
+        topics=TOPICS,
+        source=SYSTEM.sources[0],
+        clock=lambda: NOON,
+        make_id=uuid4,
+    )
+
+
+async def test_each_topic_is_counted_by_a_notice_that_breaks_no_rule() -> None:
+    counts, notices = CountsInMemory(), ListeningNoticesApi()
+    await build_survey(counts, notices).run()
+    assert [(each.topic, each.people, each.day) for each in counts.recorded] == [
+        (topic, 10, NOON.date()) for topic in TOPICS
+    ]
+    for event in notices.asked:
+        assert validate_event(msgspec.json.encode(event), SYSTEM, COUNTY, NOON) == ()
+    assert notices.published == []
+
+
+async def test_what_was_counted_lately_is_not_asked_for() -> None:
+    counts, notices = CountsInMemory(fresh={*TOPICS}), ListeningNoticesApi()
+    await build_survey(counts, notices).run()
+    assert notices.asked == []
+
+
+async def test_nothing_is_recorded_that_is_not_known() -> None:
+    counts = CountsInMemory()
+    refused = NoticeForecast(problems=(Problem(field="topic", problem="no"),))
+    await build_survey(counts, ScriptedNoticesApi(forecast=refused)).run()
+    with pytest.raises(NoticesApiAway):
+        await build_survey(counts, ScriptedNoticesApi(forecast=None)).run()
+    assert counts.recorded == []

@@ -1,0 +1,86 @@
+"""The service level counts what it says that it counts."""
+
+from datetime import timedelta
+
+import pytest
+
+from services.newsroom.domain.service_level import (
+    BroadcastRun,
+    ServiceLevel,
+    compute_service_levels,
+    format_seconds,
+    has_reached_most,
+)
+from tests.unit.newsroom.writing_harness import NOON
+
+
+def make_run(seconds: float | None, *, days_ago: float = 1.5, urgent: bool = False, ended: bool = True) -> BroadcastRun:
+    started = NOON - timedelta(days=days_ago)
+    return BroadcastRun(
+        is_urgent=urgent,
+        people=100,
+        started_at=started,
+        reached_at=None if seconds is None else started + timedelta(seconds=seconds),
+        finished_at=started + timedelta(hours=1) if ended else None,
+    )
+
+
+def compute_bulk(*runs: BroadcastRun) -> ServiceLevel:
+    """The result of what is not urgent, of the shortest period."""
+    return next(level for level in compute_service_levels(runs, NOON) if not level.is_urgent)
+
+
+@pytest.mark.parametrize(
+    ("audience", "states", "reached"),
+    [
+        (100, {"accepted": 90, "read": 5, "waiting": 5}, True),
+        (100, {"accepted": 94, "waiting": 6}, False),
+        (100, {"sent": 94, "failed": 6}, False),
+        (100, {"sent": 76, "suppressed": 10, "cancelled": 10, "waiting": 4}, True),
+        (10, {"suppressed": 10}, False),
+        (0, {}, False),
+        (None, {"read": 100}, False),
+    ],
+)
+def test_reached_means_accepted_for_95_percent_of_those_who_want_it(
+    audience: int | None, states: dict[str, int], reached: bool
+) -> None:
+    assert has_reached_most(audience, states) is reached
+
+
+def test_half_and_most_are_values_of_broadcasts() -> None:
+    level = compute_bulk(*[make_run(float(seconds)) for seconds in range(1, 101)])
+    assert (level.half_seconds, level.most_seconds, level.broadcasts, level.people) == (50, 95, 100, 10_000)
+
+
+def test_one_in_ten_that_never_got_there_is_not_hidden() -> None:
+    level = compute_bulk(*[make_run(3.0)] * 9, make_run(None))
+    assert (level.half_seconds, level.most_seconds) == (3, None)
+
+
+def test_what_is_still_under_way_counts_only_when_it_is_late() -> None:
+    assert compute_bulk(make_run(None, days_ago=0.5, ended=False)).broadcasts == 0
+    assert compute_bulk(make_run(None, days_ago=1.5, ended=False)).broadcasts == 1
+
+
+def test_urgent_ones_and_periods_are_apart() -> None:
+    runs = [make_run(2.0, urgent=True), make_run(60.0), make_run(600.0, days_ago=40)]
+    found = [(each.days, each.is_urgent, each.most_seconds) for each in compute_service_levels(runs, NOON)]
+    assert found == [(30, True, 2), (30, False, 60), (90, True, 2), (90, False, 600)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "1 Sekunde"),
+        (59, "59 Sekunden"),
+        (60, "1 Minute"),
+        (200, "3 Minuten 20 Sekunden"),
+        (601, "11 Minuten"),
+        (3_590, "1 Stunde"),
+        (7_260, "2 Stunden 1 Minute"),
+        (None, "nicht erreicht"),
+    ],
+)
+def test_seconds_as_people_say_them(seconds: int | None, text: str) -> None:
+    assert format_seconds(seconds) == text
