@@ -115,4 +115,4 @@ async def test_the_certificate_becomes_a_pdf_with_tags(inspector: Inspector, new
     await page.emulate_media(media="print")
     await expect(page.locator("header")).to_be_hidden()
     await expect(button).to_be_hidden()
-    await expect(page.get_by_role("table")).to_be_visible()
+    await expect(page.get_by_role("table", name="Stand der Zustellung")).to_be_visible()
