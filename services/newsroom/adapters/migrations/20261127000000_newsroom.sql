@@ -240,6 +240,9 @@ create table newsroom.publication (
 );
 create index publication_waiting on newsroom.publication (next_at) where state = 'waiting';
 create index publication_draft on newsroom.publication (draft);
+-- What is on its way to the notices API, or not yet a broadcast.
+create index publication_under_way on newsroom.publication (created_at desc)
+  where state <> 'rejected' and broadcast is null and confirmed_at is null;
 create unique index publication_broadcast on newsroom.publication (broadcast) where broadcast is not null;
 comment on table newsroom.publication is 'outbox of the notices API: what waits is sent with the same key until it is answered';
 comment on column newsroom.publication.id is 'id of the publication';
@@ -273,10 +276,13 @@ create table newsroom.broadcast (
   started_at timestamptz,
   progressed_at timestamptz,
   finished_at timestamptz,
-  cancelled_at timestamptz
+  cancelled_at timestamptz,
+  failures jsonb not null default '[]',
+  reached_at timestamptz
 );
 create index broadcast_notice on newsroom.broadcast (notice, revision);
 create index broadcast_accepted on newsroom.broadcast (accepted_at desc nulls last, id);
+create index broadcast_started on newsroom.broadcast (started_at);
 comment on table newsroom.broadcast is
   'broadcasts of all systems, filled from events, which may arrive in any order: null is what no event has told yet';
 comment on column newsroom.broadcast.id is 'id of the broadcast';
@@ -294,6 +300,9 @@ comment on column newsroom.broadcast.started_at is 'when it began';
 comment on column newsroom.broadcast.progressed_at is 'time of the newest progress';
 comment on column newsroom.broadcast.finished_at is 'when its last delivery got a final state';
 comment on column newsroom.broadcast.cancelled_at is 'when it was cancelled';
+comment on column newsroom.broadcast.failures is 'failed deliveries by reason, with Meta''s code';
+comment on column newsroom.broadcast.reached_at is
+  'when WhatsApp had accepted 95 percent of its messages; null until then';
 
 create table newsroom.feedback (
   id uuid primary key,
@@ -315,18 +324,32 @@ comment on column newsroom.feedback.topic is 'topic that it is about; null if un
 comment on column newsroom.feedback.broadcast is 'broadcast.id that it is about; null if unknown';
 comment on column newsroom.feedback.at is 'when it was given';
 
-create table newsroom.subscription_day (
-  day date not null,
+create table newsroom.subscription_hour (
+  hour timestamptz not null,
   topic text not null,
   started integer not null default 0,
   ended integer not null default 0,
+  primary key (hour, topic)
+);
+comment on table newsroom.subscription_hour is 'starts and ends of subscriptions, counted by hour and topic';
+comment on column newsroom.subscription_hour.hour is 'beginning of the hour';
+comment on column newsroom.subscription_hour.topic is
+  'topic; empty for people who begin or leave altogether, whatever their topics';
+comment on column newsroom.subscription_hour.started is 'number of starts';
+comment on column newsroom.subscription_hour.ended is 'number of ends';
+
+create table newsroom.topic_audience (
+  day date not null,
+  topic text not null,
+  people integer not null,
+  counted_at timestamptz not null,
   primary key (day, topic)
 );
-comment on table newsroom.subscription_day is 'starts and ends of subscriptions, counted by day and topic';
-comment on column newsroom.subscription_day.day is 'day in UTC';
-comment on column newsroom.subscription_day.topic is 'topic; empty for all topics at once';
-comment on column newsroom.subscription_day.started is 'number of starts';
-comment on column newsroom.subscription_day.ended is 'number of ends';
+comment on table newsroom.topic_audience is 'how many people a notice would have reached, as counted last on that day';
+comment on column newsroom.topic_audience.day is 'day in Germany';
+comment on column newsroom.topic_audience.topic is 'topic of the notice, which is for the whole county';
+comment on column newsroom.topic_audience.people is 'number of people, without those who pause';
+comment on column newsroom.topic_audience.counted_at is 'when they were counted';
 
 create table newsroom.inbox (
   event text primary key,
@@ -377,7 +400,7 @@ grant usage on schema newsroom to kreisfunk_newsroom;
 grant select on newsroom.schema_migrations, newsroom.schema_checksums to kreisfunk_newsroom;
 grant select, insert on newsroom.audit, newsroom.draft_version, newsroom.decision to kreisfunk_newsroom;
 grant select, insert, update on newsroom.account, newsroom.account_request, newsroom.draft, newsroom.publication,
-  newsroom.broadcast, newsroom.subscription_day, newsroom.archive_entry to kreisfunk_newsroom;
+  newsroom.broadcast, newsroom.subscription_hour, newsroom.topic_audience, newsroom.archive_entry to kreisfunk_newsroom;
 grant select, insert, update, delete on newsroom.session, newsroom.device, newsroom.login_failure,
   newsroom.recovery_code to kreisfunk_newsroom;
 grant select, insert, update, delete on newsroom.feedback to kreisfunk_newsroom;
