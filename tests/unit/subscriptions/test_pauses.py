@@ -35,6 +35,8 @@ TOO_LONG = "Länger als ein Jahr ist nicht möglich."
         ("Do not send me messages till 5th of January 2027", "5. Januar 2027"),
         ("pause until October 3, 2027", "3. Oktober 2027"),
         ("pause until May", "1. Mai 2027"),
+        ("Bitte erst am Freitag wieder was schicken", "27. November 2026"),
+        ("Erst ab 10. Januar wieder schreiben bitte", "10. Januar 2027"),
     ],
 )
 def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:

@@ -52,7 +52,7 @@ HALF_WORDS = {"vierteljahr": 91, "halbjahr": 182, "halbjaehrig": 182, "quartal":
 _COMING = read_words("naechste naechsten naechster")
 _PARTS = {"anfang": 5, "mitte": 15}
 _TO = (
-    r"\b(?:bis|bit|bet|untill?|till)\s+(?:einschl\w*\s+)?"
+    r"\b(?:bis|bit|bet|untill?|till|erst(?:\s+wieder)?(?:\s+a[bm])?)\s+(?:einschl\w*\s+)?"
     r"(?:the\s+|nach\s+|zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
 )
 _DATE = re.compile(
