@@ -51,7 +51,7 @@ _COUNTERS = (
 _GAUGES = (
     ("rate_permitted", "Messages a second that all replicas may send now; 0 before the first"),
     ("rate_limit", "Meta's limit for the number, in messages a second"),
-    ("sending_paused", "1 while sending is paused: nothing but one probe every 30 s (from the ledger)"),
+    ("sending_paused", "1 while sending is paused, by Meta or by an operator (from the ledger)"),
     ("meta_unreachable_seconds", "Time since Meta last answered this replica; 0 while it answers"),
     ("replicas_expected", "Configured number of dispatchers"),
     ("max_requests_in_flight", "Requests to Meta that this replica may have in flight at once"),
