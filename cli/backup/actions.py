@@ -6,7 +6,7 @@ import secrets
 import socket
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -114,7 +114,8 @@ def restore_backup(file: Path, key_file: Path | None, stack: Path | None, lost_a
             async with connection.transaction():
                 await restore_database(connection, manifest, frames, on_rows)
                 held = await hold_everything(connection, manifest.saved_at, lost)
-            await connection.execute("analyze")
+            with suppress(asyncpg.PostgresError):  # the server does it by itself, later
+                await connection.execute("analyze")
             return held
 
     held = _run(settings, restore, file)

@@ -15,9 +15,38 @@ from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeWithdrawn
 
 _MARK = """
-insert into dispatcher.restore (lost_at, saved_at) values (coalesce($1, clock_timestamp()), $2) returning lost_at
+insert into dispatcher.restore as r (lost_at, saved_at) values (coalesce($1, clock_timestamp()), $2)
+on conflict (lost_at) do update set saved_at = least(r.saved_at, excluded.saved_at)
+returning lost_at
 """
 _PAUSE = "select dispatcher.pause_sending($1, null)"
+# A service that is still running may not claim in between.
+_LOCK = "lock table dispatcher.delivery in exclusive mode"
+# What subscriptions has stored, the dispatcher may not have heard: the messages between them are lost with a broker.
+_SUPPRESS = """
+with newest as (
+    select distinct on (subscriber_id) subscriber_id, sequence, event, topics from subscriptions.consent
+    order by subscriber_id, sequence desc, id desc
+)
+insert into dispatcher.suppression as s (subscriber, topic, sequence)
+select n.subscriber_id, w.topic, case n.event when 'erased' then 2147483647 else n.sequence end
+from newest n, lateral (
+    select '' as topic where n.event in ('withdrawn', 'erased')
+    union
+    select b.topic from dispatcher.broadcast b where n.event in ('given', 'changed') and b.topic <> all(n.topics)
+) w
+on conflict (subscriber, topic) do update set sequence = greatest(s.sequence, excluded.sequence)
+"""
+_CANCEL = """
+insert into dispatcher.cancellation (broadcast, reason)
+select id, coalesce(reason, 'withdrawn') from subscriptions.broadcast where state = 'cancelled'
+on conflict do nothing
+"""
+# Whoever is held now, was not read for the follow-ups under way: they are read once more from the beginning.
+_READ_AGAIN = """
+update dispatcher.follow_up set since = '-infinity', position = dispatcher.first_id(follows), last = false
+where done_at is null
+"""
 _HOLD = """
 with chosen as (
     select d.id, d.state as old_state from dispatcher.delivery d
@@ -91,8 +120,10 @@ async def hold_everything(
     await connection.fetchval(
         _PAUSE, f"restored from {saved_at:%Y-%m-%d %H:%M:%S} UTC; see `kreisfunk deliveries unknown`, then resume"
     )
+    await connection.execute(_LOCK)
     await connection.fetchval(_HOLD)
-    await connection.execute(_LOG_OUT)
+    for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT):
+        await connection.execute(statement)
     unfinished = await connection.fetchval(_EXPAND_AGAIN)
     problems = _explain(saved_at)
     returned = await connection.fetchval(_RETURN, msgspec.json.encode(problems).decode(), NoticeWithdrawn.TYPE)

@@ -43,7 +43,10 @@ async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
         return [report_open(name, "none sent", "Run this without --check, or with --yes.")]
     path = f"{run.settings.phone_number_id}/messages"
     answer = await run.build_client().post(path, build_test_message(template, number))
-    (message,) = answer.get("messages") or [{}]
+    if not answer.get("messages"):
+        problem = DoctorProblem("Meta's answer names no message", "Look at the phone, then try again.")
+        return [report_problem(name, problem)]
+    (message,) = answer["messages"]
     status = str(message.get("message_status", "accepted"))
     if status in HELD:
         return [

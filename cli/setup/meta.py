@@ -60,7 +60,7 @@ class MetaClient:
         except aiohttp.ClientError as error:
             raise GraphRefusal(explain_connection_error(error)) from None
         except TimeoutError:
-            problem = DoctorProblem("no answer within 30 s", "Try again; nothing is done twice.")
+            problem = DoctorProblem("no answer within 30 s", "It may have been done: look, then try again.")
             raise GraphRefusal(problem) from None
         return _decode(status, body)
 

@@ -32,13 +32,11 @@ class UncancelledConnection(asyncpg.Connection):
 
 
 async def connect(url: str, **options: Any) -> asyncpg.Connection:
-    """Connect like asyncpg; with several servers in `url`, to the one that accepts writes.
+    """Connect like asyncpg, to the server in `url` that accepts writes.
 
     Raises ConnectionError if none does, and otherwise what asyncpg raises.
     """
     *others, last = split_hosts(url)
-    if not others:
-        return await asyncpg.connect(url, **options)
     options |= {"target_session_attrs": "read-write"}
     for host in others:
         with suppress(*_TRY_NEXT_ERRORS):

@@ -71,6 +71,8 @@ class _HeldConnection:
         return self._connection
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            self._connection.terminate()  # this server has become a standby, and another one accepts writes
         try:
             await self._database.release(self._connection, whole=error is None)
         except Exception as failed:

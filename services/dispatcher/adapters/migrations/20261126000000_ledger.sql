@@ -885,8 +885,8 @@ security definer set search_path = pg_catalog, dispatcher as $$
     select standing from before
 $$;
 
--- Retries failed deliveries, and unknown ones on request: they are due at once. A failed one starts again at its first
--- attempt; an unknown one gets the next number, so that a late result of the previous attempt is recognised as such.
+-- Retries failed deliveries, and unknown ones on request: they are due at once. A failure that a restore may have
+-- forgotten the end of counts as unknown. A failed one starts again at its first attempt; an unknown one gets the next number, so that a late result of the previous attempt is recognised as such.
 create function dispatcher.resend_missing(target uuid, unknown_too boolean)
 returns table (standing text, failed integer, unknown integer) language plpgsql
 security definer set search_path = pg_catalog, dispatcher as $$
@@ -903,7 +903,8 @@ begin
             select d.id, d.state as old_state from dispatcher.delivery d
             where d.id between dispatcher.first_id(target) and dispatcher.last_id(target)
                 and d.source = target and d.subscriber is not null
-                and (d.state = 'failed' or unknown_too and d.state = 'unknown')
+                and (unknown_too and d.state in ('failed', 'unknown') or d.state = 'failed'
+                    and not exists (select from dispatcher.restore r where r.lost_at > d.asked_at))
             order by d.id for update
         ), changed as (
             update dispatcher.delivery d
