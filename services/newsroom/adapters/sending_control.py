@@ -24,7 +24,7 @@ from shared.database.pool import Database
 _PAUSE = "select dispatcher.pause_broadcast($1, $2), 0"
 _RESUME = "select dispatcher.resume_broadcast($1), 0"
 _CANCEL = "select dispatcher.cancel_broadcast($1, $2), 0"
-_RESEND = "select standing, failed from dispatcher.resend_missing($1, false)"
+_RESEND = "select standing, failed from dispatcher.resend_failed($1)"
 _UNFINISHED = ("running", "held", "paused")
 _FITTING: Mapping[BroadcastChange, tuple[str, ...]] = {
     BroadcastChange.PAUSE: _UNFINISHED,

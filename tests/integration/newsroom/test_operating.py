@@ -25,7 +25,7 @@ PERMITTED = {
         "pause_broadcast",
         "resume_broadcast",
         "cancel_broadcast",
-        "resend_missing",
+        "resend_failed",
         "pause_sending",
         "resume_sending",
         "resume_template",
@@ -68,6 +68,15 @@ async def test_the_newsroom_may_call_these_functions_and_no_others(newsroom: New
     for row in await newsroom.owner.fetch(_DEFINERS, NEWSROOM):
         found.setdefault(row["nspname"], set()).add(row["proname"])
     assert found == PERMITTED
+
+
+async def test_the_newsroom_may_not_send_again_what_may_have_arrived(newsroom: NewsroomProcess) -> None:
+    service = await asyncpg.connect(newsroom.database.build_role_url(NEWSROOM))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await service.execute("select dispatcher.resend_missing($1, true)", uuid4())
+    finally:
+        await service.close()
 
 
 async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:

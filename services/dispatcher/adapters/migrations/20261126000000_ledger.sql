@@ -924,6 +924,12 @@ begin
 end
 $$;
 
+-- Retries failed deliveries only: whoever may do this cannot send again what may have arrived.
+create function dispatcher.resend_failed(target uuid) returns table (standing text, failed integer) language sql
+security definer set search_path = pg_catalog, dispatcher as $$
+    select standing, failed from dispatcher.resend_missing(target, false)
+$$;
+
 -- Settles unknown outcomes by an operator's verdict: accepted, failed or resend. Applies to one delivery, or to all of
 -- a broadcast; returns their number.
 create function dispatcher.settle_unknown(delivery uuid, broadcast uuid, verdict text) returns integer
@@ -990,8 +996,8 @@ select dispatcher.ensure_partitions();
 
 revoke all on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer),
     dispatcher.delete_old_strays(interval, integer), dispatcher.pause_broadcast, dispatcher.resume_broadcast,
-    dispatcher.cancel_broadcast, dispatcher.resend_missing, dispatcher.settle_unknown, dispatcher.pause_sending,
-    dispatcher.resume_sending, dispatcher.resume_template from public;
+    dispatcher.cancel_broadcast, dispatcher.resend_missing, dispatcher.resend_failed, dispatcher.settle_unknown,
+    dispatcher.pause_sending, dispatcher.resume_sending, dispatcher.resume_template from public;
 grant usage on schema dispatcher
     to kreisfunk_dispatcher, kreisfunk_monitor, kreisfunk_operator, kreisfunk_rotation;
 
@@ -1124,7 +1130,7 @@ grant execute on function dispatcher.read_limits(), dispatcher.count_waiting(), 
 grant usage on schema dispatcher to kreisfunk_newsroom;
 grant execute on function dispatcher.list_stops(), dispatcher.read_limits(), dispatcher.count_waiting(),
     dispatcher.list_template_pauses(), dispatcher.pause_broadcast, dispatcher.resume_broadcast,
-    dispatcher.cancel_broadcast, dispatcher.resend_missing, dispatcher.pause_sending, dispatcher.resume_sending,
+    dispatcher.cancel_broadcast, dispatcher.resend_failed, dispatcher.pause_sending, dispatcher.resume_sending,
     dispatcher.resume_template to kreisfunk_newsroom;
 
 -- migrate:down
