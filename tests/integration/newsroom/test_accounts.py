@@ -40,6 +40,11 @@ async def decide(browser: EditorBrowser, request: str, decision: str) -> ShownPa
     return await browser.fill_in("/konten", f"/konten/antrag/{request}/{decision}")
 
 
+def find_card(page: str, login: str) -> str:
+    """The request of this login, as the page shows it."""
+    return next(card for card in page.split("<li ")[1:] if f"Anmeldename <code>{login}</code>" in card)
+
+
 async def read_roles(newsroom: NewsroomProcess, login: str) -> list[str] | None:
     roles: list[str] | None = await newsroom.owner.fetchval(
         "select roles from newsroom.account where login = $1", login
@@ -100,9 +105,13 @@ async def test_nobody_confirms_rights_of_their_own(
 async def test_an_account_of_the_same_person_may_be_invited_as_such(
     newsroom: NewsroomProcess, browser: EditorBrowser, member: Member, colleague: Member
 ) -> None:
-    login = new_login()
+    login, other = new_login(), new_login()
     await invite(browser, login, same=member.account.login)
+    await invite(browser, other)
     async with newsroom.open_browser(colleague) as opened:
+        page = (await opened.open("/konten")).text
+        assert f"{member.account.name} (<code>{member.account.login}</code>)" in find_card(page, login)
+        assert "und kann deshalb freigeben, was alle anderen Konten schreiben." in find_card(page, other)
         await decide(opened, await find_request(newsroom, login), "bestaetigen")
     person = await newsroom.owner.fetchval("select person from newsroom.account where login = $1", login)
     assert person == member.account.person
