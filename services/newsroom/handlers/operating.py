@@ -88,7 +88,9 @@ class OperatingService:
         """Pause or resume all sending, release a template, or retry. Raises NotPermitted, SendingRefused."""
         account.require(Right.OPERATE)
         why = _parse_reason(reason)
-        named = subject or ("Mitteilungen" if change is SendingChange.REPLAY else "Versand")
+        # A form may say anything, but only a template that is paused can be released.
+        everything = "Mitteilungen" if change is SendingChange.REPLAY else "Versand"
+        named = subject if change is SendingChange.RESUME_TEMPLATE else everything
         act = Act(account=account.id, action=_SENDING_ACTIONS[change], object=named, detail={"reason": why})
         if not await self.control.change_sending(change, subject, why, act):
             raise SendingRefused(_NOTHING_CHANGED[change])

@@ -161,7 +161,7 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
     ):
         assert words in shown
     assert "Der gesamte Versand ist angehalten." in (await operator.open(f"/aussendungen/{broadcast}")).text
-    assert (await act(operator, "/betrieb/versand-fortsetzen")).status == 303
+    assert (await act(operator, "/betrieb/versand-fortsetzen", subject="Meldung von Anna")).status == 303
     refused = await act(operator, "/betrieb/versand-fortsetzen")
     assert (refused.status, "nicht angehalten" in refused.text) == (422, True)
     acts = await read_acts(newsroom.owner, "Versand")
