@@ -52,9 +52,16 @@ class DraftingService:
     ) -> NoticeDraft:
         """Begin a draft. Raises NotPermitted."""
         account.require(Right.WRITE)
+        draft = self._build_draft(account, content, kind, corrects)
+        await self.drafts.create(draft, _build_act(account, "draft.created", draft))
+        return draft
+
+    def _build_draft(
+        self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None
+    ) -> NoticeDraft:
         now, identifier = self.clock(), self.make_id()
         author = build_author(account)
-        draft = NoticeDraft(
+        return NoticeDraft(
             id=identifier,
             notice=f"{now:%Y-%m-%d}-{identifier.hex[-8:]}",
             kind=kind,
@@ -64,8 +71,6 @@ class DraftingService:
             changed_at=now,
             corrects=corrects,
         )
-        await self.drafts.create(draft, _build_act(account, "draft.created", draft))
-        return draft
 
     async def save(self, account: Account, draft: UUID, seen: int, content: DraftContent) -> NoticeDraft:
         """Store a new version, unless it says the same; an approval of the earlier one is void.
@@ -217,7 +222,12 @@ class DraftingService:
         why = _parse_reason(reason, "Bitte schreiben Sie einen Grund.")
         found = await self._find_published(draft)
         content = DraftContent(topic=found.content.topic, headline=found.content.headline, reason=why)
-        withdrawal = await self.create(account, content, kind=DraftKind.WITHDRAWAL, corrects=found.subject)
+        withdrawal = self._build_draft(account, content, DraftKind.WITHDRAWAL, found.subject)
+        # Nobody edits a withdrawal: one that is refused is not stored.
+        if any(problem.field == "reason" for problem in self.assessor.find_problems(withdrawal)):
+            raise DraftRefused("Der Grund darf weder eine fremde Internetadresse noch unsichtbare Zeichen enthalten.")
+        self.assessor.require_valid(withdrawal)
+        await self.drafts.create(withdrawal, _build_act(account, "draft.created", withdrawal))
         return await self._publish(account, withdrawal.id, withdrawal.version)
 
     def _build_change(

@@ -259,6 +259,16 @@ async def test_a_withdrawal_waits_for_no_price() -> None:
     assert (await office.drafting.withdraw(ANNA, draft.id, "Sie fällt aus.")).state is DraftState.PUBLISHED
 
 
+@pytest.mark.parametrize("reason", ["Siehe https://example.com/x", "Fällt\x07 aus"])
+async def test_a_withdrawal_that_is_refused_leaves_no_draft(reason: str) -> None:
+    office = build_office(ROUTINE)
+    draft = await office.drafting.create(ANNA, CONTENT)
+    await office.drafting.publish(ANNA, draft.id, 1)
+    with pytest.raises(DraftRefused, match=r"Der Grund darf weder .* noch unsichtbare Zeichen enthalten\."):
+        await office.drafting.withdraw(ANNA, draft.id, reason)
+    assert list(office.drafts.drafts) == [draft.id]
+
+
 async def test_without_the_emergency_lane_nobody_sends_alone() -> None:
     office = build_office()
     draft = await office.drafting.create(ANNA, msgspec.structs.replace(CONTENT, urgent=True))
