@@ -40,7 +40,7 @@ _ADD_VERSION = """
 """
 _UPDATE = """
     update newsroom.draft set state = $2, version = coalesce($3, version), changed_at = $4,
-        emergency = coalesce($5, emergency)
+        emergency = case when $6 then $5 else emergency end
     where id = $1
 """
 _ADD_DECISION = """
@@ -62,7 +62,7 @@ _REVISION = """
 """
 _AUDIENCE = "select max(audience) from newsroom.broadcast where source = $1 and notice = $2"
 _UNREVIEWED = f"""
-    {DRAFTS} where d.emergency is not null and not exists (
+    {DRAFTS} where d.emergency is not null and d.state = 'published' and not exists (
         select from newsroom.decision e where e.draft = d.id and e.version = d.version and e.verdict = 'review')
     order by d.changed_at limit 100
 """
@@ -138,7 +138,8 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
     if change.version:
         await _add_version(connection, draft, change.version)
     version = change.version.version if change.version else None
-    await connection.execute(_UPDATE, draft, change.state, version, change.at, change.emergency)
+    is_published = change.publication is not None
+    await connection.execute(_UPDATE, draft, change.state, version, change.at, change.emergency, is_published)
     if said := change.decision:
         await connection.execute(
             _ADD_DECISION,

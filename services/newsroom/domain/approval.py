@@ -119,7 +119,7 @@ def require_approver(draft: NoticeDraft, actor: Author) -> None:
 def require_reviewer(draft: NoticeDraft, actor: Author) -> None:
     """Return if the actor may review what was published in an emergency. Raises DraftRefused."""
     reviewed = (each.version for each in draft.decisions if each.verdict is Verdict.REVIEW)
-    if draft.emergency is None or draft.version in reviewed:
+    if not draft.is_emergency or draft.version in reviewed:
         raise DraftRefused("Hier ist nichts nachträglich zu prüfen.")
     if actor.person in _list_own(draft):
         raise DraftRefused("Eigene Meldungen prüft eine andere Person.")

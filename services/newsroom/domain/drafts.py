@@ -117,7 +117,7 @@ class NoticeDraft:
     """Draft in its newest version, with all that was decided about it, oldest first.
 
     `corrects` is the notice that it updates, follows or withdraws; `revision` the newest revision of its notice that
-    was handed over, 0 if none was. `emergency` is why it was published before a second person had approved it.
+    was handed over, 0 if none was. `emergency` is why it was last published before a second person had approved it.
     """
 
     id: UUID
@@ -149,6 +149,11 @@ class NoticeDraft:
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
+
+    @property
+    def is_emergency(self) -> bool:
+        """Return whether it was sent in an emergency: what the notices API rejected was not."""
+        return self.emergency is not None and self.state is DraftState.PUBLISHED
 
     def find_return(self) -> DraftDecision | None:
         """Return the decision that returned this very version, if there is one."""

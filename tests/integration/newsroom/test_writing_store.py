@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from services.newsroom.domain.accounts import NotPermitted
+from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import DraftConflict, DraftRefused, DraftState, NoticeDraft
 from services.newsroom.domain.outbox import NoticeForecast, PublicationState, PublishAnswer
 from shared.contracts.events import (
@@ -17,8 +18,8 @@ from shared.contracts.events import (
 )
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.writing_store import Store, add_account, open_store
-from tests.unit.newsroom.writing_harness import FORECAST, ScriptedNoticesApi
+from tests.integration.newsroom.writing_store import Store, add_account, build_drafting, open_store
+from tests.unit.newsroom.writing_harness import CONTENT, FORECAST, ScriptedNoticesApi
 
 
 @pytest.fixture
@@ -163,6 +164,22 @@ async def test_a_rejection_returns_the_draft_with_its_problems(store: Store) -> 
     again = await store.drafting.publish(store.anna, draft.id, 1)
     assert again.state is DraftState.PUBLISHED
     assert (await store.find_publication(draft)).key != publication.key
+
+
+async def test_an_emergency_that_was_rejected_was_none(store: Store) -> None:
+    drafting = build_drafting(store.database, store.drafts, ApprovalRules(emergency=True))
+    content = msgspec.structs.replace(CONTENT, urgent=True, expires_at=system_clock() + timedelta(days=1))
+    draft = await drafting.create(store.anna, content)
+    await drafting.publish_emergency(store.anna, draft.id, 1, "Bombenfund")
+    assert [each.id for each in await store.drafts.list_unreviewed()] == [draft.id]
+    publication = await store.find_publication(draft)
+    await store.publications.record_answer(publication.id, PublishAnswer(status=422), system_clock())
+    assert await store.drafts.list_unreviewed() == []
+    with pytest.raises(DraftRefused, match="nichts nachträglich"):
+        await drafting.review(store.ben, draft.id, 1)
+    await drafting.submit(store.anna, draft.id, 1)
+    await drafting.approve(store.ben, draft.id, 1)
+    assert (await drafting.publish(store.anna, draft.id, 1)).emergency is None
 
 
 @pytest.mark.parametrize("table", ["draft_version", "decision", "audit"])

@@ -98,7 +98,7 @@ class DraftsInMemory:
             state=change.state,
             changed_at=change.at,
             newest=change.version or before.newest,
-            emergency=change.emergency or before.emergency,
+            emergency=change.emergency if change.publication else before.emergency,
             decisions=(*before.decisions, change.decision) if change.decision else before.decisions,
         )
         self.drafts[draft] = after
@@ -113,7 +113,7 @@ class DraftsInMemory:
         return [draft for draft in self.drafts.values() if draft.state in states][:limit]
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
-        return [draft for draft in self.drafts.values() if draft.emergency]
+        return [draft for draft in self.drafts.values() if draft.is_emergency]
 
     async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
         return self.versions[draft][::-1]

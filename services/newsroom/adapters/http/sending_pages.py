@@ -58,7 +58,7 @@ class SendingPages:
     async def show_check(self, request: web.Request) -> web.Response:
         """Show what would happen, and what may be done now."""
         draft, account = await self.drafting.drafts.find(parse_draft_id(request)), get_visitor(request).account
-        if not draft.is_open and not draft.emergency:
+        if not draft.is_open and not draft.is_emergency:
             return redirect(f"{DRAFTS_PATH}/{draft.id}")
         found = await self.drafting.assessor.evaluate(draft, build_author(account))
         forecast, content, configuration = found.forecast, draft.content, self.drafting.assessor.configuration
