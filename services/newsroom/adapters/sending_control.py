@@ -25,6 +25,13 @@ _PAUSE = "select dispatcher.pause_broadcast($1, $2), 0"
 _RESUME = "select dispatcher.resume_broadcast($1), 0"
 _CANCEL = "select dispatcher.cancel_broadcast($1, $2), 0"
 _RESEND = "select standing, failed from dispatcher.resend_failed($1)"
+# What has any state but waiting is claimed, and counted by the ledger, or gets no message.
+_PROMISED = """
+    select coalesce(sum(greatest(b.audience - coalesce(s.settled, 0), 0)), 0)::int
+    from newsroom.broadcast b cross join lateral (
+        select sum(value::int) as settled from jsonb_each_text(b.states) where key <> 'waiting') s
+    where b.accepted_at > now() - interval '31 days' and b.finished_at is null and b.cancelled_at is null
+"""
 _UNFINISHED = ("running", "held", "paused")
 _FITTING: Mapping[BroadcastChange, tuple[str, ...]] = {
     BroadcastChange.PAUSE: _UNFINISHED,
@@ -55,7 +62,8 @@ class PostgresSendingControl:
         )
 
     async def read_budget(self) -> MonthBudget | None:
-        return find_budget(await self._read_numbers())
+        promised = int(await self._database.fetchval(_PROMISED))
+        return find_budget(await self._read_numbers(), promised)
 
     async def change_broadcast(self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act) -> ChangeAnswer:
         statement, *arguments = _choose_for_broadcast(change, broadcast, reason)

@@ -132,14 +132,15 @@ class SendingOverview:
 
 @dataclass(frozen=True, kw_only=True)
 class MonthBudget:
-    """Messages that may be sent this month, and that were."""
+    """Messages that may be sent this month, that were, and that accepted notices still need."""
 
     messages: int
     used: int
+    promised: int = 0
 
     @property
     def left(self) -> int:
-        return max(self.messages - self.used, 0)
+        return max(self.messages - self.used - self.promised, 0)
 
     def find_obstacle(self, audience: int | None) -> str | None:
         """Return why so many cannot get a message, in German; None if they can."""
@@ -157,10 +158,10 @@ def describe_budget(budget: MonthBudget, price: Decimal | None) -> str:
     return left if price is None else f"{left} (etwa {format_count(round(budget.left * price))} Euro)"
 
 
-def find_budget(numbers: Sequence[SendingNumber]) -> MonthBudget | None:
+def find_budget(numbers: Sequence[SendingNumber], promised: int = 0) -> MonthBudget | None:
     """Return the month's budget, None without one; all numbers share the counter, so the smallest counts."""
     limits = [each.messages_a_month for each in numbers if each.messages_a_month is not None]
-    return MonthBudget(messages=min(limits), used=numbers[0].messages) if limits else None
+    return MonthBudget(messages=min(limits), used=numbers[0].messages, promised=promised) if limits else None
 
 
 def format_count(number: int) -> str:

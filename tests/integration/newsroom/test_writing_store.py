@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import DraftConflict, DraftRefused, DraftState, NoticeDraft
@@ -18,6 +19,8 @@ from shared.contracts.events import (
 )
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
+from tests.integration.newsroom.ledger_rows import set_up_number
+from tests.integration.newsroom.writing_desk import add_broadcast
 from tests.integration.newsroom.writing_store import Store, add_account, build_drafting, open_store
 from tests.unit.newsroom.writing_harness import CONTENT, FORECAST, ScriptedNoticesApi
 
@@ -180,6 +183,22 @@ async def test_an_emergency_that_was_rejected_was_none(store: Store) -> None:
     await drafting.submit(store.anna, draft.id, 1)
     await drafting.approve(store.ben, draft.id, 1)
     assert (await drafting.publish(store.anna, draft.id, 1)).emergency is None
+
+
+async def test_what_is_promised_is_not_left_in_the_budget(store: Store, database: FreshDatabase) -> None:
+    now = system_clock()
+    owner = await asyncpg.connect(database.url)
+    try:
+        await set_up_number(owner)
+        await add_broadcast(owner, audience=800, states='{"waiting": 600, "sent": 60, "suppressed": 40}')
+        await add_broadcast(owner, audience=5)
+        for ended in ({"finished_at": now}, {"cancelled_at": now}, {"accepted_at": now - timedelta(days=32)}):
+            await add_broadcast(owner, audience=1_000, **ended)
+    finally:
+        await owner.close()
+    budget = await PostgresSendingControl(store.database).read_budget()
+    assert budget is not None
+    assert (budget.messages, budget.left) == (40_000, 39_300)
 
 
 @pytest.mark.parametrize("table", ["draft_version", "decision", "audit"])
