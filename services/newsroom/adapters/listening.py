@@ -59,7 +59,8 @@ _PERIOD_ECHOES = f"""
 _RUNS = """
     select lane = $2 as is_urgent, coalesce(audience, 0) as people, started_at, reached_at, finished_at
     from newsroom.broadcast
-    where started_at >= $1 and (cancelled_at is null or reached_at is not null) and audience is distinct from 0
+    where started_at >= $1 and audience is distinct from 0
+        and (reached_at is not null or cancelled_at is null and coalesce((states ->> 'cancelled')::int, 0) = 0)
 """
 
 

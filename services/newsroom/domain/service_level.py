@@ -10,7 +10,6 @@ PERIODS_DAYS = (30, 90)
 # A broadcast without an end after so long has failed; a younger one may still get there.
 LATE_AFTER = timedelta(days=1)
 _ACCEPTED = ("accepted", "sent", "delivered", "read")
-_NOT_WANTED = ("suppressed", "cancelled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +47,13 @@ class ServiceLevel:
 
 
 def has_reached_most(audience: int | None, states: Mapping[str, int]) -> bool:
-    """Return whether WhatsApp has accepted 95 percent of the messages to those who still want them."""
+    """Return whether WhatsApp has accepted 95 percent of the messages to those who still want them.
+
+    Whoever did not get it because it was withdrawn wanted it too.
+    """
     if audience is None:
         return False
-    wanted = audience - sum(states.get(state, 0) for state in _NOT_WANTED)
+    wanted = audience - states.get("suppressed", 0)
     accepted = sum(states.get(state, 0) for state in _ACCEPTED)
     return wanted > 0 and accepted * 100 >= wanted * PERCENT
 

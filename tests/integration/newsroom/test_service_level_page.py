@@ -44,6 +44,7 @@ async def test_page_and_json_say_the_same(archive: ArchiveHarness, database: Fre
         {"lane": "bulk", "audience": 6_000, "reached_at": reached},
         {"lane": "urgent", "audience": 50, "reached_at": begin + timedelta(seconds=7)},
         {"lane": "bulk", "cancelled_at": NOW},
+        {"lane": "bulk", "states": '{"sent": 6, "cancelled": 4}', "finished_at": NOW},
         {"lane": "bulk", "audience": 0, "finished_at": NOW},
     )
     await archive.levels.refresh()
