@@ -113,6 +113,8 @@ _FEEDBACK = """
     where not exists (select from newsroom.inbox where event = 'erased ' || $1::uuid)
     on conflict (id) do update set value = excluded.value, text = excluded.text, at = excluded.at
 """
+# In another process its erasure may be under way: whoever comes second sees what the first has written.
+_LOCK_FEEDBACK = "select pg_advisory_xact_lock(hashtextextended('feedback ' || $1::uuid::text, 0))"
 # An entry whose event comes after its erasure stays erased.
 _MARK_ERASED = """
     insert into newsroom.inbox (event) select 'erased ' || entry from unnest($1::uuid[]) entry on conflict do nothing
@@ -219,7 +221,8 @@ class PostgresEventRecords:
                 await connection.execute(_COUNT, hour, topic, int(topic in started), int(topic in ended))
 
     async def record_feedback(self, message: FeedbackReceived) -> None:
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK_FEEDBACK, message.feedback)
             if not (message.value or message.text):
                 await connection.execute("delete from newsroom.feedback where id = $1", message.feedback)
                 return
@@ -236,6 +239,8 @@ class PostgresEventRecords:
 
     async def delete_feedback(self, entries: Collection[UUID]) -> None:
         async with self._database.transaction() as connection:
+            for entry in sorted(entries):  # in one order, so that two transactions do not wait for each other
+                await connection.execute(_LOCK_FEEDBACK, entry)
             await connection.execute(_MARK_ERASED, list(entries))
             await connection.execute("delete from newsroom.feedback where id = any($1)", list(entries))
 

@@ -1,11 +1,13 @@
 """What our events tell, recorded in a real PostgreSQL: in any order, and any number of times."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -33,7 +35,12 @@ from shared.outcome import Dead
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
 from tests.integration.newsroom.writing_store import SOURCE, Store, open_store
+from tests.servers import wait_for
 from tests.unit.newsroom.writing_harness import CONTENT
+
+_WAITING = """
+select count(*) from pg_locks join pg_stat_activity using (pid) where not granted and datname = current_database()
+"""
 
 
 @pytest.fixture
@@ -183,6 +190,37 @@ async def test_erased_feedback_does_not_come_back_with_an_event_that_comes_later
     at, feedback = system_clock(), uuid4()
     await store.tell(FeedbackErased(feedback=(feedback,), at=at), at)
     await store.tell(FeedbackReceived(feedback=feedback, kind="text", at=at, text="weg"), at)
+    assert (await store.feedback.summarize(FeedbackFilter())).total == 0
+
+
+async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
+    store: Store, database: FreshDatabase
+) -> None:
+    """The erasure is held up between its mark and its end, while the entry's event comes."""
+    at, held, late = system_clock(), uuid4(), uuid4()
+    await store.tell(FeedbackReceived(feedback=held, kind="text", at=at, text="weg"), at)
+    owner, watcher = await asyncpg.connect(database.url), await asyncpg.connect(database.url)
+
+    async def count_waiting() -> int:
+        return int(await watcher.fetchval(_WAITING))
+
+    async def is_one_waiting() -> bool:
+        return await count_waiting() == 1
+
+    async def is_written_or_waiting() -> bool:
+        return received.done() or await count_waiting() == 2
+
+    try:
+        async with asyncio.TaskGroup() as tasks, owner.transaction():
+            await owner.execute("select from newsroom.feedback where id = $1 for update", held)
+            tasks.create_task(store.tell(FeedbackErased(feedback=(held, late), at=at), at))
+            await wait_for(is_one_waiting)
+            message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
+            received = tasks.create_task(store.tell(message, at))
+            await wait_for(is_written_or_waiting)
+    finally:
+        await owner.close()
+        await watcher.close()
     assert (await store.feedback.summarize(FeedbackFilter())).total == 0
 
 
