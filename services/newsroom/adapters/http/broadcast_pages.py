@@ -165,9 +165,11 @@ class BroadcastPages:
                 elif now - said > KEEPALIVE_SECONDS:
                     await _send(response, ": nothing new\n\n")
                     said = now
-                if now - begun > MAX_STREAM_SECONDS or (told is not None and is_over(told)):
+                if told is not None and is_over(told):
                     await _send(response, "event: end\ndata:\n\n")
                     break
+                if now - begun > MAX_STREAM_SECONDS:
+                    break  # without an end the browser comes back by itself
         return response
 
     def _describe(self, status: BroadcastStatus) -> dict[str, Any]:
