@@ -23,6 +23,7 @@ from tests.e2e.browser.newsroom.inspection import (
 from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
 from tests.e2e.browser.newsroom.rows import fill_newsroom
 from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
+from tests.integration.newsroom.writing_desk import add_broadcast
 
 Scheme = Literal["light", "dark"]
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
@@ -132,3 +133,23 @@ async def test_without_script_everything_but_live_updates_works(
     await page.get_by_label("Freigabe").check()
     await page.get_by_role("button", name="Einladen").press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Eingeladen")
+
+
+async def test_what_is_told_while_somebody_reads_by_keyboard_is_shown_afterwards(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    broadcast = await add_broadcast(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom)
+    await page.goto(f"{newsroom.url}/aussendungen/{broadcast}")
+    table = page.get_by_role("region", name="Stand der Zustellung")
+    await table.focus()
+    await page.evaluate(
+        "() => stream.addEventListener('message', e => { if (e.data.includes('10 von 10')) document.title = 'told' })"
+    )
+    await newsroom.database.execute(
+        "update newsroom.broadcast set states = $2, finished_at = now() where id = $1", broadcast, '{"delivered": 10}'
+    )
+    await expect(page).to_have_title("told")
+    await expect(table).to_be_focused()
+    await page.keyboard.press("Shift+Tab")
+    await expect(page.get_by_text("10 von 10 bearbeitet")).to_be_visible()

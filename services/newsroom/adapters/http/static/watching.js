@@ -3,10 +3,18 @@
 
 const shown = document.querySelector("[data-stream]");
 const stream = new EventSource(shown.dataset.stream);
+// Whoever scrolls in the table by keyboard keeps their place; the newest waits until they leave it.
+let newest = null;
+const show = () => {
+  if (newest === null || shown.contains(document.activeElement)) return;
+  shown.innerHTML = newest;
+  newest = null;
+};
 stream.addEventListener("message", (event) => {
-  // Whoever scrolls in the table by keyboard keeps their place.
-  if (!shown.contains(document.activeElement)) shown.innerHTML = event.data;
+  newest = event.data;
+  show();
 });
+shown.addEventListener("focusout", () => setTimeout(show));
 stream.addEventListener("end", () => {
   stream.close();
   const ended = document.querySelector("[data-ended]");
