@@ -18,15 +18,17 @@ class BrokerQueueCounts:
     def __init__(self, url: str, password: str | None) -> None:
         self._url = url
         self._password = password
+        self._reading = asyncio.Lock()
         self._read_at = float("-inf")
         self._counts: Mapping[str, int] | None = None
 
     async def count_stranded(self) -> Mapping[str, int] | None:
         """Return the number in each queue that has some; None if the broker does not answer."""
-        if time.monotonic() - self._read_at > MAX_AGE_SECONDS:
-            self._read_at = time.monotonic()
-            self._counts = await self._read()
-        return self._counts
+        async with self._reading:
+            if time.monotonic() - self._read_at > MAX_AGE_SECONDS:
+                self._counts = await self._read()
+                self._read_at = time.monotonic()
+            return self._counts
 
     async def _read(self) -> Mapping[str, int] | None:
         names = [*list_operator_queues(), NOTICES_QUARANTINE]
