@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterable, AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -259,6 +259,28 @@ async def test_the_certificate_adds_up_and_is_no_formula(newsroom: NewsroomProce
     assert (rows["Empfänger"], rows["zugestellt"], rows["warten noch"]) == ("10", "6", "4")
     page = (await anna.browser.open(f"/aussendungen/{broadcast}/nachweis")).text
     assert "=1+1" in page
+
+
+async def test_the_certificate_says_who_approved(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+    approver = await newsroom.add_member(Role.APPROVER)
+    path = await anna.begin()
+    await anna.act(path, "einreichen")
+    async with newsroom.open_browser(approver) as browser:
+        await WritingDesk(browser=browser).act(path, "freigeben")
+    await anna.act(path, "veroeffentlichen")
+    draft, broadcast = UUID(path.split("/")[2]), await add_broadcast(newsroom.owner, headline=None, notice=None)
+    await newsroom.owner.execute("update newsroom.publication set broadcast = $2 where draft = $1", draft, broadcast)
+
+    async def read_certificate() -> str:
+        return (await anna.browser.open(f"/aussendungen/{broadcast}/nachweis")).text
+
+    shown = await read_certificate()
+    assert "Nachweis: Aussendung" in shown
+    assert f"<dt>Freigegeben</dt><dd>{approver.account.name}" in shown
+    await newsroom.owner.execute("update newsroom.account set roles = '{lead}' where id = $1", approver.account.id)
+    assert "Freigegeben" not in await read_certificate()
+    await newsroom.owner.execute("update newsroom.draft set emergency = 'Bombenfund' where id = $1", draft)
+    assert "keine: im Notfall gesendet" in await read_certificate()
 
 
 async def test_feedback_is_searched_and_exported(newsroom: NewsroomProcess, anna: WritingDesk) -> None:

@@ -3,16 +3,18 @@
 import re
 from pathlib import Path
 
-from services.newsroom import handlers
+from services.newsroom import adapters, handlers
 from services.newsroom.adapters.http.audit_pages import ACTION_NAMES, describe_detail
 
-HANDLERS = Path(handlers.__file__).parent
+FOLDERS = [Path(adapters.__file__).parent, Path(handlers.__file__).parent]
 
 
 def test_every_act_has_a_name() -> None:
-    source = "\n".join(path.read_text() for path in HANDLERS.glob("*.py"))
+    source = "\n".join(path.read_text() for folder in FOLDERS for path in folder.glob("*.py"))
     acts = set(
-        re.findall(r'"((?:account|account_request|broadcast|draft|letters|sending|session|template)\.[a-z_]+)"', source)
+        re.findall(
+            r'"((?:account|account_request|broadcast|draft|letters|notice|sending|session|template)\.[a-z_]+)"', source
+        )
     )
     assert len(acts) > 23
     assert acts - ACTION_NAMES.keys() == set()

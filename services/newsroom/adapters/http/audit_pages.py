@@ -40,6 +40,7 @@ ACTION_NAMES: Mapping[str, str] = {
     "draft.saved": "Entwurf gespeichert",
     "draft.submitted": "Entwurf zur Freigabe gegeben",
     "letters.replayed": "Mitteilungen noch einmal verarbeitet",
+    "notice.rejected": "Meldung vom Dienst abgelehnt",
     "sending.paused": "gesamten Versand angehalten",
     "sending.resumed": "Versand fortgesetzt",
     "session.all_closed": "Sitzungen beendet",

@@ -49,6 +49,7 @@ class FeedbackPages:
             topic_options=[("", "alle Themen"), *self.topics.items()],
             kind_options=[("", "alle Arten"), *KIND_NAMES.items()],
             most=MAX_SHOWN,
+            most_exported=MAX_EXPORTED,
         )
 
     async def download(self, request: web.Request) -> web.Response:

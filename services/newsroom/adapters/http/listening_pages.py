@@ -62,6 +62,7 @@ class ListeningPages:
             cards=await self._build_cards(period, topic),
             echoes=await self.log.list_echoes(period, topic, MAX_SHOWN),
             most=MAX_SHOWN,
+            most_exported=MAX_EXPORTED,
         )
 
     async def download(self, request: web.Request) -> web.Response:
