@@ -52,7 +52,16 @@ def test_a_part_of_the_form_leaves_the_rest() -> None:
     )
 
 
-@pytest.mark.parametrize("form", [{"expires_at": "morgen"}, {"headline": "x" * 301}, {"text": "x" * 2001}])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"expires_at": "morgen"},
+        {"expires_at": "0001-01-01T00:00"},
+        {"scheduled_at": "2101-01-01T00:00"},
+        {"headline": "x" * 301},
+        {"text": "x" * 2001},
+    ],
+)
 def test_what_cannot_be_stored_is_refused(form: dict[str, str]) -> None:
     with pytest.raises(DraftRefused):
         parse_content(MultiDict(form), DraftContent())

@@ -1,6 +1,7 @@
 """The editor's form: what it says becomes a draft's content, and the other way round."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -31,10 +32,12 @@ def _parse_moment(text: str) -> datetime | None:
     """Return what a browser's date field says, in the county's time. Raises DraftRefused."""
     if not text.strip():
         return None
-    try:
-        return datetime.fromisoformat(text.strip()[:16]).replace(tzinfo=ZONE)
-    except ValueError:
-        raise DraftRefused("Bitte geben Sie Datum und Uhrzeit an, zum Beispiel 16.11.2026, 18:00 Uhr.") from None
+    # At the ends of the calendar another time zone is no date any more.
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text.strip()[:16]).replace(tzinfo=ZONE)
+        if 2000 <= moment.year <= 2100:
+            return moment
+    raise DraftRefused("Bitte geben Sie Datum und Uhrzeit an, zum Beispiel 16.11.2026, 18:00 Uhr.")
 
 
 def build_values(content: DraftContent) -> Mapping[str, str]:
