@@ -31,8 +31,11 @@ select reason from (values
         select from pg_roles where rolname = current_user and (
             exists (select from pg_class where relowner = pg_roles.oid)
             or exists (select from pg_proc where proowner = pg_roles.oid)))),
-    ('may enter another service''s schema', exists (
-        select from pg_namespace where nspname = any($1) and has_schema_privilege(oid, 'usage'))),
+    ('may use tables of another service', exists (
+        select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm') and has_schema_privilege(n.oid, 'usage')
+            and (has_any_column_privilege(c.oid, 'select, insert, update')
+                or has_table_privilege(c.oid, 'delete, truncate')))),
     ('is a member of another role', exists (
         select from pg_auth_members where member = (select oid from pg_roles where rolname = current_user)))
 ) as rights (reason, held) where held

@@ -76,8 +76,9 @@ class _HeldConnection:
         try:
             await self._database.release(self._connection, whole=error is None)
         except Exception as failed:
-            _translate(failed)
-            raise
+            if error is None:  # else it would hide the error of the block, a cancellation among them
+                _translate(failed)
+                raise
         if error:
             _translate(error)
 

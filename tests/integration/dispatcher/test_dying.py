@@ -5,7 +5,7 @@ for good, as after SIGKILL, and a second one gets what the first had not settled
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -20,6 +20,7 @@ from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendL
 from services.dispatcher.domain.send_results import Accepted, SendResult
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.maintenance import find_work
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
@@ -176,7 +177,8 @@ async def live(
     """
 
     async def idle() -> bool:
-        if any(broker.unsettled.values()) or (await ledger.find_work()).due or recorder.unrecorded:
+        await find_work(ledger, lanes, needed)  # which a service does four times a second
+        if any(broker.unsettled.values()) or lanes.due or recorder.unrecorded:
             return False
         async with pool.connection() as connection:
             claimed = await connection.fetchval("select count(*) from dispatcher.delivery where state = 'claimed'")
@@ -190,7 +192,7 @@ async def live(
     meter = Metrics(CollectorRegistry(), limit=10_000)
     recorder = Recorder(mortal, meter)
     lanes = Lanes(ledger=mortal, queues=broker.queues(death), prepare=way.prepare, wake=asyncio.Event())
-    lanes.due = (await ledger.find_work()).due
+    needed = defaultdict[str, asyncio.Event](asyncio.Event)
     sender = Sender(way, lanes, mortal, sure, recorder, meter, max_requests=100, timeout=20)
     loop = SendLoop(lanes=lanes, limiter=sure, sender=sender, meter=meter)
     working = [asyncio.create_task(loop.run(5.0)), asyncio.create_task(recorder.run())]

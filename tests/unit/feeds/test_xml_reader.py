@@ -33,7 +33,8 @@ def test_whatever_has_a_document_type_is_refused(read: Callable[[bytes], object]
 @pytest.mark.parametrize("read", [read_xml, read_sloppy_xml])
 def test_depth_and_attributes_have_bounds(read: Callable[[bytes], object]) -> None:
     attributes = " ".join(f'a{number}=""' for number in range(MAX_ATTRIBUTES))
-    assert read(f"<x {attributes}>{'<a>' * (MAX_DEPTH - 1)}{'</a>' * (MAX_DEPTH - 1)}</x>".encode())
+    deep = read(f"<x {attributes}>{'<a>' * (MAX_DEPTH - 1)}{'</a>' * (MAX_DEPTH - 1)}</x>".encode())
+    assert deep is not None
     for refused in ("<a>" * (MAX_DEPTH + 1) + "</a>" * (MAX_DEPTH + 1), f'<x more="" {attributes}/>'):
         with pytest.raises(XmlRefused, match="nested"):
             read(refused.encode())
