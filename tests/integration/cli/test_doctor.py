@@ -181,7 +181,7 @@ async def test_a_superuser_is_told_all_that_it_can_do(operator: StackOperator, s
     (operator.secrets / "dispatcher" / "kreisfunk_database_password").unlink()
     ended = await run_kreisfunk("doctor", "--json", "--service", "dispatcher", environment=environment)
     rights = problems(ended)["rights of kreisfunk_dispatcher"]
-    for right in ("superuser", "schemas", "tables", "owns", "another service's schema"):
+    for right in ("superuser", "schemas", "tables", "owns", "tables of another service"):
         assert right in rights
 
 
