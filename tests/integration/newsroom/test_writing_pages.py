@@ -9,7 +9,13 @@ import pytest
 
 from services.newsroom.domain.accounts import Role
 from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess
-from tests.integration.newsroom.writing_desk import WritingDesk, add_broadcast, build_fields, read_state
+from tests.integration.newsroom.writing_desk import (
+    WritingDesk,
+    add_broadcast,
+    build_fields,
+    count_publications,
+    read_state,
+)
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 ACTS = (
@@ -82,7 +88,7 @@ async def test_an_approval_does_not_cover_what_is_edited_afterwards(
     assert refused.status == 422
     assert "zweite Person" in refused.text
     assert (await ben.send(path, "freigeben", 2)).status == 409
-    assert await newsroom.owner.fetchval("select count(*) from newsroom.publication") == 0
+    assert await count_publications(newsroom.owner, path) == 0
 
 
 async def test_two_who_write_at_once_see_both_versions(
@@ -151,7 +157,7 @@ async def test_who_only_operates_does_nothing_to_a_notice(
         refused = await browser.send(f"{path}{name}", build_fields(version=2, reason="Darum."), csrf=csrf)
     assert refused.status in (403, 422)
     assert await read_state(newsroom.owner, path) == ("draft", 2)
-    assert await newsroom.owner.fetchval("select count(*) from newsroom.publication") == 0
+    assert await count_publications(newsroom.owner, path) == 0
 
 
 @pytest.mark.parametrize("suffix", ["", "/pruefung", "/fassungen"])

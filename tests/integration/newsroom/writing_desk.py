@@ -72,6 +72,12 @@ async def read_state(owner: asyncpg.Connection, path: str) -> tuple[str, int]:
     return row["state"], row["version"]
 
 
+async def count_publications(owner: asyncpg.Connection, path: str) -> int:
+    """How often the draft was published."""
+    count = "select count(*) from newsroom.publication where draft = $1"
+    return int(await owner.fetchval(count, UUID(path.split("/")[2])))
+
+
 async def add_broadcast(owner: asyncpg.Connection, **changes: object) -> UUID:
     """A broadcast, as events would have told of it."""
     values: dict[str, object] = {
