@@ -73,6 +73,8 @@ def test_whoever_leaves_leaves_also_in_capitals_and_quotes(text: str) -> None:
             ParsedIntent(intent=Intent.ONLY, topics=frozenset({"strassensperrungen"}), places=frozenset({"Worpswede"})),
         ),
         ("alle Gemeinden", ParsedIntent(intent=Intent.PLACES, every_place=True)),
+        ("wieder für alle Orte", ParsedIntent(intent=Intent.PLACES, every_place=True)),
+        ("ganzer Landkreis", ParsedIntent(intent=Intent.PLACES, every_place=True)),
         ("Pause 2 Wochen", ParsedIntent(intent=Intent.PAUSE, days=14)),
         ("Pause 1 Tag", ParsedIntent(intent=Intent.PAUSE, days=1)),
         ("Guten Tag, Pause bitte", ParsedIntent(intent=Intent.PAUSE)),

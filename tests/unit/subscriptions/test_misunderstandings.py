@@ -99,6 +99,13 @@ def test_a_holiday_is_a_pause_only_for_whoever_wants_one(text: str, intent: Inte
     assert detect_text_intent(text, COUNTY).intent is intent
 
 
+@pytest.mark.parametrize("word", ["Rückmeldung", "Feedback", "Lob", "Kritik", "Mein Wunsch"])
+@pytest.mark.parametrize("text", ["bitte mehr Veranstaltungen für Kinder", "keine Jobs mehr", "mehr aus Worpswede"])
+def test_what_is_introduced_as_feedback_changes_no_topics(word: str, text: str) -> None:
+    wish = detect_text_intent(f"{word}: {text}", COUNTY)
+    assert (wish.intent, wish.text) == (Intent.FEEDBACK, text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

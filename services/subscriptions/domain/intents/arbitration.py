@@ -54,6 +54,7 @@ _PREFIXES_OF_LEAVING = read_words("ab aus weg raus")
 _NO_INTEREST = re.compile(r"\bkeine? interesse (?:\w+ )?an\b")
 _ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
 _ALSO = read_words("auch noch dazu zusaetzlich ausserdem also too ok")
+_CHOICES = (Intent.ONLY, Intent.ADD, Intent.REMOVE, Intent.PLACES, Intent.TOPICS)
 _LEAVE = (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
 _COMING_OR_GOING = frozenset((*_LEAVE, Intent.START, Intent.ASK_START, Intent.RESUME))
 
@@ -140,8 +141,9 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]
             return has_limit(rule)  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
         case Intent.ONLY, Intent.TOPICS:
             return bool(ONLY & set(words))
-        case Intent.PLACES, _:
-            return rule.every_place
+        case Intent.PLACES | Intent.FEEDBACK, _:
+            # As in "Rückmeldung: bitte mehr Veranstaltungen für Kinder".
+            return rule.every_place or (bool(rule.text) and prediction.intent in _CHOICES)
         case Intent.TOPICS, _:
             return is_pause_question(words)
         case Intent.REMOVE, Intent.ADD:

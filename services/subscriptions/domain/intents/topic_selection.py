@@ -81,6 +81,7 @@ _REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
 _NOT_ONLY = "nicht nur "
 _HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken schickt senden bekommen erhalten hoeren
     lesen wissen interessiert""")
+_AGAIN = read_words("wieder fuer aus")
 _AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
     anzeigen abwaehlen sehen nur menu andere anderes meine
     meiner unserer eigene eigenen wie wo koennen koennte man habt
@@ -121,7 +122,8 @@ def _wants_every_place(words: Sequence[str], text: str) -> bool:
     if said & _REFUSING or "?" in text or len(words) > MAX_PLACE_WORDS:
         return False
     not_only = _NOT_ONLY in " ".join(tokenize(text)) and said & _ALL
-    return bool(said & _HEARING and (not_only or _EVERYWHERE.search(sentence)))
+    alone = set(_EVERYWHERE.sub(" ", sentence).split()) <= FILLER_WORDS | _AGAIN  # "wieder für alle Orte"
+    return bool((said & _HEARING or alone) and (not_only or _EVERYWHERE.search(sentence)))
 
 
 def is_everything(text: str) -> bool:
