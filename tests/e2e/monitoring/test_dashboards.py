@@ -45,11 +45,11 @@ async def busy(town: WatchedTown) -> WatchedTown:
 
 
 async def knock(town: WatchedTown) -> None:
-    """A stranger at both doors."""
+    """Ask both public ports without a credential; who does so often is told to slow down."""
     async with aiohttp.ClientSession() as stranger:
         for url in (f"{town.stack.notices_api_url}/notices", f"{town.stack.ingress_url}/webhook"):
             async with stranger.post(url, json={}) as answer:
-                assert answer.status == 401
+                assert answer.status in {401, 429}
 
 
 async def test_every_query_has_an_answer(busy: WatchedTown) -> None:
