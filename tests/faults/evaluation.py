@@ -149,8 +149,7 @@ def _report_unused_rate(used: Sequence[UsedWindow], faults: Sequence[InjectedFau
             met = sorted(
                 {done.fault.kind for done in faults if done.began < window.end and done.repaired > window.start}
             )
-            length = window.end - window.start
-            what = f"{window.share:.3f} of the rate used in {length:.0f} s from {window.start:.1f}"
+            what = f"{window.share:.3f} of the rate used in {window.seconds:.0f} s from {window.start:.1f}"
             yield Violation(UNUSED, what + (f", with {', '.join(met)}" if met else ""))
 
 

@@ -93,11 +93,22 @@ def find_fault_spans(faults: Sequence[InjectedFault], recoveries: Sequence[float
 
 @dataclass(frozen=True)
 class UsedWindow:
-    """A time in which nothing forbade sending and work was waiting, and the share of the rate used in it."""
+    """Spans in which nothing forbade sending and work was waiting, and the share of the rate used in them."""
 
-    start: float
-    end: float
+    spans: tuple[Span, ...]
     share: float
+
+    @property
+    def start(self) -> float:
+        return self.spans[0][0]
+
+    @property
+    def end(self) -> float:
+        return self.spans[-1][1]
+
+    @property
+    def seconds(self) -> float:
+        return sum(end - start for start, end in self.spans)
 
 
 def find_forbidden_spans(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> list[Span]:
@@ -120,32 +131,44 @@ def find_forbidden_spans(faults: Sequence[InjectedFault], recoveries: Sequence[f
 def measure_rate_used(
     moments: Sequence[float], limit: int, waiting: Iterable[Span], forbidden: Sequence[Span], stalls: Sequence[Stall]
 ) -> list[UsedWindow]:
-    """Return the shares in all windows of about a minute; undisturbed spans under MIN_USED_SECONDS are left out.
+    """Return the shares in all minutes; undisturbed spans under MIN_USED_SECONDS are left out.
 
-    `moments` are those of all requests that reached Meta, sorted as `stalls` and `forbidden` are. Stalls of simulator
-    and proxies that are longer than a slot's lifetime are deducted: the machine was busy with something else.
+    A minute is gathered from consecutive spans, and what is left at the end belongs to the last one. `moments` are
+    those of all requests that reached Meta, sorted as `stalls` and `forbidden` are. Stalls of simulator and proxies
+    that are longer than a slot's lifetime are deducted: the machine was busy with something else.
     """
-    windows: list[UsedWindow] = []
-    for start, end in _subtract_spans(waiting, forbidden):
-        count = int((end - start) // MIN_USED_SECONDS)
-        if count:
-            parts = max(1, min(count, round((end - start) / MINUTE_SECONDS)))
-            length = (end - start) / parts
-            windows += (_measure_window(moments, limit, start + part * length, length, stalls) for part in range(parts))
-    return windows
+    undisturbed = [span for span in _subtract_spans(waiting, forbidden) if span[1] - span[0] >= MIN_USED_SECONDS]
+    return [_measure_window(moments, limit, minute, stalls) for minute in _gather_minutes(undisturbed)]
 
 
-def _measure_window(
-    moments: Sequence[float], limit: int, start: float, length: float, stalls: Sequence[Stall]
-) -> UsedWindow:
-    end = start + length
-    sent = bisect_left(moments, end) - bisect_left(moments, start)
-    missed = sum(
-        min(stall.seconds, stall.ended_at - start)
-        for stall in stalls[bisect_left(stalls, (start,)) : bisect_left(stalls, (end,))]
-        if stall.seconds > LOST_SLOT_SECONDS
-    )
-    return UsedWindow(start, end, sent / max(1.0, limit * (length - missed)))
+def _gather_minutes(spans: Iterable[Span]) -> list[list[Span]]:
+    minutes: list[list[Span]] = []
+    missing = 0.0
+    for start, end in spans:
+        while start < end:
+            if missing < STEP_SECONDS:
+                minutes.append([])
+                missing = MINUTE_SECONDS
+            taken = min(end, start + missing)
+            minutes[-1].append((start, taken))
+            missing -= taken - start
+            start = taken
+    if missing >= STEP_SECONDS and len(minutes) > 1:
+        minutes[-2:] = [minutes[-2] + minutes[-1]]
+    return minutes
+
+
+def _measure_window(moments: Sequence[float], limit: int, spans: Sequence[Span], stalls: Sequence[Stall]) -> UsedWindow:
+    sent = expected = 0.0
+    for start, end in spans:
+        sent += bisect_left(moments, end) - bisect_left(moments, start)
+        missed = sum(
+            min(stall.seconds, stall.ended_at - start)
+            for stall in stalls[bisect_left(stalls, (start,)) : bisect_left(stalls, (end,))]
+            if stall.seconds > LOST_SLOT_SECONDS
+        )
+        expected += limit * (end - start - missed)
+    return UsedWindow(tuple(spans), sent / max(1.0, expected))
 
 
 def _subtract_spans(spans: Iterable[Span], taken: Sequence[Span]) -> Iterator[Span]:

@@ -74,7 +74,7 @@ def build_report(
         "worst_window": {"accepted": verdict.windows.worst, "limit": verdict.limit, "excess": verdict.windows.excess},
         "rate_used": None if verdict.rate_used is None else round(verdict.rate_used, 4),
         "rate_used_windows": [
-            {"start": round(one.start, 2), "seconds": round(one.end - one.start, 1), "share": round(one.share, 4)}
+            {"start": round(one.start, 2), "seconds": round(one.seconds, 1), "share": round(one.share, 4)}
             for one in verdict.used
         ],
         UNUSED: verdict.count(UNUSED),

@@ -60,7 +60,14 @@ def shares(times: list[float], waiting: list[Span], forbidden: list[Span] | None
 def test_the_share_of_each_minute_counts_and_what_is_left_is_spread() -> None:
     times = sent(0, 60) + sent(60, 120, 5)
     assert shares(times, [(0, 120)]) == [1.0, 0.5]
-    assert [one.end - one.start for one in measure_rate_used(times, LIMIT, [(0, 80)], [], [])] == [80.0]
+    assert [one.seconds for one in measure_rate_used(times, LIMIT, [(0, 80)], [], [])] == [80.0]
+
+
+def test_a_minute_is_gathered_from_spans_between_faults() -> None:
+    times, faults = sent(0, 40) + sent(40, 80, 5) + sent(80, 190), [(20.0, 50.0), (75.0, 80.0)]
+    first, last = measure_rate_used(times, LIMIT, [(0, 190)], faults, [])
+    assert (first.spans, round(first.share, 3)) == (((0, 20), (50, 75), (80, 95)), round(47.5 / 60, 3))
+    assert (last.seconds, last.share) == (95.0, 1.0)
 
 
 def test_a_time_without_work_or_with_a_fault_says_nothing() -> None:
@@ -83,8 +90,9 @@ def test_while_the_judge_stood_still_nothing_is_expected_but_it_is_not_forgiven_
 def test_windows_lie_where_work_waited_and_nothing_forbade_to_send(times: list[float], spans: list[list[int]]) -> None:
     forbidden = sorted((float(start), float(end)) for start, end in spans)
     for one in measure_rate_used(times, LIMIT, [(0.0, 100.0)], forbidden, []):
-        assert 10 <= one.end - one.start <= 90
-        assert not any(start < one.end and end > one.start and start < end for start, end in forbidden)
+        assert 10 <= one.seconds < 120
+        for first, last in one.spans:
+            assert not any(start < last and end > first and start < end for start, end in forbidden)
 
 
 def test_a_rough_fault_forbids_until_sending_is_back_but_no_longer_than_it_may_take() -> None:
