@@ -20,6 +20,7 @@ from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRe
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Database
+from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import Instant
 
 # Whether the ledger may have forgotten what was to be sent then: a backup was restored since (decision 0032).
@@ -101,8 +102,9 @@ with candidate as (
     group by 1, 2 having sum(deliveries) <> 0 order by 1, 2
     on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
 )
-select id, lane::text, address_kind, address_index, address_sealed, attempt, claim, asked_at, expires_at, content::text
-from changed where state = 'claimed'
+select id, lane::text, state = 'claimed' as mine, address_kind, address_index, address_sealed, attempt, claim, asked_at,
+    expires_at, content::text
+from changed
 """
 # Only among the newest rows: all of them may have lost their addresses to an erasure.
 _NEWEST_ADDRESS = """
@@ -155,8 +157,9 @@ with due as (
     from due where d.id = due.id
     returning d.*
 )
-select id, lane::text, address_kind, address_index, address_sealed, attempt, claim, asked_at, expires_at, content::text
-from changed where state = 'claimed'
+select id, lane::text, state = 'claimed' as mine, address_kind, address_index, address_sealed, attempt, claim, asked_at,
+    expires_at, content::text
+from changed
 """
 
 _BEGIN_FOLLOW_UP = """
@@ -225,14 +228,26 @@ class LedgerClaims:
         return [claims[row["id"]] for row in rows]
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
-        """Claim due deliveries, oldest first."""
-        claimed_at = Instant.now()
+        """Claim due deliveries, oldest first; fewer than `limit` mean that no more are due."""
+        claimed_at, claims = Instant.now(), list[Claim]()
+        while missing := limit - len(claims):
+            try:
+                rows = await self._claim_due_rows(lane, missing)
+            except DependencyUnavailable:
+                if not claims:
+                    raise
+                break
+            claims += (_read_claim(row, claimed_at) for row in rows if row["mine"])
+            if len(rows) < missing:
+                break
+        return claims
+
+    async def _claim_due_rows(self, lane: Lane, limit: int) -> list[asyncpg.Record]:
+        """Return what was due, with whether it is claimed or must not be sent any more."""
         if lane is Lane.REPLY:
-            rows = await self.database.fetch(_CLAIM_DUE_REPLIES, limit, self.answer_seconds)
-        else:
-            arguments = (lane.value, limit, self.slot, self.answer_seconds, self.number if self.limited else None)
-            rows = await self.database.fetch(_CLAIM_DUE, *arguments)
-        return [_read_claim(row, claimed_at) for row in rows]
+            return await self.database.fetch(_CLAIM_DUE_REPLIES, limit, self.answer_seconds)
+        arguments = (lane.value, limit, self.slot, self.answer_seconds, self.number if self.limited else None)
+        return await self.database.fetch(_CLAIM_DUE, *arguments)
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
         """Suppress everything that the withdrawal covers: from the commit on nothing of it is claimed."""

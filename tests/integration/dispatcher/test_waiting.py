@@ -15,7 +15,7 @@ from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.maintenance import build_progress_event, requeue_waiting
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours, Withdrawal
 from shared.contracts.events import BroadcastProgressed
-from shared.contracts.ids import make_timed_id
+from shared.contracts.ids import delivery_id, make_timed_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
@@ -141,6 +141,16 @@ async def test_who_has_stopped_waits_for_no_turn_and_is_counted_once(
     await requeue_waiting(ledger)
     expected = {"claimed": 7, "suppressed": 3}
     assert await counted(pool, message.broadcast) == await states(pool, message.broadcast) == expected
+
+
+async def test_those_behind_who_must_not_get_it_any_more_are_claimed_at_once(ledger: PostgresLedger) -> None:
+    gone, there = (build_batch_message(generate_subscribers(count)) for count in (40, 5))
+    for message in (gone, there):
+        await ledger.record([build_record(one, DeliveryState.WAITING) for one in await claim(ledger, message)])
+    for recipient in gone.recipients:
+        await ledger.withdraw(Withdrawal(subscriber=recipient.subscriber, sequence=recipient.sequence + 1))
+    found = await ledger.claim_due(Lane.BULK, 10)
+    assert {one.delivery for one in found} == {delivery_id(there.broadcast, one.subscriber) for one in there.recipients}
 
 
 @pytest.mark.parametrize("cause", ["cancelled", "expired"])
