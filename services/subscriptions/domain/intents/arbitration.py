@@ -19,6 +19,7 @@ from services.subscriptions.domain.intents.phrases import MISTAKEN
 from services.subscriptions.domain.intents.question_intent import MAX_FEEDBACK_LENGTH, asks_what_happens
 from services.subscriptions.domain.intents.stop_intent import has_stop_word, hints_at_leaving, is_stop_denied
 from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.topic_selection import ALL_AGAIN
 from services.subscriptions.domain.intents.vocabulary import LEAVE_US, NO, ONLY, POLITE
 
 # Minimum probability at which a prediction is accepted: where no rule matched, against a rule, against a strong rule,
@@ -137,13 +138,15 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]
             return bool(NO & set(words))  # "Nicht anmelden, abmelden!" is clear enough
         case Intent.STOP, Intent.PLACES:
             return not ONLY & set(words)  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
-        case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES:
+        case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES | Intent.RESUME:
             return has_limit(rule)  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
-        case Intent.ONLY, Intent.TOPICS:
-            return bool(ONLY & set(words))
+        case Intent.ONLY, Intent.TOPICS | Intent.START | Intent.ASK_START | Intent.ADD:
+            all_topics = "themen" in words and bool(ALL_AGAIN & set(words))  # "Ich möchte doch wieder alle Themen"
+            return all_topics or (prediction.intent is Intent.TOPICS and bool(ONLY & set(words)))
         case Intent.PLACES | Intent.FEEDBACK, _:
-            # As in "Rückmeldung: bitte mehr Veranstaltungen für Kinder".
-            return rule.every_place or (bool(rule.text) and prediction.intent in _CHOICES)
+            # As in "Rückmeldung: bitte mehr Veranstaltungen für Kinder". The topics' answer names no way to the places.
+            places = rule.intent is Intent.PLACES and prediction.intent is Intent.TOPICS
+            return rule.every_place or places or (bool(rule.text) and prediction.intent in _CHOICES)
         case Intent.TOPICS, _:
             return is_pause_question(words)
         case Intent.REMOVE, Intent.ADD:

@@ -31,14 +31,18 @@ _PUZZLED = re.compile(
 )
 _NOT_STARTING = re.compile(
     r"\b(?:nicht|kein|keine|nie|no) (?:(?:wieder|mehr|hier|jetzt) )?(?:start|starten|anmelden|anmeldung|abo|abonnieren|"
-    r"eintragen|registrieren|mitmachen|teilnehmen)\b|\b(?:stimme|willige) (?:\w+ ){0,4}nicht (?:zu|ein)\b"
+    r"eintragen|registrieren|mitmachen|teilnehmen|rein)\b|\b(?:stimme|willige) (?:\w+ ){0,4}nicht (?:zu|ein)\b"
 )
 _UNABLE = read_words("kann konnte koennen")
 _STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
 # "So ein Schwachsinn, aufhören!"
 _QUITTING = read_words("aufhoeren schluss")
 # "Der Regen macht keine Pause"
-_NO_PAUSE = re.compile(r"^(?!ich\b|wir\b)(?:\w+ ){1,3}macht (?:\w+ ){0,2}keine?n? pause\b")
+_NO_PAUSE = re.compile(
+    r"^(?!ich\b|wir\b)(?:\w+ ){1,3}macht (?:\w+ ){0,2}keine?n? pause\b|"
+    r"^(?:der|die|das|unser\w*) \w+ (?:\w+ )?(?:endet|ist|dauert|beginnt|wird|findet|kommt|geht)\b"
+    r"(?!.*\b(?:nichts?|nix|keine|pause|ruhe|schick\w*|schreib\w*|send\w*|bitte)\b)"
+)
 
 
 def correct_prediction(prediction: Prediction, words: Sequence[str], text: str) -> Intent | None:

@@ -40,7 +40,7 @@ _AROUND = (
     | _HOLIDAY
     | read_words("""mach bis solange so ostern pfingsten sommer winter herbst fruehling fruehjahr karfreitag himmelfahrt
     ostermontag pfingstmontag heiligabend nikolaus nach
-    machen mache im am lang lange fuer ca etwa naechsten naechste kommenden naechster in
+    machen mache im am vor lang lange fuer ca etwa naechsten naechste kommenden naechster in
     einlegen gehe fahre ende anfang mitte monats jahres morgen weihnachten silvester neujahr jahresende einschliesslich
     for take a break the zeitweise kurz kurze kleine erstmal erst voruebergehend""")
 )
@@ -81,6 +81,8 @@ _ABOUT_OWN_PAUSE = re.compile(
     r"\b(?:wann|lange|ist) (?:\w+ ){0,2}(?:die pause bei mir|bei mir die pause)\b|"
     r"^(?:bin|habe|hab) ich (?:\w+ ){0,3}(?:pause|pausiert)\b(?! ge)|^(?:ist|laeuft|geht|gilt) (?:\w+ )?meine pause\b"
 )
+# "Ab Februar könnt ihr wieder schreiben, vorher nicht"
+_NOT_BEFORE = re.compile(r"\bwieder (?:\w+ ){0,2}(?:schreiben|schicken|senden|melden)\b.* vorher (?:\w+ )?nicht\b")
 _FOREVER = re.compile(r"\b(?:fuer immer|dauerhaft|endgueltig|auf (?:dauer|ewig)|ewig|unbefristet|forever)\b")
 _SINCE = read_words("seit schon immer")
 
@@ -102,6 +104,8 @@ def match_pause(words: Sequence[str], text: str) -> ParsedIntent | None:
     if limit and said & _QUIET and said <= _AROUND | NO and "?" not in text:
         return build_pause(limit)
     if _is_silence_request(sentence, said, limit) and "?" not in text:
+        return build_pause(limit)
+    if limit and _NOT_BEFORE.search(sentence) and "?" not in text:
         return build_pause(limit)
     return _match_pause_before(text)
 

@@ -35,7 +35,8 @@ _SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 
     "naechstes jahr": 60, "monatsende": 15, "wochenende": 5}  # fmt: skip
 _FEASTS = {"weihnachten": Day(26, 12), "silvester": Day(31, 12), "neujahr": Day(1, 1), "jahresende": Day(31, 12),
     "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12),
-    "christmas": Day(26, 12), "new year": Day(1, 1), "jahreswechsel": Day(1, 1), "fruehjahr": Day(1, 3),
+    "christmas": Day(26, 12), "new year": Day(1, 1), "jahreswechsel": Day(1, 1), "neuen jahr": Day(1, 1),
+    "fruehjahr": Day(1, 3),
     "fruehling": Day(1, 3), "sommer": Day(1, 6), "herbst": Day(1, 9), "winter": Day(1, 12)}  # fmt: skip
 # Days after Easter Sunday; a pause until a feast ends after its last day.
 _MOVING_FEASTS = {"ostern": 1, "ostermontag": 1, "ostersonntag": 0, "karfreitag": -2, "pfingsten": 50,
@@ -52,7 +53,7 @@ HALF_WORDS = {"vierteljahr": 91, "halbjahr": 182, "halbjaehrig": 182, "quartal":
 _COMING = read_words("naechste naechsten naechster")
 _PARTS = {"anfang": 5, "mitte": 15}
 _TO = (
-    r"\b(?:bis|bit|bet|untill?|till|erst(?:\s+wieder)?(?:\s+a[bm])?)\s+(?:einschl\w*\s+)?"
+    r"\b(?:bis|bit|bet|untill?|till|erst(?:\s+wieder)?(?:\s+(?:a[bm]|im|in|zum))?)\s+(?:einschl\w*\s+)?"
     r"(?:the\s+|nach\s+|zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
 )
 _DATE = re.compile(
@@ -68,8 +69,14 @@ _MONTH_FIRST = re.compile(
 # A number and a unit, also written as one word: "1,5 Monate", "3wochen".
 _AMOUNT = re.compile(r"(?<![\d.,])(\d{1,3})(?:[.,](\d))?\s*-?([^\W\d_]+)")
 _MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b")
+# "Vor Februar nichts", "ab Mai erst wieder"
+_MONTH_NAME = rf"({'|'.join((*MONTHS, 'jan', 'feb', 'apr', 'aug', 'sept', 'okt', 'nov', 'dez'))})"
+_MONTH_ALONE = re.compile(
+    rf"\bvor\s+{_MONTH_NAME}\b|\b(?:ab|im|in)\s+{_MONTH_NAME}\s+(?:\w+\s+){{0,3}}(?:erst|wieder)\b"
+)
 _NAMED = re.compile(
-    _TO + rf"({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b"
+    _TO + rf"({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b|"
+    rf"\bnach\s+({'|'.join((*_FEASTS, *_MOVING_FEASTS))})\s+(?:\w+\s+){{0,2}}(?:erst|wieder)\b"
 )
 
 
@@ -132,15 +139,13 @@ def _parse_return(said: str) -> PauseLimit:
 
 def _parse_feast(said: str) -> PauseLimit:
     found = _NAMED.search(said)
-    name = (found[1] or found[2]) if found else ""
+    name = (found[1] or found[2] or found[3]) if found else ""
     return PauseLimit(days=_SOON.get(name), until=_FEASTS.get(name), easter=_MOVING_FEASTS.get(name))
 
 
 def _parse_month(said: str) -> PauseLimit:
-    found = _MONTH.search(said)
-    if found is None:
-        return PauseLimit()
-    name, part = found[2], found[1]
+    found, alone = _MONTH.search(said), _MONTH_ALONE.search(said)
+    name, part = (alone[1] or alone[2], None) if alone else (found[2], found[1]) if found else ("", None)
     if name in WEEKDAYS:
         return PauseLimit(weekday=WEEKDAYS.index(name))
     if name == "monats":

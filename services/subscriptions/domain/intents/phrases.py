@@ -63,7 +63,7 @@ STOP = re.compile(
             r"(?:abo|abonnement|einwilligung|zustimmung|anmeldung)",
             r"einwilligung (?:\w+ ){0,3}(?:zurueck|widerrufen|entziehen)",
             rf"{_NEWS} (?:\w+ ){{0,4}}(?:abbestellen|stoppen|beenden|abschalten|ausschalten|abstellen|einstellen|"
-            r"unterlassen)",
+            r"ausstellen|ausmachen|unterlassen)",
             r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:(?!nie)\w+ ){0,2}auf\b"
             r"(?! zu (?!schreiben|schicken|senden|nerven))",
             rf"(?:stop|stopp) (?:\w+ ){{0,3}}{_NEWS}",
@@ -105,8 +105,9 @@ STOP = re.compile(
             rf"{_NEWS} (?:\w+ )?los$",
             r"(?:melde|meldet) man sich (?:\w+ ){0,2}ab$",
             r"^(?:ich )?(?:bin )?raus(?: hier| jetzt)?$",
-            r"^(?:ich )?(?:will |moechte |bin )?(?:hier )?raus (?:hier )?(?:aus|von) "
-            r"(?:\w+ )?(?:gruppe|liste|verteiler|kanal|chat)",
+            r"^(?:(?:ich|will|moechte|bin|hier|sofort|jetzt|endlich|also) )*raus (?:(?:hier|mit mir|mit uns) )?"
+            r"(?:aus|von) (?:\w+ )?(?:gruppe|liste|verteiler|kanal|chat)",
+            r"(?<!nicht )(?<!nie )(?<!fall )raus aus (?:\w+ )?(?:verteiler|verteilerliste|newsletter)\b",
             r"^nicht mehr$",
             r"opt me out|stop (?:\w+ )?subscription",
             rf"aufhoeren (?:\w+ ){{0,4}}(?:{_SEND}|{_NEWS})",
@@ -114,7 +115,8 @@ STOP = re.compile(
             r"komme? (?:ich|man|wir) (?:\w+ ){0,3}raus$",
             r"(?:stelle|bestelle|melde|schalte|kriege) (?:ich|man) (?:\w+ ){0,3}(?:ab|aus|weg)$",
             r"(?:stell|stellt|stellen sie|schalt|schaltet|schalten sie) "
-            r"(?:das|die|diese|es) (?:\w+ ){0,2}(?:ab|aus|ein)$",
+            r"(?:das|die|diese|es) (?:(?:hier|jetzt|mal|man|doch|endlich|wieder|sofort|einfach|alles|ganze|auch|"
+            rf"bei mir|zeug|ding|kram|mist|{_NEWS}) ){{0,3}}(?:ab|aus|ein)$",
             r"^(?:hiermit )?(?:ich )?(?:bestelle|trete|steige) (?:ich )?(?:\w+ ){0,4}(?:ab|aus)$",
             r"(?:abo|abonnement|newsletter) (?:ende|aus|weg|schluss|stop)$",
             r"^(?:\w+ )?(?:kein|keinen|keine) (?:bedarf|lust|bock) (?:mehr|danke)$",
@@ -217,6 +219,9 @@ JOINING = re.compile(
     r"(?: (?:haben|bekommen|gerne?|machen|kriegen))*$|^ich auch$|"
     rf"^wie (?:bekomme?|kriege?|erhalte) (?:ich|man|wir) (?:\w+ ){{0,4}}{_NEWS}\b|"
     r"^(?:ich |wir )?(?:will|moechte|wuerde|wollen) (?:\w+ ){0,3}(?:rein|hinein|zurueck)$|"
+    r"^(?:mich )?wieder (?:mit )?(?:rein|dabei)$|"
+    r"(?:nehmt|nehmen sie|holt|holen sie|lasst?|lassen sie) (?:mich|uns) (?:doch )?wieder (?:mit )?(?:rein|dazu|auf)|"
+    r"(?:mich|uns) wieder (?:mit )?(?:aufzunehmen|aufnehmen|anzumelden|reinnehmen|dazunehmen)|"
     r"^(?:newsletter|kreisfunk|infokanal|verteiler|abos?|whatsapp (?:kanal|dienst|newsletter))$|"
     r"(?:abo|abonnement|newsletter) (?:\w+ )?(?:bestellen|abschliessen|buchen|bekommen)|"
     r"bestelle (?:\w+ )?(?:newsletter|abo)|"
@@ -236,7 +241,12 @@ MISTAKEN = re.compile(
     r"(?:mich|uns) (?:\w+ ){0,2}(?:abgemeldet|ausgetragen) (?:\w+ ){0,2}war (?:\w+ ){0,3}"
     r"(?:versehen|fehler|irrtum|dumm\w*)|"
     r"(?:stopp?|abmeldung|abmelden|kuendigung) war (?:\w+ ){0,3}(?:(?:nicht|nie) (?:\w+ )?(?:gewollt|gemeint|"
-    r"beabsichtigt|ich)|(?:mein|unser)\w* \w+|keine absicht|unabsichtlich|unbeabsichtigt)"
+    r"beabsichtigt|ich|mir)|(?:mein|unser)\w* \w+|keine absicht|unabsichtlich|unbeabsichtigt|falsch|verkehrt)|"
+    r"(?:stopp?|abmeldung|abmelden|kuendigung) (?:\w+ ){0,3}rueckgaengig|"
+    r"\bwollte (?:mich|uns) (?:(?:doch|gar|ja|eigentlich|ueberhaupt|auch) ){0,3}nicht (?:\w+ )?(?:abmelden|austragen)"
+    r"\b.*\b(?:wieder|versehen|war)\b|"
+    r"\b(?:abgemeldet|stopp? (?:gedrueckt|geschrieben|geschickt|getippt))\b.*"
+    r"\b(?:(?:ich wollte|wollte ich) (?:das|es) (?:gar |doch |aber )?nicht|wieder rein)\b"
 )
 
 # Words of somebody who is fed up but does not ask to stop: the person is asked.
@@ -246,6 +256,8 @@ FED_UP = re.compile(
     r"zu viele? (?:nachrichten|meldungen)|mir (?:\w+ )?zu viel|viel zu viel|schnauze|klappe|verpiss\w*|fick\w*|"
     r"ruhe|falsche nummer|falschen? empfaenger|wohne (?:\w+ ){0,3}nicht mehr|(?:umgezogen|weggezogen|"
     r"ziehe (?:\w+ ){0,2}weg)|kein buerger|"
+    r"(?:kann|koennt|koennen|koennte|laesst|geht) (?:(?:man|ich|sich|ihr|sie|das|es|dies|hier|alles|auch|wieder|"
+    r"irgendwie|mal) )*(?:aus|ab)(?:zu)?(?:stellen|schalten|machen)|"
     r"genug von|finger weg|aufhoert|(?:mein|meinen|meinem|zum) anwalt|rechtliche schritte|abmahn\w*|"
     r"bundesnetzagentur|verbraucherzentrale|(?:sie|euch) (?:\w+ )?anzeigen|"
     r"ich wollte (?:das|es|dies|sowas|so was) (?:\w+ )?nicht$|"

@@ -53,6 +53,7 @@ _ODD = re.compile(
     r"unbekannte nummer|kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
     r"(?:was|wer) (?:wollen|willst|wollt) (?:\w+ )?(?:von mir|von uns)|wer (?:hat|gab) (?:\w+ ){0,2}"
     r"(?:meine )?(?:handy|telefon|ruf)?nummer|"
+    r"(?:warum|wieso|weshalb) (?:\w+ ){0,3}meine (?:handy|telefon|ruf)?nummer|"
     r"(?:das|dies) (?:\w+ )?(?:nicht|nie) (?:bestellt|abonniert)|datenschutz\w*|impressum)\b"
 )
 _NEVER = re.compile(r"\b(?:nie|nicht|niemals) (?:\w+ ){0,2}(?:angemeldet|abonniert|bestellt)\b")

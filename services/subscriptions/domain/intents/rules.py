@@ -17,6 +17,7 @@ from services.subscriptions.domain.intents.stop_intent import (
     has_stop_word,
     is_complaint,
     is_erasure,
+    is_erasure_doubtful,
     is_hypothetical,
     is_stop,
     may_be_stop,
@@ -26,6 +27,7 @@ from services.subscriptions.domain.intents.topic_selection import match_selectio
 from services.subscriptions.domain.intents.typing_errors import correct_stop_typos, is_near_both, match_typo
 from services.subscriptions.domain.intents.vocabulary import (
     FAMILY,
+    NEVER,
     NO,
     ONLY,
     OTHER_BUSINESS,
@@ -49,10 +51,12 @@ _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.
 _ANOTHER = read_words("ihn es ihm er")
 _KNOWN = STOP_WORDS | START_LIKE_WORDS | STOP_ALONE_WORDS | STOP | NO
 
-_HOW = read_words("wie wo how")
 # "Stop mal, gilt die Umleitung noch?"; whoever says a plain "Stop" is heard in any case.
 _HOLD_ON = STOP | read_words("mal halt moment kurz warte")
 _STARTING = read_words("start starten")
+# "Start Stop, was denn nun?"
+_WONDERING = read_words("""was denn nun oder jetzt hin her ja nein ach weiss ich nicht doch hilfe erst dann muss soll
+    schreiben schreib und welches wie hae eins von beiden""")
 _WITHOUT = re.compile(r"\b(?:ohne|außer|ausser)\b", re.IGNORECASE)
 _JOINING = (Intent.START, Intent.ASK_START)
 _OR = r"(?:oder|und|bzw|beziehungsweise)"
@@ -173,7 +177,7 @@ def _match_unsigned_text(everything: Sequence[str], text: str, county: County, *
 def _match_leaving(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> ParsedIntent | None:
     if is_erasure(words):
         # "Wie lösche ich meine Daten?" asks for instructions.
-        return ParsedIntent(intent=Intent.ASK_ERASE if words[0] in _HOW else Intent.ERASE)
+        return ParsedIntent(intent=Intent.ASK_ERASE if is_erasure_doubtful(text) else Intent.ERASE)
     if phrases.MISTAKEN.search(" ".join(words)) and not phrases.SILENCE.search(
         phrases.MISTAKEN.sub(" ", " ".join(words))
     ):
@@ -218,7 +222,8 @@ def _match_doubt(words: Sequence[str], everything: Sequence[str]) -> ParsedInten
 def _is_start_or_stop(words: Sequence[str]) -> bool:
     """Return whether both are named: "Anmelden oder abmelden?", "an- und abmelden"."""
     said = set(words)
-    if said <= STOP | _STARTING and said & STOP and said & _STARTING:
+    undecided = not NEVER & said or "weiss" in said
+    if said <= STOP | _STARTING | _WONDERING and said & STOP and said & _STARTING and undecided:
         return True
     if _BOTH.search(" ".join(words)) and not said & OTHER_BUSINESS:
         return True

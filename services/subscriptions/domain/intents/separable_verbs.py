@@ -11,7 +11,7 @@ _VERBS = {
     read_words("setze setzen setzt setz"): {"aus": "aussetzen"},
     read_words("schreibe schreiben schreibt"): {"ein": "einschreiben"},
     read_words("schalte schalten schaltet"): {"frei": "freischalten", "ab": "abschalten", "aus": "ausschalten"},
-    read_words("stelle stellt stell"): {"ab": "abstellen"},
+    read_words("stelle stellt stell"): {"ab": "abstellen", "aus": "ausstellen"},
     read_words("fuege fuegen fuegt fueg"): {"hinzu": "hinzufuegen"},
     read_words("bestelle bestellen bestellt"): {"ab": "abbestellen"},
 }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from services.subscriptions.domain.intents import foreign_phrases, foreign_stop, phrases
-from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, SENTENCE, read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import (
     CANNOT,
     FAMILY,
@@ -71,6 +71,23 @@ _ASKS_WHETHER = re.compile(
     r"^(?:\w+ ){0,2}(?:wann|ob|warum|wieso|weshalb|welche) .*\bgeloescht\b|"
     r"^(?:werden|wird|wurden|sind) .*\bgeloescht\b|\bund wann (?:\w+ ){0,6}geloescht\b"
 )
+# "Könnte man meine Daten theoretisch löschen lassen?", "Alle Daten löschen, geht das?"
+_IN_THEORY = re.compile(
+    r"\b(?:theoretisch\w*|hypothetisch|angenommen|interesse ?halber|nur (?:mal )?so|(?:geht|ginge) (?:das|es)|"
+    r"(?:ist|waere) (?:das|es) (?:\w+ )?moeglich)\b"
+)
+# "Habe ich das Recht, dass …", "Wer löscht meine Daten?", "Wenn ich sterbe, sollen meine Daten gelöscht werden"
+_NO_REQUEST = re.compile(
+    r"^(?:(?:und|aber|also|dann|eigentlich) )*(?:(?:darf|duerfte|muss|soll|sollte|kann|koennte|habe?) (?:ich|man|wir)|"
+    r"(?:muss|muessen|muesst|habt|haben|loescht) (?:sie|ihr|man)|(?:laesst|lassen) sich|"
+    r"(?:kann|koennen|koennten?) meine|wer|wie|wo|wann|was|warum|wieso|weshalb|welche|ist|waere|steht|wird|werden|"
+    r"wurden?|sind|geht)\b|"
+    r"\b(?:wenn|falls|sobald|sofern|bevor|ob|man|vielleicht|eventuell|irgendwann|ueberlegen?|ich wollte|doch nicht|"
+    r"ein recht|dass (?:sie|ihr) (?:mich|uns) vergess\w*|if)\b"
+)
+_ASKED_OF_US = re.compile(
+    r"\b(?:(?:koennen|koennten|wuerden) sie|(?:koennt|koenntet|wuerdet) ihr|(?:can|could|would) you)\b"
+)
 # "Vergessen Sie mich nicht", "löschen Sie meine Nummer bitte nicht"
 _KEEPS = re.compile(
     r"\b(?:vergiss|vergesst|vergessen|loesch\w*)(?: sie)? (?:mich|uns|(?:meine|unsere) \w+) "
@@ -101,6 +118,12 @@ _SOME_DAY = re.compile(
 _UNDECIDED = re.compile(
     r"\b(?:abmelden|abmeldung|kuendigen|aufhoeren|stoppen|stopp?) oder (?:doch |lieber |besser )?"
     r"(?:nicht|bleiben|weiter|start|pause)\b"
+)
+# "Ich will auf keinen Fall raus aus dem Verteiler", "meldet mich nicht ab"
+_KEEPS_IN = re.compile(
+    r"^(?!.*\b(?:warum|wieso|weshalb)\b).*\b(?:melde\w*|meld|nehm\w*|nimm|trag\w*) (?:sie |ihr )?(?:mich|uns) "
+    r"(?:\w+ ){0,2}nicht (?:ab|aus|raus|heraus)\b|"
+    r"\b(?:will|moechte|wollen|moechten) (?:\w+ ){0,3}(?:nicht|keinen fall|keinesfalls) (?:hier |da )?(?:raus|weg)\b"
 )
 _ASKS = read_words("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
@@ -184,6 +207,20 @@ def is_erasure(words: Sequence[str]) -> bool:
     )
 
 
+def is_erasure_doubtful(text: str) -> bool:
+    """Return whether erasing is only asked about or supposed: each sentence about it is, or the text says so."""
+    if _IN_THEORY.search(" ".join(tokenize(text))):
+        return True
+    sentences = [(said[0], tokenize(said[0])) for said in SENTENCE.finditer(text[:MAX_TEXT_LENGTH])]
+    return all(_is_supposed(said, words) for said, words in sentences if set(words) & _ERASE)
+
+
+def _is_supposed(sentence: str, words: Sequence[str]) -> bool:
+    said = " ".join(words)
+    asked = "?" in sentence and not (_ASKED_OF_US.search(said) and {"bitte", "please"} & set(words))
+    return asked or bool(_NO_REQUEST.search(said))
+
+
 def is_report(words: Sequence[str]) -> bool:
     """Return whether somebody says that something has been deleted: "Das Gewitter hat alles gelöscht"."""
     return bool(_REPORTED.search(" ".join(words)))
@@ -225,8 +262,10 @@ def is_stop_denied(words: Sequence[str]) -> bool:
     if said & _CONDITIONS:
         return False
     sentence = " ".join(words)
-    return bool(_NOT_THAT.search(sentence) or _REMAINS.search(sentence)) or (
-        bool(said & _LEAVING) and not _has_undenied_word(words, _LEAVING)
+    return (
+        bool(_KEEPS_IN.search(sentence))
+        or bool(_NOT_THAT.search(sentence) or _REMAINS.search(sentence))
+        or (bool(said & _LEAVING) and not _has_undenied_word(words, _LEAVING))
     )
 
 

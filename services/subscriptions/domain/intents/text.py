@@ -15,6 +15,7 @@ _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _WORD = re.compile(r"[^\W_]+")
 _INVISIBLE = ("Cf", "Mn", "Me")
 _SPELLED = 3
+SENTENCE = re.compile(r"[^.!?;…\n\r]+[.!?;…]*")
 
 # Words that people, or their phones, write as two.
 _SPLIT = {
@@ -75,8 +76,9 @@ _SPOKEN = {
     "starven": "sterben", "doot": "tot", "huelp": "hilfe", "rook": "rauch", "seggt": "sagt", "sluss": "schluss",
     "bescheed": "bescheid", "nahrichten": "nachrichten", "nahricht": "nachricht", "paus": "pause", "truegg": "zurueck",
     "toruegg": "zurueck", "wiehnachten": "weihnachten", "oostern": "ostern", "pingsten": "pfingsten",
-    "koent": "koennt", "opschreven": "gespeichert", "vergeten": "vergessen", "mugg": "moechte", "muegg": "moechte",
-    "huelpt": "helft", "hulp": "hilfe",
+    "meldn": "melden", "nehmn": "nehmen", "nemt": "nehmt", "tragn": "tragen", "ausm": "aus", "rin": "rein",
+    "ma": "mal", "koent": "koennt", "opschreven": "gespeichert", "vergeten": "vergessen", "mugg": "moechte",
+    "muegg": "moechte", "huelpt": "helft", "hulp": "hilfe",
 }  # fmt: skip
 
 

@@ -43,7 +43,10 @@ _CHOOSING = read_words("auswaehlen waehlen abwaehlen aendern einstellen")
 _ELSE = read_words("andere anderes was etwas")
 _SIGNS = {"+": Intent.ADD, "-": Intent.REMOVE, "−": Intent.REMOVE, "–": Intent.REMOVE}
 _REST = read_words("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
-_ALL = read_words("alle alles all hepsi wszystkie все все")
+ALL_AGAIN = read_words("wieder doch lieber saemtliche")
+_AROUND_ALL = ALL_AGAIN | read_words("""ich wir will moechte wollen moechten haben bekommen kriegen was etwas gern
+    gerne jetzt nun ach zu einstellen anmachen anschalten koennt koennen ihr stellt sie ein mir""")
+_ALL = read_words("alle allen alles saemtliche all hepsi wszystkie все все")
 _START = read_words("start abo abonnieren abonniere subscribe")
 # Words that look like a typo in a topic's name.
 _NO_NAME = STOP_WORDS | read_words(
@@ -72,7 +75,7 @@ _RECEIVING = RECEIVED | read_words("abo kanal verteiler dienst bekommen erhalten
 _TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
     auswahl einstellungen einstellung menue rubriken konular tematy
     теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
-_PLACES = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen")
+_PLACES = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen dorf doerfer")
 _EVERYWHERE = re.compile(
     r"\b(?:ganze[nmr]?|gesamte[nmr]?|kompletten?) (?:land)?kreis\b|\bkreisweit\b|\bueberall\b|"
     r"\b(?:allen?|saemtlichen?) (?:orten?|ortschaften|gemeinden|doerfern?|kommunen)\b"
@@ -84,7 +87,7 @@ _HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken sc
 _AGAIN = read_words("wieder fuer aus")
 _AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
     anzeigen abwaehlen sehen nur menu andere anderes meine
-    meiner unserer eigene eigenen wie wo koennen koennte man habt
+    meiner meinem unserer einzelne eigene eigenen wie wo koennen koennte man habt
     bietet liste uebersicht verwalten wechseln habe einstellen kann
     abonniert change my""")
 
@@ -298,7 +301,8 @@ def _is_removal(found: _Mentions) -> bool:
 def _match_list_request(said: set[str], text: str, county: County) -> ParsedIntent | None:
     if said in ({"liste"}, {"aendern"}, {"uebersicht"}):
         return ParsedIntent(intent=Intent.TOPICS)
-    if said & _ALL and (said <= _ALL | _TOPICS | {"vier"}) and "?" not in text:
+    again = said & _TOPICS and said & ALL_AGAIN and said <= _ALL | _TOPICS | _AROUND_ALL
+    if said & _ALL and (said <= _ALL | _TOPICS | {"vier"} or again) and "?" not in text:
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
     if said & _ALL and said & _PLACES and said <= _ALL | _PLACES | _LINK:
         return ParsedIntent(intent=Intent.PLACES, every_place=True)

@@ -24,7 +24,8 @@ STOP_WORDS = STOP | read_words("""stopall revoke arret baja uitschrijven afmelde
     abmeldet abbestellen abbestellung abbestelle abbestelen abestellen austragen austragung austrage austragn
     deabonnieren deabonniere unsubscribe unsubscribed unsuscribe beenden beende beendet benden kuendigen kuendigung
     kuendige kundigen kundigung kuendigt entfernen entferne entfernt entfernung abschalten ausschalten deaktivieren
-    abstellen stornieren storno widerruf widerrufen widerrufe widerspruch widerspreche austreten austritt verlassen
+    abstellen ausstellen stornieren storno widerruf widerrufen widerrufe widerspruch widerspreche austreten austritt
+    verlassen
     rausnehmen ausschliessen quit optout remove einstellen unterlassen streichen iptal durdur dur durdurun
     abonelikten ayril ayrilmak зупинити зупини скасувати скасуй відписатися відписка відписатись припинити
     отписаться отписка остановить отменить الغاء ايقاف وقف اوقف الغ wypisz wypisac anuluj anulowac rezygnuje
