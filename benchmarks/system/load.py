@@ -33,7 +33,7 @@ from shared.runtime.clock import system_clock
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 
 TOPIC, QUESTION = "strassensperrungen", "Welche Themen gibt es?"
-START_PER_SECOND = 300.0
+START_PER_SECOND = 500.0
 WARM_UP_SECONDS = LAST_ANSWERS_SECONDS = 5
 PATIENCE_SECONDS = 60.0
 POLL_INTERVAL_SECONDS = 0.5
@@ -55,7 +55,8 @@ async def find_held_rate(options: Namespace, *, replicated: bool) -> list[Figure
     while len(measured) < ATTEMPTS and (not measured or measured[-1]["system"][USED] < HELD_PERCENT):
         rate = int(measured[-1]["system"][RATE] * NEXT_SHARE) if measured else options.rate
         measured.append(await _measure(options, rate, replicated=replicated))
-        _print(measured[-1], f"A limit of {rate:,} messages a second, {'replicated' if replicated else 'one'} server")
+        servers = "three brokers, two synchronous standbys" if replicated else "one broker, one database"
+        _print(measured[-1], f"At most {rate:,} messages a second; {servers}")
     return measured
 
 
@@ -141,6 +142,7 @@ async def _compute_figures(
     unused = {reason: slots - before.unused.get(reason, 0) for reason, slots in after.unused.items()}
     system = {
         "seconds": seconds,
+        "permitted a second": permitted / seconds,
         RATE: sent / seconds,
         USED: 100 * sent / permitted,
         "most in any second": find_worst_second(within),
