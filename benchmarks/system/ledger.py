@@ -49,19 +49,15 @@ async def run(rows: tuple[int, ...]) -> Mapping[str, list[float]]:
 
 async def _measure(harness: DispatchHarness, owner: asyncpg.Connection, rows: int) -> Mapping[str, float]:
     await owner.execute("truncate dispatcher.delivery; select dispatcher.ensure_partitions()")
-    await _fill(owner, rows)
-    rounds = [await run_statements(harness, DELIVERIES) for _ in range(ROUNDS)]
-    medians = {f"{name}, rows/s": statistics.median(each[name] for each in rounds) for name in rounds[0]}
-    async with open_database(harness.database_url, password=None, name="benchmark", size=1) as database:
-        return {**medians, **await _measure_retention(database)}
-
-
-async def _fill(owner: asyncpg.Connection, rows: int) -> None:
     broadcasts = range(rows // ROWS_PER_BROADCAST)
     for number in track(broadcasts, "filling", console=console, disable=not console.is_terminal):
         await owner.execute(_FILL, number, ROWS_PER_BROADCAST)
     await owner.execute("vacuum analyze dispatcher.delivery")
     await owner.execute("checkpoint")
+    rounds = [await run_statements(harness, DELIVERIES) for _ in range(ROUNDS)]
+    medians = {f"{name}, rows/s": statistics.median(each[name] for each in rounds) for name in rounds[0]}
+    async with open_database(harness.database_url, password=None, name="benchmark", size=1) as database:
+        return {**medians, **await _measure_retention(database)}
 
 
 async def _measure_retention(database: Database) -> Mapping[str, float]:

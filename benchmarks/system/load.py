@@ -3,7 +3,6 @@
 import asyncio
 import os
 import statistics
-import time
 from argparse import Namespace
 from bisect import bisect_left
 from collections import defaultdict, deque
@@ -14,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import psutil
+from rich.progress import track
 
 from benchmarks.dispatch import table
 from benchmarks.dispatch.load import LATENCY_SECONDS
@@ -94,16 +94,13 @@ async def _run_load(
     await wait_for("welcomed", len(everybody), lambda: _count_accepted(simulator), patience=PATIENCE_SECONDS)
     async with asyncio.TaskGroup() as tasks:
         publishing = tasks.create_task(_publish(stack, simulator, len(everybody)))
-        turns = options.writing * (WARM_UP_SECONDS + options.seconds)
+        turns = options.writing * (WARM_UP_SECONDS + options.seconds + LAST_ANSWERS_SECONDS)
         writers = [everybody[turn % len(everybody)] for turn in range(turns)]
         await simulator.send_text(writers, QUESTION, per_second=options.writing)
         await asyncio.sleep(WARM_UP_SECONDS)
         before = await take_reading(stack, owner)
-
-        async def count_seconds() -> int:
-            return min(int(time.time() - before.at), int(options.seconds))
-
-        await wait_for("seconds", options.seconds, count_seconds, patience=PATIENCE_SECONDS)
+        for _ in track(range(options.seconds), "measuring", console=console, disable=not console.is_terminal):
+            await asyncio.sleep(1)
         after = await take_reading(stack, owner)
         publishing.cancel()
     return before, after
