@@ -32,7 +32,7 @@ async def main() -> None:
     figures: dict[str, object] = {}
     for part in given.part or PARTS:
         if part == "ledger":
-            figures[part] = await ledger.run(tuple(given.rows))
+            figures[part] = await ledger.run(given.rows)
         else:
             figures[part] = await find_held_rate(given, replicated=part == "replicated")
         if given.json:

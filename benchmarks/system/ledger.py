@@ -2,9 +2,9 @@
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 
-import asyncpg
 from rich.progress import track
 
 from benchmarks.dispatch import table
@@ -13,11 +13,11 @@ from benchmarks.dispatch.ledger import run_statements
 from cli.output import console
 from services.dispatcher.adapters.retention import build_retention_rules
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
-from shared.database.pool import Database, open_database
+from shared.database.pool import open_database
 from shared.database.retention import Retention, purge
 
 ROWS_PER_BROADCAST = 10_000
-ROUNDS, DELIVERIES = 3, 20_000
+ROUNDS, DELIVERIES = 5, 20_000
 # One week of two is then old enough; in production it is the week before the retention time.
 OLD_DAYS = 14
 
@@ -34,40 +34,44 @@ from (select date_trunc('week', now()) - $1 % 2 * interval '2 weeks' + $1 * inte
 """
 
 
-async def run(rows: tuple[int, ...]) -> Mapping[str, list[float]]:
-    """Print the table and return its figures, one of each size."""
-    figures: dict[str, list[float]] = {}
-    async with open_harness() as harness, harness.connect_as_owner() as owner:
-        for count in rows:
-            for name, value in (await _measure(harness, owner, count)).items():
-                figures.setdefault(name, []).append(value)
-    table.print_header("Ledger", ("", *(f"{count:,} rows" for count in rows), "last / first"))
+async def run(sizes: Sequence[int]) -> Mapping[str, Sequence[float]]:
+    """Print the table and return its figures, one of each size; each ledger has servers of its own."""
+    async with AsyncExitStack() as stack:
+        ledgers = [await stack.enter_async_context(open_harness()) for _ in sizes]
+        for ledger, rows in zip(ledgers, sizes, strict=True):
+            await _fill(ledger, rows)
+        # In turn, as the machine's speed changes.
+        rounds = [[await run_statements(ledger, DELIVERIES) for ledger in ledgers] for _ in range(ROUNDS)]
+        figures = {
+            f"{name}, rows/s": [statistics.median(each[name] for each in one) for one in zip(*rounds, strict=True)]
+            for name in rounds[0][0]
+        }
+        retention = [await _measure_retention(ledger) for ledger in ledgers]
+        figures |= {name: [each[name] for each in retention] for name in retention[0]}
+    table.print_header("Ledger", ("", *(f"{rows:,} rows" for rows in sizes), "last / first"))
     for name, values in figures.items():
         table.print_row((name, *(f"{value:,.1f}" for value in values), f"{values[-1] / values[0]:.2f}"))
     return figures
 
 
-async def _measure(harness: DispatchHarness, owner: asyncpg.Connection, rows: int) -> Mapping[str, float]:
-    await owner.execute("truncate dispatcher.delivery; select dispatcher.ensure_partitions()")
-    broadcasts = range(rows // ROWS_PER_BROADCAST)
-    for number in track(broadcasts, "filling", console=console, disable=not console.is_terminal):
-        await owner.execute(_FILL, number, ROWS_PER_BROADCAST)
-    await owner.execute("vacuum analyze dispatcher.delivery")
-    await owner.execute("checkpoint")
-    rounds = [await run_statements(harness, DELIVERIES) for _ in range(ROUNDS)]
-    medians = {f"{name}, rows/s": statistics.median(each[name] for each in rounds) for name in rounds[0]}
-    async with open_database(harness.database_url, password=None, name="benchmark", size=1) as database:
-        return {**medians, **await _measure_retention(database)}
+async def _fill(harness: DispatchHarness, rows: int) -> None:
+    async with harness.connect_as_owner() as owner:
+        await owner.execute("select dispatcher.ensure_partitions()")
+        broadcasts = range(rows // ROWS_PER_BROADCAST)
+        for number in track(broadcasts, "filling", console=console, disable=not console.is_terminal):
+            await owner.execute(_FILL, number, ROWS_PER_BROADCAST)
+        await owner.execute("vacuum analyze dispatcher.delivery")
+        await owner.execute("checkpoint")
 
 
-async def _measure_retention(database: Database) -> Mapping[str, float]:
+async def _measure_retention(harness: DispatchHarness) -> Mapping[str, float]:
     """Measure a round that finds nothing, as nearly all do, and one step that drops a week with half of the rows."""
-    started = time.monotonic()
-    rules = build_retention_rules(MAX_DELIVERY_RETENTION_DAYS)
-    await Retention(database=database, rules=rules, on_deleted=lambda kind, rows: None).run()
-    looked = time.monotonic()
-    week = build_retention_rules(OLD_DAYS)["deliveries_week"]
-    if not await purge(database, week):
-        raise SystemExit("no week was dropped")
-    dropped = time.monotonic()
+    rules, week = build_retention_rules(MAX_DELIVERY_RETENTION_DAYS), build_retention_rules(OLD_DAYS)["deliveries_week"]
+    async with open_database(harness.database_url, password=None, name="benchmark", size=1) as database:
+        started = time.monotonic()
+        await Retention(database=database, rules=rules, on_deleted=lambda kind, rows: None).run()
+        looked = time.monotonic()
+        if not await purge(database, week):
+            raise SystemExit("no week was dropped")
+        dropped = time.monotonic()
     return {"retention finds nothing, ms": 1000 * (looked - started), "drop of a week, ms": 1000 * (dropped - looked)}
