@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from cli.broker import explain_broker_error
 from cli.doctor.findings import DoctorProblem
+from cli.migrate.settings import Settings as Admin
+from cli.queue_arguments import ADVICE, QueueArgumentsError, require_same_arguments
 from shared.amqp.connection import connect
 from shared.amqp.inspection import Inventory, list_operator_queues, take_inventory
 from shared.outcome import DependencyUnavailable
@@ -34,6 +36,17 @@ def build_inventory_check(
             return DoctorProblem(str(error), explain_broker_error(error))
 
     return look
+
+
+async def check_queue_arguments(settings: Admin) -> DoctorProblem | None:
+    """Check that queues which exist are as this version declares them; only an administrator can see that."""
+    try:
+        await require_same_arguments(settings)
+    except QueueArgumentsError as error:
+        return DoctorProblem(str(error), ADVICE)
+    except DependencyUnavailable as error:
+        return DoctorProblem(str(error), "Is KREISFUNK_BROKER_API_URL right, and may the administrator log in there?")
+    return None
 
 
 def check_topology(inventory: Inventory) -> DoctorProblem | None:

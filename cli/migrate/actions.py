@@ -8,6 +8,7 @@ from cli.migrate.broker import migrate_broker
 from cli.migrate.database import migrate_database
 from cli.migrate.settings import Settings
 from cli.output import fail, say
+from cli.queue_arguments import ADVICE, QueueArgumentsError, require_same_arguments
 from shared.database.migrations import MigrationError
 from shared.database.replication import AsynchronousCommitError
 from shared.notices.config import ConfigurationError
@@ -22,6 +23,8 @@ def migrate_all(*, broker: bool, database: bool) -> None:
         asyncio.run(_migrate(settings, broker=broker, database=database))
     except (DependencyUnavailable, OSError, asyncpg.PostgresError) as error:
         fail(f"{type(error).__name__}: {error}", "Are PostgreSQL and RabbitMQ up, and the passwords right?")
+    except QueueArgumentsError as error:
+        fail(str(error), ADVICE)
     except ConfigurationError as error:
         fail(str(error), "Correct the county's file, or name another one in KREISFUNK_COUNTY_FILE.")
     except AsynchronousCommitError as error:
@@ -31,6 +34,8 @@ def migrate_all(*, broker: bool, database: bool) -> None:
 
 
 async def _migrate(settings: Settings, *, broker: bool, database: bool) -> None:
+    if broker:
+        await require_same_arguments(settings)
     if database:
         for line in await migrate_database(settings):
             say(f"database: {line}")

@@ -1,7 +1,7 @@
 """The features of Grafana's panels that we use."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
@@ -25,7 +25,7 @@ class Query:
 class Panel:
     """A graph, or a single number; red from `red_from` on, or below `red_below`.
 
-    `alert` is the alert about the same thing, to whose runbook the panel leads.
+    `alert` is the alert about the same thing, to whose runbook the panel leads. `names` are shown in place of legends.
     """
 
     title: str
@@ -38,6 +38,7 @@ class Panel:
     red_from: float | None = None
     red_below: float | None = None
     alert: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def render_json(self, number: int, position: Json) -> Json:
         return {
@@ -48,7 +49,7 @@ class Panel:
             "datasource": DATASOURCE,
             "gridPos": position,
             "targets": [_build_target(query, place) for place, query in enumerate(self.queries)],
-            "fieldConfig": {"defaults": self._build_defaults(), "overrides": []},
+            "fieldConfig": {"defaults": self._build_defaults(), "overrides": self._build_overrides()},
             "options": self._build_options(),
             "links": self._build_links(),
         }
@@ -60,6 +61,12 @@ class Panel:
             style = {"lineWidth": 2, "fillOpacity": 10, "showPoints": "never", "thresholdsStyle": {"mode": lines}}
             defaults |= {"color": {"mode": "palette-classic"}, "custom": style}
         return defaults
+
+    def _build_overrides(self) -> list[Json]:
+        return [
+            {"matcher": {"id": "byName", "options": legend}, "properties": [{"id": "displayName", "value": name}]}
+            for legend, name in self.names.items()
+        ]
 
     def _build_steps(self) -> list[Json]:
         if self.red_below is not None:

@@ -3,6 +3,31 @@
 from deploy.grafana.dashboard import Dashboard
 from deploy.grafana.panels import Panel, Query, build_number, build_quantiles
 
+# What the values of labels are called there.
+OUTCOMES = {
+    "started": "Anmeldung",
+    "renewed": "erneute Anmeldung",
+    "changed": "Themen oder Orte geändert",
+    "topics_removed": "Themen abbestellt",
+    "ended": "Abmeldung",
+    "erased": "alles gelöscht",
+    "informed": "Frage beantwortet",
+    "shown": "Auskunft über eigene Daten",
+    "feedback": "Rückmeldung",
+    "reacted": "Reaktion",
+    "moved": "neue Nummer",
+    "emergency": "Notfall: auf den Notruf verwiesen",
+    "hinted": "nicht verstanden: Hinweis gegeben",
+    "quiet": "ohne Antwort: zu viele Nachrichten",
+    "ignored": "ohne Wirkung",
+    "outdated": "überholt",
+    "refused": "nimmt nichts mehr an",
+    "stopped_marketing": "Werbung in WhatsApp abbestellt",
+}
+KINDS = {"text": "Text", "rating": "Bewertung", "reaction": "Reaktion"}
+CATEGORIES = {"marketing": "Werbung (Marketing)", "utility": "Service (Utility)"}
+QUANTILES = {"p50": "die Hälfte", "p95": "95 von 100", "p99": "99 von 100"}
+
 SUBSCRIPTIONS, DISPATCHER = "kreisfunk_subscriptions", "kreisfunk_dispatcher"
 
 
@@ -82,6 +107,7 @@ PANELS = (
         unit="s",
         queries=build_quantiles(f"{DISPATCHER}_broadcast_seconds", window="1d"),
         width=12,
+        names=QUANTILES,
     ),
     Panel(
         title="Bis eine Meldung ankommt",
@@ -89,6 +115,7 @@ PANELS = (
         unit="s",
         queries=build_quantiles(f"{DISPATCHER}_publish_to_accepted_seconds", 'lane!="reply"', "1d"),
         width=12,
+        names=QUANTILES,
     ),
     Panel(
         title="Was Bürgerinnen und Bürger schreiben",
@@ -96,6 +123,7 @@ PANELS = (
         unit="short",
         queries=[Query(f"sum by (outcome) (increase({SUBSCRIPTIONS}_inbound_total[1d])) > 0", "{{outcome}}")],
         width=12,
+        names=OUTCOMES,
     ),
     Panel(
         title="Bis eine Antwort ankommt",
@@ -103,6 +131,7 @@ PANELS = (
         unit="s",
         queries=build_quantiles(f"{DISPATCHER}_publish_to_accepted_seconds", 'lane="reply"', "1d"),
         width=12,
+        names=QUANTILES,
     ),
     Panel(
         title="Rückmeldungen",
@@ -110,6 +139,7 @@ PANELS = (
         unit="short",
         queries=[Query(f"max by (kind) ({SUBSCRIPTIONS}_feedback)", "{{kind}}")],
         width=12,
+        names=KINDS,
     ),
     Panel(
         title="Voraussichtliche Kosten je Tag",
@@ -117,6 +147,7 @@ PANELS = (
         unit="currencyEUR",
         queries=[Query(_calculate_costs("1d"), "{{category}}")],
         width=12,
+        names=CATEGORIES,
     ),
 )
 PRESS = Dashboard(
