@@ -1,6 +1,7 @@
 """Composition root of the newsroom: open resources in dependency order, close them in reverse."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from services.newsroom.adapters.http.people_pages import PeopleParts, build_peop
 from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app, open_newsroom_port
 from services.newsroom.adapters.http.static_files import StaticFiles
+from services.newsroom.adapters.http.trial_pages import TrialPages
 from services.newsroom.adapters.http.web_pages import PageGroup
 from services.newsroom.adapters.identity_provider import open_identity_provider
 from services.newsroom.adapters.listening import PostgresListeningLog
@@ -35,15 +37,18 @@ from services.newsroom.adapters.publications import PostgresPublicationRepositor
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.adapters.trials import PostgresTrialDesk
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.preview import TemplateText
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
+from services.newsroom.domain.trials import CODE_LENGTH
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.handlers.publishing import PublicationOutbox
 from services.newsroom.handlers.session_watch import SessionWatch
+from services.newsroom.handlers.trials import TrialService
 from services.newsroom.handlers.watching import ChangeWatch, watch_broadcasts, watch_list
 from services.newsroom.ports import IdentityProvider, NoticesApi
 from services.newsroom.settings import Settings
@@ -297,6 +302,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
         OverviewPages(drafts=writing.drafts, statuses=statuses, feedback=feedback, topics=topics),
         DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
         SendingPages(drafting=writing.drafting, templates=writing.templates),
+        TrialPages(trials=_build_trials(newsroom), phone=newsroom.settings.archive_phone),
         BroadcastPages(
             statuses=statuses,
             publications=writing.publications,
@@ -312,6 +318,17 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
         FeedbackPages(feedback=feedback, topics=topics),
         ListeningPages(log=listening, topics=topics, clock=system_clock),
     ]
+
+
+def _build_trials(newsroom: Newsroom) -> TrialService:
+    writing = newsroom.writing
+    return TrialService(
+        drafts=writing.drafts,
+        assessor=writing.drafting.assessor,
+        templates=writing.templates,
+        desk=PostgresTrialDesk(newsroom.database),
+        make_code=lambda: f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}}",
+    )
 
 
 def _build_readiness(database: Database, opened: asyncio.Event) -> Readiness:

@@ -32,7 +32,7 @@ PERMITTED = {
         "resume_sending",
         "resume_template",
     },
-    "subscriptions": {"count_dead_letters", "replay_dead_letters"},
+    "subscriptions": {"count_dead_letters", "replay_dead_letters", "offer_trial"},
 }
 _DEFINERS = """
 select n.nspname, p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
