@@ -15,6 +15,7 @@ from services.newsroom.domain.sending import (
     SendingChange,
     SendingOverview,
     TemplatePause,
+    TemplateReport,
     WaitingCount,
 )
 from shared.database.pool import Database
@@ -51,6 +52,10 @@ class PostgresSendingControl:
             templates=tuple(
                 TemplatePause(**row)
                 for row in await self._database.fetch("select * from dispatcher.list_template_pauses()")
+            ),
+            reports=tuple(
+                TemplateReport(**row)
+                for row in await self._database.fetch("select * from dispatcher.list_template_reports()")
             ),
             letters=LetterCount(**letters),
         )

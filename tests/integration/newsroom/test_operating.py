@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ PERMITTED = {
         "read_limits",
         "count_waiting",
         "list_template_pauses",
+        "list_template_reports",
         "pause_broadcast",
         "resume_broadcast",
         "cancel_broadcast",
@@ -170,6 +172,39 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
     assert acts == [("sending.paused", {"reason": "Falscher <b>Text"}), ("sending.resumed", {"reason": "Übung"})]
     log = (await operator.open("/protokoll")).text
     assert "gesamten Versand angehalten" in log
+
+
+def read_template_row(page: str, template: str) -> list[str]:
+    row = page.split(f'scope="row">{template}</th>')[1].split("</tr>")[0]
+    return re.findall(r"<td[^>]*>(.*?)</td>", row)
+
+
+async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
+    configured = "kreisfunk_stellen_v1/de"
+    nothing = ["in Gebrauch; Meta hat noch nichts gemeldet", "noch nichts gemeldet"]
+    assert read_template_row((await operator.open("/betrieb")).text, configured) == nothing
+    await newsroom.owner.executemany(
+        "insert into dispatcher.account_update values ($1, '2026-11-25 12:00Z', $2)",
+        [
+            (f"template {configured}", "accepted"),
+            (f"quality {configured}", "YELLOW"),
+            ("template other/de", "Meta: PAUSED"),
+            ("people a day", "2000"),
+        ],
+    )
+    try:
+        page = (await operator.open("/betrieb")).text
+        assert "people a day" not in page
+        moment = "(25.11.2026, 13:00 Uhr)"
+        assert read_template_row(page, configured) == [
+            f"von Meta angenommen {moment}",
+            f"mittel: Viele blockieren oder melden sie {moment}",
+        ]
+        assert read_template_row(page, "other/de")[0] == f"von Hand freigegeben, zuletzt Meta: PAUSED {moment}"
+        await newsroom.owner.execute("insert into dispatcher.template_pause values ('other/de', 'Meta: PAUSED')")
+        assert read_template_row((await operator.open("/betrieb")).text, "other/de")[0] == f"angehalten {moment}"
+    finally:
+        await newsroom.owner.execute("delete from dispatcher.template_pause")
 
 
 async def test_a_template_is_released(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:

@@ -52,6 +52,7 @@ class OperatingPages:
     statuses: BroadcastStatuses
     systems: Sequence[System]
     topics: Mapping[str, str]
+    templates: Sequence[str]
 
     def list_pages(self) -> tuple[WebPage, ...]:
         right = Right.OPERATE
@@ -67,11 +68,12 @@ class OperatingPages:
 
     async def show(self, request: web.Request) -> web.Response:
         """Show what waits for what and why, what has been left behind, and who publishes."""
-        uses = await self.statuses.list_sources()
+        uses, overview = await self.statuses.list_sources(), await self.control.read_overview()
         return render_page(
             request,
             "operating.html",
-            overview=await self.control.read_overview(),
+            overview=overview,
+            reports=overview.list_reports(self.templates),
             stranded=await self.queues.count_stranded(),
             systems=[_describe_system(system, uses) for system in self.systems],
             topics=self.topics,
@@ -156,6 +158,7 @@ def build_operating_pages(
             statuses=statuses,
             systems=county.systems,
             topics={topic.id: topic.title for topic in county.topics},
+            templates=[f"{name}/{topic.language}" for topic in county.topics for name in topic.list_templates()],
         ),
     ]
 
