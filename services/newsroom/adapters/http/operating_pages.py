@@ -16,7 +16,7 @@ from services.newsroom.adapters.http.confirmations import (
 )
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import PageGroup, WebPage, get_form, get_visitor, redirect
-from services.newsroom.adapters.queue_counts import BrokerQueueCounts
+from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.progress import BroadcastStatus
@@ -48,7 +48,7 @@ class OperatingPages:
 
     operating: OperatingService
     control: SendingControl
-    queues: BrokerQueueCounts
+    stranded: StrandedCounts
     statuses: BroadcastStatuses
     systems: Sequence[System]
     topics: Mapping[str, str]
@@ -74,7 +74,7 @@ class OperatingPages:
             "operating.html",
             overview=overview,
             reports=overview.list_reports(self.templates),
-            stranded=await self.queues.count_stranded(),
+            stranded=self.stranded.counts,
             systems=[_describe_system(system, uses) for system in self.systems],
             topics=self.topics,
             done=find_done(SENDING_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
@@ -143,9 +143,7 @@ class BroadcastChangePages:
         )
 
 
-def build_operating_pages(
-    database: Database, county: Configuration, broker_url: str, broker_password: str | None
-) -> list[PageGroup]:
+def build_operating_pages(database: Database, county: Configuration, stranded: StrandedCounts) -> list[PageGroup]:
     """Return the pages of operators and leads with what they need."""
     control, statuses = PostgresSendingControl(database), PostgresBroadcastStatuses(database)
     operating = OperatingService(control=control)
@@ -154,7 +152,7 @@ def build_operating_pages(
         OperatingPages(
             operating=operating,
             control=control,
-            queues=BrokerQueueCounts(broker_url, broker_password),
+            stranded=stranded,
             statuses=statuses,
             systems=county.systems,
             topics={topic.id: topic.title for topic in county.topics},
