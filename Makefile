@@ -6,12 +6,11 @@ RATE ?= 80
 TOOLS := .local/publication
 HELM := .local/helm
 ASSETS := .local/newsroom-assets
-TALLY := .local/tally.json
 # Every process of a test run would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test test-beside test-alone check lint types imports format lock smoke update-test browser-test asyncapi-test dashboards-test publication-test helm-test sbom audit release faults clean edge-test
+.PHONY: help venv demo up test check lint types imports format lock smoke update-test browser-test asyncapi-test dashboards-test publication-test helm-test sbom audit release faults clean edge-test
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,17 +36,10 @@ $(ASSETS)/kern.min.css: deploy/kern/package-lock.json
 	@PYTHON=$(PYTHON) deploy/kern/install.sh $(ASSETS) .local/npm
 
 test: venv  ## all tests, on servers of their own; last, and alone, those that measure time
-	@ended=0; \
-	$(MAKE) -s test-beside || ended=$$?; \
-	$(MAKE) -s test-alone || ended=$$?; \
+	@tally=$$(mktemp) && trap 'rm -f "$$tally"' EXIT && ended=0; \
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" --tally-to="$$tally" || ended=$$?; \
+	$(BIN)/pytest -m alone --tally-from="$$tally" || ended=$$?; \
 	exit $$ended
-
-test-beside: venv  # the first part of `make test`
-	@mkdir -p .local && : >$(TALLY)
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" --tally-to=$(TALLY)
-
-test-alone: venv  # the second part, which judges both
-	@$(BIN)/pytest -m alone --tally-from=$(TALLY)
 
 check: lint types imports  ## what is checked without running anything
 
