@@ -218,7 +218,7 @@ def list_arguments() -> dict[str, dict[str, Any]]:
     return found
 
 
-async def _declare_queue(channel: AbstractChannel, queue: Queue, arguments: Mapping[str, Mapping[str, Any]]) -> None:
+async def _declare_queue(channel: AbstractChannel, queue: Queue, arguments: Mapping[str, dict[str, Any]]) -> None:
     await channel.declare_exchange(queue.retry_exchange, aio_pika.ExchangeType.DIRECT, durable=True)
     dead = await channel.declare_queue(
         queue.dead_letter_queue, durable=True, arguments=arguments[queue.dead_letter_queue]
