@@ -53,6 +53,10 @@ class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     local: bool = False
     picture_template: TemplateName | None = None
 
+    def choose_template(self, picture: str | None) -> str:
+        """Return the name of the template of a notice with this picture, or with none."""
+        return (picture and self.picture_template) or self.template
+
     def list_templates(self) -> tuple[str, ...]:
         return (self.template, self.picture_template) if self.picture_template else (self.template,)
 

@@ -18,7 +18,7 @@ from services.newsroom.domain.sending import (
     TemplateReport,
     WaitingCount,
 )
-from shared.database.pool import Database
+from shared.database.pool import Connection, Database
 
 # Each returns the broadcast's standing before, and how many people will get the message again.
 _PAUSE = "select dispatcher.pause_broadcast($1, $2), 0"
@@ -43,22 +43,24 @@ class PostgresSendingControl:
     async def read_overview(self) -> SendingOverview:
         letters = await self._database.fetchrow("select * from subscriptions.count_dead_letters()")
         async with self._database.connection() as connection:
-            numbers = await fetch_numbers(connection)
+            numbers, pauses = await fetch_numbers(connection), await _fetch_pauses(connection)
         return SendingOverview(
             numbers=numbers,
             waiting=tuple(
                 WaitingCount(**row) for row in await self._database.fetch("select * from dispatcher.count_waiting()")
             ),
-            templates=tuple(
-                TemplatePause(**row)
-                for row in await self._database.fetch("select * from dispatcher.list_template_pauses()")
-            ),
+            templates=pauses,
             reports=tuple(
                 TemplateReport(**row)
                 for row in await self._database.fetch("select * from dispatcher.list_template_reports()")
             ),
             letters=LetterCount(**letters),
         )
+
+    async def read_limits(self) -> SendingOverview:
+        """Return what bounds messages that are about to be sent: numbers and paused templates only."""
+        async with self._database.connection() as connection:
+            return SendingOverview(numbers=await fetch_numbers(connection), templates=await _fetch_pauses(connection))
 
     async def read_budget(self) -> MonthBudget | None:
         async with self._database.connection() as connection:
@@ -82,6 +84,11 @@ class PostgresSendingControl:
             if changed:
                 await record_act(connection, act)
             return changed
+
+
+async def _fetch_pauses(connection: Connection) -> tuple[TemplatePause, ...]:
+    found = await connection.fetch("select * from dispatcher.list_template_pauses()")
+    return tuple(TemplatePause(**row) for row in found)
 
 
 def _choose_for_broadcast(change: BroadcastChange, broadcast: UUID, reason: str) -> tuple[str, *tuple[object, ...]]:

@@ -1,11 +1,12 @@
 """What the notices API says, in words that an editor understands."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
 from services.newsroom.domain.german import format_moment
+from services.newsroom.domain.sending import SendingNumber, SendingOverview, format_count
 from shared.contracts.events import Problem
 
 FIELD_NAMES: Mapping[str, str] = MappingProxyType(
@@ -135,3 +136,40 @@ def explain_duration(seconds: int) -> str:
     if seconds < 90 * 60:
         return f"etwa {round(seconds / 60)} Minuten"
     return f"etwa {round(seconds / 3600)} Stunden"
+
+
+def explain_delays(sending: SendingOverview, template: str, audience: int | None) -> tuple[str, ...]:
+    """Return in German what would delay a notice with this template (`name/language`) if it was published now."""
+    return (
+        *(text for number in sending.numbers for text in _explain_number(number, audience)),
+        *(
+            f"WhatsApp nimmt die Vorlage „{pause.template}“ zurzeit nicht an ({pause.reason}). Die Meldung wartet, bis"
+            " die Vorlage wieder angenommen wird, und verfällt, wenn sie bis dahin nicht mehr gilt."
+            for pause in sending.templates
+            if pause.template == template
+        ),
+    )
+
+
+def _explain_number(number: SendingNumber, audience: int | None) -> Iterator[str]:
+    if number.paused_reason:
+        yield (
+            f"Der Versand ist zurzeit angehalten ({number.paused_reason}). Die Meldung geht hinaus, sobald er"
+            " weitergeht, und verfällt, wenn sie bis dahin nicht mehr gilt."
+        )
+    elif number.unreachable_since:
+        yield (
+            f"WhatsApp ist seit {format_moment(number.unreachable_since)} nicht erreichbar. Die Meldung geht hinaus,"
+            " sobald es wieder antwortet."
+        )
+    elif number.is_slowed:
+        yield (
+            f"WhatsApp hat gebremst: Zurzeit gehen nur {number.permitted:.0f} statt {number.ceiling:.0f} Nachrichten in"
+            " der Sekunde hinaus. Der Versand dauert entsprechend länger."
+        )
+    if number.people_left is not None and audience is not None and audience > number.people_left:
+        yield (
+            f"WhatsApp erlaubt in den nächsten 24 Stunden noch Nachrichten an {format_count(number.people_left)}"
+            " weitere Personen. Wer heute schon eine bekommen hat, zählt nicht noch einmal; die Übrigen bekommen die"
+            " Meldung später, wenn sie dann noch gilt."
+        )

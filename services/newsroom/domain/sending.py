@@ -77,6 +77,15 @@ class SendingNumber:
     messages: int
     unreachable_since: datetime | None
 
+    @property
+    def is_slowed(self) -> bool:
+        return self.permitted < 0.99 * self.ceiling
+
+    @property
+    def people_left(self) -> int | None:
+        """Return how many more people may be written to within 24 hours; None if that is not limited."""
+        return None if self.people_a_day is None else max(0, self.people_a_day - self.people)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingCount:

@@ -12,9 +12,10 @@ import msgspec
 from services.newsroom.domain.approval import ApprovalRules, find_obstacle, is_approved, list_approval_reasons
 from services.newsroom.domain.drafts import Author, DraftKind, DraftRefused, NoticeDraft
 from services.newsroom.domain.events import build_event, choose_revision
+from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication
-from services.newsroom.domain.sending import MonthBudget
+from services.newsroom.domain.sending import MonthBudget, SendingOverview
 from services.newsroom.ports import DraftRepository, MakeId, NoticesApi, NoticesApiAway
 from shared.contracts.events import Problem
 from shared.notices.configuration import Configuration
@@ -31,7 +32,8 @@ _CENT = Decimal("0.01")
 class DraftAssessment:
     """What is known before sending: problems stop it; `reasons` are why a second person has to approve.
 
-    `forecast` is None if the notices API did not answer, `budget` if messages are not limited.
+    `forecast` is None if the notices API did not answer, `budget` if messages are not limited. `delays` say in German
+    what keeps messages from leaving now; they stop nothing.
     """
 
     problems: tuple[Problem, ...]
@@ -41,6 +43,7 @@ class DraftAssessment:
     obstacle: str | None
     similar: tuple[tuple[str, datetime], ...] = field(default=())
     budget: MonthBudget | None = None
+    delays: tuple[str, ...] = ()
 
     @property
     def budget_obstacle(self) -> str | None:
@@ -63,6 +66,7 @@ class DraftAssessor:
     clock: Clock
     make_id: MakeId
     read_budget: Callable[[], Awaitable[MonthBudget | None]]
+    read_sending: Callable[[], Awaitable[SendingOverview]]
 
     async def evaluate(self, draft: NoticeDraft, actor: Author) -> DraftAssessment:
         """Return what is known before sending it."""
@@ -77,7 +81,13 @@ class DraftAssessor:
             obstacle=find_obstacle(draft, actor),
             similar=find_similar(draft.content.headline, recent),
             budget=await self.read_budget(),
+            delays=await self._explain_delays(draft, forecast),
         )
+
+    async def _explain_delays(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> tuple[str, ...]:
+        topic = self.configuration.find_topic(draft.content.topic)
+        template = f"{topic.choose_template(draft.content.picture)}/{topic.language}" if topic else ""
+        return explain_delays(await self.read_sending(), template, forecast.audience if forecast else None)
 
     def find_problems(self, draft: NoticeDraft) -> tuple[Problem, ...]:
         """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""

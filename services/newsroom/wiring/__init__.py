@@ -138,6 +138,7 @@ def assemble_writing(
         clock=clock,
         make_id=uuid4,
         read_budget=PostgresSendingControl(database).read_budget,
+        read_sending=PostgresSendingControl(database).read_limits,
     )
     return Writing(
         drafting=DraftingService(drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set),

@@ -142,7 +142,7 @@ def build_template(content: NoticeContent, topic: Topic, broadcast: UUID) -> Tem
     """
     text = f"{content.text} {content.link}" if content.link else content.text
     return Template(
-        name=(content.picture and topic.picture_template) or topic.template,
+        name=topic.choose_template(content.picture),
         language=topic.language,
         parameters=(
             TemplateParameter(name="headline", text=content.headline),

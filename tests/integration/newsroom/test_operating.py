@@ -163,6 +163,10 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
     ):
         assert words in shown
     assert "Der gesamte Versand ist angehalten." in (await operator.open(f"/aussendungen/{broadcast}")).text
+    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR)) as editor:
+        desk = WritingDesk(browser=editor)
+        check = await editor.open(f"{await desk.begin()}/pruefung")
+        assert "Der Versand ist zurzeit angehalten (Falscher &lt;b&gt;Text)" in check.text
     assert (await act(operator, "/betrieb/versand-fortsetzen", subject="Meldung von Anna")).status == 303
     refused = await act(operator, "/betrieb/versand-fortsetzen")
     assert (refused.status, "nicht angehalten" in refused.text) == (422, True)

@@ -1,6 +1,7 @@
 """Everything that the rules can say of a draft is said in German."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ import msgspec
 import pytest
 
 from services.ingress.notices.validation import NOT_CHECKED
-from services.newsroom.domain.explanations import explain_blocker, explain_duration, explain_problem
+from services.newsroom.domain.explanations import explain_blocker, explain_delays, explain_duration, explain_problem
+from services.newsroom.domain.sending import SendingNumber, SendingOverview, TemplatePause
 from services.subscriptions.domain.notice_commands import TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE
 from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
 from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
@@ -132,3 +134,42 @@ def test_every_blocker_is_explained(blocker: str) -> None:
 )
 def test_durations_have_a_unit_that_suits(seconds: int, words: str) -> None:
     assert explain_duration(seconds) == words
+
+
+NUMBER = SendingNumber(
+    number="1",
+    ceiling=80.0,
+    permitted=80.0,
+    paused_reason=None,
+    paused_by_operator=False,
+    pause_seconds=0.0,
+    probe_seconds=0.0,
+    people_a_day=1000,
+    people=400,
+    messages_a_month=None,
+    messages=0,
+    unreachable_since=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "audience", "words"),
+    [
+        ({"paused_reason": "Übung"}, 5, "angehalten (Übung)"),
+        ({"unreachable_since": NOON}, 5, "ist seit 25. November 2026, 12:00 Uhr nicht erreichbar"),
+        ({"permitted": 20.0}, 5, "nur 20 statt 80 Nachrichten"),
+        ({}, 601, "noch Nachrichten an 600 weitere"),
+        ({"people": 1001}, 1, "noch Nachrichten an 0 weitere"),
+    ],
+)
+def test_what_delays_a_notice_is_said_before_it_is_sent(changed: dict[str, Any], audience: int, words: str) -> None:
+    (text,) = explain_delays(SendingOverview(numbers=(replace(NUMBER, **changed),)), "notice/de", audience)
+    assert words in text
+
+
+def test_what_delays_nobody_is_not_said() -> None:
+    pause = TemplatePause(template="other/de", reason="Meta: PAUSED", paused_at=NOON, broadcasts=1)
+    sending = SendingOverview(numbers=(NUMBER, replace(NUMBER, people_a_day=None)), templates=(pause,))
+    assert explain_delays(sending, "notice/de", 600) == explain_delays(sending, "notice/de", None) == ()
+    (text,) = explain_delays(sending, "other/de", 600)
+    assert "„other/de“ zurzeit nicht an (Meta: PAUSED)" in text

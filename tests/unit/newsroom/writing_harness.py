@@ -19,7 +19,7 @@ from services.newsroom.domain.outbox import (
     PublicationState,
     PublishAnswer,
 )
-from services.newsroom.domain.sending import MonthBudget
+from services.newsroom.domain.sending import MonthBudget, SendingOverview
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import DecideDraft, DecidePublication, DraftNotFound, NoticesApiAway
@@ -62,7 +62,7 @@ OTTO = make_account("otto", Role.OPERATOR, Role.LEAD)
 class DraftsInMemory:
     """Implementation of ports.DraftRepository; `acts` is the audit log, `published` the outbox.
 
-    `retired` are accounts that may approve no more, `budget` is the month's.
+    `retired` are accounts that may approve no more, `budget` is the month's, `sending` what bounds it.
     """
 
     drafts: dict[UUID, NoticeDraft] = field(default_factory=dict)
@@ -72,6 +72,7 @@ class DraftsInMemory:
     audience: int | None = None
     retired: set[UUID] = field(default_factory=set)
     budget: MonthBudget | None = None
+    sending: SendingOverview = field(default_factory=SendingOverview)
 
     async def create(self, draft: NoticeDraft, act: Act) -> None:
         self.drafts[draft.id] = draft
@@ -176,6 +177,9 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
     async def read_budget() -> MonthBudget | None:
         return drafts.budget
 
+    async def read_sending() -> SendingOverview:
+        return drafts.sending
+
     assessor = DraftAssessor(
         drafts=drafts,
         notices=notices,
@@ -185,6 +189,7 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
         clock=lambda: office.now,
         make_id=make_id,
         read_budget=read_budget,
+        read_sending=read_sending,
     )
     drafting = DraftingService(
         drafts=drafts, assessor=assessor, clock=lambda: office.now, make_id=make_id, handed_over=count
