@@ -129,7 +129,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "keys": LazyCommand(INSTALLING, "cli.keys.command", "keys", "New keys, while everything runs."),
     "tokens": LazyCommand(
         INSTALLING,
-        "cli.tokens.command",
+        "cli.tokens",
         "app",
         "Tokens of the systems that publish over HTTP; each change counts at once.",
     ),

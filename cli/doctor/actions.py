@@ -7,15 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import typer
 
 from cli.broker import suppress_driver_logs
 from cli.doctor.checks import build_checks
 from cli.doctor.findings import Check, CompletedCheck, run_checks
-from cli.doctor.installation import Installation, build_from_stack, find_processes
-from cli.doctor.process_kinds import PROCESS_KINDS
-from cli.output import EXIT_FAILED, EXIT_USAGE, console, fail, say
+from cli.doctor.installation import PROCESS_KINDS, Installation, build_from_stack, find_processes
+from cli.output import EXIT_FAILED, EXIT_USAGE, fail, print_result, show_status
 from cli.stacks import find_stack
 
 
@@ -71,14 +69,12 @@ def _select_service(installation: Installation, service: str | None) -> Installa
 
 
 async def _run_with_progress(checks: Sequence[Check]) -> list[CompletedCheck]:
-    if not console.is_terminal:
-        return await run_checks(checks)
-    with console.status(f"{len(checks)} checks"):
+    with show_status(f"{len(checks)} checks"):
         return await run_checks(checks)
 
 
 def _print_findings(findings: Sequence[CompletedCheck], *, as_json: bool) -> None:
-    say(msgspec.json.encode(build_json(findings)).decode() if as_json else format_text(findings))
+    print_result(build_json(findings), format_text(findings), json=as_json)
     if any(finding.problem for finding in findings):
         raise typer.Exit(EXIT_FAILED)
 
@@ -86,9 +82,7 @@ def _print_findings(findings: Sequence[CompletedCheck], *, as_json: bool) -> Non
 def format_text(findings: Sequence[CompletedCheck]) -> str:
     """Format one line for each check, two for a problem, and the totals."""
     problems = sum(finding.problem is not None for finding in findings)
-    return "\n".join(
-        (*(_format_finding(finding) for finding in findings), f"{len(findings)} checks, {problems} problems")
-    )
+    return "\n".join((*map(_format_finding, findings), f"{len(findings)} checks, {problems} problems"))
 
 
 def _format_finding(finding: CompletedCheck) -> str:
@@ -101,16 +95,11 @@ def build_json(findings: Sequence[CompletedCheck]) -> dict[str, Any]:
     """Return the findings as JSON values."""
     return {
         "ok": all(finding.problem is None for finding in findings),
-        "checks": [_build_finding_json(finding) for finding in findings],
+        "checks": list(map(_build_finding_json, findings)),
     }
 
 
 def _build_finding_json(finding: CompletedCheck) -> dict[str, Any]:
     if finding.problem is None:
         return {"name": finding.name, "ok": True}
-    return {
-        "name": finding.name,
-        "ok": False,
-        "problem": finding.problem.what,
-        "advice": finding.problem.advice,
-    }
+    return {"name": finding.name, "ok": False, "problem": finding.problem.what, "advice": finding.problem.advice}

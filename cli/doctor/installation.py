@@ -1,22 +1,49 @@
-"""The installation to be checked: the environment of each process, and the URLs at which they answer."""
+"""The installation to be checked: its kinds of process, their environment and settings, and where they answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli.doctor.process_kinds import PROCESS_KINDS, ProcessKind
-from cli.stacks import RunningStack
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from cli.doctor.findings import DoctorProblem
+from cli.settings import AmqpPublisherSettings, MigrationSettings
+from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, use_environment
 from deploy.local import environments
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment, StackEnvironment
 from deploy.local.stack_file import StackAddresses
 from deploy.paths import CONFIG
+from services.dispatcher.settings import Settings as Dispatcher
+from services.ingress.notices.settings import Settings as Notices
+from services.ingress.settings import Settings as Ingress
+from services.newsroom.settings import Settings as Newsroom
+from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.hosts import get_login, replace_login, split_hosts
-from shared.runtime.settings import PREFIX
+from shared.runtime.settings import PREFIX, explain, find_secrets_folder
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
-BROKER_URL = f"{PREFIX}BROKER_URL"
-DATABASE_URL = f"{PREFIX}DATABASE_URL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessKind:
+    """A kind of process; `role` None: it has no access to the database."""
+
+    settings: type[BaseSettings]
+    login: str
+    role: str | None = None
+
+
+PROCESS_KINDS: Mapping[str, ProcessKind] = {
+    "ingress": ProcessKind(settings=Ingress, login="ingress"),
+    "notices": ProcessKind(settings=Notices, login="notices"),
+    "subscriptions": ProcessKind(settings=Subscriptions, login="subscriptions", role="kreisfunk_subscriptions"),
+    "dispatcher": ProcessKind(settings=Dispatcher, login="dispatcher", role="kreisfunk_dispatcher"),
+    "newsroom": ProcessKind(settings=Newsroom, login="newsroom", role="kreisfunk_newsroom"),
+    "pressestelle": ProcessKind(settings=AmqpPublisherSettings, login="pressestelle"),
+    "admin": ProcessKind(settings=MigrationSettings, login="kreisfunk_admin", role="kreisfunk_owner"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,3 +158,17 @@ def _build_environment(environment: Mapping[str, str], kind: ProcessKind, folder
         if own.get(name) and user:
             own[name] = replace_login(own[name], user)
     return own
+
+
+def read_all_settings(processes: Mapping[str, Mapping[str, str]]) -> dict[str, BaseSettings | DoctorProblem]:
+    """Return settings, or the problem with them, by kind of process."""
+    return {name: _read(PROCESS_KINDS[name].settings, environment) for name, environment in processes.items()}
+
+
+def _read(kind: type[BaseSettings], environment: Mapping[str, str]) -> BaseSettings | DoctorProblem:
+    with use_environment(environment):
+        try:
+            return kind(_secrets_dir=find_secrets_folder())
+        except ValidationError as error:
+            problems = [line.strip() for line in explain(error, kind).splitlines() if line.startswith("  ")]
+    return DoctorProblem("; ".join(problems), "Set each as a variable, or as a file in the folder of its secrets.")

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from cli.feeds.setup import open_folder, open_rules
-from cli.operate.tables import format_table
-from cli.output import EXIT_USAGE, fail, say
+from cli.output import EXIT_USAGE, fail, format_table, print_result
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
 from services.feeds.state_folder import StateDamaged, StateFolder, list_files
 
@@ -48,7 +46,7 @@ def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> N
         found = build_overview(rules, open_folder(folder))
     except StateDamaged as error:
         fail(str(error), status=EXIT_USAGE)
-    say(msgspec.json.encode(found).decode() if as_json else format_overview(found))
+    print_result(found, format_overview(found), json=as_json)
 
 
 def build_overview(file: FeedsFile, folder: StateFolder) -> FeedsOverview:

@@ -7,7 +7,6 @@ process changed meanwhile stays as it is: services look up both hashes. Rows are
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import asyncpg
 
@@ -16,12 +15,11 @@ from cli.keys.key_rotation import (
     ERASURES,
     AddressColumn,
     EncryptedStore,
-    MessageColumn,
     RotatedPage,
+    build_message_columns,
     build_position,
     build_subscriber_column,
 )
-from cli.keys.message_bodies import renew_event, renew_publications
 from shared.contracts.message import AddressKind
 from shared.encryption import INDEX_BYTES, BlindIndexKey, EncryptionError, KeyRing
 
@@ -78,20 +76,7 @@ def list_hash_stores(index: BlindIndexKey) -> Sequence[EncryptedStore]:
         _build_key_column("conversations", "subscriptions.conversation", index),
         _build_key_column("erasures", "subscriptions.erasure", index),
         _build_sender_column(index),
-        MessageColumn(
-            name="answers that may be published again",
-            table="subscriptions.inbox",
-            key=("message_key",),
-            body="publications",
-            renewal=partial(renew_publications, lift=index.upgrade),
-        ),
-        MessageColumn(
-            name="pages to be published",
-            table="subscriptions.pending_page",
-            key=("broadcast_id", "page"),
-            body="body",
-            renewal=partial(renew_event, lift=index.upgrade),
-        ),
+        *build_message_columns(index.upgrade),
     )
 
 

@@ -6,11 +6,12 @@ meanwhile stays as it is.
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import asyncpg
 
-from cli.keys.message_bodies import Renewal
+from cli.keys.message_bodies import IndexUpgrade, Renewal, keep_index, renew_event, renew_publications
 from shared.contracts.message import AddressKind
 from shared.encryption import EncryptionError, KeyRing
 
@@ -169,4 +170,33 @@ ERASURES = AddressColumn(
     sealed="user_sealed",
     index="user_index",
     kind="'user'",
+)
+
+
+def build_message_columns(lift: IndexUpgrade = keep_index) -> tuple[MessageColumn, ...]:
+    """Return the columns of messages; `lift` upgrades the hashes beside the addresses in them."""
+    return (
+        MessageColumn(
+            name="answers that may be published again",
+            table="subscriptions.inbox",
+            key=("message_key",),
+            body="publications",
+            renewal=partial(renew_publications, lift=lift),
+        ),
+        MessageColumn(
+            name="pages to be published",
+            table="subscriptions.pending_page",
+            key=("broadcast_id", "page"),
+            body="body",
+            renewal=partial(renew_event, lift=lift),
+        ),
+    )
+
+
+# Every store of encrypted values, in both schemas.
+STORES: Sequence[EncryptedStore] = (
+    *(build_subscriber_column(kind) for kind in AddressKind),
+    DELIVERIES,
+    ERASURES,
+    *build_message_columns(),
 )

@@ -10,12 +10,11 @@ from uuid import UUID
 import asyncpg
 import typer
 
-from cli.operate.broadcast_text import truncate_headline
+from cli.operate.broadcasts import truncate_headline
 from cli.operate.ledger import REPLACED, SUPERSEDED, BroadcastView, fetch_by_notice, fetch_latest
-from cli.operate.planned import fetch_planned, fetch_planned_by_notice
-from cli.operate.session import Stack, print_result, refuse, run_on_ledger
-from cli.operate.tables import format_pairs, format_table
-from cli.options import Json
+from cli.operate.session import refuse, run_on_ledger
+from cli.options import DatabaseStack, Json
+from cli.output import format_pairs, format_table, print_result
 from shared.notices.cloudevents import LOCAL_ZONE
 
 Notice = Annotated[str, typer.Argument(help="Kennung der Meldung.")]
@@ -47,18 +46,18 @@ def list_notices(
         int, typer.Option("--number", "-n", min=1, max=1000, help="Wie viele, die neuesten zuerst.")
     ] = 20,
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """Die Meldungen, die neuesten zuerst.
 
     Status: 0, 2 falscher Aufruf, 4 Datenbank nicht erreichbar.
     """
-    found = run_on_ledger(stack, lambda connection: _fetch_latest(connection, number))
+    found = run_on_ledger(stack, lambda connection: fetch_latest(connection, number))
     print_result({"notices": [asdict(one) for one in found]}, _format_overview(found), json=json)
 
 
 @app.command("show")
-def show_notice(notice: Notice, json: Json = False, stack: Stack = None) -> None:
+def show_notice(notice: Notice, json: Json = False, stack: DatabaseStack = None) -> None:
     """Alles über eine Meldung: wer sie erhalten hat, wer nicht und warum, und wie sie bewertet wird.
 
     Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
@@ -70,7 +69,7 @@ def show_notice(notice: Notice, json: Json = False, stack: Stack = None) -> None
 
 
 @app.command()
-def feedback(notice: Notice, json: Json = False, stack: Stack = None) -> None:
+def feedback(notice: Notice, json: Json = False, stack: DatabaseStack = None) -> None:
     """Wie eine Meldung bewertet wird: die Knöpfe darunter, und Reaktionen, je Fassung.
 
     Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
@@ -81,19 +80,15 @@ def feedback(notice: Notice, json: Json = False, stack: Stack = None) -> None:
     print_result({"notice": notice, "feedback": objects}, format_table(("Fassung", "Bewertungen"), rows), json=json)
 
 
-async def _fetch_latest(connection: asyncpg.Connection, number: int) -> list[BroadcastView]:
-    return [*await fetch_planned(connection, number), *await fetch_latest(connection, number)][:number]
-
-
 async def _fetch_notice(connection: asyncpg.Connection, notice: str) -> tuple[list[BroadcastView], Ratings]:
     """Return the revisions in ascending order, and the ratings by broadcast and value."""
-    known = [*await fetch_by_notice(connection, notice), *await fetch_planned_by_notice(connection, notice)]
+    known = await fetch_by_notice(connection, notice)
     if not known:
         refuse("Diese Meldung ist nicht bekannt.", "`kreisfunk notices list` nennt die Kennungen.")
     found: dict[UUID, Counter[str]] = {}
     for row in await connection.fetch(_RATINGS, [shown.broadcast for shown in known]):
         found.setdefault(UUID(int=row["broadcast_id"].int), Counter())[row["value"]] += row["number"]
-    return sorted(known, key=lambda shown: shown.revision), found
+    return known, found
 
 
 def _format_overview(found: Sequence[BroadcastView]) -> str:

@@ -10,8 +10,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from cli.options import ANSWER_TIMEOUT_SECONDS
-from cli.publish.amqp_client import AmqpClient, Answer, NoAnswerError
-from cli.publish.amqp_progress import follow
+from cli.publish.amqp_client import AmqpClient, Answer, NoAnswerError, follow_progress
 from cli.publish.checks import CheckedEvent, find_problems
 from cli.publish.http_client import (
     ApiRequest,
@@ -20,10 +19,11 @@ from cli.publish.http_client import (
     NoticesApiError,
     NoticesApiUnreachable,
     ProgressUnavailable,
+    build_request,
     open_notices_api,
+    read_attribute,
 )
-from cli.publish.http_requests import build_request, read_attribute
-from cli.publish.settings import HttpSettings
+from cli.settings import HttpPublisherSettings
 from services.ingress.notices.errors import ProblemDetails
 from services.ingress.notices.progress import EVENTS_PATH, EventProgress, EventState
 from services.ingress.notices.validation import CheckResult, PublishResult
@@ -85,17 +85,17 @@ class AmqpTransport:
         return CheckedEvent(body=body, problems=problems, expected=told, expires_at=read_event(body).expirytime)
 
     async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
-        return await self.client.send_body(body, seconds=seconds)
+        return await self.client.send(body, seconds=seconds)
 
     def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
-        return follow(self.client, body, seconds=seconds)
+        return follow_progress(self.client, body, seconds=seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpTransport:
     """Transport over HTTP with a token."""
 
-    settings: HttpSettings
+    settings: HttpPublisherSettings
     source: str
 
     async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:

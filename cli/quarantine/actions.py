@@ -1,13 +1,24 @@
 """Actions of `kreisfunk quarantine`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import typer
 
-from cli.operate.tables import format_table, format_time
-from cli.output import EXIT_REJECTED, EXIT_USAGE, console, escape, fail, say
+from cli.output import (
+    EXIT_REJECTED,
+    EXIT_USAGE,
+    confirm,
+    escape,
+    fail,
+    format_table,
+    format_time,
+    note,
+    print_result,
+    say,
+)
 from cli.quarantine.items import QuarantineItem
 from cli.quarantine.replay import ReplayResult
 from cli.quarantine.session import ALL, QuarantineSession, run_session
@@ -18,28 +29,28 @@ SHORT_ID_LENGTH = 8
 def list_items(limit: int, stack: Path | None, *, as_json: bool) -> None:
     """Print the quarantined items, oldest first."""
 
-    async def look(desk: QuarantineSession) -> tuple[list[dict[str, object]], int]:
+    async def look(desk: QuarantineSession) -> tuple[list[QuarantineItem], int]:
         total = await desk.queues.count()
-        return [_describe_item(item) async for item in desk.list_items(limit)], total
+        return [item async for item in desk.list_items(limit)], total
 
     items, total = run_session(stack, look)
-    listing = {"total": total, "items": items}
-    say(msgspec.json.encode(listing).decode() if as_json else _format_list(items, total))
+    listing = {"total": total, "items": [item.description for item in items]}
+    print_result(listing, _format_list(items, total), json=as_json)
 
 
 def show_item(which: str, stack: Path | None, *, raw: bool) -> None:
     """Print one item, decrypted."""
 
-    async def open_one(desk: QuarantineSession) -> tuple[dict[str, object], bytes]:
+    async def open_one(desk: QuarantineSession) -> tuple[QuarantineItem, bytes]:
         item = await desk.find(which)
-        return _describe_item(item), item.decrypt(desk.settings.ring)
+        return item, item.decrypt(desk.settings.ring)
 
-    described, plain = run_session(stack, open_one)
+    item, plain = run_session(stack, open_one)
     if raw:
         _write_raw(plain)
         return
-    console.print("This may name people: do not copy it anywhere.", style="yellow", markup=False)
-    for name, value in described.items():
+    note("This may name people: do not copy it anywhere.", "yellow")
+    for name, value in item.description.items():
         say(f"{name}: {escape(str(value), line=True)}")
     say(f"\n{_format_plain(plain)}")
 
@@ -54,7 +65,7 @@ def replay_items(which: str | None, stack: Path | None, *, everything: bool, as_
     outcomes = run_session(stack, run)
     results = [{"id": name, "done": it.complete, **msgspec.to_builtins(it)} for name, it in outcomes]
     told = "\n".join(_format_result(*outcome) for outcome in outcomes) or "nothing is there"
-    say(msgspec.json.encode({"replayed": results}).decode() if as_json else told)
+    print_result({"replayed": results}, told, json=as_json)
     if not all(outcome.complete for _, outcome in outcomes):
         raise typer.Exit(EXIT_REJECTED)
 
@@ -62,13 +73,14 @@ def replay_items(which: str | None, stack: Path | None, *, everything: bool, as_
 def drop_items(which: str | None, stack: Path | None, *, everything: bool, yes: bool, as_json: bool) -> None:
     """Delete items, after confirmation, and print their number."""
     selection = _parse_selection(which, everything=everything)
-    _confirm(selection, yes=yes)
+    what = "everything in quarantine" if selection == ALL else selection
+    confirm(f"Delete {what} for good?", yes=yes, otherwise="Nothing was dropped.")
 
     async def run(desk: QuarantineSession) -> int:
         return await desk.drop(selection)
 
     dropped = run_session(stack, run)
-    say(msgspec.json.encode({"dropped": dropped}).decode() if as_json else f"dropped: {dropped}")
+    print_result({"dropped": dropped}, f"dropped: {dropped}", json=as_json)
 
 
 def _parse_selection(which: str | None, *, everything: bool) -> str:
@@ -77,31 +89,12 @@ def _parse_selection(which: str | None, *, everything: bool) -> str:
     return which if which is not None else ALL
 
 
-def _confirm(selection: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not console.is_terminal:
-        fail("Nothing was dropped.", "Say --yes if that is what you want.", EXIT_USAGE)
-    what = "everything in quarantine" if selection == ALL else selection
-    typer.confirm(f"Delete {what} for good?", abort=True, err=True)
-
-
-def _describe_item(item: QuarantineItem) -> dict[str, object]:
-    return {
-        "id": item.queued.message_id,
-        "kind": item.kind,
-        "since": item.since,
-        "size": item.size,
-        "reason": item.reason,
-    }
-
-
-def _format_list(items: list[dict[str, object]], total: int) -> str:
+def _format_list(items: Sequence[QuarantineItem], total: int) -> str:
     if not items:
         return "nothing is in quarantine"
     lines = [
-        (str(it["id"])[:SHORT_ID_LENGTH], it["kind"], format_time(it["since"]), it["size"], it["reason"])  # type: ignore[arg-type]
-        for it in items
+        (item.queued.message_id[:SHORT_ID_LENGTH], item.kind, format_time(item.since), item.size, item.reason)
+        for item in items
     ]
     shown = format_table(("id", "kind", "since", "bytes", "reason"), lines)
     return shown if total <= len(items) else f"{shown}\n{total - len(items)} more: --limit {total}"

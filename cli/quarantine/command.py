@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import BrokerStack, Json
+from cli.options import All, BrokerStack, Json, ListLimit, WhichOrAll, Yes
 
 DEFAULT_LIMIT = 100
 
@@ -13,16 +13,10 @@ quarantine = typer.Typer(
 )
 
 Which = Annotated[str, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
-WhichOrAll = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
-All = Annotated[bool, typer.Option("--all", help="Everything that is there.")]
 
 
 @quarantine.command("list")
-def list_kept(
-    limit: Annotated[int, typer.Option(min=1, help="The oldest so many.")] = DEFAULT_LIMIT,
-    json: Json = False,
-    stack: BrokerStack = None,
-) -> None:
+def list_kept(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: BrokerStack = None) -> None:
     """List what is in quarantine: since when, its size, and why it could not be parsed. Needs no key.
 
     Exit status: 0, 2 wrong command line, 4 broker unavailable or login refused.
@@ -66,7 +60,7 @@ def replay(which: WhichOrAll = None, everything: All = False, json: Json = False
 def drop(
     which: WhichOrAll = None,
     everything: All = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     json: Json = False,
     stack: BrokerStack = None,
 ) -> None:

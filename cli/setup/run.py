@@ -10,7 +10,7 @@ import typer
 from cli.doctor.findings import DoctorProblem
 from cli.output import EXIT_USAGE, console, fail
 from cli.setup.meta import MetaClient
-from cli.setup.settings import SecretFiles, Settings
+from cli.setup.settings import MetaSettings, SecretFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class OperatorPrompt:
 class SetupRun:
     """State of one run. Steps fill in what is None at first; `restart` are services that have to read a new secret."""
 
-    settings: Settings
+    settings: MetaSettings
     secrets: SecretFiles
     options: SetupOptions
     prompt: OperatorPrompt

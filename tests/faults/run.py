@@ -1,18 +1,16 @@
 """A run: subscribe citizens, inject faults under traffic, wait until all is settled, collect both sides' records."""
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.demo.progress import NoProgressError, wait_for, wait_until_gone
-from cli.operate.settings import read_operator_settings
+from cli.progress import NoProgressError, wait_for, wait_until_gone
 from cli.publish.amqp_client import AmqpClient
-from cli.publish.settings import read_publisher_settings
-from cli.stacks import RunningStack
+from cli.settings import AmqpPublisherSettings, OperatorSettings
+from cli.stacks import read_settings_from
 from deploy.local.stack import Stack, run_stack
 from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.inspection import count_ready_messages
@@ -125,10 +123,9 @@ class _RunExecutor:
         self._stack = stack
         self._simulator = simulator
         self._probes = LedgerProbes(stack.monitor_database_url)
-        running = RunningStack(stack.folder, stack)
-        settings = read_publisher_settings(running, os.environ)
+        settings = read_settings_from(stack.publisher, AmqpPublisherSettings)
         publisher = NoticeGenerator(AmqpClient(settings=settings, source=settings.source_or_default), run.say)
-        self._operator = FaultOperator(read_operator_settings(running, os.environ), simulator, run.say)
+        self._operator = FaultOperator(read_settings_from(stack.operator, OperatorSettings), simulator, run.say)
         self._traffic = FaultTraffic(simulator, publisher, self._operator, self._probes, run.seed, run.say)
         self._injector = FaultInjector(stack, simulator, run.seed, run.people_a_day, run.say)
         self._stall_watch = StallWatch(time.time)

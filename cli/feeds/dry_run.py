@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 import typer
 
 from cli.feeds.poll_output import RESULT_TEXTS
 from cli.feeds.setup import open_rules
-from cli.output import EXIT_REJECTED, fail, say
+from cli.output import EXIT_REJECTED, fail, print_result
 from services.feeds.decisions import PublisherIdentity
 from services.feeds.dry_run import DryRunError, DryRunResult, evaluate_input, read_input
 from shared.runtime.clock import system_clock
@@ -25,7 +24,7 @@ def show_dry_run(target: str, by: str | None, file: Path | None, *, as_json: boo
         tried = evaluate_input(asyncio.run(read_input(target, rules)), rules, by, place)
     except DryRunError as error:
         fail(str(error))
-    say(msgspec.json.encode({"entries": tried}).decode() if as_json else format_dry_run(tried))
+    print_result({"entries": tried}, format_dry_run(tried), json=as_json)
     if not all(one.is_fine for one in tried):
         raise typer.Exit(EXIT_REJECTED)
 

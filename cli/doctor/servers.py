@@ -1,23 +1,29 @@
-"""Checks of PostgreSQL: login, rights of each role, migrations."""
+"""Checks of the servers: RabbitMQ's logins and topology, PostgreSQL's roles and migrations, our own ports."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
+import aiohttp
 import asyncpg
 
+from cli.broker import explain_broker_error
+from cli.database import REFUSED, UNAVAILABLE, open_connection
 from cli.doctor.findings import DoctorProblem
 from cli.migrate.database import SCHEMAS, locate_migrations
-from shared.database.connecting import connect
+from shared.amqp.connection import connect
+from shared.amqp.inspection import Inventory, list_operator_queues, take_inventory
 from shared.database.migrations import MigrationError, list_pending_versions
 from shared.database.replication import (
     AsynchronousCommitError,
     count_synchronous_standbys,
     require_synchronous_commits,
 )
+from shared.outcome import DependencyUnavailable
 
-CONNECT_TIMEOUT_SECONDS = 10
+MAX_NAMES = 5
+MAX_REASON_LENGTH = 200
+InventoryCheck = Callable[[Inventory], DoctorProblem | None]
 DatabaseCheck = Callable[[asyncpg.Connection], Awaitable[DoctorProblem | None]]
-
+_LOGIN_ADVICE = "Check KREISFUNK_DATABASE_URL and KREISFUNK_DATABASE_PASSWORD, then run `kreisfunk migrate`."
 # Each row is a right that no service needs.
 EXCESSIVE_RIGHTS = """
 select reason from (values
@@ -42,6 +48,52 @@ select reason from (values
 """
 
 
+async def check_login(url: str, password: str | None) -> DoctorProblem | None:
+    """Check that the login can open the vhost."""
+    try:
+        async with connect(url, password=password, name="doctor"):
+            return None
+    except DependencyUnavailable as error:
+        return DoctorProblem(str(error), explain_broker_error(error))
+
+
+def build_inventory_check(
+    url: str, password: str | None, judge: InventoryCheck
+) -> Callable[[], Awaitable[DoctorProblem | None]]:
+    """Return a check that takes the broker's inventory with this login and passes it to `judge`."""
+
+    async def look() -> DoctorProblem | None:
+        try:
+            async with connect(url, password=password, name="doctor") as connection:
+                return judge(await take_inventory(connection))
+        except DependencyUnavailable as error:
+            return DoctorProblem(str(error), explain_broker_error(error))
+
+    return look
+
+
+def check_topology(inventory: Inventory) -> DoctorProblem | None:
+    """Check that every exchange and queue is declared."""
+    if not inventory.missing:
+        return None
+    advice = "Run `kreisfunk migrate` as the broker's administrator."
+    return DoctorProblem(f"missing: {_format_names(inventory.missing)}", advice)
+
+
+def check_dead_letters(inventory: Inventory) -> DoctorProblem | None:
+    """Check that no message waits for an operator."""
+    kept = [f"{inventory.waiting[name]} in {name}" for name in list_operator_queues() if inventory.waiting.get(name)]
+    if not kept:
+        return None
+    advice = 'What each is and how to settle it: operators\' guide, "Dead letters and quarantine".'
+    return DoctorProblem(_format_names(kept), advice)
+
+
+def _format_names(names: list[str] | tuple[str, ...]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
 def build_database_check(
     url: str, password: str | None, look: DatabaseCheck
 ) -> Callable[[], Awaitable[DoctorProblem | None]]:
@@ -49,26 +101,14 @@ def build_database_check(
 
     async def connect_and_look() -> DoctorProblem | None:
         try:
-            async with _open_connection(url, password) as connection:
+            async with open_connection(url, password, "doctor") as connection:
                 return await look(connection)
-        except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+        except REFUSED:
             return DoctorProblem("the database refuses this role", _LOGIN_ADVICE)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNAVAILABLE as error:
             return DoctorProblem(f"{type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?")
 
     return connect_and_look
-
-
-_LOGIN_ADVICE = "Check KREISFUNK_DATABASE_URL and KREISFUNK_DATABASE_PASSWORD, then run `kreisfunk migrate`."
-
-
-@asynccontextmanager
-async def _open_connection(url: str, password: str | None) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(url, password=password, timeout=CONNECT_TIMEOUT_SECONDS)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | None:
@@ -85,9 +125,8 @@ def build_rights_check(schema: str) -> DatabaseCheck:
         held = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
         if not held:
             return None
-        return DoctorProblem(
-            f"this role {', '.join(held)}", "Use the service's own role, and revoke what it has beyond it."
-        )
+        advice = "Use the service's own role, and revoke what it has beyond it."
+        return DoctorProblem(f"this role {', '.join(held)}", advice)
 
     return look
 
@@ -117,9 +156,38 @@ def build_standbys_check(expected: int) -> DatabaseCheck:
             return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
         count = await count_synchronous_standbys(connection)
         if count is not None and count < expected:
-            return DoctorProblem(
-                f"{count} of {expected} standbys are there", "Bring back the others; without any, no commit returns."
-            )
+            advice = "Bring back the others; without any, no commit returns."
+            return DoctorProblem(f"{count} of {expected} standbys are there", advice)
         return None
 
     return look
+
+
+async def check_webhook(url: str) -> DoctorProblem | None:
+    """Check that an unsigned webhook is answered with 401."""
+    try:
+        async with aiohttp.ClientSession() as session, session.post(url, data=b"{}") as answer:
+            status = answer.status
+    except aiohttp.ClientError as error:
+        return _report_unreachable(error)
+    if status == 401:
+        return None
+    advice = "Check the address: something else answers."
+    return DoctorProblem(f"an unsigned webhook got {status} instead of 401", advice)
+
+
+async def check_ready(url: str) -> DoctorProblem | None:
+    """Check that the process reports itself ready."""
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            status, text = answer.status, (await answer.text(errors="replace")).strip()[:MAX_REASON_LENGTH]
+    except aiohttp.ClientError as error:
+        return _report_unreachable(error)
+    if status == 200:
+        return None
+    return DoctorProblem(text or f"answers with {status}", "Mend what it names; it becomes ready again by itself.")
+
+
+def _report_unreachable(error: aiohttp.ClientError) -> DoctorProblem:
+    advice = "Is the process running? Look at the end of its log."
+    return DoctorProblem(f"does not answer: {type(error).__name__}", advice)

@@ -1,4 +1,4 @@
-"""The `kreisfunk tokens` commands."""
+"""`kreisfunk tokens`: tokens for publishing over HTTP."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,10 +7,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from cli.operate.tables import format_table, format_time
 from cli.options import Json
-from cli.output import EXIT_REJECTED, EXIT_USAGE, console, fail, say
-from cli.tokens.settings import TokenRegistry, find_token_registry
+from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_table, format_time, note, print_result
+from cli.settings import TOKENS_FILE, TokenSettings, read_county, read_installation_settings
 from deploy.tokens import TokenFileError, add_token, generate_token, generate_token_id, read_tokens, remove_tokens
 from shared.notices.systems import System
 from shared.notices.tokens import Token
@@ -40,13 +39,13 @@ def create(
 
     Exit status: 0, 2 wrong command line or unknown system.
     """
-    office = find_token_registry(stack)
-    topics = _check_topics(_require_system(office, system), topic or [])
+    settings = _read_settings(stack)
+    topics = _check_topics(_require_system(settings, system), topic or [])
     now = system_clock()
     text = generate_token()
     try:
         token = add_token(
-            office.file,
+            settings.notices_api_tokens_file,
             text,
             identifier=generate_token_id(system),
             system=system,
@@ -56,25 +55,24 @@ def create(
         )
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
-    if json:
-        say(msgspec.json.encode({**_describe_token(token), "token": text}).decode())
-        return
-    say(text)
-    console.print(f"Token {token.id}. It is shown this once: hand it over in confidence.", markup=False)
+    print_result({**_describe_token(token), "token": text}, text, json=json)
+    if not json:
+        note(f"Token {token.id}. It is shown this once: hand it over in confidence.")
 
 
 @app.command("list")
 def list_tokens(json: Json = False, stack: Stack = None) -> None:
     """List all tokens, without their texts."""
-    tokens = _read_tokens(find_token_registry(stack))
-    if json:
-        say(msgspec.json.encode({"tokens": [_describe_token(token) for token in tokens]}).decode())
-        return
+    try:
+        tokens = read_tokens(_read_settings(stack).notices_api_tokens_file)
+    except TokenFileError as error:
+        fail(str(error))
     rows = [
         (each.id, each.system, _format_scope(each), format_time(each.created_at), _format_expiry(each))
         for each in tokens
     ]
-    say(format_table(("id", "system", "topics", "created", "ends"), rows) if rows else "there are no tokens")
+    text = format_table(("id", "system", "topics", "created", "ends"), rows) if rows else "there are no tokens"
+    print_result({"tokens": list(map(_describe_token, tokens))}, text, json=json)
 
 
 @app.command()
@@ -90,44 +88,37 @@ def revoke(
     """
     if (token is None) == (system is None):
         fail("Give the id of a token, or --system.", status=EXIT_USAGE)
-    office = find_token_registry(stack)
+    settings = _read_settings(stack)
     try:
-        removed = remove_tokens(office.file, lambda each: each.id == token or each.system == system)
+        removed = remove_tokens(
+            settings.notices_api_tokens_file, lambda each: token == each.id or system == each.system
+        )
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     if not removed:
         fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", EXIT_REJECTED)
-    if json:
-        say(msgspec.json.encode({"revoked": [each.id for each in removed]}).decode())
-        return
-    for each in removed:
-        say(f"revoked {each.id}")
+    ids = [each.id for each in removed]
+    print_result({"revoked": ids}, "\n".join(f"revoked {each}" for each in ids), json=json)
 
 
-def _require_system(office: TokenRegistry, name: str) -> System:
-    system = office.configuration.find_system(name)
+def _read_settings(stack: Path | None) -> TokenSettings:
+    return read_installation_settings(TokenSettings, stack, TOKENS_FILE, lambda one: one.addresses.tokens)
+
+
+def _require_system(settings: TokenSettings, name: str) -> System:
+    county = read_county(settings.county_file)
+    system = county.find_system(name)
     if system is None:
-        known = ", ".join(each.name for each in office.configuration.systems) or "(none)"
+        known = ", ".join(each.name for each in county.systems) or "(none)"
         fail(f"There is no system {name}.", f"The county's file has {known}.", EXIT_USAGE)
     return system
 
 
 def _check_topics(system: System, topics: list[str]) -> list[str]:
-    foreign = [topic for topic in topics if topic not in system.topics]
+    foreign = ", ".join(topic for topic in topics if topic not in system.topics)
     if foreign:
-        fail(
-            f"{system.name} may not publish about {', '.join(foreign)}.",
-            f"It has {', '.join(system.topics)}.",
-            EXIT_USAGE,
-        )
+        fail(f"{system.name} may not publish about {foreign}.", f"It has {', '.join(system.topics)}.", EXIT_USAGE)
     return topics
-
-
-def _read_tokens(office: TokenRegistry) -> tuple[Token, ...]:
-    try:
-        return read_tokens(office.file)
-    except TokenFileError as error:
-        fail(str(error))
 
 
 def _describe_token(token: Token) -> dict[str, Any]:

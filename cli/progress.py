@@ -1,16 +1,30 @@
-"""Waiting for a count: with a progress bar on a terminal, with a line every few seconds elsewhere."""
+"""Progress bars on a terminal, and waiting for a count: elsewhere with a line every few seconds."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-from cli.output import console
+from cli.output import console, note
 
 POLL_INTERVAL_SECONDS = 0.2
 PRINT_INTERVAL_SECONDS = 5.0
+
+
+def build_bars(timing: ProgressColumn | None = None, **options: Any) -> Progress:
+    """Return bars of counts, which are shown on a terminal only; usually with the remaining time."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), timing or TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, **options)
 
 
 class NoProgressError(Exception):
@@ -56,8 +70,7 @@ async def wait_until_gone(what: str, left: Callable[[], Awaitable[int | None]], 
 
 
 async def _wait(what: str, look: Callable[[], Awaitable[_ProgressCount]], patience: float) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with build_bars(TimeElapsedColumn()) as bars:
         task = bars.add_task(what, total=None)
         standing: _ProgressCount | None = None
         moved, told = time.monotonic(), 0.0
@@ -75,5 +88,5 @@ async def _wait(what: str, look: Callable[[], Awaitable[_ProgressCount]], patien
 def _print_progress(what: str, standing: _ProgressCount, told: float, now: float) -> float:
     if console.is_terminal or (now - told < PRINT_INTERVAL_SECONDS and standing.done < standing.goal):
         return told
-    console.print(f"  {what}: {standing.words}", markup=False)
+    note(f"  {what}: {standing.words}")
     return now
