@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from cli.broker import explain_broker_error
-from cli.feeds.poll_output import build_json, format_lines
+from cli.feeds.results import build_json, format_lines
 from cli.feeds.setup import open_parts, open_settings
 from cli.output import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, print_result
 from services.feeds.__main__ import run_service

@@ -65,7 +65,7 @@ def check(
     Exit status: 0 all fine, 1 it cannot be read, 2 wrong command line or configuration, 3 something in it is broken or
     would be refused.
     """
-    from cli.feeds.dry_run import show_dry_run
+    from cli.feeds.results import show_dry_run
 
     show_dry_run(target, by, file, as_json=json)
 
