@@ -16,7 +16,7 @@ from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.inspection import count_ready_messages
 from shared.amqp.topology import NEWSROOM_EVENTS
 from simulator.client import SimulatorClient, open_simulator_client
-from simulator.stalls import StallWatch
+from simulator.clock import StallWatch
 from tests.faults.backlog import BacklogRecorder, merge_waiting_spans
 from tests.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
 from tests.faults.fault_types import DISPATCHERS, HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
