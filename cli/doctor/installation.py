@@ -24,6 +24,7 @@ from shared.runtime.hosts import get_login, replace_login, split_hosts
 from shared.runtime.settings import PREFIX, explain, find_secrets_folder
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
+SERVICE_KINDS = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,26 +69,12 @@ def build_from_stack(stack: RunningStack) -> Installation:
     """Describe a local stack, with the environments that its processes were started with."""
     addresses = stack.addresses
     around = _build_stack_environment(stack)
-    ports = {name: urlsplit(url).port or 0 for name, url in addresses.metrics_urls.items()}
+    running = [kind for kind in SERVICE_KINDS if f"{kind}-1" in addresses.metrics_urls]  # a newsroom may be missing
     return Installation(
         processes={
-            "ingress": environments.build_ingress_environment(
-                around,
-                listen_port=around.ingress_port,
-                internal_port=ports["ingress-1"],
-            ),
-            "notices": environments.build_notices_environment(
-                around,
-                notices_api_port=around.notices_api_port,
-                internal_port=ports["notices-1"],
-            ),
-            "subscriptions": environments.build_subscriptions_environment(
-                around, internal_port=ports["subscriptions-1"]
-            ),
-            "dispatcher": environments.build_dispatcher_environment(around, internal_port=ports["dispatcher-1"]),
-            **_build_newsroom(around, ports),
+            **{kind: _build_process(kind, around, addresses) for kind in running},
             "admin": environments.build_migrate_environment(around),
-            "pressestelle": environments.build_publisher_environment(around),
+            "pressestelle": addresses.publisher,
         },
         ingress_url=addresses.ingress_url,
         ready_urls=_list_ready_urls(addresses),
@@ -96,12 +83,13 @@ def build_from_stack(stack: RunningStack) -> Installation:
     )
 
 
-def _build_newsroom(around: StackEnvironment, ports: Mapping[str, int]) -> dict[str, Environment]:
-    """Return the environment of the newsroom; a stack may have none."""
-    internal_port = ports.get("newsroom-1")
-    if internal_port is None:
-        return {}
-    return {"newsroom": environments.build_newsroom_environment(around, internal_port=internal_port)}
+def _build_process(kind: str, around: StackEnvironment, addresses: StackAddresses) -> Environment:
+    return environments.build_process_environment(
+        kind,
+        around,
+        internal_port=_parse_port(addresses.metrics_urls[f"{kind}-1"]),
+        listen_port={"ingress": around.ingress_port, "notices": around.notices_api_port}.get(kind, 0),
+    )
 
 
 def _build_stack_environment(stack: RunningStack) -> StackEnvironment:
