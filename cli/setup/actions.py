@@ -9,7 +9,7 @@ from typing import NamedTuple
 import aiohttp
 import typer
 
-from cli.doctor.graph_api import GraphRefusal
+from cli.meta import GraphRefusal
 from cli.output import EXIT_FAILED, say
 from cli.setup import access, templates, webhook
 from cli.setup.run import OperatorPrompt, SetupOptions, SetupRun, StepResult, StepState, report_problem

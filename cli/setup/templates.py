@@ -11,13 +11,12 @@ from cli.doctor.findings import DoctorProblem
 from cli.doctor.graph_api import (
     APPROVED,
     ExpectedTemplate,
-    GraphRefusal,
     TemplateDefinition,
     compare_template,
     list_expected_templates,
 )
+from cli.meta import Answer, GraphRefusal
 from cli.output import EXIT_USAGE, fail
-from cli.setup.meta import Answer
 from cli.setup.refusals import REJECTIONS, explain_code
 from cli.setup.run import SetupRun, StepResult, report_ok, report_open, report_problem
 from shared.notices.config import ConfigurationError, read_configuration

@@ -1,6 +1,7 @@
-"""Client of Meta's interface for setting up; every refusal is raised with its explanation."""
+"""Client of Meta's Graph API; every refusal is raised with its explanation."""
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,12 +9,20 @@ import aiohttp
 import msgspec
 
 from cli.doctor.findings import DoctorProblem
-from cli.doctor.graph_api import GraphRefusal, explain_connection_error
-from cli.setup.refusals import explain_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 Answer = dict[str, Any]
-NOT_META = DoctorProblem("the answer is not Meta's", "Check KREISFUNK_GRAPH_URL: something else answers there.")
+# Explains an error that Meta's answer names, by the answer's status.
+Explain = Callable[[int, Mapping[str, Any]], DoctorProblem]
+_WAY_ADVICE = '(operators\' guide, "The way to Meta").'
+
+
+class GraphRefusal(Exception):
+    """Meta could not be reached or did not answer with status 200; `problem` says why."""
+
+    def __init__(self, problem: DoctorProblem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +32,7 @@ class MetaClient:
     session: aiohttp.ClientSession
     base_url: str
     token: str = field(repr=False)
+    explain: Explain
 
     async def fetch(self, path: str, **query: str) -> Answer:
         """Return what is at this path. Raises GraphRefusal."""
@@ -62,17 +72,40 @@ class MetaClient:
         except TimeoutError:
             problem = DoctorProblem("no answer within 30 s", "It may have been done: look, then try again.")
             raise GraphRefusal(problem) from None
-        return _decode(status, body)
+        return self._decode(status, body)
+
+    def _decode(self, status: int, body: bytes) -> Answer:
+        try:
+            answer = msgspec.json.decode(body, type=Answer)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise GraphRefusal(build_foreign_answer(status)) from None
+        error = answer.get("error")
+        if isinstance(error, dict):
+            raise GraphRefusal(self.explain(status, error))
+        if status != 200:
+            raise GraphRefusal(build_foreign_answer(status))
+        return answer
 
 
-def _decode(status: int, body: bytes) -> Answer:
-    try:
-        answer = msgspec.json.decode(body, type=Answer)
-    except msgspec.MsgspecError:
-        raise GraphRefusal(NOT_META) from None
-    error = answer.get("error")
-    if isinstance(error, dict):
-        raise GraphRefusal(explain_error(status, error))
-    if status != 200:
-        raise GraphRefusal(NOT_META)
-    return answer
+def build_foreign_answer(status: int = 200) -> DoctorProblem:
+    """Return the problem that something else than Meta answers."""
+    advice = "Check KREISFUNK_GRAPH_URL: something else answers there."
+    return DoctorProblem(f"the answer is not Meta's (status {status})", advice)
+
+
+def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
+    """Return the problem behind a request to Meta that got no answer."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return DoctorProblem("its name is not found", "Check KREISFUNK_GRAPH_URL and this machine's DNS.")
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
+            advice = (
+                "Check KREISFUNK_GRAPH_URL; a CA of one's own has to be named (operators' guide, \"The way to Meta\")."
+            )
+            return DoctorProblem(f"its certificate is not trusted: {cause.verify_message}", f"{advice} {_WAY_ADVICE}")
+        case aiohttp.ClientConnectorError():
+            reason = type(error.os_error).__name__
+        case _:
+            reason = type(error).__name__
+    advice = 'Check KREISFUNK_GRAPH_URL and the way out to the internet (operators\' guide, "The way to Meta").'
+    return DoctorProblem(f"cannot be reached: {reason}", advice)
