@@ -1,7 +1,7 @@
 """The installation to be checked: its kinds of process, their environment and settings, and where they answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from cli.doctor.findings import DoctorProblem
+from cli.output import EXIT_USAGE, fail
 from cli.settings import AmqpPublisherSettings, MigrationSettings
-from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, use_environment
+from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
 from deploy.local import environments
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment, StackEnvironment
 from deploy.local.stack_file import StackAddresses
@@ -160,3 +161,31 @@ def _read(kind: type[BaseSettings], environment: Mapping[str, str]) -> BaseSetti
         except ValidationError as error:
             problems = [line.strip() for line in explain(error, kind).splitlines() if line.startswith("  ")]
     return DoctorProblem("; ".join(problems), "Set each as a variable, or as a file in the folder of its secrets.")
+
+
+def find_installation(stack: Path | None, service: str | None, environment: Mapping[str, str]) -> Installation:
+    """Return the installation, or only one service of it; ends the command with status 2 if there is none."""
+    return _select_service(_find_installation(stack, service, environment), service)
+
+
+def _find_installation(stack: Path | None, service: str | None, environment: Mapping[str, str]) -> Installation:
+    processes = {} if stack else find_processes(environment, service)
+    if processes:
+        return Installation(processes=processes)
+    running = find_stack(stack, environment)
+    if running is None:
+        advice = f"Name the process with --service: {', '.join(PROCESS_KINDS)}."
+        fail("The login in KREISFUNK_BROKER_URL is none of ours.", advice, EXIT_USAGE)
+    return build_from_stack(running)
+
+
+def _select_service(installation: Installation, service: str | None) -> Installation:
+    if service is None:
+        return installation
+    urls = installation.ready_urls
+    return replace(
+        installation,
+        processes={service: installation.processes.get(service, {})},
+        ingress_url=installation.ingress_url if service == "ingress" else None,
+        ready_urls={name: url for name, url in urls.items() if name.startswith(service)} if urls else None,
+    )

@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from cli.broker import explain_broker_error, suppress_driver_logs
 from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail
+from cli.quarantine.command import ALL
 from cli.quarantine.items import CannotDecryptError, QuarantineItem, describe_message
 from cli.quarantine.replay import Replayer, ReplayResult
 from cli.settings import QuarantineSettings, read_installation_settings
@@ -22,7 +23,6 @@ from shared.amqp.queue_browser import QueueBrowser, open_queue_browser
 from shared.amqp.topology import QUARANTINES
 from shared.outcome import DependencyUnavailable, Unroutable
 
-ALL = "*"
 NO_LIMIT = 1 << 62
 T = TypeVar("T")
 _KEYS_ADVICE = (
