@@ -21,10 +21,10 @@ from cli.output import (
     fail,
     show_status,
 )
-from cli.publish.amqp_client import Answer, NoAnswerError
+from cli.publish.amqp_client import NoAnswerError
 from cli.publish.checks import CheckedEvent, print_check
 from cli.publish.http_client import NoticesApiError, ProgressUnavailable, read_attribute
-from cli.publish.results import print_progress, report
+from cli.publish.results import Answer, print_progress, report
 from cli.publish.transports import Transport
 from shared.outcome import DependencyUnavailable, Unroutable
 

@@ -11,7 +11,9 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from cli.publish.checks import CheckedEvent, find_problems
 from cli.publish.http_client import ProgressUnavailable
+from cli.publish.results import Answer
 from cli.settings import AmqpPublisherSettings
 from services.ingress.notices.progress import EventProgress, EventState, apply_message, start_progress
 from shared.contracts.envelope import ContractError, Envelope, decode, encode, read_envelope, read_message
@@ -27,6 +29,8 @@ from shared.contracts.events import (
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck, NoticeWithdrawn
 from shared.contracts.registry import MESSAGES
+from shared.notices.cloudevents import read_event
+from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 
 if TYPE_CHECKING:
@@ -35,10 +39,10 @@ if TYPE_CHECKING:
 ANSWER_TYPES = (NoticeAccepted, NoticeRejected, BroadcastCancelled)
 
 OBSERVED_TYPES = (*ANSWER_TYPES, BroadcastStarted, BroadcastProgressed, BroadcastFinished)
+CHECK_TIMEOUT_SECONDS = 3.0
 MAX_EARLY_MESSAGES = 1000
 MIN_REPEAT_AGE = timedelta(minutes=1)
 
-Answer = NoticeAccepted | NoticeRejected | BroadcastCancelled
 T = TypeVar("T")
 
 
@@ -52,7 +56,7 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class AmqpClient:
-    """Client that publishes as one municipal system; `source` has to belong to its login."""
+    """Transport over AMQP as one municipal system; `source` has to belong to its login."""
 
     settings: AmqpPublisherSettings
     source: str
@@ -99,7 +103,18 @@ class AmqpClient:
             )
             yield listener
 
-    async def request_check(self, body: bytes, now: datetime, *, seconds: float) -> NoticeChecked | None:
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
+        """Return what would become of the event; by the county's file alone if the broker is unavailable."""
+        if problems := find_problems(body, self.settings, now):
+            return CheckedEvent(body=body, problems=problems)
+        try:
+            told = await self._request_check(body, now, min(seconds, CHECK_TIMEOUT_SECONDS))
+        except DependencyUnavailable:
+            told = None
+        problems = told.problems if told else ()
+        return CheckedEvent(body=body, problems=problems, expected=told, expires_at=read_event(body).expirytime)
+
+    async def _request_check(self, body: bytes, now: datetime, seconds: float) -> NoticeChecked | None:
         """Return what would become of an event; None without an answer in `seconds`. Raises BrokerUnavailable."""
         event = msgspec.json.decode(body, type=dict[str, Any])
         question = encode(NoticeCheck(event=event), event_id=str(uuid4()), source=self.source, time=now)
@@ -110,6 +125,17 @@ class AmqpClient:
 
         async with self.publish_and_listen(question) as listener:
             return await _wait_for(listener, pick, seconds)
+
+    async def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
+        """Publish and yield each change until the last. Raises NoAnswerError, BrokerUnavailable, Unroutable."""
+        event = read_envelope(body)
+        received = start_progress(event.source, event.id, event.subject or "", system_clock())
+        course = TrackedEvent(event, received, self.settings.login)
+        async with self.publish_and_listen(body) as listener:
+            yield course.progress
+            while not course.progress.is_final:
+                await _wait_for_change(listener, course, seconds)
+                yield course.progress
 
 
 async def _wait_for(listener: "Listener", pick: Callable[[Message], T | None], seconds: float) -> T | None:
@@ -173,19 +199,6 @@ class TrackedEvent:
     def _is_of_ours(self, message: Message) -> bool:
         broadcast = getattr(message, "broadcast", None)
         return isinstance(broadcast, UUID) and broadcast == self.progress.broadcast
-
-
-async def follow_progress(sender: AmqpClient, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
-    """Publish the event and yield each change until the last. Raises NoAnswerError, BrokerUnavailable, Unroutable."""
-    event = read_envelope(body)
-    course = TrackedEvent(
-        event, start_progress(event.source, event.id, event.subject or "", system_clock()), sender.settings.login
-    )
-    async with sender.publish_and_listen(body) as listener:
-        yield course.progress
-        while not course.progress.is_final:
-            await _wait_for_change(listener, course, seconds)
-            yield course.progress
 
 
 async def _wait_for_change(listener: "Listener", course: TrackedEvent, seconds: float) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, console, print_result
-from cli.publish.amqp_client import Answer
 from services.ingress.notices.progress import EventProgress, EventState
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected
 from shared.notices.cloudevents import LOCAL_ZONE
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 WAITING = ("waiting", "claimed")
 REACHED = ("accepted", "sent", "delivered", "read", "unknown")
 GOOD = (EventState.FINISHED, EventState.DONE)
+Answer = NoticeAccepted | NoticeRejected | BroadcastCancelled
 NoticeStatus = NoticeAccepted | NoticeChecked | EventProgress
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from cli.broker import suppress_driver_logs
 from cli.output import EXIT_USAGE, fail
 from cli.publish.amqp_client import AmqpClient
-from cli.publish.transports import AmqpTransport, HttpTransport, Transport
+from cli.publish.transports import HttpTransport, Transport
 from cli.settings import COUNTY_FILE, AmqpPublisherSettings, HttpPublisherSettings, normalize_url
 from cli.stacks import BROKER_URL, DEFAULT_FOLDERS, find_stack, read_settings_from
 from deploy.local.errors import LocalError
@@ -31,13 +31,13 @@ def choose_transport(
     return _build_amqp_transport(stack, source, environment)
 
 
-def _build_amqp_transport(folder: Path | None, source: str | None, environment: Mapping[str, str]) -> AmqpTransport:
+def _build_amqp_transport(folder: Path | None, source: str | None, environment: Mapping[str, str]) -> AmqpClient:
     suppress_driver_logs()
     stack = find_stack(folder, environment)
     own = {name: value for name, value in environment.items() if name == COUNTY_FILE}
     known = {**stack.addresses.publisher, **own} if stack else environment
     settings = read_settings_from(known, AmqpPublisherSettings)
-    return AmqpTransport(client=AmqpClient(settings=settings, source=source or settings.source_or_default))
+    return AmqpClient(settings=settings, source=source or settings.source_or_default)
 
 
 def _build_http_transport(environment: Mapping[str, str], source: str | None) -> HttpTransport:
