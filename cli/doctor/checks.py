@@ -1,6 +1,6 @@
 """The list of all checks."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import msgspec
@@ -39,7 +39,7 @@ def build_checks(installation: Installation) -> list[Check]:
 
 def _build_settings_checks(read: Mapping[str, BaseSettings | DoctorProblem]) -> Iterator[Check]:
     for name, found in read.items():
-        yield Check(f"settings of {name}", _build_constant_check(found if isinstance(found, DoctorProblem) else None))
+        yield Check(f"settings of {name}", partial(_return_known, found if isinstance(found, DoctorProblem) else None))
 
 
 def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
@@ -48,8 +48,8 @@ def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
         yield Check(f"broker login {PROCESS_KINDS[name].login}", partial(servers.check_login, url, password))
     if accesses:
         url, password = next(iter(accesses.values()))
-        yield Check("broker topology", servers.build_inventory_check(url, password, servers.check_topology))
-        yield Check("dead letters", servers.build_inventory_check(url, password, servers.check_dead_letters))
+        yield Check("broker topology", partial(servers.check_inventory, url, password, servers.check_topology))
+        yield Check("dead letters", partial(servers.check_inventory, url, password, servers.check_dead_letters))
 
 
 def _get_broker_access(settings: BaseSettings) -> tuple[str, str | None] | None:
@@ -67,13 +67,15 @@ def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Chec
         access = _get_database_access(settings)
         if access is None:
             continue
-        check = partial(servers.build_database_check, *access)
-        yield Check(f"database role {PROCESS_KINDS[name].role}", check(servers.check_connection))
+        role = PROCESS_KINDS[name].role
+        looks: dict[str, servers.DatabaseCheck] = {f"database role {role}": servers.check_connection}
         if name in SCHEMAS:
-            yield Check(f"rights of {PROCESS_KINDS[name].role}", check(servers.build_rights_check(name)))
-            yield Check(f"migrations of {name}", check(servers.build_migrations_check(name)))
+            looks[f"rights of {role}"] = partial(servers.check_rights, name)
+            looks[f"migrations of {name}"] = partial(servers.check_migrations, name)
         if standbys:
-            yield Check(f"standbys, seen by {PROCESS_KINDS[name].role}", check(servers.build_standbys_check(standbys)))
+            looks[f"standbys, seen by {role}"] = partial(servers.check_standbys, standbys)
+        for title, look in looks.items():
+            yield Check(title, partial(servers.check_database, *access, look))
 
 
 def _get_database_access(settings: BaseSettings) -> tuple[str, str | None] | None:
@@ -98,14 +100,14 @@ def _build_template_checks(installation: Installation, client: GraphClient) -> I
     if account is None:
         advice = "Give --business-account or set KREISFUNK_WABA_ID."
         problem = DoctorProblem("the id of the WhatsApp Business account is not known", advice)
-        yield Check("templates", _build_constant_check(problem))
+        yield Check("templates", partial(_return_known, problem))
         return
     try:
         topics = read_configuration(installation.county_file, County).topics
         definitions = read_definitions(installation.templates_file)
     except (ConfigurationError, OSError, msgspec.DecodeError) as error:
         problem = DoctorProblem(str(error), "Correct the file, or name another one.")
-        yield Check("templates", _build_constant_check(problem))
+        yield Check("templates", partial(_return_known, problem))
         return
     for topic in topics:
         for wanted in list_expected_templates(topic):
@@ -139,8 +141,5 @@ def _resolve_host(host: str) -> str:
     return LOOPBACK_OF.get(host, host)
 
 
-def _build_constant_check(problem: DoctorProblem | None) -> Callable[[], Awaitable[DoctorProblem | None]]:
-    async def look() -> DoctorProblem | None:
-        return problem
-
-    return look
+async def _return_known(problem: DoctorProblem | None) -> DoctorProblem | None:
+    return problem

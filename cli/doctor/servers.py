@@ -57,19 +57,13 @@ async def check_login(url: str, password: str | None) -> DoctorProblem | None:
         return DoctorProblem(str(error), explain_broker_error(error))
 
 
-def build_inventory_check(
-    url: str, password: str | None, judge: InventoryCheck
-) -> Callable[[], Awaitable[DoctorProblem | None]]:
-    """Return a check that takes the broker's inventory with this login and passes it to `judge`."""
-
-    async def look() -> DoctorProblem | None:
-        try:
-            async with connect(url, password=password, name="doctor") as connection:
-                return judge(await take_inventory(connection))
-        except DependencyUnavailable as error:
-            return DoctorProblem(str(error), explain_broker_error(error))
-
-    return look
+async def check_inventory(url: str, password: str | None, judge: InventoryCheck) -> DoctorProblem | None:
+    """Take the broker's inventory with this login and pass it to `judge`."""
+    try:
+        async with connect(url, password=password, name="doctor") as connection:
+            return judge(await take_inventory(connection))
+    except DependencyUnavailable as error:
+        return DoctorProblem(str(error), explain_broker_error(error))
 
 
 def check_topology(inventory: Inventory) -> DoctorProblem | None:
@@ -94,21 +88,15 @@ def _format_names(names: list[str] | tuple[str, ...]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def build_database_check(
-    url: str, password: str | None, look: DatabaseCheck
-) -> Callable[[], Awaitable[DoctorProblem | None]]:
-    """Return a check that connects with this role and then runs `look`."""
-
-    async def connect_and_look() -> DoctorProblem | None:
-        try:
-            async with open_connection(url, password, "doctor") as connection:
-                return await look(connection)
-        except REFUSED:
-            return DoctorProblem("the database refuses this role", _LOGIN_ADVICE)
-        except UNAVAILABLE as error:
-            return DoctorProblem(f"{type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?")
-
-    return connect_and_look
+async def check_database(url: str, password: str | None, look: DatabaseCheck) -> DoctorProblem | None:
+    """Connect with this role, then run `look`."""
+    try:
+        async with open_connection(url, password, "doctor") as connection:
+            return await look(connection)
+    except REFUSED:
+        return DoctorProblem("the database refuses this role", _LOGIN_ADVICE)
+    except UNAVAILABLE as error:
+        return DoctorProblem(f"{type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?")
 
 
 async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | None:
@@ -117,50 +105,38 @@ async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | No
     return None
 
 
-def build_rights_check(schema: str) -> DatabaseCheck:
-    """Return a check that the role of the service with this schema has no rights beyond it."""
-
-    async def look(connection: asyncpg.Connection) -> DoctorProblem | None:
-        others = [other for other in SCHEMAS if other != schema]
-        held = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
-        if not held:
-            return None
-        advice = "Use the service's own role, and revoke what it has beyond it."
-        return DoctorProblem(f"this role {', '.join(held)}", advice)
-
-    return look
-
-
-def build_migrations_check(schema: str) -> DatabaseCheck:
-    """Return a check that all migrations of this version have run and none was changed since."""
-
-    async def look(connection: asyncpg.Connection) -> DoctorProblem | None:
-        try:
-            pending = await list_pending_versions(connection, schema, locate_migrations(schema))
-        except MigrationError as error:
-            return DoctorProblem(str(error), "Restore the file as it was, and put the change into a new migration.")
-        except asyncpg.InsufficientPrivilegeError:
-            return DoctorProblem("this role may not read the list of migrations", "Run `kreisfunk migrate`.")
-        return DoctorProblem(f"{len(pending)} migrations have not run", "Run `kreisfunk migrate`.") if pending else None
-
-    return look
-
-
-def build_standbys_check(expected: int) -> DatabaseCheck:
-    """Return a check that every commit waits for a standby, and that so many are there, if this role may see them."""
-
-    async def look(connection: asyncpg.Connection) -> DoctorProblem | None:
-        try:
-            await require_synchronous_commits(connection)
-        except AsynchronousCommitError as error:
-            return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
-        count = await count_synchronous_standbys(connection)
-        if count is not None and count < expected:
-            advice = "Bring back the others; without any, no commit returns."
-            return DoctorProblem(f"{count} of {expected} standbys are there", advice)
+async def check_rights(schema: str, connection: asyncpg.Connection) -> DoctorProblem | None:
+    """Check that the role of the service with this schema has no rights beyond it."""
+    others = [other for other in SCHEMAS if other != schema]
+    held = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
+    if not held:
         return None
+    advice = "Use the service's own role, and revoke what it has beyond it."
+    return DoctorProblem(f"this role {', '.join(held)}", advice)
 
-    return look
+
+async def check_migrations(schema: str, connection: asyncpg.Connection) -> DoctorProblem | None:
+    """Check that all migrations of this version have run and none was changed since."""
+    try:
+        pending = await list_pending_versions(connection, schema, locate_migrations(schema))
+    except MigrationError as error:
+        return DoctorProblem(str(error), "Restore the file as it was, and put the change into a new migration.")
+    except asyncpg.InsufficientPrivilegeError:
+        return DoctorProblem("this role may not read the list of migrations", "Run `kreisfunk migrate`.")
+    return DoctorProblem(f"{len(pending)} migrations have not run", "Run `kreisfunk migrate`.") if pending else None
+
+
+async def check_standbys(expected: int, connection: asyncpg.Connection) -> DoctorProblem | None:
+    """Check that every commit waits for a standby, and that so many are there, if this role may see them."""
+    try:
+        await require_synchronous_commits(connection)
+    except AsynchronousCommitError as error:
+        return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
+    count = await count_synchronous_standbys(connection)
+    if count is not None and count < expected:
+        advice = "Bring back the others; without any, no commit returns."
+        return DoctorProblem(f"{count} of {expected} standbys are there", advice)
+    return None
 
 
 async def check_webhook(url: str) -> DoctorProblem | None:
