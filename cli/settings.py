@@ -1,4 +1,7 @@
-"""The settings of all commands but `doctor`, `feeds` and `setup`, which read those of services, too."""
+"""The settings of all commands but `doctor`, `feeds` and `setup`, which read those of services, too.
+
+Every command imports this, so what only some need is imported where they need it.
+"""
 
 import os
 import re
@@ -8,19 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, field_validator
-from pydantic_settings import BaseSettings
-from yarl import URL
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import RunningStack, find_stack, read_settings_from
 from deploy.paths import CONFIG
-from shared.notices.config import ConfigurationError, read_configuration
-from shared.notices.configuration import Configuration
 from shared.runtime.hosts import get_login
 from shared.runtime.settings import PREFIX, ServiceSettings
 
 if TYPE_CHECKING:
     from shared.encryption import BlindIndexKey, KeyRing
+    from shared.notices.configuration import Configuration
 
 BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
 COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
@@ -32,7 +33,7 @@ V = TypeVar("V", SecretStr, SecretStr | None)
 
 
 def _parse_ring(value: SecretStr) -> "KeyRing":
-    from shared.encryption import KeyRing  # not every command needs cryptography
+    from shared.encryption import KeyRing
 
     return KeyRing.parse(value.get_secret_value())
 
@@ -58,7 +59,7 @@ def _check_index(value: V) -> V:
 class CommandSettings(BaseSettings):
     """Settings of a command; each value may also be a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
 
-    model_config = ServiceSettings.model_config
+    model_config = SettingsConfigDict(**ServiceSettings.model_config, defer_build=True)
 
 
 def build_database_url_field(role: str) -> Any:
@@ -254,6 +255,8 @@ def normalize_url(text: str) -> str:
 
     Raises ValueError.
     """
+    from yarl import URL
+
     url = URL(text.strip())
     if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
         raise ValueError("expected an address such as https://kreisfunk.example")
@@ -272,6 +275,9 @@ def _is_local(host: str) -> bool:
 
 def _find_source(login: str, county_file: Path) -> str | None:
     """Return the first source of a login in the county's file, or None if the file cannot be read."""
+    from shared.notices.config import ConfigurationError, read_configuration
+    from shared.notices.configuration import Configuration
+
     try:
         known = read_configuration(county_file, Configuration)
     except ConfigurationError:
@@ -291,8 +297,11 @@ def read_installation_settings(
     return read_settings_from(pick(found) if found else os.environ, kind)
 
 
-def read_county(file: Path) -> Configuration:
+def read_county(file: Path) -> "Configuration":
     """Read the county's file; ends the command with status 2 if that fails."""
+    from shared.notices.config import ConfigurationError, read_configuration
+    from shared.notices.configuration import Configuration
+
     try:
         return read_configuration(file, Configuration)
     except ConfigurationError as error:
