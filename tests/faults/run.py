@@ -13,7 +13,7 @@ from cli.settings import AmqpPublisherSettings, OperatorSettings
 from cli.stacks import read_settings_from
 from deploy.local.stack import Stack, run_stack
 from shared.amqp.connection import BrokerUnavailable, connect
-from shared.amqp.inspection import count_ready_messages
+from shared.amqp.inspection import count_by_queue
 from shared.amqp.topology import NEWSROOM_EVENTS
 from simulator.client import SimulatorClient, open_simulator_client
 from simulator.clock import StallWatch
@@ -225,7 +225,7 @@ class _RunExecutor:
     async def _count_newsroom_events(self) -> int | None:
         try:
             async with connect(self._stack.broker_url, password=None, name="fault bench counts") as connection:
-                return sum(await count_ready_messages(connection, (NEWSROOM_EVENTS.name,)))
+                return sum((await count_by_queue(connection, (NEWSROOM_EVENTS.name,))).values())
         except BrokerUnavailable:
             return None
 
