@@ -11,9 +11,9 @@ import typer
 from rich.progress import Progress
 
 from cli.database import UNAVAILABLE, open_connection
-from cli.keys.index_rotation import HashColumn, count_old_dead_letters, list_hash_stores
 from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, use_index_key
-from cli.keys.key_rotation import STORES, EncryptedStore
+from cli.keys.renewal import AddressRenewal
+from cli.keys.stores import Store, count_old_dead_letters, list_hash_stores, list_message_stores, list_sealed_stores
 from cli.output import fail, say
 from cli.progress import build_bars
 from cli.settings import IndexRotationSettings, RotationSettings
@@ -42,7 +42,7 @@ def rotate_command() -> None:
     Exit status: 0 nothing is encrypted with an older key any more, 1 something is, 2 settings missing.
     """
     settings = read_settings(RotationSettings)
-    done = _rotate_stores(settings, STORES, "sealed anew")
+    done = _rotate_stores(settings, list_sealed_stores(settings.ring), "sealed anew")
     say(f"everything is sealed with version {max(settings.ring.keys)}: {done}")
 
 
@@ -74,7 +74,8 @@ def rotate_index() -> None:
             "Some dead letters know the older hash only: they would not find whom they are from.",
             "Handle them with `kreisfunk dead-letters`, then run it again.",
         )
-    done = _rotate_stores(settings, list_hash_stores(index), "lifted")
+    messages = list_message_stores(AddressRenewal(settings.ring, index))
+    done = _rotate_stores(settings, (*list_hash_stores(index, settings.ring), *messages), "lifted")
     say(f"everything has hashes of index key {settings.index.version}: {done}")
 
 
@@ -114,19 +115,20 @@ def _require_index_in_use(settings: IndexRotationSettings) -> BlindIndexKey:
 async def _count_outdated(connection: asyncpg.Connection, settings: IndexRotationSettings) -> dict[str, int]:
     """Count the rows of each store that have an older hash."""
     index = _require_index_in_use(settings)
-    stores = [store for store in list_hash_stores(index) if isinstance(store, HashColumn)]
-    left = {store.name: await store.count_outdated(connection, settings.ring) for store in stores}
+    stores = list_hash_stores(index, settings.ring)
+    left = {store.name: await store.count_outdated(connection) for store in stores}
     return left | {"dead letters": (await count_old_dead_letters(connection, index))[0]}
 
 
-def _rotate_stores(settings: RotationSettings, stores: Sequence[EncryptedStore], what: str) -> str:
+def _rotate_stores(settings: RotationSettings, stores: Sequence[Store], what: str) -> str:
     """Return the number of renewed rows and the time taken, as text."""
     started = time.monotonic()
-    renewed, unreadable = _run_on_database(
-        settings, lambda connection: _rotate_repeatedly(connection, settings, stores, what)
-    )
+    renewed, unreadable = _run_on_database(settings, lambda connection: _rotate_repeatedly(connection, stores, what))
     if unreadable:
-        fail(f"{unreadable} addresses have a key that is not in the ring.", "Add the old keys and run it again.")
+        fail(
+            f"{unreadable} addresses or messages have a key that is not in the ring.",
+            "Add the old keys and run it again.",
+        )
     return f"{renewed} {what} in {time.monotonic() - started:.1f} s"
 
 
@@ -141,14 +143,12 @@ def _run_on_database(settings: RotationSettings, work: Callable[[asyncpg.Connect
         fail(f"database: {type(error).__name__}", "What was done stays done: run it again.")
 
 
-async def _rotate_repeatedly(
-    connection: asyncpg.Connection, settings: RotationSettings, stores: Sequence[EncryptedStore], what: str
-) -> tuple[int, int]:
+async def _rotate_repeatedly(connection: asyncpg.Connection, stores: Sequence[Store], what: str) -> tuple[int, int]:
     """Return how many rows were renewed and how many cannot be decrypted."""
     renewed = 0
     for _ in range(MAX_PASSES):
         with build_bars() as bars:
-            counts = [await _rotate_store(connection, store, settings, bars, what) for store in stores]
+            counts = [await _rotate_store(connection, store, bars, what) for store in stores]
         fresh, unreadable = (sum(column) for column in zip(*counts, strict=True))
         renewed += fresh
         if not fresh or unreadable:
@@ -161,16 +161,14 @@ async def _rotate_repeatedly(
     return renewed, unreadable
 
 
-async def _rotate_store(
-    connection: asyncpg.Connection, store: EncryptedStore, settings: RotationSettings, bars: Progress, what: str
-) -> tuple[int, int]:
-    sealed = unreadable = 0
-    left = await store.count_outdated(connection, settings.ring)
+async def _rotate_store(connection: asyncpg.Connection, store: Store, bars: Progress, what: str) -> tuple[int, int]:
+    renewed = unreadable = 0
+    left = await store.count_outdated(connection)
     task = bars.add_task(store.name, total=left)
-    async for page in store.rotate(connection, settings.ring):
-        sealed, unreadable = sealed + page.sealed, unreadable + page.unreadable
+    async for page in store.rotate(connection):
+        renewed, unreadable = renewed + page.renewed, unreadable + page.unreadable
         bars.update(task, advance=page.read)
     bars.update(task, completed=left)
-    if sealed:
-        say(f"{store.name}: {sealed} {what}")
-    return sealed, unreadable
+    if renewed:
+        say(f"{store.name}: {renewed} {what}")
+    return renewed, unreadable
