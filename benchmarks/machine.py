@@ -12,7 +12,7 @@ import psutil
 
 from deploy.local.process import Child, Command, read_log_tail
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 CORES = sorted(os.sched_getaffinity(0))
 TESTED_CORE, OTHER_CORE = CORES[0], CORES[-1]
 STOP_TIMEOUT_SECONDS = 5
@@ -36,16 +36,24 @@ def measure_usage(pid: int) -> Usage:
     return Usage(processor, memory)
 
 
-def build_command(name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], core: int) -> Command:
-    """Return a command pinned to one core, started in the repository."""
-    pinned = (sys.executable, "-m", "benchmarks.dispatch.pinned", str(core), *arguments)
+def build_command(
+    name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], core: int | None = None
+) -> Command:
+    """Return a command that is started in the repository, pinned to `core` if given."""
+    pin = () if core is None else (sys.executable, "-m", "benchmarks.dispatch.pinned", str(core))
     return Command(
         name=name,
-        arguments=pinned,
+        arguments=(*pin, *arguments),
         log=log,
         environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environment},
         folder=REPOSITORY,
     )
+
+
+def leave_tested_core() -> None:
+    """Keep this process, and those it starts, off the core of what is tested; a machine with one core has no other."""
+    if len(CORES) > 1:
+        os.sched_setaffinity(0, set(CORES) - {TESTED_CORE})
 
 
 def require_pid(child: Child) -> int:
@@ -56,7 +64,7 @@ def require_pid(child: Child) -> int:
 
 
 @asynccontextmanager
-async def run_process(child_command: Command) -> AsyncIterator[Child]:
+async def run_process(child_command: Command, *, stop_seconds: float = STOP_TIMEOUT_SECONDS) -> AsyncIterator[Child]:
     """Run a process and stop it at the end."""
     child = Child(child_command)
     await child.start()
@@ -64,6 +72,6 @@ async def run_process(child_command: Command) -> AsyncIterator[Child]:
     try:
         yield child
     finally:
-        await child.stop(STOP_TIMEOUT_SECONDS)
+        await child.stop(stop_seconds)
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)  # pools of processes do not all end with their parent
