@@ -6,6 +6,8 @@ RATE ?= 80
 TOOLS := .local/publication
 HELM := .local/helm
 ASSETS := .local/newsroom-assets
+# Every process of a test run would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo up test check lint types imports format lock smoke update-test browser-test asyncapi-test dashboards-test publication-test helm-test sbom audit release faults clean edge-test
@@ -59,7 +61,7 @@ smoke: venv  ## the main job on docker compose (needs a container engine)
 	@KREISFUNK_TEST_COMPOSE=1 $(BIN)/pytest tests/e2e/compose
 
 update-test: venv  ## an update during a broadcast, from the images of FROM=commit (needs a container engine)
-	@test -n "$(FROM)" || { echo "Name what to update from: make update-test FROM=v0.2.0"; exit 2; }
+	@test -n "$(FROM)" || { echo "Name what to update from, a commit or a tag: make update-test FROM=COMMIT"; exit 2; }
 	@KREISFUNK_TEST_UPDATE_FROM=$(FROM) $(BIN)/pytest tests/e2e/update
 
 browser-test: venv $(ASSETS)/kern.min.css  ## phones and newsroom in a real browser (needs npm; Debian's Chromium, as root it is installed)

@@ -1,4 +1,4 @@
-"""Client of RabbitMQ's management API for logins and their permissions."""
+"""Client of RabbitMQ's management API: logins with their permissions, and the arguments of queues."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,6 +35,13 @@ class UserPermissions(Struct, frozen=True):
     read: str
 
 
+class BrokerQueue(Struct, frozen=True):
+    """A queue or stream of our vhost."""
+
+    name: str
+    arguments: dict[str, Any] = {}
+
+
 class ManagementApi:
     """Management API client; every method raises DependencyUnavailable."""
 
@@ -51,6 +58,10 @@ class ManagementApi:
         return msgspec.json.decode(
             await self._call("GET", f"vhosts/{self._vhost}/permissions"), type=list[UserPermissions]
         )
+
+    async def list_queues(self) -> list[BrokerQueue]:
+        path = f"queues/{self._vhost}?columns=name,arguments"
+        return msgspec.json.decode(await self._call("GET", path), type=list[BrokerQueue])
 
     async def set_login(self, login: str, password: str) -> None:
         """Create the login or set its password; it gets no tag, so no access to the management."""

@@ -13,6 +13,15 @@ from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.databases import FreshDatabase, create_database, create_template
 from tests.servers import Servers, create_vhost, run_servers
 
+LONGEST = (
+    "tests/e2e/browser/newsroom/test_story.py",
+    "tests/e2e/monitoring/",
+    "tests/integration/subscriptions/test_hostile_texts.py",
+    "tests/e2e/newsroom/",
+    "tests/e2e/browser/newsroom/test_archive_pages.py",
+    "tests/e2e/demo/",
+    "tests/integration/dispatcher/test_pauses.py",
+)
 SHARING = ("tests/e2e/dialogue/", "tests/e2e/monitoring/", "tests/e2e/steering/")
 
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
@@ -24,8 +33,8 @@ settings.load_profile("patient")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put unit tests last: what is long has begun by then, and no worker goes on alone at the end."""
-    items.sort(key=lambda item: "unit" in item.path.parts)
+    """Put the longest files first and unit tests last: no worker goes on alone at the end."""
+    items.sort(key=lambda item: (not item.nodeid.startswith(LONGEST), "unit" in item.path.parts))
 
 
 class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # of no type

@@ -17,8 +17,15 @@ async def run(harness: DispatchHarness, options: Options) -> object:
 
 
 async def _measure_statements(harness: DispatchHarness, deliveries: int) -> dict[str, float]:
-    """Run the statements in a process of its own on the tested core."""
     table.print_header(f"Ledger: rows per second on one connection, {deliveries:,} deliveries", ("statement", "rows/s"))
+    figures = await run_statements(harness, deliveries)
+    for title, rate in figures.items():
+        table.print_row((title, f"{rate:,.0f}"))
+    return figures
+
+
+async def run_statements(harness: DispatchHarness, deliveries: int) -> dict[str, float]:
+    """Run the statements in a process of its own on the tested core; return rows per second of each."""
     module = (
         "-m",
         "benchmarks.dispatch.pinned",
@@ -34,6 +41,4 @@ async def _measure_statements(harness: DispatchHarness, deliveries: int) -> dict
     if process.returncode:
         raise SystemExit("the statements failed")
     figures: dict[str, float] = json.loads(output)
-    for title, rate in figures.items():
-        table.print_row((title, f"{rate:,.0f}"))
     return figures

@@ -46,6 +46,8 @@ def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
     accesses = {name: access for name, settings in known.items() if (access := _get_broker_access(settings))}
     for name, (url, password) in accesses.items():
         yield Check(f"broker login {PROCESS_KINDS[name].login}", partial(servers.check_login, url, password))
+    if isinstance(admin := known.get("admin"), MigrationSettings):
+        yield Check("queue arguments", partial(servers.check_queue_arguments, admin))
     if accesses:
         url, password = next(iter(accesses.values()))
         yield Check("broker topology", partial(servers.check_inventory, url, password, servers.check_topology))

@@ -9,6 +9,8 @@ from cli.broker import explain_broker_error
 from cli.database import REFUSED, UNAVAILABLE, open_connection
 from cli.doctor.findings import DoctorProblem
 from cli.migrate.database import SCHEMAS, locate_migrations
+from cli.queue_arguments import ADVICE, QueueArgumentsError, require_same_arguments
+from cli.settings import MigrationSettings
 from shared.amqp.connection import connect
 from shared.amqp.inspection import Inventory, list_operator_queues, take_inventory
 from shared.database.migrations import MigrationError, list_pending_versions
@@ -64,6 +66,17 @@ async def check_inventory(url: str, password: str | None, judge: InventoryCheck)
             return judge(await take_inventory(connection))
     except DependencyUnavailable as error:
         return DoctorProblem(str(error), explain_broker_error(error))
+
+
+async def check_queue_arguments(settings: MigrationSettings) -> DoctorProblem | None:
+    """Check that queues which exist are as this version declares them; only an administrator can see that."""
+    try:
+        await require_same_arguments(settings)
+    except QueueArgumentsError as error:
+        return DoctorProblem(str(error), ADVICE)
+    except DependencyUnavailable as error:
+        return DoctorProblem(str(error), "Is KREISFUNK_BROKER_API_URL right, and may the administrator log in there?")
+    return None
 
 
 def check_topology(inventory: Inventory) -> DoctorProblem | None:

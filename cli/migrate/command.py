@@ -17,6 +17,7 @@ def migrate(
     import asyncpg
 
     from cli.output import fail
+    from cli.queue_arguments import ADVICE, QueueArgumentsError
     from cli.settings import MigrationSettings
     from shared.database.migrations import MigrationError
     from shared.database.replication import AsynchronousCommitError
@@ -29,6 +30,8 @@ def migrate(
         asyncio.run(_migrate(settings, broker=broker, database=database))
     except (DependencyUnavailable, OSError, asyncpg.PostgresError) as error:
         fail(f"{type(error).__name__}: {error}", "Are PostgreSQL and RabbitMQ up, and the passwords right?")
+    except QueueArgumentsError as error:
+        fail(str(error), ADVICE)
     except ConfigurationError as error:
         fail(str(error), "Correct the county's file, or name another one in KREISFUNK_COUNTY_FILE.")
     except AsynchronousCommitError as error:
@@ -41,7 +44,10 @@ async def _migrate(settings: "MigrationSettings", *, broker: bool, database: boo
     from cli.migrate.broker import migrate_broker
     from cli.migrate.database import migrate_database
     from cli.output import say
+    from cli.queue_arguments import require_same_arguments
 
+    if broker:
+        await require_same_arguments(settings)
     if database:
         for line in await migrate_database(settings):
             say(f"database: {line}")

@@ -1,11 +1,10 @@
-"""`kreisfunk notices`: delivery and ratings of notices, in German for the people who write them."""
+"""`kreisfunk notices`: delivery of notices, and what people think of them, in German for the people who write them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 import asyncpg
 import typer
@@ -18,11 +17,10 @@ from cli.output import format_pairs, format_table, print_result
 from shared.notices.cloudevents import LOCAL_ZONE
 
 Notice = Annotated[str, typer.Argument(help="Kennung der Meldung.")]
-Ratings = Mapping[UUID, Mapping[str, int]]
 
-_RATINGS = """
+_FEEDBACK = """
 select broadcast_id, kind, value, count(*)::int as number from subscriptions.feedback
-where broadcast_id = any($1) and kind <> 'text' group by 1, 2, 3 order by 4 desc, 3
+where broadcast_id = any($1) group by 1, 2, 3 order by 4 desc, 3
 """
 _STANDINGS = {
     "scheduled": "geplant",
@@ -36,6 +34,15 @@ _STANDINGS = {
     REPLACED: "ersetzt",
 }
 _VALUES = {"good": "hilfreich", "bad": "nicht hilfreich"}
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """Ratings and reactions by value, and the number of answers in words, which only the newsroom shows."""
+
+    ratings: Mapping[str, int]
+    answers: int
+
 
 app = typer.Typer(help="Meldungen: wer sie erhalten hat, und wie sie ankommen.", no_args_is_help=True)
 
@@ -58,37 +65,46 @@ def list_notices(
 
 @app.command("show")
 def show_notice(notice: Notice, json: Json = False, stack: DatabaseStack = None) -> None:
-    """Alles über eine Meldung: wer sie erhalten hat, wer nicht und warum, und wie sie bewertet wird.
+    """Alles über eine Meldung: wer sie erhalten hat, wer nicht und warum, und was sie dazu sagen.
 
     Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
     """
-    found, ratings = run_on_ledger(stack, lambda connection: _fetch_notice(connection, notice))
-    pages = [_format_page(shown, ratings.get(shown.broadcast, {})) for shown in found]
-    objects = [{**asdict(shown), "ratings": ratings.get(shown.broadcast, {})} for shown in found]
+    found = run_on_ledger(stack, lambda connection: _fetch_notice(connection, notice))
+    pages = [_format_page(shown, opinions) for shown, opinions in found]
+    objects = [{**asdict(shown), **asdict(opinions)} for shown, opinions in found]
     print_result({"notices": objects}, "\n\n".join(pages), json=json)
 
 
 @app.command()
 def feedback(notice: Notice, json: Json = False, stack: DatabaseStack = None) -> None:
-    """Wie eine Meldung bewertet wird: die Knöpfe darunter, und Reaktionen, je Fassung.
+    """Wie eine Meldung ankommt: die Knöpfe darunter, Reaktionen und die Zahl der Antworten, je Fassung.
 
     Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
     """
-    found, ratings = run_on_ledger(stack, lambda connection: _fetch_notice(connection, notice))
-    rows = [(shown.revision, _format_ratings(ratings.get(shown.broadcast, {}))) for shown in found]
-    objects = [{"revision": shown.revision, "ratings": ratings.get(shown.broadcast, {})} for shown in found]
-    print_result({"notice": notice, "feedback": objects}, format_table(("Fassung", "Bewertungen"), rows), json=json)
+    found = run_on_ledger(stack, lambda connection: _fetch_notice(connection, notice))
+    rows = [(shown.revision, opinions.answers, _format_ratings(opinions.ratings)) for shown, opinions in found]
+    objects = [{"revision": shown.revision, **asdict(opinions)} for shown, opinions in found]
+    table = format_table(("Fassung", "Antworten", "Bewertungen"), rows)
+    print_result({"notice": notice, "feedback": objects}, table, json=json)
 
 
-async def _fetch_notice(connection: asyncpg.Connection, notice: str) -> tuple[list[BroadcastView], Ratings]:
-    """Return the revisions in ascending order, and the ratings by broadcast and value."""
+async def _fetch_notice(connection: asyncpg.Connection, notice: str) -> list[tuple[BroadcastView, Opinions]]:
+    """Return the revisions in ascending order, each with the opinions of it."""
     known = await fetch_by_notice(connection, notice)
     if not known:
         refuse("Diese Meldung ist nicht bekannt.", "`kreisfunk notices list` nennt die Kennungen.")
-    found: dict[UUID, Counter[str]] = {}
-    for row in await connection.fetch(_RATINGS, [shown.broadcast for shown in known]):
-        found.setdefault(UUID(int=row["broadcast_id"].int), Counter())[row["value"]] += row["number"]
-    return known, found
+    rows = await connection.fetch(_FEEDBACK, [shown.broadcast for shown in known])
+    return [
+        (shown, _build_opinions([row for row in rows if row["broadcast_id"] == shown.broadcast])) for shown in known
+    ]
+
+
+def _build_opinions(rows: Sequence[asyncpg.Record]) -> Opinions:
+    ratings: Counter[str] = Counter()
+    for row in rows:
+        if row["kind"] != "text":
+            ratings[row["value"]] += row["number"]
+    return Opinions(dict(ratings), sum(row["number"] for row in rows if row["kind"] == "text"))
 
 
 def _format_overview(found: Sequence[BroadcastView]) -> str:
@@ -105,7 +121,7 @@ def _format_line(shown: BroadcastView) -> tuple[object, ...]:
     )
 
 
-def _format_page(shown: BroadcastView, ratings: Mapping[str, int]) -> str:
+def _format_page(shown: BroadcastView, opinions: Opinions) -> str:
     books = shown.books
     rows = [
         ("Meldung", f"{shown.notice}, Fassung {shown.revision}"),
@@ -123,7 +139,8 @@ def _format_page(shown: BroadcastView, ratings: Mapping[str, int]) -> str:
         *((f"  {failure.deliveries}-mal", failure.reason) for failure in shown.failures),
         ("nicht mehr versandt", books.expired + books.cancelled + books.suppressed),
         ("ungewiss", books.unknown),
-        ("Bewertungen", _format_ratings(ratings)),
+        ("Bewertungen", _format_ratings(opinions.ratings)),
+        ("Antworten", opinions.answers),
     ]
     return format_pairs(*rows)
 

@@ -125,7 +125,7 @@ def _explain_waits(row: asyncpg.Record) -> list[str]:
     found = []
     if row["paused_reason"]:
         until = (
-            "until somebody releases it"
+            "until somebody resumes it"
             if row["paused_by_operator"]
             else f"next try in {format_duration(row['probe_seconds'])}"
         )

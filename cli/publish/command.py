@@ -9,6 +9,7 @@ import typer
 from cli.options import ANSWER_TIMEOUT_SECONDS, BrokerStack
 
 Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login or token.")]
+Check = Annotated[bool, typer.Option("--check", help="Say what would become of it; send nothing.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored, without the answer.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout: one object in a line.")]
@@ -33,7 +34,7 @@ def publish(
     follows: Annotated[str | None, typer.Option(help="Id of an earlier notice: only to those who got it.")] = None,
     notice: Annotated[str | None, typer.Option("--notice", "--subject", help="Its id; usually a new one.")] = None,
     revision: Annotated[int, typer.Option(min=1, help="Count up when the same notice changes.")] = 1,
-    check: Annotated[bool, typer.Option("--check", help="Say what would become of it; send nothing.")] = False,
+    check: Check = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is sent.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show how far it is, until its end.")] = False,
     url: Url = None,
@@ -98,6 +99,7 @@ def _require_valid_options(file: str | None, content: Sequence[str], *, watch: b
 def withdraw(
     notice: Annotated[str, typer.Option(help="Id of the notice, as it was published.")],
     reason: Annotated[str, typer.Option(help="For the record; at most 200 characters.")] = "",
+    check: Check = False,
     url: Url = None,
     source: Source = None,
     no_wait: NoWait = False,
@@ -107,14 +109,18 @@ def withdraw(
 ) -> None:
     """Withdraw a notice: whoever has not got it will not get it.
 
+    Nothing can be published under its id afterwards, even if no such notice is known: --check looks before.
+
     Exit status: as `publish`; 6 means that no such notice is known.
     """
-    from cli.publish.actions import OutputOptions, send_all
+    from cli.publish.actions import OutputOptions, handle_all
     from cli.publish.event_options import build_event
     from cli.publish.transport_choice import choose_transport
     from shared.contracts.notices import NoticeWithdrawn
     from shared.runtime.clock import system_clock
 
     transport = choose_transport(url, stack, source, os.environ)
-    body = build_event(NoticeWithdrawn(reason=reason), notice, transport.source, system_clock())
-    send_all(transport, [body], OutputOptions(seconds=None if no_wait else timeout, as_json=json))
+    now = system_clock()
+    body = build_event(NoticeWithdrawn(reason=reason), notice, transport.source, now)
+    output_options = OutputOptions(seconds=None if no_wait else timeout, as_json=json)
+    handle_all(transport, [body], now, output_options, check=check, may_ask=False, from_file=False)

@@ -27,7 +27,7 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A single `number`, else a graph of `series` by legend or of `quantiles` of a histogram.
 
     Each of `windows` takes the place of WINDOW in the series. It is red from `red_from` on, or below `red_below`.
-    `alert` is the alert about the same thing, to whose runbook the panel leads.
+    `alert` is the alert about the same thing, to whose runbook the panel leads. `names` are shown in place of legends.
     """
 
     title: str
@@ -42,6 +42,7 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     red_from: int | float | None = None
     red_below: int | float | None = None
     alert: str = ""
+    names: Mapping[str, str] = {}
 
     @property
     def queries(self) -> list[Query]:
@@ -71,7 +72,7 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "datasource": DATASOURCE,
             "gridPos": position,
             "targets": [_build_target(query, place) for place, query in enumerate(self.queries)],
-            "fieldConfig": {"defaults": self._build_defaults(), "overrides": []},
+            "fieldConfig": {"defaults": self._build_defaults(), "overrides": self._build_overrides()},
             "options": self._build_options(),
             "links": self._build_links(),
         }
@@ -83,6 +84,12 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             style = {"lineWidth": 2, "fillOpacity": 10, "showPoints": "never", "thresholdsStyle": {"mode": lines}}
             defaults |= {"color": {"mode": "palette-classic"}, "custom": style}
         return defaults
+
+    def _build_overrides(self) -> list[Json]:
+        return [
+            {"matcher": {"id": "byName", "options": legend}, "properties": [{"id": "displayName", "value": name}]}
+            for legend, name in self.names.items()
+        ]
 
     def _build_steps(self) -> list[Json]:
         if self.red_below is not None:

@@ -1,5 +1,6 @@
 """The packages that a lock file pins."""
 
+import json
 import re
 from typing import NamedTuple
 
@@ -13,17 +14,32 @@ class LockError(Exception):
 
 
 class Pin(NamedTuple):
-    """One pinned package; `marker` is its environment marker, empty if it is installed everywhere."""
+    """One pinned package; `marker` is its environment marker, empty if it is installed everywhere.
+
+    `registry` is the type of its package URL.
+    """
 
     name: str
     version: str
     marker: str = ""
+    registry: str = "pypi"
 
 
 def read_lock(text: str) -> list[Pin]:
     """Return the packages in file order, with normalized names; raise LockError."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith((" ", "#"))]
     pins = [_parse_pin(line) for line in lines]
+    if not pins:
+        raise LockError("nothing is pinned")
+    return pins
+
+
+def read_npm_lock(text: str) -> list[Pin]:
+    """Return the packages of npm's lock file; raise LockError."""
+    packages = json.loads(text)["packages"]
+    pins = [
+        Pin(path.rpartition("node_modules/")[2], one["version"], "", "npm") for path, one in packages.items() if path
+    ]
     if not pins:
         raise LockError("nothing is pinned")
     return pins

@@ -1,4 +1,4 @@
-"""Writes the bill of materials (CycloneDX 1.6, JSON) of the packages in a lock file: `make sbom`.
+"""Writes the bill of materials (CycloneDX 1.6, JSON) of the packages in the lock files: `make sbom`.
 
 It names packages and versions, and no URLs: the package index is chosen at installation.
 """
@@ -12,15 +12,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import NAMESPACE_OID, uuid5
 
 from packaging.utils import canonicalize_name
 
 from deploy import VERSION
-from deploy.release.lock import Pin, read_lock
+from deploy.release.lock import Pin, read_lock, read_npm_lock
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dist"
+NPM_LOCK = "deploy/kern/package-lock.json"
 SPECIFICATION = "1.6"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -69,19 +71,20 @@ def _build_component(pin: Pin) -> dict[str, Any]:
 
 
 def _build_reference(pin: Pin) -> str:
-    return f"pkg:pypi/{pin.name}@{pin.version.replace('+', '%2B')}"
+    return f"pkg:{pin.registry}/{quote(pin.name)}@{quote(pin.version)}"
 
 
 def _list_direct(project: Mapping[str, Any], pins: Sequence[Pin]) -> list[str]:
-    """Return the project's direct dependencies."""
+    """Return the project's direct dependencies; those of the newsroom's pages are no Python packages."""
     asked = {canonicalize_name(found[0]) for each in project["dependencies"] if (found := _NAME.match(each))}
-    return [_build_reference(pin) for pin in pins if pin.name in asked]
+    return [_build_reference(pin) for pin in pins if pin.name in asked or pin.registry == "npm"]
 
 
 def write_bill(root: Path, folder: Path, version: str, time: datetime) -> Path:
     """Write the bill of this version of the project in `root` into `folder`, and return its path."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     pins = read_lock((root / "requirements.lock").read_text())
+    pins += read_npm_lock((root / NPM_LOCK).read_text())
     path = folder / f"{project['name']}-{version}.cdx.json"
     folder.mkdir(exist_ok=True)
     path.write_text(f"{json.dumps(build_bill(project, version, pins, time), indent=2)}\n")

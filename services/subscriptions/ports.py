@@ -24,7 +24,7 @@ class StoredState:
     """Stored state of a sender and, as `former_by_…`, of former addresses of theirs.
 
     `history`, `feedback` (newest first) and `former`, the blind indexes of addresses that the sender had before, are
-    filled only on request.
+    filled only on request. `trial` is the text of the newsroom's that the sender's code was for; empty if for none.
     """
 
     by_user: Subscriber | None = None
@@ -36,6 +36,7 @@ class StoredState:
     history: tuple[Consent, ...] = ()
     feedback: tuple[Feedback, ...] = ()
     former: tuple[bytes, ...] = ()
+    trial: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +74,13 @@ class SubscriberRepository(Protocol):
         history: bool = False,
         former: Addresses | None = None,
         keys_also: Sequence[bytes] = (),
+        trial: str = "",
     ) -> StoredDecision:
         """Decide about a message and store the result in one transaction, or return the decision made before.
 
         `keys_also` are other keys by which it may be known, from `derive_alternate_keys`. `history` requests everything
         that is stored about the sender; `former` are addresses that the sender had. Messages of one person are decided
-        one after the other, also across replicas.
+        one after the other, also across replicas. The code of a `trial` is used up, or counts as a guess.
         """
         ...
 

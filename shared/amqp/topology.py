@@ -185,41 +185,52 @@ QUEUES: Sequence[Queue] = (
 async def declare(channel: AbstractChannel) -> None:
     """Declare everything; safe to repeat.
 
-    Raises ChannelPreconditionFailed if a queue exists with other arguments: drain and delete it first.
+    Raises ChannelPreconditionFailed if a queue exists with other arguments.
     """
+    arguments = list_arguments()
     for name in (MUNICIPAL_EVENTS, API_NOTICES, INBOUND, EVENTS):
         await channel.declare_exchange(name, aio_pika.ExchangeType.TOPIC, durable=True)
     for name in (DISPATCH, DEAD_LETTERS):
         await channel.declare_exchange(name, aio_pika.ExchangeType.DIRECT, durable=True)
     for queue in QUEUES:
-        await _declare_queue(channel, queue)
-    kept = {**_DEAD_LETTER_ARGUMENTS, "x-message-ttl": int(QUARANTINE_MAX_AGE.total_seconds() * 1000)}
-    quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=kept)
+        await _declare_queue(channel, queue, arguments)
+    quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=arguments[QUARANTINE])
     await quarantine.bind(INBOUND, "quarantined")
     for stream in STREAMS:
-        readable = await channel.declare_queue(stream.name, durable=True, arguments=stream.arguments)
+        readable = await channel.declare_queue(stream.name, durable=True, arguments=arguments[stream.name])
         for exchange, keys in stream.keys.items():
             for key in keys:
                 await readable.bind(exchange, key)
-    rejected = await channel.declare_queue(NOTICES_QUARANTINE, durable=True, arguments=_QUARANTINE_ARGUMENTS)
+    rejected = await channel.declare_queue(NOTICES_QUARANTINE, durable=True, arguments=arguments[NOTICES_QUARANTINE])
     await rejected.bind(SUBSCRIPTIONS_NOTICES.retry_exchange, NOTICES_QUARANTINE)
 
 
-async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
+def list_arguments() -> dict[str, dict[str, Any]]:
+    """Return the arguments of every queue and stream by its name. RabbitMQ never changes those of one that exists."""
+    kept = {**_DEAD_LETTER_ARGUMENTS, "x-message-ttl": int(QUARANTINE_MAX_AGE.total_seconds() * 1000)}
+    found = {QUARANTINE: kept, NOTICES_QUARANTINE: _QUARANTINE_ARGUMENTS}
+    found |= {stream.name: stream.arguments for stream in STREAMS}
+    for queue in QUEUES:
+        found[queue.name] = _build_queue_arguments(queue)
+        found[queue.dead_letter_queue] = _build_dead_letter_arguments(queue)
+        for name, seconds in RETRY_TIERS.items():
+            found[queue.name_retry_queue(name)] = _build_tier_arguments(queue, seconds)
+    return found
+
+
+async def _declare_queue(channel: AbstractChannel, queue: Queue, arguments: Mapping[str, dict[str, Any]]) -> None:
     await channel.declare_exchange(queue.retry_exchange, aio_pika.ExchangeType.DIRECT, durable=True)
     dead = await channel.declare_queue(
-        queue.dead_letter_queue, durable=True, arguments=_build_dead_letter_arguments(queue)
+        queue.dead_letter_queue, durable=True, arguments=arguments[queue.dead_letter_queue]
     )
     await dead.bind(DEAD_LETTERS, queue.dead_letter_queue)
     await dead.bind(queue.retry_exchange, queue.dead_letter_queue)
-    declared = await channel.declare_queue(queue.name, durable=True, arguments=_build_queue_arguments(queue))
+    declared = await channel.declare_queue(queue.name, durable=True, arguments=arguments[queue.name])
     for key in queue.keys:
         await declared.bind(queue.exchange, key)
-    for name, seconds in RETRY_TIERS.items():
-        tier = await channel.declare_queue(
-            queue.name_retry_queue(name), durable=True, arguments=_build_tier_arguments(queue, seconds)
-        )
-        await tier.bind(queue.retry_exchange, queue.name_retry_queue(name))
+    for name in map(queue.name_retry_queue, RETRY_TIERS):
+        tier = await channel.declare_queue(name, durable=True, arguments=arguments[name])
+        await tier.bind(queue.retry_exchange, name)
 
 
 def _build_queue_arguments(queue: Queue) -> dict[str, Any]:

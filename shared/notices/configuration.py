@@ -53,6 +53,9 @@ class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     local: bool = False
     picture_template: TemplateName | None = None
 
+    def list_templates(self) -> tuple[str, ...]:
+        return (self.template, self.picture_template) if self.picture_template else (self.template,)
+
 
 class Configuration(Struct, frozen=True, kw_only=True):
     """Configuration of notices in the county file; other parts of the file are ignored.

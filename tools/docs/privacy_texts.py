@@ -76,6 +76,7 @@ PARTS: dict[str, Sequence[Shown]] = {
         Shown("Notfall, bei dem es um das Sterben geht", STRANGER, "Ich will nicht mehr leben"),
         Shown("„Feedback“ ohne Text", STRANGER, "Feedback"),
         Shown("Rückmeldung mit Text oder durch einen Knopf", STRANGER, "Feedback: Sehr nützlich"),
+        Shown("Code der Redaktion, der nicht gilt; sonst kommt der Text ihres Entwurfs", STRANGER, "Test 1234 5678"),
     ),
 }  # fmt: skip
 

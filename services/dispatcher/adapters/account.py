@@ -38,7 +38,8 @@ class PostgresAccount:
         Raises DependencyUnavailable.
         """
         async with self.database.transaction() as connection:
-            if not await connection.fetchval(_RECORD_IF_NEWER, account.identify_subject(change), at, repr(change)):
+            report = account.identify_subject(change), at, account.format_report(change)
+            if not await connection.fetchval(_RECORD_IF_NEWER, *report):
                 return None
             match change:
                 case account.TemplatePaused(template, reason):
@@ -51,4 +52,6 @@ class PostgresAccount:
                     await connection.execute(PAUSE, self.number, reason, PROBE_DELAY_SECONDS)
                 case account.SendingResumed():
                     await connection.execute(RESUME, self.number)
+                case account.TemplateQuality():
+                    pass  # it is on record
         return False

@@ -29,6 +29,7 @@ MAX_LIMIT = 1_000_000_000
 ACCOUNT_GONE = frozenset({"ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_APP_UNINSTALLED", "PARTNER_REMOVED"})
 SENDING_RESTRICTIONS = frozenset({"RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"})
 LOW_QUALITY = frozenset({"YELLOW", "RED"})
+QUALITY_SCORES = LOW_QUALITY | {"GREEN", "UNKNOWN"}
 
 
 class AccountUpdate(StrEnum):
@@ -85,7 +86,19 @@ class SendingResumed:
     update: ClassVar = AccountUpdate.SENDING_RESUMED
 
 
-AccountChange = TemplatePaused | TemplateResumed | RecipientLimit | SendingPaused | SendingResumed
+@dataclass(frozen=True)
+class TemplateQuality:
+    """Meta's opinion of a template, which changes nothing yet; `template` is its key."""
+
+    template: str
+    score: str
+
+    @property
+    def update(self) -> AccountUpdate:
+        return AccountUpdate.QUALITY_LOW if self.score in LOW_QUALITY else AccountUpdate.OTHER
+
+
+AccountChange = TemplatePaused | TemplateResumed | RecipientLimit | SendingPaused | SendingResumed | TemplateQuality
 
 
 def template_key(name: str, language: str) -> str:
@@ -94,9 +107,11 @@ def template_key(name: str, language: str) -> str:
 
 
 def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountChange | None:
-    """Return the change that an account webhook reports, or None if it does not affect sending."""
+    """Return the change that an account webhook reports, or None if it neither affects sending nor may soon."""
     if field == "message_template_status_update":
         return _parse_template_change(value)
+    if field == "message_template_quality_update":
+        return _parse_template_quality(value)
     if field in LIMIT_FIELDS:
         return _parse_recipient_limit(value)
     return _parse_sender_change(value) if field == "account_update" else None
@@ -107,10 +122,25 @@ def identify_subject(change: AccountChange) -> str:
     match change:
         case TemplatePaused(template) | TemplateResumed(template):
             return f"template {template}"
+        case TemplateQuality(template):
+            return f"quality {template}"
         case RecipientLimit():
             return "people a day"
         case SendingPaused() | SendingResumed():
             return "sender"
+
+
+def format_report(change: AccountChange) -> str:
+    """Return the report as it is stored: two about one subject differ in it."""
+    match change:
+        case TemplatePaused(reason=reason) | SendingPaused(reason=reason):
+            return reason
+        case TemplateQuality(score=score):
+            return score
+        case RecipientLimit(limit):
+            return str(limit)
+        case TemplateResumed() | SendingResumed():
+            return "accepted"
 
 
 def classify_update(
@@ -143,6 +173,17 @@ def _parse_template_change(value: Mapping[str, Any]) -> AccountChange | None:
             return TemplateResumed(key) if event in TEMPLATE_RESUMING_EVENTS else None
         case _:
             return None
+
+
+def _parse_template_quality(value: Mapping[str, Any]) -> TemplateQuality | None:
+    match value:
+        case {
+            "message_template_name": str(name),
+            "message_template_language": str(language),
+            "new_quality_score": str(score),
+        } if score in QUALITY_SCORES:
+            return TemplateQuality(template_key(name, language), score)
+    return None
 
 
 def _parse_recipient_limit(value: Mapping[str, Any]) -> RecipientLimit | None:

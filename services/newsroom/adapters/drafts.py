@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from services.newsroom.adapters.audit import record_act
+from services.newsroom.adapters.budget import lock_budget
 from services.newsroom.adapters.draft_rows import (
     DRAFTS,
     encode_json,
@@ -15,7 +16,7 @@ from services.newsroom.adapters.draft_rows import (
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftState, DraftVersion, NoticeDraft
-from services.newsroom.ports import DecideDraft, DraftChange, DraftNotFound
+from services.newsroom.ports import DecideDraft, DecidePublication, DraftChange, DraftNotFound
 from shared.database.pool import Connection, Database
 
 _DRAFT = f"{DRAFTS} where d.id = $1"
@@ -48,8 +49,8 @@ _ADD_DECISION = """
     values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _ADD_PUBLICATION = """
-    insert into newsroom.publication (id, draft, version, revision, key, body, created_at, next_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $7)
+    insert into newsroom.publication (id, draft, version, revision, key, body, created_at, next_at, people)
+    values ($1, $2, $3, $4, $5, $6, $7, $7, $8)
 """
 _HEADLINES = """
     select headline, accepted_at from newsroom.broadcast
@@ -96,15 +97,12 @@ class PostgresDraftRepository:
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK, draft)
-            await connection.execute(_LOCK_ROW, draft)
-            change = decide(await _find(connection, draft))
-            if change is not None:
-                # Meanwhile the notices API may have been asked, for seconds.
-                if await connection.fetchval(_IS_DISABLED, change.act.account):
-                    raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
-                await _store(connection, draft, change)
-            return await _find(connection, draft)
+            return await _change(connection, draft, decide)
+
+    async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
+        async with self._database.transaction() as connection:
+            budget = await lock_budget(connection)
+            return await _change(connection, draft, lambda found: decide(found, budget))
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         rows = await self._database.fetch(_LISTED, [state.value for state in states], limit)
@@ -134,6 +132,18 @@ async def _find(connection: Connection, draft: UUID) -> NoticeDraft:
     return read_draft(row, await fetch_decisions(connection, draft), revision)
 
 
+async def _change(connection: Connection, draft: UUID, decide: DecideDraft) -> NoticeDraft:
+    await connection.execute(_LOCK, draft)
+    await connection.execute(_LOCK_ROW, draft)
+    change = decide(await _find(connection, draft))
+    if change is not None:
+        # Meanwhile the notices API may have been asked, for seconds.
+        if await connection.fetchval(_IS_DISABLED, change.act.account):
+            raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
+        await _store(connection, draft, change)
+    return await _find(connection, draft)
+
+
 async def _store(connection: Connection, draft: UUID, change: DraftChange) -> None:
     if change.version:
         await _add_version(connection, draft, change.version)
@@ -155,7 +165,7 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
     if each := change.publication:
         body = encode_json(each.event)
         await connection.execute(
-            _ADD_PUBLICATION, each.id, draft, each.version, each.revision, each.key, body, each.created_at
+            _ADD_PUBLICATION, each.id, draft, each.version, each.revision, each.key, body, each.created_at, each.people
         )
     await record_act(connection, change.act)
 

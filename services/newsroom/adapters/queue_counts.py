@@ -1,43 +1,45 @@
 """Counts of messages that no service could read or handle; passive declarations need no permission."""
 
 import asyncio
-import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 
-from shared.amqp.connection import BrokerUnavailable, connect
-from shared.amqp.inspection import count_by_queue, list_operator_queues
+from shared.amqp.connection import BrokerUnavailable
+from shared.amqp.inspection import list_operator_queues
 from shared.amqp.topology import NOTICES_QUARANTINE
 
-MAX_AGE_SECONDS = 10.0
+STRANDED_QUEUES = (*list_operator_queues(), NOTICES_QUARANTINE)
 TIMEOUT_SECONDS = 3.0
 
+ReadCounts = Callable[[], Awaitable[Mapping[str, int]]]
 
-class BrokerQueueCounts:
-    """Counts that are read at most every ten seconds, and only when somebody looks."""
 
-    def __init__(self, url: str, password: str | None) -> None:
-        self._url = url
-        self._password = password
-        self._reading = asyncio.Lock()
-        self._read_at = float("-inf")
-        self._counts: Mapping[str, int] | None = None
+class StrandedCounts:
+    """Number of messages in each queue that has some, as last read: no page waits for the broker.
 
-    async def count_stranded(self) -> Mapping[str, int] | None:
-        """Return the number in each queue that has some; None if the broker does not answer."""
-        async with self._reading:
-            if time.monotonic() - self._read_at > MAX_AGE_SECONDS:
-                self._counts = await self._read()
-                self._read_at = time.monotonic()
-            return self._counts
+    `counts` is None while the broker does not answer.
+    """
 
-    async def _read(self) -> Mapping[str, int] | None:
-        names = [*list_operator_queues(), NOTICES_QUARANTINE]
+    def __init__(self) -> None:
+        self.counts: Mapping[str, int] | None = None
+        self._read: ReadCounts | None = None
+
+    @contextmanager
+    def use(self, read: ReadCounts) -> Iterator[None]:
+        """Read with this until the block ends."""
+        self._read = read
         try:
-            async with (
-                asyncio.timeout(TIMEOUT_SECONDS),
-                connect(self._url, password=self._password, name="newsroom looks") as connection,
-            ):
-                counted = await count_by_queue(connection, names)
+            yield
+        finally:
+            self._read = self.counts = None
+
+    async def refresh(self) -> None:
+        """Read the counts; without anything to read with, nothing is known."""
+        if self._read is None:
+            return
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                counted = await self._read()
+            self.counts = {name: count for name, count in counted.items() if count}
         except (BrokerUnavailable, TimeoutError):
-            return None
-        return {name: count for name, count in counted.items() if count}
+            self.counts = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from services.newsroom.adapters.audit import record_act
+from services.newsroom.adapters.budget import fetch_budget, fetch_numbers
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.sending import (
     BroadcastChange,
@@ -12,11 +13,10 @@ from services.newsroom.domain.sending import (
     LetterCount,
     MonthBudget,
     SendingChange,
-    SendingNumber,
     SendingOverview,
     TemplatePause,
+    TemplateReport,
     WaitingCount,
-    find_budget,
 )
 from shared.database.pool import Database
 
@@ -25,13 +25,6 @@ _PAUSE = "select dispatcher.pause_broadcast($1, $2), 0"
 _RESUME = "select dispatcher.resume_broadcast($1), 0"
 _CANCEL = "select dispatcher.cancel_broadcast($1, $2), 0"
 _RESEND = "select standing, failed from dispatcher.resend_failed($1)"
-# What has any state but waiting is claimed, and counted by the ledger, or gets no message.
-_PROMISED = """
-    select coalesce(sum(greatest(b.audience - coalesce(s.settled, 0), 0)), 0)::int
-    from newsroom.broadcast b cross join lateral (
-        select sum(value::int) as settled from jsonb_each_text(b.states) where key <> 'waiting') s
-    where b.accepted_at > now() - interval '31 days' and b.finished_at is null and b.cancelled_at is null
-"""
 _UNFINISHED = ("running", "held", "paused")
 _FITTING: Mapping[BroadcastChange, tuple[str, ...]] = {
     BroadcastChange.PAUSE: _UNFINISHED,
@@ -49,8 +42,10 @@ class PostgresSendingControl:
 
     async def read_overview(self) -> SendingOverview:
         letters = await self._database.fetchrow("select * from subscriptions.count_dead_letters()")
+        async with self._database.connection() as connection:
+            numbers = await fetch_numbers(connection)
         return SendingOverview(
-            numbers=await self._read_numbers(),
+            numbers=numbers,
             waiting=tuple(
                 WaitingCount(**row) for row in await self._database.fetch("select * from dispatcher.count_waiting()")
             ),
@@ -58,12 +53,16 @@ class PostgresSendingControl:
                 TemplatePause(**row)
                 for row in await self._database.fetch("select * from dispatcher.list_template_pauses()")
             ),
+            reports=tuple(
+                TemplateReport(**row)
+                for row in await self._database.fetch("select * from dispatcher.list_template_reports()")
+            ),
             letters=LetterCount(**letters),
         )
 
     async def read_budget(self) -> MonthBudget | None:
-        promised = int(await self._database.fetchval(_PROMISED))
-        return find_budget(await self._read_numbers(), promised)
+        async with self._database.connection() as connection:
+            return await fetch_budget(connection)
 
     async def change_broadcast(self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act) -> ChangeAnswer:
         statement, *arguments = _choose_for_broadcast(change, broadcast, reason)
@@ -83,11 +82,6 @@ class PostgresSendingControl:
             if changed:
                 await record_act(connection, act)
             return changed
-
-    async def _read_numbers(self) -> tuple[SendingNumber, ...]:
-        return tuple(
-            SendingNumber(**row) for row in await self._database.fetch("select * from dispatcher.read_limits()")
-        )
 
 
 def _choose_for_broadcast(change: BroadcastChange, broadcast: UUID, reason: str) -> tuple[str, *tuple[object, ...]]:

@@ -99,7 +99,7 @@ _BLOCKERS = _compile_table(
         r"^not everybody will get it: it takes about (\d+) s": (
             "Nicht alle bekommen die Meldung: Der Versand dauert etwa {0} Sekunden, und vorher endet die Gültigkeit."
         ),
-        r"nothing was withdrawn": "Diese Meldung ist nicht bekannt; es gibt nichts zurückzuziehen.",
+        r"nothing (?:is|was) withdrawn": "Diese Meldung ist nicht bekannt; es gibt nichts zurückzuziehen.",
         r"could not be found out": (
             "Wie viele die Meldung bekommen, ließ sich gerade nicht feststellen. Versuchen Sie es gleich noch einmal."
         ),

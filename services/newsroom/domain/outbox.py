@@ -30,7 +30,7 @@ class PublicationState(StrEnum):
 class NoticePublication:
     """Revision of a notice that is to be published; `event` stays the same however often it is sent.
 
-    Once accepted it is safe; it takes effect when it is confirmed.
+    Once accepted it is safe; it takes effect when it is confirmed. `people` is how many it was expected to reach.
     """
 
     id: UUID
@@ -40,6 +40,7 @@ class NoticePublication:
     key: str
     event: Mapping[str, Any]
     created_at: datetime
+    people: int | None = None
     state: PublicationState = PublicationState.WAITING
     tries: int = 0
     problems: tuple[Problem, ...] = ()

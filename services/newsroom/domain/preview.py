@@ -13,6 +13,7 @@ from shared.notices.content import MAX_CONTENT_LENGTH
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _MARKED = re.compile(r"(?<!\w)([*_])(?=\S)(.+?)(?<=\S)\1(?!\w)")
+_NO_TEMPLATE = "*{{headline}}*\n\n{{text}}"
 _NO_TEXT = {"headline": "Überschrift", "text": "Text der Meldung"}
 
 
@@ -73,13 +74,21 @@ def build_preview(content: DraftContent, topic: Topic | None, templates: Mapping
     """Return the message that a citizen would get; without a topic, or with an unknown template, its text only."""
     template = templates.get(topic.template) if topic else None
     parts = template.components if template else ()
-    body = _find_text(parts, "BODY") or "*{{headline}}*\n\n{{text}}"
+    body = _find_text(parts, "BODY") or _NO_TEMPLATE
     return Preview(
         lines=tuple(tuple(_split_line(line, content)) for line in body.split("\n")),
         picture=content.picture,
         footer=_find_text(parts, "FOOTER"),
         buttons=tuple(button.text for part in parts for button in part.buttons),
     )
+
+
+def build_trial_text(content: DraftContent, topic: Topic | None, templates: Mapping[str, TemplateText]) -> str:
+    """Return the same message as a plain text, in which WhatsApp itself shows `*` and `_` as bold and italics."""
+    template = templates.get(topic.template) if topic else None
+    parts = template.components if template else ()
+    footer = _find_text(parts, "FOOTER")
+    return _fill_line(_find_text(parts, "BODY") or _NO_TEMPLATE, content) + (footer and f"\n\n{footer}")
 
 
 def _find_text(parts: Sequence[TemplatePart], kind: str) -> str:
@@ -89,7 +98,7 @@ def _find_text(parts: Sequence[TemplatePart], kind: str) -> str:
 def _split_line(line: str, content: DraftContent) -> Iterator[Segment]:
     """Yield the segments of a line of the template, in which `*` and `_` mark bold and italics as in WhatsApp."""
     missing = any(not getattr(content, name, "-") for name in _PLACEHOLDER.findall(line))
-    filled = _PLACEHOLDER.sub(lambda found: _fill(found[1], content), line)
+    filled = _fill_line(line, content)
     position = 0
     for marked in _MARKED.finditer(filled):
         if marked.start() > position:
@@ -98,6 +107,10 @@ def _split_line(line: str, content: DraftContent) -> Iterator[Segment]:
         position = marked.end()
     if position < len(filled):
         yield Segment(text=filled[position:], placeholder=missing)
+
+
+def _fill_line(line: str, content: DraftContent) -> str:
+    return _PLACEHOLDER.sub(lambda found: _fill(found[1], content), line)
 
 
 def _fill(name: str, content: DraftContent) -> str:

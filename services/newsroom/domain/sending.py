@@ -1,6 +1,6 @@
 """The state of all sending, as operators see it, and what may be done about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,14 @@ WAIT_NAMES: Mapping[str, str] = {
     "spread": "über die Zeit verteilt",
     "people": "auf Metas Grenze für Personen in 24 Stunden",
     "budget": "auf den nächsten Monat: Das Budget ist verbraucht",
+}
+
+
+QUALITY_NAMES: Mapping[str, str] = {
+    "GREEN": "gut",
+    "YELLOW": "mittel: Viele blockieren oder melden sie",
+    "RED": "schlecht: Meta hält sie bald an",
+    "UNKNOWN": "noch nicht bewertet",
 }
 
 
@@ -99,6 +107,21 @@ class TemplatePause:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TemplateReport:
+    """What Meta last said of a template: `word` is "accepted" or why not; None for what it never said."""
+
+    template: str
+    word: str | None = None
+    said_at: datetime | None = None
+    quality: str | None = None
+    quality_at: datetime | None = None
+
+    @property
+    def quality_name(self) -> str:
+        return QUALITY_NAMES.get(self.quality, self.quality) if self.quality else "noch nichts gemeldet"
+
+
+@dataclass(frozen=True, kw_only=True)
 class LetterCount:
     """Citizens' messages that could not be handled; `replaying` of them are being handled again."""
 
@@ -123,11 +146,26 @@ class SendingOverview:
     numbers: tuple[SendingNumber, ...] = ()
     waiting: tuple[WaitingCount, ...] = ()
     templates: tuple[TemplatePause, ...] = ()
+    reports: tuple[TemplateReport, ...] = ()
     letters: LetterCount = field(default_factory=LetterCount)
 
     @property
     def is_paused(self) -> bool:
         return any(number.paused_reason for number in self.numbers)
+
+    def list_reports(self, configured: Iterable[str]) -> Sequence[TemplateReport]:
+        """Return what Meta said of each template that is configured or known to it, by name."""
+        found = {template: TemplateReport(template=template) for template in configured}
+        found |= {report.template: report for report in self.reports}
+        return [found[template] for template in sorted(found)]
+
+    def describe_state(self, report: TemplateReport) -> str:
+        """Return in German whether messages with the template are sent."""
+        if any(pause.template == report.template for pause in self.templates):
+            return "angehalten"
+        if report.word is None:
+            return "in Gebrauch; Meta hat noch nichts gemeldet"
+        return "von Meta angenommen" if report.word == "accepted" else f"von Hand freigegeben, zuletzt {report.word}"
 
 
 @dataclass(frozen=True, kw_only=True)

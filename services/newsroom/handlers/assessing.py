@@ -89,11 +89,6 @@ class DraftAssessor:
         if self.find_problems(draft) or (forecast and forecast.problems):
             raise DraftRefused("Die Meldung hat noch Fehler. Bitte beheben Sie diese zuerst.")
 
-    async def require_budget(self, forecast: NoticeForecast | None) -> None:
-        """Return if this month's budget is enough for everybody. Raises DraftRefused."""
-        if obstacle := find_budget_obstacle(await self.read_budget(), forecast):
-            raise DraftRefused(obstacle)
-
     async def estimate(self, draft: NoticeDraft) -> NoticeForecast | None:
         """Return what the notices API expects; None if it does not answer, or the draft is not worth asking about."""
         if self.find_problems(draft):
@@ -127,7 +122,9 @@ class DraftAssessor:
             now=self.clock(),
         )
 
-    def build_publication(self, draft: NoticeDraft, publication: UUID) -> NoticePublication:
+    def build_publication(
+        self, draft: NoticeDraft, publication: UUID, forecast: NoticeForecast | None
+    ) -> NoticePublication:
         """Return what the outbox is to send."""
         return NoticePublication(
             id=publication,
@@ -137,11 +134,18 @@ class DraftAssessor:
             key=publication.hex,
             event=self._build_event(draft, publication),
             created_at=self.clock(),
+            people=forecast.audience if forecast else None,
         )
 
     def _build_event(self, draft: NoticeDraft, publication: UUID) -> Mapping[str, Any]:
         source = self.system.sources[0]
         return build_event(draft, event_id=publication.hex, source=source, publication=publication, now=self.clock())
+
+
+def require_budget(budget: MonthBudget | None, forecast: NoticeForecast | None) -> None:
+    """Return if this month's budget is enough for everybody. Raises DraftRefused."""
+    if obstacle := find_budget_obstacle(budget, forecast):
+        raise DraftRefused(obstacle)
 
 
 def find_budget_obstacle(budget: MonthBudget | None, forecast: NoticeForecast | None) -> str | None:

@@ -25,7 +25,8 @@ from services.newsroom.domain.drafts import (
     require_creator,
     require_version,
 )
-from services.newsroom.handlers.assessing import DraftAssessor
+from services.newsroom.domain.sending import MonthBudget
+from services.newsroom.handlers.assessing import DraftAssessor, require_budget
 from services.newsroom.ports import DraftChange, DraftRepository, MakeId
 from shared.runtime.clock import Clock
 
@@ -161,16 +162,15 @@ class DraftingService:
         require_version(read, seen)  # what is estimated is the version that is published
         # A withdrawal waits for nothing: messages go out meanwhile.
         forecast = None if read.kind is DraftKind.WITHDRAWAL else await self.assessor.estimate(read)
-        if emergency is None:
-            await self.assessor.require_budget(forecast)
         publication = self.make_id()
 
-        def decide(found: NoticeDraft) -> DraftChange:
+        def decide(found: NoticeDraft, budget: MonthBudget | None) -> DraftChange:
             require_version(found, seen)
             state = advance_state(found.state, DraftAct.PUBLISH)
             require_changed(found)
             self.assessor.require_valid(found, forecast)
             if emergency is None:
+                require_budget(budget, forecast)
                 require_approval(found, self.assessor.list_reasons(found, forecast))
             elif not found.content.urgent:
                 raise DraftRefused("Der Notfallweg ist nur für Eilmeldungen.")
@@ -182,9 +182,10 @@ class DraftingService:
                 Verdict.SUBMIT if emergency else None,
                 emergency or "",
             )
-            return replace(change, publication=self.assessor.build_publication(found, publication), emergency=emergency)
+            handed_over = self.assessor.build_publication(found, publication, forecast)
+            return replace(change, publication=handed_over, emergency=emergency)
 
-        published = await self.drafts.change(draft, decide)
+        published = await self.drafts.publish(draft, decide)
         self.handed_over()
         return published
 

@@ -15,7 +15,7 @@ from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, Pr
 from services.newsroom.domain.login import FailureCounter
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PendingNotice, PublishAnswer
 from services.newsroom.domain.progress import BroadcastStatus
-from services.newsroom.domain.sending import SourceUse
+from services.newsroom.domain.sending import MonthBudget, SourceUse
 from services.newsroom.domain.sessions import NewSession, OpenSession, Visitor
 from shared.contracts.events import (
     BroadcastCancelled,
@@ -235,6 +235,7 @@ class DraftChange:
 
 
 DecideDraft = Callable[[NoticeDraft], DraftChange | None]
+DecidePublication = Callable[[NoticeDraft, MonthBudget | None], DraftChange]
 
 
 class DraftRepository(Protocol):
@@ -250,6 +251,9 @@ class DraftRepository(Protocol):
 
         Raises DraftNotFound, NotPermitted if whoever acts has been blocked meanwhile, and whatever `decide` raises.
         """
+
+    async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
+        """As `change`, given the month's budget, too, of which nobody else can promise anything until it is stored."""
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         """Return drafts in these states, the last changed first, without their decisions."""

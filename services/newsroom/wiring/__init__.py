@@ -1,6 +1,7 @@
 """Composition root of the newsroom: open resources in dependency order, close them in reverse."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -26,31 +27,34 @@ from services.newsroom.adapters.http.people_pages import PeopleParts, build_peop
 from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app, open_newsroom_port
 from services.newsroom.adapters.http.static_files import StaticFiles
+from services.newsroom.adapters.http.trial_pages import TrialPages
 from services.newsroom.adapters.http.web_pages import PageGroup
 from services.newsroom.adapters.identity_provider import open_identity_provider
 from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.adapters.notices_api import open_notices_api
 from services.newsroom.adapters.publications import PostgresPublicationRepository
+from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.adapters.trials import PostgresTrialDesk
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.preview import TemplateText
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
+from services.newsroom.domain.trials import CODE_LENGTH
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.handlers.publishing import PublicationOutbox
 from services.newsroom.handlers.session_watch import SessionWatch
+from services.newsroom.handlers.trials import TrialService
 from services.newsroom.handlers.watching import ChangeWatch, watch_broadcasts, watch_list
 from services.newsroom.ports import IdentityProvider, NoticesApi
 from services.newsroom.settings import Settings
 from services.newsroom.wiring.archive import open_archive
-from shared.amqp.connection import connect
-from shared.amqp.consumer import open_consumer, run_worker
-from shared.amqp.topology import NEWSROOM_EVENTS
+from services.newsroom.wiring.consuming import consume_events
 from shared.database.migrations import list_pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
@@ -66,10 +70,9 @@ POOL_SIZE = 10
 MAX_SHUTDOWN_SECONDS = 5.0
 WATCH_SECONDS = 1.0
 SURVEY_SECONDS = 60.0
-BROKER_RETRY_SECONDS = 1.0
-MAX_UNSETTLED = 20
 RETENTION_INTERVAL_SECONDS = 3_600.0
 METRICS_INTERVAL_SECONDS = 5.0
+STRANDED_SECONDS = 10.0
 
 _log = structlog.get_logger()
 
@@ -106,6 +109,7 @@ class Newsroom:
     static: StaticFiles
     writing: Writing
     provider: IdentityProvider | None
+    stranded: StrandedCounts
 
     @property
     def shutdown_seconds(self) -> float:
@@ -184,6 +188,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
             static=_read_static_files(settings.newsroom_assets),
             writing=writing,
             provider=provider,
+            stranded=StrandedCounts(),
         )
         await stack.enter_async_context(_run_work(newsroom, stop))
         await stack.enter_async_context(_open_archive(newsroom))
@@ -220,27 +225,9 @@ def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextMana
         repeat(writing.survey.run, SURVEY_SECONDS),
         repeat(partial(metrics.refresh, newsroom.database), METRICS_INTERVAL_SECONDS),
         writing.outbox.run(),
-        _consume_events(newsroom.settings, writing.events, stop),
+        repeat(newsroom.stranded.refresh, STRANDED_SECONDS),
+        consume_events(newsroom.settings, writing.events, newsroom.stranded, stop),
     )
-
-
-async def _consume_events(settings: Settings, events: NewsroomEventHandler, stop: StopRequest) -> None:
-    """Consume until a stop is requested; while the broker is away, the pages work without it."""
-    while not stop.requested.is_set():
-        try:
-            async with AsyncExitStack() as stack:
-                consuming, publishing = [
-                    await stack.enter_async_context(
-                        connect(settings.broker_url, password=settings.broker_secret, name=f"{NAME} {purpose}")
-                    )
-                    for purpose in ("consumes", "publishes")
-                ]
-                opened = open_consumer(consuming, publishing, NEWSROOM_EVENTS, prefetch=MAX_UNSETTLED)
-                consumer = await stack.enter_async_context(opened)
-                await run_worker(consumer, lambda received: events.handle(received.body), until=stop.requested)
-        except DependencyUnavailable as error:
-            _log.warning("dependency_unavailable", error=str(error))
-            await asyncio.sleep(BROKER_RETRY_SECONDS)
 
 
 def _read_static_files(assets: Path) -> StaticFiles:
@@ -283,7 +270,7 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
     )
     return [
         *_build_writing_pages(newsroom),
-        *build_operating_pages(newsroom.database, newsroom.configuration, settings.broker_url, settings.broker_secret),
+        *build_operating_pages(newsroom.database, newsroom.configuration, newsroom.stranded),
         *build_people_pages(people),
     ]
 
@@ -297,6 +284,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
         OverviewPages(drafts=writing.drafts, statuses=statuses, feedback=feedback, topics=topics),
         DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
         SendingPages(drafting=writing.drafting, templates=writing.templates),
+        TrialPages(trials=_build_trials(newsroom), phone=newsroom.settings.archive_phone),
         BroadcastPages(
             statuses=statuses,
             publications=writing.publications,
@@ -312,6 +300,17 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
         FeedbackPages(feedback=feedback, topics=topics),
         ListeningPages(log=listening, topics=topics, clock=system_clock),
     ]
+
+
+def _build_trials(newsroom: Newsroom) -> TrialService:
+    writing = newsroom.writing
+    return TrialService(
+        drafts=writing.drafts,
+        assessor=writing.drafting.assessor,
+        templates=writing.templates,
+        desk=PostgresTrialDesk(newsroom.database),
+        make_code=lambda: f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}}",
+    )
 
 
 def _build_readiness(database: Database, opened: asyncio.Event) -> Readiness:

@@ -12,7 +12,7 @@ from shared.database.pool import Database
 from shared.notices.configuration import Category, Prices
 
 # What Meta reports of recipients, beside the results of messages.
-_UNDELIVERABLE = ("refused", "stopped_marketing")
+UNDELIVERABLE = ("refused", "stopped_marketing")
 _NOTICE_RESULTS = ("accepted", "withdrawn", "repeated", "rejected", "checked")
 # Whoever stops keeps no topic, so this reads one index only.
 _TOPICS = "select topic, count(*) as people from subscriptions.subscription group by topic"
@@ -47,7 +47,7 @@ class Metrics:
         self.feedback = gauge("feedback", "Feedback kept", "kind")
         self._database = DatabaseCollector()
         registry.register(self._database)
-        for outcome in (*MessageResult, *_UNDELIVERABLE):
+        for outcome in (*MessageResult, *UNDELIVERABLE):
             self.inbound.labels(outcome)
         for result in _NOTICE_RESULTS:
             self.notices.labels(result)

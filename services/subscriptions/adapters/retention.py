@@ -15,6 +15,7 @@ INBOX_RETENTION = timedelta(days=INBOX_RETENTION_DAYS)
 # Promised to integrators: within this time the same event gets the same answer.
 NOTICE_EVENT_RETENTION = timedelta(days=90)
 CONVERSATION_RETENTION = timedelta(days=CONVERSATION_RETENTION_DAYS)
+TRIAL_RETENTION = timedelta(days=1)
 PERSONAL_ANSWER_RETENTION = timedelta(days=PERSONAL_ANSWER_RETENTION_DAYS)
 
 
@@ -34,6 +35,7 @@ def build_retention_rules(county: County) -> Mapping[str, RetentionRule]:
         "dead_letter": build_row_rule(
             timedelta(days=county.dead_letter_days), "subscriptions.dead_letter", "id", "failed_at"
         ),
+        "trial": build_row_rule(TRIAL_RETENTION, "subscriptions.trial", "draft", "ends_at"),
         "erasure": build_row_rule(proof, "subscriptions.erasure", "address_index", "erased_on"),
         "former_subscriber": RetentionRule(proof, _FORMER, _OLDEST_FORMER),
         "consent": RetentionRule(proof, "select subscriptions.forget_proofs($1, $2::integer)"),

@@ -21,6 +21,9 @@ from services.subscriptions.ports import ChangeSet, StoredDecision, StoredState
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.database.pool import Connection, Database
 
+# Of a hundred million codes.
+MAX_TRIAL_GUESSES = 20
+
 _FIND = """
     select subscriber.*, array(
         select topic from subscriptions.subscription where subscriber_id = subscriber.id) as topics
@@ -40,6 +43,7 @@ _SAVE = """
         excluded.ended_received_at, excluded.places, excluded.paused_until, excluded.chosen_at,
         excluded.chosen_received_at, excluded.merged_into, excluded.suspended, excluded.preferred_at)
 """
+_USE_TRIAL = "delete from subscriptions.trial where code = $1 and ends_at > now() and guesses < $2 returning text"
 _SAVE_CONSENT = """
     insert into subscriptions.consent (subscriber_id, sequence, event, topics, wording_version, wording_hash,
         said_at, received_at, message_key)
@@ -95,6 +99,7 @@ class PostgresSubscriberRepository:
         history: bool = False,
         former: Addresses | None = None,
         keys_also: Sequence[bytes] = (),
+        trial: str = "",
     ) -> StoredDecision:
         everywhere = (*list_lookup_indexes(sender), *(list_lookup_indexes(former) if former else ()))
         async with self._database.transaction() as connection:
@@ -103,6 +108,8 @@ class PostgresSubscriberRepository:
             if before:
                 return before
             state = await _read_state(connection, sender, former)
+            if trial:
+                state = replace(state, trial=await _use_trial(connection, trial))
             changes = decide(await self._add_history(connection, state, sender) if history else state)
             await _save_changes(connection, changes)
             if changes.conversation:
@@ -194,6 +201,14 @@ def _read_conversation(row: Row) -> Conversation:
     return Conversation(
         hinted_at=row["hinted_at"], left=row["answers_left"], counted_at=row["counted_at"], asked=row["asked"]
     )
+
+
+async def _use_trial(connection: Connection, code: str) -> str:
+    """Return the text that the code was for, empty if for none: then it counts as a guess at every code."""
+    text: str | None = await connection.fetchval(_USE_TRIAL, code, MAX_TRIAL_GUESSES)
+    if text is None:
+        await connection.execute("update subscriptions.trial set guesses = guesses + 1")
+    return text or ""
 
 
 async def _save_changes(connection: Connection, changes: ChangeSet) -> None:

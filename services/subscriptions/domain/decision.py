@@ -16,8 +16,7 @@ from services.subscriptions.domain.privacy import StoredData, build_access_repor
 from services.subscriptions.domain.questions import find_pending_start, interpret_reply
 from services.subscriptions.domain.replies import ReplyBuilder, ReplyContent
 from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
-from services.subscriptions.domain.subscriber import MessageTime, Subscriber
-from shared.contracts.ids import make_timed_id
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber, create_subscriber
 from shared.contracts.inbound import InboundMessage
 
 # WhatsApp permits replies for 24 hours; the margin is for the delivery to the phone.
@@ -63,7 +62,7 @@ class DecisionContext:
     """Everything that a decision depends on besides the subscriber and the message.
 
     `history` is the person's consent record and `feedback` their feedback; both are read only for intents that need
-    them. `erased` is when the person last had everything deleted.
+    them. `erased` is when the person last had everything deleted, `trial` the text that a code was for.
     """
 
     replies: ReplyBuilder
@@ -72,6 +71,7 @@ class DecisionContext:
     history: tuple[Consent, ...] = ()
     feedback: tuple[Feedback, ...] = ()
     erased: MessageTime | None = None
+    trial: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ def _is_outdated(subscriber: Subscriber | None, request: _Request) -> bool:
 
 
 def _start(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    before = subscriber or _create_subscriber(request.message)
+    before = subscriber or create_subscriber(request.message)
     topics = _select_start_topics(before, request)
     after = before.start(request.moment, topics, request.message.sender, request.parsed.places)
     if before.subscribed and (before.topics, before.places) == (after.topics, after.places):
@@ -176,13 +176,13 @@ def _select_start_topics(before: Subscriber, request: _Request) -> frozenset[str
 
 
 def _stop(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    before = subscriber or _create_subscriber(request.message)
+    before = subscriber or create_subscriber(request.message)
     reply = ReplyContent(request.replies.texts.unsubscribe_confirmation)
     return before.stop(request.moment), MessageResult.ENDED, reply
 
 
 def _erase(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    before = subscriber or _create_subscriber(request.message)
+    before = subscriber or create_subscriber(request.message)
     consented = before.started is not None or bool(request.context.history)
     reply = build_erasure_reply(request.replies, request.now, consented=consented)
     return before.stop(request.moment), MessageResult.ERASED, reply
@@ -300,6 +300,10 @@ def _answer_emergency(subscriber: Subscriber | None, request: _Request) -> Inten
     return subscriber, MessageResult.EMERGENCY, ReplyContent(texts.emergency_dying if dying else texts.emergency)
 
 
+def _show_trial(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    return subscriber, MessageResult.INFORMED, request.replies.build_trial(request.context.trial)
+
+
 def _accept_feedback(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if request.parsed.intent is Intent.FEEDBACK and not request.parsed.text:
         return subscriber, MessageResult.INFORMED, request.replies.ask_feedback()
@@ -316,12 +320,6 @@ def _answer_other(subscriber: Subscriber | None, request: _Request) -> IntentOut
     if not request.context.conversation.may_hint(request.moment.at):
         return subscriber, MessageResult.QUIET, None
     return subscriber, MessageResult.HINTED, ReplyContent(request.replies.texts.hint)
-
-
-def _create_subscriber(message: InboundMessage) -> Subscriber:
-    """Create a subscriber with an id derived from the message, so that a redelivery yields the same one."""
-    identifier = make_timed_id(min(message.sent_at, message.received_at), b"subscriber", message.message_key)
-    return Subscriber(id=identifier, addresses=message.sender)
 
 
 _INTENT_HANDLERS: dict[Intent, Callable[[Subscriber | None, _Request], IntentOutcome]] = {
@@ -347,4 +345,5 @@ _INTENT_HANDLERS: dict[Intent, Callable[[Subscriber | None, _Request], IntentOut
     Intent.RATING: _accept_feedback,
     Intent.REACTION: _accept_reaction,
     Intent.EMERGENCY: _answer_emergency,
+    Intent.TRIAL: _show_trial,
 }

@@ -17,7 +17,8 @@ from shared.contracts.events import (
 )
 from shared.contracts.ids import derive_id, make_timed_id
 
-NOTHING_WITHDRAWN = "no notice with this id is known: nothing was withdrawn, and none can be published under it later"
+# Read as an answer, and as one to a check.
+NOTHING_WITHDRAWN = "no notice with this id is known: nothing is withdrawn, and none can be published under it later"
 
 
 def build_accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datetime) -> Publication:

@@ -18,6 +18,7 @@ from services.subscriptions.domain.wording import (
 from shared.contracts.dispatch import ReplyButton, ReplyMenu
 
 BERLIN = ZoneInfo("Europe/Berlin")
+TRIAL_HEADING = "Testnachricht der Redaktion, nicht veröffentlicht:"
 _MONTHS = ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
     "Dezember")  # fmt: skip
 
@@ -116,6 +117,10 @@ class ReplyBuilder:
 
     def ask_feedback(self) -> ReplyContent:
         return ReplyContent(self.texts.feedback_how, asks=questions.FEEDBACK)
+
+    def build_trial(self, text: str) -> ReplyContent:
+        """Return a text of the newsroom's, marked as what it is; without one, that the code is good for none."""
+        return self._wrap_text(f"{TRIAL_HEADING}\n\n{text}") if text else ReplyContent(self.texts.trial_over)
 
     def join_titles(self, topics: Iterable[str]) -> str:
         return ", ".join(self._list_titles(topics))

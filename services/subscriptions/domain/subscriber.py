@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from shared.contracts.ids import make_timed_id
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Address, Addresses
 
@@ -138,6 +139,12 @@ class Subscriber:
             topics=self.topics | topics,
             suspended=frozenset(),
         )
+
+
+def create_subscriber(message: InboundMessage) -> Subscriber:
+    """Create a subscriber with an id derived from the message, so that a redelivery yields the same one."""
+    identifier = make_timed_id(min(message.sent_at, message.received_at), b"subscriber", message.message_key)
+    return Subscriber(id=identifier, addresses=message.sender)
 
 
 def combine_addresses(newer: Addresses, older: Addresses) -> Addresses:

@@ -36,6 +36,7 @@ class Wordings:
     not_subscribed: Wording
     feedback_how: Wording
     feedback_thanks: Wording
+    trial_over: Wording
 
     def list_all(self) -> tuple[Wording, ...]:
         return tuple(vars(self).values())
@@ -95,6 +96,7 @@ def _build_texts(county: County) -> dict[str, str]:
             "Vielen Dank für Ihre Rückmeldung. Wir speichern sie ohne Ihre Nummer und löschen sie nach "
             f"{county.feedback_days} Tagen. Hier können wir Ihnen nicht antworten.\n\n{_build_contact_line(county)}"
         ),
+        "trial_over": "Dieser Testcode gilt nicht oder nicht mehr. Einen neuen gibt es in der Redaktion beim Entwurf.",
     }
 
 

@@ -126,6 +126,7 @@ def _build_context(state: StoredState, context: MessageContext) -> DecisionConte
         history=state.history,
         feedback=state.feedback,
         erased=state.erased,
+        trial=state.trial,
     )
 
 

@@ -91,6 +91,7 @@ class InboundConsumer:
             message.received_at,
             partial(decide_message, context=context),
             history=parsed.intent in (Intent.DATA, Intent.ERASE),
+            trial=parsed.value if parsed.intent is Intent.TRIAL else "",
         )
         await self._publish(decision)
         if decision.result == MessageResult.FEEDBACK:

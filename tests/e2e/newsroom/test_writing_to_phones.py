@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.newsroom.press_town import CITIZENS, PATIENCE, PressTown, run_press_town
 from tests.integration.newsroom.writing_desk import format_local
+from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -94,6 +95,23 @@ async def test_a_withdrawn_notice_reaches_nobody(press: PressTown) -> None:
     await press.publish(text=other)
     await press.wait_for_everybody(other)
     assert await press.list_accepted(text) == []
+
+
+async def test_an_editor_sees_a_draft_on_their_own_telephone_and_nobody_else_does(press: PressTown) -> None:
+    text = f"Erst ansehen, {uuid4().hex[:8]}."
+    path = await press.anna.begin(text=text)
+    words = re.search(r"Test [0-9]{4} [0-9]{4}", (await press.anna.act(path, "testen")).text)
+    assert words is not None
+    telephone = [each["id"] for each in await press.simulator.list_citizens()][:1]
+    await press.simulator.send_text(telephone, words[0], per_second=10)
+
+    async def is_there() -> bool:
+        return any(text in each.text for each in await press.simulator.fetch_outbound())
+
+    await wait_for(is_there, PATIENCE)
+    shown = [each for each in await press.simulator.fetch_outbound() if text in each.text]
+    assert [(each.citizen, each.template) for each in shown] == [(telephone[0], False)]
+    assert shown[0].text.startswith("Testnachricht der Redaktion, nicht veröffentlicht:")
 
 
 async def test_what_citizens_say_is_read_in_the_newsroom(press: PressTown) -> None:

@@ -18,6 +18,7 @@ from shared.contracts.events import (
     BroadcastFinished,
     BroadcastProgressed,
     NoticeAccepted,
+    NoticeAction,
     NoticeChecked,
     NoticeRejected,
     Problem,
@@ -38,6 +39,8 @@ EXPECTED = NoticeChecked(
     duration_seconds=1,
     blockers=("outside the permitted hours until 2026-11-13T08:00:00+01:00",),
 )
+ONE_TO_WITHDRAW = NoticeChecked(source="/x", event="e", revision=1, action=NoticeAction.WITHDRAWN)
+NONE_TO_WITHDRAW = msgspec.structs.replace(ONE_TO_WITHDRAW, revision=0, blockers=("no notice with this id is known",))
 PROBLEMS = (Problem(field="topic", problem="unknown"), Problem(field="headline", problem="is blank"))
 SENT_TO_ALL = (
     BroadcastProgressed(broadcast=BROADCAST, audience=3, states={"waiting": 2, "accepted": 1}),

@@ -80,10 +80,13 @@ async def test_editors_read_in_german_what_became_of_a_notice(
         ("fehlgeschlagen", "2"),
         ("1-mal", "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
         ("Bewertungen", "2-mal hilfreich, 1-mal nicht hilfreich"),
+        ("Antworten", "1"),
     }
     opinions = await run(environment, "notices", "feedback", "n1")
     assert opinions.status == 0
-    assert "2-mal hilfreich, 1-mal nicht hilfreich" in opinions.output
+    assert opinions.output.splitlines()[1].split(maxsplit=2) == ["1", "1", "2-mal hilfreich, 1-mal nicht hilfreich"]
+    (counted,) = (await run(environment, "notices", "feedback", "n1", "--json")).json["feedback"]
+    assert counted == {"revision": 1, "ratings": {"good": 2, "bad": 1}, "answers": 1}
     assert SECRET not in opinions.everything
     listed = (await run(environment, "notices", "list")).output.splitlines()
     assert listed[0].split() == ["Beginn", "Kennung", "Fassung", "Thema", "Stand", "zugestellt", "von", "Überschrift"]

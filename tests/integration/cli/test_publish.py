@@ -14,6 +14,8 @@ from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from tests.integration.cli.commands import run_in_process, run_kreisfunk, run_on_terminal
 from tests.integration.cli.notice_responder import (
     BROADCAST,
+    NONE_TO_WITHDRAW,
+    ONE_TO_WITHDRAW,
     PASSWORD,
     SENT_TO_ALL,
     TAKEN_BACK,
@@ -120,6 +122,20 @@ async def test_a_withdrawn_notice_is_told_with_what_ended(
     assert (ended.status, ended.output) == (0, f"withdrawn: notice n-4, broadcast {BROADCAST}\n")
     ((_, envelope, withdrawn),) = desk.said
     assert (envelope.subject, withdrawn) == ("n-4", NoticeWithdrawn(reason="geöffnet"))
+
+
+async def test_a_withdrawal_that_is_checked_takes_nothing_back_and_uses_no_id_up(
+    desk: NoticeResponder, environment: Mapping[str, str]
+) -> None:
+    check = ("withdraw", "--notice", "n-4", "--check")
+    desk.expected = ONE_TO_WITHDRAW
+    ended = await run_in_process(*check, environment=environment)
+    assert (ended.status, ended.output) == (0, "event 1: valid; nothing was sent\n")
+    desk.expected = NONE_TO_WITHDRAW
+    ended = await run_in_process(*check, "--json", environment=environment)
+    assert (ended.status, ended.json["expected"][0]["revision"]) == (6, 0)
+    ended = await run_in_process(*check, "--reason", "x" * 201, environment=environment)
+    assert (ended.status, "  reason: " in ended.output, desk.said) == (3, True, [])
 
 
 async def test_nobody_has_to_wait(environment: Mapping[str, str]) -> None:

@@ -13,6 +13,8 @@ from shared.amqp import topology
 from tests.integration.cli.commands import run_in_process
 from tests.integration.cli.notice_responder import (
     BROADCAST,
+    NONE_TO_WITHDRAW,
+    ONE_TO_WITHDRAW,
     SENT_TO_ALL,
     TAKEN_BACK,
     NoticeResponder,
@@ -100,6 +102,19 @@ async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(
     assert (valid.status, desk.said) == (0, [])
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
     assert "outside the permitted hours" in valid.output
+
+
+async def test_a_withdrawal_that_is_checked_takes_nothing_back_and_uses_no_id_up(
+    door: NoticesApi, desk: NoticeResponder
+) -> None:
+    check = ("withdraw", "--notice", "h-4", "--check")
+    desk.expected = ONE_TO_WITHDRAW
+    ended = await run_in_process(*check, environment=access(door))
+    assert (ended.status, "valid; nothing was sent" in ended.output) == (0, True), ended.everything
+    desk.expected = NONE_TO_WITHDRAW
+    ended = await run_in_process(*check, environment=access(door))
+    assert (ended.status, ended.output.splitlines()[1:]) == (6, ["  no notice with this id is known"])
+    assert desk.said == []
 
 
 async def test_another_topic_or_source_says_who_can_help(door: NoticesApi, desk: NoticeResponder) -> None:

@@ -105,6 +105,26 @@ async def test_an_account_that_went_away_holds_the_sender_until_it_is_connected_
     assert await account.held() is None
 
 
+async def test_of_each_template_the_newest_report_and_quality_are_kept(
+    account: Account, database: FreshDatabase
+) -> None:
+    quality = "message_template_quality_update"
+    await account.says(quality, {**template(""), "new_quality_score": "YELLOW"}, minutes=2)
+    await account.says(quality, {**template(""), "new_quality_score": "GREEN"}, minutes=1, later=9)
+    await account.says(quality, {**template("", "en_US"), "new_quality_score": "GREEN"}, minutes=3)
+    await account.says(TEMPLATE, template("APPROVED"), minutes=0)
+    await account.says(TEMPLATE, template("PAUSED"), minutes=4)
+    await account.says(CAPABILITY, people(2_000), minutes=5)
+    newsroom = await asyncpg.connect(database.build_role_url("kreisfunk_newsroom"))
+    reports = await newsroom.fetch("select * from dispatcher.list_template_reports()")
+    await newsroom.close()
+    assert [tuple(report) for report in reports] == [
+        ("t/de", "Meta: PAUSED", NOW + timedelta(minutes=4), "YELLOW", NOW + timedelta(minutes=2)),
+        ("t/en_US", None, None, "GREEN", NOW + timedelta(minutes=3)),
+    ]
+    assert account.news[:3] == [AccountUpdate.QUALITY_LOW, None, AccountUpdate.OTHER]
+
+
 async def test_what_meta_said_earlier_or_again_changes_nothing(account: Account) -> None:
     await account.says(TEMPLATE, template("PAUSED"), minutes=0)
     await account.says(TEMPLATE, template("APPROVED"), minutes=1)

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -14,14 +16,12 @@ from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import DraftConflict, DraftRefused, DraftState, NoticeDraft
 from services.newsroom.domain.outbox import NoticeForecast, PublicationState, PublishAnswer
-from shared.contracts.events import (
-    Problem,
-)
+from shared.contracts.events import NoticeAccepted, Problem
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
 from tests.integration.newsroom.ledger_rows import set_up_number
 from tests.integration.newsroom.writing_desk import add_broadcast
-from tests.integration.newsroom.writing_store import Store, add_account, build_drafting, open_store
+from tests.integration.newsroom.writing_store import SOURCE, Store, add_account, build_drafting, open_store
 from tests.unit.newsroom.writing_harness import CONTENT, FORECAST, ScriptedNoticesApi
 
 
@@ -29,6 +29,22 @@ from tests.unit.newsroom.writing_harness import CONTENT, FORECAST, ScriptedNotic
 async def store(database: FreshDatabase) -> AsyncIterator[Store]:
     async with open_store(database) as opened:
         yield opened
+
+
+@asynccontextmanager
+async def open_owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    owner = await asyncpg.connect(database.url)
+    try:
+        yield owner
+    finally:
+        await owner.close()
+
+
+async def read_left(store: Store) -> int:
+    """What is left of the month's budget."""
+    budget = await PostgresSendingControl(store.database).read_budget()
+    assert budget is not None
+    return budget.left
 
 
 async def test_a_draft_comes_back_as_it_was_written(store: Store) -> None:
@@ -187,18 +203,47 @@ async def test_an_emergency_that_was_rejected_was_none(store: Store) -> None:
 
 async def test_what_is_promised_is_not_left_in_the_budget(store: Store, database: FreshDatabase) -> None:
     now = system_clock()
-    owner = await asyncpg.connect(database.url)
-    try:
+    async with open_owner(database) as owner:
         await set_up_number(owner)
         await add_broadcast(owner, audience=800, states='{"waiting": 600, "sent": 60, "suppressed": 40}')
         await add_broadcast(owner, audience=5)
         for ended in ({"finished_at": now}, {"cancelled_at": now}, {"accepted_at": now - timedelta(days=32)}):
             await add_broadcast(owner, audience=1_000, **ended)
-    finally:
-        await owner.close()
-    budget = await PostgresSendingControl(store.database).read_budget()
-    assert budget is not None
-    assert (budget.messages, budget.left) == (40_000, 39_300)
+    assert await read_left(store) == 39_300
+
+
+async def test_of_many_who_publish_at_once_only_as_many_go_out_as_the_budget_pays_for(
+    store: Store, database: FreshDatabase
+) -> None:
+    """Each goes to 10; what was handed over counts until the end, whether or not an event has told of it."""
+    async with open_owner(database) as owner:
+        await set_up_number(owner)
+        await owner.execute("update dispatcher.rate set messages_a_month = 25")
+    drafts = [await store.write() for _ in range(6)]
+    results = await asyncio.gather(
+        *(store.drafting.publish(store.anna, draft.id, 1) for draft in drafts), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in results) == ["DraftRefused"] * 4 + ["NoticeDraft"] * 2
+    first, second = (each for each in results if isinstance(each, NoticeDraft))
+    assert await read_left(store) == 5
+
+    publication = await store.find_publication(first)
+    message = NoticeAccepted(
+        source=SOURCE,
+        event=publication.key,
+        notice=first.notice,
+        revision=1,
+        broadcast=uuid4(),
+        audience=None,  # as of a follow-up, which only the ledger can count
+    )
+    await store.tell(message, system_clock())
+    assert await read_left(store) == 5
+    await store.tell(msgspec.structs.replace(message, audience=7), system_clock())
+    assert await read_left(store) == 8
+
+    publication = await store.find_publication(second)
+    await store.publications.record_answer(publication.id, PublishAnswer(status=422), system_clock())
+    assert await read_left(store) == 18
 
 
 @pytest.mark.parametrize("table", ["draft_version", "decision", "audit"])

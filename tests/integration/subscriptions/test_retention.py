@@ -27,6 +27,8 @@ ROWS = {
     "erasure": "erasure (address_index, erased_on) values ($2, $1::timestamptz::date)",
     "dead_letter": "dead_letter (id, reason, body_sealed, senders, failed_at)"
     " values (encode($2, 'hex')::uuid, '', '', '{}', $1)",
+    "trial": "trial (draft, code, text, ends_at) values (encode($2, 'hex')::uuid,"
+    " translate(right(encode($2, 'hex'), 8), 'abcdef', '012345'), 'K 9', $1)",
     "former_subscriber": "subscriber (id, sequence, state, phone_index, created_at, started_at, ended_at)"
     " values (encode($2, 'hex')::uuid, 2, 'unsubscribed', $2, $1, $1, $1)",
     "consent": "consent (subscriber_id, sequence, event, topics, said_at, received_at, recorded_at, message_key)"

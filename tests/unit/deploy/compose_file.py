@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cli.main import load_command
 from shared.runtime.settings import PREFIX
 from tools.docs.generate import DOCS
 from tools.docs.settings import WHO, is_secret
@@ -50,13 +51,27 @@ class PassedSetting(NamedTuple):
 
 
 def list_settings() -> Iterator[PassedSetting]:
-    """Every setting of the guide, for every service of compose that reads it."""
+    """Every setting of the guide, and every variable of a command's help, for every service that reads it."""
+    yield from list_options()
     for who, kind in WHO.items():
         for service in PROCESSES[who]:
             for field, info in kind.model_fields.items():
                 name = f"{PREFIX}{field.upper()}"
                 laid_down = is_secret(info) or LAID_DOWN.fullmatch(name)
                 yield PassedSetting(service, name, "" if laid_down else OTHER_NAMES.get(name, name), is_secret(info))
+
+
+def list_options() -> Iterator[PassedSetting]:
+    """Every option that may be a variable, for every service that is one command."""
+    for service, described in SERVICES.items():
+        words = [word for word in described.get("entrypoint", ()) if not word.startswith("-")]
+        if len(words) > 1:
+            command = load_command(words[1])
+            for word in words[2:]:
+                command = command.commands[word]
+            for option in command.params:
+                if option.envvar:
+                    yield PassedSetting(service, option.envvar, option.envvar, secret=False)
 
 
 def read_environment(service: str) -> Mapping[str, str | None]:

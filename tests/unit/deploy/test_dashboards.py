@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -9,10 +10,24 @@ import pytest
 
 from deploy.grafana.boards import BOARDS, FOLDER
 from deploy.grafana.dashboard import Dashboard
+from services.subscriptions.adapters.metrics import UNDELIVERABLE
+from services.subscriptions.domain.decision import MessageResult
+from services.subscriptions.domain.feedback import FeedbackKind
+from shared.notices.configuration import Category
 from tests.unit.docs.test_runbooks import ALERTS
 from tools.docs.metrics import find_names, list_series
 
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+# The values of labels for which the press office's dashboard needs words; a topic is one.
+VALUES: Mapping[str, Iterable[str]] = {
+    "outcome": {*MessageResult, *UNDELIVERABLE},
+    "kind": {*FeedbackKind},
+    "category": {*Category},
+    "topic": (),
+}
+LABEL = re.compile(r"\{\{(\w+)\}\}")
+CODE_WORD = re.compile(r"[a-z]+_[a-z_]+|[a-z]+\d+")
+PRESS = next(board for board in BOARDS if board.name == "press")
 OWN_VARIABLES = re.compile(r"\$(?!__)(\w+)")
 
 
@@ -74,3 +89,14 @@ def test_every_panel_says_what_it_shows_and_leads_to_runbooks_that_exist(board: 
 def test_every_graph_has_its_figures_in_the_legend(board: Dashboard) -> None:
     graphs = [panel for panel in list_panels(board) if panel["type"] == "timeseries"]
     assert all(panel["options"]["legend"]["calcs"] for panel in graphs)
+
+
+def test_the_press_office_reads_words_instead_of_values() -> None:
+    for panel in list_panels(PRESS):
+        shown = {
+            each["matcher"]["options"]: each["properties"][0]["value"] for each in panel["fieldConfig"]["overrides"]
+        }
+        legends = {target["legendFormat"] for target in panel["targets"]}
+        values = {value for legend in legends for label in LABEL.findall(legend) for value in VALUES[label]}
+        assert set(shown) == values | {legend for legend in legends if CODE_WORD.fullmatch(legend)}
+        assert not [name for name in shown.values() if CODE_WORD.fullmatch(name)]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import msgspec
 
@@ -10,6 +11,7 @@ from deploy.secrets import FILES, TOKENS
 from shared.amqp import topology
 from shared.runtime.settings import PREFIX
 from tests.unit.deploy.compose_file import LAID_DOWN, OTHER_NAMES, ROOT
+from tools.docs.generate import DOCS
 from tools.docs.metrics import find_names, list_series
 from tools.docs.settings import WHO, is_secret
 
@@ -37,6 +39,18 @@ def test_every_setting_that_is_no_secret_can_be_set() -> None:
 def test_the_version_is_ours() -> None:
     chart = msgspec.yaml.decode((CHART / "Chart.yaml").read_bytes())
     assert chart["version"] == chart["appVersion"] == deploy.VERSION
+
+
+def test_the_guide_builds_the_image_that_the_chart_runs() -> None:
+    guide = (DOCS / "guides" / "kubernetes.md").read_text()
+    (line,) = re.findall(r"^ +(VERSION=.+)$", guide, re.MULTILINE)
+    said = subprocess.run(
+        ["sh", "-c", f'{line}; echo "$VERSION"'], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == f"{deploy.VERSION}\n"
+    assert set(re.findall(r"registry\.example/kreisfunk:(\S+)", guide)) == {"$VERSION"}
+    for example in (CHART.parent / "examples").iterdir():
+        assert "tag" not in msgspec.yaml.decode(example.read_bytes())["image"]
 
 
 def test_secrets_are_the_folders_that_are_made() -> None:

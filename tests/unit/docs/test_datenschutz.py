@@ -55,6 +55,7 @@ WITHOUT_PEOPLE = {
     "subscription_hour",
     "template_pause",
     "topic_audience",
+    "trial",
     "unreachable",
     "wording",
 }
@@ -146,6 +147,7 @@ PERIODS = {
     "erasure": "subscriptions.erasure",
     "dead_letter": "subscriptions.dead_letter",
     "former_subscriber": "subscriptions.subscriber",
+    "trial": "subscriptions.trial",
     "consent": "subscriptions.consent",
     "waiting_delivery": "dispatcher.delivery",
     "deliveries_week": "dispatcher.delivery",

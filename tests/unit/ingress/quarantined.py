@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from services.ingress.webhook.events import ParseProblem
 from services.ingress.webhook.quarantine import build_quarantine
 from services.ingress.webhook.translate import parse_webhook
 from shared.contracts.inbound import WebhookQuarantined
@@ -35,5 +36,10 @@ class QuarantinedPart(NamedTuple):
 
 def quarantine_webhook(body: bytes) -> Sequence[QuarantinedPart]:
     """What of this webhook is kept."""
-    messages = build_quarantine(body, parse_webhook(body, RULES).problems, RULES)
+    return quarantine_problems(body, parse_webhook(body, RULES).problems)
+
+
+def quarantine_problems(body: bytes, problems: Sequence[ParseProblem]) -> Sequence[QuarantinedPart]:
+    """What of it is kept for these problems."""
+    messages = build_quarantine(body, problems, RULES)
     return [QuarantinedPart(message, RING.decrypt(message.sealed, purpose="webhook")) for message in messages]

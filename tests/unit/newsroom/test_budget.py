@@ -30,7 +30,7 @@ def build_number(messages_a_month: int | None, messages: int) -> SendingNumber:
 @pytest.mark.parametrize(("used", "is_enough"), [(90, True), (91, False), (100, False)])
 async def test_a_notice_to_more_than_the_budget_is_not_published(used: int, is_enough: bool) -> None:
     office = build_office(ROUTINE)
-    office.budget = MonthBudget(messages=100, used=used)  # the notice goes to 10
+    office.drafts.budget = MonthBudget(messages=100, used=used)  # the notice goes to 10
     draft = await office.drafting.create(ANNA, CONTENT)
     await office.drafting.submit(ANNA, draft.id, 1)
     await office.drafting.approve(BEN, draft.id, 1)
@@ -48,7 +48,7 @@ async def test_who_withdraws_asks_for_no_budget() -> None:
     await office.drafting.submit(ANNA, draft.id, 1)
     await office.drafting.approve(BEN, draft.id, 1)
     await office.drafting.publish(ANNA, draft.id, 1)
-    office.budget = MonthBudget(messages=100, used=100)
+    office.drafts.budget = MonthBudget(messages=100, used=100)
     await office.drafting.withdraw(ANNA, draft.id, "Irrtum")
     assert len(office.drafts.published) == 2
 

@@ -9,7 +9,7 @@ from deploy.paths import CONFIG
 from services.newsroom.adapters.config_files import read_templates
 from services.newsroom.domain.drafts import DraftContent
 from services.newsroom.domain.events import CODE_LENGTH_IN_TEXT
-from services.newsroom.domain.preview import Preview, build_preview, count_length
+from services.newsroom.domain.preview import Preview, build_preview, build_trial_text, count_length
 from shared.notices.configuration import Topic
 from shared.notices.content import MAX_CONTENT_LENGTH
 from tests.unit.newsroom.writing_harness import COUNTY
@@ -31,6 +31,14 @@ def test_every_topic_shows_its_template(topic: Topic) -> None:
     assert join(preview) == expected.replace("{{text}}", shown)
     assert [part.text for line in preview.lines for part in line if part.bold] == [CONTENT.headline]
     assert (preview.footer, preview.buttons) == ("Abmelden: Stop", ("Stop", "Hilfreich", "Nicht hilfreich"))
+
+
+@pytest.mark.parametrize("topic", COUNTY.topics, ids=lambda topic: topic.id)
+def test_a_trial_says_what_the_preview_shows(topic: Topic) -> None:
+    preview = build_preview(CONTENT, topic, TEMPLATES)
+    text = build_trial_text(CONTENT, topic, TEMPLATES)
+    assert text.replace("*", "") == f"{join(preview)}\n\n{preview.footer}"
+    assert f"*{CONTENT.headline}*" in text
 
 
 def test_what_is_not_written_yet_has_its_name_in_its_place() -> None:

@@ -22,7 +22,7 @@ from services.newsroom.domain.outbox import (
 from services.newsroom.domain.sending import MonthBudget
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
-from services.newsroom.ports import DecideDraft, DraftNotFound, NoticesApiAway
+from services.newsroom.ports import DecideDraft, DecidePublication, DraftNotFound, NoticesApiAway
 from shared.notices.config import read_configuration
 from shared.notices.configuration import Configuration
 from shared.notices.systems import System
@@ -62,7 +62,7 @@ OTTO = make_account("otto", Role.OPERATOR, Role.LEAD)
 class DraftsInMemory:
     """Implementation of ports.DraftRepository; `acts` is the audit log, `published` the outbox.
 
-    `retired` are accounts that may approve no more.
+    `retired` are accounts that may approve no more, `budget` is the month's.
     """
 
     drafts: dict[UUID, NoticeDraft] = field(default_factory=dict)
@@ -71,6 +71,7 @@ class DraftsInMemory:
     published: list[NoticePublication] = field(default_factory=list)
     audience: int | None = None
     retired: set[UUID] = field(default_factory=set)
+    budget: MonthBudget | None = None
 
     async def create(self, draft: NoticeDraft, act: Act) -> None:
         self.drafts[draft.id] = draft
@@ -87,6 +88,9 @@ class DraftsInMemory:
             for each in found.decisions
         )
         return replace(found, revision=max(revisions, default=0), decisions=decisions)
+
+    async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
+        return await self.change(draft, lambda found: decide(found, self.budget))
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         before = await self.find(draft)
@@ -148,13 +152,12 @@ class ScriptedNoticesApi:
 
 @dataclass
 class PressOffice:
-    """A press office; `now` is its clock, `budget` the month's."""
+    """A press office; `now` is its clock."""
 
     drafts: DraftsInMemory
     notices: ScriptedNoticesApi
     drafting: DraftingService
     now: datetime = NOON
-    budget: MonthBudget | None = None
     handed_over: int = 0
 
 
@@ -171,7 +174,7 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
         office.handed_over += 1
 
     async def read_budget() -> MonthBudget | None:
-        return office.budget
+        return drafts.budget
 
     assessor = DraftAssessor(
         drafts=drafts,

@@ -12,10 +12,11 @@ import pytest
 
 from deploy.release.__main__ import release, write_next
 from deploy.release.plan import CATALOGUE, CHANGELOG, CHART, VERSION_FILE, plan_release
+from deploy.release.sbom import NPM_LOCK
 from tests.unit.rules.planting import REPOSITORY
 
 TODAY = date(2026, 12, 1)
-FILES = (VERSION_FILE, CATALOGUE, CHART, "pyproject.toml", "requirements.lock")
+FILES = (VERSION_FILE, CATALOGUE, CHART, "pyproject.toml", "requirements.lock", NPM_LOCK)
 UNRELEASED = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n"
 SINCE = "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-11-01\n\n- A thing.\n"
 
@@ -29,6 +30,7 @@ def git(root: Path, *arguments: str) -> None:
 def root(tmp_path: Path) -> Path:
     """Our own files, of version 0.1.0."""
     (tmp_path / CHART).parent.mkdir(parents=True)
+    (tmp_path / NPM_LOCK).parent.mkdir()
     for name in FILES:
         shutil.copy(REPOSITORY / name, tmp_path / name)
     catalogue = tmp_path / CATALOGUE

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from deploy.release.lock import Pin, read_lock
+from deploy.release.lock import Pin
 from deploy.release.sbom import build_bill, write_bill
 from tests.unit.rules.planting import PYPROJECT, REPOSITORY
 
 TIME = datetime(2026, 12, 1, 12, tzinfo=UTC)
-PINS = read_lock((REPOSITORY / "requirements.lock").read_text())
+KERN = json.loads((REPOSITORY / "deploy/kern/package.json").read_text())["dependencies"]
 REFERENCE = {"type": "string", "minLength": 1}
 
 
@@ -31,7 +31,7 @@ COMPONENT = part(
     version={"type": "string", "maxLength": 1024},
     description={"type": "string"},
     scope={"enum": ["required", "optional", "excluded"]},
-    purl={"type": "string", "pattern": r"^pkg:(pypi|generic)/[a-z0-9-]+@[A-Za-z0-9.%-]+$"},
+    purl={"type": "string", "pattern": r"^pkg:(pypi|generic|npm/%40[a-z-]+)/[a-z0-9-]+@[A-Za-z0-9.%-]+$"},
     licenses={"type": "array", "items": part(("license",), license=part(("id",), id={"const": "EUPL-1.2"}))},
     properties={"type": "array", "items": part(("name",), name={"type": "string"}, value={"type": "string"})},
 )
@@ -54,8 +54,11 @@ SCHEMA = part(
 
 
 @pytest.fixture(scope="module")
-def bill() -> dict[str, Any]:
-    return build_bill(PYPROJECT["project"], "0.1.0", PINS, TIME)
+def bill(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    written: dict[str, Any] = json.loads(
+        write_bill(REPOSITORY, tmp_path_factory.mktemp("x"), "0.1.0", TIME).read_text()
+    )
+    return written
 
 
 def test_it_has_what_cyclonedx_demands(bill: dict[str, Any]) -> None:
@@ -65,17 +68,18 @@ def test_it_has_what_cyclonedx_demands(bill: dict[str, Any]) -> None:
         assert not Draft7Validator(SCHEMA).is_valid({name: value for name, value in bill.items() if name != missing})
 
 
-def test_it_names_each_package_of_the_lock(bill: dict[str, Any]) -> None:
+def test_it_names_each_package_of_both_locks(bill: dict[str, Any]) -> None:
     named = {(component["name"], component["version"]) for component in bill["components"]}
     locked = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (REPOSITORY / "requirements.lock").read_text(), re.MULTILINE)
-    assert named == {(name.lower().replace("_", "-").replace(".", "-"), version) for name, version in locked}
+    python = {(name.lower().replace("_", "-").replace(".", "-"), version) for name, version in locked}
+    assert named == python | set(KERN.items())
 
 
 def test_references_lead_to_components(bill: dict[str, Any]) -> None:
     (direct,) = bill["dependencies"]
     assert direct["ref"] == bill["metadata"]["component"]["bom-ref"]
     assert set(direct["dependsOn"]) <= {component["bom-ref"] for component in bill["components"]}
-    assert len(direct["dependsOn"]) == len(PYPROJECT["project"]["dependencies"])
+    assert len(direct["dependsOn"]) == len(PYPROJECT["project"]["dependencies"]) + len(KERN)
 
 
 def test_it_names_no_address(bill: dict[str, Any]) -> None:

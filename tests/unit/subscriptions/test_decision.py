@@ -144,8 +144,9 @@ def test_a_start_brings_back_the_topics_that_whatsapp_ended() -> None:
     assert (again.topics, _wording(outcome)) == (COUNTY.topic_ids, TEXTS.receipt)
 
 
-@pytest.mark.parametrize("subscriber", [None, after([build_message("Start")])])
-def test_anything_else_gets_one_hint_in_24_hours(subscriber: Subscriber | None) -> None:
+@pytest.mark.parametrize("said", [[], [build_message("Start")]])
+def test_anything_else_gets_one_hint_in_24_hours(said: Sequence[InboundMessage]) -> None:
+    subscriber = after(said)
     question = build_message("Wann haben Sie auf?", seconds=10)
     _, first = understand_message(subscriber, question, build_context(seconds=11))
     _, soon = understand_message(

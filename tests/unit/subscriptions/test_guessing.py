@@ -26,8 +26,8 @@ UNSEEN = tuple(
     for file in sorted((Path(__file__).parents[2] / "data" / "dialogue" / "unseen").glob("*.txt"))
     for example in parse_examples(file.read_text(encoding="utf-8"))
 )
-# What only a tap, a question of ours or a doubt makes of a message.
-NOT_WRITTEN = {Intent.RATING, Intent.REACTION, Intent.DECLINE, Intent.ASK_ERASE}
+# What only a tap, a code, a question of ours or a doubt makes of a message.
+NOT_WRITTEN = {Intent.RATING, Intent.REACTION, Intent.DECLINE, Intent.ASK_ERASE, Intent.TRIAL}
 FEW = (
     Example("Der Mond ist aufgegangen", (Intent.HELP,)),
     Example("Die Sonne geht unter", (Intent.DATA, Intent.ERASE)),

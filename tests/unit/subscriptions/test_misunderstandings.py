@@ -348,6 +348,10 @@ def test_what_is_deleted_elsewhere_erases_nothing_here(text: str) -> None:
         "Nur mal interessehalber: alle Daten löschen",
         "Würden Sie meine Nummer auch löschen, wenn ich umziehe?",
         "Ich möchte, dass Sie mich vergessen",
+        "Mein Schwager hat alle seine Daten löschen lassen",
+        "Würdet ihr meine Daten denn löschen",
+        "Jemand hat mir gesagt, ihr müsst alle meine Daten löschen",
+        "Bitte nicht alle meine Daten löschen, nur die alte Nummer",
     ],
 )
 def test_nothing_but_an_unmistakable_request_erases(text: str) -> None:
@@ -360,6 +364,8 @@ def test_nothing_but_an_unmistakable_request_erases(text: str) -> None:
         "Könnten Sie bitte meine Daten löschen?",
         "Wie lange speichern Sie das? Löschen Sie alle meine Daten.",
         "Ich verlange, dass Sie meine Daten löschen!",
+        "Alle meine Daten löschen",
+        "Hiermit möchte ich meine Daten vollständig löschen lassen",
     ],
 )
 def test_an_unmistakable_request_erases_however_polite(text: str) -> None:
@@ -406,6 +412,9 @@ def test_whoever_may_want_to_switch_us_off_is_at_least_asked(text: str) -> None:
         "Ich will auf keinen Fall raus aus dem Verteiler",
         "Wenn das so weitergeht, meldet mich ab",
         "Meldet mich bitte zum Kurs an, wann geht er los?",
+        "Noch so ein Ding und ich kündige",
+        "kann heute nicht kommen bin krank, meld mich hiermit ab",
+        "Nehmen Sie mich in Ihren Verteiler auf",
         "Wer stellt die Pässe aus?",
         "Wo stellt ihr Führerscheine aus?",
     ],
@@ -422,6 +431,7 @@ def test_leaving_that_is_denied_supposed_or_something_else_ends_nothing(text: st
         "Ohne mich sind alle besser dran",
         "Heute mach ich Schluss mit meinem Leben",
         "Ich spring von der Brücke",
+        "Ich habe schon den Abschiedsbrief geschrieben",
         "Schlaftabletten liegen schon bereit",
         "Ich wache hoffentlich morgen nicht mehr auf",
     ],
@@ -476,7 +486,9 @@ def test_a_month_alone_ends_a_pause_on_its_first_day(text: str, until: Day) -> N
 
 def test_something_else_that_ends_in_a_month_is_no_pause() -> None:
     assert detect_text_intent("Die Sperrung endet erst im Februar", COUNTY).intent is Intent.OTHER
+    assert detect_text_intent("Die Pause ist um", COUNTY).intent is Intent.RESUME
     assert detect_text_intent("nach Ostern erst wieder schreiben", COUNTY).easter == 1
+    assert detect_text_intent("Habe vor Ostern schon gekündigt, keine Nachrichten mehr", COUNTY).intent is Intent.STOP
 
 
 @pytest.mark.parametrize(

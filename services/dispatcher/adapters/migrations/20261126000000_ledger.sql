@@ -1123,14 +1123,29 @@ security definer set search_path = pg_catalog, dispatcher as $$
     from dispatcher.template_pause h order by h.template
 $$;
 
+-- Returns what Meta last said of each template: 'accepted' or why not, and its quality; null for what it never said.
+create function dispatcher.list_template_reports()
+returns table (template text, word text, said_at timestamptz, quality text, quality_at timestamptz)
+language sql stable security definer set search_path = pg_catalog, dispatcher as $$
+    select said.template, max(said.word) filter (where about = 'template'),
+        max(said.said_at) filter (where about = 'template'), max(said.word) filter (where about = 'quality'),
+        max(said.said_at) filter (where about = 'quality')
+    from (
+        select split_part(n.subject, ' ', 1) as about, substr(n.subject, strpos(n.subject, ' ') + 1) as template,
+            n.word, n.said_at
+        from dispatcher.account_update n
+    ) said
+    where about in ('template', 'quality') group by said.template order by said.template
+$$;
+
 revoke all on function dispatcher.list_stops(), dispatcher.read_limits(), dispatcher.count_waiting(),
-    dispatcher.list_template_pauses() from public;
+    dispatcher.list_template_pauses(), dispatcher.list_template_reports() from public;
 grant execute on function dispatcher.read_limits(), dispatcher.count_waiting(), dispatcher.list_template_pauses()
     to kreisfunk_operator;
 grant usage on schema dispatcher to kreisfunk_newsroom;
 grant execute on function dispatcher.list_stops(), dispatcher.read_limits(), dispatcher.count_waiting(),
-    dispatcher.list_template_pauses(), dispatcher.pause_broadcast, dispatcher.resume_broadcast,
-    dispatcher.cancel_broadcast, dispatcher.resend_failed, dispatcher.pause_sending, dispatcher.resume_sending,
+    dispatcher.list_template_pauses(), dispatcher.list_template_reports(), dispatcher.pause_broadcast,
+    dispatcher.resume_broadcast, dispatcher.cancel_broadcast, dispatcher.resend_failed, dispatcher.pause_sending, dispatcher.resume_sending,
     dispatcher.resume_template to kreisfunk_newsroom;
 
 -- migrate:down

@@ -39,6 +39,7 @@ ACTION_NAMES: Mapping[str, str] = {
     "draft.reviewed": "Meldung nachträglich geprüft",
     "draft.saved": "Entwurf gespeichert",
     "draft.submitted": "Entwurf zur Freigabe gegeben",
+    "draft.tried": "Testnachricht vorbereitet",
     "letters.replayed": "Mitteilungen noch einmal verarbeitet",
     "notice.rejected": "Meldung vom Dienst abgelehnt",
     "sending.paused": "gesamten Versand angehalten",

@@ -16,7 +16,7 @@ from services.newsroom.adapters.http.confirmations import (
 )
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import PageGroup, WebPage, get_form, get_visitor, redirect
-from services.newsroom.adapters.queue_counts import BrokerQueueCounts
+from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.progress import BroadcastStatus
@@ -48,10 +48,11 @@ class OperatingPages:
 
     operating: OperatingService
     control: SendingControl
-    queues: BrokerQueueCounts
+    stranded: StrandedCounts
     statuses: BroadcastStatuses
     systems: Sequence[System]
     topics: Mapping[str, str]
+    templates: Sequence[str]
 
     def list_pages(self) -> tuple[WebPage, ...]:
         right = Right.OPERATE
@@ -67,12 +68,13 @@ class OperatingPages:
 
     async def show(self, request: web.Request) -> web.Response:
         """Show what waits for what and why, what has been left behind, and who publishes."""
-        uses = await self.statuses.list_sources()
+        uses, overview = await self.statuses.list_sources(), await self.control.read_overview()
         return render_page(
             request,
             "operating.html",
-            overview=await self.control.read_overview(),
-            stranded=await self.queues.count_stranded(),
+            overview=overview,
+            reports=overview.list_reports(self.templates),
+            stranded=self.stranded.counts,
             systems=[_describe_system(system, uses) for system in self.systems],
             topics=self.topics,
             done=find_done(SENDING_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
@@ -141,9 +143,7 @@ class BroadcastChangePages:
         )
 
 
-def build_operating_pages(
-    database: Database, county: Configuration, broker_url: str, broker_password: str | None
-) -> list[PageGroup]:
+def build_operating_pages(database: Database, county: Configuration, stranded: StrandedCounts) -> list[PageGroup]:
     """Return the pages of operators and leads with what they need."""
     control, statuses = PostgresSendingControl(database), PostgresBroadcastStatuses(database)
     operating = OperatingService(control=control)
@@ -152,10 +152,11 @@ def build_operating_pages(
         OperatingPages(
             operating=operating,
             control=control,
-            queues=BrokerQueueCounts(broker_url, broker_password),
+            stranded=stranded,
             statuses=statuses,
             systems=county.systems,
             topics={topic.id: topic.title for topic in county.topics},
+            templates=[f"{name}/{topic.language}" for topic in county.topics for name in topic.list_templates()],
         ),
     ]
 

@@ -233,6 +233,7 @@ create table newsroom.publication (
   event_path text,
   problems jsonb,
   broadcast uuid,
+  people integer,
   created_at timestamptz not null default now(),
   answered_at timestamptz,
   confirmed_at timestamptz,
@@ -257,6 +258,8 @@ comment on column newsroom.publication.next_at is 'when it is sent next, while w
 comment on column newsroom.publication.event_path is 'path of its progress at the notices API; null until accepted';
 comment on column newsroom.publication.problems is 'why it was rejected; null unless rejected';
 comment on column newsroom.publication.broadcast is 'broadcast.id; null until it is known';
+comment on column newsroom.publication.people is
+  'how many it was expected to reach, which the month''s budget has to allow for; null if unknown';
 comment on column newsroom.publication.created_at is 'when it was to be published';
 comment on column newsroom.publication.answered_at is 'when it was accepted or rejected; null while waiting';
 comment on column newsroom.publication.confirmed_at is 'when an event told that it takes effect; null until then';

@@ -447,15 +447,42 @@ security definer set search_path = pg_catalog, subscriptions as $$
   select count(*)::int, min(failed_at), count(replay_at)::int from subscriptions.dead_letter
 $$;
 
-revoke all on function subscriptions.count_dead_letters() from public;
+create table subscriptions.trial (
+  draft uuid primary key,
+  code text not null check (code ~ '^[0-9]{8}$'),
+  text text not null check (char_length(text) between 1 and 2000),
+  ends_at timestamptz not null,
+  guesses integer not null default 0
+);
+create index trial_ends_at on subscriptions.trial (ends_at);
+comment on table subscriptions.trial is
+  'drafts that an editor wants to see on a telephone: whoever writes the code gets the text as an answer, once';
+comment on column subscriptions.trial.draft is 'newsroom.draft.id: a new code for a draft replaces the old one';
+comment on column subscriptions.trial.code is 'what the telephone sends; it gives no more than the text beside it';
+comment on column subscriptions.trial.text is 'text of the draft';
+comment on column subscriptions.trial.ends_at is 'the code is of no use from then on; the retention period begins here';
+comment on column subscriptions.trial.guesses is 'wrong codes that came meanwhile; too many make this one useless';
+
+-- All that the newsroom writes here: a text for whoever sends the code. It never learns who did (decision 0036).
+create function subscriptions.offer_trial(draft uuid, code text, text text) returns timestamptz language sql
+security definer set search_path = pg_catalog, subscriptions as $$
+  insert into subscriptions.trial (draft, code, text, ends_at)
+  values (offer_trial.draft, offer_trial.code, offer_trial.text, now() + interval '10 minutes')
+  on conflict (draft) do update set code = excluded.code, text = excluded.text, ends_at = excluded.ends_at, guesses = 0
+  returning ends_at
+$$;
+
+revoke all on function subscriptions.count_dead_letters(), subscriptions.offer_trial(uuid, text, text) from public;
+grant select, update (guesses), delete on subscriptions.trial to kreisfunk_subscriptions;
 grant usage on schema subscriptions to kreisfunk_newsroom;
-grant execute on function subscriptions.count_dead_letters(), subscriptions.replay_dead_letters(uuid)
-  to kreisfunk_newsroom;
+grant execute on function subscriptions.count_dead_letters(), subscriptions.replay_dead_letters(uuid),
+  subscriptions.offer_trial(uuid, text, text) to kreisfunk_newsroom;
 
 -- migrate:down
 revoke execute on function subscriptions.replay_dead_letters(uuid) from kreisfunk_newsroom;
 revoke usage on schema subscriptions from kreisfunk_newsroom;
-drop function subscriptions.count_dead_letters;
+drop function subscriptions.count_dead_letters, subscriptions.offer_trial;
+drop table subscriptions.trial;
 drop function subscriptions.forget_proofs, subscriptions.replay_dead_letters, subscriptions.drop_dead_letters;
 drop table subscriptions.pending_page, subscriptions.broadcast, subscriptions.notice_event, subscriptions.notice,
   subscriptions.erasure, subscriptions.feedback, subscriptions.conversation, subscriptions.dead_letter,

@@ -38,10 +38,11 @@ _STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|k
 # "So ein Schwachsinn, aufhören!"
 _QUITTING = read_words("aufhoeren schluss")
 # "Der Regen macht keine Pause"
-_NO_PAUSE = re.compile(
-    r"^(?!ich\b|wir\b)(?:\w+ ){1,3}macht (?:\w+ ){0,2}keine?n? pause\b|"
+_NO_PAUSE = re.compile(r"^(?!ich\b|wir\b)(?:\w+ ){1,3}macht (?:\w+ ){0,2}keine?n? pause\b")
+# "Die Sperrung endet erst im Februar"
+_OF_A_THING = re.compile(
     r"^(?:der|die|das|unser\w*) \w+ (?:\w+ )?(?:endet|ist|dauert|beginnt|wird|findet|kommt|geht)\b"
-    r"(?!.*\b(?:nichts?|nix|keine|pause|ruhe|schick\w*|schreib\w*|send\w*|bitte)\b)"
+    r"(?!.*\b(?:ich|wir|mir|uns|mich|nichts?|nix|keine|pause|ruhe|schick\w*|schreib\w*|send\w*|bitte)\b)"
 )
 
 
@@ -78,7 +79,10 @@ def _correct_pause(intent: Intent, words: Sequence[str], text: str) -> Intent | 
         return Intent.TOPICS
     if intent is Intent.PAUSE and is_endless(words):
         return Intent.ASK_STOP
-    talk = is_holiday_talk(words, text) or _NO_PAUSE.search(" ".join(words))
+    told = " ".join(words)
+    talk = (
+        is_holiday_talk(words, text) or _NO_PAUSE.search(told) or (intent is Intent.PAUSE and _OF_A_THING.search(told))
+    )
     return Intent.OTHER if talk else None
 
 

@@ -1,5 +1,7 @@
 """Detection of the one intent of a message."""
 
+import re
+
 from msgspec.structs import replace
 
 from services.subscriptions.domain.county import County
@@ -18,6 +20,7 @@ from shared.contracts.text import strip_controls
 ANSWERED_KINDS = read_words("text button interactive image video audio document sticker location contacts order edit")
 REACTION = "reaction"
 MAX_STORED_TEXT_LENGTH = 1_200  # the longest feedback text and the word that introduces it
+_TRIAL = re.compile(r"\s*test\s*([0-9]{4})\s?([0-9]{4})[\s.]*", re.IGNORECASE)
 
 
 def sanitize_text(message: InboundMessage) -> InboundMessage:
@@ -33,7 +36,14 @@ def detect_intent(message: InboundMessage, county: County) -> ParsedIntent:
         return NOTHING
     if message.kind == "edit" and not message.text:
         return NOTHING
-    return parse_payload(message.payload or "", county) or detect_text_intent(message.text or "", county)
+    text = message.text or ""
+    return parse_payload(message.payload or "", county) or _parse_trial(text) or detect_text_intent(text, county)
+
+
+def _parse_trial(text: str) -> ParsedIntent | None:
+    """Return the intent of the words that the newsroom asks an editor to send."""
+    found = _TRIAL.fullmatch(text)
+    return ParsedIntent(intent=Intent.TRIAL, value=found[1] + found[2]) if found else None
 
 
 def detect_text_intent(text: str, county: County, by: IntentClassifier | None = None) -> ParsedIntent:

@@ -62,6 +62,7 @@ _DESPAIR = re.compile(
     r"(?:keiner|niemand) (?:\w+ ){0,4}(?:vermiss\w*|merk\w*)\b.*\b(?:tot|pillen|\w*tabletten|seil|strick)\b|"
     r"(?:tot|pillen|\w*tabletten|seil|strick)\b.*\b(?:merkts?|vermiss\w*) (?:\w+ ){0,3}(?:keine[rmn]?|niemand\w*)|"
     r"(?:pillen|\w*tabletten|schlafmittel) (?:\w+ ){0,3}(?:gesammelt|bereit)|ohne mich (?:\w+ ){0,4}besser|"
+    r"abschiedsbrief (?:\w+ )?(?:geschrieben|fertig|liegt)|"
     r"(?:nie|nicht) (?:wieder|mehr) (?:auf(?:zu)?wachen|aufwache)|wache? (?:\w+ ){0,3}nicht mehr auf|"
     r"schluss mit (?:dem|meinem|diesem) leben|wenn ich mich umbringe|"
     r"(?:will|moechte|mag) (?:\w+ ){0,2}nicht mehr da sein|"

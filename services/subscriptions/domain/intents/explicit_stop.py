@@ -23,7 +23,7 @@ from services.subscriptions.domain.intents.vocabulary import (
 _FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)(?:\s+bitte)?\s*[,:;]\s", re.IGNORECASE)
 _MAY_SURROUND = POLITE | read_words("""ja nein jetzt sofort endlich ich sage sag bye tschuess
     ciao und noch trotzdem einen schoenes schoenen schoene tag abend woche wochenende sonntag feiertage alles gute
-    wuensche ihnen euch allen fuer auch""")
+    wuensche ihnen euch allen zusammen fuer auch""")
 _SETTLED = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_ERASE, Intent.ASK_BOTH, Intent.EMERGENCY))
 _START = read_words("start starten")
 _STARTING = frozenset((Intent.START, Intent.ASK_START))
@@ -48,6 +48,7 @@ _AROUND = (
     werft loescht loesch""")
 ) - NEVER
 _UNSURE = read_words("wenn falls sobald bevor ob oder vielleicht eventuell irgendwann sagt sagte meint meinte")
+_EXCUSES = read_words("krank kommen teilnehmen")  # "Bin krank und kann nicht kommen, melde mich ab"
 # What the question beside a wish to leave may have been taken for.
 _BESIDE = frozenset((Intent.OTHER, Intent.HELP, Intent.WHY, Intent.TOPICS, Intent.DATA, Intent.NOTHING, Intent.FEEDBACK,
     Intent.ASK_STOP, Intent.ASK_START))  # fmt: skip
@@ -80,7 +81,7 @@ def _apply_plain_clause(parsed: ParsedIntent, text: str) -> ParsedIntent:
         return ParsedIntent(intent=Intent.ASK_START) if joins else parsed
     if parsed.intent is Intent.ASK_START:
         return ParsedIntent(intent=Intent.ASK_BOTH)
-    sure = not OTHER_BUSINESS & set(tokenize(text)) or (told and "?" in text)
+    sure = not (OTHER_BUSINESS | _EXCUSES) & set(tokenize(text)) or (told and "?" in text)
     return ParsedIntent(intent=Intent.STOP if sure else Intent.ASK_STOP)
 
 
@@ -100,7 +101,7 @@ def _is_only_leaving(sentence: str) -> bool:
     """
     first = set(tokenize(_CLAUSE.split(sentence)[0]))
     words = set(correct_stop_typos(join_separable_verb([word for word in tokenize(sentence) if word not in POLITE])))
-    alone = words & LEAVE_US and words <= _AROUND - _UNSURE - NO and not _asks(sentence)
+    alone = words & LEAVE_US and words <= _AROUND - _UNSURE - NO - {"noch"} and not _asks(sentence)
     return bool(alone or ("bitte" in first and first <= LEAVE_US | POLITE and first & LEAVE_US))
 
 

@@ -33,6 +33,7 @@ class Intent(StrEnum):
     RATING = "rating"
     REACTION = "reaction"
     EMERGENCY = "emergency"
+    TRIAL = "trial"
     OTHER = "other"
     NOTHING = "nothing"
 
@@ -52,7 +53,7 @@ class ParsedIntent:
 
     `topics` and `places` belong to ONLY, ADD, REMOVE, START and STOP. `days`, `until`, `weekday` (Monday is 0) or
     `easter` (days after Easter Sunday) give the length of a pause. `text` is the feedback text, or the broadcast that a
-    rating is about; `value` is the rating. `part` is the requested part of a long answer.
+    rating is about; `value` is the rating, or the code of a TRIAL. `part` is the requested part of a long answer.
     """
 
     intent: Intent

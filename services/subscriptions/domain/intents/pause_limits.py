@@ -72,7 +72,8 @@ _MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b
 # "Vor Februar nichts", "ab Mai erst wieder"
 _MONTH_NAME = rf"({'|'.join((*MONTHS, 'jan', 'feb', 'apr', 'aug', 'sept', 'okt', 'nov', 'dez'))})"
 _MONTH_ALONE = re.compile(
-    rf"\bvor\s+{_MONTH_NAME}\b|\b(?:ab|im|in)\s+{_MONTH_NAME}\s+(?:\w+\s+){{0,3}}(?:erst|wieder)\b"
+    rf"\bnicht\s+vor\s+{_MONTH_NAME}\b|"
+    rf"\bvor\s+{_MONTH_NAME}\s+(?:(?:bitte|will|moechte|brauche|ich|wir|erstmal)\s+){{0,3}}(?:nichts?|nix|keine?)\b|\b(?:ab|im|in)\s+{_MONTH_NAME}\s+(?:\w+\s+){{0,3}}(?:erst|wieder)\b"
 )
 _NAMED = re.compile(
     _TO + rf"({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b|"
@@ -145,7 +146,7 @@ def _parse_feast(said: str) -> PauseLimit:
 
 def _parse_month(said: str) -> PauseLimit:
     found, alone = _MONTH.search(said), _MONTH_ALONE.search(said)
-    name, part = (alone[1] or alone[2], None) if alone else (found[2], found[1]) if found else ("", None)
+    name, part = (next(filter(None, alone.groups())), None) if alone else (found[2], found[1]) if found else ("", None)
     if name in WEEKDAYS:
         return PauseLimit(weekday=WEEKDAYS.index(name))
     if name == "monats":

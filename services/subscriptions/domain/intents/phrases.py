@@ -242,7 +242,7 @@ MISTAKEN = re.compile(
     r"(?:versehen|fehler|irrtum|dumm\w*)|"
     r"(?:stopp?|abmeldung|abmelden|kuendigung) war (?:\w+ ){0,3}(?:(?:nicht|nie) (?:\w+ )?(?:gewollt|gemeint|"
     r"beabsichtigt|ich|mir)|(?:mein|unser)\w* \w+|keine absicht|unabsichtlich|unbeabsichtigt|falsch|verkehrt)|"
-    r"(?:stopp?|abmeldung|abmelden|kuendigung) (?:\w+ ){0,3}rueckgaengig|"
+    r"(?:stopp?|abmeldung|abmelden|kuendigung) (?:\w+ ){0,3}(?:rueckgaengig|zuruecknehmen)|"
     r"\bwollte (?:mich|uns) (?:(?:doch|gar|ja|eigentlich|ueberhaupt|auch) ){0,3}nicht (?:\w+ )?(?:abmelden|austragen)"
     r"\b.*\b(?:wieder|versehen|war)\b|"
     r"\b(?:abgemeldet|stopp? (?:gedrueckt|geschrieben|geschickt|getippt))\b.*"

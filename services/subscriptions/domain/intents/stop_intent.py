@@ -83,7 +83,23 @@ _NO_REQUEST = re.compile(
     r"(?:kann|koennen|koennten?) meine|wer|wie|wo|wann|was|warum|wieso|weshalb|welche|ist|waere|steht|wird|werden|"
     r"wurden?|sind|geht)\b|"
     r"\b(?:wenn|falls|sobald|sofern|bevor|ob|man|vielleicht|eventuell|irgendwann|ueberlegen?|ich wollte|doch nicht|"
-    r"ein recht|dass (?:sie|ihr) (?:mich|uns) vergess\w*|if)\b"
+    r"ein recht|nicht (?!mehr\b)(?:\w+ ){0,3}(?:loesch\w*|geloescht|vergess\w*)|wann (?:\w+ ){0,3}geloescht|gesagt|"
+    r"dass (?:sie|ihr) (?:mich|uns) vergess\w*|if)\b"
+)
+_WISHES = r"(?:will|wollen|moechten?|wuensche|verlange|fordere|beantrage|erwarte|bitte|ersuche|bestehe|widerrufe)"
+# "Löschen Sie …", "ich will, dass …", "meine Daten sollen gelöscht werden"
+_REQUESTS = re.compile(
+    rf"^(?:(?:hiermit|jetzt|und|dann) )*{_WISHES}\b|\b(?:ich|wir) (?:\w+ ){{0,3}}{_WISHES}\b|\b{_WISHES} (?:ich|wir)\b|"
+    r"\b(?:loesche?|loescht|vergiss|vergesst|vernichtet|delete|erase|usun|sil|silin)\b(?! (?:ihr|man|sich|er|sie))|"
+    r"\b(?:loeschen|vergessen|vernichten) sie\b|\b(?:bitte|please)\b|"
+    rf"\bich\b.* {_WISHES} dass\b|^alles loeschen\b(?! lassen)|\bloeschantrag\b|"
+    r"^(?=.*\b(?:daten|\w*nummer|alles|konto|angaben)\b).*"
+    r"\b(?:sollen|soll|muessen|muss|gehoeren|gehoert) (?:\w+ ){0,4}geloescht\b|"
+    r"\brecht auf (?:loeschung|vergessen\w*)"
+)
+# Words of a sentence that says something else than "alle meine Daten löschen".
+_FINITE = HOW | read_words(
+    "habe hab haben hat ist sind war bin wird werden wurde wurden lassen lasst lass sei seid dass"
 )
 _ASKED_OF_US = re.compile(
     r"\b(?:(?:koennen|koennten|wuerden) sie|(?:koennt|koenntet|wuerdet) ihr|(?:can|could|would) you)\b"
@@ -218,7 +234,8 @@ def is_erasure_doubtful(text: str) -> bool:
 def _is_supposed(sentence: str, words: Sequence[str]) -> bool:
     said = " ".join(words)
     asked = "?" in sentence and not (_ASKED_OF_US.search(said) and {"bitte", "please"} & set(words))
-    return asked or bool(_NO_REQUEST.search(said))
+    requested = _REQUESTS.search(said) or not _FINITE & set(words)
+    return asked or not requested or bool(_NO_REQUEST.search(said))
 
 
 def is_report(words: Sequence[str]) -> bool:

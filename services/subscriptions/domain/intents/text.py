@@ -76,9 +76,9 @@ _SPOKEN = {
     "starven": "sterben", "doot": "tot", "huelp": "hilfe", "rook": "rauch", "seggt": "sagt", "sluss": "schluss",
     "bescheed": "bescheid", "nahrichten": "nachrichten", "nahricht": "nachricht", "paus": "pause", "truegg": "zurueck",
     "toruegg": "zurueck", "wiehnachten": "weihnachten", "oostern": "ostern", "pingsten": "pfingsten",
-    "meldn": "melden", "nehmn": "nehmen", "nemt": "nehmt", "tragn": "tragen", "ausm": "aus", "rin": "rein",
-    "ma": "mal", "koent": "koennt", "opschreven": "gespeichert", "vergeten": "vergessen", "mugg": "moechte",
-    "muegg": "moechte", "huelpt": "helft", "hulp": "hilfe",
+    "meldn": "melden", "nehmn": "nehmen", "nemt": "nehmt", "tragn": "tragen", "ausm": "aus", "haalt": "hoert",
+    "rin": "rein", "ma": "mal", "koent": "koennt", "opschreven": "gespeichert", "vergeten": "vergessen",
+    "mugg": "moechte", "muegg": "moechte", "huelpt": "helft", "hulp": "hilfe",
 }  # fmt: skip
 
 

@@ -43,10 +43,10 @@ _CHOOSING = read_words("auswaehlen waehlen abwaehlen aendern einstellen")
 _ELSE = read_words("andere anderes was etwas")
 _SIGNS = {"+": Intent.ADD, "-": Intent.REMOVE, "−": Intent.REMOVE, "–": Intent.REMOVE}
 _REST = read_words("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
-ALL_AGAIN = read_words("wieder doch lieber saemtliche")
-_AROUND_ALL = ALL_AGAIN | read_words("""ich wir will moechte wollen moechten haben bekommen kriegen was etwas gern
-    gerne jetzt nun ach zu einstellen anmachen anschalten koennt koennen ihr stellt sie ein mir""")
-_ALL = read_words("alle allen alles saemtliche all hepsi wszystkie все все")
+ALL_AGAIN = read_words("wieder doch lieber saemtliche nochmal")
+_AROUND_ALL = ALL_AGAIN | read_words("""allen vier ich wir will moechte wollen moechten haben bekommen kriegen was etwas
+    gern gerne jetzt nun ach zu einstellen anmachen anschalten einschalten koennt koennen ihr stellt sie ein mir""")
+_ALL = read_words("alle alles saemtliche all hepsi wszystkie все все")
 _START = read_words("start abo abonnieren abonniere subscribe")
 # Words that look like a typo in a topic's name.
 _NO_NAME = STOP_WORDS | read_words(
@@ -301,8 +301,13 @@ def _is_removal(found: _Mentions) -> bool:
 def _match_list_request(said: set[str], text: str, county: County) -> ParsedIntent | None:
     if said in ({"liste"}, {"aendern"}, {"uebersicht"}):
         return ParsedIntent(intent=Intent.TOPICS)
-    again = said & _TOPICS and said & ALL_AGAIN and said <= _ALL | _TOPICS | _AROUND_ALL
-    if said & _ALL and (said <= _ALL | _TOPICS | {"vier"} or again) and "?" not in text:
+    again = (
+        said & (_ALL | {"allen"})
+        and said & (_TOPICS | {"lieber"})
+        and said & ALL_AGAIN
+        and said <= _ALL | _TOPICS | _AROUND_ALL
+    )
+    if (again or (said & _ALL and said <= _ALL | _TOPICS | {"vier"})) and "?" not in text:
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
     if said & _ALL and said & _PLACES and said <= _ALL | _PLACES | _LINK:
         return ParsedIntent(intent=Intent.PLACES, every_place=True)

@@ -1,6 +1,7 @@
 """Every page of the newsroom that can be reached, for everybody: axe-core, narrow windows, dark mode, keyboard."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ from tests.e2e.browser.newsroom.inspection import (
 from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
 from tests.e2e.browser.newsroom.rows import fill_newsroom
 from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
-from tests.integration.newsroom.writing_desk import add_broadcast
+from tests.integration.newsroom.writing_desk import add_broadcast, format_local
 
 Scheme = Literal["light", "dark"]
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
@@ -120,6 +121,25 @@ async def test_an_empty_notice_says_what_is_missing(inspector: Inspector, newsro
     await expect(page.get_by_role("alert")).to_be_focused()
     await expect(page.get_by_label("Überschrift")).to_have_attribute("aria-invalid", "true")
     await inspector.inspect(page)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["1280", "320-dark"])
+async def test_the_code_of_a_trial_comes_by_keyboard_and_is_for_everybody(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], scheme: Scheme
+) -> None:
+    page = await open_as_colleague(inspector, newsroom, size, scheme)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await page.get_by_label("Thema").select_option("stellen")
+    await page.get_by_label("Überschrift").fill("Bauingenieurin oder Bauingenieur")
+    await page.get_by_label("Text", exact=True).fill("Bewerbungen sind bis Freitag möglich.")
+    await page.get_by_label("Gültig bis").fill(format_local(datetime.now(UTC) + timedelta(days=1)))
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await page.get_by_role("button", name="Auf dem eigenen Telefon testen").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Testnachricht")
+    await expect(page.get_by_role("status")).to_be_focused()
+    await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", "trial")
+    await inspector.inspect(page)
+    assert {"WhatsApp mit diesen Worten", "Zurück zur Prüfung"} <= set(await walk_by_keyboard(page))
 
 
 async def test_without_script_everything_but_live_updates_works(

@@ -1,0 +1,1 @@
+"""Benchmark of the whole system, and of a ledger with ten million rows."""

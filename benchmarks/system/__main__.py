@@ -1,0 +1,43 @@
+"""The whole system at the highest rate of a number, alone and with a synchronous standby; a ledger of ten million rows.
+
+Citizens write and every status comes back meanwhile. If a rate is not held, lower ones are tried.
+"""
+
+import argparse
+import asyncio
+import json
+from pathlib import Path
+
+from benchmarks.system import ledger
+from benchmarks.system.load import find_held_rate
+
+PARTS = ("load", "replicated", "ledger")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.system", description=__doc__)
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")
+    parser.add_argument("--rate", type=int, default=1000, help="the number's limit in messages a second")
+    parser.add_argument("--seconds", type=int, default=600, help="length of each measurement of the load")
+    parser.add_argument("--citizens", type=int, default=10_000, help="how many are subscribed")
+    parser.add_argument("--writing", type=int, default=100, help="how many citizens write a second")
+    parser.add_argument("--dispatchers", type=int, default=2, help="replicas of the dispatcher")
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 10_000_000], help="sizes of the ledger")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    return parser.parse_args()
+
+
+async def main() -> None:
+    given = parse_arguments()
+    figures: dict[str, object] = {}
+    for part in given.part or PARTS:
+        if part == "ledger":
+            figures[part] = await ledger.run(given.rows)
+        else:
+            figures[part] = await find_held_rate(given, replicated=part == "replicated")
+        if given.json:
+            given.json.write_text(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

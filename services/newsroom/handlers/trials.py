@@ -1,0 +1,57 @@
+"""Trials of drafts on an editor's own telephone, whose number the newsroom never learns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from services.newsroom.domain.accounts import Account, Right
+from services.newsroom.domain.audit import Act
+from services.newsroom.domain.drafts import DraftRefused, require_version
+from services.newsroom.domain.preview import TemplateText, build_trial_text
+from services.newsroom.domain.trials import DraftTrial
+from services.newsroom.handlers.assessing import DraftAssessor
+from services.newsroom.ports import DraftRepository
+
+MAX_TRIALS_PER_HOUR = 10
+
+
+class TrialDesk(Protocol):
+    """Where codes are left for subscriptions to find. Methods raise DatabaseUnavailable."""
+
+    async def prepare(self, draft: UUID, code: str, text: str, act: Act) -> DraftTrial | None:
+        """Store the text for whoever sends the code; None if the account has had MAX_TRIALS_PER_HOUR."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialService:
+    """Trials of drafts."""
+
+    drafts: DraftRepository
+    assessor: DraftAssessor
+    templates: Mapping[str, TemplateText]
+    desk: TrialDesk
+    make_code: Callable[[], str]
+
+    async def prepare(self, account: Account, draft: UUID, seen: int) -> DraftTrial:
+        """Return a code for the version that was read. Raises NotPermitted, DraftNotFound, DraftConflict, DraftRefused.
+
+        A new code replaces the draft's older one.
+        """
+        account.require(Right.WRITE)
+        found = await self.drafts.find(draft)
+        require_version(found, seen)
+        if not found.is_open:
+            raise DraftRefused("Der Entwurf wurde schon veröffentlicht oder verworfen.")
+        self.assessor.require_valid(found)
+        topic = self.assessor.configuration.find_topic(found.content.topic)
+        text = build_trial_text(found.content, topic, self.templates)
+        detail = {"draft": str(found.id), "version": str(found.version)}
+        act = Act(account=account.id, action="draft.tried", object=found.subject, detail=detail)
+        trial = await self.desk.prepare(found.id, self.make_code(), text, act)
+        if trial is None:
+            raise DraftRefused(
+                f"Mehr als {MAX_TRIALS_PER_HOUR} Testnachrichten in einer Stunde sind nicht möglich."
+                " Bitte versuchen Sie es später noch einmal."
+            )
+        return trial

@@ -1,0 +1,68 @@
+"""Queues that a release declares otherwise, at a real broker: what doctor and migrate say of them."""
+
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import unquote, urlsplit
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from cli.doctor.servers import check_queue_arguments
+from cli.settings import MigrationSettings
+from cli.stacks import use_environment
+from shared.amqp import topology
+from shared.runtime.settings import read_settings
+from tests.integration.cli.commands import run_in_process
+from tests.servers import Servers
+
+CHANGED, MISSING = topology.NEWSROOM_EVENTS, topology.SUBSCRIPTIONS_REACTIONS
+FOUND = (
+    f"{CHANGED.name}: x-max-length is 5 instead of {CHANGED.max_length}, x-message-ttl is None instead of 1209600000"
+)
+
+
+@pytest.fixture
+async def channel(vhost: str) -> AsyncIterator[AbstractChannel]:
+    async with await aio_pika.connect(vhost) as connection:
+        channel = await connection.channel()
+        await topology.declare(channel)
+        yield channel
+
+
+@pytest.fixture
+def environment(servers: Servers, vhost: str) -> Mapping[str, str]:
+    password = urlsplit(vhost).password or ""
+    return {
+        "KREISFUNK_BROKER_URL": vhost.replace(f":{password}@", "@"),
+        "KREISFUNK_BROKER_PASSWORD": unquote(password),
+        "KREISFUNK_BROKER_API_URL": servers.broker_api_url,
+        "KREISFUNK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x",
+        "KREISFUNK_DATABASE_PASSWORD": "x",
+        "KREISFUNK_LOGIN_PASSWORDS": "{}",
+    }
+
+
+async def test_a_queue_that_cannot_be_changed_in_place_is_named_and_nothing_is_changed(
+    environment: Mapping[str, str], channel: AbstractChannel
+) -> None:
+    with use_environment(environment):
+        admin = read_settings(MigrationSettings)
+    assert await check_queue_arguments(admin) is None
+    for queue in (CHANGED, MISSING):
+        await channel.queue_delete(queue.name)
+    other = {**topology.list_arguments()[CHANGED.name], "x-max-length": 5}
+    del other["x-message-ttl"]
+    await channel.declare_queue(CHANGED.name, durable=True, arguments=other)
+    found = await check_queue_arguments(admin)
+    assert found is not None
+    assert found.what == FOUND
+    refused = await run_in_process("migrate", "--no-database", environment=environment)
+    assert (refused.status, FOUND in refused.errors) == (1, True), refused.everything
+    with pytest.raises(ChannelNotFoundEntity):
+        await channel.get_queue(MISSING.name)
+    await channel.reopen()
+    await channel.queue_delete(CHANGED.name)
+    migrated = await run_in_process("migrate", "--no-database", environment=environment)
+    assert migrated.status == 0, migrated.everything
+    assert await check_queue_arguments(admin) is None
