@@ -11,141 +11,96 @@ from typer.main import get_command, get_group
 
 from deploy import VERSION
 
-TRYING, PUBLISHING, OPERATING, INSTALLING = "Try it", "Publish", "Operate", "Install"
+# By their place in the help: module and attribute, and the first paragraph of the command's own help.
+_COMMANDS = {
+    "Try it": {
+        "demo": (
+            "cli.demo.command:demo",
+            "Play the main job on a system of its own, and compare the simulator's account with our ledger.",
+        ),
+        "up": ("cli.up:up", "Keep the whole system up until Ctrl-C, with the simulator in Meta's place."),
+    },
+    "Publish": {
+        "publish": (
+            "cli.publish.command:publish",
+            "Publish a notice to all subscribers of its topic, or to those who got an earlier one.",
+        ),
+        "withdraw": ("cli.publish.command:withdraw", "Withdraw a notice: whoever has not got it will not get it."),
+        "notices": ("cli.operate.notices:app", "Meldungen: wer sie erhalten hat, und wie sie ankommen."),
+        "newsroom": ("cli.newsroom.command:app", "The newsroom: who may write and approve notices there."),
+        "feeds": (
+            "cli.feeds.command:app",
+            "Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices.",
+        ),
+    },
+    "Operate": {
+        "doctor": ("cli.doctor.command:doctor", "Look at an installation, and say what to do about what is wrong."),
+        "trace": ("cli.operate.trace:show_delivery", "Show the life of one delivery, without personal data."),
+        "broadcasts": (
+            "cli.operate.broadcasts:app",
+            "What is being sent, to how many; pause, resume, cancel, send again.",
+        ),
+        "sending": ("cli.operate.sending:app", "How fast we may send, why everybody waits just now; pause and resume."),
+        "deliveries": ("cli.operate.deliveries:app", "Deliveries of which nobody knows whether Meta has them."),
+        "templates": (
+            "cli.operate.templates:app",
+            "Templates that Meta does not accept just now; their broadcasts wait.",
+        ),
+        "dead-letters": (
+            "cli.operate.dead_letters:app",
+            "Messages of citizens that could not be handled, sealed: nobody can read them.",
+        ),
+        "quarantine": (
+            "cli.quarantine.command:quarantine",
+            "What was not understood and is kept: look at it, send it again, or drop it.",
+        ),
+        "backup": ("cli.backup.command:app", "The whole database as one encrypted file, while everything runs."),
+        "restore": (
+            "cli.backup.command:restore",
+            "Restore a backup into an empty database. Sending is paused then, until `kreisfunk sending resume`.",
+        ),
+    },
+    "Install": {
+        "migrate": (
+            "cli.migrate.command:migrate",
+            "Prepare database and broker for this version. Safe to repeat, and when several start at once.",
+        ),
+        "setup": (
+            "cli.setup.command:set_up",
+            "Set up number, tokens, webhook and templates at Meta, as far as they are not yet,"
+            " and send a first message.",
+        ),
+        "secrets": (
+            "cli.secrets:secrets",
+            "Create all secrets that are missing. Files that exist stay as they are; running again is safe.",
+        ),
+        "keys": ("cli.keys.command:keys", "New keys, while everything runs."),
+        "tokens": ("cli.tokens:app", "Tokens of the systems that publish over HTTP; each change counts at once."),
+        "systems": (
+            "cli.systems.command:app",
+            "Municipal systems that publish notices: register them, and let them in over AMQP.",
+        ),
+    },
+}
 
 
 class LazyCommand(NamedTuple):
-    """A command's module and attribute, and the first paragraph of its help."""
+    """A command that is not imported yet."""
 
     panel: str
-    module: str
-    attribute: str
+    target: str
     help: str
 
 
 COMMANDS: Mapping[str, LazyCommand] = {
-    "demo": LazyCommand(
-        TRYING,
-        "cli.demo.command",
-        "demo",
-        "Play the main job on a system of its own, and compare the simulator's account with our ledger.",
-    ),
-    "up": LazyCommand(
-        TRYING, "cli.up", "up", "Keep the whole system up until Ctrl-C, with the simulator in Meta's place."
-    ),
-    "publish": LazyCommand(
-        PUBLISHING,
-        "cli.publish.command",
-        "publish",
-        "Publish a notice to all subscribers of its topic, or to those who got an earlier one.",
-    ),
-    "withdraw": LazyCommand(
-        PUBLISHING,
-        "cli.publish.command",
-        "withdraw",
-        "Withdraw a notice: whoever has not got it will not get it.",
-    ),
-    "notices": LazyCommand(
-        PUBLISHING, "cli.operate.notices", "app", "Meldungen: wer sie erhalten hat, und wie sie ankommen."
-    ),
-    "newsroom": LazyCommand(
-        PUBLISHING, "cli.newsroom.command", "app", "The newsroom: who may write and approve notices there."
-    ),
-    "feeds": LazyCommand(
-        PUBLISHING,
-        "cli.feeds.command",
-        "app",
-        "Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices.",
-    ),
-    "doctor": LazyCommand(
-        OPERATING, "cli.doctor.command", "doctor", "Look at an installation, and say what to do about what is wrong."
-    ),
-    "trace": LazyCommand(
-        OPERATING, "cli.operate.trace", "show_delivery", "Show the life of one delivery, without personal data."
-    ),
-    "broadcasts": LazyCommand(
-        OPERATING,
-        "cli.operate.broadcasts",
-        "app",
-        "What is being sent, to how many; pause, resume, cancel, send again.",
-    ),
-    "sending": LazyCommand(
-        OPERATING,
-        "cli.operate.sending",
-        "app",
-        "How fast we may send, why everybody waits just now; pause and resume.",
-    ),
-    "deliveries": LazyCommand(
-        OPERATING, "cli.operate.deliveries", "app", "Deliveries of which nobody knows whether Meta has them."
-    ),
-    "templates": LazyCommand(
-        OPERATING,
-        "cli.operate.templates",
-        "app",
-        "Templates that Meta does not accept just now; their broadcasts wait.",
-    ),
-    "dead-letters": LazyCommand(
-        OPERATING,
-        "cli.operate.dead_letters",
-        "app",
-        "Messages of citizens that could not be handled, sealed: nobody can read them.",
-    ),
-    "quarantine": LazyCommand(
-        OPERATING,
-        "cli.quarantine.command",
-        "quarantine",
-        "What was not understood and is kept: look at it, send it again, or drop it.",
-    ),
-    "backup": LazyCommand(
-        OPERATING,
-        "cli.backup.command",
-        "app",
-        "The whole database as one encrypted file, while everything runs.",
-    ),
-    "restore": LazyCommand(
-        OPERATING,
-        "cli.backup.command",
-        "restore",
-        "Restore a backup into an empty database. Sending is paused then, until `kreisfunk sending resume`.",
-    ),
-    "migrate": LazyCommand(
-        INSTALLING,
-        "cli.migrate.command",
-        "migrate",
-        "Prepare database and broker for this version. Safe to repeat, and when several start at once.",
-    ),
-    "setup": LazyCommand(
-        INSTALLING,
-        "cli.setup.command",
-        "set_up",
-        "Set up number, tokens, webhook and templates at Meta, as far as they are not yet, and send a first message.",
-    ),
-    "secrets": LazyCommand(
-        INSTALLING,
-        "cli.secrets",
-        "secrets",
-        "Create all secrets that are missing. Files that exist stay as they are; running again is safe.",
-    ),
-    "keys": LazyCommand(INSTALLING, "cli.keys.command", "keys", "New keys, while everything runs."),
-    "tokens": LazyCommand(
-        INSTALLING,
-        "cli.tokens.command",
-        "app",
-        "Tokens of the systems that publish over HTTP; each change counts at once.",
-    ),
-    "systems": LazyCommand(
-        INSTALLING,
-        "cli.systems.command",
-        "app",
-        "Municipal systems that publish notices: register them, and let them in over AMQP.",
-    ),
+    name: LazyCommand(panel, *command) for panel, commands in _COMMANDS.items() for name, command in commands.items()
 }
 
 
 def load_command(name: str) -> Any:
     """Import a command and return it with its name and unwrapped help."""
-    deferred = COMMANDS[name]
-    found = getattr(import_module(deferred.module), deferred.attribute)
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    found = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):
         command: Any = get_group(found)
     else:

@@ -1,9 +1,13 @@
-"""Output of commands: results on stdout, problems with advice on stderr."""
+"""Output of commands: results on stdout as text, tables or JSON, problems with advice on stderr."""
 
 import re
 import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from typing import Any, NoReturn
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -39,9 +43,9 @@ EXIT_NO_EFFECT = 6
 
 def fail(problem: str, advice: str = "", status: int = EXIT_FAILED) -> NoReturn:
     """End the command with exit status `status`, a problem and advice."""
-    console.print(problem, style="bold red", markup=False)
+    note(problem, "bold red")
     if advice:
-        console.print(advice, markup=False)
+        note(advice)
     raise typer.Exit(status)
 
 
@@ -49,3 +53,64 @@ def say(line: str) -> None:
     """Print one line of a command's result and flush; control characters in it are escaped."""
     sys.stdout.write(f"{escape(line)}\n")
     sys.stdout.flush()
+
+
+def print_result(as_object: Any, as_text: str, *, json: bool) -> None:
+    """Print one JSON object for scripts, or text for people."""
+    say(msgspec.json.encode(as_object).decode() if json else as_text)
+
+
+def note(text: str, style: str | None = None) -> None:
+    """Print what is not a result, such as a step or a warning, on stderr."""
+    console.print(text, style=style, markup=False)
+
+
+def print_step(step: str) -> None:
+    """Print on stderr what is done now."""
+    note(f"- {step}")
+
+
+def show_status(text: str) -> AbstractContextManager[object]:
+    """Return a context in which a terminal shows that something is going on."""
+    return console.status(text) if console.is_terminal else nullcontext()
+
+
+def confirm(question: str, *, yes: bool, otherwise: str) -> None:
+    """End the command unless the person at the terminal agrees; without a terminal, `yes` is required."""
+    if yes:
+        return
+    if not console.is_terminal:
+        fail(otherwise, "Say --yes if that is what you want.", EXIT_USAGE)
+    typer.confirm(question, abort=True, err=True)
+
+
+def format_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Align the columns; columns of numbers to the right."""
+    cells = [[escape(str(cell), line=True) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(head))]
+    return "\n".join(_format_row(row, widths, right) for row in cells)
+
+
+def _format_row(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    places = zip(row, widths, right, strict=True)
+    return "  ".join(cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in places).rstrip()
+
+
+def format_pairs(*rows: tuple[str, object]) -> str:
+    """Format names and values, one pair a line."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name.ljust(width)}  {escape(str(value), line=True)}" for name, value in rows)
+
+
+def format_time(at: datetime | None) -> str:
+    """Format a time in this machine's time zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "-"
+
+
+def format_duration(seconds: float) -> str:
+    """Format an approximate duration in the largest unit of which it has at least two."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,7 +1,7 @@
 """Queues that exist with other arguments than this version declares."""
 
-from cli.migrate.settings import Settings
 from cli.rabbitmq_management import BrokerQueue, open_management
+from cli.settings import MigrationSettings
 from shared.amqp.topology import list_arguments
 
 ADVICE = 'RabbitMQ cannot change them in place: operators\' guide, "Queues that change".'
@@ -11,7 +11,7 @@ class QueueArgumentsError(Exception):
     """Queues exist with other arguments; the text names each with what differs."""
 
 
-async def require_same_arguments(settings: Settings) -> None:
+async def require_same_arguments(settings: MigrationSettings) -> None:
     """Return if all of our queues that exist are as declared. Raises QueueArgumentsError or DependencyUnavailable."""
     wanted = list_arguments()
     async with open_management(str(settings.broker_api_url), settings.broker_url, settings.broker_password) as api:

@@ -4,16 +4,19 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from pydantic_settings import BaseSettings
 
 from cli.output import EXIT_USAGE, fail
 from deploy.local.errors import LocalError
 from deploy.local.stack_file import StackAddresses, find_running_stack
 from deploy.paths import ROOT
-from shared.runtime.settings import PREFIX
+from shared.runtime.settings import PREFIX, read_settings
 
 BROKER_URL = f"{PREFIX}BROKER_URL"
 DATABASE_URL = f"{PREFIX}DATABASE_URL"
+S = TypeVar("S", bound=BaseSettings)
 DEFAULT_FOLDERS = tuple(ROOT / ".local" / name for name in ("up", "demo"))
 
 
@@ -58,6 +61,12 @@ def use_environment(environment: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _replace(own)
+
+
+def read_settings_from(environment: Mapping[str, str], kind: type[S]) -> S:
+    """Read the settings in `environment`; ends the command with status 2 if any are missing or wrong."""
+    with use_environment(environment):
+        return read_settings(kind)
 
 
 def _replace(environment: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import console, fail, say
+from cli.output import fail, print_step, say
 from deploy.local.errors import LocalError
 from deploy.paths import ROOT
 
@@ -38,7 +38,7 @@ def up(
         fail(str(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
         pass
-    console.print("- everything has ended", markup=False)
+    print_step("everything has ended")
 
 
 async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, county: Path, *, new_account: bool) -> None:
@@ -55,7 +55,7 @@ async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, coun
         county=county,
         settings={"simulator": phones},
         ports=PORTS,
-        progress=_print_step,
+        progress=print_step,
     ) as stack:
         _print_addresses(stack, await _create_first_accounts(stack))
         await asyncio.Event().wait()
@@ -63,13 +63,10 @@ async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, coun
 
 async def _create_first_accounts(stack: "Stack") -> "list[FirstPassword]":
     from cli.newsroom.accounts import add_first_accounts
-    from cli.newsroom.settings import Settings
-    from cli.stacks import use_environment
-    from shared.runtime.settings import read_settings
+    from cli.settings import AccountSettings
+    from cli.stacks import read_settings_from
 
-    with use_environment(stack.users):
-        settings = read_settings(Settings)
-    return await add_first_accounts(settings)
+    return await add_first_accounts(read_settings_from(stack.users, AccountSettings))
 
 
 def _print_addresses(stack: "Stack", passwords: "list[FirstPassword]") -> None:
@@ -89,7 +86,3 @@ def _print_addresses(stack: "Stack", passwords: "list[FirstPassword]") -> None:
     say('    --text "Die L 149 ist bis Freitag gesperrt."')
     say("")
     say("Ctrl-C ends everything.")
-
-
-def _print_step(step: str) -> None:
-    console.print(f"- {step}", markup=False)

@@ -2,14 +2,27 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def open_atomically(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Open a draft that becomes the file when it is complete and on the disk; until then nothing has changed."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def write_secret(path: Path, value: str, *, mode: int = 0o600) -> None:
-    """Write a file atomically with this mode; if we are killed, it is either complete or unchanged."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-        file.write(value)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    """Write a file atomically with this mode."""
+    with open_atomically(path, mode) as file:
+        file.write(value.encode())

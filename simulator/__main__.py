@@ -3,17 +3,20 @@
 import argparse
 import asyncio
 import logging
+import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from simulator import settings
+from simulator.citizens import PhonesFileError
 from simulator.graph.templates import TemplateFileError
-from simulator.phones_file import PhonesFileError
-from simulator.process import catch_stop_signals
 from simulator.wiring import serve
 
 CANNOT_LISTEN = 1
 WRONG_SETTINGS = 2
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> int:
@@ -61,6 +64,26 @@ def _choose_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+@contextmanager
+def catch_stop_signals() -> Iterator[asyncio.Event]:
+    """Yield an event that the first signal sets; remove the handlers afterwards."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def stop(number: int) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield stopping
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
 
 
 if __name__ == "__main__":

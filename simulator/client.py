@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from simulator.stalls import Stall
+from simulator.clock import Stall
 
 ROWS_PER_PAGE = 5000
 FAILED = "failed"

@@ -10,16 +10,16 @@ import aiohttp
 from aiohttp import web
 
 from simulator.account import MessageLog
-from simulator.application import SimulatorParts, build_application, build_citizen_control
-from simulator.clock import make_anchored_clock
+from simulator.application import build_application
+from simulator.citizens import load_citizens
+from simulator.clock import StallWatch, Timeline, make_anchored_clock
+from simulator.control.citizens import CitizenControl
 from simulator.events import EventHub
 from simulator.faults import ActiveFaults
 from simulator.graph.templates import Templates
+from simulator.parts import SimulatorParts
 from simulator.phones import Phones
-from simulator.phones_file import load_citizens
 from simulator.settings import Settings
-from simulator.stalls import StallWatch
-from simulator.timeline import Timeline
 from simulator.webhooks.batches import WebhookEnvelope
 from simulator.webhooks.notifier import Notifier
 from simulator.webhooks.outbox import WebhookOutbox
@@ -53,7 +53,7 @@ async def run_simulator(settings: Settings, stopping: asyncio.Event) -> AsyncIte
     templates = Templates([]) if settings.new_account else Templates.load(settings.templates_file)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         parts = _build_parts(settings, templates, session, stopping)
-        control = build_citizen_control(parts)
+        control = CitizenControl(parts)
         runner = web.AppRunner(
             build_application(parts, control),
             access_log=None,

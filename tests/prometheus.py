@@ -13,9 +13,9 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from deploy.local.install_lock import hold_install_lock
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
+from deploy.local.system_user import hold_install_lock
 from deploy.paths import ROOT
 
 FOLDER = ROOT / "deploy" / "prometheus"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.dispatch import ledger, life, memory, rate, throughput, urgent
 from benchmarks.dispatch.harness import DispatchHarness, open_harness
-from benchmarks.dispatch.settings import Options
+from benchmarks.dispatch.load import Options
 
 PARTS: Mapping[str, Callable[[DispatchHarness, Options], Awaitable[object]]] = {
     "throughput": throughput.run,

@@ -1,4 +1,4 @@
-"""Batches with encrypted addresses, as the expander publishes them."""
+"""Batches with encrypted addresses, as the expander publishes them, and groups of statuses as the ingress does."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,12 @@ from benchmarks.dispatch.message import HEADLINE, TEMPLATE, TEXT, build_phone_nu
 from shared.contracts.dispatch import BroadcastBatch, Recipient, Template, TemplateParameter
 from shared.contracts.envelope import encode
 from shared.contracts.ids import make_timed_id
+from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.encryption import BlindIndexKey, KeyRing
 
 MAX_BATCH_RECIPIENTS = 100
+STATUS_SEQUENCE = ("sent", "delivered", "read")
 
 
 def build_template(headline: str) -> Template:
@@ -66,3 +68,14 @@ def encode_event(batch: BroadcastBatch) -> tuple[str, bytes]:
     """Return the id and the encoded event."""
     identifier = str(uuid4())
     return identifier, encode(batch, event_id=identifier, source="/benchmark", time=datetime.now(UTC))
+
+
+def build_status(delivery: str, word: str) -> DeliveryStatus:
+    """Return a status; a delivery has one message here, so its id can stand for the hash of the wamid."""
+    now = datetime.now(UTC)
+    return DeliveryStatus(message_key=delivery[-16:].encode(), status=word, at=now, received_at=now, delivery=delivery)
+
+
+def encode_group(statuses: Sequence[DeliveryStatus]) -> bytes:
+    group = DeliveryStatuses(statuses=tuple(statuses))
+    return encode(group, event_id=str(uuid4()), source="/benchmark", time=datetime.now(UTC))

@@ -5,31 +5,25 @@ import base64
 import os
 import secrets
 import sys
-import tempfile
 from array import array
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import aio_pika
 import aiohttp
 import asyncpg
 
-from benchmarks.dispatch.machine import OTHER_CORE, REPOSITORY, build_command, run_process
-from deploy.local.concurrency import enter_both
+from benchmarks.machine import OTHER_CORE, build_command, run_process
+from benchmarks.servers import PASSWORD, run_servers
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.postgres import PostgresServer, run_postgres
+from deploy.local.postgres import PostgresServer
 from deploy.local.process import is_port_open, wait_until_ready
-from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
-from shared.amqp import topology
-from shared.database.migrations import migrate
+from deploy.local.rabbitmq import RabbitServer
 
-ROLE = "kreisfunk_dispatcher"
 ID_LENGTH = 36
 POLL_INTERVAL_SECONDS = 0.05
-MIGRATIONS = REPOSITORY / "services" / "dispatcher" / "adapters" / "migrations"
 
 
 @dataclass(frozen=True)
@@ -79,21 +73,14 @@ class EndpointClient:
 
 @dataclass(frozen=True)
 class DispatchHarness:
-    """The servers and the secrets of a run."""
+    """The servers and the secrets of a run; `database_url` is that of the dispatcher's role."""
 
     folder: Path
     broker: RabbitServer
     postgres: PostgresServer
-    role_password: str
+    database_url: str
     encryption_keys: str
     index_key: str
-
-    @property
-    def database_url(self) -> str:
-        """URL with the dispatcher's role."""
-        parts = urlsplit(self.postgres.url)
-        login = f"{ROLE}:{self.role_password}@{parts.hostname}:{parts.port}"
-        return urlunsplit(parts._replace(netloc=login))
 
     @asynccontextmanager
     async def connect_as_owner(self) -> AsyncIterator[asyncpg.Connection]:
@@ -137,47 +124,21 @@ class DispatchHarness:
                 await api.delete(f"vhosts/{name}")
 
 
-@contextmanager
-def _create_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL's user has to traverse it
-        yield folder
-
-
 @asynccontextmanager
 async def open_harness() -> AsyncIterator[DispatchHarness]:
     """Run servers in a temporary folder; we and they leave the tested core free."""
     os.sched_setaffinity(0, {OTHER_CORE})
-    async with AsyncExitStack() as stack:
-        folder = stack.enter_context(_create_folder())
-        postgres, broker = await enter_both(
-            stack,
-            run_postgres(folder / "postgres", secrets.token_hex(16)),
-            run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16)),
-        )
-        made = DispatchHarness(
-            folder=folder,
-            broker=broker,
-            postgres=postgres,
-            role_password=secrets.token_hex(16),
+    async with run_servers("dispatcher") as servers:
+        database_url = await servers.database.enable_login("kreisfunk_dispatcher")
+        yield DispatchHarness(
+            folder=servers.folder,
+            broker=servers.broker,
+            postgres=servers.database.server,
+            database_url=database_url.replace("@", f":{PASSWORD}@"),
             encryption_keys=f"1:{_generate_key()}",
             index_key=_generate_key(),
         )
-        await asyncio.gather(_prepare_broker(broker.url), _prepare_database(made))
-        yield made
 
 
 def _generate_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-async def _prepare_broker(url: str) -> None:
-    async with await aio_pika.connect(url) as connection:
-        await topology.declare(await connection.channel())
-
-
-async def _prepare_database(harness: DispatchHarness) -> None:
-    async with harness.connect_as_owner() as connection:
-        await connection.execute(f"create role {ROLE} login password '{harness.role_password}'")
-        await migrate(connection, "dispatcher", MIGRATIONS)

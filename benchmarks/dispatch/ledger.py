@@ -6,8 +6,8 @@ import sys
 
 from benchmarks.dispatch import statuses, table
 from benchmarks.dispatch.harness import DispatchHarness
-from benchmarks.dispatch.machine import TESTED_CORE
-from benchmarks.dispatch.settings import Options
+from benchmarks.dispatch.load import Options
+from benchmarks.machine import TESTED_CORE
 
 
 async def run(harness: DispatchHarness, options: Options) -> object:

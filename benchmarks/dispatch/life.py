@@ -7,15 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 
 from benchmarks.dispatch import table
-from benchmarks.dispatch.factories import build_addresses, build_batches
+from benchmarks.dispatch.factories import STATUS_SEQUENCE, build_addresses, build_batches, build_status
 from benchmarks.dispatch.feeder import feed_in_background, open_feeder
 from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
-from benchmarks.dispatch.load import LATENCY_SECONDS
-from benchmarks.dispatch.machine import TESTED_CORE, measure_usage
+from benchmarks.dispatch.load import LATENCY_SECONDS, Options
 from benchmarks.dispatch.replica import Replica, run_replica
-from benchmarks.dispatch.settings import Options
-from benchmarks.dispatch.status_groups import STATUS_SEQUENCE, build_status
 from benchmarks.dispatch.statuses import MAX_GROUP_SIZE, StatusFeed
+from benchmarks.machine import TESTED_CORE, measure_usage
 
 WARM_UP_SECONDS = 3.0
 # Limit in messages a second, and whether Meta sends three statuses for each message.

@@ -1,11 +1,11 @@
-"""Load and measurement, the same for each case: connections, endpoint latency, duration."""
+"""Load and measurement, the same for each case: connections, endpoint latency, duration; the options of a run."""
 
 import asyncio
 import time
 from dataclasses import dataclass
 
 from benchmarks.dispatch.harness import EndpointClient
-from benchmarks.dispatch.machine import measure_usage, require_pid
+from benchmarks.machine import measure_usage, require_pid
 from deploy.local.process import Child
 
 CONNECTIONS = 200
@@ -43,3 +43,13 @@ async def measure_busy(endpoint: EndpointClient, child: Child, seconds: float) -
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
     await asyncio.sleep(WARM_UP_SECONDS)
     return await measure(endpoint, require_pid(child), seconds)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a run: `seconds` is a measurement's length, `quick` makes all smaller, `peers` includes the peers."""
+
+    rounds: int
+    seconds: float
+    quick: bool
+    peers: bool

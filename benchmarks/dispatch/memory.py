@@ -4,10 +4,10 @@ from benchmarks.dispatch import table
 from benchmarks.dispatch.factories import build_addresses, build_batches
 from benchmarks.dispatch.feeder import feed_in_background, open_feeder
 from benchmarks.dispatch.harness import DispatchHarness
-from benchmarks.dispatch.machine import TESTED_CORE, measure_usage
+from benchmarks.dispatch.load import Options
 from benchmarks.dispatch.replica import run_replica
-from benchmarks.dispatch.settings import Options
 from benchmarks.dispatch.throughput import MESSAGES_PER_SECOND
+from benchmarks.machine import TESTED_CORE, measure_usage
 
 AUDIENCE, QUICK_AUDIENCE = 200_000, 10_000
 FAST_SECONDS = 0.005

@@ -11,10 +11,9 @@ from benchmarks.dispatch import table
 from benchmarks.dispatch.factories import build_addresses, build_batches
 from benchmarks.dispatch.feeder import feed_in_background, open_feeder
 from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
-from benchmarks.dispatch.load import LATENCY_SECONDS
-from benchmarks.dispatch.machine import CORES
+from benchmarks.dispatch.load import LATENCY_SECONDS, Options
 from benchmarks.dispatch.replica import Replica, run_replica
-from benchmarks.dispatch.settings import Options
+from benchmarks.machine import CORES
 
 # Limit in messages a second, replicas, whether all of them are restarted one after the other.
 CASES = tuple((limit, *how) for limit in (80, 400, 1000) for how in ((1, False), (4, False), (4, True)))

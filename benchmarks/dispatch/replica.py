@@ -9,8 +9,8 @@ import aiohttp
 
 from benchmarks.dispatch.harness import DispatchHarness
 from benchmarks.dispatch.load import CONNECTIONS
-from benchmarks.dispatch.machine import build_command, require_pid
 from benchmarks.dispatch.message import TOKEN
+from benchmarks.machine import build_command, require_pid
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, wait_until_ready
 

@@ -11,9 +11,14 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from benchmarks.dispatch.factories import MAX_BATCH_RECIPIENTS, build_batches
+from benchmarks.dispatch.factories import (
+    MAX_BATCH_RECIPIENTS,
+    STATUS_SEQUENCE,
+    build_batches,
+    build_status,
+    encode_group,
+)
 from benchmarks.dispatch.replica import NUMBER_ID
-from benchmarks.dispatch.status_groups import STATUS_SEQUENCE, build_status, encode_group
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.content import build_template_body

@@ -10,14 +10,12 @@ from uuid import uuid4
 import asyncpg
 
 from benchmarks.dispatch import table
-from benchmarks.dispatch.factories import build_addresses, build_batches
+from benchmarks.dispatch.factories import STATUS_SEQUENCE, build_addresses, build_batches, build_status, encode_group
 from benchmarks.dispatch.feeder import feed_in_background, open_feeder
 from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
-from benchmarks.dispatch.load import LATENCY_SECONDS
-from benchmarks.dispatch.machine import TESTED_CORE, measure_usage
+from benchmarks.dispatch.load import LATENCY_SECONDS, Options
 from benchmarks.dispatch.replica import Replica, run_replica
-from benchmarks.dispatch.settings import Options
-from benchmarks.dispatch.status_groups import STATUS_SEQUENCE, build_status, encode_group
+from benchmarks.machine import TESTED_CORE, measure_usage
 from shared.amqp import topology
 from shared.amqp.publisher import Publisher
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses

@@ -10,11 +10,17 @@ from benchmarks.dispatch import table
 from benchmarks.dispatch.factories import build_addresses, build_batches
 from benchmarks.dispatch.feeder import feed_in_background, open_feeder
 from benchmarks.dispatch.harness import DispatchHarness
-from benchmarks.dispatch.load import CONNECTIONS, LATENCY_SECONDS, WARM_UP_SECONDS, DispatchSample, measure_busy
-from benchmarks.dispatch.machine import OTHER_CORE, TESTED_CORE, build_command, run_process
+from benchmarks.dispatch.load import (
+    CONNECTIONS,
+    LATENCY_SECONDS,
+    WARM_UP_SECONDS,
+    DispatchSample,
+    Options,
+    measure_busy,
+)
 from benchmarks.dispatch.replica import NUMBER_ID, run_replica
-from benchmarks.dispatch.settings import Options
 from benchmarks.environment import prepare_python
+from benchmarks.machine import OTHER_CORE, TESTED_CORE, build_command, run_process
 from deploy.local.process import run_to_end
 
 # 200 connections can send 4,000 a second if an answer takes 50 ms, so this rate does not limit.

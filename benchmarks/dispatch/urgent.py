@@ -10,10 +10,9 @@ from benchmarks.dispatch.endpoint import URGENT
 from benchmarks.dispatch.factories import build_addresses, build_batches
 from benchmarks.dispatch.feeder import feed_in_background, open_feeder, publish
 from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
-from benchmarks.dispatch.load import LATENCY_SECONDS
-from benchmarks.dispatch.machine import TESTED_CORE
+from benchmarks.dispatch.load import LATENCY_SECONDS, Options
 from benchmarks.dispatch.replica import run_replica
-from benchmarks.dispatch.settings import Options
+from benchmarks.machine import TESTED_CORE
 from shared.amqp.publisher import Publisher
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.message import Address, Lane

@@ -5,44 +5,36 @@ Raw speeds from the same run: the expansion's query in keyset pages, and publish
 
 import argparse
 import asyncio
-import os
 import secrets
 import sys
-import tempfile
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import aio_pika
-import aiohttp
 import asyncpg
 import psutil
 
 from benchmarks.expansion.lane import LaneDrain, drain_lane
 from benchmarks.expansion.subscribers import TOPIC, create_subscribers, measure_publish_rate, measure_read_rate
-from cli.migrate.database import locate_migrations
-from deploy.local.concurrency import enter_both
+from benchmarks.machine import REPOSITORY, build_command
+from benchmarks.servers import PASSWORD, run_servers
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.postgres import run_postgres
-from deploy.local.process import Child, Command, wait_until_ready
-from deploy.local.rabbitmq import run_rabbitmq
+from deploy.local.process import Child
+from deploy.local.service import Service
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
-from shared.database.migrations import migrate
 
-REPOSITORY = Path(__file__).parents[2]
 SOURCE, SYSTEM = "/benchmark", "benchmark"
 TIMEOUT_SECONDS = 600
-ROLE_PASSWORD = LOGIN_PASSWORD = "only-for-benchmarks"  # noqa: S105
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +43,7 @@ class ExpansionHarness:
 
     broker_url: str
     database: asyncpg.Connection
-    child: Child
-    ready_url: str
+    service: Service
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -70,20 +61,11 @@ async def main() -> None:
         lane = await drain_lane(harness.broker_url, Lane.BULK, drain)
         stack.push_async_callback(lane.close)
         read = await measure_read_rate(harness.database)
-        await harness.child.start()
-        stack.push_async_callback(harness.child.stop)
-        await wait_until_ready(harness.child, partial(_is_ready, harness.ready_url), seconds=60)
+        stack.push_async_callback(harness.service.stop)
+        await harness.service.start()
         seconds, memory = await _expand(harness, drain, kill=chosen.kill, people=chosen.people)
         publishing = await _measure_publishing(harness, drain.bodies[0])
         _report(chosen.people, seconds, memory, read, publishing, drain)
-
-
-async def _is_ready(url: str) -> bool:
-    try:
-        async with aiohttp.ClientSession() as session, session.get(url) as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 async def _expand(harness: ExpansionHarness, drain: LaneDrain, *, kill: bool, people: int) -> tuple[float, float]:
@@ -92,11 +74,11 @@ async def _expand(harness: ExpansionHarness, drain: LaneDrain, *, kill: bool, pe
     await _publish_notice(harness.broker_url)
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while not drain.finished.is_set():
-            peak = max(peak, _read_memory(harness.child))
+            peak = max(peak, _read_memory(harness.service))
             if not killed and len(drain.bodies) * 100 > people // 2:
-                harness.child.kill()
-                await harness.child.wait()
-                await harness.child.start()
+                harness.service.kill()
+                await harness.service.wait()
+                await harness.service.launch()
                 killed = True
             await asyncio.sleep(0.1)
     return time.perf_counter() - started, peak / 1e6
@@ -148,7 +130,7 @@ async def _publish_notice(broker_url: str) -> None:
         subject=f"n-{secrets.token_hex(4)}",
         expirytime=now + timedelta(hours=3),
     )
-    url = f"amqp://{SYSTEM}:{LOGIN_PASSWORD}@{broker_url.rpartition('@')[2]}"
+    url = f"amqp://{SYSTEM}:{PASSWORD}@{broker_url.rpartition('@')[2]}"
     async with await aio_pika.connect(url) as connection, connection.channel() as channel:
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
         message = aio_pika.Message(
@@ -162,56 +144,34 @@ async def _publish_notice(broker_url: str) -> None:
 
 @asynccontextmanager
 async def _open_harness(people: int) -> AsyncIterator[ExpansionHarness]:
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
-        folder = Path(name)
-        async with AsyncExitStack() as stack:
-            postgres, rabbitmq = await enter_both(
-                stack,
-                run_postgres(folder / "postgres", secrets.token_hex(16)),
-                run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), print),
+    async with run_servers("subscriptions") as servers:
+        database, broker = servers.database, servers.broker
+        await create_subscribers(database.owner, people)
+        await broker.run_rabbitmqctl("add_user", SYSTEM, PASSWORD)
+        await broker.run_rabbitmqctl("set_permissions", SYSTEM, "^$", f"^{topology.MUNICIPAL_EVENTS}$", "^$")
+        with reserve_ports(1) as (port,):
+            environment = _build_environment(
+                servers.folder, broker.url, await database.enable_login("kreisfunk_subscriptions"), port
             )
-            database = await asyncpg.connect(postgres.url, command_timeout=600)
-            stack.push_async_callback(database.close)
-            await migrate(database, "subscriptions", locate_migrations("subscriptions"))
-            await database.execute(f"alter role kreisfunk_subscriptions login password '{ROLE_PASSWORD}'")
-            await create_subscribers(database, people)
-            async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
-                await topology.declare(channel)
-            await rabbitmq.run_rabbitmqctl("add_user", SYSTEM, LOGIN_PASSWORD)
-            await rabbitmq.run_rabbitmqctl("set_permissions", SYSTEM, "^$", f"^{topology.MUNICIPAL_EVENTS}$", "^$")
-            (port,) = stack.enter_context(reserve_ports(1))
-            url = postgres.url.rpartition("@")[2]
-            child = Child(_build_command(folder, rabbitmq.url, f"postgresql://kreisfunk_subscriptions@{url}", port))
-            yield ExpansionHarness(
-                broker_url=rabbitmq.url,
-                database=database,
-                child=child,
-                ready_url=f"http://{LOOPBACK}:{port}/readyz",
-            )
+            arguments = (sys.executable, "-m", "services.subscriptions")
+            command = build_command("subscriptions", arguments, servers.folder / "log", environment)
+            service = Service(command, f"http://{LOOPBACK}:{port}/readyz")
+            yield ExpansionHarness(broker_url=broker.url, database=database.owner, service=service)
 
 
-def _build_command(folder: Path, broker_url: str, database_url: str, port: int) -> Command:
+def _build_environment(folder: Path, broker_url: str, database_url: str, port: int) -> dict[str, str]:
     county = folder / "county.toml"
     shipped = (REPOSITORY / "deploy/config/county.toml").read_text()
     county.write_text(f'{shipped}\n[[systems]]\nname = "{SYSTEM}"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n')
-    environment = {
-        **os.environ,
+    return {
         "KREISFUNK_BROKER_URL": broker_url,
         "KREISFUNK_DATABASE_URL": database_url,
-        "KREISFUNK_DATABASE_PASSWORD": ROLE_PASSWORD,
+        "KREISFUNK_DATABASE_PASSWORD": PASSWORD,
         "KREISFUNK_FEEDBACK_KEY": b64encode(bytes(32)).decode(),
         "KREISFUNK_DEAD_LETTER_KEYS": f"1:{b64encode(bytes(32)).decode()}",
         "KREISFUNK_COUNTY_FILE": str(county),
         "KREISFUNK_INTERNAL_PORT": str(port),
     }
-    return Command(
-        name="subscriptions",
-        arguments=(sys.executable, "-m", "services.subscriptions"),
-        log=folder / "log",
-        environment=environment,
-        folder=REPOSITORY,
-    )
 
 
 if __name__ == "__main__":

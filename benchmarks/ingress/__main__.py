@@ -2,16 +2,15 @@
 
 import argparse
 import asyncio
-import os
 import secrets
-import tempfile
 from pathlib import Path
 
-from benchmarks.ingress.harness import CORES, NAMES, SERVER_CORE, IngressHarness
+from benchmarks.ingress.harness import NAMES, IngressHarness
 from benchmarks.ingress.latency import measure_latency
 from benchmarks.ingress.queue import declare_topology, drain
 from benchmarks.ingress.throughput import measure_throughput
-from deploy.local.rabbitmq import run_rabbitmq
+from benchmarks.machine import leave_tested_core
+from benchmarks.servers import create_folder, run_broker
 
 PARTS = {"throughput": measure_throughput, "latency": measure_latency}
 
@@ -42,14 +41,12 @@ async def measure(broker_url: str, options: argparse.Namespace, folder: Path) ->
 
 async def main() -> None:
     options = parse_arguments()
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
-        folder = Path(name)
-        if len(CORES) > 1:
-            os.sched_setaffinity(0, CORES - {SERVER_CORE})  # the broker inherits it
+    leave_tested_core()  # the broker inherits it
+    with create_folder() as folder:
         if options.broker:
             await measure(options.broker, options, folder)
         else:
-            async with run_rabbitmq(folder / "broker", secrets.token_hex(16)) as broker:
+            async with run_broker(folder) as broker:
                 await measure(broker.url, options, folder)
 
 

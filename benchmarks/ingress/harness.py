@@ -1,7 +1,6 @@
 """One server as a process on the first core, and its processor time."""
 
 import base64
-import os
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -9,14 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from benchmarks.environment import prepare_python
 from benchmarks.ingress.webhooks import NUMBER_ID
+from benchmarks.machine import TESTED_CORE, build_command, run_process
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command, is_port_open, wait_until_ready
+from deploy.local.process import Child, is_port_open, wait_until_ready
 
-REPOSITORY = Path(__file__).parents[2]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 PEERS = ("fastapi", "pywa")
 NAMES = ("bare", "dry", "each", "ours", *PEERS)
@@ -29,8 +26,7 @@ TITLES = {
     "pywa": "pywa (answers before it publishes)",
     "ours": "Kreisfunk ingress (group commit)",
 }
-CORES = os.sched_getaffinity(0)
-SERVER_CORE = min(CORES)
+STOP_TIMEOUT_SECONDS = 20  # longer than its drain deadline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +40,6 @@ class IngressHarness:
 
 def build_environment(harness: IngressHarness, port: int, internal_port: int) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"],
         "KREISFUNK_BROKER_URL": harness.broker_url,
         "KREISFUNK_LISTEN_HOST": LOOPBACK,
         "KREISFUNK_LISTEN_PORT": str(port),
@@ -72,25 +67,8 @@ async def _build_arguments(name: str, port: int) -> tuple[str, ...]:
 async def run_server(name: str, harness: IngressHarness) -> AsyncIterator[tuple[int, Child]]:
     """Run a server that has the first core for itself; yield its port and process."""
     with reserve_ports(2) as (port, internal_port):
-        command = Command(
-            name=name,
-            arguments=await _build_arguments(name, port),
-            log=harness.folder / f"{name}.log",
-            environment=build_environment(harness, port, internal_port),
-            folder=REPOSITORY,
-        )
-        child = Child(command)
-        await child.start()
-        try:
+        arguments, log = await _build_arguments(name, port), harness.folder / f"{name}.log"
+        command = build_command(name, arguments, log, build_environment(harness, port, internal_port), TESTED_CORE)
+        async with run_process(command, stop_seconds=STOP_TIMEOUT_SECONDS) as child:
             await wait_until_ready(child, lambda: is_port_open(LOOPBACK, port), seconds=30)
-            if child.pid:
-                os.sched_setaffinity(child.pid, {SERVER_CORE})
             yield port, child
-        finally:
-            await child.stop()
-
-
-def measure_processor_seconds(child: Child) -> float:
-    """Return the process's processor time so far; other load on the machine affects it less than the rate."""
-    times = psutil.Process(child.pid).cpu_times()
-    return times.user + times.system

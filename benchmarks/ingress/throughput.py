@@ -5,10 +5,11 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.ingress.harness import STORING, TITLES, IngressHarness, measure_processor_seconds, run_server
+from benchmarks.ingress.harness import STORING, TITLES, IngressHarness, run_server
 from benchmarks.ingress.load import load
 from benchmarks.ingress.queue import drain
 from benchmarks.ingress.webhooks import build_requests
+from benchmarks.machine import measure_usage, require_pid
 
 WARM_UP_SECONDS = 1.0
 
@@ -30,9 +31,9 @@ async def measure(
     webhooks = build_requests(harness.secret, statuses)
     async with run_server(name, harness) as (port, child):
         warm = await load(port, webhooks, connections=connections, seconds=WARM_UP_SECONDS)
-        before = measure_processor_seconds(child)
+        before = measure_usage(require_pid(child)).processor
         tally = await load(port, webhooks, connections=connections, seconds=options.seconds)
-        processor = (measure_processor_seconds(child) - before) / max(tally.answered, 1)
+        processor = (measure_usage(require_pid(child)).processor - before) / max(tally.answered, 1)
     events, messages = await drain(harness.broker_url)
     answered = (warm.answered + tally.answered) * statuses
     if tally.refused or (name in STORING and events < answered):

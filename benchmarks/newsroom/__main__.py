@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import re
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -11,7 +10,8 @@ import aiohttp
 
 from benchmarks.ingress.load import Tally, load
 from benchmarks.ingress.open_loop import run_open_loop
-from benchmarks.newsroom.harness import CORES, SERVER_CORE, NewsroomHarness, open_newsroom_harness, run_bare_page
+from benchmarks.machine import leave_tested_core
+from benchmarks.newsroom.harness import NewsroomHarness, open_newsroom_harness, run_bare_page
 from benchmarks.newsroom.rows import count_transactions
 from deploy.local.ports import LOOPBACK
 
@@ -162,8 +162,7 @@ PARTS = {"archive": measure_archive, "pages": measure_pages, "viewers": measure_
 
 async def main() -> None:
     options = parse_arguments()
-    if len(CORES) > 1:
-        os.sched_setaffinity(0, CORES - {SERVER_CORE})
+    leave_tested_core()
     async with open_newsroom_harness(broadcasts=options.broadcasts, subscribers=options.subscribers) as harness:
         for name in options.part or PARTS:
             await PARTS[name](harness, options)

@@ -1,36 +1,23 @@
 """The newsroom as a process on the first core, with a database and a broker that nobody else uses."""
 
-import os
-import secrets
 import sys
-import tempfile
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import aiohttp
 import asyncpg
 
+from benchmarks.machine import TESTED_CORE, build_command, run_process
 from benchmarks.newsroom.rows import fill
-from cli.migrate.database import locate_migrations
-from deploy.local.concurrency import enter_both
+from benchmarks.servers import PASSWORD, run_servers
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.postgres import run_postgres
-from deploy.local.process import Child, Command, is_port_open, wait_until_ready
-from deploy.local.rabbitmq import run_rabbitmq
-from shared.amqp import topology
-from shared.amqp.connection import connect
-from shared.database.migrations import migrate
+from deploy.local.process import is_port_open, wait_until_ready
+from deploy.local.service import Service
 
-REPOSITORY = Path(__file__).parents[2]
-ROLE, LOGIN = "kreisfunk_newsroom", "newsroom"
-PASSWORD = "only-for-benchmarks"  # noqa: S105
+LOGIN = "newsroom"
 READY_SECONDS = 60
-CORES = os.sched_getaffinity(0)
-SERVER_CORE = min(CORES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,43 +34,29 @@ class NewsroomHarness:
 @asynccontextmanager
 async def open_newsroom_harness(*, broadcasts: int, subscribers: int) -> AsyncIterator[NewsroomHarness]:
     """Start servers and newsroom, and fill the database."""
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
-        folder = Path(name)
-        async with AsyncExitStack() as stack:
-            postgres, rabbitmq = await enter_both(
-                stack,
-                run_postgres(folder / "postgres", secrets.token_hex(16)),
-                run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), print),
-            )
-            database = await asyncpg.connect(postgres.url, command_timeout=600)
-            stack.push_async_callback(database.close)
-            for schema in ("subscriptions", "dispatcher", "newsroom"):
-                await migrate(database, schema, locate_migrations(schema))
-            await database.execute(f"alter role {ROLE} login password '{PASSWORD}'")
-            cookie = await fill(database, broadcasts=broadcasts, subscribers=subscribers)
-            async with connect(rabbitmq.url, password=None, name="benchmark") as connection:
-                await topology.declare(await connection.channel())
-            await rabbitmq.run_rabbitmqctl("add_user", LOGIN, PASSWORD)
-            await rabbitmq.run_rabbitmqctl("set_permissions", LOGIN, ".*", ".*", ".*")
-            ports = stack.enter_context(reserve_ports(3))
-            address = postgres.url.rpartition("@")[2]
-            environment = _build_environment(rabbitmq.url, f"postgresql://{ROLE}@{address}", ports)
-            command = Command(
-                name="newsroom",
-                arguments=(sys.executable, "-m", "services.newsroom"),
-                log=folder / "newsroom.log",
-                environment=environment,
-                folder=REPOSITORY,
-            )
-            await stack.enter_async_context(_run_child(command, partial(_is_ready, ports[2])))
-            yield NewsroomHarness(folder=folder, port=ports[0], archive_port=ports[1], database=database, cookie=cookie)
+    async with run_servers("subscriptions", "dispatcher", "newsroom") as servers:
+        database, folder = servers.database, servers.folder
+        database_url = await database.enable_login("kreisfunk_newsroom")
+        cookie = await fill(database.owner, broadcasts=broadcasts, subscribers=subscribers)
+        await servers.broker.run_rabbitmqctl("add_user", LOGIN, PASSWORD)
+        await servers.broker.run_rabbitmqctl("set_permissions", LOGIN, ".*", ".*", ".*")
+        with reserve_ports(3) as (port, archive_port, internal_port):
+            environment = _build_environment(servers.broker.url, database_url, (port, archive_port, internal_port))
+            arguments = (sys.executable, "-m", "services.newsroom")
+            command = build_command("newsroom", arguments, folder / "newsroom.log", environment, TESTED_CORE)
+            service = Service(command, f"http://{LOOPBACK}:{internal_port}/readyz")
+            try:
+                await service.start()
+                yield NewsroomHarness(
+                    folder=folder, port=port, archive_port=archive_port, database=database.owner, cookie=cookie
+                )
+            finally:
+                await service.stop()
 
 
 def _build_environment(broker_url: str, database_url: str, ports: Sequence[int]) -> dict[str, str]:
     port, archive_port, internal_port = ports
     return {
-        **os.environ,
         "KREISFUNK_BROKER_URL": f"amqp://{LOGIN}@{broker_url.rpartition('@')[2]}",
         "KREISFUNK_BROKER_PASSWORD": PASSWORD,
         "KREISFUNK_DATABASE_URL": database_url,
@@ -104,33 +77,7 @@ def _build_environment(broker_url: str, database_url: str, ports: Sequence[int])
 async def run_bare_page(folder: Path, size: int) -> AsyncIterator[int]:
     """Run a bare aiohttp page of `size` bytes on the first core; yield its port."""
     with reserve_ports(1) as (port,):
-        command = Command(
-            name="bare",
-            arguments=(sys.executable, "-m", "benchmarks.newsroom.bare", str(port), str(size)),
-            log=folder / "bare.log",
-            environment=os.environ,
-            folder=REPOSITORY,
-        )
-        async with _run_child(command, lambda: is_port_open(LOOPBACK, port)):
+        arguments = (sys.executable, "-m", "benchmarks.newsroom.bare", str(port), str(size))
+        async with run_process(build_command("bare", arguments, folder / "bare.log", {}, TESTED_CORE)) as child:
+            await wait_until_ready(child, lambda: is_port_open(LOOPBACK, port), seconds=READY_SECONDS)
             yield port
-
-
-@asynccontextmanager
-async def _run_child(command: Command, is_ready: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
-    child = Child(command)
-    await child.start()
-    try:
-        await wait_until_ready(child, is_ready, seconds=READY_SECONDS)
-        if child.pid:
-            os.sched_setaffinity(child.pid, {SERVER_CORE})
-        yield
-    finally:
-        await child.stop()
-
-
-async def _is_ready(port: int) -> bool:
-    try:
-        async with aiohttp.ClientSession() as session, session.get(f"http://{LOOPBACK}:{port}/readyz") as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False

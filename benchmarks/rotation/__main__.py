@@ -6,22 +6,16 @@ import base64
 import os
 import secrets
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Iterator
 from uuid import UUID
 
 import asyncpg
 
-from cli.migrate.database import locate_migrations
-from deploy.local.postgres import run_postgres
-from shared.database.migrations import migrate
+from benchmarks.machine import REPOSITORY
+from benchmarks.servers import PASSWORD, BenchmarkDatabase, create_folder, run_database
 from shared.encryption import BlindIndexKey, KeyRing
 
-REPOSITORY = Path(__file__).parents[2]
-ROLE_PASSWORD = "only-for-benchmarks"  # noqa: S105
 SCHEMAS = ("dispatcher", "subscriptions")
 POLL_INTERVAL_SECONDS = 0.1
 _COPY = ("id", "sequence", "state", "phone_index", "phone_sealed")
@@ -42,22 +36,28 @@ def parse_arguments() -> argparse.Namespace:
 
 async def main() -> None:
     chosen = parse_arguments()
+    with create_folder() as folder:
+        async with run_database(folder, SCHEMAS) as database:
+            await _measure(database, chosen.people, kill_at=chosen.people // 2 if chosen.kill else None)
+
+
+async def _measure(database: BenchmarkDatabase, people: int, kill_at: int | None) -> None:
     old, new = _generate_key(1), _generate_key(2)
-    async with _open_database() as (url, connection):
-        await connection.copy_records_to_table(
-            "subscriber",
-            schema_name="subscriptions",
-            columns=_COPY,
-            records=_generate_subscribers(chosen.people, KeyRing.parse(old)),
-        )
-        await connection.execute("vacuum analyze subscriptions.subscriber")
-        environment = {"KREISFUNK_DATABASE_URL": _build_role_url(url), "KREISFUNK_DATABASE_PASSWORD": ROLE_PASSWORD}
-        environment["KREISFUNK_ENCRYPTION_KEYS"] = f"{old},{new}"
-        seconds = await _rotate(environment, connection, chosen.people // 2 if chosen.kill else None)
-        done = await connection.fetchval(_NEW)
-        raw = await _measure_raw_update(connection)
-        print(f"{done:,} of {chosen.people:,} addresses sealed anew in {seconds:.1f} s: {done / seconds:,.0f}/s")
-        print(f"the update of as many rows alone: {raw:,.0f}/s")
+    subscribers = _generate_subscribers(people, KeyRing.parse(old))
+    await database.owner.copy_records_to_table(
+        "subscriber", schema_name="subscriptions", columns=_COPY, records=subscribers
+    )
+    await database.owner.execute("vacuum analyze subscriptions.subscriber")
+    environment = {
+        "KREISFUNK_DATABASE_URL": await database.enable_login("kreisfunk_rotation"),
+        "KREISFUNK_DATABASE_PASSWORD": PASSWORD,
+        "KREISFUNK_ENCRYPTION_KEYS": f"{old},{new}",
+    }
+    seconds = await _rotate(environment, database.owner, kill_at)
+    done = await database.owner.fetchval(_NEW)
+    raw = await _measure_raw_update(database.owner)
+    print(f"{done:,} of {people:,} addresses sealed anew in {seconds:.1f} s: {done / seconds:,.0f}/s")
+    print(f"the update of as many rows alone: {raw:,.0f}/s")
 
 
 def _generate_key(version: int) -> str:
@@ -98,25 +98,6 @@ async def _measure_raw_update(connection: asyncpg.Connection) -> float:
     while page := await connection.fetch(_RAW, position):
         position, rows = max(row["id"] for row in page), rows + len(page)
     return rows / (time.perf_counter() - started)
-
-
-def _build_role_url(url: str) -> str:
-    return f"postgresql://kreisfunk_rotation@{url.rpartition('@')[2]}"
-
-
-@asynccontextmanager
-async def _open_database() -> AsyncIterator[tuple[str, asyncpg.Connection]]:
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
-        async with run_postgres(Path(name) / "postgres", secrets.token_hex(16)) as postgres:
-            connection = await asyncpg.connect(postgres.url, command_timeout=600)
-            try:
-                for schema in SCHEMAS:
-                    await migrate(connection, schema, locate_migrations(schema))
-                await connection.execute(f"alter role kreisfunk_rotation login password '{ROLE_PASSWORD}'")
-                yield postgres.url, connection
-            finally:
-                await connection.close()
 
 
 if __name__ == "__main__":

@@ -21,11 +21,12 @@ from benchmarks.dispatch.message import TEXT
 from benchmarks.dispatch.rate import find_worst_second
 from benchmarks.environment import LOCAL
 from benchmarks.system.readings import Reading, take_reading
-from cli.demo.progress import wait_for
 from cli.output import console
-from cli.publish.amqp_client import AmqpClient, NoticeEvent
-from cli.publish.settings import read_publisher_settings
-from cli.stacks import RunningStack
+from cli.progress import wait_for
+from cli.publish.amqp_client import AmqpClient
+from cli.publish.event_options import build_event
+from cli.settings import AmqpPublisherSettings
+from cli.stacks import read_settings_from
 from deploy.local.stack import Stack, run_stack
 from shared.contracts.notices import NoticePublished
 from shared.database.connecting import connect
@@ -113,12 +114,12 @@ async def _count_accepted(simulator: SimulatorClient) -> int:
 
 async def _publish(stack: Stack, simulator: SimulatorClient, audience: int) -> None:
     """Publish until cancelled; the next broadcast is always known before the one under way is sent."""
-    settings = read_publisher_settings(RunningStack(stack.folder, stack), os.environ)
+    settings = read_settings_from({**os.environ, **stack.publisher}, AmqpPublisherSettings)
     client = AmqpClient(settings=settings, source=settings.source_or_default)
     for number in count():
         notice, now = NoticePublished(topic=TOPIC, headline=f"Sperrung {number}", text=TEXT), system_clock()
-        event = NoticeEvent(message=notice, subject=f"load-{number}", expirytime=now + LASTING)
-        await client.send(event, now, seconds=None)
+        event = build_event(notice, f"load-{number}", client.source, now, now + LASTING)
+        await client.send(event, seconds=None)
         # The welcome messages were as many as a broadcast has.
         while await _count_accepted(simulator) < (number + 1) * audience:  # noqa: ASYNC110 - another process counts
             await asyncio.sleep(POLL_INTERVAL_SECONDS)

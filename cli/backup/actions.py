@@ -1,11 +1,10 @@
 """Actions of `kreisfunk backup` and `kreisfunk restore`."""
 
-import asyncio
 import errno
 import secrets
 import socket
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,23 +13,22 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.backup.frames import BackupFileError, FrameWriter, create_atomically, read_frames
 from cli.backup.holding import HeldWork, hold_everything
 from cli.backup.manifest import IncompatibleBackupError, Manifest
-from cli.backup.restoring import OnRows, find_tables, read_head, restore_database
-from cli.backup.saving import save_database
-from cli.backup.settings import Settings, read_backup_settings
-from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, console, fail, say
+from cli.backup.tables import OnRows, find_tables, read_head, restore_database, save_database
+from cli.database import open_connection, run_on_database
+from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, print_result, say
+from cli.progress import build_bars
+from cli.settings import BackupSettings, read_installation_settings
+from cli.stacks import DATABASE_URL, RunningStack
 from deploy.atomic_write import write_secret
 from deploy.secrets import generate_key
-from shared.database.connecting import connect
 from shared.database.migrations import MigrationError
-from shared.database.pool import SAFE_SETTINGS
 from shared.encryption import EncryptionError, parse_key
+from shared.runtime.settings import PREFIX
 
-CONNECT_TIMEOUT_SECONDS = 10
 _SERVICES = r"""
 select distinct usename::text from pg_stat_activity
 where datname = current_database() and usename ~ '^kreisfunk_(subscriptions|dispatcher|newsroom)$' order by 1
@@ -51,7 +49,7 @@ def create_key(file: Path) -> None:
 
 def create_backup(target: Path, key_file: Path | None, stack: Path | None, *, json: bool) -> None:
     """Save the database into a new file."""
-    settings = read_backup_settings(stack)
+    settings = _read_settings(stack)
     key = _read_key(key_file, settings)
     path = target / f"kreisfunk-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup" if target.is_dir() else target
 
@@ -62,12 +60,14 @@ def create_backup(target: Path, key_file: Path | None, stack: Path | None, *, js
     manifest = _run(settings, save, path)
     size = path.stat().st_size
     text = f"{path}: {manifest.rows} rows as of {_format(manifest.saved_at)}, {size / 1e6:.1f} MB"
-    _print({"file": str(path), "saved_at": manifest.saved_at, "rows": manifest.rows, "bytes": size}, text, json=json)
+    print_result(
+        {"file": str(path), "saved_at": manifest.saved_at, "rows": manifest.rows, "bytes": size}, text, json=json
+    )
 
 
 def verify_backup(file: Path, key_file: Path | None, stack: Path | None, *, json: bool) -> None:
     """Restore a backup into a scratch database and count."""
-    settings = read_backup_settings(stack)
+    settings = _read_settings(stack)
     key = _read_key(key_file, settings)
     name = f"kreisfunk_verify_{secrets.token_hex(4)}"
     scratch = settings.model_copy(
@@ -85,12 +85,11 @@ def verify_backup(file: Path, key_file: Path | None, stack: Path | None, *, json
 
     manifest = _run(settings, verify, file)
     text = f"{file}: whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {_format(manifest.saved_at)}"
-    _print({"saved_at": manifest.saved_at, "rows": manifest.rows}, text, json=json)
+    print_result({"saved_at": manifest.saved_at, "rows": manifest.rows}, text, json=json)
 
 
-async def _restore_and_count(scratch: Settings, manifest: Manifest, frames: Iterator[bytes]) -> None:
-    connection = await _connect(scratch)
-    try:
+async def _restore_and_count(scratch: BackupSettings, manifest: Manifest, frames: Iterator[bytes]) -> None:
+    async with open_connection(scratch.database_url, scratch.database_secret, "backup") as connection:
         with _show_progress("verifying") as on_rows:
             async with connection.transaction():
                 await restore_database(connection, manifest, frames, on_rows)
@@ -98,13 +97,11 @@ async def _restore_and_count(scratch: Settings, manifest: Manifest, frames: Iter
             found = await connection.fetchval(f"select count(*) from {table.schema}.{table.name}")  # noqa: S608 - ours
             if found != table.rows:
                 raise BackupFileError(f"restores {found} rows of {table.schema}.{table.name} instead of {table.rows}")
-    finally:
-        await connection.close()
 
 
 def restore_backup(file: Path, key_file: Path | None, stack: Path | None, lost_at: str | None, *, json: bool) -> None:
     """Restore a backup into the empty database, and hold what may have been sent since."""
-    settings = read_backup_settings(stack)
+    settings = _read_settings(stack)
     key, lost = _read_key(key_file, settings), _read_time(lost_at)
 
     async def restore(connection: asyncpg.Connection) -> HeldWork:
@@ -119,12 +116,12 @@ def restore_backup(file: Path, key_file: Path | None, stack: Path | None, lost_a
             return held
 
     held = _run(settings, restore, file)
-    _print(held, f"restored: {file}\n{_describe(held)}", json=json)
+    print_result(held, f"restored: {file}\n{_describe(held)}", json=json)
 
 
 def mark_restored(saved_at: str, stack: Path | None, lost_at: str | None, *, json: bool) -> None:
     """Hold what may have been sent since, in a database that was brought back by other means."""
-    settings = read_backup_settings(stack)
+    settings = _read_settings(stack)
     saved, lost = _read_time(saved_at), _read_time(lost_at)
     assert saved is not None  # noqa: S101 - only a missing time is none
 
@@ -137,10 +134,10 @@ def mark_restored(saved_at: str, stack: Path | None, lost_at: str | None, *, jso
             return await hold_everything(connection, saved, lost)
 
     held = _run(settings, mark, None)
-    _print(held, _describe(held), json=json)
+    print_result(held, _describe(held), json=json)
 
 
-def _read_key(file: Path | None, settings: Settings) -> bytes:
+def _read_key(file: Path | None, settings: BackupSettings) -> bytes:
     if file is None and settings.backup_key is None:
         fail("There is no key.", "Name its file with --key, or run `kreisfunk secrets` again.", EXIT_USAGE)
     try:
@@ -183,33 +180,27 @@ async def _require_empty(connection: asyncpg.Connection) -> None:
 
 @contextmanager
 def _show_progress(what: str) -> Iterator[OnRows]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with build_bars() as bars:
         task = bars.add_task(what, total=None)
         yield lambda rows, total: bars.update(task, advance=rows, total=total)
 
 
-async def _connect(settings: Settings) -> asyncpg.Connection:
-    return await connect(
-        settings.database_url,
-        password=settings.database_secret,
-        timeout=CONNECT_TIMEOUT_SECONDS,
-        server_settings={"application_name": "backup", **SAFE_SETTINGS},
-    )
+def _read_settings(stack: Path | None) -> BackupSettings:
+    def pick(found: RunningStack) -> Mapping[str, str]:
+        secrets_folder = str(found.folder / "secrets" / "admin")
+        return {DATABASE_URL: found.addresses.database_url, f"{PREFIX}SECRETS_DIR": secrets_folder}
+
+    return read_installation_settings(BackupSettings, stack, DATABASE_URL, pick)
 
 
-def _run(settings: Settings, act: Callable[[asyncpg.Connection], Awaitable[T]], file: Path | None) -> T:
+def _run(settings: BackupSettings, act: Callable[[asyncpg.Connection], Awaitable[T]], file: Path | None) -> T:
     """Return the result of `act` with a connection of the owner; end the command on an error, with advice."""
 
-    async def run() -> T:
-        connection = await _connect(settings)
-        try:
+    async def run(connection: asyncpg.Connection) -> T:
+        with _explain_file_errors(file):
             return await act(connection)
-        finally:
-            await connection.close()
 
-    with _explain_file_errors(file), _explain_database_errors():
-        return asyncio.run(run())
+    return run_on_database(settings, "backup", run, role="the database's owner; `verify` creates a database")
 
 
 @contextmanager
@@ -220,23 +211,11 @@ def _explain_file_errors(file: Path | None) -> Iterator[None]:
         fail(f"{file} {error}.", "Nothing was changed.")
     except (IncompatibleBackupError, MigrationError) as error:
         fail(str(error), "Nothing was changed.", EXIT_REJECTED)
+    except (ConnectionError, TimeoutError, socket.gaierror):  # the database's
+        raise
     except OSError as error:
         advice = "Nothing was left behind: make room, or choose another disk." if error.errno == errno.ENOSPC else ""
         fail(f"{file}: {error.strerror or error}", advice)
-
-
-@contextmanager
-def _explain_database_errors() -> Iterator[None]:
-    try:
-        yield
-    except asyncpg.InsufficientPrivilegeError:
-        fail("This role may not do that.", "Use the database's owner; `verify` creates a database.", EXIT_UNAVAILABLE)
-    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
-        fail("The database refuses this role.", "Use the login of `kreisfunk migrate`.", EXIT_UNAVAILABLE)
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        fail("The database is not that of this version.", "Run `kreisfunk migrate`.", EXIT_UNAVAILABLE)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError, TimeoutError, socket.gaierror) as error:
-        fail(f"Database: {type(error).__name__}", "Is PostgreSQL up, with space on its disk?", EXIT_UNAVAILABLE)
 
 
 def _describe(held: HeldWork) -> str:
@@ -258,7 +237,3 @@ def _describe(held: HeldWork) -> str:
 
 def _format(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _print(as_object: object, as_text: str, *, json: bool) -> None:
-    say(msgspec.json.encode(as_object).decode() if json else as_text)

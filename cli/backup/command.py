@@ -5,13 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json
+from cli.options import DatabaseStack, Json
 
 Key = Annotated[Path | None, typer.Option("--key", help="File with the key of backups; else KREISFUNK_BACKUP_KEY.")]
-Stack = Annotated[
-    Path | None,
-    typer.Option(help="Folder of a local stack; else KREISFUNK_DATABASE_URL, else .local/up or .local/demo."),
-]
 
 app = typer.Typer(help="The whole database as one encrypted file, while everything runs.", no_args_is_help=True)
 
@@ -32,7 +28,7 @@ def create(
     target: Annotated[Path, typer.Argument(help="A folder, or the name of a new file.")],
     key: Key = None,
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """Save the database as of this moment. The file appears only when it is complete; nobody else can read it.
 
@@ -45,7 +41,10 @@ def create(
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="A backup.")], key: Key = None, json: Json = False, stack: Stack = None
+    file: Annotated[Path, typer.Argument(help="A backup.")],
+    key: Key = None,
+    json: Json = False,
+    stack: DatabaseStack = None,
 ) -> None:
     """Restore a backup into a database of its own, count its rows, and remove that database again.
 
@@ -69,7 +68,7 @@ def restore(
         typer.Option(metavar="TIME", help="When the old database was lost, if nothing can have been sent since."),
     ] = None,
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """Restore a backup into an empty database. Sending is paused then, until `kreisfunk sending resume`.
 

@@ -7,7 +7,6 @@ that were changed, left out, moved or taken from another file do not decrypt.
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from deploy.atomic_write import open_atomically
 
 MAGIC = b"kreisfunk backup 1\n"
 KEY_ID_BYTES, SALT_BYTES, LENGTH_BYTES = 8, 32, 4
@@ -115,21 +116,10 @@ def create_atomically(path: Path) -> Iterator[BinaryIO]:
     """Open a new file that only its owner can read; it gets its name when it is complete and on the disk."""
     if path.exists():
         raise FileExistsError(errno.EEXIST, "exists already")
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with open_atomically(path) as file:
+        yield file
+    descriptor = os.open(path.parent, os.O_RDONLY)
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
-        _sync_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
+        os.fsync(descriptor)  # the name, too
     finally:
         os.close(descriptor)

@@ -12,8 +12,8 @@ import typer
 from cli.demo.figures import DemoFigures, DemoRecords, compute_figures, find_problems
 from cli.demo.ledger_reader import open_ledger_reader
 from cli.demo.play import DemoContext, PublishError, play
-from cli.demo.progress import NoProgressError
-from cli.output import EXIT_FAILED, console, fail, say
+from cli.output import EXIT_FAILED, fail, note, print_step, say
+from cli.progress import NoProgressError
 from deploy.local.environments import filter_inherited
 from deploy.local.errors import LocalError
 from deploy.local.stack import Stack, run_stack
@@ -31,12 +31,12 @@ def play_demo(folder: Path, citizens: int, rate: int, dispatchers: int, kill: bo
     except LocalError as error:
         fail(str(error))
     except (NoProgressError, PublishError) as error:
-        console.print(str(error), style="bold red", markup=False)
+        note(str(error), "bold red")
         say(f"demo: FAILED {error}")
         raise typer.Exit(EXIT_FAILED) from None
     wrong = find_problems(result, books)
     for problem in wrong:
-        console.print(problem, style="bold red", markup=False)
+        note(problem, "bold red")
     say(f"demo: {'FAILED' if wrong else 'ok'} {result.format_line()}")
     raise typer.Exit(EXIT_FAILED if wrong else 0)
 
@@ -51,7 +51,7 @@ async def _run_demo(
         }
     }
     async with run_stack(
-        folder, dispatchers=dispatchers, messages_per_second=rate, fresh=True, settings=settings, progress=_print_step
+        folder, dispatchers=dispatchers, messages_per_second=rate, fresh=True, settings=settings, progress=print_step
     ) as stack:
         started = time.monotonic()
         books = await _play(stack, citizens, rate, kill)
@@ -69,7 +69,7 @@ async def _play(stack: Stack, citizens: int, rate: int, kill: bool) -> DemoRecor
             publisher={**filter_inherited(os.environ), **stack.publisher},
             limit=rate,
             kill=_build_kill(stack) if kill else None,
-            say=_print_step,
+            say=print_step,
         )
         return await play(stage, citizens)
 
@@ -77,14 +77,10 @@ async def _play(stack: Stack, citizens: int, rate: int, kill: bool) -> DemoRecor
 def _build_kill(stack: Stack) -> Callable[[], Coroutine[Any, Any, float]]:
     async def kill() -> float:
         for name in KILLED_PROCESSES:
-            _print_step(f"killing {name}; the supervisor starts it again")
+            print_step(f"killing {name}; the supervisor starts it again")
             stack.supervisor.kill(name)
         for name in KILLED_PROCESSES:
             await stack.supervisor.wait_until_ready(name)
         return time.time()
 
     return kill
-
-
-def _print_step(step: str) -> None:
-    console.print(f"- {step}", markup=False)

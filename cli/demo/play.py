@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cli.demo.figures import DemoRecords, StopRecord
 from cli.demo.ledger_reader import LedgerReader
-from cli.demo.progress import wait_for
+from cli.progress import wait_for
 from simulator.client import AcceptedMessage, SimulatorClient
 
 TOPIC = "strassensperrungen"

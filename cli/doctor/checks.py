@@ -1,21 +1,18 @@
 """The list of all checks."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import msgspec
 from pydantic_settings import BaseSettings
 from yarl import URL
 
-from cli.doctor import broker, database, http_checks
+from cli.doctor import servers
 from cli.doctor.findings import Check, DoctorProblem
 from cli.doctor.graph_api import GraphClient, list_expected_templates, read_definitions
-from cli.doctor.installation import Installation
-from cli.doctor.process_kinds import PROCESS_KINDS
-from cli.doctor.settings import read_all_settings
+from cli.doctor.installation import PROCESS_KINDS, Installation, read_all_settings
 from cli.migrate.database import SCHEMAS
-from cli.migrate.settings import Settings as Admin
-from cli.publish.settings import Settings as Publisher
+from cli.settings import AmqpPublisherSettings, MigrationSettings
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
@@ -42,26 +39,26 @@ def build_checks(installation: Installation) -> list[Check]:
 
 def _build_settings_checks(read: Mapping[str, BaseSettings | DoctorProblem]) -> Iterator[Check]:
     for name, found in read.items():
-        yield Check(f"settings of {name}", _build_constant_check(found if isinstance(found, DoctorProblem) else None))
+        yield Check(f"settings of {name}", partial(_return_known, found if isinstance(found, DoctorProblem) else None))
 
 
 def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
     accesses = {name: access for name, settings in known.items() if (access := _get_broker_access(settings))}
     for name, (url, password) in accesses.items():
-        yield Check(f"broker login {PROCESS_KINDS[name].login}", partial(broker.check_login, url, password))
-    if isinstance(admin := known.get("admin"), Admin):
-        yield Check("queue arguments", partial(broker.check_queue_arguments, admin))
+        yield Check(f"broker login {PROCESS_KINDS[name].login}", partial(servers.check_login, url, password))
+    if isinstance(admin := known.get("admin"), MigrationSettings):
+        yield Check("queue arguments", partial(servers.check_queue_arguments, admin))
     if accesses:
         url, password = next(iter(accesses.values()))
-        yield Check("broker topology", broker.build_inventory_check(url, password, broker.check_topology))
-        yield Check("dead letters", broker.build_inventory_check(url, password, broker.check_dead_letters))
+        yield Check("broker topology", partial(servers.check_inventory, url, password, servers.check_topology))
+        yield Check("dead letters", partial(servers.check_inventory, url, password, servers.check_dead_letters))
 
 
 def _get_broker_access(settings: BaseSettings) -> tuple[str, str | None] | None:
     match settings:
-        case ServiceSettings() | Publisher():
+        case ServiceSettings() | AmqpPublisherSettings():
             return settings.broker_url, settings.broker_secret
-        case Admin():
+        case MigrationSettings():
             return settings.broker_url, settings.broker_password.get_secret_value()
         case _:
             return None
@@ -72,18 +69,20 @@ def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Chec
         access = _get_database_access(settings)
         if access is None:
             continue
-        check = partial(database.build_database_check, *access)
-        yield Check(f"database role {PROCESS_KINDS[name].role}", check(database.check_connection))
+        role = PROCESS_KINDS[name].role
+        looks: dict[str, servers.DatabaseCheck] = {f"database role {role}": servers.check_connection}
         if name in SCHEMAS:
-            yield Check(f"rights of {PROCESS_KINDS[name].role}", check(database.build_rights_check(name)))
-            yield Check(f"migrations of {name}", check(database.build_migrations_check(name)))
+            looks[f"rights of {role}"] = partial(servers.check_rights, name)
+            looks[f"migrations of {name}"] = partial(servers.check_migrations, name)
         if standbys:
-            yield Check(f"standbys, seen by {PROCESS_KINDS[name].role}", check(database.build_standbys_check(standbys)))
+            looks[f"standbys, seen by {role}"] = partial(servers.check_standbys, standbys)
+        for title, look in looks.items():
+            yield Check(title, partial(servers.check_database, *access, look))
 
 
 def _get_database_access(settings: BaseSettings) -> tuple[str, str | None] | None:
     match settings:
-        case DatabaseSettings() | Admin():
+        case DatabaseSettings() | MigrationSettings():
             password = settings.database_password
             return settings.database_url, password.get_secret_value() if password else None
         case _:
@@ -102,18 +101,15 @@ def _build_template_checks(installation: Installation, client: GraphClient) -> I
     account = installation.business_account
     if account is None:
         advice = "Give --business-account or set KREISFUNK_WABA_ID."
-        yield Check(
-            "templates",
-            _build_constant_check(DoctorProblem("the id of the WhatsApp Business account is not known", advice)),
-        )
+        problem = DoctorProblem("the id of the WhatsApp Business account is not known", advice)
+        yield Check("templates", partial(_return_known, problem))
         return
     try:
         topics = read_configuration(installation.county_file, County).topics
         definitions = read_definitions(installation.templates_file)
     except (ConfigurationError, OSError, msgspec.DecodeError) as error:
-        yield Check(
-            "templates", _build_constant_check(DoctorProblem(str(error), "Correct the file, or name another one."))
-        )
+        problem = DoctorProblem(str(error), "Correct the file, or name another one.")
+        yield Check("templates", partial(_return_known, problem))
         return
     for topic in topics:
         for wanted in list_expected_templates(topic):
@@ -127,28 +123,25 @@ def _build_webhook_check(installation: Installation, known: KnownSettings) -> It
     if url is None and isinstance(settings, Ingress):
         url = f"http://{_resolve_host(settings.listen_host)}:{settings.listen_port}"
     if url is not None:
-        yield Check("webhook refuses unsigned", partial(http_checks.check_webhook, f"{url.rstrip('/')}/webhook"))
+        yield Check("webhook refuses unsigned", partial(servers.check_webhook, f"{url.rstrip('/')}/webhook"))
 
 
 def _build_probe_checks(installation: Installation, known: KnownSettings) -> Iterator[Check]:
     urls = installation.ready_urls
     if urls is None:
-        services = {name: found for name, found in known.items() if isinstance(found, ServiceSettings)}
+        running = {name: found for name, found in known.items() if isinstance(found, ServiceSettings)}
         urls = {
             name: f"http://{_resolve_host(found.internal_host)}:{found.internal_port}/readyz"
-            for name, found in services.items()
+            for name, found in running.items()
         }
     others = {URL(url).authority: url for url in installation.other_ready_urls}
     for name, url in (*urls.items(), *others.items()):
-        yield Check(f"{name} is ready", partial(http_checks.check_ready, url))
+        yield Check(f"{name} is ready", partial(servers.check_ready, url))
 
 
 def _resolve_host(host: str) -> str:
     return LOOPBACK_OF.get(host, host)
 
 
-def _build_constant_check(problem: DoctorProblem | None) -> Callable[[], Awaitable[DoctorProblem | None]]:
-    async def look() -> DoctorProblem | None:
-        return problem
-
-    return look
+async def _return_known(problem: DoctorProblem | None) -> DoctorProblem | None:
+    return problem

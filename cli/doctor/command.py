@@ -1,11 +1,15 @@
 """The `kreisfunk doctor` command."""
 
+import asyncio
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.options import Json
+from cli.output import EXIT_FAILED, print_result, show_status
 from deploy.paths import ROOT
 
 DEFAULT_COUNTY, DEFAULT_TEMPLATES = "deploy/config/county.toml", "deploy/config/templates.json"
@@ -40,16 +44,25 @@ def doctor(
     """
     if service not in (None, *SERVICES):
         raise typer.BadParameter(f"unknown service; one of {', '.join(SERVICES)}")
-    from cli.doctor.actions import examine
+    from cli.broker import suppress_driver_logs
+    from cli.doctor.checks import build_checks
+    from cli.doctor.findings import build_json, format_text, run_checks
+    from cli.doctor.installation import find_installation
 
-    examine(
-        stack,
-        service,
-        business_account=business_account,
-        ingress_url=ingress_url,
+    found = find_installation(stack, service, os.environ)
+    installation = replace(
+        found,
+        business_account=business_account or found.business_account,
+        ingress_url=ingress_url or found.ingress_url,
         other_ready_urls=tuple(ready_url or ()),
-        county=county,
-        templates=templates,
-        standbys=standbys,
-        as_json=json,
+        county_file=county,
+        templates_file=templates,
+        database_standbys=standbys,
     )
+    suppress_driver_logs()
+    checks = build_checks(installation)
+    with show_status(f"{len(checks)} checks"):
+        findings = asyncio.run(run_checks(checks))
+    print_result(build_json(findings), format_text(findings), json=json)
+    if any(finding.problem for finding in findings):
+        raise typer.Exit(EXIT_FAILED)

@@ -1,8 +1,9 @@
-"""Checks, their results, and their execution."""
+"""Checks, their execution, and their results as text and JSON."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 CHECK_TIMEOUT_SECONDS = 15.0
 MAX_CONCURRENT_CHECKS = 8
@@ -48,3 +49,29 @@ async def _run_check(check: Check, slots: asyncio.Semaphore, seconds: float) -> 
                 f"no result within {seconds:.0f} s", "Look at that system's load and log, then try again."
             )
             return CompletedCheck(check.name, problem)
+
+
+def format_text(findings: Sequence[CompletedCheck]) -> str:
+    """Format one line for each check, two for a problem, and the totals."""
+    problems = sum(finding.problem is not None for finding in findings)
+    return "\n".join((*map(_format_finding, findings), f"{len(findings)} checks, {problems} problems"))
+
+
+def _format_finding(finding: CompletedCheck) -> str:
+    if finding.problem is None:
+        return f"ok       {finding.name}"
+    return f"PROBLEM  {finding.name}: {finding.problem.what}\n         {finding.problem.advice}"
+
+
+def build_json(findings: Sequence[CompletedCheck]) -> dict[str, Any]:
+    """Return the findings as JSON values."""
+    return {
+        "ok": all(finding.problem is None for finding in findings),
+        "checks": list(map(_build_finding_json, findings)),
+    }
+
+
+def _build_finding_json(finding: CompletedCheck) -> dict[str, Any]:
+    if finding.problem is None:
+        return {"name": finding.name, "ok": True}
+    return {"name": finding.name, "ok": False, "problem": finding.problem.what, "advice": finding.problem.advice}

@@ -1,7 +1,6 @@
 """Checks of Meta's Graph API: the token, and whether each topic's template exists with our parameters."""
 
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from cli.doctor.findings import DoctorProblem
+from cli.meta import Answer, GraphRefusal, MetaClient, build_foreign_answer
 from services.dispatcher.settings import Settings
 from shared.notices.configuration import Topic
 
@@ -26,7 +26,6 @@ _AUTHORIZATION_ADVICE = (
     "Make a new system user token with whatsapp_business_messaging and whatsapp_business_management, and set "
     "KREISFUNK_GRAPH_TOKEN."
 )
-_WAY_ADVICE = '(operators\' guide, "The way to Meta").'
 
 
 class ComponentDefinition(Struct):
@@ -83,14 +82,6 @@ class TemplatePage(Struct):
     data: list[TemplateDefinition]
 
 
-class GraphRefusal(Exception):
-    """Meta could not be reached or did not answer with status 200; `problem` says why."""
-
-    def __init__(self, problem: DoctorProblem) -> None:
-        super().__init__(problem.what)
-        self.problem = problem
-
-
 def read_definitions(path: Path) -> list[TemplateDefinition]:
     """Read our own templates. Raises OSError or msgspec.DecodeError."""
     return msgspec.json.decode(path.read_bytes(), type=list[TemplateDefinition])
@@ -98,16 +89,16 @@ def read_definitions(path: Path) -> list[TemplateDefinition]:
 
 @dataclass(frozen=True, kw_only=True)
 class GraphClient:
-    """Read-only client of the Graph API with the dispatcher's credentials."""
+    """Checks with the dispatcher's credentials."""
 
     settings: Settings
 
     async def check_number(self) -> DoctorProblem | None:
         """Check that the token may use our phone number."""
         try:
-            number = msgspec.json.decode(await self._get(self.settings.phone_number_id, {"fields": "id"}))
-        except (GraphRefusal, msgspec.DecodeError) as error:
-            return _convert_error(error)
+            number = await self._fetch(self.settings.phone_number_id, fields="id")
+        except GraphRefusal as refusal:
+            return refusal.problem
         if number.get("id") == self.settings.phone_number_id:
             return None
         return DoctorProblem("Meta answers with another number", "Check KREISFUNK_PHONE_NUMBER_ID.")
@@ -118,42 +109,25 @@ class GraphClient:
         """Check that the template exists at Meta, approved, in its language, with our parameters."""
         query = {"name": wanted.name, "fields": TEMPLATE_FIELDS, "limit": MAX_TEMPLATES}
         try:
-            body = await self._get(f"{account}/message_templates", query)
-            existing = msgspec.json.decode(body, type=TemplatePage).data
-        except (GraphRefusal, msgspec.DecodeError) as error:
-            return _convert_error(error)
+            answer = await self._fetch(f"{account}/message_templates", **query)
+            existing = msgspec.convert(answer, TemplatePage).data
+        except GraphRefusal as refusal:
+            return refusal.problem
+        except msgspec.ValidationError:
+            return build_foreign_answer()
         return compare_template(wanted, definitions, existing)
 
-    async def _get(self, path: str, query: Mapping[str, str]) -> bytes:
-        """Return the body of an answer with status 200. Raises GraphRefusal."""
-        url = f"{str(self.settings.graph_url).rstrip('/')}/{self.settings.graph_version}/{path}"
-        headers = {"Authorization": f"Bearer {self.settings.graph_token.get_secret_value()}"}
-        try:
-            async with aiohttp.ClientSession() as session, session.get(url, params=query, headers=headers) as answer:
-                body = await answer.read()
-        except aiohttp.ClientError as error:
-            raise GraphRefusal(explain_connection_error(error)) from None
-        if answer.status != 200:
-            raise GraphRefusal(explain_refusal(answer.status, _parse_code(body)))
-        return body
+    async def _fetch(self, path: str, **query: str) -> Answer:
+        url = f"{str(self.settings.graph_url).rstrip('/')}/{self.settings.graph_version}"
+        token = self.settings.graph_token.get_secret_value()
+        async with aiohttp.ClientSession() as session:
+            client = MetaClient(session=session, base_url=url, token=token, explain=_explain)
+            return await client.fetch(path, **query)
 
 
-def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
-    """Return the problem behind a request to Meta that got no answer."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return DoctorProblem("its name is not found", "Check KREISFUNK_GRAPH_URL and this machine's DNS.")
-        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
-            advice = (
-                "Check KREISFUNK_GRAPH_URL; a CA of one's own has to be named (operators' guide, \"The way to Meta\")."
-            )
-            return DoctorProblem(f"its certificate is not trusted: {cause.verify_message}", f"{advice} {_WAY_ADVICE}")
-        case aiohttp.ClientConnectorError():
-            reason = type(error.os_error).__name__
-        case _:
-            reason = type(error).__name__
-    advice = 'Check KREISFUNK_GRAPH_URL and the way out to the internet (operators\' guide, "The way to Meta").'
-    return DoctorProblem(f"cannot be reached: {reason}", advice)
+def _explain(status: int, error: Mapping[str, Any]) -> DoctorProblem:
+    code = error.get("code")
+    return explain_refusal(status, code if isinstance(code, int) else None)
 
 
 def explain_refusal(status: int, code: int | None) -> DoctorProblem:
@@ -191,18 +165,3 @@ def compare_template(
 def _find_template(wanted: ExpectedTemplate, templates: Sequence[TemplateDefinition]) -> TemplateDefinition | None:
     named = (wanted.name, wanted.language)
     return next((template for template in templates if (template.name, template.language) == named), None)
-
-
-def _convert_error(error: GraphRefusal | msgspec.DecodeError) -> DoctorProblem:
-    if isinstance(error, GraphRefusal):
-        return error.problem
-    return DoctorProblem("the answer is not Meta's", "Check KREISFUNK_GRAPH_URL: something else answers there.")
-
-
-def _parse_code(body: bytes) -> int | None:
-    try:
-        answer: dict[str, Any] = msgspec.json.decode(body)
-        code = answer["error"]["code"]
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return None
-    return code if isinstance(code, int) else None

@@ -1,22 +1,51 @@
-"""The installation to be checked: the environment of each process, and the URLs at which they answer."""
+"""The installation to be checked: its kinds of process, their environment and settings, and where they answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli.doctor.process_kinds import PROCESS_KINDS, ProcessKind
-from cli.stacks import RunningStack
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from cli.doctor.findings import DoctorProblem
+from cli.output import EXIT_USAGE, fail
+from cli.settings import AmqpPublisherSettings, MigrationSettings
+from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
 from deploy.local import environments
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment, StackEnvironment
 from deploy.local.stack_file import StackAddresses
 from deploy.paths import CONFIG
+from services.dispatcher.settings import Settings as Dispatcher
+from services.ingress.notices.settings import Settings as Notices
+from services.ingress.settings import Settings as Ingress
+from services.newsroom.settings import Settings as Newsroom
+from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.hosts import get_login, replace_login, split_hosts
-from shared.runtime.settings import PREFIX
+from shared.runtime.settings import PREFIX, explain, find_secrets_folder
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
-BROKER_URL = f"{PREFIX}BROKER_URL"
-DATABASE_URL = f"{PREFIX}DATABASE_URL"
+SERVICE_KINDS = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessKind:
+    """A kind of process; `role` None: it has no access to the database."""
+
+    settings: type[BaseSettings]
+    login: str
+    role: str | None = None
+
+
+PROCESS_KINDS: Mapping[str, ProcessKind] = {
+    "ingress": ProcessKind(settings=Ingress, login="ingress"),
+    "notices": ProcessKind(settings=Notices, login="notices"),
+    "subscriptions": ProcessKind(settings=Subscriptions, login="subscriptions", role="kreisfunk_subscriptions"),
+    "dispatcher": ProcessKind(settings=Dispatcher, login="dispatcher", role="kreisfunk_dispatcher"),
+    "newsroom": ProcessKind(settings=Newsroom, login="newsroom", role="kreisfunk_newsroom"),
+    "pressestelle": ProcessKind(settings=AmqpPublisherSettings, login="pressestelle"),
+    "admin": ProcessKind(settings=MigrationSettings, login="kreisfunk_admin", role="kreisfunk_owner"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,26 +70,12 @@ def build_from_stack(stack: RunningStack) -> Installation:
     """Describe a local stack, with the environments that its processes were started with."""
     addresses = stack.addresses
     around = _build_stack_environment(stack)
-    ports = {name: urlsplit(url).port or 0 for name, url in addresses.metrics_urls.items()}
+    running = [kind for kind in SERVICE_KINDS if f"{kind}-1" in addresses.metrics_urls]  # a newsroom may be missing
     return Installation(
         processes={
-            "ingress": environments.build_ingress_environment(
-                around,
-                listen_port=around.ingress_port,
-                internal_port=ports["ingress-1"],
-            ),
-            "notices": environments.build_notices_environment(
-                around,
-                notices_api_port=around.notices_api_port,
-                internal_port=ports["notices-1"],
-            ),
-            "subscriptions": environments.build_subscriptions_environment(
-                around, internal_port=ports["subscriptions-1"]
-            ),
-            "dispatcher": environments.build_dispatcher_environment(around, internal_port=ports["dispatcher-1"]),
-            **_build_newsroom(around, ports),
+            **{kind: _build_process(kind, around, addresses) for kind in running},
             "admin": environments.build_migrate_environment(around),
-            "pressestelle": environments.build_publisher_environment(around),
+            "pressestelle": addresses.publisher,
         },
         ingress_url=addresses.ingress_url,
         ready_urls=_list_ready_urls(addresses),
@@ -69,12 +84,13 @@ def build_from_stack(stack: RunningStack) -> Installation:
     )
 
 
-def _build_newsroom(around: StackEnvironment, ports: Mapping[str, int]) -> dict[str, Environment]:
-    """Return the environment of the newsroom; a stack may have none."""
-    internal_port = ports.get("newsroom-1")
-    if internal_port is None:
-        return {}
-    return {"newsroom": environments.build_newsroom_environment(around, internal_port=internal_port)}
+def _build_process(kind: str, around: StackEnvironment, addresses: StackAddresses) -> Environment:
+    return environments.build_process_environment(
+        kind,
+        around,
+        internal_port=_parse_port(addresses.metrics_urls[f"{kind}-1"]),
+        listen_port={"ingress": around.ingress_port, "notices": around.notices_api_port}.get(kind, 0),
+    )
 
 
 def _build_stack_environment(stack: RunningStack) -> StackEnvironment:
@@ -131,3 +147,45 @@ def _build_environment(environment: Mapping[str, str], kind: ProcessKind, folder
         if own.get(name) and user:
             own[name] = replace_login(own[name], user)
     return own
+
+
+def read_all_settings(processes: Mapping[str, Mapping[str, str]]) -> dict[str, BaseSettings | DoctorProblem]:
+    """Return settings, or the problem with them, by kind of process."""
+    return {name: _read(PROCESS_KINDS[name].settings, environment) for name, environment in processes.items()}
+
+
+def _read(kind: type[BaseSettings], environment: Mapping[str, str]) -> BaseSettings | DoctorProblem:
+    with use_environment(environment):
+        try:
+            return kind(_secrets_dir=find_secrets_folder())
+        except ValidationError as error:
+            problems = [line.strip() for line in explain(error, kind).splitlines() if line.startswith("  ")]
+    return DoctorProblem("; ".join(problems), "Set each as a variable, or as a file in the folder of its secrets.")
+
+
+def find_installation(stack: Path | None, service: str | None, environment: Mapping[str, str]) -> Installation:
+    """Return the installation, or only one service of it; ends the command with status 2 if there is none."""
+    return _select_service(_find_installation(stack, service, environment), service)
+
+
+def _find_installation(stack: Path | None, service: str | None, environment: Mapping[str, str]) -> Installation:
+    processes = {} if stack else find_processes(environment, service)
+    if processes:
+        return Installation(processes=processes)
+    running = find_stack(stack, environment)
+    if running is None:
+        advice = f"Name the process with --service: {', '.join(PROCESS_KINDS)}."
+        fail("The login in KREISFUNK_BROKER_URL is none of ours.", advice, EXIT_USAGE)
+    return build_from_stack(running)
+
+
+def _select_service(installation: Installation, service: str | None) -> Installation:
+    if service is None:
+        return installation
+    urls = installation.ready_urls
+    return replace(
+        installation,
+        processes={service: installation.processes.get(service, {})},
+        ingress_url=installation.ingress_url if service == "ingress" else None,
+        ready_urls={name: url for name, url in urls.items() if name.startswith(service)} if urls else None,
+    )

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 import typer
 
 from cli.broker import explain_broker_error
-from cli.feeds.poll_output import build_json, format_lines
+from cli.feeds.results import build_json, format_lines
 from cli.feeds.setup import open_parts, open_settings
-from cli.output import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, say
+from cli.output import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, print_result
 from services.feeds.__main__ import run_service
 from services.feeds.polling import PollResult
 from services.feeds.state_folder import FolderInUse, StateDamaged
@@ -32,11 +31,8 @@ def poll_once(
     except (FolderInUse, StateDamaged) as error:
         fail(str(error), status=EXIT_USAGE)
     except DependencyUnavailable as error:
-        fail(
-            str(error),
-            f"{explain_broker_error(error)} What was found is kept, and published next time.",
-            EXIT_UNAVAILABLE,
-        )
+        advice = f"{explain_broker_error(error)} What was found is kept, and published next time."
+        fail(str(error), advice, EXIT_UNAVAILABLE)
     _print_polls(polls, rejected, as_json=as_json)
     if rejected or any(poll.failed for poll in polls):
         raise typer.Exit(EXIT_FAILED)
@@ -57,11 +53,9 @@ async def _poll_once(
 
 
 def _print_polls(polls: Sequence[PollResult], rejected: Mapping[str, int], *, as_json: bool) -> None:
-    if as_json:
-        say(msgspec.json.encode({"origins": build_json(polls), "rejected": rejected}).decode())
-        return
-    for poll in polls:
-        for line in format_lines(poll):
-            say(line)
-    for name, number in rejected.items():
-        say(f"{name}: {number} rejected by Kreisfunk; see `kreisfunk feeds drafts list`")
+    lines = [line for poll in polls for line in format_lines(poll)]
+    lines += [
+        f"{name}: {number} rejected by Kreisfunk; see `kreisfunk feeds drafts list`"
+        for name, number in rejected.items()
+    ]
+    print_result({"origins": build_json(polls), "rejected": rejected}, "\n".join(lines), json=as_json)

@@ -1,18 +1,25 @@
-"""Commands of `kreisfunk feeds`."""
+"""The `kreisfunk feeds` commands."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.feeds import drafts
-from cli.feeds.options import Feeds, FolderOption
 from cli.options import BrokerStack, Json
 
 app = typer.Typer(
     help="Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices.", no_args_is_help=True
 )
-app.add_typer(drafts.app, name="drafts")
+drafts = typer.Typer(
+    help="Drafts, and what was refused: look, publish as the system of the feeds, or drop.", no_args_is_help=True
+)
+app.add_typer(drafts, name="drafts")
 
+Feeds = Annotated[Path | None, typer.Option("--file", help="What is read, in TOML; else KREISFUNK_FEEDS_FILE.")]
+FolderOption = Annotated[
+    Path | None, typer.Option("--folder", help="What is known and drafts; else KREISFUNK_FEEDS_FOLDER.")
+]
+Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Name of a feed or of alerts; may be repeated.")]
 
 
@@ -58,7 +65,7 @@ def check(
     Exit status: 0 all fine, 1 it cannot be read, 2 wrong command line or configuration, 3 something in it is broken or
     would be refused.
     """
-    from cli.feeds.dry_run_output import show_dry_run
+    from cli.feeds.results import show_dry_run
 
     show_dry_run(target, by, file, as_json=json)
 
@@ -72,3 +79,41 @@ def run(file: Feeds = None, folder: FolderOption = None, stack: BrokerStack = No
     from cli.feeds.actions import run_feeds
 
     run_feeds(stack, file, folder)
+
+
+@drafts.command("list")
+def list_drafts(folder: FolderOption = None, json: Json = False) -> None:
+    """List drafts, and refused events with the reasons, oldest first."""
+    from cli.feeds.drafts import show_drafts
+
+    show_drafts(folder, as_json=json)
+
+
+@drafts.command()
+def show(name: Draft, folder: FolderOption = None) -> None:
+    """Print the event in the form that `kreisfunk publish` reads. Exit status: 0, 3 no draft of this name."""
+    from cli.feeds.drafts import show_draft
+
+    show_draft(name, folder)
+
+
+@drafts.command()
+def publish(
+    name: Draft, file: Feeds = None, folder: FolderOption = None, json: Json = False, stack: BrokerStack = None
+) -> None:
+    """Publish it as the system of the feeds, and remove it. With another login: `show NAME | kreisfunk publish -`.
+
+    Exit status: 0 accepted, 2 wrong command line or configuration, 3 no draft of this name, or rejected (it stays),
+    4 Kreisfunk unavailable or login refused, 5 no answer yet.
+    """
+    from cli.feeds.drafts import publish_draft
+
+    publish_draft(name, file, folder, stack, as_json=json)
+
+
+@drafts.command()
+def drop(name: Draft, folder: FolderOption = None) -> None:
+    """Remove it without publishing it. Exit status: 0, 3 no draft of this name."""
+    from cli.feeds.drafts import drop_draft
+
+    drop_draft(name, folder)

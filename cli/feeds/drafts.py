@@ -1,52 +1,113 @@
-"""`kreisfunk feeds drafts`: drafts and refused events, which an operator publishes or drops."""
+"""Actions of `kreisfunk feeds drafts`."""
 
-from typing import Annotated
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
 import typer
+from msgspec import Raw
 
-from cli.feeds.options import Feeds, FolderOption
-from cli.options import BrokerStack, Json
+from cli.broker import explain_broker_error
+from cli.feeds.setup import open_folder, open_parts, open_settings
+from cli.options import ANSWER_TIMEOUT_SECONDS
+from cli.output import EXIT_NO_ANSWER, EXIT_REJECTED, EXIT_UNAVAILABLE, fail, format_table, note, print_result, say
+from services.feeds.state_folder import StateFolder, list_files
+from shared.contracts.envelope import read_envelope
+from shared.contracts.events import Problem
+from shared.notices.validate import validate_event
+from shared.outcome import DependencyUnavailable
+from shared.runtime.clock import system_clock
 
-app = typer.Typer(
-    help="Drafts, and what was refused: look, publish as the system of the feeds, or drop.", no_args_is_help=True
-)
+if TYPE_CHECKING:
+    from services.feeds.wiring import FeedComponents
 
-Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]
-
-
-@app.command("list")
-def list_drafts(folder: FolderOption = None, json: Json = False) -> None:
-    """List drafts, and refused events with the reasons, oldest first."""
-    from cli.feeds.draft_actions import show_drafts
-
-    show_drafts(folder, as_json=json)
-
-
-@app.command()
-def show(name: Draft, folder: FolderOption = None) -> None:
-    """Print the event in the form that `kreisfunk publish` reads. Exit status: 0, 3 no draft of this name."""
-    from cli.feeds.draft_actions import show_draft
-
-    show_draft(name, folder)
+DRAFT_ORIGIN = "drafts"
 
 
-@app.command()
-def publish(
-    name: Draft, file: Feeds = None, folder: FolderOption = None, json: Json = False, stack: BrokerStack = None
-) -> None:
-    """Publish it as the system of the feeds, and remove it. With another login: `show NAME | kreisfunk publish -`.
+def show_drafts(folder: Path | None, *, as_json: bool) -> None:
+    """List drafts and refused events, oldest first."""
+    place = open_folder(folder)
+    drafts = {path.stem: msgspec.json.decode(path.read_bytes()) for path in list_files(place.drafts)}
+    refusals = place.list_refused()
+    rows = [(name, "draft", _extract_headline(event), "") for name, event in drafts.items()]
+    rows += [
+        (name, "refused", _extract_headline(msgspec.json.decode(refused.event)), "; ".join(_format(refused.problems)))
+        for name, refused in refusals.items()
+    ]
+    text = format_table(("name", "kind", "headline", "reasons"), rows) if rows else "nothing waits"
+    print_result({"drafts": drafts, "refused": refusals}, text, json=as_json)
 
-    Exit status: 0 accepted, 2 wrong command line or configuration, 3 no draft of this name, or rejected (it stays),
-    4 Kreisfunk unavailable or login refused, 5 no answer yet.
-    """
-    from cli.feeds.draft_actions import publish_draft
 
-    publish_draft(name, file, folder, stack, as_json=json)
+def show_draft(name: str, folder: Path | None) -> None:
+    """Print a draft; end the command with status 3 if there is none of this name."""
+    say(msgspec.json.format(_load_event(open_folder(folder), name), indent=2).decode())
 
 
-@app.command()
-def drop(name: Draft, folder: FolderOption = None) -> None:
-    """Remove it without publishing it. Exit status: 0, 3 no draft of this name."""
-    from cli.feeds.draft_actions import drop_draft
+def publish_draft(name: str, file: Path | None, folder: Path | None, stack: Path | None, *, as_json: bool) -> None:
+    """Publish a draft, print the result, and end the command with its status."""
+    from shared.runtime.logs import configure_logs
 
-    drop_draft(name, folder)
+    parts = open_parts(open_settings(stack, file, folder))
+    configure_logs(service="feeds", level="error")
+    event = msgspec.json.encode({**msgspec.json.decode(_load_event(parts.folder, name)), "source": parts.file.source})
+    problems = validate_event(event, parts.county.find_system(parts.file.system), parts.county, system_clock())
+    if problems:
+        _reject(name, problems, as_json=as_json)
+    try:
+        answered = asyncio.run(_publish(parts, name, event))
+    except DependencyUnavailable as error:
+        fail(str(error), f"{explain_broker_error(error)} It is kept.", EXIT_UNAVAILABLE)
+    refused = parts.folder.list_refused().get(name)
+    if refused is not None:
+        _reject(name, refused.problems, as_json=as_json)
+    _report(name, answered=answered, as_json=as_json)
+
+
+def _report(name: str, *, answered: bool, as_json: bool) -> None:
+    result = "accepted" if answered else "published"
+    print_result({"result": result, "draft": name}, f"{result}: {name}", json=as_json)
+    if not answered:
+        note("Nobody answered yet: `kreisfunk feeds list` says whether somebody did.")
+        raise typer.Exit(EXIT_NO_ANSWER)
+
+
+async def _publish(parts: "FeedComponents", name: str, event: bytes) -> bool:
+    """Publish the event, then remove the draft once the broker has stored it; return whether it was answered."""
+    parts.folder.save_sent(DRAFT_ORIGIN, event)
+    envelope = read_envelope(event)
+    async with parts.open_publisher() as publisher:
+        await publisher.publish(event, envelope)
+    parts.folder.drop(name)
+    await parts.answers.wait_for_event(envelope.id, ANSWER_TIMEOUT_SECONDS)
+    return not parts.folder.is_unanswered(envelope.id)
+
+
+def _reject(name: str, problems: tuple[Problem, ...], *, as_json: bool) -> None:
+    text = "\n  ".join((f"rejected: {name}", *_format(problems)))
+    print_result({"result": "rejected", "draft": name, "problems": problems}, text, json=as_json)
+    raise typer.Exit(EXIT_REJECTED)
+
+
+def drop_draft(name: str, folder: Path | None) -> None:
+    """Remove a draft; end the command with status 3 if there is none of this name."""
+    place = open_folder(folder)
+    _load_event(place, name)
+    place.drop(name)
+    say(f"dropped {name}")
+
+
+def _load_event(folder: StateFolder, name: str) -> Raw:
+    event = folder.find_event(name)
+    if event is None:
+        fail(f"There is no draft {name}.", "`kreisfunk feeds drafts list` shows which there are.", EXIT_REJECTED)
+    return event
+
+
+def _extract_headline(event: dict[str, object]) -> str:
+    data = event.get("data")
+    return str(data.get("headline", "(withdrawal)")) if isinstance(data, dict) else ""
+
+
+def _format(problems: tuple[Problem, ...]) -> list[str]:
+    return [f"{problem.field}: {problem.problem}" for problem in problems]

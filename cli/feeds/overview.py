@@ -2,43 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-
-import msgspec
-from msgspec import Struct
+from typing import Any
 
 from cli.feeds.setup import open_folder, open_rules
-from cli.operate.tables import format_table
-from cli.output import EXIT_USAGE, fail, say
+from cli.output import EXIT_USAGE, fail, format_table, print_result
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
 from services.feeds.state_folder import StateDamaged, StateFolder, list_files
 
 _COLUMNS = ("name", "kind", "topic", "mode", "every", "known", "unpublished", "unanswered", "refused")
-
-
-class OriginOverview(Struct, frozen=True, kw_only=True):
-    """One feed or one source of alerts.
-
-    `unpublished` events still have to reach the broker, `unanswered` ones wait for Kreisfunk's answer.
-    """
-
-    name: str
-    kind: str
-    where: str
-    topic: str | None
-    mode: str
-    every: str
-    known: int
-    unpublished: int
-    unanswered: int
-    refused: int
-
-
-class FeedsOverview(Struct, frozen=True, kw_only=True):
-    """All origins, with the files that need an operator: `drafts` and `refused`."""
-
-    origins: tuple[OriginOverview, ...]
-    drafts: tuple[str, ...]
-    refused: tuple[str, ...]
 
 
 def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> None:
@@ -48,47 +19,43 @@ def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> N
         found = build_overview(rules, open_folder(folder))
     except StateDamaged as error:
         fail(str(error), status=EXIT_USAGE)
-    say(msgspec.json.encode(found).decode() if as_json else format_overview(found))
+    print_result(found, format_overview(found), json=as_json)
 
 
-def build_overview(file: FeedsFile, folder: StateFolder) -> FeedsOverview:
-    """Build the current overview. Raises StateDamaged."""
-    return FeedsOverview(
-        origins=tuple(_describe_origins(file, folder)),
-        drafts=tuple(path.stem for path in list_files(folder.drafts)),
-        refused=tuple(path.stem for path in list_files(folder.refused)),
-    )
+def build_overview(file: FeedsFile, folder: StateFolder) -> dict[str, Any]:
+    """Describe all origins, and the files that need an operator: `drafts` and `refused`. Raises StateDamaged."""
+    return {
+        "origins": list(_describe_origins(file, folder)),
+        "drafts": [path.stem for path in list_files(folder.drafts)],
+        "refused": [path.stem for path in list_files(folder.refused)],
+    }
 
 
-def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[OriginOverview]:
+def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[dict[str, Any]]:
+    """Yield each origin: `unpublished` events have to reach the broker, `unanswered` ones wait for Kreisfunk."""
     unanswered = [sent.origin for sent in folder.list_unanswered()]
     refused = [refused.origin for refused in folder.list_refused().values()]
     origins: tuple[FeedOrigin | AlertOrigin, ...] = (*file.feeds, *file.alerts)
     for origin in origins:
         memory = folder.read_state(origin.name)
         is_feed = isinstance(origin, FeedOrigin)
-        yield OriginOverview(
-            name=origin.name,
-            kind="feed" if is_feed else "alerts",
-            where=origin.url or ("" if isinstance(origin, FeedOrigin) else origin.files or ""),
-            topic=origin.topic,
-            mode=origin.mode,
-            every=origin.every,
-            known=len(memory.entries) if is_feed else len(memory.alerts),
-            unpublished=len(memory.pending),
-            unanswered=unanswered.count(origin.name),
-            refused=refused.count(origin.name),
-        )
+        yield {
+            "name": origin.name,
+            "kind": "feed" if is_feed else "alerts",
+            "where": origin.url or ("" if isinstance(origin, FeedOrigin) else origin.files or ""),
+            "topic": origin.topic,
+            "mode": origin.mode,
+            "every": origin.every,
+            "known": len(memory.entries) if is_feed else len(memory.alerts),
+            "unpublished": len(memory.pending),
+            "unanswered": unanswered.count(origin.name),
+            "refused": refused.count(origin.name),
+        }
 
 
-def format_overview(found: FeedsOverview) -> str:
+def format_overview(found: dict[str, Any]) -> str:
     """Format the overview for a terminal."""
-    rows = [
-        (
-            *(each.name, each.kind, each.topic or "by rule", each.mode, each.every),
-            *(each.known, each.unpublished, each.unanswered, each.refused),
-        )
-        for each in found.origins
-    ]
-    waits = f"{len(found.drafts)} drafts and {len(found.refused)} refused: see `kreisfunk feeds drafts list`"
+    described = [{**origin, "topic": origin["topic"] or "by rule"} for origin in found["origins"]]
+    rows = [[origin[name] for name in _COLUMNS] for origin in described]
+    waits = f"{len(found['drafts'])} drafts and {len(found['refused'])} refused: see `kreisfunk feeds drafts list`"
     return "\n".join((format_table(_COLUMNS, rows) if rows else "nothing is read", waits))

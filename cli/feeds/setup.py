@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from cli.broker import suppress_driver_logs
 from cli.output import EXIT_USAGE, fail
-from cli.stacks import find_stack, use_environment
+from cli.stacks import find_stack, read_settings_from
 from deploy.paths import CONFIG
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
 from services.feeds.settings import FolderSettings, RuleSettings, Settings
 from services.feeds.state_folder import StateFolder
 from shared.notices.configuration import Configuration
-from shared.runtime.settings import PREFIX, read_settings
+from shared.runtime.settings import PREFIX
 
 if TYPE_CHECKING:
     from services.feeds.wiring import FeedComponents
@@ -30,8 +30,7 @@ def open_settings(stack: Path | None, file: Path | None, folder: Path | None) ->
         environment |= found.addresses.feeds
     given = {"FEEDS_FILE": file, "FEEDS_FOLDER": folder}
     environment |= {PREFIX + name: str(path) for name, path in given.items() if path is not None}
-    with use_environment(environment):
-        return read_settings(Settings)
+    return read_settings_from(environment, Settings)
 
 
 def open_parts(settings: Settings) -> "FeedComponents":
@@ -48,8 +47,7 @@ def open_parts(settings: Settings) -> "FeedComponents":
 def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
     """Read feeds and county file without a broker; end the command with status 2 if they do not fit together."""
     given = {} if file is None else {f"{PREFIX}FEEDS_FILE": str(file)}
-    with use_environment({**DEFAULTS, **os.environ, **given}):
-        settings = read_settings(RuleSettings)
+    settings = read_settings_from({**DEFAULTS, **os.environ, **given}, RuleSettings)
     try:
         return read_files(settings.feeds_file, settings.county_file)
     except FeedsFileError as error:
@@ -59,8 +57,7 @@ def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
 def open_folder(folder: Path | None) -> StateFolder:
     """Open the state folder without a broker."""
     given = {} if folder is None else {f"{PREFIX}FEEDS_FOLDER": str(folder)}
-    with use_environment({**os.environ, **given}):
-        return StateFolder(read_settings(FolderSettings).feeds_folder)
+    return StateFolder(read_settings_from({**os.environ, **given}, FolderSettings).feeds_folder)
 
 
 def _fail_for_files(error: FeedsFileError) -> NoReturn:

@@ -2,23 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import asyncpg
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
-from cli.keys.index_rotation import HashColumn, count_old_dead_letters, list_hash_stores
+from cli.database import UNAVAILABLE, open_connection
 from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, use_index_key
-from cli.keys.key_rotation import EncryptedStore
-from cli.keys.settings import IndexSettings, Settings
-from cli.keys.stores import STORES
-from cli.output import console, fail, say
-from shared.database.connecting import connect
-from shared.database.pool import SAFE_SETTINGS
+from cli.keys.renewal import AddressRenewal
+from cli.keys.stores import Store, count_old_dead_letters, list_hash_stores, list_message_stores, list_sealed_stores
+from cli.output import fail, say
+from cli.progress import build_bars
+from cli.settings import IndexRotationSettings, RotationSettings
 from shared.encryption import BlindIndexKey, EncryptionError
 from shared.runtime.settings import read_settings
 
@@ -43,8 +41,8 @@ def rotate_command() -> None:
 
     Exit status: 0 nothing is encrypted with an older key any more, 1 something is, 2 settings missing.
     """
-    settings = read_settings(Settings)
-    done = _rotate_stores(settings, STORES, "sealed anew")
+    settings = read_settings(RotationSettings)
+    done = _rotate_stores(settings, list_sealed_stores(settings.ring), "sealed anew")
     say(f"everything is sealed with version {max(settings.ring.keys)}: {done}")
 
 
@@ -68,22 +66,24 @@ def rotate_index() -> None:
 
     Exit status: 0 no older hash is left, 1 some are, 2 settings missing.
     """
-    settings = read_settings(IndexSettings)
+    settings = read_settings(IndexRotationSettings)
     index = _require_index_in_use(settings)
-    if _run_on_database(_count_blocking_letters(settings, index)):
+    _, blocking = _run_on_database(settings, lambda connection: count_old_dead_letters(connection, index))
+    if blocking:
         fail(
             "Some dead letters know the older hash only: they would not find whom they are from.",
             "Handle them with `kreisfunk dead-letters`, then run it again.",
         )
-    done = _rotate_stores(settings, list_hash_stores(index), "lifted")
+    messages = list_message_stores(AddressRenewal(settings.ring, index))
+    done = _rotate_stores(settings, (*list_hash_stores(index, settings.ring), *messages), "lifted")
     say(f"everything has hashes of index key {settings.index.version}: {done}")
 
 
 @keys.command("status")
 def show_status() -> None:
     """Say whether the older index key may be dropped: exit status 0 if it may, 1 if it may not."""
-    settings = read_settings(IndexSettings)
-    left = _run_on_database(_count_outdated(settings))
+    settings = read_settings(IndexRotationSettings)
+    left = _run_on_database(settings, lambda connection: _count_outdated(connection, settings))
     for name, count in left.items():
         say(f"{name}: {count} with an older hash")
     if any(left.values()):
@@ -98,14 +98,6 @@ def drop_index(folder: Folder) -> None:
     say(f"index key {version} is the only one; restart every ingress")
 
 
-async def _count_blocking_letters(settings: IndexSettings, index: BlindIndexKey) -> int:
-    connection = await _connect(settings)
-    try:
-        return (await count_old_dead_letters(connection, index))[1]
-    finally:
-        await connection.close()
-
-
 def _change_key_files(change: Callable[[Path], int], folder: Path) -> int:
     try:
         return change(folder)
@@ -113,84 +105,70 @@ def _change_key_files(change: Callable[[Path], int], folder: Path) -> int:
         fail(str(error), "Was the folder made by `kreisfunk secrets`?")
 
 
-def _require_index_in_use(settings: IndexSettings) -> BlindIndexKey:
+def _require_index_in_use(settings: IndexRotationSettings) -> BlindIndexKey:
     index = settings.index
     if any(len(other) > len(index.key) for other in index.others):
         fail("The new index key does not write yet.", "Run `kreisfunk keys use-index` and restart every ingress.")
     return index
 
 
-async def _count_outdated(settings: IndexSettings) -> dict[str, int]:
+async def _count_outdated(connection: asyncpg.Connection, settings: IndexRotationSettings) -> dict[str, int]:
     """Count the rows of each store that have an older hash."""
     index = _require_index_in_use(settings)
-    stores = [store for store in list_hash_stores(index) if isinstance(store, HashColumn)]
-    connection = await _connect(settings)
-    try:
-        left = {store.name: await store.count_outdated(connection, settings.ring) for store in stores}
-        return left | {"dead letters": (await count_old_dead_letters(connection, index))[0]}
-    finally:
-        await connection.close()
+    stores = list_hash_stores(index, settings.ring)
+    left = {store.name: await store.count_outdated(connection) for store in stores}
+    return left | {"dead letters": (await count_old_dead_letters(connection, index))[0]}
 
 
-def _rotate_stores(settings: Settings, stores: Sequence[EncryptedStore], what: str) -> str:
+def _rotate_stores(settings: RotationSettings, stores: Sequence[Store], what: str) -> str:
     """Return the number of renewed rows and the time taken, as text."""
     started = time.monotonic()
-    renewed, unreadable = _run_on_database(_rotate_repeatedly(settings, stores, what))
+    renewed, unreadable = _run_on_database(settings, lambda connection: _rotate_repeatedly(connection, stores, what))
     if unreadable:
-        fail(f"{unreadable} addresses have a key that is not in the ring.", "Add the old keys and run it again.")
+        fail(
+            f"{unreadable} addresses or messages have a key that is not in the ring.",
+            "Add the old keys and run it again.",
+        )
     return f"{renewed} {what} in {time.monotonic() - started:.1f} s"
 
 
-def _run_on_database(work: Coroutine[None, None, T]) -> T:
+def _run_on_database(settings: RotationSettings, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with open_connection(settings.database_url, settings.database_secret, "keys") as connection:
+            return await work(connection)
+
     try:
-        return asyncio.run(work)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return asyncio.run(run())
+    except UNAVAILABLE as error:
         fail(f"database: {type(error).__name__}", "What was done stays done: run it again.")
 
 
-async def _connect(settings: Settings) -> asyncpg.Connection:
-    return await connect(
-        settings.database_url, password=settings.database_secret, timeout=10, server_settings=SAFE_SETTINGS
-    )
-
-
-async def _rotate_repeatedly(settings: Settings, stores: Sequence[EncryptedStore], what: str) -> tuple[int, int]:
+async def _rotate_repeatedly(connection: asyncpg.Connection, stores: Sequence[Store], what: str) -> tuple[int, int]:
     """Return how many rows were renewed and how many cannot be decrypted."""
-    connection = await _connect(settings)
-    try:
-        renewed = 0
-        for _ in range(MAX_PASSES):
-            with _open_progress() as bars:
-                counts = [await _rotate_store(connection, store, settings, bars, what) for store in stores]
-            fresh, unreadable = (sum(column) for column in zip(*counts, strict=True))
-            renewed += fresh
-            if not fresh or unreadable:
-                return renewed, unreadable
+    renewed = 0
+    for _ in range(MAX_PASSES):
+        with build_bars() as bars:
+            counts = [await _rotate_store(connection, store, bars, what) for store in stores]
+        fresh, unreadable = (sum(column) for column in zip(*counts, strict=True))
+        renewed += fresh
+        if not fresh or unreadable:
+            break
+    else:
         fail(
             "Somebody still seals with an older key, or an older index key.",
             "Restart every dispatcher and every ingress, then run it again.",
         )
-    finally:
-        await connection.close()
+    return renewed, unreadable
 
 
-async def _rotate_store(
-    connection: asyncpg.Connection, store: EncryptedStore, settings: Settings, bars: Progress, what: str
-) -> tuple[int, int]:
-    sealed = unreadable = 0
-    left = await store.count_outdated(connection, settings.ring)
-    task: TaskID = bars.add_task(store.name, total=left)
-    async for page in store.rotate(connection, settings.ring):
-        sealed, unreadable = sealed + page.sealed, unreadable + page.unreadable
+async def _rotate_store(connection: asyncpg.Connection, store: Store, bars: Progress, what: str) -> tuple[int, int]:
+    renewed = unreadable = 0
+    left = await store.count_outdated(connection)
+    task = bars.add_task(store.name, total=left)
+    async for page in store.rotate(connection):
+        renewed, unreadable = renewed + page.renewed, unreadable + page.unreadable
         bars.update(task, advance=page.read)
     bars.update(task, completed=left)
-    if sealed:
-        say(f"{store.name}: {sealed} {what}")
-    return sealed, unreadable
-
-
-@contextmanager
-def _open_progress() -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        yield bars
+    if renewed:
+        say(f"{store.name}: {renewed} {what}")
+    return renewed, unreadable

@@ -1,27 +1,307 @@
-"""Every store of encrypted values, in both schemas."""
+"""Every store of encrypted addresses and of their hashes, in both schemas, and how its rows are renewed.
 
-from collections.abc import Sequence
+Each page is one transaction, so it may be interrupted. Rows that are up to date are skipped, so it may be repeated. A
+row that another process changed meanwhile stays as it is: services look up both hashes. Rows are locked in key order.
+The form of a hash tells how many links of the key made it; an encrypted address is bound to the hash beside it, and one
+statement writes both.
+"""
 
-from cli.keys.key_rotation import DELIVERIES, ERASURES, EncryptedStore, MessageColumn, build_subscriber_column
-from cli.keys.message_bodies import renew_event, renew_publications
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import asyncpg
+
+from cli.keys.renewal import AddressRenewal, renew_event, renew_publications
 from shared.contracts.message import AddressKind
+from shared.encryption import INDEX_BYTES, BlindIndexKey, EncryptionError, KeyRing
 
-STORES: Sequence[EncryptedStore] = (
-    *(build_subscriber_column(kind) for kind in AddressKind),
-    DELIVERIES,
-    ERASURES,
-    MessageColumn(
-        name="answers that may be published again",
+Arguments = tuple[object, ...]
+
+
+class RotatedPage(NamedTuple):
+    """Numbers of rows read, renewed, and without a key in the ring."""
+
+    read: int
+    renewed: int
+    unreadable: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """Rows to renew. `renew` makes the arguments of `write` from a row, or None if the row is up to date.
+
+    With `in_columns` the arguments of `write` are columns of a whole page, which is faster.
+    """
+
+    name: str
+    table: str
+    key: Sequence[str]
+    columns: Sequence[str]
+    outdated: str
+    write: str
+    renew: Callable[[asyncpg.Record], Arguments | None]
+    in_columns: bool = False
+    rows_per_page: int = 1_000
+
+    async def count_outdated(self, connection: asyncpg.Connection) -> int:
+        """Return the number of rows to read."""
+        count: int = await connection.fetchval(f"select count(*) from {self.table} where {self.outdated}")
+        return count
+
+    async def rotate(self, connection: asyncpg.Connection) -> AsyncGenerator[RotatedPage, None]:
+        """Renew all rows, page by page."""
+        position: Arguments = ()
+        while rows := await connection.fetch(self.build_query(position), self.rows_per_page, *position):
+            position = tuple(rows[-1][column] for column in self.key)
+            renewed, unreadable = self.renew_rows(rows)
+            await self.write_rows(connection, renewed)
+            yield RotatedPage(len(rows), len(renewed), unreadable)
+
+    def build_query(self, position: Arguments = ()) -> str:
+        """Return the query of the page behind this position; the first argument is the number of rows."""
+        key = ", ".join(self.key)
+        behind = ", ".join(f"${number}" for number, _ in enumerate(position, 2))
+        return f"""
+            select {", ".join((*self.key, *self.columns))} from {self.table}
+            where {self.outdated} {f"and ({key}) > ({behind})" if position else ""} order by {key} limit $1
+        """
+
+    def renew_rows(self, rows: Sequence[asyncpg.Record]) -> tuple[list[Arguments], int]:
+        """Return the arguments for all rows that change, and the number of those that cannot be decrypted."""
+        renewed, unreadable = [], 0
+        for row in rows:
+            try:
+                renewed.append(self.renew(row))
+            except EncryptionError:
+                unreadable += 1
+        return [arguments for arguments in renewed if arguments], unreadable
+
+    async def write_rows(self, connection: asyncpg.Connection, renewed: Sequence[Arguments]) -> None:
+        if self.in_columns and renewed:
+            await connection.execute(self.write, *map(list, zip(*renewed, strict=True)))
+        elif renewed:
+            await connection.executemany(self.write, renewed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressColumns:
+    """An encrypted address and the hash beside it; `kind` is a column or a constant."""
+
+    name: str
+    table: str
+    sealed: str
+    index: str
+    kind: str
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return f"{self.index} as index", f"{self.sealed} as sealed", f"{self.kind} as kind"
+
+
+SUBSCRIBERS = {
+    kind: AddressColumns(
+        name=f"subscribers' {kind} addresses",
+        table="subscriptions.subscriber",
+        sealed=f"{kind}_sealed",
+        index=f"{kind}_index",
+        kind=f"'{kind}'",
+    )
+    for kind in AddressKind
+}
+DELIVERIES = AddressColumns(
+    name="deliveries",
+    table="dispatcher.delivery",
+    sealed="address_sealed",
+    index="address_index",
+    kind="address_kind",
+)
+ERASURES = AddressColumns(
+    name="erasures to be told",
+    table="dispatcher.erasure",
+    sealed="user_sealed",
+    index="user_index",
+    kind="'user'",
+)
+
+
+def list_sealed_stores(ring: KeyRing) -> Sequence[Store]:
+    """Return every store of encrypted addresses."""
+    columns = (*SUBSCRIBERS.values(), DELIVERIES, ERASURES)
+    return (*(build_sealed_store(one, ring) for one in columns), *list_message_stores(AddressRenewal(ring)))
+
+
+def list_hash_stores(index: BlindIndexKey, ring: KeyRing) -> Sequence[Store]:
+    """Return every store of address hashes, except messages and dead letters.
+
+    Erasures come before deliveries, as an erasure has to match old and new hashes.
+    """
+    renewal = AddressRenewal(ring, index)
+    return (
+        _build_erasure_store(index),
+        *(_build_address_store(one, renewal, index, unique=True) for one in SUBSCRIBERS.values()),
+        _build_address_store(DELIVERIES, renewal, index),
+        _build_address_store(ERASURES, renewal, index),
+        _build_key_store("conversations", "subscriptions.conversation", index),
+        _build_key_store("erasures", "subscriptions.erasure", index),
+        _build_sender_store(index),
+    )
+
+
+def list_message_stores(renewal: AddressRenewal) -> Sequence[Store]:
+    """Return the stores of messages waiting to be published, perhaps again, that contain encrypted addresses."""
+    return (
+        _build_message_store(
+            "answers that may be published again",
+            "subscriptions.inbox",
+            ("message_key",),
+            "publications",
+            lambda body: renew_publications(body, renewal),
+        ),
+        _build_message_store(
+            "pages to be published",
+            "subscriptions.pending_page",
+            ("broadcast_id", "page"),
+            "body",
+            lambda body: renew_event(body, renewal),
+        ),
+    )
+
+
+async def count_old_dead_letters(connection: asyncpg.Connection, index: BlindIndexKey) -> tuple[int, int]:
+    """Count dead letters that would be handled under an older hash, and those among them that have no other.
+
+    Only subscriptions can decrypt them.
+    """
+    [counts] = await connection.fetch(f"""
+        select count(*) filter (where {_build_outdated_condition("senders[1]", index)}), count(*) filter (
+            where {_build_outdated_condition("senders[1]", index)} and not exists (
+                select from unnest(senders) as hash where not {_build_outdated_condition("hash", index)}))
+        from subscriptions.dead_letter
+    """)
+    return counts[0], counts[1]
+
+
+def build_sealed_store(address: AddressColumns, ring: KeyRing) -> Store:
+    """Return the store of addresses that are encrypted with another key than the newest."""
+    renewal = AddressRenewal(ring)
+    return Store(
+        name=address.name,
+        table=address.table,
+        key=("id",),
+        columns=address.columns,
+        outdated=f"length({address.sealed}) > 0 and get_byte({address.sealed}, 0) <> {max(ring.keys)}",
+        write=f"""
+            update {address.table} t set {address.sealed} = renewed.after
+            from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as renewed (id, before, after)
+            where t.id = renewed.id and t.{address.sealed} = renewed.before
+        """,
+        renew=lambda row: (row["id"], row["sealed"], renewal.renew(row["kind"], row["index"], row["sealed"])[1]),
+        in_columns=True,
+        rows_per_page=5_000,
+    )
+
+
+def _build_address_store(
+    address: AddressColumns, renewal: AddressRenewal, index: BlindIndexKey, *, unique: bool = False
+) -> Store:
+    """Return the store of hashes beside an encrypted address, which is gone once a person no longer gets anything.
+
+    With `unique`, two rows under two hashes of one address stay so until the person writes.
+    """
+    taken = f"and not exists (select from {address.table} where {address.index} = $4)"
+
+    def renew(row: asyncpg.Record) -> Arguments:
+        before, sealed = row["index"], row["sealed"]
+        return row["id"], before, sealed, *renewal.renew(row["kind"], before, sealed)
+
+    return Store(
+        name=address.name,
+        table=address.table,
+        key=("id",),
+        columns=address.columns,
+        outdated=_build_outdated_condition(address.index, index),
+        write=f"""
+            update {address.table} set {address.index} = $4, {address.sealed} = $5
+            where id = $1 and {address.index} = $2 and {address.sealed} is not distinct from $3
+                {taken if unique else ""}
+        """,
+        renew=renew,
+    )
+
+
+def _build_key_store(name: str, table: str, index: BlindIndexKey) -> Store:
+    """Return a store whose hashes are the key of their row; a row under the new hash is the later one and wins."""
+    return Store(
+        name=name,
+        table=table,
+        key=("address_index",),
+        columns=(),
+        outdated=_build_outdated_condition("address_index", index),
+        write=f"""
+            with lifted as (
+                update {table} set address_index = $2
+                where address_index = $1 and not exists (select from {table} where address_index = $2))
+            delete from {table} where address_index = $1 and exists (select from {table} where address_index = $2)
+        """,
+        renew=lambda row: (row["address_index"], index.upgrade(row["address_index"])),
+    )
+
+
+def _build_sender_store(index: BlindIndexKey) -> Store:
+    """Return the store of senders: the hash that handled the message and those only looked up; all are rewritten."""
+    return Store(
+        name="senders of handled messages",
         table="subscriptions.inbox",
         key=("message_key",),
-        body="publications",
-        renewal=renew_publications,
-    ),
-    MessageColumn(
-        name="pages to be published",
-        table="subscriptions.pending_page",
-        key=("broadcast_id", "page"),
-        body="body",
-        renewal=renew_event,
-    ),
-)
+        columns=("senders",),
+        outdated=_build_outdated_condition("senders[1]", index),
+        write="update subscriptions.inbox set senders = $3 where message_key = $1 and senders = $2",
+        renew=lambda row: (row["message_key"], row["senders"], _upgrade_indexes(row["senders"], index)),
+    )
+
+
+def _build_erasure_store(index: BlindIndexKey) -> Store:
+    def renew(row: asyncpg.Record) -> Arguments | None:
+        after = [*dict.fromkeys((*row["indexes"], *_upgrade_indexes(row["indexes"], index)))]
+        return (row["id"], row["indexes"], after) if after != row["indexes"] else None
+
+    return Store(
+        name="hashes of erasures to be told",
+        table="dispatcher.erasure",
+        key=("id",),
+        columns=("indexes",),
+        outdated=f"exists (select from unnest(indexes) as hash where {_build_outdated_condition('hash', index)})",
+        write="update dispatcher.erasure set indexes = $3 where id = $1 and indexes = $2",
+        renew=renew,
+    )
+
+
+def _build_message_store(
+    name: str, table: str, key: Sequence[str], body: str, change: Callable[[bytes], bytes]
+) -> Store:
+    which = " and ".join(f"{column} = ${number}" for number, column in enumerate(key, 3))
+
+    def renew(row: asyncpg.Record) -> Arguments | None:
+        before, after = row[body], change(row[body])
+        return (before, after, *(row[column] for column in key)) if after != before else None
+
+    return Store(
+        name=name,
+        table=table,
+        key=key,
+        columns=(body,),
+        outdated="true",
+        write=f"update {table} set {body} = $2 where {body} = $1 and {which}",
+        renew=renew,
+    )
+
+
+def _upgrade_indexes(indexes: Sequence[bytes], index: BlindIndexKey) -> list[bytes]:
+    return [*dict.fromkeys(index.upgrade(one) for one in indexes)]
+
+
+def _build_outdated_condition(hashed: str, index: BlindIndexKey) -> str:
+    """Return the SQL condition that a hash has fewer links than the key."""
+    links = f"case length({hashed}) when {INDEX_BYTES} then 1 when {INDEX_BYTES + 1} then get_byte({hashed}, 16) end"
+    return f"({links} < {index.version})"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from cli.migrate.settings import Settings
 from cli.rabbitmq_management import ManagementApi, open_management
+from cli.settings import MigrationSettings
 from shared.amqp.connection import connect
 from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_LIMITS, MUNICIPAL_TOPIC_PERMISSIONS, SERVICES, Permission
 from shared.amqp.topology import QUEUES, declare
@@ -11,7 +11,7 @@ from shared.notices.config import read_configuration
 from shared.notices.configuration import Configuration
 
 
-async def migrate_broker(settings: Settings) -> list[str]:
+async def migrate_broker(settings: MigrationSettings) -> list[str]:
     """Migrate the broker and return the steps, a line each. Raises DependencyUnavailable or ConfigurationError."""
     county = read_configuration(settings.county, Configuration)
     systems = [system.name for system in county.systems]
@@ -27,7 +27,7 @@ async def migrate_broker(settings: Settings) -> list[str]:
         ]
 
 
-async def _enable_logins(api: ManagementApi, settings: Settings, systems: Sequence[str]) -> list[str]:
+async def _enable_logins(api: ManagementApi, settings: MigrationSettings, systems: Sequence[str]) -> list[str]:
     """Set the passwords that are secrets of this installation: of our services, and programs that publish for us."""
     ours = [login for login in (*SERVICES, *systems) if login in settings.login_passwords]
     for login in ours:

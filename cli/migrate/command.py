@@ -1,8 +1,12 @@
 """The `kreisfunk migrate` command."""
 
-from typing import Annotated
+import asyncio
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from cli.settings import MigrationSettings
 
 
 def migrate(
@@ -10,6 +14,43 @@ def migrate(
     database: Annotated[bool, typer.Option(help="Roles and schemas of PostgreSQL.")] = True,
 ) -> None:
     """Prepare database and broker for this version. Safe to repeat, and when several start at once."""
-    from cli.migrate.actions import migrate_all
+    import asyncpg
 
-    migrate_all(broker=broker, database=database)
+    from cli.output import fail
+    from cli.queue_arguments import ADVICE, QueueArgumentsError
+    from cli.settings import MigrationSettings
+    from shared.database.migrations import MigrationError
+    from shared.database.replication import AsynchronousCommitError
+    from shared.notices.config import ConfigurationError
+    from shared.outcome import DependencyUnavailable
+    from shared.runtime.settings import read_settings
+
+    settings = read_settings(MigrationSettings)
+    try:
+        asyncio.run(_migrate(settings, broker=broker, database=database))
+    except (DependencyUnavailable, OSError, asyncpg.PostgresError) as error:
+        fail(f"{type(error).__name__}: {error}", "Are PostgreSQL and RabbitMQ up, and the passwords right?")
+    except QueueArgumentsError as error:
+        fail(str(error), ADVICE)
+    except ConfigurationError as error:
+        fail(str(error), "Correct the county's file, or name another one in KREISFUNK_COUNTY_FILE.")
+    except AsynchronousCommitError as error:
+        fail(f"{error}.", 'See "Replicated parts" in docs/reliability.md, or set KREISFUNK_DATABASE_STANDBYS to 0.')
+    except MigrationError as error:
+        fail(str(error), "Restore the file as it was, and put the change into a new migration.")
+
+
+async def _migrate(settings: "MigrationSettings", *, broker: bool, database: bool) -> None:
+    from cli.migrate.broker import migrate_broker
+    from cli.migrate.database import migrate_database
+    from cli.output import say
+    from cli.queue_arguments import require_same_arguments
+
+    if broker:
+        await require_same_arguments(settings)
+    if database:
+        for line in await migrate_database(settings):
+            say(f"database: {line}")
+    if broker:
+        for line in await migrate_broker(settings):
+            say(f"broker: {line}")

@@ -7,8 +7,8 @@ import asyncpg
 from pydantic import SecretStr
 
 import services
-from cli.migrate.settings import Settings
-from shared.database.connecting import connect
+from cli.database import open_connection
+from cli.settings import MigrationSettings
 from shared.database.migrations import migrate
 from shared.database.replication import require_synchronous_commits
 
@@ -29,20 +29,16 @@ def locate_migrations(schema: str) -> Path:
     return Path(services.__path__[0]) / schema / "adapters" / "migrations"
 
 
-async def migrate_database(settings: Settings) -> list[str]:
+async def migrate_database(settings: MigrationSettings) -> list[str]:
     """Migrate the database and return the steps, a line each.
 
     Raises MigrationError, AsynchronousCommitError, OSError or PostgresError.
     """
-    connection = await connect(
-        settings.database_url, password=settings.database_password.get_secret_value(), timeout=10
-    )
-    try:
+    password = settings.database_password.get_secret_value()
+    async with open_connection(settings.database_url, password, "migrate") as connection:
         if settings.database_standbys:
             await require_synchronous_commits(connection)
         return await _run_migrations(connection, settings.login_passwords)
-    finally:
-        await connection.close()
 
 
 async def _run_migrations(connection: asyncpg.Connection, passwords: Mapping[str, SecretStr]) -> list[str]:

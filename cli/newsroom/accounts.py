@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from cli.newsroom.settings import Settings
+from cli.settings import AccountSettings
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
 from services.newsroom.domain.accounts import Account, AccountProblem, Role, parse_login, parse_name
@@ -34,14 +34,14 @@ class FirstPassword:
     ends_at: datetime
 
 
-async def list_accounts(settings: Settings) -> Sequence[Account]:
+async def list_accounts(settings: AccountSettings) -> Sequence[Account]:
     """Return all accounts. Raises DatabaseUnavailable."""
     async with _open_accounts(settings) as accounts:
         return await accounts.list_accounts()
 
 
 async def add_account(
-    settings: Settings, login: str, name: str, roles: Collection[Role], same_person: str | None
+    settings: AccountSettings, login: str, name: str, roles: Collection[Role], same_person: str | None
 ) -> FirstPassword:
     """Create an account. Raises AccountProblem and DatabaseUnavailable."""
     async with _open_accounts(settings) as accounts:
@@ -49,7 +49,7 @@ async def add_account(
         return await _create(accounts, login, name, roles, person)
 
 
-async def add_first_accounts(settings: Settings) -> list[FirstPassword]:
+async def add_first_accounts(settings: AccountSettings) -> list[FirstPassword]:
     """Create an account for each of two people unless there are accounts. Raises DatabaseUnavailable."""
     async with _open_accounts(settings) as accounts:
         if await accounts.list_accounts():
@@ -57,7 +57,7 @@ async def add_first_accounts(settings: Settings) -> list[FirstPassword]:
         return [await _create(accounts, login, name, roles, uuid4()) for login, name, roles in FIRST_ACCOUNTS]
 
 
-async def disable_account(settings: Settings, login: str) -> None:
+async def disable_account(settings: AccountSettings, login: str) -> None:
     """Disable an account and end its sessions. Raises AccountProblem and DatabaseUnavailable."""
     async with _open_accounts(settings) as accounts:
         account = await _get_account(accounts, login)
@@ -65,7 +65,7 @@ async def disable_account(settings: Settings, login: str) -> None:
         await accounts.disable(account.id, system_clock(), act)
 
 
-async def reset_account(settings: Settings, login: str) -> FirstPassword:
+async def reset_account(settings: AccountSettings, login: str) -> FirstPassword:
     """Give an account a first password, without its one-time codes. Raises AccountProblem and DatabaseUnavailable."""
     async with _open_accounts(settings) as accounts:
         account = await _get_account(accounts, login)
@@ -75,7 +75,7 @@ async def reset_account(settings: Settings, login: str) -> FirstPassword:
 
 
 @asynccontextmanager
-async def _open_accounts(settings: Settings) -> AsyncIterator[PostgresAccountRepository]:
+async def _open_accounts(settings: AccountSettings) -> AsyncIterator[PostgresAccountRepository]:
     async with open_database(
         settings.database_url, password=settings.database_secret, name="newsroom users", size=1
     ) as database:

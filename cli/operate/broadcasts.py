@@ -1,19 +1,18 @@
 """`kreisfunk broadcasts`: list, pause, resume, cancel and resend broadcasts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 import typer
 
 from cli.operate import ledger
-from cli.operate.broadcast_text import format_overview, format_page
-from cli.operate.planned import fetch_planned, fetch_planned_one
-from cli.operate.session import Reason, Stack, Yes, print_result, refuse, run_on_ledger, warn_of_duplicates
-from cli.options import Json
-from cli.output import EXIT_USAGE, fail
+from cli.operate.ledger import BroadcastView
+from cli.operate.session import Reason, Yes, explain_wait, refuse, run_on_ledger, warn_of_duplicates
+from cli.options import DatabaseStack, Json
+from cli.output import EXIT_USAGE, fail, format_pairs, format_table, format_time, print_result
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
 REFUSALS: Mapping[str, str] = {
@@ -25,6 +24,13 @@ REFUSALS: Mapping[str, str] = {
     "held": "The broadcast is not paused; its template is paused: see `kreisfunk templates list`.",
 }
 UNFINISHED = ("running", "held", "paused")
+_OVERVIEW = (
+    *("broadcast", "notice", "rev", "lane", "state"),
+    *("audience", "accepted", "failed", "unknown", "waiting", "headline"),
+)
+SCHEDULED = "scheduled"
+MAX_HEADLINE_LENGTH = 40
+_BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
 
 app = typer.Typer(help="What is being sent, to how many; pause, resume, cancel, send again.", no_args_is_help=True)
 
@@ -33,60 +39,57 @@ app = typer.Typer(help="What is being sent, to how many; pause, resume, cancel, 
 def list_broadcasts(
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="How many, newest first.")] = 20,
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """List broadcasts, newest first: those that have not begun, then those in the ledger.
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
-    found = run_on_ledger(stack, lambda connection: _fetch_latest(connection, number))
+    found = run_on_ledger(stack, lambda connection: ledger.fetch_latest(connection, number))
     print_result({"broadcasts": [asdict(one) for one in found]}, format_overview(found), json=json)
 
 
 @app.command("show")
-def show_broadcast(broadcast: Broadcast, json: Json = False, stack: Stack = None) -> None:
+def show_broadcast(broadcast: Broadcast, json: Json = False, stack: DatabaseStack = None) -> None:
     """Show the state of all recipients of a broadcast, with the reasons for waiting and failing.
 
     Exit status: 0, 2 wrong command line, 3 no such broadcast, 4 database unavailable or role refused.
     """
-    found = run_on_ledger(stack, lambda connection: _fetch_one(connection, broadcast))
+    found = run_on_ledger(stack, lambda connection: ledger.fetch_one(connection, broadcast))
     if found is None:
         refuse("There is no such broadcast.")
     print_result(asdict(found), format_page(found), json=json)
 
 
 @app.command()
-def pause(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Stack = None) -> None:
+def pause(broadcast: Broadcast, reason: Reason, json: Json = False, stack: DatabaseStack = None) -> None:
     """Pause a broadcast until somebody resumes it; messages that were sent stay sent.
 
     Exit status: 0 paused, 2 wrong command line, 3 ended or no such broadcast, 4 database unavailable or role refused.
     """
     statement = "select dispatcher.pause_broadcast($1, $2)"
-    before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
-    _report_change("paused", broadcast, before, UNFINISHED, json=json)
+    _change("paused", statement, (broadcast, reason), UNFINISHED, json=json, stack=stack)
 
 
 @app.command()
-def resume(broadcast: Broadcast, json: Json = False, stack: Stack = None) -> None:
+def resume(broadcast: Broadcast, json: Json = False, stack: DatabaseStack = None) -> None:
     """Resume a paused broadcast.
 
     Exit status: 0 resumed, 2 wrong command line, 3 not paused, 4 database unavailable or role refused.
     """
     statement = "select dispatcher.resume_broadcast($1)"
-    before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast))
-    _report_change("resumed", broadcast, before, ("paused",), json=json)
+    _change("resumed", statement, (broadcast,), ("paused",), json=json, stack=stack)
 
 
 @app.command()
-def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Stack = None) -> None:
+def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: DatabaseStack = None) -> None:
     """Cancel the rest of a broadcast for good. To end all broadcasts of a notice, use `kreisfunk withdraw`.
 
     Exit status: 0 cancelled, 2 wrong command line, 3 ended or no such broadcast,
     4 database unavailable or role refused.
     """
     statement = "select dispatcher.cancel_broadcast($1, $2)"
-    before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
-    _report_change("cancelled", broadcast, before, UNFINISHED, json=json)
+    _change("cancelled", statement, (broadcast, reason), UNFINISHED, json=json, stack=stack)
 
 
 @app.command()
@@ -96,7 +99,7 @@ def resend(
     unknown: Annotated[bool, typer.Option("--unknown", help="Also to those of whom nobody knows.")] = False,
     yes: Yes = False,
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """Send a broadcast again to those who did not get it, unless it has expired or was cancelled.
 
@@ -113,25 +116,82 @@ def resend(
     if before in ("missing", "cancelled", "expired"):
         refuse(REFUSALS[before])
     result = {"result": "waiting", "broadcast": broadcast, "failed": failed, "unknown": not_known}
-    print_result(
-        result,
-        f"sent again: {failed} failed, {not_known} unknown; see `kreisfunk broadcasts show {broadcast}`",
-        json=json,
-    )
+    text = f"sent again: {failed} failed, {not_known} unknown; see `kreisfunk broadcasts show {broadcast}`"
+    print_result(result, text, json=json)
 
 
-async def _fetch_latest(connection: asyncpg.Connection, number: int) -> list[ledger.BroadcastView]:
-    found = [*await fetch_planned(connection, number), *await ledger.fetch_latest(connection, number)]
-    return found[:number]
-
-
-async def _fetch_one(connection: asyncpg.Connection, broadcast: UUID) -> ledger.BroadcastView | None:
-    return await ledger.fetch_one(connection, broadcast) or await fetch_planned_one(connection, broadcast)
-
-
-def _report_change(result: str, broadcast: UUID, before: str, fitting: tuple[str, ...], *, json: bool) -> None:
+def _change(
+    result: str, statement: str, given: Sequence[object], fitting: Sequence[str], *, json: bool, stack: Path | None
+) -> None:
+    """Execute a statement that returns the standing before it, and print the result if that fits."""
+    before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, *given))
     if before not in fitting:
         refuse(REFUSALS[before])
+    broadcast = given[0]
     print_result(
         {"result": result, "broadcast": broadcast, "before": before}, f"{result}: broadcast {broadcast}", json=json
     )
+
+
+def format_overview(broadcasts: Sequence[BroadcastView]) -> str:
+    """Format one line for each broadcast."""
+    if not broadcasts:
+        return "no broadcasts"
+    return format_table(_OVERVIEW, [_format_line(broadcast) for broadcast in broadcasts])
+
+
+def _format_line(shown: BroadcastView) -> tuple[object, ...]:
+    books = shown.books
+    return (
+        *(shown.broadcast, shown.notice, shown.revision, shown.lane, shown.standing),
+        *(books.audience, books.accepted, books.failed, books.unknown, books.waiting),
+        truncate_headline(shown.headline or "-"),
+    )
+
+
+def truncate_headline(headline: str) -> str:
+    """Shorten a headline to 40 characters, so that it fits into a table row."""
+    return headline if len(headline) <= MAX_HEADLINE_LENGTH else f"{headline[: MAX_HEADLINE_LENGTH - 1]}…"
+
+
+def format_page(shown: BroadcastView) -> str:
+    """Format all details of one broadcast."""
+    parts = [_format_head(shown), _format_recipients(shown)]
+    if shown.waits:
+        waits = [(wait.deliveries, explain_wait(wait.cause), format_time(wait.due_at)) for wait in shown.waits]
+        parts.append(format_table(("waiting", "for", "first due"), waits))
+    if shown.failures:
+        failures = [(failure.deliveries, str(failure.code or "-"), failure.reason) for failure in shown.failures]
+        parts.append(format_table(("failed", "code", "Grund"), failures))
+    return "\n\n".join(parts)
+
+
+def _format_head(shown: BroadcastView) -> str:
+    state = f"{shown.standing}: {shown.reason}" if shown.reason else shown.standing
+    return format_pairs(
+        ("broadcast", shown.broadcast),
+        ("notice", f"{shown.notice} revision {shown.revision}"),
+        ("headline", shown.headline or "-"),
+        ("topic", f"{shown.topic}, lane {shown.lane}, template {shown.template}"),
+        ("state", state),
+        ("begins" if shown.standing == SCHEDULED else "published", format_time(shown.published_at)),
+        ("expires", format_time(shown.expires_at)),
+        ("finished", format_time(shown.finished_at)),
+        ("hours", f"{shown.opens:%H:%M} to {shown.closes:%H:%M} {shown.zone}" if shown.opens else "any"),
+        ("spread", f"{shown.spacing_seconds:g} s between two" if shown.spacing_seconds else "none"),
+    )
+
+
+def _format_recipients(shown: BroadcastView) -> str:
+    books = shown.books
+    steps = ", ".join(f"{count} {state}" for state, count in shown.steps.items() if count)
+    rows = [("audience", books.audience, _explain_audience(shown))]
+    rows += [(name, getattr(books, name), f"= {steps}" if name == "accepted" and steps else "") for name in _BOOKS]
+    rows.append(("unaccounted", books.unaccounted, "" if not books.unaccounted else "report this: it must be 0"))
+    return format_table(("recipients", "number", ""), rows)
+
+
+def _explain_audience(shown: BroadcastView) -> str:
+    if shown.standing == SCHEDULED:
+        return "so far: everybody is read when it begins"
+    return "" if shown.books.complete else "so far: not everybody has been read"

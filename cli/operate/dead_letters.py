@@ -1,14 +1,13 @@
 """`kreisfunk dead-letters`: encrypted messages of citizens that could not be handled."""
 
-from typing import Annotated, Any
+from pathlib import Path
 
 import asyncpg
 import typer
 
-from cli.operate.session import Stack, print_result, refuse, run_on_ledger
-from cli.operate.tables import format_table, format_time
-from cli.options import Json
-from cli.output import EXIT_USAGE, console, fail
+from cli.operate.session import refuse, run_on_ledger
+from cli.options import All, DatabaseStack, Json, ListLimit, WhichOrAll, Yes
+from cli.output import EXIT_USAGE, confirm, fail, format_table, format_time, print_result
 
 DEFAULT_LIMIT = 100
 SHORT_ID_LENGTH = 8
@@ -21,16 +20,10 @@ _FIND = "select id from subscriptions.dead_letter where starts_with(id::text, $1
 app = typer.Typer(
     help="Messages of citizens that could not be handled, sealed: nobody can read them.", no_args_is_help=True
 )
-Which = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
-All = Annotated[bool, typer.Option("--all", help="Everything that is there.")]
 
 
 @app.command("list")
-def list_letters(
-    limit: Annotated[int, typer.Option(min=1, help="The oldest so many.")] = DEFAULT_LIMIT,
-    json: Json = False,
-    stack: Stack = None,
-) -> None:
+def list_letters(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: DatabaseStack = None) -> None:
     """List dead letters: since when, and why they could not be handled.
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
@@ -41,7 +34,7 @@ def list_letters(
 
 
 @app.command()
-def replay(which: Which = None, everything: All = False, json: Json = False, stack: Stack = None) -> None:
+def replay(which: WhichOrAll = None, everything: All = False, json: Json = False, stack: DatabaseStack = None) -> None:
     """Request that it be handled again, within seconds; if it fails again, it stays with its new reason.
 
     Exit status: 0 requested, 2 wrong command line, 3 not found, 4 database unavailable or role refused.
@@ -51,24 +44,21 @@ def replay(which: Which = None, everything: All = False, json: Json = False, sta
 
 @app.command()
 def drop(
-    which: Which = None,
+    which: WhichOrAll = None,
     everything: All = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """Delete it for good.
 
     Exit status: 0 deleted, 2 wrong command line or not confirmed, 3 not found, 4 database unavailable or role refused.
     """
-    if not yes and not console.is_terminal:
-        fail("Nothing was dropped.", "Say --yes if that is what you want.", EXIT_USAGE)
-    if not yes:
-        typer.confirm("Delete it for good?", abort=True, err=True)
+    confirm("Delete it for good?", yes=yes, otherwise="Nothing was dropped.")
     _call_function("drop", which, everything=everything, json=json, stack=stack)
 
 
-def _call_function(verb: str, which: str | None, *, everything: bool, json: bool, stack: Any) -> None:
+def _call_function(verb: str, which: str | None, *, everything: bool, json: bool, stack: Path | None) -> None:
     if (which is None) != everything:
         fail("Say which one, or --all.", "`kreisfunk dead-letters list` shows what is there.", EXIT_USAGE)
 
@@ -88,14 +78,11 @@ def _call_function(verb: str, which: str | None, *, everything: bool, json: bool
 def _format_text(rows: list[asyncpg.Record]) -> str:
     if not rows:
         return "no dead letters"
-    lines = [
-        (str(row["id"])[:SHORT_ID_LENGTH], format_time(row["failed_at"]), row["reason"], _format_state(row))
-        for row in rows
-    ]
-    shown = format_table(("id", "since", "reason", "state"), lines)
+    shown = format_table(("id", "since", "reason", "state"), list(map(_format_line, rows)))
     total = rows[0]["total"]
     return shown if total <= len(rows) else f"{shown}\n{total - len(rows)} more: --limit {total}"
 
 
-def _format_state(row: asyncpg.Record) -> str:
-    return "is being handled again" if row["replay_at"] else "waits"
+def _format_line(row: asyncpg.Record) -> tuple[object, ...]:
+    state = "is being handled again" if row["replay_at"] else "waits"
+    return str(row["id"])[:SHORT_ID_LENGTH], format_time(row["failed_at"]), row["reason"], state

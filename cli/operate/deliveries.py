@@ -1,16 +1,15 @@
 """`kreisfunk deliveries`: deliveries with unknown outcome, which Meta may or may not have accepted."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
 import typer
 
-from cli.operate.session import Stack, Yes, print_result, refuse, run_on_ledger, warn_of_duplicates
-from cli.operate.tables import format_duration, format_table
-from cli.options import Json
-from cli.output import EXIT_USAGE, fail
+from cli.operate.session import Yes, refuse, run_on_ledger, warn_of_duplicates
+from cli.options import DatabaseStack, Json
+from cli.output import EXIT_USAGE, fail, format_duration, format_table, print_result
 
 _UNKNOWN = """
 select d.id as delivery, case when d.subscriber is not null then d.source end as broadcast, d.lane::text, b.notice,
@@ -37,7 +36,7 @@ class DeliveryOutcome(StrEnum):
 def list_unknown(
     broadcast: Annotated[UUID | None, typer.Option(help="Only of this broadcast.")] = None,
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """List unknown outcomes, the oldest first, at most 1,000.
 
@@ -54,7 +53,7 @@ def settle(
     broadcast: Annotated[UUID | None, typer.Option(help="All unknown ones of this broadcast instead.")] = None,
     yes: Yes = False,
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """Settle unknown outcomes: accepted, failed, or to be sent again.
 
@@ -68,10 +67,8 @@ def settle(
     if verdict is DeliveryOutcome.RESEND:
         warn_of_duplicates("One delivery" if delivery else "All unknown ones", yes=yes)
 
-    async def settle_them(ledger: asyncpg.Connection) -> Any:
-        return await ledger.fetchval("select dispatcher.settle_unknown($1, $2, $3)", delivery, broadcast, verdict.value)
-
-    settled = run_on_ledger(stack, settle_them)
+    statement, given = "select dispatcher.settle_unknown($1, $2, $3)", (delivery, broadcast, verdict.value)
+    settled = run_on_ledger(stack, lambda ledger: ledger.fetchval(statement, *given))
     if not settled:
         refuse("Nothing unknown fits: it was settled meanwhile, has expired, or is not there.")
     print_result({"result": verdict.value, "settled": settled}, f"{verdict.value}: {settled}", json=json)

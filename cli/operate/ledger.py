@@ -1,8 +1,9 @@
-"""Broadcasts in the ledger, read with a role that cannot read addresses."""
+"""Broadcasts, scheduled ones and those in the ledger, read with a role that cannot read addresses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, time
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,9 +12,9 @@ import msgspec
 from services.dispatcher.domain.errors import explain_failure
 
 _BROADCASTS = """
-select b.id, b.notice, b.revision, b.topic, b.lane::text, b.template, b.published_at, b.expires_at, b.progressed_at,
-    b.finished_at, b.opens, b.closes, b.zone, b.spacing, b.paused_reason, b.audience, b.expanded,
-    dispatcher.standing(b.id) as standing,
+select b.id as broadcast, b.notice, b.revision, b.topic, b.lane::text, b.template, b.published_at, b.expires_at,
+    b.finished_at, b.opens, b.closes, b.zone, extract(epoch from b.spacing)::float8 as spacing_seconds, b.paused_reason,
+    b.audience, b.expanded, dispatcher.standing(b.id) as standing,
     (select p->>'text' from subscriptions.broadcast s, jsonb_array_elements(s.template->'parameters') p
         where s.id = b.id and p->>'name' = 'headline') as headline,
     (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled_reason,
@@ -40,20 +41,17 @@ where id between dispatcher.first_id($1::uuid) and dispatcher.last_id($1::uuid)
     and source = $1 and state = 'failed'
 group by error_code order by 2 desc, 1
 """
-_COPIED_COLUMNS = (
-    "notice",
-    "revision",
-    "topic",
-    "lane",
-    "template",
-    "headline",
-    "published_at",
-    "expires_at",
-    "finished_at",
-    "opens",
-    "closes",
-    "zone",
-)
+# Without a row in the ledger: scheduled, or the first page of recipients has not arrived.
+_PLANNED = """
+select b.id as broadcast, b.notice, b.revision, b.topic, b.lane, b.template->>'name' as template, b.state as standing,
+    b.reason, b.published_at, b.expires_at, b.opens, b.closes, b.zone,
+    (select p->>'text' from jsonb_array_elements(b.template->'parameters') p where p->>'name' = 'headline') as headline
+from subscriptions.broadcast b
+where not exists (select from dispatcher.broadcast l where l.id = b.id)
+"""
+_NEXT_PLANNED = _PLANNED + "and b.state in ('scheduled', 'expanding') order by b.published_at desc, b.id limit $1"
+_ONE_PLANNED = _PLANNED + "and b.id = $1 and b.state <> 'expanded'"
+_PLANNED_OF_NOTICE = _PLANNED + "and b.notice = $1 and b.state <> 'expanded' order by b.revision"
 REPLACED, SUPERSEDED = "replaced", "superseded"
 ACCEPTED = ("accepted", "sent", "delivered", "read")
 
@@ -110,21 +108,22 @@ class BroadcastView:
     headline: str | None
     reason: str | None
     books: RecipientCounts
-    steps: Mapping[str, int]
+    steps: Mapping[str, int] = field(default_factory=dict)
     published_at: datetime
     expires_at: datetime
-    finished_at: datetime | None
+    finished_at: datetime | None = None
     opens: time | None
     closes: time | None
     zone: str | None
-    spacing_seconds: float | None
+    spacing_seconds: float | None = None
     waits: Sequence[WaitingGroup] = field(default_factory=tuple)
     failures: Sequence[FailureGroup] = field(default_factory=tuple)
 
 
 async def fetch_latest(ledger: asyncpg.Connection, number: int) -> list[BroadcastView]:
-    """Return the newest broadcasts, newest first."""
-    return [_build_view(row) for row in await ledger.fetch(_LATEST, number)]
+    """Return the newest broadcasts, newest first: those that have not begun, then those in the ledger."""
+    planned = [_build_planned(row) for row in await ledger.fetch(_NEXT_PLANNED, number)]
+    return [*planned, *[_build_view(row) for row in await ledger.fetch(_LATEST, number)]][:number]
 
 
 async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastView | None:
@@ -132,7 +131,8 @@ async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastVie
     async with ledger.transaction(isolation="repeatable_read", readonly=True):
         row = await ledger.fetchrow(_ONE, broadcast)
         if row is None:
-            return None
+            row = await ledger.fetchrow(_ONE_PLANNED, broadcast)
+            return _build_planned(row) if row else None
         waits = [WaitingGroup(**dict(wait)) for wait in await ledger.fetch(_WAITS, broadcast)]
         failures = [_build_failure(failure) for failure in await ledger.fetch(_FAILURES, broadcast)]
     return _build_view(row, waits, failures)
@@ -140,8 +140,9 @@ async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastVie
 
 async def fetch_by_notice(ledger: asyncpg.Connection, notice: str) -> list[BroadcastView]:
     """Return all details of each revision of a notice, by revision."""
-    found = [await fetch_one(ledger, row["id"]) for row in await ledger.fetch(_OF_NOTICE, notice)]
-    return [shown for shown in found if shown is not None]
+    begun = [await fetch_one(ledger, row["id"]) for row in await ledger.fetch(_OF_NOTICE, notice)]
+    planned = [_build_planned(row) for row in await ledger.fetch(_PLANNED_OF_NOTICE, notice)]
+    return sorted((*filter(None, begun), *planned), key=lambda shown: shown.revision)
 
 
 def _build_failure(row: asyncpg.Record) -> FailureGroup:
@@ -157,17 +158,25 @@ def _build_view(
     if (row["cancelled_reason"] and row["finished_at"]) or (row["restored"] and row["ended"]):
         audience = sum(states.values())  # a cancellation may have stopped the remaining pages, a restore forgotten them
     books = count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
+    stored = _select_fields(row) | {"standing": _derive_standing(row["standing"], row["cancelled_reason"], books)}
     return BroadcastView(
-        **{name: row[name] for name in _COPIED_COLUMNS},
-        broadcast=row["id"],
-        standing=_derive_standing(row["standing"], row["cancelled_reason"], books),
+        **stored,
         reason=row["cancelled_reason"] or row["paused_reason"] or row["template_reason"],
         books=books,
         steps={state: states.get(state, 0) for state in ACCEPTED},
-        spacing_seconds=row["spacing"].total_seconds() if row["spacing"] else None,
         waits=[*waits, *_build_other_waits(states, books)],
         failures=failures,
     )
+
+
+def _build_planned(row: asyncpg.Record) -> BroadcastView:
+    nobody = count_recipients({}, audience=None, expanded=0, ended=False)
+    return BroadcastView(**_select_fields(row), books=nobody)
+
+
+def _select_fields(row: asyncpg.Record) -> dict[str, Any]:
+    names = {one.name for one in fields(BroadcastView)}
+    return {name: value for name, value in row.items() if name in names}
 
 
 def _derive_standing(standing: str, cancelled: str | None, books: RecipientCounts) -> str:

@@ -9,12 +9,11 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from cli.operate.broadcast_text import truncate_headline
+from cli.operate.broadcasts import truncate_headline
 from cli.operate.ledger import REPLACED, SUPERSEDED, BroadcastView, fetch_by_notice, fetch_latest
-from cli.operate.planned import fetch_planned, fetch_planned_by_notice
-from cli.operate.session import Stack, print_result, refuse, run_on_ledger
-from cli.operate.tables import format_pairs, format_table
-from cli.options import Json
+from cli.operate.session import refuse, run_on_ledger
+from cli.options import DatabaseStack, Json
+from cli.output import format_pairs, format_table, print_result
 from shared.notices.cloudevents import LOCAL_ZONE
 
 Notice = Annotated[str, typer.Argument(help="Kennung der Meldung.")]
@@ -54,18 +53,18 @@ def list_notices(
         int, typer.Option("--number", "-n", min=1, max=1000, help="Wie viele, die neuesten zuerst.")
     ] = 20,
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """Die Meldungen, die neuesten zuerst.
 
     Status: 0, 2 falscher Aufruf, 4 Datenbank nicht erreichbar.
     """
-    found = run_on_ledger(stack, lambda connection: _fetch_latest(connection, number))
+    found = run_on_ledger(stack, lambda connection: fetch_latest(connection, number))
     print_result({"notices": [asdict(one) for one in found]}, _format_overview(found), json=json)
 
 
 @app.command("show")
-def show_notice(notice: Notice, json: Json = False, stack: Stack = None) -> None:
+def show_notice(notice: Notice, json: Json = False, stack: DatabaseStack = None) -> None:
     """Alles über eine Meldung: wer sie erhalten hat, wer nicht und warum, und was sie dazu sagen.
 
     Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
@@ -77,7 +76,7 @@ def show_notice(notice: Notice, json: Json = False, stack: Stack = None) -> None
 
 
 @app.command()
-def feedback(notice: Notice, json: Json = False, stack: Stack = None) -> None:
+def feedback(notice: Notice, json: Json = False, stack: DatabaseStack = None) -> None:
     """Wie eine Meldung ankommt: die Knöpfe darunter, Reaktionen und die Zahl der Antworten, je Fassung.
 
     Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
@@ -89,17 +88,12 @@ def feedback(notice: Notice, json: Json = False, stack: Stack = None) -> None:
     print_result({"notice": notice, "feedback": objects}, table, json=json)
 
 
-async def _fetch_latest(connection: asyncpg.Connection, number: int) -> list[BroadcastView]:
-    return [*await fetch_planned(connection, number), *await fetch_latest(connection, number)][:number]
-
-
 async def _fetch_notice(connection: asyncpg.Connection, notice: str) -> list[tuple[BroadcastView, Opinions]]:
     """Return the revisions in ascending order, each with the opinions of it."""
-    known = [*await fetch_by_notice(connection, notice), *await fetch_planned_by_notice(connection, notice)]
+    known = await fetch_by_notice(connection, notice)
     if not known:
         refuse("Diese Meldung ist nicht bekannt.", "`kreisfunk notices list` nennt die Kennungen.")
     rows = await connection.fetch(_FEEDBACK, [shown.broadcast for shown in known])
-    known.sort(key=lambda shown: shown.revision)
     return [
         (shown, _build_opinions([row for row in rows if row["broadcast_id"] == shown.broadcast])) for shown in known
     ]

@@ -8,11 +8,9 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
-from cli.operate.session import Reason, Stack, print_result, refuse, run_on_ledger
-from cli.operate.tables import format_duration, format_pairs, format_table, format_time
-from cli.operate.wait_reasons import explain_wait
-from cli.options import Json
-from cli.output import escape
+from cli.operate.session import Reason, explain_wait, refuse, run_on_ledger
+from cli.options import DatabaseStack, Json
+from cli.output import escape, format_duration, format_pairs, format_table, format_time, print_result
 
 RATE_SAMPLE_SECONDS = 1.0
 # Every delivery that neither waits nor ended unsent has had a request.
@@ -56,7 +54,7 @@ class SendingLimits:
 
 
 @app.callback(invoke_without_command=True)
-def show_limits(context: typer.Context, json: Json = False, stack: Stack = None) -> None:
+def show_limits(context: typer.Context, json: Json = False, stack: DatabaseStack = None) -> None:
     """Show the limits. Takes a second, in which the used rate is measured.
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
@@ -64,27 +62,25 @@ def show_limits(context: typer.Context, json: Json = False, stack: Stack = None)
     if context.invoked_subcommand:
         return
     numbers, waiting = run_on_ledger(stack, _read_limits)
-    print_result(
-        {"numbers": [asdict(one) for one in numbers], "waiting": waiting}, _format_text(numbers, waiting), json=json
-    )
+    found = {"numbers": [asdict(one) for one in numbers], "waiting": waiting}
+    print_result(found, _format_text(numbers, waiting), json=json)
 
 
 @app.command()
-def pause(reason: Reason, number: Number = None, json: Json = False, stack: Stack = None) -> None:
+def pause(reason: Reason, number: Number = None, json: Json = False, stack: DatabaseStack = None) -> None:
     """Pause all sending within a second, replies included, until somebody resumes it.
 
     Exit status: 0 paused, 2 wrong command line, 3 no such number, 4 database unavailable or role refused.
     """
-    paused = run_on_ledger(
-        stack, lambda ledger: ledger.fetchval("select dispatcher.pause_sending($1, $2)", reason, number)
-    )
+    statement = "select dispatcher.pause_sending($1, $2)"
+    paused = run_on_ledger(stack, lambda ledger: ledger.fetchval(statement, reason, number))
     if not paused:
         refuse("There is no such number.")
     print_result({"result": "paused", "numbers": paused, "reason": reason}, f"paused: {reason}", json=json)
 
 
 @app.command()
-def resume(number: Number = None, json: Json = False, stack: Stack = None) -> None:
+def resume(number: Number = None, json: Json = False, stack: DatabaseStack = None) -> None:
     """Resume sending. If the cause of a pause by Meta persists, the next message pauses sending again.
 
     Exit status: 0 resumed, 2 wrong command line, 3 nothing was paused, 4 database unavailable or role refused.

@@ -1,71 +1,42 @@
-"""One command's session with the ledger, and the explanation of its errors."""
+"""The operator's access to the ledger, and what the commands on it have in common."""
 
-import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import asyncpg
-import msgspec
 import typer
 
-from cli.operate.settings import Settings, read_operator_settings
-from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, console, fail, say
-from cli.stacks import DATABASE_URL, find_stack
-from shared.database.connecting import connect
-from shared.database.pool import SAFE_SETTINGS
+from cli.database import run_on_database
+from cli.output import EXIT_REJECTED, confirm, fail, note
+from cli.settings import OperatorSettings, read_installation_settings
+from cli.stacks import DATABASE_URL
 
-CONNECT_TIMEOUT_SECONDS = 10
 T = TypeVar("T")
 
-Stack = Annotated[
-    Path | None,
-    typer.Option(help="Folder of a local stack; else KREISFUNK_DATABASE_URL, else .local/up or .local/demo."),
-]
 Reason = Annotated[str, typer.Option(help="For the record, and for whoever wonders later.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, although somebody may get a message twice.")]
+_WAIT_TEXTS = {
+    "rate": "its turn: due as soon as the rate permits",
+    "sending": "Meta's answer: being sent now",
+    "queue": "its turn: not yet in the ledger",
+    "resume": "somebody to resume the broadcast",
+    "template": "its template, which Meta does not accept just now",
+    "hours": "the permitted hours",
+    "spread": "its turn in the spread",
+    "people": "Meta's limit of different people in 24 hours",
+    "budget": "the next month: the budget is used up",
+    "again": "another try after a fault at Meta",
+    "slower": "another try: Meta said too fast",
+    "pair": "another try: too many messages to this person",
+    "sender": "the sender, which is paused",
+}
 
 
 def run_on_ledger(stack: Path | None, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
     """Return the result of `ask` with the operator's role; ends the command if the ledger cannot be reached."""
-    settings = read_operator_settings(find_stack(stack, os.environ, DATABASE_URL), os.environ)
-    try:
-        return asyncio.run(_run_with_connection(settings, ask))
-    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
-        fail(
-            "The database refuses this role.",
-            f"Check {DATABASE_URL} and its password, then `kreisfunk migrate`.",
-            EXIT_UNAVAILABLE,
-        )
-    except (asyncpg.UndefinedFunctionError, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        fail("The ledger is not that of this version.", "Run `kreisfunk migrate`.", EXIT_UNAVAILABLE)
-    except asyncpg.InsufficientPrivilegeError:
-        fail("This role may not do that.", "Use the role kreisfunk_operator.", EXIT_UNAVAILABLE)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        fail(
-            f"Database: {type(error).__name__}",
-            "Is PostgreSQL up, and are host, port and name right?",
-            EXIT_UNAVAILABLE,
-        )
-
-
-async def _run_with_connection(settings: Settings, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    connection = await connect(
-        settings.database_url,
-        password=settings.database_secret,
-        timeout=CONNECT_TIMEOUT_SECONDS,
-        server_settings={"application_name": "operate", **SAFE_SETTINGS},
-    )
-    try:
-        return await ask(connection)
-    finally:
-        await connection.close()
-
-
-def print_result(as_object: Any, as_text: str, *, json: bool) -> None:
-    """Print one JSON object for scripts, or text for people."""
-    say(msgspec.json.encode(as_object).decode() if json else as_text)
+    settings = read_installation_settings(OperatorSettings, stack, DATABASE_URL, lambda one: one.addresses.operator)
+    return run_on_database(settings, "operate", ask, role="the role kreisfunk_operator")
 
 
 def refuse(problem: str, advice: str = "") -> NoReturn:
@@ -75,13 +46,13 @@ def refuse(problem: str, advice: str = "") -> NoReturn:
 
 def warn_of_duplicates(count: str, *, yes: bool) -> None:
     """Ask for confirmation before somebody may get a message twice; without a terminal, `--yes` is required."""
-    console.print(
+    note(
         f"{count}: Meta may have taken these messages although no answer came. Whoever has got one gets it twice.",
-        style="yellow",
-        markup=False,
+        "yellow",
     )
-    if yes:
-        return
-    if not console.is_terminal:
-        fail("Nothing was changed.", "Say --yes if that is what you want.", EXIT_USAGE)
-    typer.confirm("Send them again?", abort=True, err=True)
+    confirm("Send them again?", yes=yes, otherwise="Nothing was changed.")
+
+
+def explain_wait(cause: str) -> str:
+    """Return the text for a cause of waiting in the ledger; an unknown cause is returned as it is."""
+    return _WAIT_TEXTS.get(cause, cause)

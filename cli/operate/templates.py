@@ -5,22 +5,20 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from cli.operate.session import Stack, print_result, refuse, run_on_ledger
-from cli.operate.tables import format_table, format_time
-from cli.options import Json
-
-_PAUSED = "select * from dispatcher.list_template_pauses()"
+from cli.operate.session import refuse, run_on_ledger
+from cli.options import DatabaseStack, Json
+from cli.output import format_table, format_time, print_result
 
 app = typer.Typer(help="Templates that Meta does not accept just now; their broadcasts wait.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_templates(json: Json = False, stack: Stack = None) -> None:
+def list_templates(json: Json = False, stack: DatabaseStack = None) -> None:
     """List paused templates, and how many broadcasts wait for each.
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
-    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_PAUSED))
+    rows = run_on_ledger(stack, lambda ledger: ledger.fetch("select * from dispatcher.list_template_pauses()"))
     print_result({"paused": [dict(row) for row in rows]}, _format_text(rows), json=json)
 
 
@@ -28,7 +26,7 @@ def list_templates(json: Json = False, stack: Stack = None) -> None:
 def resume(
     template: Annotated[str, typer.Argument(help="Its name and language at Meta, as listed: NAME/LANGUAGE.")],
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """Resume a template, once Meta accepts it again.
 

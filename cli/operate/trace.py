@@ -1,18 +1,16 @@
 """`kreisfunk trace`: the life of one delivery, as far as the ledger keeps it, without personal data."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
 import typer
 
-from cli.operate.session import Stack, print_result, refuse, run_on_ledger
-from cli.operate.tables import format_duration, format_pairs, format_table
-from cli.operate.wait_reasons import explain_wait
-from cli.options import Json
+from cli.operate.session import explain_wait, refuse, run_on_ledger
+from cli.options import DatabaseStack, Json
+from cli.output import format_duration, format_pairs, format_table, format_time, print_result
 from cli.setup.refusals import explain_code
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
 
@@ -44,42 +42,13 @@ STATES = {
 UNFINISHED = ("waiting", "claimed", "unknown")
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeliveryEvent:
-    """A moment in the life of a delivery; `after_seconds` is the distance to the one before."""
-
-    at: datetime
-    after_seconds: float | None
-    what: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeliveryTrace:
-    """The life of one delivery. `claims` counts how often it was taken to be sent, `attempt` what Meta got of that."""
-
-    delivery: UUID
-    broadcast: UUID | None
-    notice: str | None
-    revision: int | None
-    topic: str | None
-    template: str | None
-    lane: str
-    state: str
-    meaning: str
-    waits_for: str | None
-    reasons: Sequence[str]
-    attempt: int
-    claims: int
-    resends: int
-    error_code: int | None
-    error: str | None
-    events: Sequence[DeliveryEvent]
+_SHOWN = ("delivery", "broadcast", "notice", "revision", "topic", "template", "lane", "state", "attempt", "resends")
 
 
 def show_delivery(
     delivery: Annotated[UUID, typer.Argument(help="Its id, as logs, `deliveries` and Meta's statuses name it.")],
     json: Json = False,
-    stack: Stack = None,
+    stack: DatabaseStack = None,
 ) -> None:
     """Show the life of one delivery, without personal data.
 
@@ -92,7 +61,7 @@ def show_delivery(
     if row is None:
         refuse("It is not in the ledger.", explain_absence(delivery, datetime.now(UTC)))
     found = build_trace(row)
-    print_result(asdict(found), format_trace(found), json=json)
+    print_result(found, format_trace(found), json=json)
 
 
 def explain_absence(delivery: UUID, now: datetime) -> str:
@@ -108,22 +77,23 @@ def explain_absence(delivery: UUID, now: datetime) -> str:
     return f"It is from {made_at:%Y-%m-%d %H:%M} UTC: its batch may still wait at the broker, or nobody asked for it."
 
 
-def build_trace(row: asyncpg.Record) -> DeliveryTrace:
-    """Return the trace of a row of the ledger."""
-    code, copied = row["error_code"], ("delivery", "broadcast", "notice", "revision", "topic", "template", "lane")
-    return DeliveryTrace(
-        **{name: row[name] for name in copied},
-        state=row["state"],
-        meaning=STATES[row["state"]],
-        waits_for=explain_wait(row["waits_for"]) if row["waits_for"] else None,
-        reasons=list(_list_reasons(row)),
-        attempt=row["attempt"],
-        claims=row["claim"],
-        resends=row["resends"],
-        error_code=code,
-        error=None if code is None else _explain_error(code),
-        events=_list_events(row),
-    )
+def build_trace(row: asyncpg.Record) -> dict[str, Any]:
+    """Return the life of one delivery.
+
+    `claims` counts how often it was taken to be sent, `attempt` what Meta got of that. Each of the `events` has its
+    distance to the one before in `after_seconds`.
+    """
+    code = row["error_code"]
+    return {
+        **{name: row[name] for name in _SHOWN},
+        "meaning": STATES[row["state"]],
+        "waits_for": explain_wait(row["waits_for"]) if row["waits_for"] else None,
+        "reasons": list(_list_reasons(row)),
+        "claims": row["claim"],
+        "error_code": code,
+        "error": None if code is None else _explain_error(code),
+        "events": _list_events(row),
+    }
 
 
 def _explain_error(code: int) -> str:
@@ -145,11 +115,11 @@ def _list_reasons(row: asyncpg.Record) -> Iterator[str]:
         yield f"sending is paused: {row['sender_reason']}"
 
 
-def _list_events(row: asyncpg.Record) -> list[DeliveryEvent]:
+def _list_events(row: asyncpg.Record) -> list[dict[str, Any]]:
     moments = sorted((at, what) for at, what in _list_moments(row) if at is not None)
     before = (None, *(at for at, _ in moments))
     return [
-        DeliveryEvent(at=at, after_seconds=None if last is None else (at - last).total_seconds(), what=what)
+        {"at": at, "after_seconds": None if last is None else (at - last).total_seconds(), "what": what}
         for (at, what), last in zip(moments, before, strict=False)
     ]
 
@@ -167,29 +137,32 @@ def _list_moments(row: asyncpg.Record) -> Iterator[tuple[datetime | None, str]]:
     yield row["now"], f"now: {STATES[row['state']]}"
 
 
-def format_trace(found: DeliveryTrace) -> str:
+def format_trace(found: Mapping[str, Any]) -> str:
     """Format the delivery, its moments with distances, and why it waits."""
-    of_notice = f"broadcast {found.broadcast} of notice {found.notice}, revision {found.revision}, topic {found.topic}"
+    attempts = "{attempt}; taken to be sent: {claims}, again after unknown: {resends}"
     pairs = [
-        ("delivery", found.delivery),
-        ("message", of_notice if found.broadcast else "reply to a citizen, or of a broadcast that is gone"),
-        ("sent as", f"lane {found.lane}" + (f", template {found.template}" if found.template else "")),
-        ("state", f"{found.state}: {found.meaning}"),
-        ("attempts", f"{found.attempt}; taken to be sent: {found.claims}, again after unknown: {found.resends}"),
+        ("delivery", found["delivery"]),
+        ("message", _format_message(found)),
+        ("sent as", f"lane {found['lane']}" + (f", template {found['template']}" if found["template"] else "")),
+        ("state", f"{found['state']}: {found['meaning']}"),
+        ("attempts", attempts.format_map(found)),
     ]
-    if found.error_code is not None:
-        pairs.append(("error", f"code {found.error_code}: {found.error}"))
-    if found.waits_for:
-        pairs.append(("waits for", found.waits_for))
-    pairs += [("because", reason) for reason in found.reasons]
-    rows = [
-        (f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}", _format_distance(event), event.what) for event in found.events
-    ]
+    if found["error_code"] is not None:
+        pairs.append(("error", f"code {found['error_code']}: {found['error']}"))
+    if found["waits_for"]:
+        pairs.append(("waits for", found["waits_for"]))
+    pairs += [("because", reason) for reason in found["reasons"]]
+    rows = [(format_time(one["at"]), _format_distance(one["after_seconds"]), one["what"]) for one in found["events"]]
     return f"{format_pairs(*pairs)}\n\n{format_table(('time', 'after', ''), rows)}"
 
 
-def _format_distance(event: DeliveryEvent) -> str:
-    seconds = event.after_seconds
+def _format_message(found: Mapping[str, Any]) -> str:
+    if not found["broadcast"]:
+        return "reply to a citizen, or of a broadcast that is gone"
+    return "broadcast {broadcast} of notice {notice}, revision {revision}, topic {topic}".format_map(found)
+
+
+def _format_distance(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"+{seconds * 1000:.0f} ms" if seconds < 2 else f"+{format_duration(seconds)}"

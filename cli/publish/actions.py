@@ -11,12 +11,20 @@ import typer
 
 from cli.broker import explain_broker_error
 from cli.options import ANSWER_TIMEOUT_SECONDS
-from cli.output import EXIT_FAILED, EXIT_NO_ANSWER, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail
-from cli.publish.amqp_client import Answer, NoAnswerError
+from cli.output import (
+    EXIT_FAILED,
+    EXIT_NO_ANSWER,
+    EXIT_NO_EFFECT,
+    EXIT_REJECTED,
+    EXIT_UNAVAILABLE,
+    console,
+    fail,
+    show_status,
+)
+from cli.publish.amqp_client import NoAnswerError
 from cli.publish.checks import CheckedEvent, print_check
-from cli.publish.http_client import NoticesApiError, ProgressUnavailable
-from cli.publish.http_requests import read_attribute
-from cli.publish.results import report
+from cli.publish.http_client import NoticesApiError, ProgressUnavailable, read_attribute
+from cli.publish.results import Answer, print_progress, report
 from cli.publish.transports import Transport
 from shared.outcome import DependencyUnavailable, Unroutable
 
@@ -103,9 +111,6 @@ def send_all(transport: Transport, bodies: Sequence[bytes], options: OutputOptio
 
 def _send(transport: Transport, body: bytes, options: OutputOptions) -> int:
     if options.watch and options.seconds is not None:
-        # Imported here because only watching needs the progress bar.
-        from cli.publish.progress_output import print_progress
-
         return run_or_fail(print_progress(transport.watch(body, seconds=options.seconds), as_json=options.as_json))
     answer = run_or_fail(_wait_with_spinner(transport.send(body, seconds=options.seconds)))
     return report(answer, read_attribute(body, "subject"), as_json=options.as_json)
@@ -136,7 +141,5 @@ def run_or_fail(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _wait_with_spinner(sending: Coroutine[Any, Any, Answer | None]) -> Answer | None:
-    if not console.is_terminal:
-        return await sending
-    with console.status("waiting for the answer"):
+    with show_status("waiting for the answer"):
         return await sending

@@ -1,28 +1,49 @@
-"""Publishing of one event over AMQP, and waiting for its answer."""
+"""Publishing of one event over AMQP, and waiting for its answer or following its progress."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID, uuid4
 
 import msgspec
 
-from cli.publish.settings import Settings
-from shared.contracts.envelope import ContractError, Envelope, decode, encode, read_envelope
-from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeChecked, NoticeRejected
+from cli.publish.checks import CheckedEvent, find_problems
+from cli.publish.http_client import ProgressUnavailable
+from cli.publish.results import Answer
+from cli.settings import AmqpPublisherSettings
+from services.ingress.notices.progress import EventProgress, EventState, apply_message, start_progress
+from shared.contracts.envelope import ContractError, Envelope, decode, encode, read_envelope, read_message
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    NoticeAccepted,
+    NoticeChecked,
+    NoticeRejected,
+)
 from shared.contracts.message import Message
-from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.notices import NoticeCheck, NoticeWithdrawn
 from shared.contracts.registry import MESSAGES
+from shared.notices.cloudevents import read_event
+from shared.outcome import DependencyUnavailable
+from shared.runtime.clock import system_clock
 
 if TYPE_CHECKING:
     from shared.amqp.listener import Listener
 
 ANSWER_TYPES = (NoticeAccepted, NoticeRejected, BroadcastCancelled)
 
-Answer = NoticeAccepted | NoticeRejected | BroadcastCancelled
+OBSERVED_TYPES = (*ANSWER_TYPES, BroadcastStarted, BroadcastProgressed, BroadcastFinished)
+CHECK_TIMEOUT_SECONDS = 3.0
+MAX_EARLY_MESSAGES = 1000
+MIN_REPEAT_AGE = timedelta(minutes=1)
+
+T = TypeVar("T")
 
 
 class NoAnswerError(Exception):
@@ -34,30 +55,28 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoticeEvent:
-    """An event about the notice `subject`; it is not delivered after `expirytime`."""
-
-    message: NoticePublished | NoticeUpdated | NoticeWithdrawn
-    subject: str
-    expirytime: datetime | None = None
-    id: str = field(default_factory=lambda: str(uuid4()))
-
-
-@dataclass(frozen=True, kw_only=True)
 class AmqpClient:
-    """Client that publishes as one municipal system; `source` has to belong to its login."""
+    """Transport over AMQP as one municipal system; `source` has to belong to its login."""
 
-    settings: Settings
+    settings: AmqpPublisherSettings
     source: str
 
-    async def send(self, event: NoticeEvent, now: datetime, *, seconds: float | None) -> Answer | None:
+    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
         """Return the answer within `seconds`, or None. Raises BrokerUnavailable, Unroutable, NoAnswerError."""
-        return await self.send_body(self.encode_event(event, now), seconds=seconds)
+        event = read_envelope(body)
 
-    async def send_body(self, body: bytes, *, seconds: float | None) -> Answer | None:
-        """Do the same as `send` for an encoded event."""
+        def pick(message: Message) -> Answer | None:
+            if isinstance(message, ANSWER_TYPES) and is_answer_to(message, event, self.settings.login):
+                return message
+            return None
+
         async with self.publish_and_listen(body) as listener:
-            return None if seconds is None else await self._wait_for_answer(listener, read_envelope(body), seconds)
+            if seconds is None:
+                return None
+            answer: Answer | None = await _wait_for(listener, pick, seconds)
+        if answer is None:
+            raise NoAnswerError(seconds)
+        return answer
 
     @asynccontextmanager
     async def publish_and_listen(self, body: bytes) -> AsyncIterator["Listener"]:
@@ -84,40 +103,51 @@ class AmqpClient:
             )
             yield listener
 
-    async def request_check(self, body: bytes, now: datetime, *, seconds: float) -> NoticeChecked | None:
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
+        """Return what would become of the event; by the county's file alone if the broker is unavailable."""
+        if problems := find_problems(body, self.settings, now):
+            return CheckedEvent(body=body, problems=problems)
+        try:
+            told = await self._request_check(body, now, min(seconds, CHECK_TIMEOUT_SECONDS))
+        except DependencyUnavailable:
+            told = None
+        problems = told.problems if told else ()
+        return CheckedEvent(body=body, problems=problems, expected=told, expires_at=read_event(body).expirytime)
+
+    async def _request_check(self, body: bytes, now: datetime, seconds: float) -> NoticeChecked | None:
         """Return what would become of an event; None without an answer in `seconds`. Raises BrokerUnavailable."""
         event = msgspec.json.decode(body, type=dict[str, Any])
         question = encode(NoticeCheck(event=event), event_id=str(uuid4()), source=self.source, time=now)
+        asked = read_envelope(question).id
+
+        def pick(message: Message) -> NoticeChecked | None:
+            return message if isinstance(message, NoticeChecked) and message.event == asked else None
+
         async with self.publish_and_listen(question) as listener:
-            try:
-                async with asyncio.timeout(seconds):
-                    while True:
-                        message = decode_message(await listener.receive())
-                        if isinstance(message, NoticeChecked) and message.event == read_envelope(question).id:
-                            return message
-            except TimeoutError:
-                return None
+            return await _wait_for(listener, pick, seconds)
 
-    async def _wait_for_answer(self, listener: "Listener", event: Envelope, seconds: float) -> Answer:
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    message = decode_message(await listener.receive())
-                    if isinstance(message, ANSWER_TYPES) and is_answer_to(message, event, self.settings.login):
-                        return message
-        except TimeoutError:
-            raise NoAnswerError(seconds) from None
+    async def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
+        """Publish and yield each change until the last. Raises NoAnswerError, BrokerUnavailable, Unroutable."""
+        event = read_envelope(body)
+        received = start_progress(event.source, event.id, event.subject or "", system_clock())
+        course = TrackedEvent(event, received, self.settings.login)
+        async with self.publish_and_listen(body) as listener:
+            yield course.progress
+            while not course.progress.is_final:
+                await _wait_for_change(listener, course, seconds)
+                yield course.progress
 
-    def encode_event(self, event: NoticeEvent, now: datetime) -> bytes:
-        """Return the event as it is published."""
-        return encode(
-            event.message,
-            event_id=event.id,
-            source=self.source,
-            time=now,
-            subject=event.subject,
-            expirytime=event.expirytime,
-        )
+
+async def _wait_for(listener: "Listener", pick: Callable[[Message], T | None], seconds: float) -> T | None:
+    """Return what `pick` takes of the messages, or None after so many seconds. Those of a later version are skipped."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                with suppress(ContractError):
+                    picked = pick(decode(await listener.receive()))
+                    if picked is not None:
+                        return picked
+    return None
 
 
 def is_answer_to(message: Message, event: Envelope, login: str) -> bool:
@@ -130,9 +160,72 @@ def is_answer_to(message: Message, event: Envelope, login: str) -> bool:
     return cancelled and event.type == NoticeWithdrawn.TYPE
 
 
-def decode_message(body: bytes) -> Message | None:
-    """Decode a message; None for one of a later version."""
+@dataclass
+class TrackedEvent:
+    """Progress of one event. Messages about broadcasts that come before we know ours are kept until then."""
+
+    event: Envelope
+    progress: EventProgress
+    login: str
+    is_repeated: bool = False
+    _early: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_EARLY_MESSAGES))
+
+    @property
+    def is_stalled(self) -> bool:
+        """True if it was accepted in an earlier attempt, and nothing more is known."""
+        return self.is_repeated and self.progress.state is EventState.ACCEPTED
+
+    def apply_message(self, message: Message, at: datetime, said_at: datetime | None = None) -> bool:
+        """Return whether the message was about our event.
+
+        A repeated event is answered with the original answer and its original time (`said_at`).
+        """
+        if isinstance(message, NoticeAccepted) and is_answer_to(message, self.event, self.login):
+            self.is_repeated = said_at is not None and said_at < at - MIN_REPEAT_AGE
+            self._update_progress(message, at)
+            for earlier in [one for one in self._early if self._is_of_ours(one)]:
+                self._update_progress(earlier, at)
+            return True
+        if is_answer_to(message, self.event, self.login) or self._is_of_ours(message):
+            self._update_progress(message, at)
+            return True
+        if self.progress.broadcast is None:
+            self._early.append(message)
+        return False
+
+    def _update_progress(self, message: Message, at: datetime) -> None:
+        self.progress = apply_message(message, self.progress, at)
+
+    def _is_of_ours(self, message: Message) -> bool:
+        broadcast = getattr(message, "broadcast", None)
+        return isinstance(broadcast, UUID) and broadcast == self.progress.broadcast
+
+
+async def _wait_for_change(listener: "Listener", course: TrackedEvent, seconds: float) -> None:
+    """Return after a change; the first has to come within `seconds`, and for a repeated event so has the second.
+
+    Later changes of a new event have no time limit.
+    """
+    limit = seconds if course.progress.state is EventState.RECEIVED or course.is_stalled else None
     try:
-        return decode(body)
+        async with asyncio.timeout(limit):
+            while True:
+                said = _decode_message(await listener.receive())
+                if said is not None and course.apply_message(said[0], system_clock(), said[1]):
+                    return
+    except TimeoutError:
+        if course.progress.state is EventState.RECEIVED:
+            raise NoAnswerError(seconds) from None
+        raise ProgressUnavailable(
+            f"It was accepted before, and nobody has said more of it for {seconds:g} s."
+        ) from None
+
+
+def _decode_message(body: bytes) -> tuple[Message, datetime] | None:
+    """Return a message and its time; None if it does not concern progress, or is of a later version."""
+    try:
+        envelope = read_envelope(body)
+        message = read_message(envelope)
     except ContractError:
         return None
+    return (message, envelope.time) if isinstance(message, OBSERVED_TYPES) else None

@@ -1,7 +1,7 @@
 """Events from a file, and their validation before anything is sent."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,14 +10,12 @@ from uuid import uuid4
 
 import msgspec
 
-from cli.output import EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, fail, say
+from cli.output import EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, fail, print_result
 from cli.publish.results import format_figures, has_no_effect
-from cli.publish.settings import Settings
+from cli.settings import AmqpPublisherSettings, read_county
 from services.ingress.notices.validation import NOT_CHECKED
 from shared.contracts.events import NoticeChecked, Problem
 from shared.notices.cloudevents import LOCAL_ZONE, UnreadableEvent, decode_json
-from shared.notices.config import ConfigurationError, read_configuration
-from shared.notices.configuration import Configuration
 from shared.notices.validate import validate_event
 
 MAX_BYTES = 5_000_000
@@ -51,12 +49,9 @@ def _fill_defaults(event: Mapping[str, Any], source: str, now: datetime) -> dict
     return {**usual, **event}
 
 
-def find_problems(event: bytes, settings: Settings, now: datetime) -> tuple[Problem, ...]:
+def find_problems(event: bytes, settings: AmqpPublisherSettings, now: datetime) -> tuple[Problem, ...]:
     """Validate by the rules that both interfaces apply. Ends the command if the county's file cannot be read."""
-    try:
-        county = read_configuration(settings.county, Configuration)
-    except ConfigurationError as error:
-        fail(str(error), status=EXIT_USAGE)
+    county = read_county(settings.county)
     return validate_event(event, county.find_system(settings.login), county, now)
 
 
@@ -87,21 +82,21 @@ def print_check(found: Sequence[CheckedEvent], *, as_json: bool) -> int:
     The JSON looks like a rejection by Kreisfunk; of several events, each problem has the index of its event, from 0.
     """
     rejected = any(event.problems for event in found)
-    if as_json:
-        expected = [event.expected for event in found]
-        told = {
-            "result": "rejected" if rejected else "valid",
-            "problems": _flatten_problems(found),
-            "expected": expected,
-        }
-        say(msgspec.json.encode(told).decode())
-    for number, event in enumerate(found if not as_json else (), 1):
-        say(f"event {number}: {'would be rejected' if event.problems else 'valid; nothing was sent'}")
-        for line in event.lines:
-            say(line)
+    told = {
+        "result": "rejected" if rejected else "valid",
+        "problems": _flatten_problems(found),
+        "expected": [event.expected for event in found],
+    }
+    print_result(told, "\n".join(_format_events(found)), json=as_json)
     if rejected:
         return EXIT_REJECTED
     return EXIT_NO_EFFECT if any(event.expected and has_no_effect(event.expected) for event in found) else 0
+
+
+def _format_events(found: Sequence[CheckedEvent]) -> Iterator[str]:
+    for number, event in enumerate(found, 1):
+        yield f"event {number}: {'would be rejected' if event.problems else 'valid; nothing was sent'}"
+        yield from event.lines
 
 
 def _flatten_problems(found: Sequence[CheckedEvent]) -> list[dict[str, Any]]:

@@ -1,12 +1,19 @@
-"""Client of the notices API: repeats retryable requests and explains other failures."""
+"""Client of the notices API: repeats retryable requests and explains other failures.
+
+Events are sent as CloudEvents, or as plain JSON if only the token determines the source.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from pydantic import SecretStr
+
+from services.ingress.notices.plain_json import ACTIONS
+from shared.contracts.envelope import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -15,6 +22,7 @@ MAX_RESPONSE_BYTES = 1_000_000
 REQUEST_TIMEOUT_SECONDS = 30.0
 DEFAULT_RETRY_DELAY_SECONDS = 1.0
 TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
+_ACTION_OF = {kind.TYPE: action for action, kind in ACTIONS.items()}
 
 _AUTHORIZATION_ADVICE = (
     "It may be wrong, expired or withdrawn. Ask the operator for a new one (`kreisfunk tokens create`) and put it "
@@ -99,48 +107,35 @@ class NoticesApiClient:
             ) as answer:
                 return ApiResponse(status=answer.status, content=await _read_content(answer), headers=answer.headers)
         except ClientConnectorCertificateError:
-            raise NoticesApiError(
-                f"{self.url}: its certificate is not trusted.", "Is this the right address?"
-            ) from None
+            problem = f"{self.url}: its certificate is not trusted."
+            raise NoticesApiError(problem, "Is this the right address?") from None
         except ClientConnectorError:
-            raise NoticesApiUnreachable(
-                f"{self.url} cannot be reached.", "Is the address right, and does Kreisfunk run?"
-            ) from None
+            advice = "Is the address right, and does Kreisfunk run?"
+            raise NoticesApiUnreachable(f"{self.url} cannot be reached.", advice) from None
         except (ClientError, TimeoutError):
             return ApiResponse(status=0)
 
     def build_error(self, reply: ApiResponse) -> NoticesApiError:
         """Return the error for a response, in plain words for the person at the terminal."""
+        later = f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout."
         match reply.status:
             case 0:
-                return NoticesApiError(
-                    f"{self.url} gave no answer.",
-                    "Nobody knows whether it has the notice. See whether it went out before you publish it again.",
-                )
+                problem = f"{self.url} gave no answer."
+                advice = "Nobody knows whether it has the notice. See whether it went out before you publish it again."
             case 401:
-                return NoticesApiError(f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE)
+                problem, advice = f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE
             case 429:
-                return NoticesApiError(
-                    "Too many requests with this token.",
-                    f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout.",
-                )
+                problem, advice = "Too many requests with this token.", later
             case 503:
-                return NoticesApiError(
-                    "Kreisfunk cannot take notices just now.",
-                    f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout.",
-                )
+                problem, advice = "Kreisfunk cannot take notices just now.", later
             case status if 300 <= status < 400:
-                return NoticesApiError(
-                    f"{self.url} redirects to another address.", "Give the address of the notices API itself."
-                )
+                problem = f"{self.url} redirects to another address."
+                advice = "Give the address of the notices API itself."
             case status if status < 500:
-                return NoticesApiError(
-                    f"{self.url} is not a notices API of Kreisfunk ({status}).", "Is the address right?"
-                )
+                problem, advice = f"{self.url} is not a notices API of Kreisfunk ({status}).", "Is the address right?"
             case status:
-                return NoticesApiError(
-                    f"An error of Kreisfunk ({status}).", "Try again; if it stays, tell the operator."
-                )
+                problem, advice = f"An error of Kreisfunk ({status}).", "Try again; if it stays, tell the operator."
+        return NoticesApiError(problem, advice)
 
 
 async def _read_content(answer: "ClientResponse") -> bytes:
@@ -159,3 +154,31 @@ async def open_notices_api(url: str, token: SecretStr) -> AsyncIterator[NoticesA
 
     async with ClientSession(timeout=ClientTimeout(total=REQUEST_TIMEOUT_SECONDS), raise_for_status=False) as session:
         yield NoticesApiClient(url=url, token=token, session=session)
+
+
+def build_request(body: bytes, path: str) -> ApiRequest:
+    """Return the request for an event; the same event gives the same request, so it may be repeated."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    if event.get("source") or not _is_plain_possible(event):
+        return ApiRequest(path=path, method="POST", body=body, headers={"Content-Type": CONTENT_TYPE})
+    headers = {"Content-Type": "application/json", "Idempotency-Key": event["id"]}
+    return ApiRequest(path=path, method="POST", body=msgspec.json.encode(_build_plain(event)), headers=headers)
+
+
+def _is_plain_possible(event: Mapping[str, Any]) -> bool:
+    identifier = event.get("id")
+    is_key = isinstance(identifier, str) and identifier.isascii() and identifier.isprintable()
+    return is_key and event.get("type") in _ACTION_OF and isinstance(event.get("data"), dict)
+
+
+def _build_plain(event: Mapping[str, Any]) -> dict[str, Any]:
+    envelope = {"action": _ACTION_OF[event["type"]], "notice": event.get("subject")}
+    expiry = {"expires_at": event["expirytime"]} if "expirytime" in event else {}
+    return {**event["data"], **envelope, **expiry}
+
+
+def read_attribute(body: bytes, name: str) -> str:
+    """Return an attribute of an event, which may be incomplete; empty if it has none."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    value = event.get(name)
+    return value if isinstance(value, str) else ""

@@ -6,16 +6,15 @@ from pathlib import Path
 from cli.broker import suppress_driver_logs
 from cli.output import EXIT_USAGE, fail
 from cli.publish.amqp_client import AmqpClient
-from cli.publish.settings import HttpSettings, normalize_url, read_publisher_settings
-from cli.publish.transports import AmqpTransport, HttpTransport, Transport
-from cli.stacks import BROKER_URL, DEFAULT_FOLDERS, find_stack, use_environment
+from cli.publish.transports import HttpTransport, Transport
+from cli.settings import COUNTY_FILE, AmqpPublisherSettings, HttpPublisherSettings, normalize_url
+from cli.stacks import BROKER_URL, DEFAULT_FOLDERS, find_stack, read_settings_from
 from deploy.local.errors import LocalError
 from deploy.local.stack_file import StackAddresses, find_running_stack
-from shared.runtime.settings import PREFIX, read_settings
+from shared.runtime.settings import PREFIX
 
 NOTICES_API_URL = f"{PREFIX}NOTICES_API_URL"
 NOTICES_API_TOKEN = f"{PREFIX}NOTICES_API_TOKEN"
-COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
 
 
 def choose_transport(
@@ -32,18 +31,17 @@ def choose_transport(
     return _build_amqp_transport(stack, source, environment)
 
 
-def _build_amqp_transport(folder: Path | None, source: str | None, environment: Mapping[str, str]) -> AmqpTransport:
+def _build_amqp_transport(folder: Path | None, source: str | None, environment: Mapping[str, str]) -> AmqpClient:
     suppress_driver_logs()
     stack = find_stack(folder, environment)
     own = {name: value for name, value in environment.items() if name == COUNTY_FILE}
     known = {**stack.addresses.publisher, **own} if stack else environment
-    settings = read_publisher_settings(None, known)
-    return AmqpTransport(client=AmqpClient(settings=settings, source=source or settings.source_or_default))
+    settings = read_settings_from(known, AmqpPublisherSettings)
+    return AmqpClient(settings=settings, source=source or settings.source_or_default)
 
 
 def _build_http_transport(environment: Mapping[str, str], source: str | None) -> HttpTransport:
-    with use_environment(environment):
-        settings = read_settings(HttpSettings)
+    settings = read_settings_from(environment, HttpPublisherSettings)
     return HttpTransport(settings=settings, source=source or settings.source or "")
 
 

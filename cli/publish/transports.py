@@ -1,4 +1,4 @@
-"""The two transports, AMQP and HTTP; every command works with either."""
+"""What a transport of events can do, and the one over HTTP; the other is the AMQP client."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -10,9 +10,8 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from cli.options import ANSWER_TIMEOUT_SECONDS
-from cli.publish.amqp_client import AmqpClient, Answer, NoAnswerError
-from cli.publish.amqp_progress import follow
-from cli.publish.checks import CheckedEvent, find_problems
+from cli.publish.amqp_client import NoAnswerError
+from cli.publish.checks import CheckedEvent
 from cli.publish.http_client import (
     ApiRequest,
     ApiResponse,
@@ -20,19 +19,18 @@ from cli.publish.http_client import (
     NoticesApiError,
     NoticesApiUnreachable,
     ProgressUnavailable,
+    build_request,
     open_notices_api,
+    read_attribute,
 )
-from cli.publish.http_requests import build_request, read_attribute
-from cli.publish.settings import HttpSettings
+from cli.publish.results import Answer
+from cli.settings import HttpPublisherSettings
 from services.ingress.notices.errors import ProblemDetails
 from services.ingress.notices.progress import EVENTS_PATH, EventProgress, EventState
 from services.ingress.notices.validation import CheckResult, PublishResult
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected, Problem
-from shared.notices.cloudevents import read_event
-from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 
-CHECK_TIMEOUT_SECONDS = 3.0
 ACTION_OF = {
     "publish": NoticeAction.PUBLISHED,
     "update": NoticeAction.UPDATED,
@@ -64,38 +62,10 @@ class Transport(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AmqpTransport:
-    """Transport over AMQP with a login."""
-
-    client: AmqpClient
-
-    @property
-    def source(self) -> str:
-        return self.client.source
-
-    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
-        """Check by the county's file alone if the broker is unavailable."""
-        if problems := find_problems(body, self.client.settings, now):
-            return CheckedEvent(body=body, problems=problems)
-        try:
-            told = await self.client.request_check(body, now, seconds=min(seconds, CHECK_TIMEOUT_SECONDS))
-        except DependencyUnavailable:
-            told = None
-        problems = told.problems if told else ()
-        return CheckedEvent(body=body, problems=problems, expected=told, expires_at=read_event(body).expirytime)
-
-    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
-        return await self.client.send_body(body, seconds=seconds)
-
-    def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
-        return follow(self.client, body, seconds=seconds)
-
-
-@dataclass(frozen=True, kw_only=True)
 class HttpTransport:
     """Transport over HTTP with a token."""
 
-    settings: HttpSettings
+    settings: HttpPublisherSettings
     source: str
 
     async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:

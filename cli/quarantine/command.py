@@ -1,35 +1,57 @@
 """The `kreisfunk quarantine` commands."""
 
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
-from cli.options import BrokerStack, Json
+from cli.options import All, BrokerStack, Json, ListLimit, WhichOrAll, Yes
+from cli.output import (
+    EXIT_REJECTED,
+    EXIT_USAGE,
+    confirm,
+    escape,
+    fail,
+    format_table,
+    format_time,
+    note,
+    print_result,
+    say,
+)
 
+if TYPE_CHECKING:
+    from cli.quarantine.items import QuarantineItem
+    from cli.quarantine.replay import ReplayResult
+    from cli.quarantine.session import QuarantineSession
+
+ALL = "*"
 DEFAULT_LIMIT = 100
+SHORT_ID_LENGTH = 8
 
 quarantine = typer.Typer(
     help="What was not understood and is kept: look at it, send it again, or drop it.", no_args_is_help=True
 )
 
 Which = Annotated[str, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
-WhichOrAll = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
-All = Annotated[bool, typer.Option("--all", help="Everything that is there.")]
 
 
 @quarantine.command("list")
-def list_kept(
-    limit: Annotated[int, typer.Option(min=1, help="The oldest so many.")] = DEFAULT_LIMIT,
-    json: Json = False,
-    stack: BrokerStack = None,
-) -> None:
+def list_kept(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: BrokerStack = None) -> None:
     """List what is in quarantine: since when, its size, and why it could not be parsed. Needs no key.
 
     Exit status: 0, 2 wrong command line, 4 broker unavailable or login refused.
     """
-    from cli.quarantine.actions import list_items
+    from cli.quarantine.session import run_session
 
-    list_items(limit, stack, as_json=json)
+    async def look(desk: "QuarantineSession") -> "tuple[list[QuarantineItem], int]":
+        total = await desk.queues.count()
+        return [item async for item in desk.list_items(limit)], total
+
+    items, total = run_session(stack, look)
+    listing = {"total": total, "items": [item.description for item in items]}
+    print_result(listing, _format_list(items, total), json=json)
 
 
 @quarantine.command()
@@ -42,9 +64,20 @@ def show(
 
     Exit status: 0, 2 wrong command line, 3 not found or cannot be decrypted, 4 broker unavailable or login refused.
     """
-    from cli.quarantine.actions import show_item
+    from cli.quarantine.session import run_session
 
-    show_item(which, stack, raw=raw)
+    async def open_one(desk: "QuarantineSession") -> "tuple[QuarantineItem, bytes]":
+        item = await desk.find(which)
+        return item, item.decrypt(desk.settings.ring)
+
+    item, plain = run_session(stack, open_one)
+    if raw:
+        _write_raw(plain)
+        return
+    note("This may name people: do not copy it anywhere.", "yellow")
+    for name, value in item.description.items():
+        say(f"{name}: {escape(str(value), line=True)}")
+    say(f"\n{_format_plain(plain)}")
 
 
 @quarantine.command()
@@ -57,16 +90,26 @@ def replay(which: WhichOrAll = None, everything: All = False, json: Json = False
     Exit status: 0 all done, 2 wrong command line, 3 something still cannot be parsed,
     4 broker unavailable or login refused.
     """
-    from cli.quarantine.actions import replay_items
+    from cli.quarantine.session import run_session
 
-    replay_items(which, stack, everything=everything, as_json=json)
+    selection = _parse_selection(which, everything=everything)
+
+    async def run(desk: "QuarantineSession") -> "list[tuple[str, ReplayResult]]":
+        return [outcome async for outcome in desk.replay(selection)]
+
+    outcomes = run_session(stack, run)
+    results = [{"id": name, "done": it.complete, **msgspec.to_builtins(it)} for name, it in outcomes]
+    told = "\n".join(_format_result(*outcome) for outcome in outcomes) or "nothing is there"
+    print_result({"replayed": results}, told, json=json)
+    if not all(outcome.complete for _, outcome in outcomes):
+        raise typer.Exit(EXIT_REJECTED)
 
 
 @quarantine.command()
 def drop(
     which: WhichOrAll = None,
     everything: All = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     json: Json = False,
     stack: BrokerStack = None,
 ) -> None:
@@ -74,6 +117,55 @@ def drop(
 
     Exit status: 0, 2 wrong command line or not confirmed, 3 not found, 4 broker unavailable or login refused.
     """
-    from cli.quarantine.actions import drop_items
+    from cli.quarantine.session import run_session
 
-    drop_items(which, stack, everything=everything, yes=yes, as_json=json)
+    selection = _parse_selection(which, everything=everything)
+    what = "everything in quarantine" if selection == ALL else selection
+    confirm(f"Delete {what} for good?", yes=yes, otherwise="Nothing was dropped.")
+
+    async def run(desk: "QuarantineSession") -> int:
+        return await desk.drop(selection)
+
+    dropped = run_session(stack, run)
+    print_result({"dropped": dropped}, f"dropped: {dropped}", json=json)
+
+
+def _parse_selection(which: str | None, *, everything: bool) -> str:
+    if (which is None) != everything:
+        fail("Say which one, or --all.", "`kreisfunk quarantine list` shows what is there.", EXIT_USAGE)
+    return which if which is not None else ALL
+
+
+def _format_list(items: "Sequence[QuarantineItem]", total: int) -> str:
+    if not items:
+        return "nothing is in quarantine"
+    lines = [
+        (item.queued.message_id[:SHORT_ID_LENGTH], item.kind, format_time(item.since), item.size, item.reason)
+        for item in items
+    ]
+    shown = format_table(("id", "kind", "since", "bytes", "reason"), lines)
+    return shown if total <= len(items) else f"{shown}\n{total - len(items)} more: --limit {total}"
+
+
+def _format_result(name: str, outcome: "ReplayResult") -> str:
+    if outcome.sent_back:
+        return f"{name[:SHORT_ID_LENGTH]}: sent back to where notices are read"
+    parts = [f"{outcome.published} published", f"{outcome.ignored} not for us"]
+    if outcome.too_old:
+        parts.append(f"{outcome.too_old} too old to be sent on")
+    if outcome.problems:
+        parts.append(f"still not understood: {'; '.join(outcome.problems)}")
+    return f"{name[:SHORT_ID_LENGTH]}: {', '.join(parts)}{'' if outcome.complete else '; stays in quarantine'}"
+
+
+def _write_raw(plain: bytes) -> None:
+    if sys.stdout.isatty():
+        fail("It may hold what a terminal obeys.", "Send the output into a file or another program.", EXIT_USAGE)
+    typer.echo(plain, nl=False)
+
+
+def _format_plain(plain: bytes) -> str:
+    try:
+        return msgspec.json.format(plain, indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return plain.decode(errors="backslashreplace")

@@ -1,8 +1,8 @@
-"""The kinds of items in quarantine."""
+"""The items in quarantine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from shared.amqp.queue_browser import BrowsedMessage
 from shared.amqp.topology import NOTICES_QUARANTINE
@@ -15,116 +15,66 @@ class CannotDecryptError(Exception):
     """An encrypted item cannot be read; the text says why."""
 
 
-class QuarantineItem(Protocol):
-    """One message that could not be parsed. `kind` is its origin; `reason` names fields, never values."""
+@dataclass(frozen=True, kw_only=True)
+class QuarantineItem:
+    """One message that could not be parsed. `kind` is its origin; `reason` names fields, never values.
+
+    A `webhook` is one of Meta's, encrypted by the ingress. A rejected notice is public, so it is not encrypted.
+    """
+
+    queued: BrowsedMessage
+    kind: str
+    reason: str
+    since: datetime | None
+    size: int
+    webhook: WebhookQuarantined | None = None
 
     @property
-    def queued(self) -> BrowsedMessage: ...
+    def is_notice(self) -> bool:
+        return self.queued.queue == NOTICES_QUARANTINE
 
     @property
-    def kind(self) -> str: ...
-
-    @property
-    def reason(self) -> str: ...
-
-    @property
-    def since(self) -> datetime | None: ...
-
-    @property
-    def size(self) -> int: ...
+    def description(self) -> Mapping[str, object]:
+        """What can be told without a key."""
+        described = {name: getattr(self, name) for name in ("kind", "since", "size", "reason")}
+        return {"id": self.queued.message_id, **described}
 
     def decrypt(self, ring: KeyRing | None) -> bytes:
         """Return the original bytes. Raises CannotDecryptError."""
-        ...
-
-
-@dataclass(frozen=True)
-class QuarantinedWebhook:
-    """A webhook from Meta, encrypted by the ingress."""
-
-    queued: BrowsedMessage
-    message: WebhookQuarantined
-
-    @property
-    def kind(self) -> str:
-        return f"webhook: {self.message.kind}"
-
-    @property
-    def reason(self) -> str:
-        return self.message.reason
-
-    @property
-    def since(self) -> datetime | None:
-        return self.message.received_at
-
-    @property
-    def size(self) -> int:
-        return self.message.size
-
-    def decrypt(self, ring: KeyRing | None) -> bytes:
+        if self.webhook is None:
+            return self.queued.body
         if ring is None:
             raise CannotDecryptError("It is sealed, and no sealing key is set.")
         try:
-            return ring.decrypt(self.message.sealed, purpose="webhook")
+            return ring.decrypt(self.webhook.sealed, purpose="webhook")
         except EncryptionError as error:
             raise CannotDecryptError(f"It is sealed, and {error}.") from None
 
 
-@dataclass(frozen=True)
-class RejectedNotice:
-    """A rejected event of a municipal system; it is not encrypted, as notices are public."""
-
-    queued: BrowsedMessage
-
-    @property
-    def kind(self) -> str:
-        return "notice"
-
-    @property
-    def reason(self) -> str:
-        return self._read_header("reason")
-
-    @property
-    def since(self) -> datetime | None:
-        try:
-            return datetime.fromisoformat(self._read_header("quarantined-at"))
-        except ValueError:
-            return None
-
-    @property
-    def size(self) -> int:
-        return len(self.queued.body)
-
-    def decrypt(self, ring: KeyRing | None) -> bytes:
-        return self.queued.body
-
-    def _read_header(self, name: str) -> str:
-        return str(self.queued.headers.get(name, ""))
-
-
-@dataclass(frozen=True)
-class ForeignItem:
-    """A message that none of our services put there."""
-
-    queued: BrowsedMessage
-    kind: str = "unknown"
-    reason: str = "not a message of ours"
-    since: datetime | None = None
-
-    @property
-    def size(self) -> int:
-        return len(self.queued.body)
-
-    def decrypt(self, ring: KeyRing | None) -> bytes:
-        return self.queued.body
-
-
-def classify_message(kept: BrowsedMessage) -> QuarantineItem:
+def describe_message(queued: BrowsedMessage) -> QuarantineItem:
     """Return the item that a queued message represents."""
-    if kept.queue == NOTICES_QUARANTINE:
-        return RejectedNotice(kept)
+    if queued.queue == NOTICES_QUARANTINE:
+        reason, since = str(queued.headers.get("reason", "")), _read_time(queued)
+        return QuarantineItem(queued=queued, kind="notice", reason=reason, since=since, size=len(queued.body))
     try:
-        message = decode(kept.body)
+        message = decode(queued.body)
     except ContractError:
-        return ForeignItem(kept)
-    return QuarantinedWebhook(kept, message) if isinstance(message, WebhookQuarantined) else ForeignItem(kept)
+        message = None
+    if not isinstance(message, WebhookQuarantined):
+        reason = "not a message of ours"
+        return QuarantineItem(queued=queued, kind="unknown", reason=reason, since=None, size=len(queued.body))
+    return QuarantineItem(
+        queued=queued,
+        kind=f"webhook: {message.kind}",
+        reason=message.reason,
+        since=message.received_at,
+        size=message.size,
+        webhook=message,
+    )
+
+
+def _read_time(queued: BrowsedMessage) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(queued.headers.get("quarantined-at", "")))
+    except ValueError:
+        return None

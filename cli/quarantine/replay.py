@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, uuid5
 
-from cli.quarantine.items import QuarantinedWebhook
+from cli.quarantine.items import QuarantineItem
 from services.ingress.webhook.addresses import Rules
 from services.ingress.webhook.events import Event, ParsedWebhook, ProblemKind, build_group_message, split_by_type
 from services.ingress.webhook.outbox import SOURCE
@@ -17,7 +17,7 @@ from services.ingress.webhook.translate import parse_webhook
 from shared.amqp.publisher import Publisher
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import encode
-from shared.contracts.inbound import IdentityChange, InboundMessage
+from shared.contracts.inbound import IdentityChange, InboundMessage, WebhookQuarantined
 from shared.contracts.message import Message
 from shared.encryption import BlindIndexKey, KeyRing
 
@@ -51,16 +51,16 @@ class Replayer:
     phone_number_id: str
     account_id: str | None
 
-    async def replay(self, webhook: QuarantinedWebhook, now: datetime) -> ReplayResult:
-        """Publish the events that can be parsed now.
+    async def replay(self, item: QuarantineItem, webhook: WebhookQuarantined, now: datetime) -> ReplayResult:
+        """Publish the events of the item's webhook that can be parsed now.
 
         Raises CannotDecryptError, BrokerUnavailable or Unroutable; then repeat it.
         """
-        understood = parse_webhook(webhook.decrypt(self.ring), self._build_rules(webhook))
+        understood = parse_webhook(item.decrypt(self.ring), self._build_rules(webhook))
         unheard = select_unpublished(webhook, understood)
         fresh = [event for event in unheard if not is_too_old(event, now)]
         for number, group in enumerate(group_events(fresh)):
-            identifier = str(uuid5(NAMESPACE_OID, f"{webhook.queued.message_id}/{number}"))
+            identifier = str(uuid5(NAMESPACE_OID, f"{item.queued.message_id}/{number}"))
             body = encode(group, event_id=identifier, source=SOURCE, time=now)
             await self.publisher.publish(INBOUND, group.KEY, body, message_id=identifier)
         return ReplayResult(
@@ -70,23 +70,23 @@ class Replayer:
             problems=tuple(problem.reason for problem in understood.problems),
         )
 
-    def _build_rules(self, webhook: QuarantinedWebhook) -> Rules:
+    def _build_rules(self, webhook: WebhookQuarantined) -> Rules:
         return Rules(
             phone_number_id=self.phone_number_id,
             account_id=self.account_id,
-            received_at=webhook.message.received_at,
+            received_at=webhook.received_at,
             encrypt=self.ring.encrypt,
             index=self.index,
         )
 
 
-def select_unpublished(webhook: QuarantinedWebhook, understood: ParsedWebhook) -> Sequence[Event]:
+def select_unpublished(webhook: WebhookQuarantined, understood: ParsedWebhook) -> Sequence[Event]:
     """Return the events that were not published before.
 
     Events published without a broken field are published again once the field can be parsed, except messages, whose
     text is not in the quarantined part.
     """
-    if webhook.message.kind != ProblemKind.BROKEN_FIELD:
+    if webhook.kind != ProblemKind.BROKEN_FIELD:
         return understood.events
     if understood.problems:
         return ()

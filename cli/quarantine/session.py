@@ -1,37 +1,34 @@
 """One command's session with the quarantine, and the explanation of its errors."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from rich.progress import Progress
 
 from cli.broker import explain_broker_error, suppress_driver_logs
 from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail
-from cli.quarantine.items import (
-    CannotDecryptError,
-    QuarantinedWebhook,
-    QuarantineItem,
-    RejectedNotice,
-    classify_message,
-)
+from cli.quarantine.command import ALL
+from cli.quarantine.items import CannotDecryptError, QuarantineItem, describe_message
 from cli.quarantine.replay import Replayer, ReplayResult
-from cli.quarantine.settings import Settings, read_quarantine_settings
-from cli.stacks import find_stack
+from cli.settings import QuarantineSettings, read_installation_settings
+from cli.stacks import BROKER_URL
 from shared.amqp.connection import connect
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.queue_browser import QueueBrowser, open_queue_browser
 from shared.amqp.topology import QUARANTINES
 from shared.outcome import DependencyUnavailable, Unroutable
 
-ALL = "*"
 NO_LIMIT = 1 << 62
 T = TypeVar("T")
+_KEYS_ADVICE = (
+    "Set KREISFUNK_ENCRYPTION_KEYS and KREISFUNK_INDEX_KEY, or KREISFUNK_SECRETS_DIR to the folder `quarantine` of your"
+    " secrets. A key that was taken out of the ring has to be put back first."
+)
 
 
 class ItemNotFound(Exception):
@@ -42,7 +39,7 @@ class ItemNotFound(Exception):
 class QuarantineSession:
     """The open quarantine queues and a publisher, for as long as the command runs."""
 
-    settings: Settings
+    settings: QuarantineSettings
     queues: QueueBrowser
     publisher: Publisher
 
@@ -50,7 +47,7 @@ class QuarantineSession:
         """Yield the oldest items, at most `most`."""
         async with aclosing(self.queues.browse(most)) as messages:
             async for kept in messages:
-                yield classify_message(kept)
+                yield describe_message(kept)
 
     async def find(self, beginning: str) -> QuarantineItem:
         """Return the item whose id begins with `beginning`. Raises ItemNotFound."""
@@ -63,17 +60,14 @@ class QuarantineSession:
         """Publish each selected item, then remove it. Raises ItemNotFound, CannotDecryptError."""
         async with aclosing(self._select_items(selection)) as items:
             async for item in items:
-                if isinstance(item, RejectedNotice):
+                if item.is_notice:
                     await item.queued.send_back()
                     yield item.queued.message_id, ReplayResult(sent_back=True)
-                elif isinstance(item, QuarantinedWebhook):
-                    yield item.queued.message_id, await self._replay_webhook(item)
-
-    async def _replay_webhook(self, webhook: QuarantinedWebhook) -> ReplayResult:
-        outcome = await self._build_replayer().replay(webhook, datetime.now(UTC))
-        if outcome.complete:
-            await webhook.queued.remove()
-        return outcome
+                elif item.webhook:
+                    outcome = await self._build_replayer().replay(item, item.webhook, datetime.now(UTC))
+                    if outcome.complete:
+                        await item.queued.remove()
+                    yield item.queued.message_id, outcome
 
     async def drop(self, selection: str) -> int:
         """Remove the selected items and return their number. Raises ItemNotFound."""
@@ -112,7 +106,7 @@ class QuarantineSession:
 def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable[T]]) -> T:
     """Return the result of `act`; ends the command if the quarantine cannot be reached or decrypted."""
     suppress_driver_logs()
-    settings = read_quarantine_settings(find_stack(stack, os.environ), os.environ)
+    settings = read_installation_settings(QuarantineSettings, stack, BROKER_URL, lambda one: one.addresses.quarantine)
     try:
         return asyncio.run(_run_with_connection(settings, act))
     except DependencyUnavailable as error:
@@ -122,19 +116,10 @@ def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable
     except ItemNotFound as error:
         fail(str(error), "`kreisfunk quarantine list` shows what is there.", EXIT_REJECTED)
     except CannotDecryptError as error:
-        _fail_undecryptable(error)
+        fail(str(error), _KEYS_ADVICE, EXIT_REJECTED)
 
 
-def _fail_undecryptable(error: CannotDecryptError) -> NoReturn:
-    fail(
-        str(error),
-        "Set KREISFUNK_ENCRYPTION_KEYS and KREISFUNK_INDEX_KEY, or KREISFUNK_SECRETS_DIR to the folder `quarantine` of "
-        "your secrets. A key that was taken out of the ring has to be put back first.",
-        EXIT_REJECTED,
-    )
-
-
-async def _run_with_connection(settings: Settings, act: Callable[[QuarantineSession], Awaitable[T]]) -> T:
+async def _run_with_connection(settings: QuarantineSettings, act: Callable[[QuarantineSession], Awaitable[T]]) -> T:
     async with (
         connect(settings.broker_url, password=settings.broker_secret, name="quarantine") as connection,
         open_publisher(connection) as publisher,

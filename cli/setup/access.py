@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli.doctor.findings import DoctorProblem
-from cli.doctor.graph_api import GraphRefusal
-from cli.setup.meta import Answer, MetaClient
+from cli.meta import Answer, GraphRefusal, MetaClient
 from cli.setup.refusals import ADVICE, explain_code
 from cli.setup.run import SetupRun, StepResult, read_given, report_ok, report_open, report_problem
 from cli.setup.settings import APP_SECRETS, GRAPH_TOKEN, VERIFY_TOKEN

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import aiohttp
 import typer
 
-from cli.doctor.graph_api import GraphRefusal
+from cli.meta import GraphRefusal
 from cli.output import EXIT_FAILED, say
 from cli.setup import access, templates, webhook
-from cli.setup.first_message import check_number_format, send_first_message
 from cli.setup.run import OperatorPrompt, SetupOptions, SetupRun, StepResult, StepState, report_problem
 from cli.setup.settings import SetupTarget, find_target
 
@@ -35,13 +34,13 @@ STEPS = (
     SetupStep("webhook", webhook.subscribe_app),
     SetupStep("account's webhook", webhook.subscribe_account),
     SetupStep("templates", templates.set_up_templates),
-    SetupStep("test message", send_first_message),
+    SetupStep("test message", templates.send_first_message),
 )
 
 
 def run_setup(options: SetupOptions, stack: Path | None) -> None:
     """Take all steps and print each result; ends the command with status 1 if something is open."""
-    check_number_format(options.test_to)
+    templates.check_number_format(options.test_to)
     target = find_target(stack, os.environ)
     is_done = asyncio.run(_take_steps(options, target))
     if not is_done:

@@ -8,9 +8,10 @@ import aiohttp
 import typer
 
 from cli.doctor.findings import DoctorProblem
+from cli.meta import MetaClient
 from cli.output import EXIT_USAGE, console, fail
-from cli.setup.meta import MetaClient
-from cli.setup.settings import SecretFiles, Settings
+from cli.setup.refusals import explain_error
+from cli.setup.settings import MetaSettings, SecretFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class OperatorPrompt:
 class SetupRun:
     """State of one run. Steps fill in what is None at first; `restart` are services that have to read a new secret."""
 
-    settings: Settings
+    settings: MetaSettings
     secrets: SecretFiles
     options: SetupOptions
     prompt: OperatorPrompt
@@ -97,7 +98,8 @@ class SetupRun:
 
     def build_client(self, token: str | None = None) -> MetaClient:
         """Return a client with this token, else with that of the system user."""
-        return MetaClient(session=self.session, base_url=self.settings.base_url, token=token or self.token)
+        url = self.settings.base_url
+        return MetaClient(session=self.session, base_url=url, token=token or self.token, explain=explain_error)
 
     def build_app_client(self, secret: str | None = None) -> MetaClient:
         """Return a client that acts as the app itself, with this app secret or the one that was found."""

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, HttpUrl
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.doctor.installation import SECRETS_DIR, build_from_stack
 from cli.output import EXIT_USAGE, fail
-from cli.stacks import find_stack, use_environment
+from cli.settings import CommandSettings
+from cli.stacks import find_stack, read_settings_from
 from deploy.atomic_write import write_secret
 from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
-from shared.runtime.settings import PREFIX, read_settings
+from shared.runtime.settings import PREFIX
 
 GRAPH_URL = f"{PREFIX}GRAPH_URL"
 GRAPH_TOKEN = "dispatcher/kreisfunk_graph_token"  # noqa: S105 - the path of its file
@@ -20,12 +20,8 @@ APP_SECRETS = "ingress/kreisfunk_app_secrets"
 VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its file
 
 
-class Settings(BaseSettings):
+class MetaSettings(CommandSettings):
     """Where Meta is, and who we are there."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
-    )
 
     graph_url: GraphUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
     graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")
@@ -64,7 +60,7 @@ class SecretFiles:
 class SetupTarget:
     """The installation to be set up; `callback_url` is known for a local stack only."""
 
-    settings: Settings
+    settings: MetaSettings
     secrets: SecretFiles
     callback_url: str | None = None
 
@@ -76,7 +72,7 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> SetupTarg
         installation = build_from_stack(running)
         own = {**installation.processes["dispatcher"], f"{PREFIX}WABA_ID": installation.business_account or ""}
         return SetupTarget(
-            settings=_read(own),
+            settings=read_settings_from(own, MetaSettings),
             secrets=SecretFiles(running.folder / "secrets"),
             callback_url=f"{installation.ingress_url}/webhook",
         )
@@ -85,9 +81,4 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> SetupTarg
     if missing:
         advice = "`kreisfunk secrets FOLDER` creates it; with containers it is `docker compose run --rm setup`."
         fail(f"{SECRETS_DIR} has no folder {' and no folder '.join(missing)}.", advice, EXIT_USAGE)
-    return SetupTarget(settings=_read(environment), secrets=SecretFiles(folder))
-
-
-def _read(environment: Mapping[str, str]) -> Settings:
-    with use_environment(environment):
-        return read_settings(Settings)
+    return SetupTarget(settings=read_settings_from(environment, MetaSettings), secrets=SecretFiles(folder))

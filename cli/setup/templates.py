@@ -1,5 +1,6 @@
-"""Step about templates: those of the county's topics are created from our file, and their review is watched."""
+"""Steps about templates: they are created from our file, their review is watched, and one is sent as a test."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,13 @@ from cli.doctor.findings import DoctorProblem
 from cli.doctor.graph_api import (
     APPROVED,
     ExpectedTemplate,
-    GraphRefusal,
     TemplateDefinition,
     compare_template,
     list_expected_templates,
 )
+from cli.meta import Answer, GraphRefusal
 from cli.output import EXIT_USAGE, fail
-from cli.setup.meta import Answer
-from cli.setup.refusals import REJECTIONS
+from cli.setup.refusals import REJECTIONS, explain_code
 from cli.setup.run import SetupRun, StepResult, report_ok, report_open, report_problem
 from shared.notices.config import ConfigurationError, read_configuration
 from shared.notices.configuration import Configuration
@@ -25,11 +25,14 @@ from shared.notices.configuration import Configuration
 FIELDS = "name,language,status,category,parameter_format,components,rejected_reason"
 WAITING = ("PENDING", "IN_APPEAL")
 MAX_PICTURE_BYTES = 5 * 1024 * 1024
+NUMBER = re.compile(r"\+[1-9][0-9]{6,15}")
+# Meta's words for what it has accepted but does not send yet.
+HELD = {"held_for_quality_assessment": 132015, "paused": 132015}
 # By the first bytes of a file.
 PICTURES: Mapping[bytes, str] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 
 
-def read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Answer]]:
+def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Answer]]:
     """Return the templates that the county's topics use, and all of our file; ends the command if one is unusable."""
     try:
         topics = read_configuration(run.options.county, Configuration).topics
@@ -42,9 +45,9 @@ def read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Answ
 
 async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:
     """Create the templates that are missing, and say of each how far its review is."""
-    expected, file = read_own_templates(run)
-    existing = await fetch_templates(run)
-    missing = [wanted for wanted in expected if find_template(wanted, existing) is None]
+    expected, file = _read_own_templates(run)
+    existing = await _fetch_templates(run)
+    missing = [wanted for wanted in expected if _find_template(wanted, existing) is None]
     results = [_evaluate_review(wanted, file, existing) for wanted in expected if wanted not in missing]
     if missing and run.prompt.may(f"{len(missing)} of {len(expected)} templates are not at Meta yet. Create them?"):
         handle = await _upload_picture(run) if any(wanted.picture for wanted in missing) else ""
@@ -53,12 +56,12 @@ async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:
     return [*results, *(report_open(_name(wanted), "is not at Meta yet", advice) for wanted in missing)]
 
 
-async def fetch_templates(run: SetupRun) -> list[Answer]:
+async def _fetch_templates(run: SetupRun) -> list[Answer]:
     """Return all templates of the account."""
     return await run.build_client().list_all(f"{run.settings.waba_id}/message_templates", fields=FIELDS, limit="100")
 
 
-def find_template(wanted: ExpectedTemplate, templates: Sequence[Answer]) -> Answer | None:
+def _find_template(wanted: ExpectedTemplate, templates: Sequence[Answer]) -> Answer | None:
     """Return the template of this name and language."""
     key = (wanted.name, wanted.language)
     return next((one for one in templates if (one.get("name"), one.get("language")) == key), None)
@@ -69,7 +72,7 @@ def _name(wanted: ExpectedTemplate) -> str:
 
 
 def _evaluate_review(wanted: ExpectedTemplate, file: Sequence[Answer], existing: Sequence[Answer]) -> StepResult:
-    theirs, name = find_template(wanted, existing) or {}, _name(wanted)
+    theirs, name = _find_template(wanted, existing) or {}, _name(wanted)
     status, category = str(theirs.get("status")), theirs.get("category")
     if status in WAITING:
         return report_open(name, f"is {status}", "Meta takes up to 24 hours: run this again.")
@@ -77,7 +80,7 @@ def _evaluate_review(wanted: ExpectedTemplate, file: Sequence[Answer], existing:
         reason = str(theirs.get("rejected_reason", "NONE"))
         advice = f"{REJECTIONS.get(reason, 'See its page in WhatsApp Manager.')} Change it there, or appeal."
         return report_problem(name, DoctorProblem(f"was rejected: {reason}", advice))
-    ours = find_template(wanted, file)
+    ours = _find_template(wanted, file)
     problem = compare_template(wanted, *(msgspec.convert(each, list[TemplateDefinition]) for each in (file, existing)))
     if problem is not None:
         return report_problem(name, problem)
@@ -90,7 +93,7 @@ def _evaluate_review(wanted: ExpectedTemplate, file: Sequence[Answer], existing:
 
 
 async def _create(run: SetupRun, wanted: ExpectedTemplate, file: Sequence[Answer], handle: str) -> StepResult:
-    ours, name = find_template(wanted, file), _name(wanted)
+    ours, name = _find_template(wanted, file), _name(wanted)
     if ours is None:
         return report_problem(name, DoctorProblem("is not in our file of templates", "Add it there."))
     if wanted.picture and not handle:
@@ -137,7 +140,45 @@ def _read_picture(path: Path) -> tuple[bytes, str]:
     return content, mime_type
 
 
-def build_test_message(template: Answer, number: str) -> dict[str, Any]:
+def check_number_format(number: str | None) -> None:
+    """End the command with status 2 if this is no number with + and country code."""
+    if number is not None and not NUMBER.fullmatch(number):
+        advice = "Begin with + and the country code, digits only."
+        fail("--test-to is no number such as +4947919300.", advice, EXIT_USAGE)
+
+
+async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
+    """Send one approved template, if a number was given and the operator agrees."""
+    name, number = "test message", run.options.test_to
+    if number is None:
+        return [report_ok(name, "none sent; --test-to +49… sends one")]
+    expected, file = _read_own_templates(run)
+    existing = await _fetch_templates(run)
+    usable = [
+        ours
+        for wanted in expected
+        if not wanted.picture and (_find_template(wanted, existing) or {}).get("status") == APPROVED
+        if (ours := _find_template(wanted, file))
+    ]
+    if not usable:
+        return [report_open(name, "none sent: no template is approved yet", explain_code(132001).advice)]
+    template = min(usable, key=lambda one: one.get("category") != "UTILITY")  # it costs less
+    if not run.prompt.may(f"Send one message to {number}, template {template['name']}? Meta bills it like a notice."):
+        return [report_open(name, "none sent", "Run this without --check, or with --yes.")]
+    path = f"{run.settings.phone_number_id}/messages"
+    answer = await run.build_client().post(path, _build_test_message(template, number))
+    if not answer.get("messages"):
+        problem = DoctorProblem("Meta's answer names no message", "Look at the phone, then try again.")
+        return [report_problem(name, problem)]
+    (message,) = answer["messages"]
+    status = str(message.get("message_status", "accepted"))
+    if status in HELD:
+        problem = DoctorProblem(f"Meta has it, but it is {status}", explain_code(HELD[status]).advice)
+        return [report_problem(name, problem)]
+    return [report_ok(name, f"{status}: look at the phone, then answer with Start")]
+
+
+def _build_test_message(template: Answer, number: str) -> dict[str, Any]:
     """Return the request that sends a template with the examples of our file as its parameters."""
     body = next(part for part in template["components"] if part["type"].upper() == "BODY")
     example = body.get("example", {})

@@ -9,8 +9,8 @@ import aiohttp
 from yarl import URL
 
 from cli.doctor.findings import DoctorProblem
-from cli.doctor.graph_api import explain_connection_error
-from cli.doctor.http_checks import check_webhook
+from cli.doctor.servers import check_webhook
+from cli.meta import explain_connection_error
 from cli.setup.run import SetupRun, StepResult, report_ok, report_open, report_problem
 from cli.setup.settings import VERIFY_TOKEN
 

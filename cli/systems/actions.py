@@ -1,7 +1,8 @@
 """Actions of `kreisfunk systems` at the broker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -10,85 +11,82 @@ import msgspec
 from yarl import URL
 
 from cli.broker import explain_broker_error, suppress_driver_logs
-from cli.operate.tables import format_table
-from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, console, fail, say
+from cli.migrate.broker import grant_system_permissions
+from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, format_table, note, print_result, say
 from cli.rabbitmq_management import ManagementApi, open_management
-from cli.systems.logins import LoginExists, NotASystemLogin, create_login, delete_login
-from cli.systems.settings import BROKER_API_URL, Settings, find_broker, read_county, resolve_county_file
+from cli.settings import BROKER_API_URL, BrokerAdminSettings, read_county, read_installation_settings
+from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration
 from shared.notices.systems import System
 from shared.outcome import DependencyUnavailable
 from shared.runtime.hosts import split_hosts
 
+PASSWORD_BYTES = 24
 T = TypeVar("T")
+
+
+class NotASystemLogin(Exception):
+    """The login has management tags, which no municipal system's login has."""
 
 
 def list_all(county: Path | None, stack: Path | None, *, as_json: bool) -> None:
     """Print the registered systems and whether each has a login."""
-    settings = find_broker(stack)
+    settings = _read_settings(stack)
     known = _read_county(settings, county)
-    users = _call_broker(settings, lambda api: api.list_users())
-    logins = {user.name for user in users}
-    if as_json:
-        found = [{**msgspec.to_builtins(system), "login": system.name in logins} for system in known.systems]
-        say(msgspec.json.encode({"systems": found}).decode())
-        return
-    say(
-        format_table(
-            ("name", "sources", "topics", "an hour", "a day", "urgent", "login"), _build_rows(known.systems, logins)
-        )
-    )
+    logins = {user.name for user in _call_broker(settings, lambda api: api.list_users())}
+    found = [{**msgspec.to_builtins(system), "login": system.name in logins} for system in known.systems]
+    head = ("name", "sources", "topics", "an hour", "a day", "urgent", "login")
+    rows = [_build_row(system, "yes" if system.name in logins else "no") for system in known.systems]
+    print_result({"systems": found}, format_table(head, rows), json=as_json)
 
 
-def _build_rows(systems: Sequence[System], logins: set[str]) -> list[tuple[object, ...]]:
-    return [
-        (
-            *(each.name, ", ".join(each.sources), ", ".join(each.topics)),
-            *(each.notices_per_hour, each.notices_per_day, each.urgent_per_day),
-            "yes" if each.name in logins else "no",
-        )
-        for each in systems
-    ]
+def _build_row(system: System, login: str) -> tuple[object, ...]:
+    quotas = (system.notices_per_hour, system.notices_per_day, system.urgent_per_day)
+    return (system.name, ", ".join(system.sources), ", ".join(system.topics), *quotas, login)
 
 
-def add_system(
+def create_login(
     name: str, county: Path | None, stack: Path | None, *, replace: bool, with_url: bool, as_json: bool
 ) -> None:
     """Create a system's login, and print the password, or the URL that contains it."""
-    settings = find_broker(stack)
+    settings = _read_settings(stack)
     known = _read_county(settings, county)
     if known.find_system(name) is None:
         registered = ", ".join(system.name for system in known.systems) or "(none)"
         fail(f"There is no system {name}.", f"The county's file has {registered}. See `systems add`.", EXIT_USAGE)
-    password = _create_login(settings, name, replace=replace)
-    address = _build_url(settings.broker_url, name, password)
-    if as_json:
-        say(msgspec.json.encode({"login": name, "password": password, "url": address}).decode())
-        return
-    say(address if with_url else password)
-    console.print(f"Login {name}. It is shown this once: hand it over in confidence.", markup=False)
-
-
-def _create_login(settings: Settings, name: str, *, replace: bool) -> str:
     try:
-        return _call_broker(settings, lambda api: create_login(api, name, replace=replace))
-    except LoginExists:
-        fail(
-            f"{name} has a login already.",
-            "With --replace it gets a new password, and the one that it has ends.",
-            EXIT_REJECTED,
-        )
+        password = _call_broker(settings, lambda api: _create_login(api, name, replace=replace))
     except NotASystemLogin:
         fail(f"{name} administers the broker.", "Register the system under another name.", EXIT_USAGE)
+    if password is None:
+        advice = "With --replace it gets a new password, and the one that it has ends."
+        fail(f"{name} has a login already.", advice, EXIT_REJECTED)
+    url = _build_url(settings.broker_url, name, password)
+    print_result({"login": name, "password": password, "url": url}, url if with_url else password, json=as_json)
+    if not as_json:
+        note(f"Login {name}. It is shown this once: hand it over in confidence.")
 
 
-def revoke_system(name: str, stack: Path | None) -> None:
+async def _create_login(api: ManagementApi, name: str, *, replace: bool) -> str | None:
+    """Create the login and return its password, of which the broker keeps a hash; None if it is not to be replaced.
+
+    Raises NotASystemLogin or DependencyUnavailable.
+    """
+    if await _has_login(api, name) and not replace:
+        return None
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    await api.set_login(name, password)
+    await grant_system_permissions(api, name)
+    return password
+
+
+def revoke_login(name: str, stack: Path | None) -> None:
     """Delete a system's login."""
-    settings = find_broker(stack)
+    settings = _read_settings(stack)
     if _read_county(settings, None).find_system(name) is None:
         fail(f"There is no system {name}.", "See `kreisfunk systems list`.", EXIT_USAGE)
     try:
-        ended = _call_broker(settings, lambda api: delete_login(api, name))
+        ended = _call_broker(settings, lambda api: _delete_login(api, name))
     except NotASystemLogin:
         fail(f"{name} administers the broker, and is no system's login.", status=EXIT_USAGE)
     if not ended:
@@ -96,11 +94,29 @@ def revoke_system(name: str, stack: Path | None) -> None:
     say(f"revoked {name}")
 
 
-def _read_county(settings: Settings, named: Path | None) -> Configuration:
-    return read_county(named or settings.county_file or resolve_county_file(None, {}))
+async def _delete_login(api: ManagementApi, name: str) -> bool:
+    existed = await _has_login(api, name)
+    if existed:
+        await api.delete_login(name)
+    return existed
 
 
-def _call_broker(settings: Settings, work: Callable[[ManagementApi], Awaitable[T]]) -> T:
+async def _has_login(api: ManagementApi, name: str) -> bool:
+    existing = next((user for user in await api.list_users() if user.name == name), None)
+    if existing is not None and existing.tags:
+        raise NotASystemLogin(name)
+    return existing is not None
+
+
+def _read_settings(stack: Path | None) -> BrokerAdminSettings:
+    return read_installation_settings(BrokerAdminSettings, stack, BROKER_API_URL, lambda one: one.addresses.systems)
+
+
+def _read_county(settings: BrokerAdminSettings, named: Path | None) -> Configuration:
+    return read_county(named or settings.county_file or CONFIG / "county.toml")
+
+
+def _call_broker(settings: BrokerAdminSettings, work: Callable[[ManagementApi], Awaitable[T]]) -> T:
     suppress_driver_logs()
 
     async def ask() -> T:
@@ -111,11 +127,8 @@ def _call_broker(settings: Settings, work: Callable[[ManagementApi], Awaitable[T
     try:
         return asyncio.run(ask())
     except DependencyUnavailable as error:
-        fail(
-            str(error),
-            f"Check {BROKER_API_URL} and the administrator's password. {explain_broker_error(error)}",
-            EXIT_UNAVAILABLE,
-        )
+        advice = f"Check {BROKER_API_URL} and the administrator's password. {explain_broker_error(error)}"
+        fail(str(error), advice, EXIT_UNAVAILABLE)
 
 
 def _build_url(broker_url: str, login: str, password: str) -> str:

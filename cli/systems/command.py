@@ -78,9 +78,9 @@ def login(
     The login may publish to the exchange of notices and receive their status. Exit status: 0, 2 wrong command line or
     not registered, 3 it has a login already, 4 broker unavailable or administrator refused.
     """
-    from cli.systems.actions import add_system
+    from cli.systems.actions import create_login
 
-    add_system(name, county, stack, replace=replace, with_url=url, as_json=json)
+    create_login(name, county, stack, replace=replace, with_url=url, as_json=json)
 
 
 @app.command()
@@ -89,6 +89,6 @@ def revoke(name: Name, stack: Stack = None) -> None:
 
     Exit status: 0, 2 wrong command line, 3 it has no login, 4 broker unavailable or administrator refused.
     """
-    from cli.systems.actions import revoke_system
+    from cli.systems.actions import revoke_login
 
-    revoke_system(name, stack)
+    revoke_login(name, stack)

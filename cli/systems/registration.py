@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from cli.output import EXIT_USAGE, console, fail, say
-from cli.systems.settings import read_county, resolve_county_file
+from cli.output import EXIT_USAGE, fail, note, print_result
+from cli.settings import COUNTY_FILE, read_county
 from deploy.atomic_write import write_secret
+from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration
 from shared.notices.systems import System
 
@@ -49,18 +50,15 @@ def register(file: Path, system: System) -> None:
 
 def add_system(values: dict[str, Any], county: Path | None, *, as_json: bool) -> None:
     """Register it and say so. Ends the command with status 2 if it cannot be so, 1 if the file cannot be written."""
-    file = resolve_county_file(county, os.environ)
+    file = county or Path(os.environ.get(COUNTY_FILE) or CONFIG / "county.toml")
     read_county(file)
     system = _write(file, values)
-    if as_json:
-        say(msgspec.json.encode({"registered": system, "file": str(file)}).decode())
-        return
-    say(f"registered {system.name} in {file}")
-    console.print(
-        "Start notices and subscriptions again, so that they know it. Then `kreisfunk tokens create` lets it in over "
-        "HTTP, `kreisfunk systems login` over AMQP.",
-        markup=False,
-    )
+    print_result({"registered": system, "file": str(file)}, f"registered {system.name} in {file}", json=as_json)
+    if not as_json:
+        note(
+            "Start notices and subscriptions again, so that they know it. Then `kreisfunk tokens create` lets it in"
+            " over HTTP, `kreisfunk systems login` over AMQP."
+        )
 
 
 def _write(file: Path, values: dict[str, Any]) -> System:

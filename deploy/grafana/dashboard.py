@@ -1,26 +1,29 @@
 """A dashboard: panels, variables, annotations and links."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
-from deploy.grafana.panels import DATASOURCE, RUNBOOKS, Json, Panel, build_link, place_panels
+import msgspec
+from msgspec import Struct
+
+from deploy.grafana.panels import DATASOURCE, RUNBOOKS, Json, Panel, build_link, build_process_panels, place_panels
 
 BROADCASTS = 'sum(increase(kreisfunk_subscriptions_notices_total{result="accepted"}[1m])) > 0'
 STARTS = 'process_start_time_seconds{job="dispatcher"} * 1000'
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dashboard:
+class Dashboard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A dashboard; with `job`, whoever looks chooses among the instances of these jobs (a regular expression)."""
 
-    name: str
     title: str
     description: str
-    panels: Sequence[Panel]
+    panels: tuple[Panel, ...]
+    name: str = ""
     job: str = ""
+    has_process_panels: bool = True
     hours: str = "now-1h"
     refresh: str = "10s"
+    graph_width: int = 8
 
     def render(self) -> str:
         """Return the file's content, with a line for each panel."""
@@ -49,7 +52,7 @@ class Dashboard:
                 ]
             },
             "links": [build_link("Kreisfunk", "", "kreisfunk"), build_link("Runbooks", RUNBOOKS)],
-            "panels": list(place_panels(self.panels)),
+            "panels": list(place_panels(self.panels, self.graph_width)),
         }
 
     def _build_variables(self) -> list[Json]:
@@ -63,6 +66,13 @@ class Dashboard:
         if not self.job:
             return [datasource]
         return [datasource, _build_instance_variable(self.job)]
+
+
+def read_dashboard(file: Path) -> Dashboard:
+    """Read a dashboard, named like its file, and add the panels about its processes."""
+    board = msgspec.toml.decode(file.read_bytes(), type=Dashboard)
+    added = build_process_panels(board.job) if board.job and board.has_process_panels else []
+    return msgspec.structs.replace(board, name=file.stem, panels=(*board.panels, *added))
 
 
 def _build_instance_variable(job: str) -> Json:

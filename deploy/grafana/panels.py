@@ -1,15 +1,17 @@
 """The features of Grafana's panels that we use."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 Json = dict[str, Any]
 
 DATASOURCE: Mapping[str, str] = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
-# Filled in by Grafana: the variable `instance`.
-INSTANCE = 'instance=~"$instance"'
+NUMBER_SIZE = (6, 4)
+GRAPH_HEIGHT = 8
 RUNBOOKS = "https://example.org/kreisfunk/docs/runbooks"
 
 
@@ -21,29 +23,50 @@ class Query:
     legend: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """A graph, or a single number; red from `red_from` on, or below `red_below`.
+class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A single `number`, else a graph of `series` by legend or of `quantiles` of a histogram.
 
+    Each of `windows` takes the place of WINDOW in the series. It is red from `red_from` on, or below `red_below`.
     `alert` is the alert about the same thing, to whose runbook the panel leads. `names` are shown in place of legends.
     """
 
     title: str
     description: str
     unit: str
-    queries: Sequence[Query]
-    width: int = 8
-    height: int = 8
-    is_number: bool = False
-    red_from: float | None = None
-    red_below: float | None = None
+    number: str = ""
+    series: Mapping[str, str] = {}
+    windows: tuple[str, ...] = ()
+    quantiles: str = ""
+    where: str = ""
+    window: str = "$__rate_interval"
+    red_from: int | float | None = None
+    red_below: int | float | None = None
     alert: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = {}
+
+    @property
+    def queries(self) -> list[Query]:
+        if self.number:
+            return [Query(self.number, self.title)]
+        if self.quantiles:
+            return self._build_quantiles()
+        repeated = self.windows or ("",)
+        return [
+            Query(expression.replace("WINDOW", window), legend.replace("WINDOW", window))
+            for legend, expression in self.series.items()
+            for window in repeated
+        ]
+
+    def _build_quantiles(self) -> list[Query]:
+        """Return queries for median, 95th and 99th percentile, over all replicas together."""
+        rate = f"sum by (le) (rate({self.quantiles}_bucket{{{self.where}}}[{self.window}]))"
+        shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+        return [Query(f"histogram_quantile({share}, {rate})", name) for name, share in shares.items()]
 
     def render_json(self, number: int, position: Json) -> Json:
         return {
             "id": number,
-            "type": "stat" if self.is_number else "timeseries",
+            "type": "stat" if self.number else "timeseries",
             "title": self.title,
             "description": self.description,
             "datasource": DATASOURCE,
@@ -56,7 +79,7 @@ class Panel:
 
     def _build_defaults(self) -> Json:
         defaults: Json = {"unit": self.unit, "min": 0, "thresholds": {"mode": "absolute", "steps": self._build_steps()}}
-        if not self.is_number:
+        if not self.number:
             lines = "off" if self.red_from is None and self.red_below is None else "line"
             style = {"lineWidth": 2, "fillOpacity": 10, "showPoints": "never", "thresholdsStyle": {"mode": lines}}
             defaults |= {"color": {"mode": "palette-classic"}, "custom": style}
@@ -75,7 +98,7 @@ class Panel:
         return [{"color": "green", "value": None}, *red]
 
     def _build_options(self) -> Json:
-        if self.is_number:
+        if self.number:
             reduced = {"calcs": ["lastNotNull"], "fields": "", "values": False}
             return {
                 "reduceOptions": reduced,
@@ -114,19 +137,6 @@ def build_link(title: str, url: str = "", *tags: str) -> Json:
     }
 
 
-def build_number(title: str, description: str, unit: str, expression: str, **given: Any) -> Panel:
-    """Return a single number of a quarter of the width."""
-    query = Query(expression, title)
-    return Panel(
-        **{"width": 6, "height": 4, **given},
-        title=title,
-        description=description,
-        unit=unit,
-        queries=[query],
-        is_number=True,
-    )
-
-
 def _build_target(query: Query, place: int) -> Json:
     return {
         "refId": chr(ord("A") + place),
@@ -136,45 +146,39 @@ def _build_target(query: Query, place: int) -> Json:
     }
 
 
-def place_panels(panels: Sequence[Panel]) -> Iterator[Json]:
+def place_panels(panels: Sequence[Panel], graph_width: int) -> Iterator[Json]:
     """Yield the panels' JSON from left to right, row by row; a row is as high as its first panel."""
-    column = top = height = 0
+    column = top = row_height = 0
     for number, panel in enumerate(panels, start=1):
-        if column + panel.width > COLUMNS:
-            column, top = 0, top + height
-        height = height if column else panel.height
-        yield panel.render_json(number, {"x": column, "y": top, "w": panel.width, "h": panel.height})
-        column += panel.width
-
-
-def build_quantiles(histogram: str, selector: str = "", window: str = "$__rate_interval") -> list[Query]:
-    """Return queries for median, 95th and 99th percentile of a histogram, over all replicas together."""
-    rate = f"sum by (le) (rate({histogram}_bucket{{{selector}}}[{window}]))"
-    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    return [Query(f"histogram_quantile({share}, {rate})", name) for name, share in shares.items()]
+        width, height = NUMBER_SIZE if panel.number else (graph_width, GRAPH_HEIGHT)
+        if column + width > COLUMNS:
+            column, top = 0, top + row_height
+        row_height = row_height if column else height
+        yield panel.render_json(number, {"x": column, "y": top, "w": width, "h": height})
+        column += width
 
 
 def build_process_panels(job: str) -> list[Panel]:
     """Return the panels about the processes themselves, which every service has."""
-    chosen = f'job=~"{job}",{INSTANCE}'
+    chosen = f'job=~"{job}",instance=~"$instance"'
     return [
         Panel(
             title="CPU",
             description="Seconds of CPU a second, by process.",
             unit="percentunit",
-            queries=[Query(f"rate(process_cpu_seconds_total{{{chosen}}}[$__rate_interval])", "{{job}} {{instance}}")],
+            series={"{{job}} {{instance}}": f"rate(process_cpu_seconds_total{{{chosen}}}[$__rate_interval])"},
         ),
         Panel(
             title="Memory",
             description="Resident memory, by process.",
             unit="bytes",
-            queries=[Query(f"process_resident_memory_bytes{{{chosen}}}", "{{job}} {{instance}}")],
+            series={"{{job}} {{instance}}": f"process_resident_memory_bytes{{{chosen}}}"},
         ),
         Panel(
             title="Ready",
             description="What a process needs: 1 while it is there.",
             unit="none",
-            queries=[Query(f"min by (job, check) (kreisfunk_ready{{{chosen}}})", "{{job}} {{check}}")],
+            series={"{{job}} {{check}}": f"min by (job, check) (kreisfunk_ready{{{chosen}}})"},
             alert="ProcessUnavailable",
         ),
     ]

@@ -80,48 +80,54 @@ def filter_inherited(environment: Mapping[str, str]) -> Environment:
     return {**kept, "PYTHONUNBUFFERED": "1"}
 
 
-def build_notices_environment(stack: StackEnvironment, *, notices_api_port: int, internal_port: int) -> Environment:
+def build_process_environment(
+    kind: str, stack: StackEnvironment, *, internal_port: int, listen_port: int = 0
+) -> Environment:
+    """Return the environment of one of our services; ingress and notices API listen on a port of their own, too."""
     return {
-        **_build_service_environment(stack, "notices", internal_port),
-        **build_tokens_environment(stack),
-        "KREISFUNK_NOTICES_API_HOST": LOOPBACK,
-        "KREISFUNK_NOTICES_API_PORT": str(notices_api_port),
+        **_with_secrets(stack, kind),
+        "KREISFUNK_BROKER_URL": stack.build_broker_url(kind),
+        "KREISFUNK_INTERNAL_HOST": LOOPBACK,
+        "KREISFUNK_INTERNAL_PORT": str(internal_port),
+        **_build_own_settings(kind, stack, str(listen_port)),
     }
 
 
-def build_ingress_environment(stack: StackEnvironment, *, listen_port: int, internal_port: int) -> Environment:
+def _build_own_settings(kind: str, stack: StackEnvironment, listen_port: str) -> Environment:
+    match kind:
+        case "ingress":
+            return {
+                "KREISFUNK_LISTEN_HOST": LOOPBACK,
+                "KREISFUNK_LISTEN_PORT": listen_port,
+                "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
+                "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID,
+            }
+        case "notices":
+            return {
+                **_build_tokens_environment(stack),
+                "KREISFUNK_NOTICES_API_HOST": LOOPBACK,
+                "KREISFUNK_NOTICES_API_PORT": listen_port,
+            }
+        case "subscriptions":
+            return {
+                "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_subscriptions"),
+                "KREISFUNK_COUNTY_FILE": str(stack.county_file),
+                "KREISFUNK_MESSAGES_PER_SECOND": str(stack.messages_per_second),
+            }
+        case "newsroom":
+            return _build_newsroom_settings(stack)
+        case _:
+            return {
+                "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_dispatcher"),
+                "KREISFUNK_GRAPH_URL": stack.simulator_url,
+                "KREISFUNK_GRAPH_VERSION": "v26.0",
+                "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
+                "KREISFUNK_MESSAGES_PER_SECOND": str(stack.messages_per_second),
+            }
+
+
+def _build_newsroom_settings(stack: StackEnvironment) -> Environment:
     return {
-        **_build_service_environment(stack, "ingress", internal_port),
-        "KREISFUNK_LISTEN_HOST": LOOPBACK,
-        "KREISFUNK_LISTEN_PORT": str(listen_port),
-        "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
-        "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID,
-    }
-
-
-def build_subscriptions_environment(stack: StackEnvironment, *, internal_port: int) -> Environment:
-    return {
-        **_build_service_environment(stack, "subscriptions", internal_port),
-        "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_subscriptions"),
-        "KREISFUNK_COUNTY_FILE": str(stack.county_file),
-        "KREISFUNK_MESSAGES_PER_SECOND": str(stack.messages_per_second),
-    }
-
-
-def build_dispatcher_environment(stack: StackEnvironment, *, internal_port: int) -> Environment:
-    return {
-        **_build_service_environment(stack, "dispatcher", internal_port),
-        "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_dispatcher"),
-        "KREISFUNK_GRAPH_URL": stack.simulator_url,
-        "KREISFUNK_GRAPH_VERSION": "v26.0",
-        "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
-        "KREISFUNK_MESSAGES_PER_SECOND": str(stack.messages_per_second),
-    }
-
-
-def build_newsroom_environment(stack: StackEnvironment, *, internal_port: int) -> Environment:
-    return {
-        **_build_service_environment(stack, "newsroom", internal_port),
         "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_newsroom"),
         "KREISFUNK_COUNTY_FILE": str(stack.county_file),
         "KREISFUNK_NOTICES_API_URL": stack.notices_api_url,
@@ -163,75 +169,39 @@ def build_migrate_environment(stack: StackEnvironment) -> Environment:
     }
 
 
-def build_publisher_environment(stack: StackEnvironment) -> Environment:
-    """Return the variables that `kreisfunk publish` needs on top of the user's own environment."""
-    return {
-        "KREISFUNK_BROKER_URL": stack.build_broker_url("pressestelle"),
-        "KREISFUNK_NOTICES_API_URL": stack.notices_api_url,
-        "KREISFUNK_COUNTY_FILE": str(stack.county_file),
-        "KREISFUNK_SECRETS_DIR": str(stack.secrets / "pressestelle"),
+def build_command_environments(stack: StackEnvironment) -> dict[str, Environment]:
+    """Return the variables that each group of commands needs on top of the user's own environment."""
+    broker_url, database_url = stack.build_broker_url, stack.build_database_url
+    county = {"KREISFUNK_COUNTY_FILE": str(stack.county_file)}
+    found = {
+        "publisher": {
+            "KREISFUNK_BROKER_URL": broker_url("pressestelle"),
+            "KREISFUNK_NOTICES_API_URL": stack.notices_api_url,
+            **county,
+        },
+        "feeds": {"KREISFUNK_BROKER_URL": broker_url("feeds"), **county},
+        "systems": {
+            "KREISFUNK_BROKER_URL": broker_url(ADMIN),
+            "KREISFUNK_BROKER_API_URL": f"http://{LOOPBACK}:{stack.broker_api_port}",
+            **county,
+        },
+        "operator": {"KREISFUNK_DATABASE_URL": database_url("kreisfunk_operator")},
+        "users": {"KREISFUNK_DATABASE_URL": database_url("kreisfunk_newsroom")},
+        "quarantine": {
+            "KREISFUNK_BROKER_URL": broker_url("quarantine"),
+            "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
+            "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID,
+        },
     }
+    folders = {name: stack.secrets / ("pressestelle" if name == "publisher" else name) for name in found}
+    with_secrets = {name: {**own, "KREISFUNK_SECRETS_DIR": str(folders[name])} for name, own in found.items()}
+    return {**with_secrets, "tokens": _build_tokens_environment(stack)}
 
 
-def build_feeds_environment(stack: StackEnvironment) -> Environment:
-    """Return the variables that `kreisfunk feeds` needs on top of the user's own environment."""
-    return {
-        "KREISFUNK_BROKER_URL": stack.build_broker_url("feeds"),
-        "KREISFUNK_COUNTY_FILE": str(stack.county_file),
-        "KREISFUNK_SECRETS_DIR": str(stack.secrets / "feeds"),
-    }
-
-
-def build_tokens_environment(stack: StackEnvironment) -> Environment:
-    """Return the variables that `kreisfunk tokens` needs on top of the user's own environment."""
+def _build_tokens_environment(stack: StackEnvironment) -> Environment:
     return {
         "KREISFUNK_NOTICES_API_TOKENS_FILE": str(stack.secrets / TOKENS),
         "KREISFUNK_COUNTY_FILE": str(stack.county_file),
-    }
-
-
-def build_systems_environment(stack: StackEnvironment) -> Environment:
-    """Return the variables that `kreisfunk systems` needs on top of the user's own environment."""
-    return {
-        "KREISFUNK_BROKER_URL": stack.build_broker_url(ADMIN),
-        "KREISFUNK_BROKER_API_URL": f"http://{LOOPBACK}:{stack.broker_api_port}",
-        "KREISFUNK_COUNTY_FILE": str(stack.county_file),
-        "KREISFUNK_SECRETS_DIR": str(stack.secrets / "systems"),
-    }
-
-
-def build_operator_environment(stack: StackEnvironment) -> Environment:
-    """Return the variables that an operator's commands need on top of the user's own environment."""
-    return {
-        "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_operator"),
-        "KREISFUNK_SECRETS_DIR": str(stack.secrets / "operator"),
-    }
-
-
-def build_users_environment(stack: StackEnvironment) -> Environment:
-    """Return the variables that `kreisfunk newsroom users` needs on top of the user's own environment."""
-    return {
-        "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_newsroom"),
-        "KREISFUNK_SECRETS_DIR": str(stack.secrets / "users"),
-    }
-
-
-def build_quarantine_environment(stack: StackEnvironment) -> Environment:
-    """Return the variables that `kreisfunk quarantine` needs on top of the user's own environment."""
-    return {
-        "KREISFUNK_BROKER_URL": stack.build_broker_url("quarantine"),
-        "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
-        "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID,
-        "KREISFUNK_SECRETS_DIR": str(stack.secrets / "quarantine"),
-    }
-
-
-def _build_service_environment(stack: StackEnvironment, name: str, internal_port: int) -> Environment:
-    return {
-        **_with_secrets(stack, name),
-        "KREISFUNK_BROKER_URL": stack.build_broker_url(name),
-        "KREISFUNK_INTERNAL_HOST": LOOPBACK,
-        "KREISFUNK_INTERNAL_PORT": str(internal_port),
     }
 
 

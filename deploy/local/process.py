@@ -1,4 +1,4 @@
-"""Child processes that never outlive us."""
+"""Child processes that never outlive us, and reports of what is being done."""
 
 import asyncio
 import os
@@ -16,6 +16,7 @@ from deploy.local.system_user import SystemUser
 LAUNCHER = Path(__file__).with_name("launcher.py")
 POLL_INTERVAL_SECONDS = 0.03
 LOG_TAIL_LINES = 15
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,3 +162,7 @@ def open_log(path: Path) -> BufferedWriter:
 def read_log_tail(path: Path) -> str:
     lines = path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:] if path.exists() else []
     return "\n".join([f" Its log ({path}) ends with:", *lines]) if lines else f" Its log is {path}."
+
+
+def ignore_progress(_: str) -> None:
+    pass

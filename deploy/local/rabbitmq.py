@@ -10,11 +10,9 @@ from urllib.parse import quote
 from deploy.local.errors import LocalError
 from deploy.local.names import ADMIN
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command, is_port_open, wait_until_ready
-from deploy.local.progress import Progress, ignore_progress
+from deploy.local.process import Child, Command, Progress, ignore_progress, is_port_open, wait_until_ready
 from deploy.local.rabbitmq_files import NODE, RabbitPorts, build_node_environment, write_files
-from deploy.local.rabbitmq_install import RabbitPrograms, ensure_rabbit_programs
-from deploy.local.rabbitmq_plugin import compile_plugin
+from deploy.local.rabbitmq_install import RabbitPrograms, compile_plugin, ensure_rabbit_programs
 
 READY_TIMEOUT_SECONDS = 90
 STOP_TIMEOUT_SECONDS = 30
@@ -125,28 +123,35 @@ def build_admin_url(password: str, hosts: str) -> str:
     return f"amqp://{ADMIN}:{quote(password, safe='')}@{hosts}/"
 
 
-def build_server(folder: Path, password: str, ports: RabbitPorts, programs: RabbitPrograms) -> RabbitServer:
-    """Describe a node that stands alone."""
-    return RabbitServer(
-        host=LOOPBACK,
-        port=ports.amqp,
-        api_port=ports.api,
-        metrics_port=ports.metrics,
-        password=password,
-        node=build_node(folder, ports, programs, name="rabbitmq"),
-        epmd=build_epmd(folder, ports, programs),
-        control_program=programs.control,
-    )
-
-
-def build_node(folder: Path, ports: RabbitPorts, programs: RabbitPrograms, *, name: str, node: str = NODE) -> Child:
+def build_server(
+    folder: Path,
+    password: str,
+    ports: RabbitPorts,
+    programs: RabbitPrograms,
+    *,
+    name: str = "rabbitmq",
+    node: str = NODE,
+    epmd: Child | None = None,
+) -> RabbitServer:
+    """Describe a node, which stands alone unless it shares an `epmd` with others."""
     command = Command(
         name=name,
         arguments=(str(programs.server),),
         log=folder / "console.log",
         environment=build_node_environment(folder, ports, programs, node),
     )
-    return Child(command)
+    return RabbitServer(
+        host=LOOPBACK,
+        port=ports.amqp,
+        api_port=ports.api,
+        metrics_port=ports.metrics,
+        password=password,
+        node=Child(command),
+        epmd=epmd or build_epmd(folder, ports, programs),
+        shares_epmd=epmd is not None,
+        control_program=programs.control,
+        node_name=node,
+    )
 
 
 def build_epmd(folder: Path, ports: RabbitPorts, programs: RabbitPrograms) -> Child:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.concurrency import run_together
-from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child
-from deploy.local.progress import Progress, ignore_progress
-from deploy.local.rabbitmq import RabbitServer, build_admin_url, build_epmd, build_node
+from deploy.local.ports import reserve_ports
+from deploy.local.process import Child, Progress, ignore_progress
+from deploy.local.rabbitmq import RabbitServer, build_admin_url, build_epmd, build_server
 from deploy.local.rabbitmq_files import RabbitCluster, RabbitPorts, write_files
-from deploy.local.rabbitmq_install import RabbitPrograms, ensure_rabbit_programs
-from deploy.local.rabbitmq_plugin import compile_plugin
+from deploy.local.rabbitmq_install import RabbitPrograms, compile_plugin, ensure_rabbit_programs
 
 SIZE = 3
 # Each node listens for AMQP, management, metrics and other nodes.
@@ -114,15 +112,4 @@ def _prepare_nodes(
     for number, (name, own) in enumerate(zip(cluster.nodes, ports, strict=True)):
         place = _find_folder(folder, number)
         write_files(place, password, own, cluster)
-        yield RabbitServer(
-            host=LOOPBACK,
-            port=own.amqp,
-            api_port=own.api,
-            metrics_port=own.metrics,
-            password=password,
-            node=build_node(place, own, programs, name=f"rabbitmq-{number + 1}", node=name),
-            epmd=epmd,
-            shares_epmd=True,
-            control_program=programs.control,
-            node_name=name,
-        )
+        yield build_server(place, password, own, programs, name=f"rabbitmq-{number + 1}", node=name, epmd=epmd)

@@ -1,4 +1,4 @@
-"""Lookup of the system's RabbitMQ, and its installation where possible."""
+"""Lookup of the system's RabbitMQ, its installation where possible, and the compilation of our plugin for it."""
 
 import asyncio
 import os
@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.errors import LocalError
-from deploy.local.install_lock import hold_install_lock
-from deploy.local.process import open_log, read_log_tail
-from deploy.local.progress import Progress
+from deploy.local.process import Progress, open_log, read_log_tail
+from deploy.local.system_user import hold_install_lock
 
 SEARCH_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 INSTALL_SCRIPT = Path(__file__).with_name("install-rabbitmq.sh")
+HINT = (
+    "Install the package rabbitmq-server yourself (Debian, Ubuntu: apt-get install --no-install-recommends"
+    " rabbitmq-server), then start again."
+)
+NAME = "kreisfunk_bounds"
+SOURCE = Path(__file__).parents[1] / "rabbitmq" / "bounds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +70,6 @@ async def _install(log: Path, progress: Progress) -> None:
         raise LocalError(f"Installing RabbitMQ failed with status {status}. {HINT}{read_log_tail(log)}")
 
 
-HINT = (
-    "Install the package rabbitmq-server yourself (Debian, Ubuntu: apt-get install --no-install-recommends"
-    " rabbitmq-server), then start again."
-)
-
-
 async def _build_root_prefix() -> list[str]:
     """Return the prefix of a command that needs root. Raises LocalError if we cannot become root."""
     if shutil.which("apt-get") is None:
@@ -86,3 +85,19 @@ async def _is_sudo_passwordless() -> bool:
     silent = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec("sudo", "-n", "true", stdin=silent, stdout=silent, stderr=silent)
     return await process.wait() == 0
+
+
+async def compile_plugin(plugins: Path, programs: RabbitPrograms) -> None:
+    """Compile the plugin into the folder `plugins`. Raises LocalError."""
+    target = plugins / NAME / "ebin"
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    shutil.copy(SOURCE / f"{NAME}.app", target)
+    process = await asyncio.create_subprocess_exec(
+        *(str(programs.erlc), "-o", str(target), str(SOURCE / f"{NAME}.erl")),
+        env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(plugins), "ERL_LIBS": str(programs.plugins)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        raise LocalError(f"Compiling {NAME} failed: {output.decode().strip()}")

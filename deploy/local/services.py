@@ -78,7 +78,10 @@ def build_services(stack: StackEnvironment, ports: Ports, logs: Path, settings: 
     listening = {"ingress": iter(ports.ingresses), "notices": iter(ports.notices)}
     for name, internal_port in ports.internal.items():
         kind = name.rpartition("-")[0]
-        environment = _build_environment(kind, stack.get_view(name), internal_port, listening)
+        listen_port = next(listening[kind]) if kind in listening else 0
+        environment = environments.build_process_environment(
+            kind, stack.get_view(name), internal_port=internal_port, listen_port=listen_port
+        )
         command = build_python_command(
             name,
             MODULES.get(kind, f"services.{kind}"),
@@ -86,24 +89,6 @@ def build_services(stack: StackEnvironment, ports: Ports, logs: Path, settings: 
             logs=logs,
         )
         yield Service(command, f"http://{LOOPBACK}:{internal_port}/readyz")
-
-
-def _build_environment(
-    kind: str, stack: StackEnvironment, internal_port: int, listening: Mapping[str, Iterator[int]]
-) -> Environment:
-    if kind == "ingress":
-        return environments.build_ingress_environment(
-            stack, listen_port=next(listening[kind]), internal_port=internal_port
-        )
-    if kind == "notices":
-        return environments.build_notices_environment(
-            stack, notices_api_port=next(listening[kind]), internal_port=internal_port
-        )
-    if kind == "subscriptions":
-        return environments.build_subscriptions_environment(stack, internal_port=internal_port)
-    if kind == "newsroom":
-        return environments.build_newsroom_environment(stack, internal_port=internal_port)
-    return environments.build_dispatcher_environment(stack, internal_port=internal_port)
 
 
 def build_simulator(stack: StackEnvironment, logs: Path, settings: Settings) -> Service:

@@ -9,20 +9,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deploy.local.concurrency import run_together
-from deploy.local.environments import (
-    StackEnvironment,
-    build_feeds_environment,
-    build_operator_environment,
-    build_publisher_environment,
-    build_quarantine_environment,
-    build_systems_environment,
-    build_tokens_environment,
-    build_users_environment,
-    filter_inherited,
-)
+from deploy.local.environments import StackEnvironment, build_command_environments, filter_inherited
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import run_to_end
-from deploy.local.progress import Progress, ignore_progress
+from deploy.local.process import Progress, ignore_progress, run_to_end
 from deploy.local.proxies import Proxies, run_proxies
 from deploy.local.services import (
     Ports,
@@ -208,13 +197,7 @@ class _StackStarter:
             broker_api_url=servers.rabbitmq.api_url,
             database_url=servers.owner_database_url,
             monitor_database_url=stack.build_database_url(monitor),
-            publisher=build_publisher_environment(stack),
-            feeds=build_feeds_environment(stack),
-            operator=build_operator_environment(stack),
-            quarantine=build_quarantine_environment(stack),
-            tokens=build_tokens_environment(stack),
-            systems=build_systems_environment(stack),
-            users=build_users_environment(stack),
+            **build_command_environments(stack),
         )
 
     def _read_secret(self, file: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.atomic_write import write_secret
 from deploy.local.errors import LocalError
 
 STACK_FILE = "stack.json"
@@ -61,11 +62,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 @contextmanager
 def publish_addresses(folder: Path, addresses: StackAddresses) -> Iterator[None]:
     path = folder / STACK_FILE
-    draft = path.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(addresses), file, indent=2)
-    draft.replace(path)
+    write_secret(path, json.dumps(asdict(addresses), indent=2))
     try:
         yield
     finally:

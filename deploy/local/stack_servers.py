@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.local.concurrency import enter_both
 from deploy.local.postgres import PostgresServer, run_postgres
 from deploy.local.postgres_replicas import ReplicatedDatabase, run_postgres_replicas
-from deploy.local.progress import Progress
+from deploy.local.process import Progress
 from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from deploy.local.rabbitmq_cluster import ClusteredBroker, run_rabbitmq_cluster
 from deploy.local.supervisor import Runnable

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from deploy.local.concurrency import run_together
 from deploy.local.errors import LocalError
-from deploy.local.progress import Progress, ignore_progress
+from deploy.local.process import Progress, ignore_progress
 
 MIN_RESTART_DELAY_SECONDS = 0.1
 MAX_RESTART_DELAY_SECONDS = 5.0

@@ -1,14 +1,18 @@
-"""The unprivileged user that PostgreSQL requires if we are root."""
+"""The unprivileged user that PostgreSQL requires if we are root, and a machine-wide lock for such installations."""
 
 import asyncio
+import fcntl
 import os
 import pwd
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from deploy.local.errors import LocalError
-from deploy.local.install_lock import hold_install_lock
 
 SYSTEM_USER = "kreisfunk"
+LOCK = Path(__file__).parents[2] / ".local" / "install.lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +47,12 @@ async def _create() -> SystemUser:
         reason = complaint.decode().strip()
         raise LocalError(f"The user {SYSTEM_USER!r} for PostgreSQL could not be created: {reason}")
     return account
+
+
+@asynccontextmanager
+async def hold_install_lock() -> AsyncIterator[None]:
+    """Wait for the lock and hold it; the kernel releases it if we die."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("a") as file:
+        await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+        yield

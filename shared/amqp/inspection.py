@@ -58,11 +58,6 @@ async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
     return Inventory(missing=(*missing, *absent), waiting=waiting)
 
 
-async def count_ready_messages(connection: AbstractRobustConnection, names: Iterable[str]) -> list[int]:
-    """Return the number of ready messages in each of these queues. Raises BrokerUnavailable."""
-    return list((await count_by_queue(connection, names)).values())
-
-
 async def count_by_queue(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
     """Return the number of ready messages in each of these queues that exists. Raises BrokerUnavailable."""
     try:

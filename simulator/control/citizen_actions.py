@@ -1,14 +1,12 @@
 """Actions of citizens on their phones, and the webhooks that they cause."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
-from simulator.account import MessageLog
-from simulator.citizens import BusinessMessage, Citizen, Citizens, PhoneButton, PhoneContent, UserMessage
-from simulator.clock import Clock
+from simulator.citizens import BusinessMessage, Citizen, PhoneButton, PhoneContent, UserMessage
 from simulator.control.requests import ActionRequest
-from simulator.identifiers import Serials, make_wamid
-from simulator.phones import Phones
-from simulator.webhooks.notifier import Notifier
+from simulator.identifiers import make_wamid
+from simulator.parts import SimulatorParts
 from simulator.webhooks.payloads import (
     ButtonPress,
     ChoicePayload,
@@ -39,17 +37,7 @@ MIME_TYPES = {
     "document": "application/pdf",
     "sticker": "image/webp",
 }
-ACTS = (
-    "text",
-    "button",
-    "reaction",
-    "media",
-    "location",
-    "contact",
-    "edit",
-    "revoke",
-    "unsupported",
-)
+ACTS = ("text", "button", "reaction", "media", "location", "contact", "edit", "revoke", "unsupported")
 REVOCABLE = ("text", "image", "video", "audio", "document", "sticker", "location", "contacts")
 SHA256_OF_NOTHING = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 DETAILS: dict[str, dict[str, object]] = {"voice": {"voice": True}, "document": {"filename": "Dokument.pdf"}}
@@ -64,17 +52,11 @@ class CitizenActionError(ValueError):
     """Raised when the citizen cannot do this; the text says why."""
 
 
-@dataclass(kw_only=True)
+@dataclass
 class CitizenActions:
     """Actions of citizens: write, press, react, change number, set preferences."""
 
-    clock: Clock
-    citizens: Citizens
-    message_log: MessageLog
-    phones: Phones
-    notifier: Notifier
-    own_number: str
-    serials: Serials = field(default_factory=Serials)
+    parts: SimulatorParts
 
     def write(self, citizen: Citizen, act: ActionRequest) -> str:
         """Perform one action and queue its webhook; return the message id.
@@ -82,19 +64,19 @@ class CitizenActions:
         Raises CitizenActionError if the action is not possible.
         """
         message, content = self._compose(citizen, act)
-        now = self.clock()
-        message.id = make_wamid(citizen.address, self.serials.issue(), outgoing=False)
+        now = self.parts.clock()
+        message.id = make_wamid(citizen.address, self.parts.serials.issue(), outgoing=False)
         message.timestamp = str(int(now))
         written = UserMessage(message.id, message.type, content, now)
         citizen.open_window(now)
-        self.message_log.write(citizen, written)
-        self.phones.show(citizen, written)
-        self.notifier.notify_message(citizen, message, lambda: self._mark_answered(written))
+        self.parts.message_log.write(citizen, written)
+        self.parts.phones.show(citizen, written)
+        self.parts.notifier.notify_message(citizen, message, lambda: self._mark_answered(written))
         return message.id
 
     def _mark_answered(self, written: UserMessage) -> None:
         # Duplicates of a webhook are answered too; the business knew of the message from the first answer on.
-        written.answered_at = written.answered_at or self.clock()
+        written.answered_at = written.answered_at or self.parts.clock()
 
     def change_number(self, citizen: Citizen, *, older_shape: bool = False) -> None:
         """Move the citizen to a new number; the user id changes with it.
@@ -105,11 +87,11 @@ class CitizenActions:
         phone, user_id, shares = citizen.phone, citizen.user_id, citizen.shares_phone
         if older_shape and not shares:
             raise CitizenActionError("the older shape names numbers, and this citizen does not share one")
-        self.citizens.assign_new_number(citizen)
+        self.parts.citizens.assign_new_number(citizen)
         if older_shape:
             body = f"User {citizen.name} changed from {phone} to {citizen.phone}"
             moved = SystemNoticePayload(type="customer_changed_number", body=body, new_wa_id=citizen.phone)
-            self.notifier.notify_number_change(self._build_system_message(citizen, phone, None, moved))
+            self.parts.notifier.notify_number_change(self._build_system_message(citizen, phone, None, moved))
             return
         before, after = (phone, citizen.phone) if shares else (user_id, citizen.user_id)
         notice = SystemNoticePayload(
@@ -119,7 +101,7 @@ class CitizenActions:
             previous_user_id=user_id,
             wa_id=citizen.phone if shares else None,
         )
-        self.notifier.notify_number_change(
+        self.parts.notifier.notify_number_change(
             self._build_system_message(citizen, phone if shares else None, user_id, notice)
         )
 
@@ -127,8 +109,8 @@ class CitizenActions:
         self, citizen: Citizen, phone: str | None, user_id: str | None, notice: SystemNoticePayload
     ) -> MessagePayload:
         return MessagePayload(
-            id=make_wamid(citizen.address, self.serials.issue(), outgoing=False),
-            timestamp=str(int(self.clock())),
+            id=make_wamid(citizen.address, self.parts.serials.issue(), outgoing=False),
+            timestamp=str(int(self.parts.clock())),
             type="system",
             from_=phone,
             from_user_id=user_id,
@@ -138,7 +120,7 @@ class CitizenActions:
     def prefer(self, citizen: Citizen, value: str) -> None:
         """Record that the citizen stopped or resumed marketing messages in the app, and notify the business."""
         citizen.marketing_stopped = value == "stop"
-        self.notifier.notify_preference(citizen, value)
+        self.parts.notifier.notify_preference(citizen, value)
 
     def _compose(self, citizen: Citizen, act: ActionRequest) -> tuple[MessagePayload, PhoneContent]:
         acts = [name for name in ACTS if getattr(act, name) is not None]
@@ -154,7 +136,7 @@ class CitizenActions:
 
     def _press(self, citizen: Citizen, button: str, sequence: int | None) -> tuple[MessagePayload, PhoneContent]:
         message, pressed = self._find_button(citizen, button, sequence)
-        context = Context(from_=self.own_number, id=message.wamid)
+        context = Context(from_=self.parts.settings.display_phone_number, id=message.wamid)
         if pressed.kind == "template":
             press = ButtonPress(payload=pressed.id, text=pressed.title)
             return _build_inbound("button", context=context, button=press), PhoneContent(pressed.title)
@@ -222,33 +204,6 @@ def _build_plain(act: ActionRequest) -> tuple[MessagePayload, PhoneContent]:
     return message, PhoneContent("", header=f"[{unsupported}]")
 
 
-def _build_inbound(
-    kind: str,
-    *,
-    context: Context | None = None,
-    text: TextPayload | None = None,
-    button: ButtonPress | None = None,
-    interactive: InteractiveReply | None = None,
-    reaction: ReactionPayload | None = None,
-    location: dict[str, object] | None = None,
-    contacts: list[dict[str, object]] | None = None,
-    edit: CorrectionPayload | None = None,
-    revoke: CorrectionPayload | None = None,
-    errors: list[WebhookError] | None = None,
-) -> MessagePayload:
+def _build_inbound(kind: str, **content: Any) -> MessagePayload:
     """Build a message whose id and timestamp are filled in later."""
-    return MessagePayload(
-        id="",
-        timestamp="",
-        type=kind,
-        context=context,
-        text=text,
-        button=button,
-        interactive=interactive,
-        reaction=reaction,
-        location=location,
-        contacts=contacts,
-        edit=edit,
-        revoke=revoke,
-        errors=errors,
-    )
+    return MessagePayload(id="", timestamp="", type=kind, **content)

@@ -5,22 +5,26 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from simulator.citizens import Citizen, Citizens, PhonesExhaustedError, Sharing
-from simulator.clock import Clock
+from simulator.citizens import Citizen, PhonesExhaustedError, Sharing
 from simulator.control.access import ControlError, answer, parse_number, read_body
 from simulator.control.citizen_actions import CitizenActionError, CitizenActions
 from simulator.control.requests import ActionRequest, AddCitizens, BroadcastWriting, NewNumber, PreferenceRequest
+from simulator.parts import SimulatorParts
 from simulator.phones import list_entries
 
 
-@dataclass(kw_only=True)
+@dataclass
 class CitizenControl:
-    """Handlers under /simulator/citizens, and /simulator/broadcast, which makes many citizens write."""
+    """Handlers under /simulator/citizens, and /simulator/broadcast, which makes many citizens write.
 
-    clock: Clock
-    citizens: Citizens
-    actions: CitizenActions
+    Call `stop` before shutting down the application.
+    """
+
+    parts: SimulatorParts
     _running: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._actions = CitizenActions(self.parts)
 
     def build_routes(self) -> list[web.RouteDef]:
         base = "/simulator/citizens"
@@ -37,7 +41,7 @@ class CitizenControl:
     async def add(self, request: web.Request) -> web.StreamResponse:
         wanted = await read_body(request, AddCitizens)
         try:
-            added = self.citizens.add(_list_sharings(wanted))
+            added = self.parts.citizens.add(_list_sharings(wanted))
         except PhonesExhaustedError:
             raise ControlError(409, "there are no fictional numbers left") from None
         return answer({"citizens": [_describe(citizen) for citizen in added]}, status=201)
@@ -45,7 +49,7 @@ class CitizenControl:
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Return all citizens, or those whose name or number contains `search`; `offset` and `limit` page."""
         search = request.query.get("search", "").strip().lower()
-        found = [citizen for citizen in self.citizens if _is_match(citizen, search)]
+        found = [citizen for citizen in self.parts.citizens if _is_match(citizen, search)]
         offset = parse_number(request, "offset", 0, len(found))
         limit = parse_number(request, "limit", len(found), 100_000)
         rows = [_describe(citizen) for citizen in found[offset : offset + limit]]
@@ -58,7 +62,7 @@ class CitizenControl:
         citizen = self._find_requested(request)
         act = await read_body(request, ActionRequest)
         try:
-            return answer({"id": self.actions.write(citizen, act)}, status=202)
+            return answer({"id": self._actions.write(citizen, act)}, status=202)
         except CitizenActionError as error:
             raise ControlError(409, str(error)) from error
 
@@ -66,7 +70,7 @@ class CitizenControl:
         citizen = self._find_requested(request)
         wanted = await read_body(request, NewNumber) if request.can_read_body else NewNumber()
         try:
-            self.actions.change_number(citizen, older_shape=wanted.older_shape)
+            self._actions.change_number(citizen, older_shape=wanted.older_shape)
         except CitizenActionError as error:
             raise ControlError(409, str(error)) from error
         except PhonesExhaustedError:
@@ -75,13 +79,13 @@ class CitizenControl:
 
     async def prefer(self, request: web.Request) -> web.StreamResponse:
         citizen = self._find_requested(request)
-        self.actions.prefer(citizen, (await read_body(request, PreferenceRequest)).value)
+        self._actions.prefer(citizen, (await read_body(request, PreferenceRequest)).value)
         return answer({}, status=202)
 
     async def broadcast(self, request: web.Request) -> web.StreamResponse:
         """Make many citizens write, in the background."""
         wanted = await read_body(request, BroadcastWriting)
-        chosen = list(self.citizens) if wanted.citizens == "all" else [self._find(one) for one in wanted.citizens]
+        chosen = list(self.parts.citizens) if wanted.citizens == "all" else [self._find(one) for one in wanted.citizens]
         task = asyncio.create_task(self._write_all(chosen, ActionRequest(text=wanted.text), wanted.per_second))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -94,15 +98,15 @@ class CitizenControl:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _write_all(self, chosen: list[Citizen], act: ActionRequest, per_second: float) -> None:
-        started = self.clock()
+        started = self.parts.clock()
         for position, citizen in enumerate(chosen):
-            early = started + position / per_second - self.clock()
+            early = started + position / per_second - self.parts.clock()
             # For waits of a few milliseconds a timer costs more than it is worth.
             if early > 0.005:
                 await asyncio.sleep(early)
             elif position % 100 == 99:
                 await asyncio.sleep(0)
-            self.actions.write(citizen, act)
+            self._actions.write(citizen, act)
 
     def _find_requested(self, request: web.Request) -> Citizen:
         given = request.match_info["citizen"]
@@ -111,7 +115,7 @@ class CitizenControl:
         return self._find(int(given))
 
     def _find(self, citizen: int) -> Citizen:
-        found = self.citizens.find(citizen)
+        found = self.parts.citizens.find(citizen)
         if found is None:
             raise ControlError(404, "there is no such citizen")
         return found

@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from aiohttp import web
 
 from simulator.graph.errors import GraphError
@@ -52,6 +53,10 @@ class Access:
 
 def build_error_response(error: GraphError) -> web.Response:
     return web.Response(body=error.encode(), status=error.status, content_type="application/json")
+
+
+def respond_json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
 
 def _read_authorization(request: web.Request) -> bytes:

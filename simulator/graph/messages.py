@@ -5,48 +5,45 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from simulator.account import MessageLog
-from simulator.clock import Clock
-from simulator.faults import UNDISTURBED, ActiveFaults, Interference
+from simulator.faults import UNDISTURBED, Interference
 from simulator.graph.access import Access, build_error_response
 from simulator.graph.errors import GraphError, build_not_found
 from simulator.graph.sending import MessageAcceptor
+from simulator.parts import SimulatorParts
 
 # A client that waits longer than this for an answer has no timeout.
 HOLD_TIMEOUT_SECONDS = 300
 HOLD_POLL_INTERVAL_SECONDS = 1.0
 
 
-@dataclass(kw_only=True)
+@dataclass
 class MessagesRoute:
     """POST /{version}/{phone-number-id}/messages."""
 
+    parts: SimulatorParts
     access: Access
-    sending: MessageAcceptor
-    message_log: MessageLog
-    faults: ActiveFaults
-    clock: Clock
-    phone_number_id: str
-    stopping: asyncio.Event
+
+    def __post_init__(self) -> None:
+        self._sending = MessageAcceptor(self.parts)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         try:
             self.access.check(request)
-            interference = self.faults.plan_next_request()
-            self.message_log.record_attempt(self.clock())
+            interference = self.parts.faults.plan_next_request()
+            self.parts.message_log.record_attempt(self.parts.clock())
             if interference.hold and not interference.hold_accepts:
                 return await self._hold(request)
             answer = self._answer(request, body, interference)
         except GraphError as error:
-            self.message_log.reject(error.code)
+            self.parts.message_log.reject(error.code)
             return build_error_response(error)
         return answer if interference is UNDISTURBED else await self._apply_interference(request, answer, interference)
 
     def _answer(self, request: web.Request, body: bytes, interference: Interference) -> web.Response:
-        if request.match_info["object"] != self.phone_number_id:
+        if request.match_info["object"] != self.parts.settings.phone_number_id:
             raise build_not_found()
-        return web.Response(body=self.sending.handle(body, interference), content_type="application/json")
+        return web.Response(body=self._sending.handle(body, interference), content_type="application/json")
 
     async def _apply_interference(
         self, request: web.Request, answer: web.Response, interference: Interference
@@ -62,8 +59,8 @@ class MessagesRoute:
 
     async def _hold(self, request: web.Request) -> web.StreamResponse:
         """Never answer: wait until the client disconnects, the process stops or HOLD_TIMEOUT_SECONDS are over."""
-        deadline = self.clock() + HOLD_TIMEOUT_SECONDS
-        while self.clock() < deadline and not _is_gone(request):
+        deadline = self.parts.clock() + HOLD_TIMEOUT_SECONDS
+        while self.parts.clock() < deadline and not _is_gone(request):
             if await self._wait_for_stop(HOLD_POLL_INTERVAL_SECONDS):
                 break
         return _cut(request)
@@ -71,7 +68,7 @@ class MessagesRoute:
     async def _wait_for_stop(self, seconds: float) -> bool:
         """Wait for the process to be asked to stop; return False if that takes longer than `seconds`."""
         try:
-            await asyncio.wait_for(self.stopping.wait(), seconds)
+            await asyncio.wait_for(self.parts.stopping.wait(), seconds)
         except TimeoutError:
             return False
         return True

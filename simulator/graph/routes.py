@@ -9,13 +9,12 @@ from typing import Any
 import msgspec
 from aiohttp import BodyPartReader, web
 
-from simulator.citizens import Citizens
-from simulator.graph.access import Access, build_error_response
+from simulator.graph.access import Access, build_error_response, respond_json
 from simulator.graph.errors import GraphError, build_missing_parameter, build_not_found
-from simulator.graph.media import MediaStore, StoredMedia, get_size_limit
+from simulator.graph.media import StoredMedia, get_size_limit
 from simulator.graph.messages import MessagesRoute
 from simulator.graph.template import MessageTemplate
-from simulator.graph.templates import Templates
+from simulator.parts import SimulatorParts
 
 DEFAULT_PAGE_SIZE = 25
 MAX_PAGE_SIZE = 1000
@@ -24,25 +23,18 @@ DEFAULT_TEMPLATE_FIELDS = ("id", "name", "status", "category", "language", "para
 DEFAULT_NUMBER_FIELDS = ("id", "display_phone_number", "verified_name", "quality_rating")
 
 
-@dataclass(kw_only=True)
+@dataclass
 class GraphRoutes:
     """All routes under /{version}/, and the download of media."""
 
+    parts: SimulatorParts
     access: Access
-    messages: MessagesRoute
-    templates: Templates
-    media: MediaStore
-    citizens: Citizens
-    account_id: str
-    phone_number_id: str
-    display_phone_number: str
-    messages_per_second: int
 
     def build_routes(self) -> list[web.RouteDef]:
         guard = self.access.require_token
         base = r"/{version:v\d+\.\d+}"
         return [
-            web.post(base + "/{object}/messages", self.messages.handle),
+            web.post(base + "/{object}/messages", MessagesRoute(self.parts, self.access).handle),
             web.get(base + "/{account}/message_templates", guard(self.list_templates)),
             web.get(base + "/{account}/phone_numbers", guard(self.list_numbers)),
             web.post(base + "/{number}/media", guard(self.upload)),
@@ -53,61 +45,61 @@ class GraphRoutes:
         ]
 
     async def list_templates(self, request: web.Request) -> web.StreamResponse:
-        if request.match_info["account"] != self.account_id:
+        if request.match_info["account"] != self.parts.settings.waba_id:
             raise build_not_found()
-        chosen = [template for template in self.templates.all if _is_match(template, request)]
+        chosen = [template for template in self.parts.templates.all if _is_match(template, request)]
         start, size = _parse_page(request)
         fields = _parse_fields(request, DEFAULT_TEMPLATE_FIELDS)
         rows = [_select_fields(msgspec.to_builtins(template), fields) for template in chosen[start : start + size]]
-        return _respond_json({"data": rows, "paging": _build_paging(request, start, len(rows), len(chosen))})
+        return respond_json({"data": rows, "paging": _build_paging(request, start, len(rows), len(chosen))})
 
     async def list_numbers(self, request: web.Request) -> web.StreamResponse:
-        if request.match_info["account"] != self.account_id:
+        if request.match_info["account"] != self.parts.settings.waba_id:
             raise build_not_found()
         row = _select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS))
-        return _respond_json(
+        return respond_json(
             {"data": [row], "paging": {"cursors": {"before": _encode_cursor(0), "after": _encode_cursor(1)}}}
         )
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """Return the business number, the account or an uploaded file: Meta uses one path for all."""
         wanted = request.match_info["object"]
-        if wanted == self.phone_number_id:
-            return _respond_json(_select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS)))
-        if wanted == self.account_id:
-            return _respond_json(_select_fields(self._describe_account(), _parse_fields(request, ("id", "name"))))
-        media = self.media.find(wanted)
+        if wanted == self.parts.settings.phone_number_id:
+            return respond_json(_select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS)))
+        if wanted == self.parts.settings.waba_id:
+            return respond_json(_select_fields(self._describe_account(), _parse_fields(request, ("id", "name"))))
+        media = self.parts.media.find(wanted)
         if media is None:
             raise build_not_found()
-        return _respond_json(_describe(media, f"{request.scheme}://{request.host}/media/{media.id}"))
+        return respond_json(_describe(media, f"{request.scheme}://{request.host}/media/{media.id}"))
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
-        if request.match_info["number"] != self.phone_number_id:
+        if request.match_info["number"] != self.parts.settings.phone_number_id:
             raise build_not_found()
         mime_type, content = await _read_upload(request)
-        return _respond_json({"id": self.media.store(mime_type, content).id})
+        return respond_json({"id": self.parts.media.store(mime_type, content).id})
 
     async def delete_contact(self, request: web.Request) -> web.StreamResponse:
         """Delete the pair of number and user id that Meta stores for a person."""
-        if request.match_info["number"] != self.phone_number_id:
+        if request.match_info["number"] != self.parts.settings.phone_number_id:
             raise build_not_found()
-        citizen = self.citizens.find_by_user_id(request.query.get("bsuid", ""))
+        citizen = self.parts.citizens.find_by_user_id(request.query.get("bsuid", ""))
         if request.query.get("messaging_product") != "whatsapp" or citizen is None:
             raise build_missing_parameter("bsuid")
         citizen.in_contact_book = False
-        return _respond_json({"success": True})
+        return respond_json({"success": True})
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        media = self.media.find(request.match_info["media"])
+        media = self.parts.media.find(request.match_info["media"])
         if media is None:
             raise build_not_found()
         return web.Response(body=media.content, content_type=media.mime_type)
 
     def _describe_number(self) -> dict[str, Any]:
-        level = "HIGH" if self.messages_per_second >= MIN_HIGH_THROUGHPUT else "STANDARD"
+        level = "HIGH" if self.parts.settings.messages_per_second >= MIN_HIGH_THROUGHPUT else "STANDARD"
         return {
-            "id": self.phone_number_id,
-            "display_phone_number": f"+{self.display_phone_number}",
+            "id": self.parts.settings.phone_number_id,
+            "display_phone_number": f"+{self.parts.settings.display_phone_number}",
             "verified_name": "Kreisfunk-Simulator",
             "quality_rating": "GREEN",
             "status": "CONNECTED",
@@ -122,7 +114,7 @@ class GraphRoutes:
 
     def _describe_account(self) -> dict[str, Any]:
         return {
-            "id": self.account_id,
+            "id": self.parts.settings.waba_id,
             "name": "Kreisfunk-Simulator",
             "account_review_status": "APPROVED",
             "business_verification_status": "verified",
@@ -130,7 +122,7 @@ class GraphRoutes:
         }
 
     def _describe_health(self) -> dict[str, Any]:
-        entities = {"PHONE_NUMBER": self.phone_number_id, "WABA": self.account_id}
+        entities = {"PHONE_NUMBER": self.parts.settings.phone_number_id, "WABA": self.parts.settings.waba_id}
         described = [
             {"entity_type": name, "id": id_, "can_send_message": "AVAILABLE"} for name, id_ in entities.items()
         ]
@@ -224,7 +216,3 @@ async def _read_part(part: BodyPartReader) -> bytes:
         if len(content) > most:
             raise GraphError(131053, "The file is too large.")
     return bytes(content)
-
-
-def _respond_json(value: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

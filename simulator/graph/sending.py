@@ -1,26 +1,21 @@
 """Acceptance or refusal of messages under Meta's limits, and the scheduling of their statuses."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from simulator.account import MessageLog
-from simulator.citizens import BusinessMessage, Citizen, Citizens, PhoneContent
-from simulator.clock import Clock
-from simulator.faults import ActiveFaults, Interference
+from simulator.citizens import BusinessMessage, Citizen, PhoneContent
+from simulator.faults import Interference
 from simulator.graph.content import ContentReader
 from simulator.graph.errors import GraphError, build_invalid_parameter, build_missing_parameter
 from simulator.graph.requests import MessageRequest
-from simulator.identifiers import PHONE, USER_ID, Serials, make_wamid
+from simulator.identifiers import PHONE, USER_ID, make_wamid
 from simulator.limits import extend_burst
-from simulator.phones import Phones
-from simulator.states import MessageState
-from simulator.status_plan import StatusStep, plan_statuses
-from simulator.timeline import Timeline
-from simulator.webhooks.notifier import Notifier
+from simulator.parts import SimulatorParts
+from simulator.states import MessageState, StatusStep, plan_statuses
 
 DECODER = msgspec.json.Decoder(MessageRequest)
 MARKED_AS_READ = b'{"success":true}'
@@ -55,22 +50,14 @@ class Draft(NamedTuple):
     category: str
 
 
-@dataclass(kw_only=True)
+@dataclass
 class MessageAcceptor:
     """The messages endpoint without its HTTP."""
 
-    clock: Clock
-    citizens: Citizens
-    reader: ContentReader
-    message_log: MessageLog
-    faults: ActiveFaults
-    timeline: Timeline
-    notifier: Notifier
-    phones: Phones
-    messages_per_second: int
-    pair_interval_seconds: float
-    own_number: str
-    serials: Serials = field(default_factory=Serials)
+    parts: SimulatorParts
+
+    def __post_init__(self) -> None:
+        self._reader = ContentReader(templates=self.parts.templates, has_media=self.parts.media.has)
 
     def handle(self, body: bytes, interference: Interference) -> bytes:
         """Return the response body to one request; raise GraphError if it is refused."""
@@ -78,7 +65,7 @@ class MessageAcceptor:
         if request.status is not None:
             return self._mark_as_read(request)
         draft = self._read_draft(request)
-        now = self.clock()
+        now = self.parts.clock()
         if request.type != "template" and now >= draft.citizen.window_until:
             raise GraphError(131047, "More than 24 hours have passed since the recipient last wrote.")
         if interference.reject:
@@ -87,7 +74,7 @@ class MessageAcceptor:
         return msgspec.json.encode(_answer(request, draft.citizen, self._accept(draft, now, interference)))
 
     def _read_draft(self, request: MessageRequest) -> Draft:
-        content, category = self.reader.read(request)
+        content, category = self._reader.read(request)
         citizen, by_user_id = self._find_recipient(request)
         return Draft(request, citizen, by_user_id, content, category)
 
@@ -98,20 +85,20 @@ class MessageAcceptor:
             raise build_missing_parameter("to")
         if not USER_ID.fullmatch(request.recipient):
             raise build_invalid_parameter("recipient must be a business-scoped user id.")
-        return _require_known(self.citizens.find_by_user_id(request.recipient)), True
+        return _require_known(self.parts.citizens.find_by_user_id(request.recipient)), True
 
     def _find_by_number(self, to: str) -> Citizen:
         if not PHONE.fullmatch(to):
             raise build_invalid_parameter("to must be a phone number.")
         digits = to.removeprefix("+")
-        if digits == self.own_number:
+        if digits == self.parts.settings.display_phone_number:
             raise GraphError(131021, "Sender and recipient are the same number.")
-        return _require_known(self.citizens.find_by_phone(digits))
+        return _require_known(self.parts.citizens.find_by_phone(digits))
 
     def _pass_limits(self, citizen: Citizen, now: float) -> None:
-        if self.message_log.accepted_window.count(now) >= self.messages_per_second:
+        if self.parts.message_log.accepted_window.count(now) >= self.parts.settings.messages_per_second:
             raise GraphError(130429, "Cloud API message throughput has been reached.")
-        burst = extend_burst(citizen.burst, now, self.pair_interval_seconds)
+        burst = extend_burst(citizen.burst, now, self.parts.settings.pair_interval_seconds)
         if burst is None:
             raise GraphError(131056, "Too many messages to this recipient in a short time.")
         citizen.burst = burst
@@ -119,9 +106,9 @@ class MessageAcceptor:
     def _accept(self, draft: Draft, now: float, interference: Interference) -> BusinessMessage:
         request, citizen = draft.request, draft.citizen
         message = BusinessMessage(
-            sequence=self.message_log.next_sequence,
+            sequence=self.parts.message_log.next_sequence,
             citizen=citizen.id,
-            wamid=make_wamid(citizen.address, self.serials.issue(), outgoing=True),
+            wamid=make_wamid(citizen.address, self.parts.serials.issue(), outgoing=True),
             type=request.type,
             content=draft.content,
             accepted_at=now,
@@ -131,35 +118,37 @@ class MessageAcceptor:
             by_user_id=draft.by_user_id,
             vanished=interference.vanish,
         )
-        self.message_log.accept(message)
-        self.phones.show(citizen, message)
+        self.parts.message_log.accept(message)
+        self.parts.phones.show(citizen, message)
         self._schedule(citizen, message)
         return message
 
     def _schedule(self, citizen: Citizen, message: BusinessMessage) -> None:
         refused = citizen.marketing_stopped and message.category == "marketing"
-        for step in plan_statuses(self.faults.current, message.sequence, refused=refused):
-            self.timeline.schedule(message.accepted_at + step.after, partial(self._advance, citizen, message, step))
+        for step in plan_statuses(self.parts.faults.current, message.sequence, refused=refused):
+            self.parts.timeline.schedule(
+                message.accepted_at + step.after, partial(self._advance, citizen, message, step)
+            )
 
     def _advance(self, citizen: Citizen, message: BusinessMessage, step: StatusStep) -> None:
-        if self.message_log.advance(message, step.state):
-            self.phones.advance(citizen, message)
+        if self.parts.message_log.advance(message, step.state):
+            self.parts.phones.advance(citizen, message)
         if not message.vanished:
-            self.notifier.notify_status(citizen, message, step.state, priced=step.priced, code=step.code)
+            self.parts.notifier.notify_status(citizen, message, step.state, priced=step.priced, code=step.code)
 
     def _build_requested_fault(self) -> GraphError:
-        faults = self.faults.current
+        faults = self.parts.faults.current
         return GraphError(faults.reject_code, "This fault was asked for.", status=faults.reject_status)
 
     def _mark_as_read(self, request: MessageRequest) -> bytes:
         if request.status != "read":
             raise build_invalid_parameter("status must be read.")
-        found = self.message_log.find_written(request.message_id or "")
+        found = self.parts.message_log.find_written(request.message_id or "")
         if found is None:
             raise build_invalid_parameter("message_id is not the id of a received message.")
         citizen, written = found
         written.state = MessageState.READ
-        self.phones.advance(citizen, written)
+        self.parts.phones.advance(citizen, written)
         return MARKED_AS_READ
 
 

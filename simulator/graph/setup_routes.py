@@ -5,19 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import msgspec
 from aiohttp import web
 
-from simulator.clock import Clock
-from simulator.graph.access import Access
+from simulator.graph.access import Access, respond_json
 from simulator.graph.errors import GraphError, build_not_found
 from simulator.graph.media import get_size_limit
 from simulator.graph.template import MessageTemplate
-from simulator.graph.templates import Templates
-from simulator.timeline import Timeline
-from simulator.webhooks.notifier import Notifier
-from simulator.webhooks.subscription import FIELDS, WebhookSubscription, verify_callback
+from simulator.parts import SimulatorParts
+from simulator.webhooks.subscription import FIELDS, verify_callback
 
 OBJECT = "whatsapp_business_account"
 NAME = "Kreisfunk-Simulator"
@@ -26,24 +22,19 @@ SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
 UNKNOWN_HANDLE = 2494102
 
 
-@dataclass(kw_only=True)
+@dataclass
 class SetupRoutes:
     """Routes of the app and of the account; their paths come before those of `GraphRoutes`."""
 
+    parts: SimulatorParts
     access: Access
-    templates: Templates
-    subscription: WebhookSubscription
-    notifier: Notifier
-    timeline: Timeline
-    clock: Clock
-    session: aiohttp.ClientSession
-    token: str
-    app_id: str
-    account_id: str
-    review_seconds: float
     _uploads: dict[str, str] = field(default_factory=dict, init=False)
     _handles: set[str] = field(default_factory=set, init=False)
     _serials: Iterator[int] = field(default_factory=lambda: itertools.count(1), init=False)
+
+    @property
+    def _token(self) -> str:
+        return self.parts.settings.graph_token.get_secret_value()
 
     def build_routes(self) -> list[web.RouteDef]:
         guard, access = self.access.require_token, self.access
@@ -60,18 +51,18 @@ class SetupRoutes:
         ]
 
     async def describe_token(self, request: web.Request) -> web.StreamResponse:
-        if request.query.get("input_token") != self.token:
+        if request.query.get("input_token") != self._token:
             error = {"code": 190, "message": "The access token could not be decrypted"}
-            return _respond_json({"data": {"error": error, "is_valid": False, "scopes": []}})
-        known = {"app_id": self.app_id, "type": "SYSTEM_USER", "application": NAME, "expires_at": 0}
-        return _respond_json({"data": {**known, "is_valid": True, "scopes": SCOPES}})
+            return respond_json({"data": {"error": error, "is_valid": False, "scopes": []}})
+        known = {"app_id": self.parts.settings.app_id, "type": "SYSTEM_USER", "application": NAME, "expires_at": 0}
+        return respond_json({"data": {**known, "is_valid": True, "scopes": SCOPES}})
 
     async def list_subscriptions(self, request: web.Request) -> web.StreamResponse:
         self._require_app(request)
-        chosen = self.subscription
+        chosen = self.parts.subscription
         fields = [{"name": name, "version": request.match_info["version"]} for name in sorted(chosen.fields)]
         row = {"object": OBJECT, "callback_url": chosen.callback_url, "active": True, "fields": fields}
-        return _respond_json({"data": [row] if chosen.callback_url else []})
+        return respond_json({"data": [row] if chosen.callback_url else []})
 
     async def subscribe_app(self, request: web.Request) -> web.StreamResponse:
         """Store address and fields of the app once the handshake with the address has succeeded."""
@@ -80,26 +71,28 @@ class SetupRoutes:
         fields = set(filter(None, given.get("fields", "").split(",")))
         if given.get("object") != OBJECT or not fields <= FIELDS:
             raise GraphError(100, "The object or one of the fields is not known.")
-        self.subscription.callback_url = await self._verify(given, "callback_url")
-        self.subscription.fields = fields
-        return _respond_json({"success": True})
+        self.parts.subscription.callback_url = await self._verify(given, "callback_url")
+        self.parts.subscription.fields = fields
+        return respond_json({"success": True})
 
     async def list_apps(self, request: web.Request) -> web.StreamResponse:
         self._require_account(request)
-        row: dict[str, Any] = {"whatsapp_business_api_data": {"id": self.app_id, "name": NAME, "link": ""}}
-        if self.subscription.override_url:
-            row["override_callback_uri"] = self.subscription.override_url
-        return _respond_json({"data": [row] if self.subscription.account_subscribed else []})
+        row: dict[str, Any] = {
+            "whatsapp_business_api_data": {"id": self.parts.settings.app_id, "name": NAME, "link": ""}
+        }
+        if self.parts.subscription.override_url:
+            row["override_callback_uri"] = self.parts.subscription.override_url
+        return respond_json({"data": [row] if self.parts.subscription.account_subscribed else []})
 
     async def subscribe_account(self, request: web.Request) -> web.StreamResponse:
         """Send the account's events to the app; with an address of its own, to that one."""
         self._require_account(request)
         given = await _read_parameters(request)
-        self.subscription.override_url = (
+        self.parts.subscription.override_url = (
             await self._verify(given, "override_callback_uri") if "override_callback_uri" in given else None
         )
-        self.subscription.account_subscribed = True
-        return _respond_json({"success": True})
+        self.parts.subscription.account_subscribed = True
+        return respond_json({"success": True})
 
     async def create_template(self, request: web.Request) -> web.StreamResponse:
         """Take a template for review, which approves it a little later."""
@@ -109,9 +102,11 @@ class SetupRoutes:
         except msgspec.MsgspecError as error:
             raise GraphError(100, str(error)) from error
         self._check_handles(template)
-        self.templates.submit(template)
-        self.timeline.schedule(self.clock() + self.review_seconds, lambda: self._approve(template))
-        return _respond_json({"id": template.id, "status": template.status, "category": template.category})
+        self.parts.templates.submit(template)
+        self.parts.timeline.schedule(
+            self.parts.clock() + self.parts.settings.review_seconds, lambda: self._approve(template)
+        )
+        return respond_json({"id": template.id, "status": template.status, "category": template.category})
 
     async def begin_upload(self, request: web.Request) -> web.StreamResponse:
         self._require_app(request)
@@ -119,7 +114,7 @@ class SetupRoutes:
         get_size_limit(given.get("file_type", ""))
         upload = str(next(self._serials))
         self._uploads[upload] = given.get("file_length", "")
-        return _respond_json({"id": f"upload:{upload}"})
+        return respond_json({"id": f"upload:{upload}"})
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         length = self._uploads.pop(request.match_info["upload"], None)
@@ -127,11 +122,11 @@ class SetupRoutes:
             raise GraphError(100, "The upload is not known, or the file is not as long as was said.")
         handle = f"4::{next(self._serials)}"
         self._handles.add(handle)
-        return _respond_json({"h": handle})
+        return respond_json({"h": handle})
 
     def _check_upload(self, request: web.Request) -> None:
         """Check the token, which an upload has in another scheme than everything else."""
-        if request.headers.get("Authorization") != f"OAuth {self.token}":
+        if request.headers.get("Authorization") != f"OAuth {self._token}":
             raise GraphError(190, "The access token could not be verified.")
 
     def _check_handles(self, template: MessageTemplate) -> None:
@@ -144,23 +139,23 @@ class SetupRoutes:
     def _approve(self, template: MessageTemplate) -> None:
         if template.status == "PENDING":
             template.status = "APPROVED"
-            self.notifier.notify_template_status(template)
+            self.parts.notifier.notify_template_status(template)
 
     async def _verify(self, given: Mapping[str, str], name: str) -> str:
         """Return the address that was given; raise Meta's error 2200 if the handshake with it fails."""
         url = given.get(name, "")
-        handshake = await verify_callback(self.session, url, given.get("verify_token", ""))
+        handshake = await verify_callback(self.parts.session, url, given.get("verify_token", ""))
         if not handshake.verified:
             status = f"HTTP Status Code = {handshake.status or 0}"
             raise GraphError(2200, f"Callback verification failed with the following errors: {status}")
         return url
 
     def _require_app(self, request: web.Request) -> None:
-        if request.match_info["app"] != self.app_id:
+        if request.match_info["app"] != self.parts.settings.app_id:
             raise build_not_found()
 
     def _require_account(self, request: web.Request) -> None:
-        if request.match_info["account"] != self.account_id:
+        if request.match_info["account"] != self.parts.settings.waba_id:
             raise build_not_found()
 
 
@@ -173,7 +168,3 @@ async def _read_parameters(request: web.Request) -> dict[str, str]:
         raise GraphError(100, "The body is not an object.") from error
     form = await request.post() if not given else {}
     return {name: str(value) for name, value in (*request.query.items(), *given.items(), *form.items())}
-
-
-def _respond_json(value: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -6,12 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from simulator.citizens import BusinessMessage, Citizen, Sharing
-from simulator.clock import Clock
+from simulator.clock import Clock, Timeline
 from simulator.faults import ActiveFaults
 from simulator.graph.errors import ERROR_KINDS, UNKNOWN_ERROR
 from simulator.graph.template import MessageTemplate
 from simulator.states import MessageState
-from simulator.timeline import Timeline
 from simulator.webhooks.batches import Update, encode_update
 from simulator.webhooks.outbox import WebhookOutbox
 from simulator.webhooks.payloads import (

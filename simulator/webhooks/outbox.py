@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from simulator.faults import draw_chance
-from simulator.webhooks.batches import MAX_UPDATES, Update, WebhookEnvelope, take_batch
-from simulator.webhooks.signature import HEADER, sign
+from simulator.webhooks.batches import HEADER, MAX_UPDATES, Update, WebhookEnvelope, sign, take_batch
 from simulator.webhooks.subscription import WebhookSubscription
 
 MIN_RETRY_DELAY_SECONDS = 0.25

@@ -10,8 +10,8 @@ from typing import Any
 import typer
 
 from cli.broker import suppress_driver_logs
-from cli.demo.progress import NoProgressError
 from cli.output import EXIT_FAILED, console, fail, say
+from cli.progress import NoProgressError
 from deploy.local.errors import LocalError
 from tests.faults import report
 from tests.faults.evaluation import evaluate_run

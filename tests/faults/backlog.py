@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shared.amqp.connection import BrokerUnavailable, Connection, connect
-from shared.amqp.inspection import count_ready_messages
+from shared.amqp.inspection import count_by_queue
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
 from tests.faults.ledger_snapshot import LedgerProbes
@@ -54,7 +54,7 @@ class BacklogRecorder:
 
     async def _take_sample(self, connection: Connection) -> BacklogSample:
         async with asyncio.timeout(MAX_GAP_SECONDS):
-            on_lanes = sum(await count_ready_messages(connection, _LANES))
+            on_lanes = sum((await count_by_queue(connection, _LANES)).values())
             waiting = on_lanes > 0 or await self.probes.count_due(self.rate) == self.rate
             return BacklogSample(time.time(), waiting and await self.probes.count_slowed() == 0)
 

@@ -13,7 +13,7 @@ from services.subscriptions.domain.replies import ReplyBuilder
 from services.subscriptions.domain.wording import build_wordings
 from shared.notices.config import read_configuration
 from simulator.client import AcceptedMessage, SimulatorClient
-from simulator.stalls import Stall
+from simulator.clock import Stall
 from tests.faults.injector import InjectedFault
 from tests.faults.leaks.scanner import Leak
 from tests.faults.ledger_snapshot import LedgerSnapshot, read_snapshot

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from cli.publish.amqp_client import AmqpClient, NoticeEvent
+from cli.publish.amqp_client import AmqpClient
+from cli.publish.event_options import build_event
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
@@ -91,7 +92,8 @@ class NoticeGenerator:
         return await self._publish_message(message, f"correction-{fate.number}", LASTING, lasting=True)
 
     async def withdraw(self, notice: str) -> None:
-        await self._retry_until_published(NoticeEvent(message=NoticeWithdrawn(reason="Probe"), subject=notice))
+        message = NoticeWithdrawn(reason="Probe")
+        await self._retry_until_published(build_event(message, notice, self.sender.source, system_clock()))
 
     async def _publish(self, fate: NoticePlan, lasts: timedelta, *, lasting: bool) -> PublishedNotice:
         return await self._publish_message(
@@ -101,20 +103,19 @@ class NoticeGenerator:
     async def _publish_message(
         self, message: NoticePublished, subject: str, lasts: timedelta, *, lasting: bool
     ) -> PublishedNotice:
-        await self._retry_until_published(
-            NoticeEvent(message=message, subject=subject, expirytime=system_clock() + lasts)
-        )
+        now = system_clock()
+        await self._retry_until_published(build_event(message, subject, self.sender.source, now, now + lasts))
         soon = "" if lasts == LASTING else ", soon to expire"
         self.say(f"          {'urgent ' if message.urgent else ''}{subject} is out{soon}")
         published = PublishedNotice(subject, message.headline, lasting, message.follows)
         self.published.append(published)
         return published
 
-    async def _retry_until_published(self, event: NoticeEvent) -> None:
+    async def _retry_until_published(self, event: bytes) -> None:
         while True:
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                    await self.sender.send(event, system_clock(), seconds=None)
+                    await self.sender.send(event, seconds=None)
                     return
             except (DependencyUnavailable, TimeoutError, OSError):
                 await asyncio.sleep(RETRY_DELAY_SECONDS)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from cli.operate.settings import Settings
+from cli.settings import OperatorSettings
 from shared.database.connecting import connect
 from simulator.client import FAILED, SimulatorClient
 
@@ -51,7 +51,7 @@ class FaultOperator:
     its verdicts on unknown ones. It looks those up in the simulator's log, as a person would ask Meta's support.
     """
 
-    settings: Settings
+    settings: OperatorSettings
     simulator: SimulatorClient
     say: Callable[[str], None]
     commands: list[OperatorCommand] = field(default_factory=list)

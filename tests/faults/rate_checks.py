@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
-from simulator.stalls import MIN_STALL_SECONDS, Stall
+from simulator.clock import MIN_STALL_SECONDS, Stall
 from tests.faults.fault_types import FaultPhase
 from tests.faults.injector import InjectedFault
 

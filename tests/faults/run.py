@@ -8,17 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.demo.progress import NoProgressError, wait_for, wait_until_gone
-from cli.operate.settings import read_operator_settings
+from cli.progress import NoProgressError, wait_for, wait_until_gone
 from cli.publish.amqp_client import AmqpClient
-from cli.publish.settings import read_publisher_settings
-from cli.stacks import RunningStack
+from cli.settings import AmqpPublisherSettings, OperatorSettings
+from cli.stacks import read_settings_from
 from deploy.local.stack import SIMULATOR, Stack, run_stack
 from shared.amqp.connection import BrokerUnavailable, connect
-from shared.amqp.inspection import count_ready_messages
+from shared.amqp.inspection import count_by_queue
 from shared.amqp.topology import NEWSROOM_EVENTS
 from simulator.client import SimulatorClient, open_simulator_client
-from simulator.stalls import StallWatch
+from simulator.clock import StallWatch
 from tests.faults.backlog import BacklogRecorder, merge_waiting_spans
 from tests.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
 from tests.faults.fault_types import DISPATCHERS, HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
@@ -137,10 +136,9 @@ class _RunExecutor:
         self._stack = stack
         self._simulator = simulator
         self._probes = LedgerProbes(stack.monitor_database_url)
-        running = RunningStack(stack.folder, stack)
-        settings = read_publisher_settings(running, os.environ)
+        settings = read_settings_from(stack.publisher, AmqpPublisherSettings)
         publisher = NoticeGenerator(AmqpClient(settings=settings, source=settings.source_or_default), run.say)
-        self._operator = FaultOperator(read_operator_settings(running, os.environ), simulator, run.say)
+        self._operator = FaultOperator(read_settings_from(stack.operator, OperatorSettings), simulator, run.say)
         self._traffic = FaultTraffic(simulator, publisher, self._operator, self._probes, run.seed, run.say)
         self._injector = FaultInjector(stack, simulator, run.seed, run.people_a_day, run.say)
         self._stall_watch = StallWatch(time.time)
@@ -240,7 +238,7 @@ class _RunExecutor:
     async def _count_newsroom_events(self) -> int | None:
         try:
             async with connect(self._stack.broker_url, password=None, name="fault bench counts") as connection:
-                return sum(await count_ready_messages(connection, (NEWSROOM_EVENTS.name,)))
+                return sum((await count_by_queue(connection, (NEWSROOM_EVENTS.name,))).values())
         except BrokerUnavailable:
             return None
 

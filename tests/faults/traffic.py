@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from cli.demo.progress import wait_for
+from cli.progress import wait_for
 from simulator.client import SimulatorClient
 from tests.faults.citizen_traffic import START, START_PER_SECOND, CitizenGroups, CitizenTraffic
 from tests.faults.fault_types import HELD_BACK_CODE

@@ -8,17 +8,19 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from cli.backup.settings import Settings as Backup
-from cli.keys.settings import IndexSettings as Keys
-from cli.migrate.settings import Settings as Migrate
-from cli.newsroom.settings import Settings as Users
-from cli.operate.settings import Settings as Operate
-from cli.publish.settings import HttpSettings
-from cli.publish.settings import Settings as Publish
-from cli.quarantine.settings import Settings as Quarantine
-from cli.setup.settings import Settings as SetUp
-from cli.systems.settings import Settings as Systems
-from cli.tokens.settings import Settings as Tokens
+from cli.settings import (
+    AccountSettings,
+    AmqpPublisherSettings,
+    BackupSettings,
+    BrokerAdminSettings,
+    HttpPublisherSettings,
+    IndexRotationSettings,
+    MigrationSettings,
+    OperatorSettings,
+    QuarantineSettings,
+    TokenSettings,
+)
+from cli.setup.settings import MetaSettings
 from services.dispatcher.settings import Settings as Dispatcher
 from services.feeds.settings import Settings as Feeds
 from services.ingress.notices.settings import Settings as Notices
@@ -28,24 +30,25 @@ from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX, ServiceSettings
 from tools.docs.tables import render_table
 
+OF_OPERATORS = "`broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`, `notices`"
 WHO: Mapping[str, type[BaseSettings]] = {
     "ingress": Ingress,
     "notices over HTTP": Notices,
     "subscriptions": Subscriptions,
     "dispatcher": Dispatcher,
     "newsroom": Newsroom,
-    "`kreisfunk migrate`": Migrate,
-    "`kreisfunk publish`, `kreisfunk withdraw`": Publish,
-    "The same over HTTP": HttpSettings,
+    "`kreisfunk migrate`": MigrationSettings,
+    "`kreisfunk publish`, `kreisfunk withdraw`": AmqpPublisherSettings,
+    "The same over HTTP": HttpPublisherSettings,
     "feeds, `kreisfunk feeds`": Feeds,
-    "`kreisfunk quarantine`": Quarantine,
-    "`kreisfunk sending`, `broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`, `notices`": Operate,
-    "`kreisfunk setup`": SetUp,
-    "`kreisfunk tokens`": Tokens,
-    "`kreisfunk systems`": Systems,
-    "`kreisfunk keys`": Keys,
-    "`kreisfunk newsroom users`": Users,
-    "`kreisfunk backup`, `kreisfunk restore`": Backup,
+    "`kreisfunk quarantine`": QuarantineSettings,
+    f"`kreisfunk sending`, {OF_OPERATORS}": OperatorSettings,
+    "`kreisfunk setup`": MetaSettings,
+    "`kreisfunk tokens`": TokenSettings,
+    "`kreisfunk systems`": BrokerAdminSettings,
+    "`kreisfunk keys`": IndexRotationSettings,
+    "`kreisfunk newsroom users`": AccountSettings,
+    "`kreisfunk backup`, `kreisfunk restore`": BackupSettings,
 }
 HEAD = ("variable", "unless set", "what for")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
-from cli.demo.progress import wait_for
+from cli.progress import wait_for
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.e2e.compose.engine import ComposeProject, run_docker
 from tests.prometheus import PrometheusClient

@@ -9,7 +9,7 @@ from typing import Any
 
 from deploy.local.environments import PHONE_NUMBER_ID
 from deploy.secrets import APP_SECRETS
-from simulator.webhooks.signature import HEADER, sign
+from simulator.webhooks.batches import HEADER, sign
 from tests.e2e.dialogue.harness import CitizenPhone, DialogueHarness
 
 

@@ -10,7 +10,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from simulator.webhooks.signature import HEADER, sign
+from simulator.webhooks.batches import HEADER, sign
 from tests.e2e.monitoring.watched_town import WatchedTown
 from tests.servers import wait_for
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.progress import wait_for
+from cli.progress import wait_for
 from simulator.client import open_simulator_client
 from tests.e2e.compose.engine import ROOT, ComposeProject, run_docker
 

@@ -10,8 +10,8 @@ from typing import BinaryIO
 import aiohttp
 
 from shared.amqp.connection import BrokerUnavailable
-from shared.amqp.observer import Binding, ObservedMessage, mirror
 from shared.amqp.topology import API_NOTICES, DEAD_LETTERS, DISPATCH, EVENTS, INBOUND, LANES, MUNICIPAL_EVENTS, QUEUES
+from tests.faults.leaks.observer import Binding, ObservedMessage, mirror
 
 SCRAPE_INTERVAL_SECONDS = 5.0
 SCRAPE_TIMEOUT = aiohttp.ClientTimeout(total=3)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import asyncpg
 
-from shared.amqp.observer import peek, read_stream
 from shared.amqp.topology import SUBSCRIPTIONS_INBOUND
+from tests.faults.leaks.observer import peek, read_stream
 from tests.faults.leaks.pii_patterns import PatternGroup, PiiKind
 from tests.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
 

@@ -12,8 +12,7 @@ import asyncpg
 import pytest
 
 from cli.backup.frames import FrameWriter, read_frames
-from cli.backup.restoring import read_head, restore_database
-from cli.backup.saving import save_database
+from cli.backup.tables import read_head, restore_database, save_database
 from deploy.local.postgres_paths import find_wheel_programs
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 import aio_pika
 import pytest
 
-from cli.doctor.process_kinds import PROCESS_KINDS
+from cli.doctor.installation import PROCESS_KINDS
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack, run_stack
 from deploy.paths import CONFIG

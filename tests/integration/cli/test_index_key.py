@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from cli.keys.index_rotation import HashColumn, list_hash_stores
+from cli.keys.stores import list_hash_stores
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.events import SubscriberErased
@@ -328,14 +328,13 @@ async def test_a_row_that_changes_meanwhile_stays_as_it_was_written(
 ) -> None:
     await stand.receive(build_message("Start", 1, OLD), build_message("Start", 2, OLD))
     connection = await asyncpg.connect(database.build_role_url(ROLE))
-    store = next(store for store in list_hash_stores(NEW) if "phone" in store.name)
-    assert isinstance(store, HashColumn)
+    store = next(store for store in list_hash_stores(NEW, RING) if "phone" in store.name)
     rows = await connection.fetch(
-        "select id as key, phone_index as index, phone_sealed as sealed, 'phone' as kind from subscriptions.subscriber"
+        "select id, phone_index as index, phone_sealed as sealed, 'phone' as kind from subscriptions.subscriber"
     )
-    ours = [lift for row in rows if (lift := store.lift(row, RING))]
+    ours, _ = store.renew_rows(rows)
     await stand.receive(build_message("Stop", 1, KNOWN))
-    await connection.executemany(store.write, ours)
+    await store.write_rows(connection, ours)
     await connection.close()
     assert await states(owner) == {"subscribed": 1, "unsubscribed": 1}
     versions = await owner.fetch("select length(phone_index) from subscriptions.subscriber order by state")

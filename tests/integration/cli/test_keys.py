@@ -6,6 +6,7 @@ import subprocess
 import sys
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +14,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from cli.keys import key_rotation
-from cli.keys.key_rotation import build_subscriber_column, renew_rows
+from cli.keys.stores import SUBSCRIBERS, build_sealed_store
 from deploy.secrets import create_secrets
 from services.subscriptions.domain.publication import build_dispatch_message
 from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested
@@ -35,7 +35,7 @@ MANY = 40_000
 NOW = datetime.now(UTC)
 COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate"]
 EXAMPLES = Path(__file__).parents[3] / "shared" / "contracts" / "examples"
-PHONES = build_subscriber_column(AddressKind.PHONE)
+PHONES = build_sealed_store(SUBSCRIBERS[AddressKind.PHONE], KeyRing.parse(BOTH))
 BROADCAST = """
     with notice as (insert into subscriptions.notice (source, notice) values ('s', 'n'))
     insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template, published_at,
@@ -215,16 +215,14 @@ async def test_whoever_still_seals_with_the_old_key_is_noticed(
     assert "still seals with an older key" in finished.stderr
 
 
-async def test_it_may_be_ended_and_goes_on_where_it_was(
-    owner: asyncpg.Connection, database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(key_rotation, "ROWS_PER_PAGE", 100)
+async def test_it_may_be_ended_and_goes_on_where_it_was(owner: asyncpg.Connection, database: FreshDatabase) -> None:
+    store = replace(PHONES, rows_per_page=100)
     connection = await asyncpg.connect(database.build_role_url(ROLE))
-    pages = PHONES.rotate(connection, KeyRing.parse(BOTH))
-    assert (await anext(pages)).sealed == 100
+    pages = store.rotate(connection)
+    assert (await anext(pages)).renewed == 100
     await pages.aclose()
     assert await versions(owner) == {1: PEOPLE - 100, 2: 100}
-    sealed = [page.sealed async for page in PHONES.rotate(connection, KeyRing.parse(BOTH))]
+    sealed = [page.renewed async for page in store.rotate(connection)]
     assert sealed == [100, 50]
     await connection.close()
 
@@ -233,10 +231,10 @@ async def test_what_changes_meanwhile_stays_as_it_was_written(
     owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
     connection = await asyncpg.connect(database.build_role_url(ROLE))
-    page = await connection.fetch(PHONES.build_query(first=True), 2, 10)
-    ours, _ = renew_rows(page, KeyRing.parse(BOTH))
+    page = await connection.fetch(PHONES.build_query(), 10)
+    ours, _ = PHONES.renew_rows(page)
     await owner.execute("update subscriptions.subscriber set phone_sealed = '\\x02aa' where id = $1", ours[0][0])
-    await connection.execute(PHONES.update_statement, *map(list, zip(*ours, strict=True)))
+    await PHONES.write_rows(connection, ours)
     kept = await owner.fetchval("select phone_sealed from subscriptions.subscriber where id = $1", ours[0][0])
     assert kept == b"\x02\xaa"
     assert await versions(owner) == {1: PEOPLE - 10, 2: 10}

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from cli.publish.amqp_client import NoAnswerError
 from cli.publish.http_client import ProgressUnavailable
-from cli.publish.settings import HttpSettings
 from cli.publish.transports import POLL_INTERVAL_SECONDS, HttpTransport
+from cli.settings import HttpPublisherSettings
 from services.ingress.notices.progress import EventProgress, EventState, event_path
 from services.ingress.notices.validation import PublishResult
 from shared.contracts.envelope import encode
@@ -67,7 +67,7 @@ def build_server(telling: Telling, port: int | None = None) -> TestServer:
 
 
 def build_transport(url: str, source: str = "/x") -> HttpTransport:
-    settings = HttpSettings(source=None, notices_api_url=url, notices_api_token=SecretStr("only-for-tests"))
+    settings = HttpPublisherSettings(source=None, notices_api_url=url, notices_api_token=SecretStr("only-for-tests"))
     return HttpTransport(settings=settings, source=source)
 
 

@@ -8,8 +8,8 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from cli.doctor.broker import check_queue_arguments
-from cli.migrate.settings import Settings
+from cli.doctor.servers import check_queue_arguments
+from cli.settings import MigrationSettings
 from cli.stacks import use_environment
 from shared.amqp import topology
 from shared.runtime.settings import read_settings
@@ -47,7 +47,7 @@ async def test_a_queue_that_cannot_be_changed_in_place_is_named_and_nothing_is_c
     environment: Mapping[str, str], channel: AbstractChannel
 ) -> None:
     with use_environment(environment):
-        admin = read_settings(Settings)
+        admin = read_settings(MigrationSettings)
     assert await check_queue_arguments(admin) is None
     for queue in (CHANGED, MISSING):
         await channel.queue_delete(queue.name)

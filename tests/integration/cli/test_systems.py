@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, InvalidFrameError
 
 from cli.migrate.broker import migrate_broker
-from cli.migrate.settings import Settings as MigrateSettings
+from cli.settings import MigrationSettings
 from cli.stacks import use_environment
 from deploy.paths import CONFIG
 from shared.amqp import topology
@@ -43,7 +43,7 @@ class Office:
         unused = {"KREISFUNK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "KREISFUNK_DATABASE_PASSWORD": "x"}
         known = {"KREISFUNK_LOGIN_PASSWORDS": json.dumps(passwords)}
         with use_environment({**self.environment, **unused, **known}):
-            settings = read_settings(MigrateSettings)
+            settings = read_settings(MigrationSettings)
         return await migrate_broker(settings)
 
     def register(self) -> None:

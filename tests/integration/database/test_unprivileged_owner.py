@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from cli.migrate.database import migrate_database
-from cli.migrate.settings import Settings
+from cli.settings import MigrationSettings
 from deploy.local.names import DATABASE, OWNER
 from deploy.local.postgres import PostgresServer, run_postgres
 from tests.databases import ROLE_PASSWORD, ROLES
@@ -39,7 +39,7 @@ async def run(server: PostgresServer, *statements: str) -> None:
 
 
 async def test_it_needs_what_the_superuser_does_once_and_no_more(server: PostgresServer) -> None:
-    settings = Settings.model_validate(
+    settings = MigrationSettings.model_validate(
         {
             "broker_url": "amqp://nobody@127.0.0.1:1/",
             "broker_password": "unused",

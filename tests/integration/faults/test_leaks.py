@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 from aiohttp import web
 
-from shared.amqp import observer, topology
+from shared.amqp import topology
 from shared.runtime.background import run_in_background
 from tests.databases import FreshDatabase
+from tests.faults.leaks import observer
 from tests.faults.leaks.pii_patterns import PatternGroup, PiiKind, PiiValues, build_pattern_groups
 from tests.faults.leaks.recorder import MESSAGES, METRICS, record_traffic
 from tests.faults.leaks.scan_targets import find_log_files, search_file, search_queues, search_tables

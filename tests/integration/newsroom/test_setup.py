@@ -6,7 +6,7 @@ import pyotp
 import pytest
 
 from cli.newsroom.accounts import add_account, reset_account
-from cli.newsroom.settings import Settings as UsersSettings
+from cli.settings import AccountSettings
 from services.newsroom.domain.accounts import Role
 from tests.integration.newsroom.newsroom_process import (
     PASSWORD,
@@ -21,9 +21,9 @@ NEW_PASSWORD = "Moor und Heide im Nebel"
 pytestmark = pytest.mark.usefixtures("no_failures")
 
 
-def users_settings(newsroom: NewsroomProcess) -> UsersSettings:
+def users_settings(newsroom: NewsroomProcess) -> AccountSettings:
     url = newsroom.database.build_role_url("kreisfunk_newsroom")
-    return UsersSettings(database_url=url, database_password=None)
+    return AccountSettings(database_url=url, database_password=None)
 
 
 async def test_a_first_password_leads_to_setting_up_and_no_further(

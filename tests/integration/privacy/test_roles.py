@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from cli.migrate.database import migrate_database
-from cli.migrate.settings import Settings
+from cli.settings import MigrationSettings
 from cli.stacks import use_environment
 from shared.runtime.settings import read_settings
 from tests.databases import ROLE_PASSWORD, ROLES, FreshDatabase
@@ -33,7 +33,7 @@ async def migrated(database: FreshDatabase) -> FreshDatabase:
         "KREISFUNK_LOGIN_PASSWORDS": json.dumps(dict.fromkeys(ROLES, ROLE_PASSWORD)),
     }
     with use_environment(environment):
-        settings = read_settings(Settings)
+        settings = read_settings(MigrationSettings)
     for _ in range(2):
         await migrate_database(settings)
     return database

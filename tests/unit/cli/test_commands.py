@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.doctor.command import SERVICES
-from cli.doctor.process_kinds import PROCESS_KINDS
+from cli.doctor.installation import PROCESS_KINDS
 from cli.main import COMMANDS, app, load_command
 from deploy import VERSION
 from tests.unit.rules.planting import REPOSITORY

@@ -2,8 +2,7 @@
 
 import asyncio
 
-from cli.doctor.actions import build_json, format_text
-from cli.doctor.findings import Check, CompletedCheck, DoctorProblem, run_checks
+from cli.doctor.findings import Check, CompletedCheck, DoctorProblem, build_json, format_text, run_checks
 
 BROKEN = DoctorProblem("is broken", "Mend it.")
 

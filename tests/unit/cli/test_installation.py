@@ -5,8 +5,7 @@ from pathlib import Path
 from pydantic_settings import BaseSettings
 
 from cli.doctor.findings import DoctorProblem
-from cli.doctor.installation import find_processes
-from cli.doctor.settings import read_all_settings
+from cli.doctor.installation import find_processes, read_all_settings
 
 DISPATCHER = {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/", "PATH": "/bin"}
 

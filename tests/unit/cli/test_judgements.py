@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from cli.broker import explain_broker_error
-from cli.doctor.broker import check_dead_letters, check_topology
 from cli.doctor.graph_api import (
     ComponentDefinition,
     ExpectedTemplate,
@@ -14,6 +13,7 @@ from cli.doctor.graph_api import (
     list_expected_templates,
     read_definitions,
 )
+from cli.doctor.servers import check_dead_letters, check_topology
 from deploy.paths import CONFIG
 from services.subscriptions.domain.county import County
 from shared.amqp.connection import BrokerUnavailable

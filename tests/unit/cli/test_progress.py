@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 
-from cli.demo import progress
-from cli.demo.progress import NoProgressError, wait_for, wait_until_gone
+from cli import progress
+from cli.progress import NoProgressError, wait_for, wait_until_gone
 
 
 @pytest.fixture(autouse=True)

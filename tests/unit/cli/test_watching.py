@@ -6,10 +6,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from cli.publish.amqp_progress import TrackedEvent
-from cli.publish.http_requests import build_request
-from cli.publish.progress_output import compute_exit_status, count_handled, format_line
-from cli.publish.settings import normalize_url
+from cli.publish.amqp_client import TrackedEvent
+from cli.publish.http_client import build_request
+from cli.publish.results import compute_exit_status, count_handled, format_line
+from cli.settings import normalize_url
 from services.ingress.notices.progress import EventState, start_progress
 from shared.contracts.envelope import Envelope, encode, read_envelope
 from shared.contracts.events import (

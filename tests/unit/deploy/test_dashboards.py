@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from deploy.grafana.boards import BOARDS, FOLDER
-from deploy.grafana.boards.press import PRESS
 from deploy.grafana.dashboard import Dashboard
 from services.subscriptions.adapters.metrics import UNDELIVERABLE
 from services.subscriptions.domain.decision import MessageResult
@@ -28,6 +27,7 @@ VALUES: Mapping[str, Iterable[str]] = {
 }
 LABEL = re.compile(r"\{\{(\w+)\}\}")
 CODE_WORD = re.compile(r"[a-z]+_[a-z_]+|[a-z]+\d+")
+PRESS = next(board for board in BOARDS if board.name == "press")
 OWN_VARIABLES = re.compile(r"\$(?!__)(\w+)")
 
 

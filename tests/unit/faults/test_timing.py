@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.stalls import Stall
+from simulator.clock import Stall
 from tests.faults.backlog import BacklogSample, merge_waiting_spans
 from tests.faults.rate_checks import (
     Span,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.dispatcher.adapters.ledger_results import MAX_RESENDS
-from simulator.stalls import Stall
+from simulator.clock import Stall
 from tests.faults.evaluation import Verdict, evaluate_run
 from tests.faults.evidence import CitizenMessage
 from tests.faults.ledger_snapshot import BroadcastSnapshot

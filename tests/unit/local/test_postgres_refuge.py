@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.postgres_data_dir import DATA, MARKER, move_in, move_out
+from deploy.local.postgres_paths import DATA, MARKER, move_in, move_out
 
 
 @pytest.fixture

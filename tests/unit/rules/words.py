@@ -11,7 +11,7 @@ fetch fill filter find finish fix flatten flush fold follow forget format freeze
 group handle has hash hints hold identify ignore index initialize insert install interpolate interpret invite is issue
 iterate
 join keep kill launch learn leave limit list listen load locate lock log main make map mark mask match may
-measure merge migrate mirror move name normalize note notify number observe open order parse pass pause peek
+measure merge migrate move name normalize note notify number observe open order parse pass pause peek
 pick place plan play poll post predict prefer prepare protect press print probe process publish purge put quarantine
 quote raise rank react read receive record recover redirect redact reduce refill refresh refuse register reject
 release remember remove render renew reopen repeat replace replay report request requeue require resend reserve

@@ -6,11 +6,9 @@ from collections import deque
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.webhooks.batches import MAX_BYTES, Update, WebhookEnvelope, encode_update, take_batch
-from simulator.webhooks.escaping import escape
+from simulator.webhooks.batches import MAX_BYTES, Update, WebhookEnvelope, encode_update, escape, sign, take_batch
 from simulator.webhooks.outbox import MAX_RETRY_DELAY_SECONDS, compute_retry_delay
 from simulator.webhooks.payloads import ContactPayload
-from simulator.webhooks.signature import sign
 
 ENVELOPE = WebhookEnvelope(account_id="1002", phone_number_id="7008", display_phone_number="4947919300")
 

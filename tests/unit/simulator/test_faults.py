@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.faults import UNDISTURBED, ActiveFaults, Faults, draw_chance, plan_interference, plan_webhook_delays
-from simulator.states import RANK, MessageState
-from simulator.status_plan import plan_statuses
+from simulator.states import RANK, MessageState, plan_statuses
 
 shares = st.floats(0, 1)
 seeds = st.integers(0, 2**63 - 1)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.citizens import Citizen, Sharing
-from simulator.phones_file import PhonesFileError, load_citizens
+from simulator.citizens import Citizen, PhonesFileError, Sharing, load_citizens
 
 
 def test_phones_are_there_again_with_their_numbers(tmp_path: Path) -> None:

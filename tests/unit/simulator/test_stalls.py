@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator
 
 from shared.runtime.background import run_in_background
-from simulator.stalls import StallWatch
+from simulator.clock import StallWatch
 
 
 async def watched(step: float, looks: int) -> StallWatch:

@@ -1,0 +1,53 @@
+"""A command's connection to the database, and the explanation of its errors."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import asyncpg
+
+from cli.output import EXIT_UNAVAILABLE, fail
+from cli.settings import DatabaseAccess
+from cli.stacks import DATABASE_URL
+from shared.database.connecting import connect
+from shared.database.pool import SAFE_SETTINGS
+
+CONNECT_TIMEOUT_SECONDS = 10
+REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+UNAVAILABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def open_connection(url: str, password: str | None, name: str) -> AsyncIterator[asyncpg.Connection]:
+    """Open a connection, which the server lists as `name`."""
+    options = {"application_name": name, **SAFE_SETTINGS}
+    connection = await connect(url, password=password, timeout=CONNECT_TIMEOUT_SECONDS, server_settings=options)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def run_on_database(
+    settings: DatabaseAccess, name: str, ask: Callable[[asyncpg.Connection], Awaitable[T]], *, role: str
+) -> T:
+    """Return the result of `ask`; ends the command if the database cannot be reached or refuses, and names the role."""
+
+    async def run() -> T:
+        async with open_connection(settings.database_url, settings.database_secret, name) as connection:
+            return await ask(connection)
+
+    try:
+        return asyncio.run(run())
+    except REFUSED:
+        advice = f"Check {DATABASE_URL} and its password, then `kreisfunk migrate`."
+        fail("The database refuses this role.", advice, EXIT_UNAVAILABLE)
+    except (asyncpg.UndefinedFunctionError, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        fail("The database is not that of this version.", "Run `kreisfunk migrate`.", EXIT_UNAVAILABLE)
+    except asyncpg.InsufficientPrivilegeError:
+        fail("This role may not do that.", f"Use {role}.", EXIT_UNAVAILABLE)
+    except UNAVAILABLE as error:
+        advice = "Is PostgreSQL up, with space on its disk, and are host, port and name right?"
+        fail(f"Database: {type(error).__name__}", advice, EXIT_UNAVAILABLE)

@@ -1,0 +1,182 @@
+"""Checks of the servers: RabbitMQ's logins and topology, PostgreSQL's roles and migrations, our own ports."""
+
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import asyncpg
+
+from cli.broker import explain_broker_error
+from cli.database import REFUSED, UNAVAILABLE, open_connection
+from cli.doctor.findings import DoctorProblem
+from cli.migrate.database import SCHEMAS, locate_migrations
+from cli.queue_arguments import ADVICE, QueueArgumentsError, require_same_arguments
+from cli.settings import MigrationSettings
+from shared.amqp.connection import connect
+from shared.amqp.inspection import Inventory, list_operator_queues, take_inventory
+from shared.database.migrations import MigrationError, list_pending_versions
+from shared.database.replication import (
+    AsynchronousCommitError,
+    count_synchronous_standbys,
+    require_synchronous_commits,
+)
+from shared.outcome import DependencyUnavailable
+
+MAX_NAMES = 5
+MAX_REASON_LENGTH = 200
+InventoryCheck = Callable[[Inventory], DoctorProblem | None]
+DatabaseCheck = Callable[[asyncpg.Connection], Awaitable[DoctorProblem | None]]
+_LOGIN_ADVICE = "Check KREISFUNK_DATABASE_URL and KREISFUNK_DATABASE_PASSWORD, then run `kreisfunk migrate`."
+# Each row is a right that no service needs.
+EXCESSIVE_RIGHTS = """
+select reason from (values
+    ('is a superuser or administers roles or databases', (
+        select rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls
+        from pg_roles where rolname = current_user)),
+    ('may create schemas', has_database_privilege(current_database(), 'create')),
+    ('may create tables', exists (
+        select from pg_namespace where nspname !~ '^pg_' and has_schema_privilege(oid, 'create'))),
+    ('owns tables or functions', exists (
+        select from pg_roles where rolname = current_user and (
+            exists (select from pg_class where relowner = pg_roles.oid)
+            or exists (select from pg_proc where proowner = pg_roles.oid)))),
+    ('may use tables of another service', exists (
+        select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm') and has_schema_privilege(n.oid, 'usage')
+            and (has_any_column_privilege(c.oid, 'select, insert, update')
+                or has_table_privilege(c.oid, 'delete, truncate')))),
+    ('is a member of another role', exists (
+        select from pg_auth_members where member = (select oid from pg_roles where rolname = current_user)))
+) as rights (reason, held) where held
+"""
+
+
+async def check_login(url: str, password: str | None) -> DoctorProblem | None:
+    """Check that the login can open the vhost."""
+    try:
+        async with connect(url, password=password, name="doctor"):
+            return None
+    except DependencyUnavailable as error:
+        return DoctorProblem(str(error), explain_broker_error(error))
+
+
+async def check_inventory(url: str, password: str | None, judge: InventoryCheck) -> DoctorProblem | None:
+    """Take the broker's inventory with this login and pass it to `judge`."""
+    try:
+        async with connect(url, password=password, name="doctor") as connection:
+            return judge(await take_inventory(connection))
+    except DependencyUnavailable as error:
+        return DoctorProblem(str(error), explain_broker_error(error))
+
+
+async def check_queue_arguments(settings: MigrationSettings) -> DoctorProblem | None:
+    """Check that queues which exist are as this version declares them; only an administrator can see that."""
+    try:
+        await require_same_arguments(settings)
+    except QueueArgumentsError as error:
+        return DoctorProblem(str(error), ADVICE)
+    except DependencyUnavailable as error:
+        return DoctorProblem(str(error), "Is KREISFUNK_BROKER_API_URL right, and may the administrator log in there?")
+    return None
+
+
+def check_topology(inventory: Inventory) -> DoctorProblem | None:
+    """Check that every exchange and queue is declared."""
+    if not inventory.missing:
+        return None
+    advice = "Run `kreisfunk migrate` as the broker's administrator."
+    return DoctorProblem(f"missing: {_format_names(inventory.missing)}", advice)
+
+
+def check_dead_letters(inventory: Inventory) -> DoctorProblem | None:
+    """Check that no message waits for an operator."""
+    kept = [f"{inventory.waiting[name]} in {name}" for name in list_operator_queues() if inventory.waiting.get(name)]
+    if not kept:
+        return None
+    advice = 'What each is and how to settle it: operators\' guide, "Dead letters and quarantine".'
+    return DoctorProblem(_format_names(kept), advice)
+
+
+def _format_names(names: list[str] | tuple[str, ...]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+async def check_database(url: str, password: str | None, look: DatabaseCheck) -> DoctorProblem | None:
+    """Connect with this role, then run `look`."""
+    try:
+        async with open_connection(url, password, "doctor") as connection:
+            return await look(connection)
+    except REFUSED:
+        return DoctorProblem("the database refuses this role", _LOGIN_ADVICE)
+    except UNAVAILABLE as error:
+        return DoctorProblem(f"{type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?")
+
+
+async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | None:
+    """Check that the server answers."""
+    await connection.execute("select true")
+    return None
+
+
+async def check_rights(schema: str, connection: asyncpg.Connection) -> DoctorProblem | None:
+    """Check that the role of the service with this schema has no rights beyond it."""
+    others = [other for other in SCHEMAS if other != schema]
+    held = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
+    if not held:
+        return None
+    advice = "Use the service's own role, and revoke what it has beyond it."
+    return DoctorProblem(f"this role {', '.join(held)}", advice)
+
+
+async def check_migrations(schema: str, connection: asyncpg.Connection) -> DoctorProblem | None:
+    """Check that all migrations of this version have run and none was changed since."""
+    try:
+        pending = await list_pending_versions(connection, schema, locate_migrations(schema))
+    except MigrationError as error:
+        return DoctorProblem(str(error), "Restore the file as it was, and put the change into a new migration.")
+    except asyncpg.InsufficientPrivilegeError:
+        return DoctorProblem("this role may not read the list of migrations", "Run `kreisfunk migrate`.")
+    return DoctorProblem(f"{len(pending)} migrations have not run", "Run `kreisfunk migrate`.") if pending else None
+
+
+async def check_standbys(expected: int, connection: asyncpg.Connection) -> DoctorProblem | None:
+    """Check that every commit waits for a standby, and that so many are there, if this role may see them."""
+    try:
+        await require_synchronous_commits(connection)
+    except AsynchronousCommitError as error:
+        return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
+    count = await count_synchronous_standbys(connection)
+    if count is not None and count < expected:
+        advice = "Bring back the others; without any, no commit returns."
+        return DoctorProblem(f"{count} of {expected} standbys are there", advice)
+    return None
+
+
+async def check_webhook(url: str) -> DoctorProblem | None:
+    """Check that an unsigned webhook is answered with 401."""
+    try:
+        async with aiohttp.ClientSession() as session, session.post(url, data=b"{}") as answer:
+            status = answer.status
+    except aiohttp.ClientError as error:
+        return _report_unreachable(error)
+    if status == 401:
+        return None
+    advice = "Check the address: something else answers."
+    return DoctorProblem(f"an unsigned webhook got {status} instead of 401", advice)
+
+
+async def check_ready(url: str) -> DoctorProblem | None:
+    """Check that the process reports itself ready."""
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            status, text = answer.status, (await answer.text(errors="replace")).strip()[:MAX_REASON_LENGTH]
+    except aiohttp.ClientError as error:
+        return _report_unreachable(error)
+    if status == 200:
+        return None
+    return DoctorProblem(text or f"answers with {status}", "Mend what it names; it becomes ready again by itself.")
+
+
+def _report_unreachable(error: aiohttp.ClientError) -> DoctorProblem:
+    advice = "Is the process running? Look at the end of its log."
+    return DoctorProblem(f"does not answer: {type(error).__name__}", advice)

@@ -1,0 +1,61 @@
+"""Renewal of encrypted addresses and their hashes, also inside messages.
+
+There they are JSON objects with `kind`, `index` and `sealed`, as in shared.contracts.
+"""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from shared.encryption import BlindIndexKey, KeyRing
+
+ADDRESS_KEYS = {"kind", "index", "sealed"}
+
+
+@dataclass(frozen=True)
+class AddressRenewal:
+    """Encryption with the newest key of the ring; with `index` the hash is upgraded to it, too."""
+
+    ring: KeyRing
+    index: BlindIndexKey | None = None
+
+    def renew(self, kind: str, index: bytes, sealed: bytes | None) -> tuple[bytes, bytes | None]:
+        """Return the hash and the encrypted address, which may be gone. Raises EncryptionError."""
+        after = self.index.upgrade(index) if self.index else index
+        if not sealed or (sealed[0] == max(self.ring.keys) and after == index):
+            return after, sealed
+        plain = self.ring.decrypt(sealed, purpose=kind, index=index)
+        return after, self.ring.encrypt(plain, purpose=kind, index=after)
+
+
+def renew_event(body: bytes, renewal: AddressRenewal) -> bytes:
+    """Return the event with its addresses renewed. Raises EncryptionError."""
+    event = msgspec.json.decode(body)
+    return msgspec.json.encode(event) if _renew_all(event, renewal) else body
+
+
+def renew_publications(stored: bytes, renewal: AddressRenewal) -> bytes:
+    """Do the same as `renew_event` for a list of publications in MessagePack."""
+    publications: list[dict[str, Any]] = msgspec.msgpack.decode(stored)
+    bodies = [renew_event(one["body"], renewal) for one in publications]
+    if bodies == [one["body"] for one in publications]:
+        return stored
+    return msgspec.msgpack.encode([{**one, "body": body} for one, body in zip(publications, bodies, strict=True)])
+
+
+def _renew_all(value: Any, renewal: AddressRenewal) -> bool:
+    """Renew the addresses in place; return whether any has changed."""
+    if isinstance(value, dict) and value.keys() >= ADDRESS_KEYS:
+        return _renew(value, renewal)
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any([_renew_all(one, renewal) for one in inside])
+
+
+def _renew(address: dict[str, str], renewal: AddressRenewal) -> bool:
+    index, sealed = base64.b64decode(address["index"]), base64.b64decode(address["sealed"])
+    new_index, new_sealed = renewal.renew(address["kind"], index, sealed)
+    address["index"] = base64.b64encode(new_index).decode()
+    address["sealed"] = base64.b64encode(new_sealed or b"").decode()
+    return (new_index, new_sealed) != (index, sealed)

@@ -1,0 +1,111 @@
+"""Client of Meta's Graph API; every refusal is raised with its explanation."""
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from cli.doctor.findings import DoctorProblem
+
+TIMEOUT = aiohttp.ClientTimeout(total=30)
+Answer = dict[str, Any]
+# Explains an error that Meta's answer names, by the answer's status.
+Explain = Callable[[int, Mapping[str, Any]], DoctorProblem]
+_WAY_ADVICE = '(operators\' guide, "The way to Meta").'
+
+
+class GraphRefusal(Exception):
+    """Meta could not be reached or did not answer with status 200; `problem` says why."""
+
+    def __init__(self, problem: DoctorProblem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaClient:
+    """Client with one token, the system user's or the app's."""
+
+    session: aiohttp.ClientSession
+    base_url: str
+    token: str = field(repr=False)
+    explain: Explain
+
+    async def fetch(self, path: str, **query: str) -> Answer:
+        """Return what is at this path. Raises GraphRefusal."""
+        return await self._request("GET", path, params=query)
+
+    async def list_all(self, path: str, **query: str) -> list[Answer]:
+        """Return the rows of all pages. Raises GraphRefusal."""
+        rows: list[Answer] = []
+        while True:
+            page = await self.fetch(path, **query)
+            rows += page.get("data", [])
+            paging = page.get("paging", {})
+            if "next" not in paging:
+                return rows
+            query["after"] = paging["cursors"]["after"]
+
+    async def post(self, path: str, body: Mapping[str, object]) -> Answer:
+        """Return the answer to this body. Raises GraphRefusal."""
+        return await self._request("POST", path, json=body)
+
+    async def upload(self, app_id: str, content: bytes, mime_type: str) -> str:
+        """Return the handle of a file, which a template for review refers to. Raises GraphRefusal."""
+        about = {"file_length": str(len(content)), "file_type": mime_type}
+        upload = await self._request("POST", f"{app_id}/uploads", params=about)
+        headers = {"Authorization": f"OAuth {self.token}", "file_offset": "0"}
+        answer = await self._request("POST", str(upload.get("id")), data=content, headers=headers)
+        return str(answer.get("h"))
+
+    async def _request(self, method: str, path: str, **options: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        url = f"{self.base_url}/{path}"
+        try:
+            async with self.session.request(method, url, headers=headers, timeout=TIMEOUT, **options) as answer:
+                status, body = answer.status, await answer.read()
+        except aiohttp.ClientError as error:
+            raise GraphRefusal(explain_connection_error(error)) from None
+        except TimeoutError:
+            problem = DoctorProblem("no answer within 30 s", "It may have been done: look, then try again.")
+            raise GraphRefusal(problem) from None
+        return self._decode(status, body)
+
+    def _decode(self, status: int, body: bytes) -> Answer:
+        try:
+            answer = msgspec.json.decode(body, type=Answer)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise GraphRefusal(build_foreign_answer(status)) from None
+        error = answer.get("error")
+        if isinstance(error, dict):
+            raise GraphRefusal(self.explain(status, error))
+        if status != 200:
+            raise GraphRefusal(build_foreign_answer(status))
+        return answer
+
+
+def build_foreign_answer(status: int = 200) -> DoctorProblem:
+    """Return the problem that something else than Meta answers."""
+    advice = "Check KREISFUNK_GRAPH_URL: something else answers there."
+    return DoctorProblem(f"the answer is not Meta's (status {status})", advice)
+
+
+def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
+    """Return the problem behind a request to Meta that got no answer."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return DoctorProblem("its name is not found", "Check KREISFUNK_GRAPH_URL and this machine's DNS.")
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
+            advice = (
+                "Check KREISFUNK_GRAPH_URL; a CA of one's own has to be named (operators' guide, \"The way to Meta\")."
+            )
+            return DoctorProblem(f"its certificate is not trusted: {cause.verify_message}", f"{advice} {_WAY_ADVICE}")
+        case aiohttp.ClientConnectorError():
+            reason = type(error.os_error).__name__
+        case _:
+            reason = type(error).__name__
+    advice = 'Check KREISFUNK_GRAPH_URL and the way out to the internet (operators\' guide, "The way to Meta").'
+    return DoctorProblem(f"cannot be reached: {reason}", advice)

@@ -1,0 +1,92 @@
+"""Progress bars on a terminal, and waiting for a count: elsewhere with a line every few seconds."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from cli.output import console, note
+
+POLL_INTERVAL_SECONDS = 0.2
+PRINT_INTERVAL_SECONDS = 5.0
+
+
+def build_bars(timing: ProgressColumn | None = None, **options: Any) -> Progress:
+    """Return bars of counts, which are shown on a terminal only; usually with the remaining time."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), timing or TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, **options)
+
+
+class NoProgressError(Exception):
+    """The expected count was not reached; the text names it and says how far it came."""
+
+
+class _ProgressCount(NamedTuple):
+    """Progress of something; `words` describe it."""
+
+    done: int
+    goal: int
+    words: str
+
+
+async def wait_for(what: str, goal: int, reached: Callable[[], Awaitable[int]], *, patience: float) -> None:
+    """Wait until `reached` is `goal`. Raises NoProgressError after `patience` seconds without a change."""
+
+    async def look() -> _ProgressCount:
+        count = await reached()
+        return _ProgressCount(count, goal, f"{count} of {goal}")
+
+    await _wait(what, look, patience)
+
+
+async def wait_until_gone(what: str, left: Callable[[], Awaitable[int | None]], *, patience: float) -> None:
+    """Wait until nothing is `left`; None means unknown just now. Raises NoProgressError as `wait_for`.
+
+    Only a new minimum counts as a change; otherwise a number that goes up and down would be awaited for ever.
+    """
+    most = 0
+    least: int | None = None
+
+    async def look() -> _ProgressCount:
+        nonlocal most, least
+        now = await left()
+        if now is not None:
+            most, least = max(most, now), now if least is None else min(least, now)
+        if least is None:
+            return _ProgressCount(0, 1, "not known how many are left")
+        return _ProgressCount(most - least, most, f"{least} left")
+
+    await _wait(what, look, patience)
+
+
+async def _wait(what: str, look: Callable[[], Awaitable[_ProgressCount]], patience: float) -> None:
+    with build_bars(TimeElapsedColumn()) as bars:
+        task = bars.add_task(what, total=None)
+        standing: _ProgressCount | None = None
+        moved, told = time.monotonic(), 0.0
+        while standing is None or standing.done < standing.goal:
+            before, standing = standing, await look()
+            bars.update(task, completed=standing.done, total=standing.goal)
+            now = time.monotonic()
+            moved = now if before is None or standing.words != before.words else moved
+            if now - moved > patience:
+                raise NoProgressError(f"{what}: {standing.words}, and nothing has moved for {patience:.0f} s")
+            told = _print_progress(what, standing, told, now)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+
+
+def _print_progress(what: str, standing: _ProgressCount, told: float, now: float) -> float:
+    if console.is_terminal or (now - told < PRINT_INTERVAL_SECONDS and standing.done < standing.goal):
+        return told
+    note(f"  {what}: {standing.words}")
+    return now

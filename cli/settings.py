@@ -1,0 +1,308 @@
+"""The settings of all commands but `doctor`, `feeds` and `setup`, which read those of services, too.
+
+Every command imports this, so what only some need is imported where they need it.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cli.output import EXIT_USAGE, fail
+from cli.stacks import RunningStack, find_stack, read_settings_from
+from deploy.paths import CONFIG
+from shared.runtime.hosts import get_login
+from shared.runtime.settings import PREFIX, ServiceSettings
+
+if TYPE_CHECKING:
+    from shared.encryption import BlindIndexKey, KeyRing
+    from shared.notices.configuration import Configuration
+
+BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
+COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
+TOKENS_FILE = f"{PREFIX}NOTICES_API_TOKENS_FILE"
+DEFAULT_SOURCE = "urn:kreisfunk:{login}"
+_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
+S = TypeVar("S", bound=BaseSettings)
+V = TypeVar("V", SecretStr, SecretStr | None)
+
+
+def _parse_ring(value: SecretStr) -> "KeyRing":
+    from shared.encryption import KeyRing
+
+    return KeyRing.parse(value.get_secret_value())
+
+
+def _parse_index(value: SecretStr) -> "BlindIndexKey":
+    from shared.encryption import BlindIndexKey
+
+    return BlindIndexKey.parse(value.get_secret_value())
+
+
+def _check_ring(value: V) -> V:
+    if value is not None:
+        _parse_ring(value)
+    return value
+
+
+def _check_index(value: V) -> V:
+    if value is not None:
+        _parse_index(value)
+    return value
+
+
+class CommandSettings(BaseSettings):
+    """Settings of a command; each value may also be a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
+
+    model_config = SettingsConfigDict(**ServiceSettings.model_config, defer_build=True)
+
+
+def build_database_url_field(role: str) -> Any:
+    return Field(description=f"postgresql://{role}@host:port/name", pattern=r"^postgres(ql)?://")
+
+
+class DatabaseAccess(CommandSettings):
+    """Access to the database with one of its roles."""
+
+    database_url: str = build_database_url_field("role")
+    database_password: SecretStr | None = Field(None, description="password of the database role")
+
+    @property
+    def database_secret(self) -> str | None:
+        return self.database_password.get_secret_value() if self.database_password else None
+
+
+class OperatorSettings(DatabaseAccess):
+    """Access of an operator; the role cannot read addresses and changes data only through functions made for it."""
+
+    database_url: str = build_database_url_field("kreisfunk_operator")
+
+
+class AccountSettings(DatabaseAccess):
+    """Access to the newsroom's schema."""
+
+    database_url: str = build_database_url_field("kreisfunk_newsroom")
+
+
+class BackupSettings(DatabaseAccess):
+    """Access of the database's owner, as of `kreisfunk migrate`, and the key of backups."""
+
+    database_url: str = build_database_url_field("owner")
+    database_password: SecretStr | None = Field(None, description="password of the database's owner")
+    backup_key: SecretStr | None = Field(None, description="base64 of 32 bytes, which encrypts backups")
+
+    @property
+    def backup_secret(self) -> str:
+        return self.backup_key.get_secret_value() if self.backup_key else ""
+
+
+class BrokerAccess(CommandSettings):
+    """Access to the broker with a login."""
+
+    broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://")
+    broker_password: SecretStr | None = Field(None, description="password of the broker login")
+
+    @property
+    def broker_secret(self) -> str | None:
+        return self.broker_password.get_secret_value() if self.broker_password else None
+
+
+class BrokerAdminSettings(CommandSettings):
+    """Access of a broker administrator."""
+
+    broker_url: str = Field(description="amqp://admin@host:port/vhost", pattern=r"^amqps?://")
+    broker_password: SecretStr = Field(description="password of the broker's administrator")
+    broker_api_url: HttpUrl = Field(description="http://host:15672, RabbitMQ's management interface")
+    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+
+
+class MigrationSettings(CommandSettings):
+    """Access of an administrator, which no service has."""
+
+    broker_url: str = Field(
+        description="amqp://admin@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
+    )
+    broker_password: SecretStr = Field(description="password of the broker's administrator")
+    broker_api_url: HttpUrl = Field(description="http://host:15672, RabbitMQ's management interface")
+    database_url: str = Field(
+        description="postgresql://owner@host:port/name; host:port,host:port with replicas", pattern=r"^postgres"
+    )
+    database_password: SecretStr = Field(description="password of the database's owner")
+    login_passwords: dict[str, SecretStr] = Field(
+        description="JSON: password for each broker login and database role that is to be able to log in"
+    )
+    database_standbys: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="synchronous standbys that the database has; with any, asynchronous commits are refused",
+    )
+    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+
+    @property
+    def county(self) -> Path:
+        return self.county_file or CONFIG / "county.toml"
+
+
+class RotationSettings(DatabaseAccess):
+    """Settings of `keys rotate`: a database role that reads addresses and nothing else, and the keys."""
+
+    database_url: str = build_database_url_field("kreisfunk_rotation")
+    encryption_keys: Annotated[SecretStr, AfterValidator(_check_ring)] = Field(
+        description="VERSION:BASE64 of 32 bytes, the old and the new ones"
+    )
+
+    @property
+    def ring(self) -> "KeyRing":
+        return _parse_ring(self.encryption_keys)
+
+
+class IndexRotationSettings(RotationSettings):
+    """Settings of `keys rotate-index`: the index key, too."""
+
+    index_key: Annotated[SecretStr, AfterValidator(_check_index)] = Field(description="as the ingress has it")
+
+    @property
+    def index(self) -> "BlindIndexKey":
+        return _parse_index(self.index_key)
+
+
+class QuarantineSettings(BrokerAccess):
+    """A broker login that reads only the quarantine; without keys, items can be listed and dropped, not shown."""
+
+    broker_url: str = Field(description="amqp://quarantine@host:port/vhost", pattern=r"^amqps?://")
+    encryption_keys: Annotated[SecretStr | None, AfterValidator(_check_ring)] = Field(
+        None, description="VERSION:BASE64 of 32 bytes, to show and to replay"
+    )
+    index_key: Annotated[SecretStr | None, AfterValidator(_check_index)] = Field(
+        None, description="as the ingress has it, to replay"
+    )
+    phone_number_id: str | None = Field(None, description="Meta's id of our number, to replay")
+    waba_id: str | None = Field(None, description="Meta's id of our account, as the ingress has it")
+
+    @property
+    def ring(self) -> "KeyRing | None":
+        return _parse_ring(self.encryption_keys) if self.encryption_keys else None
+
+    @property
+    def index(self) -> "BlindIndexKey | None":
+        return _parse_index(self.index_key) if self.index_key else None
+
+
+class TokenSettings(CommandSettings):
+    """The settings that the notices API reads, too."""
+
+    notices_api_tokens_file: Path = Field(description="tokens of municipal systems, which the notices API reads")
+    county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
+
+
+class AmqpPublisherSettings(CommandSettings):
+    """AMQP access of a municipal system; the login is the user in `broker_url`."""
+
+    source: str | None = Field(None, description="CloudEvents source that belongs to the login")
+    broker_url: str = Field(
+        description="amqp://login@host:port/vhost; host:port,host:port for a cluster",
+        pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@",
+    )
+    broker_password: SecretStr | None = Field(None, description="password of the broker login")
+    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+
+    @property
+    def county(self) -> Path:
+        return self.county_file or CONFIG / "county.toml"
+
+    @property
+    def login(self) -> str:
+        return get_login(self.broker_url)
+
+    @property
+    def broker_secret(self) -> str | None:
+        return self.broker_password.get_secret_value() if self.broker_password else None
+
+    @property
+    def source_or_default(self) -> str:
+        """The setting, else the source of this login in the county's file, else one derived from the login."""
+        return self.source or _find_source(self.login, self.county) or DEFAULT_SOURCE.format(login=self.login)
+
+
+class HttpPublisherSettings(CommandSettings):
+    """HTTP access of a municipal system; the token identifies the system."""
+
+    source: str | None = Field(None, description="CloudEvents source that belongs to the login")
+    notices_api_url: str = Field(description="https://host of notices over HTTP")
+    notices_api_token: SecretStr = Field(description="token for notices over HTTP")
+
+    @field_validator("notices_api_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return normalize_url(value)
+
+    @field_validator("notices_api_token")
+    @classmethod
+    def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
+        if not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("must be one word of printable ASCII, as `kreisfunk tokens create` printed it")
+        return value
+
+
+def normalize_url(text: str) -> str:
+    """Strip `/` and `/notices`; require https unless the host is local, as the token is sent there.
+
+    Raises ValueError.
+    """
+    from yarl import URL
+
+    url = URL(text.strip())
+    if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
+        raise ValueError("expected an address such as https://kreisfunk.example")
+    if url.scheme == "http" and not _is_local(url.host):
+        raise ValueError("use https: over http, anybody on the way could read the token")
+    return str(url).rstrip("/").removesuffix("/notices")
+
+
+def _is_local(host: str) -> bool:
+    """Return whether the host is this machine, in a private network, or a name within a container network."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host
+
+
+def _find_source(login: str, county_file: Path) -> str | None:
+    """Return the first source of a login in the county's file, or None if the file cannot be read."""
+    from shared.notices.config import ConfigurationError, read_configuration
+    from shared.notices.configuration import Configuration
+
+    try:
+        known = read_configuration(county_file, Configuration)
+    except ConfigurationError:
+        return None
+    system = known.find_system(login)
+    return system.sources[0] if system else None
+
+
+def read_installation_settings(
+    kind: type[S], stack: Path | None, setting: str, pick: Callable[[RunningStack], Mapping[str, str]]
+) -> S:
+    """Read the settings of the environment if it has `setting`, else what `pick` returns of a running local stack.
+
+    Ends the command with status 2 if something is missing.
+    """
+    found = find_stack(stack, os.environ, setting)
+    return read_settings_from(pick(found) if found else os.environ, kind)
+
+
+def read_county(file: Path) -> "Configuration":
+    """Read the county's file; ends the command with status 2 if that fails."""
+    from shared.notices.config import ConfigurationError, read_configuration
+    from shared.notices.configuration import Configuration
+
+    try:
+        return read_configuration(file, Configuration)
+    except ConfigurationError as error:
+        fail(str(error), f"{COUNTY_FILE} names the county's file.", EXIT_USAGE)

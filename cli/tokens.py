@@ -1,0 +1,135 @@
+"""`kreisfunk tokens`: tokens for publishing over HTTP."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cli.options import Json
+from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_table, format_time, note, print_result
+from cli.settings import TOKENS_FILE, TokenSettings, read_county, read_installation_settings
+from deploy.tokens import TokenFileError, add_token, generate_token, generate_token_id, read_tokens, remove_tokens
+from shared.notices.systems import System
+from shared.notices.tokens import Token
+from shared.runtime.clock import system_clock
+
+Stack = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of a local stack; else KREISFUNK_NOTICES_API_TOKENS_FILE, else .local/up or .local/demo."
+    ),
+]
+
+app = typer.Typer(
+    help="Tokens of the systems that publish over HTTP; each change counts at once.", no_args_is_help=True
+)
+
+
+@app.command()
+def create(
+    system: Annotated[str, typer.Argument(help="A system of the county's file, such as pressestelle.")],
+    topic: Annotated[list[str] | None, typer.Option(help="Only for this topic; may be repeated.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3660, help="Valid for so many days; usually for good.")] = None,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Create a token and print it. It is shown only this once: only its hash is stored.
+
+    Exit status: 0, 2 wrong command line or unknown system.
+    """
+    settings = _read_settings(stack)
+    topics = _check_topics(_require_system(settings, system), topic or [])
+    now = system_clock()
+    text = generate_token()
+    try:
+        token = add_token(
+            settings.notices_api_tokens_file,
+            text,
+            identifier=generate_token_id(system),
+            system=system,
+            now=now,
+            topics=topics,
+            expires_at=None if days is None else now + timedelta(days=days),
+        )
+    except TokenFileError as error:
+        fail(str(error), "The folder has to be writable for this command.")
+    print_result({**_describe_token(token), "token": text}, text, json=json)
+    if not json:
+        note(f"Token {token.id}. It is shown this once: hand it over in confidence.")
+
+
+@app.command("list")
+def list_tokens(json: Json = False, stack: Stack = None) -> None:
+    """List all tokens, without their texts."""
+    try:
+        tokens = read_tokens(_read_settings(stack).notices_api_tokens_file)
+    except TokenFileError as error:
+        fail(str(error))
+    rows = [
+        (each.id, each.system, _format_scope(each), format_time(each.created_at), _format_expiry(each))
+        for each in tokens
+    ]
+    text = format_table(("id", "system", "topics", "created", "ends"), rows) if rows else "there are no tokens"
+    print_result({"tokens": list(map(_describe_token, tokens))}, text, json=json)
+
+
+@app.command()
+def revoke(
+    token: Annotated[str | None, typer.Argument(help="Id of the token, as `list` shows it.")] = None,
+    system: Annotated[str | None, typer.Option(help="All tokens of this system instead.")] = None,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Revoke a token, with immediate effect.
+
+    Exit status: 0, 2 wrong command line, 3 there is no such token.
+    """
+    if (token is None) == (system is None):
+        fail("Give the id of a token, or --system.", status=EXIT_USAGE)
+    settings = _read_settings(stack)
+    try:
+        removed = remove_tokens(
+            settings.notices_api_tokens_file, lambda each: token == each.id or system == each.system
+        )
+    except TokenFileError as error:
+        fail(str(error), "The folder has to be writable for this command.")
+    if not removed:
+        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", EXIT_REJECTED)
+    ids = [each.id for each in removed]
+    print_result({"revoked": ids}, "\n".join(f"revoked {each}" for each in ids), json=json)
+
+
+def _read_settings(stack: Path | None) -> TokenSettings:
+    return read_installation_settings(TokenSettings, stack, TOKENS_FILE, lambda one: one.addresses.tokens)
+
+
+def _require_system(settings: TokenSettings, name: str) -> System:
+    county = read_county(settings.county_file)
+    system = county.find_system(name)
+    if system is None:
+        known = ", ".join(each.name for each in county.systems) or "(none)"
+        fail(f"There is no system {name}.", f"The county's file has {known}.", EXIT_USAGE)
+    return system
+
+
+def _check_topics(system: System, topics: list[str]) -> list[str]:
+    foreign = ", ".join(topic for topic in topics if topic not in system.topics)
+    if foreign:
+        fail(f"{system.name} may not publish about {foreign}.", f"It has {', '.join(system.topics)}.", EXIT_USAGE)
+    return topics
+
+
+def _describe_token(token: Token) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.to_builtins(token).items() if name != "sha256"}
+
+
+def _format_scope(token: Token) -> str:
+    return ", ".join(token.topics) or "all of the system"
+
+
+def _format_expiry(token: Token) -> str:
+    if token.expires_at is None:
+        return "never"
+    return format_time(token.expires_at) if token.is_valid(system_clock()) else "has ended"

@@ -1,1 +1,0 @@
-"""`kreisfunk tokens`: tokens for publishing over HTTP."""
