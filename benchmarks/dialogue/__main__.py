@@ -15,11 +15,11 @@ from pathlib import Path
 
 from benchmarks.dialogue.scoring import Scores, score
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents.classifier import IntentClassifier
+from services.subscriptions.domain.intents.classifier import Example, IntentClassifier, parse_examples, read_examples
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.rules import apply_rules
-from services.subscriptions.domain.intents.training_examples import Example, parse_examples, read_examples
+from services.subscriptions.domain.intents.text import CitizenText
 from shared.notices.config import read_configuration
 
 REPOSITORY = Path(__file__).parents[2]
@@ -73,9 +73,9 @@ def _report_progress(found: Iterator[list[Scores]], parts: int) -> Iterator[list
 
 def _build_classifiers(county: County, guesser: IntentClassifier) -> dict[str, Callable[[str], Intent]]:
     readings = (
-        lambda text: apply_rules(text, county).intent,
-        lambda text: guesser.predict(text).intent,
-        lambda text: detect_text_intent(text, county, guesser).intent,
+        lambda text: apply_rules(CitizenText(text), county).intent,
+        lambda text: guesser.predict(CitizenText(text)).intent,
+        lambda text: detect_text_intent(CitizenText(text), county, guesser).intent,
     )
     return dict(zip(CLASSIFIERS, readings, strict=True))
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from services.subscriptions.domain.intents.classifier import Example
 from services.subscriptions.domain.intents.intent import Intent
-from services.subscriptions.domain.intents.training_examples import Example
 
 STOP_INTENTS = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_STOP, Intent.ASK_ERASE))
 _CONFIRMATIONS = {Intent.START: Intent.ASK_START, Intent.ERASE: Intent.ASK_ERASE}

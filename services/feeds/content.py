@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from services.feeds.html_to_text import truncate_text
 from shared.contracts.notices import NoticeContent
 from shared.notices.configuration import Configuration
-from shared.notices.content import MAX_CONTENT_LENGTH
 from shared.notices.links import replace_foreign_hosts
+from shared.notices.rules import MAX_CONTENT_LENGTH
 
 MAX_HEADLINE_LENGTH = 120
 MAX_TEXT_LENGTH = 800

@@ -1,64 +1,21 @@
-"""Ports: the repositories and the publisher that handlers need, and the values that they exchange."""
+"""Ports: the repositories and the publisher that handlers need."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage
-from services.subscriptions.domain.consent import Consent
-from services.subscriptions.domain.erasure import ErasureScope
+from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
 from services.subscriptions.domain.feedback import Feedback
+from services.subscriptions.domain.groups import DeadLetter
 from services.subscriptions.domain.notice_commands import NoticeCommand, NoticeDecision, NoticeState, StoredAnswer
+from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.publication import Publication
-from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
-from services.subscriptions.domain.subscriber import MessageTime, Subscriber
+from services.subscriptions.domain.subscriber import MessageTime
 from shared.contracts.dispatch import Recipient
 from shared.contracts.message import Addresses
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredState:
-    """Stored state of a sender and, as `former_by_…`, of former addresses of theirs.
-
-    `history`, `feedback` (newest first) and `former`, the blind indexes of addresses that the sender had before, are
-    filled only on request. `trial` is the text of the newsroom's that the sender's code was for; empty if for none.
-    """
-
-    by_user: Subscriber | None = None
-    by_phone: Subscriber | None = None
-    former_by_user: Subscriber | None = None
-    former_by_phone: Subscriber | None = None
-    conversation: Conversation = NEW_CONVERSATION
-    erased: MessageTime | None = None
-    history: tuple[Consent, ...] = ()
-    feedback: tuple[Feedback, ...] = ()
-    former: tuple[bytes, ...] = ()
-    trial: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChangeSet:
-    """Changes that one message makes. `subscribers` are saved in this order; `erased` is deleted completely."""
-
-    result: str
-    subscribers: tuple[Subscriber, ...] = ()
-    consents: tuple[Consent, ...] = ()
-    publications: tuple[Publication, ...] = ()
-    conversation: Conversation | None = None
-    feedback: Feedback | None = None
-    erased: ErasureScope | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredDecision:
-    """Decision about a message, made just now or (`duplicate`) when it was handled before."""
-
-    result: str
-    publications: tuple[Publication, ...]
-    duplicate: bool
 
 
 class SubscriberRepository(Protocol):
@@ -115,14 +72,6 @@ class EventPublisher(Protocol):
     async def publish(self, publication: Publication) -> None:
         """Publish, and return when it is confirmed. Raises DependencyUnavailable."""
         ...
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """Group that could not be handled, and is to be replayed."""
-
-    id: UUID
-    body: bytes
 
 
 class DeadLetterRepository(Protocol):

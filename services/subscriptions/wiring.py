@@ -3,12 +3,13 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
@@ -22,20 +23,13 @@ from services.subscriptions.adapters.subscribers import PostgresSubscriberReposi
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.intents.classifier import load_classifier
-from services.subscriptions.domain.token_bucket import TokenBucket
+from services.subscriptions.domain.quotas import TokenBucket
 from services.subscriptions.domain.wording import build_wordings
 from services.subscriptions.handlers.dead_letters import REPLAY_INTERVAL_SECONDS, DeadLetterHandler
-from services.subscriptions.handlers.expansion import BroadcastExpander
+from services.subscriptions.handlers.dispatcher_events import ReactionConsumer, UndeliverableConsumer
+from services.subscriptions.handlers.expansion import SCHEDULE_INTERVAL_SECONDS, BroadcastExpander, Scheduler
 from services.subscriptions.handlers.inbound import InboundConsumer
-from services.subscriptions.handlers.maintenance import (
-    METRICS_INTERVAL_SECONDS,
-    RETENTION_INTERVAL_SECONDS,
-    repeat,
-)
 from services.subscriptions.handlers.notices import NoticeConsumer
-from services.subscriptions.handlers.reactions import ReactionConsumer
-from services.subscriptions.handlers.schedule import SCHEDULE_INTERVAL_SECONDS, Scheduler
-from services.subscriptions.handlers.undeliverable import UndeliverableConsumer
 from services.subscriptions.ports import EventPublisher
 from services.subscriptions.settings import Settings
 from shared.amqp.connection import Connection, build_connection_check, connect
@@ -55,7 +49,7 @@ from shared.database.migrations import list_pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.encryption import KeyRing
-from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import DependencyUnavailable, Outcome
 from shared.runtime.background import run_in_background
 from shared.runtime.clock import Clock, system_clock
@@ -71,7 +65,11 @@ NOTICE_BURST, NOTICES_PER_SECOND = 100, 20.0  # of all systems over AMQP; publis
 REACTION_WORKERS = 1
 UNDELIVERABLE_WORKERS = 1
 CLOSE_TIMEOUT_SECONDS = 3.0
+RETENTION_INTERVAL_SECONDS = 60.0
+METRICS_INTERVAL_SECONDS = 15.0
 SWITCH_INTERVAL_SECONDS = 0.0005  # the longest time for which parsing a text may keep the event loop waiting
+
+_log = structlog.get_logger()
 
 
 class NotMigrated(DependencyUnavailable):
@@ -185,13 +183,23 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
         await save_wordings(database, build_wordings(county).list_all())
         maintenance = run_in_background(
             handlers.expander.run(),
-            repeat(handlers.scheduler.start_due, SCHEDULE_INTERVAL_SECONDS),
-            repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
-            repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
-            repeat(build_retention(database, county, metrics).run, RETENTION_INTERVAL_SECONDS),
+            _repeat(handlers.scheduler.start_due, SCHEDULE_INTERVAL_SECONDS),
+            _repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
+            _repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
+            _repeat(build_retention(database, county, metrics).run, RETENTION_INTERVAL_SECONDS),
         )
         async with maintenance:
             await _consume(handlers, consuming, publishing, listening, readiness, stop)
+
+
+async def _repeat(action: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """Repeat an action for ever; if a dependency is unavailable, try again after the same interval."""
+    while True:
+        try:
+            await action()
+        except DependencyUnavailable as error:
+            _log.warning("maintenance_waits", reason=str(error))
+        await asyncio.sleep(seconds)
 
 
 async def _connect(stack: AsyncExitStack, settings: Settings, purpose: str) -> Connection:

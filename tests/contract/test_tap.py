@@ -11,7 +11,7 @@ from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.events import NoticeAccepted, NoticeRejected
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished
-from shared.notices.cloudevents_amqp import HEADER_PREFIXES
+from shared.notices.cloudevents import HEADER_PREFIXES
 from tests.contract_recorder.coverage import find_complaints, list_places
 from tests.contract_recorder.message_checks import TracedMessage, find_problems
 from tools.schemas import EXAMPLES

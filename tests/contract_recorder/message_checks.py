@@ -16,7 +16,7 @@ from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
-from shared.notices.cloudevents_amqp import HEADER_PREFIXES
+from shared.notices.cloudevents import HEADER_PREFIXES
 from tools.asyncapi import EXCHANGES, build_asyncapi, find_sender, is_bound, list_routes
 from tools.schemas import locate_schema
 

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from services.subscriptions.domain.consent import ConsentEvent, build_consent
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
-from services.subscriptions.domain.privacy import StoredData, build_access_report
+from services.subscriptions.domain.privacy import NOTHING_STORED, StoredState, build_access_report
 from services.subscriptions.domain.replies import ReplyContent
+from services.subscriptions.domain.reply_quota import Conversation
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from tests.unit.subscriptions.factories import (
     ANSWERS,
@@ -104,8 +105,8 @@ def answer_to(who: str, text: str) -> ReplyContent:
     return outcome.reply
 
 
-def build_example() -> StoredData:
-    """Return example data of a person, with every kind of data that can be stored."""
+def build_example() -> tuple[Subscriber, StoredState]:
+    """Return an example of a person, with every kind of data that can be stored."""
     subscriber = build_subscriber(PAUSED)
     assert subscriber is not None
     subscriber = replace(subscriber, places=frozenset({"Worpswede"}), suspended=frozenset({"veranstaltungen"}))
@@ -123,13 +124,12 @@ def build_example() -> StoredData:
     )
     said = Feedback(id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"", said="Sehr nützlich, danke!")
     rated = replace(said, kind=FeedbackKind.RATING, said="", value="good", topic="baustellen")
-    conversation = replace(build_context().conversation, hinted_at=NOON)
-    return StoredData(
-        subscriber=subscriber,
+    erased_at = NOON - timedelta(days=400)
+    return subscriber, StoredState(
         history=history,
         feedback=(said, rated),
-        conversation=conversation,
-        erased_at=NOON - timedelta(days=400),
+        conversation=Conversation(hinted_at=NOON),
+        erased=MessageTime(erased_at, erased_at),
     )
 
 
@@ -137,12 +137,12 @@ def _render_records() -> Iterator[str]:
     yield _render_block(
         "Auskunft",
         "„Daten“ von jemandem, über den alles gespeichert ist",
-        build_access_report(build_example(), ANSWERS, build_time(60)),
+        build_access_report(*build_example(), ANSWERS, build_time(60)),
     )
     yield _render_block(
         "Auskunft",
         "„Daten“ von jemandem, der sich nie angemeldet hat",
-        build_access_report(StoredData(), ANSWERS, build_time(60)),
+        build_access_report(None, NOTHING_STORED, ANSWERS, build_time(60)),
     )
 
 

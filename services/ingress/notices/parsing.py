@@ -18,8 +18,7 @@ from services.ingress.notices.plain_json import KEY_FIELD, KEY_HEADER, build_eve
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
-from shared.notices.cloudevents import UnreadableEvent, decode_json, read_event
-from shared.notices.cloudevents_amqp import MAX_BODY_BYTES
+from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, decode_json, read_event
 from shared.notices.systems import System
 
 BATCH = "application/cloudevents-batch+json"

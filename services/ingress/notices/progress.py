@@ -27,7 +27,7 @@ from shared.contracts.events import (
     Problem,
 )
 from shared.contracts.message import Message, Moment
-from shared.notices.fingerprint import compute_fingerprint
+from shared.notices.rules import compute_fingerprint
 
 EVENTS_PATH = "/events/"
 MAX_EVENTS_PER_SYSTEM = 5_000

@@ -12,11 +12,9 @@ from services.ingress.notices.validation import Caller
 from shared.contracts.envelope import ContractError, Envelope, read_message
 from shared.contracts.events import NoticeChecked
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents import UnreadableEvent
-from shared.notices.cloudevents_amqp import AmqpMessage
-from shared.notices.cloudevents_amqp import read_amqp_event as read_published
-from shared.notices.fingerprint import compute_fingerprint
-from shared.notices.rules import identify_system
+from shared.notices.cloudevents import AmqpMessage, UnreadableEvent
+from shared.notices.cloudevents import read_amqp_event as read_published
+from shared.notices.rules import compute_fingerprint, identify_system
 from shared.notices.systems import NOTICES_API_LOGIN
 from shared.runtime.clock import Clock
 

@@ -23,7 +23,7 @@ from shared.contracts.envelope import Envelope, encode, read_envelope
 from shared.contracts.events import NoticeChecked
 from shared.contracts.notices import NoticeCheck
 from shared.notices.configuration import Configuration
-from shared.notices.fingerprint import ID_REUSED
+from shared.notices.rules import ID_REUSED
 from shared.runtime.clock import Clock
 
 RETRY_AFTER_SECONDS = 2.0

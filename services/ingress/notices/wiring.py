@@ -17,7 +17,7 @@ from services.ingress.notices.settings import Settings
 from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.stream import StreamReader, StreamRecord
 from shared.amqp.topology import PROGRESS
-from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.notices.cloudevents import AmqpMessage
 from shared.notices.config import read_configuration
 from shared.notices.configuration import Configuration
 from shared.runtime.background import run_in_background

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from services.newsroom.domain.drafts import DraftContent
 from services.newsroom.domain.events import CODE_LENGTH_IN_TEXT
 from shared.notices.configuration import Topic
-from shared.notices.content import MAX_CONTENT_LENGTH
+from shared.notices.rules import MAX_CONTENT_LENGTH
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _MARKED = re.compile(r"(?<!\w)([*_])(?=\S)(.+?)(?<=\S)\1(?!\w)")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from services.subscriptions.adapters.erasure import find_last_erasure, lock_people
+from services.subscriptions.domain.groups import DeadLetter
 from services.subscriptions.domain.subscriber import MessageTime
-from services.subscriptions.ports import DeadLetter
 from shared.database.pool import Database
 from shared.encryption import EncryptionError, KeyRing
 

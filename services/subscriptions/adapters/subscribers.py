@@ -10,14 +10,15 @@ import msgspec
 from services.subscriptions.adapters.erasure import erase_person, find_last_erasure, lock_people
 from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback
 from services.subscriptions.adapters.rows import Row, build_subscriber_row, read_consent, read_subscriber
+from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
 from services.subscriptions.domain.consent import Consent
 from services.subscriptions.domain.erasure import collect_indexes, derive_authors
 from services.subscriptions.domain.feedback import AuthorKey
+from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.reply_quota import Conversation, merge_conversations
 from services.subscriptions.domain.subscriber import Subscriber, list_indexes, list_lookup_indexes
 from services.subscriptions.domain.wording import Wording
-from services.subscriptions.ports import ChangeSet, StoredDecision, StoredState
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.database.pool import Connection, Database
 

@@ -8,8 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.subscriptions.domain.intents.intent import Intent
-from services.subscriptions.domain.intents.payloads import BAD, GOOD, build_payload
+from services.subscriptions.domain.intents.intent import BAD, GOOD, Intent, build_payload
 from services.subscriptions.domain.publication import SOURCE
 from shared.contracts.dispatch import (
     BroadcastBatch,

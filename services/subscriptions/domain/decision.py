@@ -4,18 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
-from services.subscriptions.domain import topic_choice
-from services.subscriptions.domain.consent import Consent
-from services.subscriptions.domain.feedback import Feedback
-from services.subscriptions.domain.intents.emergency import is_about_dying
+from services.subscriptions.domain.feedback import AuthorKey
+from services.subscriptions.domain.intents.emergency import EmergencySigns
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.rules import has_joining_part
+from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.pauses import build_pause_note, calculate_pause_end
-from services.subscriptions.domain.privacy import StoredData, build_access_report, build_erasure_reply
+from services.subscriptions.domain.privacy import NOTHING_STORED, StoredState, build_access_report, build_erasure_reply
 from services.subscriptions.domain.questions import find_pending_start, interpret_reply
 from services.subscriptions.domain.replies import ReplyBuilder, ReplyContent
-from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
+from services.subscriptions.domain.reply_quota import Conversation
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, create_subscriber
 from shared.contracts.inbound import InboundMessage
 
@@ -47,73 +47,57 @@ class MessageResult(StrEnum):
     OUTDATED = "outdated"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Decision:
-    """Result of a message; `parsed` is its intent in the light of the question before it."""
+    """Result of a message, and the sender after it; `parsed` is its intent in the light of the question before it."""
 
     result: MessageResult
     parsed: ParsedIntent
+    subscriber: Subscriber | None
     reply: ReplyContent | None = None
     conversation: Conversation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionContext:
-    """Everything that a decision depends on besides the subscriber and the message.
+    """Message with its intent, and everything else that the decision about it depends on.
 
-    `history` is the person's consent record and `feedback` their feedback; both are read only for intents that need
-    them. `erased` is when the person last had everything deleted, `trial` the text that a code was for.
+    `state` is what is stored about the sender. `recent_broadcasts` are those that a reaction may be about,
+    `rated_topics` the rated broadcast with its topic.
     """
 
+    message: InboundMessage
+    text: CitizenText
+    parsed: ParsedIntent
     replies: ReplyBuilder
     now: datetime
-    conversation: Conversation = NEW_CONVERSATION
-    history: tuple[Consent, ...] = ()
-    feedback: tuple[Feedback, ...] = ()
-    erased: MessageTime | None = None
-    trial: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Request:
-    """One message with its intent and its context."""
-
-    parsed: ParsedIntent
-    message: InboundMessage
-    context: DecisionContext
+    author_key: AuthorKey
+    state: StoredState = NOTHING_STORED
+    recent_broadcasts: tuple[UUID, ...] = ()
+    rated_topics: tuple[tuple[UUID, str], ...] = ()
 
     @property
     def moment(self) -> MessageTime:
         return MessageTime.read_from(self.message)
 
-    @property
-    def replies(self) -> ReplyBuilder:
-        return self.context.replies
 
-    @property
-    def now(self) -> datetime:
-        return self.context.now
-
-
-IntentOutcome = tuple[Subscriber | None, MessageResult, ReplyContent | None]
 _MERELY_ANSWERED = (MessageResult.HINTED, MessageResult.INFORMED, MessageResult.SHOWN)
 
 
-def decide(
-    subscriber: Subscriber | None, parsed: ParsedIntent, message: InboundMessage, context: DecisionContext
-) -> tuple[Subscriber | None, Decision]:
-    """Return the subscriber from now on, and the decision. Never raises.
+def decide(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    """Return what a message of this sender does. Never raises.
 
     A message that is older than a newer one already handled changes nothing and is not answered.
     """
-    parsed = interpret_reply(parsed, message, context.conversation, context.replies.county)
-    request = _Request(parsed=parsed, message=message, context=context)
+    parsed = interpret_reply(
+        context.parsed, context.message, context.text, context.state.conversation, context.replies.county
+    )
     if parsed.intent is Intent.NOTHING:
-        return subscriber, Decision(result=MessageResult.IGNORED, parsed=parsed)
-    if _is_outdated(subscriber, request):
-        return subscriber, Decision(result=MessageResult.OUTDATED, parsed=parsed)
-    after, result, answer = _INTENT_HANDLERS.get(parsed.intent, _answer_other)(subscriber, request)
-    return after, _build_decision(result, answer, request)
+        return Decision(MessageResult.IGNORED, parsed, subscriber)
+    context = replace(context, parsed=parsed)
+    if _is_outdated(subscriber, context):
+        return Decision(MessageResult.OUTDATED, parsed, subscriber)
+    return _limit_reply(_INTENT_HANDLERS.get(parsed.intent, _answer_other)(subscriber, context), context)
 
 
 def calculate_reply_expiry(message: InboundMessage) -> datetime:
@@ -121,208 +105,227 @@ def calculate_reply_expiry(message: InboundMessage) -> datetime:
     return MessageTime.read_from(message).at + REPLY_WINDOW
 
 
-def _build_decision(result: MessageResult, answer: ReplyContent | None, request: _Request) -> Decision:
+def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
     """Drop the reply if it is too late or exceeds the reply quota."""
-    if answer is None or request.now >= calculate_reply_expiry(request.message):
-        return Decision(result=result, parsed=request.parsed)
-    conversation = request.context.conversation.record_answer(request.now, urgent=result is MessageResult.EMERGENCY)
+    result, reply = decision.result, decision.reply
+    if reply is None or context.now >= calculate_reply_expiry(context.message):
+        return replace(decision, reply=None)
+    conversation = context.state.conversation.record_answer(context.now, urgent=result is MessageResult.EMERGENCY)
     if conversation is None:
-        return Decision(result=MessageResult.QUIET if result in _MERELY_ANSWERED else result, parsed=request.parsed)
+        return replace(decision, result=MessageResult.QUIET if result in _MERELY_ANSWERED else result, reply=None)
     if result is MessageResult.HINTED:
-        conversation = replace(conversation, hinted_at=request.moment.at)
-    conversation = replace(conversation, asked=_find_open_question(result, answer, request))
-    return Decision(result=result, parsed=request.parsed, reply=answer, conversation=conversation)
+        conversation = replace(conversation, hinted_at=context.moment.at)
+    return replace(decision, conversation=replace(conversation, asked=_find_open_question(result, reply, context)))
 
 
-def _find_open_question(result: MessageResult, answer: ReplyContent, request: _Request) -> str:
+def _find_open_question(result: MessageResult, answer: ReplyContent, context: DecisionContext) -> str:
     """Return the question that is open after this answer.
 
     A question stays open while others are answered, until it leads to a change or another question is asked.
     """
-    closed = request.parsed.intent is Intent.DECLINE or result not in (*_MERELY_ANSWERED, MessageResult.EMERGENCY)
-    return answer.asks or ("" if closed else request.context.conversation.asked)
+    closed = context.parsed.intent is Intent.DECLINE or result not in (*_MERELY_ANSWERED, MessageResult.EMERGENCY)
+    return answer.asks or ("" if closed else context.state.conversation.asked)
 
 
-def _is_outdated(subscriber: Subscriber | None, request: _Request) -> bool:
-    """Return whether the message is outdated: a stop by a newer start only, a choice by any newer request."""
-    moment, erased_at = request.moment, request.context.erased
-    if request.parsed.intent is Intent.EMERGENCY:
+def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> bool:
+    """Return whether the message is outdated: a stop by a newer start only, a choice by any newer context."""
+    moment, erased_at = context.moment, context.state.erased
+    if context.parsed.intent is Intent.EMERGENCY:
         return False
     if erased_at is not None and moment < erased_at:
         return True
     if subscriber is None:
         return False
-    if request.parsed.intent in (Intent.STOP, Intent.ERASE) and (subscriber.subscribed or subscriber.suspended):
+    if context.parsed.intent in (Intent.STOP, Intent.ERASE) and (subscriber.subscribed or subscriber.suspended):
         return subscriber.started is not None and moment < subscriber.started
-    newest = subscriber.last_change if request.parsed.intent is Intent.START else subscriber.last_request
+    newest = subscriber.last_change if context.parsed.intent is Intent.START else subscriber.last_request
     return newest is not None and moment < newest
 
 
-def _start(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    before = subscriber or create_subscriber(request.message)
-    topics = _select_start_topics(before, request)
-    after = before.start(request.moment, topics, request.message.sender, request.parsed.places)
+def _start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    before = subscriber or create_subscriber(context.message)
+    topics = _select_start_topics(before, context)
+    after = before.start(context.moment, topics, context.message.sender, context.parsed.places)
     if before.subscribed and (before.topics, before.places) == (after.topics, after.places):
-        return after, MessageResult.RENEWED, request.replies.build_already_subscribed(after, request.now)
-    return after, MessageResult.STARTED, request.replies.build_receipt(after)
+        return Decision(
+            MessageResult.RENEWED, context.parsed, after, context.replies.build_already_subscribed(after, context.now)
+        )
+    return Decision(MessageResult.STARTED, context.parsed, after, context.replies.build_receipt(after))
 
 
-def _select_start_topics(before: Subscriber, request: _Request) -> frozenset[str]:
+def _select_start_topics(before: Subscriber, context: DecisionContext) -> frozenset[str]:
     """Return all topics unless some are named. A start that ends a pause does not bring back dropped topics."""
-    known = request.replies.county.topic_ids
-    if request.parsed.topics:
-        return request.parsed.topics | before.topics
-    return before.topics if before.is_paused(request.now) else known
+    known = context.replies.county.topic_ids
+    if context.parsed.topics:
+        return context.parsed.topics | before.topics
+    return before.topics if before.is_paused(context.now) else known
 
 
-def _stop(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    before = subscriber or create_subscriber(request.message)
-    reply = ReplyContent(request.replies.texts.unsubscribe_confirmation)
-    return before.stop(request.moment), MessageResult.ENDED, reply
+def _stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    before = subscriber or create_subscriber(context.message)
+    reply = ReplyContent(context.replies.texts.unsubscribe_confirmation)
+    return Decision(MessageResult.ENDED, context.parsed, before.stop(context.moment), reply)
 
 
-def _erase(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    before = subscriber or create_subscriber(request.message)
-    consented = before.started is not None or bool(request.context.history)
-    reply = build_erasure_reply(request.replies, request.now, consented=consented)
-    return before.stop(request.moment), MessageResult.ERASED, reply
+def _erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    before = subscriber or create_subscriber(context.message)
+    consented = before.started is not None or bool(context.state.history)
+    reply = build_erasure_reply(context.replies, context.now, consented=consented)
+    return Decision(MessageResult.ERASED, context.parsed, before.stop(context.moment), reply)
 
 
-def _choose(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _choose(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
-        return _ask_start(subscriber, request)
-    after = topic_choice.apply_choice(subscriber, request.parsed, request.moment)
-    return _describe_change(subscriber, after, request)
+        return _ask_start(subscriber, context)
+    after = _apply_choice(subscriber, context.parsed, context.moment)
+    return _describe_change(subscriber, after, context)
 
 
-def _remove_topics(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _apply_choice(subscriber: Subscriber, parsed: ParsedIntent, moment: MessageTime) -> Subscriber:
+    """Replace the topics and places that are named, or add to them; those that are not named stay."""
+    topics = parsed.topics or subscriber.topics
+    places = parsed.places or subscriber.places
+    if parsed.intent is Intent.ADD:
+        topics, places = subscriber.topics | parsed.topics, subscriber.places | parsed.places
+    if parsed.every_place:
+        places = frozenset()
+    after = subscriber.choose(topics, places, moment)
+    return after if parsed.topics else replace(after, suspended=subscriber.suspended)
+
+
+def _remove_topics(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
-        others = request.replies.county.topic_ids - request.parsed.topics
-        if others and has_joining_part(request.message.text or "", request.replies.county):
-            return subscriber, MessageResult.INFORMED, request.replies.ask_start(others)
-        return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.not_subscribed)
-    after = subscriber.choose(subscriber.topics - request.parsed.topics, subscriber.places, request.moment)
-    return _describe_change(subscriber, after, request)
+        others = context.replies.county.topic_ids - context.parsed.topics
+        if others and has_joining_part(context.text, context.replies.county):
+            return _inform(subscriber, context.replies.ask_start(others), context)
+        return _inform(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
+    after = subscriber.choose(subscriber.topics - context.parsed.topics, subscriber.places, context.moment)
+    return _describe_change(subscriber, after, context)
 
 
-def _describe_change(before: Subscriber, after: Subscriber, request: _Request) -> IntentOutcome:
+def _describe_change(before: Subscriber, after: Subscriber, context: DecisionContext) -> Decision:
     if not after.subscribed:
-        return after, MessageResult.ENDED, ReplyContent(request.replies.texts.unsubscribe_confirmation)
+        return Decision(
+            MessageResult.ENDED, context.parsed, after, ReplyContent(context.replies.texts.unsubscribe_confirmation)
+        )
     result = MessageResult.TOPICS_REMOVED if before.topics - after.topics else MessageResult.CHANGED
-    return after, result, request.replies.build_choice(after, request.now)
+    return Decision(result, context.parsed, after, context.replies.build_choice(after, context.now))
 
 
-def _show_places(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    if request.parsed.every_place:
-        return _choose(subscriber, request)
+def _show_places(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    if context.parsed.every_place:
+        return _choose(subscriber, context)
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, MessageResult.INFORMED, request.replies.build_topics_for_stranger()
-    return subscriber, MessageResult.INFORMED, request.replies.build_places(subscriber, request.now)
+        return _inform(subscriber, context.replies.build_topics_for_stranger(), context)
+    return _inform(subscriber, context.replies.build_places(subscriber, context.now), context)
 
 
-def _pause(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _pause(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.not_subscribed)
-    until = calculate_pause_end(request.parsed, request.now)
-    after = subscriber.pause(until, request.moment)
-    reply = request.replies.build_pause(until, build_pause_note(request.parsed, request.now))
-    return after, MessageResult.CHANGED, reply
+        return _inform(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
+    until = calculate_pause_end(context.parsed, context.now)
+    after = subscriber.pause(until, context.moment)
+    reply = context.replies.build_pause(until, build_pause_note(context.parsed, context.now))
+    return Decision(MessageResult.CHANGED, context.parsed, after, reply)
 
 
-def _resume(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _resume(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, MessageResult.INFORMED, request.replies.ask_start()
-    if not subscriber.is_paused(request.now):
-        return subscriber, MessageResult.INFORMED, request.replies.build_already_subscribed(subscriber, request.now)
-    after = subscriber.pause(None, request.moment)
-    return after, MessageResult.CHANGED, request.replies.build_resume(after, request.now)
+        return _inform(subscriber, context.replies.ask_start(), context)
+    if not subscriber.is_paused(context.now):
+        return _inform(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
+    after = subscriber.pause(None, context.moment)
+    return Decision(MessageResult.CHANGED, context.parsed, after, context.replies.build_resume(after, context.now))
 
 
-def _show_topics(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _show_topics(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, MessageResult.INFORMED, request.replies.build_topics_for_stranger()
-    return subscriber, MessageResult.INFORMED, request.replies.build_topics(subscriber, request.now)
+        return _inform(subscriber, context.replies.build_topics_for_stranger(), context)
+    return _inform(subscriber, context.replies.build_topics(subscriber, context.now), context)
 
 
-def _ask_start(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _ask_start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is not None and subscriber.subscribed:
-        return subscriber, MessageResult.INFORMED, request.replies.build_already_subscribed(subscriber, request.now)
-    chosen = find_pending_start(request.context.conversation, request.replies.county, request.message) or request.parsed
-    topics, places = request.parsed.topics or chosen.topics, request.parsed.places or chosen.places
-    return subscriber, MessageResult.INFORMED, request.replies.ask_start(topics, places)
+        return _inform(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
+    chosen = find_pending_start(context.state.conversation, context.replies.county, context.message) or context.parsed
+    topics, places = context.parsed.topics or chosen.topics, context.parsed.places or chosen.places
+    return _inform(subscriber, context.replies.ask_start(topics, places), context)
 
 
-def _ask_stop(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _ask_stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
-        return _answer_other(subscriber, request)
-    return subscriber, MessageResult.INFORMED, request.replies.ask_stop()
+        return _answer_other(subscriber, context)
+    return _inform(subscriber, context.replies.ask_stop(), context)
 
 
-def _ask_erase(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    return subscriber, MessageResult.INFORMED, request.replies.ask_erase()
+def _ask_erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    return _inform(subscriber, context.replies.ask_erase(), context)
 
 
-def _decline(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _decline(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     """Change nothing, whatever the question was."""
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.not_subscribed)
-    return subscriber, MessageResult.INFORMED, request.replies.build_already_subscribed(subscriber, request.now)
+        return _inform(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
+    return _inform(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
 
 
-def _ask_both(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    return subscriber, MessageResult.INFORMED, request.replies.ask_both()
+def _ask_both(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    return _inform(subscriber, context.replies.ask_both(), context)
 
 
-def _show_data(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    context = request.context
-    stored = StoredData(
-        subscriber=subscriber,
-        history=context.history,
-        feedback=context.feedback,
-        conversation=context.conversation,
-        erased_at=context.erased.at if context.erased else None,
+def _show_data(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    report = build_access_report(subscriber, context.state, context.replies, context.now, context.parsed.part)
+    return Decision(MessageResult.SHOWN, context.parsed, subscriber, report)
+
+
+def _show_help(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    return _inform(subscriber, ReplyContent(context.replies.texts.help), context)
+
+
+def _show_reason(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    return _inform(subscriber, ReplyContent(context.replies.texts.why), context)
+
+
+def _answer_emergency(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    texts = context.replies.texts
+    dying = EmergencySigns(context.text, context.text).is_about_dying
+    return Decision(
+        MessageResult.EMERGENCY,
+        context.parsed,
+        subscriber,
+        ReplyContent(texts.emergency_dying if dying else texts.emergency),
     )
-    report = build_access_report(stored, request.replies, request.now, request.parsed.part)
-    return subscriber, MessageResult.SHOWN, report
 
 
-def _show_help(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.help)
+def _show_trial(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    return _inform(subscriber, context.replies.build_trial(context.state.trial), context)
 
 
-def _show_reason(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.why)
+def _accept_feedback(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    if context.parsed.intent is Intent.FEEDBACK and not context.parsed.text:
+        return _inform(subscriber, context.replies.ask_feedback(), context)
+    return Decision(
+        MessageResult.FEEDBACK, context.parsed, subscriber, ReplyContent(context.replies.texts.feedback_thanks)
+    )
 
 
-def _answer_emergency(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    texts = request.replies.texts
-    dying = is_about_dying(request.message.text or "")
-    return subscriber, MessageResult.EMERGENCY, ReplyContent(texts.emergency_dying if dying else texts.emergency)
-
-
-def _show_trial(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    return subscriber, MessageResult.INFORMED, request.replies.build_trial(request.context.trial)
-
-
-def _accept_feedback(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    if request.parsed.intent is Intent.FEEDBACK and not request.parsed.text:
-        return subscriber, MessageResult.INFORMED, request.replies.ask_feedback()
-    return subscriber, MessageResult.FEEDBACK, ReplyContent(request.replies.texts.feedback_thanks)
-
-
-def _accept_reaction(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _accept_reaction(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     """Accept a reaction, to which nobody expects an answer."""
-    known = subscriber is not None and subscriber.subscribed and request.message.about_key is not None
-    return subscriber, MessageResult.REACTED if known else MessageResult.IGNORED, None
+    known = subscriber is not None and subscriber.subscribed and context.message.about_key is not None
+    return Decision(MessageResult.REACTED if known else MessageResult.IGNORED, context.parsed, subscriber)
 
 
-def _answer_other(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    if not request.context.conversation.may_hint(request.moment.at):
-        return subscriber, MessageResult.QUIET, None
-    return subscriber, MessageResult.HINTED, ReplyContent(request.replies.texts.hint)
+def _answer_other(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    if not context.state.conversation.may_hint(context.moment.at):
+        return Decision(MessageResult.QUIET, context.parsed, subscriber)
+    return Decision(MessageResult.HINTED, context.parsed, subscriber, ReplyContent(context.replies.texts.hint))
 
 
-_INTENT_HANDLERS: dict[Intent, Callable[[Subscriber | None, _Request], IntentOutcome]] = {
+def _inform(subscriber: Subscriber | None, reply: ReplyContent, context: DecisionContext) -> Decision:
+    return Decision(MessageResult.INFORMED, context.parsed, subscriber, reply)
+
+
+_INTENT_HANDLERS: dict[Intent, Callable[[Subscriber | None, DecisionContext], Decision]] = {
     Intent.START: _start,
     Intent.STOP: _stop,
     Intent.ERASE: _erase,

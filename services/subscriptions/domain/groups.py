@@ -1,6 +1,7 @@
 """Parts of a group: each is about one person, and can be a group of its own."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.subscriptions.domain.intents.detection import sanitize_text
 from services.subscriptions.domain.preferences import derive_key
@@ -36,6 +37,14 @@ class GroupPart:
     @property
     def identifier(self) -> str:
         return self.key.hex()
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """Group that could not be handled, and is to be replayed."""
+
+    id: UUID
+    body: bytes
 
 
 def split_group(group: Message) -> list[GroupPart]:

@@ -15,7 +15,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeContent
 from shared.notices.configuration import Prices, Topic
-from shared.notices.fingerprint import ID_REUSED
+from shared.notices.rules import ID_REUSED
 from shared.notices.systems import System
 
 TOPIC_NOT_PERMITTED = Problem(field="subject", problem="is not about a topic that this token may publish to")

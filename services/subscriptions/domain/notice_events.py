@@ -1,5 +1,6 @@
-"""Events about notices and their broadcasts, for the public and for the dispatcher."""
+"""Events about notices and their broadcasts, for the public and for the dispatcher; quarantine of rejected ones."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.subscriptions.domain.broadcast import Broadcast, Revision
@@ -16,9 +17,21 @@ from shared.contracts.events import (
     Problem,
 )
 from shared.contracts.ids import derive_id, make_timed_id
+from shared.outcome import Rejected
 
+MAX_REASON_LENGTH = 1_000
 # Read as an answer, and as one to a check.
 NOTHING_WITHDRAWN = "no notice with this id is known: nothing is withdrawn, and none can be published under it later"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventIdentity:
+    """Ids of an event as far as they can be read, and its sender: the system, else the broker login."""
+
+    event: str
+    source: str
+    notice: str | None
+    system: str
 
 
 def build_accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datetime) -> Publication:
@@ -84,13 +97,26 @@ def build_checked(
     )
 
 
-def build_rejected(
-    problems: tuple[Problem, ...], *, source: str, event_id: str, notice: str | None, system: str, now: datetime
-) -> Publication:
-    message = NoticeRejected(source=source, event=event_id, notice=notice, system=system, problems=problems)
-    return build_event(
-        message, identifier=make_timed_id(now, b"rejected", system.encode(), source.encode(), event_id.encode()), at=now
+def build_rejected(problems: tuple[Problem, ...], named: EventIdentity, now: datetime) -> Publication:
+    """Return the answer to a rejected event."""
+    message = NoticeRejected(
+        source=named.source, event=named.event, notice=named.notice, system=named.system, problems=problems
     )
+    parts = (named.system.encode(), named.source.encode(), named.event.encode())
+    return build_event(message, identifier=make_timed_id(now, b"rejected", *parts), at=now)
+
+
+def build_quarantine(problems: tuple[Problem, ...], named: EventIdentity, now: datetime) -> Rejected:
+    """Return the outcome that moves a rejected event into quarantine."""
+    reason = "; ".join(f"{problem.field}: {problem.problem}" for problem in problems)
+    headers = {
+        "kind": "notice",
+        "source": named.source,
+        "event": named.event,
+        "system": named.system,
+        "quarantined-at": now.isoformat(),
+    }
+    return Rejected(reason[:MAX_REASON_LENGTH], headers)
 
 
 def build_broadcast_started(broadcast: Broadcast) -> Publication:

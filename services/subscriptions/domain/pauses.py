@@ -2,8 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 
-from services.subscriptions.domain.intents.intent import Day, ParsedIntent
-from services.subscriptions.domain.intents.pause_limits import MAX_PAUSE_DAYS
+from services.subscriptions.domain.intents.intent import MAX_PAUSE_DAYS, Day, ParsedIntent
 from services.subscriptions.domain.replies import BERLIN
 
 DEFAULT_PAUSE_DAYS = 14

@@ -1,16 +1,15 @@
 """Access and erasure by chat: everything that is stored about a person, and what remains of it afterwards."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.subscriptions.domain.consent import Consent, ConsentEvent
 from services.subscriptions.domain.feedback import MAX_SHOWN_FEEDBACK, Feedback, FeedbackKind
-from services.subscriptions.domain.intents.payloads import BAD, GOOD
+from services.subscriptions.domain.intents.intent import BAD, GOOD
 from services.subscriptions.domain.replies import BERLIN, ReplyBuilder, ReplyContent, format_day
 from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
-from services.subscriptions.domain.subscriber import Subscriber
-from services.subscriptions.domain.text_parts import select_part, split_into_parts
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS, WITHDRAWAL_RETENTION_MARGIN_DAYS
 
 # Meta repeats a webhook for up to seven days; until then a duplicate message must be recognised.
@@ -31,27 +30,44 @@ _RATINGS = {GOOD: "Hilfreich", BAD: "Nicht hilfreich"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredData:
-    """Everything stored about a sender. `erased_at` is when they last had everything deleted."""
+class StoredState:
+    """Stored state of a sender and, as `former_by_…`, of former addresses of theirs.
 
-    subscriber: Subscriber | None = None
+    `erased` is when the person last had everything deleted. `history`, `feedback` (newest first) and `former`, the
+    blind indexes of addresses that the sender had before, are filled only on request. `trial` is the text of the
+    newsroom's that the sender's code was for; empty if for none.
+    """
+
+    by_user: Subscriber | None = None
+    by_phone: Subscriber | None = None
+    former_by_user: Subscriber | None = None
+    former_by_phone: Subscriber | None = None
+    conversation: Conversation = NEW_CONVERSATION
+    erased: MessageTime | None = None
     history: tuple[Consent, ...] = ()
     feedback: tuple[Feedback, ...] = ()
-    conversation: Conversation = NEW_CONVERSATION
-    erased_at: datetime | None = None
+    former: tuple[bytes, ...] = ()
+    trial: str = ""
 
 
-def build_access_report(stored: StoredData, replies: ReplyBuilder, now: datetime, part: int = 1) -> ReplyContent:
+NOTHING_STORED = StoredState()
+
+
+def build_access_report(
+    subscriber: Subscriber | None, stored: StoredState, replies: ReplyBuilder, now: datetime, part: int = 1
+) -> ReplyContent:
     """Return all of it in one message; of a report longer than WhatsApp permits, one part and how to get the next."""
-    parts = split_into_parts(_list_lines(stored, replies, now))
+    parts = split_into_parts(_list_lines(subscriber, stored, replies, now))
     number, text = select_part(parts, part)
     which = f", Teil {number} von {len(parts)}" if len(parts) > 1 else ""
     following = f"\n\nNächster Teil: Daten {number + 1}" if number < len(parts) else ""
     return replies.build_text(f"Über Sie ist gespeichert{which}:\n{text}{following}")
 
 
-def _list_lines(stored: StoredData, replies: ReplyBuilder, now: datetime) -> Iterable[str]:
-    yield from _describe_person(stored.subscriber, replies, now)
+def _list_lines(
+    subscriber: Subscriber | None, stored: StoredState, replies: ReplyBuilder, now: datetime
+) -> Iterable[str]:
+    yield from _describe_person(subscriber, replies, now)
     hinted_at = stored.conversation.hinted_at
     yield f"Letzter allgemeiner Hinweis: {_format_time(hinted_at) if hinted_at else 'keiner'}"
     yield f"Anzahl unserer Antworten: {CONVERSATION_RETENTION_DAYS} Tage gespeichert"
@@ -63,8 +79,8 @@ def _list_lines(stored: StoredData, replies: ReplyBuilder, now: datetime) -> Ite
     yield f"Einträge zu Abmeldungen und zu Meldungen, die nicht ankamen: höchstens {DELIVERY_NOTES_RETENTION_DAYS} Tage"
     kept = replies.county.dead_letter_days
     yield f"Nachrichten, die wir nicht verarbeiten konnten, verschlüsselt: höchstens {kept} Tage"
-    if stored.erased_at:
-        yield f"Frühere Löschung: {stored.erased_at.astimezone(BERLIN):%d.%m.%Y}"
+    if stored.erased:
+        yield f"Frühere Löschung: {stored.erased.at.astimezone(BERLIN):%d.%m.%Y}"
     yield f"Namen, Bilder und andere Texte von Ihnen speichern wir nicht. Datenschutz: {replies.county.privacy_url}"
     yield "Alles löschen: Löschen"
     yield from _describe_consents(stored.history, replies)
@@ -141,3 +157,40 @@ def build_erasure_reply(replies: ReplyBuilder, now: datetime, *, consented: bool
         "Bei WhatsApp selbst beantragen wir die Löschung Ihres Kontakteintrags.\n\n"
         "Wieder anmelden: Start"
     )
+
+
+# WhatsApp permits 4,096 characters; the rest is for the text around a part.
+MAX_PART_LENGTH = 3_900
+
+
+def split_into_parts(lines: Iterable[str], longest: int = MAX_PART_LENGTH) -> tuple[str, ...]:
+    """Return the lines in order, in parts as full as possible; a line longer than a part is cut into pieces."""
+    parts: list[str] = []
+    for line in lines:
+        for piece in _split_line(line, longest):
+            fuller = f"{parts[-1]}\n{piece}" if parts else piece
+            if parts and count_utf16_units(fuller) <= longest:
+                parts[-1] = fuller
+            else:
+                parts.append(piece)
+    return tuple(parts)
+
+
+def count_utf16_units(text: str) -> int:
+    """Return the length in UTF-16 units, in which an emoji counts as two: WhatsApp does not say which unit it means."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _split_line(line: str, longest: int) -> Iterator[str]:
+    """Cut a line that does not fit into pieces of half a part, so that none is too long in any unit."""
+    if count_utf16_units(line) <= longest:
+        yield line
+        return
+    step = longest // 2
+    yield from (line[start : start + step] for start in range(0, len(line), step))
+
+
+def select_part(parts: Sequence[str], number: int) -> tuple[int, str]:
+    """Return the number and the text of the requested part, or of the last one if there are fewer."""
+    chosen = max(1, min(number, len(parts)))
+    return chosen, parts[chosen - 1]

@@ -3,11 +3,16 @@
 from datetime import datetime, timedelta
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.payloads import build_payload, parse_payload
-from services.subscriptions.domain.intents.question_intent import MAX_FEEDBACK_LENGTH
+from services.subscriptions.domain.intents.intent import (
+    MAX_FEEDBACK_LENGTH,
+    Intent,
+    ParsedIntent,
+    build_payload,
+    parse_payload,
+)
+from services.subscriptions.domain.intents.text import CitizenText, read_words
 from services.subscriptions.domain.intents.topic_selection import is_everything
-from services.subscriptions.domain.intents.yes_no import is_no, is_yes
+from services.subscriptions.domain.intents.vocabulary import POLITE
 from services.subscriptions.domain.reply_quota import Conversation
 from services.subscriptions.domain.subscriber import MessageTime
 from shared.contracts.inbound import InboundMessage
@@ -18,14 +23,21 @@ MAX_QUESTION_AGE = timedelta(hours=24)
 START, STOP, PLACES = (build_payload(intent) for intent in (Intent.START, Intent.STOP, Intent.PLACES))
 BOTH, ERASE, FEEDBACK = Intent.ASK_BOTH.value, Intent.ASK_ERASE.value, Intent.FEEDBACK.value
 _ASKED_AGAIN = {BOTH: Intent.ASK_BOTH, ERASE: Intent.ASK_ERASE}
+_YES = read_words("""ja jaa jo joo jau jep jepp jap jupp jawohl jawoll jaha yes yep yeah gern gerne natuerlich klar
+    sicher selbstverstaendlich unbedingt genau richtig stimmt einverstanden evet tak oui si da так да نعم بله""")
+_YES_AROUND = read_words("""ich wir moechte moechten will wollen wuerde das es sehr na doch so ist mich mir uns jetzt
+    bitte sofort machen mach tun ok okay""")
+_NO = read_words("""nein nee ne noe nö naa nope no nicht keinesfalls niemals hayir nie non nu ні нет لا نه""")
+_NO_AROUND = read_words("""ich wir moechte moechten will wollen das es lieber jetzt noch doch aber auf keinen fall gar
+    mich erstmal """)
+MAX_ANSWER_WORDS = 6
 
 
 def interpret_reply(
-    parsed: ParsedIntent, message: InboundMessage, conversation: Conversation, county: County
+    parsed: ParsedIntent, message: InboundMessage, text: CitizenText, conversation: Conversation, county: County
 ) -> ParsedIntent:
     """Return the intent of the message if it answers the open question, else `parsed`."""
     asked = _find_open_question(conversation, MessageTime.read_from(message).at)
-    text = message.text or ""
     if not asked or message.payload:
         return parsed
     if parsed.intent is Intent.START and not parsed.topics and not parsed.places:
@@ -34,9 +46,9 @@ def interpret_reply(
         everywhere = parsed.intent is Intent.ONLY and is_everything(text)
         return ParsedIntent(intent=Intent.PLACES, every_place=True) if everywhere else parsed
     if asked == FEEDBACK:
-        said = parsed.intent in (Intent.OTHER, Intent.FEEDBACK) and bool(text.strip())
+        said = parsed.intent in (Intent.OTHER, Intent.FEEDBACK) and bool(text.raw.strip())
         return (
-            ParsedIntent(intent=Intent.FEEDBACK, text=parsed.text or text.strip()[:MAX_FEEDBACK_LENGTH])
+            ParsedIntent(intent=Intent.FEEDBACK, text=parsed.text or text.raw.strip()[:MAX_FEEDBACK_LENGTH])
             if said
             else parsed
         )
@@ -64,3 +76,19 @@ def _interpret_yes(asked: str, county: County) -> ParsedIntent | None:
     """Return the intent of a "Ja", which by itself never erases anything."""
     again = _ASKED_AGAIN.get(asked)
     return ParsedIntent(intent=again) if again else parse_payload(asked, county)
+
+
+def is_yes(text: CitizenText) -> bool:
+    """Return whether the text is only a yes: "Ja bitte", "sehr gerne", "Ja, das möchte ich"."""
+    said = _extract_words(text)
+    return bool(said & _YES) and said <= _YES | _YES_AROUND
+
+
+def is_no(text: CitizenText) -> bool:
+    """Return whether the text is only a no: "Nein danke", "nö", "lieber nicht"."""
+    said = _extract_words(text)
+    return bool(said & _NO) and said <= _NO | _NO_AROUND
+
+
+def _extract_words(text: CitizenText) -> frozenset[str]:
+    return text.said - POLITE if len(text.words) <= MAX_ANSWER_WORDS and not text.asks else frozenset()

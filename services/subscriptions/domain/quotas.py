@@ -1,7 +1,7 @@
-"""Quotas of the notices that a system may publish, and the problems reported when they are used up."""
+"""Quotas of the notices that a system may publish, and the pace of all notices over AMQP."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.contracts.events import Problem
@@ -39,3 +39,19 @@ def find_quota_problems(full: Mapping[Quota, datetime | None]) -> Iterator[Probl
         again = f"the next one from {(oldest + quota.window).isoformat(timespec='seconds')}" if oldest else "never"
         field = "urgent" if quota.urgent_only else "quota"
         yield Problem(field=field, problem=f"this system may publish {quota.description}; {again}")
+
+
+@dataclass
+class TokenBucket:
+    """Rate limit of at most `burst` at once, then `per_second`; pure, so that times are seconds of any clock."""
+
+    burst: int
+    per_second: float
+    _due: float = field(default=0.0, init=False)
+
+    def reserve_delay(self, now: float) -> float:
+        """Reserve the next turn, and return the seconds until then."""
+        interval = 1 / self.per_second
+        due = max(self._due, now - self.burst * interval)
+        self._due = due + interval
+        return max(0.0, due - now)

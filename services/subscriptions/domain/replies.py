@@ -1,12 +1,13 @@
-"""Replies to one person: a text, with buttons or a list under it."""
+"""Replies to one person: a text, with buttons or a list under it, which can all be written as text as well."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from services.subscriptions.domain import menus, questions
+from services.subscriptions.domain import questions
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.intents.intent import EVERYTHING, Intent, build_payload, build_start_payload
 from services.subscriptions.domain.subscriber import Subscriber
 from services.subscriptions.domain.wording import (
     Wording,
@@ -15,7 +16,60 @@ from services.subscriptions.domain.wording import (
     build_start_question,
     build_wordings,
 )
-from shared.contracts.dispatch import ReplyButton, ReplyMenu
+from shared.contracts.dispatch import ReplyButton, ReplyMenu, ReplyRow, ReplySection
+from shared.notices.configuration import Topic
+
+MAX_ROWS = 10
+MAX_TITLE_LENGTH = 24
+
+START = ReplyButton(id=build_payload(Intent.START), title="Start")
+STOP = ReplyButton(id=build_payload(Intent.STOP), title="Stop")
+RESUME = ReplyButton(id=build_payload(Intent.RESUME), title="Weiter")
+WEEK = ReplyButton(id=build_payload(Intent.PAUSE, "7"), title="1 Woche")
+MONTH = ReplyButton(id=build_payload(Intent.PAUSE, "28"), title="4 Wochen")
+
+
+def build_start_button(topics: frozenset[str], places: frozenset[str]) -> ReplyButton:
+    """Return a button that subscribes to exactly these topics and places."""
+    return ReplyButton(id=build_start_payload(topics, places), title="Start")
+
+
+def build_topic_menu(county: County, chosen: frozenset[str]) -> ReplyMenu:
+    """Return a menu to choose each topic alone, or to add or drop it; as many as a list has room for."""
+    alone = ReplySection(title="Nur ein Thema", rows=tuple(map(_build_only_row, county.topics)))
+    each = ReplySection(title="Dazu oder weg", rows=tuple(_build_toggle_row(topic, chosen) for topic in county.topics))
+    every = ReplySection(
+        title="Alles", rows=(ReplyRow(id=build_payload(Intent.ONLY, EVERYTHING), title="Alle Themen"),)
+    )
+    fits = 2 * len(county.topics) < MAX_ROWS
+    return ReplyMenu(button="Themen wählen", sections=(alone, each, every) if fits else _cut_rows((each,)))
+
+
+def build_place_menu(county: County) -> ReplyMenu:
+    """Return a menu of all municipalities together, followed by each of them."""
+    every = ReplyRow(id=build_payload(Intent.PLACES, EVERYTHING), title="Alle Gemeinden")
+    rows = [ReplyRow(id=build_payload(Intent.PLACES, place), title=place) for place in county.municipalities]
+    return ReplyMenu(
+        button="Gemeinde wählen", sections=(ReplySection(title="Gemeinden", rows=(every, *rows)[:MAX_ROWS]),)
+    )
+
+
+def _build_only_row(topic: Topic) -> ReplyRow:
+    return ReplyRow(id=build_payload(Intent.ONLY, topic.id), title=_truncate_title(f"Nur {topic.title}"))
+
+
+def _build_toggle_row(topic: Topic, chosen: frozenset[str]) -> ReplyRow:
+    intent, description = (Intent.REMOVE, "Abbestellen") if topic.id in chosen else (Intent.ADD, "Dazunehmen")
+    return ReplyRow(id=build_payload(intent, topic.id), title=_truncate_title(topic.title), description=description)
+
+
+def _truncate_title(title: str) -> str:
+    return title if len(title) <= MAX_TITLE_LENGTH else f"{title[: MAX_TITLE_LENGTH - 1]}…"
+
+
+def _cut_rows(sections: Iterable[ReplySection]) -> tuple[ReplySection, ...]:
+    return tuple(ReplySection(title=section.title, rows=section.rows[:MAX_ROWS]) for section in sections)
+
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TRIAL_HEADING = "Testnachricht der Redaktion, nicht veröffentlicht:"
@@ -54,7 +108,7 @@ class ReplyBuilder:
         return ReplyContent(wording, menu=self._build_topic_menu(subscriber))
 
     def build_already_subscribed(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
-        return self._wrap_text(
+        return self.build_text(
             f"{self._describe_subscription(subscriber, now)}\n\n{self._describe_options(subscriber)}"
         )
 
@@ -70,20 +124,22 @@ class ReplyBuilder:
     def build_topics_for_stranger(self) -> ReplyContent:
         topics = self.join_titles(self.county.topic_ids)
         text = f"Sie sind nicht angemeldet. Der {self.county.name} informiert zu: {topics}.\n\nAnmelden: Start"
-        return ReplyContent(self._build_wording(text), buttons=(menus.START,))
+        return ReplyContent(self._build_wording(text), buttons=(START,))
 
     def build_choice(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
-        return self._wrap_text(f"{self._describe_state(subscriber, now)}\n\n{self._describe_options(subscriber)}")
+        return self.build_text(f"{self._describe_state(subscriber, now)}\n\n{self._describe_options(subscriber)}")
 
     def build_places(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
         example = self.county.municipalities[0] if self.county.municipalities else ""
-        everywhere = f"Zu {join_words(self._list_local_titles())} erhalten Sie Meldungen für alle Gemeinden."
+        everywhere = (
+            f"Zu {join_words(self._list_titles(self.county.local_topics))} erhalten Sie Meldungen für alle Gemeinden."
+        )
         text = (
             f"{self._describe_places(subscriber) or everywhere}\n\n"
             f"Tippen Sie unten auf Gemeinde wählen, oder schreiben Sie zum Beispiel nur {example}. "
             "Für alle Orte schreiben Sie: alle Gemeinden"
         )
-        return ReplyContent(self._build_wording(text), menu=menus.build_place_menu(self.county), asks=questions.PLACES)
+        return ReplyContent(self._build_wording(text), menu=build_place_menu(self.county), asks=questions.PLACES)
 
     def build_pause(self, until: datetime, note: str) -> ReplyContent:
         last_day = format_day(until - timedelta(seconds=1))
@@ -93,24 +149,24 @@ class ReplyBuilder:
             "Andere Dauer: zum Beispiel Pause 3 Wochen oder Pause bis 24.12.\n"
             "Früher fortsetzen: Weiter\nAbmelden: Stop"
         )
-        return ReplyContent(self._build_wording(text), buttons=(menus.RESUME, menus.WEEK, menus.MONTH))
+        return ReplyContent(self._build_wording(text), buttons=(RESUME, WEEK, MONTH))
 
     def build_resume(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
-        return self._wrap_text(f"Die Pause ist beendet. {self._describe_state(subscriber, now)}\n\nAbmelden: Stop")
+        return self.build_text(f"Die Pause ist beendet. {self._describe_state(subscriber, now)}\n\nAbmelden: Stop")
 
     def ask_start(self, topics: frozenset[str] = frozenset(), places: frozenset[str] = frozenset()) -> ReplyContent:
         """Ask whether to subscribe, to the chosen topics and places if there are any."""
-        button = menus.build_start_button(topics, places)
+        button = build_start_button(topics, places)
         about = f" zu {join_words(self._list_titles(topics))}" if topics else ""
         where = f" für {join_words(sorted(places))}" if places else ""
         text = build_start_question(self.county, about + where)
         return ReplyContent(text, buttons=(button,), asks=button.id)
 
     def ask_stop(self) -> ReplyContent:
-        return ReplyContent(self.texts.ask_stop, buttons=(menus.STOP,), asks=questions.STOP)
+        return ReplyContent(self.texts.ask_stop, buttons=(STOP,), asks=questions.STOP)
 
     def ask_both(self) -> ReplyContent:
-        return ReplyContent(self.texts.ask_both, buttons=(menus.START, menus.STOP), asks=questions.BOTH)
+        return ReplyContent(self.texts.ask_both, buttons=(START, STOP), asks=questions.BOTH)
 
     def ask_erase(self) -> ReplyContent:
         return ReplyContent(self.texts.ask_erase, asks=questions.ERASE)
@@ -120,30 +176,24 @@ class ReplyBuilder:
 
     def build_trial(self, text: str) -> ReplyContent:
         """Return a text of the newsroom's, marked as what it is; without one, that the code is good for none."""
-        return self._wrap_text(f"{TRIAL_HEADING}\n\n{text}") if text else ReplyContent(self.texts.trial_over)
+        return self.build_text(f"{TRIAL_HEADING}\n\n{text}") if text else ReplyContent(self.texts.trial_over)
 
     def join_titles(self, topics: Iterable[str]) -> str:
         return ", ".join(self._list_titles(topics))
-
-    def build_text(self, text: str) -> ReplyContent:
-        """Return a reply with a text that is composed elsewhere."""
-        return self._wrap_text(text)
 
     def _list_titles(self, topics: Iterable[str]) -> list[str]:
         wanted = set(topics)
         return [topic.title for topic in self.county.topics if topic.id in wanted]
 
-    def _list_local_titles(self) -> list[str]:
-        return self._list_titles(self.county.local_topics)
-
-    def _wrap_text(self, text: str) -> ReplyContent:
+    def build_text(self, text: str) -> ReplyContent:
+        """Return a reply with only a text."""
         return ReplyContent(self._build_wording(text))
 
     def _build_wording(self, text: str) -> Wording:
         return Wording(self.county.wording_version, text)
 
     def _build_topic_menu(self, subscriber: Subscriber) -> ReplyMenu:
-        return menus.build_topic_menu(self.county, subscriber.topics)
+        return build_topic_menu(self.county, subscriber.topics)
 
     def _describe_subscription(self, subscriber: Subscriber, now: datetime) -> str:
         return f"Sie sind angemeldet. {self._describe_state(subscriber, now)}"

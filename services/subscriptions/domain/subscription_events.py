@@ -25,16 +25,17 @@ def build_ended(
 
 
 def build_publications(
-    message: InboundMessage, before: Subscriber | None, after: Subscriber | None, decision: Decision
+    message: InboundMessage, before: Subscriber | None, decision: Decision
 ) -> tuple[Publication, ...]:
     """Return the publications of a decision: a withdrawal goes out before its confirmation to the citizen."""
+    after = decision.subscriber
     new = after is not None and (before is None or after.sequence != before.sequence)
     told = (
         _build_change_events(message, before, after, decision)
         if after and new and decision.result is not MessageResult.ERASED
         else ()
     )
-    return (*told, *_build_reply(message, after, decision))
+    return (*told, *_build_reply(message, decision))
 
 
 def _build_change_events(
@@ -76,7 +77,7 @@ def build_changed(subscriber: Subscriber, *, moment: MessageTime, message_key: b
     return build_event(message, identifier=make_timed_id(moment.at, b"changed", message_key), at=moment.at)
 
 
-def _build_reply(message: InboundMessage, subscriber: Subscriber | None, decision: Decision) -> Iterable[Publication]:
+def _build_reply(message: InboundMessage, decision: Decision) -> Iterable[Publication]:
     recipient = select_address(message.sender)
     if decision.reply is None or recipient is None:
         return ()
@@ -89,12 +90,13 @@ def _build_reply(message: InboundMessage, subscriber: Subscriber | None, decisio
         expires_at=calculate_reply_expiry(message),
         buttons=decision.reply.buttons,
         menu=decision.reply.menu,
-        withdrawal=_build_withdrawal(subscriber, decision),
+        withdrawal=_build_withdrawal(decision),
     )
     return (build_dispatch_message(request, key=request.KEY, identifier=reply, at=message.received_at),)
 
 
-def _build_withdrawal(subscriber: Subscriber | None, decision: Decision) -> Withdrawal | None:
+def _build_withdrawal(decision: Decision) -> Withdrawal | None:
+    subscriber = decision.subscriber
     if subscriber is None or decision.result not in (MessageResult.ENDED, MessageResult.ERASED):
         return None
     return Withdrawal(subscriber=subscriber.id, sequence=subscriber.sequence)

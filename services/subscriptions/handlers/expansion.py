@@ -1,11 +1,13 @@
-"""Expansion of broadcasts into batches on a lane, page by page; it waits while a lane is full."""
+"""Start of scheduled broadcasts, and expansion of broadcasts into batches on a lane, page by page."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
+from services.subscriptions.domain import notice_events
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS, Broadcast, BroadcastPage, build_pages
 from services.subscriptions.domain.publication import Destination, Publication
 from services.subscriptions.ports import BroadcastClaim, BroadcastRepository, EventPublisher
@@ -13,12 +15,30 @@ from shared.contracts.dispatch import Recipient
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import Clock
 
+SCHEDULE_INTERVAL_SECONDS = 0.5
 PAGES_AHEAD = 10
 ROUNDS = 8
 POLL_INTERVAL_SECONDS = 0.5
 RETRY_DELAYS_SECONDS = (0.05, 0.1, 0.2, 0.5)
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheduler:
+    """Starter of scheduled broadcasts. `work_available` is set when there is something new to expand."""
+
+    broadcasts: BroadcastRepository
+    publisher: EventPublisher
+    clock: Clock
+    work_available: asyncio.Event
+
+    async def start_due(self) -> None:
+        """Publish, then begin: after a crash in between the same id is sent again. Raises DependencyUnavailable."""
+        for broadcast in await self.broadcasts.list_due(self.clock()):
+            started = notice_events.build_broadcast_started(broadcast)
+            await self.broadcasts.start_expansion(broadcast, partial(self.publisher.publish, started))
+            self.work_available.set()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,18 +11,19 @@ from uuid import UUID
 
 import structlog
 
+from services.subscriptions.domain.change_sets import StoredDecision, decide_message, decide_move, decide_preference
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.decision import MessageResult
+from services.subscriptions.domain.decision import DecisionContext, MessageResult
 from services.subscriptions.domain.feedback import AuthorKey, find_rated_broadcast
 from services.subscriptions.domain.groups import GroupPart, split_group
 from services.subscriptions.domain.intents.detection import detect_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.preferences import derive_alternate_keys, derive_key, is_relevant
 from services.subscriptions.domain.publication import Destination
 from services.subscriptions.domain.replies import ReplyBuilder
-from services.subscriptions.handlers.change_sets import MessageContext, decide_message, decide_move, decide_preference
 from services.subscriptions.handlers.fair_queue import FairQueue
-from services.subscriptions.ports import EventPublisher, FeedbackRepository, StoredDecision, SubscriberRepository
+from services.subscriptions.ports import EventPublisher, FeedbackRepository, SubscriberRepository
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Separate
@@ -75,13 +76,15 @@ class InboundConsumer:
                     await self._handle_move(move)
 
     async def _handle_message(self, message: InboundMessage) -> None:
-        parsed = await self._detect_intent(message)
-        context = MessageContext(
+        text = CitizenText(message.text or "")
+        parsed = await self._detect_intent(message, text)
+        context = DecisionContext(
             message=message,
+            text=text,
             parsed=parsed,
             replies=ReplyBuilder(self.county),
             now=self.clock(),
-            key=self.author_key,
+            author_key=self.author_key,
             recent_broadcasts=await self._list_recent_broadcasts(parsed.intent, message),
             rated_topics=await self._find_rated_topic(parsed),
         )
@@ -99,11 +102,12 @@ class InboundConsumer:
             answers = tuple(each for each in decision.publications if each.destination is Destination.DISPATCH)
             await self.subscribers.trim_stored_replies(message.message_key, answers)
 
-    async def _detect_intent(self, message: InboundMessage) -> ParsedIntent:
+    async def _detect_intent(self, message: InboundMessage, text: CitizenText) -> ParsedIntent:
         """Detect the intent; of a long text in a thread, as it takes milliseconds and the loop serves the broker."""
-        if len(message.text or "") <= MAX_INLINE_TEXT_LENGTH:
-            return detect_intent(message, self.county)
-        return await asyncio.get_running_loop().run_in_executor(self.executor, detect_intent, message, self.county)
+        if len(text.raw) <= MAX_INLINE_TEXT_LENGTH:
+            return detect_intent(message, text, self.county)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.executor, detect_intent, message, text, self.county)
 
     async def _list_recent_broadcasts(self, intent: Intent, message: InboundMessage) -> tuple[UUID, ...]:
         reacts = intent is Intent.REACTION and message.about_key is not None

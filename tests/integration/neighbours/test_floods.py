@@ -15,7 +15,7 @@ from deploy.local.rabbitmq_files import CREDIT
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL_LIMITS
 from shared.contracts.envelope import CONTENT_TYPE
-from shared.notices.cloudevents_amqp import MAX_BODY_BYTES
+from shared.notices.cloudevents import MAX_BODY_BYTES
 from tests.integration.neighbours.harness import AT_ONCE, CONNECTIONS, LOGIN, MunicipalHarness, run_municipal_harness
 from tests.servers import wait_for
 

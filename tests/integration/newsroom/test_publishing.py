@@ -13,7 +13,7 @@ from services.newsroom.domain.accounts import Role
 from shared.amqp import topology
 from shared.contracts.envelope import read_envelope
 from shared.contracts.notices import NoticeCheck
-from shared.notices.fingerprint import compute_fingerprint
+from shared.notices.rules import compute_fingerprint
 from tests.databases import FreshDatabase
 from tests.integration.ingress.conftest import service_login
 from tests.integration.newsroom.killing_proxy import KillingProxy, run_killing_proxy

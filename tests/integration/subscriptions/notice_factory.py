@@ -7,7 +7,7 @@ import msgspec
 
 from shared.contracts.events import NoticeChecked
 from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Done, Outcome
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.unit.subscriptions.factories import NOON

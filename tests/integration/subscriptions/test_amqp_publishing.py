@@ -11,7 +11,7 @@ import pytest
 from shared.amqp import topology
 from shared.contracts.events import NoticeAccepted, NoticeRejected
 from shared.contracts.notices import NoticePublished
-from shared.notices.cloudevents_amqp import MAX_BODY_BYTES
+from shared.notices.cloudevents import MAX_BODY_BYTES
 from tests.databases import FreshDatabase
 from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.notice_factory import NOTICE, SOURCE, build_cloud_event

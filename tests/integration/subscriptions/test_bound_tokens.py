@@ -5,7 +5,7 @@ import pytest
 
 from shared.contracts.events import NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Done, Outcome, Rejected
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import EXPIRY, LOGIN, MISSING, NOTICE, build_cloud_event

@@ -4,7 +4,7 @@ import pytest
 
 from shared.contracts.events import NoticeAccepted, NoticeAction
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Rejected
 from tests.databases import FreshDatabase
 from tests.integration.subscriptions.audience import subscribe_many

@@ -6,8 +6,7 @@ import pytest
 
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeRejected
 from shared.contracts.message import Lane
-from shared.notices.cloudevents import LOCAL_ZONE
-from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.notices.cloudevents import LOCAL_ZONE, AmqpMessage
 from shared.outcome import DependencyUnavailable, Done, Rejected
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.feeds.content import MAX_HEADLINE_LENGTH, MAX_TEXT_LENGTH, build_content, validate_link
 from services.feeds.html_to_text import extract_text, normalize_line, truncate_text
 from shared.contracts.notices import NoticePublished
-from shared.notices.content import MAX_CONTENT_LENGTH
+from shared.notices.rules import MAX_CONTENT_LENGTH
 from tests.unit.feeds.factories import COUNTY, IDENTITY
 
 

@@ -11,7 +11,7 @@ from services.newsroom.domain.drafts import DraftContent
 from services.newsroom.domain.events import CODE_LENGTH_IN_TEXT
 from services.newsroom.domain.preview import Preview, build_preview, build_trial_text, count_length
 from shared.notices.configuration import Topic
-from shared.notices.content import MAX_CONTENT_LENGTH
+from shared.notices.rules import MAX_CONTENT_LENGTH
 from tests.unit.newsroom.writing_harness import COUNTY
 
 TEMPLATES = read_templates(CONFIG / "templates.json")

@@ -3,15 +3,14 @@
 from datetime import UTC, datetime
 
 from services.newsroom.domain.trials import DraftTrial
-from services.subscriptions.domain.intents.detection import detect_intent
 from services.subscriptions.domain.intents.intent import Intent
-from tests.unit.subscriptions.factories import COUNTY, build_message
+from tests.unit.subscriptions.factories import build_message, parse_message
 
 TRIAL = DraftTrial(code="04821773", ends_at=datetime(2026, 11, 28, tzinfo=UTC))
 
 
 def test_what_is_shown_is_understood() -> None:
-    parsed = detect_intent(build_message(TRIAL.words), COUNTY)
+    parsed = parse_message(build_message(TRIAL.words))
     assert (parsed.intent, parsed.value) == (Intent.TRIAL, TRIAL.code)
 
 

@@ -19,7 +19,7 @@ from shared.contracts.events import (
     Problem,
 )
 from shared.contracts.message import Message
-from shared.notices.fingerprint import compute_fingerprint
+from shared.notices.rules import compute_fingerprint
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 BROADCAST = UUID(int=1)

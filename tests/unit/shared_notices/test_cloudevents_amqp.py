@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.envelope import CONTENT_TYPE
-from shared.notices.cloudevents import UnreadableEvent
-from shared.notices.cloudevents_amqp import HEADER_PREFIXES, MAX_BODY_BYTES, AmqpMessage, read_amqp_event
+from shared.notices.cloudevents import HEADER_PREFIXES, MAX_BODY_BYTES, AmqpMessage, UnreadableEvent, read_amqp_event
 from tests.unit.shared_notices.factories import CONTENT, EXPIRY, build_event, find_problems
 
 BODY = msgspec.json.encode(build_event())

@@ -1,15 +1,20 @@
 """Citizens, messages and a county for tests."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import Decision, DecisionContext, decide
+from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.intents.detection import detect_intent
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.text import CitizenText
+from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.replies import ReplyBuilder
-from services.subscriptions.domain.reply_quota import Conversation
-from services.subscriptions.domain.subscriber import Subscriber
+from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from services.subscriptions.domain.wording import build_wordings
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Address, Addresses, AddressKind
@@ -18,6 +23,7 @@ from shared.notices.config import read_configuration
 COUNTY = read_configuration(Path("deploy/config/county.toml"), County)
 TEXTS = build_wordings(COUNTY)
 ANSWERS = ReplyBuilder(COUNTY)
+AUTHOR_KEY = AuthorKey(b"")
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
@@ -72,15 +78,38 @@ def build_message(
     )
 
 
-def build_context(*, seconds: float = 1, hinted_at: datetime | None = None) -> DecisionContext:
-    return DecisionContext(replies=ANSWERS, now=build_time(seconds), conversation=Conversation(hinted_at=hinted_at))
+def build_context(
+    *,
+    seconds: float = 1,
+    hinted_at: datetime | None = None,
+    conversation: Conversation = NEW_CONVERSATION,
+    erased: MessageTime | None = None,
+) -> DecisionContext:
+    conversation = replace(conversation, hinted_at=hinted_at) if hinted_at else conversation
+    return DecisionContext(
+        message=build_message(),
+        text=CitizenText(""),
+        parsed=ParsedIntent(intent=Intent.NOTHING),
+        replies=ANSWERS,
+        now=build_time(seconds),
+        author_key=AUTHOR_KEY,
+        state=StoredState(conversation=conversation, erased=erased),
+    )
+
+
+def parse_message(said: InboundMessage) -> ParsedIntent:
+    return detect_intent(said, CitizenText(said.text or ""), COUNTY)
 
 
 def understand_message(
     subscriber: Subscriber | None, said: InboundMessage, where: DecisionContext | None = None
 ) -> tuple[Subscriber | None, Decision]:
     """What becomes of somebody who says this, understood as it would be."""
-    return decide(subscriber, detect_intent(said, COUNTY), said, where or build_context())
+    context = replace(
+        where or build_context(), message=said, text=CitizenText(said.text or ""), parsed=parse_message(said)
+    )
+    decision = decide(subscriber, context)
+    return decision.subscriber, decision
 
 
 def play_dialogue(*texts: str, subscriber: Subscriber | None = None) -> tuple[Subscriber | None, str]:

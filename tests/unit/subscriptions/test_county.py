@@ -8,7 +8,7 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.wording import build_wordings
 from shared.contracts.dispatch import PermittedHours
 from shared.notices.config import ConfigurationError, read_configuration
-from shared.notices.content import MAX_CONTENT_LENGTH
+from shared.notices.rules import MAX_CONTENT_LENGTH
 from tests.unit.subscriptions.factories import COUNTY, TEXTS
 
 TEMPLATES = {template["name"]: template for template in json.loads(Path("deploy/config/templates.json").read_text())}

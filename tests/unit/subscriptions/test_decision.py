@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.subscriptions.domain.decision import REPLY_WINDOW, Decision, MessageResult
-from services.subscriptions.domain.intents.detection import detect_intent
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.reply_quota import HINT_INTERVAL
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState, select_address
@@ -20,6 +19,7 @@ from tests.unit.subscriptions.factories import (
     build_message,
     build_time,
     build_user,
+    parse_message,
     understand_message,
 )
 
@@ -221,7 +221,7 @@ def test_any_order_and_repetition_converges_to_the_newest(texts: list[str], data
     assert subscriber.last_change == MessageTime.read_from(said[-1])
 
 
-@given(st.lists(TALK.filter(lambda each: detect_intent(each, COUNTY).intent is not Intent.START), max_size=12))
+@given(st.lists(TALK.filter(lambda each: parse_message(each).intent is not Intent.START), max_size=12))
 def test_without_a_start_nobody_is_ever_subscribed(messages: list[InboundMessage]) -> None:
     subscriber = after(messages)
     assert subscriber is None or not subscriber.subscribed

@@ -14,14 +14,19 @@ from services.subscriptions.domain.decision import Decision, MessageResult
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Day, Intent, ParsedIntent
-from services.subscriptions.domain.menus import build_place_menu, build_topic_menu
+from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.pauses import calculate_pause_end
-from services.subscriptions.domain.privacy import StoredData, build_access_report
-from services.subscriptions.domain.replies import format_day
+from services.subscriptions.domain.privacy import (
+    NOTHING_STORED,
+    StoredState,
+    build_access_report,
+    count_utf16_units,
+    split_into_parts,
+)
+from services.subscriptions.domain.replies import build_place_menu, build_topic_menu, format_day
 from services.subscriptions.domain.reply_quota import HINT_INTERVAL, NEW_CONVERSATION, REFILL_INTERVAL
 from services.subscriptions.domain.reply_quota import MAX_ANSWERS as MOST_ANSWERS
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState
-from services.subscriptions.domain.text_parts import count_utf16_units, split_into_parts
 from tests.unit.subscriptions.cases import read_cases
 from tests.unit.subscriptions.factories import (
     ANSWERS,
@@ -129,7 +134,7 @@ def test_an_emergency_is_answered_each_time() -> None:
     conversation = NEW_CONVERSATION
     for second in range(30):
         _, outcome = understand_message(
-            None, build_message("Notruf", seconds=second), replace(build_context(), conversation=conversation)
+            None, build_message("Notruf", seconds=second), build_context(conversation=conversation)
         )
         assert (outcome.result, outcome.reply and outcome.reply.wording) == (MessageResult.EMERGENCY, TEXTS.emergency)
         assert outcome.conversation is not None
@@ -143,13 +148,13 @@ def test_two_machines_stop_answering_each_other_but_a_stop_still_counts() -> Non
     subscriber: Subscriber | None = None
     for second in range(200):
         said = build_message("Start" if second == 0 else "Hilfe", seconds=second)
-        where = replace(build_context(seconds=second), conversation=conversation)
+        where = build_context(seconds=second, conversation=conversation)
         subscriber, outcome = understand_message(subscriber, said, where)
         answered += outcome.reply is not None
         conversation = outcome.conversation or conversation
     assert answered <= MOST_ANSWERS + timedelta(seconds=200) / REFILL_INTERVAL
     stopped, outcome = understand_message(
-        subscriber, build_message("Stop", seconds=300), replace(build_context(), conversation=conversation)
+        subscriber, build_message("Stop", seconds=300), build_context(conversation=conversation)
     )
     assert stopped is not None
     assert (stopped.subscribed, outcome.result) == (False, MessageResult.ENDED)
@@ -213,34 +218,33 @@ TAPPED = (
 
 
 def test_the_record_repeats_what_somebody_said() -> None:
-    answer = build_access_report(StoredData(feedback=(SAID, *TAPPED)), ANSWERS, NOON).text
+    answer = build_access_report(None, StoredState(feedback=(SAID, *TAPPED)), ANSWERS, NOON).text
     assert "20.11.2026 13 Uhr: „Sehr gut, danke!\nAuch für Worpswede.“" in answer
     assert "20.11.2026 13 Uhr zu Stellen: Nicht hilfreich" in answer
     assert "20.11.2026 13 Uhr zu entfallen: 👍" in answer
-    assert "Rückmeldungen von Ihnen: keine" in build_access_report(StoredData(), ANSWERS, NOON).text
+    assert "Rückmeldungen von Ihnen: keine" in build_access_report(None, NOTHING_STORED, ANSWERS, NOON).text
 
 
 def test_the_record_tells_what_was_stopped_inside_whatsapp() -> None:
     subscriber = replace(subscribed(), suspended=frozenset({"stellen"}))
-    assert (
-        "In WhatsApp abbestellt: Stellen" in build_access_report(StoredData(subscriber=subscriber), ANSWERS, NOON).text
-    )
+    assert "In WhatsApp abbestellt: Stellen" in build_access_report(subscriber, NOTHING_STORED, ANSWERS, NOON).text
 
 
 def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() -> None:
     texts = [f"Meinung {number}: " + "😀" * number for number in range(1, 300, 7)]
     feedback = tuple(replace(SAID, said=text) for text in texts)
-    first = build_access_report(StoredData(feedback=feedback), ANSWERS, NOON).text
+    first = build_access_report(None, StoredState(feedback=feedback), ANSWERS, NOON).text
     count = int(re.findall(r"Teil 1 von (\d+):", first)[0])
     parts = [
-        build_access_report(StoredData(feedback=feedback), ANSWERS, NOON, part).text for part in range(1, count + 1)
+        build_access_report(None, StoredState(feedback=feedback), ANSWERS, NOON, part).text
+        for part in range(1, count + 1)
     ]
     assert count > 2
     assert all(count_utf16_units(part) <= MAX_TEXT_LENGTH and build_reply_body(part, ()) for part in parts)
     told = [f"Nächster Teil: Daten {number}" in part for number, part in enumerate(parts, 2)]
     assert told == [True] * (count - 1) + [False]
     assert [text for text in texts if not any(f"„{text}“" in part for part in parts)] == []
-    assert build_access_report(StoredData(feedback=feedback), ANSWERS, NOON, 999).text == parts[-1]
+    assert build_access_report(None, StoredState(feedback=feedback), ANSWERS, NOON, 999).text == parts[-1]
 
 
 @given(st.lists(st.text(max_size=60), max_size=30), st.integers(10, 80))
@@ -254,7 +258,7 @@ def test_parts_hold_everything_in_order_and_none_is_too_long(lines: list[str], l
     ("text", "part"), [("Daten", 1), ("Daten 2", 2), ("meine daten teil 12", 12), ("Daten2", 2), ("Daten 0", 1)]
 )
 def test_a_part_is_asked_for_by_its_number(text: str, part: int) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, max(1, wish.part)) == (Intent.DATA, part)
 
 
@@ -337,6 +341,6 @@ def test_a_stop_overtaken_by_a_choice_still_counts_and_an_older_choice_does_not(
 
 
 def test_what_was_said_before_an_erasure_counts_no_more() -> None:
-    where = replace(build_context(), erased=MessageTime(build_time(9), build_time(9)))
+    where = build_context(erased=MessageTime(build_time(9), build_time(9)))
     assert understand_message(None, build_message("Start", seconds=5), where)[1].result is MessageResult.OUTDATED
     assert understand_message(None, build_message("Start", seconds=10), where)[1].result is MessageResult.STARTED

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.intents.text import CitizenText
 from tests.unit.subscriptions.cases import read_cases
 from tests.unit.subscriptions.factories import COUNTY, build_context, build_message, play_dialogue, understand_message
 
@@ -23,7 +24,7 @@ def test_a_stop_beside_anything_else_ends_unsubscribed_or_asked(case: str, besid
     assert subscriber is not None
     after, outcome = understand_message(subscriber, build_message(text, seconds=60), build_context(seconds=61))
     assert after is not None
-    assert not after.subscribed or detect_text_intent(text, COUNTY).intent in ASKED
+    assert not after.subscribed or detect_text_intent(CitizenText(text), COUNTY).intent in ASKED
     assert not after.subscribed or (outcome.reply is not None and "Stop" in outcome.reply.text)
 
 
@@ -40,7 +41,7 @@ def test_a_stop_beside_anything_else_ends_unsubscribed_or_asked(case: str, besid
     ],
 )
 def test_a_stop_beside_a_question_or_a_greeting_is_obeyed(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.STOP
 
 
 @pytest.mark.parametrize(
@@ -57,4 +58,4 @@ def test_a_stop_beside_a_question_or_a_greeting_is_obeyed(text: str) -> None:
     ],
 )
 def test_a_stop_that_is_about_something_is_not_overdone(text: str, intent: Intent) -> None:
-    assert detect_text_intent(text, COUNTY).intent is intent
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is intent

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.intents.detection import detect_intent, detect_text_intent
+from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.foreign_phrases import START as FOREIGN_START
 from services.subscriptions.domain.intents.intent import Day, Intent, ParsedIntent
-from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, tokenize
+from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, CitizenText, tokenize
 from services.subscriptions.domain.intents.vocabulary import POLITE, START_ALONE, START_AROUND
 from tests.unit.subscriptions.cases import Case, read_cases
-from tests.unit.subscriptions.factories import COUNTY, build_message
+from tests.unit.subscriptions.factories import COUNTY, build_message, parse_message
 
 CASES = read_cases("cases.txt")
 BY_INTENT = {intent: [case.text for case in CASES if case.intent is intent] for intent in Intent}
@@ -30,7 +30,7 @@ LETTERS = "abdefhilmnoprstuäöü"
 
 
 def intent_of(text: str) -> Intent:
-    return detect_text_intent(text, COUNTY).intent
+    return detect_text_intent(CitizenText(text), COUNTY).intent
 
 
 def test_the_table_is_long_and_says_nothing_twice() -> None:
@@ -87,7 +87,7 @@ def test_whoever_leaves_leaves_also_in_capitals_and_quotes(text: str) -> None:
     ],
 )
 def test_a_wish_has_its_details(text: str, wish: ParsedIntent) -> None:
-    assert detect_text_intent(text, COUNTY) == wish
+    assert detect_text_intent(CitizenText(text), COUNTY) == wish
 
 
 def test_feedback_that_is_a_stop_is_a_stop() -> None:
@@ -114,29 +114,27 @@ def test_feedback_that_is_a_stop_is_a_stop() -> None:
     ],
 )
 def test_a_button_means_its_payload_before_its_label(payload: str | None, label: str, intent: Intent) -> None:
-    assert detect_intent(build_message(label, kind="interactive", payload=payload), COUNTY).intent is intent
+    assert parse_message(build_message(label, kind="interactive", payload=payload)).intent is intent
 
 
 @pytest.mark.parametrize("kind", ["system", "unsupported", "unknown", "revoke", "call", "hologram"])
 def test_what_nobody_wrote_to_us_means_nothing(kind: str) -> None:
-    assert detect_intent(build_message("Start", kind=kind), COUNTY).intent is Intent.NOTHING
+    assert parse_message(build_message("Start", kind=kind)).intent is Intent.NOTHING
 
 
 @pytest.mark.parametrize("kind", ["image", "audio", "location", "contacts", "sticker", "document"])
 def test_what_is_no_text_is_something_else(kind: str) -> None:
-    assert detect_intent(build_message(None, kind=kind), COUNTY).intent is Intent.OTHER
+    assert parse_message(build_message(None, kind=kind)).intent is Intent.OTHER
 
 
 def test_an_edited_message_counts_as_what_it_says_now() -> None:
-    assert detect_intent(build_message("Stopp", kind="edit"), COUNTY).intent is Intent.STOP
-    assert detect_intent(build_message("👎", kind="reaction"), COUNTY) == ParsedIntent(
-        intent=Intent.REACTION, value="👎"
-    )
+    assert parse_message(build_message("Stopp", kind="edit")).intent is Intent.STOP
+    assert parse_message(build_message("👎", kind="reaction")) == ParsedIntent(intent=Intent.REACTION, value="👎")
 
 
 @given(st.text(max_size=MAX_TEXT_LENGTH + 100), st.sampled_from(["text", "button", "edit", "reaction", "image", "x"]))
 def test_any_text_means_something(text: str, kind: str) -> None:
-    assert detect_intent(build_message(text, kind=kind, payload=text[:256]), COUNTY).intent in Intent
+    assert parse_message(build_message(text, kind=kind, payload=text[:256])).intent in Intent
 
 
 @given(st.text(max_size=60) | st.sampled_from([case.text for case in CASES]))

@@ -5,50 +5,53 @@ import pytest
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Day, Intent
 from services.subscriptions.domain.intents.rules import apply_rules
+from services.subscriptions.domain.intents.text import CitizenText
 from tests.unit.subscriptions.factories import COUNTY
 
 
 @pytest.mark.parametrize("text", ["nicht anmelden, war nur Neugier", "Kein Abo, ich schaue mich nur um"])
 def test_whoever_does_not_want_to_start_is_not_asked_to(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent not in (Intent.START, Intent.ASK_START)
+    assert detect_text_intent(CitizenText(text), COUNTY).intent not in (Intent.START, Intent.ASK_START)
 
 
 @pytest.mark.parametrize(
     "text", ["Bitte leichter schreiben, ich nicht alles verstehen", "Ich verstehen nicht diese Sprache, bitte einfach"]
 )
 def test_whoever_does_not_understand_stays(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent in (Intent.HELP, Intent.FEEDBACK)
-    assert detect_text_intent("Ich verstehe nicht, bitte nicht mehr schreiben", COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent in (Intent.HELP, Intent.FEEDBACK)
+    assert (
+        detect_text_intent(CitizenText("Ich verstehe nicht, bitte nicht mehr schreiben"), COUNTY).intent is Intent.STOP
+    )
 
 
 @pytest.mark.parametrize(
     "text", ["Schaltet die Jobs ab", "Stell die Stellenangebote ab", "Schalten Sie bitte die Jobs aus"]
 )
 def test_a_topic_that_is_switched_off_ends_nothing_else(text: str) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, wish.topics) == (Intent.REMOVE, frozenset({"stellen"}))
 
 
 def test_on_the_way_refuses_no_topic() -> None:
-    wish = detect_text_intent("nur Baustellen auf dem Weg nach Lilienthal bitte", COUNTY)
+    wish = detect_text_intent(CitizenText("nur Baustellen auf dem Weg nach Lilienthal bitte"), COUNTY)
     assert (wish.intent, wish.topics) == (Intent.ONLY, frozenset({"baustellen"}))
 
 
 @pytest.mark.parametrize("text", ["thx", "Danke schön", "Guten Morgen liebes Team", "Gruß"])
 def test_mere_politeness_changes_nothing(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.OTHER
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.OTHER
 
 
 @pytest.mark.parametrize(
     "text", ["Оставьте меня в покое", "Dajcie mi spokój", "Beni rahat bırakın", "Déjenme en paz", "Lasciatemi in pace"]
 )
 def test_leave_me_alone_is_a_stop_in_any_language(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.STOP
 
 
 @pytest.mark.parametrize("text", ["Wo ist da der Pferdefuß?", "Ist das ein Fortschritt?"])
 def test_a_question_without_a_word_of_leaving_ends_nothing(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent not in (Intent.STOP, Intent.ASK_STOP)
+    assert detect_text_intent(CitizenText(text), COUNTY).intent not in (Intent.STOP, Intent.ASK_STOP)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +62,8 @@ def test_a_question_without_a_word_of_leaving_ends_nothing(text: str) -> None:
     ],
 )
 def test_a_declared_consent_is_asked_about_and_no_stop(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.ASK_START
-    assert detect_text_intent("Ich ziehe meine Zustimmung zurück", COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.ASK_START
+    assert detect_text_intent(CitizenText("Ich ziehe meine Zustimmung zurück"), COUNTY).intent is Intent.STOP
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_a_declared_consent_is_asked_about_and_no_stop(text: str) -> None:
     ],
 )
 def test_whoever_may_want_to_leave_is_at_least_asked(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent in (Intent.ASK_STOP, Intent.STOP)
+    assert detect_text_intent(CitizenText(text), COUNTY).intent in (Intent.ASK_STOP, Intent.STOP)
 
 
 @pytest.mark.parametrize(
@@ -87,29 +90,34 @@ def test_whoever_may_want_to_leave_is_at_least_asked(text: str) -> None:
     ],
 )
 def test_all_but_one_topic_keeps_that_one(text: str, topics: set[str]) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, wish.topics) == (Intent.ONLY, frozenset(topics))
 
 
 def test_a_return_ends_a_pause() -> None:
-    wish = detect_text_intent("Bin verreist, komme am 14.2. zurück, bitte Pause", COUNTY)
+    wish = detect_text_intent(CitizenText("Bin verreist, komme am 14.2. zurück, bitte Pause"), COUNTY)
     assert (wish.intent, wish.until) == (Intent.PAUSE, Day(14, 2))
 
 
 def test_greetings_choose_no_place() -> None:
-    assert apply_rules("Viele Grüße aus Ritterhude", COUNTY).places == frozenset()
+    assert apply_rules(CitizenText("Viele Grüße aus Ritterhude"), COUNTY).places == frozenset()
 
 
 @pytest.mark.parametrize("text", ["Mehr Stellenangebote bitte", "gern mehr Jobs"])
 def test_more_of_a_topic_does_not_end_it(text: str) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, wish.topics) == (Intent.ADD, frozenset({"stellen"}))
-    assert detect_text_intent("keine Jobs mehr", COUNTY).intent is Intent.REMOVE
+    assert detect_text_intent(CitizenText("keine Jobs mehr"), COUNTY).intent is Intent.REMOVE
 
 
 @pytest.mark.parametrize("text", ["Alles andere als Jobs ist mir egal", "zxcvb"])
 def test_nobody_is_taken_to_leave_by_words_of_something_else(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent in (Intent.TOPICS, Intent.HELP, Intent.ONLY, Intent.OTHER)
+    assert detect_text_intent(CitizenText(text), COUNTY).intent in (
+        Intent.TOPICS,
+        Intent.HELP,
+        Intent.ONLY,
+        Intent.OTHER,
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,4 +131,4 @@ def test_nobody_is_taken_to_leave_by_words_of_something_else(text: str) -> None:
     ],
 )
 def test_more_ways_to_leave_in_other_languages(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.STOP

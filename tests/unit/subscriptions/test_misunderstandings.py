@@ -4,6 +4,7 @@ import pytest
 
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Day, Intent
+from services.subscriptions.domain.intents.text import CitizenText
 from tests.unit.subscriptions.factories import COUNTY, TEXTS, build_message, understand_message
 
 
@@ -12,12 +13,12 @@ from tests.unit.subscriptions.factories import COUNTY, TEXTS, build_message, und
     ["kein intresse mehr", "hab kein intrese mehr", "kein Intersse mehr", "Kein interese mehr an euren nachrichten"],
 )
 def test_a_typo_in_a_leaving_phrase_does_not_keep_anybody_in(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.STOP
 
 
 @pytest.mark.parametrize("text", ["Kein Interesse mehr an Baustellen", "kein intresse an baustellen"])
 def test_whoever_lost_interest_in_a_topic_drops_only_that(text: str) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, wish.topics) == (Intent.REMOVE, frozenset({"baustellen"}))
 
 
@@ -34,7 +35,7 @@ def test_whoever_lost_interest_in_a_topic_drops_only_that(text: str) -> None:
     ],
 )
 def test_a_place_that_is_too_far_away_is_not_chosen(text: str, places: set[str]) -> None:
-    assert detect_text_intent(text, COUNTY).places == places
+    assert detect_text_intent(CitizenText(text), COUNTY).places == places
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_place_that_is_too_far_away_is_not_chosen(text: str, places: set[str])
     ],
 )
 def test_what_was_deleted_on_a_phone_is_no_leaving(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.OTHER
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.OTHER
 
 
 @pytest.mark.parametrize(
@@ -61,8 +62,8 @@ def test_what_was_deleted_on_a_phone_is_no_leaving(text: str) -> None:
     ],
 )
 def test_a_report_that_something_was_deleted_erases_nothing(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is not Intent.ERASE
-    assert detect_text_intent("Ich will alles gelöscht haben", COUNTY).intent is Intent.ERASE
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is not Intent.ERASE
+    assert detect_text_intent(CitizenText("Ich will alles gelöscht haben"), COUNTY).intent is Intent.ERASE
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,12 @@ def test_a_report_that_something_was_deleted_erases_nothing(text: str) -> None:
     ],
 )
 def test_whoever_deleted_something_can_still_leave(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent in (Intent.STOP, Intent.ERASE, Intent.ASK_STOP, Intent.ASK_ERASE)
+    assert detect_text_intent(CitizenText(text), COUNTY).intent in (
+        Intent.STOP,
+        Intent.ERASE,
+        Intent.ASK_STOP,
+        Intent.ASK_ERASE,
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,13 +102,13 @@ def test_whoever_deleted_something_can_still_leave(text: str) -> None:
     ],
 )
 def test_a_holiday_is_a_pause_only_for_whoever_wants_one(text: str, intent: Intent) -> None:
-    assert detect_text_intent(text, COUNTY).intent is intent
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is intent
 
 
 @pytest.mark.parametrize("word", ["Rückmeldung", "Feedback", "Lob", "Kritik", "Mein Wunsch"])
 @pytest.mark.parametrize("text", ["bitte mehr Veranstaltungen für Kinder", "keine Jobs mehr", "mehr aus Worpswede"])
 def test_what_is_introduced_as_feedback_changes_no_topics(word: str, text: str) -> None:
-    wish = detect_text_intent(f"{word}: {text}", COUNTY)
+    wish = detect_text_intent(CitizenText(f"{word}: {text}"), COUNTY)
     assert (wish.intent, wish.text) == (Intent.FEEDBACK, text)
 
 
@@ -117,7 +123,7 @@ def test_what_is_introduced_as_feedback_changes_no_topics(word: str, text: str) 
     ],
 )
 def test_a_pause_comes_before_what_is_wanted_after_it(text: str) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, wish.until) == (Intent.PAUSE, Day(1, 1))
 
 
@@ -134,12 +140,12 @@ def test_a_pause_comes_before_what_is_wanted_after_it(text: str) -> None:
     ],
 )
 def test_a_question_about_one_s_own_pause_shows_its_end(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.TOPICS
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.TOPICS
 
 
 @pytest.mark.parametrize("text", ["Meine Pause ist vorbei", "Könnt ihr die Pause beenden?", "Kann es wieder losgehen?"])
 def test_whoever_asks_for_the_end_of_a_pause_gets_it(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.RESUME
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.RESUME
 
 
 @pytest.mark.parametrize(
@@ -155,7 +161,7 @@ def test_whoever_asks_for_the_end_of_a_pause_gets_it(text: str) -> None:
     ],
 )
 def test_stars_are_feedback_unless_they_are_an_ornament(text: str, intent: Intent) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert wish.intent is intent
     assert intent is not Intent.FEEDBACK or wish.text == text
 
@@ -172,7 +178,7 @@ def test_stars_are_feedback_unless_they_are_an_ornament(text: str, intent: Inten
     ],
 )
 def test_scolding_is_feedback_and_no_question(text: str, intent: Intent) -> None:
-    assert detect_text_intent(text, COUNTY).intent is intent
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is intent
 
 
 @pytest.mark.parametrize(
@@ -190,7 +196,7 @@ def test_scolding_is_feedback_and_no_question(text: str, intent: Intent) -> None
     ],
 )
 def test_whoever_does_not_want_to_live_is_not_unsubscribed_but_hears_of_help(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.EMERGENCY
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.EMERGENCY
     _, outcome = understand_message(None, build_message(text))
     assert outcome.reply is not None
     assert outcome.reply.wording == TEXTS.emergency_dying
@@ -205,7 +211,7 @@ def test_whoever_does_not_want_to_live_is_not_unsubscribed_but_hears_of_help(tex
     ],
 )
 def test_a_bereaved_person_can_leave(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.STOP
 
 
 @pytest.mark.parametrize(
@@ -217,7 +223,7 @@ def test_a_bereaved_person_can_leave(text: str) -> None:
     ],
 )
 def test_whoever_is_lost_or_in_danger_is_sent_to_the_emergency_number(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.EMERGENCY
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.EMERGENCY
 
 
 @pytest.mark.parametrize(
@@ -229,7 +235,7 @@ def test_whoever_is_lost_or_in_danger_is_sent_to_the_emergency_number(text: str)
     ],
 )
 def test_a_question_what_a_word_would_do_does_nothing(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.HELP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.HELP
 
 
 @pytest.mark.parametrize(
@@ -242,7 +248,7 @@ def test_a_question_what_a_word_would_do_does_nothing(text: str) -> None:
     ],
 )
 def test_whoever_stays_is_not_unsubscribed(text: str, intents: set[Intent]) -> None:
-    assert detect_text_intent(text, COUNTY).intent in intents
+    assert detect_text_intent(CitizenText(text), COUNTY).intent in intents
 
 
 @pytest.mark.parametrize(
@@ -254,7 +260,7 @@ def test_whoever_stays_is_not_unsubscribed(text: str, intents: set[Intent]) -> N
     ],
 )
 def test_a_stop_on_the_way_ends_nothing(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is not Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is not Intent.STOP
 
 
 @pytest.mark.parametrize(
@@ -267,7 +273,7 @@ def test_a_stop_on_the_way_ends_nothing(text: str) -> None:
     ],
 )
 def test_whoever_wants_the_whole_county_gets_it(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).every_place
+    assert detect_text_intent(CitizenText(text), COUNTY).every_place
 
 
 @pytest.mark.parametrize(
@@ -279,7 +285,7 @@ def test_whoever_wants_the_whole_county_gets_it(text: str) -> None:
     ],
 )
 def test_a_refused_place_ends_nothing_and_is_not_chosen(text: str) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, wish.places) == (Intent.PLACES, frozenset())
 
 
@@ -295,7 +301,7 @@ def test_a_refused_place_ends_nothing_and_is_not_chosen(text: str) -> None:
     ],
 )
 def test_the_length_of_a_pause_is_the_number_beside_the_unit(text: str, days: int | None, easter: int | None) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, wish.days, wish.easter) == (Intent.PAUSE, days, easter)
 
 
@@ -303,12 +309,12 @@ def test_the_length_of_a_pause_is_the_number_beside_the_unit(text: str, days: in
     ("text", "until"), [("Pause bis zum Herbst", Day(1, 9)), ("Paus bit Wiehnachten", Day(26, 12))]
 )
 def test_a_pause_lasts_until_a_season_or_a_feast_in_dialect(text: str, until: Day) -> None:
-    assert detect_text_intent(text, COUNTY).until == until
+    assert detect_text_intent(CitizenText(text), COUNTY).until == until
 
 
 @pytest.mark.parametrize("text", ["Pause für immer bitte", "dauerhaft pausieren"])
 def test_a_pause_without_end_is_asked_about(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.ASK_STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.ASK_STOP
 
 
 @pytest.mark.parametrize(
@@ -316,8 +322,11 @@ def test_a_pause_without_end_is_asked_about(text: str) -> None:
     ["Ich bekomme keine Rente", "Habe meinen Ausweis nicht erhalten", "Ich habe gestern die Zeitung nicht bekommen"],
 )
 def test_whoever_misses_something_else_is_not_shown_the_topics(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is not Intent.TOPICS
-    assert detect_text_intent("Ich habe gestern nichts bekommen", COUNTY).intent in (Intent.TOPICS, Intent.HELP)
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is not Intent.TOPICS
+    assert detect_text_intent(CitizenText("Ich habe gestern nichts bekommen"), COUNTY).intent in (
+        Intent.TOPICS,
+        Intent.HELP,
+    )
 
 
 @pytest.mark.parametrize(
@@ -330,7 +339,7 @@ def test_whoever_misses_something_else_is_not_shown_the_topics(text: str) -> Non
     ],
 )
 def test_what_is_deleted_elsewhere_erases_nothing_here(text: str) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert wish.intent in (Intent.OTHER, Intent.HELP)
 
 
@@ -355,7 +364,7 @@ def test_what_is_deleted_elsewhere_erases_nothing_here(text: str) -> None:
     ],
 )
 def test_nothing_but_an_unmistakable_request_erases(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent in (Intent.ASK_ERASE, Intent.DATA, Intent.HELP)
+    assert detect_text_intent(CitizenText(text), COUNTY).intent in (Intent.ASK_ERASE, Intent.DATA, Intent.HELP)
 
 
 @pytest.mark.parametrize(
@@ -369,7 +378,7 @@ def test_nothing_but_an_unmistakable_request_erases(text: str) -> None:
     ],
 )
 def test_an_unmistakable_request_erases_however_polite(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.ERASE
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.ERASE
 
 
 @pytest.mark.parametrize(
@@ -388,7 +397,7 @@ def test_an_unmistakable_request_erases_however_polite(text: str) -> None:
     ],
 )
 def test_a_wish_to_leave_in_any_sentence_counts_whatever_the_others_ask(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.STOP
 
 
 @pytest.mark.parametrize(
@@ -401,7 +410,7 @@ def test_a_wish_to_leave_in_any_sentence_counts_whatever_the_others_ask(text: st
     ],
 )
 def test_whoever_may_want_to_switch_us_off_is_at_least_asked(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent in (Intent.STOP, Intent.ASK_STOP)
+    assert detect_text_intent(CitizenText(text), COUNTY).intent in (Intent.STOP, Intent.ASK_STOP)
 
 
 @pytest.mark.parametrize(
@@ -420,7 +429,7 @@ def test_whoever_may_want_to_switch_us_off_is_at_least_asked(text: str) -> None:
     ],
 )
 def test_leaving_that_is_denied_supposed_or_something_else_ends_nothing(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is not Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is not Intent.STOP
 
 
 @pytest.mark.parametrize(
@@ -446,8 +455,8 @@ def test_whoever_hints_at_dying_hears_of_help(text: str) -> None:
     "text", ["Start Stop was denn nun", "Start? Stop? Hilfe!", "Start, nein Stop, ach ich weiß nicht"]
 )
 def test_whoever_names_start_and_stop_is_asked_which(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.ASK_BOTH
-    assert detect_text_intent("Stop, kein Start", COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.ASK_BOTH
+    assert detect_text_intent(CitizenText("Stop, kein Start"), COUNTY).intent is Intent.STOP
 
 
 @pytest.mark.parametrize(
@@ -463,8 +472,8 @@ def test_whoever_names_start_and_stop_is_asked_which(text: str) -> None:
     ],
 )
 def test_whoever_wants_in_again_is_asked(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.ASK_START
-    assert detect_text_intent("Ich will da nicht wieder rein", COUNTY).intent is not Intent.ASK_START
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.ASK_START
+    assert detect_text_intent(CitizenText("Ich will da nicht wieder rein"), COUNTY).intent is not Intent.ASK_START
 
 
 @pytest.mark.parametrize(
@@ -480,28 +489,31 @@ def test_whoever_wants_in_again_is_asked(text: str) -> None:
     ],
 )
 def test_a_month_alone_ends_a_pause_on_its_first_day(text: str, until: Day) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, wish.until) == (Intent.PAUSE, until)
 
 
 def test_something_else_that_ends_in_a_month_is_no_pause() -> None:
-    assert detect_text_intent("Die Sperrung endet erst im Februar", COUNTY).intent is Intent.OTHER
-    assert detect_text_intent("Die Pause ist um", COUNTY).intent is Intent.RESUME
-    assert detect_text_intent("nach Ostern erst wieder schreiben", COUNTY).easter == 1
-    assert detect_text_intent("Habe vor Ostern schon gekündigt, keine Nachrichten mehr", COUNTY).intent is Intent.STOP
+    assert detect_text_intent(CitizenText("Die Sperrung endet erst im Februar"), COUNTY).intent is Intent.OTHER
+    assert detect_text_intent(CitizenText("Die Pause ist um"), COUNTY).intent is Intent.RESUME
+    assert detect_text_intent(CitizenText("nach Ostern erst wieder schreiben"), COUNTY).easter == 1
+    assert (
+        detect_text_intent(CitizenText("Habe vor Ostern schon gekündigt, keine Nachrichten mehr"), COUNTY).intent
+        is Intent.STOP
+    )
 
 
 @pytest.mark.parametrize(
     "text", ["doch wieder alle Themen bitte", "Könnt ihr wieder alle Themen anmachen", "Sämtliche Themen bitte"]
 )
 def test_all_topics_are_chosen_and_not_shown(text: str) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, wish.topics) == (Intent.ONLY, COUNTY.topic_ids)
-    assert detect_text_intent("Ich will nicht mehr alle Themen", COUNTY).intent is not Intent.ONLY
+    assert detect_text_intent(CitizenText("Ich will nicht mehr alle Themen"), COUNTY).intent is not Intent.ONLY
 
 
 @pytest.mark.parametrize(
     "text", ["will andere orte einstellen", "Was ist mit meinem Dorf, kann man das auch auswählen?"]
 )
 def test_whoever_asks_for_places_hears_how_to_choose_them(text: str) -> None:
-    assert detect_text_intent(text, COUNTY).intent is Intent.PLACES
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.PLACES

@@ -3,6 +3,7 @@
 import pytest
 
 from services.subscriptions.domain.intents.entities import extract_entities
+from services.subscriptions.domain.intents.text import CitizenText
 from tests.unit.subscriptions.factories import COUNTY
 
 EVENTS, JOBS, WORKS, CLOSURES = "veranstaltungen", "stellen", "baustellen", "strassensperrungen"
@@ -20,7 +21,7 @@ EVENTS, JOBS, WORKS, CLOSURES = "veranstaltungen", "stellen", "baustellen", "str
     ],
 )
 def test_topics_are_known_by_what_they_are_about(text: str, topics: set[str]) -> None:
-    assert extract_entities(text, COUNTY).wanted == topics
+    assert extract_entities(CitizenText(text), COUNTY).wanted == topics
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_topics_are_known_by_what_they_are_about(text: str, topics: set[str]) ->
     ],
 )
 def test_each_part_has_its_own_yes_or_no(text: str, wanted: set[str], unwanted: set[str]) -> None:
-    found = extract_entities(text, COUNTY)
+    found = extract_entities(CitizenText(text), COUNTY)
     assert found.wanted == wanted
     assert found.unwanted == unwanted
 
@@ -48,11 +49,11 @@ def test_each_part_has_its_own_yes_or_no(text: str, wanted: set[str], unwanted: 
     ],
 )
 def test_what_is_said_of_the_rest(text: str, rest: bool | None) -> None:
-    assert extract_entities(text, COUNTY).rest is rest
+    assert extract_entities(CitizenText(text), COUNTY).rest is rest
 
 
 def test_what_somebody_has_already_is_not_what_they_want() -> None:
-    assert extract_entities("Zu den Sperrungen bitte noch die Baustellen", COUNTY).had == {CLOSURES}
+    assert extract_entities(CitizenText("Zu den Sperrungen bitte noch die Baustellen"), COUNTY).had == {CLOSURES}
 
 
 @pytest.mark.parametrize(
@@ -66,4 +67,4 @@ def test_what_somebody_has_already_is_not_what_they_want() -> None:
     ],
 )
 def test_villages_stand_for_their_municipality(text: str, places: set[str]) -> None:
-    assert extract_entities(text, COUNTY).places == places
+    assert extract_entities(CitizenText(text), COUNTY).places == places

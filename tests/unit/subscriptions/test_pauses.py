@@ -6,6 +6,7 @@ import pytest
 
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.pauses import calculate_easter, calculate_pause_end
 from services.subscriptions.domain.replies import format_day
 from tests.unit.subscriptions.factories import COUNTY, NOON, play_dialogue
@@ -40,7 +41,7 @@ TOO_LONG = "Länger als ein Jahr ist nicht möglich."
     ],
 )
 def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:
-    wish = detect_text_intent(text, COUNTY)
+    wish = detect_text_intent(CitizenText(text), COUNTY)
     assert (wish.intent, format_day(calculate_pause_end(wish, NOON) - timedelta(seconds=1))) == (Intent.PAUSE, last)
     answer = play_dialogue("Start", text)[1]
     assert last in answer

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from services.subscriptions.domain.decision import MessageResult
-from services.subscriptions.domain.intents.yes_no import is_no, is_yes
-from services.subscriptions.domain.questions import MAX_QUESTION_AGE
+from services.subscriptions.domain.intents.text import CitizenText
+from services.subscriptions.domain.questions import MAX_QUESTION_AGE, is_no, is_yes
 from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
 from services.subscriptions.domain.subscriber import Subscriber
 from tests.unit.subscriptions.factories import TEXTS, build_context, build_message, understand_message
@@ -21,7 +21,7 @@ def converse(*texts: str, pause: float = 10) -> tuple[Subscriber | None, str, Co
     answer, conversation = "", NEW_CONVERSATION
     for number, text in enumerate(texts):
         seconds = number * pause
-        where = replace(build_context(seconds=seconds + 1), conversation=conversation)
+        where = build_context(seconds=seconds + 1, conversation=conversation)
         subscriber, outcome = understand_message(subscriber, build_message(text, seconds=seconds), where)
         answer = outcome.reply.text if outcome.reply else ""
         conversation = outcome.conversation or conversation
@@ -60,7 +60,7 @@ def test_a_yes_after_the_question_whether_to_leave_leaves() -> None:
 
 def test_a_yes_erases_nothing() -> None:
     subscriber, _, conversation = converse("Start")
-    where = replace(build_context(seconds=61), conversation=replace(conversation, asked="ask_erase"))
+    where = build_context(seconds=61, conversation=replace(conversation, asked="ask_erase"))
     _, outcome = understand_message(subscriber, build_message("Ja", seconds=60), where)
     assert (outcome.result, outcome.reply and outcome.reply.wording) == (MessageResult.INFORMED, TEXTS.ask_erase)
 
@@ -70,9 +70,7 @@ def test_a_question_does_not_stay_open_for_ever_and_a_yes_does_not_come_before_i
     _, _, asked = converse(HOW)
     assert asked.counted_at is not None
     late = replace(asked, counted_at=asked.counted_at + timedelta(minutes=1))
-    _, outcome = understand_message(
-        None, build_message("Ja", seconds=30), replace(build_context(seconds=90), conversation=late)
-    )
+    _, outcome = understand_message(None, build_message("Ja", seconds=30), build_context(seconds=90, conversation=late))
     assert outcome.result is MessageResult.HINTED
 
 
@@ -126,9 +124,9 @@ def test_a_question_with_buttons_tells_what_to_write() -> None:
 
 @pytest.mark.parametrize("text", ["Ja?", "ja aber nein", "ok", "Ja zu Baustellen", "Danke", "👍", "", "x" * 500])
 def test_not_everything_is_a_yes(text: str) -> None:
-    assert not is_yes(text)
+    assert not is_yes(CitizenText(text))
 
 
 @pytest.mark.parametrize("text", ["Nein?", "kein Problem, gern", "", "ja"])
 def test_not_everything_is_a_no(text: str) -> None:
-    assert not is_no(text)
+    assert not is_no(CitizenText(text))

@@ -1,25 +1,103 @@
 """Intent classifier trained on examples: naive Bayes and k-nearest neighbours, weighted against each other.
 
 There is no stored model that could differ from the examples: adding an example trains the classifier. Training takes a
-second or two, once per process.
+second or two, once per process. The examples are messages and what they mean, in the folder `examples`, one file for
+each common intent.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from importlib import resources
+from itertools import chain, pairwise
 from math import exp
+from typing import NamedTuple
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents.features import extract_features
 from services.subscriptions.domain.intents.intent import Intent
-from services.subscriptions.domain.intents.k_nearest import KNearest
-from services.subscriptions.domain.intents.naive_bayes import NaiveBayes
-from services.subscriptions.domain.intents.tf_idf import TfIdf
-from services.subscriptions.domain.intents.token_classes import build_token_classifier
-from services.subscriptions.domain.intents.training_examples import Example, read_examples
+from services.subscriptions.domain.intents.models import KNearest, NaiveBayes, TfIdf
+from services.subscriptions.domain.intents.pause_intent import MONTHS, NUMBERS, UNITS, WEEKDAYS
+from services.subscriptions.domain.intents.text import (
+    CitizenText,
+    normalize_start,
+    normalize_words,
+    read_words,
+    tokenize,
+)
+from services.subscriptions.domain.intents.topic_selection import compile_topic_patterns
+from services.subscriptions.domain.intents.vocabulary import POLITE, SIGN_OFF
 
 # Naive Bayes is overconfident; k-nearest neighbours know nothing about a text without neighbours.
 NAIVE_BAYES_WEIGHT = 0.4
 MIN_SHARE = 0.02
+MAX_WORDS = 120
+# "Melden Sie mich ab": the largest distance between the words of a pair.
+MAX_PAIR_DISTANCE = 4
+CHAR_NGRAM_LENGTH = 4
+# A longer text may be a letter with a greeting and a name.
+MIN_LETTER_WORDS = 8
+_BEFORE_SIGN_OFF = POLITE | {"mit"}
+_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W_]+|\?")
+_MAX_CACHED_WORDS = 20_000
+
+PLACE, TOPIC, UNIT, NUMBER, DAY = "PLACE", "TOPIC", "UNIT", "9", "DAY"
+_ARTICLES = read_words("ein eine einen einem einer ne nen")
+
+
+# Words that mean the same in a request, by the name of their class.
+_ALIKE = {
+    word: sort
+    for sort, words in {
+        "NEWS": """nachricht nachrichten meldung meldungen info infos information informationen mitteilung mitteilungen
+        news benachrichtigung benachrichtigungen neuigkeit neuigkeiten rundschreiben updates messages""",
+        "SERVICE": """dienst dienstes nachrichtendienst informationsdienst infodienst newsletter kanal infokanal
+        kreisfunk service angebot abo abonnement""",
+        "LIST": "verteiler verteilers liste gruppe empfaengerliste verteilerliste",
+        "SEND": """schicken schickt schick schicke senden sendet sende zusenden zuschicken zugeschickt geschickt
+        gesendet zugesendet zugesandt""",
+        "GET": "bekommen bekomme erhalten erhalte kriegen kriege krieg empfangen beziehen gekriegt empfange beziehe",
+        "WISH": "moechte moechten will wollen wuerde wuerden haette haetten wuensche wuenschen moecht wollte mag",
+        "YOUR": "euer eure euren euern eurem eurer ihre ihren ihrem ihrer ihres deine deinen",
+        "MY": "mein meine meinen meiner meinem unser unsere unseren unserer unserem",
+        "ME": "mich uns mir",
+        "I": "ich wir",
+        "YOU": "sie ihr euch ihnen du",
+        "NO": "kein keine keinen keiner keinerlei",
+        "CAN": "kann koennen koennt koennte koennten kannst koenntet",
+        "THE": "der die das den dem des dies diese diesen dieser dieses diesem",
+    }.items()
+    for word in read_words(words)
+}
+
+
+class Example(NamedTuple):
+    """Message and its readings, the best first."""
+
+    text: str
+    intents: tuple[Intent, ...]
+
+
+@cache
+def read_examples() -> tuple[Example, ...]:
+    """Return all examples, always in the same order."""
+    files = sorted(resources.files(__package__).joinpath("examples").iterdir(), key=lambda file: file.name)
+    return tuple(example for file in files for example in parse_examples(file.read_text(encoding="utf-8")))
+
+
+def parse_examples(text: str) -> Iterator[Example]:
+    """Yield the examples of one file: a line is a message.
+
+    A heading such as `[stop ask_stop]` gives the intents of the lines below it, the best reading first. Raises
+    ValueError if a heading names an unknown intent.
+    """
+    intents: tuple[Intent, ...] = ()
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("[") and line.endswith("]"):
+            intents = tuple(map(Intent, line[1:-1].split()))
+        else:
+            yield Example(line, intents)
 
 
 class Prediction:
@@ -45,14 +123,14 @@ class IntentClassifier:
         if not examples:
             raise ValueError("a classifier needs examples")
         self._classify_token = build_token_classifier(county)
-        self._tf_idf = TfIdf(extract_features(example.text, self._classify_token) for example in examples)
+        self._tf_idf = TfIdf(extract_features(normalize_start(each.text), self._classify_token) for each in examples)
         readings = [example.intents for example in examples]
         self._naive_bayes = NaiveBayes(self._tf_idf, readings)
         self._k_nearest = KNearest(self._tf_idf, readings)
 
-    def predict(self, text: str) -> Prediction:
+    def predict(self, text: CitizenText) -> Prediction:
         """Return the prediction for a text; a text without known features gets the intent that most examples have."""
-        weights = self._tf_idf.weigh(extract_features(text, self._classify_token))
+        weights = self._tf_idf.weigh(extract_features(text.normalized, self._classify_token))
         scores = self._naive_bayes.score_intents(weights)
         shares = self._k_nearest.score_intents(weights)
         highest = max(scores.values())
@@ -75,3 +153,81 @@ def load_classifier(county: County) -> IntentClassifier:
 def _normalize(shares: Mapping[Intent, float]) -> dict[Intent, float]:
     whole = sum(shares.values())
     return {intent: share / whole for intent, share in shares.items()}
+
+
+def extract_features(normalized: str, sort: Callable[[str], str]) -> Sequence[str]:
+    """Return each feature of a normalized text once: words, n-grams and skip-grams, and character n-grams.
+
+    Character n-grams begin with `#`. `sort` maps a word to its class, or to itself.
+    """
+    words = _strip_greeting(normalize_words(_split_words(normalized)))
+    sorts = [sort(word) for word in words]
+    return list(
+        dict.fromkeys(chain(sorts, _build_ngrams(sorts), _build_skip_grams(sorts), *map(_build_char_ngrams, words)))
+    )
+
+
+def _split_words(normalized: str) -> list[str]:
+    """Return the words, every number as "9". A question mark counts as a word: "Kostet das etwas?"."""
+    numbered = _NUMBER.sub("9", normalized)
+    return _WORD.findall(_STRETCHED.sub(r"\1", numbered))[:MAX_WORDS]
+
+
+def _strip_greeting(words: list[str]) -> list[str]:
+    """Remove the greeting, the closing formula and the name below it, which say nothing about the intent."""
+    if len(words) < MIN_LETTER_WORDS:
+        return words
+    start = next((index for index, word in enumerate(words) if word not in POLITE), 0)
+    end = next(
+        (index for index in range(len(words) - MIN_LETTER_WORDS, len(words)) if words[index] in SIGN_OFF), len(words)
+    )
+    while start < end < len(words) and words[end - 1] in _BEFORE_SIGN_OFF:
+        end -= 1
+    return words[start:end] or words
+
+
+def _build_ngrams(words: Sequence[str]) -> Iterator[str]:
+    """Yield sequences of two and three adjacent words."""
+    yield from map(" ".join, pairwise(words))
+    yield from map(" ".join, zip(words, words[1:], words[2:], strict=False))
+
+
+def _build_skip_grams(words: Sequence[str]) -> Iterator[str]:
+    """Yield pairs of words that belong together across others; as rare as three adjacent words, and treated as such."""
+    for distance in range(2, MAX_PAIR_DISTANCE + 1):
+        yield from map(" .. ".join, zip(words, words[distance:], strict=False))
+
+
+@lru_cache(maxsize=_MAX_CACHED_WORDS)
+def _build_char_ngrams(word: str) -> tuple[str, ...]:
+    """Return the sequences of four characters, word boundaries included; a short word is one sequence."""
+    bounded = f" {word} "
+    return tuple(
+        f"#{bounded[start : start + CHAR_NGRAM_LENGTH]}"
+        for start in range(max(1, len(bounded) - CHAR_NGRAM_LENGTH + 1))
+    )
+
+
+@cache
+def build_token_classifier(county: County) -> Callable[[str], str]:
+    """Return a function that maps a word to its class, or to itself if it has none."""
+    places = {word for names in county.place_names.values() for name in names for word in tokenize(name)}
+    patterns = [pattern for _, pattern in compile_topic_patterns(county)]
+
+    @lru_cache(maxsize=_MAX_CACHED_WORDS)
+    def sort(word: str) -> str:
+        if word in places:
+            return PLACE
+        if any(pattern.match(word) for pattern in patterns):
+            return TOPIC
+        return _ALIKE.get(word) or _classify_time(word)
+
+    return sort
+
+
+def _classify_time(word: str) -> str:
+    if word in UNITS:
+        return UNIT
+    if word in NUMBERS and word not in _ARTICLES:
+        return NUMBER
+    return DAY if word in MONTHS or word in WEEKDAYS else word

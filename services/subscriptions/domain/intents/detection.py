@@ -1,17 +1,41 @@
-"""Detection of the one intent of a message."""
+"""Detection of the one intent of a message.
+
+Rules and examples are weighed against each other. Only rules subscribe or erase anybody, and no prediction overrules an
+explicit "Stop".
+"""
 
 import re
 
 from msgspec.structs import replace
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents.arbitration import resolve_intent
-from services.subscriptions.domain.intents.classifier import IntentClassifier, load_classifier
-from services.subscriptions.domain.intents.explicit_stop import apply_explicit_stop
-from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.payloads import parse_payload
-from services.subscriptions.domain.intents.rules import NOTHING, apply_rules
-from services.subscriptions.domain.intents.text import read_words
+from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
+from services.subscriptions.domain.intents.entities import extract_entities, is_about_origin
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
+from services.subscriptions.domain.intents.phrases import MISTAKEN
+from services.subscriptions.domain.intents.predictions import (
+    COMING,
+    LEAVING,
+    MIN_PROBABILITY_HIGH,
+    MIN_PROBABILITY_HIGHEST,
+    MIN_STOP_PROBABILITY,
+    apply_prediction,
+)
+from services.subscriptions.domain.intents.rules import NOTHING, Findings, apply_rules
+from services.subscriptions.domain.intents.start_intent import correct_stop_typos
+from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words
+from services.subscriptions.domain.intents.topic_selection import ALL_AGAIN
+from services.subscriptions.domain.intents.vocabulary import (
+    FILLER_WORDS,
+    LEAVE_US,
+    NEVER,
+    NO,
+    ONLY,
+    OTHER_BUSINESS,
+    POLITE,
+    STOP,
+    STOP_WORDS,
+)
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.text import strip_controls
 
@@ -22,13 +46,73 @@ REACTION = "reaction"
 MAX_STORED_TEXT_LENGTH = 1_200  # the longest feedback text and the word that introduces it
 _TRIAL = re.compile(r"\s*test\s*([0-9]{4})\s?([0-9]{4})[\s.]*", re.IGNORECASE)
 
+# Minimum probability at which a prediction is accepted where no rule matched, and against a rule; against a strong one
+# and a stop it is higher.
+MIN_PROBABILITY_LOW, MIN_PROBABILITY_MEDIUM = 0.25, 0.5
+# Texts this short are left to the rules.
+MAX_SHORT_WORDS = 2
+# Nothing can be guessed from a single letter.
+MAX_NOISE = 1
+# And in these a word of leaving is about little else.
+BRIEF = 6
+
+_ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
+# Intents expressed with stop words without meaning a stop: a pause, some topics, both, an automatic reply.
+_NEAR_LEAVING = frozenset(
+    (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
+)
+_JOINING = frozenset((Intent.START, Intent.ASK_START))
+# Whoever means both says both, which rules know.
+_NEAR_STOP = (_NEAR_LEAVING - {Intent.ASK_BOTH}) | {Intent.STOP, *COMING}
+_BACK = re.compile(
+    r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
+    r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen)\b"
+)
+_PREFIXES_OF_LEAVING = read_words("ab aus weg raus")
+_NO_INTEREST = re.compile(r"\bkeine? interesse (?:\w+ )?an\b")
+_ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
+_CHOICES = (*_ABOUT_TOPICS, Intent.PLACES, Intent.TOPICS)
+
+# "Stop, das reicht jetzt"; the words after the comma may limit it to a topic.
+_FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)(?:\s+bitte)?\s*[,:;]\s", re.IGNORECASE)
+_MAY_SURROUND = POLITE | read_words("""ja nein jetzt sofort endlich ich sage sag bye tschuess
+    ciao und noch trotzdem einen schoenes schoenen schoene tag abend woche wochenende sonntag feiertage alles gute
+    wuensche ihnen euch allen zusammen fuer auch""")
+_SETTLED = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_ERASE, Intent.ASK_BOTH, Intent.EMERGENCY))
+# Something else was requested as clearly: only the person knows which of the two is meant.
+_RIVALS = frozenset((Intent.PAUSE, Intent.RESUME, Intent.ONLY, Intent.ADD, Intent.REMOVE))
+# "Baustellen stop": the last word refers to the word before it.
+_WITH_OBJECT = frozenset((Intent.ONLY, Intent.REMOVE, Intent.ASK_STOP))
+_START = read_words("start starten")
+# "Meld mich mal ab, und wann macht das Hallenbad auf?": a clause of its own, about oneself.
+_CLAUSE = re.compile(
+    r"[,:]\s+|\s[–—-]+\s|\s+und\s+(?=(?:wann|wie|wo|wer|was|warum|woher|sag\w*|ist|gibt)\b)", re.IGNORECASE
+)
+_TOLD = re.compile(
+    r"\b(?:(?:melden?|meldet|meld|tragen?|tragt|trag)(?: sie)? (?:mich|uns|meine nummer)\b.*\b(?:ab|aus)|"
+    r"(?:nehmt|nehm|nimm|nehmen|streich\w*|entfern\w*|schmeiss\w*|werft|werfen|loesch\w*)(?: sie)? "
+    r"(?:mich|uns|meine nummer)\b.*\b(?:raus|heraus|runter|(?:aus|von) (?:\w+ )?(?:verteiler|liste|gruppe))|"
+    r"raus (?:mit (?:mir|uns) )?aus (?:\w+ )?(?:verteiler|liste|gruppe|newsletter))\b"
+)
+_AROUND = (
+    FILLER_WORDS
+    | STOP_WORDS
+    | read_words("""raus heraus runter man dalli egal ach bloss ruckzuck trag tragt meld streich streicht schmeisst
+    werft loescht loesch""")
+) - NEVER
+_UNSURE = read_words("wenn falls sobald bevor ob oder vielleicht eventuell irgendwann sagt sagte meint meinte")
+_EXCUSES = read_words("krank kommen teilnehmen")  # "Bin krank und kann nicht kommen, melde mich ab"
+# What the question beside a wish to leave may have been taken for.
+_BESIDE = frozenset((Intent.OTHER, Intent.HELP, Intent.WHY, Intent.TOPICS, Intent.DATA, Intent.NOTHING, Intent.FEEDBACK,
+    Intent.ASK_STOP, Intent.ASK_START))  # fmt: skip
+
 
 def sanitize_text(message: InboundMessage) -> InboundMessage:
     """Return the message with a text that can be stored, and parsed in bounded time."""
     return replace(message, text=strip_controls(message.text[:MAX_STORED_TEXT_LENGTH])) if message.text else message
 
 
-def detect_intent(message: InboundMessage, county: County) -> ParsedIntent:
+def detect_intent(message: InboundMessage, text: CitizenText, county: County) -> ParsedIntent:
     """Return the intent of a message: from a button's payload if it has a known one, else from its text."""
     if message.kind == REACTION:
         return ParsedIntent(intent=Intent.REACTION, value=message.text or "")
@@ -36,8 +120,8 @@ def detect_intent(message: InboundMessage, county: County) -> ParsedIntent:
         return NOTHING
     if message.kind == "edit" and not message.text:
         return NOTHING
-    text = message.text or ""
-    return parse_payload(message.payload or "", county) or _parse_trial(text) or detect_text_intent(text, county)
+    parsed = parse_payload(message.payload or "", county) or _parse_trial(text.raw)
+    return parsed or detect_text_intent(text, county)
 
 
 def _parse_trial(text: str) -> ParsedIntent | None:
@@ -46,7 +130,199 @@ def _parse_trial(text: str) -> ParsedIntent | None:
     return ParsedIntent(intent=Intent.TRIAL, value=found[1] + found[2]) if found else None
 
 
-def detect_text_intent(text: str, county: County, by: IntentClassifier | None = None) -> ParsedIntent:
+def detect_text_intent(text: CitizenText, county: County, by: IntentClassifier | None = None) -> ParsedIntent:
     """Return the intent of a text: from the rules where they are certain, else from the most similar examples."""
-    parsed = resolve_intent(apply_rules(text, county), (by or load_classifier(county)).predict(text), text, county)
-    return apply_explicit_stop(parsed, text)
+    classifier = by or load_classifier(county)
+    rule, prediction, found = apply_rules(text, county), classifier.predict(text), Findings(text)
+    return _apply_explicit_stop(resolve_intent(rule, prediction, found, county), found)
+
+
+def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, county: County) -> ParsedIntent:
+    """Return the intent of a text, given the rule that matched and the prediction from the examples."""
+    text = found.text
+    if rule.intent is Intent.OTHER and (text.said <= POLITE or len("".join(text.words)) <= MAX_NOISE):
+        return rule
+    if rule.intent is prediction.intent and rule.intent in _ABOUT_TOPICS:
+        about = extract_entities(text, county)
+        if about.wanted and about.unwanted:  # "Stoppen Sie die Baustellen. Die Sperrungen brauche ich."
+            return apply_prediction(prediction, found, county)
+    if _is_certain(rule, prediction, found) or not (
+        _is_elsewhere(rule, prediction, found, county) or _should_overrule(prediction, rule, found)
+    ):
+        return _keep_rule(rule, prediction, found)
+    if rule.intent is Intent.STOP and prediction.intent is Intent.WHY:
+        return ParsedIntent(intent=Intent.ASK_STOP)  # "Das will ich nicht. Woher haben Sie meine Nummer?"
+    parsed = apply_prediction(prediction, found, county)
+    # Topics that nobody named are no reason to drop a rule.
+    unfounded = parsed.intent is Intent.TOPICS and Intent.TOPICS is not prediction.intent
+    if not unfounded or rule.intent is Intent.OTHER:
+        return parsed
+    return ParsedIntent(intent=Intent.ASK_STOP) if _may_be_about_a_topic(rule, prediction, found) else rule
+
+
+def _is_certain(rule: ParsedIntent, prediction: Prediction, found: Findings) -> bool:
+    """Return whether the rule agrees with the prediction, or is plain: "Abmeldung warum dauert das so lange"."""
+    words = found.text.words
+    if not words or rule.intent in (prediction.intent, Intent.START) or {rule.intent, prediction.intent} == _JOINING:
+        return True
+    if rule.intent is Intent.ASK_START and MISTAKEN.search(found.text.sentence):
+        return True
+    brief = len(words) <= BRIEF and not found.text.asks
+    return brief and prediction.intent not in _NEAR_STOP and _has_stop_phrase(rule, found)
+
+
+def _is_elsewhere(rule: ParsedIntent, prediction: Prediction, found: Findings, county: County) -> bool:
+    """Return whether a stop is only about messages from some place."""
+    stops = rule.intent is Intent.STOP and prediction.intent is Intent.PLACES
+    return stops and is_about_origin(found.text, county)
+
+
+def _may_be_about_a_topic(rule: ParsedIntent, prediction: Prediction, found: Findings) -> bool:
+    """Return whether a stop may be about a topic that we do not know: "Die Straßensachen brauche ich nicht mehr"."""
+    probable = prediction.probability >= MIN_PROBABILITY_HIGH
+    return rule.intent is Intent.STOP and probable and not found.stop.has_stop_word
+
+
+def _should_overrule(prediction: Prediction, rule: ParsedIntent, found: Findings) -> bool:
+    """Return whether the prediction replaces the rule. A stop is accepted most readily and given up least readily."""
+    short, probability = len(found.text.words) <= MAX_SHORT_WORDS, prediction.probability
+    if prediction.intent is Intent.NOTHING:
+        # A text taken for an automatic reply gets no answer at all.
+        return probability >= MIN_PROBABILITY_HIGHEST
+    if rule.intent is Intent.OTHER:
+        return probability >= MIN_PROBABILITY_LOW
+    if (short and rule.intent not in _ASKING) or _is_settled(prediction, rule, found):
+        return False
+    if rule.intent is Intent.STOP and prediction.intent in COMING:
+        if _BACK.search(found.text.sentence):
+            return probability >= MIN_PROBABILITY_MEDIUM
+        denied = found.stop.has_stop_word or NO & found.text.said
+        return probability >= MIN_PROBABILITY_HIGHEST and not denied
+    if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and prediction.intent not in _NEAR_LEAVING):
+        return probability >= MIN_PROBABILITY_HIGHEST
+    strong = short or rule.intent is Intent.ASK_BOTH
+    return probability >= (MIN_PROBABILITY_HIGH if strong else MIN_PROBABILITY_MEDIUM)
+
+
+def _is_settled(prediction: Prediction, rule: ParsedIntent, found: Findings) -> bool:
+    """Return whether a rule stands against this prediction, however probable it is."""
+    words, said = found.text.words, found.text.said
+    match rule.intent, prediction.intent:
+        case Intent.STOP | Intent.ASK_START, Intent.ASK_BOTH:
+            return bool(NO & said)  # "Nicht anmelden, abmelden!" is clear enough
+        case Intent.STOP, Intent.PLACES:
+            return not ONLY & said  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
+        case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES | Intent.RESUME:
+            return rule.has_limit  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
+        case Intent.ONLY, Intent.TOPICS | Intent.START | Intent.ASK_START | Intent.ADD:
+            all_topics = "themen" in said and bool(ALL_AGAIN & said)  # "Ich möchte doch wieder alle Themen"
+            return all_topics or (prediction.intent is Intent.TOPICS and bool(ONLY & said))
+        case Intent.PLACES | Intent.FEEDBACK, _:
+            # As in "Rückmeldung: bitte mehr Veranstaltungen für Kinder". The topics' answer names no way to the places.
+            places = rule.intent is Intent.PLACES and prediction.intent is Intent.TOPICS
+            return rule.every_place or places or (bool(rule.text) and prediction.intent in _CHOICES)
+        case Intent.TOPICS, _:
+            return found.pause.is_question
+        case Intent.REMOVE, Intent.ADD:
+            return words[-1] in _PREFIXES_OF_LEAVING or found.stop.has_stop_word  # "Schaltet die Jobs ab"
+        case _:
+            return prediction.intent in (*LEAVING, Intent.REMOVE) and _is_no_leaving(prediction, rule, found)
+
+
+def _is_no_leaving(prediction: Prediction, rule: ParsedIntent, found: Findings) -> bool:
+    """Return whether a rule stands against the prediction that somebody leaves, or drops topics."""
+    match rule.intent:
+        case Intent.ASK_START | Intent.ADD:
+            return not found.stop.has_hint  # "Ich gebe meine Einwilligung", "mehr Jobs"
+        case Intent.EMERGENCY:
+            return found.emergency.is_despair
+        case Intent.HELP:
+            return found.question.asks_what_happens
+        case Intent.REMOVE if prediction.intent is Intent.STOP:  # "Kein Interesse mehr an Baustellen"
+            return prediction.probability < MIN_PROBABILITY_HIGH or bool(_NO_INTEREST.search(found.text.sentence))
+        case _:
+            return False
+
+
+def _has_stop_phrase(rule: ParsedIntent, found: Findings) -> bool:
+    """Return whether a rule has found a word of leaving that is not denied; where it only doubts, as the first word."""
+    if rule.intent is Intent.ASK_STOP:
+        return bool(LEAVE_US & set(found.text.words[:1]))
+    return rule.intent is Intent.STOP and found.stop.has_stop_word
+
+
+def _keep_rule(rule: ParsedIntent, prediction: Prediction, found: Findings) -> ParsedIntent:
+    """Return the rule's intent; ask instead of sending the general hint if the person may want to stop."""
+    if rule.intent is not Intent.OTHER or len(found.text.words) <= 1:
+        return rule
+    if found.stop.is_mere_question or found.stop.is_denied:
+        return rule
+    sure = prediction.intent is Intent.OTHER and prediction.probability >= MIN_PROBABILITY_HIGH
+    doubtful = not sure and prediction.sum_probability(*LEAVING) >= MIN_STOP_PROBABILITY
+    return ParsedIntent(intent=Intent.ASK_STOP) if doubtful else rule
+
+
+def _apply_explicit_stop(parsed: ParsedIntent, found: Findings) -> ParsedIntent:
+    """Return the final intent: `parsed`, unless a plain "Stop" in the text stops or requires a question."""
+    if parsed.intent in _SETTLED:
+        return parsed
+    if not _has_lone_word(found.text, STOP):
+        said_aside = found.stop.ends_in_stop or _FIRST.match(found.text.raw)
+        # "Baustellen stop" is about a topic, but not "nur Baustellen stop".
+        about_a_part = parsed.intent in _WITH_OBJECT and not ONLY & found.text.said
+        if not said_aside or about_a_part:
+            return _apply_plain_clause(parsed, found.text)
+    if parsed.intent in _JOINING:
+        return ParsedIntent(intent=Intent.ASK_BOTH)
+    rival = parsed.intent in _RIVALS or bool(parsed.places) or parsed.every_place
+    return ParsedIntent(intent=Intent.ASK_STOP if rival else Intent.STOP)
+
+
+def _apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
+    """Return STOP if a clause tells us to take the sender off the list, whatever the others ask.
+
+    It may be about something else that is named: "Mein Hund ist gestorben. Bitte abmelden." A "Start" is asked about.
+    """
+    if parsed.intent not in _BESIDE:
+        return parsed
+    told = any(map(_tells_to_leave, text.sentences))
+    if not told and not any(map(_is_only_leaving, text.sentences)):
+        joins = parsed.intent is Intent.OTHER and _has_lone_word(text, _START)
+        return ParsedIntent(intent=Intent.ASK_START) if joins else parsed
+    if parsed.intent is Intent.ASK_START:
+        return ParsedIntent(intent=Intent.ASK_BOTH)
+    sure = not (OTHER_BUSINESS | _EXCUSES) & text.said or (told and text.asks)
+    return ParsedIntent(intent=Intent.STOP if sure else Intent.ASK_STOP)
+
+
+def _tells_to_leave(sentence: CitizenText) -> bool:
+    """Return whether a clause tells us to take the sender off the list: "Meld mich ab, und wo ist der Markt?"."""
+    if _UNSURE & sentence.said:
+        return False
+    clauses = _CLAUSE.split(sentence.raw)
+    said = map(CitizenText, clauses[:-1] if sentence.is_question else clauses)
+    return any(
+        clause.said <= _AROUND and _TOLD.search(" ".join(word for word in clause.words if word not in POLITE))
+        for clause in said
+    )
+
+
+def _is_only_leaving(sentence: CitizenText) -> bool:
+    """Return whether a sentence, or its polite first clause, holds a word of leaving and nothing else.
+
+    As in "Was kostet das? Dann bitte kündigen." and "Abmelden bitte, und wo ist der Markt?".
+    """
+    first = CitizenText(_CLAUSE.split(sentence.raw)[0]).said
+    plain = Phrase([word for word in sentence.words if word not in POLITE])
+    words = set(correct_stop_typos(plain.joined))
+    alone = words & LEAVE_US and words <= _AROUND - _UNSURE - NO - {"noch"} and not sentence.is_question
+    return bool(alone or ("bitte" in first and first <= LEAVE_US | POLITE and first & LEAVE_US))
+
+
+def _has_lone_word(text: CitizenText, wanted: frozenset[str]) -> bool:
+    """Return whether a sentence holds only a wanted and polite words, and is no question within a longer text."""
+    spoken = [sentence for sentence in text.sentences if sentence.words]
+    return any(
+        each.said & wanted and each.said <= wanted | _MAY_SURROUND and (len(spoken) == 1 or not each.is_question)
+        for each in spoken
+    )

@@ -1,9 +1,9 @@
-"""Detection of texts from people who need 112 or 110 instead of this channel."""
+"""Signs that somebody needs 112 or 110 instead of this channel."""
 
 import re
-from collections.abc import Sequence
+from functools import cached_property
 
-from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.text import Signs, read_words
 from services.subscriptions.domain.intents.vocabulary import LEAVE_US
 
 _ALWAYS = read_words("""notruf notrufe notfall notfaelle notarzt notfallnummer ueberfall ueberfallen einbrecher
@@ -79,36 +79,38 @@ MAX_EMERGENCY_WORDS = 14
 MAX_SHORT_WORDS = 3
 
 
-def is_about_dying(text: str) -> bool:
-    """Return whether the answer to an emergency should also name the crisis line."""
-    words = tokenize(text)
-    return is_despair(words) or bool(_DYING.search(" ".join(words)))
+class EmergencySigns(Signs):
+    """Signs of an emergency in a phrase."""
 
+    @property
+    def is_about_dying(self) -> bool:
+        """Return whether the answer to an emergency should also name the crisis line."""
+        return self.is_despair or bool(_DYING.search(self.sentence))
 
-def is_despair(words: Sequence[str]) -> bool:
-    """Return whether somebody says that they do not want to live, which no word of leaving outweighs."""
-    return bool(_DESPAIR.search(" ".join(words))) and not LEAVE_US & set(words)
+    @cached_property
+    def is_despair(self) -> bool:
+        """Return whether somebody says that they do not want to live, which no word of leaving outweighs."""
+        return bool(_DESPAIR.search(self.sentence)) and not LEAVE_US & self.said
 
+    @property
+    def is_emergency(self) -> bool:
+        """Return whether a text looks like an emergency.
 
-def is_emergency(words: Sequence[str], text: str) -> bool:
-    """Return whether a text looks like an emergency.
+        False alarms are acceptable: the answer costs a few cents and names numbers that everybody should know.
+        """
+        said, length = self.said, len(self.words)
+        if self.is_despair:
+            return True
+        if said & _ALWAYS or (_CALLS.search(self.sentence) and not said & _CALM):
+            return length <= _MAX_WORDS
+        if said & _CALM or self.text.asks or length > MAX_EMERGENCY_WORDS:
+            return False
+        if said & _URGENT:
+            return length <= MAX_SHORT_WORDS or bool(said & _NOW)
+        return bool(said & _HELP) and self._has_place
 
-    False alarms are acceptable: the answer costs a few cents and names numbers that everybody should know.
-    """
-    said = set(words)
-    if is_despair(words):
-        return True
-    if said & _ALWAYS or (_CALLS.search(" ".join(words)) and not said & _CALM):
-        return len(words) <= _MAX_WORDS
-    if said & _CALM or "?" in text or len(words) > MAX_EMERGENCY_WORDS:
-        return False
-    urgent, calls = said & _URGENT, said & _HELP
-    if urgent:
-        return len(words) <= MAX_SHORT_WORDS or bool(said & _NOW)
-    return bool(calls) and _has_place(words)
-
-
-def _has_place(words: Sequence[str]) -> bool:
-    """Return whether a place is named: "Hilfe, ich bin in der Bahnhofstraße 5"."""
-    streets = any(word.endswith(("strasse", "str", "weg", "platz", "allee")) for word in words)
-    return streets or bool(set(words) & _PLACE)
+    @property
+    def _has_place(self) -> bool:
+        """Return whether a place is named: "Hilfe, ich bin in der Bahnhofstraße 5"."""
+        streets = any(word.endswith(("strasse", "str", "weg", "platz", "allee")) for word in self.words)
+        return streets or bool(self.said & _PLACE)

@@ -1,13 +1,12 @@
 """Topics and municipalities mentioned anywhere in a text, in any wording, wanted or not."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, read_words, tokenize
-from services.subscriptions.domain.intents.token_classes import compile_topic_patterns
-from services.subscriptions.domain.intents.topic_selection import find_names
+from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, CitizenText, read_words, split_text
+from services.subscriptions.domain.intents.topic_selection import compile_topic_patterns, find_names
 from services.subscriptions.domain.intents.vocabulary import POLITE
 
 _PARTS = re.compile(
@@ -76,7 +75,7 @@ class Entities:
         return self.wanted | self.unwanted
 
 
-def extract_entities(text: str, county: County) -> Entities:
+def extract_entities(text: CitizenText, county: County) -> Entities:
     """Return the entities of a text.
 
     Each part of the text is affirmed or denied by itself. Of two places the one to which somebody moves counts.
@@ -85,45 +84,43 @@ def extract_entities(text: str, county: County) -> Entities:
     unwanted: set[str] = set()
     places: set[str] = set()
     before: set[str] = set()
-    for words in _split_parts(text):
-        topics, where = _find_mentions(words, county)
-        refused = bool(_UNWANTED & set(words))
-        (unwanted if refused or _is_off(words) else wanted).update(topics)
-        sentence = " ".join(words)
-        elsewhere = refused and not _REST_REFUSED.search(sentence) and not _has_home(words)
-        far = _TOO_FAR.search(sentence)
+    for part in _split_parts(text.raw[:MAX_TEXT_LENGTH]):
+        topics, where = _find_mentions(part.words, county)
+        refused = bool(_UNWANTED & part.said)
+        (unwanted if refused or _is_off(part.words) else wanted).update(topics)
+        elsewhere = refused and not _REST_REFUSED.search(part.sentence) and not _has_home(part.words)
+        far = _TOO_FAR.search(part.sentence)
         places.update(() if (elsewhere and not topics) or far else where)
-        places -= before if far and _THAT.search(sentence) else set()  # "Grasberg? Das ist mir zu weit weg"
+        places -= before if far and _THAT.search(part.sentence) else set()  # "Grasberg? Das ist mir zu weit weg"
         before = where
-    words = tokenize(text)
-    sentences = [tokenize(part) for part in _SENTENCES.split(text[:MAX_TEXT_LENGTH])]
+    sentences = text.divide(_SENTENCES)
     kept = {
         topic
-        for said in sentences
-        if _KEPT & set(said) and not (_UNWANTED | _OFF) & set(said)
-        for topic in _find_mentions(said, county)[0]
+        for part in sentences
+        if _KEPT & part.said and not (_UNWANTED | _OFF) & part.said
+        for topic in _find_mentions(part.words, county)[0]
     }
     return Entities(
         frozenset(wanted),
         frozenset(unwanted - wanted),
-        frozenset(topic for said in sentences for topic in _find_existing(said, county)),
+        frozenset(topic for part in sentences for topic in _find_existing(part.words, county)),
         frozenset(kept - unwanted),
-        _find_new_place(words, county) or frozenset(places),
-        _parse_rest(" ".join(words)),
+        _find_new_place(text, county) or frozenset(places),
+        _parse_rest(text.sentence),
     )
 
 
-def is_about_origin(words: Sequence[str], county: County) -> bool:
+def is_about_origin(text: CitizenText, county: County) -> bool:
     """Return whether a place says where messages come from: "keine Meldungen mehr aus Worpswede"."""
-    if (_MOVED | _LIVING | _AT_ALL) & set(words):
+    words = text.words
+    if (_MOVED | _LIVING | _AT_ALL) & text.said:
         return False
     return any(find_names(words[index + 1 : index + 3], county)[1] for index, word in enumerate(words) if word in _FROM)
 
 
-def _split_parts(text: str) -> Iterator[list[str]]:
-    said = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", text[:MAX_TEXT_LENGTH]))
-    said = _INSTEAD_OF.sub(", ohne", said)
-    yield from filter(None, map(tokenize, _PARTS.split(said)))
+def _split_parts(said: str) -> list[CitizenText]:
+    said = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", said))
+    return split_text(_INSTEAD_OF.sub(", ohne", said), _PARTS)
 
 
 def _is_off(words: Sequence[str]) -> bool:
@@ -164,9 +161,9 @@ def _parse_rest(sentence: str) -> bool | None:
     return False if _REST_REFUSED.search(sentence) else None
 
 
-def _find_new_place(words: Sequence[str], county: County) -> frozenset[str]:
-    if not _MOVED & set(words):
+def _find_new_place(text: CitizenText, county: County) -> frozenset[str]:
+    if not _MOVED & text.said:
         return frozenset()
-    after = [words[index + 1 :] for index, word in enumerate(words) if word in _THITHER]
+    after = [text.words[index + 1 :] for index, word in enumerate(text.words) if word in _THITHER]
     found = (find_names(rest[:3], county)[1] for rest in after)
     return next((frozenset(places) for places in found if places), frozenset())

@@ -1,13 +1,11 @@
-"""Detection of questions about the channel itself, and of feedback."""
+"""Signs of questions about the channel itself, and of feedback."""
 
 import re
-from collections.abc import Sequence
 
-from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.intent import MAX_FEEDBACK_LENGTH, Intent, ParsedIntent
+from services.subscriptions.domain.intents.text import Signs, read_words
 from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, HOW
 
-MAX_FEEDBACK_LENGTH = 1_000
 MAX_SHORT_WORDS = 2
 MAX_STAR_WORDS = 3
 
@@ -69,6 +67,7 @@ _WHY_AROUND = (
 )
 
 
+_INFO = read_words("info infos information informationen")
 _WHICH_DATA = re.compile(
     r"\b(?:auskunft (?:\w+ ){0,5}(?:daten|gespeichert\w*|dsgvo|speicher\w*)|(?:welche|"
     r"was fuer) (?:\w+ )?daten (?:\w+ ){0,4}"
@@ -99,67 +98,66 @@ _WHAT_HAPPENS = re.compile(
 )
 
 
-def match_question(words: Sequence[str], text: str) -> ParsedIntent | None:
-    """Return the intent that answers a question: DATA, WHY, HELP or TOPICS; None if there is none."""
-    said = set(words)
-    if not said:
-        return ParsedIntent(intent=Intent.HELP) if "?" in text and not tokenize(text) else None
-    data = _match_data_request(words)
-    if data:
-        return data
-    if said & _WHY and said <= _WHY_AROUND:
-        return ParsedIntent(intent=Intent.WHY)
-    if _ODD.search(" ".join(words)) or _has_never_signed_up(words):
-        return ParsedIntent(intent=Intent.WHY)
-    if len(tokenize(text)) <= MAX_SHORT_WORDS and said <= {"info", "infos", "information", "informationen"}:
-        return ParsedIntent(intent=Intent.HELP)
-    if {"was"} < said <= _DATA_AROUND and said & _KNOWING and said & _OF_ME:
-        return ParsedIntent(intent=Intent.DATA)
-    if _WHAT_TOPICS.search(" ".join(words)):
-        return ParsedIntent(intent=Intent.TOPICS)
-    helps = said & (_HELP | _NOT_UNDERSTOOD) and said <= _HELP_AROUND | _NOT_UNDERSTOOD
-    return ParsedIntent(intent=Intent.HELP) if helps or _is_how_question(said) or asks_what_happens(words) else None
+class QuestionSigns(Signs):
+    """Signs of a question or of feedback in a phrase."""
 
+    @property
+    def question(self) -> ParsedIntent | None:
+        """Return the intent that answers a question: DATA, WHY, HELP or TOPICS; None if there is none."""
+        said = self.said
+        if not said:
+            return ParsedIntent(intent=Intent.HELP) if self.text.asks and not self.text.words else None
+        data = self._data_request
+        if data:
+            return data
+        if said & _WHY and said <= _WHY_AROUND:
+            return ParsedIntent(intent=Intent.WHY)
+        if _ODD.search(self.sentence) or _NEVER.search(self.sentence):
+            return ParsedIntent(intent=Intent.WHY)
+        if len(self.text.words) <= MAX_SHORT_WORDS and said <= _INFO:
+            return ParsedIntent(intent=Intent.HELP)
+        if {"was"} < said <= _DATA_AROUND and said & _KNOWING and said & _OF_ME:
+            return ParsedIntent(intent=Intent.DATA)
+        if _WHAT_TOPICS.search(self.sentence):
+            return ParsedIntent(intent=Intent.TOPICS)
+        return ParsedIntent(intent=Intent.HELP) if self._is_for_help or self.asks_what_happens else None
 
-def asks_what_happens(words: Sequence[str]) -> bool:
-    """Return whether somebody asks what a word would do: "Wenn ich Stop schreibe, …?"."""
-    return bool(_WHAT_HAPPENS.search(" ".join(words)))
+    @property
+    def asks_what_happens(self) -> bool:
+        """Return whether somebody asks what a word would do: "Wenn ich Stop schreibe, …?"."""
+        return bool(_WHAT_HAPPENS.search(self.sentence))
 
+    @property
+    def feedback(self) -> ParsedIntent | None:
+        """Return FEEDBACK with the text after a word such as "Feedback", which may be empty; None without it."""
+        found = _FEEDBACK.match(self.text.raw)
+        if found is None:
+            return None
+        said = found["text"].strip()
+        # "Vorschlag der Woche" is no feedback without a colon; "Feedback" and "Rückmeldung" need none.
+        plain = self.text.raw.casefold().lstrip().startswith(("feedback", "rückmeldung", "rueckmeldung"))
+        if said and not plain and ":" not in found["colon"]:
+            return None
+        return ParsedIntent(intent=Intent.FEEDBACK, text=said[:MAX_FEEDBACK_LENGTH])
 
-def _match_data_request(words: Sequence[str]) -> ParsedIntent | None:
-    said = set(words)
-    part = _DATA_PART.fullmatch(" ".join(words))
-    if part:
-        return ParsedIntent(intent=Intent.DATA, part=int(part["part"]))
-    asked = (said & _DATA and said <= _DATA_AROUND) or _WHICH_DATA.search(" ".join(words))
-    return ParsedIntent(intent=Intent.DATA) if asked else None
+    @property
+    def stars(self) -> ParsedIntent | None:
+        """Return FEEDBACK if a text is a rating in stars, with a few words at most; None if it is not."""
+        if not _STARS.search(self.text.raw) or len(self.text.words) > MAX_STAR_WORDS:
+            return None
+        return ParsedIntent(intent=Intent.FEEDBACK, text=self.text.raw.strip()[:MAX_FEEDBACK_LENGTH])
 
+    @property
+    def _data_request(self) -> ParsedIntent | None:
+        part = _DATA_PART.fullmatch(self.sentence)
+        if part:
+            return ParsedIntent(intent=Intent.DATA, part=int(part["part"]))
+        asked = (self.said & _DATA and self.said <= _DATA_AROUND) or _WHICH_DATA.search(self.sentence)
+        return ParsedIntent(intent=Intent.DATA) if asked else None
 
-def match_feedback(text: str) -> ParsedIntent | None:
-    """Return FEEDBACK with the text after a word such as "Feedback", which may be empty; None without such a word."""
-    found = _FEEDBACK.match(text)
-    if found is None:
-        return None
-    said = found["text"].strip()
-    # "Vorschlag der Woche" is no feedback without a colon; "Feedback" and "Rückmeldung" need none.
-    plain_word = text.casefold().lstrip().startswith(("feedback", "rückmeldung", "rueckmeldung"))
-    if said and not plain_word and ":" not in found["colon"]:
-        return None
-    return ParsedIntent(intent=Intent.FEEDBACK, text=said[:MAX_FEEDBACK_LENGTH])
-
-
-def match_stars(text: str) -> ParsedIntent | None:
-    """Return FEEDBACK if a text is a rating in stars, with a few words at most; None if it is not."""
-    stars = _STARS.search(text)
-    if stars is None or len(tokenize(text)) > MAX_STAR_WORDS:
-        return None
-    return ParsedIntent(intent=Intent.FEEDBACK, text=text.strip()[:MAX_FEEDBACK_LENGTH])
-
-
-def _has_never_signed_up(words: Sequence[str]) -> bool:
-    return bool(_NEVER.search(" ".join(words)))
-
-
-def _is_how_question(said: set[str]) -> bool:
-    """Return whether somebody asks how to use this: "Wie funktioniert das hier?", "Was kann ich schreiben?"."""
-    return bool(said & {"wie", "was"}) and said <= _HELP_AROUND and len(said) > 1
+    @property
+    def _is_for_help(self) -> bool:
+        """Return whether somebody asks how to use this: "Wie funktioniert das hier?", "Was kann ich schreiben?"."""
+        if self.said & (_HELP | _NOT_UNDERSTOOD) and self.said <= _HELP_AROUND | _NOT_UNDERSTOOD:
+            return True
+        return bool(self.said & {"wie", "was"}) and self.said <= _HELP_AROUND and len(self.said) > 1

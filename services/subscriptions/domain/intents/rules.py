@@ -5,26 +5,14 @@ from collections.abc import Sequence
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents import foreign_phrases, phrases
-from services.subscriptions.domain.intents.clauses import split_clauses, strip_signature
-from services.subscriptions.domain.intents.emergency import MAX_EMERGENCY_WORDS, is_despair, is_emergency
+from services.subscriptions.domain.intents.emergency import MAX_EMERGENCY_WORDS, EmergencySigns
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.pause_intent import build_pause, has_limit, is_endless, match_pause
-from services.subscriptions.domain.intents.pause_limits import parse_limit
-from services.subscriptions.domain.intents.question_intent import match_feedback, match_question, match_stars
-from services.subscriptions.domain.intents.separable_verbs import join_separable_verb
-from services.subscriptions.domain.intents.start_intent import is_start, is_start_denied, may_be_start
-from services.subscriptions.domain.intents.stop_intent import (
-    has_stop_word,
-    is_complaint,
-    is_erasure,
-    is_erasure_doubtful,
-    is_hypothetical,
-    is_stop,
-    may_be_stop,
-)
-from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.pause_intent import PauseSigns
+from services.subscriptions.domain.intents.question_intent import QuestionSigns
+from services.subscriptions.domain.intents.start_intent import StartSigns, correct_stop_typos
+from services.subscriptions.domain.intents.stop_intent import StopSigns
+from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words, split_text
 from services.subscriptions.domain.intents.topic_selection import match_selection
-from services.subscriptions.domain.intents.typing_errors import correct_stop_typos, is_near_both, match_typo
 from services.subscriptions.domain.intents.vocabulary import (
     FAMILY,
     NEVER,
@@ -32,6 +20,7 @@ from services.subscriptions.domain.intents.vocabulary import (
     ONLY,
     OTHER_BUSINESS,
     POLITE,
+    SIGN_OFF,
     START,
     START_LIKE_WORDS,
     STOP,
@@ -59,6 +48,7 @@ _WONDERING = read_words("""was denn nun oder jetzt hin her ja nein ach weiss ich
     schreiben schreib und welches wie hae eins von beiden""")
 _WITHOUT = re.compile(r"\b(?:ohne|außer|ausser)\b", re.IGNORECASE)
 _JOINING = (Intent.START, Intent.ASK_START)
+_MAX_SIGN_OFF_WORDS = 6
 _OR = r"(?:oder|und|bzw|beziehungsweise)"
 _BOTH = re.compile(rf"\b(?:ab(?:melden)? {_OR} anmeld\w+|an(?:melden)? {_OR} abmeld\w+|an {_OR} ab)\b")
 
@@ -66,47 +56,54 @@ OTHER = ParsedIntent(intent=Intent.OTHER)
 NOTHING = ParsedIntent(intent=Intent.NOTHING)
 
 
-def apply_rules(text: str, county: County) -> ParsedIntent:
+class Findings:
+    """Signs of all intents in a text, or in a `phrase` of it; `everything` is the phrase with its polite words."""
+
+    def __init__(self, text: CitizenText, phrase: Phrase | None = None, everything: Phrase | None = None) -> None:
+        self.text, self.phrase, self.everything = text, phrase or text, everything or text
+        self.stop = StopSigns(text, self.phrase)
+        self.start = StartSigns(text, self.phrase)
+        self.emergency = EmergencySigns(text, self.phrase)
+        self.pause = PauseSigns(text, self.everything)
+        self.question = QuestionSigns(text, self.phrase)
+
+
+def apply_rules(text: CitizenText, county: County) -> ParsedIntent:
     """Return the intent of a text; OTHER if no rule matches.
 
     If both a stop and something else could be meant, it is a stop. A text that matches no rule as a whole may have a
     part that does.
     """
     parsed = _match_text(text, county)
-    if parsed.intent not in _UNCLEAR:
+    whole = Findings(text)
+    if parsed.intent not in _UNCLEAR or (text.asks and whole.stop.is_hypothetical):
         return parsed
-    if "?" in text and is_hypothetical(tokenize(text)):
-        return parsed
-    parts = split_clauses(text)
-    best = min([parsed, *_match_parts(parts, county)], key=lambda each: _RANK.index(each.intent))
-    if best.intent is Intent.PAUSE and not has_limit(best):
-        return build_pause(parse_limit(tokenize(text), text))  # "Bin bis 12. Dezember weg. Bitte Pause"
+    best = min([parsed, *_match_parts(text.clauses, county)], key=lambda each: _RANK.index(each.intent))
+    if best.intent is Intent.PAUSE and not best.has_limit:
+        return whole.pause.pause  # "Bin bis 12. Dezember weg. Bitte Pause"
     return ParsedIntent(intent=Intent.ASK_START, topics=best.topics) if best.intent is Intent.START else best
 
 
-def has_joining_part(text: str, county: County) -> bool:
+def has_joining_part(text: CitizenText, county: County) -> bool:
     """Return whether a part of a text is about joining: "Ich möchte mich anmelden, Jobs interessieren mich nicht"."""
-    parts = [part for clause in split_clauses(text) or [text] for part in _WITHOUT.split(clause)]
+    parts = [part for clause in text.clauses or [text] for part in split_text(clause.raw, _WITHOUT)]
     return any(_match_text(part, county, whole=False).intent in _JOINING for part in parts)
 
 
-def _match_parts(parts: Sequence[str], county: County) -> list[ParsedIntent]:
+def _match_parts(parts: Sequence[CitizenText], county: County) -> list[ParsedIntent]:
     """Return the intents of the parts that count; a request to deregister a dog that has died does not."""
-    said = [tokenize(part) for part in parts]
-    asks = any("?" in part for part in parts)
+    asks = any(part.asks for part in parts)
     spoken = [
-        (part, words)
-        for part, words in zip(parts, said, strict=True)
-        if not set(words) <= STOP_ALONE_WORDS | POLITE and not (asks and set(words) <= _HOLD_ON)
+        part for part in parts if not part.said <= STOP_ALONE_WORDS | POLITE and not (asks and part.said <= _HOLD_ON)
     ]
-    wishes = [_match_text(part, county, whole=False) for part, _ in spoken]
+    wishes = [_match_text(part, county, whole=False) for part in spoken]
     if len(spoken) > 1 and not any(wish.intent is Intent.STOP for wish in wishes):
-        others = any(FAMILY & set(words) for words in said)
-        wishes = [_soften_erasure(wish, words, others=others) for wish, (_, words) in zip(wishes, spoken, strict=True)]
-    unsure = _ABOUT_ONESELF if any(OTHER_BUSINESS & set(words) for words in said) else frozenset[Intent]()
-    if sum(map(len, said)) > MAX_EMERGENCY_WORDS:
+        others = any(FAMILY & part.said for part in parts)
+        wishes = [_soften_erasure(wish, part, others=others) for wish, part in zip(wishes, spoken, strict=True)]
+    unsure = _ABOUT_ONESELF if any(OTHER_BUSINESS & part.said for part in parts) else frozenset[Intent]()
+    if sum(len(part.words) for part in parts) > MAX_EMERGENCY_WORDS:
         unsure |= {Intent.EMERGENCY}
-    if unsure and _is_sign_off(said, wishes):
+    if unsure and _is_sign_off(parts, wishes):
         wishes.append(ParsedIntent(intent=Intent.ASK_STOP))
         unsure -= {Intent.ASK_STOP}
     return [
@@ -116,36 +113,35 @@ def _match_parts(parts: Sequence[str], county: County) -> list[ParsedIntent]:
     ]
 
 
-def _soften_erasure(parsed: ParsedIntent, words: Sequence[str], *, others: bool) -> ParsedIntent:
+def _soften_erasure(parsed: ParsedIntent, part: CitizenText, *, others: bool) -> ParsedIntent:
     """Return ASK_ERASE for an erasure that may be about something else in the text.
 
     A single word may refer to the part beside it: "Auf Ihrer Seite steht ein falscher Kommentar, bitte löschen".
     """
-    reported = words[-1] == "geloescht"  # "Neues Handy, alle Nachrichten gelöscht"
-    doubtful = others or reported or len(set(words) - POLITE) == 1
+    reported = part.words[-1] == "geloescht"  # "Neues Handy, alle Nachrichten gelöscht"
+    doubtful = others or reported or len(part.said - POLITE) == 1
     return ParsedIntent(intent=Intent.ASK_ERASE) if parsed.intent is Intent.ERASE and doubtful else parsed
 
 
-def _is_sign_off(said: Sequence[Sequence[str]], wishes: Sequence[ParsedIntent]) -> bool:
+def _is_sign_off(parts: Sequence[CitizenText], wishes: Sequence[ParsedIntent]) -> bool:
     """Return whether a stop is about the number itself and not about anybody else.
 
     "Das Handy gehört einem Kind, bitte abmelden", but not "mein Hund ist tot, ich möchte ihn abmelden".
     """
     stops = any(wish.intent is Intent.STOP for wish in wishes)
-    return stops and not any(_ANOTHER & set(words) for words in said)
+    return stops and not any(_ANOTHER & part.said for part in parts)
 
 
-def _is_mere_mention(parsed: ParsedIntent, parts: Sequence[str]) -> bool:
+def _is_mere_mention(parsed: ParsedIntent, parts: Sequence[CitizenText]) -> bool:
     """Return whether topics or places only occur among other words, which is no choice."""
-    return parsed.intent is Intent.ONLY and not any(ONLY & set(tokenize(part)) for part in parts)
+    return parsed.intent is Intent.ONLY and not any(ONLY & part.said for part in parts)
 
 
-def _match_text(text: str, county: County, *, whole: bool = True) -> ParsedIntent:
+def _match_text(text: CitizenText, county: County, *, whole: bool = True) -> ParsedIntent:
     """Match a text without its signature; START becomes a question if any word was removed as a signature."""
-    said = tokenize(text)
-    everything = strip_signature(said, _KNOWN)
+    everything = Phrase(_strip_signature(text.words))
     parsed = _match_unsigned_text(everything, text, county, whole=whole)
-    overlooked = set(said[len(everything) :]) - POLITE
+    overlooked = set(text.words[len(everything.words) :]) - POLITE
     return (
         ParsedIntent(intent=Intent.ASK_START, topics=parsed.topics)
         if parsed.intent is Intent.START and overlooked
@@ -153,83 +149,99 @@ def _match_text(text: str, county: County, *, whole: bool = True) -> ParsedInten
     )
 
 
-def _match_unsigned_text(everything: Sequence[str], text: str, county: County, *, whole: bool) -> ParsedIntent:
+def _strip_signature(words: Sequence[str]) -> Sequence[str]:
+    """Return the words without "Mit freundlichen Grüßen" and the name after it, unless a known word follows it."""
+    index = next((index for index, word in enumerate(words) if word in SIGN_OFF), 0)
+    tail = words[index + 1 :]
+    signed = index and len(tail) <= _MAX_SIGN_OFF_WORDS and not _KNOWN & set(tail)
+    return words[:index] if signed else words
+
+
+def _match_unsigned_text(everything: Phrase, text: CitizenText, county: County, *, whole: bool) -> ParsedIntent:
     """Match a text without signature. A part of a text is not searched for typos: any word would match."""
-    words = correct_stop_typos(join_separable_verb([word for word in everything if word not in POLITE]))
-    feedback = match_feedback(text)
-    if feedback and not is_stop(tokenize(feedback.text), feedback.text):
+    plain = Phrase([word for word in everything.words if word not in POLITE])
+    found = Findings(text, Phrase(correct_stop_typos(plain.joined)), everything)
+    feedback = found.question.feedback
+    if feedback and not _is_stop(CitizenText(feedback.text)):
         return feedback
-    leaving = None if is_despair(words) else _match_leaving(words, everything, text, county)
+    if found.emergency.is_despair:
+        return ParsedIntent(intent=Intent.EMERGENCY)
+    choice = match_selection(found.phrase, text, county)
+    leaving = _match_leaving(found, choice)
     if leaving:
         return leaving
-    if is_emergency(words, text):
+    if found.emergency.is_emergency:
         return ParsedIntent(intent=Intent.EMERGENCY)
-    if phrases.AUTOMATIC.search(" ".join(everything)):
+    if phrases.AUTOMATIC.search(everything.sentence):
         return NOTHING
-    return (
-        _match_request(words, everything, text, county)
-        or feedback
-        or match_stars(text)
-        or (_match_typo(words) if whole else OTHER)
-    )
+    parsed = _match_request(found, choice) or feedback or found.question.stars
+    return parsed or (_match_typo(found) if whole else OTHER)
 
 
-def _match_leaving(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> ParsedIntent | None:
-    if is_erasure(words):
+def _is_stop(text: CitizenText) -> bool:
+    return StopSigns(text, text).is_stop
+
+
+def _match_leaving(found: Findings, choice: ParsedIntent | None) -> ParsedIntent | None:
+    words = found.phrase
+    if found.stop.is_erasure:
         # "Wie lösche ich meine Daten?" asks for instructions.
-        return ParsedIntent(intent=Intent.ASK_ERASE if is_erasure_doubtful(text) else Intent.ERASE)
-    if phrases.MISTAKEN.search(" ".join(words)) and not phrases.SILENCE.search(
-        phrases.MISTAKEN.sub(" ", " ".join(words))
+        return ParsedIntent(intent=Intent.ASK_ERASE if found.stop.is_erasure_doubtful else Intent.ERASE)
+    if phrases.MISTAKEN.search(words.sentence) and not phrases.SILENCE.search(
+        phrases.MISTAKEN.sub(" ", words.sentence)
     ):
         return ParsedIntent(intent=Intent.ASK_START)
-    if _is_start_or_stop(words):
+    if _is_start_or_stop(found):
         return ParsedIntent(intent=Intent.ASK_BOTH)
-    pause = match_pause(everything, text) if not set(words) & STOP else None
-    if pause and pause.intent is Intent.PAUSE and is_endless(everything):
+    pause = found.pause.request if not words.said & STOP else None
+    if pause and pause.intent is Intent.PAUSE and found.pause.is_endless:
         return ParsedIntent(intent=Intent.ASK_STOP)
     if pause:
         return pause
-    choice = match_selection(words, text, county)
     if choice and choice.intent is not Intent.TOPICS:
         return choice
-    return ParsedIntent(intent=Intent.STOP) if is_stop(words, text) else None
+    return ParsedIntent(intent=Intent.STOP) if found.stop.is_stop else None
 
 
-def _match_request(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> ParsedIntent | None:
-    if is_complaint(words):
+def _match_request(found: Findings, choice: ParsedIntent | None) -> ParsedIntent | None:
+    if found.stop.is_complaint:
         return ParsedIntent(intent=Intent.TOPICS)
-    if is_start(words, text):
+    if found.start.is_start:
         return ParsedIntent(intent=Intent.START)
-    asked = foreign_phrases.match_other_intent(" ".join(words)) or foreign_phrases.match_other_intent(
-        " ".join(everything)
-    )
+    asked = _match_foreign(found.phrase.sentence) or _match_foreign(found.everything.sentence)
     if asked:
         return ParsedIntent(intent=asked)
-    if phrases.JOINING.search(" ".join(words)) and may_be_start(words):
+    if found.start.is_joining and found.start.may_be_start:
         return ParsedIntent(intent=Intent.ASK_START)
-    return match_question(words, text) or match_selection(words, text, county) or _match_doubt(words, everything)
+    return found.question.question or choice or _match_doubt(found)
 
 
-def _match_doubt(words: Sequence[str], everything: Sequence[str]) -> ParsedIntent | None:
+def _match_foreign(sentence: str) -> Intent | None:
+    """Return the intent besides START and STOP that the whole sentence expresses in another language."""
+    return next((intent for intent, pattern in foreign_phrases.OTHERS if pattern.search(sentence)), None)
+
+
+def _match_doubt(found: Findings) -> ParsedIntent | None:
     """Return the question to ask, if any."""
-    if is_start_denied(words):
+    if found.start.is_denied:
         return ParsedIntent(intent=Intent.ASK_STOP)
-    if may_be_start(words):
+    if found.start.may_be_start:
         return ParsedIntent(intent=Intent.ASK_START)
-    return ParsedIntent(intent=Intent.ASK_STOP) if may_be_stop(everything) or may_be_stop(words) else None
+    may_be_stop = StopSigns(found.text, found.everything).may_be_stop or found.stop.may_be_stop
+    return ParsedIntent(intent=Intent.ASK_STOP) if may_be_stop else None
 
 
-def _is_start_or_stop(words: Sequence[str]) -> bool:
+def _is_start_or_stop(found: Findings) -> bool:
     """Return whether both are named: "Anmelden oder abmelden?", "an- und abmelden"."""
-    said = set(words)
+    said = found.phrase.said
     undecided = not NEVER & said or "weiss" in said
     if said <= STOP | _STARTING | _WONDERING and said & STOP and said & _STARTING and undecided:
         return True
-    if _BOTH.search(" ".join(words)) and not said & OTHER_BUSINESS:
+    if _BOTH.search(found.phrase.sentence) and not said & OTHER_BUSINESS:
         return True
-    return "oder" in words and bool(said & START) and has_stop_word(words)
+    return "oder" in said and bool(said & START) and found.stop.has_stop_word
 
 
-def _match_typo(words: Sequence[str]) -> ParsedIntent:
-    intent = Intent.ASK_BOTH if is_near_both(words) else match_typo(words)
+def _match_typo(found: Findings) -> ParsedIntent:
+    intent = found.start.typo
     return ParsedIntent(intent=intent) if intent else OTHER

@@ -1,11 +1,12 @@
-"""Detection of a stop, and of a request to erase all data."""
+"""Signs of leaving: a stop, a request to erase all data, and words about either that ask for nothing."""
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 
-from services.subscriptions.domain.intents import foreign_phrases, foreign_stop, phrases
-from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, SENTENCE, read_words, tokenize
+from services.subscriptions.domain.intents import foreign_phrases, phrases
+from services.subscriptions.domain.intents.text import CitizenText, Signs, read_words
 from services.subscriptions.domain.intents.vocabulary import (
     CANNOT,
     FAMILY,
@@ -176,178 +177,196 @@ _MISSED = (
     dann denn warum wieso""")
 )
 _INSISTING = read_words("jetzt sofort endlich damit hier nein ja ist es mal aber also wirklich ganz now et")
+_NO_MORE_WITH = RECEIVED | read_words("""schicken schickt schick senden sendet send schreiben schreibt schreib
+    erhalten bekommen kriegen wollen will moechte brauche brauchen brauch interesse interessiert abo abonnement
+    werbung whatsapp sms post mails mail istemiyorum gonderme больше не wiecej chce""")
+_AROUND_STOP_WORDS = STOP_WORDS | FILLER_WORDS | STOP_ALONE_WORDS | HOW | START | NO
+_STOP_PHRASES = (phrases.STOP, foreign_phrases.STOP, foreign_phrases.NO_MESSAGES)
 
 
-def is_stop(words: Sequence[str], text: str) -> bool:
-    """Return whether the text ends the whole subscription."""
-    if not words:
-        return any(sign in text for sign in STOP_EMOJI)
-    said, sentence = set(words), " ".join(words)
-    if words[0] in _IF and (_WRITING | _SENDING) & said and ("?" in text or len(words) <= MAX_SHORT_WORDS):
-        return False
-    if _has_plain_stop(words, text):
-        return True
-    if (said & OTHER_BUSINESS and not said & _OURS) or is_hypothetical(words) or _UNDECIDED.search(sentence):
-        return False
-    if _has_stop_phrase(sentence, text) and not _is_complaint(said, sentence) and not is_stop_denied(words):
-        return True
-    wished = _has_undenied_word(words, STOP_WORDS)
-    if _is_own_sign_off(words, text):
-        return True
-    alone = bool(said & STOP_ALONE_WORDS) and said <= STOP_ALONE_WORDS | _INSISTING
-    return (
-        alone
-        or (wished and said <= STOP_WORDS | FILLER_WORDS | STOP_ALONE_WORDS | HOW | START | NO)
-        or (_is_no_more(said, sentence) and not is_stop_denied(words))
-    )
+class StopSigns(Signs):
+    """Signs of leaving in a phrase."""
+
+    @cached_property
+    def is_stop(self) -> bool:
+        """Return whether the text ends the whole subscription."""
+        if not self.words:
+            return any(sign in self.text.raw for sign in STOP_EMOJI)
+        if self._is_about_writing:
+            return False
+        if self._has_plain_stop:
+            return True
+        foreign = self.said & OTHER_BUSINESS and not self.said & _OURS
+        if foreign or self.is_hypothetical or _UNDECIDED.search(self.sentence):
+            return False
+        if self._has_stop_phrase and not self.is_complaint and not self.is_denied:
+            return True
+        return self._is_own_sign_off or self._has_only_stop_words or (self._is_no_more and not self.is_denied)
+
+    @cached_property
+    def is_erasure(self) -> bool:
+        """Return whether the person wants their data erased, which ends the subscription as well."""
+        said, erasing = self.said, self.said & _ERASE
+        if not erasing or said & FAMILY or {"neue", "nummer"} <= said or self._has_deleted:
+            return False
+        if self.is_report or any(each.search(self.sentence) for each in (_ASKS_WHETHER, _KEEPS, _NOT_THAT)):
+            return False
+        if erasing <= {"geloescht"} and not said & _TO_BE_DELETED:
+            return False
+        if said & OTHER_BUSINESS - _RELATIVES or not self._has_undenied(_ERASE):
+            return False
+        if _ERASED.search(self.sentence):
+            return True
+        if said & _LISTS and not said & {"daten", "nummer"}:
+            return False
+        return said <= _ERASE or (said <= _ERASING and bool({"geloescht", "werden"} <= said or said & _PERSONAL))
+
+    @property
+    def is_erasure_doubtful(self) -> bool:
+        """Return whether erasing is only asked about or supposed: each sentence about it is, or the text says so."""
+        if _IN_THEORY.search(self.text.sentence):
+            return True
+        return all(_is_supposed(sentence) for sentence in self.text.sentences if sentence.said & _ERASE)
+
+    @cached_property
+    def is_report(self) -> bool:
+        """Return whether somebody says that something has been deleted: "Das Gewitter hat alles gelöscht"."""
+        return bool(_REPORTED.search(self.sentence))
+
+    @cached_property
+    def has_hint(self) -> bool:
+        """Return whether any word is one of leaving, however it is meant."""
+        return bool(self.said & _HINTS) or any(map(_HINT.match, self.words)) or not "".join(self.words).isascii()
+
+    @property
+    def is_mere_question(self) -> bool:
+        """Return whether a question has no word of leaving: "Wo ist der Haken?"."""
+        return self.text.asks and not self.has_hint
+
+    @cached_property
+    def has_stop_word(self) -> bool:
+        """Return whether a stop word is used and not denied, whatever else is said."""
+        return self._has_undenied(STOP_WORDS)
+
+    @cached_property
+    def is_denied(self) -> bool:
+        """Return whether no stop word is meant: "Bitte nicht abmelden", "nicht löschen", "Bild gelöscht"."""
+        if self._has_deleted:
+            return True
+        if self.said & _CONDITIONS:
+            return False
+        if any(each.search(self.sentence) for each in (_KEEPS_IN, _NOT_THAT, _REMAINS)):
+            return True
+        return bool(self.said & _LEAVING) and not self._has_undenied(_LEAVING)
+
+    @cached_property
+    def may_be_stop(self) -> bool:
+        """Return whether the text may mean a stop, so that the person is to be asked."""
+        unclear = phrases.FED_UP.search(self.sentence) or (self.said & LEAVE_US and self._has_undenied(LEAVE_US))
+        return bool(unclear) and not self.said & OTHER_BUSINESS and not self.is_hypothetical
+
+    @cached_property
+    def is_complaint(self) -> bool:
+        """Return whether somebody misses our messages, or asks whether they are subscribed."""
+        missing = phrases.MISSING.search(self.sentence)
+        if missing is None or self.said & WISHED:
+            return False
+        what = self.sentence[missing.end() :].split()[:1] if missing[0].split()[-1] in NO else []
+        return {*missing[0].split(), *what} <= _MISSED
+
+    @cached_property
+    def is_hypothetical(self) -> bool:
+        """Return whether a stop is asked about that nobody requests yet: "Muss ich kündigen, wenn ich umziehe?"."""
+        return bool(_ASKS & self.said) and bool(_SOME_DAY.search(self.sentence))
+
+    @cached_property
+    def ends_in_stop(self) -> bool:
+        """Return whether a statement ends in "stop" and is not about the word.
+
+        "Bitte nicht stop" denies it; in "das will ich nicht stop" the "nicht" belongs to the words before it.
+        """
+        if self.text.raw.rstrip(" \"'“”«»)").endswith("?"):
+            return False
+        end = next((index for index in range(len(self.words), 0, -1) if self.words[index - 1] not in POLITE), 0)
+        words = self.words[:end]
+        before = [word for word in words[:-1] if word not in POLITE]
+        if not before or words[-1] not in STOP or _is_sign(words, end - 1):
+            return False
+        denied = before[-1] in NEVER and (len(before) < MAX_SHORT_WORDS - 1 or before[-1] in _NO_STOP)
+        return not denied and words[-2] not in _JUST_BEFORE_A_NOUN and not _WRITING & set(words[-3:])
+
+    @property
+    def _is_about_writing(self) -> bool:
+        """Return whether somebody speaks of writing a word: "Wenn ich Stop schreibe, …"."""
+        short = self.text.asks or len(self.words) <= MAX_SHORT_WORDS
+        return self.words[0] in _IF and short and bool((_WRITING | _SENDING) & self.said)
+
+    @property
+    def _has_stop_phrase(self) -> bool:
+        """Search with and without the polite words: some phrases need them, others do not match with them."""
+        spellings = (self.sentence, self.text.sentence)
+        return any(pattern.search(each) for each in spellings for pattern in _STOP_PHRASES)
+
+    @cached_property
+    def _has_deleted(self) -> bool:
+        """Return whether somebody only says that something is gone from their phone."""
+        if "geloescht" not in self.said or self.said & _BESIDE_DELETED or phrases.FED_UP.search(self.sentence):
+            return False
+        return bool(_DELETED.search(self.sentence))
+
+    @property
+    def _has_only_stop_words(self) -> bool:
+        if self.said & STOP_ALONE_WORDS and self.said <= STOP_ALONE_WORDS | _INSISTING:
+            return True
+        return self.has_stop_word and self.said <= _AROUND_STOP_WORDS
+
+    @property
+    def _has_plain_stop(self) -> bool:
+        """Find a plain "Stop" anywhere in a short text, at an end of a long one, or in a text about our messages."""
+        words, short = self.words, len(self.words) <= MAX_SHORT_WORDS
+        places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
+        named = [index for index in places if index and words[index - 1] in _JUST_BEFORE_A_NOUN]
+        meant = [index for index in places if not _is_denied(words, index)]
+        if not meant or (not short and (meant == named or self.text.asks)):
+            return False
+        at_an_end = 0 in meant or len(words) - 1 in meant
+        return short or at_an_end or bool(self.said & (RECEIVED | {"mir", "mich", "schreiben"}))
+
+    @property
+    def _is_own_sign_off(self) -> bool:
+        """Return whether the sender stops for themselves, and the text names nothing else.
+
+        For example "Ich bin umgezogen, bitte abmelden".
+        """
+        if self.text.asks or _REMAINS.search(self.sentence) or _ABOUT_LEAVING.search(self.sentence):
+            return False
+        if not self._has_undenied(LEAVE_US) or not _ONESELF & (self.text.said | self.said):
+            return False
+        around = FILLER_WORDS | STOP_WORDS | NO
+        return not any(word in OWN and following not in around for word, following in pairwise(self.words))
+
+    @property
+    def _is_no_more(self) -> bool:
+        """Return whether a text holds only learners' words for a stop, in any order.
+
+        For example "Nachricht nix mehr", "ich nicht wollen".
+        """
+        learners = self.said & NO and self.said <= FILLER_WORDS | NO | STOP_ALONE_WORDS and not self.is_complaint
+        return bool(learners and self.said & _NO_MORE_WITH)
+
+    def _has_undenied(self, wanted: frozenset[str]) -> bool:
+        return any(word in wanted and not _is_denied(self.words, index) for index, word in enumerate(self.words))
 
 
-def is_erasure(words: Sequence[str]) -> bool:
-    """Return whether the person wants their data erased, which ends the subscription as well."""
-    said = set(words)
-    sentence = " ".join(words)
-    if said & FAMILY or {"neue", "nummer"} <= said or _has_deleted(words):
-        return False
-    if is_report(words) or _ASKS_WHETHER.search(sentence) or _KEEPS.search(sentence) or _NOT_THAT.search(sentence):
-        return False
-    if said & _ERASE <= {"geloescht"} and not said & _TO_BE_DELETED:
-        return False
-    if not said & _ERASE or said & OTHER_BUSINESS - _RELATIVES or not _has_undenied_word(words, _ERASE):
-        return False
-    if _ERASED.search(sentence):
-        return True
-    if said & _LISTS and not said & {"daten", "nummer"}:
-        return False
-    return (
-        said <= _ERASE or {"geloescht", "werden"} <= said <= _ERASING or (bool(said & _PERSONAL) and said <= _ERASING)
-    )
-
-
-def is_erasure_doubtful(text: str) -> bool:
-    """Return whether erasing is only asked about or supposed: each sentence about it is, or the text says so."""
-    if _IN_THEORY.search(" ".join(tokenize(text))):
-        return True
-    sentences = [(said[0], tokenize(said[0])) for said in SENTENCE.finditer(text[:MAX_TEXT_LENGTH])]
-    return all(_is_supposed(said, words) for said, words in sentences if set(words) & _ERASE)
-
-
-def _is_supposed(sentence: str, words: Sequence[str]) -> bool:
-    said = " ".join(words)
-    asked = "?" in sentence and not (_ASKED_OF_US.search(said) and {"bitte", "please"} & set(words))
-    requested = _REQUESTS.search(said) or not _FINITE & set(words)
-    return asked or not requested or bool(_NO_REQUEST.search(said))
-
-
-def is_report(words: Sequence[str]) -> bool:
-    """Return whether somebody says that something has been deleted: "Das Gewitter hat alles gelöscht"."""
-    return bool(_REPORTED.search(" ".join(words)))
-
-
-def _has_stop_phrase(sentence: str, text: str) -> bool:
-    """Search with and without the polite words: some phrases need them, others do not match with them."""
-    spellings = (sentence, " ".join(tokenize(text)))
-    return any(
-        pattern.search(each)
-        for each in spellings
-        for pattern in (phrases.STOP, foreign_phrases.STOP, foreign_stop.STOP)
-    )
-
-
-def _has_deleted(words: Sequence[str]) -> bool:
-    """Return whether somebody only says that something is gone from their phone."""
-    said, sentence = set(words), " ".join(words)
-    if "geloescht" not in said or said & _BESIDE_DELETED or phrases.FED_UP.search(sentence):
-        return False
-    return bool(_DELETED.search(sentence))
-
-
-def hints_at_leaving(words: Sequence[str]) -> bool:
-    """Return whether any word is one of leaving, however it is meant."""
-    return bool(set(words) & _HINTS) or any(map(_HINT.match, words)) or not "".join(words).isascii()
-
-
-def has_stop_word(words: Sequence[str]) -> bool:
-    """Return whether a stop word is used and not denied, whatever else is said."""
-    return _has_undenied_word(words, STOP_WORDS)
-
-
-def is_stop_denied(words: Sequence[str]) -> bool:
-    """Return whether no stop word is meant: "Bitte nicht abmelden", "nicht löschen", "Bild gelöscht"."""
-    said = set(words)
-    if _has_deleted(words):
-        return True
-    if said & _CONDITIONS:
-        return False
-    sentence = " ".join(words)
-    return (
-        bool(_KEEPS_IN.search(sentence))
-        or bool(_NOT_THAT.search(sentence) or _REMAINS.search(sentence))
-        or (bool(said & _LEAVING) and not _has_undenied_word(words, _LEAVING))
-    )
-
-
-def may_be_stop(words: Sequence[str]) -> bool:
-    """Return whether the text may mean a stop, so that the person is to be asked."""
-    sentence = " ".join(words)
-    unclear = phrases.FED_UP.search(sentence) or (set(words) & LEAVE_US and _has_undenied_word(words, LEAVE_US))
-    return bool(unclear) and not set(words) & OTHER_BUSINESS and not is_hypothetical(words)
-
-
-def is_complaint(words: Sequence[str]) -> bool:
-    """Return whether somebody misses our messages, or asks whether they are subscribed."""
-    return _is_complaint(set(words), " ".join(words))
-
-
-def _is_complaint(said: set[str], sentence: str) -> bool:
-    missing = phrases.MISSING.search(sentence)
-    if missing is None or said & WISHED:
-        return False
-    what = sentence[missing.end() :].split()[:1] if missing[0].split()[-1] in NO else []
-    return {*missing[0].split(), *what} <= _MISSED
-
-
-def is_hypothetical(words: Sequence[str]) -> bool:
-    """Return whether somebody asks about a stop that nobody requests yet: "Muss ich kündigen, wenn ich umziehe?"."""
-    return bool(_ASKS & set(words)) and bool(_SOME_DAY.search(" ".join(words)))
-
-
-def _has_plain_stop(words: Sequence[str], text: str) -> bool:
-    """Find a plain "Stop" anywhere in a short text, at either end of a long one, or in a text about our messages."""
-    places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
-    named = [index for index in places if index and words[index - 1] in _JUST_BEFORE_A_NOUN]
-    meant = [index for index in places if not _is_denied(words, index)]
-    if not meant or (len(words) > MAX_SHORT_WORDS and meant == named):
-        return False
-    if "?" in text and len(words) > MAX_SHORT_WORDS:
-        return False
-    at_an_end = 0 in meant or len(words) - 1 in meant
-    return len(words) <= MAX_SHORT_WORDS or at_an_end or bool(set(words) & (RECEIVED | {"mir", "mich", "schreiben"}))
-
-
-def has_trailing_stop(text: str) -> bool:
-    """Return whether a statement ends in "stop" and is not about the word.
-
-    "Bitte nicht stop" denies it; in "das will ich nicht stop" the "nicht" belongs to the words before it.
-    """
-    if text.rstrip(" \"'“”«»)").endswith("?"):
-        return False
-    words = tokenize(text)
-    while words and words[-1] in POLITE:
-        words.pop()
-    before = [word for word in words[:-1] if word not in POLITE]
-    if not before or words[-1] not in STOP or _is_sign(words, len(words) - 1):
-        return False
-    denied = before[-1] in NEVER and (len(before) < MAX_SHORT_WORDS - 1 or before[-1] in _NO_STOP)
-    return not denied and words[-2] not in _JUST_BEFORE_A_NOUN and not _WRITING & set(words[-3:])
+def _is_supposed(sentence: CitizenText) -> bool:
+    wanted = _ASKED_OF_US.search(sentence.sentence) and {"bitte", "please"} & sentence.said
+    requested = _REQUESTS.search(sentence.sentence) or not _FINITE & sentence.said
+    return (sentence.asks and not wanted) or not requested or bool(_NO_REQUEST.search(sentence.sentence))
 
 
 def _is_sign(words: Sequence[str], index: int) -> bool:
     around = {*words[max(0, index - 1) : index], *words[index + 1 : index + 2]}
     return bool(around & STOP_SIGNS)
-
-
-def _has_undenied_word(words: Sequence[str], wanted: frozenset[str]) -> bool:
-    return any(word in wanted and not _is_denied(words, index) for index, word in enumerate(words))
 
 
 def _is_denied(words: Sequence[str], index: int) -> bool:
@@ -359,36 +378,3 @@ def _is_denied(words: Sequence[str], index: int) -> bool:
         return False
     before = [word for word in words[max(0, index - MAX_SHORT_WORDS) : index] if word not in _BETWEEN]
     return bool(before and before[-1] in NEVER) or after == ["nicht"]
-
-
-def _is_own_sign_off(words: Sequence[str], text: str) -> bool:
-    """Return whether the sender stops for themselves, and the text names nothing else.
-
-    For example "Ich bin umgezogen, bitte abmelden".
-    """
-    if (
-        "?" in text
-        or _REMAINS.search(" ".join(words))
-        or _ABOUT_LEAVING.search(" ".join(words))
-        or not _has_undenied_word(words, LEAVE_US)
-        or not _ONESELF & {*tokenize(text), *words}
-    ):
-        return False
-    return not any(
-        word in OWN and following not in FILLER_WORDS | STOP_WORDS | NO for word, following in pairwise(words)
-    )
-
-
-def _is_no_more(said: set[str], sentence: str) -> bool:
-    """Return whether a text holds only learners' words for a stop, in any order.
-
-    For example "Nachricht nix mehr", "ich nicht wollen".
-    """
-    if not said & NO or not said <= FILLER_WORDS | NO | STOP_ALONE_WORDS or _is_complaint(said, sentence):
-        return False
-    return bool(said & _NO_MORE_WITH)
-
-
-_NO_MORE_WITH = RECEIVED | read_words("""schicken schickt schick senden sendet send schreiben schreibt schreib
-    erhalten bekommen kriegen wollen will moechte brauche brauchen brauch interesse interessiert abo abonnement
-    werbung whatsapp sms post mails mail istemiyorum gonderme больше не wiecej chce""")

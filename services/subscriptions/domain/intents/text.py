@@ -1,11 +1,12 @@
-"""Normalization of typed or dictated text to plain words."""
+"""CitizenText of a citizen: normalized to plain words, and split into clauses."""
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 MAX_TEXT_LENGTH = 1_000
+MAX_CLAUSES = 12
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 # Low German doubles them: "Füür", "köönt".
@@ -80,6 +81,13 @@ _SPOKEN = {
     "rin": "rein", "ma": "mal", "koent": "koennt", "opschreven": "gespeichert", "vergeten": "vergessen",
     "mugg": "moechte", "muegg": "moechte", "huelpt": "helft", "hulp": "hilfe",
 }  # fmt: skip
+_BREAK = re.compile(
+    r"(?<=[.!?])\s+|[;\n\r]+|,\s+(?!(?:dass|ob|wenn|wann|wie|was|wo|der|die|das|damit|um)\b"
+    r"(?! (?:muss|kann|soll|geht|melde|mache|bekomme)\b))|\s[–—-]+\s|:\s+|"
+    r"\s+\b(?:und(?=\s+(?:ich|wir|bitte|möchte|will|würde|hätte|zwar)\b)|aber|sondern|denn|weil|deswegen|deshalb|daher|trotzdem|"
+    r"but|because)\b\s+",
+    re.IGNORECASE,
+)
 
 
 def normalize_text(text: str) -> str:
@@ -91,16 +99,9 @@ def normalize_text(text: str) -> str:
     return "".join(letter for letter in letters if unicodedata.category(letter) not in _INVISIBLE).translate(_BARE)
 
 
-@lru_cache(maxsize=256)
 def normalize_start(text: str) -> str:
     """Return the normalized start of a text, cut twice as one character may become many: U+FDFA becomes eighteen."""
     return normalize_text(text[:MAX_TEXT_LENGTH])[:MAX_TEXT_LENGTH]
-
-
-@lru_cache(maxsize=256)
-def normalize_dialect(text: str) -> str:
-    """Return the normalized start of a text with its punctuation, its words in standard German."""
-    return _WORD.sub(lambda word: _SPOKEN.get(word[0], word[0]), normalize_start(text))
 
 
 def tokenize(text: str) -> list[str]:
@@ -108,8 +109,7 @@ def tokenize(text: str) -> list[str]:
 
     Longer texts are cut at MAX_TEXT_LENGTH characters.
     """
-    words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalize_start(text))]
-    return normalize_words(_join_split(_join_spelled(words)))
+    return _find_words(normalize_start(text))
 
 
 def normalize_words(words: Iterable[str]) -> list[str]:
@@ -117,9 +117,39 @@ def normalize_words(words: Iterable[str]) -> list[str]:
     return _join_split([_SPOKEN.get(word, word) for word in words])
 
 
+def _find_words(normalized: str) -> list[str]:
+    words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalized)]
+    return normalize_words(_join_split(_join_spelled(words)))
+
+
 def read_words(text: str) -> frozenset[str]:
     """Return the words of a text, spelled as `tokenize` spells them."""
     return frozenset(_STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalize_text(text)))
+
+
+# "Melden Sie mich bitte an" is "anmelden".
+_SEPARABLE_VERBS = {
+    read_words("melde melden meldet meld"): {"an": "anmelden", "ab": "abmelden"},
+    read_words("trage tragen tragt trag"): {"ein": "eintragen", "aus": "austragen"},
+    read_words("nehme nehmen nehmt nimm nehm"): {"auf": "aufnehmen", "raus": "austragen", "heraus": "austragen"},
+    read_words("setze setzen setzt setz"): {"aus": "aussetzen"},
+    read_words("schreibe schreiben schreibt"): {"ein": "einschreiben"},
+    read_words("schalte schalten schaltet"): {"frei": "freischalten", "ab": "abschalten", "aus": "ausschalten"},
+    read_words("stelle stellt stell"): {"ab": "abstellen", "aus": "ausstellen"},
+    read_words("fuege fuegen fuegt fueg"): {"hinzu": "hinzufuegen"},
+    read_words("bestelle bestellen bestellt"): {"ab": "abbestellen"},
+}
+_PREFIXES = frozenset(prefix for prefixes in _SEPARABLE_VERBS.values() for prefix in prefixes)
+
+
+def _join_separable_verb(words: Sequence[str]) -> Sequence[str]:
+    if not words or words[-1] not in _PREFIXES:
+        return words
+    for index in range(len(words) - 2, -1, -1):
+        whole = next((each.get(words[-1]) for forms, each in _SEPARABLE_VERBS.items() if words[index] in forms), None)
+        if whole:
+            return [*words[:index], *words[index + 1 : -1], whole]
+    return words
 
 
 def _join_spelled(words: list[str]) -> list[str]:
@@ -145,3 +175,74 @@ def _join_split(words: list[str]) -> list[str]:
         else:
             result.append(word)
     return result
+
+
+class Phrase:
+    """Words in their order, as a set, and as a sentence."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+
+    @cached_property
+    def said(self) -> frozenset[str]:
+        return frozenset(self.words)
+
+    @cached_property
+    def sentence(self) -> str:
+        return " ".join(self.words)
+
+    @cached_property
+    def joined(self) -> Sequence[str]:
+        """Return the words with the last verb and its prefix joined at the end; unchanged if the last is no prefix."""
+        return _join_separable_verb(self.words)
+
+
+class CitizenText(Phrase):
+    """CitizenText that is tokenized once; `normalized` is its start as it was tokenized, with its punctuation."""
+
+    def __init__(self, raw: str) -> None:
+        self.raw = raw
+        self.normalized = normalize_start(raw)
+        super().__init__(_find_words(self.normalized))
+
+    @property
+    def asks(self) -> bool:
+        return "?" in self.raw
+
+    @cached_property
+    def in_german(self) -> str:
+        """Return the start of the text with its punctuation, its words in standard German."""
+        return _WORD.sub(lambda word: _SPOKEN.get(word[0], word[0]), self.normalized)
+
+    @cached_property
+    def clauses(self) -> "list[CitizenText]":
+        """Return the parts between punctuation marks and some conjunctions; empty if there is only one."""
+        parts = self.divide(_BREAK) if _BREAK.search(self.raw) else []
+        return parts[:MAX_CLAUSES] if len(parts) > 1 else []
+
+    @cached_property
+    def sentences(self) -> "list[CitizenText]":
+        found = SENTENCE.findall(self.raw[:MAX_TEXT_LENGTH])
+        return [self] if found == [self.raw] else [CitizenText(sentence) for sentence in found]
+
+    @property
+    def is_question(self) -> bool:
+        return self.raw.rstrip().endswith("?")
+
+    def divide(self, separator: re.Pattern[str]) -> "list[CitizenText]":
+        """Return the parts that have words."""
+        return split_text(self.raw[:MAX_TEXT_LENGTH], separator)
+
+
+def split_text(text: str, separator: re.Pattern[str]) -> list[CitizenText]:
+    """Return the parts of a text that have words."""
+    parts = (CitizenText(part.strip()) for part in separator.split(text) if part)
+    return [part for part in parts if part.words]
+
+
+class Signs:
+    """Signs of an intent in a phrase, which is a text or some of its words; each is looked for when it is asked for."""
+
+    def __init__(self, text: CitizenText, phrase: Phrase) -> None:
+        self.text, self.phrase = text, phrase
+        self.words, self.said, self.sentence = phrase.words, phrase.said, phrase.sentence

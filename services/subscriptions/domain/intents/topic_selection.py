@@ -1,15 +1,16 @@
 """Detection of topics and municipalities by name, and of the choice that is made among them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from fnmatch import translate
+from functools import cache, lru_cache
 
 from rapidfuzz.distance import OSA
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import (
     FILLER_WORDS,
     NO,
@@ -106,32 +107,33 @@ class _Mentions:
         return Intent.ASK_START if self.guessed or not self.rest <= _STARTING else Intent.START
 
 
-def match_selection(words: Sequence[str], text: str, county: County) -> ParsedIntent | None:
+def match_selection(phrase: Phrase, text: CitizenText, county: County) -> ParsedIntent | None:
     """Return a choice of topics or places by number or by name, or a request for the list; None if it is neither."""
+    words = phrase.words
     if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words):
-        return _select_by_number(words, county)
-    found = _find_mentions(_move_yes_no(_rewrite_exceptions(words)), county)
-    if not found.topics | found.denied and _wants_every_place(words, text):
+        return _select_by_number(phrase, county)
+    found = _find_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
+    if not found.topics | found.denied and _wants_every_place(phrase, text):
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
     if found.topics or found.places or found.denied:
         return _select_by_sign(found, text) or _select_by_name(found, text)
     return _match_list_request(found.rest, text, county)
 
 
-def _wants_every_place(words: Sequence[str], text: str) -> bool:
+def _wants_every_place(phrase: Phrase, text: CitizenText) -> bool:
     """Return whether no municipality is left out: "Ich möchte wieder aus dem ganzen Landkreis hören"."""
-    sentence = " ".join(tokenize(text)).replace(_NOT_ONLY, "")
+    sentence = text.sentence.replace(_NOT_ONLY, "")
     said = set(sentence.split())
-    if said & _REFUSING or "?" in text or len(words) > MAX_PLACE_WORDS:
+    if said & _REFUSING or text.asks or len(phrase.words) > MAX_PLACE_WORDS:
         return False
-    not_only = _NOT_ONLY in " ".join(tokenize(text)) and said & _ALL
+    not_only = _NOT_ONLY in text.sentence and said & _ALL
     alone = set(_EVERYWHERE.sub(" ", sentence).split()) <= FILLER_WORDS | _AGAIN  # "wieder für alle Orte"
     return bool((said & _HEARING or alone) and (not_only or _EVERYWHERE.search(sentence)))
 
 
-def is_everything(text: str) -> bool:
+def is_everything(text: CitizenText) -> bool:
     """Return whether the text is "alle" and nothing else."""
-    said = set(tokenize(text)) - POLITE
+    said = text.said - POLITE
     return bool(said & _ALL) and said <= _ALL | ONLY
 
 
@@ -141,11 +143,25 @@ def find_names(words: Sequence[str], county: County) -> tuple[set[str], set[str]
     return found.topics | found.denied, found.places
 
 
-def _select_by_number(words: Sequence[str], county: County) -> ParsedIntent | None:
-    numbers = [int(word) for word in words if word.isdecimal() and len(word) < 3]
+@cache
+def compile_topic_patterns(county: County) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return each topic's id with the pattern of words that mean it."""
+    return tuple((topic.id, _compile_any(topic.about)) for topic in county.topics if topic.about)
+
+
+def _compile_any(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(_normalize_pattern(pattern)) for pattern in patterns))
+
+
+def _normalize_pattern(pattern: str) -> str:
+    return "*".join("".join(tokenize(part)) for part in pattern.split("*"))
+
+
+def _select_by_number(phrase: Phrase, county: County) -> ParsedIntent | None:
+    numbers = [int(word) for word in phrase.words if word.isdecimal() and len(word) < 3]
     if not numbers or not all(1 <= number <= len(county.topics) for number in numbers):
         return None
-    intent = Intent.REMOVE if set(words) & _STRUCK else Intent.ONLY
+    intent = Intent.REMOVE if phrase.said & _STRUCK else Intent.ONLY
     return ParsedIntent(intent=intent, topics=frozenset(county.topics[number - 1].id for number in numbers))
 
 
@@ -197,14 +213,14 @@ def _find_similar(word: str, names: Mapping[tuple[str, ...], tuple[str, str]], e
     return None
 
 
-def _select_by_sign(found: _Mentions, text: str) -> ParsedIntent | None:
+def _select_by_sign(found: _Mentions, text: CitizenText) -> ParsedIntent | None:
     """Match a sign before topics: "+ Jobs", "- Baustellen"."""
-    sign = _SIGNS.get(text.lstrip()[:1])
+    sign = _SIGNS.get(text.raw.lstrip()[:1])
     alone = found.topics and not found.rest and not found.places
     return ParsedIntent(intent=sign, topics=frozenset(found.topics)) if sign and alone else None
 
 
-def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
+def _select_by_name(found: _Mentions, text: CitizenText) -> ParsedIntent | None:
     said, topics, places = found.rest, frozenset(found.topics), frozenset(found.places)
     if _is_exclusive(found):
         return ParsedIntent(intent=Intent.ONLY, topics=topics | found.denied, places=places)
@@ -214,7 +230,7 @@ def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
     if _is_removal(found):
         kept = found.topics if found.denied and said & _BUT else set[str]()
         return ParsedIntent(intent=Intent.REMOVE, topics=frozenset((found.topics | found.denied) - kept))
-    if ("?" in text and not _is_polite_request(found)) or _is_greeting(said, text):
+    if (text.asks and not _is_polite_request(found)) or _is_greeting(said, text):
         return None
     joining = _match_start(found) if topics else None
     if joining:
@@ -230,9 +246,9 @@ def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
     return named if wished and said <= _LINK | _WANTED | getting and topics | places else None
 
 
-def _is_greeting(said: set[str], text: str) -> bool:
+def _is_greeting(said: set[str], text: CitizenText) -> bool:
     """Return whether a place is only where greetings come from: "Grüße aus Lilienthal"."""
-    return said <= _FROM and bool(SIGN_OFF & set(tokenize(text)))
+    return said <= _FROM and bool(SIGN_OFF & text.said)
 
 
 def _match_start(found: _Mentions) -> Intent | None:
@@ -263,9 +279,9 @@ def _is_exclusive(found: _Mentions) -> bool:
     )
 
 
-def _rewrite_exceptions(words: Sequence[str]) -> list[str]:
+def _rewrite_exceptions(phrase: Phrase) -> list[str]:
     """Rewrite "Alles bis auf Stellen" as "alles außer Stellen"."""
-    sentence = f" {' '.join(words)} ".replace(" bis auf ", " ausser ")
+    sentence = f" {phrase.sentence} ".replace(" bis auf ", " ausser ")
     return sentence.split()
 
 
@@ -298,7 +314,7 @@ def _is_removal(found: _Mentions) -> bool:
     )
 
 
-def _match_list_request(said: set[str], text: str, county: County) -> ParsedIntent | None:
+def _match_list_request(said: set[str], text: CitizenText, county: County) -> ParsedIntent | None:
     if said in ({"liste"}, {"aendern"}, {"uebersicht"}):
         return ParsedIntent(intent=Intent.TOPICS)
     again = (
@@ -307,7 +323,7 @@ def _match_list_request(said: set[str], text: str, county: County) -> ParsedInte
         and said & ALL_AGAIN
         and said <= _ALL | _TOPICS | _AROUND_ALL
     )
-    if (again or (said & _ALL and said <= _ALL | _TOPICS | {"vier"})) and "?" not in text:
+    if (again or (said & _ALL and said <= _ALL | _TOPICS | {"vier"})) and not text.asks:
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
     if said & _ALL and said & _PLACES and said <= _ALL | _PLACES | _LINK:
         return ParsedIntent(intent=Intent.PLACES, every_place=True)

@@ -1,19 +1,44 @@
-"""Subscribers to whom Meta refuses delivery: a stop of marketing messages inside WhatsApp is obeyed."""
+"""Events of the dispatcher: reactions whose broadcast it has located, and subscribers to whom Meta refuses delivery."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from services.subscriptions.domain.change_sets import decide_preference
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.feedback import AuthorKey, build_feedback_received, build_reaction
 from services.subscriptions.domain.preferences import MARKETING, STOP
-from services.subscriptions.handlers.change_sets import decide_preference
-from services.subscriptions.ports import EventPublisher, SubscriberRepository
-from shared.contracts.envelope import ContractError, read_data, read_envelope
-from shared.contracts.events import DeliveryRefused
+from services.subscriptions.ports import EventPublisher, FeedbackRepository, SubscriberRepository
+from shared.contracts.envelope import ContractError, decode, read_data, read_envelope
+from shared.contracts.events import DeliveryRefused, ReactionLocated
 from shared.contracts.inbound import PreferenceChange
 from shared.outcome import Dead, Done, Outcome
 
 STOPPED_MARKETING = 131050  # Meta, "Error codes" (September 2026): the recipient stopped marketing messages
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReactionConsumer:
+    """Consumer that stores reactions as feedback on a broadcast."""
+
+    feedback: FeedbackRepository
+    publisher: EventPublisher
+    author_key: AuthorKey
+
+    async def handle(self, body: bytes) -> Outcome:
+        """Store one reaction; an empty one removes the previous one. Raises DependencyUnavailable."""
+        try:
+            located = decode(body)
+        except ContractError as error:
+            return Dead(str(error))
+        if not isinstance(located, ReactionLocated):
+            return Dead(f"unexpected {located.TYPE}")
+        topic = await self.feedback.find_topic(located.broadcast)
+        if topic is not None:
+            feedback = replace(build_reaction(located, self.author_key), topic=topic)
+            await self.feedback.save(feedback)
+            await self.publisher.publish(build_feedback_received(feedback))
+        return Done()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,12 @@
 """Change sets: everything that one message changes, decided on the stored state of its sender; pure."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
+from dataclasses import dataclass, replace
 
 from services.subscriptions.domain.consent import Consent, ConsentEvent, build_consent
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import Decision, DecisionContext, MessageResult, decide
-from services.subscriptions.domain.erasure import build_erased_event, build_erasure
+from services.subscriptions.domain.erasure import ErasureScope, build_erased_event, build_erasure
 from services.subscriptions.domain.feedback import (
-    AuthorKey,
     Feedback,
     build_feedback,
     build_feedback_erased,
@@ -18,10 +15,10 @@ from services.subscriptions.domain.feedback import (
     identify_person,
 )
 from services.subscriptions.domain.identity import Person, move_person, resolve_person
-from services.subscriptions.domain.intents.intent import ParsedIntent
 from services.subscriptions.domain.preferences import PreferenceResult, apply_preference, derive_key
+from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.publication import Publication
-from services.subscriptions.domain.replies import ReplyBuilder
+from services.subscriptions.domain.reply_quota import Conversation
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from services.subscriptions.domain.subscription_events import (
     build_changed,
@@ -29,50 +26,55 @@ from services.subscriptions.domain.subscription_events import (
     build_publications,
     build_started,
 )
-from services.subscriptions.ports import ChangeSet, StoredState
-from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
+from shared.contracts.inbound import IdentityChange, PreferenceChange
 
 
 @dataclass(frozen=True, kw_only=True)
-class MessageContext:
-    """Message with its intent, and what the decision may need.
+class ChangeSet:
+    """Changes that one message makes. `subscribers` are saved in this order; `erased` is deleted completely."""
 
-    `recent_broadcasts` are those that a reaction may be about, `rated_topics` the rated broadcast with its topic.
-    """
-
-    message: InboundMessage
-    parsed: ParsedIntent
-    replies: ReplyBuilder
-    now: datetime
-    key: AuthorKey
-    recent_broadcasts: tuple[UUID, ...] = ()
-    rated_topics: tuple[tuple[UUID, str], ...] = ()
+    result: str
+    subscribers: tuple[Subscriber, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    publications: tuple[Publication, ...] = ()
+    conversation: Conversation | None = None
+    feedback: Feedback | None = None
+    erased: ErasureScope | None = None
 
 
-def decide_message(state: StoredState, context: MessageContext) -> ChangeSet:
+@dataclass(frozen=True, kw_only=True)
+class StoredDecision:
+    """Decision about a message, made just now or (`duplicate`) when it was handled before."""
+
+    result: str
+    publications: tuple[Publication, ...]
+    duplicate: bool
+
+
+def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
     """Return everything that a citizen's message changes."""
-    message = context.message
+    context, message = replace(context, state=state), context.message
     person = resolve_person(state.by_user, state.by_phone, message.sender)
-    subscriber, decision = decide(person.subscriber, context.parsed, message, _build_context(state, context))
+    decision = decide(person.subscriber, context)
     if decision.result in (MessageResult.IGNORED, MessageResult.OUTDATED):
         return ChangeSet(result=decision.result)
     if decision.result is MessageResult.ERASED:
-        return _build_erasure_changes(state, person, subscriber, decision, context)
-    moment, key = MessageTime.read_from(message), message.message_key
+        return _build_erasure_changes(person, decision, context)
+    moment, key = context.moment, message.message_key
     who = identify_person(person.subscriber, message.sender)
-    feedback = build_feedback(decision.parsed, message, who, dict(context.rated_topics), context.key)
+    feedback = build_feedback(decision.parsed, message, who, dict(context.rated_topics), context.author_key)
     return ChangeSet(
         result=decision.result,
-        subscribers=_collect_changed(state, person, subscriber),
+        subscribers=_collect_changed(state, person, decision.subscriber),
         consents=(
             *_build_merge_entries(person, moment, key),
-            *_build_consents(person.subscriber, subscriber, decision, moment, key),
+            *_build_consents(person.subscriber, decision, moment, key),
         ),
         publications=(
             *_end_absorbed(state, person, moment, key),
-            *build_publications(message, person.subscriber, subscriber, decision),
-            *_build_reaction_query(decision, subscriber, context),
-            *_build_feedback_events(feedback),
+            *build_publications(message, person.subscriber, decision),
+            *_build_reaction_query(decision, context),
+            *((build_feedback_received(feedback),) if feedback else ()),
         ),
         conversation=decision.conversation,
         feedback=feedback,
@@ -118,26 +120,14 @@ def decide_move(state: StoredState, change: IdentityChange) -> ChangeSet:
     )
 
 
-def _build_context(state: StoredState, context: MessageContext) -> DecisionContext:
-    return DecisionContext(
-        replies=context.replies,
-        now=context.now,
-        conversation=state.conversation,
-        history=state.history,
-        feedback=state.feedback,
-        erased=state.erased,
-        trial=state.trial,
-    )
-
-
-def _build_erasure_changes(
-    state: StoredState, person: Person, subscriber: Subscriber | None, decision: Decision, context: MessageContext
-) -> ChangeSet:
+def _build_erasure_changes(person: Person, decision: Decision, context: DecisionContext) -> ChangeSet:
     """Erase and withdraw, since what is on its way must not arrive."""
-    message = context.message
-    moment, key = MessageTime.read_from(message), message.message_key
-    people = tuple(row for row in (subscriber, person.absorbed) if row)
-    erased = build_erasure(people, message.sender, moment, context.key, history=state.history, former=state.former)
+    message, state = context.message, context.state
+    moment, key = context.moment, message.message_key
+    people = tuple(row for row in (decision.subscriber, person.absorbed) if row)
+    erased = build_erasure(
+        people, message.sender, moment, context.author_key, history=state.history, former=state.former
+    )
     stored = (row.addresses for row in (person.subscriber, state.by_user, state.by_phone) if row)
     return ChangeSet(
         result=decision.result,
@@ -146,23 +136,17 @@ def _build_erasure_changes(
             *(build_ended(row, moment=moment, message_key=key) for row in people),
             build_erased_event(erased, (message.sender, *stored), key),
             *((build_feedback_erased(state.feedback, moment, key),) if state.feedback else ()),
-            *build_publications(message, person.subscriber, subscriber, decision),
+            *build_publications(message, person.subscriber, decision),
         ),
         erased=erased,
     )
 
 
-def _build_reaction_query(
-    decision: Decision, subscriber: Subscriber | None, context: MessageContext
-) -> tuple[Publication, ...]:
-    if decision.result is not MessageResult.REACTED or subscriber is None:
+def _build_reaction_query(decision: Decision, context: DecisionContext) -> tuple[Publication, ...]:
+    if decision.result is not MessageResult.REACTED or decision.subscriber is None:
         return ()
-    question = build_reaction_query(context.message, subscriber, context.recent_broadcasts)
+    question = build_reaction_query(context.message, decision.subscriber, context.recent_broadcasts)
     return (question,) if question else ()
-
-
-def _build_feedback_events(feedback: Feedback | None) -> tuple[Publication, ...]:
-    return (build_feedback_received(feedback),) if feedback else ()
 
 
 def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber | None) -> tuple[Subscriber, ...]:
@@ -181,9 +165,10 @@ def _build_merge_entry(absorbed: Subscriber, moment: MessageTime, key: bytes) ->
 
 
 def _build_consents(
-    before: Subscriber | None, after: Subscriber | None, decision: Decision, moment: MessageTime, key: bytes
+    before: Subscriber | None, decision: Decision, moment: MessageTime, key: bytes
 ) -> tuple[Consent, ...]:
     """Return an entry for each change of what the person receives, with the text of the reply."""
+    after = decision.subscriber
     if after is None or (before is not None and after.sequence == before.sequence):
         return ()
     wording = decision.reply.wording if decision.reply else None

@@ -1,0 +1,200 @@
+"""Intents of texts that the examples suggest: only where it is certain enough, and corrected where it misleads."""
+
+import re
+
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.intents.classifier import Prediction
+from services.subscriptions.domain.intents.entities import Entities, extract_entities
+from services.subscriptions.domain.intents.intent import MAX_FEEDBACK_LENGTH, Intent, ParsedIntent
+from services.subscriptions.domain.intents.rules import Findings
+from services.subscriptions.domain.intents.text import CitizenText, read_words
+from services.subscriptions.domain.intents.vocabulary import (
+    NO,
+    ONLY,
+    OTHER_BUSINESS,
+    RECEIVED,
+    STOP_ALONE_WORDS,
+    STOP_WORDS,
+)
+
+# Minimum probability at which a prediction alone counts for something, and at which it alone unsubscribes somebody of
+# whose words none hints at leaving.
+MIN_PROBABILITY_HIGH, MIN_PROBABILITY_HIGHEST = 0.7, 0.9
+# Minimum probability of stopping at which the person is asked, and the probability from which a prediction is not
+# doubtful.
+MIN_STOP_PROBABILITY = 0.2
+MAX_DOUBTFUL_PROBABILITY = 0.4
+# Minimum probability of both stopping and starting at which a single word is ambiguous.
+MIN_EITHER_PROBABILITY = 0.05
+# Data are shown to nobody who probably asked for something else.
+MIN_DATA_PROBABILITY = 0.5
+# Somebody who reports a death means the owner of the number.
+_OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
+
+_HOW = read_words("wie wo how")
+_ELSEWHERE = _OF_OTHERS - read_words("mutter vater kind kinder sohn tochter")
+_OF_US = RECEIVED | read_words("verteiler liste kanal dienst abo euch ihnen whatsapp")
+# Learners who ask for plainer words: "Ich nicht alles verstehen".
+_PUZZLED = re.compile(
+    r"\b(?:nicht|nichts|nix|kein deutsch) (?:(?!mehr)\w+ ){0,2}(?:versteh\w*|verstanden|kapier\w*)\b|"
+    r"\bversteh\w* (?:(?:das|es|alles|diese|dieses|deutsch|gut|ihre|eure|texte|so) ){0,2}(?:nicht|nichts|nix)\b"
+)
+_NOT_STARTING = re.compile(
+    r"\b(?:nicht|kein|keine|nie|no) (?:(?:wieder|mehr|hier|jetzt) )?(?:start|starten|anmelden|anmeldung|abo|abonnieren|"
+    r"eintragen|registrieren|mitmachen|teilnehmen|rein)\b|\b(?:stimme|willige) (?:\w+ ){0,4}nicht (?:zu|ein)\b"
+)
+_UNABLE = read_words("kann konnte koennen")
+_STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
+# "So ein Schwachsinn, aufhören!"
+_QUITTING = read_words("aufhoeren schluss")
+# "Der Regen macht keine Pause"
+_NO_PAUSE = re.compile(r"^(?!ich\b|wir\b)(?:\w+ ){1,3}macht (?:\w+ ){0,2}keine?n? pause\b")
+# "Die Sperrung endet erst im Februar"
+_OF_A_THING = re.compile(
+    r"^(?:der|die|das|unser\w*) \w+ (?:\w+ )?(?:endet|ist|dauert|beginnt|wird|findet|kommt|geht)\b"
+    r"(?!.*\b(?:ich|wir|mir|uns|mich|nichts?|nix|keine|pause|ruhe|schick\w*|schreib\w*|send\w*|bitte)\b)"
+)
+_ALSO = read_words("auch noch dazu zusaetzlich ausserdem also too ok")
+LEAVING = (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
+COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
+_COMING_OR_GOING = frozenset((*LEAVING, *COMING))
+
+
+def apply_prediction(prediction: Prediction, found: Findings, county: County) -> ParsedIntent:
+    """Return the intent of a text as predicted, with its slots; a question or OTHER where it is doubtful."""
+    doubt, unfounded = _find_doubt(prediction, found), found.stop.is_mere_question
+    if (doubt or prediction.intent in _COMING_OR_GOING) and found.stop.is_denied:
+        return ParsedIntent(intent=Intent.OTHER)
+    if doubt and prediction.intent not in LEAVING:
+        return ParsedIntent(intent=Intent.OTHER if unfounded and doubt is Intent.ASK_STOP else doubt)
+    if len(found.phrase.words) == 1 and prediction.intent in _COMING_OR_GOING:
+        return ParsedIntent(intent=_classify_one_word(prediction))
+    corrected = _correct_prediction(prediction, found)
+    if corrected:
+        return ParsedIntent(intent=corrected)
+    if prediction.intent is Intent.STOP and prediction.probability < _require_for_stop(found):
+        return ParsedIntent(intent=Intent.OTHER if unfounded else Intent.ASK_STOP)
+    return _add_slots(prediction, found, county)
+
+
+def _find_doubt(prediction: Prediction, found: Findings) -> Intent | None:
+    """Return the question to ask if no intent is probable and the person may want to stop, else None."""
+    leaving = prediction.sum_probability(*LEAVING)
+    if prediction.probability >= MAX_DOUBTFUL_PROBABILITY or leaving < MIN_STOP_PROBABILITY:
+        return None
+    joining = prediction.sum_probability(*COMING) > 2 * leaving and not found.stop.has_stop_word
+    return Intent.ASK_START if joining else Intent.ASK_STOP
+
+
+def _classify_one_word(prediction: Prediction) -> Intent:
+    """Return the question to ask about a single word, which may be a typo of a stop word, a start word, or either.
+
+    OTHER if it is hardly like any of them.
+    """
+    if prediction.probability < MAX_DOUBTFUL_PROBABILITY:
+        return Intent.OTHER
+    leaves, joins = prediction.sum_probability(*LEAVING), prediction.sum_probability(Intent.START, Intent.ASK_START)
+    if min(leaves, joins) >= MIN_EITHER_PROBABILITY:
+        return Intent.ASK_BOTH
+    return Intent.ASK_STOP if leaves > joins else Intent.ASK_START
+
+
+def _require_for_stop(found: Findings) -> float:
+    """Return the probability at which a prediction alone unsubscribes somebody."""
+    doubtful = _OF_OTHERS & found.phrase.said or not found.stop.has_hint
+    return MIN_PROBABILITY_HIGHEST if doubtful else MIN_PROBABILITY_HIGH
+
+
+def _correct_prediction(prediction: Prediction, found: Findings) -> Intent | None:
+    """Return the intent of a text that only resembles the examples of the predicted one; None if it does not."""
+    phrase = found.phrase
+    match prediction.intent:
+        case Intent.STOP | Intent.ASK_STOP | Intent.ERASE:
+            return _correct_leaving(prediction.intent, found)
+        case Intent.DATA if prediction.probability < MIN_DATA_PROBABILITY:
+            return Intent.OTHER
+        case Intent.START | Intent.ASK_START if _NOT_STARTING.search(phrase.sentence) and not _UNABLE & phrase.said:
+            return Intent.OTHER
+        case Intent.FEEDBACK if _STAYING.search(phrase.sentence):
+            return Intent.OTHER
+        case Intent.FEEDBACK if phrase.words[-1] in _QUITTING:
+            return Intent.ASK_STOP
+        case Intent.PAUSE | Intent.RESUME:
+            return _correct_pause(prediction.intent, found)
+        case _:
+            return None
+
+
+def _correct_leaving(intent: Intent, found: Findings) -> Intent | None:
+    said = found.phrase.said
+    asks_how = found.phrase.words[0] in _HOW and intent is not Intent.ASK_STOP
+    if asks_how and _ELSEWHERE & said and not _OF_US & said:
+        return Intent.OTHER  # "Wie lösche ich mein Konto bei Facebook?"
+    if intent is Intent.ERASE:
+        return Intent.OTHER if found.stop.is_report else Intent.ASK_ERASE
+    return Intent.HELP if _is_puzzled(found.phrase.sentence) else None
+
+
+def _correct_pause(intent: Intent, found: Findings) -> Intent | None:
+    if intent is Intent.RESUME and found.pause.is_question:
+        return Intent.TOPICS
+    if intent is Intent.PAUSE and found.pause.is_endless:
+        return Intent.ASK_STOP
+    told = found.phrase.sentence
+    of_a_thing = intent is Intent.PAUSE and _OF_A_THING.search(told)
+    talk = found.pause.is_holiday_talk or _NO_PAUSE.search(told) or of_a_thing
+    return Intent.OTHER if talk else None
+
+
+def _is_puzzled(sentence: str) -> bool:
+    """Return whether somebody only says that they do not understand."""
+    rest, puzzled = _PUZZLED.subn(" ", sentence)
+    return bool(puzzled) and not (STOP_WORDS | STOP_ALONE_WORDS | NO | {"mehr"}) & set(rest.split())
+
+
+def _add_slots(prediction: Prediction, found: Findings, county: County) -> ParsedIntent:
+    match prediction.intent:
+        case Intent.PAUSE:
+            return found.pause.pause
+        case Intent.FEEDBACK:
+            return ParsedIntent(intent=Intent.FEEDBACK, text=found.text.raw.strip()[:MAX_FEEDBACK_LENGTH])
+        case Intent.START | Intent.ASK_START | Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES:
+            return _build_choice(prediction, extract_entities(found.text, county), found.text)
+        case _:
+            return ParsedIntent(intent=prediction.intent)
+
+
+def _build_choice(prediction: Prediction, about: Entities, text: CitizenText) -> ParsedIntent:
+    hesitant = prediction.probability < MIN_PROBABILITY_HIGH and _ALSO & text.said and not ONLY & text.said
+    match prediction.intent:
+        case Intent.START | Intent.ASK_START:
+            return ParsedIntent(intent=Intent.ASK_START, topics=about.wanted)
+        case Intent.ADD:
+            return _build_add(about)
+        case Intent.ONLY:
+            return _build_add(about) if hesitant else _build_only(about, text)
+        case Intent.REMOVE:
+            return _build_remove(about, text)
+        case _:
+            return ParsedIntent(intent=Intent.ONLY if about.places else Intent.PLACES, places=about.places)
+
+
+def _build_only(about: Entities, text: CitizenText) -> ParsedIntent:
+    wanted = about.topics if about.rest is False else about.wanted
+    if wanted or about.places:
+        return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=about.places)
+    return _build_remove(about, text)
+
+
+def _build_add(about: Entities) -> ParsedIntent:
+    topics = (about.wanted - about.had) or about.topics
+    return ParsedIntent(intent=Intent.ADD if topics else Intent.TOPICS, topics=topics)
+
+
+def _build_remove(about: Entities, text: CitizenText) -> ParsedIntent:
+    if about.rest is False and about.topics:
+        return ParsedIntent(intent=Intent.ONLY, topics=about.topics, places=about.places)
+    if about.kept and ONLY & text.said:
+        return ParsedIntent(intent=Intent.ONLY, topics=about.kept, places=about.places)
+    topics = about.unwanted or (about.wanted - about.kept)
+    return ParsedIntent(intent=Intent.REMOVE if topics else Intent.TOPICS, topics=topics)
