@@ -51,6 +51,7 @@ _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
     r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen)\b"
 )
+_ASKING_WORDS = read_words("wer wann")  # "Wer hat den Baum am Rathaus entfernt?"
 _PREFIXES_OF_LEAVING = read_words("ab aus weg raus")
 _NO_INTEREST = re.compile(r"\bkeine? interesse (?:\w+ )?an\b")
 _ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
@@ -219,7 +220,7 @@ def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, c
 
 def _require_for_stop(words: Sequence[str]) -> float:
     """Return the probability at which a prediction alone unsubscribes somebody."""
-    doubtful = OF_OTHERS & set(words) or not hints_at_leaving(words)
+    doubtful = OF_OTHERS & set(words) or not hints_at_leaving(words) or words[0] in _ASKING_WORDS
     return MIN_PROBABILITY_HIGHEST if doubtful else MIN_PROBABILITY_HIGH
 
 
