@@ -361,6 +361,7 @@ def test_what_is_deleted_elsewhere_erases_nothing_here(text: str) -> None:
         "Würdet ihr meine Daten denn löschen",
         "Jemand hat mir gesagt, ihr müsst alle meine Daten löschen",
         "Bitte nicht alle meine Daten löschen, nur die alte Nummer",
+        "Bitte meine Daten erst zeigen, löschen kann ich ja später",
     ],
 )
 def test_nothing_but_an_unmistakable_request_erases(text: str) -> None:
@@ -393,6 +394,7 @@ def test_an_unmistakable_request_erases_however_polite(text: str) -> None:
         "Warum bekomme ich das? Nehmen Sie mich da raus!",
         "Wann ist der Markt? Bitte abmelden.",
         "Was kostet das? Dann bitte kündigen.",
+        "Bitte keine Nachrichten mehr. Gibt es das auch als Mail?",
         "Wer hat Ihnen meine Nummer gegeben? Raus ausm Verteiler!",
     ],
 )
@@ -425,6 +427,7 @@ def test_whoever_may_want_to_switch_us_off_is_at_least_asked(text: str) -> None:
         "kann heute nicht kommen bin krank, meld mich hiermit ab",
         "Nehmen Sie mich in Ihren Verteiler auf",
         "Wer stellt die Pässe aus?",
+        "Wer hat den Baum aus dem Verteilerkasten entfernt?",
         "Wo stellt ihr Führerscheine aus?",
     ],
 )

@@ -92,7 +92,12 @@ _TOLD = re.compile(
     r"\b(?:(?:melden?|meldet|meld|tragen?|tragt|trag)(?: sie)? (?:mich|uns|meine nummer)\b.*\b(?:ab|aus)|"
     r"(?:nehmt|nehm|nimm|nehmen|streich\w*|entfern\w*|schmeiss\w*|werft|werfen|loesch\w*)(?: sie)? "
     r"(?:mich|uns|meine nummer)\b.*\b(?:raus|heraus|runter|(?:aus|von) (?:\w+ )?(?:verteiler|liste|gruppe))|"
-    r"raus (?:mit (?:mir|uns) )?aus (?:\w+ )?(?:verteiler|liste|gruppe|newsletter))\b"
+    r"raus (?:mit (?:mir|uns) )?aus (?:\w+ )?(?:verteiler|liste|gruppe|newsletter)(?! (?:der|des)))\b"
+)
+# "Bitte keine Nachrichten mehr", but not "Ich bekomme keine Nachrichten mehr"
+_NO_MORE = re.compile(
+    r"\b(?:bitte|will|moechte|wollen|moechten)\b.*\b(?:keine (?:weiteren )?(?:nachrichten|meldungen|infos) mehr|"
+    r"(?:nichts|nix) mehr (?:schicken|senden|schreiben|haben|bekommen|kriegen|erhalten))\b"
 )
 _AROUND = (
     FILLER_WORDS
@@ -302,7 +307,8 @@ def _tells_to_leave(sentence: CitizenText) -> bool:
     clauses = _CLAUSE.split(sentence.raw)
     said = map(CitizenText, clauses[:-1] if sentence.is_question else clauses)
     return any(
-        clause.said <= _AROUND and _TOLD.search(" ".join(word for word in clause.words if word not in POLITE))
+        (clause.said <= _AROUND and _TOLD.search(" ".join(word for word in clause.words if word not in POLITE)))
+        or (clause.said <= _AROUND | {"keine"} and _NO_MORE.search(" ".join(clause.words)))
         for clause in said
     )
 

@@ -106,7 +106,7 @@ STOP = re.compile(
             r"(?:melde|meldet) man sich (?:\w+ ){0,2}ab$",
             r"^(?:ich )?(?:bin )?raus(?: hier| jetzt)?$",
             r"^(?:(?:ich|will|moechte|bin|hier|sofort|jetzt|endlich|also) )*raus (?:(?:hier|mit mir|mit uns) )?"
-            r"(?:aus|von) (?:\w+ )?(?:gruppe|liste|verteiler|kanal|chat)",
+            r"(?:aus|von) (?:\w+ )?(?:gruppe|liste|verteiler|kanal|chat)(?! (?:der|des))",
             r"(?<!nicht )(?<!nie )(?<!fall )raus aus (?:\w+ )?(?:verteiler|verteilerliste|newsletter)\b",
             r"^nicht mehr$",
             r"opt me out|stop (?:\w+ )?subscription",

@@ -31,6 +31,7 @@ MIN_DATA_PROBABILITY = 0.5
 # Somebody who reports a death means the owner of the number.
 _OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
 
+_ASKING_WORDS = read_words("wer wann")  # "Wer hat den Baum am Rathaus entfernt?"
 _HOW = read_words("wie wo how")
 _ELSEWHERE = _OF_OTHERS - read_words("mutter vater kind kinder sohn tochter")
 _OF_US = RECEIVED | read_words("verteiler liste kanal dienst abo euch ihnen whatsapp")
@@ -101,7 +102,8 @@ def _classify_one_word(prediction: Prediction) -> Intent:
 
 def _require_for_stop(found: Findings) -> float:
     """Return the probability at which a prediction alone unsubscribes somebody."""
-    doubtful = _OF_OTHERS & found.phrase.said or not found.stop.has_hint
+    asks = bool(found.phrase.words) and found.phrase.words[0] in _ASKING_WORDS
+    doubtful = _OF_OTHERS & found.phrase.said or not found.stop.has_hint or asks
     return MIN_PROBABILITY_HIGHEST if doubtful else MIN_PROBABILITY_HIGH
 
 

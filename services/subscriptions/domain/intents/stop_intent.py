@@ -83,9 +83,9 @@ _NO_REQUEST = re.compile(
     r"(?:muss|muessen|muesst|habt|haben|loescht) (?:sie|ihr|man)|(?:laesst|lassen) sich|"
     r"(?:kann|koennen|koennten?) meine|wer|wie|wo|wann|was|warum|wieso|weshalb|welche|ist|waere|steht|wird|werden|"
     r"wurden?|sind|geht)\b|"
-    r"\b(?:wenn|falls|sobald|sofern|bevor|ob|man|vielleicht|eventuell|irgendwann|ueberlegen?|ich wollte|doch nicht|"
-    r"ein recht|nicht (?!mehr\b)(?:\w+ ){0,3}(?:loesch\w*|geloescht|vergess\w*)|wann (?:\w+ ){0,3}geloescht|gesagt|"
-    r"dass (?:sie|ihr) (?:mich|uns) vergess\w*|if)\b"
+    r"\b(?:wenn|falls|sobald|sofern|bevor|ob|man|vielleicht|eventuell|irgendwann|spaeter|erst|ueberlegen?|ich wollte|"
+    r"doch nicht|ein recht|nicht (?!mehr\b)(?:\w+ ){0,3}(?:loesch\w*|geloescht|vergess\w*)|gesagt|"
+    r"wann (?:\w+ ){0,3}geloescht|dass (?:sie|ihr) (?:mich|uns) vergess\w*|if)\b"
 )
 _WISHES = r"(?:will|wollen|moechten?|wuensche|verlange|fordere|beantrage|erwarte|bitte|ersuche|bestehe|widerrufe)"
 # "Löschen Sie …", "ich will, dass …", "meine Daten sollen gelöscht werden"
