@@ -130,11 +130,15 @@ async def list_problems(page: Page, axe: str) -> list[str]:
     ]
 
 
+# A page that begins with the focus on what it has to say is walked from its top, too.
+_FOCUS_TOP = "() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex') }"
+
+
 async def walk_by_keyboard(page: Page) -> list[str]:
     """The names of all controls in the order of Tab; each must be visibly focused, and within the window."""
     names: dict[int, str] = {}
     place = None
-    await page.evaluate("document.activeElement?.blur?.()")
+    await page.evaluate(_FOCUS_TOP)
     for _ in range(MAX_CONTROLS):
         await page.keyboard.press("Tab")
         focus = await page.evaluate(_FOCUS)

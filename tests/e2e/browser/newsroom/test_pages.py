@@ -22,7 +22,7 @@ from tests.e2e.browser.newsroom.inspection import (
     walk_by_keyboard,
 )
 from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
-from tests.e2e.browser.newsroom.rows import fill_newsroom
+from tests.e2e.browser.newsroom.rows import STATES, fill_newsroom, find_draft
 from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
 from tests.integration.newsroom.writing_desk import add_broadcast, format_local
 
@@ -77,6 +77,21 @@ async def test_every_page_is_for_everybody(
         assert {"/aussendungen/…/anhalten", "/aussendungen/…/nachsenden", "/betrieb/versand-fortsetzen"} <= set(shapes)
     assert {"/profil", "/konten", "/einladung", "/protokoll", "/entwuerfe"} <= set(shapes)
     assert {"/aussendungen", "/auswertung"} <= set(shapes)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (ENLARGED, "light"), (PHONE, "dark")], ids=str)
+async def test_a_draft_in_each_state_is_for_everybody(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], scheme: Scheme
+) -> None:
+    await fill_newsroom(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom, size, scheme)
+    for state in STATES:
+        path = await find_draft(newsroom.database, state)
+        for suffix in ("", "?bearbeiten=1", "/pruefung"):
+            await page.goto(newsroom.url + path + suffix)
+            name = f"{state}{suffix.strip('/').replace('?bearbeiten=1', '-edit').replace('pruefung', '-check')}"
+            await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}-{scheme}", name)
+            await inspector.inspect(page, name)
 
 
 @pytest.mark.parametrize("path", ["/anmelden", "/nothing"])
