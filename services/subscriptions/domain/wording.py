@@ -96,7 +96,9 @@ def _build_texts(county: County) -> dict[str, str]:
             "Vielen Dank für Ihre Rückmeldung. Wir speichern sie ohne Ihre Nummer und löschen sie nach "
             f"{county.feedback_days} Tagen. Hier können wir Ihnen nicht antworten.\n\n{_build_contact_line(county)}"
         ),
-        "trial_over": "Dieser Testcode gilt nicht oder nicht mehr. Einen neuen finden Sie in der Redaktion beim Entwurf.",
+        "trial_over": (
+            "Dieser Testcode gilt nicht oder nicht mehr. Einen neuen finden Sie in der Redaktion beim Entwurf."
+        ),
     }
 
 

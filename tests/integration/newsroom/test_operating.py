@@ -1,7 +1,6 @@
 """What operators and leads do to what is being sent: by functions of the ledger, with a reason, and on record."""
 
 import json
-import re
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -176,15 +175,15 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
     assert "gesamten Versand angehalten" in log
 
 
-def read_template_row(page: str, template: str) -> list[str]:
-    row = page.split(f'scope="row">{template}</th>')[1].split("</tr>")[0]
-    return re.findall(r"<td[^>]*>(.*?)</td>", row)
+def read_report(page: str, template: str) -> list[str]:
+    """State and quality, as the page says them."""
+    return page.split(f">{template}</strong> ")[1].split("</li>")[0].split("; Qualität: ")
 
 
 async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
     configured = "kreisfunk_stellen_v1/de"
     nothing = ["in Gebrauch; Meta hat noch nichts gemeldet", "noch nichts gemeldet"]
-    assert read_template_row((await operator.open("/betrieb")).text, configured) == nothing
+    assert read_report((await operator.open("/betrieb")).text, configured) == nothing
     await newsroom.owner.executemany(
         "insert into dispatcher.account_update values ($1, '2026-11-25 12:00Z', $2)",
         [
@@ -198,13 +197,13 @@ async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProces
         page = (await operator.open("/betrieb")).text
         assert "people a day" not in page
         moment = "(25.11.2026, 13:00 Uhr)"
-        assert read_template_row(page, configured) == [
+        assert read_report(page, configured) == [
             f"von Meta angenommen {moment}",
             f"mittel: Viele blockieren oder melden sie {moment}",
         ]
-        assert read_template_row(page, "other/de")[0] == f"von Hand freigegeben, zuletzt Meta: PAUSED {moment}"
+        assert read_report(page, "other/de")[0] == f"von Hand freigegeben, zuletzt Meta: PAUSED {moment}"
         await newsroom.owner.execute("insert into dispatcher.template_pause values ('other/de', 'Meta: PAUSED')")
-        assert read_template_row((await operator.open("/betrieb")).text, "other/de")[0] == f"angehalten {moment}"
+        assert read_report((await operator.open("/betrieb")).text, "other/de")[0] == f"angehalten {moment}"
     finally:
         await newsroom.owner.execute("delete from dispatcher.template_pause")
 
