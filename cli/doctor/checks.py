@@ -39,7 +39,7 @@ def build_checks(installation: Installation) -> list[Check]:
 
 def _build_settings_checks(read: Mapping[str, BaseSettings | DoctorProblem]) -> Iterator[Check]:
     for name, found in read.items():
-        yield Check(f"settings of {name}", partial(_return_known, found if isinstance(found, DoctorProblem) else None))
+        yield Check(f"settings of {name}", partial(_report_known, found if isinstance(found, DoctorProblem) else None))
 
 
 def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
@@ -102,14 +102,14 @@ def _build_template_checks(installation: Installation, client: GraphClient) -> I
     if account is None:
         advice = "Give --business-account or set KREISFUNK_WABA_ID."
         problem = DoctorProblem("the id of the WhatsApp Business account is not known", advice)
-        yield Check("templates", partial(_return_known, problem))
+        yield Check("templates", partial(_report_known, problem))
         return
     try:
         topics = read_configuration(installation.county_file, County).topics
         definitions = read_definitions(installation.templates_file)
     except (ConfigurationError, OSError, msgspec.DecodeError) as error:
         problem = DoctorProblem(str(error), "Correct the file, or name another one.")
-        yield Check("templates", partial(_return_known, problem))
+        yield Check("templates", partial(_report_known, problem))
         return
     for topic in topics:
         for wanted in list_expected_templates(topic):
@@ -143,5 +143,5 @@ def _resolve_host(host: str) -> str:
     return LOOPBACK_OF.get(host, host)
 
 
-async def _return_known(problem: DoctorProblem | None) -> DoctorProblem | None:
+async def _report_known(problem: DoctorProblem | None) -> DoctorProblem | None:
     return problem
