@@ -104,18 +104,18 @@ async def run(harness: DispatchHarness, options: Options) -> object:
 
 async def _measure_case(harness: DispatchHarness, title: str, seconds: float, *, copies: int, shuffled: bool) -> object:
     await harness.reset_rate()
-    async with (
-        harness.connect_as_owner() as books,
-        harness.start_endpoint(LATENCY_SECONDS) as endpoint,
-        open_feeder(harness.broker.url) as batch_publisher,
-        open_feeder(harness.broker.url) as status_publisher,
-        run_replica(harness, endpoint.url, messages_per_second=LIMIT, core=TESTED_CORE) as ours,
-    ):
-        await books.execute("truncate dispatcher.delivery")
-        storm = StatusFeed(endpoint, status_publisher, copies, shuffled)
-        async with feed_in_background(batch_publisher, build_batches(build_addresses(harness))):
-            weathered = await _measure_feed(storm, ours, seconds)
-        drained, states = await _wait_until_drained(storm, books)
+    async with harness.connect_as_owner() as books:
+        await books.execute("truncate dispatcher.delivery")  # a dispatcher cannot decrypt those of the statements
+        async with (
+            harness.start_endpoint(LATENCY_SECONDS) as endpoint,
+            open_feeder(harness.broker.url) as batch_publisher,
+            open_feeder(harness.broker.url) as status_publisher,
+            run_replica(harness, endpoint.url, messages_per_second=LIMIT, core=TESTED_CORE) as ours,
+        ):
+            storm = StatusFeed(endpoint, status_publisher, copies, shuffled)
+            async with feed_in_background(batch_publisher, build_batches(build_addresses(harness))):
+                weathered = await _measure_feed(storm, ours, seconds)
+            drained, states = await _wait_until_drained(storm, books)
     _print(title, weathered, drained, states)
     return {**asdict(weathered), "drained_after": drained, "states": states}
 
