@@ -30,8 +30,6 @@ async def run_container_servers() -> AsyncIterator[Servers]:
             database_url=database_url,
             broker_url=broker.broker_url,
             broker_api_url=broker.broker_api_url,
-            stop_broker=broker.stop_broker,
-            start_broker=broker.start_broker,
         )
 
 
@@ -48,7 +46,6 @@ async def _run_postgres() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _run_rabbitmq() -> AsyncIterator[Servers]:
-    """On ports that we choose: those that the engine chooses change when the container is started again."""
     password = secrets.token_hex(16)
     with reserve_ports(2) as (amqp, api):
         container = DockerContainer(RABBITMQ_IMAGE).with_bind_ports(5672, amqp).with_bind_ports(15672, api)
@@ -61,22 +58,11 @@ async def _run_rabbitmq() -> AsyncIterator[Servers]:
 
 def _build_servers(container: DockerContainer, password: str, amqp: int, api: int) -> Servers:
     host = container.get_container_host_ip()
-
-    async def stop() -> None:
-        await asyncio.to_thread(container.get_wrapped_container().stop)
-
-    async def start() -> None:
-        await asyncio.to_thread(container.get_wrapped_container().start)
-        await wait_for(lambda: is_broker_ready(servers), START_TIMEOUT_SECONDS)
-
-    servers = Servers(
+    return Servers(
         database_url="",
         broker_url=f"amqp://{ADMIN}:{password}@{host}:{amqp}/",
         broker_api_url=f"http://{host}:{api}",
-        stop_broker=stop,
-        start_broker=start,
     )
-    return servers
 
 
 @asynccontextmanager

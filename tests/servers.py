@@ -19,8 +19,6 @@ from deploy.local.process import is_port_open
 from deploy.local.rabbitmq import run_rabbitmq
 from tests.contract_recorder.tracing import trace_from_the_start
 
-# Where tests stop and start the broker.
-LASTING_VHOST = "broker-away"
 # How long a test waits for what comes in the end, on a machine that does ten other things: no bound of ours.
 WAIT_TIMEOUT_SECONDS = 60.0
 MIN_POLL_INTERVAL_SECONDS, MAX_POLL_INTERVAL_SECONDS = 0.01, 0.2
@@ -35,26 +33,16 @@ EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 Step = Callable[[], Awaitable[None]]
 
 
-class ServersNotOwnedError(Exception):
-    """The broker was given by its URL: a test that stops it needs `run_rabbitmq` for itself."""
-
-
-async def _refuse_given_servers() -> None:
-    raise ServersNotOwnedError
-
-
 @dataclass(frozen=True, kw_only=True)
 class Servers:
     """The superuser's and the administrator's URLs; passwords stay out of a failing test's output.
 
-    `given` ones are not ours: they must not be stopped, and have to be left as they were.
+    A test that stops the broker runs one of its own. `given` ones have to be left as they were.
     """
 
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
     broker_api_url: str = field(repr=False)
-    stop_broker: Step = field(default=_refuse_given_servers, repr=False)
-    start_broker: Step = field(default=_refuse_given_servers, repr=False)
     given: bool = False
 
 
@@ -88,7 +76,7 @@ async def run_own_servers() -> AsyncIterator[Servers]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
         folder = Path(name)
-        trace_from_the_start(folder / "rabbitmq", LASTING_VHOST)
+        trace_from_the_start(folder / "rabbitmq")
         async with AsyncExitStack() as stack:
             postgres, rabbitmq = await enter_both(
                 stack,
@@ -99,8 +87,6 @@ async def run_own_servers() -> AsyncIterator[Servers]:
                 database_url=postgres.url,
                 broker_url=rabbitmq.url,
                 broker_api_url=rabbitmq.api_url,
-                stop_broker=rabbitmq.stop,
-                start_broker=rabbitmq.start,
             )
             await run_as_superuser(servers, *NO_POWER_FAILURES)
             yield servers

@@ -1,6 +1,5 @@
 """Without the broker nothing is promised; with it back everything goes on, in the same process."""
 
-import os
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from tests.integration.ingress.answers import is_accepted, measure_refusal
 from tests.integration.ingress.conftest import service_login
 from tests.integration.ingress.process import run_ingress
 from tests.integration.ingress.queues import open_queues
-from tests.servers import EVERYTHING, LASTING_VHOST, Servers, Step, build_database_url, call_broker_api, wait_for
+from tests.servers import EVERYTHING, Servers, Step, build_database_url, call_broker_api, wait_for
+
+VHOST = "broker-away"
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,17 @@ async def declare_queues(url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-async def broker(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
-    """The session's broker, or one of our own where it was given to us and is not ours to stop."""
-    if os.environ.get("KREISFUNK_TEST_DATABASE_URL"):
-        folder = tmp_path_factory.mktemp("broker")
-        trace_from_the_start(folder)
-        async with run_rabbitmq(folder, secrets.token_hex(16)) as own:
-            await declare_queues(own.url)
-            async with record_contracts(own.url, own.api_url) as tap:
-                yield Broker(own.url, own.stop, own.start, tap)
-    else:
-        url = await lasting_vhost(servers, LASTING_VHOST)
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    """One of our own: the session's would have to start again with the queues of all tests before."""
+    folder = tmp_path_factory.mktemp("broker")
+    trace_from_the_start(folder, VHOST)
+    async with run_rabbitmq(folder, secrets.token_hex(16)) as own:
+        servers = Servers(database_url="", broker_url=own.url, broker_api_url=own.api_url)
+        url = await lasting_vhost(servers, VHOST)
         async with service_login(servers, url, "ingress") as login_url:
             await declare_queues(url)
-            async with record_contracts(url, servers.broker_api_url) as tap:
-                yield Broker(login_url, servers.stop_broker, servers.start_broker, tap)
+            async with record_contracts(url, own.api_url) as tap:
+                yield Broker(login_url, own.stop, own.start, tap)
 
 
 @pytest.mark.alone
