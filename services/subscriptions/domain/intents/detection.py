@@ -106,6 +106,7 @@ _AROUND = (
     werft loescht loesch""")
 ) - NEVER
 _UNSURE = read_words("wenn falls sobald bevor ob oder vielleicht eventuell irgendwann sagt sagte meint meinte")
+_AROUND_LEAVING = _AROUND - _UNSURE - NO - {"noch"}
 _EXCUSES = read_words("krank kommen teilnehmen")  # "Bin krank und kann nicht kommen, melde mich ab"
 # What the question beside a wish to leave may have been taken for.
 _BESIDE = frozenset((Intent.OTHER, Intent.HELP, Intent.WHY, Intent.TOPICS, Intent.DATA, Intent.NOTHING, Intent.FEEDBACK,
@@ -308,7 +309,7 @@ def _tells_to_leave(sentence: CitizenText) -> bool:
     said = map(CitizenText, clauses[:-1] if sentence.is_question else clauses)
     return any(
         (clause.said <= _AROUND and _TOLD.search(" ".join(word for word in clause.words if word not in POLITE)))
-        or (clause.said <= _AROUND | {"keine"} and _NO_MORE.search(" ".join(clause.words)))
+        or (clause.said - {"keine"} <= _AROUND and _NO_MORE.search(clause.sentence))
         for clause in said
     )
 
@@ -321,7 +322,7 @@ def _is_only_leaving(sentence: CitizenText) -> bool:
     first = CitizenText(_CLAUSE.split(sentence.raw)[0]).said
     plain = Phrase([word for word in sentence.words if word not in POLITE])
     words = set(correct_stop_typos(plain.joined))
-    alone = words & LEAVE_US and words <= _AROUND - _UNSURE - NO - {"noch"} and not sentence.is_question
+    alone = words & LEAVE_US and words <= _AROUND_LEAVING and not sentence.is_question
     return bool(alone or ("bitte" in first and first <= LEAVE_US | POLITE and first & LEAVE_US))
 
 
