@@ -293,7 +293,7 @@ def _apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent
     if parsed.intent not in _BESIDE:
         return parsed
     said = [(sentence, _split_clauses(sentence)) for sentence in text.sentences]
-    told = any(_tells_to_leave(sentence, clauses) for sentence, clauses in said)
+    told = any(_is_told_to_leave(sentence, clauses) for sentence, clauses in said)
     if not told and not any(_is_only_leaving(sentence, clauses[0]) for sentence, clauses in said):
         joins = parsed.intent is Intent.OTHER and _has_lone_word(text, _START)
         return ParsedIntent(intent=Intent.ASK_START) if joins else parsed
@@ -308,7 +308,7 @@ def _split_clauses(sentence: CitizenText) -> list[CitizenText]:
     return [CitizenText(part) for part in parts] if len(parts) > 1 else [sentence]
 
 
-def _tells_to_leave(sentence: CitizenText, clauses: Sequence[CitizenText]) -> bool:
+def _is_told_to_leave(sentence: CitizenText, clauses: Sequence[CitizenText]) -> bool:
     """Return whether a clause tells us to take the sender off the list: "Meld mich ab, und wo ist der Markt?"."""
     if _UNSURE & sentence.said:
         return False
