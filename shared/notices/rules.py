@@ -59,10 +59,7 @@ class ParsedNotice:
 
     @property
     def fingerprint(self) -> bytes:
-        """Return a digest that is equal for the same event, however it is written or sent.
-
-        Attributes added by the transport do not count.
-        """
+        """Return a digest that is equal for the same event, however it is written, and whatever its transport adds."""
         envelope = self.envelope
         moment = envelope.expirytime.timestamp() if envelope.expirytime else None
         parts = (envelope.type, envelope.subject, moment)
@@ -333,13 +330,10 @@ def _validate_spread(right: Mapping[str, Any], begins: datetime, expirytime: dat
         yield Problem(field="spread_minutes", problem="goes beyond expirytime")
 
 
-def _count_utf16_units(text: str) -> int:
-    """Count UTF-16 units, the strictest measure that anyone applies: an emoji is two."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
 def _validate_total_length(right: Mapping[str, Any]) -> Iterator[Problem]:
-    length = sum(_count_utf16_units(right.get(field) or "") for field in ("headline", "text", "link"))
+    text = "".join(right.get(field) or "" for field in ("headline", "text", "link"))
+    # In UTF-16 units, the strictest measure that anyone applies: an emoji is two.
+    length = len(text.encode("utf-16-le", "surrogatepass")) // 2
     if length > MAX_CONTENT_LENGTH:
         yield Problem(
             field="text",

@@ -147,9 +147,8 @@ def _start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     topics = _select_start_topics(before, context)
     after = before.start(context.moment, topics, context.message.sender, context.parsed.places)
     if before.subscribed and (before.topics, before.places) == (after.topics, after.places):
-        return Decision(
-            MessageResult.RENEWED, context.parsed, after, context.replies.build_already_subscribed(after, context.now)
-        )
+        reply = context.replies.build_already_subscribed(after, context.now)
+        return Decision(MessageResult.RENEWED, context.parsed, after, reply)
     return Decision(MessageResult.STARTED, context.parsed, after, context.replies.build_receipt(after))
 
 
@@ -197,17 +196,16 @@ def _remove_topics(subscriber: Subscriber | None, context: DecisionContext) -> D
     if subscriber is None or not subscriber.subscribed:
         others = context.replies.county.topic_ids - context.parsed.topics
         if others and has_joining_part(context.text, context.replies.county):
-            return _inform(subscriber, context.replies.ask_start(others), context)
-        return _inform(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
+            return _answer(subscriber, context.replies.ask_start(others), context)
+        return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
     after = subscriber.choose(subscriber.topics - context.parsed.topics, subscriber.places, context.moment)
     return _describe_change(subscriber, after, context)
 
 
 def _describe_change(before: Subscriber, after: Subscriber, context: DecisionContext) -> Decision:
     if not after.subscribed:
-        return Decision(
-            MessageResult.ENDED, context.parsed, after, ReplyContent(context.replies.texts.unsubscribe_confirmation)
-        )
+        reply = ReplyContent(context.replies.texts.unsubscribe_confirmation)
+        return Decision(MessageResult.ENDED, context.parsed, after, reply)
     result = MessageResult.TOPICS_REMOVED if before.topics - after.topics else MessageResult.CHANGED
     return Decision(result, context.parsed, after, context.replies.build_choice(after, context.now))
 
@@ -216,13 +214,13 @@ def _show_places(subscriber: Subscriber | None, context: DecisionContext) -> Dec
     if context.parsed.every_place:
         return _choose(subscriber, context)
     if subscriber is None or not subscriber.subscribed:
-        return _inform(subscriber, context.replies.build_topics_for_stranger(), context)
-    return _inform(subscriber, context.replies.build_places(subscriber, context.now), context)
+        return _answer(subscriber, context.replies.build_topics_for_stranger(), context)
+    return _answer(subscriber, context.replies.build_places(subscriber, context.now), context)
 
 
 def _pause(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
-        return _inform(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
+        return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
     until = calculate_pause_end(context.parsed, context.now)
     after = subscriber.pause(until, context.moment)
     reply = context.replies.build_pause(until, build_pause_note(context.parsed, context.now))
@@ -231,46 +229,46 @@ def _pause(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
 
 def _resume(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
-        return _inform(subscriber, context.replies.ask_start(), context)
+        return _answer(subscriber, context.replies.ask_start(), context)
     if not subscriber.is_paused(context.now):
-        return _inform(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
+        return _answer(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
     after = subscriber.pause(None, context.moment)
     return Decision(MessageResult.CHANGED, context.parsed, after, context.replies.build_resume(after, context.now))
 
 
 def _show_topics(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
-        return _inform(subscriber, context.replies.build_topics_for_stranger(), context)
-    return _inform(subscriber, context.replies.build_topics(subscriber, context.now), context)
+        return _answer(subscriber, context.replies.build_topics_for_stranger(), context)
+    return _answer(subscriber, context.replies.build_topics(subscriber, context.now), context)
 
 
 def _ask_start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is not None and subscriber.subscribed:
-        return _inform(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
+        return _answer(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
     chosen = find_pending_start(context.state.conversation, context.replies.county, context.message) or context.parsed
     topics, places = context.parsed.topics or chosen.topics, context.parsed.places or chosen.places
-    return _inform(subscriber, context.replies.ask_start(topics, places), context)
+    return _answer(subscriber, context.replies.ask_start(topics, places), context)
 
 
 def _ask_stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
         return _answer_other(subscriber, context)
-    return _inform(subscriber, context.replies.ask_stop(), context)
+    return _answer(subscriber, context.replies.ask_stop(), context)
 
 
 def _ask_erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _inform(subscriber, context.replies.ask_erase(), context)
+    return _answer(subscriber, context.replies.ask_erase(), context)
 
 
 def _decline(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     """Change nothing, whatever the question was."""
     if subscriber is None or not subscriber.subscribed:
-        return _inform(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
-    return _inform(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
+        return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
+    return _answer(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
 
 
 def _ask_both(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _inform(subscriber, context.replies.ask_both(), context)
+    return _answer(subscriber, context.replies.ask_both(), context)
 
 
 def _show_data(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
@@ -279,11 +277,11 @@ def _show_data(subscriber: Subscriber | None, context: DecisionContext) -> Decis
 
 
 def _show_help(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _inform(subscriber, ReplyContent(context.replies.texts.help), context)
+    return _answer(subscriber, ReplyContent(context.replies.texts.help), context)
 
 
 def _show_reason(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _inform(subscriber, ReplyContent(context.replies.texts.why), context)
+    return _answer(subscriber, ReplyContent(context.replies.texts.why), context)
 
 
 def _answer_emergency(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
@@ -298,15 +296,14 @@ def _answer_emergency(subscriber: Subscriber | None, context: DecisionContext) -
 
 
 def _show_trial(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _inform(subscriber, context.replies.build_trial(context.state.trial), context)
+    return _answer(subscriber, context.replies.build_trial(context.state.trial), context)
 
 
 def _accept_feedback(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if context.parsed.intent is Intent.FEEDBACK and not context.parsed.text:
-        return _inform(subscriber, context.replies.ask_feedback(), context)
-    return Decision(
-        MessageResult.FEEDBACK, context.parsed, subscriber, ReplyContent(context.replies.texts.feedback_thanks)
-    )
+        return _answer(subscriber, context.replies.ask_feedback(), context)
+    thanks = ReplyContent(context.replies.texts.feedback_thanks)
+    return Decision(MessageResult.FEEDBACK, context.parsed, subscriber, thanks)
 
 
 def _accept_reaction(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
@@ -321,7 +318,7 @@ def _answer_other(subscriber: Subscriber | None, context: DecisionContext) -> De
     return Decision(MessageResult.HINTED, context.parsed, subscriber, ReplyContent(context.replies.texts.hint))
 
 
-def _inform(subscriber: Subscriber | None, reply: ReplyContent, context: DecisionContext) -> Decision:
+def _answer(subscriber: Subscriber | None, reply: ReplyContent, context: DecisionContext) -> Decision:
     return Decision(MessageResult.INFORMED, context.parsed, subscriber, reply)
 
 

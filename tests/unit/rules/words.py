@@ -8,7 +8,7 @@ connect consume contains convert copy correct count create cut decide declare de
 decrypt delete deliver derive describe detect disable discard download drain draw drop edit enable encode encrypt end
 enqueue ensure enter erase escape estimate evaluate examine expand expect explain extend extract fail feed
 fetch fill filter find finish fix flatten flush fold follow forget format freeze generate get give grant
-group handle has hash hints hold identify ignore index initialize insert install interpolate interpret invite is issue
+group handle has hash hold identify ignore index initialize insert install interpolate interpret invite is issue
 iterate
 join keep kill launch learn leave limit list listen load locate lock log main make map mark mask match may
 measure merge migrate move name normalize note notify number observe open order parse pass pause peek

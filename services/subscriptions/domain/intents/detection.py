@@ -5,6 +5,7 @@ explicit "Stop".
 """
 
 import re
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -106,6 +107,7 @@ _AROUND = (
     werft loescht loesch""")
 ) - NEVER
 _UNSURE = read_words("wenn falls sobald bevor ob oder vielleicht eventuell irgendwann sagt sagte meint meinte")
+_AROUND_LEAVING = _AROUND - _UNSURE - NO - {"noch"}
 _EXCUSES = read_words("krank kommen teilnehmen")  # "Bin krank und kann nicht kommen, melde mich ab"
 # What the question beside a wish to leave may have been taken for.
 _BESIDE = frozenset((Intent.OTHER, Intent.HELP, Intent.WHY, Intent.TOPICS, Intent.DATA, Intent.NOTHING, Intent.FEEDBACK,
@@ -290,8 +292,9 @@ def _apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent
     """
     if parsed.intent not in _BESIDE:
         return parsed
-    told = any(map(_tells_to_leave, text.sentences))
-    if not told and not any(map(_is_only_leaving, text.sentences)):
+    said = [(sentence, _split_clauses(sentence)) for sentence in text.sentences]
+    told = any(_is_told_to_leave(sentence, clauses) for sentence, clauses in said)
+    if not told and not any(_is_only_leaving(sentence, clauses[0]) for sentence, clauses in said):
         joins = parsed.intent is Intent.OTHER and _has_lone_word(text, _START)
         return ParsedIntent(intent=Intent.ASK_START) if joins else parsed
     if parsed.intent is Intent.ASK_START:
@@ -300,29 +303,32 @@ def _apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent
     return ParsedIntent(intent=Intent.STOP if sure else Intent.ASK_STOP)
 
 
-def _tells_to_leave(sentence: CitizenText) -> bool:
+def _split_clauses(sentence: CitizenText) -> list[CitizenText]:
+    parts = _CLAUSE.split(sentence.raw)
+    return [CitizenText(part) for part in parts] if len(parts) > 1 else [sentence]
+
+
+def _is_told_to_leave(sentence: CitizenText, clauses: Sequence[CitizenText]) -> bool:
     """Return whether a clause tells us to take the sender off the list: "Meld mich ab, und wo ist der Markt?"."""
     if _UNSURE & sentence.said:
         return False
-    clauses = _CLAUSE.split(sentence.raw)
-    said = map(CitizenText, clauses[:-1] if sentence.is_question else clauses)
     return any(
         (clause.said <= _AROUND and _TOLD.search(" ".join(word for word in clause.words if word not in POLITE)))
-        or (clause.said <= _AROUND | {"keine"} and _NO_MORE.search(" ".join(clause.words)))
-        for clause in said
+        or (clause.said - {"keine"} <= _AROUND and _NO_MORE.search(clause.sentence))
+        for clause in (clauses[:-1] if sentence.is_question else clauses)
     )
 
 
-def _is_only_leaving(sentence: CitizenText) -> bool:
+def _is_only_leaving(sentence: CitizenText, first: CitizenText) -> bool:
     """Return whether a sentence, or its polite first clause, holds a word of leaving and nothing else.
 
     As in "Was kostet das? Dann bitte kündigen." and "Abmelden bitte, und wo ist der Markt?".
     """
-    first = CitizenText(_CLAUSE.split(sentence.raw)[0]).said
     plain = Phrase([word for word in sentence.words if word not in POLITE])
     words = set(correct_stop_typos(plain.joined))
-    alone = words & LEAVE_US and words <= _AROUND - _UNSURE - NO - {"noch"} and not sentence.is_question
-    return bool(alone or ("bitte" in first and first <= LEAVE_US | POLITE and first & LEAVE_US))
+    alone = words & LEAVE_US and words <= _AROUND_LEAVING and not sentence.is_question
+    politely = "bitte" in first.said and first.said <= LEAVE_US | POLITE and first.said & LEAVE_US
+    return bool(alone or politely)
 
 
 def _has_lone_word(text: CitizenText, wanted: frozenset[str]) -> bool:

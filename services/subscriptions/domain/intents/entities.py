@@ -93,7 +93,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
         places.update(() if (elsewhere and not topics) or far else where)
         places -= before if far and _THAT.search(part.sentence) else set()  # "Grasberg? Das ist mir zu weit weg"
         before = where
-    sentences = text.divide(_SENTENCES)
+    sentences = text.split_at(_SENTENCES)
     kept = {
         topic
         for part in sentences

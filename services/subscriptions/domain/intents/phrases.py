@@ -1,4 +1,4 @@
-"""Phrases about stopping, starting and missing messages; matched against normalized words joined by spaces.
+"""Phrases about stopping, starting, erasing and missing messages; matched against normalized words joined by spaces.
 
 `STOP` is a stop whatever else is said.
 """
@@ -273,4 +273,34 @@ AUTOMATIC = re.compile(
     r"auto ?reply|automatic reply|autoresponder|automated (?:message|response)|(?:derzeit|momentan|zurzeit) nicht "
     r"(?:erreichbar|im buero|verfuegbar)|werde mich (?:schnellst|so schnell|baldmoeglichst)\w*|"
     r"vielen dank fuer ihre nachricht)"
+)
+
+# "Könnte man meine Daten theoretisch löschen lassen?", "Alle Daten löschen, geht das?"
+IN_THEORY = re.compile(
+    r"\b(?:theoretisch\w*|hypothetisch|angenommen|interesse ?halber|nur (?:mal )?so|(?:geht|ginge) (?:das|es)|"
+    r"(?:ist|waere) (?:das|es) (?:\w+ )?moeglich)\b"
+)
+# "Habe ich das Recht, dass …", "Wer löscht meine Daten?", "Wenn ich sterbe, sollen meine Daten gelöscht werden"
+NO_REQUEST = re.compile(
+    r"^(?:(?:und|aber|also|dann|eigentlich) )*(?:(?:darf|duerfte|muss|soll|sollte|kann|koennte|habe?) (?:ich|man|wir)|"
+    r"(?:muss|muessen|muesst|habt|haben|loescht) (?:sie|ihr|man)|(?:laesst|lassen) sich|"
+    r"(?:kann|koennen|koennten?) meine|wer|wie|wo|wann|was|warum|wieso|weshalb|welche|ist|waere|steht|wird|werden|"
+    r"wurden?|sind|geht)\b|"
+    r"\b(?:wenn|falls|sobald|sofern|bevor|ob|man|vielleicht|eventuell|irgendwann|spaeter|erst|ueberlegen?|ich wollte|"
+    r"doch nicht|ein recht|nicht (?!mehr\b)(?:\w+ ){0,3}(?:loesch\w*|geloescht|vergess\w*)|gesagt|"
+    r"wann (?:\w+ ){0,3}geloescht|dass (?:sie|ihr) (?:mich|uns) vergess\w*|if)\b"
+)
+_WISHES = r"(?:will|wollen|moechten?|wuensche|verlange|fordere|beantrage|erwarte|bitte|ersuche|bestehe|widerrufe)"
+# "Löschen Sie …", "ich will, dass …", "meine Daten sollen gelöscht werden"
+REQUESTS = re.compile(
+    rf"^(?:(?:hiermit|jetzt|und|dann) )*{_WISHES}\b|\b(?:ich|wir) (?:\w+ ){{0,3}}{_WISHES}\b|\b{_WISHES} (?:ich|wir)\b|"
+    r"\b(?:loesche?|loescht|vergiss|vergesst|vernichtet|delete|erase|usun|sil|silin)\b(?! (?:ihr|man|sich|er|sie))|"
+    r"\b(?:loeschen|vergessen|vernichten) sie\b|\b(?:bitte|please)\b|"
+    rf"\bich\b.* {_WISHES} dass\b|^alles loeschen\b(?! lassen)|\bloeschantrag\b|"
+    r"^(?=.*\b(?:daten|\w*nummer|alles|konto|angaben)\b).*"
+    r"\b(?:sollen|soll|muessen|muss|gehoeren|gehoert) (?:\w+ ){0,4}geloescht\b|"
+    r"\brecht auf (?:loeschung|vergessen\w*)"
+)
+ASKED_OF_US = re.compile(
+    r"\b(?:(?:koennen|koennten|wuerden) sie|(?:koennt|koenntet|wuerdet) ihr|(?:can|could|would) you)\b"
 )

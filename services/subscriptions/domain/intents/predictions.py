@@ -102,8 +102,8 @@ def _classify_one_word(prediction: Prediction) -> Intent:
 
 def _require_for_stop(found: Findings) -> float:
     """Return the probability at which a prediction alone unsubscribes somebody."""
-    asks = bool(found.phrase.words) and found.phrase.words[0] in _ASKING_WORDS
-    doubtful = _OF_OTHERS & found.phrase.said or not found.stop.has_hint or asks
+    asks = found.phrase.words[0] in _ASKING_WORDS
+    doubtful = asks or _OF_OTHERS & found.phrase.said or not found.stop.has_hint
     return MIN_PROBABILITY_HIGHEST if doubtful else MIN_PROBABILITY_HIGH
 
 

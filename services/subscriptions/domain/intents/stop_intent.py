@@ -72,38 +72,9 @@ _ASKS_WHETHER = re.compile(
     r"^(?:\w+ ){0,2}(?:wann|ob|warum|wieso|weshalb|welche) .*\bgeloescht\b|"
     r"^(?:werden|wird|wurden|sind) .*\bgeloescht\b|\bund wann (?:\w+ ){0,6}geloescht\b"
 )
-# "Könnte man meine Daten theoretisch löschen lassen?", "Alle Daten löschen, geht das?"
-_IN_THEORY = re.compile(
-    r"\b(?:theoretisch\w*|hypothetisch|angenommen|interesse ?halber|nur (?:mal )?so|(?:geht|ginge) (?:das|es)|"
-    r"(?:ist|waere) (?:das|es) (?:\w+ )?moeglich)\b"
-)
-# "Habe ich das Recht, dass …", "Wer löscht meine Daten?", "Wenn ich sterbe, sollen meine Daten gelöscht werden"
-_NO_REQUEST = re.compile(
-    r"^(?:(?:und|aber|also|dann|eigentlich) )*(?:(?:darf|duerfte|muss|soll|sollte|kann|koennte|habe?) (?:ich|man|wir)|"
-    r"(?:muss|muessen|muesst|habt|haben|loescht) (?:sie|ihr|man)|(?:laesst|lassen) sich|"
-    r"(?:kann|koennen|koennten?) meine|wer|wie|wo|wann|was|warum|wieso|weshalb|welche|ist|waere|steht|wird|werden|"
-    r"wurden?|sind|geht)\b|"
-    r"\b(?:wenn|falls|sobald|sofern|bevor|ob|man|vielleicht|eventuell|irgendwann|spaeter|erst|ueberlegen?|ich wollte|"
-    r"doch nicht|ein recht|nicht (?!mehr\b)(?:\w+ ){0,3}(?:loesch\w*|geloescht|vergess\w*)|gesagt|"
-    r"wann (?:\w+ ){0,3}geloescht|dass (?:sie|ihr) (?:mich|uns) vergess\w*|if)\b"
-)
-_WISHES = r"(?:will|wollen|moechten?|wuensche|verlange|fordere|beantrage|erwarte|bitte|ersuche|bestehe|widerrufe)"
-# "Löschen Sie …", "ich will, dass …", "meine Daten sollen gelöscht werden"
-_REQUESTS = re.compile(
-    rf"^(?:(?:hiermit|jetzt|und|dann) )*{_WISHES}\b|\b(?:ich|wir) (?:\w+ ){{0,3}}{_WISHES}\b|\b{_WISHES} (?:ich|wir)\b|"
-    r"\b(?:loesche?|loescht|vergiss|vergesst|vernichtet|delete|erase|usun|sil|silin)\b(?! (?:ihr|man|sich|er|sie))|"
-    r"\b(?:loeschen|vergessen|vernichten) sie\b|\b(?:bitte|please)\b|"
-    rf"\bich\b.* {_WISHES} dass\b|^alles loeschen\b(?! lassen)|\bloeschantrag\b|"
-    r"^(?=.*\b(?:daten|\w*nummer|alles|konto|angaben)\b).*"
-    r"\b(?:sollen|soll|muessen|muss|gehoeren|gehoert) (?:\w+ ){0,4}geloescht\b|"
-    r"\brecht auf (?:loeschung|vergessen\w*)"
-)
 # Words of a sentence that says something else than "alle meine Daten löschen".
 _FINITE = HOW | read_words(
     "habe hab haben hat ist sind war bin wird werden wurde wurden lassen lasst lass sei seid dass"
-)
-_ASKED_OF_US = re.compile(
-    r"\b(?:(?:koennen|koennten|wuerden) sie|(?:koennt|koenntet|wuerdet) ihr|(?:can|could|would) you)\b"
 )
 # "Vergessen Sie mich nicht", "löschen Sie meine Nummer bitte nicht"
 _KEEPS = re.compile(
@@ -211,9 +182,8 @@ class StopSigns(Signs):
             return False
         if self.is_report or any(each.search(self.sentence) for each in (_ASKS_WHETHER, _KEEPS, _NOT_THAT)):
             return False
-        if erasing <= {"geloescht"} and not said & _TO_BE_DELETED:
-            return False
-        if said & OTHER_BUSINESS - _RELATIVES or not self._has_undenied(_ERASE):
+        told = erasing <= {"geloescht"} and not said & _TO_BE_DELETED
+        if told or said & OTHER_BUSINESS - _RELATIVES or not self._has_undenied(_ERASE):
             return False
         if _ERASED.search(self.sentence):
             return True
@@ -224,7 +194,7 @@ class StopSigns(Signs):
     @property
     def is_erasure_doubtful(self) -> bool:
         """Return whether erasing is only asked about or supposed: each sentence about it is, or the text says so."""
-        if _IN_THEORY.search(self.text.sentence):
+        if phrases.IN_THEORY.search(self.text.sentence):
             return True
         return all(_is_supposed(sentence) for sentence in self.text.sentences if sentence.said & _ERASE)
 
@@ -359,9 +329,9 @@ class StopSigns(Signs):
 
 
 def _is_supposed(sentence: CitizenText) -> bool:
-    wanted = _ASKED_OF_US.search(sentence.sentence) and {"bitte", "please"} & sentence.said
-    requested = _REQUESTS.search(sentence.sentence) or not _FINITE & sentence.said
-    return (sentence.asks and not wanted) or not requested or bool(_NO_REQUEST.search(sentence.sentence))
+    wanted = phrases.ASKED_OF_US.search(sentence.sentence) and {"bitte", "please"} & sentence.said
+    requested = phrases.REQUESTS.search(sentence.sentence) or not _FINITE & sentence.said
+    return (sentence.asks and not wanted) or not requested or bool(phrases.NO_REQUEST.search(sentence.sentence))
 
 
 def _is_sign(words: Sequence[str], index: int) -> bool:

@@ -217,7 +217,7 @@ class CitizenText(Phrase):
     @cached_property
     def clauses(self) -> "list[CitizenText]":
         """Return the parts between punctuation marks and some conjunctions; empty if there is only one."""
-        parts = self.divide(_BREAK) if _BREAK.search(self.raw) else []
+        parts = self.split_at(_BREAK) if _BREAK.search(self.raw) else []
         return parts[:MAX_CLAUSES] if len(parts) > 1 else []
 
     @cached_property
@@ -229,7 +229,7 @@ class CitizenText(Phrase):
     def is_question(self) -> bool:
         return self.raw.rstrip().endswith("?")
 
-    def divide(self, separator: re.Pattern[str]) -> "list[CitizenText]":
+    def split_at(self, separator: re.Pattern[str]) -> "list[CitizenText]":
         """Return the parts that have words."""
         return split_text(self.raw[:MAX_TEXT_LENGTH], separator)
 
