@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -41,23 +40,15 @@ async def endpoint_rig(vhost: str, database: FreshDatabase, tmp_path: Path) -> A
         yield rig
 
 
-@asynccontextmanager
-async def open_rig(
-    servers: Servers, database_template: str, tmp_path: Path, name: str
-) -> AsyncIterator[EndpointHarness]:
-    """One with which no other has anything in common."""
-    folder = tmp_path / name
+@pytest.fixture
+async def second_rig(servers: Servers, database_template: str, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
+    """One more, with which the first has nothing in common."""
+    folder = tmp_path / "second"
     folder.mkdir()
     async with (
-        create_vhost(servers, f"{name}-{secrets.token_hex(6)}") as url,
+        create_vhost(servers, f"second-{secrets.token_hex(6)}") as url,
         record_contracts(url, servers.broker_api_url),
         create_database(servers, database_template) as database,
         run_endpoint_harness(url, database, folder) as rig,
     ):
-        yield rig
-
-
-@pytest.fixture
-async def second_rig(servers: Servers, database_template: str, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
-    async with open_rig(servers, database_template, tmp_path, "second") as rig:
         yield rig

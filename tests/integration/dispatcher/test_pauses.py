@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -16,7 +15,6 @@ from shared.amqp import topology
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.runtime.clock import system_clock
 from tests.integration.cli.planned_broadcasts import run
-from tests.integration.dispatcher.conftest import open_rig
 from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, build_phone, wait_until_moment
 from tests.integration.dispatcher.fake_graph_api import (
@@ -28,7 +26,6 @@ from tests.integration.dispatcher.fake_graph_api import (
     build_refusal,
     run_fake_graph_api,
 )
-from tests.servers import Servers
 
 REFUSING_SECONDS = 20.0
 RECOVERED_SECONDS = 60.0
@@ -36,9 +33,8 @@ MARGIN_SECONDS = 15.0
 MOST_PROBES = 3
 PAUSED = ("kreisfunk_dispatcher_sending_paused", "kreisfunk_dispatcher_meta_unreachable_seconds")
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
-ANSWERS = {"code-190": build_refusal(190, 401), "403-page": build_proxy_page(403), "404-page": build_proxy_page(404)}
-REASONS = {"code-190": "token expired (Meta's code 190)"}
-REMOVED = "removed"
+ANSWERS = {"code 190": build_refusal(190, 401), "403 page": build_proxy_page(403), "404 page": build_proxy_page(404)}
+REASONS = {"code 190": "token expired (Meta's code 190)"}
 
 
 def always(answer: GraphAnswer) -> Behaviour:
@@ -73,49 +69,22 @@ async def held(rig: EndpointHarness) -> None:
     await wait_until(is_held, rig.describe)
 
 
-async def assert_a_refused_sender_recovers(rig: EndpointHarness, cause: str) -> None:
-    rig.endpoint.behave = always(ANSWERS[cause])
-    (dispatcher,) = rig.services.values()
-    count = await send_all_kinds(rig)
+@pytest.mark.parametrize("cause", ANSWERS)
+async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
+    endpoint_rig: EndpointHarness, cause: str
+) -> None:
+    endpoint_rig.endpoint.behave = always(ANSWERS[cause])
+    (dispatcher,) = await endpoint_rig.start()
+    count = await send_all_kinds(endpoint_rig)
 
     async def shown() -> bool:
-        return any([await rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
+        return any([await endpoint_rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
 
-    await wait_until(shown, rig.describe)
-    assert await rig.read_paused_reason() == REASONS.get(cause)
-    since = rig.endpoint.requests[0].at
-    await assert_it_recovers_by_itself(rig, since, count)
-    assert 1 <= len(rig.read_log(dispatcher, "error")) <= MOST_PROBES
-
-
-async def assert_a_removed_partner_recovers(rig: EndpointHarness) -> None:
-    rig.endpoint.behave = always(build_refusal(131031, 403))
-    now = system_clock()
-    removed = AccountEvent(field="account_update", value={"event": "PARTNER_REMOVED"}, at=now, received_at=now)
-    await rig.client.send(AccountEvents(events=(removed,)), topology.INBOUND, AccountEvents.KEY)
-    await held(rig)
-    since = time.monotonic()
-    count = await send_all_kinds(rig)
-    await assert_it_recovers_by_itself(rig, since, count)
-
-
-@pytest.mark.timeout(300)
-async def test_a_sender_that_is_refused_for_a_while_or_a_partner_that_was_removed_sends_again_by_itself(
-    servers: Servers, database_template: str, tmp_path: Path
-) -> None:
-    """Each in a county of its own and all at once, as nearly all of it is waiting."""
-    async with AsyncExitStack() as ends:
-        rigs = {
-            cause: await ends.enter_async_context(open_rig(servers, database_template, tmp_path, cause))
-            for cause in (*ANSWERS, REMOVED)
-        }
-        # Before any is refused, as their start keeps the machine busy.
-        for cause, rig in rigs.items():
-            await rig.start(2 if cause == REMOVED else 1)
-        async with asyncio.TaskGroup() as at_once:
-            at_once.create_task(assert_a_removed_partner_recovers(rigs.pop(REMOVED)))
-            for cause, rig in rigs.items():
-                at_once.create_task(assert_a_refused_sender_recovers(rig, cause))
+    await wait_until(shown, endpoint_rig.describe)
+    assert await endpoint_rig.read_paused_reason() == REASONS.get(cause)
+    since = endpoint_rig.endpoint.requests[0].at
+    await assert_it_recovers_by_itself(endpoint_rig, since, count)
+    assert 1 <= len(endpoint_rig.read_log(dispatcher, "error")) <= MOST_PROBES
 
 
 def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -165,6 +134,18 @@ async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(end
         assert {await endpoint_rig.fetch_readiness(one) for one in dispatchers} == {200}
     for one in dispatchers:
         assert [event["event"] for event in endpoint_rig.read_log(one, "warning", "error")] == ["meta_not_reachable"]
+
+
+async def test_a_partner_that_was_removed_and_added_again_sends_again_by_itself(endpoint_rig: EndpointHarness) -> None:
+    endpoint_rig.endpoint.behave = always(build_refusal(131031, 403))
+    now = system_clock()
+    removed = AccountEvent(field="account_update", value={"event": "PARTNER_REMOVED"}, at=now, received_at=now)
+    await endpoint_rig.start(2)
+    await endpoint_rig.client.send(AccountEvents(events=(removed,)), topology.INBOUND, AccountEvents.KEY)
+    await held(endpoint_rig)
+    since = time.monotonic()
+    count = await send_all_kinds(endpoint_rig)
+    await assert_it_recovers_by_itself(endpoint_rig, since, count)
 
 
 async def one_429(rig: EndpointHarness) -> None:
