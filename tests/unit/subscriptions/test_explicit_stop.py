@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.subscriptions.domain.intents.detection import detect_text_intent
+from services.subscriptions.domain.intents.foreign_phrases import NO_MESSAGE_PHRASES
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.text import CitizenText
 from tests.unit.subscriptions.cases import read_cases
@@ -59,3 +60,18 @@ def test_a_stop_beside_a_question_or_a_greeting_is_obeyed(text: str) -> None:
 )
 def test_a_stop_that_is_about_something_is_not_overdone(text: str, intent: Intent) -> None:
     assert detect_text_intent(CitizenText(text), COUNTY).intent is intent
+
+
+@pytest.mark.parametrize("phrase", NO_MESSAGE_PHRASES)
+def test_a_stop_in_another_language_ends_unsubscribed_whatever_is_guessed(phrase: str) -> None:
+    said = phrase.rstrip("*")
+    for text in (said, f"Hallo, {said}. Danke"):
+        subscriber, _ = play_dialogue("Start", text)
+        assert subscriber is not None
+        assert not subscriber.subscribed, text
+
+
+def test_a_polite_stop_in_kurdish_ends_unsubscribed() -> None:
+    subscriber, _ = play_dialogue("Start", "Ji kerema xwe ji min re neşînin")
+    assert subscriber is not None
+    assert not subscriber.subscribed

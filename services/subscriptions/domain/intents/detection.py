@@ -174,8 +174,11 @@ def _is_certain(rule: ParsedIntent, prediction: Prediction, found: Findings) -> 
         return True
     if rule.intent is Intent.ASK_START and MISTAKEN.search(found.text.sentence):
         return True
-    brief = len(words) <= BRIEF and not found.text.asks
-    return brief and prediction.intent not in _NEAR_STOP and _has_stop_phrase(rule, found)
+    if prediction.intent in _NEAR_STOP:
+        return False
+    if rule.intent is Intent.STOP and found.stop.has_foreign_stop:
+        return True  # the examples know few words of other languages
+    return len(words) <= BRIEF and not found.text.asks and _has_stop_phrase(rule, found)
 
 
 def _is_elsewhere(rule: ParsedIntent, prediction: Prediction, found: Findings, county: County) -> bool:

@@ -162,6 +162,5 @@ def _build_pattern(phrase: str) -> str:
     return rf"(?<!\w){words}" if phrase.endswith("*") else rf"(?<!\w){words}(?!\w)"
 
 
-NO_MESSAGES = re.compile(
-    "|".join(_build_pattern(phrase) for phrases in _NO_MESSAGES.values() for phrase in phrases.split(", "))
-)
+NO_MESSAGE_PHRASES = tuple(phrase for phrases in _NO_MESSAGES.values() for phrase in phrases.split(", "))
+NO_MESSAGES = re.compile("|".join(map(_build_pattern, NO_MESSAGE_PHRASES)))

@@ -272,6 +272,11 @@ class StopSigns(Signs):
         return self.words[0] in _IF and short and bool((_WRITING | _SENDING) & self.said)
 
     @property
+    def has_foreign_stop(self) -> bool:
+        """Return whether the text says "no more messages" in another language."""
+        return bool(foreign_phrases.NO_MESSAGES.search(self.text.sentence))
+
+    @property
     def _has_stop_phrase(self) -> bool:
         """Search with and without the polite words: some phrases need them, others do not match with them."""
         spellings = (self.sentence, self.text.sentence)
