@@ -154,6 +154,28 @@ def test_a_weak_guess_that_somebody_leaves_asks(text: str) -> None:
     assert detect_text_intent(CitizenText(text), COUNTY).intent not in (Intent.STOP, Intent.ERASE)
 
 
+@pytest.mark.parametrize(
+    ("probability", "intent"),
+    [(0.65, Intent.ASK_STOP), (0.69, Intent.ASK_STOP), (0.71, Intent.STOP), (0.75, Intent.STOP)],
+)
+def test_a_guess_that_somebody_leaves_ends_nothing_below_its_bound(probability: float, intent: Intent) -> None:
+    text, guess = CitizenText("Das nervt nur noch gewaltig"), Prediction({Intent.STOP: probability, Intent.OTHER: 0.2})
+    assert Findings(text).stop.has_hint
+    assert resolve_intent(ParsedIntent(intent=Intent.OTHER), guess, Findings(text), COUNTY).intent is intent
+
+
+@pytest.mark.parametrize(("probability", "intent"), [(0.85, Intent.ASK_STOP), (0.95, Intent.STOP)])
+def test_a_guess_without_a_word_of_leaving_ends_nothing_below_a_higher_bound(
+    probability: float, intent: Intent
+) -> None:
+    text, guess = (
+        CitizenText("Ich habe die Nase voll davon"),
+        Prediction({Intent.STOP: probability, Intent.OTHER: 0.05}),
+    )
+    assert not Findings(text).stop.has_hint
+    assert resolve_intent(ParsedIntent(intent=Intent.OTHER), guess, Findings(text), COUNTY).intent is intent
+
+
 def test_a_request_for_access_erases_nothing() -> None:
     assert detect_text_intent(CitizenText("Alle meine Daten bitte einmal zusenden"), COUNTY).intent is Intent.DATA
     guess = Prediction({Intent.ERASE: 0.99, Intent.DATA: 0.01})
