@@ -6,7 +6,7 @@ from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Day, Intent
 from services.subscriptions.domain.intents.rules import apply_rules
 from services.subscriptions.domain.intents.text import CitizenText
-from tests.unit.subscriptions.factories import COUNTY
+from tests.unit.subscriptions.factories import COUNTY, TEXTS, play_dialogue
 
 
 @pytest.mark.parametrize("text", ["nicht anmelden, war nur Neugier", "Kein Abo, ich schaue mich nur um"])
@@ -132,3 +132,13 @@ def test_nobody_is_taken_to_leave_by_words_of_something_else(text: str) -> None:
 )
 def test_more_ways_to_leave_in_other_languages(text: str) -> None:
     assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.STOP
+
+
+@pytest.mark.parametrize("end", ["", " dabei sein", " mitlesen"])
+def test_whoever_has_moved_and_wants_to_be_back_is_asked(end: str) -> None:
+    text = f"Ich bin umgezogen und hatte mich abgemeldet, jetzt möchte ich wieder{end}"
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.ASK_START
+    subscriber, answer = play_dialogue("Start", "Stop", text)
+    assert subscriber is not None
+    assert not subscriber.subscribed
+    assert answer == TEXTS.ask_start.text
