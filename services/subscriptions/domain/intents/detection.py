@@ -278,8 +278,8 @@ def _apply_explicit_stop(parsed: ParsedIntent, found: Findings) -> ParsedIntent:
         return parsed
     if not _has_lone_word(found.text, STOP):
         said_aside = found.stop.ends_in_stop or _FIRST.match(found.text.raw)
-        # "Baustellen stop" is about a topic, but not "nur Baustellen stop".
-        about_a_part = parsed.intent in _WITH_OBJECT and not ONLY & found.text.said
+        # "Baustellen stop" is about a topic, but not "nur Baustellen stop", and perhaps not "Baustellen Stop."
+        about_a_part = parsed.intent in _WITH_OBJECT and not (ONLY & found.text.said or found.stop.ends_in_full_stop)
         if not said_aside or about_a_part:
             return _apply_plain_clause(parsed, found.text)
     if parsed.intent in _JOINING:

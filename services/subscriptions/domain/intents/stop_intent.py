@@ -131,6 +131,7 @@ _CONDITIONS = read_words("wenn falls bis damit finde find if")
 _NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
 # "Was passiert bei Stop", "ein Stop": about the word, or about another kind of stop.
 _NO_STOP = read_words("kein keinen")
+_CLOSING = " \n\"'“”«»)"  # what may follow the last punctuation mark
 _JUST_BEFORE_A_NOUN = read_words("""bedeutet heisst bei mit nach per durch wort der ein den dem am zum beim im oder auf
     einen einem dieser diesen jeder jeden kurzer kurzen erster ersten vom""")
 _WRITING = read_words("""schreibe schreib schreiben antworte antworten tippe tippen sende senden geschrieben bedeutet
@@ -255,7 +256,7 @@ class StopSigns(Signs):
 
         "Bitte nicht stop" denies it; in "das will ich nicht stop" the "nicht" belongs to the words before it.
         """
-        if self.text.raw.rstrip(" \"'“”«»)").endswith("?"):
+        if self.text.raw.rstrip(_CLOSING).endswith("?"):
             return False
         end = next((index for index in range(len(self.words), 0, -1) if self.words[index - 1] not in POLITE), 0)
         words = self.words[:end]
@@ -263,7 +264,14 @@ class StopSigns(Signs):
         if not before or words[-1] not in STOP or _is_sign(words, end - 1):
             return False
         denied = before[-1] in NEVER and (len(before) < MAX_SHORT_WORDS - 1 or before[-1] in _NO_STOP)
-        return not denied and words[-2] not in _JUST_BEFORE_A_NOUN and not _WRITING & set(words[-3:])
+        close = set(words[-3:])  # "schreibe ich Stop", but not "nichts mehr schreiben Stop"
+        about_writing = _WRITING & close and "mehr" not in close
+        return not (denied or about_writing or words[-2] in _JUST_BEFORE_A_NOUN)
+
+    @property
+    def ends_in_full_stop(self) -> bool:
+        """Return whether the last word is "stop" with a full stop after it, as of a sentence of its own."""
+        return bool(STOP & set(self.text.words[-1:])) and self.text.raw.rstrip(_CLOSING).endswith(".")
 
     @property
     def _is_about_writing(self) -> bool:
