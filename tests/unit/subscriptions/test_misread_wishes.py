@@ -142,3 +142,39 @@ def test_whoever_has_moved_and_wants_to_be_back_is_asked(end: str) -> None:
     assert subscriber is not None
     assert not subscriber.subscribed
     assert answer == TEXTS.ask_start.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hab mich gestern vertippt und stop geschrieben, das war für meinen Bruder. "
+        "Ich will die Nachrichten natürlich weiter haben",
+        "Ich habe neulich Stop getippt, da hab ich mich verklickt. Die Meldungen möchte ich gern weiterhin bekommen.",
+    ],
+)
+def test_whoever_reports_a_stop_by_mistake_and_wants_to_keep_our_messages_keeps_them(text: str) -> None:
+    subscriber, answer = play_dialogue("Start", text)
+    assert subscriber is not None
+    assert subscriber.subscribed
+    assert answer.startswith("Sie sind angemeldet.")
+    assert play_dialogue("Start", "Stop", text)[1] == TEXTS.ask_start.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hab mich gestern vertippt und stopp geschrieben statt Stop. Ich will die Nachrichten nicht weiter haben",
+        "Hab mich vertippt, habe Stop geschrieben. Ich will die Nachrichten weiter haben? Nein, Stop",
+        "Hab mich vertippt und stop geschrieben. Keinesfalls will ich die Nachrichten weiter haben",
+        "Vertippt und Stop geschrieben. Ich glaube nicht, dass ich Ihre Nachrichten weiter lesen will",
+        "Vertippt. Stop geschrieben, aber die Nachrichten möchte ich nicht weiter bekommen",
+    ],
+)
+def test_whoever_wrote_stop_badly_and_still_wants_to_leave_leaves(text: str) -> None:
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.STOP
+
+
+@pytest.mark.parametrize("end", ["", "?"])
+def test_whoever_deletes_pictures_is_not_asked_about_leaving(end: str) -> None:
+    text = CitizenText(f"Wie lösche ich denn die ganzen Bilder bei WhatsApp{end}")
+    assert detect_text_intent(text, COUNTY).intent in (Intent.OTHER, Intent.HELP)

@@ -246,7 +246,13 @@ MISTAKEN = re.compile(
     r"\bwollte (?:mich|uns) (?:(?:doch|gar|ja|eigentlich|ueberhaupt|auch) ){0,3}nicht (?:\w+ )?(?:abmelden|austragen)"
     r"\b.*\b(?:wieder|versehen|war)\b|"
     r"\b(?:abgemeldet|stopp? (?:gedrueckt|geschrieben|geschickt|getippt))\b.*"
-    r"\b(?:(?:ich wollte|wollte ich) (?:das|es) (?:gar |doch |aber )?nicht|wieder rein)\b"
+    r"\b(?:(?:ich wollte|wollte ich) (?:das|es) (?:gar |doch |aber )?nicht|wieder rein)\b|"
+    # "Hab mich gestern vertippt und stop geschrieben. Ich will die Nachrichten natürlich weiter haben"
+    r"^(?!.*\b(?:nicht|nichts|nix|nie|niemals|nimmer|weder|ohne|kein\w*|wer)\b)"
+    r"(?=.*\b(?:ich (?:will|moechte)|(?:will|moechte) ich)\b)(?=.*\b(?:vertippt|verklickt|verdrueckt|verschrieben)\b)"
+    r"(?=.*\bstopp? (?:gedrueckt|geschrieben|geschickt|getippt)\b).*\b(?:nachrichten|meldungen|infos)\b"
+    r"(?: (?:will|moechte|ich|gern|gerne|natuerlich|aber|doch|schon|auch|unbedingt|alle))*"
+    r" weiter(?:hin)? (?:haben|bekommen|erhalten|kriegen|lesen)$"
 )
 
 # Words of somebody who is fed up but does not ask to stop: the person is asked.
