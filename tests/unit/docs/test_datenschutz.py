@@ -282,3 +282,21 @@ def test_dead_letters_that_may_quote_a_citizen_end_when_the_page_says() -> None:
     assert f"höchstens {QUARANTINE_MAX_AGE.days} Tage" in row
     ends = {name: found.get("x-message-ttl") for name, found in list_arguments().items() if name in quoting}
     assert ends == dict.fromkeys(quoting, QUARANTINE_MAX_AGE.total_seconds() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("Verantwortliche und Beteiligte", ("Art. 28 Abs. 3", "Auftragsverarbeiter", "Aufsichtsbehörde")),
+        ("Rechtsgrundlagen", ("Art. 6 Abs. 1 Buchst. a", "Art. 7", "§ 3 NDSG")),
+        ("Übermittlung in Drittländer", ("Art. 44 bis 49", "Angemessenheitsbeschluss", "Standardvertragsklauseln")),
+        ("Rechte, die kein Befehl im Chat abdeckt", ("Art. 13", "Art. 18", "Art. 20", "Widerspruch", "Beschwerde")),
+        ("Minderjährige und besondere Angaben", ("Minderjährige", "Art. 8", "Besondere Kategorien (Art. 9)")),
+        ("Fristen außerhalb der Datenbank", ("Sicherungen", "Datenträger verschlüsselt")),
+        ("Risiken und Maßnahmen", ("Risiko für die Betroffenen", "was bleibt")),
+        ("Sicherheit und Verletzungen (Art. 32 bis 34)", ("Art. 33", "72 Stunden", "Art. 34", "Ohne Schlüssel")),
+    ],
+)
+def test_every_part_of_an_impact_assessment_is_there(part: str, words: tuple[str, ...]) -> None:
+    written = " ".join(ASSESSMENT.partition(f"\n### {part}\n")[2].partition("\n### ")[0].split())
+    assert [word for word in words if word not in written] == []
