@@ -65,7 +65,9 @@ class MetaClient:
         headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
         url = f"{self.base_url}/{path}"
         try:
-            async with self.session.request(method, url, headers=headers, timeout=TIMEOUT, **options) as answer:
+            async with self.session.request(
+                method, url, headers=headers, timeout=TIMEOUT, allow_redirects=False, **options
+            ) as answer:
                 status, body = answer.status, await answer.read()
         except aiohttp.ClientError as error:
             raise GraphRefusal(explain_connection_error(error)) from None

@@ -81,7 +81,7 @@ async def _create_login(api: ManagementApi, name: str, *, replace: bool) -> str 
 
 
 def revoke_login(name: str, stack: Path | None) -> None:
-    """Delete a system's login."""
+    """Delete a system's login and what it once declared."""
     settings = _read_settings(stack)
     if _read_county(settings, None).find_system(name) is None:
         fail(f"There is no system {name}.", "See `kreisfunk systems list`.", EXIT_USAGE)
@@ -98,6 +98,7 @@ async def _delete_login(api: ManagementApi, name: str) -> bool:
     existed = await _has_login(api, name)
     if existed:
         await api.delete_login(name)
+        await api.delete_by_prefix(f"municipal.{name}.")  # systems could declare these before 1.0
     return existed
 
 

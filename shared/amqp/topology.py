@@ -29,7 +29,7 @@ class Queue:
     `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses messages beyond that. One
     with `max_dead_letters` keeps only the newest dead letters, at most `max_bytes` of them, since outsiders may cause
     some. One that `drops_oldest` refuses nothing: nobody waits for its owner, who may not even run. Messages older than
-    `max_age` are dropped.
+    `max_age` are dropped. Dead letters that may contain what a citizen wrote are dropped after QUARANTINE_MAX_AGE.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Queue:
     max_dead_letters: int | None = None
     drops_oldest: bool = False
     max_age: timedelta | None = None
+    has_citizens_words: bool = False
 
     @property
     def retry_exchange(self) -> str:
@@ -108,9 +109,11 @@ NEWSROOM_EVENTS = Queue(
     max_bytes=200_000_000,
     drops_oldest=True,
     max_age=timedelta(days=14),
+    has_citizens_words=True,
 )
 LANES: Mapping[Lane, Queue] = {
-    Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher"),
+    # The answer to "Daten" quotes feedback.
+    Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher", has_citizens_words=True),
     Lane.URGENT: Queue("dispatch.urgent", DISPATCH, (Lane.URGENT,), "dispatcher", MAX_LANE_BATCHES),
     Lane.BULK: Queue("dispatch.bulk", DISPATCH, (Lane.BULK,), "dispatcher", MAX_LANE_BATCHES),
 }
@@ -207,8 +210,7 @@ async def declare(channel: AbstractChannel) -> None:
 
 def list_arguments() -> dict[str, dict[str, Any]]:
     """Return the arguments of every queue and stream by its name. RabbitMQ never changes those of one that exists."""
-    kept = {**_DEAD_LETTER_ARGUMENTS, "x-message-ttl": int(QUARANTINE_MAX_AGE.total_seconds() * 1000)}
-    found = {QUARANTINE: kept, NOTICES_QUARANTINE: _QUARANTINE_ARGUMENTS}
+    found = {QUARANTINE: _build_expiring_arguments(), NOTICES_QUARANTINE: _QUARANTINE_ARGUMENTS}
     found |= {stream.name: stream.arguments for stream in STREAMS}
     for queue in QUEUES:
         found[queue.name] = _build_queue_arguments(queue)
@@ -253,7 +255,13 @@ def _build_queue_arguments(queue: Queue) -> dict[str, Any]:
     }
 
 
+def _build_expiring_arguments() -> dict[str, Any]:
+    return {**_DEAD_LETTER_ARGUMENTS, "x-message-ttl": int(QUARANTINE_MAX_AGE.total_seconds() * 1000)}
+
+
 def _build_dead_letter_arguments(queue: Queue) -> dict[str, Any]:
+    if queue.has_citizens_words:
+        return _build_expiring_arguments()
     if queue.max_dead_letters is None:
         return _DEAD_LETTER_ARGUMENTS
     return {**_DEAD_LETTER_ARGUMENTS, "x-max-length": queue.max_dead_letters, "x-max-length-bytes": queue.max_bytes}

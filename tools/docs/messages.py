@@ -47,7 +47,8 @@ tables below show its `data`. Readers ignore fields that they do not know. A fie
 a new version of the type. Binary values are base64. An address is always sealed: only ingress and dispatcher have the
 key."""
 TIERS = """Each of these queues has a dead-letter queue `<queue>.dead`, where a message stays with its reason until an
-operator looks, and delay tiers `<queue>.retry.<tier>` ({tiers}) that lead back to the same queue only. The owner parks
+operator looks, and delay tiers `<queue>.retry.<tier>` ({tiers}) that lead back to the same queue only. Dead letters in
+{expiring} may quote a citizen: they are dropped after {days} days. The owner parks
 messages through the exchange `<owner>.retry`. A message that the broker has had to deliver more than
 {limit} times is dead, too. All queues are quorum queues. What the ingress cannot understand is kept in
 `{quarantine}`, sealed; notices that were rejected in `{notices}`, as they came, with the headers `kind`, `reason`,
@@ -129,6 +130,8 @@ def _format_tiers() -> str:
         limit=topology.DELIVERY_LIMIT,
         quarantine=topology.QUARANTINE,
         notices=topology.NOTICES_QUARANTINE,
+        expiring=" and ".join(f"`{queue.dead_letter_queue}`" for queue in topology.QUEUES if queue.has_citizens_words),
+        days=topology.QUARANTINE_MAX_AGE.days,
     )
 
 

@@ -104,7 +104,9 @@ class GraphApi:
         """
         try:
             parameters = {"messaging_product": "whatsapp", "bsuid": self._decrypt(user)}
-            async with self.session.delete(self.contact_book_url, params=parameters, timeout=TIMEOUT) as response:
+            async with self.session.delete(
+                self.contact_book_url, params=parameters, timeout=TIMEOUT, allow_redirects=False
+            ) as response:
                 _log.info("contact_book_asked", status=response.status)
                 return response.status in (200, 400, 404)
         except EncryptionError:

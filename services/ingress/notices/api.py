@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
@@ -20,6 +19,7 @@ from services.ingress.notices.publishing import PublishService
 from services.ingress.notices.validation import Caller, CheckResults, PublishResults
 from shared import contracts
 from shared.runtime.client_address import Network, find_client_address
+from shared.runtime.http_protocol import FailureLog
 
 MAX_BODY_BYTES = 256 * 1024
 READ_TIMEOUT_SECONDS = 10.0
@@ -33,6 +33,7 @@ AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 PUBLISH_SERVICE = web.AppKey("publish_service", PublishService)
 PROGRESS_FEED = web.AppKey("progress_feed", ProgressFeed)
 METRICS = web.AppKey("metrics", NoticesApiMetrics)
+FAILURES = web.AppKey("failures", FailureLog)
 PROXIES: web.AppKey[Sequence[Network]] = web.AppKey("proxies")
 CLOSING = web.AppKey("closing", asyncio.Event)
 
@@ -52,7 +53,6 @@ _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 _ERROR_TYPES: Mapping[int, ErrorType] = {kind.status: kind for kind in ErrorType}
-_log = structlog.get_logger()
 
 
 def build_app(
@@ -72,7 +72,7 @@ def build_app(
         metrics,
         proxies,
     )
-    app[CLOSING] = asyncio.Event()
+    app[CLOSING], app[FAILURES] = asyncio.Event(), FailureLog()
     app.on_shutdown.append(close_streams)
     app.on_response_prepare.append(set_security_headers)
     app.router.add_post("/notices", publish)
@@ -255,7 +255,7 @@ async def convert_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except ConnectionError:
         raise  # the client is gone
     except Exception as error:  # a bug: details go to the operator's log, not to the client
-        _log.exception("notices_api_failed", cause=type(error).__name__)
+        request.app[FAILURES].log(error)
         response = build_error_response(ApiError(ErrorType.INTERNAL))
     request.app[METRICS].observe_request(_get_route_path(request), response.status, time.monotonic() - started)
     return response

@@ -12,6 +12,7 @@ import aio_pika
 import aiormq
 import pytest
 from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, InvalidFrameError
 
 from cli.migrate.broker import migrate_broker
@@ -179,6 +180,23 @@ async def test_a_login_that_is_revoked_loses_its_connection(office: Office) -> N
         assert (await office.systems("revoke", SYSTEM)).status == 0
         await wait_for(partial(is_closed, channel))
     assert (await office.systems("revoke", SYSTEM)).status == 3
+
+
+async def test_what_a_login_of_former_releases_declared_goes_with_it(office: Office) -> None:
+    await password_of(office)
+    async with await aio_pika.connect(office.vhost) as ours:
+        channel = await ours.channel()
+        own, other = f"municipal.{SYSTEM}.answers", f"municipal.{SYSTEM}-2.answers"
+        for name in (own, other):
+            exchange = await channel.declare_exchange(name, durable=True)
+            await exchange.bind(topology.EVENTS, "notice.#")
+            await (await channel.declare_queue(name, durable=True)).bind(topology.EVENTS, "notice.#")
+        assert (await office.systems("revoke", SYSTEM)).status == 0
+        for find in (channel.get_queue, channel.get_exchange):
+            with pytest.raises(ChannelNotFoundEntity):
+                await find(own)
+            await channel.reopen()
+            await find(other)
 
 
 async def test_the_list_says_who_has_a_login(office: Office) -> None:

@@ -1,14 +1,16 @@
 """The runner, with migrations of its own: each service has one file, until the first change after a release."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from shared.database import migrations
 from shared.database.migrations import MigrationError, list_pending_versions, migrate
 from tests.databases import create_database
-from tests.servers import Servers
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers
 
 SCHEMA = "example"
 FIRST = "-- migrate:up\ncreate table example.person (id int);\n\n-- migrate:down\ndrop table example.person;\n"
@@ -20,11 +22,16 @@ _COLUMNS = "select attname from pg_attribute where attrelid = 'example.person'::
 
 
 @pytest.fixture
-async def owner(servers: Servers) -> AsyncIterator[asyncpg.Connection]:
+async def database_url(servers: Servers) -> AsyncIterator[str]:
     async with create_database(servers, "template1") as empty:
-        connection = await asyncpg.connect(empty.url)
-        yield connection
-        await connection.close()
+        yield empty.url
+
+
+@pytest.fixture
+async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture
@@ -87,6 +94,25 @@ async def test_a_failing_second_migration_leaves_the_first_version(
     assert await list_columns(owner) == ["id"]
     assert await list_applied(owner) == ["20270101000000"]
     assert await list_pending_versions(owner, SCHEMA, folder) == ["20270102000000"]
+
+
+async def test_a_table_in_use_is_waited_for_only_so_long(
+    owner: asyncpg.Connection, database_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_SECONDS", 1)
+    await migrate(owner, SCHEMA, folder)
+    (folder / "20270102000000_name.sql").write_text(SECOND)
+    reader = await asyncpg.connect(database_url)
+    try:
+        async with reader.transaction(), asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+            await reader.execute("select from example.person")
+            with pytest.raises(MigrationError, match="a table is in use for more than 1 s"):
+                await migrate(owner, SCHEMA, folder)
+    finally:
+        await reader.close()
+    assert await list_columns(owner) == ["id"]
+    assert await owner.fetchval("show lock_timeout") == "0"
+    assert await migrate(owner, SCHEMA, folder) == ["20270102000000"]
 
 
 async def test_a_file_without_a_step_up_is_refused(owner: asyncpg.Connection, folder: Path) -> None:

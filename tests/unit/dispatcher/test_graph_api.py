@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from deploy.local.ports import LOOPBACK
 from services.dispatcher.adapters.graph_api import UNDECRYPTABLE_DELAY_SECONDS, GraphApi
@@ -66,3 +68,18 @@ async def test_an_address_of_another_key_says_that_the_key_is_wrong() -> None:
         sent = api.send(claim(), lambda: True)
         await asyncio.wait([sent])
         assert api.answer(sent) == Unreachable(UNDECRYPTABLE_REASON, UNDECRYPTABLE_DELAY_SECONDS)
+
+
+async def test_a_user_id_is_not_taken_elsewhere_by_a_redirect() -> None:
+    asked: list[str] = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=307, headers={"Location": f"/elsewhere?{request.query_string}"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", redirect)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        api = replace(graph(session, KEY), contact_book_url=str(server.make_url("/contacts")))
+        assert not await api.forget_contact(claim().address)
+    assert asked == ["/contacts"]

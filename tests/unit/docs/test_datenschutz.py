@@ -15,7 +15,8 @@ from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.privacy import DELIVERY_NOTES_RETENTION_DAYS
 from services.subscriptions.domain.replies import ReplyContent
 from shared.amqp.permissions import MUNICIPAL
-from shared.amqp.topology import EVENTS, QUARANTINE_MAX_AGE, QUEUES, STREAMS
+from shared.amqp.topology import EVENTS, QUARANTINE_MAX_AGE, QUEUES, STREAMS, list_arguments
+from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import FeedbackReceived, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
 from tests.unit.docs.privacy_page import HASHED, KINDS, NOBODY, PAGE, SAID, SEALED, STAFF, read_columns
@@ -271,3 +272,31 @@ def test_what_was_not_understood_and_erasure_does_not_reach_ends_when_the_page_s
     assert all(f"höchstens {QUARANTINE_MAX_AGE.days} Tage" in row for row in rows)
     assert f"Er endet nach {QUARANTINE_MAX_AGE.days} Tagen" in PAGE
     assert QUARANTINE_MAX_AGE.days == COUNTY.dead_letter_days
+
+
+def test_dead_letters_that_may_quote_a_citizen_end_when_the_page_says() -> None:
+    keys = {FeedbackReceived.KEY, ReplyRequested.KEY}
+    quoting = {queue.dead_letter_queue for queue in QUEUES if keys & {*queue.keys}}
+    assert quoting == {"newsroom.events.dead", "dispatch.reply.dead"}
+    (row,) = [row for row in PAGE.splitlines() if row.startswith("| ") and all(f"`{name}`" in row for name in quoting)]
+    assert f"höchstens {QUARANTINE_MAX_AGE.days} Tage" in row
+    ends = {name: found.get("x-message-ttl") for name, found in list_arguments().items() if name in quoting}
+    assert ends == dict.fromkeys(quoting, QUARANTINE_MAX_AGE.total_seconds() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("Verantwortliche und Beteiligte", ("Art. 28 Abs. 3", "Auftragsverarbeiter", "Aufsichtsbehörde")),
+        ("Rechtsgrundlagen", ("Art. 6 Abs. 1 Buchst. a", "Art. 7", "§ 3 NDSG")),
+        ("Übermittlung in Drittländer", ("Art. 44 bis 49", "Angemessenheitsbeschluss", "Standardvertragsklauseln")),
+        ("Rechte, die kein Befehl im Chat abdeckt", ("Art. 13", "Art. 18", "Art. 20", "Widerspruch", "Beschwerde")),
+        ("Minderjährige und besondere Angaben", ("Minderjährige", "Art. 8", "Besondere Kategorien (Art. 9)")),
+        ("Fristen außerhalb der Datenbank", ("Sicherungen", "Datenträger verschlüsselt")),
+        ("Risiken und Maßnahmen", ("Risiko für die Betroffenen", "was bleibt")),
+        ("Sicherheit und Verletzungen (Art. 32 bis 34)", ("Art. 33", "72 Stunden", "Art. 34", "Ohne Schlüssel")),
+    ],
+)
+def test_every_part_of_an_impact_assessment_is_there(part: str, words: tuple[str, ...]) -> None:
+    written = " ".join(ASSESSMENT.partition(f"\n### {part}\n")[2].partition("\n### ")[0].split())
+    assert [word for word in words if word not in written] == []

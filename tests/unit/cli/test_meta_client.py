@@ -1,0 +1,26 @@
+"""The client of Meta's Graph API tells a number and its token to nobody but the address that it was given."""
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from cli.doctor.findings import DoctorProblem
+from cli.meta import GraphRefusal, MetaClient
+
+
+async def test_a_redirect_is_not_followed_with_number_and_token() -> None:
+    asked: list[str] = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", redirect)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        url = str(server.make_url("")).rstrip("/")
+        client = MetaClient(session=session, base_url=url, token="t", explain=lambda *_: DoctorProblem("", ""))
+        with pytest.raises(GraphRefusal, match="status 307"):
+            await client.post("1/messages", {"to": "+4947919300"})
+    assert asked == ["/1/messages"]
