@@ -1,4 +1,4 @@
-"""Signs of leaving: a stop, a request to erase all data, and words about either that ask for nothing."""
+"""Signs of leaving, and words about it that ask for nothing."""
 
 import re
 from collections.abc import Sequence
@@ -6,10 +6,16 @@ from functools import cached_property
 from itertools import pairwise
 
 from services.subscriptions.domain.intents import foreign_phrases, phrases
-from services.subscriptions.domain.intents.text import CitizenText, Signs, read_words
+from services.subscriptions.domain.intents.erase_intent import (
+    ERASE,
+    LEAVING,
+    MAX_SHORT_WORDS,
+    NOT_THAT,
+    EraseSigns,
+    is_denied_word,
+)
+from services.subscriptions.domain.intents.text import read_words
 from services.subscriptions.domain.intents.vocabulary import (
-    CANNOT,
-    FAMILY,
     FILLER_WORDS,
     HOW,
     LEAVE_US,
@@ -27,73 +33,11 @@ from services.subscriptions.domain.intents.vocabulary import (
     WISHED,
 )
 
-MAX_SHORT_WORDS = 4
 STOP_EMOJI = ("\N{OCTAGONAL SIGN}", "\N{NO ENTRY}", "\N{NO ENTRY SIGN}")
-_BETWEEN = read_words("""mich uns jetzt bitte sie wieder das den die mir t es wirklich etwa einfach aber noch sofort
-    gleich""")
-# "Abmelden will ich mich nicht"
-_REFUSALS = {(wish, who) for wish in ("will", "moechte", "wollen", "moechten", "werde") for who in ("ich", "wir")}
-_ERASE = read_words("""loeschen loesche loescht loeschung loeschantrag loesch vergesst loschen losche geloescht delete
-    erase silmek silin sil حذف
-    видалити удалить usun usunac vergessen vernichten""")
-_PERSONAL = read_words("""daten data nummer telefonnummer handynummer rufnummer mich konto account number profil
-    kontakt persoenlichen personenbezogenen dsgvo verilerimi alles alle dane dane данi дані данные بياناتي""")
-_LISTS = read_words("verteiler liste gruppe kanal newsletter abo abonnement")
-_ERASING = (
-    _ERASE
-    | _PERSONAL
-    | FILLER_WORDS
-    | HOW
-    | read_words("""recht vergessenwerden art artikel 17 dsgvo gespeicherten gespeichert persoenliche alle
-    saemtliche vollstaendig komplett system datenbank wird sollen dass lassen beantrage verlange fordere auf gemaess
-    nach hiermit
-    kind meiner moje moich der saemtlicher""")
-)
-_RELATIVES = read_words("kind mutter vater verstorben verstorbenen")
-_ERASED = re.compile(
-    r"\b(?:loesch\w* (?:\w+ ){0,2}alles (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir)|"
-    r"(?:loesch\w*|vergiss|vergesst|vergessen)(?: sie)? (?:mich|uns)$|^(?:\w+ ){0,3}loeschantrag$|(?:beantrage|"
-    r"verlange|fordere) "
-    r"(?:\w+ ){0,3}loeschung|alles (?:\w+ ){0,3}geloescht|(?:alte|diese) (?:\w+ )?nummer (?:\w+ ){0,2}(?:loeschen|"
-    r"entfernen)|recht auf (?:loeschung|vergessen\w*)|(?:loesch\w*|vernicht\w*)(?: sie)? (?:\w+ ){0,3}(?:meine|die|"
-    r"diese|saemtliche|"
-    r"alle) (?:\w+ )?(?:daten|nummer|telefonnummer|handynummer|rufnummer)|(?:meine|meiner|alle|saemtliche|"
-    r"die) (?:\w+ ){0,2}"
-    r"(?:daten|nummer|handynummer|telefonnummer) (?:\w+ ){0,4}(?:loeschen|geloescht|vernichten)|alles (?:\w+ ){0,2}"
-    r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
-    r"der) (?:\w+ )?daten)\b"
-)
 # "Ich bleibe aber", "bleibe gern dabei"; not "ich bleibe dabei: abmelden".
 _REMAINS = re.compile(
     r"\bbleibe?n? (?:aber|gerne?|trotzdem|erst ?mal|doch|natuerlich|lieber)\b(?! (?:\w+ )?(?:nicht|weg)\b)"
 )
-# "Wann werden meine Daten gelöscht?", "Werden meine Daten gelöscht, wenn ich mich abmelde?"
-_ASKS_WHETHER = re.compile(
-    r"^(?:\w+ ){0,2}(?:wann|ob|warum|wieso|weshalb|welche) .*\bgeloescht\b|"
-    r"^(?:werden|wird|wurden|sind) .*\bgeloescht\b|\bund wann (?:\w+ ){0,6}geloescht\b"
-)
-# Words of a sentence that says something else than "alle meine Daten löschen".
-_FINITE = HOW | read_words(
-    "habe hab haben hat ist sind war bin wird werden wurde wurden lassen lasst lass sei seid dass"
-)
-# "Vergessen Sie mich nicht", "löschen Sie meine Nummer bitte nicht"
-_KEEPS = re.compile(
-    r"\b(?:vergiss|vergesst|vergessen|loesch\w*)(?: sie)? (?:mich|uns|(?:meine|unsere) \w+) "
-    r"(?:bitte |bloss |ja |auch )*nicht\b"
-)
-# "Hab das Bild aus Versehen gelöscht", "mein Handy hat alle Chats gelöscht": deleted on their own phone.
-_DELETED = re.compile(
-    r"^(?!.*\b(?:will|wollen|wollte|moechten?|wuerden?|wuenschen?|dass|gehoer\w*|start)\b.* geloescht\b).*"
-    r"\b(?:versehentlich|aus ?versehen|(?:bild|foto|video|link|datei|anhang)\w*|chats|handy) "
-    r"(?:(?!angemeldet|mich|uns|soll\w*|muss|muessen|bitte)\w+ ){0,6}geloescht\b(?! werden)|"
-    r"\bgeloescht (?:\w+ ){0,2}(?:handy|telefon|smartphone|tablet)\b|"
-    r"\bgeloescht\b.* (?:nochmals?|noch ?mal|noch einmal|erneut)\b"
-)
-# "Ich hab auf meinem Handy alles gelöscht": a report, not a request.
-_REPORTED = re.compile(r"\b(?:hab|habe|hat|wurden?) (?:\w+ ){0,8}geloescht\b(?! (?:werden|wird|haben))")
-# "Alles gelöscht auf meinem Handy" reports, "alles gelöscht haben" and "soll gelöscht werden" request.
-_TO_BE_DELETED = read_words("""werden wird haben will moechte soll sollen muss muessen wuensche bitte gehoert gehoeren
-    sein beantrage verlange""")
 # "Gut, dass man sich so leicht abmelden kann": about stopping, not a request for it.
 _ABOUT_LEAVING = re.compile(
     r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
@@ -116,19 +60,15 @@ _KEEPS_IN = re.compile(
 _ASKS = read_words("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
 _ONESELF = read_words("bitte ich mich uns hiermit")
-_LEAVING = STOP_WORDS | _ERASE | read_words("aufhoeren aufhoert")
-_HINTS = NO | STOP_WORDS | STOP_ALONE_WORDS | _ERASE | read_words("ruhe frieden zufrieden los runter heraus ab")
+_HINTS = NO | STOP_WORDS | STOP_ALONE_WORDS | ERASE | read_words("ruhe frieden zufrieden los runter heraus ab")
 # "Abgemeldet", "aufhört", "ausgestiegen", "gekündigt", "entfolgen", "verzichte".
 _HINT = re.compile(
     r"(?:ab|auf|aus)(?:ge|zu)?(?:m|best|stell|schalt|hoer|tra|stei|stie|tret|loes)|(?:ge)?(?:kuend|strich|sperr|nerv|stopp|"
     r"nug)|ent(?:fern|folg|zieh|zog)|(?:wider|verzicht|verscho|block|belaest|stoer|satt|spam|"
     r"rueck|zurueck|lass|unbehell|ab?bm)"
 )
-# Words with which somebody who has deleted something may want to leave as well.
-_BESIDE_DELETED = (_LEAVING | NO | STOP_ALONE_WORDS) - read_words("geloescht aus weg")
 # "Wenn das nicht aufhört …", "Ich finde den Knopf zum Abmelden nicht".
 _CONDITIONS = read_words("wenn falls bis damit finde find if")
-_NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
 # "Was passiert bei Stop", "ein Stop": about the word, or about another kind of stop.
 _NO_STOP = read_words("kein keinen")
 _CLOSING = " \n\"'“”«»)"  # what may follow the last punctuation mark
@@ -156,7 +96,7 @@ _AROUND_STOP_WORDS = STOP_WORDS | FILLER_WORDS | STOP_ALONE_WORDS | HOW | START 
 _STOP_PHRASES = (phrases.STOP, foreign_phrases.STOP, foreign_phrases.NO_MESSAGES)
 
 
-class StopSigns(Signs):
+class StopSigns(EraseSigns):
     """Signs of leaving in a phrase."""
 
     @cached_property
@@ -176,35 +116,6 @@ class StopSigns(Signs):
         return self._is_own_sign_off or self._has_only_stop_words or (self._is_no_more and not self.is_denied)
 
     @cached_property
-    def is_erasure(self) -> bool:
-        """Return whether the person wants their data erased, which ends the subscription as well."""
-        said, erasing = self.said, self.said & _ERASE
-        if not erasing or said & FAMILY or {"neue", "nummer"} <= said or self._has_deleted:
-            return False
-        if self.is_report or any(each.search(self.sentence) for each in (_ASKS_WHETHER, _KEEPS, _NOT_THAT)):
-            return False
-        told = erasing <= {"geloescht"} and not said & _TO_BE_DELETED
-        if told or said & OTHER_BUSINESS - _RELATIVES or not self._has_undenied(_ERASE):
-            return False
-        if _ERASED.search(self.sentence):
-            return True
-        if said & _LISTS and not said & {"daten", "nummer"}:
-            return False
-        return said <= _ERASE or (said <= _ERASING and bool({"geloescht", "werden"} <= said or said & _PERSONAL))
-
-    @property
-    def is_erasure_doubtful(self) -> bool:
-        """Return whether erasing is only asked about or supposed: each sentence about it is, or the text says so."""
-        if phrases.IN_THEORY.search(self.text.sentence):
-            return True
-        return all(_is_supposed(sentence) for sentence in self.text.sentences if sentence.said & _ERASE)
-
-    @cached_property
-    def is_report(self) -> bool:
-        """Return whether somebody says that something has been deleted: "Das Gewitter hat alles gelöscht"."""
-        return bool(_REPORTED.search(self.sentence))
-
-    @cached_property
     def has_hint(self) -> bool:
         """Return whether any word is one of leaving, however it is meant."""
         return bool(self.said & _HINTS) or any(map(_HINT.match, self.words)) or not "".join(self.words).isascii()
@@ -217,23 +128,23 @@ class StopSigns(Signs):
     @cached_property
     def has_stop_word(self) -> bool:
         """Return whether a stop word is used and not denied, whatever else is said."""
-        return self._has_undenied(STOP_WORDS)
+        return self.has_undenied(STOP_WORDS)
 
     @cached_property
     def is_denied(self) -> bool:
         """Return whether no stop word is meant: "Bitte nicht abmelden", "nicht löschen", "Bild gelöscht"."""
-        if self._has_deleted:
+        if self.has_deleted:
             return True
         if self.said & _CONDITIONS:
             return False
-        if any(each.search(self.sentence) for each in (_KEEPS_IN, _NOT_THAT, _REMAINS)):
+        if any(each.search(self.sentence) for each in (_KEEPS_IN, NOT_THAT, _REMAINS)):
             return True
-        return bool(self.said & _LEAVING) and not self._has_undenied(_LEAVING)
+        return bool(self.said & LEAVING) and not self.has_undenied(LEAVING)
 
     @cached_property
     def may_be_stop(self) -> bool:
         """Return whether the text may mean a stop, so that the person is to be asked."""
-        unclear = phrases.FED_UP.search(self.sentence) or (self.said & LEAVE_US and self._has_undenied(LEAVE_US))
+        unclear = phrases.FED_UP.search(self.sentence) or (self.said & LEAVE_US and self.has_undenied(LEAVE_US))
         return bool(unclear) and not self.said & OTHER_BUSINESS and not self.is_hypothetical
 
     @cached_property
@@ -290,13 +201,6 @@ class StopSigns(Signs):
         spellings = (self.sentence, self.text.sentence)
         return any(pattern.search(each) for each in spellings for pattern in _STOP_PHRASES)
 
-    @cached_property
-    def _has_deleted(self) -> bool:
-        """Return whether somebody only says that something is gone from their phone."""
-        if "geloescht" not in self.said or self.said & _BESIDE_DELETED or phrases.FED_UP.search(self.sentence):
-            return False
-        return bool(_DELETED.search(self.sentence))
-
     @property
     def _has_only_stop_words(self) -> bool:
         if self.said & STOP_ALONE_WORDS and self.said <= STOP_ALONE_WORDS | _INSISTING:
@@ -309,7 +213,7 @@ class StopSigns(Signs):
         words, short = self.words, len(self.words) <= MAX_SHORT_WORDS
         places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
         named = [index for index in places if index and words[index - 1] in _JUST_BEFORE_A_NOUN]
-        meant = [index for index in places if not _is_denied(words, index)]
+        meant = [index for index in places if not is_denied_word(words, index)]
         if not meant or (not short and (meant == named or self.text.asks)):
             return False
         at_an_end = 0 in meant or len(words) - 1 in meant
@@ -323,7 +227,7 @@ class StopSigns(Signs):
         """
         if self.text.asks or _REMAINS.search(self.sentence) or _ABOUT_LEAVING.search(self.sentence):
             return False
-        if not self._has_undenied(LEAVE_US) or not _ONESELF & (self.text.said | self.said):
+        if not self.has_undenied(LEAVE_US) or not _ONESELF & (self.text.said | self.said):
             return False
         around = FILLER_WORDS | STOP_WORDS | NO
         return not any(word in OWN and following not in around for word, following in pairwise(self.words))
@@ -337,27 +241,7 @@ class StopSigns(Signs):
         learners = self.said & NO and self.said <= FILLER_WORDS | NO | STOP_ALONE_WORDS and not self.is_complaint
         return bool(learners and self.said & _NO_MORE_WITH)
 
-    def _has_undenied(self, wanted: frozenset[str]) -> bool:
-        return any(word in wanted and not _is_denied(self.words, index) for index, word in enumerate(self.words))
-
-
-def _is_supposed(sentence: CitizenText) -> bool:
-    wanted = phrases.ASKED_OF_US.search(sentence.sentence) and {"bitte", "please"} & sentence.said
-    requested = phrases.REQUESTS.search(sentence.sentence) or not _FINITE & sentence.said
-    return (sentence.asks and not wanted) or not requested or bool(phrases.NO_REQUEST.search(sentence.sentence))
-
 
 def _is_sign(words: Sequence[str], index: int) -> bool:
     around = {*words[max(0, index - 1) : index], *words[index + 1 : index + 2]}
     return bool(around & STOP_SIGNS)
-
-
-def _is_denied(words: Sequence[str], index: int) -> bool:
-    """Return whether a negation belongs to the word. Somebody who says that they cannot stop wants to."""
-    after = [word for word in words[index + 1 :] if word not in _BETWEEN]
-    if after[-1:] == ["nicht"] and tuple(after[:2]) in _REFUSALS:
-        return True
-    if set(words) & CANNOT:
-        return False
-    before = [word for word in words[max(0, index - MAX_SHORT_WORDS) : index] if word not in _BETWEEN]
-    return bool(before and before[-1] in NEVER) or after == ["nicht"]

@@ -1,0 +1,146 @@
+"""Signs of a wish that all data are erased, and words about erasing that ask for nothing."""
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+
+from services.subscriptions.domain.intents import phrases
+from services.subscriptions.domain.intents.text import CitizenText, Signs, read_words
+from services.subscriptions.domain.intents.vocabulary import (
+    CANNOT,
+    FAMILY,
+    FILLER_WORDS,
+    HOW,
+    NEVER,
+    NO,
+    OTHER_BUSINESS,
+    STOP_ALONE_WORDS,
+    STOP_WORDS,
+)
+
+MAX_SHORT_WORDS = 4
+_BETWEEN = read_words("""mich uns jetzt bitte sie wieder das den die mir t es wirklich etwa einfach aber noch sofort
+    gleich""")
+# "Abmelden will ich mich nicht"
+_REFUSALS = {(wish, who) for wish in ("will", "moechte", "wollen", "moechten", "werde") for who in ("ich", "wir")}
+ERASE = read_words("""loeschen loesche loescht loeschung loeschantrag loesch vergesst loschen losche geloescht delete
+    erase silmek silin sil حذف
+    видалити удалить usun usunac vergessen vernichten""")
+_PERSONAL = read_words("""daten data nummer telefonnummer handynummer rufnummer mich konto account number profil
+    kontakt persoenlichen personenbezogenen dsgvo verilerimi alles alle dane dane данi дані данные بياناتي""")
+_LISTS = read_words("verteiler liste gruppe kanal newsletter abo abonnement")
+_ERASING = (
+    ERASE
+    | _PERSONAL
+    | FILLER_WORDS
+    | HOW
+    | read_words("""recht vergessenwerden art artikel 17 dsgvo gespeicherten gespeichert persoenliche alle
+    saemtliche vollstaendig komplett system datenbank wird sollen dass lassen beantrage verlange fordere auf gemaess
+    nach hiermit
+    kind meiner moje moich der saemtlicher""")
+)
+_RELATIVES = read_words("kind mutter vater verstorben verstorbenen")
+_ERASED = re.compile(
+    r"\b(?:loesch\w* (?:\w+ ){0,2}alles (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir)|"
+    r"(?:loesch\w*|vergiss|vergesst|vergessen)(?: sie)? (?:mich|uns)$|^(?:\w+ ){0,3}loeschantrag$|(?:beantrage|"
+    r"verlange|fordere) "
+    r"(?:\w+ ){0,3}loeschung|alles (?:\w+ ){0,3}geloescht|(?:alte|diese) (?:\w+ )?nummer (?:\w+ ){0,2}(?:loeschen|"
+    r"entfernen)|recht auf (?:loeschung|vergessen\w*)|(?:loesch\w*|vernicht\w*)(?: sie)? (?:\w+ ){0,3}(?:meine|die|"
+    r"diese|saemtliche|"
+    r"alle) (?:\w+ )?(?:daten|nummer|telefonnummer|handynummer|rufnummer)|(?:meine|meiner|alle|saemtliche|"
+    r"die) (?:\w+ ){0,2}"
+    r"(?:daten|nummer|handynummer|telefonnummer) (?:\w+ ){0,4}(?:loeschen|geloescht|vernichten)|alles (?:\w+ ){0,2}"
+    r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
+    r"der) (?:\w+ )?daten)\b"
+)
+# "Wann werden meine Daten gelöscht?", "Werden meine Daten gelöscht, wenn ich mich abmelde?"
+_ASKS_WHETHER = re.compile(
+    r"^(?:\w+ ){0,2}(?:wann|ob|warum|wieso|weshalb|welche) .*\bgeloescht\b|"
+    r"^(?:werden|wird|wurden|sind) .*\bgeloescht\b|\bund wann (?:\w+ ){0,6}geloescht\b"
+)
+# Words of a sentence that says something else than "alle meine Daten löschen".
+_FINITE = HOW | read_words(
+    "habe hab haben hat ist sind war bin wird werden wurde wurden lassen lasst lass sei seid dass"
+)
+# "Vergessen Sie mich nicht", "löschen Sie meine Nummer bitte nicht"
+_KEEPS = re.compile(
+    r"\b(?:vergiss|vergesst|vergessen|loesch\w*)(?: sie)? (?:mich|uns|(?:meine|unsere) \w+) "
+    r"(?:bitte |bloss |ja |auch )*nicht\b"
+)
+# "Hab das Bild aus Versehen gelöscht", "mein Handy hat alle Chats gelöscht": deleted on their own phone.
+_DELETED = re.compile(
+    r"^(?!.*\b(?:will|wollen|wollte|moechten?|wuerden?|wuenschen?|dass|gehoer\w*|start)\b.* geloescht\b).*"
+    r"\b(?:versehentlich|aus ?versehen|(?:bild|foto|video|link|datei|anhang)\w*|chats|handy) "
+    r"(?:(?!angemeldet|mich|uns|soll\w*|muss|muessen|bitte)\w+ ){0,6}geloescht\b(?! werden)|"
+    r"\bgeloescht (?:\w+ ){0,2}(?:handy|telefon|smartphone|tablet)\b|"
+    r"\bgeloescht\b.* (?:nochmals?|noch ?mal|noch einmal|erneut)\b"
+)
+# "Ich hab auf meinem Handy alles gelöscht": a report, not a request.
+_REPORTED = re.compile(r"\b(?:hab|habe|hat|wurden?) (?:\w+ ){0,8}geloescht\b(?! (?:werden|wird|haben))")
+# "Alles gelöscht auf meinem Handy" reports, "alles gelöscht haben" and "soll gelöscht werden" request.
+_TO_BE_DELETED = read_words("""werden wird haben will moechte soll sollen muss muessen wuensche bitte gehoert gehoeren
+    sein beantrage verlange""")
+LEAVING = STOP_WORDS | ERASE | read_words("aufhoeren aufhoert")
+# Words with which somebody who has deleted something may want to leave as well.
+_BESIDE_DELETED = (LEAVING | NO | STOP_ALONE_WORDS) - read_words("geloescht aus weg")
+NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
+
+
+class EraseSigns(Signs):
+    """Signs of erasing in a phrase, and which words in it are denied."""
+
+    @cached_property
+    def is_erasure(self) -> bool:
+        """Return whether the person wants their data erased, which ends the subscription as well."""
+        said, erasing = self.said, self.said & ERASE
+        if not erasing or said & FAMILY or {"neue", "nummer"} <= said or self.has_deleted:
+            return False
+        if self.is_report or any(each.search(self.sentence) for each in (_ASKS_WHETHER, _KEEPS, NOT_THAT)):
+            return False
+        told = erasing <= {"geloescht"} and not said & _TO_BE_DELETED
+        if told or said & OTHER_BUSINESS - _RELATIVES or not self.has_undenied(ERASE):
+            return False
+        if _ERASED.search(self.sentence):
+            return True
+        if said & _LISTS and not said & {"daten", "nummer"}:
+            return False
+        return said <= ERASE or (said <= _ERASING and bool({"geloescht", "werden"} <= said or said & _PERSONAL))
+
+    @property
+    def is_erasure_doubtful(self) -> bool:
+        """Return whether erasing is only asked about or supposed: each sentence about it is, or the text says so."""
+        if phrases.IN_THEORY.search(self.text.sentence):
+            return True
+        return all(_is_supposed(sentence) for sentence in self.text.sentences if sentence.said & ERASE)
+
+    @cached_property
+    def is_report(self) -> bool:
+        """Return whether somebody says that something has been deleted: "Das Gewitter hat alles gelöscht"."""
+        return bool(_REPORTED.search(self.sentence))
+
+    @cached_property
+    def has_deleted(self) -> bool:
+        """Return whether somebody only says that something is gone from their phone."""
+        if "geloescht" not in self.said or self.said & _BESIDE_DELETED or phrases.FED_UP.search(self.sentence):
+            return False
+        return bool(_DELETED.search(self.sentence))
+
+    def has_undenied(self, wanted: frozenset[str]) -> bool:
+        return any(word in wanted and not is_denied_word(self.words, index) for index, word in enumerate(self.words))
+
+
+def _is_supposed(sentence: CitizenText) -> bool:
+    wanted = phrases.ASKED_OF_US.search(sentence.sentence) and {"bitte", "please"} & sentence.said
+    requested = phrases.REQUESTS.search(sentence.sentence) or not _FINITE & sentence.said
+    return (sentence.asks and not wanted) or not requested or bool(phrases.NO_REQUEST.search(sentence.sentence))
+
+
+def is_denied_word(words: Sequence[str], index: int) -> bool:
+    """Return whether a negation belongs to the word. Somebody who says that they cannot stop wants to."""
+    after = [word for word in words[index + 1 :] if word not in _BETWEEN]
+    if after[-1:] == ["nicht"] and tuple(after[:2]) in _REFUSALS:
+        return True
+    if set(words) & CANNOT:
+        return False
+    before = [word for word in words[max(0, index - MAX_SHORT_WORDS) : index] if word not in _BETWEEN]
+    return bool(before and before[-1] in NEVER) or after == ["nicht"]
