@@ -1,4 +1,4 @@
-"""Where this version's files are."""
+"""Paths of this version's files."""
 
 from pathlib import Path
 

@@ -100,7 +100,7 @@ from dispatcher.delivery where unknown_at is not null
 
 
 class HeldWork(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person has to look at after a restore; `returned` are notices that went back to their editors."""
+    """Work that a person has to look at after a restore; `returned` are notices that went back to their editors."""
 
     saved_at: datetime
     lost_at: datetime

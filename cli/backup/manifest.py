@@ -53,7 +53,7 @@ class SavedTable(Struct, frozen=True, kw_only=True):
 
 
 class TableSum(Struct, frozen=True, kw_only=True):
-    """What was written of a table."""
+    """Rows that were written of a table."""
 
     rows: int
     size: int

@@ -1,4 +1,4 @@
-"""What the commands on accounts do: the same statements as the newsroom's own, with the command line as the actor."""
+"""Work of the commands on accounts: the same statements as the newsroom's own, with the command line as the actor."""
 
 import secrets
 from collections.abc import AsyncIterator, Collection, Sequence

@@ -1,4 +1,4 @@
-"""What a transport of events can do, and the one over HTTP; the other is the AMQP client."""
+"""Interface of a transport of events, and the one over HTTP; the other is the AMQP client."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator

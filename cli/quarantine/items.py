@@ -35,7 +35,7 @@ class QuarantineItem:
 
     @property
     def description(self) -> Mapping[str, object]:
-        """What can be told without a key."""
+        """Return what can be told without a key."""
         described = {name: getattr(self, name) for name in ("kind", "since", "size", "reason")}
         return {"id": self.queued.message_id, **described}
 

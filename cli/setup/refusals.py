@@ -1,4 +1,4 @@
-"""What Meta's refusals mean while an account is set up, and what to do about each.
+"""Meaning of Meta's refusals while an account is set up, and what to do about each.
 
 Sources: Meta, "Error codes" (support/error-codes, September 2026); the dispatcher's table has most meanings. The health
 codes 1410xx and the subcodes of templates are from integrators' pages.

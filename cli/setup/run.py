@@ -32,7 +32,7 @@ class SetupOptions:
 
 
 class StepState(StrEnum):
-    """How far a step is; OPEN: somebody has to wait or to decide, nothing is wrong."""
+    """Progress of a step; OPEN: somebody has to wait or to decide, nothing is wrong."""
 
     OK = "ok"
     OPEN = "open"
@@ -41,7 +41,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What a step found or did. Neither holds a secret."""
+    """Finding or effect of a step. Neither holds a secret."""
 
     name: str
     state: StepState

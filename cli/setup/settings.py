@@ -21,7 +21,7 @@ VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its 
 
 
 class MetaSettings(CommandSettings):
-    """Where Meta is, and who we are there."""
+    """Address of Meta, and our identity there."""
 
     graph_url: GraphUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
     graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")

@@ -1,4 +1,4 @@
-"""Whether what was committed survives the loss of the primary."""
+"""Check that what was committed survives the loss of the primary."""
 
 import asyncpg
 

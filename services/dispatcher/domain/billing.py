@@ -1,4 +1,4 @@
-"""What Meta bills: delivered messages by category."""
+"""Messages that Meta bills: delivered messages by category."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What the county hears, in PostgreSQL: counts without anything that says who was counted."""
+"""Figures of what the county hears, in PostgreSQL: counts without anything that says who was counted."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime

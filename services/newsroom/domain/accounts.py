@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What an account may do. Writing and approving are separate; both may send, and operating includes none of it.
+    """Right of an account. Writing and approving are separate; both may send, and operating includes none of it.
 
     To steer is to pause, resume and cancel what others have sent.
     """

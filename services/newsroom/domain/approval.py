@@ -21,7 +21,7 @@ from shared.notices.systems import TopicId
 
 
 class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which notices one person may send alone; without any setting, none.
+    """Rules about the notices that one person may send alone; without any setting, none.
 
     They are about `routine_topics`, cost at most `max_euros`, and are not sent between `night_begins` and `night_ends`
     in `zone`. With `urgent_alone` one person may also send what is urgent, with `whole_county_alone` what is about a

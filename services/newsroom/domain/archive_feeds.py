@@ -21,7 +21,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveSite:
-    """What the archive says about itself; `topics` has the title of each topic.
+    """Description of the archive itself; `topics` has the title of each topic.
 
     Notices of `event_topics` that name a day are events.
     """

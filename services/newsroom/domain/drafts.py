@@ -26,7 +26,7 @@ class DraftConflict(Exception):
 
 
 class DraftKind(StrEnum):
-    """What a draft becomes: a notice, its next revision, a notice to the same recipients, or its withdrawal."""
+    """Kind of a draft: a notice, its next revision, a notice to the same recipients, or its withdrawal."""
 
     NOTICE = "notice"
     UPDATE = "update"
@@ -46,7 +46,7 @@ class DraftState(StrEnum):
 
 
 class DraftAct(StrEnum):
-    """What can be done to a draft; `reject` is what the notices API does."""
+    """Act on a draft; `reject` is what the notices API does."""
 
     SAVE = "save"
     SUBMIT = "submit"
@@ -58,7 +58,7 @@ class DraftAct(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a person said of a version; a review comes after an emergency publication."""
+    """Verdict of a person on a version; a review comes after an emergency publication."""
 
     SUBMIT = "submit"
     APPROVE = "approve"
@@ -92,7 +92,7 @@ class Author:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftDecision:
-    """What somebody said of a version; `is_void` is an approval whose giver may approve no more."""
+    """Decision of somebody on a version; `is_void` is an approval whose giver may approve no more."""
 
     verdict: Verdict
     version: int

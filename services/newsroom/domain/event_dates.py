@@ -1,4 +1,4 @@
-"""When an event takes place, as its notice says it in German."""
+"""Time at which an event takes place, as its notice says it in German."""
 
 import re
 from dataclasses import dataclass

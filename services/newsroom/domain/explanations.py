@@ -1,4 +1,4 @@
-"""What the notices API says, in words that an editor understands."""
+"""Answers of the notices API, in words that an editor understands."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

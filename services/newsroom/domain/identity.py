@@ -29,7 +29,7 @@ class IdentityRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderClient:
-    """How the identity provider knows us; `origin` is the newsroom's own, `level` the `acr` that it demands."""
+    """Client that we are to the identity provider; `origin` is the newsroom's, `level` the `acr` that it demands."""
 
     issuer: str
     client_id: str
@@ -44,7 +44,7 @@ class ProviderClient:
 
 @dataclass(frozen=True)
 class ProviderSubject:
-    """Who somebody is for an identity provider. Their e-mail address or name may change, or become another's."""
+    """Identity of somebody at an identity provider. Their e-mail address or name may change, or become another's."""
 
     issuer: str
     subject: str

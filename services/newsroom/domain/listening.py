@@ -1,4 +1,4 @@
-"""What the county hears: who comes and goes, how many each topic reaches, and what a broadcast was answered with."""
+"""Figures of what the county hears: who comes and goes, reach of each topic, and answers to a broadcast."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class SubscriptionMoves:
 
 @dataclass(frozen=True)
 class TopicAudience:
-    """How many people a notice about the topic would have reached on that day."""
+    """Number of people whom a notice about the topic would have reached on that day."""
 
     day: date
     topic: str

@@ -26,7 +26,7 @@ _SEPARATORS = re.compile(r"[\s-]+")
 
 
 class LoginProof(StrEnum):
-    """What proved, besides a password of one's own, who logs in."""
+    """Proof of who logs in, besides a password of one's own."""
 
     FIRST_PASSWORD = "first_password"  # noqa: S105 - no password
     ONE_TIME_CODE = "one_time_code"
@@ -35,7 +35,7 @@ class LoginProof(StrEnum):
 
 
 class FailureScope(StrEnum):
-    """What failed logins are counted by."""
+    """Scope in which failed logins are counted."""
 
     LOGIN = "login"
     ADDRESS = "address"

@@ -76,7 +76,7 @@ class PublishAnswer(Struct, frozen=True, kw_only=True):
 
 
 class NoticeForecast(Struct, frozen=True, kw_only=True):
-    """What publishing would do now; without `problems`, the rest is known as far as it can be."""
+    """Forecast of what publishing would do now; without `problems`, the rest is known as far as it can be."""
 
     audience: int | None = None
     costs: dict[str, Euros] = field(default_factory=dict)

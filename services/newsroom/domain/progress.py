@@ -13,7 +13,7 @@ _WAITING = ("waiting", "claimed")
 
 
 class BroadcastPhase(StrEnum):
-    """How far a broadcast is."""
+    """Phase of a broadcast."""
 
     PLANNED = "planned"
     SENDING = "sending"
@@ -40,7 +40,7 @@ STOP_NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastStatus:
-    """What our events have told of a broadcast so far; None is what they have not.
+    """State of a broadcast as our events have told it; None is what they have not.
 
     `stop_cause` says what is paused, if anything is: the broadcast, its template, or all sending; or that the broadcast
     was cancelled.

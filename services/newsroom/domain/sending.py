@@ -31,7 +31,7 @@ QUALITY_NAMES: Mapping[str, str] = {
 
 
 class BroadcastChange(StrEnum):
-    """What may be done to one broadcast while it is sent, or after that."""
+    """Act on one broadcast while it is sent, or after that."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -41,14 +41,14 @@ class BroadcastChange(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeAnswer:
-    """Whether the broadcast was changed; `standing` is the ledger's word for its state before."""
+    """Answer whether the broadcast was changed; `standing` is the ledger's word for its state before."""
 
     is_done: bool
     standing: str
 
 
 class SendingChange(StrEnum):
-    """What may be done about all sending."""
+    """Act on all sending."""
 
     PAUSE = "pause_sending"
     RESUME = "resume_sending"
@@ -117,7 +117,7 @@ class TemplatePause:
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateReport:
-    """What Meta last said of a template: `word` is "accepted" or why not; None for what it never said."""
+    """Last report of Meta about a template: `word` is "accepted" or why not; None for what it never said."""
 
     template: str
     word: str | None = None
@@ -141,7 +141,7 @@ class LetterCount:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceUse:
-    """When a source last published, and how many notices in the last 30 days."""
+    """Time at which a source last published, and its notices in the last 30 days."""
 
     source: str
     last_at: datetime

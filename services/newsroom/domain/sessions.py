@@ -17,7 +17,7 @@ class SessionStage(StrEnum):
 
 @dataclass(frozen=True)
 class SessionLimits:
-    """How long a session lasts without a request, and at most."""
+    """Limits of a session: how long it lasts without a request, and at most."""
 
     idle: timedelta
     total: timedelta

@@ -36,7 +36,7 @@ Random = Callable[[int], bytes]
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
-    """What somebody typed to invite a colleague; `same_person_as` is a login of the same human, empty without one."""
+    """Form of an invitation; `same_person_as` is a login of the same human, empty without one."""
 
     login: str
     name: str

@@ -1,4 +1,4 @@
-"""What is known about a draft before it is sent: problems, audience, costs, and whether two have to agree."""
+"""Assessment of a draft before it is sent: problems, audience, costs, and whether two have to agree."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, kw_only=True)
 class DraftAssessment:
-    """What is known before sending: problems stop it; `reasons` are why a second person has to approve.
+    """Assessment before sending: problems stop it; `reasons` are why a second person has to approve.
 
     `forecast` is None if the notices API did not answer, `budget` if messages are not limited. `delays` say in German
     what keeps messages from leaving now; they stop nothing.

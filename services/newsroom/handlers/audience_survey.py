@@ -1,4 +1,4 @@
-"""How many people each topic reaches, asked of the notices API: the newsroom itself knows no subscribers."""
+"""Survey of how many people each topic reaches, asked of the notices API: the newsroom itself knows no subscribers."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

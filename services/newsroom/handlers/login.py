@@ -62,7 +62,7 @@ class SetupRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LoginAttempt:
-    """What somebody typed to log in, from which address, and in a browser with which cookie."""
+    """Form that somebody filled in to log in, from which address, and in a browser with which cookie."""
 
     login: str
     password: str
@@ -81,7 +81,7 @@ class SetupSecret:
 
 @dataclass(frozen=True, kw_only=True)
 class SetupForm:
-    """What somebody typed to set up a login."""
+    """Form that somebody filled in to set up a login."""
 
     password: str
     code: str
@@ -90,7 +90,7 @@ class SetupForm:
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordChange:
-    """What somebody typed to change a password."""
+    """Form that somebody filled in to change a password."""
 
     current: str
     new: str

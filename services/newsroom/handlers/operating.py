@@ -54,7 +54,7 @@ _NOTHING_CHANGED: Mapping[SendingChange, str] = {
 
 
 class SendingControl(Protocol):
-    """What may be seen and done of sending. Acts are stored with what they do. Methods raise DatabaseUnavailable."""
+    """Interface to see and change sending. Acts are stored with what they do. Methods raise DatabaseUnavailable."""
 
     async def read_overview(self) -> SendingOverview: ...
 

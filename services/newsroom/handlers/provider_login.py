@@ -24,7 +24,7 @@ _decode_subject = msgspec.json.Decoder(ProviderSubject).decode
 
 @dataclass(frozen=True)
 class BegunLogin:
-    """Where the browser is sent to, with the cookie by which its way back is known."""
+    """Address to which the browser is sent, with the cookie by which its way back is known."""
 
     url: str
     cookie: str

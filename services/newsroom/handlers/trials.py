@@ -17,7 +17,7 @@ MAX_TRIALS_PER_HOUR = 10
 
 
 class TrialDesk(Protocol):
-    """Where codes are left for subscriptions to find. Methods raise DatabaseUnavailable."""
+    """Store in which codes are left for subscriptions. Methods raise DatabaseUnavailable."""
 
     async def prepare(self, draft: UUID, code: str, text: str, act: Act) -> DraftTrial | None:
         """Store the text for whoever sends the code; None if the account has had MAX_TRIALS_PER_HOUR."""

@@ -54,7 +54,7 @@ class NewAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class NewLogin:
-    """What its owner logs in with from now on."""
+    """Credentials that the owner logs in with from now on."""
 
     password_hash: str
     totp_sealed: bytes
@@ -223,7 +223,7 @@ class NoticesApiAway(DependencyUnavailable):
 
 @dataclass(frozen=True, kw_only=True)
 class DraftChange:
-    """What an act makes of a draft; None leaves that as it is. All of it is stored, or nothing."""
+    """Change that an act makes to a draft; None leaves that as it is. All of it is stored, or nothing."""
 
     act: Act
     state: DraftState
@@ -303,7 +303,7 @@ class NoticesApi(Protocol):
 
 
 class EventRecords(Protocol):
-    """What our events have told. Each event may come again, and in any order."""
+    """Records of what our events have told. Each event may come again, and in any order."""
 
     async def record_accepted(self, message: NoticeAccepted, at: datetime) -> None: ...
 

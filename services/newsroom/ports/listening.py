@@ -10,7 +10,7 @@ from services.newsroom.domain.service_level import BroadcastRun
 
 
 class ListeningLog(Protocol):
-    """What the county hears. Methods raise DatabaseUnavailable."""
+    """Log of what the county hears. Methods raise DatabaseUnavailable."""
 
     async def list_moves(self, topic: str, period: ListeningPeriod) -> Sequence[SubscriptionMoves]:
         """Return starts and ends of each day on which there was one."""

@@ -1,4 +1,4 @@
-"""What the newsroom hears from the broker: events, and how much lies in queues that an operator has to look at."""
+"""Consumer of events, and counter of messages in the queues that an operator has to look at."""
 
 import asyncio
 from contextlib import AsyncExitStack

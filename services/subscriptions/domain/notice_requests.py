@@ -49,7 +49,7 @@ class NoticeRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeAnswer:
-    """What is published about a request, the name of its result, and what becomes of its message."""
+    """Answer that is published about a request, the name of its result, and what becomes of its message."""
 
     result: str
     publications: tuple[Publication, ...]

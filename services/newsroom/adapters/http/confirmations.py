@@ -1,4 +1,4 @@
-"""What the page before an act of operators and leads says, and which acts a broadcast's page offers."""
+"""Words of the page before an act of operators and leads, and the acts that a broadcast's page offers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from services.newsroom.handlers.operating import CHANGE_RIGHTS
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """What the page before an act says; `name` is the end of its path."""
+    """Words of the page before an act; `name` is the end of its path."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""What every request passes before its page: who sends it, whether they may, and whether their own page sent it."""
+"""Checks of every request before its page: who sends it, whether they may, whether their own page sent it."""
 
 import asyncio
 import hmac

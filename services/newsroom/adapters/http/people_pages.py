@@ -28,7 +28,7 @@ from shared.runtime.clock import system_clock
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleParts:
-    """What pages about people work with; `provider_label` is on the button of the identity provider."""
+    """Parts that pages about people share; `provider_label` is on the button of the identity provider."""
 
     database: Database
     sessions: SessionRepository
