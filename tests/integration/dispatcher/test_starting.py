@@ -10,9 +10,11 @@ import asyncpg
 
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
-from tests.databases import FreshDatabase
+from tests.databases import FreshDatabase, create_database, migrate_database
 from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness
+from tests.integration.dispatcher.harness import ROLE
+from tests.servers import Servers
 
 
 async def test_a_dispatcher_is_not_ready_before_it_consumes_the_lanes(
@@ -41,6 +43,24 @@ async def test_a_dispatcher_is_not_ready_before_it_consumes_the_lanes(
 
 async def consumed_lanes(rig: EndpointHarness) -> int:
     return sum([await rig.count_consumers(queue.name) > 0 for queue in LANES.values()])
+
+
+async def test_a_dispatcher_that_is_started_before_its_schema_waits_for_it(
+    endpoint_rig: EndpointHarness, servers: Servers
+) -> None:
+    async with create_database(servers, "template1") as empty:
+        dispatcher = endpoint_rig.prepare(database_url=empty.build_role_url(ROLE))
+        starting = asyncio.create_task(dispatcher.start())
+
+        async def is_told() -> bool:
+            log = endpoint_rig.folder / f"{dispatcher.name}.log"
+            return log.exists() and "run `kreisfunk migrate`" in str(endpoint_rig.read_log(dispatcher, "warning"))
+
+        await wait_until(is_told, endpoint_rig.describe)
+        assert await endpoint_rig.fetch_readiness(dispatcher) != 200
+        await migrate_database(empty.url)
+        await starting
+        await dispatcher.stop()
 
 
 async def test_a_message_dated_weeks_ahead_keeps_no_dispatcher_from_starting(
