@@ -240,13 +240,15 @@ async def test_retention_forgets_what_it_says_and_counts_it(
     await send_texts(stand, "Start", "Feedback: Gut", "Stop", sender=build_both(2))
     await send_texts(stand, "Start", sender=build_both(3))
     await publish(stand)
+    trial = "insert into subscriptions.trial values (gen_random_uuid(), '48217730', 'Ein Entwurf.', now())"
+    await run_as_owner(database, trial)
     registry = CollectorRegistry()
     keeper = build_retention(stand.database, COUNTY, Metrics(registry))
     await keeper.run()
     assert len(await stand.fetch_rows("select * from subscriptions.consent")) == 5
     for table, column in (
         ("inbox", "handled_at"), ("conversation", "counted_at"), ("feedback", "at"), ("erasure", "erased_on"),
-        ("consent", "recorded_at"), ("notice_event", "handled_at"),
+        ("consent", "recorded_at"), ("notice_event", "handled_at"), ("trial", "ends_at"),
     ):  # fmt: skip
         await run_as_owner(database, f"update subscriptions.{table} set {column} = {column} - interval '4 years'")  # noqa: S608
     await run_as_owner(
@@ -255,7 +257,7 @@ async def test_retention_forgets_what_it_says_and_counts_it(
         " ended_at = ended_at - interval '4 years', created_at = created_at - interval '4 years'",
     )
     await keeper.run()
-    for table in ("inbox", "conversation", "feedback", "erasure", "notice_event"):
+    for table in ("inbox", "conversation", "feedback", "erasure", "notice_event", "trial"):
         assert await stand.fetch_rows(f"select * from subscriptions.{table}") == []  # noqa: S608
     assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
     assert len(await stand.fetch_rows("select * from subscriptions.consent")) == 1

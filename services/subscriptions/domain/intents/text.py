@@ -100,8 +100,9 @@ def normalize_text(text: str) -> str:
 
 
 def normalize_start(text: str) -> str:
-    """Return the normalized start of a text, cut twice as one character may become many: U+FDFA becomes eighteen."""
-    return normalize_text(text[:MAX_TEXT_LENGTH])[:MAX_TEXT_LENGTH]
+    """Return the normalized start of a text, cut at each step as one character may become many: U+FDFA eighteen."""
+    start = unicodedata.normalize("NFKC", text[:MAX_TEXT_LENGTH])[: 2 * MAX_TEXT_LENGTH]
+    return normalize_text(start)[:MAX_TEXT_LENGTH]
 
 
 def tokenize(text: str) -> list[str]:
