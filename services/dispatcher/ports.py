@@ -24,7 +24,7 @@ class Claim:
     """A ledger row that this process may send now. `number` counts its claims.
 
     `content` is the part of the request that is the same for all recipients; `request` is the complete body, once
-    encoded.
+    encoded. A reply has no `broadcast`.
     """
 
     delivery: UUID
@@ -36,6 +36,7 @@ class Claim:
     claimed_at: Instant
     attempt: int = 1
     number: int = 1
+    broadcast: UUID | None = None
     request: bytes | None = field(default=None, repr=False)
 
 
@@ -200,6 +201,8 @@ class Ledger(Protocol):
     async def mark_refusals_reported(self, refusals: Sequence[DeliveryRefused]) -> None: ...
 
     async def pause_template(self, template: str, reason: str) -> bool: ...
+
+    async def pause_broadcast(self, broadcast: UUID, reason: str) -> bool: ...
 
     async def requeue_waiting(self, limit: int) -> int: ...
 

@@ -35,6 +35,7 @@ class _Message(Struct):
 
 class _Error(Struct):
     code: int
+    error_subcode: object = None
 
 
 class _Body(Struct):
@@ -150,7 +151,9 @@ def _parse_response(answer: HttpAnswer) -> SendResult:
         return NoResponse(f"HTTP {status}", foreign=True) if is_unsure else send_results.ForeignResponse(status)
     seconds = answer.headers.get(b"retry-after", b"")
     retry_after = float(seconds[:9]) if seconds.isdigit() else None
-    return send_results.ErrorResponse(code=clamp_code(body.error.code), http_status=status, retry_after=retry_after)
+    is_hidden = (body.error.code, body.error.error_subcode) == (100, 33)
+    code = 33 if is_hidden else clamp_code(body.error.code)
+    return send_results.ErrorResponse(code=code, http_status=status, retry_after=retry_after)
 
 
 def _parse_body(text: bytes) -> _Body:

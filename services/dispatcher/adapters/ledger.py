@@ -209,6 +209,9 @@ on conflict (replica) do update set number = excluded.number, reason = excluded.
 PAUSE_TEMPLATE = """
 insert into dispatcher.template_pause (template, reason) values ($1, $2) on conflict do nothing returning true
 """
+PAUSE_BROADCAST = """
+update dispatcher.broadcast set paused_reason = $2 where id = $1 and paused_reason is null returning true
+"""
 RESUME_TEMPLATE = "delete from dispatcher.template_pause where template = $1"
 
 
@@ -292,6 +295,10 @@ class PostgresLedger(LedgerResults):
     async def pause_template(self, template: str, reason: str) -> bool:
         """Pause broadcasts with this template from the commit on; return whether they were not paused before."""
         return bool(await self.database.fetchval(PAUSE_TEMPLATE, template, reason))
+
+    async def pause_broadcast(self, broadcast: UUID, reason: str) -> bool:
+        """Pause a broadcast until an operator resumes it; return whether it was not paused before."""
+        return bool(await self.database.fetchval(PAUSE_BROADCAST, broadcast, reason))
 
     async def requeue_waiting(self, limit: int) -> int:
         """End, suspend or requeue up to `limit` waiting deliveries of each kind, and return their number."""

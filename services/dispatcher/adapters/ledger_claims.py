@@ -103,7 +103,7 @@ with candidate as (
     on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
 )
 select id, lane::text, state = 'claimed' as mine, address_kind, address_index, address_sealed, attempt, claim, asked_at,
-    expires_at, content::text
+    expires_at, content::text, broadcast
 from changed
 """
 # Only among the newest rows: all of them may have lost their addresses to an erasure.
@@ -158,7 +158,7 @@ with due as (
     returning d.*
 )
 select id, lane::text, state = 'claimed' as mine, address_kind, address_index, address_sealed, attempt, claim, asked_at,
-    expires_at, content::text
+    expires_at, content::text, null::uuid as broadcast
 from changed
 """
 
@@ -210,7 +210,15 @@ class LedgerClaims:
         row = await self.database.fetchrow(_CLAIM_BATCH, ids, *columns, ordinals, *more)
         mine, times = set(row["mine"] or ()), (message.published_at, message.expires_at)
         return [
-            Claim(delivery, message.lane, recipient.address, batch.content, *times, claimed_at)
+            Claim(
+                delivery,
+                message.lane,
+                recipient.address,
+                batch.content,
+                *times,
+                claimed_at,
+                broadcast=message.broadcast,
+            )
             for delivery, recipient in zip(ids, recipients, strict=True)
             if delivery in mine
         ]
@@ -302,6 +310,7 @@ def _read_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
         expires_at=row["expires_at"],
         claimed_at=claimed_at,
         number=row["claim"],
+        broadcast=row["broadcast"],
     )
 
 

@@ -45,6 +45,7 @@ _COUNTERS = (
     ("unknown_outcomes", "Requests without an answer: found, sent again", "event"),
     ("account_events", "Account webhooks by Meta's field", "field"),
     ("account_updates", "Account webhooks by meaning; repeats count once where they change sending", "update"),
+    ("broadcasts_paused", "Broadcasts paused because Meta rejected their messages one after the other"),
     ("billed_messages", "Delivered messages, by the category that Meta bills", "category"),
     ("retention_deleted_rows", "What retention deleted: rows, addresses of replies, whole weeks of deliveries", "kind"),
 )

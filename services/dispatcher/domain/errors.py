@@ -51,7 +51,12 @@ _ROWS: Mapping[int, _Row] = {
     3: (_SENDER, "capability or permission missing", "Berechtigung fehlt"),
     4: (_SLOWER, "application call limit", "zu viele Aufrufe der Anwendung", MANY_ATTEMPTS),
     10: (_SENDER, "permission missing", "Berechtigung fehlt"),
-    33: (_SENDER, "business number deleted", "unsere Nummer gibt es bei Meta nicht mehr"),
+    # Also 100 with subcode 33: the address of the request itself is unknown, or hidden from this token (Graph API).
+    33: (
+        _SENDER,
+        "business number deleted, or not permitted",
+        "unsere Nummer fehlt oder ist nicht freigegeben",
+    ),
     100: (_DROP, "parameter unsupported or misspelled", "Angabe unbekannt oder falsch geschrieben"),
     190: (_SENDER, "token expired", "Zugangsschlüssel abgelaufen"),
     368: (_SENDER, "account restricted for policy", "Konto wegen Regelverstoß eingeschränkt"),
@@ -78,7 +83,7 @@ _ROWS: Mapping[int, _Row] = {
     131049: (_DROP, "dropped for a healthy ecosystem", "von Meta zurückgehalten: zu viel Werbung"),
     131050: (_RECIPIENT, "recipient stopped marketing messages", "hat Werbenachrichten in WhatsApp abbestellt"),
     131051: (_DROP, "message type unsupported", "Art der Nachricht wird nicht unterstützt"),
-    131053: (_TEMPLATE, "media not usable", "Bild oder Datei nicht verwendbar"),
+    131053: (_DROP, "media not usable", "Bild oder Datei nicht verwendbar"),
     131055: (_DROP, "marketing templates only", "nur Werbevorlagen erlaubt"),
     131056: (_PAIR, "too many messages to this recipient", "zu viele Nachrichten an diese Person", 12),
     131057: (_AGAIN, "maintenance", "Konto wird bei Meta gewartet", MANY_ATTEMPTS),

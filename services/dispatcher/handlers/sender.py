@@ -3,20 +3,22 @@
 import asyncio
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import structlog
 
 from services.dispatcher.domain import send_results
-from services.dispatcher.domain.account import template_key
+from services.dispatcher.domain.account import AccountUpdate, template_key
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction, find_error_rule
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON, Reachability
+from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW, Rejections
 from services.dispatcher.domain.send_results import Accepted, ConnectedLate, ErrorResponse, NotSent, Record, SendResult
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.recorder import Recorder
@@ -53,6 +55,7 @@ class Sender:
     timeout: float
     reachability: Reachability = field(default_factory=Reachability, init=False)
     stopping: bool = field(default=False, init=False)
+    _rejections: Rejections = field(default_factory=Rejections, init=False)
     _answer_seconds: float = field(default=1.0, init=False)
     _in_flight: dict[asyncio.Future[Any], float] = field(default_factory=dict, init=False)
 
@@ -93,7 +96,9 @@ class Sender:
         started = self._remove_task(sent)
         answer = self._read(claim, sent)
         self._settle(claim, answer, started)
-        if isinstance(answer, ErrorResponse):
+        if isinstance(answer, Accepted) and claim.broadcast:
+            self._rejections.forget(claim.broadcast)
+        elif isinstance(answer, ErrorResponse):
             self._track(asyncio.ensure_future(self._apply_result(claim, answer, probe=False)), self._remove_task)
 
     async def probe(self, claim: Claim) -> None:
@@ -218,11 +223,23 @@ class Sender:
             case ErrorAction.SENDER:
                 await self._pause_sending(f"{rule.meaning} (Meta's code {answer.code})", PROBE_DELAY_SECONDS)
             case ErrorAction.TEMPLATE if "template" in claim.content:
-                template = claim.content["template"]
-                key = template_key(template["name"], template["language"]["code"])
-                reason = f"{rule.meaning} (Meta's code {answer.code})"
-                if await self.ledger.pause_template(key, reason):
-                    _log.error("template_paused", template=key, reason=reason)
+                await self._pause_template(claim.content["template"], f"{rule.meaning} (Meta's code {answer.code})")
+            case ErrorAction.DROP if claim.broadcast and self._rejections.observe(claim.broadcast, answer.code):
+                times = f"{MAX_REJECTIONS_IN_A_ROW} messages in a row"
+                await self._pause_broadcast(
+                    claim.broadcast, f"Meta rejected {times}: {rule.meaning} (code {answer.code})"
+                )
+
+    async def _pause_template(self, template: Mapping[str, Any], reason: str) -> None:
+        key = template_key(template["name"], template["language"]["code"])
+        if await self.ledger.pause_template(key, reason):
+            _log.error("template_paused", template=key, reason=reason)
+            self.meter.count("account_updates", label=AccountUpdate.TEMPLATE_PAUSED)
+
+    async def _pause_broadcast(self, broadcast: UUID, reason: str) -> None:
+        if await self.ledger.pause_broadcast(broadcast, reason):
+            _log.error("broadcast_paused", broadcast=str(broadcast), reason=reason)
+            self.meter.count("broadcasts_paused")
 
     async def _pause_sending(self, reason: str, seconds: float) -> None:
         if await self.limiter.pause(reason, seconds):

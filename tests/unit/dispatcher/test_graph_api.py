@@ -8,18 +8,19 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import aiohttp
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from deploy.local.ports import LOOPBACK
 from services.dispatcher.adapters.graph_api import UNDECRYPTABLE_DELAY_SECONDS, GraphApi
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
-from services.dispatcher.domain.send_results import Unreachable
+from services.dispatcher.domain.send_results import ErrorResponse, ForeignResponse, SendResult, Unreachable
 from services.dispatcher.ports import Claim
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.clock import Instant
-from shared.runtime.post_client import PostClient
+from shared.runtime.post_client import HttpAnswer, PostClient
 
 KEY = base64.b64encode(bytes(32)).decode()
 OTHER_KEY = base64.b64encode(bytes(31) + b"1").decode()
@@ -83,3 +84,22 @@ async def test_a_user_id_is_not_taken_elsewhere_by_a_redirect() -> None:
         api = replace(graph(session, KEY), contact_book_url=str(server.make_url("/contacts")))
         assert not await api.forget_contact(claim().address)
     assert asked == ["/contacts"]
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        ({"code": 100}, ErrorResponse(100, 400)),
+        ({"code": 100, "error_subcode": 33}, ErrorResponse(33, 400)),
+        ({"code": 100, "error_subcode": "33", "error_data": 7}, ErrorResponse(100, 400)),
+        ({"code": 131009, "error_subcode": 33}, ErrorResponse(131009, 400)),
+        ({"code": "100"}, ForeignResponse(400)),
+    ],
+)
+async def test_an_address_that_is_hidden_from_our_token_is_not_the_messages_fault(
+    error: dict[str, object], result: SendResult
+) -> None:
+    sent = asyncio.get_running_loop().create_future()
+    sent.set_result(HttpAnswer(400, {}, json.dumps({"error": error}).encode()))
+    async with aiohttp.ClientSession() as session:
+        assert graph(session, KEY).answer(sent) == result

@@ -60,7 +60,7 @@ comment on column dispatcher.broadcast.closes is 'time of day until which it may
 comment on column dispatcher.broadcast.zone is 'time zone of opens and closes; null with opens';
 comment on column dispatcher.broadcast.spacing is
     'interval between two recipients; null means as fast as the rate permits';
-comment on column dispatcher.broadcast.paused_reason is 'why an operator paused it; null unless paused';
+comment on column dispatcher.broadcast.paused_reason is 'why it is paused; null unless paused';
 comment on column dispatcher.broadcast.audience is 'number of all recipients; null until it is known';
 comment on column dispatcher.broadcast.expanded is 'number of recipients received so far';
 comment on column dispatcher.broadcast.progressed_at is 'when its progress was last published';

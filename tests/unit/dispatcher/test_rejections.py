@@ -1,0 +1,39 @@
+"""Only rejections with one code, with no acceptance between them, pause a broadcast."""
+
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.dispatcher.domain.rejections import MAX_BROADCASTS, MAX_REJECTIONS_IN_A_ROW, Rejections
+
+ACCEPTED = 0
+answers = st.lists(
+    st.tuples(st.sampled_from([UUID(int=1), UUID(int=2)]), st.sampled_from([ACCEPTED, 100, 100, 100, 131009])),
+    max_size=200,
+)
+
+
+@given(answers, st.sampled_from([100, 131009]))
+def test_it_pauses_exactly_after_so_many_in_a_row(before: list[tuple[UUID, int]], code: int) -> None:
+    rejections, rows = Rejections(), dict[UUID, list[int]]()
+    for broadcast, answer in [*before, *[(UUID(int=1), code)] * MAX_REJECTIONS_IN_A_ROW]:
+        row = rows.setdefault(broadcast, [])
+        if answer == ACCEPTED:
+            rejections.forget(broadcast)
+            row.clear()
+            continue
+        row[:] = [*row, answer] if set(row) <= {answer} else [answer]
+        paused = rejections.observe(broadcast, answer)
+        assert paused == (len(row) == MAX_REJECTIONS_IN_A_ROW)
+        if paused:
+            row.clear()
+
+
+def test_it_keeps_the_newest_of_many_broadcasts() -> None:
+    rejections = Rejections()
+    for number in range(MAX_BROADCASTS + 1):
+        for _ in range(MAX_REJECTIONS_IN_A_ROW - 1):
+            assert not rejections.observe(UUID(int=number), 100)
+    assert rejections.observe(UUID(int=MAX_BROADCASTS), 100)
+    assert not rejections.observe(UUID(int=0), 100)
