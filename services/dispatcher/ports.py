@@ -105,10 +105,15 @@ class StatusUpdate:
 
 @dataclass(frozen=True)
 class AppliedStatuses:
-    """Result of applying a group of statuses; `unmatched` have no ledger row."""
+    """Result of applying a group of statuses; `unmatched` have no ledger row.
+
+    `sender_code` is an error code that is about ourselves, `templates` are the templates that were paused.
+    """
 
     changed: int
     unmatched: int
+    sender_code: int | None = None
+    templates: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ async def _assemble(
     await limiter.set_up()
     wake = asyncio.Event()
     inboxes = _build_lane_consumers(outside, rate, wake)
-    handlers = await _open_handlers(outside, ledger, stack)
+    handlers = await _open_handlers(outside, ledger, limiter, stack)
     recorder = Recorder(ledger, meter)
     lanes = Lanes(ledger=ledger, queues=inboxes, prepare=outside.graph.prepare, wake=wake)
     most, timeout = settings.max_requests, settings.request_timeout_seconds
@@ -222,12 +222,16 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
     ]
 
 
-async def _open_handlers(outside: Resources, ledger: PostgresLedger, stack: AsyncExitStack) -> list[Job]:
+async def _open_handlers(
+    outside: Resources, ledger: PostgresLedger, limiter: PostgresRateLimiter, stack: AsyncExitStack
+) -> list[Job]:
     database, publish, count_event = outside.database, outside.publish, outside.metrics.count_account_event
     account = PostgresAccount(database, number=outside.settings.phone_number_id)
     recipients, mandatory = PostgresRecipientRepository(database), outside.publish_mandatory
     handlers: Mapping[topology.Queue, MessageHandler] = {
-        topology.DISPATCHER_STATUSES: consumers.StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock),
+        topology.DISPATCHER_STATUSES: consumers.StatusHandler(
+            ledger=ledger, limiter=limiter, meter=outside.metrics, clock=system_clock
+        ),
         topology.DISPATCHER_SUPPRESSIONS: consumers.SuppressionHandler(ledger=ledger),
         topology.DISPATCHER_PROGRESS_REQUESTS: consumers.ProgressRequestHandler(ledger=ledger, publish=publish),
         topology.DISPATCHER_ERASURES: consumers.RecipientHandler(recipients=recipients, publish=mandatory),

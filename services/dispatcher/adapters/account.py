@@ -10,7 +10,7 @@ from datetime import datetime
 from services.dispatcher.adapters.ledger import PAUSE_TEMPLATE, RESUME_TEMPLATE
 from services.dispatcher.adapters.rate_limiter import PAUSE, RESUME
 from services.dispatcher.domain import account
-from services.dispatcher.handlers.sender import PROBE_DELAY_SECONDS
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from shared.database.pool import Database
 
 _RECORD_IF_NEWER = """

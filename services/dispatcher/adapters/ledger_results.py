@@ -17,7 +17,7 @@ MAX_RESENDS = 3
 
 # Shared end of RECORD and APPLY_STATUSES for changed rows.
 _NOTED = """returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber,
-        d.error_code, j.old_state, j.new_state
+        d.error_code, d.waits_for, j.old_state, j.new_state
 ), refused as (
     insert into dispatcher.refusal (delivery, subscriber, code)
     select id, subscriber, error_code from changed
@@ -62,7 +62,8 @@ select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), 
 
 # A failure that Meta reports later counts once, and only for the message that it names: the row's own, or the only one
 # that the row can have. Earlier statuses of a failed message no longer count. A failure that may be temporary gives the
-# delivery another attempt, as long as `attempts` allows, and reopens a finished broadcast.
+# delivery another attempt, as long as `attempts` allows, and reopens a finished broadcast; one that is about the sender
+# or the template is no attempt.
 _APPLY_STATUSES = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
@@ -91,7 +92,7 @@ with news as (
         failed_keys = case when j.new_state in ('waiting', 'failed') then d.failed_keys || j.message_key
             else d.failed_keys end,
         error_code = case when j.new_state in ('waiting', 'failed') then coalesce(j.error_code, d.error_code) end,
-        attempt = d.attempt + case when j.new_state = 'waiting' then 1 else 0 end,
+        attempt = d.attempt + (j.new_state = 'waiting' and j.waits_for not in ('sender', 'template'))::int,
         due_at = case when j.new_state = 'waiting' then j.due_at end,
         waits_for = case when j.new_state = 'waiting' then j.waits_for end,
         answer_by = null,
@@ -110,9 +111,15 @@ with news as (
         select max(t.through) from dispatcher.status_stream t
         where t.number = $10 and t.seen_at > clock_timestamp() - interval '250 milliseconds'), '-infinity')
     on conflict do nothing
+), stopped as (
+    insert into dispatcher.template_pause (template, reason)
+    select b.template, format('Meta''s code %s', max(c.error_code))
+    from changed c join dispatcher.broadcast b on b.id = c.broadcast where c.waits_for = 'template' group by b.template
+    on conflict do nothing returning template
 )
 select dispatcher.count_changes($8, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) as changed,
-    (select count(*) from locked) as matched
+    (select count(*) from locked) as matched, max(error_code) filter (where waits_for = 'sender') as sender_code,
+    array(select template from stopped) as templates
 from changed
 """
 
@@ -173,7 +180,9 @@ class LedgerResults(LedgerClaims):
             updates, "delivery", "state", "message_key", "error_code", "attempts", "due_at", "waits_for"
         )
         row = await self.database.fetchrow(_APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number)
-        return AppliedStatuses(changed=row["changed"], unmatched=len(updates) - row["matched"])
+        return AppliedStatuses(
+            row["changed"], len(updates) - row["matched"], sender_code=row["sender_code"], templates=row["templates"]
+        )
 
     async def mark_unknown(self) -> int:
         """Mark overdue claims as unknown, and return their number."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 LEASE_SECONDS = 0.1
 # Maximum age of a claim when its message is written: a "Stop" may have been committed since.
 MAX_CLAIM_SECONDS = 1.0
+# Wait of a pause by Meta before its first probe.
+PROBE_DELAY_SECONDS = 30.0
 SHARE_OF_LIMIT = 0.995
 LOW_LIMIT = 20
 SHARE_OF_LOW_LIMIT = 0.94

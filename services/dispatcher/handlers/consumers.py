@@ -10,10 +10,11 @@ import structlog
 
 from services.dispatcher.domain.account import AccountChange, AccountUpdate, classify_update, interpret_webhook
 from services.dispatcher.domain.billing import count_billed
-from services.dispatcher.domain.errors import ErrorAction, clamp_code, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.errors import MAX_CODE, ErrorAction, clamp_code, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState, advance
 from services.dispatcher.handlers.maintenance import build_progress_event
-from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository, StatusUpdate
+from services.dispatcher.ports import Ledger, Meter, Publish, RateLimiter, RecipientRepository, StatusUpdate
 from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import ContractError
@@ -35,6 +36,7 @@ class StatusHandler(MessageHandler):
     """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter."""
 
     ledger: Ledger
+    limiter: RateLimiter
     meter: Meter
     clock: Clock
 
@@ -53,6 +55,14 @@ class StatusHandler(MessageHandler):
         applied = await self.ledger.apply_statuses(updates)
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
+        for template in applied.templates:
+            _log.error("template_paused", template=template)
+            self.meter.count("account_updates", label=AccountUpdate.TEMPLATE_PAUSED)
+        if applied.sender_code is not None:
+            reason = f"{find_error_rule(applied.sender_code).meaning} (Meta's code {applied.sender_code})"
+            if await self.limiter.pause(reason, PROBE_DELAY_SECONDS):
+                _log.error("sending_paused", reason=reason, probe_in_seconds=PROBE_DELAY_SECONDS)
+                self.meter.count("account_updates", label=AccountUpdate.SENDING_PAUSED)
 
     async def _reject(self, update: StatusUpdate, error: InvalidDataError) -> None:
         _log.error("status_refused", delivery=str(update.delivery), state=update.state.value, problem=str(error))
@@ -87,6 +97,8 @@ def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
     if update.state is not DeliveryState.FAILED:
         return update
     rule = find_error_rule(update.error_code)
+    if rule.action in (ErrorAction.SENDER, ErrorAction.TEMPLATE):
+        return replace(update, attempts=MAX_CODE, due_at=now, waits_for=rule.action.value)
     if rule.action not in RETRYABLE_ACTIONS:
         return update
     due_at = now + timedelta(seconds=compute_retry_delay(rule, 1, 0.5))

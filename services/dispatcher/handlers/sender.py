@@ -16,7 +16,7 @@ import structlog
 from services.dispatcher.domain import send_results
 from services.dispatcher.domain.account import AccountUpdate, template_key
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction, find_error_rule
-from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
+from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, PROBE_DELAY_SECONDS
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON, Reachability
 from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW, Rejections
 from services.dispatcher.domain.send_results import Accepted, ConnectedLate, ErrorResponse, NotSent, Record, SendResult
@@ -27,7 +27,6 @@ from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 
 THROTTLE_SECONDS = 0.25
-PROBE_DELAY_SECONDS = 30.0
 # Longer waits demanded by Meta pause sending.
 LONG_RETRY_SECONDS = 5.0
 CHECK_INTERVAL_SECONDS = 0.25

@@ -101,7 +101,9 @@ class EndpointHarness:
         events = [json.loads(line) for line in lines if line.startswith("{")]
         return [event for event in events if event.get("level") in levels]
 
-    async def publish_statuses(self, requests: Sequence[SendRequest], status: str = "delivered") -> None:
+    async def publish_statuses(
+        self, requests: Sequence[SendRequest], status: str = "delivered", error_code: int | None = None
+    ) -> None:
         """Publish statuses of messages, as the ingress would."""
         now = datetime.now(UTC)
         statuses = tuple(
@@ -111,6 +113,7 @@ class EndpointHarness:
                 at=now,
                 received_at=now,
                 delivery=str(request.delivery),
+                error_code=error_code,
             )
             for request in requests
         )

@@ -1,4 +1,6 @@
-"""A broadcast whose messages Meta rejects one after the other pauses before it has failed everybody."""
+"""What Meta rejects because of a broadcast, its template or ourselves fails nobody for good, or only the first few."""
+
+import pytest
 
 from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW
 from tests.integration.dispatcher.dispatch_client import wait_until
@@ -45,3 +47,46 @@ async def test_a_broadcast_that_meta_rejects_again_and_again_pauses_and_no_other
 
     await wait_until(all_accepted, endpoint_rig.describe)
     endpoint_rig.assert_none_twice()
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "resume"),
+    [
+        (131031, "sender", "select dispatcher.resume_sending(null)"),
+        (132015, "template", "select dispatcher.resume_template(template) from dispatcher.template_pause"),
+    ],
+)
+async def test_what_a_status_says_of_ourselves_or_the_template_stops_and_is_sent_again_afterwards(
+    endpoint_rig: EndpointHarness, code: int, cause: str, resume: str
+) -> None:
+    client, endpoint = endpoint_rig.client, endpoint_rig.endpoint
+    (dispatcher,) = await endpoint_rig.start()
+    source = await client.publish_broadcast(endpoint_rig.build_citizens(10))
+    await endpoint_rig.wait_for_accepted(10)
+    first = list(endpoint.requests)
+
+    async def read_pauses() -> list[str]:
+        pauses = "select paused_reason from dispatcher.rate union all select reason from dispatcher.template_pause"
+        return [row[0] for row in await client.books.fetch(pauses) if row[0]]
+
+    async def all_wait() -> bool:
+        return await client.count_states(source) == {"waiting": 10} and bool(await read_pauses())
+
+    await endpoint_rig.publish_statuses(first, "failed", code)
+    await wait_until(all_wait, endpoint_rig.describe)
+    assert [str(code) in pause for pause in await read_pauses()] == [True]
+    update = f"{cause.replace('sender', 'sending')}_paused"
+    counted = "kreisfunk_dispatcher_account_updates_total"
+    assert await endpoint_rig.fetch_metric(dispatcher, counted, update=update) == 1
+    await client.books.fetchval(resume)
+    await endpoint_rig.wait_for_requests(20)
+    # Meta repeats a webhook until it is answered, and afterwards, too.
+    await endpoint_rig.publish_statuses(first, "failed", code)
+    await endpoint_rig.publish_statuses(endpoint.requests[10:])
+
+    async def all_delivered() -> bool:
+        return await client.count_states(source) == {"delivered": 10}
+
+    await wait_until(all_delivered, endpoint_rig.describe)
+    assert await read_pauses() == []
+    assert await client.books.fetchval("select max(attempt) from dispatcher.delivery") == 1
