@@ -105,7 +105,7 @@ helm-test: venv  ## the Helm chart, rendered and checked without a cluster (tool
 	@KREISFUNK_TEST_HELM=$(abspath $(HELM)) $(BIN)/pytest tests/contract/kubernetes
 
 faults: venv  ## the fault bench (SEED=1 MINUTES=5, SHORT=1 for a short one, or NODES=1 PER_SECOND=60)
-	@$(BIN)/python -m tests.faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(NODES),--nodes) $(if $(PER_SECOND),--rate $(PER_SECOND)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
+	@$(BIN)/python -m tests.faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(NODES),--nodes) $(if $(PER_SECOND),--rate $(PER_SECOND)) $(if $(DISPATCHERS),--dispatchers $(DISPATCHERS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
 
 lock: venv  ## pin the dependencies again (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.lock

@@ -55,6 +55,10 @@ class SimulatorClient:
         """Set the messaging limit in people per day, None for no limit; the business is notified."""
         await self._call("PUT", "tier", {"people_a_day": people_a_day})
 
+    async def report_account_change(self, field: str, value: Mapping[str, object]) -> None:
+        """Send the business a webhook about its account; return once the business has answered it with 200."""
+        await self._call("POST", "account/changes", {"field": field, "value": value})
+
     async def fetch_account(self) -> dict[str, Any]:
         """Return the simulator's totals."""
         answer: dict[str, Any] = await self._call("GET", "account")

@@ -1,6 +1,6 @@
 """Request bodies of the control API; unknown fields are errors, so that typing mistakes are noticed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -69,3 +69,10 @@ class Tier(Struct, frozen=True, forbid_unknown_fields=True):
     """Number of people to whom the business may start writing within 24 hours; null means any number."""
 
     people_a_day: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None
+
+
+class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """Webhook about the account of the business, in Meta's form."""
+
+    field: ShortText
+    value: dict[str, Any]

@@ -10,7 +10,7 @@ from aiohttp import web
 from simulator.account import MessageLog
 from simulator.citizens import BusinessMessage, Citizen, UserMessage
 from simulator.control.access import ControlError, answer, parse_number, read_body
-from simulator.control.requests import TemplateStatus, Tier
+from simulator.control.requests import AccountChange, TemplateStatus, Tier
 from simulator.events import Watcher
 from simulator.faults import Faults
 from simulator.parts import SimulatorParts
@@ -38,6 +38,7 @@ class RunControl:
             web.get("/simulator/account/written", self.show_written),
             web.get("/simulator/account/stalls", self.show_stalls),
             web.get("/simulator/account/personal", self.show_personal_data),
+            web.post("/simulator/account/changes", self.report_change),
             web.get("/simulator/faults", self.show_faults),
             web.put("/simulator/faults", self.set_faults),
             web.put("/simulator/templates/{name}", self.set_template),
@@ -75,6 +76,16 @@ class RunControl:
             "message_ids": [*(message.wamid for message in self.parts.message_log.messages), *written],
         }
         return answer(found)
+
+    async def report_change(self, request: web.Request) -> web.StreamResponse:
+        """Send the business a webhook about its account; answer once it has been answered with 200."""
+        change = await read_body(request, AccountChange)
+        if not self.parts.subscription.is_sent(change.field):
+            raise ControlError(409, "the business has not subscribed to this field")
+        taken = asyncio.Event()
+        self.parts.notifier.notify_account_change(change.field, change.value, taken.set)
+        await taken.wait()
+        return answer(change)
 
     async def show_faults(self, _: web.Request) -> web.StreamResponse:
         return answer(self.parts.faults.current)

@@ -66,9 +66,9 @@ class Notifier:
         contact = _build_contact(citizen, named=True)
         self._send("user_preferences", encode_update("user_preferences", preference, contact))
 
-    def notify_account_change(self, field: str, value: dict[str, Any]) -> None:
+    def notify_account_change(self, field: str, value: dict[str, Any], taken: Callable[[], None] | None = None) -> None:
         """Send a change of the account, as one item of `changes[]`."""
-        self._send(field, encode_update("change", {"field": field, "value": value}))
+        self._send(field, encode_update("change", {"field": field, "value": value}, taken=taken))
 
     def notify_template_status(self, template: MessageTemplate) -> None:
         """Send the present status of a template."""

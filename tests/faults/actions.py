@@ -15,8 +15,9 @@ from cli.progress import NoProgressError
 from deploy.local.errors import LocalError
 from tests.faults import report
 from tests.faults.evaluation import evaluate_run
-from tests.faults.node_faults import make_node_plan
-from tests.faults.plan import DEFAULT_PACE, SHORT_PACE, SHORT_PLAN_SECONDS, Fault, compute_plan_seconds, make_plan
+from tests.faults.fault_types import build_fault_types
+from tests.faults.node_faults import SCALED_DISPATCHERS, make_node_plan
+from tests.faults.plan import DEFAULT_PACE, SHORT_PACE, Fault, compute_round_seconds, compute_work_seconds, make_plan
 from tests.faults.run import FaultRun, execute_run
 
 # WhatsApp lets one person get a message every six seconds on the whole: fewer citizens would be the limit, and some
@@ -33,6 +34,7 @@ class BenchOptions:
     minutes: float | None
     deliveries: int
     rate: int
+    dispatchers: int
     short: bool
     nodes: bool
     folder: Path
@@ -51,6 +53,7 @@ def play_all(options: BenchOptions, *, as_json: bool) -> None:
         deliveries=goal,
         citizens=options.rate * CITIZENS_PER_RATE,
         rate=options.rate,
+        dispatchers=SCALED_DISPATCHERS if options.nodes else options.dispatchers,
         history=options.history,
         say=_print_step,
         nodes=options.nodes,
@@ -62,15 +65,15 @@ def play_all(options: BenchOptions, *, as_json: bool) -> None:
 
 
 def _build_plan(options: BenchOptions, seed: int) -> tuple[tuple[Fault, ...], int]:
+    """Return the plan, and how many deliveries there have to be at least."""
     if options.nodes:
         return make_node_plan(seed), 0
-    if options.short:
-        return make_plan(seed, SHORT_PLAN_SECONDS, SHORT_PACE), options.rate * SHORT_DELIVERIES_PER_RATE
-    if options.minutes is not None:
-        return make_plan(seed, options.minutes * 60, DEFAULT_PACE), 0
-    return make_plan(
-        seed, compute_plan_seconds(deliveries=options.deliveries, rate=options.rate), DEFAULT_PACE
-    ), options.deliveries
+    types, pace = build_fault_types(options.dispatchers), SHORT_PACE if options.short else DEFAULT_PACE
+    if options.minutes is not None and not options.short:
+        return make_plan(seed, options.minutes * 60, pace, types), 0
+    goal = options.rate * SHORT_DELIVERIES_PER_RATE if options.short else options.deliveries
+    seconds = max(compute_round_seconds(seed, pace, types), compute_work_seconds(deliveries=goal, rate=options.rate))
+    return make_plan(seed, seconds, pace, types), goal
 
 
 def _execute(run: FaultRun) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from tests.faults.fault_types import DISPATCHERS, MAX_DISPATCHERS
+
 DEFAULT_FOLDER = Path(".local/faults")
 
 
@@ -13,8 +15,11 @@ def faults(
     minutes: Annotated[float | None, typer.Option(min=1, max=600, help="How long faults go on.")] = None,
     deliveries: Annotated[int, typer.Option(min=100, max=2_000_000, help="At least so many, however long.")] = 20_000,
     rate: Annotated[int, typer.Option(min=20, max=1000, help="The number's limit in messages per second.")] = 200,
+    dispatchers: Annotated[
+        int, typer.Option(min=1, max=MAX_DISPATCHERS, help="How many dispatchers; not with --nodes.")
+    ] = DISPATCHERS,
     short: Annotated[
-        bool, typer.Option("--short", help="Every kind of fault once, in about seven minutes, for a pipeline.")
+        bool, typer.Option("--short", help="Every kind of fault once, in about eight minutes, for a pipeline.")
     ] = False,
     nodes: Annotated[
         bool, typer.Option("--nodes", help="Instead: three brokers and three databases, and faults of single nodes.")
@@ -27,8 +32,8 @@ def faults(
 ) -> None:
     """Break the system again and again while it works, then compare the simulator's account with the ledger.
 
-    Three dispatchers and two processes each of subscriptions and ingress send broadcasts, urgent ones and replies, and
-    take Stops and statuses, while a seeded plan kills, freezes and restarts processes, RabbitMQ and PostgreSQL, cuts
+    Dispatchers and two processes each of subscriptions and ingress send broadcasts, urgent ones and replies, and take
+    Stops and statuses, while a seeded plan kills, freezes and restarts processes, RabbitMQ and PostgreSQL, cuts
     and slows connections, and lets Meta misbehave. Exit status 0 only if nothing was lost, doubled, sent after a Stop,
     late, unaccounted for, too fast or needlessly slow, and if nothing personal is left readable in any log, metric,
     message or table.
@@ -40,6 +45,7 @@ def faults(
         minutes=minutes,
         deliveries=deliveries,
         rate=rate,
+        dispatchers=dispatchers,
         short=short,
         nodes=nodes,
         folder=folder,

@@ -1,13 +1,14 @@
 """All types of fault, with their targets and durations."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from deploy.local.proxies import BROKER, DATABASE, GRAPH, INGRESS
 from deploy.local.proxy import NetworkConditions
 
-DISPATCHERS, SUBSCRIPTIONS, INGRESSES, NEWSROOMS = 3, 2, 2, 1
+DISPATCHERS, MAX_DISPATCHERS = 3, 4
+SUBSCRIPTIONS, INGRESSES, NEWSROOMS = 2, 2, 1
 # Meta held back this one message: an operator may resend it.
 HELD_BACK_CODE = 131049
 RABBITMQ, POSTGRES, SIMULATOR = "rabbitmq", "postgres", "simulator"
@@ -45,7 +46,10 @@ class FaultPhase(StrEnum):
 
 @dataclass(frozen=True)
 class FaultType:
-    """One type of fault. A target is a process, a server, or a link `process/peer` (`dispatcher/…` means all three)."""
+    """One type of fault. A target is a process, a server, or a link `process/peer` (`dispatcher/…` means all of them).
+
+    `account_update` is the value of the webhook that reports it to the business; empty if Meta reports nothing.
+    """
 
     kind: str
     action: FaultAction
@@ -53,6 +57,7 @@ class FaultType:
     seconds: tuple[float, float] = (0.0, 0.0)
     network: NetworkConditions = field(default_factory=NetworkConditions)
     disturbance: Mapping[str, object] = field(default_factory=dict)
+    account_update: Mapping[str, object] = field(default_factory=dict)
     phase: FaultPhase = FaultPhase.ROUGH
 
 
@@ -60,19 +65,12 @@ def list_replicas(kind: str, count: int) -> tuple[str, ...]:
     return tuple(f"{kind}-{number}" for number in range(1, count + 1))
 
 
-def list_links(peer: str) -> tuple[str, ...]:
+def list_links(dispatchers: Sequence[str], peer: str) -> tuple[str, ...]:
     """Return the links to this peer: that of each dispatcher, and that of all of them."""
-    return tuple(f"{process}/{peer}" for process in (*list_replicas("dispatcher", DISPATCHERS), "dispatcher"))
+    return tuple(f"{process}/{peer}" for process in (*dispatchers, "dispatcher"))
 
 
 TO_INGRESS = f"{SIMULATOR} to {INGRESS}"
-_PROCESSES = {"dispatcher": DISPATCHERS, "subscriptions": SUBSCRIPTIONS, "ingress": INGRESSES}
-_LINKS = {
-    f"dispatcher to {DATABASE}": list_links(DATABASE),
-    f"dispatcher to {BROKER}": list_links(BROKER),
-    f"dispatcher to {GRAPH}": list_links(GRAPH),
-    TO_INGRESS: (f"{SIMULATOR}/{INGRESS}",),
-}
 _HOLE = NetworkConditions(blackhole=True)
 _REFUSE = NetworkConditions(refuse=True)
 _LATE = NetworkConditions(latency_seconds=0.15)
@@ -99,9 +97,18 @@ _WEBHOOKS: Mapping[str, Mapping[str, object]] = {
 # Lasts longer than the dispatcher waits for an answer, and longer than open requests need to exhaust any resource.
 _UNANSWERED = {"timeout_share": 0.01, "timeout_accept_share": 0.5}
 _SLOW = {"latency_seconds": 0.4, "latency_jitter_seconds": 1.1}
-_REFUSALS = {
-    "Meta refuses the sender with 190": {"reject_share": 1.0, "reject_code": 190, "reject_status": 401},
-    "Meta refuses the sender with 131031": {"reject_share": 1.0, "reject_code": 131031, "reject_status": 403},
+# Refused for a while by code, status, and the webhook that reports it.
+_REFUSALS: Mapping[str, tuple[int, int, Mapping[str, object]]] = {
+    "Meta refuses the sender with 190": (190, 401, {}),
+    "Meta restricts the account": (
+        131031,
+        403,
+        {
+            "event": "ACCOUNT_RESTRICTION",
+            "restriction_info": [{"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING"}],
+        },
+    ),
+    "Meta removes the partner": (131005, 403, {"event": "PARTNER_REMOVED"}),
 }
 # Retried deliveries are the ones that a result written twice would damage.
 _TOO_FAST = {"reject_share": 0.3, "reject_code": 130429, "reject_status": 400}
@@ -115,11 +122,36 @@ def render_page(status: str, *headers: str) -> bytes:
 
 
 _PAGES = {
-    "a proxy's 403": ("dispatcher-1", render_page("403 Forbidden")),
-    "a proxy's 404": ("dispatcher-2", render_page("404 Not Found")),
-    "a proxy's 429 with a long Retry-After": ("dispatcher-3", render_page("429 Too Many Requests", "Retry-After: 600")),
+    "a proxy's 403": render_page("403 Forbidden"),
+    "a proxy's 404": render_page("404 Not Found"),
+    "a proxy's 429 with a long Retry-After": render_page("429 Too Many Requests", "Retry-After: 600"),
 }
-_DISPATCHERS = list_replicas("dispatcher", DISPATCHERS)
+
+
+def build_fault_types(dispatchers: int) -> tuple[FaultType, ...]:
+    """Return all types of fault for a system with so many dispatchers."""
+    names = list_replicas("dispatcher", dispatchers)
+    processes = {
+        "dispatcher": names,
+        "subscriptions": list_replicas("subscriptions", SUBSCRIPTIONS),
+        "ingress": list_replicas("ingress", INGRESSES),
+    }
+    links = {f"dispatcher to {peer}": list_links(names, peer) for peer in (DATABASE, BROKER, GRAPH)}
+    links[TO_INGRESS] = (f"{SIMULATOR}/{INGRESS}",)
+    meta, first = (SIMULATOR,), FaultPhase.FIRST
+    return (
+        FaultType("Meta's tier is used up", FaultAction.TIER, meta, (20.0, 30.0), phase=first),
+        *(FaultType(f"kill {kind}", FaultAction.KILL, replicas) for kind, replicas in processes.items()),
+        *(FaultType(f"restart {kind}", FaultAction.RESTART, replicas) for kind, replicas in processes.items()),
+        *(FaultType(f"kill {server}", FaultAction.KILL, (server,)) for server in (RABBITMQ, POSTGRES)),
+        *(FaultType(f"restart {server}", FaultAction.RESTART, (server,)) for server in (RABBITMQ, POSTGRES)),
+        FaultType("broker memory alarm", FaultAction.ALARM, (RABBITMQ,), (2.0, 5.0)),
+        *(recipe for name, targets in links.items() for recipe in _build_link_faults(name, targets)),
+        *(FaultType(kind, FaultAction.META, meta, (3.0, 8.0), disturbance=what) for kind, what in _META.items()),
+        *_build_rough_faults(names),
+        *_build_steady_faults(names, processes),
+        *_build_stopping_faults(names),
+    )
 
 
 def _build_link_faults(name: str, targets: tuple[str, ...]) -> Iterator[FaultType]:
@@ -132,18 +164,19 @@ def _build_link_faults(name: str, targets: tuple[str, ...]) -> Iterator[FaultTyp
     yield FaultType(f"narrow {name}", FaultAction.NETWORK, targets, (2.0, 6.0), _NARROW, phase=phase)
 
 
-def _build_steady_faults() -> Iterator[FaultType]:
+def _build_steady_faults(dispatchers: tuple[str, ...], processes: Mapping[str, tuple[str, ...]]) -> Iterator[FaultType]:
     steady, beside, meta = FaultPhase.STEADY, FaultPhase.BESIDE, (SIMULATOR,)
-    yield FaultType("freeze dispatcher", FaultAction.FREEZE, _DISPATCHERS, (8.0, 60.0), phase=steady)
-    yield FaultType("a backup during maintenance", FaultAction.BACKUP, _DISPATCHERS, (30.0, 40.0), phase=steady)
-    yield FaultType("a replica with the wrong key", FaultAction.WRONG_KEY, _DISPATCHERS, (15.0, 30.0), phase=steady)
-    pieces = NetworkConditions(split_seconds=0.1)
-    yield FaultType("answers in pieces", FaultAction.NETWORK, list_links(GRAPH), (20.0, 30.0), pieces, phase=steady)
+    # The full rate is due only if another dispatcher takes over.
+    taken_over = steady if len(dispatchers) > 1 else FaultPhase.ROUGH
+    yield FaultType("freeze dispatcher", FaultAction.FREEZE, dispatchers, (8.0, 60.0), phase=taken_over)
+    yield FaultType("a backup during maintenance", FaultAction.BACKUP, dispatchers, (30.0, 40.0), phase=taken_over)
+    yield FaultType("a replica with the wrong key", FaultAction.WRONG_KEY, dispatchers, (15.0, 30.0), phase=steady)
+    pieces, to_meta = NetworkConditions(split_seconds=0.1), list_links(dispatchers, GRAPH)
+    yield FaultType("answers in pieces", FaultAction.NETWORK, to_meta, (20.0, 30.0), pieces, phase=steady)
     yield FaultType("1 % never answered", FaultAction.META, meta, (30.0, 40.0), disturbance=_UNANSWERED, phase=steady)
     yield FaultType("a slow Meta", FaultAction.META, meta, (30.0, 40.0), disturbance=_SLOW, phase=steady)
     for kind in ("subscriptions", "ingress"):
-        frozen = list_replicas(kind, _PROCESSES[kind])
-        yield FaultType(f"freeze {kind}", FaultAction.FREEZE, frozen, (5.0, 60.0), phase=beside)
+        yield FaultType(f"freeze {kind}", FaultAction.FREEZE, processes[kind], (5.0, 60.0), phase=beside)
     newsrooms = list_replicas("newsroom", NEWSROOMS)
     yield FaultType("kill newsroom", FaultAction.KILL, newsrooms, phase=beside)
     yield FaultType("freeze newsroom", FaultAction.FREEZE, newsrooms, (5.0, 60.0), phase=beside)
@@ -151,37 +184,29 @@ def _build_steady_faults() -> Iterator[FaultType]:
         yield FaultType(kind, FaultAction.META, meta, (3.0, 8.0), disturbance=what, phase=beside)
 
 
-def _build_stopping_faults() -> Iterator[FaultType]:
-    for kind, what in _REFUSALS.items():
-        yield FaultType(kind, FaultAction.META, (SIMULATOR,), (20.0, 60.0), disturbance=what, phase=FaultPhase.STOPPED)
-    for kind, (process, answer) in _PAGES.items():
-        target, weather = (f"{process}/{GRAPH}",), NetworkConditions(page=answer)
-        yield FaultType(kind, FaultAction.NETWORK, target, (2.0, 8.0), weather, phase=FaultPhase.STOPPED)
+def _build_stopping_faults(dispatchers: Sequence[str]) -> Iterator[FaultType]:
+    stopped = FaultPhase.STOPPED
+    for kind, (code, status, update) in _REFUSALS.items():
+        refused = {"reject_share": 1.0, "reject_code": code, "reject_status": status}
+        yield FaultType(
+            kind,
+            FaultAction.META,
+            (SIMULATOR,),
+            (20.0, 60.0),
+            disturbance=refused,
+            account_update=update,
+            phase=stopped,
+        )
+    for number, (kind, page) in enumerate(_PAGES.items()):
+        target, weather = (f"{dispatchers[number % len(dispatchers)]}/{GRAPH}",), NetworkConditions(page=page)
+        yield FaultType(kind, FaultAction.NETWORK, target, (2.0, 8.0), weather, phase=stopped)
 
 
-def _build_rough_faults() -> Iterator[FaultType]:
+def _build_rough_faults(dispatchers: Sequence[str]) -> Iterator[FaultType]:
     lost = NetworkConditions(swallow_answers=True)
-    answers = tuple(f"{process}/{DATABASE}" for process in _DISPATCHERS)
+    answers = tuple(f"{process}/{DATABASE}" for process in dispatchers)
     for server in (RABBITMQ, POSTGRES):
         yield FaultType(f"freeze {server}", FaultAction.FREEZE, (server,), (2.0, 5.0))
     yield FaultType("answers of the database lost", FaultAction.NETWORK, answers, (0.5, 2.0), lost, _TOO_FAST)
-    slow = NetworkConditions(lost_syn_seconds=3.0)
-    yield FaultType("connections to Meta take seconds", FaultAction.NETWORK, list_links(GRAPH), (8.0, 12.0), slow)
-
-
-FAULT_TYPES: tuple[FaultType, ...] = (
-    FaultType("Meta's tier is used up", FaultAction.TIER, (SIMULATOR,), (20.0, 30.0), phase=FaultPhase.FIRST),
-    *(FaultType(f"kill {kind}", FaultAction.KILL, list_replicas(kind, count)) for kind, count in _PROCESSES.items()),
-    *(
-        FaultType(f"restart {kind}", FaultAction.RESTART, list_replicas(kind, count))
-        for kind, count in _PROCESSES.items()
-    ),
-    *(FaultType(f"kill {server}", FaultAction.KILL, (server,)) for server in (RABBITMQ, POSTGRES)),
-    *(FaultType(f"restart {server}", FaultAction.RESTART, (server,)) for server in (RABBITMQ, POSTGRES)),
-    FaultType("broker memory alarm", FaultAction.ALARM, (RABBITMQ,), (2.0, 5.0)),
-    *(recipe for name, targets in _LINKS.items() for recipe in _build_link_faults(name, targets)),
-    *(FaultType(kind, FaultAction.META, (SIMULATOR,), (3.0, 8.0), disturbance=what) for kind, what in _META.items()),
-    *_build_rough_faults(),
-    *_build_steady_faults(),
-    *_build_stopping_faults(),
-)
+    slow, to_meta = NetworkConditions(lost_syn_seconds=3.0), list_links(dispatchers, GRAPH)
+    yield FaultType("connections to Meta take seconds", FaultAction.NETWORK, to_meta, (8.0, 12.0), slow)

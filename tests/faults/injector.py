@@ -139,6 +139,8 @@ class FaultInjector:
                 proxy.set_conditions(next(reversed(self._conditions[proxy]), UNDISTURBED_NETWORK))
 
     async def _apply_meta_faults(self, fault: Fault) -> None:
+        if fault.recipe.account_update:
+            await self.simulator.report_account_change("account_update", fault.recipe.account_update)
         async with self._apply_disturbance(fault.recipe.disturbance):
             await asyncio.sleep(fault.seconds)
 

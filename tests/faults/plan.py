@@ -5,11 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from tests.faults.fault_types import FAULT_TYPES, FaultPhase, FaultType
+from tests.faults.fault_types import FaultPhase, FaultType
 
 QUIET_START_SECONDS = 2.0
-# Longest duration of a full round with every fault type, and of a brief one.
-DEFAULT_PLAN_SECONDS, SHORT_PLAN_SECONDS = 690.0, 330.0
 # Share of the rate left for work under faults; only used to estimate the duration.
 EXPECTED_RATE_SHARE = 0.35
 # Recovery time from earlier faults before steady ones begin.
@@ -42,7 +40,8 @@ class Fault:
 class PlanPace:
     """Pace of a plan: `gap` is the seconds between rough faults, `together` the number of concurrent steady ones.
 
-    In a `brief` plan every fault has its shortest duration, and all faults with a proxy's page happen together.
+    In a `brief` plan every fault has its shortest duration, and all faults with a proxy's page happen together if each
+    has a dispatcher of its own.
     """
 
     gap: float
@@ -56,17 +55,23 @@ DEFAULT_PACE, SHORT_PACE = PlanPace(4.5, 2), PlanPace(1.7, 3, brief=True)
 Stretch = Sequence[Fault]
 
 
-def compute_plan_seconds(*, deliveries: int, rate: int) -> float:
-    """Return the duration of a plan: one round, or the time that so many deliveries are expected to take."""
-    return max(deliveries / (rate * EXPECTED_RATE_SHARE), DEFAULT_PLAN_SECONDS)
+def compute_work_seconds(*, deliveries: int, rate: int) -> float:
+    """Return the time that so many deliveries are expected to take."""
+    return deliveries / (rate * EXPECTED_RATE_SHARE)
 
 
-def make_plan(seed: int, seconds: float, pace: PlanPace = DEFAULT_PACE) -> tuple[Fault, ...]:
+def compute_round_seconds(seed: int, pace: PlanPace, types: Sequence[FaultType]) -> float:
+    """Return the duration of the first round of a plan, in which every fault type occurs once."""
+    stretches = _Round(random.Random(seed), pace, types).build_stretches()
+    return sum(map(measure_stretch, stretches), QUIET_START_SECONDS)
+
+
+def make_plan(seed: int, seconds: float, pace: PlanPace, types: Sequence[FaultType]) -> tuple[Fault, ...]:
     """Plan as many rounds as fit, the last one possibly in part; every fault is repaired before the end."""
     chance = random.Random(seed)
     start, plan, complete = QUIET_START_SECONDS, list[Fault](), True
     while complete:
-        for stretch in _Round(chance, pace).build_stretches():
+        for stretch in _Round(chance, pace, types).build_stretches():
             if start + measure_stretch(stretch) <= seconds:
                 plan += (replace(fault, at=round(fault.at + start, 3)) for fault in stretch)
                 start += measure_stretch(stretch)
@@ -93,6 +98,7 @@ class _Round:
 
     chance: random.Random
     pace: PlanPace
+    types: Sequence[FaultType]
 
     def build_stretches(self) -> list[Stretch]:
         """Build a first stretch of rough faults with those of phase FIRST, then all others in random order."""
@@ -119,6 +125,8 @@ class _Round:
     def _group_stopping(self) -> Iterator[Sequence[FaultType]]:
         kinds = self._shuffle_types(FaultPhase.STOPPED)
         pages = [kind for kind in kinds if kind.network.page] if self.pace.brief else []
+        if len({kind.targets for kind in pages}) < len(pages):
+            pages = []
         yield from ([kind] for kind in kinds if kind not in pages)
         if pages:
             yield pages
@@ -133,7 +141,7 @@ class _Round:
         return (kinds[start : start + size] for start in range(0, len(kinds), size))
 
     def _shuffle_types(self, phase: FaultPhase) -> list[FaultType]:
-        kinds = [recipe for recipe in FAULT_TYPES if recipe.phase is phase]
+        kinds = [recipe for recipe in self.types if recipe.phase is phase]
         return self.chance.sample(kinds, len(kinds))
 
     def _build_fault(self, at: float, recipe: FaultType) -> Fault:

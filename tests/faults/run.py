@@ -20,14 +20,14 @@ from simulator.client import SimulatorClient, open_simulator_client
 from simulator.clock import StallWatch
 from tests.faults.backlog import BacklogRecorder, merge_waiting_spans
 from tests.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
-from tests.faults.fault_types import DISPATCHERS, HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
+from tests.faults.fault_types import HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
 from tests.faults.injector import FaultInjector
 from tests.faults.leaks.recorder import record_traffic
 from tests.faults.leaks.scanner import Leak
 from tests.faults.leaks.search import collect_pii_values, read_index_key, search
 from tests.faults.ledger_history import record_history, write_history
 from tests.faults.ledger_snapshot import LedgerProbes
-from tests.faults.node_faults import MAX_NODE_FAULT_SECONDS, REST_SECONDS, SCALED_DISPATCHERS
+from tests.faults.node_faults import MAX_NODE_FAULT_SECONDS, REST_SECONDS
 from tests.faults.notice_traffic import NoticeGenerator
 from tests.faults.operator_actions import FaultOperator
 from tests.faults.plan import Fault
@@ -59,6 +59,7 @@ class FaultRun:
     deliveries: int
     citizens: int
     rate: int
+    dispatchers: int
     history: bool
     say: Say
     nodes: bool = False
@@ -102,7 +103,7 @@ async def execute_run(run: FaultRun) -> tuple[Evidence, list[str]]:
     }
     async with run_stack(
         run.folder,
-        dispatchers=SCALED_DISPATCHERS if run.nodes else DISPATCHERS,
+        dispatchers=run.dispatchers,
         subscriptions=SUBSCRIPTIONS,
         ingresses=INGRESSES,
         newsrooms=NEWSROOMS,

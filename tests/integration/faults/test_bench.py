@@ -7,7 +7,7 @@ import pytest
 from simulator.client import DELIVERED_STATES, FAILED
 from tests.contract_recorder.follower import follow_stack
 from tests.faults.evaluation import evaluate_run
-from tests.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase
+from tests.faults.fault_types import DISPATCHERS, FaultAction, FaultPhase, build_fault_types
 from tests.faults.plan import Fault
 from tests.faults.run import FaultRun, execute_run
 
@@ -20,7 +20,7 @@ def one_of_each() -> tuple[Fault, ...]:
     """One second apart; all but the alarm, which takes the broker's slow command."""
     quick = [
         recipe
-        for recipe in FAULT_TYPES
+        for recipe in build_fault_types(DISPATCHERS)
         if recipe.action is not FaultAction.ALARM and recipe.phase is not FaultPhase.STOPPED
     ]
     chosen = {recipe.action: recipe for recipe in sorted(quick, key=lambda recipe: recipe.phase is FaultPhase.ROUGH)}
@@ -41,6 +41,7 @@ async def test_faults_happen_and_both_sides_books_agree_afterwards(tmp_path: Pat
         deliveries=CITIZENS,
         citizens=CITIZENS,
         rate=RATE,
+        dispatchers=DISPATCHERS,
         history=True,
         say=said.append,
     )

@@ -26,6 +26,7 @@ from tests.servers import WAIT_TIMEOUT_SECONDS
         ("GET", "account/attempts"),
         ("GET", "account/written"),
         ("GET", "account/personal"),
+        ("POST", "account/changes"),
         ("GET", "faults"),
         ("PUT", "faults"),
         ("PUT", "templates/x"),
@@ -64,6 +65,8 @@ async def test_everything_needs_the_token(stand: SimulatorHarness, method: str, 
         ("POST", "broadcast", {"text": "a", "citizens": [2]}, 404),
         ("POST", "broadcast", {"text": "a", "per_second": 0}, 400),
         ("PUT", "faults", {"latency": 1}, 400),
+        ("POST", "account/changes", {"field": "account_update"}, 400),
+        ("POST", "account/changes", {"field": "nothing_of_metas", "value": {}}, 409),
         ("PUT", "tier", {}, 400),
         ("PUT", "tier", {"people_a_day": -1}, 400),
         ("PUT", "templates/gibt_es_nicht", {"status": "PAUSED"}, 404),
@@ -137,6 +140,12 @@ async def test_the_business_is_told_to_how_many_people_it_may_write(
     (change,) = stand.business.changes
     assert change["field"] == "business_capability_update"
     assert change["value"]["max_daily_conversations_per_business"] == told
+
+
+async def test_what_happened_to_the_account_has_been_told_when_the_answer_comes(stand: SimulatorHarness) -> None:
+    change = {"field": "account_update", "value": {"event": "PARTNER_REMOVED"}}
+    assert await stand.call_control("POST", "account/changes", change) == change
+    assert stand.business.changes == [change]
 
 
 async def test_a_broadcast_lets_every_citizen_write_once(stand: SimulatorHarness) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from simulator.client import AcceptedMessage
 from tests.faults.evidence import CitizenMessage, Evidence
-from tests.faults.fault_types import FAULT_TYPES, FaultType
+from tests.faults.fault_types import DISPATCHERS, FaultType, build_fault_types
 from tests.faults.injector import InjectedFault
 from tests.faults.leaks.scanner import Leak
 from tests.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot, LedgerSnapshot
@@ -98,7 +98,7 @@ class EvidenceBuilder:
 
 
 def find_fault_type(kind: str) -> FaultType:
-    return next(one for one in FAULT_TYPES if one.kind == kind)
+    return next(one for one in build_fault_types(DISPATCHERS) if one.kind == kind)
 
 
 def build_injected_fault(kind: str, began: float, repaired: float) -> InjectedFault:

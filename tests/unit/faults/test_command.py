@@ -14,6 +14,7 @@ from tests.unit.rules.planting import REPOSITORY
     ("variables", "options"),
     [
         (["SEED=7", "SHORT=1"], ["--seed", "7", "--short"]),
+        (["DISPATCHERS=1"], ["--seed", "1", "--dispatchers", "1"]),
         (["NODES=1", "PER_SECOND=60"], ["--seed", "1", "--nodes", "--rate", "60"]),
     ],
 )

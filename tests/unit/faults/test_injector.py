@@ -31,14 +31,18 @@ class WatchedProxy(Proxy):
 
 @dataclass
 class RecordingSimulator:
-    """Knows the faults and the tier that were set last."""
+    """Knows the faults and the tier that were set last, and which faults were in force at each webhook."""
 
     faults: Mapping[str, object] = field(default_factory=dict)
     tier: int | None = None
     limited: asyncio.Event = field(default_factory=asyncio.Event)
+    reports: list[tuple[str, object, object]] = field(default_factory=list)
 
     async def set_faults(self, faults: Mapping[str, object]) -> None:
         self.faults = faults
+
+    async def report_account_change(self, name: str, value: Mapping[str, object]) -> None:
+        self.reports.append((name, value, self.faults))
 
     async def set_tier(self, people_a_day: int | None) -> None:
         self.tier = people_a_day
@@ -63,3 +67,14 @@ async def test_a_cancelled_fault_is_in_force_no_more() -> None:
     following.cancel()
     await asyncio.wait([following])
     assert (proxy.conditions, simulator.faults, simulator.tier) == (UNDISTURBED_NETWORK, {"seed": 1}, None)
+
+
+async def test_the_business_is_told_before_it_is_refused() -> None:
+    simulator, refused = RecordingSimulator(), {"reject_share": 1.0}
+    stack = cast("Stack", SimpleNamespace(proxies=Proxies({})))
+    injector = FaultInjector(stack, cast("SimulatorClient", simulator), 1, 10, lambda _: None)
+    event = {"event": "PARTNER_REMOVED"}
+    removed = FaultType("removed", FaultAction.META, (), disturbance=refused, account_update=event)
+    await injector.follow_plan([Fault(0.0, removed, "simulator", 0.0)])
+    assert simulator.reports == [("account_update", event, {})]
+    assert simulator.faults == {"seed": 1}

@@ -7,51 +7,55 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase, FaultType
+from tests.faults.fault_types import DISPATCHERS, MAX_DISPATCHERS, FaultAction, FaultPhase, FaultType, build_fault_types
 from tests.faults.node_faults import NODE_FAULT_TYPES, make_node_plan
-from tests.faults.plan import (
-    DEFAULT_PACE,
-    DEFAULT_PLAN_SECONDS,
-    SHORT_PACE,
-    SHORT_PLAN_SECONDS,
-    Fault,
-    PlanPace,
-    compute_plan_seconds,
-    make_plan,
-)
+from tests.faults.plan import DEFAULT_PACE, SHORT_PACE, Fault, PlanPace, compute_round_seconds, make_plan
 
 seeds = st.integers(0, 2**63 - 1)
 seconds = st.floats(60, 3600)
 paces = st.sampled_from([DEFAULT_PACE, SHORT_PACE])
+Types = tuple[FaultType, ...]
+BY_DISPATCHERS = [build_fault_types(count) for count in range(1, MAX_DISPATCHERS + 1)]
+FAULT_TYPES = build_fault_types(DISPATCHERS)
+some_types = st.sampled_from(BY_DISPATCHERS)
+
+
+def make_round(seed: int, pace: PlanPace, types: Types) -> tuple[Fault, ...]:
+    return make_plan(seed, compute_round_seconds(seed, pace, types), pace, types)
 
 
 @given(seed=seeds, seconds=seconds, pace=paces)
 def test_the_same_seed_makes_the_same_plan(seed: int, seconds: float, pace: PlanPace) -> None:
-    assert make_plan(seed, seconds, pace) == make_plan(seed, seconds, pace)
+    assert make_plan(seed, seconds, pace, FAULT_TYPES) == make_plan(seed, seconds, pace, FAULT_TYPES)
 
 
 def test_another_seed_makes_another_plan() -> None:
-    plans = [make_plan(seed, DEFAULT_PLAN_SECONDS) for seed in range(20)]
+    plans = [make_plan(seed, 600, DEFAULT_PACE, FAULT_TYPES) for seed in range(20)]
     assert all(plan not in plans[:index] for index, plan in enumerate(plans))
 
 
 @given(seed=seeds, seconds=seconds, pace=paces)
 def test_faults_come_in_order_and_are_repaired_inside_the_run(seed: int, seconds: float, pace: PlanPace) -> None:
-    plan = make_plan(seed, seconds, pace)
+    plan = make_plan(seed, seconds, pace, FAULT_TYPES)
     assert plan
     assert [fault.at for fault in plan] == sorted(fault.at for fault in plan)
     assert all(0 <= fault.at <= fault.until <= seconds for fault in plan)
 
 
-@given(seed=seeds, rounds=st.sampled_from([(SHORT_PACE, SHORT_PLAN_SECONDS), (DEFAULT_PACE, DEFAULT_PLAN_SECONDS)]))
-def test_a_round_has_every_kind(seed: int, rounds: tuple[PlanPace, float]) -> None:
-    pace, seconds = rounds
-    assert {fault.kind for fault in make_plan(seed, seconds, pace)} == {recipe.kind for recipe in FAULT_TYPES}
+@given(seed=seeds, pace=paces, types=some_types)
+def test_a_round_has_every_kind_once(seed: int, pace: PlanPace, types: Types) -> None:
+    plan = make_round(seed, pace, types)
+    assert sorted(fault.kind for fault in plan) == sorted(recipe.kind for recipe in types)
+
+
+@given(seed=seeds, types=some_types)
+def test_a_short_round_is_short(seed: int, types: Types) -> None:
+    assert compute_round_seconds(seed, SHORT_PACE, types) <= 480
 
 
 @given(seed=seeds, seconds=seconds, pace=paces)
 def test_every_kind_comes_once_before_any_comes_again(seed: int, seconds: float, pace: PlanPace) -> None:
-    times = Counter(fault.kind for fault in make_plan(seed, seconds, pace))
+    times = Counter(fault.kind for fault in make_plan(seed, seconds, pace, FAULT_TYPES))
     every = [times[recipe.kind] for recipe in FAULT_TYPES]
     assert max(every) - min(every) <= 1
 
@@ -65,32 +69,46 @@ def met(plan: tuple[Fault, ...], phase: FaultPhase) -> list[set[FaultPhase]]:
     ]
 
 
-@given(seed=seeds, pace=paces)
-def test_while_the_full_rate_is_due_nothing_rough_happens(seed: int, pace: PlanPace) -> None:
-    for beside in met(make_plan(seed, DEFAULT_PLAN_SECONDS, pace), FaultPhase.STEADY):
+@given(seed=seeds, pace=paces, types=some_types)
+def test_while_the_full_rate_is_due_nothing_rough_happens(seed: int, pace: PlanPace, types: Types) -> None:
+    for beside in met(make_round(seed, pace, types), FaultPhase.STEADY):
         assert beside <= {FaultPhase.STEADY, FaultPhase.BESIDE}
 
 
-@given(seed=seeds, pace=paces)
-def test_a_sender_that_was_stopped_has_time_to_come_back(seed: int, pace: PlanPace) -> None:
-    plan = make_plan(seed, DEFAULT_PLAN_SECONDS, pace)
+@given(seed=seeds, pace=paces, types=some_types)
+def test_a_sender_that_was_stopped_has_time_to_come_back(seed: int, pace: PlanPace, types: Types) -> None:
+    plan = make_round(seed, pace, types)
     concerned = [fault for fault in plan if fault.recipe.phase is not FaultPhase.BESIDE]
     for fault, following in pairwise(concerned):
         if fault.recipe.phase is FaultPhase.STOPPED and following.recipe.phase is not FaultPhase.STOPPED:
             assert round(following.at - fault.at, 3) >= 38  # moments are rounded to milliseconds
 
 
-@given(seed=seeds, seconds=seconds, pace=paces)
-def test_each_fault_hits_what_it_may_and_lasts_as_long_as_it_may(seed: int, seconds: float, pace: PlanPace) -> None:
-    for fault in make_plan(seed, seconds, pace):
+@given(seed=seeds, pace=paces, types=some_types)
+def test_each_fault_hits_what_it_may_and_lasts_as_long_as_it_may(seed: int, pace: PlanPace, types: Types) -> None:
+    for fault in make_round(seed, pace, types):
         shortest, longest = fault.recipe.seconds
         assert fault.target in fault.recipe.targets
         assert shortest - 0.001 <= fault.seconds <= longest + 0.001
 
 
-@given(rate=st.integers(80, 1000), deliveries=st.integers(100, 2_000_000))
-def test_a_plan_is_a_round_or_as_long_as_the_deliveries_take(rate: int, deliveries: int) -> None:
-    assert compute_plan_seconds(deliveries=deliveries, rate=rate) >= max(DEFAULT_PLAN_SECONDS, deliveries / rate)
+@given(seed=seeds, pace=paces, types=some_types)
+def test_no_dispatcher_gets_two_pages_at_once(seed: int, pace: PlanPace, types: Types) -> None:
+    pages = [fault for fault in make_round(seed, pace, types) if fault.recipe.network.page]
+    for one, other in pairwise(pages):
+        assert one.target != other.target or one.until <= other.at
+
+
+@pytest.mark.parametrize("count", range(1, MAX_DISPATCHERS + 1))
+def test_only_dispatchers_that_exist_are_hit_and_each_of_them_is(count: int) -> None:
+    targets = {target.partition("/")[0] for recipe in build_fault_types(count) for target in recipe.targets}
+    hit = {target for target in targets if target.startswith("dispatcher-")}
+    assert hit == {f"dispatcher-{number}" for number in range(1, count + 1)}
+
+
+def test_a_single_dispatcher_that_is_frozen_owes_nobody_the_full_rate() -> None:
+    phases = [{recipe.kind: recipe.phase for recipe in types}["freeze dispatcher"] for types in BY_DISPATCHERS]
+    assert phases == [FaultPhase.ROUGH, *[FaultPhase.STEADY] * (MAX_DISPATCHERS - 1)]
 
 
 def test_kinds_are_named_once_and_what_lasts_does_something() -> None:
