@@ -97,18 +97,21 @@ _WEBHOOKS: Mapping[str, Mapping[str, object]] = {
 # Lasts longer than the dispatcher waits for an answer, and longer than open requests need to exhaust any resource.
 _UNANSWERED = {"timeout_share": 0.01, "timeout_accept_share": 0.5}
 _SLOW = {"latency_seconds": 0.4, "latency_jitter_seconds": 1.1}
-# Refused for a while by code, status, and the webhook that reports it.
-_REFUSALS: Mapping[str, tuple[int, int, Mapping[str, object]]] = {
-    "Meta refuses the sender with 190": (190, 401, {}),
+# Nothing is accepted, or all that is accepted fails: how Meta behaves for a while, and the webhook that reports it.
+_REFUSALS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
+    "Meta refuses the sender with 190": ({"reject_share": 1.0, "reject_code": 190, "reject_status": 401}, {}),
+    "Meta accepts and reports 131031": ({"fail_share": 1.0, "fail_code": 131031}, {}),
     "Meta restricts the account": (
-        131031,
-        403,
+        {"reject_share": 1.0, "reject_code": 131031, "reject_status": 403},
         {
             "event": "ACCOUNT_RESTRICTION",
             "restriction_info": [{"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING"}],
         },
     ),
-    "Meta removes the partner": (131005, 403, {"event": "PARTNER_REMOVED"}),
+    "Meta removes the partner": (
+        {"reject_share": 1.0, "reject_code": 131005, "reject_status": 403},
+        {"event": "PARTNER_REMOVED"},
+    ),
 }
 # Retried deliveries are the ones that a result written twice would damage.
 _TOO_FAST = {"reject_share": 0.3, "reject_code": 130429, "reject_status": 400}
@@ -186,8 +189,7 @@ def _build_steady_faults(dispatchers: tuple[str, ...], processes: Mapping[str, t
 
 def _build_stopping_faults(dispatchers: Sequence[str]) -> Iterator[FaultType]:
     stopped = FaultPhase.STOPPED
-    for kind, (code, status, update) in _REFUSALS.items():
-        refused = {"reject_share": 1.0, "reject_code": code, "reject_status": status}
+    for kind, (refused, update) in _REFUSALS.items():
         yield FaultType(
             kind,
             FaultAction.META,
