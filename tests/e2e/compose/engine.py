@@ -79,7 +79,7 @@ class ComposeProject:
         command = ("--topic", "strassensperrungen", "--headline", headline, "--text", text)
         return await self.run("run", "--rm", "publish", *command)
 
-    async def count(self, statement: str) -> int:
+    async def count(self, statement: str, server: str = "postgres") -> int:
         """One number from the database, over the server's own socket."""
         login = ("-U", "kreisfunk_owner", "-d", "kreisfunk")
-        return int(await self.execute("postgres", "psql", *login, "-Atc", statement))
+        return int(await self.execute(server, "psql", *login, "-Atc", statement))
