@@ -71,7 +71,7 @@ class Tier(Struct, frozen=True, forbid_unknown_fields=True):
     people_a_day: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None
 
 
-class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
+class AccountAnnouncement(Struct, frozen=True, forbid_unknown_fields=True):
     """Webhook about the account of the business, in Meta's form."""
 
     field: ShortText

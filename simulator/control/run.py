@@ -10,7 +10,7 @@ from aiohttp import web
 from simulator.account import MessageLog
 from simulator.citizens import BusinessMessage, Citizen, UserMessage
 from simulator.control.access import ControlError, answer, parse_number, read_body
-from simulator.control.requests import AccountChange, TemplateStatus, Tier
+from simulator.control.requests import AccountAnnouncement, TemplateStatus, Tier
 from simulator.events import Watcher
 from simulator.faults import Faults
 from simulator.parts import SimulatorParts
@@ -79,7 +79,7 @@ class RunControl:
 
     async def report_change(self, request: web.Request) -> web.StreamResponse:
         """Send the business a webhook about its account; answer once it has been answered with 200."""
-        change = await read_body(request, AccountChange)
+        change = await read_body(request, AccountAnnouncement)
         if not self.parts.subscription.is_sent(change.field):
             raise ControlError(409, "the business has not subscribed to this field")
         taken = asyncio.Event()
