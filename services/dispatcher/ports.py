@@ -104,16 +104,26 @@ class StatusUpdate:
 
 
 @dataclass(frozen=True)
+class StatusFailure:
+    """Deliveries that failed with the same code; those of replies have no broadcast and no template."""
+
+    broadcast: UUID | None
+    template: str | None
+    code: int | None
+    deliveries: int
+
+
+@dataclass(frozen=True)
 class AppliedStatuses:
     """Result of applying a group of statuses; `unmatched` have no ledger row.
 
-    `sender_code` is an error code that is about ourselves, `templates` are the templates that were paused.
+    `failures` are new ones, `reached` the broadcasts of messages that have arrived or are on their way.
     """
 
     changed: int
     unmatched: int
-    sender_code: int | None = None
-    templates: Sequence[str] = ()
+    failures: Sequence[StatusFailure]
+    reached: Sequence[UUID]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from services.dispatcher.adapters.retention import build_retention_rules
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, compute_permitted_rate, compute_prefetched_batches
 from services.dispatcher.handlers import consumers, maintenance
 from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, Lanes
+from services.dispatcher.handlers.pauses import Pauses
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
@@ -150,11 +151,12 @@ async def _assemble(
     await limiter.set_up()
     wake = asyncio.Event()
     inboxes = _build_lane_consumers(outside, rate, wake)
-    handlers = await _open_handlers(outside, ledger, limiter, stack)
+    pauses = Pauses(ledger, limiter, meter)
+    handlers = await _open_handlers(outside, ledger, pauses, stack)
     recorder = Recorder(ledger, meter)
     lanes = Lanes(ledger=ledger, queues=inboxes, prepare=outside.graph.prepare, wake=wake)
     most, timeout = settings.max_requests, settings.request_timeout_seconds
-    sender = Sender(outside.graph, lanes, ledger, limiter, recorder, meter, max_requests=most, timeout=timeout)
+    sender = Sender(outside.graph, lanes, pauses, limiter, recorder, meter, max_requests=most, timeout=timeout)
     if (address := await ledger.find_newest_address()) and not outside.graph.is_decryptable(address):
         sender.mark_keys_unverified()
     readiness.add({"lanes": partial(_check_all_open, inboxes.values()), "encryption key": sender.has_valid_keys})
@@ -223,14 +225,14 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
 
 
 async def _open_handlers(
-    outside: Resources, ledger: PostgresLedger, limiter: PostgresRateLimiter, stack: AsyncExitStack
+    outside: Resources, ledger: PostgresLedger, pauses: Pauses, stack: AsyncExitStack
 ) -> list[Job]:
     database, publish, count_event = outside.database, outside.publish, outside.metrics.count_account_event
     account = PostgresAccount(database, number=outside.settings.phone_number_id)
     recipients, mandatory = PostgresRecipientRepository(database), outside.publish_mandatory
     handlers: Mapping[topology.Queue, MessageHandler] = {
         topology.DISPATCHER_STATUSES: consumers.StatusHandler(
-            ledger=ledger, limiter=limiter, meter=outside.metrics, clock=system_clock
+            ledger=ledger, pauses=pauses, meter=outside.metrics, clock=system_clock
         ),
         topology.DISPATCHER_SUPPRESSIONS: consumers.SuppressionHandler(ledger=ledger),
         topology.DISPATCHER_PROGRESS_REQUESTS: consumers.ProgressRequestHandler(ledger=ledger, publish=publish),

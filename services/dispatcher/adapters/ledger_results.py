@@ -7,17 +7,19 @@ broadcast's delivery updates its counters in the same statement.
 
 from collections.abc import Sequence
 
+import msgspec
+
 from services.dispatcher.adapters.ledger_claims import FORGOTTEN, LedgerClaims, extract_columns
 from services.dispatcher.domain.errors import RECIPIENT_CODES
 from services.dispatcher.domain.send_results import Record
-from services.dispatcher.ports import AppliedStatuses, StatusUpdate
+from services.dispatcher.ports import AppliedStatuses, StatusFailure, StatusUpdate
 from shared.contracts.events import DeliveryRefused
 
 MAX_RESENDS = 3
 
 # Shared end of RECORD and APPLY_STATUSES for changed rows.
 _NOTED = """returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber,
-        d.error_code, d.waits_for, j.old_state, j.new_state
+        d.error_code, j.old_state, j.new_state
 ), refused as (
     insert into dispatcher.refusal (delivery, subscriber, code)
     select id, subscriber, error_code from changed
@@ -111,15 +113,15 @@ with news as (
         select max(t.through) from dispatcher.status_stream t
         where t.number = $10 and t.seen_at > clock_timestamp() - interval '250 milliseconds'), '-infinity')
     on conflict do nothing
-), stopped as (
-    insert into dispatcher.template_pause (template, reason)
-    select b.template, format('Meta''s code %s', max(c.error_code))
-    from changed c join dispatcher.broadcast b on b.id = c.broadcast where c.waits_for = 'template' group by b.template
-    on conflict do nothing returning template
+), failed as (
+    select c.broadcast, b.template, c.error_code as code, count(*)::int as deliveries
+    from changed c left join dispatcher.broadcast b on b.id = c.broadcast
+    where c.new_state in ('waiting', 'failed') group by 1, 2, 3
 )
 select dispatcher.count_changes($8, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) as changed,
-    (select count(*) from locked) as matched, max(error_code) filter (where waits_for = 'sender') as sender_code,
-    array(select template from stopped) as templates
+    (select count(*) from locked) as matched, (select json_agg(f) from failed f)::text as failures,
+    array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered', 'read'))
+        as reached
 from changed
 """
 
@@ -180,9 +182,8 @@ class LedgerResults(LedgerClaims):
             updates, "delivery", "state", "message_key", "error_code", "attempts", "due_at", "waits_for"
         )
         row = await self.database.fetchrow(_APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number)
-        return AppliedStatuses(
-            row["changed"], len(updates) - row["matched"], sender_code=row["sender_code"], templates=row["templates"]
-        )
+        failures = msgspec.json.decode(row["failures"] or "[]", type=list[StatusFailure])
+        return AppliedStatuses(row["changed"], len(updates) - row["matched"], failures, row["reached"] or [])
 
     async def mark_unknown(self) -> int:
         """Mark overdue claims as unknown, and return their number."""

@@ -12,11 +12,11 @@ class Rejections:
     def __init__(self) -> None:
         self._rows: dict[UUID, tuple[int | None, int]] = {}
 
-    def observe(self, broadcast: UUID, code: int | None) -> bool:
-        """Count a rejection; return whether the broadcast is to be paused. Then counting restarts."""
+    def observe(self, broadcast: UUID, code: int | None, times: int = 1) -> bool:
+        """Count rejections; return whether the broadcast is to be paused. Then counting restarts."""
         known, count = self._rows.pop(broadcast, (code, 0))
-        count = count + 1 if known == code else 1
-        if count == MAX_REJECTIONS_IN_A_ROW:
+        count = count + times if known == code else times
+        if count >= MAX_REJECTIONS_IN_A_ROW:
             return True
         if len(self._rows) == MAX_BROADCASTS:
             self._rows.pop(next(iter(self._rows)))

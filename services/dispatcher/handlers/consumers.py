@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,10 +11,11 @@ import structlog
 from services.dispatcher.domain.account import AccountChange, AccountUpdate, classify_update, interpret_webhook
 from services.dispatcher.domain.billing import count_billed
 from services.dispatcher.domain.errors import MAX_CODE, ErrorAction, clamp_code, compute_retry_delay, find_error_rule
-from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
+from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState, advance
 from services.dispatcher.handlers.maintenance import build_progress_event
-from services.dispatcher.ports import Ledger, Meter, Publish, RateLimiter, RecipientRepository, StatusUpdate
+from services.dispatcher.handlers.pauses import Pauses, explain_code
+from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository, StatusFailure, StatusUpdate
 from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import ContractError
@@ -36,9 +37,10 @@ class StatusHandler(MessageHandler):
     """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter."""
 
     ledger: Ledger
-    limiter: RateLimiter
+    pauses: Pauses
     meter: Meter
     clock: Clock
+    _rejections: Rejections = field(default_factory=Rejections, init=False)
 
     async def _apply(self, message: Message) -> None:
         if not isinstance(message, DeliveryStatuses):
@@ -55,14 +57,21 @@ class StatusHandler(MessageHandler):
         applied = await self.ledger.apply_statuses(updates)
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
-        for template in applied.templates:
-            _log.error("template_paused", template=template)
-            self.meter.count("account_updates", label=AccountUpdate.TEMPLATE_PAUSED)
-        if applied.sender_code is not None:
-            reason = f"{find_error_rule(applied.sender_code).meaning} (Meta's code {applied.sender_code})"
-            if await self.limiter.pause(reason, PROBE_DELAY_SECONDS):
-                _log.error("sending_paused", reason=reason, probe_in_seconds=PROBE_DELAY_SECONDS)
-                self.meter.count("account_updates", label=AccountUpdate.SENDING_PAUSED)
+        for broadcast in applied.reached:
+            self._rejections.forget(broadcast)
+        for failure in applied.failures:
+            await self._apply_failure(failure)
+
+    async def _apply_failure(self, failure: StatusFailure) -> None:
+        broadcast, code = failure.broadcast, failure.code
+        match find_error_rule(code).action:
+            case ErrorAction.SENDER:
+                if await self.pauses.pause_sending(explain_code(code)):
+                    self.meter.count("account_updates", label=AccountUpdate.SENDING_PAUSED)
+            case ErrorAction.TEMPLATE if failure.template:
+                await self.pauses.pause_template(failure.template, explain_code(code))
+            case ErrorAction.DROP if broadcast and self._rejections.observe(broadcast, code, failure.deliveries):
+                await self.pauses.pause_broadcast(broadcast, code)
 
     async def _reject(self, update: StatusUpdate, error: InvalidDataError) -> None:
         _log.error("status_refused", delivery=str(update.delivery), state=update.state.value, problem=str(error))

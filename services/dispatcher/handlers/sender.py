@@ -3,26 +3,26 @@
 import asyncio
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
 import structlog
 
 from services.dispatcher.domain import send_results
-from services.dispatcher.domain.account import AccountUpdate, template_key
+from services.dispatcher.domain.account import template_key
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction, find_error_rule
-from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, PROBE_DELAY_SECONDS
+from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON, Reachability
-from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW, Rejections
+from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.send_results import Accepted, ConnectedLate, ErrorResponse, NotSent, Record, SendResult
 from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.pauses import Pauses, explain_code
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.ports import Claim, Graph, Ledger, Meter, RateLimiter
+from services.dispatcher.ports import Claim, Graph, Meter, RateLimiter
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 
@@ -46,7 +46,7 @@ class Sender:
 
     graph: Graph
     lanes: Lanes
-    ledger: Ledger
+    pauses: Pauses
     limiter: RateLimiter
     recorder: Recorder
     meter: Meter
@@ -216,30 +216,12 @@ class Sender:
                 if await self.limiter.throttle(wait):
                     _log.warning("sending_throttled", code=answer.code, http_status=answer.http_status, seconds=wait)
             case ErrorAction.SLOWER:
-                await self._pause_sending(
-                    f"Meta asks us to wait {answer.retry_after:.0f} s (HTTP {answer.http_status})", wait
-                )
+                reason = f"Meta asks us to wait {answer.retry_after:.0f} s (HTTP {answer.http_status})"
+                await self.pauses.pause_sending(reason, wait)
             case ErrorAction.SENDER:
-                await self._pause_sending(f"{rule.meaning} (Meta's code {answer.code})", PROBE_DELAY_SECONDS)
-            case ErrorAction.TEMPLATE if "template" in claim.content:
-                await self._pause_template(claim.content["template"], f"{rule.meaning} (Meta's code {answer.code})")
+                await self.pauses.pause_sending(explain_code(answer.code))
+            case ErrorAction.TEMPLATE if template := claim.content.get("template"):
+                key = template_key(template["name"], template["language"]["code"])
+                await self.pauses.pause_template(key, explain_code(answer.code))
             case ErrorAction.DROP if claim.broadcast and self._rejections.observe(claim.broadcast, answer.code):
-                times = f"{MAX_REJECTIONS_IN_A_ROW} messages in a row"
-                await self._pause_broadcast(
-                    claim.broadcast, f"Meta rejected {times}: {rule.meaning} (code {answer.code})"
-                )
-
-    async def _pause_template(self, template: Mapping[str, Any], reason: str) -> None:
-        key = template_key(template["name"], template["language"]["code"])
-        if await self.ledger.pause_template(key, reason):
-            _log.error("template_paused", template=key, reason=reason)
-            self.meter.count("account_updates", label=AccountUpdate.TEMPLATE_PAUSED)
-
-    async def _pause_broadcast(self, broadcast: UUID, reason: str) -> None:
-        if await self.ledger.pause_broadcast(broadcast, reason):
-            _log.error("broadcast_paused", broadcast=str(broadcast), reason=reason)
-            self.meter.count("broadcasts_paused")
-
-    async def _pause_sending(self, reason: str, seconds: float) -> None:
-        if await self.limiter.pause(reason, seconds):
-            _log.error("sending_paused", reason=reason, probe_in_seconds=seconds)
+                await self.pauses.pause_broadcast(claim.broadcast, answer.code)

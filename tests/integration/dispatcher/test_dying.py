@@ -21,6 +21,7 @@ from services.dispatcher.domain.send_results import Accepted, SendResult
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.maintenance import find_work
+from services.dispatcher.handlers.pauses import Pauses
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
@@ -193,7 +194,7 @@ async def live(
     recorder = Recorder(mortal, meter)
     lanes = Lanes(ledger=mortal, queues=broker.queues(death), prepare=way.prepare, wake=asyncio.Event())
     needed = defaultdict[str, asyncio.Event](asyncio.Event)
-    sender = Sender(way, lanes, mortal, sure, recorder, meter, max_requests=100, timeout=20)
+    sender = Sender(way, lanes, Pauses(mortal, sure, meter), sure, recorder, meter, max_requests=100, timeout=20)
     loop = SendLoop(lanes=lanes, limiter=sure, sender=sender, meter=meter)
     working = [asyncio.create_task(loop.run(5.0)), asyncio.create_task(recorder.run())]
     done = asyncio.create_task(wait_for(idle))

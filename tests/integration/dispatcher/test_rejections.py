@@ -3,6 +3,7 @@
 import pytest
 
 from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW
+from services.dispatcher.handlers.pauses import explain_code
 from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_acceptance, build_refusal
@@ -10,6 +11,10 @@ from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest
 RECIPIENTS, OTHERS = 300, 40
 # Messages that leave before the pause is committed.
 IN_HAND = 40
+
+
+def build_reason(code: int) -> str:
+    return f"Meta rejected {MAX_REJECTIONS_IN_A_ROW} messages in a row: {explain_code(code)}"
 
 
 async def test_a_broadcast_that_meta_rejects_again_and_again_pauses_and_no_other_does(
@@ -34,7 +39,7 @@ async def test_a_broadcast_that_meta_rejects_again_and_again_pauses_and_no_other
     failed = (await client.count_states(rejected))["failed"]
     assert MAX_REJECTIONS_IN_A_ROW <= failed <= MAX_REJECTIONS_IN_A_ROW + IN_HAND
     reason = await client.books.fetchval("select paused_reason from dispatcher.broadcast where id = $1", rejected)
-    assert reason == f"Meta rejected {MAX_REJECTIONS_IN_A_ROW} messages in a row: parameter value invalid (code 131009)"
+    assert reason == build_reason(131009)
     assert await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_broadcasts_paused_total") == 1
     assert await endpoint_rig.read_paused_reason() is None
 
@@ -90,3 +95,27 @@ async def test_what_a_status_says_of_ourselves_or_the_template_stops_and_is_sent
     await wait_until(all_delivered, endpoint_rig.describe)
     assert await read_pauses() == []
     assert await client.books.fetchval("select max(attempt) from dispatcher.delivery") == 1
+
+
+async def test_a_picture_that_meta_cannot_fetch_pauses_its_broadcast(endpoint_rig: EndpointHarness) -> None:
+    client, endpoint = endpoint_rig.client, endpoint_rig.endpoint
+    (dispatcher,) = await endpoint_rig.start()
+    source = await client.publish_broadcast(endpoint_rig.build_citizens(RECIPIENTS))
+    reported = 0
+
+    async def pause() -> bool:
+        nonlocal reported
+        new, reported = endpoint.requests[reported:], len(endpoint.requests)
+        if new:
+            await endpoint_rig.publish_statuses(new, "failed", 131053)
+        return await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_broadcasts_paused_total") == 1
+
+    await wait_until(pause, endpoint_rig.describe)
+    reason = await client.books.fetchval("select paused_reason from dispatcher.broadcast where id = $1", source)
+    assert reason == build_reason(131053)
+
+    async def all_known() -> bool:
+        return sum((await client.count_states(source)).values()) == RECIPIENTS
+
+    await wait_until(all_known, endpoint_rig.describe)
+    assert (await client.count_states(source))["waiting"] > 0

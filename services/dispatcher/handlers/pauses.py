@@ -1,0 +1,45 @@
+"""Pauses that Meta's errors cause, each logged and counted once."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from services.dispatcher.domain.account import AccountUpdate
+from services.dispatcher.domain.errors import find_error_rule
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
+from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW
+from services.dispatcher.ports import Ledger, Meter, RateLimiter
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """Pauses of sending, of a template's broadcasts, and of one broadcast. All raise DependencyUnavailable."""
+
+    ledger: Ledger
+    limiter: RateLimiter
+    meter: Meter
+
+    async def pause_sending(self, reason: str, seconds: float = PROBE_DELAY_SECONDS) -> bool:
+        """Return whether it was not paused before; the first probe is sent after `seconds`."""
+        paused = await self.limiter.pause(reason, seconds)
+        if paused:
+            _log.error("sending_paused", reason=reason, probe_in_seconds=seconds)
+        return paused
+
+    async def pause_template(self, template: str, reason: str) -> None:
+        if await self.ledger.pause_template(template, reason):
+            _log.error("template_paused", template=template, reason=reason)
+            self.meter.count("account_updates", label=AccountUpdate.TEMPLATE_PAUSED)
+
+    async def pause_broadcast(self, broadcast: UUID, code: int | None) -> None:
+        reason = f"Meta rejected {MAX_REJECTIONS_IN_A_ROW} messages in a row: {explain_code(code)}"
+        if await self.ledger.pause_broadcast(broadcast, reason):
+            _log.error("broadcast_paused", broadcast=str(broadcast), reason=reason)
+            self.meter.count("broadcasts_paused")
+
+
+def explain_code(code: int | None) -> str:
+    return f"{find_error_rule(code).meaning} (Meta's code {code})"
