@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from uuid import uuid4
 
 import pytest
 
@@ -131,6 +132,25 @@ async def test_a_form_of_a_session_that_has_ended_is_refused(browser: EditorBrow
     csrf = (await browser.open("/profil")).csrf
     assert (await browser.send("/abmelden", csrf=csrf)).location == "/anmelden?abgemeldet=1"
     assert (await browser.send("/profil/sitzungen", csrf=csrf)).location == "/anmelden"
+
+
+async def test_a_text_that_is_sent_after_the_end_of_its_session_is_shown_to_be_copied(browser: EditorBrowser) -> None:
+    csrf = (await browser.open("/profil")).csrf
+    written = {
+        "headline": "Sperrung <b>L 149</b>",
+        "text": "Bis Freitag & länger",
+        "topic": "verkehr",
+        "password": "geheim",
+    }
+    draft = f"/entwuerfe/{uuid4()}"
+    for form in ({**written, "csrf": "f" * 32}, {**written, "csrf": csrf}):
+        found = await browser.request("POST", draft, data=form, headers=SAME_ORIGIN)
+        assert (found.status, "geheim" in found.text, "verkehr" in found.text) == (401, False, False)
+        assert "Sperrung &lt;b&gt;L 149&lt;/b&gt;" in found.text
+        assert "Bis Freitag &amp; länger" in found.text
+        # In the second turn the value is right, but its session has ended.
+        await browser.send("/abmelden", csrf=csrf)
+    assert (await browser.request("POST", draft, data=form, headers={"Sec-Fetch-Site": "cross-site"})).status == 403
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from multidict import MultiDict
 
+from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FORM, VISITOR, Audience, FormData, WebPage, redirect
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.login import hash_cookie
@@ -20,7 +21,16 @@ READ_TIMEOUT_SECONDS = 10.0
 CSRF_FIELD = "csrf"
 LOGIN_PATH, SETUP_PATH = "/anmelden", "/einrichten"
 _FORM_MEDIA = "application/x-www-form-urlencoded"
+_TEXTS = ("headline", "text", "reason")
 _FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Sie haben sich neu angemeldet."
+
+
+class TextsUnsaved(Exception):
+    """Error: a form with these texts came after the end of its session."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        super().__init__()
+        self.texts = texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +90,31 @@ class PageGuard:
         """Return the handler of a page that lets nobody in but its audience."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            visitor = await self._find_visitor(request)
-            if visitor is not None:
-                request[VISITOR] = visitor
-            if refusal := _refuse_visitor(page, visitor, request):
-                return refusal
-            if page.method == hdrs.METH_POST:
-                self._check_origin(request)
-                request[FORM] = await _read_form(request, visitor)
-                # The body may have taken its time: the session may have ended meanwhile.
-                if visitor is not None and await self._find_visitor(request) != visitor:
-                    raise NotPermitted(_FORGED)
-            return await page.handler(request)
+            try:
+                refusal = await self._admit(page, request)
+                return await page.handler(request) if refusal is None else refusal
+            except TextsUnsaved as unsaved:
+                return render_page(request, "unsaved.html", status=401, texts=unsaved.texts)
 
         return handle
+
+    async def _admit(self, page: WebPage, request: web.Request) -> web.Response | None:
+        """Return a response that leads elsewhere, None if the page may answer. Raises NotPermitted and TextsUnsaved."""
+        visitor = await self._find_visitor(request)
+        if visitor is not None:
+            request[VISITOR] = visitor
+        refusal = _refuse_visitor(page, visitor, request)
+        if page.method != hdrs.METH_POST or (refusal is not None and visitor is not None):
+            return refusal
+        self._check_origin(request)
+        if refusal is not None:
+            _keep_texts(await _read_fields(request))
+            return refusal
+        request[FORM] = await _read_form(request, visitor)
+        # The body may have taken its time: the session may have ended meanwhile.
+        if visitor is not None and await self._find_visitor(request) != visitor:
+            raise NotPermitted(_FORGED)
+        return None
 
     async def _find_visitor(self, request: web.Request) -> Visitor | None:
         token = request.cookies.get(self.cookies.session)
@@ -125,6 +146,21 @@ def _refuse_visitor(page: WebPage, visitor: Visitor | None, request: web.Request
 
 async def _read_form(request: web.Request, visitor: Visitor | None) -> FormData:
     """Return the fields of a form. Raises NotPermitted if it is not from a page of the visitor's session."""
+    fields = await _read_fields(request)
+    shown = fields.popall(CSRF_FIELD, [""])
+    if visitor is not None and not hmac.compare_digest(shown[0].encode(), visitor.csrf.encode()):
+        _keep_texts(fields)
+        raise NotPermitted(_FORGED)
+    return fields
+
+
+def _keep_texts(fields: FormData) -> None:
+    """Raise TextsUnsaved if somebody wrote a text on a page whose session has ended: it is lost unless they copy it."""
+    if texts := [text for name in _TEXTS for text in fields.getall(name, []) if text.strip()]:
+        raise TextsUnsaved(texts)
+
+
+async def _read_fields(request: web.Request) -> FormData:
     is_utf8 = (request.charset or "utf-8").lower() == "utf-8"
     if request.content_type != _FORM_MEDIA or not is_utf8 or hdrs.CONTENT_ENCODING in request.headers:
         raise web.HTTPUnsupportedMediaType
@@ -135,8 +171,4 @@ async def _read_form(request: web.Request, visitor: Visitor | None) -> FormData:
         raise web.HTTPRequestTimeout from None
     except ValueError:  # not text, or more fields than anybody's form has
         raise web.HTTPBadRequest from None
-    texts: FormData = MultiDict((name, value) for name, value in fields.items() if isinstance(value, str))
-    shown = texts.popall(CSRF_FIELD, [""])
-    if visitor is not None and not hmac.compare_digest(shown[0].encode(), visitor.csrf.encode()):
-        raise NotPermitted(_FORGED)
-    return texts
+    return MultiDict((name, value) for name, value in fields.items() if isinstance(value, str))

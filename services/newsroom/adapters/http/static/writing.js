@@ -25,7 +25,7 @@ async function save() {
   body.set("then", "autosave");
   const answer = await fetch(form.action, { method: "POST", body });
   if (answer.redirected || !(answer.headers.get("Content-Type") || "").includes("json")) {
-    saved.textContent = "Nicht gespeichert. Bitte speichern Sie selbst.";
+    saved.textContent = "Nicht gespeichert: Sie sind nicht mehr angemeldet. Speichern Sie, um Ihren Text kopieren zu können.";
     return;
   }
   const told = await answer.json();
