@@ -47,6 +47,7 @@ from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
+from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.publishing import PublicationOutbox
 from services.newsroom.handlers.session_watch import SessionWatch
 from services.newsroom.handlers.trials import TrialService
@@ -93,6 +94,7 @@ class Writing:
     broadcasts: ChangeWatch[UUID, BroadcastStatus]
     newest: ChangeWatch[str, BroadcastList]
     survey: AudienceSurvey
+    resending: ResendRules
     templates: Mapping[str, TemplateText]
 
 
@@ -140,7 +142,9 @@ def assemble_writing(
         read_budget=PostgresSendingControl(database).read_budget,
         read_sending=PostgresSendingControl(database).read_limits,
     )
+    resending = ResendRules(rules=assessor.rules, configuration=configuration, drafts=drafts, publications=publications)
     return Writing(
+        resending=resending,
         drafting=DraftingService(drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set),
         drafts=drafts,
         publications=publications,
@@ -271,7 +275,9 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
     )
     return [
         *_build_writing_pages(newsroom),
-        *build_operating_pages(newsroom.database, newsroom.configuration, newsroom.stranded),
+        *build_operating_pages(
+            newsroom.database, newsroom.configuration, newsroom.stranded, newsroom.writing.resending
+        ),
         *build_people_pages(people),
     ]
 
@@ -294,6 +300,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             listening=listening,
             watch=writing.broadcasts,
             list_watch=writing.newest,
+            resending=writing.resending,
             sessions=newsroom.watch,
             topics=topics,
             clock=system_clock,
