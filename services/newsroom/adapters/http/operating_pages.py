@@ -147,7 +147,7 @@ class BroadcastChangePages:
         problem: str = "",
         reason: str = "",
     ) -> web.Response:
-        resends, resending = change is BroadcastChange.RESEND, self.operating.resending
+        failures, costs = ((), "") if change is not BroadcastChange.RESEND else self._describe_resend(status)
         back, about = f"{BROADCASTS_PATH}/{status.id}", status.headline or "Aussendung"
         return _render_confirmation(
             request,
@@ -156,11 +156,14 @@ class BroadcastChangePages:
             about,
             problem,
             reason,
-            failures=status.failures if resends else (),
-            costs=describe_costs(resending.compute_costs(status), by_lead=resending.needs_lead(status))
-            if resends
-            else "",
+            failures=failures,
+            costs=costs,
         )
+
+    def _describe_resend(self, status: BroadcastStatus) -> tuple[Sequence[object], str]:
+        """Return why it failed, and what sending it again costs."""
+        resending = self.operating.resending
+        return status.failures, describe_costs(resending.compute_costs(status), by_lead=resending.needs_lead(status))
 
 
 def build_operating_pages(
