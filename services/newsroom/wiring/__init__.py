@@ -39,6 +39,7 @@ from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.adapters.trials import PostgresTrialDesk
+from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.preview import TemplateText
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
@@ -287,8 +288,15 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
     statuses, feedback = PostgresBroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
     listening = PostgresListeningLog(newsroom.database)
     topics = {topic.id: topic.title for topic in newsroom.configuration.topics}
+    has_amount = writing.drafting.assessor.rules.lead_euros is not None
     return [
-        OverviewPages(drafts=writing.drafts, statuses=statuses, feedback=feedback, topics=topics),
+        OverviewPages(
+            drafts=writing.drafts,
+            statuses=statuses,
+            feedback=feedback,
+            topics=topics,
+            reviewing=Right.COUNTERSIGN if has_amount else Right.APPROVE,
+        ),
         DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
         SendingPages(drafting=writing.drafting, templates=writing.templates),
         TrialPages(trials=_build_trials(newsroom), phone=newsroom.settings.archive_phone),

@@ -31,13 +31,13 @@ select person, person, 'reply', 'waiting', 'phone', '', '', now(), now() + inter
     $1::text::dispatcher.wait_cause
 from (select dispatcher.delivery_id($2, gen_random_uuid()) as person from generate_series(1, $3)) people
 """
-# Half of the counters in each of two slots, as two replicas write them.
+# Counters of two replicas, and of another state.
 _COUNT = (
     "insert into dispatcher.broadcast_count values ($1, 'waiting', 1, $2), ($1, 'waiting', 2, 0), ($1, 'sent', 1, 7)"
 )
 _EXACTLY = """
-select lane::text, waits_for::text as cause, count(*)::int as deliveries, min(due_at) as due_at
-from dispatcher.delivery where waits_for is not null group by lane, waits_for order by lane, 3 desc
+select d.lane::text, d.waits_for::text as cause, count(*)::int as deliveries, min(d.due_at) as due_at
+from dispatcher.delivery d where d.waits_for is not null group by d.lane, d.waits_for order by d.lane, 3 desc
 """
 
 

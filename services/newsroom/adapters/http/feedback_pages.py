@@ -90,12 +90,13 @@ def _parse_filter(request: web.Request) -> FeedbackFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class OverviewPages:
-    """The first page after the login."""
+    """The first page after the login; whoever has the right `reviewing` is shown what nobody has reviewed."""
 
     drafts: DraftRepository
     statuses: BroadcastStatuses
     feedback: FeedbackLog
     topics: Mapping[str, str]
+    reviewing: Right
 
     def list_pages(self) -> tuple[WebPage, ...]:
         return (WebPage(method="GET", path="/", handler=self.show, audience=Audience.LOGGED_IN, title="Übersicht"),)
@@ -119,7 +120,7 @@ class OverviewPages:
                 for each in opened
                 if each.state is DraftState.RETURNED and each.newest.author.person == author.person
             ],
-            unreviewed=await self.drafts.list_unreviewed() if account.may(Right.COUNTERSIGN) else [],
+            unreviewed=await self.drafts.list_unreviewed() if account.may(self.reviewing) else [],
             sending=[each for each in newest if not each.is_final],
             newest=newest,
             entries=await self.feedback.list_entries(FeedbackFilter(kind="text"), 5),
