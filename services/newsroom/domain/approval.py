@@ -51,7 +51,7 @@ class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         except (ZoneInfoNotFoundError, ValueError):
             raise ValueError("the night needs a time zone such as Europe/Berlin") from None
 
-    def needs_lead(self, costs: Decimal | None) -> bool:
+    def is_for_lead(self, costs: Decimal | None) -> bool:
         """Return whether a lead has to approve these costs; costs that are not known count as too high."""
         return self.lead_euros is not None and (costs is None or costs > self.lead_euros)
 
@@ -85,7 +85,7 @@ def _find_reasons(
         yield "Was sie kostet, ist gerade nicht bekannt."
     elif costs > rules.max_euros:
         yield f"Sie kostet mehr als {_format_euros(rules.max_euros)}."
-    if rules.lead_euros is not None and rules.needs_lead(costs):
+    if rules.lead_euros is not None and rules.is_for_lead(costs):
         yield f"Was mehr als {_format_euros(rules.lead_euros)} kostet, gibt jemand mit der Rolle Leitung frei."
 
 

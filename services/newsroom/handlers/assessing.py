@@ -80,7 +80,7 @@ class DraftAssessor:
     async def evaluate(self, draft: NoticeDraft, account: Account) -> DraftAssessment:
         """Return what is known before sending it, to somebody with this account."""
         forecast = await self.estimate(draft)
-        by_lead, reasons = self.needs_lead(draft, forecast), self.list_reasons(draft, forecast)
+        by_lead, reasons = self.is_for_lead(draft, forecast), self.list_reasons(draft, forecast)
         may_approve = account.may(Right.COUNTERSIGN if by_lead else Right.APPROVE)
         verdict = choose_verdict(account, by_lead=by_lead) if may_approve else None
         since = self.clock() - SIMILAR_DAYS
@@ -143,16 +143,16 @@ class DraftAssessor:
             now=self.clock(),
         )
 
-    def needs_lead(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> bool:
+    def is_for_lead(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> bool:
         """Return whether a lead has to approve what the draft costs."""
-        return draft.kind is not DraftKind.WITHDRAWAL and self.rules.needs_lead(_sum_costs(forecast))
+        return draft.kind is not DraftKind.WITHDRAWAL and self.rules.is_for_lead(_sum_costs(forecast))
 
-    async def review_needs_lead(self, draft: NoticeDraft) -> bool:
+    async def is_review_for_lead(self, draft: NoticeDraft) -> bool:
         """Return whether a lead has to review what was sent in an emergency."""
         if self.rules.lead_euros is None:
             return False
         audience = await self.drafts.find_audience(self.system.sources[0], draft.subject)
-        return self.rules.needs_lead(compute_costs(self.configuration, draft.content.topic, audience))
+        return self.rules.is_for_lead(compute_costs(self.configuration, draft.content.topic, audience))
 
     def build_publication(
         self, draft: NoticeDraft, publication: UUID, forecast: NoticeForecast | None

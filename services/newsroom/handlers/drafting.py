@@ -117,7 +117,7 @@ class DraftingService:
 
         What costs as much as the leads have to approve waits for one of them, whoever else has approved it.
         """
-        by_lead = await self._needs_lead(account, draft, seen)
+        by_lead = await self._is_for_lead(account, draft, seen)
         verdict = choose_verdict(account, by_lead=by_lead)
 
         def decide(found: NoticeDraft) -> DraftChange:
@@ -127,18 +127,18 @@ class DraftingService:
 
         return await self.drafts.change(draft, decide)
 
-    async def _needs_lead(self, account: Account, draft: UUID, seen: int) -> bool:
+    async def _is_for_lead(self, account: Account, draft: UUID, seen: int) -> bool:
         """Return whether a lead has to approve the version that was read. Raises as `save`."""
         account.require(Right.COUNTERSIGN)
         if self.assessor.rules.lead_euros is None:
             return False
         read = await self.drafts.find(draft)
         require_version(read, seen)
-        return self.assessor.needs_lead(read, await self.assessor.estimate(read))
+        return self.assessor.is_for_lead(read, await self.assessor.estimate(read))
 
     async def send_back(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
         """Return the version that was read, with a reason. Raises as `save`."""
-        choose_verdict(account, by_lead=await self._needs_lead(account, draft, seen))
+        choose_verdict(account, by_lead=await self._is_for_lead(account, draft, seen))
         why = _parse_reason(reason, "Bitte schreiben Sie, was zu ändern ist.")
 
         def decide(found: NoticeDraft) -> DraftChange:
@@ -190,7 +190,7 @@ class DraftingService:
             self.assessor.require_valid(found, forecast)
             if emergency is None:
                 require_budget(budget, forecast)
-                by_lead = self.assessor.needs_lead(found, forecast)
+                by_lead = self.assessor.is_for_lead(found, forecast)
                 require_approval(found, self.assessor.list_reasons(found, forecast), by_lead=by_lead)
             elif not found.content.urgent:
                 raise DraftRefused("Der Notfallweg ist nur für Eilmeldungen.")
@@ -212,7 +212,7 @@ class DraftingService:
     async def review(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Record that a second person has looked at what was published in an emergency. Raises as `save`."""
         account.require(Right.COUNTERSIGN)
-        require_amount_right(account, by_lead=await self.assessor.review_needs_lead(await self.drafts.find(draft)))
+        require_amount_right(account, by_lead=await self.assessor.is_review_for_lead(await self.drafts.find(draft)))
 
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)

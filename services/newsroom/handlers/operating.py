@@ -88,8 +88,8 @@ class ResendRules:
         """Return what sending it again to those for whom it failed costs; None if that is not known."""
         return compute_costs(self.configuration, status.topic, status.states.get("failed", 0))
 
-    def needs_lead(self, status: BroadcastStatus) -> bool:
-        return self.rules.needs_lead(self.compute_costs(status))
+    def is_for_lead(self, status: BroadcastStatus) -> bool:
+        return self.rules.is_for_lead(self.compute_costs(status))
 
     async def build_permit(self, account: Account, status: BroadcastStatus) -> Callable[[int], None]:
         """Return what raises NotPermitted if the account may not send it again to so many people."""
@@ -97,7 +97,7 @@ class ResendRules:
         owners = list_owners(await self.drafts.find(draft)) if draft else ()
 
         def permit(people: int) -> None:
-            by_lead = self.rules.needs_lead(compute_costs(self.configuration, status.topic, people))
+            by_lead = self.rules.is_for_lead(compute_costs(self.configuration, status.topic, people))
             require_amount_right(account, by_lead=by_lead)
             if by_lead and account.person in owners:
                 raise NotPermitted("Wenn es so viel kostet, sendet eine andere Person Ihre Meldung noch einmal.")

@@ -75,7 +75,7 @@ class BroadcastPages:
             "broadcast.html",
             draft=draft,
             may_write=account.may(Right.WRITE),
-            changes=list_offered(status, account, lead_resends=self.resending.needs_lead(status)),
+            changes=list_offered(status, account, lead_resends=self.resending.is_for_lead(status)),
             done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
             feedback=await self.feedback.summarize(FeedbackFilter(broadcast=status.id)),
             echo=await self.listening.find_echo(status.id),

@@ -163,7 +163,7 @@ class BroadcastChangePages:
     def _describe_resend(self, status: BroadcastStatus) -> tuple[Sequence[object], str]:
         """Return why it failed, and what sending it again costs."""
         resending = self.operating.resending
-        return status.failures, describe_costs(resending.compute_costs(status), by_lead=resending.needs_lead(status))
+        return status.failures, describe_costs(resending.compute_costs(status), by_lead=resending.is_for_lead(status))
 
 
 def build_operating_pages(

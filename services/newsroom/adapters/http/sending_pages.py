@@ -64,7 +64,7 @@ class SendingPages:
         forecast, content, configuration = found.forecast, draft.content, self.drafting.assessor.configuration
         topic = configuration.find_topic(content.topic)
         price = configuration.prices.get_price(topic.category) if topic else None
-        lead_reviews = draft.is_emergency and await self.drafting.assessor.review_needs_lead(draft)
+        lead_reviews = draft.is_emergency and await self.drafting.assessor.is_review_for_lead(draft)
         return render_page(
             request,
             "draft_check.html",
