@@ -130,10 +130,10 @@ class DraftingService:
     async def _is_for_lead(self, account: Account, draft: UUID, seen: int) -> bool:
         """Return whether a lead has to approve the version that was read. Raises as `save`."""
         account.require(Right.COUNTERSIGN)
-        if self.assessor.rules.lead_euros is None:
-            return False
         read = await self.drafts.find(draft)
         require_version(read, seen)
+        if self.assessor.rules.lead_euros is None:  # nobody has to be asked for the price
+            return False
         return self.assessor.is_for_lead(read, await self.assessor.estimate(read))
 
     async def send_back(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
