@@ -1,7 +1,7 @@
 """`kreisfunk sending`: sending limits and their use, causes of waiting, pause and resume."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ where (b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 
     and n.state not in ('waiting', 'claimed', 'expired', 'cancelled', 'suppressed')
 """
 _LIMITS = "select * from dispatcher.read_limits()"
-_WAITING = "select lane, cause as waits_for, deliveries, due_at from dispatcher.count_waiting()"
+_WAITING = "select lane, cause as waits_for, deliveries, at_least, due_at from dispatcher.count_waiting()"
 # Dispatchers write these rows anew every second.
 _UNREACHABLE = """
 select number, replica, reason, since from dispatcher.unreachable
@@ -145,10 +145,14 @@ def _explain_waits(row: asyncpg.Record) -> list[str]:
 def _format_text(numbers: list[SendingLimits], waiting: list[dict[str, Any]]) -> str:
     if not numbers:
         return "No dispatcher has run here yet."
-    rows = [(row["lane"], row["deliveries"], explain_wait(row["waits_for"])) for row in waiting]
+    rows = [(row["lane"], _format_count(row), explain_wait(row["waits_for"])) for row in waiting]
     unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits.unreachable]
     waits = format_table(("lane", "waiting", "for"), rows) if rows else _explain_empty(numbers)
     return "\n\n".join((*map(_format_limits, numbers), *unreachable, waits))
+
+
+def _format_count(row: Mapping[str, Any]) -> str:
+    return f"at least {row['deliveries']}" if row["at_least"] else str(row["deliveries"])
 
 
 def _explain_empty(numbers: Sequence[SendingLimits]) -> str:

@@ -33,6 +33,9 @@ _DECISIONS = f"""
     from newsroom.decision e join newsroom.account a on a.id = e.account where e.draft = $1 order by e.at, e.id
 """  # noqa: S608 - constant parts
 
+# What its giver may still do while an approval counts.
+_RIGHTS = {Verdict.APPROVE: Right.APPROVE, Verdict.APPROVE_AMOUNT: Right.APPROVE_AMOUNTS}
+
 _encode = msgspec.json.Encoder().encode
 _decode_content = msgspec.json.Decoder(DraftContent).decode
 _decode_event = msgspec.json.Decoder(dict[str, Any]).decode
@@ -81,7 +84,7 @@ def _read_decision(row: asyncpg.Record) -> DraftDecision:
         by=Author(account=account.id, person=row["human"], name=account.name),
         at=row["said_at"],
         reason=row["reason"],
-        is_void=verdict is Verdict.APPROVE and not account.may(Right.APPROVE),
+        is_void=verdict in _RIGHTS and not account.may(_RIGHTS[verdict]),
     )
 
 

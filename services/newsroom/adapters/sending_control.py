@@ -1,6 +1,6 @@
 """The ledger as the newsroom sees and changes it: by functions only, each granted to its role (decision 0036)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from uuid import UUID
 
@@ -66,12 +66,16 @@ class PostgresSendingControl:
         async with self._database.connection() as connection:
             return await fetch_budget(connection)
 
-    async def change_broadcast(self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act) -> ChangeAnswer:
+    async def change_broadcast(
+        self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act, permit: Callable[[int], None]
+    ) -> ChangeAnswer:
         statement, *arguments = _choose_for_broadcast(change, broadcast, reason)
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(statement, *arguments)
             standing, people = row or ("missing", 0)
             is_done = standing in _FITTING[change] and (people > 0 or change is not BroadcastChange.RESEND)
+            if people:
+                permit(people)
             if is_done:
                 detail = {**act.detail, **({"people": str(people)} if people else {})}
                 await record_act(connection, replace(act, detail=detail))

@@ -23,12 +23,15 @@ class Role(StrEnum):
 class Right(StrEnum):
     """Right of an account. Writing and approving are separate; both may send, and operating includes none of it.
 
-    To steer is to pause, resume and cancel what others have sent.
+    To steer is to pause, resume and cancel what others have sent. To countersign is to approve: everything, or only
+    what costs so much that a lead has to.
     """
 
     LOOK = "look"
     WRITE = "write"
+    COUNTERSIGN = "countersign"
     APPROVE = "approve"
+    APPROVE_AMOUNTS = "approve_amounts"
     SEND = "send"
     STEER = "steer"
     OPERATE = "operate"
@@ -38,9 +41,18 @@ class Right(StrEnum):
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.EDITOR: frozenset({Right.LOOK, Right.WRITE, Right.SEND}),
-    Role.APPROVER: frozenset({Right.LOOK, Right.APPROVE, Right.SEND}),
+    Role.APPROVER: frozenset({Right.LOOK, Right.COUNTERSIGN, Right.APPROVE, Right.SEND}),
     Role.OPERATOR: frozenset({Right.LOOK, Right.STEER, Right.OPERATE, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
-    Role.LEAD: frozenset({Right.LOOK, Right.STEER, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
+    Role.LEAD: frozenset(
+        {
+            Right.LOOK,
+            Right.COUNTERSIGN,
+            Right.APPROVE_AMOUNTS,
+            Right.STEER,
+            Right.MANAGE_ACCOUNTS,
+            Right.READ_AUDIT,
+        }
+    ),
 }
 
 

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from datetime import datetime, time
 from decimal import Decimal
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
+from services.newsroom.domain.accounts import Account, NotPermitted, Right
 from services.newsroom.domain.drafts import (
     Author,
     DraftAct,
+    DraftDecision,
     DraftKind,
     DraftRefused,
     DraftState,
@@ -19,6 +22,8 @@ from services.newsroom.domain.drafts import (
 )
 from shared.notices.systems import TopicId
 
+_LEAD_DECIDES = "Wenn es so viel kostet, oder die Kosten nicht bekannt sind, entscheidet jemand mit der Rolle Leitung."
+
 
 class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rules about the notices that one person may send alone; without any setting, none.
@@ -26,11 +31,13 @@ class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     They are about `routine_topics`, cost at most `max_euros`, and are not sent between `night_begins` and `night_ends`
     in `zone`. With `urgent_alone` one person may also send what is urgent, with `whole_county_alone` what is about a
     local topic and not limited to municipalities. With `emergency` an editor may send before anybody has approved, with
-    a reason; somebody else reviews it afterwards. Raises ValueError for an unknown zone.
+    a reason; somebody else reviews it afterwards. Above `lead_euros` a lead has to approve, or to review; None is no
+    such amount. Raises ValueError for an unknown zone.
     """
 
     routine_topics: tuple[TopicId, ...] = ()
     max_euros: Decimal = Decimal(0)
+    lead_euros: Decimal | None = None
     night_begins: time = time(21)
     night_ends: time = time(6)
     zone: str = "Europe/Berlin"
@@ -43,6 +50,10 @@ class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError):
             raise ValueError("the night needs a time zone such as Europe/Berlin") from None
+
+    def is_for_lead(self, costs: Decimal | None) -> bool:
+        """Return whether a lead has to approve these costs; costs that are not known count as too high."""
+        return self.lead_euros is not None and (costs is None or costs > self.lead_euros)
 
 
 def list_approval_reasons(
@@ -74,6 +85,8 @@ def _find_reasons(
         yield "Was sie kostet, ist gerade nicht bekannt."
     elif costs > rules.max_euros:
         yield f"Sie kostet mehr als {_format_euros(rules.max_euros)}."
+    if rules.lead_euros is not None and rules.is_for_lead(costs):
+        yield f"Was mehr als {_format_euros(rules.lead_euros)} kostet, gibt jemand mit der Rolle Leitung frei."
 
 
 def _is_night(moment: datetime, rules: ApprovalRules) -> bool:
@@ -86,34 +99,70 @@ def _format_euros(amount: Decimal) -> str:
     return f"{amount:.2f} Euro".replace(".", ",")
 
 
-def is_approved(draft: NoticeDraft) -> bool:
+def describe_costs(costs: Decimal | None, *, by_lead: bool) -> str:
+    """Return in German what sending again costs, and whether a lead has to do it."""
+    price = f"Das kostet etwa {_format_euros(costs)}." if costs is not None else "Was das kostet, ist nicht bekannt."
+    return f"{price} {_LEAD_DECIDES}" if by_lead else price
+
+
+def is_approved(draft: NoticeDraft, *, by_lead: bool = False) -> bool:
     """Return whether a second person has approved this very version and nobody returned it, whatever its state says.
 
-    An approval counts only while its giver may approve.
+    An approval counts only while its giver may give it. With `by_lead` one of them is a lead's.
     """
-    own = _list_own(draft)
-    said = (each for each in draft.decisions if each.verdict is Verdict.APPROVE and each.version == draft.version)
-    return draft.find_return() is None and any(not each.is_void and each.by.person not in own for each in said)
+    own = list_owners(draft)
+    given = [each for each in _list_approvals(draft) if not each.is_void and each.by.person not in own]
+    is_enough = any(each.verdict is Verdict.APPROVE_AMOUNT for each in given) if by_lead else bool(given)
+    return draft.find_return() is None and is_enough
 
 
-def find_obstacle(draft: NoticeDraft, actor: Author) -> str | None:
+def find_missing(draft: NoticeDraft, reasons: tuple[str, ...], *, by_lead: bool) -> str | None:
+    """Return whose approval is missing, in German; None if the draft may be published."""
+    if not reasons or is_approved(draft, by_lead=by_lead):
+        return None
+    who = "Jemand mit der Rolle Leitung" if by_lead else "Eine zweite Person"
+    return f"{who} muss die Meldung freigeben."
+
+
+def choose_verdict(account: Account, *, by_lead: bool) -> Verdict:
+    """Return how this account approves; `by_lead` is whether a lead has to. Raises NotPermitted."""
+    if by_lead and account.may(Right.APPROVE_AMOUNTS):
+        return Verdict.APPROVE_AMOUNT
+    account.require(Right.APPROVE)
+    return Verdict.APPROVE
+
+
+def require_amount_right(account: Account, *, by_lead: bool) -> None:
+    """Return if the account may decide alone about such an amount. Raises NotPermitted."""
+    if not by_lead:
+        account.require(Right.APPROVE)
+    elif not account.may(Right.APPROVE_AMOUNTS):
+        raise NotPermitted(_LEAD_DECIDES)
+
+
+def find_obstacle(
+    draft: NoticeDraft, actor: Author, verdict: Verdict | None = None, *, by_lead: bool = False
+) -> str | None:
     """Return why this person may not approve the draft, in German; None if they may.
 
     It needs a second human: neither the author of this version, nor whoever submitted it, by any account of theirs.
     """
-    is_waiting = draft.state is DraftState.PENDING or (draft.state is DraftState.APPROVED and not is_approved(draft))
-    if not is_waiting:
+    is_waiting = draft.state in (DraftState.PENDING, DraftState.ESCALATED)
+    if not is_waiting and (draft.state is not DraftState.APPROVED or is_approved(draft, by_lead=by_lead)):
         return "Der Entwurf wartet nicht auf eine Freigabe."
-    if actor.person in _list_own(draft):
+    if actor.person in list_owners(draft):
         return "Eigene Meldungen gibt eine andere Person frei."
+    if any(each.by.account == actor.account and each.verdict is verdict for each in _list_approvals(draft)):
+        return "Sie haben diese Fassung schon freigegeben."
     return None
 
 
-def require_approver(draft: NoticeDraft, actor: Author) -> None:
-    """Return if the actor may approve the draft. Raises DraftRefused."""
-    advance_state(draft.state, DraftAct.APPROVE)
-    if obstacle := find_obstacle(draft, actor):
+def require_approver(draft: NoticeDraft, actor: Author, verdict: Verdict, *, by_lead: bool) -> DraftState:
+    """Return the state after the actor's approval. Raises DraftRefused."""
+    after = advance_state(draft.state, DraftAct.APPROVE)
+    if obstacle := find_obstacle(draft, actor, verdict, by_lead=by_lead):
         raise DraftRefused(obstacle)
+    return DraftState.ESCALATED if by_lead and verdict is not Verdict.APPROVE_AMOUNT else after
 
 
 def require_reviewer(draft: NoticeDraft, actor: Author) -> None:
@@ -121,17 +170,21 @@ def require_reviewer(draft: NoticeDraft, actor: Author) -> None:
     reviewed = (each.version for each in draft.decisions if each.verdict is Verdict.REVIEW)
     if not draft.is_emergency or draft.version in reviewed:
         raise DraftRefused("Hier ist nichts nachträglich zu prüfen.")
-    if actor.person in _list_own(draft):
+    if actor.person in list_owners(draft):
         raise DraftRefused("Eigene Meldungen prüft eine andere Person.")
 
 
-def require_approval(draft: NoticeDraft, reasons: tuple[str, ...]) -> None:
+def require_approval(draft: NoticeDraft, reasons: tuple[str, ...], *, by_lead: bool) -> None:
     """Return if the draft may be published: nobody has to approve, or somebody has. Raises DraftRefused."""
-    if reasons and not is_approved(draft):
-        raise DraftRefused("Eine zweite Person muss die Meldung freigeben. " + " ".join(reasons))
+    if missing := find_missing(draft, reasons, by_lead=by_lead):
+        raise DraftRefused(" ".join((missing, *reasons)))
 
 
-def _list_own(draft: NoticeDraft) -> frozenset[object]:
+def _list_approvals(draft: NoticeDraft) -> list[DraftDecision]:
+    return [each for each in draft.decisions if each.is_approval and each.version == draft.version]
+
+
+def list_owners(draft: NoticeDraft) -> frozenset[UUID]:
     """Return the humans for whom this version is their own."""
     submitted = (e.by.person for e in draft.decisions if e.verdict is Verdict.SUBMIT and e.version == draft.version)
     return frozenset((draft.newest.author.person, *submitted))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from services.newsroom.domain.accounts import Account
 from shared.contracts.message import Moment
 
 # Bounds of what is stored while it is written; the rules of notices are stricter.
@@ -35,10 +36,11 @@ class DraftKind(StrEnum):
 
 
 class DraftState(StrEnum):
-    """State of a draft; `published` means handed to the outbox."""
+    """State of a draft; `published` means handed to the outbox, `escalated` approved but for the leads."""
 
     DRAFT = "draft"
     PENDING = "pending"
+    ESCALATED = "escalated"
     RETURNED = "returned"
     APPROVED = "approved"
     PUBLISHED = "published"
@@ -58,10 +60,14 @@ class DraftAct(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Verdict of a person on a version; a review comes after an emergency publication."""
+    """Verdict of a person on a version; a review comes after an emergency publication.
+
+    With `approve_amount` a lead approves a version and what it costs.
+    """
 
     SUBMIT = "submit"
     APPROVE = "approve"
+    APPROVE_AMOUNT = "approve_amount"
     RETURN = "return"
     REVIEW = "review"
 
@@ -90,6 +96,10 @@ class Author:
     name: str
 
 
+def build_author(account: Account) -> Author:
+    return Author(account=account.id, person=account.person, name=account.name)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DraftDecision:
     """Decision of somebody on a version; `is_void` is an approval whose giver may approve no more."""
@@ -100,6 +110,10 @@ class DraftDecision:
     at: datetime
     reason: str = ""
     is_void: bool = False
+
+    @property
+    def is_approval(self) -> bool:
+        return self.verdict in (Verdict.APPROVE, Verdict.APPROVE_AMOUNT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,17 +175,17 @@ class NoticeDraft:
         return next(returns, None)
 
 
-OPEN_STATES = (DraftState.DRAFT, DraftState.RETURNED, DraftState.PENDING, DraftState.APPROVED)
+SUBMITTED_STATES = (DraftState.PENDING, DraftState.ESCALATED, DraftState.APPROVED)
+OPEN_STATES = (DraftState.DRAFT, DraftState.RETURNED, *SUBMITTED_STATES)
 _EDITABLE = (DraftState.DRAFT, DraftState.RETURNED)
-_SUBMITTED = (DraftState.PENDING, DraftState.APPROVED)
 _NEXT: Mapping[DraftAct, Mapping[DraftState, DraftState]] = MappingProxyType(
     {
         # Whoever edits takes back what was said of the earlier version.
         DraftAct.SAVE: dict.fromkeys(OPEN_STATES, DraftState.DRAFT),
         DraftAct.SUBMIT: dict.fromkeys(_EDITABLE, DraftState.PENDING),
         # An approval that has become void needs another one.
-        DraftAct.APPROVE: dict.fromkeys(_SUBMITTED, DraftState.APPROVED),
-        DraftAct.RETURN: dict.fromkeys(_SUBMITTED, DraftState.RETURNED),
+        DraftAct.APPROVE: dict.fromkeys(SUBMITTED_STATES, DraftState.APPROVED),
+        DraftAct.RETURN: dict.fromkeys(SUBMITTED_STATES, DraftState.RETURNED),
         DraftAct.PUBLISH: dict.fromkeys(OPEN_STATES, DraftState.PUBLISHED),
         DraftAct.DISCARD: dict.fromkeys(OPEN_STATES, DraftState.DISCARDED),
         DraftAct.REJECT: {DraftState.PUBLISHED: DraftState.RETURNED},

@@ -89,11 +89,15 @@ class SendingNumber:
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingCount:
-    """Number of deliveries of a lane that wait for the same cause; `due_at` is when the first may be sent."""
+    """Number of deliveries of a lane that wait for the same cause; `due_at` is when the first may be sent.
+
+    With `at_least` they may be more.
+    """
 
     lane: str
     cause: str
     deliveries: int
+    at_least: bool
     due_at: datetime | None
 
     @property

@@ -9,8 +9,15 @@ from uuid import UUID
 
 import msgspec
 
-from services.newsroom.domain.approval import ApprovalRules, find_obstacle, is_approved, list_approval_reasons
-from services.newsroom.domain.drafts import Author, DraftKind, DraftRefused, NoticeDraft
+from services.newsroom.domain.accounts import Account, Right
+from services.newsroom.domain.approval import (
+    ApprovalRules,
+    choose_verdict,
+    find_missing,
+    find_obstacle,
+    list_approval_reasons,
+)
+from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft, build_author
 from services.newsroom.domain.events import build_event, choose_revision
 from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
@@ -32,15 +39,17 @@ _CENT = Decimal("0.01")
 class DraftAssessment:
     """Assessment before sending: problems stop it; `reasons` are why a second person has to approve.
 
-    `forecast` is None if the notices API did not answer, `budget` if messages are not limited. `delays` say in German
-    what keeps messages from leaving now; they stop nothing.
+    `missing` says in German whose approval is missing, `obstacle` why this person may not give it; `may_approve` is
+    whether their roles would permit it. `forecast` is None if the notices API did not answer, `budget` if messages are
+    not limited. `delays` say in German what keeps messages from leaving now; they stop nothing.
     """
 
     problems: tuple[Problem, ...]
     forecast: NoticeForecast | None
     reasons: tuple[str, ...]
-    is_approved: bool
+    missing: str | None
     obstacle: str | None
+    may_approve: bool
     similar: tuple[tuple[str, datetime], ...] = field(default=())
     budget: MonthBudget | None = None
     delays: tuple[str, ...] = ()
@@ -51,7 +60,7 @@ class DraftAssessment:
 
     @property
     def may_publish(self) -> bool:
-        return not self.problems and not self.budget_obstacle and (self.is_approved or not self.reasons)
+        return not self.problems and not self.budget_obstacle and not self.missing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +77,21 @@ class DraftAssessor:
     read_budget: Callable[[], Awaitable[MonthBudget | None]]
     read_sending: Callable[[], Awaitable[SendingOverview]]
 
-    async def evaluate(self, draft: NoticeDraft, actor: Author) -> DraftAssessment:
-        """Return what is known before sending it."""
+    async def evaluate(self, draft: NoticeDraft, account: Account) -> DraftAssessment:
+        """Return what is known before sending it, to somebody with this account."""
         forecast = await self.estimate(draft)
+        by_lead, reasons = self.is_for_lead(draft, forecast), self.list_reasons(draft, forecast)
+        may_approve = account.may(Right.COUNTERSIGN if by_lead else Right.APPROVE)
+        verdict = choose_verdict(account, by_lead=by_lead) if may_approve else None
         since = self.clock() - SIMILAR_DAYS
         recent = await self.drafts.list_recent_headlines(draft.content.topic, since, draft.subject)
         return DraftAssessment(
             problems=self.find_problems(draft) or (forecast.problems if forecast else ()),
             forecast=forecast,
-            reasons=self.list_reasons(draft, forecast),
-            is_approved=is_approved(draft),
-            obstacle=find_obstacle(draft, actor),
+            reasons=reasons,
+            missing=find_missing(draft, reasons, by_lead=by_lead),
+            obstacle=find_obstacle(draft, build_author(account), verdict, by_lead=by_lead),
+            may_approve=may_approve,
             similar=find_similar(draft.content.headline, recent),
             budget=await self.read_budget(),
             delays=await self._explain_delays(draft, forecast),
@@ -115,22 +128,31 @@ class DraftAssessor:
         if draft.kind is not DraftKind.FOLLOW_UP or forecast.audience is not None or not draft.corrects or not topic:
             return forecast
         audience = await self.drafts.find_audience(self.system.sources[0], draft.corrects)
-        price = self.configuration.prices.get_price(topic.category)
-        if audience is None or price is None:
+        costs = compute_costs(self.configuration, topic.id, audience)
+        if costs is None:
             return forecast
-        costs = {str(topic.category): str((audience * price).quantize(_CENT, ROUND_HALF_UP))}
-        return msgspec.structs.replace(forecast, audience=audience, costs=costs)
+        return msgspec.structs.replace(forecast, audience=audience, costs={str(topic.category): str(costs)})
 
     def list_reasons(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> tuple[str, ...]:
         """Return why a second person has to approve; what is not known counts as a reason."""
-        amounts = [Decimal(each) for each in forecast.costs.values()] if forecast else []
         return list_approval_reasons(
             draft,
             self.rules,
             local_topics=self.configuration.local_topics,
-            costs=sum(amounts, Decimal()) if amounts else None,
+            costs=_sum_costs(forecast),
             now=self.clock(),
         )
+
+    def is_for_lead(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> bool:
+        """Return whether a lead has to approve what the draft costs."""
+        return draft.kind is not DraftKind.WITHDRAWAL and self.rules.is_for_lead(_sum_costs(forecast))
+
+    async def is_review_for_lead(self, draft: NoticeDraft) -> bool:
+        """Return whether a lead has to review what was sent in an emergency."""
+        if self.rules.lead_euros is None:
+            return False
+        audience = await self.drafts.find_audience(self.system.sources[0], draft.subject)
+        return self.rules.is_for_lead(compute_costs(self.configuration, draft.content.topic, audience))
 
     def build_publication(
         self, draft: NoticeDraft, publication: UUID, forecast: NoticeForecast | None
@@ -150,6 +172,18 @@ class DraftAssessor:
     def _build_event(self, draft: NoticeDraft, publication: UUID) -> Mapping[str, Any]:
         source = self.system.sources[0]
         return build_event(draft, event_id=publication.hex, source=source, publication=publication, now=self.clock())
+
+
+def compute_costs(configuration: Configuration, topic: str | None, people: int | None) -> Decimal | None:
+    """Return what messages about the topic to so many people cost, None if that is not known."""
+    found = configuration.find_topic(topic) if topic else None
+    price = configuration.prices.get_price(found.category) if found else None
+    return None if price is None or people is None else (people * price).quantize(_CENT, ROUND_HALF_UP)
+
+
+def _sum_costs(forecast: NoticeForecast | None) -> Decimal | None:
+    amounts = [Decimal(each) for each in forecast.costs.values()] if forecast else []
+    return sum(amounts, Decimal()) if amounts else None
 
 
 def require_budget(budget: MonthBudget | None, forecast: NoticeForecast | None) -> None:

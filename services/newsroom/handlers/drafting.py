@@ -7,10 +7,15 @@ from uuid import UUID
 import msgspec
 
 from services.newsroom.domain.accounts import Account, Right
-from services.newsroom.domain.approval import require_approval, require_approver, require_reviewer
+from services.newsroom.domain.approval import (
+    choose_verdict,
+    require_amount_right,
+    require_approval,
+    require_approver,
+    require_reviewer,
+)
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import (
-    Author,
     DraftAct,
     DraftContent,
     DraftDecision,
@@ -21,6 +26,7 @@ from services.newsroom.domain.drafts import (
     NoticeDraft,
     Verdict,
     advance_state,
+    build_author,
     require_changed,
     require_creator,
     require_version,
@@ -107,19 +113,32 @@ class DraftingService:
         return await self.drafts.change(draft, decide)
 
     async def approve(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
-        """Approve the version that was read. Raises as `save`; refuses the person whose own it is."""
-        account.require(Right.APPROVE)
+        """Approve the version that was read. Raises as `save`; refuses the person whose own it is.
+
+        What costs as much as the leads have to approve waits for one of them, whoever else has approved it.
+        """
+        by_lead = await self._is_for_lead(account, draft, seen)
+        verdict = choose_verdict(account, by_lead=by_lead)
 
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
-            require_approver(found, build_author(account))
-            return self._build_change(account, found, "draft.approved", DraftState.APPROVED, Verdict.APPROVE)
+            state = require_approver(found, build_author(account), verdict, by_lead=by_lead)
+            return self._build_change(account, found, "draft.approved", state, verdict)
 
         return await self.drafts.change(draft, decide)
 
+    async def _is_for_lead(self, account: Account, draft: UUID, seen: int) -> bool:
+        """Return whether a lead has to approve the version that was read. Raises as `save`."""
+        account.require(Right.COUNTERSIGN)
+        read = await self.drafts.find(draft)
+        require_version(read, seen)
+        if self.assessor.rules.lead_euros is None:  # nobody has to be asked for the price
+            return False
+        return self.assessor.is_for_lead(read, await self.assessor.estimate(read))
+
     async def send_back(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
         """Return the version that was read, with a reason. Raises as `save`."""
-        account.require(Right.APPROVE)
+        choose_verdict(account, by_lead=await self._is_for_lead(account, draft, seen))
         why = _parse_reason(reason, "Bitte schreiben Sie, was zu ändern ist.")
 
         def decide(found: NoticeDraft) -> DraftChange:
@@ -171,7 +190,8 @@ class DraftingService:
             self.assessor.require_valid(found, forecast)
             if emergency is None:
                 require_budget(budget, forecast)
-                require_approval(found, self.assessor.list_reasons(found, forecast))
+                by_lead = self.assessor.is_for_lead(found, forecast)
+                require_approval(found, self.assessor.list_reasons(found, forecast), by_lead=by_lead)
             elif not found.content.urgent:
                 raise DraftRefused("Der Notfallweg ist nur für Eilmeldungen.")
             change = self._build_change(
@@ -191,7 +211,8 @@ class DraftingService:
 
     async def review(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Record that a second person has looked at what was published in an emergency. Raises as `save`."""
-        account.require(Right.APPROVE)
+        account.require(Right.COUNTERSIGN)
+        require_amount_right(account, by_lead=await self.assessor.is_review_for_lead(await self.drafts.find(draft)))
 
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
@@ -251,10 +272,6 @@ class DraftingService:
         if found.state is not DraftState.PUBLISHED or found.kind is DraftKind.WITHDRAWAL:
             raise DraftRefused("Die Meldung ist nicht veröffentlicht.")
         return found
-
-
-def build_author(account: Account) -> Author:
-    return Author(account=account.id, person=account.person, name=account.name)
 
 
 def _build_act(account: Account, action: str, draft: NoticeDraft, reason: str = "") -> Act:

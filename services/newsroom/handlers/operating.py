@@ -1,12 +1,15 @@
 """Acts of operators and leads on what is being sent; who may do what is decided here, whatever a page offers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
-from services.newsroom.domain.accounts import Account, Right
+from services.newsroom.domain.accounts import Account, NotPermitted, Right
+from services.newsroom.domain.approval import ApprovalRules, list_owners, require_amount_right
 from services.newsroom.domain.audit import Act
+from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import (
     BroadcastChange,
     ChangeAnswer,
@@ -15,14 +18,17 @@ from services.newsroom.domain.sending import (
     SendingOverview,
     SendingRefused,
 )
+from services.newsroom.handlers.assessing import compute_costs
+from services.newsroom.ports import DraftRepository, PublicationRepository
+from shared.notices.configuration import Configuration
 
 MAX_REASON_LENGTH = 200
-# Sending again is sending: whoever operates has no right to that.
+# Sending again is sending: whoever operates has no right to that. What it costs decides who may (ResendRules).
 CHANGE_RIGHTS: Mapping[BroadcastChange, Right] = {
     BroadcastChange.PAUSE: Right.STEER,
     BroadcastChange.RESUME: Right.STEER,
     BroadcastChange.CANCEL: Right.STEER,
-    BroadcastChange.RESEND: Right.APPROVE,
+    BroadcastChange.RESEND: Right.COUNTERSIGN,
 }
 _BROADCAST_ACTIONS: Mapping[BroadcastChange, str] = {
     BroadcastChange.PAUSE: "broadcast.paused",
@@ -61,11 +67,42 @@ class SendingControl(Protocol):
     async def read_budget(self) -> MonthBudget | None: ...
 
     async def change_broadcast(
-        self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act
-    ) -> ChangeAnswer: ...
+        self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act, permit: Callable[[int], None]
+    ) -> ChangeAnswer:
+        """Change it, unless `permit` raises for the number of people who would get a message again."""
 
     async def change_sending(self, change: SendingChange, subject: str, reason: str, act: Act) -> int:
         """Return how much was changed; 0 is nothing, and no act."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResendRules:
+    """Rules about sending again: what that costs decides who may do it."""
+
+    rules: ApprovalRules
+    configuration: Configuration
+    drafts: DraftRepository
+    publications: PublicationRepository
+
+    def compute_costs(self, status: BroadcastStatus) -> Decimal | None:
+        """Return what sending it again to those for whom it failed costs; None if that is not known."""
+        return compute_costs(self.configuration, status.topic, status.states.get("failed", 0))
+
+    def is_for_lead(self, status: BroadcastStatus) -> bool:
+        return self.rules.is_for_lead(self.compute_costs(status))
+
+    async def build_permit(self, account: Account, status: BroadcastStatus) -> Callable[[int], None]:
+        """Return what raises NotPermitted if the account may not send it again to so many people."""
+        draft = await self.publications.find_draft(status.id)
+        owners = list_owners(await self.drafts.find(draft)) if draft else ()
+
+        def permit(people: int) -> None:
+            by_lead = self.rules.is_for_lead(compute_costs(self.configuration, status.topic, people))
+            require_amount_right(account, by_lead=by_lead)
+            if by_lead and account.person in owners:
+                raise NotPermitted("Wenn es so viel kostet, sendet eine andere Person Ihre Meldung noch einmal.")
+
+        return permit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +110,17 @@ class OperatingService:
     """Acts on broadcasts and on all sending, each with a reason and in the audit log."""
 
     control: SendingControl
+    resending: ResendRules
 
-    async def change_broadcast(self, account: Account, change: BroadcastChange, broadcast: UUID, reason: str) -> None:
+    async def change_broadcast(
+        self, account: Account, change: BroadcastChange, status: BroadcastStatus, reason: str
+    ) -> None:
         """Pause, resume, cancel, or send again to those for whom it failed. Raises NotPermitted, SendingRefused."""
         account.require(CHANGE_RIGHTS[change])
         why = _parse_reason(reason)
-        act = Act(account=account.id, action=_BROADCAST_ACTIONS[change], object=str(broadcast), detail={"reason": why})
-        answer = await self.control.change_broadcast(change, broadcast, why, act)
+        act = Act(account=account.id, action=_BROADCAST_ACTIONS[change], object=str(status.id), detail={"reason": why})
+        permit = await self.resending.build_permit(account, status)
+        answer = await self.control.change_broadcast(change, status.id, why, act, permit)
         if not answer.is_done:
             is_open = change is BroadcastChange.RESEND and answer.standing in ("running", "held", "paused", "finished")
             raise SendingRefused(_NOTHING_TO_RESEND if is_open else _STANDINGS[answer.standing])

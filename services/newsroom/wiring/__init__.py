@@ -39,6 +39,7 @@ from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.adapters.trials import PostgresTrialDesk
+from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.preview import TemplateText
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
@@ -47,6 +48,7 @@ from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
+from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.publishing import PublicationOutbox
 from services.newsroom.handlers.session_watch import SessionWatch
 from services.newsroom.handlers.trials import TrialService
@@ -93,6 +95,7 @@ class Writing:
     broadcasts: ChangeWatch[UUID, BroadcastStatus]
     newest: ChangeWatch[str, BroadcastList]
     survey: AudienceSurvey
+    resending: ResendRules
     templates: Mapping[str, TemplateText]
 
 
@@ -140,7 +143,9 @@ def assemble_writing(
         read_budget=PostgresSendingControl(database).read_budget,
         read_sending=PostgresSendingControl(database).read_limits,
     )
+    resending = ResendRules(rules=assessor.rules, configuration=configuration, drafts=drafts, publications=publications)
     return Writing(
+        resending=resending,
         drafting=DraftingService(drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set),
         drafts=drafts,
         publications=publications,
@@ -271,7 +276,9 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
     )
     return [
         *_build_writing_pages(newsroom),
-        *build_operating_pages(newsroom.database, newsroom.configuration, newsroom.stranded),
+        *build_operating_pages(
+            newsroom.database, newsroom.configuration, newsroom.stranded, newsroom.writing.resending
+        ),
         *build_people_pages(people),
     ]
 
@@ -281,8 +288,15 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
     statuses, feedback = PostgresBroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
     listening = PostgresListeningLog(newsroom.database)
     topics = {topic.id: topic.title for topic in newsroom.configuration.topics}
+    has_amount = writing.drafting.assessor.rules.lead_euros is not None
     return [
-        OverviewPages(drafts=writing.drafts, statuses=statuses, feedback=feedback, topics=topics),
+        OverviewPages(
+            drafts=writing.drafts,
+            statuses=statuses,
+            feedback=feedback,
+            topics=topics,
+            reviewing=Right.COUNTERSIGN if has_amount else Right.APPROVE,
+        ),
         DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
         SendingPages(drafting=writing.drafting, templates=writing.templates),
         TrialPages(trials=_build_trials(newsroom), phone=newsroom.settings.archive_phone),
@@ -294,6 +308,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             listening=listening,
             watch=writing.broadcasts,
             list_watch=writing.newest,
+            resending=writing.resending,
             sessions=newsroom.watch,
             topics=topics,
             clock=system_clock,

@@ -25,9 +25,9 @@ from services.newsroom.domain.drafts import (
     DraftVersion,
     NoticeDraft,
     Verdict,
+    build_author,
 )
 from services.newsroom.domain.outbox import NoticeForecast
-from services.newsroom.handlers.drafting import build_author
 from shared.contracts.events import Problem
 from tests.unit.newsroom.writing_harness import (
     ANNA,
@@ -173,7 +173,7 @@ async def test_what_was_approved_and_then_returned_is_approved_no_more() -> None
     await office.drafting.approve(BEN, draft.id, 1)
     approved = await office.drafts.find(draft.id)
     returned = await office.drafting.send_back(CLEO, draft.id, 1, "Die Straße heißt anders.")
-    found = [await office.drafting.assessor.evaluate(each, build_author(ANNA)) for each in (approved, returned)]
+    found = [await office.drafting.assessor.evaluate(each, ANNA) for each in (approved, returned)]
     assert [each.may_publish for each in found] == [True, False]
 
 

@@ -11,7 +11,7 @@ from deploy.paths import CONFIG
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.drafts import DraftContent, DraftState, DraftVersion, NoticeDraft, Verdict
+from services.newsroom.domain.drafts import DraftContent, DraftState, DraftVersion, NoticeDraft
 from services.newsroom.domain.outbox import (
     NoticeForecast,
     NoticePublication,
@@ -85,8 +85,7 @@ class DraftsInMemory:
         found = self.drafts[draft]
         revisions = [each.revision for each in self.published if self.drafts[each.draft].subject == found.subject]
         decisions = tuple(
-            replace(each, is_void=each.verdict is Verdict.APPROVE and each.by.account in self.retired)
-            for each in found.decisions
+            replace(each, is_void=each.is_approval and each.by.account in self.retired) for each in found.decisions
         )
         return replace(found, revision=max(revisions, default=0), decisions=decisions)
 

@@ -1107,11 +1107,39 @@ returns table (
     from dispatcher.rate r, (select clock_timestamp() as now) c order by r.number
 $$;
 
+-- Returns how many deliveries wait for what; with `at_least` they may be more. However many wait, it reads at most 1,001
+-- of a cause in each broadcast, and as many replies: a broadcast's counters say how many wait in all, and if one cause
+-- has more than 1,000 of them, it has all that the others have not.
 create function dispatcher.count_waiting()
-returns table (lane text, cause text, deliveries integer, due_at timestamptz) language sql stable
+returns table (lane text, cause text, deliveries integer, at_least boolean, due_at timestamptz) language sql stable
 security definer set search_path = pg_catalog, dispatcher as $$
-    select d.lane::text, d.waits_for::text, count(*)::int, min(d.due_at)
-    from dispatcher.delivery d where d.waits_for is not null group by d.lane, d.waits_for order by d.lane, 3 desc
+    with total as (
+        select b.id, b.lane, sum(n.deliveries) as waiting
+        from dispatcher.broadcast b join dispatcher.broadcast_count n on n.broadcast = b.id and n.state = 'waiting'
+        where b.finished_at is null group by b.id having sum(n.deliveries) > 0
+    ), part as (
+        select t.id, t.lane, t.waiting, c.cause, least(count(*), 1000) as seen, count(*) > 1000 as is_large,
+            min(d.due_at) as due_at
+        from total t cross join unnest(enum_range(null::dispatcher.wait_cause)) as c (cause) cross join lateral (
+            select d.due_at from dispatcher.delivery d
+            where d.source = t.id and d.waits_for = c.cause order by d.due_at limit 1001) d
+        group by t.id, t.lane, t.waiting, c.cause
+    ), whole as (
+        select p.*, sum(seen) over b as all_seen, count(*) filter (where is_large) over b as large
+        from part p window b as (partition by p.id)
+    ), counted as (
+        select w.lane, w.cause, case when is_large and large = 1 then seen + waiting - all_seen else seen end as deliveries,
+            is_large and large > 1 as at_least, w.due_at
+        from whole w
+        union all
+        select 'reply', d.waits_for, least(count(*), 1000), sum(count(*)) over () > 1000, min(d.due_at)
+        from (
+            select d.waits_for, d.due_at from dispatcher.delivery d
+            where d.lane = 'reply' and d.due_at is not null order by d.due_at limit 1001) d
+        group by d.waits_for
+    )
+    select c.lane::text, c.cause::text, sum(c.deliveries)::int, bool_or(c.at_least), min(c.due_at)
+    from counted c group by c.lane, c.cause order by c.lane, 3 desc
 $$;
 
 -- Returns the paused templates, and how many broadcasts wait for each.

@@ -19,6 +19,7 @@ from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, list_account
 from services.newsroom.domain.spreadsheet import render_csv
+from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.session_watch import SessionWatch
 from services.newsroom.handlers.watching import ChangeWatch, read_list
 from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog, PublicationRepository
@@ -47,6 +48,7 @@ class BroadcastPages:
     watch: ChangeWatch[UUID, BroadcastStatus]
     list_watch: ChangeWatch[str, BroadcastList]
     sessions: SessionWatch
+    resending: ResendRules
     topics: Mapping[str, str]
     clock: Clock
 
@@ -73,7 +75,7 @@ class BroadcastPages:
             "broadcast.html",
             draft=draft,
             may_write=account.may(Right.WRITE),
-            changes=list_offered(status, account),
+            changes=list_offered(status, account, lead_resends=self.resending.is_for_lead(status)),
             done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
             feedback=await self.feedback.summarize(FeedbackFilter(broadcast=status.id)),
             echo=await self.listening.find_echo(status.id),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from services.newsroom.domain.accounts import Account
+from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import BroadcastChange, SendingChange
 from services.newsroom.handlers.operating import CHANGE_RIGHTS
@@ -104,9 +104,10 @@ SENDING_CONFIRMATIONS: Mapping[SendingChange, Confirmation] = {
 }
 
 
-def list_offered(status: BroadcastStatus, account: Account) -> list[Confirmation]:
-    """Return what this person may do now to a broadcast."""
-    return [BROADCAST_CONFIRMATIONS[change] for change in _find_fitting(status) if account.may(CHANGE_RIGHTS[change])]
+def list_offered(status: BroadcastStatus, account: Account, *, lead_resends: bool) -> list[Confirmation]:
+    """Return what this person may do now to a broadcast; `lead_resends` is whether only a lead may send it again."""
+    rights = {**CHANGE_RIGHTS, BroadcastChange.RESEND: Right.APPROVE_AMOUNTS if lead_resends else Right.APPROVE}
+    return [BROADCAST_CONFIRMATIONS[change] for change in _find_fitting(status) if account.may(rights[change])]
 
 
 def _find_fitting(status: BroadcastStatus) -> Iterator[BroadcastChange]:

@@ -11,7 +11,15 @@ from services.newsroom.adapters.http.draft_responses import catch_draft_errors, 
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Right
-from services.newsroom.domain.drafts import OPEN_STATES, DraftConflict, DraftContent, DraftKind, DraftState, NoticeDraft
+from services.newsroom.domain.drafts import (
+    OPEN_STATES,
+    SUBMITTED_STATES,
+    DraftConflict,
+    DraftContent,
+    DraftKind,
+    DraftState,
+    NoticeDraft,
+)
 from services.newsroom.domain.explanations import FORM_FIELDS, explain_problem
 from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
@@ -65,8 +73,8 @@ class DraftPages:
             request,
             "drafts.html",
             done=_DONE.get(request.query.get("erledigt", ""), ""),
-            waiting=[each for each in opened if each.state in (DraftState.PENDING, DraftState.APPROVED)],
-            writing=[each for each in opened if each.state in (DraftState.DRAFT, DraftState.RETURNED)],
+            waiting=[each for each in opened if each.state in SUBMITTED_STATES],
+            writing=[each for each in opened if each.state not in SUBMITTED_STATES],
             unreviewed=await self.drafting.drafts.list_unreviewed(),
             published=ended,
             topics=self._topic_titles,

@@ -10,16 +10,16 @@ from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_visitor
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import find_obstacle
-from services.newsroom.domain.drafts import DraftState
+from services.newsroom.domain.drafts import SUBMITTED_STATES, DraftState, build_author
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.spreadsheet import render_csv
-from services.newsroom.handlers.drafting import build_author
 from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog
 
 FEEDBACK_PATH = "/rueckmeldungen"
 MAX_SHOWN, MAX_EXPORTED, MAX_NEWEST = 100, 20_000, 8
 MAX_WORDS_LENGTH = 100
+_RIGHTS = {DraftState.PENDING: Right.APPROVE, DraftState.ESCALATED: Right.APPROVE_AMOUNTS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +90,13 @@ def _parse_filter(request: web.Request) -> FeedbackFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class OverviewPages:
-    """The first page after the login."""
+    """The first page after the login; whoever has the right `reviewing` is shown what nobody has reviewed."""
 
     drafts: DraftRepository
     statuses: BroadcastStatuses
     feedback: FeedbackLog
     topics: Mapping[str, str]
+    reviewing: Right
 
     def list_pages(self) -> tuple[WebPage, ...]:
         return (WebPage(method="GET", path="/", handler=self.show, audience=Audience.LOGGED_IN, title="Übersicht"),)
@@ -104,13 +105,14 @@ class OverviewPages:
         """Show what this person can do next, what is being sent, and what citizens say."""
         account = get_visitor(request).account
         author = build_author(account)
-        opened = await self.drafts.list_drafts((DraftState.PENDING, DraftState.APPROVED, DraftState.RETURNED), 50)
-        pending = [each for each in opened if each.state is DraftState.PENDING]
+        opened = await self.drafts.list_drafts((*SUBMITTED_STATES, DraftState.RETURNED), 50)
+        pending = [each for each in opened if each.state in _RIGHTS]
+        fitting = [each for each in pending if account.may(_RIGHTS[each.state])]
         newest = await self.statuses.list_newest(MAX_NEWEST)
         return render_page(
             request,
             "overview.html",
-            to_approve=[each for each in pending if account.may(Right.APPROVE) and not find_obstacle(each, author)],
+            to_approve=[each for each in fitting if not find_obstacle(each, author)],
             waiting=[each for each in pending if each.newest.author.person == author.person],
             approved=[each for each in opened if each.state is DraftState.APPROVED],
             returned=[
@@ -118,7 +120,7 @@ class OverviewPages:
                 for each in opened
                 if each.state is DraftState.RETURNED and each.newest.author.person == author.person
             ],
-            unreviewed=await self.drafts.list_unreviewed() if account.may(Right.APPROVE) else [],
+            unreviewed=await self.drafts.list_unreviewed() if account.may(self.reviewing) else [],
             sending=[each for each in newest if not each.is_final],
             newest=newest,
             entries=await self.feedback.list_entries(FeedbackFilter(kind="text"), 5),

@@ -19,9 +19,16 @@ from services.newsroom.adapters.http.web_pages import PageGroup, WebPage, get_fo
 from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Right
+from services.newsroom.domain.approval import describe_costs
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import BroadcastChange, SendingChange, SendingRefused, SourceUse
-from services.newsroom.handlers.operating import CHANGE_RIGHTS, MAX_REASON_LENGTH, OperatingService, SendingControl
+from services.newsroom.handlers.operating import (
+    CHANGE_RIGHTS,
+    MAX_REASON_LENGTH,
+    OperatingService,
+    ResendRules,
+    SendingControl,
+)
 from services.newsroom.ports import BroadcastStatuses
 from shared.database.pool import Database
 from shared.notices.configuration import Configuration
@@ -127,26 +134,44 @@ class BroadcastChangePages:
     async def change(self, change: BroadcastChange, request: web.Request) -> web.Response:
         status, reason = await find_broadcast(self.statuses, request), get_form(request).get("reason", "")
         try:
-            await self.operating.change_broadcast(get_visitor(request).account, change, status.id, reason)
+            await self.operating.change_broadcast(get_visitor(request).account, change, status, reason)
         except SendingRefused as refused:
             return self._render(request, change, status, str(refused), reason)
         return redirect(f"{BROADCASTS_PATH}/{status.id}?erledigt={BROADCAST_CONFIRMATIONS[change].name}")
 
-    @staticmethod
     def _render(
-        request: web.Request, change: BroadcastChange, status: BroadcastStatus, problem: str = "", reason: str = ""
+        self,
+        request: web.Request,
+        change: BroadcastChange,
+        status: BroadcastStatus,
+        problem: str = "",
+        reason: str = "",
     ) -> web.Response:
-        failures = status.failures if change is BroadcastChange.RESEND else ()
+        failures, costs = ((), "") if change is not BroadcastChange.RESEND else self._describe_resend(status)
         back, about = f"{BROADCASTS_PATH}/{status.id}", status.headline or "Aussendung"
         return _render_confirmation(
-            request, BROADCAST_CONFIRMATIONS[change], back, about, problem, reason, failures=failures
+            request,
+            BROADCAST_CONFIRMATIONS[change],
+            back,
+            about,
+            problem,
+            reason,
+            failures=failures,
+            costs=costs,
         )
 
+    def _describe_resend(self, status: BroadcastStatus) -> tuple[Sequence[object], str]:
+        """Return why it failed, and what sending it again costs."""
+        resending = self.operating.resending
+        return status.failures, describe_costs(resending.compute_costs(status), by_lead=resending.is_for_lead(status))
 
-def build_operating_pages(database: Database, county: Configuration, stranded: StrandedCounts) -> list[PageGroup]:
+
+def build_operating_pages(
+    database: Database, county: Configuration, stranded: StrandedCounts, resending: ResendRules
+) -> list[PageGroup]:
     """Return the pages of operators and leads with what they need."""
     control, statuses = PostgresSendingControl(database), PostgresBroadcastStatuses(database)
-    operating = OperatingService(control=control)
+    operating = OperatingService(control=control, resending=resending)
     return [
         BroadcastChangePages(operating=operating, statuses=statuses),
         OperatingPages(
@@ -171,6 +196,7 @@ def _render_confirmation(
     *,
     subject: str = "",
     failures: Sequence[object] = (),
+    costs: str = "",
 ) -> web.Response:
     return render_page(
         request,
@@ -183,6 +209,7 @@ def _render_confirmation(
         reason=reason[:MAX_REASON_LENGTH],
         subject=subject,
         failures=failures,
+        costs=costs,
         max_length=MAX_REASON_LENGTH,
     )
 

@@ -12,11 +12,11 @@ from services.newsroom.adapters.http.draft_responses import catch_draft_errors, 
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, Right
-from services.newsroom.domain.drafts import DraftState, NoticeDraft
+from services.newsroom.domain.drafts import NoticeDraft
 from services.newsroom.domain.explanations import FIELD_NAMES, explain_blocker, explain_duration, explain_problem
 from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.domain.sending import describe_budget
-from services.newsroom.handlers.drafting import DraftingService, build_author
+from services.newsroom.handlers.drafting import DraftingService
 
 _Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
 
@@ -29,7 +29,7 @@ class SendingPages:
     templates: Mapping[str, TemplateText]
 
     def list_pages(self) -> tuple[WebPage, ...]:
-        write, approve = Right.WRITE, Right.APPROVE
+        write, approve = Right.WRITE, Right.COUNTERSIGN
         acts: tuple[tuple[str, _Act, Right, str], ...] = (
             ("einreichen", self._submit, write, "?erledigt=eingereicht"),
             ("freigeben", self._approve, approve, "/pruefung"),
@@ -60,10 +60,11 @@ class SendingPages:
         draft, account = await self.drafting.drafts.find(parse_draft_id(request)), get_visitor(request).account
         if not draft.is_open and not draft.is_emergency:
             return redirect(f"{DRAFTS_PATH}/{draft.id}")
-        found = await self.drafting.assessor.evaluate(draft, build_author(account))
+        found = await self.drafting.assessor.evaluate(draft, account)
         forecast, content, configuration = found.forecast, draft.content, self.drafting.assessor.configuration
         topic = configuration.find_topic(content.topic)
         price = configuration.prices.get_price(topic.category) if topic else None
+        lead_reviews = draft.is_emergency and await self.drafting.assessor.is_review_for_lead(draft)
         return render_page(
             request,
             "draft_check.html",
@@ -77,9 +78,9 @@ class SendingPages:
             preview=build_preview(content, topic, self.templates),
             topics={topic.id: topic.title for topic in configuration.topics},
             may_write=account.may(Right.WRITE),
-            may_approve=account.may(Right.APPROVE),
             may_send=account.may(Right.SEND),
-            is_pending=draft.state is DraftState.PENDING,
+            may_review=draft.is_emergency and account.may(Right.APPROVE_AMOUNTS if lead_reviews else Right.APPROVE),
+            lead_reviews=lead_reviews,
             has_emergency=self.drafting.assessor.rules.emergency and content.urgent,
         )
 

@@ -154,7 +154,8 @@ create table newsroom.draft (
   notice text not null unique,
   kind text not null check (kind in ('notice', 'update', 'follow_up', 'withdrawal')),
   corrects text,
-  state text not null check (state in ('draft', 'pending', 'returned', 'approved', 'published', 'discarded')),
+  state text not null check (
+    state in ('draft', 'pending', 'escalated', 'returned', 'approved', 'published', 'discarded')),
   version integer not null,
   emergency text,
   created_by uuid not null references newsroom.account,
@@ -170,7 +171,8 @@ comment on column newsroom.draft.id is 'id of the draft';
 comment on column newsroom.draft.notice is 'id of the notice, which is public: chosen when the draft is begun';
 comment on column newsroom.draft.kind is 'notice, update, follow_up or withdrawal';
 comment on column newsroom.draft.corrects is 'id of the notice that it updates, follows or withdraws; null for a new one';
-comment on column newsroom.draft.state is 'draft, pending, returned, approved, published or discarded';
+comment on column newsroom.draft.state is
+  'draft, pending, escalated (approved but for the leads), returned, approved, published or discarded';
 comment on column newsroom.draft.version is 'newest draft_version.version';
 comment on column newsroom.draft.emergency is
   'why it was sent before a second person had approved it; null unless it was';
@@ -200,14 +202,15 @@ create table newsroom.decision (
   version integer not null,
   account uuid not null references newsroom.account,
   person uuid not null,
-  verdict text not null check (verdict in ('submit', 'approve', 'return', 'review')),
+  verdict text not null check (verdict in ('submit', 'approve', 'approve_amount', 'return', 'review')),
   reason text not null default '',
   at timestamptz not null default now(),
   foreign key (draft, version) references newsroom.draft_version (draft, version),
   check (verdict <> 'return' or reason <> '')
 );
 create index decision_draft on newsroom.decision (draft, version);
-create unique index decision_approval on newsroom.decision (draft, version, account) where verdict = 'approve';
+create unique index decision_approval on newsroom.decision (draft, version, account, verdict)
+  where verdict in ('approve', 'approve_amount');
 comment on table newsroom.decision is
   'submissions, approvals, returns and later reviews of a version; each account approves a version once';
 comment on column newsroom.decision.id is 'id of the decision';
@@ -216,7 +219,7 @@ comment on column newsroom.decision.version is 'the version that was read';
 comment on column newsroom.decision.account is 'account.id';
 comment on column newsroom.decision.person is 'account.person at that time';
 comment on column newsroom.decision.verdict is
-  'submit, approve, return, or review for what was sent before anybody had approved it';
+  'submit, approve, approve_amount (by a lead), return, or review for what was sent before anybody had approved it';
 comment on column newsroom.decision.reason is 'why it was returned; may be empty otherwise';
 comment on column newsroom.decision.at is 'when it was decided';
 

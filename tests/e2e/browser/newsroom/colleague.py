@@ -24,8 +24,8 @@ class Colleague:
     secret: str = ""
 
     @classmethod
-    async def sit_down(cls, inspector: Inspector, url: str, login: str) -> Self:
-        page = await inspector.open(await inspector.open_context(), url)
+    async def sit_down(cls, inspector: Inspector, url: str, login: str, *, script: bool = True) -> Self:
+        page = await inspector.open(await inspector.open_context(script=script), url)
         return cls(inspector=inspector, page=page, url=url, login=login)
 
     async def log_in_first(self, first_password: str) -> None:
@@ -42,6 +42,16 @@ class Colleague:
         await self.page.get_by_label("Einmalcode aus der App").fill(self.compute_code())
         await self.page.get_by_role("button", name="Speichern und anmelden").click()
         await expect(self.page.get_by_role("heading", level=1)).to_have_text("Wiederherstellungscodes")
+
+    async def log_in_again(self, code: str) -> None:
+        """Log out, and in with a recovery code."""
+        await self.press("Abmelden")
+        await expect(self.page.get_by_text("Sie sind abgemeldet.")).to_be_visible()
+        await self.page.get_by_label("Anmeldename").fill(self.login)
+        await self.page.get_by_label("Kennwort").fill(self.password)
+        await self.page.get_by_label("Einmalcode").fill(code)
+        await self.press("Anmelden")
+        await expect(self.page.get_by_role("heading", level=1)).to_contain_text("Guten Tag")
 
     async def go_on(self) -> None:
         await self.page.get_by_role("link", name="Codes sind verwahrt, weiter").click()

@@ -6,7 +6,7 @@ from benchmarks.newsroom.rows import create_rows
 from tests.integration.newsroom.ledger_rows import TEMPLATE, add_sent_broadcast, set_up_number
 
 BROADCASTS = 60
-STATES = ("draft", "pending", "returned", "approved", "discarded", "emergency")
+STATES = ("draft", "pending", "escalated", "returned", "approved", "discarded", "emergency")
 
 _COLLEAGUE = """
     insert into newsroom.account (id, login, name, person, roles)
@@ -30,6 +30,7 @@ _DECISIONS = """
     insert into newsroom.decision (id, draft, version, account, person, verdict, reason)
     select gen_random_uuid(), md5(state)::uuid, 1, a.id, a.person, verdict, reason from newsroom.account a, (values
         ('pending', 'submit', ''), ('approved', 'submit', ''), ('approved', 'approve', ''),
+        ('escalated', 'submit', ''), ('escalated', 'approve', ''),
         ('returned', 'submit', ''), ('returned', 'return', 'Bitte die Umleitung nennen.')) v (state, verdict, reason)
     where a.id = case when verdict = 'submit' then $1::uuid else (
         select id from newsroom.account where login = 'benchmark') end

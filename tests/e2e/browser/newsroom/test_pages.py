@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import Page, expect
 
+from deploy.paths import CONFIG
 from tests.databases import FreshDatabase
 from tests.e2e.browser.newsroom.crawler import walk
 from tests.e2e.browser.newsroom.inspection import (
@@ -32,7 +33,10 @@ SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{si
 
 @pytest.fixture
 async def newsroom(database: FreshDatabase, vhost: str, tmp_path: Path) -> AsyncIterator[NewsroomProcess]:
-    async with run_newsroom(database, vhost, tmp_path, ASSETS) as running:
+    """In a county where leads approve amounts, too."""
+    rules = tmp_path / "newsroom.toml"
+    rules.write_text(f'{(CONFIG / "newsroom.toml").read_text()}\nlead_euros = "1000"\n')
+    async with run_newsroom(database, vhost, tmp_path, ASSETS, {"newsroom_rules_file": str(rules)}) as running:
         yield running
 
 

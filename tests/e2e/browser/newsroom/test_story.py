@@ -68,11 +68,11 @@ async def take_picture(page: Page, name: str, height: int = DESKTOP[1]) -> None:
     )
 
 
-async def subscribe(simulator: SimulatorClient, stack: Stack) -> list[int]:
-    citizens = await simulator.add_citizens(CITIZENS, bsuid_only=0)
+async def subscribe(simulator: SimulatorClient, stack: Stack, number: int = CITIZENS) -> list[int]:
+    citizens = await simulator.add_citizens(number, bsuid_only=0)
     async with open_dialogue_harness(stack) as town:
         await simulator.send_text(citizens, "Start", per_second=200)
-        await town.wait_for_acts(CITIZENS)
+        await town.wait_for_acts(number)
     return citizens
 
 
@@ -87,6 +87,60 @@ async def test_from_the_first_account_to_the_certificate(county: Stack, inspecto
         await read_feedback(writer)
         await take_certificate(writer, broadcast)
         await find_in_archive(county, inspector, citizens[0])
+
+
+async def test_the_whole_way_without_script(county: Stack, inspector: Inspector) -> None:
+    """As an office's browser may have it: every step by a form or a link, and pages that reload by themselves."""
+    async with open_simulator_client(county.simulator_url, county.control_token) as simulator:
+        (citizen, *_) = await subscribe(simulator, county, 5)
+    writer = await arrive_without_script(county, inspector, "redaktion-2", "editor")
+    approver = await arrive_without_script(county, inspector, "freigabe-2", "approver")
+    page, headline = writer.page, "K 8 bei Grasberg gesperrt"
+    await write(writer, headline)
+    await writer.press("Speichern")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
+    await expect(page.get_by_label("Vorschau")).to_contain_text(TEXT)
+    await page.get_by_label("Link").fill("https://example.org/")
+    await writer.press("Weiter zur Prüfung")
+    await expect(page.get_by_text("Bitte prüfen Sie die markierten Felder.")).to_be_visible()
+    await page.get_by_label("Link").fill("")
+    await send_without_script(writer, approver, headline)
+    await page.goto(f"{writer.url}/aussendungen")
+    await writer.follow(headline)
+    await expect(page.get_by_text("abgeschlossen").first).to_be_visible(timeout=SENDING_MILLISECONDS)
+    await writer.press("Korrigieren")
+    await page.get_by_label("Überschrift").fill(f"{headline}: bis Freitag")
+    await send_without_script(writer, approver, f"{headline}: bis Freitag")
+    async with open_dialogue_harness(county) as town:
+        await CitizenPhone(town, citizen).write("Feedback: Gut zu wissen, ganz ohne Skript.")
+    await page.goto(writer.url)
+    await writer.follow("Rückmeldungen")
+    await page.get_by_label("Suchwort").fill("ohne Skript")
+    await writer.press("Anzeigen")
+    await expect(page.get_by_text("Gut zu wissen, ganz ohne Skript.")).to_be_visible()
+
+
+async def arrive_without_script(county: Stack, inspector: Inspector, login: str, role: str) -> Colleague:
+    """Somebody logs in for the first time, and a second time."""
+    password = await add_account(county, login, login.capitalize(), role)
+    colleague = await Colleague.sit_down(inspector, county.newsroom_url, login, script=False)
+    await colleague.log_in_first(password)
+    await colleague.set_up()
+    code = await colleague.page.locator(".nr-codes code").first.inner_text()
+    await colleague.go_on()
+    await colleague.log_in_again(code)
+    return colleague
+
+
+async def send_without_script(writer: Colleague, approver: Colleague, headline: str) -> None:
+    """What is open in the editor is checked, approved by the other person, and published."""
+    await writer.press("Weiter zur Prüfung")
+    await writer.expect_heading("Prüfung vor dem Senden")
+    await writer.press("Zur Freigabe geben")
+    await expect(writer.page.get_by_text("wartet auf Freigabe").first).to_be_visible()
+    await approver.page.goto(approver.url)
+    await approver.follow(headline)
+    await publish(approver)
 
 
 async def arrive(county: Stack, inspector: Inspector) -> tuple[Colleague, Colleague]:
@@ -111,13 +165,7 @@ async def arrive(county: Stack, inspector: Inspector) -> tuple[Colleague, Collea
 async def send_notice(writer: Colleague, approver: Colleague) -> str:
     """A notice is written, checked, approved by the other person, and published; returns its broadcast's path."""
     page = writer.page
-    await writer.press("Neue Meldung schreiben")
-    await writer.expect_heading("Meldung schreiben")
-    await page.get_by_label("Thema").select_option(label="Straßensperrungen")
-    await page.get_by_label("Überschrift").fill(HEADLINE)
-    await page.get_by_label("Text", exact=True).fill(TEXT)
-    ends = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(days=2)
-    await page.get_by_label("Gültig bis").fill(f"{ends:%Y-%m-%dT%H:%M}")
+    await write(writer, HEADLINE)
     await expect(page.get_by_label("Vorschau")).to_contain_text("Straßensperrung im Landkreis Osterholz")
     await expect(page.get_by_label("Vorschau")).to_contain_text(TEXT)
     await page.evaluate("scrollTo(0, 0)")
@@ -139,6 +187,18 @@ async def send_notice(writer: Colleague, approver: Colleague) -> str:
     await take_picture(approver.page, "approve")
     await approver.inspector.inspect(approver.page, "approval")
     return await publish(approver)
+
+
+async def write(writer: Colleague, headline: str) -> None:
+    """A new notice is written, and not saved yet."""
+    page = writer.page
+    await writer.press("Neue Meldung schreiben")
+    await writer.expect_heading("Meldung schreiben")
+    await page.get_by_label("Thema").select_option(label="Straßensperrungen")
+    await page.get_by_label("Überschrift").fill(headline)
+    await page.get_by_label("Text", exact=True).fill(TEXT)
+    ends = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(days=2)
+    await page.get_by_label("Gültig bis").fill(f"{ends:%Y-%m-%dT%H:%M}")
 
 
 async def publish(approver: Colleague) -> str:

@@ -1,0 +1,168 @@
+"""Amounts that only a lead approves, in browsers: what the pages say, and what forms that no page shows may do.
+
+No notices API answers, so nobody knows what a notice costs, and it may be too much.
+"""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+
+from deploy.paths import CONFIG
+from services.newsroom.domain.accounts import Role
+from tests.databases import FreshDatabase
+from tests.integration.newsroom.ledger_rows import add_sent_broadcast, count_states
+from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess, ShownPage, run_newsroom
+from tests.integration.newsroom.writing_desk import WritingDesk, count_publications, read_state
+
+WORDS = "Jemand mit der Rolle Leitung muss die Meldung freigeben."
+
+
+@pytest.fixture(scope="module")
+async def newsroom(
+    newsroom_broker: str, module_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[NewsroomProcess]:
+    """Two messages cost 0.09 euros, three 0.14."""
+    folder = tmp_path_factory.mktemp("newsroom")
+    rules = folder / "newsroom.toml"
+    rules.write_text(f'{(CONFIG / "newsroom.toml").read_text()}\nlead_euros = "0.10"\n')
+    settings = {"KREISFUNK_NEWSROOM_RULES_FILE": str(rules)}
+    async with run_newsroom(newsroom_broker, module_database, folder, settings=settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
+        yield WritingDesk(browser=browser)
+
+
+@pytest.fixture
+async def approver(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    async with newsroom.open_browser(await newsroom.add_member(Role.APPROVER)) as browser:
+        yield WritingDesk(browser=browser)
+
+
+@pytest.fixture
+async def lead(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    async with newsroom.open_browser(await newsroom.add_member(Role.LEAD)) as browser:
+        yield WritingDesk(browser=browser)
+
+
+async def test_after_the_approver_the_lead_is_asked(
+    newsroom: NewsroomProcess, anna: WritingDesk, approver: WritingDesk, lead: WritingDesk
+) -> None:
+    path = await anna.begin(headline="Teure Meldung")
+    await anna.act(path, "einreichen")
+    assert WORDS in (await anna.browser.open(f"{path}/pruefung")).text
+    assert (await approver.act(path, "freigeben")).status == 303
+    assert await read_state(newsroom.owner, path) == ("escalated", 2)
+    check = (await approver.browser.open(f"{path}/pruefung")).text
+    for words in (WORDS, "wartet auf die Leitung", "Sie haben diese Fassung schon freigegeben.", "mehr als 0,10 Euro"):
+        assert words in check
+    assert f"{path}/freigeben" not in check
+    assert "Wartet auf Ihre Freigabe" not in (await approver.browser.open("/")).text
+    for desk in (anna, approver):
+        for name in ("veroeffentlichen", "freigeben"):
+            assert (await desk.send(path, name, 2)).status == 422
+    overview = (await lead.browser.open("/")).text
+    assert "Teure Meldung" in overview.split("Wartet auf Ihre Freigabe")[1].split("<h2")[0]
+    assert (await lead.act(path, "freigeben")).status == 303
+    assert await read_state(newsroom.owner, path) == ("approved", 2)
+    assert "mit ihren Kosten freigegeben von" in (await anna.browser.open(f"{path}/pruefung")).text
+    assert (await lead.send(path, "veroeffentlichen", 2)).status == 403
+    assert (await anna.act(path, "veroeffentlichen")).status == 303
+    assert await count_publications(newsroom.owner, path) == 1
+
+
+async def test_a_second_account_of_the_author_is_no_lead(newsroom: NewsroomProcess) -> None:
+    member = await newsroom.add_member(Role.EDITOR, Role.APPROVER)
+    again = await newsroom.add_member(Role.LEAD, Role.APPROVER, person=member.account.person)
+    async with newsroom.open_browser(member) as first, newsroom.open_browser(again) as second:
+        path = await WritingDesk(browser=first).begin()
+        await WritingDesk(browser=first).act(path, "einreichen")
+        refused = await WritingDesk(browser=second).send(path, "freigeben", 2)
+        assert (refused.status, "andere Person" in refused.text) == (422, True)
+    assert await read_state(newsroom.owner, path) == ("pending", 2)
+
+
+async def test_the_approval_of_somebody_who_is_no_lead_any_more_does_not_count(
+    newsroom: NewsroomProcess, anna: WritingDesk, approver: WritingDesk
+) -> None:
+    path = await anna.begin()
+    await anna.act(path, "einreichen")
+    former = await newsroom.add_member(Role.LEAD)
+    async with newsroom.open_browser(former) as browser:
+        assert (await WritingDesk(browser=browser).act(path, "freigeben")).status == 303
+    await newsroom.owner.execute("update newsroom.account set roles = '{approver}' where id = $1", former.account.id)
+    await approver.send(path, "freigeben", 2)
+    refused = await anna.send(path, "veroeffentlichen", 2)
+    assert (refused.status, WORDS in refused.text) == (422, True)
+    assert await count_publications(newsroom.owner, path) == 0
+
+
+async def test_a_lead_reviews_what_was_sent_in_an_emergency(
+    newsroom: NewsroomProcess, anna: WritingDesk, approver: WritingDesk, lead: WritingDesk
+) -> None:
+    path = await anna.begin(urgent="1")
+    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    assert "prüft jemand mit der Rolle Leitung nachträglich" in (await approver.browser.open(f"{path}/pruefung")).text
+    refused = await approver.send(path, "nachpruefen", 2)
+    assert (refused.status, "Rolle Leitung" in refused.text) == (403, True)
+    assert "Nachträglich zu prüfen" in (await lead.browser.open("/")).text
+    assert (await lead.act(path, "nachpruefen")).status == 303
+
+
+async def resend(browser: EditorBrowser, broadcast: UUID) -> ShownPage:
+    csrf = (await browser.open("/entwuerfe")).csrf
+    return await browser.send(f"/aussendungen/{broadcast}/nachsenden", {"reason": "Übung"}, csrf=csrf)
+
+
+async def add_failed(newsroom: NewsroomProcess, told: int, failed: int) -> UUID:
+    """Events have told of so many failures; of all of them only later."""
+    broadcast = await add_sent_broadcast(newsroom.owner, {"failed": failed, "delivered": 1})
+    states = f'{{"failed": {told}, "delivered": 1}}'
+    await newsroom.owner.execute("update newsroom.broadcast set states = $2 where id = $1", broadcast, states)
+    return broadcast
+
+
+async def test_a_lead_sends_again_what_costs_a_lot(
+    newsroom: NewsroomProcess, approver: WritingDesk, lead: WritingDesk
+) -> None:
+    broadcast = await add_failed(newsroom, 3, 3)
+    page = f"/aussendungen/{broadcast}/nachsenden"
+    assert page not in (await approver.browser.open(f"/aussendungen/{broadcast}")).text
+    assert (await resend(approver.browser, broadcast)).status == 403
+    assert page in (await lead.browser.open(f"/aussendungen/{broadcast}")).text
+    assert "Das kostet etwa 0,14 Euro." in (await lead.browser.open(page)).text
+    assert (await resend(lead.browser, broadcast)).status == 303
+    assert await count_states(newsroom.owner, broadcast) == {"waiting": 3, "delivered": 1}
+
+
+async def test_what_costs_more_than_the_page_said_is_not_sent_again(
+    newsroom: NewsroomProcess, approver: WritingDesk, lead: WritingDesk
+) -> None:
+    """The ledger knows how many it is, in the transaction that sends."""
+    grown, small = await add_failed(newsroom, 2, 3), await add_failed(newsroom, 2, 2)
+    assert "nachsenden" in (await approver.browser.open(f"/aussendungen/{grown}")).text
+    refused = await resend(approver.browser, grown)
+    assert (refused.status, "Rolle Leitung" in refused.text) == (403, True)
+    assert await count_states(newsroom.owner, grown) == {"failed": 3, "delivered": 1}
+    assert (await resend(lead.browser, small)).status == 403
+    assert await count_states(newsroom.owner, small) == {"failed": 2, "delivered": 1}
+    assert (await resend(approver.browser, small)).status == 303
+
+
+async def test_a_lead_does_not_send_an_own_notice_again_at_such_costs(newsroom: NewsroomProcess) -> None:
+    member = await newsroom.add_member(Role.EDITOR)
+    again = await newsroom.add_member(Role.LEAD, person=member.account.person)
+    async with newsroom.open_browser(member) as first, newsroom.open_browser(again) as second:
+        path = await WritingDesk(browser=first).begin(urgent="1")
+        await WritingDesk(browser=first).send(path, "notfall", 2, {"reason": "Bombenfund"})
+        broadcast = await add_failed(newsroom, 3, 3)
+        await newsroom.owner.execute(
+            "update newsroom.publication set broadcast = $2 where draft = $1", UUID(path.split("/")[2]), broadcast
+        )
+        refused = await resend(second, broadcast)
+    assert (refused.status, "andere Person" in refused.text) == (403, True)
+    assert await count_states(newsroom.owner, broadcast) == {"failed": 3, "delivered": 1}
