@@ -22,7 +22,7 @@ from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import MISPLACED, NOTICE_TYPES
-from shared.notices.systems import ShortText
+from shared.notices.configuration import ShortText
 from tools.openapi_page import render_page
 
 FOLDER = Path(notices.__file__).parent

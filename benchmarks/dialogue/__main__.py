@@ -20,7 +20,7 @@ from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.rules import apply_rules
 from services.subscriptions.domain.intents.text import CitizenText
-from shared.notices.config import read_configuration
+from shared.notices.configuration import read_configuration
 
 REPOSITORY = Path(__file__).parents[2]
 COUNTY = REPOSITORY / "deploy" / "config" / "county.toml"

@@ -15,7 +15,7 @@ from cli.output import EXIT_NO_ANSWER, EXIT_REJECTED, EXIT_UNAVAILABLE, fail, fo
 from services.feeds.state_folder import StateFolder, list_files
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
-from shared.notices.validate import validate_event
+from shared.notices.rules import validate_event
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 

@@ -22,6 +22,7 @@ from services.dispatcher.adapters.retention import build_retention_rules
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, compute_permitted_rate, compute_prefetched_batches
 from services.dispatcher.handlers import consumers, maintenance
 from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, Lanes
+from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
@@ -29,10 +30,9 @@ from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
 from shared.amqp import topology
 from shared.amqp.connection import Connection, build_connection_check, connect
-from shared.amqp.consumer import open_consumer, run_worker
+from shared.amqp.consumer import ReceivedMessage, open_consumer, run_worker
 from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
-from shared.amqp.received import ReceivedMessage
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
 from shared.database.migrations import list_pending_versions
@@ -42,7 +42,6 @@ from shared.encryption import BlindIndexKey, KeyRing
 from shared.outcome import DependencyUnavailable, Outcome
 from shared.runtime.background import repeat
 from shared.runtime.clock import system_clock
-from shared.runtime.message_handler import MessageHandler
 from shared.runtime.post_client import PostClient
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest

@@ -33,9 +33,8 @@ from services.subscriptions.handlers.notices import NoticeConsumer
 from services.subscriptions.ports import EventPublisher
 from services.subscriptions.settings import Settings
 from shared.amqp.connection import Connection, build_connection_check, connect
-from shared.amqp.consumer import Handler, open_consumer, run_worker
+from shared.amqp.consumer import Handler, ReceivedMessage, open_consumer, run_worker
 from shared.amqp.publisher import open_publisher
-from shared.amqp.received import ReceivedMessage
 from shared.amqp.topology import (
     SUBSCRIPTIONS_API_NOTICES,
     SUBSCRIPTIONS_DEAD_LETTERS,

@@ -14,11 +14,10 @@ import msgspec
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents import NOTICE_TYPES, UnreadableEvent
-from shared.notices.configuration import Configuration, Topic
+from shared.notices.cloudevents import NOTICE_TYPES, UnreadableEvent, read_event
+from shared.notices.configuration import NOTICES_API_LOGIN, Configuration, System, Topic
 from shared.notices.links import contains_foreign_host
 from shared.notices.schema_errors import find_schema_errors, report_unknown_fields
-from shared.notices.systems import NOTICES_API_LOGIN, System
 
 MAX_EXPIRY = timedelta(days=366)
 
@@ -347,3 +346,21 @@ ID_REUSED = Problem(field="id", problem="was used for another event of this sour
 def compute_fingerprint(envelope: Envelope) -> bytes:
     """Return the fingerprint of an event that is needed for nothing else."""
     return parse_notice(envelope).fingerprint
+
+
+def validate_event(
+    event: bytes | Envelope, system: System | None, configuration: Configuration, now: datetime
+) -> tuple[Problem, ...]:
+    """Return every problem of one event of `system`; empty means that it can be accepted.
+
+    Entry point for callers that answer at once: the notices API and `kreisfunk publish --check`. `event` is structured
+    JSON, or an envelope that was read already. `system` is `configuration.find_system(name)` of the authenticated
+    caller; None, for an unknown one, is a problem. The function is pure and needs neither database nor broker, so
+    `notice.rejected` may still follow for what only they know: the id was used for another event, the revision is not
+    the next one, the notice was withdrawn, `follows` names no notice, a quota is used up. No problem repeats a value.
+    """
+    try:
+        envelope = event if isinstance(event, Envelope) else read_event(event)
+    except UnreadableEvent as error:
+        return validate_unreadable(error, system, configuration, now)
+    return validate_notice(envelope, system, configuration, now)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from shared.amqp.connection import connect
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.topology import MUNICIPAL_EVENTS
-from shared.contracts.envelope import Envelope
-from shared.contracts.registry import MESSAGES
+from shared.contracts.envelope import MESSAGES, Envelope
 from shared.outcome import DependencyUnavailable, Unroutable
 
 

@@ -19,7 +19,7 @@ from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, decode_json, read_event
-from shared.notices.systems import System
+from shared.notices.configuration import System
 
 BATCH = "application/cloudevents-batch+json"
 JSON = "application/json"

@@ -11,8 +11,8 @@ from msgspec import Meta, Struct
 from shared.contracts.events import Problem
 from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.notices.configuration import ShortText, System
 from shared.notices.schema_errors import report_unknown_fields
-from shared.notices.systems import ShortText, System
 
 KEY_FIELD = "Idempotency-Key"
 KEY_HEADER = KEY_FIELD.lower()

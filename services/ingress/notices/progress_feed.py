@@ -14,8 +14,8 @@ from shared.contracts.events import NoticeChecked
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import AmqpMessage, UnreadableEvent
 from shared.notices.cloudevents import read_amqp_event as read_published
+from shared.notices.configuration import NOTICES_API_LOGIN
 from shared.notices.rules import compute_fingerprint, identify_system
-from shared.notices.systems import NOTICES_API_LOGIN
 from shared.runtime.clock import Clock
 
 NOTICE_TYPES = frozenset((NoticePublished.TYPE, NoticeUpdated.TYPE, NoticeWithdrawn.TYPE))

@@ -15,9 +15,8 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import Euros, NoticeChecked, Problem
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticeContent
-from shared.notices.configuration import Configuration
+from shared.notices.configuration import Configuration, System
 from shared.notices.rules import read_notice, validate_notice
-from shared.notices.systems import System
 
 NOT_CHECKED = "how many get it, and what else may stop it, could not be found out just now"
 _EXPECTED_FIELDS = ("revision", "audience", "costs", "duration_seconds", "blockers")

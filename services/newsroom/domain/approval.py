@@ -17,7 +17,7 @@ from services.newsroom.domain.drafts import (
     Verdict,
     advance_state,
 )
-from shared.notices.systems import TopicId
+from shared.notices.configuration import TopicId
 
 
 class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,9 +14,8 @@ from shared.contracts.dispatch import PermittedHours
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeContent
-from shared.notices.configuration import Prices, Topic
+from shared.notices.configuration import Prices, System, Topic
 from shared.notices.rules import ID_REUSED
-from shared.notices.systems import System
 
 TOPIC_NOT_PERMITTED = Problem(field="subject", problem="is not about a topic that this token may publish to")
 UNKNOWN_NOTICE = Problem(

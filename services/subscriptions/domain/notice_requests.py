@@ -18,6 +18,7 @@ from shared.contracts.envelope import ContractError, Envelope, read_data
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeCheck, NoticeWithdrawn
 from shared.notices.cloudevents import AmqpMessage, UnreadableEvent, read_amqp_event, read_event
+from shared.notices.configuration import System
 from shared.notices.rules import (
     identify_system,
     parse_notice,
@@ -25,7 +26,6 @@ from shared.notices.rules import (
     validate_source,
     validate_unreadable,
 )
-from shared.notices.systems import System
 from shared.outcome import Done, Outcome
 
 MAX_NOTICE_ID_LENGTH = 100

@@ -23,7 +23,7 @@ from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.archive_cache import ArchiveCache
 from services.newsroom.handlers.service_levels import ServiceLevelCache
 from shared.database.pool import Database, open_database
-from shared.notices.config import read_configuration
+from shared.notices.configuration import read_configuration
 from tests.databases import FreshDatabase
 from tests.unit.newsroom.archive_factories import NOW
 

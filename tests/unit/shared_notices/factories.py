@@ -7,9 +7,8 @@ import msgspec
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticePublished
-from shared.notices.configuration import Configuration
+from shared.notices.configuration import Configuration, System
 from shared.notices.rules import identify_system, validate_notice
-from shared.notices.systems import System
 from tests.unit.subscriptions.factories import COUNTY, NOON
 
 SOURCE = "/landkreis-osterholz/pressestelle"

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.rules import MAX_CONTENT_LENGTH, read_notice, validate_notice
+from shared.notices.rules import MAX_CONTENT_LENGTH, read_notice, validate_event, validate_notice
 from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS
-from shared.notices.validate import validate_event
 from tests.unit.shared_notices.factories import (
     CONTENT,
     EXPIRY,

@@ -18,7 +18,7 @@ from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from services.subscriptions.domain.wording import build_wordings
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Address, Addresses, AddressKind
-from shared.notices.config import read_configuration
+from shared.notices.configuration import read_configuration
 
 COUNTY = read_configuration(Path("deploy/config/county.toml"), County)
 TEXTS = build_wordings(COUNTY)

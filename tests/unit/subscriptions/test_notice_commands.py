@@ -11,9 +11,8 @@ from services.subscriptions.domain.estimate import estimate_broadcast
 from services.subscriptions.domain.quotas import find_quota_problems, list_quotas
 from shared.contracts.ids import make_timed_id
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from shared.notices.configuration import Category, Prices
+from shared.notices.configuration import Category, Prices, System
 from shared.notices.rules import compute_fingerprint
-from shared.notices.systems import System
 from tests.unit.shared_notices.factories import CONTENT, EXPIRY, build_event
 from tests.unit.subscriptions.factories import COUNTY, NOON
 

@@ -24,8 +24,7 @@ from services.newsroom.domain.sending import BroadcastChange, SendingChange, Sen
 from services.newsroom.handlers.operating import CHANGE_RIGHTS, MAX_REASON_LENGTH, OperatingService, SendingControl
 from services.newsroom.ports import BroadcastStatuses
 from shared.database.pool import Database
-from shared.notices.configuration import Configuration
-from shared.notices.systems import System
+from shared.notices.configuration import Configuration, System
 
 OPERATING_PATH = "/betrieb"
 MAX_SUBJECT_LENGTH = 200
