@@ -14,8 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.ingress import notices
 from services.ingress.notices.errors import PROBLEM_MEDIA_TYPE, ErrorType, ProblemDetails
-from services.ingress.notices.parsing import BATCH, JSON, MAX_BATCH_EVENTS
-from services.ingress.notices.plain_json import KEY_FIELD, MAX_KEY_LENGTH, PLAIN_TYPES
+from services.ingress.notices.parsing import BATCH, JSON, KEY_FIELD, MAX_BATCH_EVENTS, MAX_KEY_LENGTH, PLAIN_TYPES
 from services.ingress.notices.progress import EventProgress, EventState, NoticeList
 from services.ingress.notices.validation import CheckResult, CheckResults, PublishResult, PublishResults
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from services.subscriptions.domain.conversation import NEW_CONVERSATION, Conversation
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import Decision, DecisionContext, decide
 from services.subscriptions.domain.feedback import AuthorKey
@@ -13,7 +14,6 @@ from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.replies import ReplyBuilder
-from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from services.subscriptions.domain.wording import build_wordings
 from shared.contracts.inbound import InboundMessage
