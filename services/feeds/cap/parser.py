@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Never
 from xml.etree.ElementTree import Element
 
-from services.feeds.html_to_text import normalize_line
+from services.feeds.content import normalize_line
 from services.feeds.xml_reader import XmlRefused, read_xml
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
