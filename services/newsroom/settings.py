@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
 from services.newsroom.domain.identity import ProviderClient, is_private_address
-from services.newsroom.domain.sessions import SessionLimits
+from services.newsroom.domain.login import SessionLimits
 from shared.encryption import KeyRing
 from shared.runtime.client_address import Network, parse_networks
 from shared.runtime.settings import DatabaseSettings, Port

@@ -22,7 +22,7 @@ TOPICS = ("baustellen", "stellen")
 
 @dataclass
 class CountsInMemory:
-    """Implementation of ports.listening.AudienceCounts; `fresh` are the topics counted lately."""
+    """Implementation of ports.AudienceCounts; `fresh` are the topics counted lately."""
 
     fresh: set[str] = field(default_factory=set)
     recorded: list[TopicAudience] = field(default_factory=list)

@@ -9,7 +9,7 @@ from aiohttp import web
 from services.newsroom.adapters.http.archive_documents import HTML, ArchiveDocument
 from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.domain.service_level import PERCENT, ServiceLevel
-from services.newsroom.handlers.service_levels import ServiceLevelCache
+from services.newsroom.handlers.archive_cache import ServiceLevelCache
 
 
 class _Documents(NamedTuple):
