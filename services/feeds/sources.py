@@ -139,7 +139,7 @@ class AlertWebSource:
         if fetched.body is None:
             return None
         found, entries, complete = _ReadAlerts(), memory.entries, True
-        if await asyncio.to_thread(_is_alert, fetched.body):
+        if await asyncio.to_thread(is_alert, fetched.body):
             found.read(fetched.body, origin=self.origin.name, where="the address")
         else:
             feed = await self._read_feed(fetched.body, fetched.content_type, fetched.address)
@@ -190,13 +190,6 @@ class AlertWebSource:
 
 def _build_known(today: date) -> KnownEntry:
     return KnownEntry(digest="", seen=today)
-
-
-def _is_alert(body: bytes) -> bool:
-    try:
-        return is_alert(body)
-    except NotAnAlert:
-        return False
 
 
 def _find_alert_link(entry: FeedEntry, address: str) -> str | None:

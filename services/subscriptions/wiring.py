@@ -42,12 +42,12 @@ from shared.amqp.topology import (
     SUBSCRIPTIONS_UNDELIVERABLE,
     Queue,
 )
-from shared.database.migrations import list_pending_versions
+from shared.database.migrations import is_migrated, require_migrated
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.encryption import KeyRing
 from shared.notices.cloudevents import AmqpMessage
-from shared.outcome import DependencyUnavailable, Outcome
+from shared.outcome import Outcome
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, open_internal_port
@@ -65,10 +65,6 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 RETENTION_INTERVAL_SECONDS = 60.0
 METRICS_INTERVAL_SECONDS = 15.0
 SWITCH_INTERVAL_SECONDS = 0.0005  # the longest time for which parsing a text may keep the event loop waiting
-
-
-class NotMigrated(DependencyUnavailable):
-    """Error raised while the schema is not up to date; the process waits until it is migrated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +169,7 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
         keys = Keys(author=AuthorKey(settings.author_key), dead_letters=settings.ring)
         rate = settings.messages_per_second
         handlers = assemble(database, publisher, county, metrics, keys=keys, messages_per_second=rate)
-        if not await _is_migrated(database):
-            raise NotMigrated("the schema is not up to date: run `kreisfunk migrate`")
+        await require_migrated(database, NAME, MIGRATIONS)
         await save_wordings(database, build_wordings(county).list_all())
         maintenance = run_in_background(
             handlers.expander.run(),
@@ -200,7 +195,7 @@ def _build_readiness(
         {
             "broker": build_connection_check(*connections),
             "database": database.is_reachable,
-            "migrations": partial(_is_migrated, database),
+            "migrations": partial(is_migrated, database, NAME, MIGRATIONS),
             "learning": partial(_is_set, learnt),
             "queues": partial(_is_set, listening),
         }
@@ -209,11 +204,6 @@ def _build_readiness(
 
 async def _is_set(event: asyncio.Event) -> bool:
     return event.is_set()
-
-
-async def _is_migrated(database: Database) -> bool:
-    async with database.connection() as connection:
-        return not await list_pending_versions(connection, NAME, MIGRATIONS)
 
 
 def _convert_message(received: ReceivedMessage) -> AmqpMessage:

@@ -62,9 +62,11 @@ class Alert:
 
 
 def is_alert(body: bytes) -> bool:
-    """Return whether the root element is a CAP alert of any version; raise NotAnAlert if the XML is refused."""
-    root = _parse_root(body)
-    return root.tag.rpartition("}")[2] == "alert"
+    """Return whether the root element is a CAP alert of any version; False if the XML is refused."""
+    try:
+        return _parse_root(body).tag.rpartition("}")[2] == "alert"
+    except NotAnAlert:
+        return False
 
 
 def read_alert(body: bytes) -> Alert:

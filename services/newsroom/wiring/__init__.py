@@ -52,10 +52,9 @@ from services.newsroom.ports import IdentityProvider, NoticesApi
 from services.newsroom.settings import Settings
 from services.newsroom.wiring.archive import open_archive
 from services.newsroom.wiring.consuming import consume_events
-from shared.database.migrations import list_pending_versions
+from shared.database.migrations import is_migrated, require_migrated
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
-from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, open_internal_port
@@ -72,10 +71,6 @@ METRICS_INTERVAL_SECONDS = 5.0
 STRANDED_SECONDS = 10.0
 
 _log = structlog.get_logger()
-
-
-class NewsroomNotMigrated(DependencyUnavailable):
-    """Error raised while the schema is not up to date; the process waits until it is migrated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,8 +164,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         host, port = settings.internal_host, settings.internal_port
         probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
         await stack.enter_async_context(probes)
-        if not await _is_migrated(database):
-            raise NewsroomNotMigrated("the schema is not up to date: run `kreisfunk migrate`")
+        await require_migrated(database, NAME, MIGRATIONS)
         sessions = PostgresSessionRepository(database, settings.session_limits)
         api = open_notices_api(settings.notices_api_url, settings.notices_api_token.get_secret_value())
         notices = await stack.enter_async_context(api)
@@ -316,10 +310,9 @@ def _build_readiness(database: Database, opened: asyncio.Event) -> Readiness:
         return opened.is_set()
 
     return Readiness(
-        {"database": database.is_reachable, "migrations": partial(_is_migrated, database), "pages": is_open}
+        {
+            "database": database.is_reachable,
+            "migrations": partial(is_migrated, database, NAME, MIGRATIONS),
+            "pages": is_open,
+        }
     )
-
-
-async def _is_migrated(database: Database) -> bool:
-    async with database.connection() as connection:
-        return not await list_pending_versions(connection, NAME, MIGRATIONS)

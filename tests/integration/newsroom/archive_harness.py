@@ -12,9 +12,8 @@ import asyncpg
 
 from services.newsroom.adapters.archive_entries import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
-from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
+from services.newsroom.adapters.http.archive_documents import ArchiveDocuments, LevelBoard
 from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.level_board import LevelBoard
 from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.adapters.listening import BroadcastRunReader
 from services.newsroom.domain.archive import ArchiveEntry

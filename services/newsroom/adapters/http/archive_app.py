@@ -12,9 +12,9 @@ from services.newsroom.adapters.http.archive_documents import (
     SECURITY_HEADERS,
     ArchiveDocument,
     ArchiveDocuments,
+    LevelBoard,
 )
 from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.level_board import LevelBoard
 from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.domain.archive import Archive, ArchiveSelection, format_code, normalize_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_atom, build_json_feed, build_rss
