@@ -22,7 +22,6 @@ from services.dispatcher.adapters.retention import build_retention_rules
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, compute_permitted_rate, compute_prefetched_batches
 from services.dispatcher.handlers import consumers, maintenance
 from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, Lanes
-from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
@@ -42,6 +41,7 @@ from shared.encryption import BlindIndexKey, KeyRing
 from shared.outcome import DependencyUnavailable, Outcome
 from shared.runtime.background import repeat
 from shared.runtime.clock import system_clock
+from shared.runtime.message_handler import MessageHandler
 from shared.runtime.post_client import PostClient
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest

@@ -14,7 +14,6 @@ from services.dispatcher.domain.errors import MAX_CODE, ErrorAction, clamp_code,
 from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState, advance
 from services.dispatcher.handlers.maintenance import build_progress_event
-from services.dispatcher.handlers.message_handler import MessageHandler, store_bisected
 from services.dispatcher.ports import Ledger, Meter, Publish, RateLimiter, RecipientRepository, StatusUpdate
 from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
@@ -23,7 +22,9 @@ from shared.contracts.ids import delivery_id
 from shared.contracts.inbound import AccountEvents, DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Message
 from shared.outcome import InvalidDataError
+from shared.runtime.bisection import store_bisected
 from shared.runtime.clock import Clock
+from shared.runtime.message_handler import MessageHandler
 
 RETRYABLE_ACTIONS = (ErrorAction.AGAIN, ErrorAction.SLOWER, ErrorAction.PAIR)
 

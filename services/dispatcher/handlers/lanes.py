@@ -10,12 +10,12 @@ from typing import NamedTuple
 import structlog
 
 from services.dispatcher.domain.content import ContentError, build_reply_body, build_template_body
-from services.dispatcher.handlers.message_handler import store_bisected
 from services.dispatcher.ports import Batch, Claim, LaneMessage, LaneQueue, Ledger
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
 from shared.contracts.envelope import ContractError, decode, read_data, read_envelope
 from shared.contracts.message import Lane, Message
 from shared.outcome import Dead, Done, InvalidDataError
+from shared.runtime.bisection import store_bisected
 
 LANE_ORDER = (Lane.REPLY, Lane.URGENT, Lane.BULK)
 MAX_BATCH_RECIPIENTS = 100

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from services.dispatcher.domain.send_results import Record
-from services.dispatcher.handlers.message_handler import store_bisected
 from services.dispatcher.ports import Ledger, Meter
 from shared.outcome import DependencyUnavailable, InvalidDataError
+from shared.runtime.bisection import store_bisected
 
 GROUP_INTERVAL_SECONDS = 0.2
 MAX_GROUP_SIZE = 500
