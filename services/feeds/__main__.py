@@ -4,9 +4,10 @@ import sys
 from functools import partial
 
 from services.feeds.configuration import FeedsFileError
+from services.feeds.service import serve
 from services.feeds.settings import Settings
 from services.feeds.state import FolderInUse
-from services.feeds.wiring import build_components, serve
+from services.feeds.wiring import build_components
 from shared.runtime.logs import configure_logs
 from shared.runtime.process import run
 from shared.runtime.settings import EXIT_SETTINGS, read_settings
