@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from services.newsroom.adapters.archive_entries import ArchiveEntryReader
+from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
 from services.newsroom.adapters.http.archive_documents import ArchiveDocuments, LevelBoard
 from services.newsroom.adapters.http.archive_pages import ArchivePages

@@ -79,7 +79,7 @@ _MONTHS = ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August
 
 @dataclass(frozen=True)
 class ReplyContent:
-    """Text with either buttons or a menu. `asks` is the question in it, as `questions` knows it."""
+    """Text with either buttons or a menu. `asks` is the question in it, as `conversation` knows it."""
 
     wording: Wording
     buttons: tuple[ReplyButton, ...] = ()

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import aiohttp
 import asyncpg
 
-from services.newsroom.adapters.archive_entries import ArchiveEntryReader
+from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
 from services.newsroom.adapters.http.archive_documents import ArchiveDocuments, LevelBoard
 from services.newsroom.adapters.http.archive_pages import ArchivePages
