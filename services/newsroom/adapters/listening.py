@@ -66,7 +66,7 @@ _RUNS = """
 
 
 class PostgresListeningLog:
-    """Implementation of ports.ListeningLog and AudienceCounts."""
+    """Implementation of ports.listening.ListeningLog and AudienceCounts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -98,7 +98,7 @@ class PostgresListeningLog:
 
 
 class BroadcastRunReader:
-    """Implementation of ports.BroadcastRunSource."""
+    """Implementation of ports.listening.BroadcastRunSource."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -9,7 +9,8 @@ import msgspec
 
 from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.listening import TopicAudience
-from services.newsroom.ports import AudienceCounts, MakeId, NoticesApi
+from services.newsroom.ports import MakeId, NoticesApi
+from services.newsroom.ports.listening import AudienceCounts
 from shared.contracts.envelope import encode
 from shared.contracts.notices import NoticePublished
 from shared.runtime.clock import Clock

@@ -19,7 +19,8 @@ from services.newsroom.domain.feedback import FeedbackFilter, render_csv
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, list_account
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, read_list
-from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog, ListeningLog, PublicationRepository
+from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog, PublicationRepository
+from services.newsroom.ports.listening import ListeningLog
 from shared.runtime.clock import Clock
 
 BROADCASTS_PATH = "/aussendungen"

@@ -21,7 +21,7 @@ from services.newsroom.domain.listening import (
     draw_line,
     sum_moves,
 )
-from services.newsroom.ports import ListeningLog
+from services.newsroom.ports.listening import ListeningLog
 from shared.runtime.clock import Clock
 
 LISTENING_PATH = "/auswertung"

@@ -1,4 +1,4 @@
-"""Ports of the newsroom, and the exceptions that they raise."""
+"""Ports of the newsroom."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,10 @@ from services.newsroom.domain.audit import Act, AuditEntry
 from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
 from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
-from services.newsroom.domain.listening import BroadcastEcho, ListeningPeriod, SubscriptionMoves, TopicAudience
 from services.newsroom.domain.login import FailureCounter, NewSession, OpenSession, Visitor
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PendingNotice, PublishAnswer
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget, SourceUse
-from services.newsroom.domain.service_level import BroadcastRun
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
@@ -344,41 +342,3 @@ class FeedbackLog(Protocol):
     async def list_entries(self, chosen: FeedbackFilter, limit: int) -> Sequence[FeedbackEntry]: ...
 
     async def summarize(self, chosen: FeedbackFilter) -> FeedbackSummary: ...
-
-
-class ListeningLog(Protocol):
-    """Log of what the county hears. Methods raise DatabaseUnavailable."""
-
-    async def list_moves(self, topic: str, period: ListeningPeriod) -> Sequence[SubscriptionMoves]:
-        """Return starts and ends of each day on which there was one."""
-        ...
-
-    async def count_leavers(self, period: ListeningPeriod) -> Mapping[str, int]:
-        """Return how many ended each topic, and nothing but that."""
-        ...
-
-    async def list_audiences(self, period: ListeningPeriod) -> Sequence[TopicAudience]: ...
-
-    async def list_echoes(self, period: ListeningPeriod, topic: str, limit: int) -> Sequence[BroadcastEcho]:
-        """Return the answers to the broadcasts that began in the period, newest first; an empty topic means all."""
-        ...
-
-    async def find_echo(self, broadcast: UUID) -> BroadcastEcho | None:
-        """Return the answer to a broadcast; None before it has begun."""
-        ...
-
-
-class AudienceCounts(Protocol):
-    """Counts of the people that each topic reaches. Methods raise DatabaseUnavailable."""
-
-    async def list_counted_topics(self, since: datetime) -> Collection[str]: ...
-
-    async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
-        """Record the count, in place of an earlier one of the same day."""
-        ...
-
-
-class BroadcastRunSource(Protocol):
-    """Broadcasts for the service level. Methods raise DatabaseUnavailable."""
-
-    async def list_runs(self, since: datetime) -> Sequence[BroadcastRun]: ...
