@@ -10,8 +10,7 @@ import asyncpg
 from cli.output import EXIT_UNAVAILABLE, fail
 from cli.settings import DatabaseAccess
 from cli.stacks import DATABASE_URL
-from shared.database.connecting import connect
-from shared.database.pool import SAFE_SETTINGS
+from shared.database.pool import SAFE_SETTINGS, connect
 
 CONNECT_TIMEOUT_SECONDS = 10
 REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)

@@ -275,8 +275,7 @@ def _is_local(host: str) -> bool:
 
 def _find_source(login: str, county_file: Path) -> str | None:
     """Return the first source of a login in the county's file, or None if the file cannot be read."""
-    from shared.notices.config import ConfigurationError, read_configuration
-    from shared.notices.configuration import Configuration
+    from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 
     try:
         known = read_configuration(county_file, Configuration)
@@ -299,8 +298,7 @@ def read_installation_settings(
 
 def read_county(file: Path) -> "Configuration":
     """Read the county's file; ends the command with status 2 if that fails."""
-    from shared.notices.config import ConfigurationError, read_configuration
-    from shared.notices.configuration import Configuration
+    from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 
     try:
         return read_configuration(file, Configuration)

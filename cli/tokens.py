@@ -11,7 +11,7 @@ from cli.options import Json
 from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_table, format_time, note, print_result
 from cli.settings import TOKENS_FILE, TokenSettings, read_county, read_installation_settings
 from deploy.tokens import TokenFileError, add_token, generate_token, generate_token_id, read_tokens, remove_tokens
-from shared.notices.systems import System
+from shared.notices.configuration import System
 from shared.notices.tokens import Token
 from shared.runtime.clock import system_clock
 

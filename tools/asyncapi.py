@@ -13,9 +13,8 @@ import msgspec
 
 from shared.amqp import topology
 from shared.contracts import dispatch, events, inbound, notices
-from shared.contracts.envelope import CONTENT_TYPE, Envelope
+from shared.contracts.envelope import CONTENT_TYPE, MESSAGES, Envelope
 from shared.contracts.message import Lane, Message
-from shared.contracts.registry import MESSAGES
 from tools.schemas import CONTRACTS
 
 Document = dict[str, Any]

@@ -14,15 +14,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.ingress import notices
 from services.ingress.notices.errors import PROBLEM_MEDIA_TYPE, ErrorType, ProblemDetails
-from services.ingress.notices.parsing import BATCH, JSON, MAX_BATCH_EVENTS
-from services.ingress.notices.plain_json import KEY_FIELD, MAX_KEY_LENGTH, PLAIN_TYPES
+from services.ingress.notices.parsing import BATCH, JSON, KEY_FIELD, MAX_BATCH_EVENTS, MAX_KEY_LENGTH, PLAIN_TYPES
 from services.ingress.notices.progress import EventProgress, EventState, NoticeList
 from services.ingress.notices.validation import CheckResult, CheckResults, PublishResult, PublishResults
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import MISPLACED, NOTICE_TYPES
-from shared.notices.systems import ShortText
+from shared.notices.configuration import ShortText
 from tools.openapi_page import render_page
 
 FOLDER = Path(notices.__file__).parent

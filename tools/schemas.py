@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from shared.contracts.envelope import MESSAGES
 from shared.contracts.message import Message
-from shared.contracts.registry import MESSAGES
 
 CONTRACTS = Path(__file__).parents[1] / "shared" / "contracts"
 SCHEMAS = CONTRACTS / "schemas"

@@ -21,10 +21,12 @@ from benchmarks.dispatch.factories import (
 from benchmarks.dispatch.replica import NUMBER_ID
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
 from services.dispatcher.domain.content import build_template_body
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.consumers import StatusHandler
+from services.dispatcher.handlers.pauses import Pauses
 from services.dispatcher.ports import Batch
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.message import Address, AddressKind
@@ -40,7 +42,10 @@ class LedgerBenchmark:
 
     def __init__(self, ledger: PostgresLedger, deliveries: int) -> None:
         self._ledger = ledger
-        self._statuses = StatusHandler(ledger=ledger, meter=Metrics(CollectorRegistry(), limit=80), clock=system_clock)
+        meter = Metrics(CollectorRegistry(), limit=80)
+        limiter = PostgresRateLimiter(ledger.database, number=ledger.number, limits=SendLimits(80))
+        pauses = Pauses(ledger, limiter, meter)
+        self._statuses = StatusHandler(ledger=ledger, pauses=pauses, meter=meter, clock=system_clock)
         self._deliveries = deliveries
         self._claimed: list[UUID] = []
 

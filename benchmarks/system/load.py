@@ -29,7 +29,7 @@ from cli.settings import AmqpPublisherSettings
 from cli.stacks import read_settings_from
 from deploy.local.stack import Stack, run_stack
 from shared.contracts.notices import NoticePublished
-from shared.database.connecting import connect
+from shared.database.pool import connect
 from shared.runtime.clock import system_clock
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 

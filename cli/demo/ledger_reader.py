@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from cli.demo.figures import LedgerRow
-from shared.database.connecting import connect
+from shared.database.pool import connect
 
 _REPLIES_DUE = """
 select count(*) from subscriptions.inbox where result in (

@@ -16,7 +16,7 @@ from cli.settings import AmqpPublisherSettings, MigrationSettings
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
-from shared.notices.config import ConfigurationError, read_configuration
+from shared.notices.configuration import ConfigurationError, read_configuration
 from shared.runtime.settings import DatabaseSettings, ServiceSettings
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces answers there

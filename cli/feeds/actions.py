@@ -12,7 +12,7 @@ from cli.feeds.setup import open_parts, open_settings
 from cli.output import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, print_result
 from services.feeds.__main__ import run_service
 from services.feeds.polling import PollResult
-from services.feeds.state_folder import FolderInUse, StateDamaged
+from services.feeds.state import FolderInUse, StateDamaged
 from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
 from shared.runtime.logs import configure_logs

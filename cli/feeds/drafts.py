@@ -12,10 +12,10 @@ from cli.broker import explain_broker_error
 from cli.feeds.setup import open_folder, open_parts, open_settings
 from cli.options import ANSWER_TIMEOUT_SECONDS
 from cli.output import EXIT_NO_ANSWER, EXIT_REJECTED, EXIT_UNAVAILABLE, fail, format_table, note, print_result, say
-from services.feeds.state_folder import StateFolder, list_files
+from services.feeds.state import StateFolder, list_files
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
-from shared.notices.validate import validate_event
+from shared.notices.rules import validate_event
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 

@@ -7,7 +7,7 @@ from typing import Any
 from cli.feeds.setup import open_folder, open_rules
 from cli.output import EXIT_USAGE, fail, format_table, print_result
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
-from services.feeds.state_folder import StateDamaged, StateFolder, list_files
+from services.feeds.state import StateDamaged, StateFolder, list_files
 
 _COLUMNS = ("name", "kind", "topic", "mode", "every", "known", "unpublished", "unanswered", "refused")
 

@@ -7,8 +7,7 @@ from cli.settings import MigrationSettings
 from shared.amqp.connection import connect
 from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_LIMITS, MUNICIPAL_TOPIC_PERMISSIONS, SERVICES, Permission
 from shared.amqp.topology import QUEUES, declare
-from shared.notices.config import read_configuration
-from shared.notices.configuration import Configuration
+from shared.notices.configuration import Configuration, read_configuration
 
 
 async def migrate_broker(settings: MigrationSettings) -> list[str]:

@@ -21,7 +21,7 @@ def migrate(
     from cli.settings import MigrationSettings
     from shared.database.migrations import MigrationError
     from shared.database.replication import AsynchronousCommitError
-    from shared.notices.config import ConfigurationError
+    from shared.notices.configuration import ConfigurationError
     from shared.outcome import DependencyUnavailable
     from shared.runtime.settings import read_settings
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from cli.settings import AccountSettings
 from services.newsroom.adapters.accounts import PostgresAccountRepository
-from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
+from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.domain.accounts import Account, AccountProblem, Role, parse_login, parse_name
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME

@@ -16,7 +16,7 @@ from cli.publish.http_client import ProgressUnavailable
 from cli.publish.results import Answer
 from cli.settings import AmqpPublisherSettings
 from services.ingress.notices.progress import EventProgress, EventState, apply_message, start_progress
-from shared.contracts.envelope import ContractError, Envelope, decode, encode, read_envelope, read_message
+from shared.contracts.envelope import MESSAGES, ContractError, Envelope, decode, encode, read_envelope, read_message
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
@@ -28,13 +28,12 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck, NoticeWithdrawn
-from shared.contracts.registry import MESSAGES
 from shared.notices.cloudevents import read_event
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 
 if TYPE_CHECKING:
-    from shared.amqp.listener import Listener
+    from shared.amqp.stream import Listener
 
 ANSWER_TYPES = (NoticeAccepted, NoticeRejected, BroadcastCancelled)
 
@@ -83,8 +82,8 @@ class AmqpClient:
         """Publish an event, and yield a listener for all messages about notices since then."""
         # Imported here, since publishing over HTTP does not need it.
         from shared.amqp.connection import connect
-        from shared.amqp.listener import open_listener
         from shared.amqp.publisher import open_publisher
+        from shared.amqp.stream import open_listener
         from shared.amqp.topology import MUNICIPAL_EVENTS
 
         envelope = read_envelope(body)

@@ -16,7 +16,7 @@ from cli.settings import AmqpPublisherSettings, read_county
 from services.ingress.notices.validation import NOT_CHECKED
 from shared.contracts.events import NoticeChecked, Problem
 from shared.notices.cloudevents import LOCAL_ZONE, UnreadableEvent, decode_json
-from shared.notices.validate import validate_event
+from shared.notices.rules import validate_event
 
 MAX_BYTES = 5_000_000
 PUBLISHED_TYPE = "de.kreisfunk.notice.published.v1"

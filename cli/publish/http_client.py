@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pydantic import SecretStr
 
-from services.ingress.notices.plain_json import ACTIONS
+from services.ingress.notices.parsing import ACTIONS
 from shared.contracts.envelope import CONTENT_TYPE
 
 if TYPE_CHECKING:

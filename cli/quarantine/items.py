@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.amqp.queue_browser import BrowsedMessage
+from shared.amqp.inspection import BrowsedMessage
 from shared.amqp.topology import NOTICES_QUARANTINE
 from shared.contracts.envelope import ContractError, decode
 from shared.contracts.inbound import WebhookQuarantined

@@ -18,8 +18,8 @@ from cli.quarantine.replay import Replayer, ReplayResult
 from cli.settings import QuarantineSettings, read_installation_settings
 from cli.stacks import BROKER_URL
 from shared.amqp.connection import connect
+from shared.amqp.inspection import QueueBrowser, open_queue_browser
 from shared.amqp.publisher import Publisher, open_publisher
-from shared.amqp.queue_browser import QueueBrowser, open_queue_browser
 from shared.amqp.topology import QUARANTINES
 from shared.outcome import DependencyUnavailable, Unroutable
 

@@ -19,8 +19,7 @@ from cli.meta import Answer, GraphRefusal
 from cli.output import EXIT_USAGE, fail
 from cli.setup.refusals import REJECTIONS, explain_code
 from cli.setup.run import SetupRun, StepResult, report_ok, report_open, report_problem
-from shared.notices.config import ConfigurationError, read_configuration
-from shared.notices.configuration import Configuration
+from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 
 FIELDS = "name,language,status,category,parameter_format,components,rejected_reason"
 WAITING = ("PENDING", "IN_APPEAL")

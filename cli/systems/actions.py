@@ -16,8 +16,7 @@ from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, format
 from cli.rabbitmq_management import ManagementApi, open_management
 from cli.settings import BROKER_API_URL, BrokerAdminSettings, read_county, read_installation_settings
 from deploy.paths import CONFIG
-from shared.notices.configuration import Configuration
-from shared.notices.systems import System
+from shared.notices.configuration import Configuration, System
 from shared.outcome import DependencyUnavailable
 from shared.runtime.hosts import split_hosts
 

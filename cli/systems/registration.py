@@ -12,8 +12,7 @@ from cli.output import EXIT_USAGE, fail, note, print_result
 from cli.settings import COUNTY_FILE, read_county
 from deploy.atomic_write import write_secret
 from deploy.paths import CONFIG
-from shared.notices.configuration import Configuration
-from shared.notices.systems import System
+from shared.notices.configuration import Configuration, System
 
 _LISTS = ("sources", "topics", "manages")
 _QUOTAS = ("notices_per_hour", "notices_per_day", "urgent_per_day")

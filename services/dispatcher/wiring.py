@@ -30,10 +30,9 @@ from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
 from shared.amqp import topology
 from shared.amqp.connection import Connection, build_connection_check, connect
-from shared.amqp.consumer import open_consumer, run_worker
+from shared.amqp.consumer import ReceivedMessage, open_consumer, run_worker
 from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
-from shared.amqp.received import ReceivedMessage
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
 from shared.database.migrations import list_pending_versions

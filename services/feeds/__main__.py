@@ -6,7 +6,7 @@ from functools import partial
 from services.feeds.configuration import FeedsFileError
 from services.feeds.service import serve
 from services.feeds.settings import Settings
-from services.feeds.state_folder import FolderInUse
+from services.feeds.state import FolderInUse
 from services.feeds.wiring import build_components
 from shared.runtime.logs import configure_logs
 from shared.runtime.process import run

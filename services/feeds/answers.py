@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from services.feeds.state_folder import StateFolder
+from services.feeds.state import StateFolder
 from shared.amqp.stream import StreamReader, StreamRecord
 from shared.amqp.topology import ANSWERS
 from shared.contracts.envelope import ContractError, decode

@@ -9,9 +9,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shared.contracts.notices import Municipality
-from shared.notices.config import ConfigurationError, read_configuration
-from shared.notices.configuration import Configuration
-from shared.notices.systems import ShortText, SystemName, TopicId
+from shared.notices.configuration import (
+    Configuration,
+    ConfigurationError,
+    ShortText,
+    SystemName,
+    TopicId,
+    read_configuration,
+)
 from shared.notices.time_parsing import parse_duration
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]

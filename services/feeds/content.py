@@ -1,13 +1,102 @@
-"""Content of a notice within the limits of our rules, from texts of any length."""
+"""Content of a notice within the limits of our rules: from HTML to one line of text that WhatsApp accepts."""
 
-from collections.abc import Iterable
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from services.feeds.html_to_text import truncate_text
 from shared.contracts.notices import NoticeContent
 from shared.notices.configuration import Configuration
 from shared.notices.links import replace_foreign_hosts
 from shared.notices.rules import MAX_CONTENT_LENGTH
+
+_HIDDEN = frozenset({"script", "style", "template", "noscript", "head", "title"})
+_INLINE = frozenset(
+    {"a", "abbr", "b", "em", "font", "i", "mark", "s", "small", "span", "strong", "sub", "sup", "u", "wbr"}
+)
+_BIDIRECTIONAL = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_UNWANTED = frozenset({"Cc", "Cs", "Co", "Cn"})
+_BRACES = re.compile(r"\{{2,}|\}{2,}")
+ELLIPSIS = "…"
+
+
+# Each alternative ends, at the latest with the text, so that any markup is scanned in a single pass.
+_TAG = re.compile(
+    r"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*+>?|"""
+    r"""<(?P<end>/?)(?P<name>[a-z][^\s/>]*+)(?:[^>"']++|"[^"]*+"|'[^']*+'|["'])*+>?""",
+    re.IGNORECASE | re.DOTALL,
+)
+_RAW_ENDS = {name: re.compile(rf"</{name}|\Z", re.IGNORECASE) for name in ("script", "style")}
+_LARGE_NUMBER = re.compile(r"&#x?[0-9a-f]{7,}+;?", re.IGNORECASE)
+
+
+def extract_text(markup: str) -> str:
+    """Return the text of HTML (or of plain text) in one line, without anything that WhatsApp or our rules refuse."""
+    return normalize_line("".join(_extract_parts(markup)))
+
+
+def _extract_parts(markup: str) -> Iterator[str]:
+    """Yield the visible text, with a space where a block begins or ends."""
+    last = markup.rfind(">") + 1  # after it there is no tag, but perhaps a less-than sign
+    position = hidden = 0
+    while tag := _TAG.search(markup, position, last):
+        if not hidden:
+            yield _decode_entities(markup[position : tag.start()])
+        position, name = tag.end(), (tag["name"] or "").lower()
+        if name in _HIDDEN and not tag[0].endswith("/>"):
+            hidden = max(0, hidden - 1) if tag["end"] else hidden + 1
+            position = _find_raw_end(markup, position, name) if not tag["end"] else position
+        elif name and name not in _INLINE and not hidden:
+            yield " "
+    if not hidden:
+        yield _decode_entities(markup[position:])
+
+
+def _find_raw_end(markup: str, position: int, name: str) -> int:
+    found = _RAW_ENDS[name].search(markup, position) if name in _RAW_ENDS else None
+    return found.start() if found else position
+
+
+def _decode_entities(text: str) -> str:
+    """Decode entities; replace numeric ones with too many digits to be a character."""
+    return html.unescape(_LARGE_NUMBER.sub("\ufffd", text))
+
+
+def normalize_line(text: str) -> str:
+    """Collapse white space into single spaces; remove control characters and repeated braces of placeholders.
+
+    Returns an empty string if nothing visible is left.
+    """
+    shown = " ".join("".join(_replace_character(letter) for letter in text).split())
+    if all(letter == " " or unicodedata.category(letter) == "Cf" for letter in shown):
+        return ""
+    return _BRACES.sub(lambda found: found[0][0], shown)
+
+
+def _replace_character(letter: str) -> str:
+    if letter.isspace() or letter in "\x85\x1c\x1d\x1e\x1f":
+        return " "
+    if letter in _BIDIRECTIONAL or unicodedata.category(letter) in _UNWANTED:
+        return ""
+    return letter
+
+
+def truncate_text(text: str, longest: int) -> str:
+    """Shorten to at most `longest` characters: an ellipsis after a whole word; a word that is too long is cut."""
+    if len(text) <= longest:
+        return text
+    room = longest - len(ELLIPSIS)
+    if room <= 0:
+        return ELLIPSIS[:longest]
+    kept = text[:room] if text[room : room + 1] == " " else _cut_at_word(text[:room])
+    return kept.rstrip(" ,;:–-") + ELLIPSIS
+
+
+def _cut_at_word(text: str) -> str:
+    words, space, _ = text.rpartition(" ")
+    return words if space and len(words) > len(text) // 2 else text
+
 
 MAX_HEADLINE_LENGTH = 120
 MAX_TEXT_LENGTH = 800

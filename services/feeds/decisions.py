@@ -1,8 +1,9 @@
 """Decisions on entries of a feed: which become notices, each once, in whatever order they arrive."""
 
 import dataclasses
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,10 +11,9 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from services.feeds.configuration import FeedOrigin, FirstPoll, Mode
+from services.feeds.configuration import FeedOrigin, FeedRule, FirstPoll, Mode, Origin
 from services.feeds.content import build_content
 from services.feeds.rss import Feed, FeedEntry
-from services.feeds.rules import RuleChoice, choose
 from services.feeds.state import EventDestination, KnownEntry, OriginState, PendingEvent, hash_parts
 from shared.contracts.envelope import encode, read_envelope
 from shared.contracts.events import Problem
@@ -22,6 +22,40 @@ from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdat
 from shared.notices.configuration import Configuration
 from shared.notices.rules import validate_notice
 from shared.notices.time_parsing import parse_duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleChoice:
+    """Choice for an entry; for a field that is None, the origin or the entry decides."""
+
+    topic: str
+    mode: Mode
+    municipalities: tuple[str, ...] | None = None
+    urgent: bool | None = None
+
+
+def choose(origin: Origin, *, title: str, text: str, categories: Sequence[str]) -> RuleChoice | None:
+    """Return the choice, or None if the entry is to be left out."""
+    rule = next((rule for rule in origin.rules if _match_rule(rule, title, text, categories)), FeedRule())
+    topic = rule.topic or origin.topic
+    if rule.skip or topic is None:
+        return None
+    return RuleChoice(
+        topic=topic, mode=rule.mode or origin.mode, municipalities=rule.municipalities, urgent=rule.urgent
+    )
+
+
+def _match_rule(rule: FeedRule, title: str, text: str, categories: Sequence[str]) -> bool:
+    tried = (
+        _match_pattern(rule.title, title),
+        _match_pattern(rule.text, text),
+        _match_pattern(rule.category, *categories),
+    )
+    return all(tried)
+
+
+def _match_pattern(pattern: str | None, *texts: str) -> bool:
+    return pattern is None or any(re.search(pattern, text, re.IGNORECASE) for text in texts)
 
 
 @dataclass(frozen=True, kw_only=True)

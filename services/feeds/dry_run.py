@@ -83,7 +83,7 @@ def evaluate_input(
     material: DryRunInput, file: FeedsFile, name: str | None, publisher: PublisherIdentity
 ) -> list[DryRunResult]:
     """Evaluate each entry on its own by the rules of the feed or the alerts `name`. Raises DryRunError."""
-    if _is_alert(material.body):
+    if is_alert(material.body):
         return [_evaluate_alert(material.body, _choose_origin(file.alerts, name), publisher)]
     try:
         feed = read_feed(material.body, content_type=material.content_type, address=material.address)
@@ -93,13 +93,6 @@ def evaluate_input(
     alone = [(entry.title, dataclasses.replace(feed, entries=(entry,), broken=0)) for entry in feed.entries]
     found = [_build_result(title, evaluate_feed(origin, EMPTY_STATE, one, publisher)) for title, one in alone]
     return [*found, *(DryRunResult(title="", result="broken") for _ in range(feed.broken))]
-
-
-def _is_alert(body: bytes) -> bool:
-    try:
-        return is_alert(body)
-    except NotAnAlert:
-        return False
 
 
 def _evaluate_alert(body: bytes, origin: AlertOrigin, publisher: PublisherIdentity) -> DryRunResult:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
-from services.feeds.html_to_text import extract_text
+from services.feeds.content import extract_text
 from services.feeds.xml_reader import XmlRefused, read_sloppy_xml
 
 MAX_ENTRIES = 1000

@@ -3,19 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from services.feeds.answers import Answers, OpenAnswers, build_answers_opener
-from services.feeds.cap.source import AlertFileSource, AlertWebSource
 from services.feeds.configuration import AlertOrigin, FeedsFile, Origin, read_files
 from services.feeds.decisions import PublisherIdentity
-from services.feeds.delivery import Deliverer
 from services.feeds.fetching import Fetcher, open_fetcher
-from services.feeds.polling import Poller, PollSource
-from services.feeds.publishing.publisher import OpenPublisher
+from services.feeds.polling import Deliverer, Poller, PollSource
+from services.feeds.publisher import OpenPublisher, open_notice_publisher
 from services.feeds.settings import Settings
-from services.feeds.source import FeedSource
-from services.feeds.state_folder import StateFolder
+from services.feeds.sources import AlertFileSource, AlertWebSource, FeedSource
+from services.feeds.state import StateFolder
 from shared.notices.configuration import Configuration
 from shared.runtime.clock import Clock, system_clock
 
@@ -82,6 +81,12 @@ def build_components(settings: Settings) -> FeedComponents:
         base=settings.feeds_file.parent,
         county=county,
         folder=StateFolder(settings.feeds_folder),
-        open_publisher=settings.build_opener(CONNECTION_NAME),
+        open_publisher=partial(
+            open_notice_publisher,
+            settings.broker_url,
+            password=settings.broker_secret,
+            login=settings.login,
+            name=CONNECTION_NAME,
+        ),
         open_answers=build_answers_opener(settings.broker_url, password=settings.broker_secret, name=CONNECTION_NAME),
     )

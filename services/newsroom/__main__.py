@@ -6,7 +6,7 @@ from functools import partial
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.settings import Settings
 from services.newsroom.wiring import NAME, serve
-from shared.notices.config import ConfigurationError, read_configuration
+from shared.notices.configuration import ConfigurationError, read_configuration
 from shared.runtime.logs import configure_logs
 from shared.runtime.process import run
 from shared.runtime.settings import EXIT_SETTINGS, read_settings

@@ -1,14 +1,14 @@
 """Settings of the newsroom, which has no key that opens addresses."""
 
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
 from services.newsroom.domain.identity import ProviderClient, is_private_address
-from services.newsroom.domain.sessions import SessionLimits
+from services.newsroom.domain.login import SessionLimits
 from shared.encryption import KeyRing
+from shared.runtime.client_address import Network, parse_networks
 from shared.runtime.settings import DatabaseSettings, Port
 
 
@@ -86,7 +86,7 @@ class Settings(DatabaseSettings):
     @field_validator("newsroom_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        _parse_networks(value)
+        parse_networks(value)
         return value
 
     @field_validator("oidc_issuer")
@@ -107,8 +107,8 @@ class Settings(DatabaseSettings):
         return KeyRing.parse(self.newsroom_keys.get_secret_value())
 
     @property
-    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return _parse_networks(self.newsroom_proxies)
+    def proxy_networks(self) -> tuple[Network, ...]:
+        return parse_networks(self.newsroom_proxies)
 
     @property
     def event_topics(self) -> frozenset[str]:
@@ -133,7 +133,3 @@ class Settings(DatabaseSettings):
         return SessionLimits(
             idle=timedelta(minutes=self.newsroom_idle_minutes), total=timedelta(hours=self.newsroom_session_hours)
         )
-
-
-def _parse_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())

@@ -5,7 +5,7 @@ import sys
 from services.subscriptions.domain.county import County
 from services.subscriptions.settings import Settings
 from services.subscriptions.wiring import serve
-from shared.notices.config import ConfigurationError, read_configuration
+from shared.notices.configuration import ConfigurationError, read_configuration
 from shared.runtime.logs import configure_logs
 from shared.runtime.process import run
 from shared.runtime.settings import EXIT_SETTINGS, read_settings

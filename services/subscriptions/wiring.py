@@ -3,13 +3,12 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
@@ -25,17 +24,15 @@ from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.intents.classifier import load_classifier
 from services.subscriptions.domain.quotas import TokenBucket
 from services.subscriptions.domain.wording import build_wordings
-from services.subscriptions.handlers.dead_letters import REPLAY_INTERVAL_SECONDS, DeadLetterHandler
 from services.subscriptions.handlers.dispatcher_events import ReactionConsumer, UndeliverableConsumer
 from services.subscriptions.handlers.expansion import SCHEDULE_INTERVAL_SECONDS, BroadcastExpander, Scheduler
-from services.subscriptions.handlers.inbound import InboundConsumer
+from services.subscriptions.handlers.inbound import REPLAY_INTERVAL_SECONDS, DeadLetterHandler, InboundConsumer
 from services.subscriptions.handlers.notices import NoticeConsumer
 from services.subscriptions.ports import EventPublisher
 from services.subscriptions.settings import Settings
 from shared.amqp.connection import Connection, build_connection_check, connect
-from shared.amqp.consumer import Handler, open_consumer, run_worker
+from shared.amqp.consumer import Handler, ReceivedMessage, open_consumer, run_worker
 from shared.amqp.publisher import open_publisher
-from shared.amqp.received import ReceivedMessage
 from shared.amqp.topology import (
     SUBSCRIPTIONS_API_NOTICES,
     SUBSCRIPTIONS_DEAD_LETTERS,
@@ -45,13 +42,13 @@ from shared.amqp.topology import (
     SUBSCRIPTIONS_UNDELIVERABLE,
     Queue,
 )
-from shared.database.migrations import list_pending_versions
+from shared.database.migrations import is_migrated, require_migrated
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.encryption import KeyRing
 from shared.notices.cloudevents import AmqpMessage
-from shared.outcome import DependencyUnavailable, Outcome
-from shared.runtime.background import run_in_background
+from shared.outcome import Outcome
+from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
@@ -68,12 +65,6 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 RETENTION_INTERVAL_SECONDS = 60.0
 METRICS_INTERVAL_SECONDS = 15.0
 SWITCH_INTERVAL_SECONDS = 0.0005  # the longest time for which parsing a text may keep the event loop waiting
-
-_log = structlog.get_logger()
-
-
-class NotMigrated(DependencyUnavailable):
-    """Error raised while the schema is not up to date; the process waits until it is migrated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,28 +169,17 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
         keys = Keys(author=AuthorKey(settings.author_key), dead_letters=settings.ring)
         rate = settings.messages_per_second
         handlers = assemble(database, publisher, county, metrics, keys=keys, messages_per_second=rate)
-        if not await _is_migrated(database):
-            raise NotMigrated("the schema is not up to date: run `kreisfunk migrate`")
+        await require_migrated(database, NAME, MIGRATIONS)
         await save_wordings(database, build_wordings(county).list_all())
         maintenance = run_in_background(
             handlers.expander.run(),
-            _repeat(handlers.scheduler.start_due, SCHEDULE_INTERVAL_SECONDS),
-            _repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
-            _repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
-            _repeat(build_retention(database, county, metrics).run, RETENTION_INTERVAL_SECONDS),
+            repeat(handlers.scheduler.start_due, SCHEDULE_INTERVAL_SECONDS),
+            repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
+            repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
+            repeat(build_retention(database, county, metrics).run, RETENTION_INTERVAL_SECONDS),
         )
         async with maintenance:
             await _consume(handlers, consuming, publishing, listening, readiness, stop)
-
-
-async def _repeat(action: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """Repeat an action for ever; if a dependency is unavailable, try again after the same interval."""
-    while True:
-        try:
-            await action()
-        except DependencyUnavailable as error:
-            _log.warning("maintenance_waits", reason=str(error))
-        await asyncio.sleep(seconds)
 
 
 async def _connect(stack: AsyncExitStack, settings: Settings, purpose: str) -> Connection:
@@ -215,7 +195,7 @@ def _build_readiness(
         {
             "broker": build_connection_check(*connections),
             "database": database.is_reachable,
-            "migrations": partial(_is_migrated, database),
+            "migrations": partial(is_migrated, database, NAME, MIGRATIONS),
             "learning": partial(_is_set, learnt),
             "queues": partial(_is_set, listening),
         }
@@ -224,11 +204,6 @@ def _build_readiness(
 
 async def _is_set(event: asyncio.Event) -> bool:
     return event.is_set()
-
-
-async def _is_migrated(database: Database) -> bool:
-    async with database.connection() as connection:
-        return not await list_pending_versions(connection, NAME, MIGRATIONS)
 
 
 def _convert_message(received: ReceivedMessage) -> AmqpMessage:

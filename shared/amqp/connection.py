@@ -1,18 +1,99 @@
-"""Connections that reconnect by themselves, and the error for an unavailable broker."""
+"""Connections to a broker of one or several nodes, which reconnect by themselves, whatever publishers send."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import aio_pika
 from aio_pika import RobustChannel, RobustConnection
 from aio_pika.abc import AbstractRobustConnection, ConnectionParameter
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError
+from aiormq.connection import DEFAULT_PORTS, TCPTransportFactory, TLSTransportFactory, TransportFactory
+from aiormq.exceptions import AMQPConnectionError
+from pamqp import decode
+from pamqp.base import BasicProperties
+from pamqp.commands import Basic
 from yarl import URL
 
-from shared.amqp.nodes import NodeRotation, parse_nodes
-from shared.amqp.properties import accept_all_properties
 from shared.outcome import DependencyUnavailable
+from shared.runtime.hosts import split_hosts
+
+_LENGTHS: Mapping[str, Callable[[bytes], int]] = {
+    "octet": lambda _: 1,
+    "shortstr": lambda data: 1 + data[0],
+    "table": lambda data: 4 + int.from_bytes(data[:4], "big"),
+    "timestamp": lambda _: 8,
+}
+_DELIVERY_MODES = (1, 2)
+
+
+def accept_all_properties() -> None:
+    """Patch pamqp, so that messages of untrusted publishers are delivered whatever properties they have.
+
+    pamqp fails on text that is not UTF-8, a time that Python cannot represent, or endlessly nested tables: that ends
+    the connection and everything read from it, citizens' messages included. aio-pika fails on an unknown delivery
+    mode: the message is then never settled and occupies `prefetch` forever.
+    """
+    Basic.Properties.unmarshal = _read_properties  # type: ignore[method-assign, assignment] # it has no setting
+
+
+def _read_properties(properties: BasicProperties, flags: int, data: bytes) -> None:
+    """Read each property on its own: an unreadable one still has a known length."""
+    for name in properties.__slots__:
+        if flags & properties.flags[name]:
+            kind = properties.amqp_type(name)
+            end = _LENGTHS[kind](data)
+            setattr(properties, name, _read_property(name, kind, data[:end]))
+            data = data[end:]
+
+
+def _read_property(name: str, kind: str, data: bytes) -> Any:
+    try:
+        value = decode.by_type(data, kind)[1]
+    except Exception:  # any error is caused by the publisher
+        return None
+    return value if name != "delivery_mode" or value in _DELIVERY_MODES else None
+
+
+# A node whose machine is gone does not refuse: the next one has to be tried before the attempt as a whole times out.
+NODE_TIMEOUT_SECONDS = 2.0
+
+
+def parse_nodes(url: str, password: str | None) -> list[URL]:
+    """Return the URL of each node, in random order, so that replicas spread over the cluster."""
+    nodes = [URL(each).with_password(password) if password else URL(each) for each in split_hosts(url)]
+    random.shuffle(nodes)
+    return nodes
+
+
+class NodeRotation(TransportFactory):
+    """Opener of transports that asks the nodes in turn until one answers, and begins with another one each time.
+
+    Beginning with another one matters for a node that accepts the transport and then says nothing.
+    """
+
+    def __init__(self, nodes: Sequence[URL]) -> None:
+        self._nodes = deque(nodes)
+        self._opener = TLSTransportFactory() if nodes[0].scheme == "amqps" else TCPTransportFactory()
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a transport to one of the nodes. Raises AMQPConnectionError or TimeoutError if none answers."""
+        *others, last = self._nodes
+        for node in others:
+            self._nodes.rotate(-1)
+            with suppress(AMQPConnectionError, TimeoutError):
+                async with asyncio.timeout(NODE_TIMEOUT_SECONDS):
+                    return await self._opener.create(_build_target(url, node), **kwargs)
+        self._nodes.rotate(-1)
+        return await self._opener.create(_build_target(url, last), **kwargs)
+
+
+def _build_target(url: URL, node: URL) -> URL:
+    return url.with_host(node.host or "").with_port(node.port or DEFAULT_PORTS[node.scheme])
+
 
 accept_all_properties()
 

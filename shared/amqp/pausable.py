@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from shared.amqp.consumer import Consumer
-from shared.amqp.received import ReceivedMessage
+from shared.amqp.consumer import Consumer, ReceivedMessage
 from shared.outcome import DependencyUnavailable, Outcome
 
 REOPEN_DELAY_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in structured JSON: the envelope of every message.
+"""Registry of all message types, and their envelope: CloudEvents 1.0 in structured JSON.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 """
@@ -9,8 +9,71 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    DeliveryRefused,
+    FeedbackErased,
+    FeedbackReceived,
+    NoticeAccepted,
+    NoticeChecked,
+    NoticeRejected,
+    ReactionLocated,
+    ReactionReceived,
+    SubscriberErased,
+    SubscriptionChanged,
+    SubscriptionEnded,
+    SubscriptionStarted,
+)
+from shared.contracts.inbound import (
+    AccountEvents,
+    DeliveryStatuses,
+    IdentityChanges,
+    InboundMessages,
+    PreferenceChanges,
+    WebhookQuarantined,
+)
 from shared.contracts.message import Message, Moment
-from shared.contracts.registry import MESSAGES
+from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
+
+MESSAGES: dict[str, type[Message]] = {
+    kind.TYPE: kind
+    for kind in (
+        InboundMessages,
+        DeliveryStatuses,
+        PreferenceChanges,
+        IdentityChanges,
+        AccountEvents,
+        WebhookQuarantined,
+        NoticePublished,
+        NoticeUpdated,
+        NoticeWithdrawn,
+        NoticeCheck,
+        ReplyRequested,
+        BroadcastBatch,
+        BroadcastFollowUp,
+        NoticeAccepted,
+        NoticeChecked,
+        NoticeRejected,
+        BroadcastStarted,
+        BroadcastProgressed,
+        BroadcastFinished,
+        BroadcastCancelled,
+        DeliveryRefused,
+        SubscriptionStarted,
+        SubscriptionChanged,
+        SubscriptionEnded,
+        SubscriberErased,
+        FeedbackReceived,
+        FeedbackErased,
+        ReactionReceived,
+        ReactionLocated,
+    )
+}
+
 
 CONTENT_TYPE = "application/cloudevents+json"
 M = TypeVar("M", bound=Message)

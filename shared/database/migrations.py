@@ -13,6 +13,9 @@ from pathlib import Path
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from shared.database.pool import Database
+from shared.outcome import DependencyUnavailable
+
 # While a migration waits for a table lock, all later statements on that table wait, too.
 LOCK_TIMEOUT_SECONDS = 5
 _LOCK = 0x6B_72_65_69_73  # one advisory lock for all migrations of this database
@@ -22,6 +25,10 @@ _SCHEMA_NAME = re.compile(r"^[a-z_]+$")
 
 class MigrationError(Exception):
     """A migration file is malformed, or was changed after it ran: add a new migration instead."""
+
+
+class NotMigrated(DependencyUnavailable):
+    """Error raised while a schema is not up to date; the process waits until it is migrated."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,18 @@ async def list_pending_versions(
     if await connection.fetchval("select to_regclass($1)", f"{schema}.schema_migrations") is None:
         return [migration.version for migration in migrations]
     return [migration.version for migration in await _find_pending(connection, schema, migrations)]
+
+
+async def is_migrated(database: Database, schema: str, folder: Path) -> bool:
+    """Return whether all migrations have run; for readiness."""
+    async with database.connection() as connection:
+        return not await list_pending_versions(connection, schema, folder)
+
+
+async def require_migrated(database: Database, schema: str, folder: Path) -> None:
+    """Raise NotMigrated unless all migrations have run."""
+    if not await is_migrated(database, schema, folder):
+        raise NotMigrated("the schema is not up to date: run `kreisfunk migrate`")
 
 
 async def _prepare(connection: asyncpg.Connection, schema: str) -> None:

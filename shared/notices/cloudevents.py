@@ -20,6 +20,7 @@ from msgspec import Raw
 from shared.contracts.envelope import CONTENT_TYPE, ContractError, Envelope, read_envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.notices.configuration import NOTICES_API_LOGIN
 from shared.notices.schema_errors import find_schema_errors, report_unknown_fields
 
 MAX_NAME_LENGTH = 200
@@ -286,3 +287,20 @@ def _extract_names(attributes: Mapping[str, Any]) -> dict[str, str]:
     wanted = {"event": "id", "subject": "subject", "source": "source"}
     found = {ours: attributes.get(theirs) for ours, theirs in wanted.items()}
     return {ours: value for ours, value in found.items() if isinstance(value, str)}
+
+
+def identify_system(envelope: Envelope, login: str | None) -> str | None:
+    """Return the publishing system: the broker login, or the system that the notices API names for its caller.
+
+    None for any other login that names a system.
+    """
+    if login == NOTICES_API_LOGIN:
+        return envelope.kreisfunksystem
+    return login if envelope.kreisfunksystem is None else None
+
+
+def parse_token_topics(envelope: Envelope, login: str | None) -> frozenset[str] | None:
+    """Return the topics that the notices API limits this event to; None means all."""
+    if login != NOTICES_API_LOGIN or envelope.kreisfunktopics is None:
+        return None
+    return frozenset(envelope.kreisfunktopics.split(","))

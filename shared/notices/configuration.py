@@ -3,12 +3,46 @@
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TypeVar
 
+import msgspec
 from msgspec import Meta, Struct
 
 from shared.contracts.notices import Municipality
-from shared.notices.systems import ShortText, System, TopicId
+
+ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
+TopicId = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,39}$")]
+NOTICES_API_LOGIN = "notices"  # broker login of the notices API
+# Logins of our own services and the broker's default one; names that begin with `kreisfunk` are reserved, too.
+RESERVED_LOGINS = frozenset(
+    {NOTICES_API_LOGIN, "ingress", "subscriptions", "dispatcher", "newsroom", "quarantine", "guest"}
+)
+SystemName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+
+Quota = Annotated[int, Meta(ge=0, le=100_000)]
+
+
+class System(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Registered system; `name` is its broker login and its name at the notices API.
+
+    Each CloudEvents source in `sources` belongs to it alone; of the sources in `manages`, which belong to others, it
+    may update and withdraw notices. The quotas limit accepted notices, updates included, in any hour and any 24 hours;
+    withdrawals are always permitted.
+    """
+
+    name: SystemName
+    sources: Annotated[tuple[ShortText, ...], Meta(min_length=1)]
+    topics: Annotated[tuple[TopicId, ...], Meta(min_length=1)]
+    manages: tuple[ShortText, ...] = ()
+    notices_per_hour: Quota = 30
+    notices_per_day: Quota = 100
+    urgent_per_day: Quota = 20
+
+    @property
+    def has_reserved_name(self) -> bool:
+        return self.name in RESERVED_LOGINS or self.name.startswith("kreisfunk")
+
 
 MAX_PRICE_EUROS = 10
 TemplateName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,512}$")]
@@ -110,3 +144,18 @@ class Configuration(Struct, frozen=True, kw_only=True):
 
 def _list_duplicates(values: Sequence[str]) -> str:
     return ", ".join(sorted({value for value in values if values.count(value) > 1}))
+
+
+C = TypeVar("C", bound=Configuration)
+
+
+class ConfigurationError(Exception):
+    """The file cannot be read or is invalid; the text names the place."""
+
+
+def read_configuration(path: Path, kind: type[C]) -> C:
+    """Return the configuration in a TOML file. Raises ConfigurationError."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,11 +15,10 @@ import msgspec
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents import NOTICE_TYPES, UnreadableEvent
-from shared.notices.configuration import Configuration, Topic
+from shared.notices.cloudevents import NOTICE_TYPES, UnreadableEvent, read_event
+from shared.notices.configuration import Configuration, System, Topic
 from shared.notices.links import contains_foreign_host
 from shared.notices.schema_errors import find_schema_errors, report_unknown_fields
-from shared.notices.systems import NOTICES_API_LOGIN, System
 
 MAX_EXPIRY = timedelta(days=366)
 
@@ -32,23 +32,6 @@ _BESIDE_DATA = {
 }
 
 
-def identify_system(envelope: Envelope, login: str | None) -> str | None:
-    """Return the publishing system: the broker login, or the system that the notices API names for its caller.
-
-    None for any other login that names a system.
-    """
-    if login == NOTICES_API_LOGIN:
-        return envelope.kreisfunksystem
-    return login if envelope.kreisfunksystem is None else None
-
-
-def parse_token_topics(envelope: Envelope, login: str | None) -> frozenset[str] | None:
-    """Return the topics that the notices API limits this event to; None means all."""
-    if login != NOTICES_API_LOGIN or envelope.kreisfunktopics is None:
-        return None
-    return frozenset(envelope.kreisfunktopics.split(","))
-
-
 @dataclass(frozen=True, kw_only=True)
 class ParsedNotice:
     """Event whose data is decoded once: to `data` as JSON, and if it is valid by itself, to `notice`."""
@@ -57,7 +40,7 @@ class ParsedNotice:
     data: Any
     notice: NoticeEvent | None
 
-    @property
+    @cached_property
     def fingerprint(self) -> bytes:
         """Return a digest that is equal for the same event, however it is written, and whatever its transport adds."""
         envelope = self.envelope
@@ -107,11 +90,6 @@ def validate_unreadable(
     named = {problem.field for problem in error.problems}
     rest = validate_notice(error.envelope, system, configuration, now)
     return (*error.problems, *(problem for problem in rest if problem.field not in named))
-
-
-def read_notice(envelope: Envelope) -> NoticeEvent:
-    """Return the data of a valid event. Raises msgspec.ValidationError for an invalid one."""
-    return msgspec.json.decode(envelope.data, type=NOTICE_TYPES[envelope.type])
 
 
 def validate_source(envelope: Envelope, system: System | None) -> tuple[Problem, ...]:
@@ -344,6 +322,19 @@ def _validate_total_length(right: Mapping[str, Any]) -> Iterator[Problem]:
 ID_REUSED = Problem(field="id", problem="was used for another event of this source; each event needs an id of its own")
 
 
-def compute_fingerprint(envelope: Envelope) -> bytes:
-    """Return the fingerprint of an event that is needed for nothing else."""
-    return parse_notice(envelope).fingerprint
+def validate_event(
+    event: bytes | Envelope, system: System | None, configuration: Configuration, now: datetime
+) -> tuple[Problem, ...]:
+    """Return every problem of one event of `system`; empty means that it can be accepted.
+
+    Entry point for callers that answer at once: the notices API and `kreisfunk publish --check`. `event` is structured
+    JSON, or an envelope that was read already. `system` is `configuration.find_system(name)` of the authenticated
+    caller; None, for an unknown one, is a problem. The function is pure and needs neither database nor broker, so
+    `notice.rejected` may still follow for what only they know: the id was used for another event, the revision is not
+    the next one, the notice was withdrawn, `follows` names no notice, a quota is used up. No problem repeats a value.
+    """
+    try:
+        envelope = event if isinstance(event, Envelope) else read_event(event)
+    except UnreadableEvent as error:
+        return validate_unreadable(error, system, configuration, now)
+    return validate_notice(envelope, system, configuration, now)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from shared.notices.systems import SystemName, TopicId
+from shared.notices.configuration import SystemName, TopicId
 
 TOKEN_PREFIX = "kreisfunk_"  # noqa: S105 (how every token begins)
 RANDOM_BYTES = 32

@@ -1,10 +1,15 @@
 """Client address: the peer's own, or the one that a trusted proxy forwarded."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
 _CLIENT_PREFIX_LENGTH = 64  # one client has a whole /64
+
+
+def parse_networks(value: str) -> tuple[Network, ...]:
+    """Return the networks in a setting, comma separated. Raises ValueError."""
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
 def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequence[Network]) -> str:

@@ -1,12 +1,226 @@
-"""HTTP port for untrusted clients: bodies as sent, bounded memory for each request, no client data in logs."""
+"""HTTP port for untrusted clients: bodies as sent, bounded memory for each connection, no client data in logs."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import cast
 
-from aiohttp import web
+import structlog
+from aiohttp import ClientError, HttpVersion11, StreamReader, hdrs, web, web_protocol, web_urldispatcher
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
-from shared.runtime.http_protocol import ConnectionSlots, FailureLog, PieceReader, PublicHttpProtocol
+SERVER = "kreisfunk"
+PIECE_BYTES = 16 * 1024
+MAX_HEAD_BYTES = 16 * 1024
+# Chunks of a few bytes cost a hundred times as much as their content, so most of a body has to be content; its latest
+# pieces may still be unparsed.
+MIN_CONTENT_SHARE = 0.75
+MAX_PENDING_BYTES = 2 * PIECE_BYTES
+FAILURE_LOG_INTERVAL_SECONDS = 60.0
+# Below the default limit of open files, 1,024, which includes the connections to the broker.
+MAX_CONNECTIONS = 800
+
+# No client of ours sends a request before the response to the last one. aiohttp would parse 32 ahead, which with many
+# headers are 1 MB for each connection, and it offers no setting for that.
+MAX_PARSED_AHEAD = 2
+web_protocol.MAX_MSG_QUEUE_SIZE = MAX_PARSED_AHEAD
+
+
+async def _expect(request: web.Request) -> None:
+    """Send `100 Continue` to a client that asks for it; unlike aiohttp, never echo the header: it may not be text."""
+    if request.version == HttpVersion11:
+        if request.headers[hdrs.EXPECT].lower() != "100-continue":
+            raise web.HTTPExpectationFailed
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the response itself has not begun
+
+
+web_urldispatcher._default_expect_handler = _expect
+
+_CAUSED_BY_CLIENTS = (ConnectionError, ClientError, HttpProcessingError, web.RequestPayloadError)
+_piece = memoryview(bytearray(PIECE_BYTES))
+_log = structlog.get_logger()
+
+
+@dataclass
+class FailureLog:
+    """Log of our own exceptions, at most one a minute: clients may cause any number of them."""
+
+    _logged_at: float | None = None
+
+    def log(self, error: BaseException | None) -> None:
+        """Log the exception with its traceback unless another was logged less than a minute ago."""
+        now = time.monotonic()
+        if self._logged_at is None or now - self._logged_at >= FAILURE_LOG_INTERVAL_SECONDS:
+            self._logged_at = now
+            _log.error("request_failed", cause=type(error).__name__, exc_info=error)
+
+
+class PublicHttpProtocol(RequestHandler):
+    """Protocol that answers errors with the application's own responses and echoes nothing."""
+
+    respond: Callable[[int], web.Response]
+    refused: Callable[[int], None]
+    failures: FailureLog
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the response to a malformed or failed request."""
+        if isinstance(exc, _CAUSED_BY_CLIENTS):
+            status = min(status, 400)
+        else:
+            self.failures.log(exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has been begun already")
+        self.refused(status)
+        response = self.respond(status)
+        response.force_close()
+        return response
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[None, None, tuple[web.StreamResponse, bool]]:
+        """Send the response without software names and versions; error responses of aiohttp lose their text."""
+        if isinstance(resp, web.HTTPException):
+            resp = self._strip_details(resp)
+        resp.headers.setdefault(hdrs.SERVER, SERVER)
+        return super().finish_response(request, resp, start_time)
+
+    def _strip_details(self, error: web.HTTPException) -> web.Response:
+        self.refused(error.status)
+        response = self.respond(error.status)
+        if hdrs.ALLOW in error.headers:
+            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return response
+
+    def log_exception(self, *args: object, **kw: object) -> None:
+        """Log what aiohttp reports, unless the client caused it."""
+        error = kw.get("exc_info")
+        if not isinstance(error, _CAUSED_BY_CLIENTS):
+            self.failures.log(error if isinstance(error, BaseException) else None)
+
+
+class ConnectionSlots:
+    """Connections of a port, in the order of arrival.
+
+    If there are too many, the first that waits for its client is aborted: clients that send nothing, or slowly, cannot
+    block WhatsApp, which sends at once.
+    """
+
+    def __init__(self) -> None:
+        self._taken: dict[PieceReader, None] = {}
+
+    def add(self, newcomer: "PieceReader") -> None:
+        """Add a connection; abort the first one that waits for its client if there are too many."""
+        self._taken[newcomer] = None
+        if len(self._taken) > MAX_CONNECTIONS:
+            next(reader for reader in self._taken if reader.waits_for_client).cut_off()
+
+    def remove(self, reader: "PieceReader") -> None:
+        """Remove a connection, if it is still there."""
+        self._taken.pop(reader, None)
+
+
+class PieceReader(asyncio.BufferedProtocol):
+    """Protocol that reads from the socket in small pieces; uvloop otherwise reads 256 kB for each connection at once.
+
+    Nothing more is parsed from a connection that sent something malformed, a head without an end, or requests ahead of
+    their responses.
+    """
+
+    def __init__(self, handler: PublicHttpProtocol, places: ConnectionSlots) -> None:
+        self._handler = handler
+        self._places = places
+        self._transport: asyncio.Transport | None = None
+        self._body: StreamReader = EMPTY_PAYLOAD
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._is_broken = False
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Return whether there is no complete request without a response."""
+        handler = self._handler
+        return not handler._messages and (handler._current_request is None or not self._body.is_eof())
+
+    def cut_off(self) -> None:
+        """Abort the connection at once, whatever is in progress."""
+        self._places.remove(self)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._handler.connection_made(transport)
+        self._places.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._places.remove(self)
+        self._handler.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
+
+    def eof_received(self) -> None:
+        self._handler.eof_received()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return the one buffer of the process, which is emptied before another connection is read."""
+        return _piece
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pass the next piece to the parser, and check the result."""
+        if self._is_broken:
+            return
+        handler = self._handler
+        requests = handler._request_count
+        handler.data_received(bytes(_piece[:nbytes]))
+        if handler._request_count != requests:
+            message, payload = handler._messages[-1]
+            if message.__class__ is _ErrInfo:
+                self._give_up_body()
+            elif len(handler._messages) >= MAX_PARSED_AHEAD:
+                self._refuse()
+            self._body, self._head_bytes, self._body_bytes = payload, 0, 0
+        elif self._body.is_eof():
+            self._count_head(nbytes)
+        else:
+            self._count_body(nbytes)
+
+    def _give_up_body(self) -> None:
+        """Raise an error in the handler that waits for the rest of a body with broken framing."""
+        self._is_broken = True
+        if not self._body.is_eof():
+            self._body.set_exception(web.RequestPayloadError())
+
+    def _count_head(self, nbytes: int) -> None:
+        self._head_bytes += nbytes
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse()
+
+    def _count_body(self, nbytes: int) -> None:
+        """Give up a body that consists mostly of chunk sizes and their extensions."""
+        self._body_bytes += nbytes
+        if self._body.total_bytes + MAX_PENDING_BYTES < self._body_bytes * MIN_CONTENT_SHARE:
+            self._give_up_body()
+
+    def _refuse(self) -> None:
+        self._is_broken = True
+        self._handler.refused(400)
+        self._handler.force_close()
+
 
 KEEPALIVE_TIMEOUT_SECONDS = 75.0
 # An unread body fills up to twice this; then its connection is not read any further.

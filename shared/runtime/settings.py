@@ -8,6 +8,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.runtime.hosts import get_login
+
 PREFIX = "KREISFUNK_"
 EXIT_SETTINGS = 2
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -28,6 +30,11 @@ class ServiceSettings(BaseSettings):
     internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     drain_seconds: float = Field(20, gt=0, le=600, description="longest time from SIGTERM to the end")
+
+    @property
+    def login(self) -> str:
+        """Return the user name in `broker_url`."""
+        return get_login(self.broker_url)
 
     @property
     def broker_secret(self) -> str | None:

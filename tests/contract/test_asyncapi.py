@@ -14,8 +14,8 @@ from jsonschema import Draft7Validator
 from services.ingress.notices.api import ASYNCAPI
 from shared.amqp import topology
 from shared.contracts import notices
+from shared.contracts.envelope import MESSAGES
 from shared.contracts.message import Message
-from shared.contracts.registry import MESSAGES
 from tools.asyncapi import FILE, NEEDED, build_asyncapi, find_sender, list_keys, render_asyncapi
 from tools.openapi import EVENT_TYPES
 from tools.schemas import EXAMPLES

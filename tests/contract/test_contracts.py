@@ -11,6 +11,7 @@ from shared.amqp import topology
 from shared.contracts import dispatch, events, inbound, notices
 from shared.contracts.envelope import (
     CONTENT_TYPE,
+    MESSAGES,
     ContractError,
     decode,
     encode,
@@ -19,7 +20,6 @@ from shared.contracts.envelope import (
     read_message,
 )
 from shared.contracts.message import Message
-from shared.contracts.registry import MESSAGES
 from tools.schemas import EXAMPLES, SCHEMAS, build_schema, locate_schema
 
 EXCHANGES_OF = {

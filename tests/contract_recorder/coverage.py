@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from shared.contracts.registry import MESSAGES
+from shared.contracts.envelope import MESSAGES
 from tests.contract_recorder.message_checks import TracedMessage
 from tools import openapi
 from tools.asyncapi import build_channel_id, list_routes

@@ -13,9 +13,8 @@ from typing import Any
 from jsonschema_rs import Draft7Validator, Draft202012Validator, ValidationError
 
 from shared.amqp import topology
-from shared.contracts.envelope import CONTENT_TYPE
+from shared.contracts.envelope import CONTENT_TYPE, MESSAGES
 from shared.contracts.message import Message
-from shared.contracts.registry import MESSAGES
 from shared.notices.cloudevents import HEADER_PREFIXES
 from tools.asyncapi import EXCHANGES, build_asyncapi, find_sender, is_bound, list_routes
 from tools.schemas import locate_schema

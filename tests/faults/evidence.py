@@ -11,7 +11,7 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.privacy import build_erasure_reply
 from services.subscriptions.domain.replies import ReplyBuilder
 from services.subscriptions.domain.wording import build_wordings
-from shared.notices.config import read_configuration
+from shared.notices.configuration import read_configuration
 from simulator.client import AcceptedMessage, SimulatorClient
 from simulator.clock import Stall
 from tests.faults.injector import InjectedFault

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from cli.settings import OperatorSettings
-from shared.database.connecting import connect
+from shared.database.pool import connect
 from simulator.client import FAILED, SimulatorClient
 
 RETRY_DELAY_SECONDS = 0.5

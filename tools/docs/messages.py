@@ -8,8 +8,8 @@ from typing import Any
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_LIMITS, MUNICIPAL_TOPIC_PERMISSIONS, SERVICES
 from shared.contracts import dispatch, events, inbound, notices
+from shared.contracts.envelope import MESSAGES
 from shared.contracts.message import Message
-from shared.contracts.registry import MESSAGES
 from tools.docs.tables import format_code, render_table
 from tools.schemas import build_schema
 

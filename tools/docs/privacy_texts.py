@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.subscriptions.domain.consent import ConsentEvent, build_consent
+from services.subscriptions.domain.conversation import Conversation
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.privacy import NOTHING_STORED, StoredState, build_access_report
 from services.subscriptions.domain.replies import ReplyContent
-from services.subscriptions.domain.reply_quota import Conversation
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from tests.unit.subscriptions.factories import (
     ANSWERS,

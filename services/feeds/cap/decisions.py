@@ -12,8 +12,7 @@ from services.feeds.cap.parser import Alert
 from services.feeds.cap.wording import LocalWarning, is_urgent, select_local_warning
 from services.feeds.configuration import AlertOrigin, CancelBy, FirstPoll, Mode, UpdateBy
 from services.feeds.content import build_content
-from services.feeds.decisions import PollOutcome, PublisherIdentity
-from services.feeds.rules import RuleChoice, choose
+from services.feeds.decisions import PollOutcome, PublisherIdentity, RuleChoice, choose
 from services.feeds.state import EventDestination, OriginState, PendingEvent, PublishedWarning, hash_parts
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Never
 from xml.etree.ElementTree import Element
 
-from services.feeds.html_to_text import normalize_line
+from services.feeds.content import normalize_line
 from services.feeds.xml_reader import XmlRefused, read_xml
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -62,9 +62,11 @@ class Alert:
 
 
 def is_alert(body: bytes) -> bool:
-    """Return whether the root element is a CAP alert of any version; raise NotAnAlert if the XML is refused."""
-    root = _parse_root(body)
-    return root.tag.rpartition("}")[2] == "alert"
+    """Return whether the root element is a CAP alert of any version; False if the XML is refused."""
+    try:
+        return _parse_root(body).tag.rpartition("}")[2] == "alert"
+    except NotAnAlert:
+        return False
 
 
 def read_alert(body: bytes) -> Alert:

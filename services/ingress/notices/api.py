@@ -19,7 +19,7 @@ from services.ingress.notices.publishing import PublishService
 from services.ingress.notices.validation import Caller, CheckResults, PublishResults
 from shared import contracts
 from shared.runtime.client_address import Network, find_client_address
-from shared.runtime.http_protocol import FailureLog
+from shared.runtime.http_port import FailureLog
 
 MAX_BODY_BYTES = 256 * 1024
 READ_TIMEOUT_SECONDS = 10.0

@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from shared.contracts.envelope import MESSAGES
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.contracts.registry import MESSAGES
 
 NO_ROUTE = "unknown"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)

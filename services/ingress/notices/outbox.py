@@ -9,8 +9,7 @@ import structlog
 from services.ingress.notices.publishing import NoticeNotStored
 from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.topology import API_NOTICES
-from shared.contracts.envelope import Envelope
-from shared.contracts.registry import MESSAGES
+from shared.contracts.envelope import MESSAGES, Envelope
 from shared.outcome import DependencyUnavailable, Unroutable
 
 MAX_WAITING = 200

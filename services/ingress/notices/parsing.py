@@ -1,5 +1,6 @@
-"""Parsing of notices in HTTP requests: CloudEvents in three modes, and plain JSON with a key.
+"""Parsing of notices in HTTP requests: CloudEvents in three modes, and plain JSON, a notice without an envelope.
 
+The key of plain JSON makes it the same event each time. CloudEvents:
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """
 
@@ -7,19 +8,131 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.message import Message as Header
-from typing import Any
+from hashlib import sha256
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw, Struct
 
 from services.ingress.notices.errors import ApiError, ErrorType, FieldError
-from services.ingress.notices.plain_json import KEY_FIELD, KEY_HEADER, build_event, parse_key, use_plain_names
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
+from shared.contracts.message import Moment
+from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, decode_json, read_event
-from shared.notices.systems import System
+from shared.notices.configuration import ShortText, System
+from shared.notices.rules import ParsedNotice, parse_notice
+from shared.notices.schema_errors import report_unknown_fields
+
+KEY_FIELD = "Idempotency-Key"
+KEY_HEADER = KEY_FIELD.lower()
+MAX_KEY_LENGTH = 200
+Notice = NoticePublished | NoticeUpdated | NoticeWithdrawn
+
+_KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{MAX_KEY_LENGTH - 2}}}[\x21-\x7e])?")
+_NAMES = {"expirytime": "expires_at", "id": KEY_FIELD, "subject": "notice", "type": "action"}
+_FIELD_HINTS = {theirs: f'"{ours}"' for theirs, ours in _NAMES.items()}
+_MAY_BE_NULL = ("notice", "source")
+_ENVELOPE = ("action", "notice", "expires_at", "source")
+
+
+class PlainPublish(NoticeContent, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new notice; without `notice`, its id comes from the key. `source` is needed if the system has several."""
+
+    expires_at: Moment
+    action: Literal["publish"] = "publish"
+    notice: NoticeId | None = None
+    source: ShortText | None = None
+
+
+class PlainUpdate(NoticeContent, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The next revision of a notice, complete."""
+
+    action: Literal["update"]
+    notice: NoticeId
+    revision: Annotated[int, Meta(ge=2, le=1_000_000)]
+    expires_at: Moment
+    source: ShortText | None = None
+
+
+class PlainWithdraw(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Withdrawal of a notice: it is not sent to anyone any more."""
+
+    action: Literal["withdraw"]
+    notice: NoticeId
+    reason: Annotated[str, Meta(max_length=200)] = ""
+    source: ShortText | None = None
+
+
+PUBLISH = "publish"
+PLAIN_TYPES: Mapping[str, type[Struct]] = {PUBLISH: PlainPublish, "update": PlainUpdate, "withdraw": PlainWithdraw}
+ACTIONS: Mapping[str, type[Notice]] = {
+    PUBLISH: NoticePublished,
+    "update": NoticeUpdated,
+    "withdraw": NoticeWithdrawn,
+}
+
+
+def build_event(content: Mapping[str, Any], key: str, system: System) -> tuple[bytes, tuple[Problem, ...]]:
+    """Return the event in structured JSON, and the problems found so far; `key` may be empty if it is invalid.
+
+    Invalid parts get a valid placeholder, so that the rest is still validated.
+    """
+    given = {name: value for name, value in content.items() if value is not None or name not in _MAY_BE_NULL}
+    action = given.get("action", PUBLISH)
+    kind = ACTIONS.get(action) if isinstance(action, str) else None
+    known = [field.encode_name for field in msgspec.structs.fields(PLAIN_TYPES[action if kind else PUBLISH])]
+    problems = [Problem(field="action", problem=f"must be one of {', '.join(ACTIONS)}")] if kind is None else []
+    if "source" not in given and len(system.sources) > 1:
+        problems.append(Problem(field="source", problem=f"is missing: one of {', '.join(system.sources)}"))
+    unknown = [name for name in given if name not in known]
+    if "revision" in unknown:
+        unknown.remove("revision")
+        problems.append(Problem(field="revision", problem='is for updates: leave it out, or add "action": "update"'))
+    problems += report_unknown_fields(unknown, known, _FIELD_HINTS)
+    return _encode_structured(given, known, kind or NoticePublished, _derive_id(key, system.name), system), tuple(
+        problems
+    )
+
+
+def _encode_structured(
+    given: Mapping[str, Any], known: Sequence[str], kind: type[Notice], hexadecimal: str, system: System
+) -> bytes:
+    event = {
+        "specversion": "1.0",
+        "id": hexadecimal[:32],
+        "source": given["source"] if "source" in given else system.sources[0],
+        "type": kind.TYPE,
+        "datacontenttype": "application/json",
+        "data": {name: value for name, value in given.items() if name in known and name not in _ENVELOPE},
+    }
+    subject = given.get("notice", hexadecimal[32:52] if kind is NoticePublished else None)
+    times = {"expirytime": given.get("expires_at")} if kind is not NoticeWithdrawn else {}
+    return msgspec.json.encode({**event, **times, **({"subject": subject} if subject is not None else {})})
+
+
+def use_plain_names(problem: Problem) -> Problem:
+    """Return the problem with the field names of plain JSON."""
+    return Problem(
+        field=_NAMES.get(problem.field, problem.field), problem=problem.problem.replace("expirytime", "expires_at")
+    )
+
+
+def parse_key(key: str | None) -> str:
+    """Return the key without its quotes. Raises ValueError, whose text is the problem."""
+    plain = (key or "").strip()
+    if len(plain) > 1 and plain[0] == plain[-1] == '"':  # a string of a structured field, RFC 9651
+        plain = plain[1:-1]
+    if not _KEY.fullmatch(plain):
+        raise ValueError("is missing" if not plain else f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters")
+    return plain
+
+
+def _derive_id(key: str, system: str) -> str:
+    return sha256(f"{system}\0{key}".encode()).hexdigest()
+
 
 BATCH = "application/cloudevents-batch+json"
 JSON = "application/json"
@@ -27,7 +140,7 @@ ACCEPTED_MEDIA_TYPES = (STRUCTURED, BATCH, JSON)
 MAX_BATCH_EVENTS = 100
 MAX_EVENT_BYTES = MAX_BODY_BYTES - 1_024  # leaves room for the attributes that we add before publishing over AMQP
 MAX_DEPTH = 20
-UNREAD_EVENT = Envelope(id="", source="", type="", specversion="1.0")
+UNREAD_EVENT = parse_notice(Envelope(id="", source="", type="", specversion="1.0"))
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 _PREFIX = "ce-"
@@ -57,7 +170,7 @@ class ParsedRequest:
     if it concerns the request. The event itself then holds what could be read of it; UNREAD_EVENT if nothing could.
     """
 
-    events: tuple[Envelope, ...]
+    events: tuple[ParsedNotice, ...]
     plain: bool = False
     batch: bool = False
     wrong: tuple[tuple[int | None, Problem], ...] = ()
@@ -78,7 +191,7 @@ class ParsedRequest:
 
 def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     """Return the events in a request of this system. Raises ApiError if there is none."""
-    media = _parse_media_type(request.get_header("content-type"))
+    media, given = _parse_media_type(request.get_header("content-type")), request.get_header(KEY_HEADER)
     if media == BATCH:
         parsed = _parse_events(_split_batch(request.body), batch=True)
     elif media == STRUCTURED:
@@ -86,8 +199,7 @@ def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     elif request.is_binary:
         parsed = _parse_events([_join_binary(request, media)])
     else:
-        return _parse_plain(request, system)
-    given = request.get_header(KEY_HEADER)
+        return _parse_plain(request.body, given, system)
     return parsed if given is None else replace(parsed, wrong=(*_parse_key(given)[1], *parsed.wrong))
 
 
@@ -168,12 +280,12 @@ def _parse_events(bodies: Sequence[bytes], *, batch: bool = False) -> ParsedRequ
     return ParsedRequest(events=tuple(event for event, _ in read), batch=batch, wrong=wrong)
 
 
-def _read_event(body: bytes) -> tuple[Envelope, tuple[Problem, ...]]:
+def _read_event(body: bytes) -> tuple[ParsedNotice, tuple[Problem, ...]]:
     """Return the event as far as it can be read, and the problems of the rest."""
     try:
-        return read_event(body), ()
+        return parse_notice(read_event(body)), ()
     except UnreadableEvent as error:
-        return error.envelope or UNREAD_EVENT, error.problems
+        return parse_notice(error.envelope) if error.envelope else UNREAD_EVENT, error.problems
 
 
 def _join_binary(request: RawRequest, media: str) -> bytes:
@@ -205,14 +317,14 @@ def _decode_attribute(name: str, value: str) -> str:
     return text
 
 
-def _parse_plain(request: RawRequest, system: System) -> ParsedRequest:
-    content = decode_body(request.body)
-    if len(request.body) > MAX_EVENT_BYTES:
+def _parse_plain(body: bytes, given: str | None, system: System) -> ParsedRequest:
+    content = decode_body(body)
+    if len(body) > MAX_EVENT_BYTES:
         raise _build_too_large_error()
     if not isinstance(content, Mapping):
         raise _build_unreadable_error("body", "must be a JSON object")
-    key, about_key = _parse_key(request.get_header(KEY_HEADER))
-    body, problems = build_event(content, key, system)
-    event, unreadable = _read_event(body)
+    key, about_key = _parse_key(given)
+    built, problems = build_event(content, key, system)
+    event, unreadable = _read_event(built)
     wrong = (*about_key, *((0, problem) for problem in (*map(use_plain_names, unreadable), *problems)))
     return ParsedRequest(events=(event,), plain=True, wrong=wrong)

@@ -13,7 +13,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from shared.contracts.envelope import Envelope
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
@@ -27,7 +26,7 @@ from shared.contracts.events import (
     Problem,
 )
 from shared.contracts.message import Message, Moment
-from shared.notices.rules import compute_fingerprint
+from shared.notices.rules import ParsedNotice
 
 EVENTS_PATH = "/events/"
 MAX_EVENTS_PER_SYSTEM = 5_000
@@ -240,18 +239,18 @@ class ProgressStore:
         return self._entries[system].get(key) if system in self._entries else None
 
     def add_event(
-        self, event: Envelope, system: str | None, at: datetime, place: int = NOT_IN_STREAM
+        self, event: ParsedNotice, system: str | None, at: datetime, place: int = NOT_IN_STREAM
     ) -> EventName | None:
         """Add an event published by this system; return its name if it is new. A rejected event starts again."""
         if system is None or system not in self.owners.values():
             return None
-        key = event_key(event.source, event.id)
+        envelope = event.envelope
+        key = event_key(envelope.source, envelope.id)
         known = self.find(system, key)
         again = known is not None and known.progress.state is EventState.REJECTED
         if known is None or again:
-            entry = ProgressEntry(
-                place, start_progress(event.source, event.id, event.subject or "", at), compute_fingerprint(event)
-            )
+            progress = start_progress(envelope.source, envelope.id, envelope.subject or "", at)
+            entry = ProgressEntry(place, progress, event.fingerprint)
         elif known.place == NOT_IN_STREAM != place:
             entry = known._replace(place=place)
         else:

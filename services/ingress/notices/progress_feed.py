@@ -12,10 +12,10 @@ from services.ingress.notices.validation import Caller
 from shared.contracts.envelope import ContractError, Envelope, read_message
 from shared.contracts.events import NoticeChecked
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents import AmqpMessage, UnreadableEvent
+from shared.notices.cloudevents import AmqpMessage, UnreadableEvent, identify_system
 from shared.notices.cloudevents import read_amqp_event as read_published
-from shared.notices.rules import compute_fingerprint, identify_system
-from shared.notices.systems import NOTICES_API_LOGIN
+from shared.notices.configuration import NOTICES_API_LOGIN
+from shared.notices.rules import ParsedNotice, parse_notice
 from shared.runtime.clock import Clock
 
 NOTICE_TYPES = frozenset((NoticePublished.TYPE, NoticeUpdated.TYPE, NoticeWithdrawn.TYPE))
@@ -41,7 +41,7 @@ class ProgressFeed:
     _waiting: dict[EventName, set[asyncio.Event]] = field(default_factory=dict)
     _watchers: Counter[str] = field(default_factory=Counter)
 
-    def add_published(self, event: Envelope, caller: Caller) -> None:
+    def add_published(self, event: ParsedNotice, caller: Caller) -> None:
         """Record an event that this process has just published."""
         self.store.add_event(event, caller.system.name, self.clock())
 
@@ -58,7 +58,7 @@ class ProgressFeed:
     def _apply(self, event: Envelope, login: str | None, place: int) -> list[EventName]:
         if event.type in NOTICE_TYPES:
             publisher = identify_system(event, NOTICES_API_LOGIN if login == self.login else login)
-            name = self.store.add_event(event, publisher, self.clock(), place)
+            name = self.store.add_event(parse_notice(event), publisher, self.clock(), place)
             return [name] if name else []
         try:
             message = read_message(event)
@@ -68,15 +68,9 @@ class ProgressFeed:
             self.resolve_check(message)
         return self.store.apply(message, event.time, place)
 
-    def is_used(self, event: Envelope, caller: Caller) -> bool:
-        """Return whether the event's id is known to belong to an event with other content."""
-        known = self.store.find(caller.system.name, event_key(event.source, event.id))
-        return known is not None and known.has_other_content(compute_fingerprint(event))
-
-    def is_repeat(self, event: Envelope, caller: Caller) -> bool:
-        """Return whether the same event came before and was not rejected; a late repeat then gets the same answer."""
-        known = self.store.find(caller.system.name, event_key(event.source, event.id))
-        return known is not None and known.is_repeat(compute_fingerprint(event))
+    def find_published(self, event: ParsedNotice, caller: Caller) -> ProgressEntry | None:
+        """Return what is known of the caller's event with this id."""
+        return self.store.find(caller.system.name, event_key(event.envelope.source, event.envelope.id))
 
     async def find(self, caller: Caller, key: str) -> ProgressEntry:
         """Return the entry of an event. Raises ApiError: not found, also for an event of another system."""

@@ -9,26 +9,28 @@ from uuid import uuid4
 import msgspec
 
 from services.ingress.notices.errors import ApiError, ErrorType, build_retryable_error
-from services.ingress.notices.parsing import ParsedRequest, RawRequest, parse_request
+from services.ingress.notices.parsing import ACTIONS, ParsedRequest, RawRequest, parse_request
+from services.ingress.notices.progress import event_path
 from services.ingress.notices.progress_feed import ProgressFeed
 from services.ingress.notices.validation import (
+    NOT_CHECKED,
     Caller,
     CheckResult,
     PublishResult,
-    build_check_result,
-    build_publish_result,
     validate_events,
 )
 from shared.contracts.envelope import Envelope, encode, read_envelope
 from shared.contracts.events import NoticeChecked
-from shared.contracts.notices import NoticeCheck
+from shared.contracts.message import Lane
+from shared.contracts.notices import NoticeCheck, NoticeContent
 from shared.notices.configuration import Configuration
-from shared.notices.rules import ID_REUSED
+from shared.notices.rules import ID_REUSED, ParsedNotice
 from shared.runtime.clock import Clock
 
 RETRY_AFTER_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 2.0
 MAX_PENDING_CHECKS = 200
+_EXPECTED_FIELDS = ("revision", "audience", "costs", "duration_seconds", "blockers")
 
 
 class NoticeNotStored(Exception):
@@ -61,7 +63,7 @@ class NoticeCheckClient:
         self._pending[name] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
-                await self.outbox.store(caller.stamp(self._build_check(event, name[1])))
+                await self.outbox.store(stamp_event(self._build_check(event, name[1]), caller))
                 return await self._pending[name]
         except (TimeoutError, NoticeNotStored):
             return None
@@ -93,13 +95,16 @@ class PublishService:
     def parse(self, request: RawRequest, caller: Caller) -> ParsedRequest:
         """Return the events of a request, all without problems. Raises ApiError."""
         parsed = parse_request(request, caller.system)
-        known = frozenset(n for n, event in enumerate(parsed.events) if self.feed.is_repeat(event, caller))
-        validate_events(parsed, caller, self.configuration, self.clock(), known=known)
-        used = [n for n, event in enumerate(parsed.events) if self.feed.is_used(event, caller)]
+        known, used = set(), []
+        for place, event in enumerate(parsed.events):
+            entry = self.feed.find_published(event, caller)
+            if entry and entry.is_repeat(event.fingerprint):
+                known.add(place)
+            elif entry and entry.has_other_content(event.fingerprint):
+                used.append(parsed.build_error(parsed.translate(ID_REUSED), place))
+        validate_events(parsed, caller, self.configuration, self.clock(), known=frozenset(known))
         if used:
-            raise ApiError(
-                ErrorType.INVALID, errors=[parsed.build_error(parsed.translate(ID_REUSED), place) for place in used]
-            )
+            raise ApiError(ErrorType.INVALID, errors=used)
         return parsed
 
     async def check(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[CheckResult]]:
@@ -121,17 +126,17 @@ class PublishService:
 
     async def _check_event(self, parsed: ParsedRequest, place: int, caller: Caller) -> NoticeChecked | None:
         """Check an event; None after another on the same notice in the batch, whose effect cannot be predicted."""
-        event = parsed.events[place]
-        earlier = {(one.source, one.subject) for one in parsed.events[:place]}
+        event = parsed.events[place].envelope
+        earlier = {(one.envelope.source, one.envelope.subject) for one in parsed.events[:place]}
         return None if (event.source, event.subject) in earlier else await self.checks.check(event, caller)
 
     async def publish(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[PublishResult]]:
         """Return when the broker has all events. Raises ApiError; part of a batch may be stored nevertheless."""
         parsed = self.parse(request, caller)
         for event in parsed.events:  # in order, since a batch may publish a notice and then update it
-            await self._store(caller.stamp(event))
+            await self._store(stamp_event(event.envelope, caller))
             self.feed.add_published(event, caller)
-        return parsed, [build_publish_result(event) for event in parsed.events]
+        return parsed, [build_publish_result(event.envelope) for event in parsed.events]
 
     async def _store(self, event: Envelope) -> None:
         try:
@@ -140,3 +145,32 @@ class PublishService:
             detail = "The broker did not confirm. Repeat the same request: nothing is sent twice."
             raise build_retryable_error(ErrorType.UNAVAILABLE, detail, RETRY_AFTER_SECONDS) from None
         self.count_stored(event.type)
+
+
+def stamp_event(event: Envelope, caller: Caller) -> Envelope:
+    """Return the event as published: with the caller's system, and the token's topics if it is narrowed."""
+    topics = ",".join(caller.system.topics) if caller.narrowed else None
+    return msgspec.structs.replace(event, kreisfunksystem=caller.system.name, kreisfunktopics=topics)
+
+
+def build_publish_result(event: Envelope) -> PublishResult:
+    return PublishResult(
+        event=event_path(event.source, event.id), source=event.source, id=event.id, notice=event.subject or ""
+    )
+
+
+def build_check_result(event: ParsedNotice, checked: NoticeChecked | None) -> CheckResult:
+    """Return the result for an event without problems; `checked` is the answer of subscriptions, if there was one."""
+    notice = event.notice
+    taken = msgspec.structs.asdict(build_publish_result(event.envelope))
+    taken |= {"action": next(name for name, kind in ACTIONS.items() if isinstance(notice, kind))}
+    taken |= {name: getattr(checked, name) for name in _EXPECTED_FIELDS} if checked else {"blockers": (NOT_CHECKED,)}
+    if not isinstance(notice, NoticeContent):
+        return CheckResult(**taken)
+    return CheckResult(
+        **taken,
+        topic=notice.topic,
+        lane=Lane.URGENT if notice.urgent else Lane.BULK,
+        begins_at=notice.scheduled_at,
+        expires_at=event.envelope.expirytime,
+    )

@@ -1,11 +1,10 @@
 """Settings of the notices API, which has no encryption key and none of Meta's secrets."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from shared.runtime.hosts import get_login
+from shared.runtime.client_address import Network, parse_networks
 from shared.runtime.settings import Port, ServiceSettings
 
 
@@ -28,18 +27,9 @@ class Settings(ServiceSettings):
     @field_validator("notices_api_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        _parse_networks(value)
+        parse_networks(value)
         return value
 
     @property
-    def notices_api_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return _parse_networks(self.notices_api_proxies)
-
-    @property
-    def login(self) -> str:
-        """Return the user name in `broker_url`."""
-        return get_login(self.broker_url)
-
-
-def _parse_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    def notices_api_proxy_networks(self) -> tuple[Network, ...]:
+        return parse_networks(self.notices_api_proxies)

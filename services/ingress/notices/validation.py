@@ -1,26 +1,19 @@
-"""Validation of the events of a request (all may be published, or the errors say why not), and the answer if so."""
+"""Validation of the events of a request: all may be published, or the errors say why not; results of both."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 from msgspec import Struct
 
 from services.ingress.notices.errors import ApiError, ErrorType, FieldError
 from services.ingress.notices.parsing import UNREAD_EVENT, ParsedRequest
-from services.ingress.notices.plain_json import ACTIONS
-from services.ingress.notices.progress import event_path
-from shared.contracts.envelope import Envelope
-from shared.contracts.events import Euros, NoticeChecked, Problem
+from shared.contracts.events import Euros, Problem
 from shared.contracts.message import Lane
-from shared.contracts.notices import NoticeContent
-from shared.notices.configuration import Configuration
-from shared.notices.rules import read_notice, validate_notice
-from shared.notices.systems import System
+from shared.notices.configuration import Configuration, System
+from shared.notices.rules import ParsedNotice
 
 NOT_CHECKED = "how many get it, and what else may stop it, could not be found out just now"
-_EXPECTED_FIELDS = ("revision", "audience", "costs", "duration_seconds", "blockers")
 _NONE: frozenset[int] = frozenset()
 _FIELDS_OF_TOPIC = ("municipalities", "picture")  # would reveal whether a foreign topic exists
 
@@ -32,11 +25,6 @@ class Caller:
     token: str
     system: System
     narrowed: bool = False
-
-    def stamp(self, event: Envelope) -> Envelope:
-        """Return the event as published: with its system, and the token's topics if it is narrowed."""
-        topics = ",".join(self.system.topics) if self.narrowed else None
-        return msgspec.structs.replace(event, kreisfunksystem=self.system.name, kreisfunktopics=topics)
 
 
 class PublishResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,55 +95,25 @@ def validate_events(
 
 
 def _find_problems(
-    event: Envelope, caller: Caller, configuration: Configuration, now: datetime
+    event: ParsedNotice, caller: Caller, configuration: Configuration, now: datetime
 ) -> Iterator[tuple[Problem, bool]]:
     """Yield each problem, and whether it concerns the caller's permissions."""
-    if event.kreisfunksystem not in (None, caller.system.name):
+    if event.envelope.kreisfunksystem not in (None, caller.system.name):
         yield Problem(field="kreisfunksystem", problem="is named by the token; leave it out"), False
-    found = validate_notice(event, caller.system, configuration, now)
-    foreign_topic = _has_topic(event) and any(problem.field == "topic" for problem in found)
+    found = event.validate(caller.system, configuration, now)
+    # A topic that is missing or not text is a mistake, not a lack of permission.
+    has_topic = isinstance(event.data, dict) and isinstance(event.data.get("topic"), str)
+    foreign_topic = has_topic and any(problem.field == "topic" for problem in found)
     for problem in found:
         if not (foreign_topic and problem.field in _FIELDS_OF_TOPIC):
             yield problem, problem.field == "source" or (problem.field == "topic" and foreign_topic)
 
 
-def _has_topic(event: Envelope) -> bool:
-    """Return whether there is a topic: one that is missing or not text is a mistake, not a lack of permission."""
-    try:
-        data = msgspec.json.decode(event.data)
-    except msgspec.DecodeError:
-        return False
-    return isinstance(data, dict) and isinstance(data.get("topic"), str)
-
-
-def _find_repeated(events: tuple[Envelope, ...]) -> Iterator[tuple[int, Problem]]:
+def _find_repeated(events: Sequence[ParsedNotice]) -> Iterator[tuple[int, Problem]]:
     first: dict[tuple[str, str], int] = {}
-    for place, event in enumerate(events):
+    for place, event in enumerate(each.envelope for each in events):
         if not (event.source and event.id):
             continue
         earlier = first.setdefault((event.source, event.id), place)
         if earlier != place:
             yield place, Problem(field="id", problem=f"is that of event {earlier}, too")
-
-
-def build_publish_result(event: Envelope) -> PublishResult:
-    return PublishResult(
-        event=event_path(event.source, event.id), source=event.source, id=event.id, notice=event.subject or ""
-    )
-
-
-def build_check_result(event: Envelope, checked: NoticeChecked | None) -> CheckResult:
-    """Return the result for an event without problems; `checked` is the answer of subscriptions, if there was one."""
-    notice = read_notice(event)
-    taken = msgspec.structs.asdict(build_publish_result(event))
-    taken |= {"action": next(name for name, kind in ACTIONS.items() if isinstance(notice, kind))}
-    taken |= {name: getattr(checked, name) for name in _EXPECTED_FIELDS} if checked else {"blockers": (NOT_CHECKED,)}
-    if not isinstance(notice, NoticeContent):
-        return CheckResult(**taken)
-    return CheckResult(
-        **taken,
-        topic=notice.topic,
-        lane=Lane.URGENT if notice.urgent else Lane.BULK,
-        begins_at=notice.scheduled_at,
-        expires_at=event.expirytime,
-    )

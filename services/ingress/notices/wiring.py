@@ -18,8 +18,7 @@ from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.stream import StreamReader, StreamRecord
 from shared.amqp.topology import PROGRESS
 from shared.notices.cloudevents import AmqpMessage
-from shared.notices.config import read_configuration
-from shared.notices.configuration import Configuration
+from shared.notices.configuration import Configuration, read_configuration
 from shared.runtime.background import run_in_background
 from shared.runtime.clock import system_clock
 from shared.runtime.http_port import open_http_port

@@ -12,7 +12,7 @@ from services.newsroom.adapters.sessions import END_SESSIONS
 from services.newsroom.domain.accounts import Account, AccountProblem, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import ProviderSubject
-from services.newsroom.domain.sessions import Visitor
+from services.newsroom.domain.login import Visitor
 from services.newsroom.ports import Credentials, NewAccount, NewLogin
 from shared.database.pool import Connection, Database
 from shared.outcome import InvalidDataError

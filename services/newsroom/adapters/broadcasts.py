@@ -1,4 +1,4 @@
-"""Broadcasts, feedback and counts of subscriptions in PostgreSQL, as our events tell them."""
+"""Broadcasts, the archive's entries, feedback and counts of subscriptions in PostgreSQL, as our events tell them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ import msgspec
 
 from services.newsroom.adapters.draft_rows import encode_json
 from services.newsroom.adapters.publications import reject_publication
-from services.newsroom.domain.archive import derive_code
+from services.newsroom.domain.archive import ArchiveEntry, derive_code
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import SourceUse
 from services.newsroom.domain.service_level import has_reached_most
@@ -280,3 +280,26 @@ class PostgresBroadcastStatuses:
 def _read_status(row: asyncpg.Record) -> BroadcastStatus:
     decoded = {"states": _decode_states(row["states"]), "failures": _decode_failures(row["failures"])}
     return BroadcastStatus(**{**row, **decoded})
+
+
+class ArchiveEntryReader:
+    """ArchiveSource on the table `archive_entry`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def compute_digest(self, since: datetime) -> int:
+        digest: int = await self._database.fetchval(
+            "select coalesce(sum(hashtextextended(entry::text, 0)), 0)::numeric % 9223372036854775807"
+            " from newsroom.archive_entry entry where published_at >= $1",
+            since,
+        )
+        return int(digest)
+
+    async def read_entries(self, since: datetime) -> Sequence[ArchiveEntry]:
+        rows = await self._database.fetch(
+            "select code, notice, revision, topic, municipalities, headline, text, link, picture, urgent, published_at,"
+            " expires_at, replaced_by, withdrawn_at from newsroom.archive_entry where published_at >= $1",
+            since,
+        )
+        return [ArchiveEntry(**{**row, "municipalities": tuple(row["municipalities"])}) for row in rows]

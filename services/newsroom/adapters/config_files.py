@@ -7,9 +7,7 @@ import msgspec
 
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.preview import TemplateText
-from shared.notices.config import ConfigurationError
-from shared.notices.configuration import Configuration
-from shared.notices.systems import System
+from shared.notices.configuration import Configuration, ConfigurationError, System
 
 
 class _RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

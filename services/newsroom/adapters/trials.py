@@ -4,8 +4,7 @@ from uuid import UUID
 
 from services.newsroom.adapters.audit import record_act
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.trials import DraftTrial
-from services.newsroom.handlers.trials import MAX_TRIALS_PER_HOUR
+from services.newsroom.handlers.trials import MAX_TRIALS_PER_HOUR, DraftTrial
 from shared.database.pool import Database
 
 # Somebody may press the button in two windows at once.

@@ -20,7 +20,7 @@ from services.newsroom.domain.drafts import (
     Verdict,
     advance_state,
 )
-from shared.notices.systems import TopicId
+from shared.notices.configuration import TopicId
 
 _LEAD_DECIDES = "Wenn es so viel kostet, oder die Kosten nicht bekannt sind, entscheidet jemand mit der Rolle Leitung."
 

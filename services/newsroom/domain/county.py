@@ -4,8 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from shared.notices.configuration import Configuration
-from shared.notices.systems import ShortText
+from shared.notices.configuration import Configuration, ShortText
 
 
 class NewsroomCounty(Configuration, frozen=True, kw_only=True):

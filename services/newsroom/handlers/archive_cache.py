@@ -1,9 +1,11 @@
-"""The archive in memory: visitors cost the database nothing, and see the last known state while it is away."""
+"""The archive and the service level in memory: visitors cost the database nothing, and see the last known state."""
 
 from datetime import datetime, timedelta
 
 from services.newsroom.domain.archive import Archive
+from services.newsroom.domain.service_level import PERIODS_DAYS, ServiceLevel, compute_service_levels
 from services.newsroom.ports import ArchiveSource
+from services.newsroom.ports.listening import BroadcastRunSource
 from shared.runtime.clock import Clock
 
 
@@ -41,3 +43,20 @@ class ArchiveCache:
         if self._refreshed_at is None:
             return float("inf")
         return (self._clock() - self._refreshed_at).total_seconds()
+
+
+class ServiceLevelCache:
+    """Results as of the last refresh; `levels` is None until the first, and replaced only by other ones."""
+
+    def __init__(self, source: BroadcastRunSource, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self.levels: tuple[ServiceLevel, ...] | None = None
+
+    async def refresh(self) -> None:
+        """Compute the results again. Raises DatabaseUnavailable."""
+        now = self._clock()
+        runs = await self._source.list_runs(now - timedelta(days=max(PERIODS_DAYS)))
+        levels = compute_service_levels(runs, now)
+        if levels != self.levels:
+            self.levels = levels

@@ -25,9 +25,8 @@ from services.newsroom.domain.outbox import NoticeForecast, NoticePublication
 from services.newsroom.domain.sending import MonthBudget, SendingOverview
 from services.newsroom.ports import DraftRepository, MakeId, NoticesApi, NoticesApiAway
 from shared.contracts.events import Problem
-from shared.notices.configuration import Configuration
-from shared.notices.systems import System
-from shared.notices.validate import validate_event
+from shared.notices.configuration import Configuration, System
+from shared.notices.rules import validate_event
 from shared.runtime.clock import Clock
 
 SIMILAR_DAYS = timedelta(days=7)

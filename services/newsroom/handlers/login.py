@@ -12,6 +12,9 @@ from services.newsroom.domain.login import (
     FailureCounter,
     FailureScope,
     LoginProof,
+    NewSession,
+    SessionStage,
+    Visitor,
     decode_hex,
     encode_cookie,
     encode_recovery_code,
@@ -22,7 +25,6 @@ from services.newsroom.domain.login import (
     hash_recovery_code,
     list_counters,
 )
-from services.newsroom.domain.sessions import NewSession, SessionStage, Visitor
 from services.newsroom.ports import (
     AccountRepository,
     Credentials,

@@ -10,8 +10,14 @@ import msgspec
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import IdentityRefused, PendingLogin, ProviderIdentity, ProviderSubject
-from services.newsroom.domain.login import LoginProof, choose_destination, decode_hex, encode_cookie
-from services.newsroom.domain.sessions import SessionStage, Visitor
+from services.newsroom.domain.login import (
+    LoginProof,
+    SessionStage,
+    Visitor,
+    choose_destination,
+    decode_hex,
+    encode_cookie,
+)
 from services.newsroom.handlers.login import COOKIE_BYTES, ENDED, LoginService, StartedSession
 from services.newsroom.ports import IdentityProvider
 

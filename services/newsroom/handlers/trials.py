@@ -2,16 +2,37 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
+from urllib.parse import quote
 from uuid import UUID
 
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftRefused, require_version
 from services.newsroom.domain.preview import TemplateText, build_trial_text
-from services.newsroom.domain.trials import DraftTrial
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.ports import DraftRepository
+
+CODE_LENGTH = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftTrial:
+    """Code of a draft's trial, and until when it may be sent."""
+
+    code: str
+    ends_at: datetime
+
+    @property
+    def words(self) -> str:
+        """Return what the telephone is to send."""
+        return f"Test {self.code[:4]} {self.code[4:]}"
+
+    def build_link(self, phone: str) -> str:
+        """Return the address that opens WhatsApp with these words; `phone` is the county's number."""
+        return f"https://wa.me/{''.join(filter(str.isdigit, phone))}?text={quote(self.words)}"
+
 
 MAX_TRIALS_PER_HOUR = 10
 

@@ -1,4 +1,4 @@
-"""Live progress: one query a second for all viewers together, whoever watches whatever."""
+"""Watches: live progress and sessions that end elsewhere, for one query a second in all, whoever watches whatever."""
 
 import asyncio
 from collections import Counter
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from services.newsroom.domain.login import Visitor
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
-from services.newsroom.ports import BroadcastStatuses, PublicationRepository
+from services.newsroom.ports import BroadcastStatuses, PublicationRepository, SessionRepository
 
 MAX_VIEWERS = 500
 MAX_LISTED = 100
@@ -100,3 +101,34 @@ async def read_list(statuses: BroadcastStatuses, publications: PublicationReposi
         pending=tuple(await publications.list_under_way(MAX_PENDING)),
         broadcasts=tuple(await statuses.list_newest(MAX_LISTED)),
     )
+
+
+@dataclass
+class SessionWatch:
+    """Sessions that are followed; run `refresh` repeatedly."""
+
+    sessions: SessionRepository
+    _ended: dict[bytes, asyncio.Event] = field(default_factory=dict, init=False)
+    _followers: Counter[bytes] = field(default_factory=Counter, init=False)
+
+    @contextmanager
+    def follow(self, visitor: Visitor) -> Iterator[asyncio.Event]:
+        """Yield an event that is set as soon as the session has ended."""
+        key = visitor.session
+        self._followers[key] += 1
+        try:
+            yield self._ended.setdefault(key, asyncio.Event())
+        finally:
+            self._followers[key] -= 1
+            if not self._followers[key]:
+                del self._followers[key], self._ended[key]
+
+    async def refresh(self) -> None:
+        """Tell the followers of sessions that have ended. Raises DatabaseUnavailable."""
+        followed = list(self._ended)
+        if not followed:
+            return
+        still_open = await self.sessions.filter_open(followed)
+        for key in followed:
+            if key not in still_open and key in self._ended:
+                self._ended[key].set()

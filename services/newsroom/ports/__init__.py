@@ -12,11 +12,10 @@ from services.newsroom.domain.audit import Act, AuditEntry
 from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
 from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
-from services.newsroom.domain.login import FailureCounter
+from services.newsroom.domain.login import FailureCounter, NewSession, OpenSession, Visitor
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PendingNotice, PublishAnswer
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget, SourceUse
-from services.newsroom.domain.sessions import NewSession, OpenSession, Visitor
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,

@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry
 from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
 from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.drafts import PostgresDraftRepository
-from services.newsroom.adapters.feedback import PostgresFeedbackLog
 from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
 from services.newsroom.adapters.http.draft_pages import DraftPages
 from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
@@ -24,13 +23,13 @@ from services.newsroom.adapters.http.guard import CookieJar, PageGuard
 from services.newsroom.adapters.http.listening_pages import ListeningPages
 from services.newsroom.adapters.http.operating_pages import build_operating_pages
 from services.newsroom.adapters.http.people_pages import PeopleParts, build_people_pages
+from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app, open_newsroom_port
-from services.newsroom.adapters.http.static_files import StaticFiles
 from services.newsroom.adapters.http.trial_pages import TrialPages
 from services.newsroom.adapters.http.web_pages import PageGroup
 from services.newsroom.adapters.identity_provider import open_identity_provider
-from services.newsroom.adapters.listening import PostgresListeningLog
+from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.adapters.notices_api import open_notices_api
 from services.newsroom.adapters.publications import PostgresPublicationRepository
@@ -43,24 +42,21 @@ from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.preview import TemplateText
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
-from services.newsroom.domain.trials import CODE_LENGTH
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.publishing import PublicationOutbox
-from services.newsroom.handlers.session_watch import SessionWatch
-from services.newsroom.handlers.trials import TrialService
-from services.newsroom.handlers.watching import ChangeWatch, watch_broadcasts, watch_list
+from services.newsroom.handlers.trials import CODE_LENGTH, TrialService
+from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, watch_broadcasts, watch_list
 from services.newsroom.ports import IdentityProvider, NoticesApi
 from services.newsroom.settings import Settings
 from services.newsroom.wiring.archive import open_archive
 from services.newsroom.wiring.consuming import consume_events
-from shared.database.migrations import list_pending_versions
+from shared.database.migrations import is_migrated, require_migrated
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
-from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, open_internal_port
@@ -77,10 +73,6 @@ METRICS_INTERVAL_SECONDS = 5.0
 STRANDED_SECONDS = 10.0
 
 _log = structlog.get_logger()
-
-
-class NewsroomNotMigrated(DependencyUnavailable):
-    """Error raised while the schema is not up to date; the process waits until it is migrated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,8 +169,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         host, port = settings.internal_host, settings.internal_port
         probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
         await stack.enter_async_context(probes)
-        if not await _is_migrated(database):
-            raise NewsroomNotMigrated("the schema is not up to date: run `kreisfunk migrate`")
+        await require_migrated(database, NAME, MIGRATIONS)
         sessions = PostgresSessionRepository(database, settings.session_limits)
         api = open_notices_api(settings.notices_api_url, settings.notices_api_token.get_secret_value())
         notices = await stack.enter_async_context(api)
@@ -334,10 +325,9 @@ def _build_readiness(database: Database, opened: asyncio.Event) -> Readiness:
         return opened.is_set()
 
     return Readiness(
-        {"database": database.is_reachable, "migrations": partial(_is_migrated, database), "pages": is_open}
+        {
+            "database": database.is_reachable,
+            "migrations": partial(is_migrated, database, NAME, MIGRATIONS),
+            "pages": is_open,
+        }
     )
-
-
-async def _is_migrated(database: Database) -> bool:
-    async with database.connection() as connection:
-        return not await list_pending_versions(connection, NAME, MIGRATIONS)

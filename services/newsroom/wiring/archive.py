@@ -4,18 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from services.newsroom.adapters.archive_entries import ArchiveEntryReader
+from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
-from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
+from services.newsroom.adapters.http.archive_documents import ArchiveDocuments, LevelBoard
 from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.level_board import LevelBoard
-from services.newsroom.adapters.http.static_files import StaticFiles
+from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.adapters.listening import BroadcastRunReader
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
-from services.newsroom.handlers.archive_cache import ArchiveCache
-from services.newsroom.handlers.service_levels import ServiceLevelCache
+from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
 from services.newsroom.settings import Settings
 from shared.database.pool import Database
 from shared.runtime.background import repeat, run_in_background

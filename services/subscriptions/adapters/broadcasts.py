@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from services.subscriptions.adapters.rows import Row, read_broadcast, read_page, read_recipient
+import asyncpg
+import msgspec
+
 from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage
 from services.subscriptions.ports import BroadcastClaim
-from shared.contracts.dispatch import Recipient
-from shared.contracts.message import Lane
+from shared.contracts.dispatch import PermittedHours, Recipient, Template
+from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Connection, Database
 
 # Position at which an expansion begins, and to which it is reset at the end, so that a finished one names nobody.
@@ -59,6 +61,9 @@ _BEGIN = """
 """
 
 
+Row = asyncpg.Record
+
+
 class PostgresBroadcastRepository:
     """Implementation of ports.BroadcastRepository."""
 
@@ -67,7 +72,7 @@ class PostgresBroadcastRepository:
 
     async def list_due(self, now: datetime) -> tuple[Broadcast, ...]:
         async with self._database.connection() as connection:
-            return tuple(read_broadcast(row) for row in await connection.fetch(_DUE, now))
+            return tuple(_read_broadcast(row) for row in await connection.fetch(_DUE, now))
 
     async def start_expansion(self, broadcast: Broadcast, announce: Callable[[], Awaitable[None]]) -> None:
         async with self._database.session() as connection:
@@ -112,7 +117,7 @@ class PostgresBroadcastClaim:
                 return ()
             # The recipients of a follow-up are known to the dispatcher's ledger only.
             found = [] if row["follows"] else await self._fetch_recipients(row, size)
-            pages = prepare(read_broadcast(row), [read_recipient(recipient) for recipient in found])
+            pages = prepare(_read_broadcast(row), [_read_recipient(recipient) for recipient in found])
             await self._store_pages(pages)
             return pages
 
@@ -129,7 +134,7 @@ class PostgresBroadcastClaim:
             " where broadcast_id = $1 order by page",
             self._broadcast,
         )
-        return tuple(read_page(row, Lane(row["lane"])) for row in rows)
+        return tuple(_read_page(row, Lane(row["lane"])) for row in rows)
 
     async def _store_pages(self, pages: Sequence[BroadcastPage]) -> None:
         final = pages[-1]
@@ -165,3 +170,51 @@ async def _claim_next(connection: Connection) -> UUID | None:
 def _lock_key(broadcast: UUID) -> int:
     """Return the part of the id that differs between broadcasts of the same time."""
     return int.from_bytes(broadcast.bytes[8:], "big", signed=True)
+
+
+def _read_recipient(row: Row) -> Recipient:
+    """Return the recipient with the phone number if it is known, else with the user id."""
+    kind = AddressKind.PHONE if row["phone_sealed"] else AddressKind.USER
+    address = Address(kind=kind, index=row[f"{kind}_index"], sealed=row[f"{kind}_sealed"])
+    return Recipient(subscriber=row["id"], sequence=row["sequence"], address=address)
+
+
+def _read_broadcast(row: Row) -> Broadcast:
+    return Broadcast(
+        id=row["id"],
+        source=row["source"],
+        notice=row["notice"],
+        revision=row["revision"],
+        digest=row["digest"],
+        topic=row["topic"],
+        municipalities=tuple(row["municipalities"]),
+        lane=Lane(row["lane"]),
+        template=msgspec.json.decode(row["template"], type=Template),
+        published_at=row["published_at"],
+        expires_at=row["expires_at"],
+        scheduled=row["state"] == "scheduled",
+        hours=_read_hours(row),
+        spacing_seconds=row["spacing_seconds"],
+        follows=tuple(row["follows"]),
+        page=row["page"],
+        audience=row["audience"],
+    )
+
+
+def _read_hours(row: Row) -> PermittedHours | None:
+    if row["opens"] is None:
+        return None
+    return PermittedHours(opens=row["opens"], closes=row["closes"], zone=row["zone"])
+
+
+def _read_page(row: Row, lane: Lane) -> BroadcastPage:
+    """Return a stored page, without its position, which was written to the broadcast together with it."""
+    return BroadcastPage(
+        lane=lane,
+        page=row["page"],
+        message_id=row["message_id"],
+        body=row["body"],
+        recipients=row["recipients"],
+        last=row["last"],
+        position=None,
+    )

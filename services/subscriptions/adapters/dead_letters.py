@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.subscriptions.adapters.erasure import find_last_erasure, lock_people
+from services.subscriptions.adapters.retention import find_last_erasure, lock_people
 from services.subscriptions.domain.groups import DeadLetter
 from services.subscriptions.domain.subscriber import MessageTime
 from shared.database.pool import Database

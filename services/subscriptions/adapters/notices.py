@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
-from services.subscriptions.adapters.rows import read_revision
-from services.subscriptions.domain.broadcast import Broadcast
+from services.subscriptions.domain.broadcast import Broadcast, Revision
 from services.subscriptions.domain.notice_commands import NoticeCommand, NoticeDecision, NoticeState, StoredAnswer
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.quotas import Quota
@@ -112,7 +112,7 @@ async def _read_state(connection: Connection, command: NoticeCommand, now: datet
     revisions = await connection.fetch(_REVISIONS, source, command.subject)
     return NoticeState(
         withdrawn=await connection.fetchval(_WITHDRAWN, source, command.subject),
-        revisions=tuple(read_revision(row) for row in revisions),
+        revisions=tuple(_read_revision(row) for row in revisions),
         followed=await _find_followed(connection, source, content.follows) if content and content.follows else {},
         exhausted_quotas=await _find_exhausted_quotas(connection, command, now),
         audience=await _count_audience(connection, content, now) if content else None,
@@ -182,4 +182,15 @@ def _build_broadcast_row(broadcast: Broadcast) -> tuple[object, ...]:
         list(broadcast.municipalities),
         broadcast.spread.total_seconds() if broadcast.spread else None,
         broadcast.spacing_seconds,
+    )
+
+
+def _read_revision(row: asyncpg.Record) -> Revision:
+    return Revision(
+        broadcast=UUID(int=row["id"].int),
+        number=row["revision"],
+        digest=row["digest"],
+        topic=row["topic"],
+        expires_at=row["expires_at"],
+        cancelled=row["state"] == "cancelled",
     )

@@ -5,19 +5,25 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
-from services.subscriptions.adapters.erasure import erase_person, find_last_erasure, lock_people
 from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback
-from services.subscriptions.adapters.rows import Row, build_subscriber_row, read_consent, read_subscriber
+from services.subscriptions.adapters.retention import erase_person, find_last_erasure, lock_people
 from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
-from services.subscriptions.domain.consent import Consent
-from services.subscriptions.domain.erasure import collect_indexes, derive_authors
+from services.subscriptions.domain.consent import Consent, ConsentEvent
+from services.subscriptions.domain.conversation import Conversation, merge_conversations
 from services.subscriptions.domain.feedback import AuthorKey
-from services.subscriptions.domain.privacy import StoredState
+from services.subscriptions.domain.privacy import StoredState, collect_indexes, derive_authors
 from services.subscriptions.domain.publication import Publication
-from services.subscriptions.domain.reply_quota import Conversation, merge_conversations
-from services.subscriptions.domain.subscriber import Subscriber, list_indexes, list_lookup_indexes
+from services.subscriptions.domain.subscriber import (
+    MessageTime,
+    Subscriber,
+    SubscriberState,
+    list_indexes,
+    list_lookup_indexes,
+    select_address,
+)
 from services.subscriptions.domain.wording import Wording
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.database.pool import Connection, Database
@@ -81,6 +87,7 @@ _ADDRESSES = """
 """
 
 _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
+Row = asyncpg.Record
 
 
 class PostgresSubscriberRepository:
@@ -122,7 +129,7 @@ class PostgresSubscriberRepository:
     async def _add_history(self, connection: Connection, state: StoredState, sender: Addresses) -> StoredState:
         people = [each for each in (state.by_user, state.by_phone) if each]
         rows = await connection.fetch(_CONSENTS, [each.id for each in people])
-        consents = tuple([read_consent(row) for row in rows])
+        consents = tuple([_read_consent(row) for row in rows])
         known_at = (*collect_indexes(people, sender), *sender.also)
         former = tuple([row["index"] for row in await connection.fetch(_FORMER, known_at)])
         feedback = await fetch_feedback(connection, derive_authors(self._key, people, former, consents))
@@ -138,15 +145,8 @@ class PostgresSubscriberRepository:
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_ADDRESSES, subscriber)
-        if row is None:
-            return None
-        phone = _build_address(AddressKind.PHONE, row["phone_index"], row["phone_sealed"])
-        user = _build_address(AddressKind.USER, row["user_index"], row["user_sealed"])
-        return Addresses(phone=phone, user=user) if phone or user else None
-
-
-def _build_address(kind: AddressKind, index: bytes | None, sealed: bytes | None) -> Address | None:
-    return Address(kind=kind, index=index, sealed=sealed) if index and sealed else None
+        addresses = _read_addresses(row) if row else None
+        return addresses if addresses and select_address(addresses) else None
 
 
 async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None:
@@ -189,7 +189,7 @@ async def _read_state(connection: Connection, sender: Addresses, former: Address
 
 async def _find_subscribers(connection: Connection, sender: Addresses) -> tuple[Subscriber | None, Subscriber | None]:
     known = list_lookup_indexes(sender)
-    found = [read_subscriber(row) for row in await connection.fetch(_FIND, known)]
+    found = [_read_subscriber(row) for row in await connection.fetch(_FIND, known)]
     by_user = [each for each in found if each.addresses.user and each.addresses.user.index in known]
     by_phone = [each for each in found if each.addresses.phone and each.addresses.phone.index in known]
     # Two rows under two blind indexes of one address are merged, like those of two addresses.
@@ -214,7 +214,7 @@ async def _use_trial(connection: Connection, code: str) -> str:
 
 async def _save_changes(connection: Connection, changes: ChangeSet) -> None:
     for subscriber in changes.subscribers:
-        await connection.execute(_SAVE, *build_subscriber_row(subscriber))
+        await connection.execute(_SAVE, *_build_subscriber_row(subscriber))
         await _save_topics(connection, subscriber)
     for consent in changes.consents:
         await _append_consent(connection, consent)
@@ -270,4 +270,70 @@ async def _record_in_inbox(
         received_at,
         [*dict.fromkeys((*senders, *erased.indexes))] if erased else senders,
         erased.moment.at if erased else None,
+    )
+
+
+def _read_addresses(row: Row) -> Addresses:
+    return Addresses(phone=_read_address(row, AddressKind.PHONE), user=_read_address(row, AddressKind.USER))
+
+
+def _read_address(row: Row, kind: AddressKind) -> Address | None:
+    index = row[f"{kind}_index"]
+    return Address(kind=kind, index=index, sealed=row[f"{kind}_sealed"] or b"") if index else None
+
+
+def _read_subscriber(row: Row) -> Subscriber:
+    return Subscriber(
+        id=row["id"],
+        sequence=row["sequence"],
+        state=SubscriberState(row["state"]),
+        addresses=_read_addresses(row),
+        topics=frozenset(row["topics"]),
+        places=frozenset(row["places"]),
+        paused_until=row["paused_until"],
+        chosen=_read_time(row, "chosen"),
+        merged_into=row["merged_into"],
+        suspended=frozenset(row["suspended"]),
+        preferred=row["preferred_at"],
+        started=_read_time(row, "started"),
+        ended=_read_time(row, "ended"),
+    )
+
+
+def _read_time(row: Row, name: str) -> MessageTime | None:
+    at = row[f"{name}_at"]
+    return MessageTime(at, row[f"{name}_received_at"]) if at else None
+
+
+def _build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
+    """Return the values in the order of the columns that are saved."""
+    phone, user = subscriber.addresses.phone, subscriber.addresses.user
+    return (
+        subscriber.id,
+        subscriber.sequence,
+        subscriber.state,
+        *(phone.index if phone else None, (phone.sealed or None) if phone else None),
+        *(user.index if user else None, (user.sealed or None) if user else None),
+        *(subscriber.started or (None, None)),
+        *(subscriber.ended or (None, None)),
+        sorted(subscriber.places),
+        subscriber.paused_until,
+        *(subscriber.chosen or (None, None)),
+        subscriber.merged_into,
+        sorted(subscriber.suspended),
+        subscriber.preferred,
+    )
+
+
+def _read_consent(row: Row) -> Consent:
+    """Return the entry with the version of its wording only: the text is found by its hash."""
+    return Consent(
+        subscriber=row["subscriber_id"],
+        sequence=row["sequence"],
+        event=ConsentEvent(row["event"]),
+        topics=frozenset(row["topics"]),
+        wording=Wording(row["wording_version"], "") if row["wording_version"] else None,
+        said_at=row["said_at"],
+        received_at=row["received_at"],
+        message_key=row["message_key"],
     )

@@ -1,10 +1,13 @@
-"""Broadcasts built from notices, and pages built from broadcasts."""
+"""Broadcasts built from notices, estimates of them, and pages built from broadcasts."""
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -18,28 +21,15 @@ from shared.contracts.dispatch import (
     Template,
     TemplateParameter,
 )
-from shared.contracts.envelope import encode
+from shared.contracts.envelope import Envelope, encode
+from shared.contracts.hours import find_opening
 from shared.contracts.ids import derive_id, make_timed_id
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticeContent, NoticeUpdated
-from shared.notices.configuration import Topic
+from shared.notices.configuration import Prices, Topic
 
 MAX_PAGE_RECIPIENTS = 100
 STOP_PAYLOAD = "stop"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Notice:
-    """One revision of a notice, as its event states it."""
-
-    source: str
-    subject: str
-    expires_at: datetime
-    content: NoticeContent
-
-    @property
-    def revision(self) -> int:
-        return self.content.revision if isinstance(self.content, NoticeUpdated) else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,40 +88,49 @@ class BroadcastPage:
     position: UUID | None
 
 
-def compute_digest(notice: Notice) -> bytes:
-    """Return a digest that is equal for equal content, however its JSON and its times are formatted."""
-    content = notice.content
-    moments = (notice.expires_at.timestamp(), content.scheduled_at.timestamp() if content.scheduled_at else None)
-    plain = msgspec.structs.replace(content, scheduled_at=None)
-    return hashlib.sha256(msgspec.json.encode((moments, plain))).digest()
-
-
-def build_broadcast(notice: Notice, *, topic: Topic, now: datetime, hours: PermittedHours | None = None) -> Broadcast:
-    """Return the broadcast of a valid notice, beginning now or as scheduled; `hours` do not bind an urgent one.
+def build_broadcast(
+    envelope: Envelope, content: NoticeContent, *, topic: Topic, now: datetime, hours: PermittedHours | None = None
+) -> Broadcast:
+    """Return the broadcast of a valid event, beginning now or as scheduled; `hours` do not bind an urgent one.
 
     Its id contains the time at which it begins: the ledger retains and purges deliveries by it.
     """
-    content = notice.content
-    begins = content.scheduled_at or now
-    parts = (b"broadcast", notice.source.encode(), notice.subject.encode(), str(notice.revision).encode())
+    assert envelope.expirytime is not None  # noqa: S101 - the rules require it
+    begins, notice = content.scheduled_at or now, envelope.subject or ""
+    revision = content.revision if isinstance(content, NoticeUpdated) else 1
+    parts = (b"broadcast", envelope.source.encode(), notice.encode(), str(revision).encode())
     identifier = make_timed_id(begins, *parts)
     return Broadcast(
         id=identifier,
-        source=notice.source,
-        notice=notice.subject,
-        revision=notice.revision,
-        digest=compute_digest(notice),
+        source=envelope.source,
+        notice=notice,
+        revision=revision,
+        digest=_compute_digest(content, envelope.expirytime),
         topic=topic.id,
         municipalities=content.municipalities,
         lane=Lane.URGENT if content.urgent else Lane.BULK,
         template=build_template(content, topic, identifier),
         published_at=begins,
-        expires_at=notice.expires_at,
+        expires_at=envelope.expirytime,
         scheduled=content.scheduled_at is not None,
         hours=None if content.urgent else hours,
         spread=timedelta(minutes=content.spread_minutes) if content.spread_minutes else None,
         follows_notice=content.follows,
     )
+
+
+def _compute_digest(content: NoticeContent, expires_at: datetime) -> bytes:
+    """Return a digest that is equal for equal content, however its JSON and its times are formatted."""
+    moments = (expires_at.timestamp(), content.scheduled_at.timestamp() if content.scheduled_at else None)
+    plain = msgspec.structs.replace(content, scheduled_at=None)
+    return hashlib.sha256(msgspec.json.encode((moments, plain))).digest()
+
+
+def calculate_spacing(broadcast: Broadcast, audience: int | None) -> float | None:
+    """Return the seconds between two messages; of a scheduled broadcast they are known only when it begins."""
+    if broadcast.spread is None or broadcast.scheduled or not audience:
+        return None
+    return broadcast.spread.total_seconds() / audience
 
 
 def build_template(content: NoticeContent, topic: Topic, broadcast: UUID) -> Template:
@@ -217,3 +216,67 @@ def _build_page(broadcast: Broadcast, recipients: Sequence[Recipient], start: in
         last=last,
         position=chosen[-1].subscriber if chosen else None,
     )
+
+
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Estimate as `notice.accepted` reports it; None for what is unknown."""
+
+    audience: int | None = None
+    costs: dict[str, str]
+    duration_seconds: int | None = None
+    blockers: tuple[str, ...] = ()
+
+
+def estimate_broadcast(
+    broadcast: Broadcast, audience: int | None, *, topic: Topic, prices: Prices, messages_per_second: float
+) -> Estimate:
+    """Estimate a broadcast that begins as planned while nothing else is being sent."""
+    duration = _estimate_duration(broadcast, audience, messages_per_second)
+    return Estimate(
+        audience=audience,
+        costs=_calculate_costs(audience, topic, prices),
+        duration_seconds=duration,
+        blockers=tuple(_find_blockers(broadcast, audience, duration)),
+    )
+
+
+def _estimate_duration(broadcast: Broadcast, audience: int | None, messages_per_second: float) -> int | None:
+    if audience is None:
+        return None
+    spread = broadcast.spread.total_seconds() if broadcast.spread and audience else 0
+    return math.ceil(max(audience / messages_per_second, spread))
+
+
+def _calculate_costs(audience: int | None, topic: Topic, prices: Prices) -> dict[str, str]:
+    price = prices.get_price(topic.category)
+    if audience is None or price is None:
+        return {}
+    return {topic.category: str((audience * price).quantize(_CENT, ROUND_HALF_UP))}
+
+
+def _find_blockers(broadcast: Broadcast, audience: int | None, duration: int | None) -> Iterator[str]:
+    if audience == 0:
+        yield "nobody has subscribed to this"
+    begins = _find_opening(broadcast)
+    if begins >= broadcast.expires_at:
+        yield f"nobody will get it: it expires before the permitted hours begin at {_format_time(begins)}"
+        return
+    if begins > broadcast.published_at:
+        yield f"outside the permitted hours until {_format_time(begins)}"
+    if duration and begins + timedelta(seconds=duration) > broadcast.expires_at:
+        yield f"not everybody will get it: it takes about {duration} s at today's rate, and expires before"
+
+
+def _find_opening(broadcast: Broadcast) -> datetime:
+    hours, moment = broadcast.hours, broadcast.published_at
+    if hours is None:
+        return moment
+    return find_opening(hours.opens, hours.closes, hours.zone, moment).astimezone(ZoneInfo(hours.zone))
+
+
+def _format_time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

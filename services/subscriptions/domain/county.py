@@ -8,8 +8,7 @@ from msgspec import Meta, Struct
 
 from shared.contracts.dispatch import PermittedHours
 from shared.contracts.notices import Municipality
-from shared.notices.configuration import Category, Configuration
-from shared.notices.systems import ShortText
+from shared.notices.configuration import Category, Configuration, ShortText
 
 PRIVACY_PATTERN = r"^https://\S+$"
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from services.subscriptions.domain.conversation import Conversation, find_pending_start, interpret_reply
 from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.intents.emergency import EmergencySigns
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
@@ -13,9 +14,7 @@ from services.subscriptions.domain.intents.rules import has_joining_part
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.pauses import build_pause_note, calculate_pause_end
 from services.subscriptions.domain.privacy import NOTHING_STORED, StoredState, build_access_report, build_erasure_reply
-from services.subscriptions.domain.questions import find_pending_start, interpret_reply
 from services.subscriptions.domain.replies import ReplyBuilder, ReplyContent
-from services.subscriptions.domain.reply_quota import Conversation
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, create_subscriber
 from shared.contracts.inbound import InboundMessage
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.subscriptions.domain.intents.detection import sanitize_text
-from services.subscriptions.domain.preferences import derive_key
-from services.subscriptions.domain.subscriber import MessageTime, list_lookup_indexes
+from services.subscriptions.domain.subscriber import MessageTime, derive_key, list_lookup_indexes
 from shared.contracts.envelope import ContractError, Envelope, encode
 from shared.contracts.inbound import (
     IdentityChange,

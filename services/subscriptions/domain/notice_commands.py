@@ -1,22 +1,52 @@
-"""Decisions about notice commands, made on the stored state; a repeated event is answered with the same bytes."""
+"""Notice commands: events of municipal systems as they are received, decided on the stored state, and answered.
+
+A repeated event is answered with the same bytes.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from services.subscriptions.domain import notice_events
-from services.subscriptions.domain.broadcast import Broadcast, Notice, Revision, build_broadcast, compute_digest
-from services.subscriptions.domain.estimate import estimate_broadcast
+from services.subscriptions.domain.broadcast import (
+    Broadcast,
+    Revision,
+    build_broadcast,
+    calculate_spacing,
+    estimate_broadcast,
+)
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.notice_events import (
+    EventIdentity,
+    build_checked,
+    build_quarantine,
+    build_rejected,
+)
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
 from shared.contracts.dispatch import PermittedHours
-from shared.contracts.envelope import Envelope
+from shared.contracts.envelope import ContractError, Envelope, read_data
 from shared.contracts.events import Problem
-from shared.contracts.notices import NoticeContent
-from shared.notices.configuration import Prices, Topic
-from shared.notices.rules import ID_REUSED
-from shared.notices.systems import System
+from shared.contracts.notices import NoticeCheck, NoticeContent, NoticeWithdrawn
+from shared.notices.cloudevents import (
+    AmqpMessage,
+    UnreadableEvent,
+    identify_system,
+    parse_token_topics,
+    read_amqp_event,
+    read_event,
+)
+from shared.notices.configuration import Prices, System, Topic
+from shared.notices.rules import (
+    ID_REUSED,
+    parse_notice,
+    validate_source,
+    validate_unreadable,
+)
+from shared.outcome import Done, Outcome
 
 TOPIC_NOT_PERMITTED = Problem(field="subject", problem="is not about a topic that this token may publish to")
 UNKNOWN_NOTICE = Problem(
@@ -105,20 +135,16 @@ def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) ->
         return NoticeDecision(problems=(TOPIC_NOT_PERMITTED,))
     if command.content is None or command.topic is None:
         return _withdraw(command, state, policy.now)
-    assert command.envelope.expirytime is not None  # noqa: S101 - the rules require it
-    notice = Notice(
-        source=command.envelope.source,
-        subject=command.subject,
-        expires_at=command.envelope.expirytime,
-        content=command.content,
+    broadcast = build_broadcast(
+        command.envelope, command.content, topic=command.topic, now=policy.now, hours=policy.hours
     )
-    broadcast = build_broadcast(notice, topic=command.topic, now=policy.now, hours=policy.hours)
-    known = _find_same_revision(notice, state)
+    known = _find_same_revision(broadcast, state)
     problems = tuple(_find_problems(broadcast, state, known is not None))
     if problems:
         return NoticeDecision(problems=problems)
-    if known is not None:
-        return _answer_known(command, known, broadcast, state, policy)
+    if known is not None:  # answered as the first time, with the broadcast that exists
+        same = replace(broadcast, id=known.broadcast)
+        return NoticeDecision(publications=(_build_accepted(command, same, state, policy),))
     return _publish(command, broadcast, state, policy)
 
 
@@ -133,10 +159,10 @@ def _may_touch(command: NoticeCommand, state: NoticeState) -> bool:
     return topics <= command.only_topics and (bool(topics) or command.content is not None)
 
 
-def _find_same_revision(notice: Notice, state: NoticeState) -> Revision | None:
+def _find_same_revision(broadcast: Broadcast, state: NoticeState) -> Revision | None:
     """Return the newest revision if its content is the same: it was published again under a new event id."""
     newest = max(state.revisions, key=lambda revision: revision.number, default=None)
-    same = newest and newest.number == notice.revision and newest.digest == compute_digest(notice)
+    same = newest and (newest.number, newest.digest) == (broadcast.revision, broadcast.digest)
     return newest if same else None
 
 
@@ -179,26 +205,11 @@ def _publish(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, p
     return NoticeDecision(
         publications=tuple(told),
         broadcast=replace(
-            broadcast, follows=tuple(state.followed), spacing_seconds=_calculate_spacing(broadcast, state.audience)
+            broadcast, follows=tuple(state.followed), spacing_seconds=calculate_spacing(broadcast, state.audience)
         ),
         cancelled=tuple(each.broadcast for each in older),
         reason=SUPERSEDED,
     )
-
-
-def _calculate_spacing(broadcast: Broadcast, audience: int | None) -> float | None:
-    """Return the seconds between two messages; of a scheduled broadcast they are known only when it begins."""
-    if broadcast.spread is None or broadcast.scheduled or not audience:
-        return None
-    return broadcast.spread.total_seconds() / audience
-
-
-def _answer_known(
-    command: NoticeCommand, known: Revision, same: Broadcast, state: NoticeState, policy: Policy
-) -> NoticeDecision:
-    """Answer as the first time, with the broadcast that exists."""
-    broadcast = replace(same, id=known.broadcast)
-    return NoticeDecision(publications=(_build_accepted(command, broadcast, state, policy),))
 
 
 def _build_accepted(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> Publication:
@@ -236,3 +247,102 @@ def _list_unfinished(state: NoticeState, now: datetime) -> list[Revision]:
 
 def _build_cancelled(command: NoticeCommand, revision: Revision, reason: str, now: datetime) -> Publication:
     return notice_events.build_broadcast_cancelled(revision, command.envelope.source, command.subject, reason, now)
+
+
+MAX_NOTICE_ID_LENGTH = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeRequest:
+    """Event of a system, decoded once, with all of its problems; a valid one has a `command`.
+
+    `answerable` is its envelope if it is one of this system's, so that it may have been answered before. With a
+    `question` it is only to be checked.
+    """
+
+    identity: EventIdentity
+    problems: tuple[Problem, ...] = ()
+    answerable: Envelope | None = None
+    digest: bytes = b""
+    command: NoticeCommand | None = None
+    question: Envelope | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeAnswer:
+    """Answer that is published about a request, the name of its result, and what becomes of its message."""
+
+    result: str
+    publications: tuple[Publication, ...]
+    outcome: Outcome = field(default_factory=Done)
+
+
+def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeRequest:
+    """Return the request in a message, whatever is wrong with it."""
+    try:
+        envelope = read_amqp_event(message)
+    except UnreadableEvent as error:
+        name = identify_system(error.envelope, message.login) if error.envelope else None
+        problems = validate_unreadable(error, county.find_system(name), county, now)
+        identity = EventIdentity(
+            event=error.event, source=error.source, notice=error.subject, system=message.login or ""
+        )
+        return NoticeRequest(identity=identity, problems=problems)
+    system = county.find_system(identify_system(envelope, message.login))
+    only = parse_token_topics(envelope, message.login)
+    identity = EventIdentity(
+        event=envelope.id,
+        source=envelope.source,
+        notice=(envelope.subject or "")[:MAX_NOTICE_ID_LENGTH] or None,
+        system=system.name if system else message.login or "",
+    )
+    if envelope.type != NoticeCheck.TYPE or system is None:
+        return _build_request(envelope, identity, system, only, county, now)
+    try:
+        checked = read_event(msgspec.json.encode(read_data(envelope, NoticeCheck).event))
+    except ContractError as error:
+        return NoticeRequest(identity=identity, problems=(Problem(field="data", problem=str(error)),))
+    except UnreadableEvent as error:
+        problems = validate_unreadable(error, system, county, now)
+        return NoticeRequest(identity=identity, problems=problems, question=envelope)
+    return replace(_build_request(checked, identity, system, only, county, now), question=envelope)
+
+
+def _build_request(
+    envelope: Envelope,
+    identity: EventIdentity,
+    system: System | None,
+    only: frozenset[str] | None,
+    county: County,
+    now: datetime,
+) -> NoticeRequest:
+    parsed = parse_notice(envelope)
+    problems, notice, digest = parsed.validate(system, county, now), parsed.notice, parsed.fingerprint
+    request = NoticeRequest(
+        identity=identity,
+        problems=problems,
+        answerable=None if validate_source(envelope, system) else envelope,
+        digest=digest,
+    )
+    if problems or system is None or notice is None:
+        return request
+    command = NoticeCommand(
+        envelope=envelope, system=system, digest=digest, subject=envelope.subject or "", only_topics=only
+    )
+    if isinstance(notice, NoticeWithdrawn):
+        return replace(request, command=replace(command, reason=notice.reason))
+    return replace(request, command=replace(command, content=notice, topic=county.find_topic(notice.topic)))
+
+
+def build_answer(request: NoticeRequest, decision: NoticeDecision, now: datetime) -> NoticeAnswer:
+    """Return the answer to a request; an event whose sender the broker does not know may be one, and gets none."""
+    problems, identity = decision.problems, request.identity
+    if request.question:
+        checked = build_checked(request.question, problems, decision.publications, now)
+        return NoticeAnswer(result="checked", publications=(checked,))
+    if problems:
+        rejected = (build_rejected(problems, identity, now),) if identity.system else ()
+        outcome = build_quarantine(problems, identity, now)
+        return NoticeAnswer(result="rejected", publications=rejected, outcome=outcome)
+    done = "withdrawn" if decision.withdraw else "repeated"
+    return NoticeAnswer(result="accepted" if decision.broadcast else done, publications=decision.publications)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.subscriptions.domain.broadcast import Broadcast, Revision
-from services.subscriptions.domain.estimate import Estimate
+from services.subscriptions.domain.broadcast import Broadcast, Estimate, Revision
 from services.subscriptions.domain.publication import Publication, build_event
 from shared.contracts.envelope import Envelope, decode
 from shared.contracts.events import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.contracts.events import Problem
-from shared.notices.systems import System
+from shared.notices.configuration import System
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from services.subscriptions.domain import questions
+from services.subscriptions.domain import conversation
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import EVERYTHING, Intent, build_payload, build_start_payload
 from services.subscriptions.domain.subscriber import Subscriber
@@ -79,7 +79,7 @@ _MONTHS = ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August
 
 @dataclass(frozen=True)
 class ReplyContent:
-    """Text with either buttons or a menu. `asks` is the question in it, as `questions` knows it."""
+    """Text with either buttons or a menu. `asks` is the question in it, as `conversation` knows it."""
 
     wording: Wording
     buttons: tuple[ReplyButton, ...] = ()
@@ -139,7 +139,7 @@ class ReplyBuilder:
             f"Tippen Sie unten auf Gemeinde wählen, oder schreiben Sie zum Beispiel nur {example}. "
             "Für alle Orte schreiben Sie: alle Gemeinden"
         )
-        return ReplyContent(self._build_wording(text), menu=build_place_menu(self.county), asks=questions.PLACES)
+        return ReplyContent(self._build_wording(text), menu=build_place_menu(self.county), asks=conversation.PLACES)
 
     def build_pause(self, until: datetime, note: str) -> ReplyContent:
         last_day = format_day(until - timedelta(seconds=1))
@@ -163,16 +163,16 @@ class ReplyBuilder:
         return ReplyContent(text, buttons=(button,), asks=button.id)
 
     def ask_stop(self) -> ReplyContent:
-        return ReplyContent(self.texts.ask_stop, buttons=(STOP,), asks=questions.STOP)
+        return ReplyContent(self.texts.ask_stop, buttons=(STOP,), asks=conversation.STOP)
 
     def ask_both(self) -> ReplyContent:
-        return ReplyContent(self.texts.ask_both, buttons=(START, STOP), asks=questions.BOTH)
+        return ReplyContent(self.texts.ask_both, buttons=(START, STOP), asks=conversation.BOTH)
 
     def ask_erase(self) -> ReplyContent:
-        return ReplyContent(self.texts.ask_erase, asks=questions.ERASE)
+        return ReplyContent(self.texts.ask_erase, asks=conversation.ERASE)
 
     def ask_feedback(self) -> ReplyContent:
-        return ReplyContent(self.texts.feedback_how, asks=questions.FEEDBACK)
+        return ReplyContent(self.texts.feedback_how, asks=conversation.FEEDBACK)
 
     def build_trial(self, text: str) -> ReplyContent:
         """Return a text of the newsroom's, marked as what it is; without one, that the code is good for none."""

@@ -1,5 +1,7 @@
 """Subscriber: addresses, topics, and the sequence number of the latest consent or withdrawal."""
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -7,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from shared.contracts.ids import make_timed_id
-from shared.contracts.inbound import InboundMessage
+from shared.contracts.inbound import InboundMessage, PreferenceChange
 from shared.contracts.message import Address, Addresses
 
 
@@ -174,3 +176,158 @@ def list_indexes(addresses: Addresses) -> tuple[bytes, ...]:
 def list_lookup_indexes(addresses: Addresses) -> tuple[bytes, ...]:
     """Return all blind indexes under which these addresses may be stored, beginning with the current ones."""
     return (*list_indexes(addresses), *addresses.also)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Row of a sender with the addresses just seen, and the row that is merged into it."""
+
+    subscriber: Subscriber | None = None
+    absorbed: Subscriber | None = None
+
+
+def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
+    """Return one person from the rows found under the sender's addresses.
+
+    Of two rows the one found by user id stays. The latest change applies; of two at the same time, the stop.
+    """
+    kept = by_user or by_phone
+    if kept is None:
+        return Person()
+    if by_phone is None or by_phone.id == kept.id:
+        return Person(subscriber=_attach(kept, sender))
+    return Person(
+        subscriber=_attach(_merge_subscribers(kept, by_phone), sender), absorbed=_clear_absorbed(by_phone, kept)
+    )
+
+
+def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
+    """Return the same person under other addresses, merged with a person who already wrote from those.
+
+    A number that is no longer named is dropped: somebody else may get it. A user id without a successor stays.
+    """
+    kept = former.subscriber
+    if kept is None:
+        return Person()
+    reached = Addresses(phone=after.phone, user=after.user or kept.addresses.user)
+    other = next((row for row in (by_user, by_phone) if row and row.id != kept.id), None)
+    united = _merge_subscribers(kept, other) if other else kept
+    addresses = reached if united.subscribed else remove_sealed(reached)
+    absorbed = _clear_absorbed(other, kept) if other else former.absorbed
+    return Person(subscriber=replace(united, addresses=addresses), absorbed=absorbed)
+
+
+def _attach(subscriber: Subscriber, sender: Addresses) -> Subscriber:
+    known = subscriber.addresses
+    seen = Addresses(phone=_pick_newer(sender.phone, known.phone), user=_pick_newer(sender.user, known.user))
+    return replace(subscriber, addresses=seen if subscriber.subscribed else remove_sealed(seen))
+
+
+def _pick_newer(seen: Address | None, known: Address | None) -> Address | None:
+    """Keep an address that is known already, so that an unchanged person causes no write."""
+    if seen is None or (known is not None and known.index == seen.index and known.sealed):
+        return known
+    return seen
+
+
+def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
+    latest = other if _has_newer_change(other, kept) else kept
+    return replace(
+        kept,
+        sequence=max(kept.sequence, other.sequence) + 1,
+        state=latest.state,
+        topics=latest.topics,
+        places=latest.places,
+        paused_until=latest.paused_until,
+        suspended=latest.suspended,
+        preferred=max(filter(None, (kept.preferred, other.preferred)), default=None),
+        chosen=max(filter(None, (kept.chosen, other.chosen)), default=None),
+        addresses=combine_addresses(kept.addresses, other.addresses),
+        started=max(filter(None, (kept.started, other.started)), default=None),
+        ended=max(filter(None, (kept.ended, other.ended)), default=None),
+    )
+
+
+def _has_newer_change(one: Subscriber, other: Subscriber) -> bool:
+    if one.last_change == other.last_change:
+        return not one.subscribed
+    return other.last_change is None or (one.last_change is not None and one.last_change > other.last_change)
+
+
+def _clear_absorbed(subscriber: Subscriber, kept: Subscriber) -> Subscriber:
+    return replace(
+        subscriber,
+        sequence=subscriber.sequence + 1,
+        state=SubscriberState.MERGED,
+        addresses=NO_ADDRESSES,
+        topics=frozenset(),
+        places=frozenset(),
+        paused_until=None,
+        suspended=frozenset(),
+        merged_into=kept.id,
+    )
+
+
+MARKETING = "marketing_messages"
+STOP = "stop"
+RESUME = "resume"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferenceResult:
+    """Subscriber after a stop or resume in WhatsApp itself (obeyed, never answered), and the topics that it changed."""
+
+    subscriber: Subscriber
+    withdrawn: frozenset[str] = frozenset()
+    restored: frozenset[str] = frozenset()
+
+
+def is_relevant(change: PreferenceChange) -> bool:
+    """Return whether it stops or resumes marketing messages; other categories, and a sign-up, have no effect here."""
+    return change.category == MARKETING and change.value in (STOP, RESUME)
+
+
+def derive_key(change: PreferenceChange) -> bytes:
+    """Return a key that is equal for a redelivered change, as there is no message id."""
+    return _hash_change(change, list_indexes(change.person))
+
+
+def derive_alternate_keys(change: PreferenceChange) -> tuple[bytes, ...]:
+    """Return the key that the same change has under the other index key, during a key rotation."""
+    return (_hash_change(change, sorted(change.person.also)),) if change.person.also else ()
+
+
+def _hash_change(change: PreferenceChange, person: Sequence[bytes]) -> bytes:
+    words = (change.category, change.value, change.at.isoformat())
+    return hashlib.sha256(b"\0".join([*person, *(word.encode() for word in words)])).digest()
+
+
+def apply_preference(
+    subscriber: Subscriber | None, change: PreferenceChange, marketing: frozenset[str]
+) -> PreferenceResult | None:
+    """Apply a change; return None for an unknown person, and if a "Start" or another preference is newer."""
+    if subscriber is None or _is_outdated(subscriber, change):
+        return None
+    preferring = replace(subscriber, preferred=change.at)
+    return (_suspend_marketing if change.value == STOP else _restore_marketing)(preferring, change, marketing)
+
+
+def _is_outdated(subscriber: Subscriber, change: PreferenceChange) -> bool:
+    if subscriber.preferred and change.at < subscriber.preferred:
+        return True
+    return subscriber.started is not None and change.at < subscriber.started.at
+
+
+def _suspend_marketing(subscriber: Subscriber, change: PreferenceChange, marketing: frozenset[str]) -> PreferenceResult:
+    topics = subscriber.topics & marketing
+    if not topics:
+        return PreferenceResult(subscriber=subscriber)
+    return PreferenceResult(subscriber=subscriber.suspend(topics, MessageTime(change.at, change.at)), withdrawn=topics)
+
+
+def _restore_marketing(subscriber: Subscriber, change: PreferenceChange, marketing: frozenset[str]) -> PreferenceResult:
+    """Restore only topics that a stop in the app suspended, and that the person has not decided about since."""
+    topics = subscriber.suspended & marketing
+    if not topics:
+        return PreferenceResult(subscriber=subscriber)
+    return PreferenceResult(subscriber=subscriber.restore(topics, change.person), restored=topics)

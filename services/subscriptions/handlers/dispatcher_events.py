@@ -7,7 +7,7 @@ from functools import partial
 from services.subscriptions.domain.change_sets import decide_preference
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.feedback import AuthorKey, build_feedback_received, build_reaction
-from services.subscriptions.domain.preferences import MARKETING, STOP
+from services.subscriptions.domain.subscriber import MARKETING, STOP
 from services.subscriptions.ports import EventPublisher, FeedbackRepository, SubscriberRepository
 from shared.contracts.envelope import ContractError, decode, read_data, read_envelope
 from shared.contracts.events import DeliveryRefused, ReactionLocated

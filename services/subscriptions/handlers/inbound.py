@@ -1,7 +1,7 @@
 """Citizens' messages: each is decided once, and answered with the same bytes however often it arrives."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,14 +19,14 @@ from services.subscriptions.domain.groups import GroupPart, split_group
 from services.subscriptions.domain.intents.detection import detect_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText
-from services.subscriptions.domain.preferences import derive_alternate_keys, derive_key, is_relevant
 from services.subscriptions.domain.publication import Destination
 from services.subscriptions.domain.replies import ReplyBuilder
+from services.subscriptions.domain.subscriber import derive_alternate_keys, derive_key, is_relevant
 from services.subscriptions.handlers.fair_queue import FairQueue
-from services.subscriptions.ports import EventPublisher, FeedbackRepository, SubscriberRepository
+from services.subscriptions.ports import DeadLetterRepository, EventPublisher, FeedbackRepository, SubscriberRepository
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
-from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Separate
+from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, RetryLater, Separate
 from shared.runtime.clock import Clock
 
 MAX_CONCURRENT_PARTS = 16
@@ -159,3 +159,44 @@ def _split_failed(envelope: Envelope, failed: Sequence[tuple[GroupPart, BaseExce
 def _extract_locations(error: BaseException) -> list[str]:
     """Return the locations of an error without its text, which may repeat a citizen's words."""
     return [f"{Path(each.filename).name}:{each.lineno}" for each in extract_tb(error.__traceback__)]
+
+
+REPLAY_INTERVAL_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetterHandler:
+    """Storage and replay of dead letters; `handle` processes one group."""
+
+    letters: DeadLetterRepository
+    handle: Callable[[bytes], Awaitable[Outcome]]
+
+    async def store(self, body: bytes, reason: str) -> Outcome:
+        """Store each part on its own. Raises DependencyUnavailable on any error: the message must not get lost."""
+        try:
+            await self._store_parts(body, reason)
+        except DependencyUnavailable:
+            raise
+        except Exception as error:
+            raise DependencyUnavailable(f"cannot keep a dead letter: {type(error).__name__}") from None
+        return Done()
+
+    async def _store_parts(self, body: bytes, reason: str) -> None:
+        try:
+            envelope = read_envelope(body)
+            parts = split_group(read_message(envelope))
+        except ContractError:
+            await self.letters.save(body, reason)
+            return
+        for part in parts:
+            await self.letters.save(part.encode_alone(envelope), reason, part.person, part.moment)
+
+    async def replay(self) -> None:
+        """Replay what an operator requested; what fails again stays. Raises DependencyUnavailable."""
+        for letter in await self.letters.list_due():
+            match await self.handle(letter.body):
+                case Dead(reason) | RetryLater(_, reason) | Separate(_, _, reason):
+                    await self.letters.fail(letter.id, reason)
+                case _:
+                    await self.letters.remove(letter.id)
+                    _log.info("dead_letter_handled")

@@ -11,12 +11,14 @@ from services.subscriptions.domain.notice_commands import (
     UNKNOWN_NOTICE,
     NoticeCommand,
     NoticeDecision,
+    NoticeRequest,
     NoticeState,
     Policy,
+    build_answer,
     decide_notice,
+    read_request,
     repeat_answer,
 )
-from services.subscriptions.domain.notice_requests import NoticeRequest, build_answer, read_request
 from services.subscriptions.ports import EventPublisher, NoticeRepository
 from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Outcome, RetryLater
@@ -58,13 +60,11 @@ class NoticeConsumer:
         return answer.outcome
 
     async def _decide(self, request: NoticeRequest, now: datetime, settle: ProcessNotice) -> NoticeDecision:
-        """Repeat the answer to an event with a known id, even if it would be too late for it by now; else decide."""
+        """Decide; repeat the answer to an event with a known id, even if it would be too late for it by now."""
         event, command = request.answerable, request.command
-        answered = await self.notices.find_answer(event.source, event.id) if event else None
-        if answered is not None:
-            return repeat_answer(request.digest, answered)
         if command is None:
-            return NoticeDecision(problems=request.problems)
+            answered = await self.notices.find_answer(event.source, event.id) if event else None
+            return repeat_answer(request.digest, answered) if answered else NoticeDecision(problems=request.problems)
         hours = self.county.permitted_hours
         policy = Policy(
             now=now,

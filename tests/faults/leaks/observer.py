@@ -9,8 +9,7 @@ import aiormq
 import msgspec
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable
-from shared.amqp.nodes import parse_nodes
+from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable, parse_nodes
 
 PREFETCH_COUNT = 200
 IDLE_TIMEOUT_SECONDS = 2.0

@@ -13,8 +13,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from deploy.local.ports import LOOPBACK
-from services.feeds.addresses import is_internal
-from services.feeds.fetching import Fetcher, FetchFailed, open_fetcher
+from services.feeds.fetching import Fetcher, FetchFailed, is_internal, open_fetcher
 from tests.integration.feeds.website import (
     Answer,
     FakeWebsite,

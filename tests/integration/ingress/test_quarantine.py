@@ -7,7 +7,7 @@ import pytest
 
 from shared.amqp import topology
 from shared.amqp.connection import Connection, connect
-from shared.amqp.queue_browser import open_queue_browser
+from shared.amqp.inspection import open_queue_browser
 from tests.integration.ingress.process import IngressProcess
 from tests.integration.ingress.queues import IngressQueues, open_queues
 from tests.servers import wait_for

@@ -16,13 +16,11 @@ from deploy.local.postgres_replicas import ReplicatedDatabase, run_postgres_repl
 from deploy.local.proxy import NetworkConditions, run_proxy
 from deploy.local.rabbitmq_cluster import ClusteredBroker, run_rabbitmq_cluster
 from shared.amqp.connection import BrokerUnavailable, connect
-from shared.amqp.consumer import open_consumer, run_worker
+from shared.amqp.consumer import ReceivedMessage, open_consumer, run_worker
 from shared.amqp.publisher import Publisher, open_publisher
-from shared.amqp.received import ReceivedMessage
 from shared.amqp.topology import INBOUND, SUBSCRIPTIONS_INBOUND, declare
-from shared.database.connecting import HOST_TIMEOUT_SECONDS
-from shared.database.connecting import connect as connect_to_primary
-from shared.database.pool import DatabaseUnavailable, open_database
+from shared.database.pool import HOST_TIMEOUT_SECONDS, DatabaseUnavailable, open_database
+from shared.database.pool import connect as connect_to_primary
 from shared.database.replication import (
     AsynchronousCommitError,
     count_synchronous_standbys,

@@ -10,20 +10,18 @@ from uuid import UUID, uuid4
 import aiohttp
 import asyncpg
 
-from services.newsroom.adapters.archive_entries import ArchiveEntryReader
+from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
-from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
+from services.newsroom.adapters.http.archive_documents import ArchiveDocuments, LevelBoard
 from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.level_board import LevelBoard
-from services.newsroom.adapters.http.static_files import StaticFiles
+from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.adapters.listening import BroadcastRunReader
 from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
-from services.newsroom.handlers.archive_cache import ArchiveCache
-from services.newsroom.handlers.service_levels import ServiceLevelCache
+from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
 from shared.database.pool import Database, open_database
-from shared.notices.config import read_configuration
+from shared.notices.configuration import read_configuration
 from tests.databases import FreshDatabase
 from tests.unit.newsroom.archive_factories import NOW
 

@@ -20,7 +20,7 @@ from yarl import URL
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
 from deploy.paths import ROOT
-from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
+from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.login import hash_cookie
 from services.newsroom.handlers.login import TOTP_PURPOSE

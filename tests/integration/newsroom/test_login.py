@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
+from services.newsroom.adapters.sessions import PostgresLoginThrottle
 from services.newsroom.domain.accounts import Role
 from services.newsroom.domain.login import hash_recovery_code, list_counters
 from shared.database.pool import open_database

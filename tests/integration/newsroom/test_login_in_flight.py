@@ -12,13 +12,11 @@ import pyotp
 import pytest
 
 from services.newsroom.adapters.accounts import PostgresAccountRepository
-from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
-from services.newsroom.adapters.secret_sealer import KeyRingSealer
-from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.adapters.credentials import KeyRingSealer
+from services.newsroom.adapters.sessions import PostgresLoginThrottle, PostgresSessionRepository
 from services.newsroom.domain.accounts import Account, NotPermitted, Role
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import encode_totp_secret, hash_cookie
-from services.newsroom.domain.sessions import SessionLimits, Visitor
+from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie
 from services.newsroom.handlers.login import (
     TOTP_PURPOSE,
     LoginAttempt,

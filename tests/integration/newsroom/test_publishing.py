@@ -13,7 +13,7 @@ from services.newsroom.domain.accounts import Role
 from shared.amqp import topology
 from shared.contracts.envelope import read_envelope
 from shared.contracts.notices import NoticeCheck
-from shared.notices.rules import compute_fingerprint
+from shared.notices.rules import parse_notice
 from tests.databases import FreshDatabase
 from tests.integration.ingress.conftest import service_login
 from tests.integration.newsroom.killing_proxy import KillingProxy, run_killing_proxy
@@ -132,7 +132,7 @@ async def test_killed_between_sending_and_recording_it_publishes_once(
     await wait_for_state(newsroom, path, "accepted")
     assert proxy.answered == [202, 202]
     events = await take_events(vhost, headline)
-    assert len({(event.source, event.id, compute_fingerprint(event)) for event in events}) == 1
+    assert len({(event.source, event.id, parse_notice(event).fingerprint) for event in events}) == 1
     assert (
         await newsroom.owner.fetchval("select count(*) from newsroom.publication where draft::text = $1", path[-36:])
         == 1

@@ -12,7 +12,7 @@ import msgspec
 
 from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
 from services.newsroom.adapters.drafts import PostgresDraftRepository
-from services.newsroom.adapters.feedback import PostgresFeedbackLog
+from services.newsroom.adapters.listening import PostgresFeedbackLog
 from services.newsroom.adapters.publications import PostgresPublicationRepository
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Account, Role

@@ -21,7 +21,7 @@ from shared.contracts.inbound import InboundMessage, InboundMessages, Preference
 from shared.contracts.message import Message
 from shared.database.pool import Database
 from shared.encryption import KeyRing
-from shared.notices.systems import System
+from shared.notices.configuration import System
 from shared.outcome import DependencyUnavailable, Done
 from tests.contract_recorder.message_checks import PERSISTENT, TracedMessage, find_problems
 from tests.unit.subscriptions.factories import COUNTY, NOON, build_time

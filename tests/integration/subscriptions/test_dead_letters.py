@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from services.subscriptions.handlers.dead_letters import DeadLetterHandler
+from services.subscriptions.handlers.inbound import DeadLetterHandler
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.inbound import InboundMessage
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome

@@ -15,7 +15,7 @@ from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated
 from shared.database.retention import purge
 from shared.notices.cloudevents import AmqpMessage
-from shared.notices.systems import System
+from shared.notices.configuration import System
 from shared.outcome import DependencyUnavailable, Done, Outcome, Rejected, RetryLater
 from tests.databases import FreshDatabase
 from tests.integration.subscriptions.audience import run_as_owner

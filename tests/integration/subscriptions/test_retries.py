@@ -13,8 +13,7 @@ from structlog.typing import EventDict
 
 from shared.amqp import topology
 from shared.amqp.connection import connect
-from shared.amqp.consumer import MAX_ATTEMPTS, open_consumer, run_worker
-from shared.amqp.received import ReceivedMessage
+from shared.amqp.consumer import MAX_ATTEMPTS, ReceivedMessage, open_consumer, run_worker
 from shared.outcome import Done, Outcome, RetryLater, Separate
 from tests.integration.subscriptions.service_process import open_broker_harness
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for

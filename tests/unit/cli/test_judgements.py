@@ -18,8 +18,7 @@ from deploy.paths import CONFIG
 from services.subscriptions.domain.county import County
 from shared.amqp.connection import BrokerUnavailable
 from shared.amqp.inspection import Inventory
-from shared.notices.config import read_configuration
-from shared.notices.configuration import Category, Topic
+from shared.notices.configuration import Category, Topic, read_configuration
 
 WANTED = ExpectedTemplate(name="stellen_v1", language="de")
 TOPIC = Topic(id="stellen", title="Stellen", template="stellen_v1", category=Category.MARKETING)

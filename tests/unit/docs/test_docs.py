@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.dispatcher.settings import Settings as Dispatcher
-from shared.contracts.registry import MESSAGES as KINDS
+from shared.contracts.envelope import MESSAGES as KINDS
 from tools.docs.generate import DOCS, MESSAGES, OPERATORS, PARTS
 from tools.docs.generate import render_page as generated
 from tools.docs.messages import render_messages_page

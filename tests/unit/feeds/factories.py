@@ -13,8 +13,7 @@ from services.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_fe
 from services.feeds.rss import read_feed
 from services.feeds.state import OriginState
 from shared.contracts.envelope import Envelope, read_envelope
-from shared.notices.config import read_configuration
-from shared.notices.configuration import Configuration
+from shared.notices.configuration import Configuration, read_configuration
 
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
 COUNTY = read_configuration(CONFIG / "county.toml", Configuration)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services.feeds.state_folder import StateFolder
+from services.feeds.state import StateFolder
 from tests.unit.rules.planting import REPOSITORY
 
 FEEDS_FILE = REPOSITORY / "deploy" / "config" / "feeds.toml"

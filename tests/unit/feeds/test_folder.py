@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from services.feeds.state_folder import StateFolder, list_files
+from services.feeds.state import StateFolder, list_files
 from shared.contracts.events import Problem
 from tests.unit.feeds.factories import SOURCE
 

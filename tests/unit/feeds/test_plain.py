@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feeds.content import MAX_HEADLINE_LENGTH, MAX_TEXT_LENGTH, build_content, validate_link
-from services.feeds.html_to_text import extract_text, normalize_line, truncate_text
+from services.feeds.content import (
+    MAX_HEADLINE_LENGTH,
+    MAX_TEXT_LENGTH,
+    build_content,
+    extract_text,
+    normalize_line,
+    truncate_text,
+    validate_link,
+)
 from shared.contracts.notices import NoticePublished
 from shared.notices.rules import MAX_CONTENT_LENGTH
 from tests.unit.feeds.factories import COUNTY, IDENTITY

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from services.feeds.html_to_text import extract_text
+from services.feeds.content import extract_text
 from services.feeds.rss import NotAFeed, read_feed
 from services.feeds.xml_reader import MAX_ATTRIBUTES, MAX_DEPTH, XmlRefused, read_sloppy_xml, read_xml
 from tests.unit.feeds.factories import build_item, build_rss

@@ -14,7 +14,7 @@ from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.ports import NoticesApiAway
 from shared.contracts.events import Problem
-from shared.notices.validate import validate_event
+from shared.notices.rules import validate_event
 from tests.unit.newsroom.writing_harness import COUNTY, NOON, SYSTEM, ScriptedNoticesApi
 
 TOPICS = ("baustellen", "stellen")
@@ -22,7 +22,7 @@ TOPICS = ("baustellen", "stellen")
 
 @dataclass
 class CountsInMemory:
-    """Implementation of ports.listening.AudienceCounts; `fresh` are the topics counted lately."""
+    """Implementation of ports.AudienceCounts; `fresh` are the topics counted lately."""
 
     fresh: set[str] = field(default_factory=set)
     recorded: list[TopicAudience] = field(default_factory=list)

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.newsroom.domain.charts import choose_top, draw_bars, draw_line
 from services.newsroom.domain.listening import (
     ListeningPeriod,
     SubscriptionMoves,
     TopicAudience,
     choose_period,
+    choose_top,
+    draw_bars,
+    draw_line,
     sum_moves,
 )
 

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.newsroom.domain.event_dates import EventTime, find_event_time
+from services.newsroom.domain.archive_feeds import EventTime, find_event_time
 from services.newsroom.domain.german import ZONE, format_day, format_moment
 
 PUBLISHED = datetime(2026, 11, 1, 8, tzinfo=UTC)

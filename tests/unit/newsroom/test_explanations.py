@@ -15,8 +15,7 @@ from services.subscriptions.domain.notice_commands import TOPIC_NOT_PERMITTED, U
 from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
 from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
 from shared.contracts.events import Problem
-from shared.notices.rules import ID_REUSED
-from shared.notices.validate import validate_event
+from shared.notices.rules import ID_REUSED, validate_event
 from tests.unit.newsroom.writing_harness import COUNTY, NOON, SYSTEM
 
 UNTRANSLATED = ("Bitte prüfen (", "Hinweis der Technik")

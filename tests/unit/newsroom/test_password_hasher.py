@@ -1,6 +1,6 @@
 """Slow hashes, of what is right, wrong, and of nobody."""
 
-from services.newsroom.adapters.password_hasher import NOBODY, Argon2PasswordHasher
+from services.newsroom.adapters.credentials import NOBODY, Argon2PasswordHasher
 
 
 async def test_only_the_right_password_fits() -> None:

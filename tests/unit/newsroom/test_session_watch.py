@@ -5,8 +5,8 @@ from typing import Any, cast
 from uuid import UUID
 
 from services.newsroom.domain.accounts import Account
-from services.newsroom.domain.sessions import SessionStage, Visitor
-from services.newsroom.handlers.session_watch import SessionWatch
+from services.newsroom.domain.login import SessionStage, Visitor
+from services.newsroom.handlers.watching import SessionWatch
 from services.newsroom.ports import SessionRepository
 
 ACCOUNT = Account(id=UUID(int=1), login="a", name="A", person=UUID(int=2), roles=frozenset())

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from services.newsroom.adapters.http.static_files import OWN, StaticFiles
+from services.newsroom.adapters.http.rendering import OWN, StaticFiles
 
 Client = TestClient[web.Request, web.Application]
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from services.newsroom.domain.trials import DraftTrial
+from services.newsroom.handlers.trials import DraftTrial
 from services.subscriptions.domain.intents.intent import Intent
 from tests.unit.subscriptions.factories import build_message, parse_message
 

@@ -23,9 +23,7 @@ from services.newsroom.domain.sending import MonthBudget, SendingOverview
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import DecideDraft, DecidePublication, DraftNotFound, NoticesApiAway
-from shared.notices.config import read_configuration
-from shared.notices.configuration import Configuration
-from shared.notices.systems import System
+from shared.notices.configuration import Configuration, System, read_configuration
 
 NOON = datetime(2026, 11, 25, 11, tzinfo=UTC)
 _NAMES = UUID(int=1)

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from services.ingress.notices.api import FAILURES, METRICS, convert_errors
 from services.ingress.notices.metrics import NoticesApiMetrics
-from shared.runtime.http_protocol import FailureLog
+from shared.runtime.http_port import FailureLog
 
 
 async def test_a_bug_that_clients_hit_again_and_again_is_logged_once() -> None:

@@ -19,15 +19,15 @@ from shared.contracts.events import (
     Problem,
 )
 from shared.contracts.message import Message
-from shared.notices.rules import compute_fingerprint
+from shared.notices.rules import ParsedNotice, parse_notice
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 BROADCAST = UUID(int=1)
 SOURCE = "/a"
 
 
-def published(identifier: str = "1", subject: str = "n") -> Envelope:
-    return Envelope(id=identifier, source=SOURCE, type="t", specversion="1.0", subject=subject)
+def published(identifier: str = "1", subject: str = "n") -> ParsedNotice:
+    return parse_notice(Envelope(id=identifier, source=SOURCE, type="t", specversion="1.0", subject=subject))
 
 
 def accepted(identifier: str = "1", broadcast: UUID = BROADCAST, at: datetime | None = None) -> NoticeAccepted:
@@ -122,10 +122,10 @@ def test_the_same_id_of_two_systems_is_two_events() -> None:
 
 
 def test_an_id_stands_for_the_event_that_it_was_used_for_first() -> None:
-    view, other = view_with(accepted()), compute_fingerprint(published(subject="other"))
+    view, other = view_with(accepted()), published(subject="other").fingerprint
     entry = view.find("a", event_key(SOURCE, "1"))
     assert entry is not None
-    assert (entry.has_other_content(compute_fingerprint(published())), entry.has_other_content(other)) == (False, True)
+    assert (entry.has_other_content(published().fingerprint), entry.has_other_content(other)) == (False, True)
     view.add_event(published(subject="other"), "a", NOW, 5)
     assert view.find("a", event_key(SOURCE, "1")) == entry
 
@@ -134,7 +134,7 @@ def test_what_was_rejected_has_used_no_id_and_begins_anew() -> None:
     view = view_with(rejected())
     entry = view.find("a", event_key(SOURCE, "1"))
     assert entry is not None
-    assert not entry.has_other_content(compute_fingerprint(published(subject="other")))
+    assert not entry.has_other_content(published(subject="other").fingerprint)
     assert view.add_event(published(subject="other"), "a", NOW) is not None
     assert state(view) is EventState.RECEIVED
     assert view.add_event(published(subject="other"), "a", NOW, 7) is not None

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 from structlog.testing import capture_logs
 
-from shared.runtime import http_protocol
-from shared.runtime.http_protocol import FailureLog
+from shared.runtime import http_port
+from shared.runtime.http_port import FailureLog
 
 
 @dataclass
@@ -21,7 +21,7 @@ class FakeTime:
 
 def test_one_exception_a_minute_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, failures = FakeTime(), FailureLog()
-    monkeypatch.setattr(http_protocol, "time", clock)
+    monkeypatch.setattr(http_port, "time", clock)
     with capture_logs() as lines:
         for seconds in (0.0, 0.0, 59.9, 0.1, 59.9):
             clock.now += seconds

@@ -10,7 +10,7 @@ from aiormq.exceptions import AMQPConnectionError
 from yarl import URL
 
 from deploy.local.ports import LOOPBACK
-from shared.amqp.nodes import NodeRotation, parse_nodes
+from shared.amqp.connection import NodeRotation, parse_nodes
 
 PASSWORD = "ein Passwort: mit %-Zeichen/"
 

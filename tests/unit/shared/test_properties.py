@@ -6,7 +6,7 @@ import pika  # type: ignore[import-untyped]  # it has no types
 import pytest
 from pamqp.commands import Basic
 
-from shared.amqp.properties import accept_all_properties
+from shared.amqp.connection import accept_all_properties
 
 NO_TEXT = b"\xff\xfe"
 accept_all_properties()

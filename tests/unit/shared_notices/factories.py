@@ -7,9 +7,9 @@ import msgspec
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticePublished
-from shared.notices.configuration import Configuration
-from shared.notices.rules import identify_system, validate_notice
-from shared.notices.systems import System
+from shared.notices.cloudevents import identify_system
+from shared.notices.configuration import Configuration, System
+from shared.notices.rules import validate_notice
 from tests.unit.subscriptions.factories import COUNTY, NOON
 
 SOURCE = "/landkreis-osterholz/pressestelle"

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.rules import MAX_CONTENT_LENGTH, read_notice, validate_notice
+from shared.notices.rules import MAX_CONTENT_LENGTH, parse_notice, validate_event, validate_notice
 from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS
-from shared.notices.validate import validate_event
 from tests.unit.shared_notices.factories import (
     CONTENT,
     EXPIRY,
@@ -33,7 +32,7 @@ FIELDS = {field.encode_name for field in msgspec.structs.fields(NoticeContent)}
 
 def test_a_valid_notice_has_no_problems() -> None:
     assert find_content_problems() == {}
-    assert read_notice(build_event()) == msgspec.convert(CONTENT, NoticePublished)
+    assert parse_notice(build_event()).notice == msgspec.convert(CONTENT, NoticePublished)
 
 
 def test_an_update_needs_a_revision_and_a_withdrawal_only_its_subject() -> None:
@@ -282,7 +281,7 @@ def test_what_has_no_problems_can_be_read_and_sent(data: dict[str, Any]) -> None
     envelope: Envelope = build_event(data)
     if validate_notice(envelope, KNOWN.find_system("pressestelle"), KNOWN, NOON):
         return
-    content = read_notice(envelope)
+    content = parse_notice(envelope).notice
     assert isinstance(content, NoticeContent)
     assert not set("\n\r\t") & set(content.headline + content.text)
     assert content.scheduled_at is None or NOON < content.scheduled_at < EXPIRY

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.notices.config import ConfigurationError, read_configuration
-from shared.notices.configuration import Configuration
+from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 
 SHIPPED = Path("deploy/config/county.toml")
 ANOTHER = '\n[[systems]]\nname = "{name}"\nsources = ["{source}"]\ntopics = ["{topic}"]\n'

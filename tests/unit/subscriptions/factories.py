@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from services.subscriptions.domain.conversation import NEW_CONVERSATION, Conversation
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import Decision, DecisionContext, decide
 from services.subscriptions.domain.feedback import AuthorKey
@@ -13,12 +14,11 @@ from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.replies import ReplyBuilder
-from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from services.subscriptions.domain.wording import build_wordings
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Address, Addresses, AddressKind
-from shared.notices.config import read_configuration
+from shared.notices.configuration import read_configuration
 
 COUNTY = read_configuration(Path("deploy/config/county.toml"), County)
 TEXTS = build_wordings(COUNTY)

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from services.subscriptions.domain.broadcast import (
     Broadcast,
     BroadcastPage,
-    Notice,
     build_broadcast,
     build_pages,
     build_template,
 )
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours, Recipient
-from shared.contracts.envelope import decode
+from shared.contracts.envelope import Envelope, decode
 from shared.contracts.ids import make_timed_id
 from shared.contracts.message import AddressKind, Lane
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated
@@ -32,12 +31,13 @@ URGENT = NoticePublished(topic="x", headline="h", text="t", urgent=True)
 TOPIC = COUNTY.topics[3]
 
 
-def notice(content: NoticeContent = CONTENT) -> Notice:
-    return Notice(source="/press", subject="L149", expires_at=NOON + timedelta(hours=6), content=content)
+EVENT = Envelope(
+    id="e", source="/press", type="t", specversion="1.0", subject="L149", expirytime=NOON + timedelta(hours=6)
+)
 
 
-def broadcast() -> Broadcast:
-    return build_broadcast(notice(), topic=TOPIC, now=NOON)
+def broadcast(content: NoticeContent = CONTENT) -> Broadcast:
+    return build_broadcast(EVENT, content, topic=TOPIC, now=NOON)
 
 
 def recipients(number: int) -> list[Recipient]:
@@ -57,11 +57,11 @@ def test_the_id_of_a_broadcast_carries_its_time_and_depends_on_the_revision() ->
     assert broadcast().id.int >> 80 == make_timed_id(NOON).int >> 80
     assert broadcast().id == broadcast().id
     revised = NoticeUpdated(topic="x", headline="h", text="t", revision=2)
-    assert build_broadcast(notice(revised), topic=TOPIC, now=NOON).id != broadcast().id
+    assert broadcast(revised).id != broadcast().id
 
 
 def test_urgent_notices_take_the_urgent_lane() -> None:
-    assert build_broadcast(notice(URGENT), topic=TOPIC, now=NOON).lane is Lane.URGENT
+    assert broadcast(URGENT).lane is Lane.URGENT
     assert broadcast().lane is Lane.BULK
 
 
@@ -112,8 +112,8 @@ def test_the_same_page_is_the_same_bytes_whenever_it_is_made() -> None:
 
 def test_hours_bind_what_is_not_urgent() -> None:
     hours = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
-    assert build_broadcast(notice(), topic=TOPIC, now=NOON, hours=hours).hours == hours
-    assert build_broadcast(notice(URGENT), topic=TOPIC, now=NOON, hours=hours).hours is None
+    assert build_broadcast(EVENT, CONTENT, topic=TOPIC, now=NOON, hours=hours).hours == hours
+    assert build_broadcast(EVENT, URGENT, topic=TOPIC, now=NOON, hours=hours).hours is None
 
 
 def test_each_page_names_hours_and_spacing() -> None:

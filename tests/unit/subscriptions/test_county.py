@@ -7,7 +7,7 @@ import pytest
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.wording import build_wordings
 from shared.contracts.dispatch import PermittedHours
-from shared.notices.config import ConfigurationError, read_configuration
+from shared.notices.configuration import ConfigurationError, read_configuration
 from shared.notices.rules import MAX_CONTENT_LENGTH
 from tests.unit.subscriptions.factories import COUNTY, TEXTS
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.subscriptions.domain.conversation import HINT_INTERVAL
 from services.subscriptions.domain.decision import REPLY_WINDOW, Decision, MessageResult
 from services.subscriptions.domain.intents.intent import Intent
-from services.subscriptions.domain.reply_quota import HINT_INTERVAL
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState, select_address
 from services.subscriptions.domain.wording import Wording
 from shared.contracts.inbound import InboundMessage

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.domain.content import MAX_TEXT_LENGTH, build_reply_body
+from services.subscriptions.domain.conversation import HINT_INTERVAL, NEW_CONVERSATION, REFILL_INTERVAL
+from services.subscriptions.domain.conversation import MAX_ANSWERS as MOST_ANSWERS
 from services.subscriptions.domain.decision import Decision, MessageResult
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.intents.detection import detect_text_intent
@@ -24,8 +26,6 @@ from services.subscriptions.domain.privacy import (
     split_into_parts,
 )
 from services.subscriptions.domain.replies import build_place_menu, build_topic_menu, format_day
-from services.subscriptions.domain.reply_quota import HINT_INTERVAL, NEW_CONVERSATION, REFILL_INTERVAL
-from services.subscriptions.domain.reply_quota import MAX_ANSWERS as MOST_ANSWERS
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState
 from tests.unit.subscriptions.cases import read_cases
 from tests.unit.subscriptions.factories import (

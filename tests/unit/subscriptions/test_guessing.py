@@ -102,10 +102,10 @@ def test_no_guess_subscribes_or_erases_anybody(first: Example, second: Example) 
         )
         assert (
             detect_text_intent(CitizenText(text), COUNTY).intent is not Intent.ERASE
-            or apply_rules(CitizenText(text), COUNTY).intent is Intent.ERASE
+            or apply_rules(Findings(CitizenText(text)), COUNTY).intent is Intent.ERASE
         )
         assert (detect_text_intent(CitizenText(text), COUNTY).intent is Intent.START) == (
-            apply_rules(CitizenText(text), COUNTY).intent is Intent.START
+            apply_rules(Findings(CitizenText(text)), COUNTY).intent is Intent.START
         )
 
 

@@ -3,8 +3,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from services.subscriptions.domain.identity import resolve_person
-from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, select_address
+from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, resolve_person, select_address
 from shared.contracts.message import Addresses
 from tests.unit.subscriptions.factories import (
     build_both,

@@ -4,7 +4,7 @@ import pytest
 
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Day, Intent
-from services.subscriptions.domain.intents.rules import apply_rules
+from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText
 from tests.unit.subscriptions.factories import COUNTY, TEXTS, play_dialogue
 
@@ -100,7 +100,7 @@ def test_a_return_ends_a_pause() -> None:
 
 
 def test_greetings_choose_no_place() -> None:
-    assert apply_rules(CitizenText("Viele Grüße aus Ritterhude"), COUNTY).places == frozenset()
+    assert apply_rules(Findings(CitizenText("Viele Grüße aus Ritterhude")), COUNTY).places == frozenset()
 
 
 @pytest.mark.parametrize("text", ["Mehr Stellenangebote bitte", "gern mehr Jobs"])

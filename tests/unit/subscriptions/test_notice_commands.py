@@ -6,14 +6,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from services.subscriptions.domain.broadcast import Notice, build_broadcast
-from services.subscriptions.domain.estimate import estimate_broadcast
+from services.subscriptions.domain.broadcast import build_broadcast, estimate_broadcast
 from services.subscriptions.domain.quotas import find_quota_problems, list_quotas
 from shared.contracts.ids import make_timed_id
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from shared.notices.configuration import Category, Prices
-from shared.notices.rules import compute_fingerprint
-from shared.notices.systems import System
+from shared.notices.configuration import Category, Prices, System
+from shared.notices.rules import parse_notice
 from tests.unit.shared_notices.factories import CONTENT, EXPIRY, build_event
 from tests.unit.subscriptions.factories import COUNTY, NOON
 
@@ -26,14 +24,14 @@ def content(**changes: object) -> NoticePublished:
 
 
 def digest(**changes: object) -> bytes:
-    return compute_fingerprint(build_event(CONTENT | changes))
+    return parse_notice(build_event(CONTENT | changes)).fingerprint
 
 
 def test_the_digest_is_of_what_is_said_and_not_of_how() -> None:
     same = msgspec.structs.replace(build_event(), id="other", time=NOON, kreisfunksystem="s", traceparent="x")
     assert (
-        compute_fingerprint(same)
-        == compute_fingerprint(build_event())
+        parse_notice(same).fingerprint
+        == parse_notice(build_event()).fingerprint
         == digest(link=CONTENT["link"], municipalities=[], later="field")
     )
     assert digest(scheduled_at="2026-11-20T14:00:00+01:00") == digest(scheduled_at="2026-11-20T13:00:00Z")
@@ -55,14 +53,14 @@ def test_another_expiry_subject_or_type_has_another_digest_and_nonsense_has_one(
         build_event([1]),
         build_event({"scheduled_at": "0001-01-01T00:00:00+14:00", "topic": "a", "headline": "b", "text": "c"}),
     ]
-    assert len({compute_fingerprint(each) for each in (build_event(), *others)}) == 1 + len(others)
+    assert len({parse_notice(each).fingerprint for each in (build_event(), *others)}) == 1 + len(others)
 
 
 def test_a_scheduled_broadcast_has_the_time_at_which_it_begins_in_its_id() -> None:
     begins = NOON + timedelta(days=200)
     scheduled = content(scheduled_at=begins.isoformat())
-    notice = Notice(source="/s", subject="n", expires_at=begins + timedelta(days=1), content=scheduled)
-    broadcast = build_broadcast(notice, topic=ROADS, now=NOON)
+    event = build_event(expirytime=begins + timedelta(days=1))
+    broadcast = build_broadcast(event, scheduled, topic=ROADS, now=NOON)
     assert (broadcast.published_at, broadcast.scheduled) == (begins, True)
     assert broadcast.id.int >> 80 == make_timed_id(begins).int >> 80
 
@@ -79,8 +77,7 @@ def test_a_scheduled_broadcast_has_the_time_at_which_it_begins_in_its_id() -> No
 )
 def test_costs_are_cents_of_the_category(audience: int | None, price: str | None, costs: dict[str, str]) -> None:
     prices = Prices(utility=Decimal(price) if price else None)
-    notice = Notice(source="/s", subject="n", expires_at=EXPIRY, content=content())
-    broadcast = build_broadcast(notice, topic=ROADS, now=NOON)
+    broadcast = build_broadcast(build_event(), content(), topic=ROADS, now=NOON)
     found = estimate_broadcast(broadcast, audience, topic=ROADS, prices=prices, messages_per_second=80)
     assert found.costs == costs
     assert Prices(marketing=Decimal(1)).get_price(Category.MARKETING) == 1

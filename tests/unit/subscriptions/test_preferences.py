@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.preferences import apply_preference
-from services.subscriptions.domain.subscriber import Subscriber, select_address
+from services.subscriptions.domain.subscriber import Subscriber, apply_preference, select_address
 from shared.contracts.inbound import PreferenceChange
 from tests.unit.subscriptions.factories import (
     COUNTY,

@@ -5,10 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from services.subscriptions.domain.conversation import MAX_QUESTION_AGE, NEW_CONVERSATION, Conversation, is_no, is_yes
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.intents.text import CitizenText
-from services.subscriptions.domain.questions import MAX_QUESTION_AGE, is_no, is_yes
-from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
 from services.subscriptions.domain.subscriber import Subscriber
 from tests.unit.subscriptions.factories import TEXTS, build_context, build_message, understand_message
 

@@ -12,10 +12,10 @@ from services.newsroom.adapters.http.archive_documents import (
     SECURITY_HEADERS,
     ArchiveDocument,
     ArchiveDocuments,
+    LevelBoard,
 )
 from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.level_board import LevelBoard
-from services.newsroom.adapters.http.static_files import StaticFiles
+from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.domain.archive import Archive, ArchiveSelection, format_code, normalize_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_atom, build_json_feed, build_rss
 from shared.runtime.http_port import ReportRefusal, open_http_port

@@ -11,7 +11,7 @@ import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from services.newsroom.adapters.http.static_files import KERN_STYLES, StaticFiles
+from services.newsroom.adapters.http.rendering import KERN_STYLES, StaticFiles
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, format_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_linked_data, build_query, get_headline
 from services.newsroom.domain.county import NewsroomCounty

@@ -15,13 +15,11 @@ from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import WebPage, get_visitor
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import NoticeDraft
-from services.newsroom.domain.feedback import FeedbackFilter
+from services.newsroom.domain.feedback import FeedbackFilter, render_csv
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, list_account
-from services.newsroom.domain.spreadsheet import render_csv
 from services.newsroom.handlers.operating import ResendRules
-from services.newsroom.handlers.session_watch import SessionWatch
-from services.newsroom.handlers.watching import ChangeWatch, read_list
+from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, read_list
 from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog, PublicationRepository
 from services.newsroom.ports.listening import ListeningLog
 from shared.runtime.clock import Clock

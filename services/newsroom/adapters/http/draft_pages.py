@@ -6,8 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
-from services.newsroom.adapters.http.draft_forms import build_values, parse_content, parse_version
-from services.newsroom.adapters.http.draft_responses import catch_draft_errors, parse_draft_id, render_conflict
+from services.newsroom.adapters.http.draft_forms import (
+    build_values,
+    catch_draft_errors,
+    parse_content,
+    parse_draft_id,
+    parse_version,
+    render_conflict,
+)
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Right

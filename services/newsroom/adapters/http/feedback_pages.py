@@ -11,9 +11,8 @@ from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_vis
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import find_obstacle
 from services.newsroom.domain.drafts import SUBMITTED_STATES, DraftState, build_author
-from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
+from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter, render_csv
 from services.newsroom.domain.german import ZONE
-from services.newsroom.domain.spreadsheet import render_csv
 from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog
 
 FEEDBACK_PATH = "/rueckmeldungen"

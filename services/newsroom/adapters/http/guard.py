@@ -12,8 +12,7 @@ from multidict import MultiDict
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FORM, VISITOR, Audience, FormData, WebPage, redirect
 from services.newsroom.domain.accounts import NotPermitted
-from services.newsroom.domain.login import hash_cookie
-from services.newsroom.domain.sessions import SessionStage, Visitor
+from services.newsroom.domain.login import SessionStage, Visitor, hash_cookie
 from services.newsroom.ports import SessionRepository
 
 MAX_BODY_BYTES = 64 * 1024

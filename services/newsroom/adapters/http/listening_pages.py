@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import WebPage
 from services.newsroom.domain.accounts import Right
-from services.newsroom.domain.charts import draw_bars, draw_line
+from services.newsroom.domain.feedback import render_csv
 from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.listening import (
     PERIODS_DAYS,
@@ -17,9 +17,10 @@ from services.newsroom.domain.listening import (
     ListeningPeriod,
     TopicAudience,
     choose_period,
+    draw_bars,
+    draw_line,
     sum_moves,
 )
-from services.newsroom.domain.spreadsheet import render_csv
 from services.newsroom.ports.listening import ListeningLog
 from shared.runtime.clock import Clock
 

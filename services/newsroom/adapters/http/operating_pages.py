@@ -31,8 +31,7 @@ from services.newsroom.handlers.operating import (
 )
 from services.newsroom.ports import BroadcastStatuses
 from shared.database.pool import Database
-from shared.notices.configuration import Configuration
-from shared.notices.systems import System
+from shared.notices.configuration import Configuration, System
 
 OPERATING_PATH = "/betrieb"
 MAX_SUBJECT_LENGTH = 200

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.audit import PostgresAuditLog
+from services.newsroom.adapters.credentials import Argon2PasswordHasher, KeyRingSealer
 from services.newsroom.adapters.http.account_pages import AccountPages
 from services.newsroom.adapters.http.audit_pages import AuditPages
 from services.newsroom.adapters.http.guard import CookieJar
 from services.newsroom.adapters.http.login_pages import LoginPages
 from services.newsroom.adapters.http.provider_pages import ProviderPages
 from services.newsroom.adapters.http.web_pages import PageGroup
-from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
-from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
-from services.newsroom.adapters.secret_sealer import KeyRingSealer
+from services.newsroom.adapters.sessions import PostgresLoginThrottle
 from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.handlers.login import LoginService
 from services.newsroom.handlers.provider_login import ProviderLogin

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from aiohttp import web
 
-from services.newsroom.adapters.http.draft_forms import parse_version
+from services.newsroom.adapters.http.draft_forms import catch_draft_errors, parse_draft_id, parse_version
 from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
-from services.newsroom.adapters.http.draft_responses import catch_draft_errors, parse_draft_id
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, Right

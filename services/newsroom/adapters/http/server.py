@@ -12,8 +12,7 @@ from services.newsroom.adapters.http.error_pages import (
     set_security_headers,
 )
 from services.newsroom.adapters.http.guard import MAX_BODY_BYTES, PageGuard
-from services.newsroom.adapters.http.rendering import RENDERER, PageRenderer
-from services.newsroom.adapters.http.static_files import StaticFiles
+from services.newsroom.adapters.http.rendering import RENDERER, PageRenderer, StaticFiles
 from services.newsroom.adapters.http.web_pages import PageGroup, WebPage
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from shared.runtime.http_port import open_http_port

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import segno
 from aiohttp import web
 
-from services.newsroom.adapters.http.draft_forms import parse_version
+from services.newsroom.adapters.http.draft_forms import catch_draft_errors, parse_draft_id, parse_version
 from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
-from services.newsroom.adapters.http.draft_responses import catch_draft_errors, parse_draft_id
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor
 from services.newsroom.domain.accounts import Right

@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import MultiDict
 
 from services.newsroom.domain.accounts import Right
-from services.newsroom.domain.sessions import Visitor
+from services.newsroom.domain.login import Visitor
 
 PageHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FormData = MultiDict[str]

@@ -140,7 +140,8 @@ def _parse_trial(text: str) -> ParsedIntent | None:
 def detect_text_intent(text: CitizenText, county: County, by: IntentClassifier | None = None) -> ParsedIntent:
     """Return the intent of a text: from the rules where they are certain, else from the most similar examples."""
     classifier = by or load_classifier(county)
-    rule, prediction, found = apply_rules(text, county), classifier.predict(text), Findings(text)
+    found = Findings(text)
+    rule, prediction = apply_rules(found, county), classifier.predict(text)
     return _apply_explicit_stop(resolve_intent(rule, prediction, found, county), found)
 
 

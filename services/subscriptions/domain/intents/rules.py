@@ -68,14 +68,14 @@ class Findings:
         self.question = QuestionSigns(text, self.phrase)
 
 
-def apply_rules(text: CitizenText, county: County) -> ParsedIntent:
-    """Return the intent of a text; OTHER if no rule matches.
+def apply_rules(whole: Findings, county: County) -> ParsedIntent:
+    """Return the intent of a whole text; OTHER if no rule matches.
 
     If both a stop and something else could be meant, it is a stop. A text that matches no rule as a whole may have a
     part that does.
     """
+    text = whole.text
     parsed = _match_text(text, county)
-    whole = Findings(text)
     if parsed.intent not in _UNCLEAR or (text.asks and whole.stop.is_hypothetical):
         return parsed
     best = min([parsed, *_match_parts(text.clauses, county)], key=lambda each: _RANK.index(each.intent))

@@ -1,4 +1,4 @@
-"""Sources of alerts: files in a folder, or the web."""
+"""Sources: a feed on the web, and alerts in files of a folder or on the web."""
 
 import asyncio
 import hashlib
@@ -14,13 +14,49 @@ from msgspec.structs import replace
 
 from services.feeds.cap.decisions import evaluate_alerts
 from services.feeds.cap.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, read_alert
-from services.feeds.configuration import AlertOrigin, FirstPoll
-from services.feeds.decisions import PollOutcome, PublisherIdentity
-from services.feeds.fetching import Fetcher, FetchFailed
+from services.feeds.configuration import AlertOrigin, FeedOrigin, FirstPoll
+from services.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
+from services.feeds.fetching import Fetched, Fetcher, FetchFailed
 from services.feeds.rss import Feed, FeedEntry, NotAFeed, read_feed
-from services.feeds.source import fetch_if_changed, with_validators
 from services.feeds.state import KnownEntry, OriginState, hash_parts
 from shared.runtime.clock import Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedSource:
+    """Implementation of polling.PollSource for a feed; events are published as `publisher`."""
+
+    origin: FeedOrigin
+    fetcher: Fetcher
+    publisher: PublisherIdentity
+    clock: Clock
+
+    async def __call__(self, memory: OriginState) -> PollOutcome | None:
+        fetched = await fetch_if_changed(self.fetcher, self.origin.url, memory)
+        if fetched.body is None:
+            return None
+        try:
+            # Parsing a large feed is slow; in a thread it does not block the other feeds.
+            feed = await asyncio.to_thread(
+                read_feed, fetched.body, content_type=fetched.content_type, address=fetched.address
+            )
+        except NotAFeed as error:
+            raise FetchFailed("not_a_feed", str(error)) from None
+        outcome = evaluate_feed(self.origin, memory, feed, self.publisher.with_time(self.clock()))
+        outcome.memory = with_validators(outcome.memory, self.origin.url, fetched)
+        return outcome
+
+
+async def fetch_if_changed(fetcher: Fetcher, address: str, memory: OriginState) -> Fetched:
+    """Fetch the address, only if it has changed since the last poll. Raises FetchFailed."""
+    if memory.address != address:
+        return await fetcher.fetch(address)
+    return await fetcher.fetch(address, etag=memory.etag, last_modified=memory.last_modified)
+
+
+def with_validators(memory: OriginState, address: str, fetched: Fetched) -> OriginState:
+    return replace(memory, address=address, etag=fetched.etag, last_modified=fetched.last_modified)
+
 
 PATTERNS = ("*.xml", "*.cap")
 MAX_ALERTS_PER_POLL = 200
@@ -103,7 +139,7 @@ class AlertWebSource:
         if fetched.body is None:
             return None
         found, entries, complete = _ReadAlerts(), memory.entries, True
-        if await asyncio.to_thread(_is_alert, fetched.body):
+        if await asyncio.to_thread(is_alert, fetched.body):
             found.read(fetched.body, origin=self.origin.name, where="the address")
         else:
             feed = await self._read_feed(fetched.body, fetched.content_type, fetched.address)
@@ -154,13 +190,6 @@ class AlertWebSource:
 
 def _build_known(today: date) -> KnownEntry:
     return KnownEntry(digest="", seen=today)
-
-
-def _is_alert(body: bytes) -> bool:
-    try:
-        return is_alert(body)
-    except NotAnAlert:
-        return False
 
 
 def _find_alert_link(entry: FeedEntry, address: str) -> str | None:

@@ -1,10 +1,12 @@
-"""Argon2id implementation of ports.PasswordHasher, in threads, and few at a time: each takes tens of megabytes."""
+"""Credentials: slow hashes of passwords, and encryption of what the database may not show."""
 
 import asyncio
 import os
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from shared.encryption import EncryptionError, KeyRing
 
 MAX_SIMULTANEOUS = 2
 SALT_BYTES, HASH_BYTES = 16, 32
@@ -16,7 +18,7 @@ NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$1cSHhomv9zjcgIrDKgZ1LA$65fZhoT+qQJWDj0g
 
 
 class Argon2PasswordHasher:
-    """Hashes in the format of PHC, which names algorithm, cost and salt."""
+    """Hashes in the format of PHC, which names algorithm, cost and salt; few at a time, as each takes 64 MB."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(MAX_SIMULTANEOUS)
@@ -44,3 +46,19 @@ def _verify(hashed: str, password: str) -> bool:
     except InvalidKey:
         return False
     return True
+
+
+class KeyRingSealer:
+    """Encryption with the newest key; all keys decrypt."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+
+    def seal(self, plain: bytes, purpose: str, index: bytes) -> bytes:
+        return self._ring.encrypt(plain, purpose=purpose, index=index)
+
+    def open(self, sealed: bytes, purpose: str, index: bytes) -> bytes | None:
+        try:
+            return self._ring.decrypt(sealed, purpose=purpose, index=index)
+        except EncryptionError:
+            return None

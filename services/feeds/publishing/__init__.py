@@ -1,1 +1,0 @@
-"""Publishing of notice events over AMQP; `publish` returns once Kreisfunk has stored the event."""
