@@ -90,14 +90,14 @@ class PageGuard:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                refusal = await self._admit(page, request)
+                refusal = await self._check_visitor(page, request)
                 return await page.handler(request) if refusal is None else refusal
             except TextsUnsaved as unsaved:
                 return render_page(request, "unsaved.html", status=401, texts=unsaved.texts)
 
         return handle
 
-    async def _admit(self, page: WebPage, request: web.Request) -> web.Response | None:
+    async def _check_visitor(self, page: WebPage, request: web.Request) -> web.Response | None:
         """Return a response that leads elsewhere, None if the page may answer. Raises NotPermitted and TextsUnsaved."""
         visitor = await self._find_visitor(request)
         if visitor is not None:
