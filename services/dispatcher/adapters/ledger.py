@@ -85,10 +85,10 @@ _FIND_WORK = """
 select array(
         select (select count(*) from (
             select from dispatcher.delivery d
-            where d.lane = l.lane::dispatcher.lane and d.due_at <= clock_timestamp() limit $2) as due)
+            where d.lane = l.lane::dispatcher.lane and d.due_at <= statement_timestamp() limit $2) as due)
         from unnest($1::text[]) with ordinality as l (lane, number) order by l.number
     ) as due,
-    exists (select from dispatcher.delivery d where d.answer_by <= clock_timestamp())
+    exists (select from dispatcher.delivery d where d.answer_by <= statement_timestamp())
         or exists (select from dispatcher.delivery d where d.unknown_at is not null) as unknown,
     exists (
         select from dispatcher.broadcast b
@@ -190,7 +190,7 @@ select l.lane::text, case when l.lane = 'reply'
         else coalesce(c.waiting, 0) end::int as waiting,
     coalesce(c.unaccounted, 0)::int as unaccounted,
     coalesce(extract(epoch from clock_timestamp() - (
-        select min(d.due_at) from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp()
+        select min(d.due_at) from dispatcher.delivery d where d.lane = l.lane and d.due_at <= statement_timestamp()
     )), 0)::float8 as overdue_seconds,
     coalesce(extract(epoch from clock_timestamp() - (
         select min(d.unknown_at) from dispatcher.delivery d where d.unknown_at is not null
