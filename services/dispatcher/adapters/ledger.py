@@ -251,17 +251,13 @@ class PostgresLedger(LedgerResults):
         statement = "insert into dispatcher.cancellation (broadcast, reason) values ($1, $2) on conflict do nothing"
         await self.database.fetchval(statement, broadcast, reason)
 
-    async def collect_progress(self, grace_seconds: float) -> list[BroadcastProgress]:
+    async def collect_progress(self, grace_seconds: float, *, late: bool = False) -> list[BroadcastProgress]:
         """Return broadcasts with changes that have not been published for a second.
 
-        An outcome still unknown `grace_seconds` after the expiry counts as final.
+        An outcome still unknown `grace_seconds` after the expiry counts as final. `late` ones are those that statuses
+        have changed since the end, for three days.
         """
-        rows = await self.database.fetch(_COLLECT_PROGRESS, grace_seconds)
-        return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
-
-    async def collect_late_progress(self) -> list[BroadcastProgress]:
-        """Return finished broadcasts that later statuses have changed, for three days."""
-        rows = await self.database.fetch(_COLLECT_LATE_PROGRESS, 0.0)
+        rows = await self.database.fetch(_COLLECT_LATE_PROGRESS if late else _COLLECT_PROGRESS, grace_seconds)
         return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None:

@@ -218,4 +218,4 @@ class AccountHandler(MessageHandler):
             lowered = await self.apply(change, at) if change else False
             news = None if lowered is None else classify_update(event.field, event.value, change, lowered=lowered)
             self.count_event(event.field, news)
-            _log.warning("account_event", field=event.field, change=type(change).__name__, news=news)
+            _log.warning("account_event", field=event.field, change=change and change.update, news=news)
