@@ -47,16 +47,16 @@ class AccountUpdate(StrEnum):
 
 
 @dataclass(frozen=True)
-class AccountChange:
-    """Change of our account: of the reports about one subject only the newest counts, and a repeated one not again.
+class AccountReport:
+    """Report of a change of our account. Of those about one subject only the newest counts, and each only once.
 
-    `template` is the key of a template. `limit` is how many different people we may message in any 24 hours; None is no
-    limit.
+    `word` is what Meta said, `template` the key of a template, and `limit` how many different people we may message in
+    any 24 hours; None is no limit.
     """
 
     update: AccountUpdate
     subject: str
-    report: str
+    word: str
     template: str = ""
     limit: int | None = None
 
@@ -66,7 +66,7 @@ def template_key(name: str, language: str) -> str:
     return f"{name}/{language.replace('-', '_')}"
 
 
-def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountChange | None:
+def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountReport | None:
     """Return the change that an account webhook reports, or None if it neither affects sending nor may soon."""
     if field == "message_template_status_update":
         return _parse_template_change(value)
@@ -78,7 +78,7 @@ def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountChange | N
 
 
 def classify_update(
-    field: str, value: Mapping[str, Any], change: AccountChange | None, *, lowered: bool = False
+    field: str, value: Mapping[str, Any], change: AccountReport | None, *, lowered: bool = False
 ) -> AccountUpdate:
     """Return the class of a webhook; `lowered` is whether it lowered our limit, which Meta reports only for some."""
     if change and change.update is AccountUpdate.LIMIT and (lowered or value.get("event") == "DOWNGRADE"):
@@ -96,20 +96,20 @@ def classify_update(
             return AccountUpdate.OTHER
 
 
-def _parse_template_change(value: Mapping[str, Any]) -> AccountChange | None:
+def _parse_template_change(value: Mapping[str, Any]) -> AccountReport | None:
     match value:
         case {"message_template_name": str(name), "message_template_language": str(language), "event": str(event)}:
             key = template_key(name, language)
             if event in TEMPLATE_PAUSING_EVENTS:
-                return AccountChange(AccountUpdate.TEMPLATE_PAUSED, f"template {key}", f"Meta: {event}", key)
+                return AccountReport(AccountUpdate.TEMPLATE_PAUSED, f"template {key}", f"Meta: {event}", key)
             if event in TEMPLATE_RESUMING_EVENTS:
-                return AccountChange(AccountUpdate.TEMPLATE_RESUMED, f"template {key}", "accepted", key)
+                return AccountReport(AccountUpdate.TEMPLATE_RESUMED, f"template {key}", "accepted", key)
         case _:
             pass
     return None
 
 
-def _parse_template_quality(value: Mapping[str, Any]) -> AccountChange | None:
+def _parse_template_quality(value: Mapping[str, Any]) -> AccountReport | None:
     match value:
         case {
             "message_template_name": str(name),
@@ -117,25 +117,25 @@ def _parse_template_quality(value: Mapping[str, Any]) -> AccountChange | None:
             "new_quality_score": str(score),
         } if score in QUALITY_SCORES:
             update = AccountUpdate.QUALITY_LOW if score in LOW_QUALITY else AccountUpdate.OTHER
-            return AccountChange(update, f"quality {template_key(name, language)}", score)
+            return AccountReport(update, f"quality {template_key(name, language)}", score)
     return None
 
 
-def _parse_recipient_limit(value: Mapping[str, Any]) -> AccountChange | None:
+def _parse_recipient_limit(value: Mapping[str, Any]) -> AccountReport | None:
     return next((found for name in LIMIT_NAMES if (found := _parse_tier(value.get(name)))), None)
 
 
-def _parse_tier(told: object) -> AccountChange | None:
+def _parse_tier(told: object) -> AccountReport | None:
     if isinstance(told, int) and not isinstance(told, bool):
         limit = min(told, MAX_LIMIT) if told >= 0 else None
     elif isinstance(told, str) and told in TIERS:
         limit = TIERS[told]
     else:
         return None
-    return AccountChange(AccountUpdate.LIMIT, "people a day", str(limit), limit=limit)
+    return AccountReport(AccountUpdate.LIMIT, "people a day", str(limit), limit=limit)
 
 
-def _parse_sender_change(value: Mapping[str, Any]) -> AccountChange | None:
+def _parse_sender_change(value: Mapping[str, Any]) -> AccountReport | None:
     match value:
         case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}:
             reason = "account disabled"
@@ -146,10 +146,10 @@ def _parse_sender_change(value: Mapping[str, Any]) -> AccountChange | None:
         case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}} | {
             "event": "ACCOUNT_RECONNECTED"
         }:
-            return AccountChange(AccountUpdate.SENDING_RESUMED, "sender", "accepted")
+            return AccountReport(AccountUpdate.SENDING_RESUMED, "sender", "accepted")
         case _:
             return None
-    return AccountChange(AccountUpdate.SENDING_PAUSED, "sender", f"Meta: {reason}")
+    return AccountReport(AccountUpdate.SENDING_PAUSED, "sender", f"Meta: {reason}")
 
 
 def _is_sending_restriction(restriction: object) -> bool:

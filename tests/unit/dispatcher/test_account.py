@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.dispatcher.domain.account import AccountChange, AccountUpdate, classify_update, interpret_webhook
+from services.dispatcher.domain.account import AccountReport, AccountUpdate, classify_update, interpret_webhook
 
 TEMPLATE = "message_template_status_update"
 QUALITY = "phone_number_quality_update"
@@ -12,27 +12,27 @@ CAPABILITY = "business_capability_update"
 ACCOUNT = "account_update"
 NAMES = {"message_template_id": 1, "message_template_name": "t", "message_template_language": "de"}
 MOST = "max_daily_conversations_per_business"
-RESUMED = AccountChange(AccountUpdate.SENDING_RESUMED, "sender", "accepted")
-RED = AccountChange(AccountUpdate.QUALITY_LOW, "quality t/de", "RED")
+RESUMED = AccountReport(AccountUpdate.SENDING_RESUMED, "sender", "accepted")
+RED = AccountReport(AccountUpdate.QUALITY_LOW, "quality t/de", "RED")
 PROMOTION = {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": 1794386600}
 REINSTATED = {"waba_ban_state": "REINSTATE"}
 NEW_NUMBERS = {"restriction_type": "RESTRICTED_ADD_PHONE_NUMBER_ACTION"}
 
 
-def template_paused(template: str, report: str) -> AccountChange:
-    return AccountChange(AccountUpdate.TEMPLATE_PAUSED, f"template {template}", report, template)
+def template_paused(template: str, report: str) -> AccountReport:
+    return AccountReport(AccountUpdate.TEMPLATE_PAUSED, f"template {template}", report, template)
 
 
-def template_resumed(template: str) -> AccountChange:
-    return AccountChange(AccountUpdate.TEMPLATE_RESUMED, f"template {template}", "accepted", template)
+def template_resumed(template: str) -> AccountReport:
+    return AccountReport(AccountUpdate.TEMPLATE_RESUMED, f"template {template}", "accepted", template)
 
 
-def sending_paused(report: str) -> AccountChange:
-    return AccountChange(AccountUpdate.SENDING_PAUSED, "sender", report)
+def sending_paused(report: str) -> AccountReport:
+    return AccountReport(AccountUpdate.SENDING_PAUSED, "sender", report)
 
 
-def limited_to(limit: int | None) -> AccountChange:
-    return AccountChange(AccountUpdate.LIMIT, "people a day", str(limit), limit=limit)
+def limited_to(limit: int | None) -> AccountReport:
+    return AccountReport(AccountUpdate.LIMIT, "people a day", str(limit), limit=limit)
 
 
 PAUSED = template_paused("t/de", "Meta: PAUSED")
@@ -102,7 +102,7 @@ RESTRICTED = sending_paused("Meta: account restricted")
         ("messages", {"errors": [{"code": 130429}]}, None),
     ],
 )
-def test_what_an_account_webhook_means(field: str, value: dict[str, Any], expected: AccountChange | None) -> None:
+def test_what_an_account_webhook_means(field: str, value: dict[str, Any], expected: AccountReport | None) -> None:
     assert interpret_webhook(field, value) == expected
 
 
