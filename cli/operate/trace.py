@@ -91,14 +91,9 @@ def build_trace(row: asyncpg.Record) -> dict[str, Any]:
         "reasons": list(_list_reasons(row)),
         "claims": row["claim"],
         "error_code": code,
-        "error": None if code is None else _explain_error(code),
+        "error": None if code is None else explain_code(code).what,
         "events": _list_events(row),
     }
-
-
-def _explain_error(code: int) -> str:
-    """Return what a code means; codes from 400 to 599 are HTTP statuses, recorded where Meta gives no code."""
-    return f"HTTP status {code} without a code" if code in range(400, 600) else explain_code(code).what
 
 
 def _list_reasons(row: asyncpg.Record) -> Iterator[str]:

@@ -199,6 +199,7 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
     settings, meter = outside.settings, outside.metrics
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
     people = PostgresRecipientRepository(outside.database)
+    publish_progress = partial(maintenance.publish_progress, ledger, outside.publish, meter, grace + margin)
     needed = {kind: asyncio.Event() for kind in ("unknown", "progress", "refusals", "erasures", "follow_ups")}
 
     def every(seconds: float, action: Callable[[], Awaitable[object]], kind: str | None = None) -> Job:
@@ -211,12 +212,8 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
         every(60.0, build_retention(outside.database, settings.retention_days, meter).run),
         every(600.0, ledger.ensure_partitions),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),
-        every(
-            0.25,
-            lambda: maintenance.publish_progress(ledger, outside.publish, outside.metrics, grace + margin),
-            "progress",
-        ),
-        every(60.0, lambda: maintenance.publish_late_progress(ledger, outside.publish)),
+        every(0.25, publish_progress, "progress"),
+        every(60.0, partial(publish_progress, late=True)),
         every(1.0, lambda: maintenance.publish_refusals(ledger, outside.publish_mandatory), "refusals"),
         every(2.0, lambda: maintenance.finish_erasures(people, outside.graph.forget_contact), "erasures"),
         every(0.25, lambda: maintenance.extend_follow_ups(ledger), "follow_ups"),

@@ -28,7 +28,7 @@ _PENDING = "select count(*) from dispatcher.delivery where state in ('waiting', 
 _UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
 _UNCONFIRMED = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"
 _DUE = """
-select count(*) from (select from dispatcher.delivery where due_at <= clock_timestamp() limit $1) as due
+select count(*) from (select from dispatcher.delivery where due_at <= statement_timestamp() limit $1) as due
 """
 _SLOWED = "select count(*) from dispatcher.rate where per_second < ceiling * 0.999"
 # The recipients of a follow-up are final only when nobody can receive the followed broadcast any more.

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from services.dispatcher.adapters.ledger import PAUSE_TEMPLATE, RESUME_TEMPLATE
 from services.dispatcher.adapters.rate_limiter import PAUSE, RESUME
-from services.dispatcher.domain import account
+from services.dispatcher.domain.account import AccountReport, AccountUpdate
 from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from shared.database.pool import Database
 
@@ -32,26 +32,25 @@ class PostgresAccount:
     database: Database
     number: str
 
-    async def apply(self, change: account.AccountChange, at: datetime) -> bool | None:
+    async def apply(self, change: AccountReport, at: datetime) -> bool | None:
         """Apply a change; return whether it lowered a limit, or None if it or a newer one was already applied.
 
         Raises DependencyUnavailable.
         """
         async with self.database.transaction() as connection:
-            report = account.identify_subject(change), at, account.format_report(change)
-            if not await connection.fetchval(_RECORD_IF_NEWER, *report):
+            if not await connection.fetchval(_RECORD_IF_NEWER, change.subject, at, change.word):
                 return None
-            match change:
-                case account.TemplatePaused(template, reason):
-                    await connection.execute(PAUSE_TEMPLATE, template, reason)
-                case account.TemplateResumed(template):
-                    await connection.execute(RESUME_TEMPLATE, template)
-                case account.RecipientLimit(limit):
-                    return bool(await connection.fetchval(_SET_RECIPIENT_LIMIT, self.number, limit))
-                case account.SendingPaused(reason):
-                    await connection.execute(PAUSE, self.number, reason, PROBE_DELAY_SECONDS)
-                case account.SendingResumed():
+            match change.update:
+                case AccountUpdate.TEMPLATE_PAUSED:
+                    await connection.execute(PAUSE_TEMPLATE, change.template, change.word)
+                case AccountUpdate.TEMPLATE_RESUMED:
+                    await connection.execute(RESUME_TEMPLATE, change.template)
+                case AccountUpdate.LIMIT:
+                    return bool(await connection.fetchval(_SET_RECIPIENT_LIMIT, self.number, change.limit))
+                case AccountUpdate.SENDING_PAUSED:
+                    await connection.execute(PAUSE, self.number, change.word, PROBE_DELAY_SECONDS)
+                case AccountUpdate.SENDING_RESUMED:
                     await connection.execute(RESUME, self.number)
-                case account.TemplateQuality():
+                case _:
                     pass  # it is on record
         return False

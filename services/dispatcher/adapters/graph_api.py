@@ -90,7 +90,7 @@ class GraphApi:
         except post_client.ConnectError as error:
             return Unreachable(str(error))
         except post_client.WithheldError:
-            return send_results.NotSent("withheld")
+            return send_results.NotSent()
         except post_client.BrokenAnswerError as error:
             return NoResponse(str(error))
         except Exception:

@@ -85,10 +85,10 @@ _FIND_WORK = """
 select array(
         select (select count(*) from (
             select from dispatcher.delivery d
-            where d.lane = l.lane::dispatcher.lane and d.due_at <= clock_timestamp() limit $2) as due)
+            where d.lane = l.lane::dispatcher.lane and d.due_at <= statement_timestamp() limit $2) as due)
         from unnest($1::text[]) with ordinality as l (lane, number) order by l.number
     ) as due,
-    exists (select from dispatcher.delivery d where d.answer_by <= clock_timestamp())
+    exists (select from dispatcher.delivery d where d.answer_by <= statement_timestamp())
         or exists (select from dispatcher.delivery d where d.unknown_at is not null) as unknown,
     exists (
         select from dispatcher.broadcast b
@@ -190,7 +190,7 @@ select l.lane::text, case when l.lane = 'reply'
         else coalesce(c.waiting, 0) end::int as waiting,
     coalesce(c.unaccounted, 0)::int as unaccounted,
     coalesce(extract(epoch from clock_timestamp() - (
-        select min(d.due_at) from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp()
+        select min(d.due_at) from dispatcher.delivery d where d.lane = l.lane and d.due_at <= statement_timestamp()
     )), 0)::float8 as overdue_seconds,
     coalesce(extract(epoch from clock_timestamp() - (
         select min(d.unknown_at) from dispatcher.delivery d where d.unknown_at is not null
@@ -251,17 +251,13 @@ class PostgresLedger(LedgerResults):
         statement = "insert into dispatcher.cancellation (broadcast, reason) values ($1, $2) on conflict do nothing"
         await self.database.fetchval(statement, broadcast, reason)
 
-    async def collect_progress(self, grace_seconds: float) -> list[BroadcastProgress]:
+    async def collect_progress(self, grace_seconds: float, *, late: bool = False) -> list[BroadcastProgress]:
         """Return broadcasts with changes that have not been published for a second.
 
-        An outcome still unknown `grace_seconds` after the expiry counts as final.
+        An outcome still unknown `grace_seconds` after the expiry counts as final. `late` ones are those that statuses
+        have changed since the end, for three days.
         """
-        rows = await self.database.fetch(_COLLECT_PROGRESS, grace_seconds)
-        return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
-
-    async def collect_late_progress(self) -> list[BroadcastProgress]:
-        """Return finished broadcasts that later statuses have changed, for three days."""
-        rows = await self.database.fetch(_COLLECT_LATE_PROGRESS, 0.0)
+        rows = await self.database.fetch(_COLLECT_LATE_PROGRESS if late else _COLLECT_PROGRESS, grace_seconds)
         return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None:

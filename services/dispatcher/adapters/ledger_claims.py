@@ -2,6 +2,9 @@
 
 Each statement is committed before the first request. Existing rows are skipped, so a batch or a reply may be
 redelivered any number of times; recipients who may not get it, or not yet, are recorded as such at once.
+
+What is due is found by `statement_timestamp()`: PostgreSQL does not search an index for `clock_timestamp()`, which may
+change while it reads, but would read all that waits.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +33,9 @@ _REGISTER = """
 insert into dispatcher.broadcast as b
     (id, notice, revision, topic, lane, template, content, published_at, expires_at, audience, expanded,
      opens, closes, zone, spacing)
-values ($1, $2, $3, $4, $5::text::dispatcher.lane, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $14, $15)
+select $1, $2, $3, $4, $5::text::dispatcher.lane, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $14, $15
+-- A row whose hours cannot be computed would stop all that looks at every broadcast.
+where dispatcher.opening($12, $13, $14, clock_timestamp()) is not null
 on conflict (id) do update set
     audience = greatest(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded)
 """
@@ -81,7 +86,7 @@ select array_agg(id) filter (where state = 'claimed') as mine,
 _CLAIM_DUE = f"""
 with candidate as (
     select d.* from dispatcher.delivery d
-    where d.lane = $1::text::dispatcher.lane and d.due_at <= clock_timestamp() and d.subscriber is not null
+    where d.lane = $1::text::dispatcher.lane and d.due_at <= statement_timestamp() and d.subscriber is not null
     order by d.due_at limit $2 for update skip locked
 ), judged as (
     select c.id, c.claim, c.subscriber, b.id as broadcast, b.content, v.*
@@ -96,15 +101,12 @@ with candidate as (
     returning d.id, d.lane, d.state, d.address_kind, d.address_index, d.address_sealed, d.attempt, d.claim, d.asked_at,
         d.expires_at, l.content, l.broadcast
 ), counted as (
-    insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
-    select broadcast, m.state, $3, sum(deliveries) from changed,
-        lateral (values ('waiting'::dispatcher.delivery_state, -1), (changed.state, 1)) as m (state, deliveries)
-    group by 1, 2 having sum(deliveries) <> 0 order by 1, 2
-    on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
+    select dispatcher.count_changes($3, array_agg(broadcast), array_agg('waiting'::dispatcher.delivery_state),
+        array_agg(state)) from changed
 )
 select id, lane::text, state = 'claimed' as mine, address_kind, address_index, address_sealed, attempt, claim, asked_at,
     expires_at, content::text, broadcast
-from changed
+from changed, counted
 """
 # Only among the newest rows: all of them may have lost their addresses to an erasure.
 _NEWEST_ADDRESS = """
@@ -147,7 +149,7 @@ select id from inserted where state = 'claimed'
 _CLAIM_DUE_REPLIES = """
 with due as (
     select id, expires_at <= clock_timestamp() as is_late from dispatcher.delivery
-    where lane = 'reply' and due_at <= clock_timestamp() and subscriber is null
+    where lane = 'reply' and due_at <= statement_timestamp() and subscriber is null
     order by due_at limit $1 for update skip locked
 ), changed as (
     update dispatcher.delivery d

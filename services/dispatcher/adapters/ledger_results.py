@@ -127,7 +127,7 @@ from changed
 
 _MARK_UNKNOWN = """
 with lost as (
-    select id from dispatcher.delivery where answer_by <= clock_timestamp() order by id limit 1000
+    select id from dispatcher.delivery where answer_by <= statement_timestamp() order by id limit 1000
     for update skip locked
 ), changed as (
     update dispatcher.delivery d set state = 'unknown', unknown_at = clock_timestamp(), answer_by = null

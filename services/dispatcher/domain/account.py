@@ -7,7 +7,7 @@ business_capability_update (December 2025) and account_update (April 2026); olde
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 TEMPLATE_PAUSING_EVENTS = frozenset(
     {"PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING_DELETION", "LOCKED", "REJECTED"}
@@ -47,58 +47,18 @@ class AccountUpdate(StrEnum):
 
 
 @dataclass(frozen=True)
-class TemplatePaused:
-    """Meta rejects messages with this template for now; `template` is its key."""
+class AccountReport:
+    """Report of a change of our account. Of those about one subject only the newest counts, and each only once.
 
-    template: str
-    reason: str
-    update: ClassVar = AccountUpdate.TEMPLATE_PAUSED
+    `word` is what Meta said, `template` the key of a template, and `limit` how many different people we may message in
+    any 24 hours; None is no limit.
+    """
 
-
-@dataclass(frozen=True)
-class TemplateResumed:
-    """Meta accepts messages with this template again; `template` is its key."""
-
-    template: str
-    update: ClassVar = AccountUpdate.TEMPLATE_RESUMED
-
-
-@dataclass(frozen=True)
-class RecipientLimit:
-    """Limit of different people whom we may message in any 24 hours; None is no limit."""
-
-    limit: int | None
-    update: ClassVar = AccountUpdate.LIMIT
-
-
-@dataclass(frozen=True)
-class SendingPaused:
-    """Meta accepts no messages from us for now."""
-
-    reason: str
-    update: ClassVar = AccountUpdate.SENDING_PAUSED
-
-
-@dataclass(frozen=True)
-class SendingResumed:
-    """Meta accepts our messages again."""
-
-    update: ClassVar = AccountUpdate.SENDING_RESUMED
-
-
-@dataclass(frozen=True)
-class TemplateQuality:
-    """Meta's opinion of a template, which changes nothing yet; `template` is its key."""
-
-    template: str
-    score: str
-
-    @property
-    def update(self) -> AccountUpdate:
-        return AccountUpdate.QUALITY_LOW if self.score in LOW_QUALITY else AccountUpdate.OTHER
-
-
-AccountChange = TemplatePaused | TemplateResumed | RecipientLimit | SendingPaused | SendingResumed | TemplateQuality
+    update: AccountUpdate
+    subject: str
+    word: str
+    template: str = ""
+    limit: int | None = None
 
 
 def template_key(name: str, language: str) -> str:
@@ -106,7 +66,7 @@ def template_key(name: str, language: str) -> str:
     return f"{name}/{language.replace('-', '_')}"
 
 
-def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountChange | None:
+def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountReport | None:
     """Return the change that an account webhook reports, or None if it neither affects sending nor may soon."""
     if field == "message_template_status_update":
         return _parse_template_change(value)
@@ -117,42 +77,14 @@ def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountChange | N
     return _parse_sender_change(value) if field == "account_update" else None
 
 
-def identify_subject(change: AccountChange) -> str:
-    """Return the subject of a change; of the changes to one subject only the newest counts."""
-    match change:
-        case TemplatePaused(template) | TemplateResumed(template):
-            return f"template {template}"
-        case TemplateQuality(template):
-            return f"quality {template}"
-        case RecipientLimit():
-            return "people a day"
-        case SendingPaused() | SendingResumed():
-            return "sender"
-
-
-def format_report(change: AccountChange) -> str:
-    """Return the report as it is stored: two about one subject differ in it."""
-    match change:
-        case TemplatePaused(reason=reason) | SendingPaused(reason=reason):
-            return reason
-        case TemplateQuality(score=score):
-            return score
-        case RecipientLimit(limit):
-            return str(limit)
-        case TemplateResumed() | SendingResumed():
-            return "accepted"
-
-
 def classify_update(
-    field: str, value: Mapping[str, Any], change: AccountChange | None, *, lowered: bool = False
+    field: str, value: Mapping[str, Any], change: AccountReport | None, *, lowered: bool = False
 ) -> AccountUpdate:
     """Return the class of a webhook; `lowered` is whether it lowered our limit, which Meta reports only for some."""
-    if isinstance(change, RecipientLimit) and (lowered or value.get("event") == "DOWNGRADE"):
+    if change and change.update is AccountUpdate.LIMIT and (lowered or value.get("event") == "DOWNGRADE"):
         return AccountUpdate.LIMIT_LOWERED
-    return change.update if change else _classify_without_change(field, value)
-
-
-def _classify_without_change(field: str, value: Mapping[str, Any]) -> AccountUpdate:
+    if change:
+        return change.update
     match field, value:
         case "phone_number_quality_update" | "message_template_status_update", {"event": "FLAGGED"}:
             return AccountUpdate.QUALITY_LOW
@@ -164,53 +96,60 @@ def _classify_without_change(field: str, value: Mapping[str, Any]) -> AccountUpd
             return AccountUpdate.OTHER
 
 
-def _parse_template_change(value: Mapping[str, Any]) -> AccountChange | None:
+def _parse_template_change(value: Mapping[str, Any]) -> AccountReport | None:
     match value:
         case {"message_template_name": str(name), "message_template_language": str(language), "event": str(event)}:
             key = template_key(name, language)
             if event in TEMPLATE_PAUSING_EVENTS:
-                return TemplatePaused(key, f"Meta: {event}")
-            return TemplateResumed(key) if event in TEMPLATE_RESUMING_EVENTS else None
+                return AccountReport(AccountUpdate.TEMPLATE_PAUSED, f"template {key}", f"Meta: {event}", key)
+            if event in TEMPLATE_RESUMING_EVENTS:
+                return AccountReport(AccountUpdate.TEMPLATE_RESUMED, f"template {key}", "accepted", key)
         case _:
-            return None
+            pass
+    return None
 
 
-def _parse_template_quality(value: Mapping[str, Any]) -> TemplateQuality | None:
+def _parse_template_quality(value: Mapping[str, Any]) -> AccountReport | None:
     match value:
         case {
             "message_template_name": str(name),
             "message_template_language": str(language),
             "new_quality_score": str(score),
         } if score in QUALITY_SCORES:
-            return TemplateQuality(template_key(name, language), score)
+            update = AccountUpdate.QUALITY_LOW if score in LOW_QUALITY else AccountUpdate.OTHER
+            return AccountReport(update, f"quality {template_key(name, language)}", score)
     return None
 
 
-def _parse_recipient_limit(value: Mapping[str, Any]) -> RecipientLimit | None:
+def _parse_recipient_limit(value: Mapping[str, Any]) -> AccountReport | None:
     return next((found for name in LIMIT_NAMES if (found := _parse_tier(value.get(name)))), None)
 
 
-def _parse_tier(limit: object) -> RecipientLimit | None:
-    if isinstance(limit, int) and not isinstance(limit, bool):
-        return RecipientLimit(min(limit, MAX_LIMIT) if limit >= 0 else None)
-    return RecipientLimit(TIERS[limit]) if isinstance(limit, str) and limit in TIERS else None
+def _parse_tier(told: object) -> AccountReport | None:
+    if isinstance(told, int) and not isinstance(told, bool):
+        limit = min(told, MAX_LIMIT) if told >= 0 else None
+    elif isinstance(told, str) and told in TIERS:
+        limit = TIERS[told]
+    else:
+        return None
+    return AccountReport(AccountUpdate.LIMIT, "people a day", str(limit), limit=limit)
 
 
-def _parse_sender_change(value: Mapping[str, Any]) -> AccountChange | None:
+def _parse_sender_change(value: Mapping[str, Any]) -> AccountReport | None:
     match value:
         case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}:
-            return SendingPaused("Meta: account disabled")
-        case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}:
-            return SendingResumed()
-        case {"event": "ACCOUNT_RESTRICTION", "restriction_info": [*restrictions]}:
-            return (
-                SendingPaused("Meta: account restricted") if any(map(_is_sending_restriction, restrictions)) else None
-            )
-        case {"event": "ACCOUNT_RECONNECTED"}:
-            return SendingResumed()
+            reason = "account disabled"
+        case {"event": "ACCOUNT_RESTRICTION", "restriction_info": [*told]} if any(map(_is_sending_restriction, told)):
+            reason = "account restricted"
         case {"event": str(event)} if event in ACCOUNT_GONE:
-            return SendingPaused(f"Meta: {event}")
-    return None
+            reason = event
+        case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}} | {
+            "event": "ACCOUNT_RECONNECTED"
+        }:
+            return AccountReport(AccountUpdate.SENDING_RESUMED, "sender", "accepted")
+        case _:
+            return None
+    return AccountReport(AccountUpdate.SENDING_PAUSED, "sender", f"Meta: {reason}")
 
 
 def _is_sending_restriction(restriction: object) -> bool:

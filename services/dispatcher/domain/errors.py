@@ -110,30 +110,22 @@ RECIPIENT_CODES = tuple(code for code, rule in ERROR_RULES.items() if rule.actio
 SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
 UNKNOWN_CODE = ErrorRule(_DROP, "unknown code", "unbekannter Fehlercode")
 TOO_MANY_REQUESTS = ErrorRule(_SLOWER, "HTTP 429", "zu viele Nachrichten auf einmal", MANY_ATTEMPTS)
-SERVER_ERROR = ErrorRule(_AGAIN, "HTTP 5xx without a code", "Störung bei Meta", MANY_ATTEMPTS)
 
 
 def find_error_rule(code: int | None, http_status: int | None = None) -> ErrorRule:
-    """Return the treatment of an error answer. A known code decides, else the HTTP status."""
+    """Return the treatment of an error. A known code decides, else the HTTP status; a status webhook may lack both."""
     if code is not None and code in ERROR_RULES:
         return ERROR_RULES[code]
     if code is not None and 200 <= code <= 299:
         return ErrorRule(_SENDER, "permission missing", "Berechtigung fehlt")  # Meta: 200 to 299 are permission errors
     if http_status == 429:  # seen without a known code (nyaruka/courier)
         return TOO_MANY_REQUESTS
-    if code is None and http_status is not None and http_status >= 500:
-        return SERVER_ERROR
     return UNKNOWN_CODE
 
 
 def explain_failure(code: int | None) -> str:
-    """Return why a delivery failed, in German.
-
-    Codes from 400 to 599 are HTTP statuses, recorded where Meta gives no code; None is a decision by hand.
-    """
-    if code is None:
-        return SETTLED_BY_HAND
-    return find_error_rule(code).german if code not in range(400, 600) else find_error_rule(None, code).german
+    """Return why a delivery failed, in German; without a code it was decided by hand."""
+    return SETTLED_BY_HAND if code is None else find_error_rule(code).german
 
 
 def clamp_code(code: int) -> int:

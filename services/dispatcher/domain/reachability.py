@@ -31,7 +31,7 @@ class Reachability:
         match answer:
             case send_results.Accepted() | send_results.ErrorResponse():
                 return self._recover()
-            case send_results.ForeignResponse(status, _):
+            case send_results.ForeignResponse(status):
                 return self._fail(f"HTTP {status} that is not from Meta", now, MAX_FAILURES)
             case send_results.NoResponse(reason, foreign):
                 return self._fail(reason, now, MAX_FAILURES if foreign else 1)

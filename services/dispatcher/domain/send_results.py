@@ -1,14 +1,16 @@
 """Results of one attempt to send, and the ledger records that follow from them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction, compute_retry_delay, find_error_rule
 from services.dispatcher.domain.states import DeliveryState
 
-# Delay of a message that was not sent because of our own state or the network, in seconds.
+# Delay of a message that could not reach Meta, in seconds.
 LOCAL_RETRY_DELAY_SECONDS = 1.0
 
 
@@ -23,17 +25,14 @@ class Accepted:
 class ErrorResponse:
     """Meta answered with an error. `retry_after` is in seconds."""
 
-    code: int | None
+    code: int
     http_status: int
     retry_after: float | None = None
 
 
 @dataclass(frozen=True)
 class NotSent:
-    """Nothing was sent to Meta: the claim was too old, or the service is stopping."""
-
-    reason: str
-    seconds: float = 0.0
+    """Nothing was sent: the claim was too old, sending is paused, or the service is stopping."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,6 @@ class ForeignResponse:
     """An answer not from Meta which shows that Meta did not get the message, such as a proxy's page."""
 
     http_status: int
-    seconds: float = LOCAL_RETRY_DELAY_SECONDS
 
 
 @dataclass(frozen=True)
@@ -101,36 +99,38 @@ def build_record(
     now: datetime,
     jitter: float,
     key: bytes | None = None,
+    templated: bool = True,
 ) -> Record:
     """Return the record of a result. `attempt` counts from 1, `key` is the keyed hash of the wamid."""
+    record = partial(Record, delivery, claim)
     match answer:
         case Accepted():
-            return Record(delivery, claim, DeliveryState.ACCEPTED, message_key=key)
+            return record(DeliveryState.ACCEPTED, message_key=key)
         case NoResponse():
-            return Record(delivery, claim, DeliveryState.UNKNOWN)
+            return record(DeliveryState.UNKNOWN)
         case Expired():
-            return Record(delivery, claim, DeliveryState.EXPIRED)
+            return record(DeliveryState.EXPIRED)
         case ErrorResponse():
-            return _record_error(delivery, answer, claim=claim, attempt=attempt, now=now, jitter=jitter)
-        case NotSent(_, seconds) | Unreachable(_, seconds) | ForeignResponse(_, seconds):
-            due_at = now + timedelta(seconds=seconds)
-        case ConnectedLate():
-            due_at = now
-    return Record(delivery, claim, DeliveryState.WAITING, due_at=due_at, waits_for="rate")
+            return _record_error(record, answer, attempt=attempt, now=now, jitter=jitter, templated=templated)
+        case NotSent() | ConnectedLate():
+            seconds = 0.0
+        case Unreachable(_, seconds):
+            pass
+        case ForeignResponse():
+            seconds = LOCAL_RETRY_DELAY_SECONDS
+    return record(DeliveryState.WAITING, due_at=now + timedelta(seconds=seconds), waits_for="rate")
 
 
 def _record_error(
-    delivery: UUID, answer: ErrorResponse, *, claim: int, attempt: int, now: datetime, jitter: float
+    record: Callable[..., Record], answer: ErrorResponse, *, attempt: int, now: datetime, jitter: float, templated: bool
 ) -> Record:
-    rule = find_error_rule(answer.code, answer.http_status)
-    code = answer.code if answer.code is not None else answer.http_status
-    if rule.action in (ErrorAction.SENDER, ErrorAction.TEMPLATE):
+    rule, record = find_error_rule(answer.code, answer.http_status), partial(record, error_code=answer.code)
+    if rule.action is ErrorAction.SENDER or (rule.action is ErrorAction.TEMPLATE and templated):
         # The message itself is fine: it waits until sending or the template is resumed.
-        return Record(delivery, claim, DeliveryState.WAITING, error_code=code, due_at=now, waits_for=rule.action)
+        return record(DeliveryState.WAITING, due_at=now, waits_for=rule.action)
     slower = rule.action is ErrorAction.SLOWER
     if attempt >= rule.attempts and not slower:
-        return Record(delivery, claim, DeliveryState.FAILED, error_code=code)
+        return record(DeliveryState.FAILED)
     seconds = max(compute_retry_delay(rule, attempt, jitter), min(answer.retry_after or 0.0, MAX_RETRY_SECONDS))
     due_at = now + timedelta(seconds=seconds)
-    record = Record(delivery, claim, DeliveryState.WAITING, error_code=code, due_at=due_at, waits_for=rule.action)
-    return record._replace(attempted=not slower)
+    return record(DeliveryState.WAITING, due_at=due_at, waits_for=rule.action, attempted=not slower)

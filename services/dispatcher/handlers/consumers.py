@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from services.dispatcher.domain.account import AccountChange, AccountUpdate, classify_update, interpret_webhook
+from services.dispatcher.domain.account import AccountReport, AccountUpdate, classify_update, interpret_webhook
 from services.dispatcher.domain.billing import count_billed
 from services.dispatcher.domain.errors import MAX_CODE, ErrorAction, clamp_code, compute_retry_delay, find_error_rule
 from services.dispatcher.domain.rejections import Rejections
@@ -206,7 +206,7 @@ class AccountHandler(MessageHandler):
     the field of each event, and its classification if it is new.
     """
 
-    apply: Callable[[AccountChange, datetime], Awaitable[bool | None]]
+    apply: Callable[[AccountReport, datetime], Awaitable[bool | None]]
     count_event: Callable[[str, AccountUpdate | None], None]
 
     async def _apply(self, message: Message) -> None:
@@ -218,4 +218,4 @@ class AccountHandler(MessageHandler):
             lowered = await self.apply(change, at) if change else False
             news = None if lowered is None else classify_update(event.field, event.value, change, lowered=lowered)
             self.count_event(event.field, news)
-            _log.warning("account_event", field=event.field, change=type(change).__name__, news=news)
+            _log.warning("account_event", field=event.field, change=change and change.update, news=news)

@@ -17,7 +17,6 @@ from shared.contracts.message import Lane, Message
 from shared.outcome import Dead, Done, InvalidDataError
 from shared.runtime.bisection import store_bisected
 
-LANE_ORDER = (Lane.REPLY, Lane.URGENT, Lane.BULK)
 MAX_BATCH_RECIPIENTS = 100
 # Requests prepared at once; preparing more would take so long that slots in the meantime would be used late.
 MOST_PREPARED = 16
@@ -42,11 +41,10 @@ class Lanes:
     _closed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._ready: Mapping[Lane, deque[Claim]] = {lane: deque() for lane in LANE_ORDER}
+        self._ready: Mapping[Lane, deque[Claim]] = {lane: deque() for lane in Lane}
         self._sources: Mapping[Lane, ReplyLane | BatchLane] = {
-            Lane.REPLY: ReplyLane(ledger=self.ledger, queue=self.queues[Lane.REPLY]),
-            Lane.URGENT: BatchLane(ledger=self.ledger, queue=self.queues[Lane.URGENT]),
-            Lane.BULK: BatchLane(ledger=self.ledger, queue=self.queues[Lane.BULK]),
+            lane: (ReplyLane if lane is Lane.REPLY else BatchLane)(ledger=self.ledger, queue=self.queues[lane])
+            for lane in Lane
         }
 
     def estimate_available(self) -> int:
@@ -73,10 +71,10 @@ class Lanes:
     def measure_waiting_seconds(self, now: datetime) -> Mapping[Lane, float]:
         """Return the seconds that the first message of each lane has waited to be claimed."""
         oldest = {**self._read_publication_times(), **self._oldest}
-        return {lane: max(0.0, (now - oldest[lane]).total_seconds()) if lane in oldest else 0.0 for lane in LANE_ORDER}
+        return {lane: max(0.0, (now - oldest[lane]).total_seconds()) if lane in oldest else 0.0 for lane in Lane}
 
     def _read_publication_times(self) -> dict[Lane, datetime]:
-        firsts = {lane: self._sources[lane].first or self.queues[lane].peek() for lane in LANE_ORDER}
+        firsts = {lane: self._sources[lane].first or self.queues[lane].peek() for lane in Lane}
         return {lane: read_envelope(message.body).time for lane, message in firsts.items() if message}
 
     def has_claims(self) -> bool:
@@ -96,7 +94,7 @@ class Lanes:
 
     def take_all(self) -> list[Claim]:
         """Remove and return all prepared claims."""
-        taken = [claim for lane in LANE_ORDER for claim in self._ready[lane]]
+        taken = [claim for lane in Lane for claim in self._ready[lane]]
         for queue in self._ready.values():
             queue.clear()
         return taken
@@ -107,7 +105,7 @@ class Lanes:
         Return False if there is no work. Raises DependencyUnavailable.
         """
         missing = slots
-        for lane in LANE_ORDER:
+        for lane in Lane:
             missing -= len(self._ready[lane])
             if missing > 0 and (lane in self.due or self._sources[lane].available):
                 await self._claim(lane, missing)

@@ -80,20 +80,19 @@ async def publish_refusals(ledger: Ledger, publish: Publish) -> None:
         await ledger.mark_refusals_reported(refusals)
 
 
-async def publish_progress(ledger: Ledger, publish: Publish, meter: Meter, grace_seconds: float) -> None:
-    """Publish the progress of each broadcast, at most once a second over all replicas."""
-    for progress in await ledger.collect_progress(grace_seconds):
+async def publish_progress(
+    ledger: Ledger, publish: Publish, meter: Meter, grace_seconds: float, *, late: bool = False
+) -> None:
+    """Publish the progress of each broadcast, at most once a second over all replicas.
+
+    `late` progress is what statuses have changed since the end, such as numbers that are not on WhatsApp.
+    """
+    for progress in await ledger.collect_progress(grace_seconds, late=late):
         await publish(build_progress_event(progress))
         if progress.finished:
             seconds = await ledger.finish(progress.broadcast)
             if seconds is not None:
                 meter.record_broadcast(seconds)
-
-
-async def publish_late_progress(ledger: Ledger, publish: Publish) -> None:
-    """Publish what later statuses have changed of finished broadcasts, such as numbers that are not on WhatsApp."""
-    for progress in await ledger.collect_late_progress():
-        await publish(build_progress_event(progress))
 
 
 def build_progress_event(progress: BroadcastProgress) -> Message:

@@ -38,12 +38,10 @@ class Recorder:
 
         It counts as unrecorded until its group is committed.
         """
-        if not self.unrecorded:
-            self._idle.clear()
-        if not self._results:
-            self._arrived.set()
         self.unrecorded += 1
         self._results.append(result)
+        self._arrived.set()
+        self._idle.clear()
 
     async def flush(self) -> None:
         """Wait until everything added so far is committed."""

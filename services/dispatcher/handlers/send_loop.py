@@ -19,6 +19,8 @@ MIN_SLEEP_SECONDS = 0.001
 PAUSE_CHECK_INTERVAL_SECONDS = 1.0
 # Longer pauses return the lanes' messages to the broker; for short ones that would only add to their delivery count.
 LANES_CLOSE_DELAY_SECONDS = 60.0
+# Closing them again before the broker has delivered would lose a probe, and count as a delivery of each message.
+LANES_OPEN_TIMEOUT_SECONDS = 10.0
 
 _log = structlog.get_logger()
 
@@ -63,7 +65,7 @@ class SendLoop:
             self._refill_needed.set()
             await refilling
         self.sender.stopping = True
-        self._give_back("stopping")
+        self._give_back()
         await self.sender.drain(drain_seconds)
 
     async def _try(self, action: Awaitable[None]) -> bool:
@@ -114,7 +116,7 @@ class SendLoop:
         only this replica cannot reach Meta, so that others can send them.
         """
         self.meter.show_send_bound("pause")
-        self._give_back("paused")
+        self._give_back()
         if self._paused_since is None:
             self._paused_since = self._read_clock()
         if self.sender.reachability.reason or self._read_clock() - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
@@ -139,27 +141,27 @@ class SendLoop:
             if lease.slots and (lease.paused_reason or not lease.is_missed(self._read_clock() - lease.start)):
                 await self.sender.probe(claim)
                 return
-            self.sender.give_back(claim, "slot missed")
+            self.sender.give_back(claim)
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
     async def _claim_one(self) -> Claim | None:
         """Claim a message for a probe, reopening the lanes if they are empty."""
         if not self.lanes.estimate_available():
             self.lanes.open()
-            await self._sleep_until_woken()
+            await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
         await self._claim_for(1)
         return self._take()
 
-    def _give_back(self, reason: str) -> None:
+    def _give_back(self) -> None:
         for claim in self.lanes.take_all():
-            self.sender.give_back(claim, reason)
+            self.sender.give_back(claim)
 
     def _take(self) -> Claim | None:
         """Return the first claim that may still be sent; give back the outdated ones before it."""
         while claim := self.lanes.take():
             if self.sender.is_fresh(claim):
                 return claim
-            self.sender.give_back(claim, "claim too old")
+            self.sender.give_back(claim)
         return None
 
     async def _schedule_lease(self, lease: Lease) -> None:
@@ -231,9 +233,9 @@ class SendLoop:
         while await self.lanes.claim_some(self._open_slots if slots is None else slots):
             pass
 
-    async def _sleep_until_woken(self) -> None:
+    async def _sleep_until_woken(self, seconds: float = 1.0) -> None:
         self.lanes.wake.clear()
-        await _is_set_within(self.lanes.wake, 1.0)
+        await _is_set_within(self.lanes.wake, seconds)
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -151,9 +151,9 @@ class Sender:
         """Return whether the claim is young enough for a "Stop" committed since to be ignored."""
         return claim.claimed_at.age() <= MAX_CLAIM_SECONDS
 
-    def give_back(self, claim: Claim, reason: str) -> None:
+    def give_back(self, claim: Claim) -> None:
         """Record that a claim was not sent: it waits for the next free slot, on any replica."""
-        self._finish(claim, NotSent(reason), 0.0)
+        self._finish(claim, NotSent(), 0.0)
 
     def _read(self, claim: Claim, sent: asyncio.Future[Any]) -> SendResult:
         """Return the answer; ConnectedLate only if the message may still be sent on the connection that is open now."""
@@ -162,7 +162,7 @@ class Sender:
             return answer
         if isinstance(answer, ConnectedLate) and self._may_leave(claim):
             return answer
-        return send_results.Expired() if system_clock() >= claim.expires_at else NotSent("stopping or claim too old")
+        return send_results.Expired() if system_clock() >= claim.expires_at else NotSent()
 
     def _settle(self, claim: Claim, answer: SendResult, started: float) -> None:
         if isinstance(answer, ConnectedLate):
@@ -187,7 +187,14 @@ class Sender:
         jitter = random.random()  # noqa: S311 - spreads retries
         self.meter.record_send(claim, answer, seconds, now)
         return send_results.build_record(
-            claim.delivery, answer, claim=claim.number, attempt=claim.attempt, now=now, jitter=jitter, key=key
+            claim.delivery,
+            answer,
+            claim=claim.number,
+            attempt=claim.attempt,
+            now=now,
+            jitter=jitter,
+            key=key,
+            templated="template" in claim.content,
         )
 
     def _log_reachability(self) -> None:

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.errors import ERROR_RULES, SETTLED_BY_HAND, explain_failure
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.maintenance import build_progress_event, publish_late_progress
+from services.dispatcher.handlers.maintenance import build_progress_event, publish_progress
 from services.dispatcher.ports import StatusUpdate
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.events import BroadcastFinished, FailureCount
@@ -76,18 +78,19 @@ async def test_a_failure_that_is_reported_after_the_end_is_told(
             StatusUpdate(claims[1].delivery, DeliveryState.FAILED, claims[1].delivery.bytes, error_code=UNDELIVERABLE),
         ]
     )
-    assert await ledger.collect_late_progress() == [], "at most once a minute"
+    assert await ledger.collect_progress(60, late=True) == [], "at most once a minute"
     await owner.execute(
         "update dispatcher.broadcast set finished_at = now() - interval '2 minutes',"
         " progressed_at = now() - interval '2 minutes'"
     )
     told: list[Message] = []
+    meter = Metrics(CollectorRegistry(), limit=1)
 
     async def publish(message: Message) -> None:
         told.append(message)
 
-    await publish_late_progress(ledger, publish)
-    await publish_late_progress(ledger, publish)
+    await publish_progress(ledger, publish, meter, 60, late=True)
+    await publish_progress(ledger, publish, meter, 60, late=True)
     assert told == [
         BroadcastFinished(
             broadcast=message.broadcast,
@@ -97,7 +100,7 @@ async def test_a_failure_that_is_reported_after_the_end_is_told(
         )
     ]
     await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '2 minutes'")
-    await publish_late_progress(ledger, publish)
+    await publish_progress(ledger, publish, meter, 60, late=True)
     assert len(told) == 1, "nothing has changed since"
 
 
@@ -121,8 +124,7 @@ async def test_nothing_is_sent_again_to_somebody_who_has_stopped_meanwhile(
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (503, "Störung bei Meta"),
-        (404, "unbekannter Fehlercode"),
+        (131016, "Dienst bei Meta nicht verfügbar"),
         (None, SETTLED_BY_HAND),
         (7, "unbekannter Fehlercode"),
     ],

@@ -1,15 +1,18 @@
-"""How many steps a lane takes to get through a batch."""
+"""How many steps a lane takes to get through a batch, and what it does with one that cannot be sent."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
+
+import msgspec
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, BatchLane
 from services.dispatcher.ports import Claim
-from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours
 from shared.contracts.envelope import encode
-from shared.outcome import Done, Outcome
-from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
+from shared.contracts.message import Message
+from shared.outcome import Dead, Done, Outcome
+from tests.integration.dispatcher.factories import build_batch_message, generate_id, generate_subscribers
 
 WANTED = 7
 
@@ -19,7 +22,7 @@ class SingleMessage:
 
     alive = True
 
-    def __init__(self, message: BroadcastBatch) -> None:
+    def __init__(self, message: Message) -> None:
         self.body = encode(message, event_id="1", source="/test", time=datetime.now(UTC))
         self.waiting = 1
         self.outcome: Outcome | None = None
@@ -66,3 +69,18 @@ async def test_what_has_expired_is_passed_over_in_two_steps_so_that_few_slots_ar
     people = generate_subscribers(MAX_BATCH_RECIPIENTS)
     steps, claims = await get_through(ledger, build_batch_message(people, expires_in=-1))
     assert (steps, claims) == (2, [])
+
+
+async def test_a_broadcast_whose_hours_the_database_cannot_compute_stops_no_other(ledger: PostgresLedger) -> None:
+    hours = PermittedHours(opens=time(8), closes=time(20), zone="Nowhere/Land")
+    batch = msgspec.structs.replace(build_batch_message(generate_subscribers(1)), hours=hours)
+    shared = ("notice", "revision", "topic", "lane", "template", "published_at", "expires_at", "hours")
+    follow_up = BroadcastFollowUp(
+        broadcast=generate_id(), follows=(batch.broadcast,), **{name: getattr(batch, name) for name in shared}
+    )
+    for message in (batch, follow_up):
+        queue = SingleMessage(message)
+        await BatchLane(ledger=ledger, queue=queue).claim(WANTED, lambda _: None)
+        assert isinstance(queue.outcome, Dead)
+    await ledger.requeue_waiting(WANTED)
+    assert not await ledger.extend_follow_up(WANTED)

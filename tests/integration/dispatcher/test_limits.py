@@ -9,7 +9,7 @@ import msgspec
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
-from services.dispatcher.domain.account import TemplateResumed
+from services.dispatcher.domain.account import AccountReport, AccountUpdate
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
 from shared.contracts.hours import find_opening
@@ -153,7 +153,8 @@ async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
     assert await claim(ledger, message) == []
     assert await waits_for(pool, message) == {"template": 5}
     assert not (await ledger.find_work()).due
-    await PostgresAccount(pool, number=NUMBER).apply(TemplateResumed("t/de"), at=datetime.now(UTC))
+    approved = AccountReport(AccountUpdate.TEMPLATE_RESUMED, "template t/de", "accepted", "t/de")
+    await PostgresAccount(pool, number=NUMBER).apply(approved, at=datetime.now(UTC))
     await ledger.requeue_waiting(100)
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 5
 

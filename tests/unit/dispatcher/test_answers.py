@@ -35,8 +35,10 @@ def test_an_answer_that_never_came_is_unknown_and_not_an_error() -> None:
 
 
 def test_what_was_not_written_waits_and_costs_no_attempt() -> None:
-    result = record(NotSent("connection refused", 1.0))
-    assert (result.state, result.due_at, result.attempted) == (DeliveryState.WAITING, NOW + timedelta(seconds=1), False)
+    for answer, seconds in ((NotSent(), 0), (Unreachable("connection refused"), 1)):
+        result = record(answer)
+        due_at = NOW + timedelta(seconds=seconds)
+        assert (result.state, result.due_at, result.attempted) == (DeliveryState.WAITING, due_at, False)
 
 
 def test_a_passed_moment_is_recorded_as_expired() -> None:
@@ -58,6 +60,13 @@ def test_retry_after_is_honoured_up_to_a_minute(asked: float, waited: int) -> No
 def test_what_is_not_metas_word_is_nobodys_failure() -> None:
     for answer in (ForeignResponse(403), ForeignResponse(404), Unreachable("refused"), ConnectedLate()):
         assert (record(answer, 50).state, record(answer, 50).attempted) == (DeliveryState.WAITING, False)
+
+
+@pytest.mark.parametrize("code", [code for code, rule in ERROR_RULES.items() if rule.action is ErrorAction.TEMPLATE])
+def test_a_reply_has_no_template_that_it_could_wait_for(code: int) -> None:
+    answer = ErrorResponse(code, 400)
+    result = build_record(DELIVERY, answer, claim=1, attempt=1, now=NOW, jitter=1.0, templated=False)
+    assert (result.state, result.error_code) == (DeliveryState.FAILED, code)
 
 
 def test_a_code_that_nobody_knows_is_never_retried() -> None:
@@ -85,7 +94,6 @@ def test_pauses_grow_to_a_minute_and_not_further(attempt: int, jitter: float) ->
 
 
 def test_http_statuses_decide_only_where_no_known_code_does() -> None:
-    assert find_error_rule(None, 503).action is ErrorAction.AGAIN
-    assert find_error_rule(None, 429).action is ErrorAction.SLOWER
+    assert find_error_rule(424242, 429).action is ErrorAction.SLOWER
     assert find_error_rule(131026, 500).action is ErrorAction.RECIPIENT
     assert find_error_rule(424242, 503).action is ErrorAction.DROP

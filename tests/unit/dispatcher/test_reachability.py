@@ -67,5 +67,5 @@ def test_rests_grow_to_half_a_minute_and_metas_first_word_ends_them() -> None:
 
 def test_what_was_under_way_when_a_rest_began_does_not_prolong_it() -> None:
     reachability = Reachability()
-    observe(reachability, [ForeignResponse(403)] + [ForeignResponse(403)] * 50 + [NotSent("claim too old")])
+    observe(reachability, [ForeignResponse(403)] + [ForeignResponse(403)] * 50 + [NotSent()])
     assert reachability.get_backoff_seconds(0.0) == 1.0

@@ -1,4 +1,4 @@
-"""What the send loop does with the messages in its hands while sending is paused."""
+"""What the send loop does while sending is paused: with the messages in its hands, and to find one for a probe."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,14 +10,16 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.reachability import Reachability
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS, SendLoop
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import RateLimiter
+from services.dispatcher.ports import Claim, RateLimiter
 from shared.contracts.message import Lane
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 NOTHING: Any = None
+BROKER_SECONDS = 2.0
 
 
 @dataclass
@@ -76,3 +78,78 @@ async def test_lanes_are_closed_in_a_long_pause_only_and_opened_after_it(monkeyp
         await running
     expected = [("closed", 6.0 + delay), ("opened", 20.0 + delay)]
     assert [queue.changes for queue in queues.values()] == [expected] * len(Lane)
+
+
+class SlowLanes:
+    """Lanes whose first message comes BROKER_SECONDS after they were opened, as from a broker that is far or busy."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.ready: list[Claim] = []
+
+    def open(self) -> None:
+        asyncio.get_running_loop().call_later(BROKER_SECONDS, self.deliver)
+
+    def deliver(self) -> None:
+        self.ready.append(cast(Claim, object()))
+        self.wake.set()
+
+    def close(self) -> None:
+        """Everything goes back to the broker."""
+        self.ready.clear()
+
+    def estimate_available(self) -> int:
+        return len(self.ready)
+
+    async def claim_some(self, _: int) -> bool:
+        return False
+
+    def take(self) -> Claim | None:
+        return self.ready.pop() if self.ready else None
+
+    def take_all(self) -> list[Claim]:
+        return []
+
+
+class ProbingSender:
+    """A sender that only remembers its probes."""
+
+    def __init__(self) -> None:
+        self.reachability, self.stopping, self.probed = Reachability(), False, asyncio.Event()
+
+    def estimate_room(self, *_: object) -> int:
+        return 1
+
+    def is_fresh(self, _: Claim) -> bool:
+        return True
+
+    async def probe(self, _: Claim) -> None:
+        self.probed.set()
+
+    async def drain(self, _: float) -> None:
+        pass
+
+
+@dataclass
+class OneProbe:
+    """A limiter that is paused and grants a single slot."""
+
+    rate: float = 10.0
+    asked: int = 0
+
+    async def reserve(self, _: int) -> Lease:
+        self.asked += 1
+        now = asyncio.get_running_loop().time()
+        return Lease(start=now + 30, spacing=0.1, slots=int(self.asked == 1), paused_reason="a test")
+
+
+async def test_the_slot_of_a_probe_is_not_lost_to_a_broker_that_takes_seconds_to_deliver() -> None:
+    lanes, sender, meter = SlowLanes(), ProbingSender(), Metrics(CollectorRegistry(), limit=10)
+    loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, OneProbe()), sender=cast(Any, sender), meter=meter)
+    loop._paused_since = 0.0  # for long
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(loop.run(0))
+        async with asyncio.timeout(3 * BROKER_SECONDS):
+            await sender.probed.wait()
+        loop.stop()
+        await running

@@ -700,6 +700,7 @@ $$;
 -- Updates waiting deliveries without claiming them: those of ended broadcasts end, those of paused broadcasts are
 -- suspended (`due_at` null), and suspended ones whose cause is gone become due. Has to be called again and again, since
 -- a claim that saw a pause may commit after the resume. Updates at most `most` rows of each kind; returns how many.
+-- What is due is found by statement_timestamp(), which unlike clock_timestamp() can be searched in an index.
 create function dispatcher.requeue_waiting(sender text, counter_slot integer, most integer)
 returns integer language plpgsql as $$
 declare
@@ -737,7 +738,7 @@ begin
     ), postponed as (
         select d.id, d.state, u.opening, 'hours'::dispatcher.wait_cause
         from unfinished u join dispatcher.delivery d
-            on d.source = u.id and d.waits_for = any(causes) and d.due_at <= clock_timestamp()
+            on d.source = u.id and d.waits_for = any(causes) and d.due_at <= statement_timestamp()
         where u.ended is null and u.stopped is null and u.opening > clock_timestamp() and d.subscriber is not null
         limit most for update of d skip locked
     ), woken as (
@@ -764,7 +765,7 @@ begin
         if allowed.room <= 0 then
             with next as (
                 select d.id, d.claim, d.subscriber from dispatcher.delivery d
-                where d.lane in ('urgent', 'bulk') and d.due_at <= clock_timestamp() and d.subscriber is not null
+                where d.lane in ('urgent', 'bulk') and d.due_at <= statement_timestamp() and d.subscriber is not null
                 order by d.due_at limit most for update skip locked
             ), chosen as (
                 select n.id from next n
