@@ -10,7 +10,7 @@ ASSETS := .local/newsroom-assets
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test check lint types imports format lock smoke update-test cluster-test browser-test asyncapi-test dashboards-test publication-test helm-test sbom audit release faults clean edge-test
+.PHONY: help venv demo up test test-together test-alone check lint types imports format lock smoke update-test cluster-test browser-test asyncapi-test dashboards-test publication-test helm-test sbom audit release faults clean edge-test
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,10 +36,14 @@ $(ASSETS)/kern.min.css: deploy/kern/package-lock.json
 	@PYTHON=$(PYTHON) deploy/kern/install.sh $(ASSETS) .local/npm
 
 test: venv  ## all tests, on servers of their own; last, and alone, those that measure time
-	@tally=$$(mktemp) && trap 'rm -f "$$tally"' EXIT && ended=0; \
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" --tally-to="$$tally" || ended=$$?; \
-	$(BIN)/pytest -m alone --tally-from="$$tally" || ended=$$?; \
-	exit $$ended
+	@tally=$$(mktemp) && trap 'rm -f "$$tally"' EXIT && \
+	$(MAKE) --no-print-directory -kj1 test-together test-alone TALLY="$$tally"
+
+test-together: venv  # other work may go on beside them
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" $(if $(TALLY),--tally-to="$(TALLY)")
+
+test-alone: venv
+	@$(BIN)/pytest -m alone $(if $(TALLY),--tally-from="$(TALLY)")
 
 check: lint types imports  ## what is checked without running anything
 

@@ -58,6 +58,7 @@ async def test_meta_refuses_the_token(town: WatchedTown) -> None:
         await town.wait_until("SenderStopped", "SendingPaused", true=True)
     finally:
         await town.press.simulator.set_faults({})
+    await town.try_meta_now()
     await town.wait_until("SenderStopped", "SendingPaused", true=False, within=SHORT)
 
 

@@ -1,6 +1,5 @@
 """A ledger as the service has it: with the rights of its role; and dispatchers against an endpoint of our own."""
 
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,10 +9,13 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
-from tests.contract_recorder.recorder import record_contracts
-from tests.databases import FreshDatabase, create_database
-from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_endpoint_harness
-from tests.servers import Servers, create_vhost
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.endpoint_harness import (
+    EndpointHarness,
+    run_endpoint_harness,
+    run_separate_harness,
+)
+from tests.servers import Servers
 
 NUMBER = "700800900100200"
 
@@ -45,10 +47,5 @@ async def second_rig(servers: Servers, database_template: str, tmp_path: Path) -
     """One more, with which the first has nothing in common."""
     folder = tmp_path / "second"
     folder.mkdir()
-    async with (
-        create_vhost(servers, f"second-{secrets.token_hex(6)}") as url,
-        record_contracts(url, servers.broker_api_url),
-        create_database(servers, database_template) as database,
-        run_endpoint_harness(url, database, folder) as rig,
-    ):
+    async with run_separate_harness(servers, database_template, folder) as rig:
         yield rig

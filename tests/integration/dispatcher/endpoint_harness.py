@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -22,7 +23,8 @@ from deploy.local.service import Service
 from deploy.secrets import create_secrets
 from shared.amqp import topology
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
-from tests.databases import FreshDatabase
+from tests.contract_recorder.recorder import record_contracts
+from tests.databases import FreshDatabase, create_database
 from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient, wait_until
 from tests.integration.dispatcher.fake_graph_api import FakeGraphApi, SendRequest, run_fake_graph_api
 from tests.integration.dispatcher.harness import (
@@ -32,7 +34,7 @@ from tests.integration.dispatcher.harness import (
     end_service,
     open_dispatch_client,
 )
-from tests.servers import WAIT_TIMEOUT_SECONDS
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, create_vhost
 
 RATE = 80
 MAX_DISPATCHERS = 3
@@ -218,3 +220,15 @@ async def run_endpoint_harness(
             yield rig
         finally:
             await asyncio.gather(*map(end_service, rig.services.values()))
+
+
+@asynccontextmanager
+async def run_separate_harness(servers: Servers, template: str, folder: Path) -> AsyncIterator[EndpointHarness]:
+    """On a vhost and a database of its own, so that several can work at once."""
+    async with (
+        create_vhost(servers, f"separate-{secrets.token_hex(6)}") as url,
+        record_contracts(url, servers.broker_api_url),
+        create_database(servers, template) as database,
+        run_endpoint_harness(url, database, folder) as rig,
+    ):
+        yield rig

@@ -69,7 +69,7 @@ async def assert_others_go_on(rig: EndpointHarness, **limits: int) -> None:
     """Freeze one of three."""
     count = int(RATE * LASTING_SECONDS)
     # What the frozen replica has in hand of the statuses is no proof of absence: the grace time has to be longer.
-    limits["unknown_grace_seconds"] = 120
+    limits["unknown_grace_seconds"] = 2 * int(FROZEN_SECONDS)
     database = rig.database
     async with run_proxy([urlsplit(database.url).port or 0]) as slow, reporting(rig):
         # On a slow way to the database most of its time passes in statements.

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import asyncpg
 import pytest
@@ -16,7 +17,12 @@ from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.runtime.clock import system_clock
 from tests.integration.cli.planned_broadcasts import run
 from tests.integration.dispatcher.dispatch_client import wait_until
-from tests.integration.dispatcher.endpoint_harness import EndpointHarness, build_phone, wait_until_moment
+from tests.integration.dispatcher.endpoint_harness import (
+    EndpointHarness,
+    build_phone,
+    run_separate_harness,
+    wait_until_moment,
+)
 from tests.integration.dispatcher.fake_graph_api import (
     Behaviour,
     GraphAnswer,
@@ -26,6 +32,7 @@ from tests.integration.dispatcher.fake_graph_api import (
     build_refusal,
     run_fake_graph_api,
 )
+from tests.servers import Servers
 
 REFUSING_SECONDS = 20.0
 RECOVERED_SECONDS = 60.0
@@ -34,6 +41,8 @@ MOST_PROBES = 3
 PAUSED = ("kreisfunk_dispatcher_sending_paused", "kreisfunk_dispatcher_meta_unreachable_seconds")
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 ANSWERS = {"code 190": build_refusal(190, 401), "403 page": build_proxy_page(403), "404 page": build_proxy_page(404)}
+PARTNER = "partner removed"
+Trouble = Callable[[EndpointHarness], Awaitable[None]]
 REASONS = {"code 190": "token expired (Meta's code 190)"}
 
 
@@ -69,22 +78,65 @@ async def held(rig: EndpointHarness) -> None:
     await wait_until(is_held, rig.describe)
 
 
-@pytest.mark.parametrize("cause", ANSWERS)
-async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
-    endpoint_rig: EndpointHarness, cause: str
-) -> None:
-    endpoint_rig.endpoint.behave = always(ANSWERS[cause])
-    (dispatcher,) = await endpoint_rig.start()
-    count = await send_all_kinds(endpoint_rig)
+async def refuse_for_a_while(rig: EndpointHarness, cause: str) -> None:
+    rig.endpoint.behave = always(ANSWERS[cause])
+    (dispatcher,) = await rig.start()
+    count = await send_all_kinds(rig)
 
     async def shown() -> bool:
-        return any([await endpoint_rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
+        return any([await rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
 
-    await wait_until(shown, endpoint_rig.describe)
-    assert await endpoint_rig.read_paused_reason() == REASONS.get(cause)
-    since = endpoint_rig.endpoint.requests[0].at
-    await assert_it_recovers_by_itself(endpoint_rig, since, count)
-    assert 1 <= len(endpoint_rig.read_log(dispatcher, "error")) <= MOST_PROBES
+    await wait_until(shown, rig.describe)
+    assert await rig.read_paused_reason() == REASONS.get(cause)
+    since = rig.endpoint.requests[0].at
+    await assert_it_recovers_by_itself(rig, since, count)
+    assert 1 <= len(rig.read_log(dispatcher, "error")) <= MOST_PROBES
+
+
+async def remove_partner_for_a_while(rig: EndpointHarness) -> None:
+    rig.endpoint.behave = always(build_refusal(131031, 403))
+    now = system_clock()
+    removed = AccountEvent(field="account_update", value={"event": "PARTNER_REMOVED"}, at=now, received_at=now)
+    await rig.start(2)
+    await rig.client.send(AccountEvents(events=(removed,)), topology.INBOUND, AccountEvents.KEY)
+    await held(rig)
+    since = time.monotonic()
+    count = await send_all_kinds(rig)
+    await assert_it_recovers_by_itself(rig, since, count)
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def recoveries(
+    servers: Servers, database_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Mapping[str, asyncio.Task[None]]]:
+    """All begin before the first test, each in a system of its own: most of each is the half minute to a probe."""
+
+    async def run_alone(trouble: Trouble) -> None:
+        async with run_separate_harness(servers, database_template, tmp_path_factory.mktemp("recovery")) as rig:
+            await trouble(rig)
+
+    troubles: dict[str, Trouble] = {cause: partial(refuse_for_a_while, cause=cause) for cause in ANSWERS}
+    troubles[PARTNER] = remove_partner_for_a_while
+    running = {name: asyncio.create_task(run_alone(trouble)) for name, trouble in troubles.items()}
+    try:
+        yield running
+    finally:
+        for task in running.values():
+            task.cancel()
+        await asyncio.gather(*running.values(), return_exceptions=True)
+
+
+@pytest.mark.parametrize("cause", ANSWERS)
+async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
+    recoveries: Mapping[str, asyncio.Task[None]], cause: str
+) -> None:
+    await recoveries[cause]
+
+
+async def test_a_partner_that_was_removed_and_added_again_sends_again_by_itself(
+    recoveries: Mapping[str, asyncio.Task[None]],
+) -> None:
+    await recoveries[PARTNER]
 
 
 def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -134,18 +186,6 @@ async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(end
         assert {await endpoint_rig.fetch_readiness(one) for one in dispatchers} == {200}
     for one in dispatchers:
         assert [event["event"] for event in endpoint_rig.read_log(one, "warning", "error")] == ["meta_not_reachable"]
-
-
-async def test_a_partner_that_was_removed_and_added_again_sends_again_by_itself(endpoint_rig: EndpointHarness) -> None:
-    endpoint_rig.endpoint.behave = always(build_refusal(131031, 403))
-    now = system_clock()
-    removed = AccountEvent(field="account_update", value={"event": "PARTNER_REMOVED"}, at=now, received_at=now)
-    await endpoint_rig.start(2)
-    await endpoint_rig.client.send(AccountEvents(events=(removed,)), topology.INBOUND, AccountEvents.KEY)
-    await held(endpoint_rig)
-    since = time.monotonic()
-    count = await send_all_kinds(endpoint_rig)
-    await assert_it_recovers_by_itself(endpoint_rig, since, count)
 
 
 async def one_429(rig: EndpointHarness) -> None:

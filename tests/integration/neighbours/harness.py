@@ -123,6 +123,10 @@ class MunicipalHarness:
             declared = await channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
 
+    async def purge(self, queue: str) -> None:
+        async with await aio_pika.connect(self.stack.broker_url) as connection, connection.channel() as channel:
+            await (await channel.get_queue(queue, ensure=False)).purge()
+
     def read_alarms(self) -> list[str]:
         """What the broker wrote down of alarms, since it was started."""
         log = (self.stack.folder / "rabbitmq" / "rabbitmq.log").read_text()
