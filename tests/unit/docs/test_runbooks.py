@@ -25,7 +25,7 @@ SECTIONS = ["Meaning", "Look", "Do", "Call"]
 MOST_LINES = 45
 ADDRESS = re.compile(r'^url: "(.+)\.git"', re.MULTILINE)
 COMPOSE = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]
-NAMES = {"ID": str(uuid4()), "SERVICE": "newsroom"}
+NAMES = {"ID": str(uuid4()), "BROADCAST": str(uuid4()), "SERVICE": "newsroom"}
 
 
 def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
