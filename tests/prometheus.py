@@ -82,7 +82,9 @@ def _find_programs() -> PrometheusPrograms | None:
     return PrometheusPrograms(Path(server), Path(promtool)) if server and promtool else None
 
 
-def build_configuration(targets: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def build_configuration(
+    targets: Mapping[str, Sequence[str]], rules: Path = ALERTS, interval: str = INTERVAL
+) -> dict[str, Any]:
     """The jobs of our own file, with these targets by job, and looked at often."""
     configuration: dict[str, Any] = msgspec.yaml.decode((FOLDER / "prometheus.yml").read_bytes())
     jobs = [
@@ -90,26 +92,28 @@ def build_configuration(targets: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         for job in configuration["scrape_configs"]
     ]
     return {
-        "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
-        "rule_files": [str(ALERTS)],
+        "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+        "rule_files": [str(rules)],
         "scrape_configs": [
             {**job, "static_configs": [{"targets": list(targets.get(job["job_name"], ()))}]} for job in jobs
         ],
     }
 
 
-def _write_configuration(folder: Path, targets: Mapping[str, Sequence[str]]) -> Path:
+def _write_configuration(folder: Path, configuration: Mapping[str, Any]) -> Path:
     folder.mkdir(exist_ok=True)
     file = folder / "prometheus.yml"
-    file.write_text(json.dumps(build_configuration(targets)))
+    file.write_text(json.dumps(configuration))
     return file
 
 
 @asynccontextmanager
-async def run_prometheus(folder: Path, targets: Mapping[str, Sequence[str]]) -> AsyncIterator[PrometheusClient]:
+async def run_prometheus(
+    folder: Path, targets: Mapping[str, Sequence[str]], *, rules: Path = ALERTS, interval: str = INTERVAL
+) -> AsyncIterator[PrometheusClient]:
     """A server with our rules; `targets` are `host:port` by job."""
     programs = await ensure_prometheus()
-    file = _write_configuration(folder, targets)
+    file = _write_configuration(folder, build_configuration(targets, rules, interval))
     async with aiohttp.ClientSession() as session:
         with reserve_ports(1) as [port]:
             arguments = (

@@ -1,5 +1,7 @@
 """Metrics of feeds and warnings."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.feeds.polling import PollResult
@@ -8,7 +10,7 @@ from services.feeds.polling import PollResult
 class Metrics:
     """Metrics; labels are names of origins from the configuration and a fixed set of words."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, names: Iterable[str] = ()) -> None:
         self._polls = Counter(
             "kreisfunk_feeds_polls",
             "Polls of a feed or of alerts; every result but new and unchanged is a failure",
@@ -22,8 +24,13 @@ class Metrics:
             registry=registry,
         )
         self._last = Gauge(
-            "kreisfunk_feeds_last_success_timestamp_seconds", "When it was last read", ["name"], registry=registry
+            "kreisfunk_feeds_last_success_timestamp_seconds",
+            "When it was last read; before the first time, when the service started",
+            ["name"],
+            registry=registry,
         )
+        for name in names:  # what cannot be read from the start must be missed, too
+            self._last.labels(name).set_to_current_time()
         self._rejected = Counter(
             "kreisfunk_feeds_rejected",
             "Published notices that Kreisfunk rejected; `kreisfunk feeds drafts list` has the reasons",

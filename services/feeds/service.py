@@ -110,8 +110,8 @@ def _build_publisher_check(watches: Sequence[PollLoop]) -> Check:
 async def serve(settings: Settings, parts: FeedComponents, stop: StopRequest) -> None:
     """Run until `stop` is requested, then finish the polls in progress."""
     registry = CollectorRegistry()
-    metrics = Metrics(registry)
     async with parts.open_pollers() as pollers:
+        metrics = Metrics(registry, [poller.name for poller in pollers])
         watches = [PollLoop(poller, metrics, stop.requested) for poller in pollers]
         readiness = Readiness({"publisher": _build_publisher_check(watches)})
         host, port = settings.internal_host, settings.internal_port

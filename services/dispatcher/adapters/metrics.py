@@ -109,6 +109,8 @@ class Metrics:
         self._sends[claim.lane, _classify_result(answer)].inc()
         if isinstance(answer, Accepted):
             self._ways[claim.lane].observe(max(0.0, (now - claim.asked_at).total_seconds()))
+        if isinstance(answer, NoResponse):
+            self.count("unknown_outcomes", label="found")
         if isinstance(answer, Accepted | ErrorResponse):
             self._send_seconds.observe(seconds)
 

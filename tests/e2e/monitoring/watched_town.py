@@ -59,10 +59,11 @@ class WatchedTown:
         citizens = [each["id"] for each in await self.press.simulator.list_citizens()]
         await self.press.simulator.send_text([citizens[next(self._citizens)]], text, per_second=10)
 
-    async def run_kreisfunk(self, *arguments: str) -> None:
+    async def run_kreisfunk(self, *arguments: str) -> str:
         """What a runbook says, which must succeed."""
         ended = await run_in_process(*arguments, "--stack", str(self.stack.folder), environment={})
         assert ended.status == 0, ended.everything
+        return ended.output
 
     async def try_meta_now(self) -> None:
         """While sending is paused one message is tried every half minute: let the next be tried at once."""

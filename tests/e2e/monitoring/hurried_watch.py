@@ -1,0 +1,76 @@
+"""A Prometheus in a hurry: our rules with windows of seconds and little patience, and the alerts that fire."""
+
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.e2e.monitoring.watched_town import WatchedTown, list_targets
+from tests.prometheus import ALERTS, PrometheusClient, run_prometheus
+from tests.servers import wait_for
+
+WINDOW, PATIENCE = "10s", "1s"
+# Ages at which something is late. Feeds are read, and old rows deleted, once a minute.
+SOONER = {"60": "8", "3600": "70", "7200": "70"}
+
+
+def hurry(rule: dict[str, Any]) -> dict[str, Any]:
+    shorter = re.sub(r"\[\d+[smhd]\]", f"[{WINDOW}]", rule["expr"])
+    sooner = re.sub(r"(?<=> )(\d+)\b", lambda found: SOONER.get(found[0], found[0]), shorter)
+    return {**rule, "expr": sooner, **({"for": PATIENCE} if "for" in rule else {})}
+
+
+@dataclass
+class HurriedWatch:
+    """`quiet_at` is when a wait for an end was over: on a slow machine an alert may have ended when we look."""
+
+    prometheus: PrometheusClient
+    quiet_at: float = field(default_factory=time.monotonic)
+
+    async def wait_for(self, *alerts: str, seconds: float = 120) -> None:
+        """Until each of them has fired since then."""
+
+        async def fired() -> bool:
+            age = int(time.monotonic() - self.quiet_at) + 1
+            return set(alerts) <= await self._list_alerts(f'count_over_time(ALERTS{{alertstate="firing"}}[{age}s])')
+
+        await wait_for(fired, seconds)
+
+    async def wait_for_end(self, *alerts: str, seconds: float = 120) -> None:
+        """Until none of them fires."""
+
+        async def ended() -> bool:
+            return not set(alerts) & await self.list_firing()
+
+        await wait_for(ended, seconds)
+        self.quiet_at = time.monotonic()
+
+    async def list_firing(self) -> set[str]:
+        return await self._list_alerts('ALERTS{alertstate="firing"}')
+
+    async def _list_alerts(self, expression: str) -> set[str]:
+        return {each["metric"]["alertname"] for each in await self.prometheus.query(expression)}
+
+
+@asynccontextmanager
+async def run_hurried_watch(town: WatchedTown, folder: Path) -> AsyncIterator[HurriedWatch]:
+    groups = msgspec.yaml.decode(ALERTS.read_bytes())["groups"]
+    rules = folder / "alerts.yml"
+    rules.write_text(
+        json.dumps({"groups": [{**group, "rules": [hurry(rule) for rule in group["rules"]]} for group in groups]})
+    )
+    feeds = town.feeds.command.environment["KREISFUNK_INTERNAL_PORT"]
+    targets = {**list_targets(town.stack), "feeds": [f"127.0.0.1:{feeds}"]}
+    async with run_prometheus(folder, targets, rules=rules, interval="1s") as prometheus:
+
+        async def seen() -> bool:
+            return await prometheus.query_number("count(up == 1)") == sum(map(len, targets.values()))
+
+        await wait_for(seen)  # what happens before a counter was seen is no increase
+        yield HurriedWatch(prometheus)

@@ -1,0 +1,395 @@
+"""Runbooks followed word by word: a fault is produced, its alert fires, the page's own commands are run, it ends.
+
+The commands are read from the pages. Faults that take a minute to be seen begin with the first test, and are mended by
+the last ones.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import aio_pika
+import aiohttp
+import asyncpg
+import msgspec
+import pytest
+
+from cli.doctor.installation import build_from_stack
+from cli.stacks import RunningStack
+from deploy.local.environments import BUSINESS_ACCOUNT_ID
+from deploy.local.ports import LOOPBACK
+from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
+from deploy.local.service import Service
+from deploy.local.stack_file import find_running_stack
+from deploy.secrets import APP_SECRETS
+from shared.amqp import topology
+from simulator.webhooks.batches import HEADER, sign
+from tests.e2e.monitoring.hurried_watch import HurriedWatch, run_hurried_watch
+from tests.e2e.monitoring.night_operator import NightOperator
+from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
+from tests.integration.cli.commands import run_in_process
+from tests.servers import wait_for
+
+pytestmark = pytest.mark.timeout(600)
+
+TEMPLATE = {"message_template_name": "kreisfunk_strassensperrungen_v1", "message_template_language": "de"}
+ACCOUNT_LOCKED = {"reject_share": 1, "reject_code": 131031, "reject_status": 403}
+INVALID_VALUE = {"reject_share": 1, "reject_code": 131009, "reject_status": 400}
+NO_ANSWER = {"timeout_share": 1, "timeout_accept_share": 0}
+IDENTIFIER = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+NEARLY_FULL = 9000
+DEAD = topology.DISPATCHER_ACCOUNT.dead_letter_queue
+REFUSE = """
+    create function dispatcher.refuse() returns trigger language plpgsql
+    as $$ begin raise check_violation using message = 'a test'; end $$;
+    create trigger refuse before update on dispatcher.delivery for each row
+    when (new.lane = 'reply' and new.state in ('accepted', 'sent', 'delivered', 'read'))
+    execute function dispatcher.refuse()
+"""
+LOCK_NEWSROOM = """
+    do $$ declare name regclass; begin
+        for name in select oid from pg_class where relnamespace = 'newsroom'::regnamespace and relkind = 'r' loop
+            execute format('lock table %s in access exclusive mode', name);
+        end loop;
+    end $$
+"""
+ALERTS_OF_META = (
+    *("AccountStopped", "TemplateStopped", "AccountLimitLowered", "QualityLow", "TemplateCategoryChanged"),
+    *("BulkStalled", "BroadcastBudgetBurnsFast", "BroadcastBudgetBurnsSlowly"),
+    *("AnswerBudgetBurnsFast", "AnswerBudgetBurnsSlowly"),
+)
+GRANT_RETENTION = "grant delete on dispatcher.refusal to kreisfunk_dispatcher"
+GRANT_FEEDBACK = "grant insert on subscriptions.feedback to kreisfunk_subscriptions"
+FIREWALL = NetworkConditions(page=b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightShift:
+    """`citizens` are known to nobody else, and have subscribed to nothing."""
+
+    town: WatchedTown
+    watch: HurriedWatch
+    operator: NightOperator
+    database: asyncpg.Connection
+    citizens: list[int]
+
+    async def write(self, count: int, text: str) -> None:
+        """Each time other citizens, as Meta makes a person wait who gets several messages."""
+        chosen, self.citizens[:count] = self.citizens[:count], []
+        await self.town.press.simulator.send_text(chosen, text, per_second=100)
+
+    async def say_as_meta(self, *changes: tuple[str, dict[str, Any]]) -> None:
+        """What Meta says about the account."""
+        listed = [{"field": field, "value": value} for field, value in changes]
+        entry = {"id": BUSINESS_ACCOUNT_ID, "time": int(time.time()), "changes": listed}
+        body = msgspec.json.encode({"object": "whatsapp_business_account", "entry": [entry]})
+        secret = (self.town.stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
+        headers = {HEADER: sign(secret, body), "Content-Type": "application/json"}
+        async with (
+            aiohttp.ClientSession() as meta,
+            meta.post(f"{self.town.stack.ingress_url}/webhook", data=body, headers=headers) as answer,
+        ):
+            assert answer.status == 200
+
+    async def publish(self, topic: str) -> None:
+        text = f"Bis Freitag, {uuid4().hex[:8]}."
+        await self.town.run_kreisfunk("publish", "--topic", topic, "--headline", "L 149", "--text", text)
+
+    async def find_ended_broadcast(self) -> UUID:
+        """The newest, or else a new one."""
+        newest = "select id from dispatcher.broadcast where finished_at is not null order by finished_at desc limit 1"
+
+        async def ended() -> bool:
+            return await self.database.fetchval(newest) is not None
+
+        if not await ended():
+            await self.publish("baustellen")
+            await wait_for(ended)
+        found: UUID = await self.database.fetchval(newest)
+        return found
+
+    async def count_subscribed(self) -> int:
+        return int(
+            await self.database.fetchval("select count(*) from subscriptions.subscriber where state = 'subscribed'")
+        )
+
+    async def send_to_queue(self, queue: str, count: int) -> None:
+        """What nobody understands."""
+        async with await aio_pika.connect(self.town.stack.broker_url) as connection:
+            channel = await connection.channel()
+            for start in range(0, count, 500):
+                messages = [self._build_nonsense() for _ in range(start, min(count, start + 500))]
+                await asyncio.gather(*(channel.default_exchange.publish(each, queue) for each in messages))
+
+    @staticmethod
+    def _build_nonsense() -> aio_pika.Message:
+        return aio_pika.Message(b"?", message_id=uuid4().hex, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+
+    @property
+    def _feeds_file(self) -> Path:
+        return Path(self.town.feeds.command.environment["KREISFUNK_FEEDS_FILE"])
+
+    async def break_for_long(self) -> None:
+        """What is seen after a minute only."""
+        self._feeds_file.write_text(self._feeds_file.read_text().replace('/presse"', '/umgezogen"\nevery = "1m"'))
+        await self.town.feeds.stop()
+        await self.town.feeds.start()
+        await self.database.execute("revoke delete on dispatcher.refusal from kreisfunk_dispatcher")
+        await self.database.execute("revoke insert on subscriptions.feedback from kreisfunk_subscriptions")
+        await self.write(1, "Feedback: gut so")
+        await self.send_to_queue(topology.DISPATCHER_ACCOUNT.name, 1)
+
+    def mend_feeds(self) -> None:
+        self._feeds_file.write_text(self._feeds_file.read_text().replace("/umgezogen", "/presse"))
+
+
+@pytest.fixture(scope="module")
+async def shift(town: WatchedTown, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NightShift]:
+    await town.feeds.stop()  # DEV
+    await town.feeds.start()  # DEV
+    async with run_hurried_watch(town, tmp_path_factory.mktemp("night")) as watch:
+        database = await asyncpg.connect(town.stack.database_url)
+        citizens = await town.press.simulator.add_citizens(110, bsuid_only=0)
+        shift = NightShift(town=town, watch=watch, operator=NightOperator(town), database=database, citizens=citizens)
+        await watch.wait_for_end(*ALERT_EXPRESSIONS)
+        await shift.break_for_long()
+        try:
+            yield shift
+        finally:
+            shift.mend_feeds()
+            await database.execute(f"{GRANT_RETENTION}; {GRANT_FEEDBACK}")
+            await database.close()
+
+
+async def test_meta_stops_account_and_template(shift: NightShift) -> None:
+    """AccountStopped, TemplateStopped, AccountLimitLowered, QualityLow, TemplateCategoryChanged, BulkStalled,
+    BroadcastBudgetBurnsFast, BroadcastBudgetBurnsSlowly, AnswerBudgetBurnsFast, AnswerBudgetBurnsSlowly.
+    """
+    town, watch, operator = shift.town, shift.watch, shift.operator
+    # As a dispatcher with KREISFUNK_PEOPLE_PER_DAY sets it when it starts.
+    await shift.database.execute("update dispatcher.rate set people_setting = 1000, people_a_day = 1000")
+    await shift.say_as_meta(
+        ("message_template_status_update", {**TEMPLATE, "event": "PAUSED"}),
+        ("message_template_quality_update", {**TEMPLATE, "new_quality_score": "RED"}),
+        ("template_category_update", {**TEMPLATE, "previous_category": "UTILITY", "new_category": "MARKETING"}),
+        ("business_capability_update", {"max_daily_conversations_per_business": 250}),
+    )
+    await shift.publish("strassensperrungen")
+    await watch.wait_for("TemplateStopped", "QualityLow", "TemplateCategoryChanged", "AccountLimitLowered")
+    assert "Meta: PAUSED" in await operator.look("TemplateStopped")
+    assert "of 250" in await operator.look("AccountLimitLowered")
+    await operator.look("QualityLow")
+    assert "is APPROVED, UTILITY" in await operator.look("TemplateCategoryChanged")
+    await watch.wait_for("BulkStalled")
+    await operator.look("BulkStalled")
+
+    await town.press.simulator.set_faults(ACCOUNT_LOCKED)
+    await shift.say_as_meta(("account_update", {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}))
+    await watch.wait_for("AccountStopped", "SendingPaused")
+    assert "Meta: account disabled" in await operator.look("AccountStopped")
+    await shift.publish("baustellen")
+    await shift.write(15, "Hilfe")
+    await watch.wait_for("BroadcastBudgetBurnsFast", "BroadcastBudgetBurnsSlowly", "LaneDelayed")
+    await operator.look("BroadcastBudgetBurnsFast")
+
+    await town.press.simulator.set_faults({})
+    await shift.say_as_meta(
+        ("account_update", {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}),
+        ("business_capability_update", {"max_daily_conversations_per_business": -1}),
+    )
+    assert "resumed" in await operator.do("TemplateStopped", 1, TEMPLATE="kreisfunk_strassensperrungen_v1/de")
+    await watch.wait_for("AnswerBudgetBurnsFast", "AnswerBudgetBurnsSlowly")
+    await operator.look("AnswerBudgetBurnsFast")
+    await watch.wait_for_end(*ALERTS_OF_META, "SendingPaused", "LaneDelayed")
+
+
+async def test_meta_rejects_every_message_of_a_broadcast(shift: NightShift) -> None:
+    """BroadcastStopped."""
+    await shift.town.press.simulator.set_faults(INVALID_VALUE)
+    try:
+        await shift.publish("strassensperrungen")
+        await shift.watch.wait_for("BroadcastStopped")
+    finally:
+        await shift.town.press.simulator.set_faults({})
+    listed = await shift.town.run_kreisfunk("broadcasts", "list")
+    [broadcast] = re.findall(rf"^({IDENTIFIER}) .+ paused ", listed, re.MULTILINE)
+    assert " 131009 " in await shift.operator.look("BroadcastStopped", BROADCAST=broadcast)
+    assert "sent again" in await shift.operator.do("BroadcastStopped", 2, BROADCAST=broadcast)
+    await shift.watch.wait_for_end("BroadcastStopped")
+
+
+async def test_a_dispatcher_does_not_reach_meta(shift: NightShift) -> None:
+    """MetaUnreachable."""
+    async with put_behind_a_firewall(shift.town, "dispatcher-1") as network:
+        await shift.write(12, "Hilfe")
+        await shift.watch.wait_for("MetaUnreachable")
+        seen = await shift.operator.look("MetaUnreachable")
+        assert "Meta is not reachable since" in seen
+        assert '"reason":"HTTP 403 that is not from Meta"' in seen
+        network.set_conditions(UNDISTURBED_NETWORK)
+        await shift.operator.do("MetaUnreachable")
+        await shift.watch.wait_for_end("MetaUnreachable")
+
+
+@asynccontextmanager
+async def put_behind_a_firewall(town: WatchedTown, name: str) -> AsyncIterator[Proxy]:
+    """A dispatcher whose way to Meta leads through a proxy that answers in Meta's place at first."""
+    supervisor = town.stack.supervisor
+    dispatcher, simulator = supervisor.find(name), urlsplit(town.stack.simulator_url).port
+    assert isinstance(dispatcher, Service)
+    assert simulator
+    usual = dispatcher.command
+    async with run_proxy([simulator]) as network:
+        network.set_conditions(FIREWALL)
+        environment = {**usual.environment, "KREISFUNK_GRAPH_URL": f"http://{LOOPBACK}:{network.port}"}
+        await supervisor.stop_one(name)
+        dispatcher.command = replace(usual, environment=environment)
+        try:
+            await supervisor.start_one(name)
+            yield network
+        finally:
+            dispatcher.command = usual
+            await supervisor.stop_one(name)
+            await supervisor.start_one(name)
+
+
+async def test_meta_does_not_answer(shift: NightShift) -> None:
+    """OutcomesUnknown."""
+    await shift.town.press.simulator.set_faults(NO_ANSWER)
+    try:
+        await shift.write(1, "Hilfe")
+        await shift.watch.wait_for("OutcomesUnknown")
+    finally:
+        await shift.town.press.simulator.set_faults({})
+    seen = await shift.operator.look("OutcomesUnknown")
+    [delivery] = re.findall(rf"^({IDENTIFIER}) .+ reply .+ no answer$", seen, re.MULTILINE)
+    assert "resend: 1" in await shift.operator.do("OutcomesUnknown", 3, ID=delivery)
+    await shift.watch.wait_for_end("OutcomesUnknown")
+    assert "nothing is unknown" in await shift.operator.look("OutcomesUnknown")
+
+
+async def test_the_database_refuses_what_meta_says(shift: NightShift) -> None:
+    """RowsRefused."""
+    await shift.database.execute(REFUSE)
+    try:
+        await shift.write(1, "Hilfe")
+        await shift.watch.wait_for("RowsRefused")
+        seen = await shift.operator.look("RowsRefused")
+    finally:
+        await shift.database.execute("drop function dispatcher.refuse cascade")
+    [delivery] = set(re.findall(rf'"delivery":"({IDENTIFIER})".+"event":"result_refused"', seen))
+
+    async def listed() -> bool:
+        return delivery in await shift.operator.do("RowsRefused", 1)
+
+    await wait_for(listed)
+    assert "accepted: 1" in await shift.operator.do("RowsRefused", 2, ID=delivery)
+    assert not await listed()
+    await shift.watch.wait_for_end("RowsRefused")
+
+
+async def test_the_ledger_has_lost_a_recipient(shift: NightShift) -> None:
+    """RecipientsUnaccounted."""
+    change = "update dispatcher.broadcast set audience = audience + $2 where id = $1"
+    broadcast = await shift.find_ended_broadcast()
+    await shift.database.execute(change, broadcast, 1)
+    try:
+        await shift.watch.wait_for("RecipientsUnaccounted")
+        assert str(broadcast) in await shift.operator.look("RecipientsUnaccounted")
+        await shift.operator.do("RecipientsUnaccounted", 1)
+        shown = await shift.operator.do("RecipientsUnaccounted", 2, ID=str(broadcast))
+        assert re.search(r"^unaccounted +1 +report this", shown, re.MULTILINE)
+    finally:
+        await shift.database.execute(change, broadcast, -1)
+    await shift.watch.wait_for_end("RecipientsUnaccounted")
+
+
+async def test_the_broker_has_no_space(shift: NightShift) -> None:
+    """BrokerAlarm."""
+    rabbitmq = shift.town.stack.rabbitmq
+    await rabbitmq.run_rabbitmqctl("set_disk_free_limit", "100000GB")
+    try:
+        await shift.watch.wait_for("BrokerAlarm")
+        seen = await shift.operator.look("BrokerAlarm")
+        assert "subscriptions.inbound" in seen
+        assert "Avail" in seen
+    finally:
+        await rabbitmq.run_rabbitmqctl("set_disk_free_limit", "100MB")
+    await shift.watch.wait_for_end("BrokerAlarm")
+
+
+async def test_a_system_publishes_nonsense_for_days(shift: NightShift) -> None:
+    """QuarantineNearlyFull."""
+    await shift.town.run_kreisfunk("tokens", "create", "pressestelle")
+    await shift.send_to_queue(topology.NOTICES_QUARANTINE, NEARLY_FULL + 1)
+    await shift.watch.wait_for("QuarantineNearlyFull")
+    listed = await shift.operator.look("QuarantineNearlyFull")
+    assert f"{NEARLY_FULL + 1 - 100} more" in listed
+    assert "revoked" in await shift.operator.do("QuarantineNearlyFull", 2, NAME="pressestelle")
+    await shift.operator.do("QuarantineNearlyFull", 3)
+    await shift.watch.wait_for_end("QuarantineNearlyFull")
+    await let_our_own_systems_in_again(shift.town.stack.folder)
+
+
+async def let_our_own_systems_in_again(folder: Path) -> None:
+    """As `docker compose up` does."""
+    addresses = find_running_stack(folder)
+    assert addresses
+    administrator = build_from_stack(RunningStack(folder, addresses)).processes["admin"]
+    assert (await run_in_process("migrate", environment=administrator)).status == 0
+
+
+async def test_somebody_blocks_the_tables_of_the_newsroom(shift: NightShift) -> None:
+    """ArchiveStale, NewsroomEventsGrow, OptOutsUnusual."""
+    people, shift.citizens[:60] = shift.citizens[:60], []
+    simulator = shift.town.press.simulator
+    before = await shift.count_subscribed()
+    report = await asyncpg.connect(shift.town.stack.database_url, server_settings={"application_name": "report"})
+    await report.execute("begin")
+    await report.execute(LOCK_NEWSROOM)
+    await simulator.send_text(people, "Start", per_second=200)
+
+    async def subscribed() -> bool:
+        return await shift.count_subscribed() == before + len(people)
+
+    await wait_for(subscribed)
+    await simulator.send_text(people, "Stop", per_second=200)
+    await shift.watch.wait_for("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow")
+    seen = await shift.operator.look("NewsroomEventsGrow")
+    assert "dependency_unavailable" in seen
+    [pid] = re.findall(r"^ *(\d+) \| kreisfunk_owner +\| report ", seen, re.MULTILINE)
+    assert pid in await shift.operator.look("ArchiveStale")
+    await shift.operator.do("ArchiveStale", 2, PID=pid)
+    await shift.watch.wait_for_end("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow")
+    report.terminate()
+
+
+async def test_what_has_gone_wrong_for_a_minute(shift: NightShift) -> None:
+    """FeedFailing, RetentionStalled, DeadLetters."""
+    watch, operator = shift.watch, shift.operator
+    await watch.wait_for("FeedFailing", "RetentionStalled", "DeadLetters")
+
+    assert '"result":"status_404"' in await operator.look("FeedFailing")
+    shift.mend_feeds()
+    await operator.do("FeedFailing", 1)
+    await watch.wait_for_end("FeedFailing")
+
+    assert "repeated_action_failed" in await operator.look("RetentionStalled", SERVICE="dispatcher")
+    await shift.database.execute(GRANT_RETENTION)
+    await operator.do("RetentionStalled", 2, SERVICE="dispatcher")
+    await watch.wait_for_end("RetentionStalled")
+
+    seen = await operator.look("DeadLetters")
+    assert "unexpected InsufficientPrivilegeError" in seen
+    assert re.search(rf"^{DEAD}\s+1$", seen, re.MULTILINE)
+    await shift.database.execute(GRANT_FEEDBACK)
+    assert "replay: 1" in await operator.do("DeadLetters", 2)
+    await operator.do("DeadLetters", 4, QUEUE=DEAD)
+    await watch.wait_for_end("DeadLetters")
