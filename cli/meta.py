@@ -14,7 +14,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=30)
 Answer = dict[str, Any]
 # Explains an error that Meta's answer names, by the answer's status.
 Explain = Callable[[int, Mapping[str, Any]], DoctorProblem]
-_WAY_ADVICE = '(operators\' guide, "The way to Meta").'
+_WAY_OUT = "and the way out to the internet"
 
 
 class GraphRefusal(Exception):
@@ -99,15 +99,12 @@ def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
     """Return the problem behind a request to Meta that got no answer."""
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return DoctorProblem("its name is not found", "Check KREISFUNK_GRAPH_URL and this machine's DNS.")
+            what, advice = "its name is not found", "and this machine's DNS"
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
-            advice = (
-                "Check KREISFUNK_GRAPH_URL; a CA of one's own has to be named (operators' guide, \"The way to Meta\")."
-            )
-            return DoctorProblem(f"its certificate is not trusted: {cause.verify_message}", f"{advice} {_WAY_ADVICE}")
+            what = f"its certificate is not trusted: {cause.verify_message}"
+            advice = "and name a CA of your own"
         case aiohttp.ClientConnectorError():
-            reason = type(error.os_error).__name__
+            what, advice = f"cannot be reached: {type(error.os_error).__name__}", _WAY_OUT
         case _:
-            reason = type(error).__name__
-    advice = 'Check KREISFUNK_GRAPH_URL and the way out to the internet (operators\' guide, "The way to Meta").'
-    return DoctorProblem(f"cannot be reached: {reason}", advice)
+            what, advice = f"cannot be reached: {type(error).__name__}", _WAY_OUT
+    return DoctorProblem(what, f'Check KREISFUNK_GRAPH_URL {advice} (operators\' guide, "The way to Meta").')

@@ -2,6 +2,7 @@
 
 import re
 from importlib.util import find_spec
+from textwrap import dedent
 
 import msgspec
 import pytest
@@ -11,9 +12,11 @@ from simulator.settings import Settings as Simulator
 from tests.unit.deploy.compose_file import PROCESSES, ROOT, SERVICES, PassedSetting, list_settings, read_environment
 from tools.docs.settings import WHO
 
+GRAPH_URL = "KREISFUNK_GRAPH_URL"
 OURS = "${KREISFUNK_IMAGE:-kreisfunk:latest}"
 # At least its major version, which .env may replace by a digest.
 VERSIONED = re.compile(r"\$\{[A-Z]+_IMAGE:-[a-z/]+:v?\d[\w.-]*\}")
+TRUST = re.compile(r"^    services:\n(?:      .+\n)+", re.MULTILINE)
 RUNNING = [name for name, service in SERVICES.items() if service.get("image") == OURS and "healthcheck" in service]
 BASES = {"rabbitmq": "deploy/rabbitmq/Dockerfile", "secrets": "deploy/Dockerfile"}
 JOBS = {
@@ -48,6 +51,13 @@ def test_the_simulator_starts_on_demand_only_and_is_told_where_is_sent_to() -> N
     assert SERVICES["simulator"]["profiles"] == ["simulator"]
     assert read_environment("simulator")["SIMULATOR_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-}"
     assert read_environment("dispatcher")["KREISFUNK_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-http://simulator:8090}"
+
+
+def test_the_guide_lets_everything_that_calls_meta_trust_a_ca_of_ones_own() -> None:
+    (override,) = TRUST.findall((ROOT / "docs/guides/operators.md").read_text())
+    trusting = msgspec.yaml.decode(dedent(override))["services"]
+    assert set(trusting) == {name for name, each in SERVICES.items() if GRAPH_URL in each.get("environment", {})}
+    assert all(each["environment"]["SSL_CERT_FILE"] for each in trusting.values())
 
 
 @pytest.mark.parametrize("service", RUNNING)
