@@ -36,17 +36,18 @@ _SIGNS = x509.KeyUsage(
 
 @dataclass(frozen=True)
 class OwnCa:
-    """Files in PEM: the authority's certificate, and a server's key and certificate for 127.0.0.1."""
+    """Files in PEM: the authority's certificate, and a server's key and certificate, for 127.0.0.1 at least."""
 
     authority: Path
     server: Path
 
 
-def create_own_ca(folder: Path) -> OwnCa:
+def create_own_ca(folder: Path, *names: str) -> OwnCa:
+    """Write both files; the server's certificate is also for these host names."""
     key, name = ec.generate_private_key(ec.SECP256R1()), _build_name("County CA")
     authority = _sign(key, name, key, name, x509.BasicConstraints(ca=True, path_length=None), _SIGNS)
     server_key = ec.generate_private_key(ec.SECP256R1())
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK))])
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK)), *map(x509.DNSName, names)])
     server = _sign(server_key, _build_name(LOOPBACK), key, name, alternative)
     private = server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     files = OwnCa(folder / "authority.pem", folder / "server.pem")

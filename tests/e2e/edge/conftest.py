@@ -22,6 +22,7 @@ from tests.servers import WAIT_TIMEOUT_SECONDS, Servers
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_EDGE") == "1" else ["test_*.py"]
 
+CADDYFILE = ROOT / "deploy" / "edge" / "Caddyfile"
 CADDY = os.environ.get("KREISFUNK_TEST_CADDY", "/usr/bin/caddy")
 
 
@@ -57,18 +58,25 @@ async def edge(ingress: IngressProcess, tmp_path_factory: pytest.TempPathFactory
     connector = aiohttp.TCPConnector(ssl=context)
     async with (
         aiohttp.ClientSession(connector=connector) as session,
-        _run_caddy(folder, ca, ingress, session) as running,
+        run_caddy(folder, ca, ingress.url, session) as running,
     ):
         yield running
 
 
 @asynccontextmanager
-async def _run_caddy(
-    folder: Path, ca: OwnCa, ingress: IngressProcess, session: aiohttp.ClientSession
+async def run_caddy(
+    folder: Path,
+    ca: OwnCa,
+    ingress_url: str,
+    session: aiohttp.ClientSession,
+    *,
+    host: str = LOOPBACK,
+    file: Path = CADDYFILE,
 ) -> AsyncIterator[Edge]:
+    """Caddy before the ingress, with our file or one that imports it."""
     with reserve_ports(2) as (port, http_port):
         edge = Edge(
-            url=f"https://{LOOPBACK}:{port}",
+            url=f"https://{host}:{port}",
             plain_url=f"http://{LOOPBACK}:{http_port}",
             ca=ca,
             session=session,
@@ -79,10 +87,9 @@ async def _run_caddy(
             "KREISFUNK_EDGE_HOST": edge.url,
             "KREISFUNK_EDGE_HTTP_PORT": str(http_port),
             "KREISFUNK_EDGE_TLS": f"{ca.server} {ca.server}",
-            "KREISFUNK_EDGE_INGRESS": urlsplit(ingress.url).netloc,
+            "KREISFUNK_EDGE_INGRESS": urlsplit(ingress_url).netloc,
         }
-        file = str(ROOT / "deploy" / "edge" / "Caddyfile")
-        arguments = (CADDY, "run", "--adapter", "caddyfile", "--config", file)
+        arguments = (CADDY, "run", "--adapter", "caddyfile", "--config", str(file))
         child = Child(Command(name="caddy", arguments=arguments, log=edge.log, environment=environment))
         await child.start()
         try:
