@@ -104,8 +104,8 @@ def format_pairs(*rows: tuple[str, object]) -> str:
 
 
 def format_time(at: datetime | None) -> str:
-    """Format a time in this machine's time zone."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "-"
+    """Format a time in this machine's time zone, with its offset."""
+    return at.astimezone().isoformat(" ", "seconds") if at else "-"
 
 
 def format_duration(seconds: float) -> str:

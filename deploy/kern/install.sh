@@ -24,7 +24,7 @@ mkdir -p "$target"
 fetched=$(mktemp -d)
 trap 'rm -rf "$fetched"' EXIT
 cp "$here/package.json" "$here/package-lock.json" "$fetched"
-if run_npm ci --prefix "$fetched" --ignore-scripts --no-audit --no-fund --silent; then
+if run_npm ci --prefix "$fetched" --ignore-scripts --no-audit --no-fund --loglevel=error; then
     dist=$fetched/node_modules/@kern-ux/native/dist
     mkdir -p "$target/fonts/fira-sans"
     for font in $(sed -n 's|.*"./\(fira-sans/[A-Za-z-]*\.woff2\)".*|\1|p' "$dist/fonts/fira-sans.css"); do

@@ -1,12 +1,13 @@
 """What strangers wrote reaches a terminal as text."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.output import console, escape, fail, format_pairs, format_table, say
+from cli.output import console, escape, fail, format_pairs, format_table, format_time, say
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u200b"
 OBEYED = ("\x1b", "\x07", "\x9b", "\r", "\x08", "\u202e", "\u200b")
@@ -44,3 +45,9 @@ def test_half_a_character_is_escaped_too(capsys: pytest.CaptureFixture[str]) -> 
 def test_what_is_no_danger_stays_as_it_is() -> None:
     text = "Umleitung: Größe 3 €, 日本, 👍🏽\n\tzweite Zeile"
     assert escape(text) == text
+
+
+def test_a_time_says_of_which_zone_it_is() -> None:
+    """A container's is not the county's."""
+    at = datetime(2026, 11, 28, 10, 35, 2, 500, tzinfo=UTC)
+    assert datetime.fromisoformat(format_time(at)) == at.replace(microsecond=0)
