@@ -2,8 +2,11 @@
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no types
@@ -22,6 +25,8 @@ LONGEST = (
     "tests/e2e/demo/",
     "tests/integration/dispatcher/test_pauses.py",
 )
+IN_MEMORY = "/dev/shm"
+MEMORY_NEEDED = 6 * 1024**3
 SHARING = ("tests/e2e/dialogue/", "tests/e2e/monitoring/", "tests/e2e/steering/")
 
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
@@ -29,6 +34,17 @@ pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 # A machine that is busy is no failure. `KREISFUNK_TEST_EXAMPLES=1000 make test` tries more than usual.
 settings.register_profile("patient", deadline=None, max_examples=int(os.environ.get("KREISFUNK_TEST_EXAMPLES", "50")))
 settings.load_profile("patient")
+
+
+def keep_files_in_memory() -> None:
+    """Have servers' data in memory if there is enough: a database is hundreds of files, which a disk makes slowly."""
+    if "TMPDIR" in os.environ or not os.path.isdir(IN_MEMORY) or os.statvfs(IN_MEMORY).f_flag & os.ST_NOEXEC:
+        return
+    if min(psutil.virtual_memory().available, shutil.disk_usage(IN_MEMORY).free) >= MEMORY_NEEDED:
+        os.environ["TMPDIR"] = tempfile.tempdir = IN_MEMORY
+
+
+keep_files_in_memory()
 
 
 @pytest.hookimpl(trylast=True)

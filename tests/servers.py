@@ -22,10 +22,11 @@ from tests.contract_recorder.tracing import trace_from_the_start
 # How long a test waits for what comes in the end, on a machine that does ten other things: no bound of ours.
 WAIT_TIMEOUT_SECONDS = 60.0
 MIN_POLL_INTERVAL_SECONDS, MAX_POLL_INTERVAL_SECONDS = 0.01, 0.2
-# Processes are killed in tests, machines are not.
+# Processes are killed in tests, machines are not; and the data may be in memory.
 NO_POWER_FAILURES = (
     "alter system set fsync = off",
     "alter system set full_page_writes = off",
+    "alter system set max_wal_size = '256MB'",
     "select pg_reload_conf()",
 )
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
