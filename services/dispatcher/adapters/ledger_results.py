@@ -73,7 +73,7 @@ with news as (
         as r (id, state, message_key, error_code, attempts, due_at, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends, d.claim,
-        d.claimed_at, (d.subscriber is not null or d.content is not null)
+        d.claimed_at, d.subscriber is null as is_reply, (d.subscriber is not null or d.content is not null)
             and not {FORGOTTEN.format("d.asked_at")} as can_be_sent_again
     from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
 ), judged as (
@@ -83,7 +83,7 @@ with news as (
             l.old_key = n.message_key, l.old_state in ('claimed', 'unknown', 'accepted', 'sent') and l.resends = 0
         ) then l.old_state
         when n.state = 'failed' and l.old_state in ('claimed', 'unknown', 'accepted', 'sent') and l.attempt < n.attempts
-            and l.can_be_sent_again
+            and l.can_be_sent_again and not (l.is_reply and n.waits_for = 'template')
         then 'waiting'
         else dispatcher.advance(l.old_state, n.state) end as new_state
     from locked l join news n on l.id = n.id

@@ -1,6 +1,7 @@
 """Failures by reason: in each progress, and after the end, when most of them are reported."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -11,6 +12,7 @@ from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.errors import ERROR_RULES, SETTLED_BY_HAND, explain_failure
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.handlers.consumers import add_retry
 from services.dispatcher.handlers.maintenance import build_progress_event, publish_progress
 from services.dispatcher.ports import StatusUpdate
 from shared.contracts.dispatch import Withdrawal
@@ -19,10 +21,10 @@ from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
-from tests.integration.dispatcher.factories import build_batch_message, build_record, generate_subscribers
-from tests.integration.dispatcher.test_ledger import claim, counted
+from tests.integration.dispatcher.factories import build_batch_message, build_record, build_reply, generate_subscribers
+from tests.integration.dispatcher.test_ledger import claim, counted, states
 
-UNDELIVERABLE, TOO_MUCH = 131026, 131049
+UNDELIVERABLE, TOO_MUCH, TEMPLATE_MISSING = 131026, 131049, 132001
 
 
 @pytest.fixture
@@ -131,3 +133,14 @@ async def test_nothing_is_sent_again_to_somebody_who_has_stopped_meanwhile(
 )
 def test_every_failure_has_a_reason(code: int | None, reason: str) -> None:
     assert explain_failure(code) == reason
+
+
+async def test_a_reply_that_fails_with_the_code_of_a_template_is_not_sent_again_and_again(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    """The status is here before our own record of the acceptance."""
+    now = datetime.now(UTC)
+    (reply,) = await ledger.claim_replies([(build_reply(), now)])
+    update = StatusUpdate(reply.delivery, DeliveryState.FAILED, b"k", error_code=TEMPLATE_MISSING)
+    await ledger.apply_statuses([add_retry(update, now)])
+    assert await states(pool, reply.delivery) == {"failed": 1}
