@@ -43,7 +43,7 @@ test-together: venv  # other work may go on beside them
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" $(if $(TALLY),--tally-to="$(TALLY)")
 
 test-alone: venv
-	@$(BIN)/pytest -m alone $(if $(TALLY),--tally-from="$(TALLY)")
+	@$(BIN)/pytest -m alone $(if $(TALLY),--tally-from="$(TALLY)") $$(grep -rl --include="test_*.py" "mark\.alone" tests)
 
 check: lint types imports  ## what is checked without running anything
 

@@ -94,10 +94,11 @@ def _find_unseen(config: pytest.Config) -> list[str]:
 
 
 def is_whole_run(config: pytest.Config) -> bool:
-    """Of some tests nobody can expect every message, unless they are the last part of all."""
+    """Of some tests nobody can expect every message, unless they are the last part of all, which names its files."""
     chosen = ["keyword", "deselect", "lf", "stepwise", "collectonly", "ignore", "ignore_glob"]
-    if not config.getoption(FROM):
+    last = bool(config.getoption(FROM))
+    if not last:
         chosen.append("markexpr")
     everything = {config.rootpath / name for name in config.getini("testpaths")}
     given = {(config.invocation_params.dir / name).resolve() for name in config.args}
-    return not any(config.getoption(name, None) for name in chosen) and given <= {Path(path) for path in everything}
+    return not any(config.getoption(name, None) for name in chosen) and (last or given <= everything)
