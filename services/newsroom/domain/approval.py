@@ -96,7 +96,7 @@ def _is_night(moment: datetime, rules: ApprovalRules) -> bool:
 
 
 def _format_euros(amount: Decimal) -> str:
-    return f"{amount:.2f} Euro".replace(".", ",")
+    return f"{amount:,.2f} Euro".translate(str.maketrans(",.", ".,"))
 
 
 def describe_costs(costs: Decimal | None, *, by_lead: bool) -> str:

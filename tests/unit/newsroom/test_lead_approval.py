@@ -52,7 +52,7 @@ async def test_an_approver_alone_is_not_enough() -> None:
     draft = await submit(office)
     assert (await office.drafting.approve(BEN, draft.id, 1)).state is DraftState.ESCALATED
     for publisher in (ANNA, BEN, CLEO):
-        with pytest.raises(DraftRefused, match=r"Jemand mit der Rolle Leitung muss .* mehr als 1000,00 Euro"):
+        with pytest.raises(DraftRefused, match=r"Jemand mit der Rolle Leitung muss .* mehr als 1\.000,00 Euro"):
             await office.drafting.publish(publisher, draft.id, 1)
     with pytest.raises(DraftRefused, match="schon freigegeben"):
         await office.drafting.approve(BEN, draft.id, 1)
