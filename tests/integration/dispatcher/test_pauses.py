@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 
 import asyncpg
@@ -51,7 +52,7 @@ def always(answer: GraphAnswer) -> Behaviour:
 
 
 async def assert_it_recovers_by_itself(rig: EndpointHarness, since: float, count: int) -> None:
-    """Meta is well again REFUSING_SECONDS after `since`: few probes until then, soon afterwards everything."""
+    """Meta is well again REFUSING_SECONDS after it was noticed: few probes until then, soon afterwards everything."""
     await wait_until_moment(since + REFUSING_SECONDS)
     rig.endpoint.behave = build_acceptance
     assert rig.endpoint.count_requests(since + 2, since + REFUSING_SECONDS) <= MOST_PROBES
@@ -88,7 +89,8 @@ async def refuse_for_a_while(rig: EndpointHarness, cause: str) -> None:
 
     await wait_until(shown, rig.describe)
     assert await rig.read_paused_reason() == REASONS.get(cause)
-    since = rig.endpoint.requests[0].at
+    noticed = datetime.fromisoformat(rig.read_log(dispatcher, "error")[0]["timestamp"])
+    since = time.monotonic() - (datetime.now(UTC) - noticed).total_seconds()
     await assert_it_recovers_by_itself(rig, since, count)
     assert 1 <= len(rig.read_log(dispatcher, "error")) <= MOST_PROBES
 
