@@ -18,6 +18,7 @@ from pathlib import Path
 import aio_pika
 import asyncpg
 import psutil
+from deploy.local.service import Service
 
 from benchmarks.expansion.lane import LaneDrain, drain_lane
 from benchmarks.expansion.subscribers import TOPIC, create_subscribers, measure_publish_rate, measure_read_rate
@@ -25,7 +26,6 @@ from benchmarks.machine import REPOSITORY, build_command
 from benchmarks.servers import PASSWORD, run_servers
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child
-from deploy.local.service import Service
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from deploy.local.service import Service
 
 from benchmarks.machine import TESTED_CORE, build_command, run_process
 from benchmarks.newsroom.rows import fill
 from benchmarks.servers import PASSWORD, run_servers
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import is_port_open, wait_until_ready
-from deploy.local.service import Service
 
 LOGIN = "newsroom"
 READY_SECONDS = 60
