@@ -73,8 +73,8 @@ async def test_a_cancelled_fault_is_in_force_no_more() -> None:
 
 async def test_the_business_is_told_before_it_is_refused() -> None:
     simulator, refused = RecordingSimulator(), {"reject_share": 1.0}
-    stack = cast("Stack", SimpleNamespace(proxies=Proxies({})))
-    injector = FaultInjector(stack, cast("SimulatorClient", simulator), 1, 10, lambda _: None)
+    stack = cast("Stack", SimpleNamespace())
+    injector = FaultInjector(stack, Proxies(), cast("SimulatorClient", simulator), 1, 10, lambda _: None)
     event = {"event": "PARTNER_REMOVED"}
     removed = FaultType("removed", FaultAction.META, (), disturbance=refused, account_update=event)
     await injector.follow_plan([Fault(0.0, removed, "simulator", 0.0)])
