@@ -10,12 +10,13 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.process import Child, Command, read_log_tail
+from deploy.local.ports import LOOPBACK
+from deploy.local.process import Child, Command, is_port_open, read_log_tail, wait_until_ready
 
 REPOSITORY = Path(__file__).parents[1]
 CORES = sorted(os.sched_getaffinity(0))
 TESTED_CORE, OTHER_CORE = CORES[0], CORES[-1]
-STOP_TIMEOUT_SECONDS = 5
+READY_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS = 60, 5
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,16 @@ def require_pid(child: Child) -> int:
 
 
 @asynccontextmanager
-async def run_process(child_command: Command, *, stop_seconds: float = STOP_TIMEOUT_SECONDS) -> AsyncIterator[Child]:
-    """Run a process and stop it at the end."""
+async def run_process(
+    child_command: Command, *, port: int | None = None, stop_seconds: float = STOP_TIMEOUT_SECONDS
+) -> AsyncIterator[Child]:
+    """Run a process and stop it at the end; yield it once it listens on `port`, if it has one."""
     child = Child(child_command)
     await child.start()
     pid = require_pid(child)
     try:
+        if port is not None:
+            await wait_until_ready(child, lambda: is_port_open(LOOPBACK, port), seconds=READY_TIMEOUT_SECONDS)
         yield child
     finally:
         await child.stop(stop_seconds)

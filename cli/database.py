@@ -11,6 +11,7 @@ from cli.output import EXIT_UNAVAILABLE, fail
 from cli.settings import DatabaseAccess
 from cli.stacks import DATABASE_URL
 from shared.database.pool import SAFE_SETTINGS, connect
+from shared.runtime.settings import DatabaseSettings
 
 CONNECT_TIMEOUT_SECONDS = 10
 REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
@@ -19,10 +20,15 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def open_connection(url: str, password: str | None, name: str) -> AsyncIterator[asyncpg.Connection]:
+async def open_connection(access: DatabaseAccess | DatabaseSettings, name: str) -> AsyncIterator[asyncpg.Connection]:
     """Open a connection, which the server lists as `name`."""
     options = {"application_name": name, **SAFE_SETTINGS}
-    connection = await connect(url, password=password, timeout=CONNECT_TIMEOUT_SECONDS, server_settings=options)
+    connection = await connect(
+        access.database_url,
+        password=access.database_secret,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        server_settings=options,
+    )
     try:
         yield connection
     finally:
@@ -35,7 +41,7 @@ def run_on_database(
     """Return the result of `ask`; ends the command if the database cannot be reached or refuses, and names the role."""
 
     async def run() -> T:
-        async with open_connection(settings.database_url, settings.database_secret, name) as connection:
+        async with open_connection(settings, name) as connection:
             return await ask(connection)
 
     try:

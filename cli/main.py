@@ -11,7 +11,7 @@ from typer.main import get_command, get_group
 
 from deploy import VERSION
 
-# By their place in the help: module and attribute, and the first paragraph of the command's own help.
+# By their place in the help: module and attribute; a group's help, or the first paragraph of the command's own.
 _COMMANDS = {
     "Try it": {
         "demo": (
@@ -98,11 +98,12 @@ COMMANDS: Mapping[str, LazyCommand] = {
 
 
 def load_command(name: str) -> Any:
-    """Import a command and return it with its name and unwrapped help."""
+    """Import a command and return it with its name and unwrapped help; a group has that of the list."""
     module, _, attribute = COMMANDS[name].target.partition(":")
     found = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):
         command: Any = get_group(found)
+        command.help = COMMANDS[name].help
     else:
         alone = typer.Typer(add_completion=False)
         alone.command()(found)

@@ -1,19 +1,30 @@
 """Options shared by several commands. Declaring a command imports little more."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-BrokerStack = Annotated[
-    Path | None, typer.Option(help="Folder of a local stack; else KREISFUNK_BROKER_URL, else .local/up or .local/demo.")
-]
+from deploy.paths import CONFIG
 
-DatabaseStack = Annotated[
-    Path | None,
-    typer.Option(help="Folder of a local stack; else KREISFUNK_DATABASE_URL, else .local/up or .local/demo."),
-]
+COUNTY, TEMPLATES = CONFIG / "county.toml", CONFIG / "templates.json"
+
+
+def _build_stack_option(setting: str) -> Any:
+    return typer.Option(help=f"Folder of a local stack; else {setting}, else .local/up or .local/demo.")
+
+
+def _build_file_option(setting: str, text: str, default: Path) -> Any:
+    return typer.Option(envvar=setting, help=text, show_default=f"deploy/config/{default.name}")
+
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+BrokerStack = Annotated[Path | None, _build_stack_option("KREISFUNK_BROKER_URL")]
+BrokerApiStack = Annotated[Path | None, _build_stack_option("KREISFUNK_BROKER_API_URL")]
+DatabaseStack = Annotated[Path | None, _build_stack_option("KREISFUNK_DATABASE_URL")]
+TokensStack = Annotated[Path | None, _build_stack_option("KREISFUNK_NOTICES_API_TOKENS_FILE")]
+CountyFile = Annotated[Path, _build_file_option("KREISFUNK_COUNTY_FILE", "The county's file.", COUNTY)]
+TemplatesFile = Annotated[Path, _build_file_option("KREISFUNK_TEMPLATES_FILE", "Our templates.", TEMPLATES)]
 ListLimit = Annotated[int, typer.Option(min=1, help="The oldest so many.")]
 WhichOrAll = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
 All = Annotated[bool, typer.Option("--all", help="Everything that is there.")]

@@ -31,7 +31,7 @@ class NoProgressError(Exception):
     """The expected count was not reached; the text names it and says how far it came."""
 
 
-class _ProgressCount(NamedTuple):
+class ProgressCount(NamedTuple):
     """Progress of something; `words` describe it."""
 
     done: int
@@ -42,37 +42,18 @@ class _ProgressCount(NamedTuple):
 async def wait_for(what: str, goal: int, reached: Callable[[], Awaitable[int]], *, patience: float) -> None:
     """Wait until `reached` is `goal`. Raises NoProgressError after `patience` seconds without a change."""
 
-    async def look() -> _ProgressCount:
+    async def look() -> ProgressCount:
         count = await reached()
-        return _ProgressCount(count, goal, f"{count} of {goal}")
+        return ProgressCount(count, goal, f"{count} of {goal}")
 
-    await _wait(what, look, patience)
-
-
-async def wait_until_gone(what: str, left: Callable[[], Awaitable[int | None]], *, patience: float) -> None:
-    """Wait until nothing is `left`; None means unknown just now. Raises NoProgressError as `wait_for`.
-
-    Only a new minimum counts as a change; otherwise a number that goes up and down would be awaited for ever.
-    """
-    most = 0
-    least: int | None = None
-
-    async def look() -> _ProgressCount:
-        nonlocal most, least
-        now = await left()
-        if now is not None:
-            most, least = max(most, now), now if least is None else min(least, now)
-        if least is None:
-            return _ProgressCount(0, 1, "not known how many are left")
-        return _ProgressCount(most - least, most, f"{least} left")
-
-    await _wait(what, look, patience)
+    await watch_count(what, look, patience)
 
 
-async def _wait(what: str, look: Callable[[], Awaitable[_ProgressCount]], patience: float) -> None:
+async def watch_count(what: str, look: Callable[[], Awaitable[ProgressCount]], patience: float) -> None:
+    """Wait until it is done. Raises NoProgressError after `patience` seconds without a change."""
     with build_bars(TimeElapsedColumn()) as bars:
         task = bars.add_task(what, total=None)
-        standing: _ProgressCount | None = None
+        standing: ProgressCount | None = None
         moved, told = time.monotonic(), 0.0
         while standing is None or standing.done < standing.goal:
             before, standing = standing, await look()
@@ -85,7 +66,7 @@ async def _wait(what: str, look: Callable[[], Awaitable[_ProgressCount]], patien
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 
-def _print_progress(what: str, standing: _ProgressCount, told: float, now: float) -> float:
+def _print_progress(what: str, standing: ProgressCount, told: float, now: float) -> float:
     if console.is_terminal or (now - told < PRINT_INTERVAL_SECONDS and standing.done < standing.goal):
         return told
     note(f"  {what}: {standing.words}")

@@ -8,14 +8,16 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 from msgspec import Struct
-from pydantic import SecretStr
 from yarl import URL
 
+from cli.settings import BrokerAdminSettings
 from shared.amqp.permissions import Permission, TopicPermission
+from shared.amqp.topology import list_arguments
 from shared.outcome import DependencyUnavailable
 from shared.runtime.hosts import split_hosts
 
 REQUEST_TIMEOUT_SECONDS = 10.0
+QUEUE_ADVICE = 'RabbitMQ cannot change them in place: operators\' guide, "Queues that change".'
 NOT_FOUND = 404
 
 
@@ -112,11 +114,31 @@ class ManagementApi:
 
 
 @asynccontextmanager
-async def open_management(api_url: str, broker_url: str, password: SecretStr) -> AsyncIterator[ManagementApi]:
+async def open_management(settings: BrokerAdminSettings) -> AsyncIterator[ManagementApi]:
     """Open a client with the login and for the vhost in `broker_url`."""
-    url = URL(split_hosts(broker_url)[0])
-    headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", password.get_secret_value())}
+    url = URL(split_hosts(settings.broker_url)[0])
+    password = settings.broker_password.get_secret_value()
+    headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", password)}
     async with aiohttp.ClientSession(
         headers=headers, timeout=aiohttp.ClientTimeout(REQUEST_TIMEOUT_SECONDS)
     ) as session:
-        yield ManagementApi(session, api_url.rstrip("/"), url.path.removeprefix("/") or "/")
+        yield ManagementApi(session, str(settings.broker_api_url).rstrip("/"), url.path.removeprefix("/") or "/")
+
+
+class QueueArgumentsError(Exception):
+    """Queues exist with other arguments than this version declares; the text names each with what differs."""
+
+
+async def require_same_arguments(settings: BrokerAdminSettings) -> None:
+    """Return if all of our queues that exist are as declared. Raises QueueArgumentsError or DependencyUnavailable."""
+    wanted = list_arguments()
+    async with open_management(settings) as api:
+        found = [queue for queue in await api.list_queues() if queue.name in wanted]
+    if differing := [queue for queue in found if queue.arguments != wanted[queue.name]]:
+        raise QueueArgumentsError("; ".join(_describe(queue, wanted[queue.name]) for queue in differing))
+
+
+def _describe(queue: BrokerQueue, wanted: dict[str, object]) -> str:
+    names = sorted(name for name in {*queue.arguments, *wanted} if queue.arguments.get(name) != wanted.get(name))
+    parts = [f"{name} is {queue.arguments.get(name)} instead of {wanted.get(name)}" for name in names]
+    return f"{queue.name}: {', '.join(parts)}"

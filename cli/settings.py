@@ -21,7 +21,7 @@ from shared.runtime.settings import PREFIX, ServiceSettings
 
 if TYPE_CHECKING:
     from shared.encryption import BlindIndexKey, KeyRing
-    from shared.notices.configuration import Configuration
+    from shared.notices.configuration import Configuration, System
 
 BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
 COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
@@ -29,7 +29,6 @@ TOKENS_FILE = f"{PREFIX}NOTICES_API_TOKENS_FILE"
 DEFAULT_SOURCE = "urn:kreisfunk:{login}"
 _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 S = TypeVar("S", bound=BaseSettings)
-V = TypeVar("V", SecretStr, SecretStr | None)
 
 
 def _parse_ring(value: SecretStr) -> "KeyRing":
@@ -44,16 +43,13 @@ def _parse_index(value: SecretStr) -> "BlindIndexKey":
     return BlindIndexKey.parse(value.get_secret_value())
 
 
-def _check_ring(value: V) -> V:
-    if value is not None:
-        _parse_ring(value)
-    return value
+def _check(parse: Callable[[SecretStr], object]) -> AfterValidator:
+    def check(value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse(value)
+        return value
 
-
-def _check_index(value: V) -> V:
-    if value is not None:
-        _parse_index(value)
-    return value
+    return AfterValidator(check)
 
 
 class CommandSettings(BaseSettings):
@@ -112,23 +108,29 @@ class BrokerAccess(CommandSettings):
         return self.broker_password.get_secret_value() if self.broker_password else None
 
 
-class BrokerAdminSettings(CommandSettings):
-    """Access of a broker administrator."""
+class CountySettings(CommandSettings):
+    """The county's file."""
 
-    broker_url: str = Field(description="amqp://admin@host:port/vhost", pattern=r"^amqps?://")
-    broker_password: SecretStr = Field(description="password of the broker's administrator")
-    broker_api_url: HttpUrl = Field(description="http://host:15672, RabbitMQ's management interface")
     county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
 
+    @property
+    def county(self) -> Path:
+        return self.county_file or CONFIG / "county.toml"
 
-class MigrationSettings(CommandSettings):
-    """Access of an administrator, which no service has."""
+
+class BrokerAdminSettings(BrokerAccess, CountySettings):
+    """Access of a broker administrator."""
 
     broker_url: str = Field(
         description="amqp://admin@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
     )
     broker_password: SecretStr = Field(description="password of the broker's administrator")
     broker_api_url: HttpUrl = Field(description="http://host:15672, RabbitMQ's management interface")
+
+
+class MigrationSettings(BrokerAdminSettings, DatabaseAccess):
+    """Access of an administrator, which no service has."""
+
     database_url: str = Field(
         description="postgresql://owner@host:port/name; host:port,host:port with replicas", pattern=r"^postgres"
     )
@@ -142,18 +144,13 @@ class MigrationSettings(CommandSettings):
         le=20,
         description="synchronous standbys that the database has; with any, asynchronous commits are refused",
     )
-    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
-
-    @property
-    def county(self) -> Path:
-        return self.county_file or CONFIG / "county.toml"
 
 
 class RotationSettings(DatabaseAccess):
     """Settings of `keys rotate`: a database role that reads addresses and nothing else, and the keys."""
 
     database_url: str = build_database_url_field("kreisfunk_rotation")
-    encryption_keys: Annotated[SecretStr, AfterValidator(_check_ring)] = Field(
+    encryption_keys: Annotated[SecretStr, _check(_parse_ring)] = Field(
         description="VERSION:BASE64 of 32 bytes, the old and the new ones"
     )
 
@@ -165,7 +162,7 @@ class RotationSettings(DatabaseAccess):
 class IndexRotationSettings(RotationSettings):
     """Settings of `keys rotate-index`: the index key, too."""
 
-    index_key: Annotated[SecretStr, AfterValidator(_check_index)] = Field(description="as the ingress has it")
+    index_key: Annotated[SecretStr, _check(_parse_index)] = Field(description="as the ingress has it")
 
     @property
     def index(self) -> "BlindIndexKey":
@@ -176,10 +173,10 @@ class QuarantineSettings(BrokerAccess):
     """A broker login that reads only the quarantine; without keys, items can be listed and dropped, not shown."""
 
     broker_url: str = Field(description="amqp://quarantine@host:port/vhost", pattern=r"^amqps?://")
-    encryption_keys: Annotated[SecretStr | None, AfterValidator(_check_ring)] = Field(
+    encryption_keys: Annotated[SecretStr | None, _check(_parse_ring)] = Field(
         None, description="VERSION:BASE64 of 32 bytes, to show and to replay"
     )
-    index_key: Annotated[SecretStr | None, AfterValidator(_check_index)] = Field(
+    index_key: Annotated[SecretStr | None, _check(_parse_index)] = Field(
         None, description="as the ingress has it, to replay"
     )
     phone_number_id: str | None = Field(None, description="Meta's id of our number, to replay")
@@ -201,7 +198,7 @@ class TokenSettings(CommandSettings):
     county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
 
 
-class AmqpPublisherSettings(CommandSettings):
+class AmqpPublisherSettings(BrokerAccess, CountySettings):
     """AMQP access of a municipal system; the login is the user in `broker_url`."""
 
     source: str | None = Field(None, description="CloudEvents source that belongs to the login")
@@ -209,20 +206,10 @@ class AmqpPublisherSettings(CommandSettings):
         description="amqp://login@host:port/vhost; host:port,host:port for a cluster",
         pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@",
     )
-    broker_password: SecretStr | None = Field(None, description="password of the broker login")
-    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
-
-    @property
-    def county(self) -> Path:
-        return self.county_file or CONFIG / "county.toml"
 
     @property
     def login(self) -> str:
         return get_login(self.broker_url)
-
-    @property
-    def broker_secret(self) -> str | None:
-        return self.broker_password.get_secret_value() if self.broker_password else None
 
     @property
     def source_or_default(self) -> str:
@@ -304,3 +291,12 @@ def read_county(file: Path) -> "Configuration":
         return read_configuration(file, Configuration)
     except ConfigurationError as error:
         fail(str(error), f"{COUNTY_FILE} names the county's file.", EXIT_USAGE)
+
+
+def require_system(county: "Configuration", name: str) -> "System":
+    """Return the registered system; ends the command with status 2 if there is none of this name."""
+    system = county.find_system(name)
+    if system is None:
+        known = ", ".join(each.name for each in county.systems) or "(none)"
+        fail(f"There is no system {name}.", f"The county's file has {known}. See `kreisfunk systems add`.", EXIT_USAGE)
+    return system

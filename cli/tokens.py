@@ -7,24 +7,15 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from cli.options import Json
+from cli.options import Json, TokensStack
 from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_table, format_time, note, print_result
-from cli.settings import TOKENS_FILE, TokenSettings, read_county, read_installation_settings
+from cli.settings import TOKENS_FILE, TokenSettings, read_county, read_installation_settings, require_system
 from deploy.tokens import TokenFileError, add_token, generate_token, generate_token_id, read_tokens, remove_tokens
 from shared.notices.configuration import System
 from shared.notices.tokens import Token
 from shared.runtime.clock import system_clock
 
-Stack = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of a local stack; else KREISFUNK_NOTICES_API_TOKENS_FILE, else .local/up or .local/demo."
-    ),
-]
-
-app = typer.Typer(
-    help="Tokens of the systems that publish over HTTP; each change counts at once.", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
@@ -33,14 +24,14 @@ def create(
     topic: Annotated[list[str] | None, typer.Option(help="Only for this topic; may be repeated.")] = None,
     days: Annotated[int | None, typer.Option(min=1, max=3660, help="Valid for so many days; usually for good.")] = None,
     json: Json = False,
-    stack: Stack = None,
+    stack: TokensStack = None,
 ) -> None:
     """Create a token and print it. It is shown only this once: only its hash is stored.
 
     Exit status: 0, 2 wrong command line or unknown system.
     """
     settings = _read_settings(stack)
-    topics = _check_topics(_require_system(settings, system), topic or [])
+    topics = _check_topics(require_system(read_county(settings.county_file), system), topic or [])
     now = system_clock()
     text = generate_token()
     try:
@@ -61,7 +52,7 @@ def create(
 
 
 @app.command("list")
-def list_tokens(json: Json = False, stack: Stack = None) -> None:
+def list_tokens(json: Json = False, stack: TokensStack = None) -> None:
     """List all tokens, without their texts."""
     try:
         tokens = read_tokens(_read_settings(stack).notices_api_tokens_file)
@@ -80,7 +71,7 @@ def revoke(
     token: Annotated[str | None, typer.Argument(help="Id of the token, as `list` shows it.")] = None,
     system: Annotated[str | None, typer.Option(help="All tokens of this system instead.")] = None,
     json: Json = False,
-    stack: Stack = None,
+    stack: TokensStack = None,
 ) -> None:
     """Revoke a token, with immediate effect.
 
@@ -103,15 +94,6 @@ def revoke(
 
 def _read_settings(stack: Path | None) -> TokenSettings:
     return read_installation_settings(TokenSettings, stack, TOKENS_FILE, lambda one: one.addresses.tokens)
-
-
-def _require_system(settings: TokenSettings, name: str) -> System:
-    county = read_county(settings.county_file)
-    system = county.find_system(name)
-    if system is None:
-        known = ", ".join(each.name for each in county.systems) or "(none)"
-        fail(f"There is no system {name}.", f"The county's file has {known}.", EXIT_USAGE)
-    return system
 
 
 def _check_topics(system: System, topics: list[str]) -> list[str]:

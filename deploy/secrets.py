@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from deploy.atomic_write import write_secret
-from deploy.tokens import add_token
-from shared.notices.tokens import RANDOM_BYTES, TOKEN_PREFIX
+from deploy.tokens import add_token, generate_token
 from shared.runtime.clock import system_clock
 
 Random = Callable[[int], bytes]
@@ -39,10 +38,6 @@ def generate_key(random: Random) -> str:
 
 def generate_key_ring(random: Random) -> str:
     return f"1:{generate_key(random)}"
-
-
-def generate_api_token(random: Random) -> str:
-    return TOKEN_PREFIX + base64.urlsafe_b64encode(random(RANDOM_BYTES)).decode().rstrip("=")
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ SECRETS = (
     Secret(("quarantine/kreisfunk_broker_password",), login="quarantine"),
     Secret(("pressestelle/kreisfunk_broker_password",), login="pressestelle"),
     Secret(("feeds/kreisfunk_broker_password",), login="feeds"),
-    *(Secret((file,), generate_api_token) for file in API_TOKENS.values()),
+    *(Secret((file,), generate_token) for file in API_TOKENS.values()),
     Secret(("subscriptions/kreisfunk_database_password",), login="kreisfunk_subscriptions"),
     Secret(("dispatcher/kreisfunk_database_password",), login="kreisfunk_dispatcher"),
     Secret(("newsroom/kreisfunk_database_password", "users/kreisfunk_database_password"), login="kreisfunk_newsroom"),

@@ -1,5 +1,6 @@
 """The file of tokens for the notices API, changed under a lock and written atomically."""
 
+import base64
 import fcntl
 import os
 import secrets
@@ -20,9 +21,9 @@ class TokenFileError(Exception):
     """The file cannot be read or written; the text says why."""
 
 
-def generate_token() -> str:
+def generate_token(random: Callable[[int], bytes] = secrets.token_bytes) -> str:
     """Return a random token."""
-    return TOKEN_PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    return TOKEN_PREFIX + base64.urlsafe_b64encode(random(RANDOM_BYTES)).decode().rstrip("=")
 
 
 def generate_token_id(system: str) -> str:

@@ -25,11 +25,6 @@ class MessageLog:
         self.attempts.append(now)
         self.attempted_window.add(now)
 
-    @property
-    def attempted(self) -> int:
-        """Number of requests that have reached the messages endpoint."""
-        return len(self.attempts)
-
     def reject(self, code: int) -> None:
         self.rejected[code] += 1
 
@@ -61,19 +56,14 @@ class MessageLog:
         return self._written.get(wamid)
 
     @property
-    def delivered(self) -> int:
-        """Number of messages that reached a phone, messages already read included."""
-        return self._states[MessageState.DELIVERED] + self._states[MessageState.READ]
-
-    @property
-    def inbound(self) -> int:
-        """Number of messages written by citizens."""
-        return len(self.written)
-
-    @property
-    def read(self) -> int:
-        return self._states[MessageState.READ]
-
-    @property
-    def failed(self) -> int:
-        return self._states[MessageState.FAILED]
+    def totals(self) -> dict[str, int]:
+        """Numbers of requests, and of messages; `delivered` ones may have been read, citizens wrote the `inbound`."""
+        read = self._states[MessageState.READ]
+        return {
+            "attempted": len(self.attempts),
+            "accepted": len(self.messages),
+            "delivered": self._states[MessageState.DELIVERED] + read,
+            "read": read,
+            "failed": self._states[MessageState.FAILED],
+            "inbound": len(self.written),
+        }

@@ -64,6 +64,11 @@ class SimulatorClient:
         answer: dict[str, Any] = await self._call("GET", "account")
         return answer
 
+    async def count_accepted(self) -> int:
+        """Return the number of messages accepted so far."""
+        accepted: int = (await self.fetch_account())["accepted"]
+        return accepted
+
     async def change_number(self, citizen: int) -> None:
         """Give a citizen a new phone number and user id."""
         await self._call("POST", f"citizens/{citizen}/number")

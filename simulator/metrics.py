@@ -21,22 +21,22 @@ class SimulatorCollector(Collector):
     notifier: Notifier
 
     def collect(self) -> Iterable[Metric]:
-        account, outbox = self.message_log, self.notifier.outbox
+        account, outbox, totals = self.message_log, self.notifier.outbox, self.message_log.totals
         rejected = CounterMetricFamily(
             "simulator_messages_rejected", "Requests refused, by Graph code", labels=["code"]
         )
         for code, count in account.rejected.items():
             rejected.add_metric([str(code)], count)
         yield rejected
-        yield _build_counter("messages_attempted", "Requests to the messages endpoint", account.attempted)
-        yield _build_counter("messages_accepted", "Messages accepted", len(account.messages))
-        yield _build_counter("messages_inbound", "Messages that citizens wrote", account.inbound)
+        yield _build_counter("messages_attempted", "Requests to the messages endpoint", totals["attempted"])
+        yield _build_counter("messages_accepted", "Messages accepted", totals["accepted"])
+        yield _build_counter("messages_inbound", "Messages that citizens wrote", totals["inbound"])
         yield _build_counter("webhook_updates_sent", "Webhook updates taken by the business", outbox.sent)
         yield _build_counter("webhook_posts", "Webhook posts answered with 200", outbox.posts)
         yield _build_counter("webhook_retries", "Webhook posts that had to be repeated", outbox.retried)
-        yield _build_gauge("messages_delivered", "Messages that reached a phone", account.delivered)
-        yield _build_gauge("messages_read", "Messages that were read", account.read)
-        yield _build_gauge("messages_failed", "Messages that failed after acceptance", account.failed)
+        yield _build_gauge("messages_delivered", "Messages that reached a phone", totals["delivered"])
+        yield _build_gauge("messages_read", "Messages that were read", totals["read"])
+        yield _build_gauge("messages_failed", "Messages that failed after acceptance", totals["failed"])
         yield _build_gauge("messages_peak", "Most messages accepted within one second", account.accepted_window.peak)
         yield _build_gauge("webhook_updates_pending", "Updates not taken yet", self.notifier.pending)
         yield _build_gauge("citizens", "Phones", len(self.citizens))

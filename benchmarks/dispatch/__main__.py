@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from benchmarks.dispatch import ledger, life, memory, rate, throughput, urgent
-from benchmarks.dispatch.harness import DispatchHarness, open_harness
-from benchmarks.dispatch.load import Options
+from benchmarks.dispatch.harness import DispatchHarness, Options, open_harness
 
 PARTS: Mapping[str, Callable[[DispatchHarness, Options], Awaitable[object]]] = {
     "throughput": throughput.run,

@@ -1,10 +1,10 @@
-"""The environment of all cases: a broker, a database with our schema, and the endpoint."""
+"""The environment of all cases, a broker, a database with our schema and the endpoint; load and options of a run."""
 
 import asyncio
-import base64
 import os
 import secrets
 import sys
+import time
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,13 +15,18 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import aiohttp
 import asyncpg
 
-from benchmarks.machine import OTHER_CORE, build_command, run_process
+from benchmarks.machine import OTHER_CORE, build_command, measure_usage, require_pid, run_process
 from benchmarks.servers import PASSWORD, run_servers
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.postgres import PostgresServer
-from deploy.local.process import is_port_open, wait_until_ready
+from deploy.local.process import Child
 from deploy.local.rabbitmq import RabbitServer
+from deploy.secrets import generate_key, generate_key_ring
 
+CONNECTIONS = 200
+LATENCY_SECONDS = 0.05
+WARM_UP_SECONDS = 1.5
+START_TIMEOUT_SECONDS = 60.0
 ID_LENGTH = 36
 POLL_INTERVAL_SECONDS = 0.05
 
@@ -102,10 +107,9 @@ class DispatchHarness:
         with reserve_ports(1) as (port,):
             arguments = (sys.executable, "-m", "benchmarks.dispatch.endpoint", str(port), str(seconds))
             log = self.folder / "endpoint.log"
-            async with run_process(build_command("endpoint", arguments, log, {}, OTHER_CORE)) as child:
-                await wait_until_ready(child, lambda: is_port_open(LOOPBACK, port), seconds=30)
-                async with aiohttp.ClientSession() as session:
-                    yield EndpointClient(f"http://{LOOPBACK}:{port}", session)
+            command = build_command("endpoint", arguments, log, {}, OTHER_CORE)
+            async with run_process(command, port=port), aiohttp.ClientSession() as session:
+                yield EndpointClient(f"http://{LOOPBACK}:{port}", session)
 
     @asynccontextmanager
     async def create_vhost(self) -> AsyncIterator[str]:
@@ -135,10 +139,46 @@ async def open_harness() -> AsyncIterator[DispatchHarness]:
             broker=servers.broker,
             postgres=servers.database.server,
             database_url=database_url.replace("@", f":{PASSWORD}@"),
-            encryption_keys=f"1:{_generate_key()}",
-            index_key=_generate_key(),
+            encryption_keys=generate_key_ring(secrets.token_bytes),
+            index_key=generate_key(secrets.token_bytes),
         )
 
 
-def _generate_key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
+@dataclass(frozen=True)
+class DispatchSample:
+    """One measurement: sends per second, processor seconds per 1,000 sends, resident bytes."""
+
+    rate: float
+    processor: float
+    memory: int
+
+
+async def measure(endpoint: EndpointClient, pid: int, seconds: float) -> DispatchSample:
+    """Measure for `seconds` from now."""
+    before, used, started = await endpoint.count(), measure_usage(pid), time.monotonic()
+    await asyncio.sleep(seconds)
+    after, now_used, elapsed = await endpoint.count(), measure_usage(pid), time.monotonic() - started
+    sends = after - before
+    if not sends:
+        raise SystemExit("nothing was sent")
+    return DispatchSample(sends / elapsed, (now_used.processor - used.processor) / sends * 1000, now_used.memory)
+
+
+async def measure_busy(endpoint: EndpointClient, child: Child, seconds: float) -> DispatchSample:
+    """Measure once the process is sending and warmed up."""
+    async with asyncio.timeout(START_TIMEOUT_SECONDS):
+        while await endpoint.count() < CONNECTIONS:
+            require_pid(child)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    await asyncio.sleep(WARM_UP_SECONDS)
+    return await measure(endpoint, require_pid(child), seconds)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a run: `seconds` is a measurement's length, `quick` makes all smaller, `peers` includes the peers."""
+
+    rounds: int
+    seconds: float
+    quick: bool
+    peers: bool

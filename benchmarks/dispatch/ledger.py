@@ -4,9 +4,9 @@ import asyncio
 import json
 import sys
 
-from benchmarks.dispatch import statuses, table
-from benchmarks.dispatch.harness import DispatchHarness
-from benchmarks.dispatch.load import Options
+from benchmarks import table
+from benchmarks.dispatch import statuses
+from benchmarks.dispatch.harness import DispatchHarness, Options
 from benchmarks.machine import TESTED_CORE
 
 

@@ -6,14 +6,19 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 
-from benchmarks.dispatch import table
-from benchmarks.dispatch.factories import STATUS_SEQUENCE, build_addresses, build_batches, build_status
-from benchmarks.dispatch.feeder import feed_in_background, open_feeder
-from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
-from benchmarks.dispatch.load import LATENCY_SECONDS, Options
+from benchmarks import table
+from benchmarks.dispatch.factories import (
+    STATUS_SEQUENCE,
+    build_addresses,
+    build_batches,
+    build_status,
+    feed_in_background,
+    open_feeder,
+)
+from benchmarks.dispatch.harness import LATENCY_SECONDS, DispatchHarness, EndpointClient, Options
 from benchmarks.dispatch.replica import Replica, run_replica
 from benchmarks.dispatch.statuses import MAX_GROUP_SIZE, StatusFeed
-from benchmarks.machine import TESTED_CORE, measure_usage
+from benchmarks.machine import TESTED_CORE, measure_usage, require_pid
 
 WARM_UP_SECONDS = 3.0
 # Limit in messages a second, and whether Meta sends three statuses for each message.
@@ -96,7 +101,7 @@ async def _measure(
     async with harness.connect_as_owner() as books:
         await books.execute("checkpoint")
         await books.execute("select pg_stat_reset()")
-        count, used, started = await endpoint.count(), measure_usage(ours.pid), time.monotonic()
+        count, used, started = await endpoint.count(), measure_usage(require_pid(ours)), time.monotonic()
         wal = await books.fetchval("select pg_current_wal_insert_lsn()")
         await pass_time()
         sent, elapsed = await endpoint.count() - count, time.monotonic() - started
@@ -111,7 +116,7 @@ async def _measure(
         limit=limit,
         statuses=statuses,
         rate=sent / elapsed,
-        processor_ms=(measure_usage(ours.pid).processor - used.processor) / sent * 1000,
+        processor_ms=(measure_usage(require_pid(ours)).processor - used.processor) / sent * 1000,
         wal_bytes=float(written) / sent,
         hot_share=float(hot["hot"] or 0) / max(1.0, float(hot["updates"] or 0)),
     )

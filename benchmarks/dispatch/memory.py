@@ -1,13 +1,11 @@
 """Part `memory`: resident bytes of a dispatcher over a long broadcast."""
 
-from benchmarks.dispatch import table
-from benchmarks.dispatch.factories import build_addresses, build_batches
-from benchmarks.dispatch.feeder import feed_in_background, open_feeder
-from benchmarks.dispatch.harness import DispatchHarness
-from benchmarks.dispatch.load import Options
+from benchmarks import table
+from benchmarks.dispatch.factories import build_addresses, build_batches, feed_in_background, open_feeder
+from benchmarks.dispatch.harness import DispatchHarness, Options
 from benchmarks.dispatch.replica import run_replica
 from benchmarks.dispatch.throughput import MESSAGES_PER_SECOND
-from benchmarks.machine import TESTED_CORE, measure_usage
+from benchmarks.machine import TESTED_CORE, measure_usage, require_pid
 
 AUDIENCE, QUICK_AUDIENCE = 200_000, 10_000
 FAST_SECONDS = 0.005
@@ -27,6 +25,6 @@ async def run(harness: DispatchHarness, options: Options) -> object:
     ):
         for step in range(STEPS + 1):
             sent = await endpoint.wait_for_messages(audience * step // STEPS)
-            figures[sent] = measure_usage(ours.pid).memory / 2**20
+            figures[sent] = measure_usage(require_pid(ours)).memory / 2**20
             table.print_row((f"{sent:,}", f"{figures[sent]:.0f}"))
     return figures

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 
-from benchmarks.dispatch import table
-from benchmarks.dispatch.factories import build_addresses, build_batches
-from benchmarks.dispatch.feeder import feed_in_background, open_feeder
-from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
-from benchmarks.dispatch.load import LATENCY_SECONDS, Options
+from benchmarks import table
+from benchmarks.dispatch.factories import build_addresses, build_batches, feed_in_background, open_feeder
+from benchmarks.dispatch.harness import LATENCY_SECONDS, DispatchHarness, EndpointClient, Options
 from benchmarks.dispatch.replica import Replica, run_replica
 from benchmarks.machine import CORES
 
@@ -88,7 +86,7 @@ def _assign_core(number: int) -> int:
 async def _restart(replicas: Sequence[Replica]) -> None:
     """Restart replicas one after the other: SIGTERM, wait for the end, start."""
     for one in replicas:
-        await one.child.stop()
+        await one.stop()
         await one.start()
 
 

@@ -9,13 +9,19 @@ from uuid import uuid4
 
 import asyncpg
 
-from benchmarks.dispatch import table
-from benchmarks.dispatch.factories import STATUS_SEQUENCE, build_addresses, build_batches, build_status, encode_group
-from benchmarks.dispatch.feeder import feed_in_background, open_feeder
-from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
-from benchmarks.dispatch.load import LATENCY_SECONDS, Options
+from benchmarks import table
+from benchmarks.dispatch.factories import (
+    STATUS_SEQUENCE,
+    build_addresses,
+    build_batches,
+    build_status,
+    encode_group,
+    feed_in_background,
+    open_feeder,
+)
+from benchmarks.dispatch.harness import LATENCY_SECONDS, DispatchHarness, EndpointClient, Options
 from benchmarks.dispatch.replica import Replica, run_replica
-from benchmarks.machine import TESTED_CORE, measure_usage
+from benchmarks.machine import TESTED_CORE, measure_usage, require_pid
 from shared.amqp import topology
 from shared.amqp.publisher import Publisher
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
@@ -123,7 +129,7 @@ async def _measure_case(harness: DispatchHarness, title: str, seconds: float, *,
 async def _measure_feed(storm: StatusFeed, ours: Replica, seconds: float) -> StatusSample:
     await storm.publish_for(1.0)  # warm-up
     storm.backlog.clear()
-    known, published, used, started = storm.known, storm.published, measure_usage(ours.pid), time.monotonic()
+    known, published, used, started = storm.known, storm.published, measure_usage(require_pid(ours)), time.monotonic()
     await storm.publish_for(seconds)
     messages, elapsed = storm.known - known, time.monotonic() - started
     return StatusSample(
@@ -131,7 +137,7 @@ async def _measure_feed(storm: StatusFeed, ours: Replica, seconds: float) -> Sta
         statuses_a_second=(storm.published - published) / elapsed,
         backlog_halfway=storm.backlog[len(storm.backlog) // 2],
         backlog_at_the_end=storm.backlog[-1],
-        processor=(measure_usage(ours.pid).processor - used.processor) / max(messages, 1) * 1000,
+        processor=(measure_usage(require_pid(ours)).processor - used.processor) / max(messages, 1) * 1000,
     )
 
 

@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.dispatch import table
-from benchmarks.dispatch.factories import build_addresses, build_batches
-from benchmarks.dispatch.feeder import feed_in_background, open_feeder
-from benchmarks.dispatch.harness import DispatchHarness
-from benchmarks.dispatch.load import (
+from benchmarks import table
+from benchmarks.dispatch.factories import build_addresses, build_batches, feed_in_background, open_feeder
+from benchmarks.dispatch.harness import (
     CONNECTIONS,
     LATENCY_SECONDS,
     WARM_UP_SECONDS,
+    DispatchHarness,
     DispatchSample,
     Options,
     measure_busy,
@@ -103,7 +102,7 @@ async def _measure_ours(harness: DispatchHarness, seconds: float) -> DispatchSam
         run_replica(harness, endpoint.url, messages_per_second=MESSAGES_PER_SECOND, core=TESTED_CORE) as ours,
         feed_in_background(publisher, build_batches(build_addresses(harness))),
     ):
-        measured = await measure_busy(endpoint, ours.child, seconds)
+        measured = await measure_busy(endpoint, ours, seconds)
         if await endpoint.count_repeated():
             raise SystemExit("the dispatcher sent something twice")
         return measured

@@ -5,12 +5,10 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from benchmarks.dispatch import table
+from benchmarks import table
 from benchmarks.dispatch.endpoint import URGENT
-from benchmarks.dispatch.factories import build_addresses, build_batches
-from benchmarks.dispatch.feeder import feed_in_background, open_feeder, publish
-from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
-from benchmarks.dispatch.load import LATENCY_SECONDS, Options
+from benchmarks.dispatch.factories import build_addresses, build_batches, feed_in_background, open_feeder, publish
+from benchmarks.dispatch.harness import LATENCY_SECONDS, DispatchHarness, EndpointClient, Options
 from benchmarks.dispatch.replica import run_replica
 from benchmarks.machine import TESTED_CORE
 from shared.amqp.publisher import Publisher

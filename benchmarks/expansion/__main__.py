@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import aio_pika
 import asyncpg
 import psutil
 
@@ -23,13 +22,13 @@ from benchmarks.expansion.lane import LaneDrain, drain_lane
 from benchmarks.expansion.subscribers import TOPIC, create_subscribers, measure_publish_rate, measure_read_rate
 from benchmarks.machine import REPOSITORY, build_command
 from benchmarks.servers import PASSWORD, run_servers
+from cli.publish.event_options import build_event
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child
-from deploy.local.service import Service
+from deploy.local.services import Service
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
-from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
 
@@ -116,30 +115,14 @@ def _report(people: int, seconds: float, memory: float, read: float, publishing:
 
 
 async def _publish_notice(broker_url: str) -> None:
-    notice = NoticePublished(
-        topic=TOPIC,
-        headline="Vollsperrung",
-        text="Bis 18 Uhr.",
-    )
-    now = datetime.now(UTC)
-    body = encode(
-        notice,
-        event_id=secrets.token_hex(8),
-        source=SOURCE,
-        time=now,
-        subject=f"n-{secrets.token_hex(4)}",
-        expirytime=now + timedelta(hours=3),
-    )
-    url = f"amqp://{SYSTEM}:{PASSWORD}@{broker_url.rpartition('@')[2]}"
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
-        exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
-        message = aio_pika.Message(
-            body,
-            user_id=SYSTEM,
-            content_type=CONTENT_TYPE,
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    notice, now = NoticePublished(topic=TOPIC, headline="Vollsperrung", text="Bis 18 Uhr."), datetime.now(UTC)
+    identifier = secrets.token_hex(4)
+    body = build_event(notice, identifier, SOURCE, now, now + timedelta(hours=3))
+    url = f"amqp://{SYSTEM}@{broker_url.rpartition('@')[2]}"
+    async with connect(url, password=PASSWORD, name=SYSTEM) as connection, open_publisher(connection) as publisher:
+        await publisher.publish(
+            topology.MUNICIPAL_EVENTS, NoticePublished.KEY, body, message_id=identifier, user_id=SYSTEM
         )
-        await exchange.publish(message, NoticePublished.KEY)
 
 
 @asynccontextmanager

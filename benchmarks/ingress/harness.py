@@ -1,6 +1,5 @@
 """One server as a process on the first core, and its processor time."""
 
-import base64
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +11,8 @@ from benchmarks.environment import prepare_python
 from benchmarks.ingress.webhooks import NUMBER_ID
 from benchmarks.machine import TESTED_CORE, build_command, run_process
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, is_port_open, wait_until_ready
+from deploy.local.process import Child
+from deploy.secrets import generate_key, generate_key_ring
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 PEERS = ("fastapi", "pywa")
@@ -47,8 +47,8 @@ def build_environment(harness: IngressHarness, port: int, internal_port: int) ->
         "KREISFUNK_APP_SECRETS": harness.secret,
         "KREISFUNK_VERIFY_TOKEN": secrets.token_hex(16),
         "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
-        "KREISFUNK_ENCRYPTION_KEYS": f"1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
-        "KREISFUNK_INDEX_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "KREISFUNK_ENCRYPTION_KEYS": generate_key_ring(secrets.token_bytes),
+        "KREISFUNK_INDEX_KEY": generate_key(secrets.token_bytes),
     }
 
 
@@ -69,6 +69,5 @@ async def run_server(name: str, harness: IngressHarness) -> AsyncIterator[tuple[
     with reserve_ports(2) as (port, internal_port):
         arguments, log = await _build_arguments(name, port), harness.folder / f"{name}.log"
         command = build_command(name, arguments, log, build_environment(harness, port, internal_port), TESTED_CORE)
-        async with run_process(command, stop_seconds=STOP_TIMEOUT_SECONDS) as child:
-            await wait_until_ready(child, lambda: is_port_open(LOOPBACK, port), seconds=30)
+        async with run_process(command, port=port, stop_seconds=STOP_TIMEOUT_SECONDS) as child:
             yield port, child

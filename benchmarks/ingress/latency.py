@@ -2,9 +2,8 @@
 
 import argparse
 import statistics
-from collections.abc import Callable
-from functools import partial
 
+from benchmarks import table
 from benchmarks.ingress.harness import STORING, TITLES, IngressHarness, run_server
 from benchmarks.ingress.load import Tally
 from benchmarks.ingress.open_loop import run_open_loop
@@ -15,9 +14,10 @@ WARM_UP_SECONDS = 1.0
 
 
 async def measure_latency(harness: IngressHarness, options: argparse.Namespace) -> None:
-    print(f"\n### {options.rate} webhooks a second by the clock, median of {options.rounds} (longest: of all)\n")
-    print("| server | median ms | 95 % | 99 % | longest | answers other than 200 |")
-    print("|---|---:|---:|---:|---:|---:|")
+    table.print_header(
+        f"{options.rate} webhooks a second by the clock, median of {options.rounds} (longest: of all)",
+        ("server", "median ms", "95 %", "99 %", "longest", "answers other than 200"),
+    )
     rounds: dict[str, list[Tally]] = {name: [] for name in options.servers}
     for _ in range(options.rounds):
         for name in options.servers:
@@ -39,12 +39,7 @@ async def _measure(name: str, harness: IngressHarness, options: argparse.Namespa
 
 
 def print_row(name: str, rounds: list[Tally]) -> None:
-    shares = (_compute_median(rounds, partial(Tally.compute_percentile, share=share)) for share in (0.5, 0.95, 0.99))
+    shares = (statistics.median(it.compute_percentile(share) for it in rounds) for share in (0.5, 0.95, 0.99))
     longest = max(max(it.times) for it in rounds)
-    refused = sum(it.refused for it in rounds)
-    figures = " | ".join(f"{seconds * 1000:.1f}" for seconds in (*shares, longest))
-    print(f"| {TITLES[name]} | {figures} | {refused} |", flush=True)
-
-
-def _compute_median(rounds: list[Tally], figure: Callable[[Tally], float]) -> float:
-    return statistics.median(figure(it) for it in rounds)
+    figures = (f"{seconds * 1000:.1f}" for seconds in (*shares, longest))
+    table.print_row((TITLES[name], *figures, str(sum(it.refused for it in rounds))))

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from benchmarks import table
 from benchmarks.ingress.harness import STORING, TITLES, IngressHarness, run_server
 from benchmarks.ingress.load import load
 from benchmarks.ingress.queue import drain
@@ -12,6 +13,10 @@ from benchmarks.ingress.webhooks import build_requests
 from benchmarks.machine import measure_usage, require_pid
 
 WARM_UP_SECONDS = 1.0
+COLUMNS = (
+    *("connections", "server", "webhooks/s", "of bare", "of dry", "of each"),
+    *("CPU µs", "of dry", "p99 ms", "events per message"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,10 @@ async def measure(
 
 async def measure_throughput(harness: IngressHarness, options: argparse.Namespace) -> None:
     for statuses in options.statuses:
-        print(f"\n### One process on one core, {statuses} status(es) a webhook, median of {options.rounds}\n")
-        print(
-            "| connections | server | webhooks/s | of bare | of dry | of each | CPU µs | of dry "
-            "| p99 ms | events per message |"
+        table.print_header(
+            f"One process on one core, {statuses} status(es) a webhook, median of {options.rounds}",
+            COLUMNS,
         )
-        print("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
         for connections in options.connections:
             print_rows(connections, await _run_rounds(harness, connections, statuses, options))
 
@@ -73,11 +76,8 @@ def print_rows(connections: int, rounds: Mapping[str, list[IngressSample]]) -> N
         processor = statistics.median(it.processor for it in these) * 1e6
         rates = (_format_ratio(these, rounds.get(other), lambda it: it.rate) for other in ("bare", "dry", "each"))
         processors = _format_ratio(these, rounds.get("dry"), lambda it: it.processor)
-        print(
-            f"| {connections} | {TITLES[name]} | {rate:,.0f} | {' | '.join(rates)} | {processor:.0f} | {processors} "
-            f"| {p99:.1f} | {f'{together:.1f}' if together else '–'} |",
-            flush=True,
-        )
+        last = f"{p99:.1f}", f"{together:.1f}" if together else "–"
+        table.print_row((str(connections), TITLES[name], f"{rate:,.0f}", *rates, f"{processor:.0f}", processors, *last))
 
 
 def _format_ratio(

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 
+from benchmarks import table
 from benchmarks.ingress.load import Tally, load
 from benchmarks.ingress.open_loop import run_open_loop
 from benchmarks.machine import leave_tested_core
@@ -37,9 +38,10 @@ def parse_arguments() -> argparse.Namespace:
 
 async def measure_archive(harness: NewsroomHarness, options: argparse.Namespace) -> None:
     """Measure each path under full load, then by the clock."""
-    print(f"\n### The archive, {options.connections} connections that are always busy\n")
-    print("| page | bytes | requests a second | median ms | 99 % | transactions a second |")
-    print("|---|---:|---:|---:|---:|---:|")
+    table.print_header(
+        f"The archive, {options.connections} connections that are always busy",
+        ("page", "bytes", "requests a second", "median ms", "99 %", "transactions a second"),
+    )
     size = await _measure_size(harness.archive_port, "/")
     async with run_bare_page(harness.folder, size) as port:
         await _measure_load(harness, port, "/", "bare aiohttp", options)
@@ -64,30 +66,23 @@ async def _measure_load(harness: NewsroomHarness, port: int, path: str, name: st
     transactions = await count_transactions(harness.database) - before
     if tally.refused:
         raise SystemExit(f"{path}: {tally.refused} answers were not 200")
-    size = await _measure_size(port, path)
-    print(
-        f"| {name} | {size:,} | {tally.answered / options.seconds:,.0f} | {_format_percentile(tally, 0.5)} |"
-        f" {_format_percentile(tally, 0.99)} | {transactions / options.seconds:.1f} |",
-        flush=True,
-    )
+    size, rate = await _measure_size(port, path), tally.answered / options.seconds
+    times = (_format_percentile(tally, share) for share in (0.5, 0.99))
+    table.print_row((name, f"{size:,}", f"{rate:,.0f}", *times, f"{transactions / options.seconds:.1f}"))
 
 
 async def measure_pages(harness: NewsroomHarness, options: argparse.Namespace) -> None:
     """Measure every page of the newsroom that is in its navigation, one request after the other."""
     paths = await _list_pages(harness)
-    print(f"\n### Pages of the newsroom, {options.requests} requests one after the other\n")
-    print("| page | bytes | median ms | 99 % |")
-    print("|---|---:|---:|---:|")
+    title = f"Pages of the newsroom, {options.requests} requests one after the other"
+    table.print_header(title, ("page", "bytes", "median ms", "99 %"))
     async with aiohttp.ClientSession(cookies={"kreisfunk-session": harness.cookie}) as session:
         for path in paths:
             tally = Tally()
             size = 0
             for _ in range(options.requests):
                 size = await _measure_request(session, f"http://{LOOPBACK}:{harness.port}{path}", tally)
-            print(
-                f"| `{path}` | {size:,} | {_format_percentile(tally, 0.5)} | {_format_percentile(tally, 0.99)} |",
-                flush=True,
-            )
+            table.print_row((f"`{path}`", f"{size:,}", *(_format_percentile(tally, share) for share in (0.5, 0.99))))
 
 
 async def _list_pages(harness: NewsroomHarness) -> Sequence[str]:
@@ -137,9 +132,7 @@ async def measure_viewers(harness: NewsroomHarness, options: argparse.Namespace)
         "update newsroom.broadcast set finished_at = null where id = md5('broadcast1')::uuid returning id"
     )
     url = f"http://{LOOPBACK}:{harness.port}/aussendungen/{broadcast}/strom"
-    print("\n### Live progress\n")
-    print("| browsers | transactions a second |")
-    print("|---:|---:|")
+    table.print_header("Live progress", ("browsers", "transactions a second"))
     for viewers in (1, 100):
         connector = aiohttp.TCPConnector(limit=viewers)
         async with (
@@ -154,7 +147,7 @@ async def measure_viewers(harness: NewsroomHarness, options: argparse.Namespace)
             before = await count_transactions(harness.database)
             await asyncio.sleep(seconds)
             transactions = await count_transactions(harness.database) - before
-        print(f"| {viewers} | {transactions / seconds:.1f} |", flush=True)
+        table.print_row((str(viewers), f"{transactions / seconds:.1f}"))
 
 
 PARTS = {"archive": measure_archive, "pages": measure_pages, "viewers": measure_viewers}

@@ -13,11 +13,9 @@ from benchmarks.machine import TESTED_CORE, build_command, run_process
 from benchmarks.newsroom.rows import fill
 from benchmarks.servers import PASSWORD, run_servers
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import is_port_open, wait_until_ready
-from deploy.local.service import Service
+from deploy.local.services import Service
 
 LOGIN = "newsroom"
-READY_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +76,6 @@ async def run_bare_page(folder: Path, size: int) -> AsyncIterator[int]:
     """Run a bare aiohttp page of `size` bytes on the first core; yield its port."""
     with reserve_ports(1) as (port,):
         arguments = (sys.executable, "-m", "benchmarks.newsroom.bare", str(port), str(size))
-        async with run_process(build_command("bare", arguments, folder / "bare.log", {}, TESTED_CORE)) as child:
-            await wait_until_ready(child, lambda: is_port_open(LOOPBACK, port), seconds=READY_SECONDS)
+        command = build_command("bare", arguments, folder / "bare.log", {}, TESTED_CORE)
+        async with run_process(command, port=port):
             yield port

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import base64
 import os
 import secrets
 import sys
@@ -14,6 +13,7 @@ import asyncpg
 
 from benchmarks.machine import REPOSITORY
 from benchmarks.servers import PASSWORD, BenchmarkDatabase, create_folder, run_database
+from deploy.secrets import generate_key
 from shared.encryption import BlindIndexKey, KeyRing
 
 SCHEMAS = ("dispatcher", "subscriptions")
@@ -42,7 +42,7 @@ async def main() -> None:
 
 
 async def _measure(database: BenchmarkDatabase, people: int, kill_at: int | None) -> None:
-    old, new = _generate_key(1), _generate_key(2)
+    old, new = (f"{version}:{generate_key(secrets.token_bytes)}" for version in (1, 2))
     subscribers = _generate_subscribers(people, KeyRing.parse(old))
     await database.owner.copy_records_to_table(
         "subscriber", schema_name="subscriptions", columns=_COPY, records=subscribers
@@ -58,10 +58,6 @@ async def _measure(database: BenchmarkDatabase, people: int, kill_at: int | None
     raw = await _measure_raw_update(database.owner)
     print(f"{done:,} of {people:,} addresses sealed anew in {seconds:.1f} s: {done / seconds:,.0f}/s")
     print(f"the update of as many rows alone: {raw:,.0f}/s")
-
-
-def _generate_key(version: int) -> str:
-    return f"{version}:{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def _generate_subscribers(count: int, ring: KeyRing) -> Iterator[tuple[object, ...]]:

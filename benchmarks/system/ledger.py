@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from rich.progress import track
 
-from benchmarks.dispatch import table
+from benchmarks import table
 from benchmarks.dispatch.harness import DispatchHarness, open_harness
 from benchmarks.dispatch.ledger import run_statements
 from cli.output import console

@@ -15,8 +15,8 @@ import asyncpg
 import psutil
 from rich.progress import track
 
-from benchmarks.dispatch import table
-from benchmarks.dispatch.load import LATENCY_SECONDS
+from benchmarks import table
+from benchmarks.dispatch.harness import LATENCY_SECONDS
 from benchmarks.dispatch.message import TEXT
 from benchmarks.dispatch.rate import find_worst_second
 from benchmarks.environment import LOCAL
@@ -28,10 +28,12 @@ from cli.publish.event_options import build_event
 from cli.settings import AmqpPublisherSettings
 from cli.stacks import read_settings_from
 from deploy.local.stack import Stack, run_stack
+from deploy.local.stack_servers import start_servers
 from shared.contracts.notices import NoticePublished
 from shared.database.pool import connect
 from shared.runtime.clock import system_clock
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
+from tests.replicas.servers import start_replicated_servers
 
 TOPIC, QUESTION = "strassensperrungen", "Welche Themen gibt es?"
 START_PER_SECOND = 500.0
@@ -71,7 +73,7 @@ async def _measure(options: Namespace, rate: int, *, replicated: bool) -> Figure
             messages_per_second=rate,
             fresh=True,
             settings={"simulator": lenient},
-            replicated=replicated,
+            start=start_replicated_servers if replicated else start_servers,
             progress=lambda step: console.print(f"- {step}", markup=False),
         ) as stack,
         open_simulator_client(stack.simulator_url, stack.control_token) as simulator,
@@ -92,7 +94,7 @@ async def _run_load(
     """Subscribe everybody, let them write during broadcasts, and return the readings at the start and at the end."""
     everybody = await simulator.add_citizens(options.citizens, bsuid_only=0)
     await simulator.send_text(everybody, "Start", per_second=START_PER_SECOND)
-    await wait_for("welcomed", len(everybody), lambda: _count_accepted(simulator), patience=PATIENCE_SECONDS)
+    await wait_for("welcomed", len(everybody), simulator.count_accepted, patience=PATIENCE_SECONDS)
     async with asyncio.TaskGroup() as tasks:
         publishing = tasks.create_task(_publish(stack, simulator, len(everybody)))
         turns = options.writing * (WARM_UP_SECONDS + options.seconds + LAST_ANSWERS_SECONDS)
@@ -107,11 +109,6 @@ async def _run_load(
     return before, after
 
 
-async def _count_accepted(simulator: SimulatorClient) -> int:
-    accepted: int = (await simulator.fetch_account())["accepted"]
-    return accepted
-
-
 async def _publish(stack: Stack, simulator: SimulatorClient, audience: int) -> None:
     """Publish until cancelled; the next broadcast is always known before the one under way is sent."""
     settings = read_settings_from({**os.environ, **stack.publisher}, AmqpPublisherSettings)
@@ -119,9 +116,9 @@ async def _publish(stack: Stack, simulator: SimulatorClient, audience: int) -> N
     for number in count():
         notice, now = NoticePublished(topic=TOPIC, headline=f"Sperrung {number}", text=TEXT), system_clock()
         event = build_event(notice, f"load-{number}", client.source, now, now + LASTING)
-        await client.send(event, seconds=None)
+        await client.publish(event)
         # The welcome messages were as many as a broadcast has.
-        while await _count_accepted(simulator) < (number + 1) * audience:  # noqa: ASYNC110 - another process counts
+        while await simulator.count_accepted() < (number + 1) * audience:  # noqa: ASYNC110 - another process counts
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 

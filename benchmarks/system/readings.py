@@ -12,6 +12,7 @@ import asyncpg
 import psutil
 
 from deploy.local.stack import SIMULATOR, Stack
+from tests.replicas.servers import ReplicatedServers
 
 _UNUSED_SLOTS = re.compile(r'^kreisfunk_dispatcher_send_slots_unused_total\{reason="(\w+)"\} (\S+)$', re.MULTILINE)
 
@@ -69,6 +70,6 @@ def _list_processes(stack: Stack) -> Iterator[tuple[str, int | None]]:
     """Yield kind and pid; the first database server is the primary, as none has failed."""
     for name in (*stack.metrics_urls, SIMULATOR):
         yield name.rstrip("-0123456789"), stack.supervisor.find(name).pid
-    yield "postgres", stack.postgres.pid
-    for standby in stack.database.members[1:] if stack.database else ():
+    yield "postgres", stack.servers.postgres.pid
+    for standby in stack.servers.database.members[1:] if isinstance(stack.servers, ReplicatedServers) else ():
         yield "postgres standby", standby.server.pid

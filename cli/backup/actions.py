@@ -16,8 +16,15 @@ import msgspec
 
 from cli.backup.frames import BackupFileError, FrameWriter, create_atomically, read_frames
 from cli.backup.holding import HeldWork, hold_everything
-from cli.backup.manifest import IncompatibleBackupError, Manifest
-from cli.backup.tables import OnRows, find_tables, read_head, restore_database, save_database
+from cli.backup.tables import (
+    IncompatibleBackupError,
+    Manifest,
+    OnRows,
+    find_tables,
+    read_head,
+    restore_database,
+    save_database,
+)
 from cli.database import open_connection, run_on_database
 from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, print_result, say
 from cli.progress import build_bars
@@ -89,7 +96,7 @@ def verify_backup(file: Path, key_file: Path | None, stack: Path | None, *, json
 
 
 async def _restore_and_count(scratch: BackupSettings, manifest: Manifest, frames: Iterator[bytes]) -> None:
-    async with open_connection(scratch.database_url, scratch.database_secret, "backup") as connection:
+    async with open_connection(scratch, "backup") as connection:
         with _show_progress("verifying") as on_rows:
             async with connection.transaction():
                 await restore_database(connection, manifest, frames, on_rows)

@@ -9,7 +9,7 @@ from cli.options import DatabaseStack, Json
 
 Key = Annotated[Path | None, typer.Option("--key", help="File with the key of backups; else KREISFUNK_BACKUP_KEY.")]
 
-app = typer.Typer(help="The whole database as one encrypted file, while everything runs.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from cli.doctor.findings import Check, DoctorProblem
 from cli.doctor.graph_api import GraphClient, list_expected_templates, read_definitions
 from cli.doctor.installation import PROCESS_KINDS, Installation, read_all_settings
 from cli.migrate.database import SCHEMAS
-from cli.settings import AmqpPublisherSettings, MigrationSettings
+from cli.settings import MigrationSettings
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
@@ -43,31 +43,19 @@ def _build_settings_checks(read: Mapping[str, BaseSettings | DoctorProblem]) -> 
 
 
 def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
-    accesses = {name: access for name, settings in known.items() if (access := _get_broker_access(settings))}
-    for name, (url, password) in accesses.items():
-        yield Check(f"broker login {PROCESS_KINDS[name].login}", partial(servers.check_login, url, password))
+    accesses = {name: found for name, found in known.items() if isinstance(found, servers.Broker)}
+    for name, access in accesses.items():
+        yield Check(f"broker login {PROCESS_KINDS[name].login}", partial(servers.check_login, access))
     if isinstance(admin := known.get("admin"), MigrationSettings):
         yield Check("queue arguments", partial(servers.check_queue_arguments, admin))
-    if accesses:
-        url, password = next(iter(accesses.values()))
-        yield Check("broker topology", partial(servers.check_inventory, url, password, servers.check_topology))
-        yield Check("dead letters", partial(servers.check_inventory, url, password, servers.check_dead_letters))
-
-
-def _get_broker_access(settings: BaseSettings) -> tuple[str, str | None] | None:
-    match settings:
-        case ServiceSettings() | AmqpPublisherSettings():
-            return settings.broker_url, settings.broker_secret
-        case MigrationSettings():
-            return settings.broker_url, settings.broker_password.get_secret_value()
-        case _:
-            return None
+    for access in list(accesses.values())[:1]:
+        yield Check("broker topology", partial(servers.check_login, access, servers.check_topology))
+        yield Check("dead letters", partial(servers.check_login, access, servers.check_dead_letters))
 
 
 def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Check]:
     for name, settings in known.items():
-        access = _get_database_access(settings)
-        if access is None:
+        if not isinstance(settings, DatabaseSettings | MigrationSettings):
             continue
         role = PROCESS_KINDS[name].role
         looks: dict[str, servers.DatabaseCheck] = {f"database role {role}": servers.check_connection}
@@ -77,16 +65,7 @@ def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Chec
         if standbys:
             looks[f"standbys, seen by {role}"] = partial(servers.check_standbys, standbys)
         for title, look in looks.items():
-            yield Check(title, partial(servers.check_database, *access, look))
-
-
-def _get_database_access(settings: BaseSettings) -> tuple[str, str | None] | None:
-    match settings:
-        case DatabaseSettings() | MigrationSettings():
-            password = settings.database_password
-            return settings.database_url, password.get_secret_value() if password else None
-        case _:
-            return None
+            yield Check(title, partial(servers.check_database, settings, look))
 
 
 def _build_graph_checks(installation: Installation, known: KnownSettings) -> Iterator[Check]:

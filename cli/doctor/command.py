@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json
+from cli.options import COUNTY, TEMPLATES, CountyFile, Json, TemplatesFile
 from cli.output import EXIT_FAILED, print_result, show_status
-from deploy.paths import ROOT
 
-DEFAULT_COUNTY, DEFAULT_TEMPLATES = "deploy/config/county.toml", "deploy/config/templates.json"
 SERVICES = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom", "pressestelle", "admin")
 
 
@@ -26,12 +24,8 @@ def doctor(
     ready_url: Annotated[
         list[str] | None, typer.Option(help="/readyz of another process that has to be ready; may be repeated.")
     ] = None,
-    county: Annotated[
-        Path, typer.Option(envvar="KREISFUNK_COUNTY_FILE", help="The county's file.", show_default=DEFAULT_COUNTY)
-    ] = ROOT / DEFAULT_COUNTY,
-    templates: Annotated[
-        Path, typer.Option(envvar="KREISFUNK_TEMPLATES_FILE", help="Our templates.", show_default=DEFAULT_TEMPLATES)
-    ] = ROOT / DEFAULT_TEMPLATES,
+    county: CountyFile = COUNTY,
+    templates: TemplatesFile = TEMPLATES,
     standbys: Annotated[
         int, typer.Option(envvar="KREISFUNK_DATABASE_STANDBYS", min=0, help="Synchronous standbys the database has.")
     ] = 0,

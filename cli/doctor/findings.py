@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 CHECK_TIMEOUT_SECONDS = 15.0
 MAX_CONCURRENT_CHECKS = 8
 
 
-@dataclass(frozen=True)
-class DoctorProblem:
+class DoctorProblem(NamedTuple):
     """A problem and one sentence of advice. Neither holds a secret or a phone number."""
 
     what: str
@@ -72,6 +71,6 @@ def build_json(findings: Sequence[CompletedCheck]) -> dict[str, Any]:
 
 
 def _build_finding_json(finding: CompletedCheck) -> dict[str, Any]:
-    if finding.problem is None:
-        return {"name": finding.name, "ok": True}
-    return {"name": finding.name, "ok": False, "problem": finding.problem.what, "advice": finding.problem.advice}
+    problem = finding.problem
+    told = {"problem": problem.what, "advice": problem.advice} if problem else {}
+    return {"name": finding.name, "ok": problem is None, **told}

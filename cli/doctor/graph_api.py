@@ -76,12 +76,6 @@ def list_expected_templates(topic: Topic) -> list[ExpectedTemplate]:
     return [*usual, ExpectedTemplate(name=topic.picture_template, language=topic.language, picture=True)]
 
 
-class TemplatePage(Struct):
-    """Meta's answer to a query for templates."""
-
-    data: list[TemplateDefinition]
-
-
 def read_definitions(path: Path) -> list[TemplateDefinition]:
     """Read our own templates. Raises OSError or msgspec.DecodeError."""
     return msgspec.json.decode(path.read_bytes(), type=list[TemplateDefinition])
@@ -110,7 +104,7 @@ class GraphClient:
         query = {"name": wanted.name, "fields": TEMPLATE_FIELDS, "limit": MAX_TEMPLATES}
         try:
             answer = await self._fetch(f"{account}/message_templates", **query)
-            existing = msgspec.convert(answer, TemplatePage).data
+            existing = msgspec.convert(answer.get("data"), list[TemplateDefinition])
         except GraphRefusal as refusal:
             return refusal.problem
         except msgspec.ValidationError:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
@@ -12,8 +11,7 @@ from cli.doctor.findings import DoctorProblem
 from cli.output import EXIT_USAGE, fail
 from cli.settings import AmqpPublisherSettings, MigrationSettings
 from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
-from deploy.local import environments
-from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment, StackEnvironment
+from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment
 from deploy.local.stack_file import StackAddresses
 from deploy.paths import CONFIG
 from services.dispatcher.settings import Settings as Dispatcher
@@ -21,11 +19,10 @@ from services.ingress.notices.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress
 from services.newsroom.settings import Settings as Newsroom
 from services.subscriptions.settings import Settings as Subscriptions
-from shared.runtime.hosts import get_login, replace_login, split_hosts
+from shared.runtime.hosts import get_login, replace_login
 from shared.runtime.settings import PREFIX, explain, find_secrets_folder
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
-SERVICE_KINDS = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,50 +66,13 @@ class Installation:
 def build_from_stack(stack: RunningStack) -> Installation:
     """Describe a local stack, with the environments that its processes were started with."""
     addresses = stack.addresses
-    around = _build_stack_environment(stack)
-    running = [kind for kind in SERVICE_KINDS if f"{kind}-1" in addresses.metrics_urls]  # a newsroom may be missing
     return Installation(
-        processes={
-            **{kind: _build_process(kind, around, addresses) for kind in running},
-            "admin": environments.build_migrate_environment(around),
-            "pressestelle": addresses.publisher,
-        },
+        processes={**addresses.processes, "pressestelle": addresses.publisher},
         ingress_url=addresses.ingress_url,
         ready_urls=_list_ready_urls(addresses),
         business_account=BUSINESS_ACCOUNT_ID,
-        county_file=around.county_file,
-    )
-
-
-def _build_process(kind: str, around: StackEnvironment, addresses: StackAddresses) -> Environment:
-    return environments.build_process_environment(
-        kind,
-        around,
-        internal_port=_parse_port(addresses.metrics_urls[f"{kind}-1"]),
-        listen_port={"ingress": around.ingress_port, "notices": around.notices_api_port}.get(kind, 0),
-    )
-
-
-def _build_stack_environment(stack: RunningStack) -> StackEnvironment:
-    addresses = stack.addresses
-    return StackEnvironment(
-        inherited={},
-        secrets=stack.folder / "secrets",
-        broker_port=_parse_port(addresses.broker_url),
-        broker_api_port=_parse_port(addresses.broker_api_url),
-        database_port=_parse_port(addresses.database_url),
-        simulator_port=_parse_port(addresses.simulator_url),
-        ingress_port=_parse_port(addresses.ingress_url),
-        notices_api_port=_parse_port(addresses.notices_api_url),
-        messages_per_second=80,
-        newsroom_port=_parse_port(addresses.newsroom_url),
-        archive_port=_parse_port(addresses.archive_url),
         county_file=Path(addresses.tokens["KREISFUNK_COUNTY_FILE"]),
     )
-
-
-def _parse_port(url: str) -> int:
-    return urlsplit(split_hosts(url)[0]).port or 0
 
 
 def _list_ready_urls(addresses: StackAddresses) -> dict[str, str]:

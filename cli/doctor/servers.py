@@ -9,8 +9,8 @@ from cli.broker import explain_broker_error
 from cli.database import REFUSED, UNAVAILABLE, open_connection
 from cli.doctor.findings import DoctorProblem
 from cli.migrate.database import SCHEMAS, locate_migrations
-from cli.queue_arguments import ADVICE, QueueArgumentsError, require_same_arguments
-from cli.settings import MigrationSettings
+from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError, require_same_arguments
+from cli.settings import BrokerAccess, BrokerAdminSettings, DatabaseAccess
 from shared.amqp.connection import connect
 from shared.amqp.inspection import Inventory, list_operator_queues, take_inventory
 from shared.database.migrations import MigrationError, list_pending_versions
@@ -20,9 +20,11 @@ from shared.database.replication import (
     require_synchronous_commits,
 )
 from shared.outcome import DependencyUnavailable
+from shared.runtime.settings import DatabaseSettings, ServiceSettings
 
 MAX_NAMES = 5
 MAX_REASON_LENGTH = 200
+Broker = BrokerAccess | ServiceSettings
 InventoryCheck = Callable[[Inventory], DoctorProblem | None]
 DatabaseCheck = Callable[[asyncpg.Connection], Awaitable[DoctorProblem | None]]
 _LOGIN_ADVICE = "Check KREISFUNK_DATABASE_URL and KREISFUNK_DATABASE_PASSWORD, then run `kreisfunk migrate`."
@@ -50,30 +52,21 @@ select reason from (values
 """
 
 
-async def check_login(url: str, password: str | None) -> DoctorProblem | None:
-    """Check that the login can open the vhost."""
+async def check_login(access: Broker, judge: InventoryCheck | None = None) -> DoctorProblem | None:
+    """Check that the login can open the vhost; with `judge`, pass it the broker's inventory."""
     try:
-        async with connect(url, password=password, name="doctor"):
-            return None
+        async with connect(access.broker_url, password=access.broker_secret, name="doctor") as connection:
+            return judge(await take_inventory(connection)) if judge else None
     except DependencyUnavailable as error:
         return DoctorProblem(str(error), explain_broker_error(error))
 
 
-async def check_inventory(url: str, password: str | None, judge: InventoryCheck) -> DoctorProblem | None:
-    """Take the broker's inventory with this login and pass it to `judge`."""
-    try:
-        async with connect(url, password=password, name="doctor") as connection:
-            return judge(await take_inventory(connection))
-    except DependencyUnavailable as error:
-        return DoctorProblem(str(error), explain_broker_error(error))
-
-
-async def check_queue_arguments(settings: MigrationSettings) -> DoctorProblem | None:
+async def check_queue_arguments(settings: BrokerAdminSettings) -> DoctorProblem | None:
     """Check that queues which exist are as this version declares them; only an administrator can see that."""
     try:
         await require_same_arguments(settings)
     except QueueArgumentsError as error:
-        return DoctorProblem(str(error), ADVICE)
+        return DoctorProblem(str(error), QUEUE_ADVICE)
     except DependencyUnavailable as error:
         return DoctorProblem(str(error), "Is KREISFUNK_BROKER_API_URL right, and may the administrator log in there?")
     return None
@@ -101,10 +94,10 @@ def _format_names(names: list[str] | tuple[str, ...]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-async def check_database(url: str, password: str | None, look: DatabaseCheck) -> DoctorProblem | None:
+async def check_database(access: DatabaseAccess | DatabaseSettings, look: DatabaseCheck) -> DoctorProblem | None:
     """Connect with this role, then run `look`."""
     try:
-        async with open_connection(url, password, "doctor") as connection:
+        async with open_connection(access, "doctor") as connection:
             return await look(connection)
     except REFUSED:
         return DoctorProblem("the database refuses this role", _LOGIN_ADVICE)

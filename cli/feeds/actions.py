@@ -18,16 +18,14 @@ from shared.outcome import DependencyUnavailable
 from shared.runtime.logs import configure_logs
 
 
-def poll_once(
-    stack: Path | None, file: Path | None, folder: Path | None, only: Sequence[str], wait: float, *, as_json: bool
-) -> None:
+def poll_once(stack: Path | None, file: Path | None, folder: Path | None, wait: float, *, as_json: bool) -> None:
     """Poll everything once, print the results, and end the command with its status."""
     settings = open_settings(stack, file, folder)
     configure_logs(service="feeds", level="error")
     parts = open_parts(settings)
     try:
         with parts.folder.lock():
-            polls, rejected = asyncio.run(_poll_once(parts, only, wait))
+            polls, rejected = asyncio.run(_poll_once(parts, wait))
     except (FolderInUse, StateDamaged) as error:
         fail(str(error), status=EXIT_USAGE)
     except DependencyUnavailable as error:
@@ -43,12 +41,9 @@ def run_feeds(stack: Path | None, file: Path | None, folder: Path | None) -> Non
     run_service(open_settings(stack, file, folder))
 
 
-async def _poll_once(
-    parts: FeedComponents, only: Sequence[str], wait: float
-) -> tuple[list[PollResult], Mapping[str, int]]:
+async def _poll_once(parts: FeedComponents, wait: float) -> tuple[list[PollResult], Mapping[str, int]]:
     async with parts.open_pollers() as pollers:
-        chosen = [poller for poller in pollers if not only or poller.name in only]
-        polls = [await poller.poll() for poller in chosen]
+        polls = [await poller.poll() for poller in pollers]
     return polls, await parts.answers.wait_for_all(wait)
 
 

@@ -7,9 +7,7 @@ import typer
 
 from cli.options import BrokerStack, Json
 
-app = typer.Typer(
-    help="Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices.", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
 drafts = typer.Typer(
     help="Drafts, and what was refused: look, publish as the system of the feeds, or drop.", no_args_is_help=True
 )
@@ -20,14 +18,12 @@ FolderOption = Annotated[
     Path | None, typer.Option("--folder", help="What is known and drafts; else KREISFUNK_FEEDS_FOLDER.")
 ]
 Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]
-Only = Annotated[list[str] | None, typer.Option("--only", help="Name of a feed or of alerts; may be repeated.")]
 
 
 @app.command()
 def once(
     file: Feeds = None,
     folder: FolderOption = None,
-    only: Only = None,
     wait: Annotated[float, typer.Option(min=0, max=600, help="Longest wait for Kreisfunk's answers, in s.")] = 5.0,
     json: Json = False,
     stack: BrokerStack = None,
@@ -39,7 +35,7 @@ def once(
     """
     from cli.feeds.actions import poll_once
 
-    poll_once(stack, file, folder, only or (), wait, as_json=json)
+    poll_once(stack, file, folder, wait, as_json=json)
 
 
 @app.command("list")

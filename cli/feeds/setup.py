@@ -1,8 +1,12 @@
 """Setup of the commands: reads the files, checks them against each other, and ends the command if they do not fit."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from pydantic_settings import BaseSettings
 
 from cli.broker import suppress_driver_logs
 from cli.output import EXIT_USAGE, fail
@@ -17,6 +21,7 @@ from shared.runtime.settings import PREFIX
 if TYPE_CHECKING:
     from services.feeds.wiring import FeedComponents
 
+S = TypeVar("S", bound=BaseSettings)
 # The service looks below its working directory, a command is called anywhere.
 DEFAULTS = {f"{PREFIX}COUNTY_FILE": str(CONFIG / "county.toml")}
 
@@ -24,13 +29,14 @@ DEFAULTS = {f"{PREFIX}COUNTY_FILE": str(CONFIG / "county.toml")}
 def open_settings(stack: Path | None, file: Path | None, folder: Path | None) -> Settings:
     """Read the settings, with the addresses of a local stack if there is one; the command line takes precedence."""
     suppress_driver_logs()
-    environment = {**DEFAULTS, **os.environ}
-    found = find_stack(stack, environment)
-    if found is not None:
-        environment |= found.addresses.feeds
-    given = {"FEEDS_FILE": file, "FEEDS_FOLDER": folder}
-    environment |= {PREFIX + name: str(path) for name, path in given.items() if path is not None}
-    return read_settings_from(environment, Settings)
+    found = find_stack(stack, os.environ)
+    return _read(Settings, file, folder, found.addresses.feeds if found else {})
+
+
+def _read(kind: type[S], file: Path | None, folder: Path | None, stack: Mapping[str, str] = MappingProxyType({})) -> S:
+    given = {f"{PREFIX}FEEDS_FILE": file, f"{PREFIX}FEEDS_FOLDER": folder}
+    named = {name: str(path) for name, path in given.items() if path is not None}
+    return read_settings_from({**DEFAULTS, **os.environ, **stack, **named}, kind)
 
 
 def open_parts(settings: Settings) -> "FeedComponents":
@@ -46,8 +52,7 @@ def open_parts(settings: Settings) -> "FeedComponents":
 
 def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
     """Read feeds and county file without a broker; end the command with status 2 if they do not fit together."""
-    given = {} if file is None else {f"{PREFIX}FEEDS_FILE": str(file)}
-    settings = read_settings_from({**DEFAULTS, **os.environ, **given}, RuleSettings)
+    settings = _read(RuleSettings, file, None)
     try:
         return read_files(settings.feeds_file, settings.county_file)
     except FeedsFileError as error:
@@ -56,8 +61,7 @@ def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
 
 def open_folder(folder: Path | None) -> StateFolder:
     """Open the state folder without a broker."""
-    given = {} if folder is None else {f"{PREFIX}FEEDS_FOLDER": str(folder)}
-    return StateFolder(read_settings_from({**os.environ, **given}, FolderSettings).feeds_folder)
+    return StateFolder(_read(FolderSettings, None, folder).feeds_folder)
 
 
 def _fail_for_files(error: FeedsFileError) -> NoReturn:

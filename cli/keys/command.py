@@ -1,6 +1,5 @@
 """The `kreisfunk keys` commands."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import asyncpg
 import typer
 from rich.progress import Progress
 
-from cli.database import UNAVAILABLE, open_connection
+from cli.database import run_on_database
 from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, use_index_key
 from cli.keys.renewal import AddressRenewal
 from cli.keys.stores import Store, count_old_dead_letters, list_hash_stores, list_message_stores, list_sealed_stores
@@ -25,7 +24,7 @@ MAX_PASSES = 3
 T = TypeVar("T")
 
 Folder = Annotated[Path, typer.Argument(help="Folder of secrets, as `kreisfunk secrets` made it.")]
-keys = typer.Typer(help="New keys, while everything runs.", no_args_is_help=True)
+keys = typer.Typer(no_args_is_help=True)
 
 
 @keys.command("add")
@@ -39,7 +38,8 @@ def add(folder: Folder) -> None:
 def rotate_command() -> None:
     """Encrypt all stored addresses with the newest key, while everything runs. It may be interrupted and repeated.
 
-    Exit status: 0 nothing is encrypted with an older key any more, 1 something is, 2 settings missing.
+    Exit status: 0 nothing is encrypted with an older key any more, 1 something is, 2 settings missing, 4 database
+    unavailable or role refused.
     """
     settings = read_settings(RotationSettings)
     done = _rotate_stores(settings, list_sealed_stores(settings.ring), "sealed anew")
@@ -64,7 +64,7 @@ def use_index(folder: Folder) -> None:
 def rotate_index() -> None:
     """Rewrite all stored hashes with the new index key, while everything runs. It may be interrupted and repeated.
 
-    Exit status: 0 no older hash is left, 1 some are, 2 settings missing.
+    Exit status: 0 no older hash is left, 1 some are, 2 settings missing, 4 database unavailable or role refused.
     """
     settings = read_settings(IndexRotationSettings)
     index = _require_index_in_use(settings)
@@ -133,14 +133,7 @@ def _rotate_stores(settings: RotationSettings, stores: Sequence[Store], what: st
 
 
 def _run_on_database(settings: RotationSettings, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with open_connection(settings.database_url, settings.database_secret, "keys") as connection:
-            return await work(connection)
-
-    try:
-        return asyncio.run(run())
-    except UNAVAILABLE as error:
-        fail(f"database: {type(error).__name__}", "What was done stays done: run it again.")
+    return run_on_database(settings, "keys", work, role="the role kreisfunk_rotation")
 
 
 async def _rotate_repeatedly(connection: asyncpg.Connection, stores: Sequence[Store], what: str) -> tuple[int, int]:

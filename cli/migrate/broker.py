@@ -14,10 +14,9 @@ async def migrate_broker(settings: MigrationSettings) -> list[str]:
     """Migrate the broker and return the steps, a line each. Raises DependencyUnavailable or ConfigurationError."""
     county = read_configuration(settings.county, Configuration)
     systems = [system.name for system in county.systems]
-    password = settings.broker_password
-    async with connect(settings.broker_url, password=password.get_secret_value(), name="migrate") as connection:
+    async with connect(settings.broker_url, password=settings.broker_secret, name="migrate") as connection:
         await declare(await connection.channel())
-    async with open_management(str(settings.broker_api_url), settings.broker_url, password) as api:
+    async with open_management(settings) as api:
         return [
             f"{len(QUEUES)} queues with their dead-letter queues",
             *await _enable_logins(api, settings, systems),

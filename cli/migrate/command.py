@@ -17,7 +17,7 @@ def migrate(
     import asyncpg
 
     from cli.output import fail
-    from cli.queue_arguments import ADVICE, QueueArgumentsError
+    from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError
     from cli.settings import MigrationSettings
     from shared.database.migrations import MigrationError
     from shared.database.replication import AsynchronousCommitError
@@ -31,7 +31,7 @@ def migrate(
     except (DependencyUnavailable, OSError, asyncpg.PostgresError) as error:
         fail(f"{type(error).__name__}: {error}", "Are PostgreSQL and RabbitMQ up, and the passwords right?")
     except QueueArgumentsError as error:
-        fail(str(error), ADVICE)
+        fail(str(error), QUEUE_ADVICE)
     except ConfigurationError as error:
         fail(str(error), "Correct the county's file, or name another one in KREISFUNK_COUNTY_FILE.")
     except AsynchronousCommitError as error:
@@ -44,7 +44,7 @@ async def _migrate(settings: "MigrationSettings", *, broker: bool, database: boo
     from cli.migrate.broker import migrate_broker
     from cli.migrate.database import migrate_database
     from cli.output import say
-    from cli.queue_arguments import require_same_arguments
+    from cli.rabbitmq_management import require_same_arguments
 
     if broker:
         await require_same_arguments(settings)

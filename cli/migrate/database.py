@@ -34,8 +34,7 @@ async def migrate_database(settings: MigrationSettings) -> list[str]:
 
     Raises MigrationError, AsynchronousCommitError, OSError or PostgresError.
     """
-    password = settings.database_password.get_secret_value()
-    async with open_connection(settings.database_url, password, "migrate") as connection:
+    async with open_connection(settings, "migrate") as connection:
         if settings.database_standbys:
             await require_synchronous_commits(connection)
         return await _run_migrations(connection, settings.login_passwords)

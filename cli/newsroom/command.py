@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Login = Annotated[str, typer.Argument(help="Name to log in with, such as redaktion-1.")]
 
-app = typer.Typer(help="The newsroom: who may write and approve notices there.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 users = typer.Typer(help="Accounts of the newsroom; each change counts at once.", no_args_is_help=True)
 app.add_typer(users, name="users")
 

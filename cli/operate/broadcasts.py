@@ -32,7 +32,7 @@ SCHEDULED = "scheduled"
 MAX_HEADLINE_LENGTH = 40
 _BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
 
-app = typer.Typer(help="What is being sent, to how many; pause, resume, cancel, send again.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")

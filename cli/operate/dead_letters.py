@@ -17,9 +17,7 @@ order by failed_at limit $1
 """
 _FIND = "select id from subscriptions.dead_letter where starts_with(id::text, $1) limit 2"
 
-app = typer.Typer(
-    help="Messages of citizens that could not be handled, sealed: nobody can read them.", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")

@@ -21,7 +21,7 @@ where d.unknown_at is not null and ($1::uuid is null or d.source = $1) order by 
 """
 MAX_SHOWN = 1000
 
-app = typer.Typer(help="Deliveries of which nobody knows whether Meta has them.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 class DeliveryOutcome(StrEnum):

@@ -44,7 +44,7 @@ class Opinions:
     answers: int
 
 
-app = typer.Typer(help="Meldungen: wer sie erhalten hat, und wie sie ankommen.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 import asyncpg
@@ -27,30 +26,10 @@ _UNREACHABLE = """
 select number, replica, reason, since from dispatcher.unreachable
 where said_at > clock_timestamp() - interval '10 seconds' order by since
 """
+Limits = dict[str, Any]
 Number = Annotated[str | None, typer.Option(help="Meta's id of one of our numbers; else all.")]
 
-app = typer.Typer(help="How fast we may send, why everybody waits just now; pause and resume.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SendingLimits:
-    """Limits of one sending number. Rates are in messages per second.
-
-    `waits` are sentences about what delays all messages, `unreachable` about dispatchers that cannot reach Meta.
-    """
-
-    number: str
-    rate_limit: float
-    rate_permitted: float
-    rate_used: float
-    paused_reason: str | None
-    paused_by_operator: bool
-    people_a_day: int | None
-    people_used: int | None
-    messages_a_month: int | None
-    messages_used: int | None
-    waits: list[str] = field(default_factory=list)
-    unreachable: list[str] = field(default_factory=list)
+app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True)
@@ -62,8 +41,7 @@ def show_limits(context: typer.Context, json: Json = False, stack: DatabaseStack
     if context.invoked_subcommand:
         return
     numbers, waiting = run_on_ledger(stack, _read_limits)
-    found = {"numbers": [asdict(one) for one in numbers], "waiting": waiting}
-    print_result(found, _format_text(numbers, waiting), json=json)
+    print_result({"numbers": numbers, "waiting": waiting}, _format_text(numbers, waiting), json=json)
 
 
 @app.command()
@@ -91,7 +69,7 @@ def resume(number: Number = None, json: Json = False, stack: DatabaseStack = Non
     print_result({"result": "resumed", "numbers": resumed}, "resumed", json=json)
 
 
-async def _read_limits(ledger: asyncpg.Connection) -> tuple[list[SendingLimits], list[dict[str, Any]]]:
+async def _read_limits(ledger: asyncpg.Connection) -> tuple[list[Limits], list[dict[str, Any]]]:
     before = await ledger.fetchval(_SENT)
     await asyncio.sleep(RATE_SAMPLE_SECONDS)
     used = max(0, await ledger.fetchval(_SENT) - before) / RATE_SAMPLE_SECONDS
@@ -100,35 +78,34 @@ async def _read_limits(ledger: asyncpg.Connection) -> tuple[list[SendingLimits],
     return numbers, [dict(row) for row in await ledger.fetch(_WAITING)]
 
 
-def _build_limits(row: asyncpg.Record, used: float, unreachable: Sequence[asyncpg.Record]) -> SendingLimits:
-    return SendingLimits(
-        number=row["number"],
-        rate_limit=round(row["ceiling"], 1),
-        rate_permitted=0.0 if row["paused_reason"] else round(row["permitted"], 1),
-        rate_used=round(used, 1),
-        paused_reason=row["paused_reason"],
-        paused_by_operator=row["paused_by_operator"],
-        people_a_day=row["people_a_day"],
-        people_used=row["people"] if row["people_a_day"] is not None else None,
-        messages_a_month=row["messages_a_month"],
-        messages_used=row["messages"] if row["messages_a_month"] is not None else None,
-        waits=list(_explain_waits(row)),
-        unreachable=[
+def _build_limits(row: asyncpg.Record, used: float, unreachable: Sequence[asyncpg.Record]) -> Limits:
+    """Return the limits of one sending number. Rates are in messages per second.
+
+    `waits` are sentences about what delays all messages, `unreachable` about dispatchers that cannot reach Meta.
+    """
+    known = ("number", "paused_reason", "paused_by_operator", "people_a_day", "messages_a_month")
+    return {
+        **{name: row[name] for name in known},
+        "rate_limit": round(row["ceiling"], 1),
+        "rate_permitted": 0.0 if row["paused_reason"] else round(row["permitted"], 1),
+        "rate_used": round(used, 1),
+        "people_used": row["people"] if row["people_a_day"] is not None else None,
+        "messages_used": row["messages"] if row["messages_a_month"] is not None else None,
+        "waits": _explain_waits(row),
+        "unreachable": [
             f"Meta is not reachable since {format_time(one['since'])} from {one['replica']}: {one['reason']}"
             for one in unreachable
             if one["number"] == row["number"]
         ],
-    )
+    }
 
 
 def _explain_waits(row: asyncpg.Record) -> list[str]:
     found = []
     if row["paused_reason"]:
-        until = (
-            "until somebody resumes it"
-            if row["paused_by_operator"]
-            else f"next try in {format_duration(row['probe_seconds'])}"
-        )
+        until = f"next try in {format_duration(row['probe_seconds'])}"
+        if row["paused_by_operator"]:
+            until = "until somebody resumes it"
         found.append(f"paused: {row['paused_reason']} ({until})")
     if row["permitted"] < 0.99 * row["ceiling"]:
         seconds = (row["ceiling"] - row["permitted"]) / row["ceiling"] * 50
@@ -142,11 +119,11 @@ def _explain_waits(row: asyncpg.Record) -> list[str]:
     return found
 
 
-def _format_text(numbers: list[SendingLimits], waiting: list[dict[str, Any]]) -> str:
+def _format_text(numbers: list[Limits], waiting: list[dict[str, Any]]) -> str:
     if not numbers:
         return "No dispatcher has run here yet."
     rows = [(row["lane"], _format_count(row), explain_wait(row["waits_for"])) for row in waiting]
-    unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits.unreachable]
+    unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits["unreachable"]]
     waits = format_table(("lane", "waiting", "for"), rows) if rows else _explain_empty(numbers)
     return "\n\n".join((*map(_format_limits, numbers), *unreachable, waits))
 
@@ -155,19 +132,20 @@ def _format_count(row: Mapping[str, Any]) -> str:
     return f"at least {row['deliveries']}" if row["at_least"] else str(row["deliveries"])
 
 
-def _explain_empty(numbers: Sequence[SendingLimits]) -> str:
+def _explain_empty(numbers: Sequence[Limits]) -> str:
     """Return why no delivery waits: a dispatcher that sends nothing takes nothing from the broker either."""
-    held = any(limits.paused_reason or limits.unreachable for limits in numbers)
+    held = any(limits["paused_reason"] or limits["unreachable"] for limits in numbers)
     return "nothing waits in the ledger; what has come in since waits at the broker" if held else "nothing waits"
 
 
-def _format_limits(limits: SendingLimits) -> str:
+def _format_limits(limits: Limits) -> str:
+    rate = "{rate_permitted:g} permitted, {rate_used:g} used, of {rate_limit:g} a second"
     return format_pairs(
-        ("number", limits.number),
-        ("rate", f"{limits.rate_permitted:g} permitted, {limits.rate_used:g} used, of {limits.rate_limit:g} a second"),
-        ("people in 24 hours", _format_usage(limits.people_used, limits.people_a_day)),
-        ("messages this month", _format_usage(limits.messages_used, limits.messages_a_month)),
-        ("everybody waits", "; ".join(limits.waits) or "no"),
+        ("number", limits["number"]),
+        ("rate", rate.format_map(limits)),
+        ("people in 24 hours", _format_usage(limits["people_used"], limits["people_a_day"])),
+        ("messages this month", _format_usage(limits["messages_used"], limits["messages_a_month"])),
+        ("everybody waits", "; ".join(limits["waits"]) or "no"),
     )
 
 

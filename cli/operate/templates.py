@@ -9,7 +9,7 @@ from cli.operate.session import refuse, run_on_ledger
 from cli.options import DatabaseStack, Json
 from cli.output import format_table, format_time, print_result
 
-app = typer.Typer(help="Templates that Meta does not accept just now; their broadcasts wait.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Coroutine, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,11 +22,10 @@ from cli.output import (
     fail,
     show_status,
 )
-from cli.publish.amqp_client import NoAnswerError
-from cli.publish.checks import CheckedEvent, print_check
-from cli.publish.http_client import NoticesApiError, ProgressUnavailable, read_attribute
-from cli.publish.results import Answer, print_progress, report
-from cli.publish.transports import Transport
+from cli.publish.amqp_client import NoAnswerError, ProgressUnavailable
+from cli.publish.results import CheckedEvent, print_check, print_progress, report
+from cli.publish.transports import NoticesApiError, Transport, read_attribute
+from services.ingress.notices.progress import EventProgress, EventState
 from shared.outcome import DependencyUnavailable, Unroutable
 
 T = TypeVar("T")
@@ -41,12 +41,6 @@ class OutputOptions:
     watch: bool = False
 
 
-def _check_all(transport: Transport, bodies: Sequence[bytes], now: datetime, options: OutputOptions) -> None:
-    """Print what would become of the events; exit with 3 if any is invalid, with 6 if one would have no effect."""
-    if status := print_check(run_or_fail(_check_events(transport, bodies, now, options)), as_json=options.as_json):
-        raise typer.Exit(status)
-
-
 def handle_all(
     transport: Transport,
     bodies: Sequence[bytes],
@@ -58,29 +52,26 @@ def handle_all(
     from_file: bool,
 ) -> None:
     """Check the events or send them. A file is checked first; on a terminal the user is asked if `may_ask`."""
-    if check:
-        _check_all(transport, bodies, now, options)
-        return
     ask = may_ask and sys.stdin.isatty() and console.is_terminal
-    if from_file or ask:
-        _require_valid(transport, bodies, now, options, ask=ask)
+    if check or from_file or ask:
+        found = run_or_fail(_check_events(transport, bodies, now, options))
+        if check:
+            raise typer.Exit(print_check(found, as_json=options.as_json))
+        if any(event.problems for event in found):
+            print_check(found, as_json=options.as_json)
+            raise typer.Exit(EXIT_FAILED if options.watch else EXIT_REJECTED)
+        if ask:
+            _confirm(found)
     send_all(transport, bodies, options)
 
 
-def _require_valid(
-    transport: Transport, bodies: Sequence[bytes], now: datetime, options: OutputOptions, *, ask: bool
-) -> None:
-    """End the command before anything is sent if an event is invalid, or if the person declines when we `ask`."""
-    found = run_or_fail(_check_events(transport, bodies, now, options))
-    if any(event.problems for event in found):
-        print_check(found, as_json=options.as_json)
-        raise typer.Exit(EXIT_FAILED if options.watch else EXIT_REJECTED)
-    if ask:
-        for event in found:
-            console.print(f"notice {read_attribute(event.body, 'subject')}:", *event.lines, sep="\n", markup=False)
-        question = "Send it?" if len(found) == 1 else "Send them?"
-        if typer.prompt(f"{question} [y/N]", default="", show_default=False, err=True).strip().lower() not in YES:
-            fail("Nothing was sent.")
+def _confirm(found: Sequence[CheckedEvent]) -> None:
+    """Show what is expected; end the command if the person does not want it."""
+    for event in found:
+        console.print(f"notice {read_attribute(event.body, 'subject')}:", *event.lines, sep="\n", markup=False)
+    question = "Send it?" if len(found) == 1 else "Send them?"
+    if typer.prompt(f"{question} [y/N]", default="", show_default=False, err=True).strip().lower() not in YES:
+        fail("Nothing was sent.")
 
 
 async def _check_events(
@@ -112,8 +103,19 @@ def send_all(transport: Transport, bodies: Sequence[bytes], options: OutputOptio
 def _send(transport: Transport, body: bytes, options: OutputOptions) -> int:
     if options.watch and options.seconds is not None:
         return run_or_fail(print_progress(transport.watch(body, seconds=options.seconds), as_json=options.as_json))
-    answer = run_or_fail(_wait_with_spinner(transport.send(body, seconds=options.seconds)))
-    return report(answer, read_attribute(body, "subject"), as_json=options.as_json)
+    waiting = transport.publish(body) if options.seconds is None else wait_for_answer(transport, body, options.seconds)
+    with show_status("waiting for the answer"):
+        answer = run_or_fail(waiting)
+    return report(answer, as_json=options.as_json)
+
+
+async def wait_for_answer(transport: Transport, body: bytes, seconds: float) -> EventProgress:
+    """Publish, and return the first progress that is an answer. Raises NoAnswerError."""
+    async with aclosing(transport.watch(body, seconds=seconds)) as updates:
+        async for progress in updates:
+            if progress.state is not EventState.RECEIVED:
+                return progress
+    raise NoAnswerError(seconds)
 
 
 def run_or_fail(work: Coroutine[Any, Any, T]) -> T:
@@ -138,8 +140,3 @@ def run_or_fail(work: Coroutine[Any, Any, T]) -> T:
         fail(str(error), status=EXIT_UNAVAILABLE)
     except DependencyUnavailable as error:
         fail(str(error), explain_broker_error(error), EXIT_UNAVAILABLE)
-
-
-async def _wait_with_spinner(sending: Coroutine[Any, Any, Answer | None]) -> Answer | None:
-    with show_status("waiting for the answer"):
-        return await sending

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,10 +11,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from cli.publish.checks import CheckedEvent, find_problems
-from cli.publish.http_client import ProgressUnavailable
-from cli.publish.results import Answer
-from cli.settings import AmqpPublisherSettings
+from cli.publish.results import CheckedEvent
+from cli.settings import AmqpPublisherSettings, read_county
 from services.ingress.notices.progress import EventProgress, EventState, apply_message, start_progress
 from shared.contracts.envelope import MESSAGES, ContractError, Envelope, decode, encode, read_envelope, read_message
 from shared.contracts.events import (
@@ -29,15 +27,17 @@ from shared.contracts.events import (
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck, NoticeWithdrawn
 from shared.notices.cloudevents import read_event
+from shared.notices.rules import validate_event
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 
 if TYPE_CHECKING:
     from shared.amqp.stream import Listener
 
-ANSWER_TYPES = (NoticeAccepted, NoticeRejected, BroadcastCancelled)
-
-OBSERVED_TYPES = (*ANSWER_TYPES, BroadcastStarted, BroadcastProgressed, BroadcastFinished)
+OBSERVED_TYPES = (
+    *(NoticeAccepted, NoticeRejected),
+    *(BroadcastStarted, BroadcastProgressed, BroadcastFinished, BroadcastCancelled),
+)
 CHECK_TIMEOUT_SECONDS = 3.0
 MAX_EARLY_MESSAGES = 1000
 MIN_REPEAT_AGE = timedelta(minutes=1)
@@ -53,6 +53,10 @@ class NoAnswerError(Exception):
         self.seconds = seconds
 
 
+class ProgressUnavailable(Exception):
+    """The event is stored, but its progress cannot be read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AmqpClient:
     """Transport over AMQP as one municipal system; `source` has to belong to its login."""
@@ -60,25 +64,13 @@ class AmqpClient:
     settings: AmqpPublisherSettings
     source: str
 
-    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
-        """Return the answer within `seconds`, or None. Raises BrokerUnavailable, Unroutable, NoAnswerError."""
-        event = read_envelope(body)
-
-        def pick(message: Message) -> Answer | None:
-            if isinstance(message, ANSWER_TYPES) and is_answer_to(message, event, self.settings.login):
-                return message
-            return None
-
-        async with self.publish_and_listen(body) as listener:
-            if seconds is None:
-                return None
-            answer: Answer | None = await _wait_for(listener, pick, seconds)
-        if answer is None:
-            raise NoAnswerError(seconds)
-        return answer
+    async def publish(self, body: bytes) -> EventProgress:
+        """Return as soon as the broker has stored the event. Raises BrokerUnavailable or Unroutable."""
+        async with self._publish_and_listen(body):
+            return _start_progress(read_envelope(body))
 
     @asynccontextmanager
-    async def publish_and_listen(self, body: bytes) -> AsyncIterator["Listener"]:
+    async def _publish_and_listen(self, body: bytes) -> AsyncIterator["Listener"]:
         """Publish an event, and yield a listener for all messages about notices since then."""
         # Imported here, since publishing over HTTP does not need it.
         from shared.amqp.connection import connect
@@ -103,8 +95,12 @@ class AmqpClient:
             yield listener
 
     async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
-        """Return what would become of the event; by the county's file alone if the broker is unavailable."""
-        if problems := find_problems(body, self.settings, now):
+        """Return what would become of the event; by the county's file alone if the broker is unavailable.
+
+        Ends the command if that file cannot be read.
+        """
+        county = read_county(self.settings.county)
+        if problems := validate_event(body, county.find_system(self.settings.login), county, now):
             return CheckedEvent(body=body, problems=problems)
         try:
             told = await self._request_check(body, now, min(seconds, CHECK_TIMEOUT_SECONDS))
@@ -122,19 +118,22 @@ class AmqpClient:
         def pick(message: Message) -> NoticeChecked | None:
             return message if isinstance(message, NoticeChecked) and message.event == asked else None
 
-        async with self.publish_and_listen(question) as listener:
+        async with self._publish_and_listen(question) as listener:
             return await _wait_for(listener, pick, seconds)
 
-    async def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
+    async def watch(self, body: bytes, *, seconds: float) -> AsyncGenerator[EventProgress, None]:
         """Publish and yield each change until the last. Raises NoAnswerError, BrokerUnavailable, Unroutable."""
         event = read_envelope(body)
-        received = start_progress(event.source, event.id, event.subject or "", system_clock())
-        course = TrackedEvent(event, received, self.settings.login)
-        async with self.publish_and_listen(body) as listener:
+        course = TrackedEvent(event, _start_progress(event), self.settings.login)
+        async with self._publish_and_listen(body) as listener:
             yield course.progress
             while not course.progress.is_final:
                 await _wait_for_change(listener, course, seconds)
                 yield course.progress
+
+
+def _start_progress(event: Envelope) -> EventProgress:
+    return start_progress(event.source, event.id, event.subject or "", system_clock())
 
 
 async def _wait_for(listener: "Listener", pick: Callable[[Message], T | None], seconds: float) -> T | None:
@@ -194,6 +193,8 @@ class TrackedEvent:
 
     def _update_progress(self, message: Message, at: datetime) -> None:
         self.progress = apply_message(message, self.progress, at)
+        if isinstance(message, BroadcastCancelled):
+            self.progress = msgspec.structs.replace(self.progress, broadcast=message.broadcast)
 
     def _is_of_ours(self, message: Message) -> bool:
         broadcast = getattr(message, "broadcast", None)

@@ -68,7 +68,7 @@ def publish(
     """
     from cli.publish import event_options as options
     from cli.publish.actions import OutputOptions, handle_all
-    from cli.publish.checks import read_events
+    from cli.publish.results import read_events
     from cli.publish.transport_choice import choose_transport
     from shared.runtime.clock import system_clock
 

@@ -1,8 +1,9 @@
 """Conversion of command-line options to the event to publish."""
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import typer
@@ -11,6 +12,7 @@ from shared.contracts.envelope import encode
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.time_parsing import parse_duration, parse_moment
 
+T = TypeVar("T")
 DEFAULT_DURATION = timedelta(hours=24)
 
 
@@ -35,29 +37,27 @@ def generate_notice_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
+def _parse(name: str, parse: Callable[[str], T], text: str | None) -> T | None:
+    try:
+        return None if text is None else parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{name}: {error}") from None
+
+
 def parse_scheduled_at(moment: str | None) -> datetime | None:
     """Return the time of the start; raise BadParameter if it is invalid."""
-    try:
-        return None if moment is None else parse_moment(moment)
-    except ValueError as error:
-        raise typer.BadParameter(f"scheduled: {error}") from None
+    return _parse("scheduled", parse_moment, moment)
 
 
 def parse_expiry(now: datetime, expires_in: str | None, expires_at: str | None) -> datetime:
     """Return the time of the expiry; raise BadParameter if it is invalid or both options are given."""
     if expires_in is not None and expires_at is not None:
         raise typer.BadParameter("give --expires-in or --expires-at, not both")
-    try:
-        if expires_at is not None:
-            return parse_moment(expires_at)
-        return now + (parse_duration(expires_in) if expires_in is not None else DEFAULT_DURATION)
-    except ValueError as error:
-        raise typer.BadParameter(f"expiry: {error}") from None
+    duration = _parse("expiry", parse_duration, expires_in) or DEFAULT_DURATION
+    return _parse("expiry", parse_moment, expires_at) or now + duration
 
 
 def parse_spread(spread: str | None) -> int | None:
     """Return the minutes to spread the messages over; raise BadParameter if invalid."""
-    try:
-        return None if spread is None else int(parse_duration(spread).total_seconds() // 60)
-    except ValueError as error:
-        raise typer.BadParameter(f"spread: {error}") from None
+    duration = _parse("spread", parse_duration, spread)
+    return None if duration is None else int(duration.total_seconds() // 60)

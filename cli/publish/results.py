@@ -1,33 +1,123 @@
-"""The answer to an event and its progress, as text or JSON."""
+"""Events from a file, and what is printed of them: what a check expects, the answer, the progress."""
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import msgspec
 
-from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, console, print_result
+from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, console, fail, print_result
 from services.ingress.notices.progress import EventProgress, EventState
-from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected
-from shared.notices.cloudevents import LOCAL_ZONE
+from services.ingress.notices.validation import NOT_CHECKED
+from shared.contracts.events import NoticeAction, NoticeChecked, Problem
+from shared.notices.cloudevents import LOCAL_ZONE, UnreadableEvent, decode_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+MAX_BYTES = 5_000_000
+PUBLISHED_TYPE = "de.kreisfunk.notice.published.v1"
 WAITING = ("waiting", "claimed")
 REACHED = ("accepted", "sent", "delivered", "read", "unknown")
 GOOD = (EventState.FINISHED, EventState.DONE)
-Answer = NoticeAccepted | NoticeRejected | BroadcastCancelled
-NoticeStatus = NoticeAccepted | NoticeChecked | EventProgress
+NoticeStatus = NoticeChecked | EventProgress
+ANSWER_FIELDS = (
+    *("source", "notice", "revision", "action", "broadcast", "audience", "costs", "duration_seconds", "blockers"),
+    *("scheduled_at", "expires_at", "topic", "headline", "reason", "problems"),
+)
 
 
-def report(answer: Answer | None, notice: str, *, as_json: bool) -> int:
-    """Print the answer and return its exit status."""
-    print_result(build_json(answer, notice), format_text(answer, notice), json=as_json)
-    if isinstance(answer, NoticeRejected):
+def read_events(name: str, *, source: str, now: datetime) -> list[bytes]:
+    """Read one CloudEvent or a list of them and add defaults. Ends the command if it is not JSON."""
+    try:
+        body = sys.stdin.buffer.read(MAX_BYTES + 1) if name == "-" else Path(name).read_bytes()
+        found = decode_json(body)
+    except OSError as error:
+        fail(f"{name}: {error.strerror}", status=EXIT_USAGE)
+    except UnreadableEvent as error:
+        fail(f"{name}: {error.problems[0].problem}", status=EXIT_USAGE)
+    events = found if isinstance(found, list) else [found]
+    if not events or not all(isinstance(event, dict) for event in events):
+        fail(f"{name}: expected a CloudEvent, or a list of them", status=EXIT_USAGE)
+    return [msgspec.json.encode(_fill_defaults(event, source, now)) for event in events]
+
+
+def _fill_defaults(event: Mapping[str, Any], source: str, now: datetime) -> dict[str, Any]:
+    usual = {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": source,
+        "type": PUBLISHED_TYPE,
+        "time": now.isoformat(),
+        "datacontenttype": "application/json",
+    }
+    return {**usual, **event}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedEvent:
+    """An event with its problems, or else the expected result if the services answered."""
+
+    body: bytes
+    problems: tuple[Problem, ...] = ()
+    expected: NoticeChecked | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        if self.problems:
+            return [f"  {problem.field}: {problem.problem}" for problem in self.problems]
+        if self.expected is None:
+            return [f"  {NOT_CHECKED}"]
+        expiry = self.expires_at
+        ends = [f"expires {expiry.astimezone(LOCAL_ZONE).isoformat(timespec='seconds')}"] if expiry else []
+        figures = ", ".join((*format_figures(self.expected), *ends))
+        return [f"  {line}" for line in (figures, *self.expected.blockers) if line]
+
+
+def print_check(found: Sequence[CheckedEvent], *, as_json: bool) -> int:
+    """Print the problems or the expected result of each event, and return the exit status. Nothing was sent.
+
+    The JSON looks like a rejection by Kreisfunk; of several events, each problem has the index of its event, from 0.
+    """
+    rejected = any(event.problems for event in found)
+    told = {
+        "result": "rejected" if rejected else "valid",
+        "problems": _flatten_problems(found),
+        "expected": [event.expected for event in found],
+    }
+    print_result(told, "\n".join(_format_events(found)), json=as_json)
+    if rejected:
         return EXIT_REJECTED
-    return EXIT_NO_EFFECT if isinstance(answer, NoticeAccepted) and has_no_effect(answer) else 0
+    return EXIT_NO_EFFECT if any(event.expected and has_no_effect(event.expected) for event in found) else 0
+
+
+def _format_events(found: Sequence[CheckedEvent]) -> Iterator[str]:
+    for number, event in enumerate(found, 1):
+        yield f"event {number}: {'would be rejected' if event.problems else 'valid; nothing was sent'}"
+        yield from event.lines
+
+
+def _flatten_problems(found: Sequence[CheckedEvent]) -> list[dict[str, Any]]:
+    several = len(found) > 1
+    return [
+        {**msgspec.to_builtins(problem), **({"event": number} if several else {})}
+        for number, event in enumerate(found)
+        for problem in event.problems
+    ]
+
+
+def report(answer: EventProgress, *, as_json: bool) -> int:
+    """Print the answer and return its exit status."""
+    print_result(build_json(answer), format_text(answer), json=as_json)
+    if answer.state is EventState.REJECTED:
+        return EXIT_REJECTED
+    return EXIT_NO_EFFECT if has_no_effect(answer) else 0
 
 
 def has_no_effect(status: NoticeStatus) -> bool:
@@ -35,46 +125,45 @@ def has_no_effect(status: NoticeStatus) -> bool:
     return status.revision == 0 if status.action is NoticeAction.WITHDRAWN else status.audience == 0
 
 
-def format_text(answer: Answer | None, notice: str) -> str:
-    """Format one line, and one more for each problem."""
-    match answer:
-        case None:
-            return f"published: notice {notice}"
-        case NoticeAccepted(action=NoticeAction.WITHDRAWN):
-            result = "not withdrawn" if has_no_effect(answer) else "withdrawn"
-            return append_blockers(f"{result}: notice {answer.notice}", answer)
-        case NoticeAccepted():
-            return append_blockers(f"accepted: notice {answer.notice}{format_plan(answer)}", answer)
-        case NoticeRejected():
-            problems = (f"  {problem.field}: {problem.problem}" for problem in answer.problems)
-            return "\n".join((f"rejected: notice {notice}", *problems))
-        case BroadcastCancelled():
-            return f"withdrawn: notice {answer.notice}, broadcast {answer.broadcast}"
+def _derive_result(answer: EventProgress) -> str:
+    match answer.state:
+        case EventState.RECEIVED:
+            return "published"
+        case EventState.REJECTED:
+            return "rejected"
+        case EventState.DONE:
+            return "unknown" if has_no_effect(answer) else "withdrawn"
+        case EventState.CANCELLED if answer.action is None:  # the end of its broadcast answers a withdrawal, too
+            return "withdrawn"
+        case _:
+            return "accepted"
 
 
-def build_json(answer: Answer | None, notice: str) -> dict[str, Any]:
+def format_text(answer: EventProgress) -> str:
+    """Format one line, and one more for each problem or blocker."""
+    result = _derive_result(answer)
+    line = f"{'not withdrawn' if result == 'unknown' else result}: notice {answer.notice}"
+    if result == "accepted":
+        line += format_plan(answer)
+    elif answer.broadcast is not None:
+        line += f", broadcast {answer.broadcast}"
+    return append_details(line, answer)
+
+
+def build_json(answer: EventProgress) -> dict[str, Any]:
     """Return the answer as a JSON object; `result` names its kind."""
-    match answer:
-        case None:
-            return {"result": "published", "notice": notice}
-        case NoticeAccepted(action=NoticeAction.WITHDRAWN):
-            result = "unknown" if has_no_effect(answer) else "withdrawn"
-            return {"result": result, **msgspec.to_builtins(answer)}
-        case NoticeAccepted():
-            return {"result": "accepted", **msgspec.to_builtins(answer)}
-        case NoticeRejected():
-            problems = [msgspec.to_builtins(problem) for problem in answer.problems]
-            return {"result": "rejected", "notice": notice, "event": answer.event, "problems": problems}
-        case BroadcastCancelled():
-            return {"result": "withdrawn", **msgspec.to_builtins(answer)}
+    known = msgspec.to_builtins(answer)
+    told = {name: known[name] for name in ANSWER_FIELDS if name in known}
+    return {"result": _derive_result(answer), "event": answer.id, **told}
 
 
-def append_blockers(line: str, status: NoticeStatus) -> str:
-    """Return the line, and one more for each reason why it is delayed or reaches fewer people."""
-    return "\n".join((line, *(f"  {blocker}" for blocker in status.blockers)))
+def append_details(line: str, status: EventProgress) -> str:
+    """Return the line, and one more for each problem, and each reason why it is delayed or reaches fewer people."""
+    problems = (f"{problem.field}: {problem.problem}" for problem in status.problems)
+    return "\n  ".join((line, *problems, *status.blockers))
 
 
-def format_plan(status: NoticeAccepted | EventProgress) -> str:
+def format_plan(status: EventProgress) -> str:
     """Format the expected figures of the broadcast, to follow the notice's id."""
     return ", ".join((f" revision {status.revision}, broadcast {status.broadcast}", *format_figures(status)))
 
@@ -126,11 +215,9 @@ def format_line(progress: EventProgress) -> str:
     head = f"{progress.state}: notice {progress.notice}"
     match progress.state:
         case EventState.ACCEPTED | EventState.SCHEDULED:
-            return append_blockers(head + format_plan(progress), progress)
-        case EventState.DONE:
-            return append_blockers(
-                f"not withdrawn: notice {progress.notice}" if has_no_effect(progress) else head, progress
-            )
+            return append_details(head + format_plan(progress), progress)
+        case EventState.DONE if has_no_effect(progress):
+            return append_details(f"not withdrawn: notice {progress.notice}", progress)
         case EventState.SENDING:
             audience = "?" if progress.audience is None else progress.audience
             return f"{head}, {count_handled(progress)} of {audience}{_format_limit(progress)}"
@@ -140,7 +227,7 @@ def format_line(progress: EventProgress) -> str:
         case EventState.CANCELLED:
             return f"{head}{f': {progress.reason}' if progress.reason else ''}"
         case _:
-            return "\n".join((head, *(f"  {problem.field}: {problem.problem}" for problem in progress.problems)))
+            return append_details(head, progress)
 
 
 def _format_limit(progress: EventProgress) -> str:

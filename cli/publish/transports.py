@@ -1,36 +1,37 @@
-"""Interface of a transport of events, and the one over HTTP; the other is the AMQP client."""
+"""Transport of events over HTTP: repeats retryable requests and explains other failures; the other is the AMQP client.
+
+Events are sent as CloudEvents, or as plain JSON if only the token determines the source.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from pydantic import SecretStr
 
 from cli.options import ANSWER_TIMEOUT_SECONDS
-from cli.publish.amqp_client import NoAnswerError
-from cli.publish.checks import CheckedEvent
-from cli.publish.http_client import (
-    ApiRequest,
-    ApiResponse,
-    NoticesApiClient,
-    NoticesApiError,
-    NoticesApiUnreachable,
-    ProgressUnavailable,
-    build_request,
-    open_notices_api,
-    read_attribute,
-)
-from cli.publish.results import Answer
+from cli.publish.amqp_client import AmqpClient, NoAnswerError, ProgressUnavailable
+from cli.publish.results import CheckedEvent
 from cli.settings import HttpPublisherSettings
 from services.ingress.notices.errors import ProblemDetails
-from services.ingress.notices.progress import EVENTS_PATH, EventProgress, EventState
+from services.ingress.notices.parsing import ACTIONS
+from services.ingress.notices.progress import EVENTS_PATH, EventProgress, EventState, start_progress
 from services.ingress.notices.validation import CheckResult, PublishResult
-from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected, Problem
+from shared.contracts.envelope import CONTENT_TYPE
+from shared.contracts.events import NoticeAction, NoticeChecked, Problem
 from shared.runtime.clock import system_clock
 
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+MAX_RESPONSE_BYTES = 1_000_000
+REQUEST_TIMEOUT_SECONDS = 30.0
+DEFAULT_RETRY_DELAY_SECONDS = 1.0
+TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
 ACTION_OF = {
     "publish": NoticeAction.PUBLISHED,
     "update": NoticeAction.UPDATED,
@@ -42,33 +43,174 @@ REJECTION_STATUSES = (400, 403, 413, 422)
 FORBIDDEN = 403
 FORBIDDEN_FIELDS = ("source", "topic")
 TOKEN_ADVICE = "ask the operator for a token that is for it"  # noqa: S105 - advice
+_ACTION_OF_TYPE = {kind.TYPE: action for action, kind in ACTIONS.items()}
 T = TypeVar("T")
 
+_AUTHORIZATION_ADVICE = (
+    "It may be wrong, expired or withdrawn. Ask the operator for a new one (`kreisfunk tokens create`) and put it "
+    "into KREISFUNK_NOTICES_API_TOKEN, or into a file kreisfunk_notices_api_token in KREISFUNK_SECRETS_DIR."
+)
 
-class Transport(Protocol):
-    """A transport for events. `source` is the default source of events; empty if the notices API adds it."""
+
+class NoticesApiError(Exception):
+    """As far as we know nothing was published; `advice` says what to do."""
+
+    def __init__(self, problem: str, advice: str = "") -> None:
+        super().__init__(problem)
+        self.advice = advice
+
+
+class NoticesApiUnreachable(NoticesApiError):
+    """Nothing answers at this address at present."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiRequest:
+    """A request to a path of the notices API."""
+
+    path: str
+    method: str = "GET"
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiResponse:
+    """The response; status 0 if there was none."""
+
+    status: int
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def source(self) -> str: ...
+    def is_retryable(self) -> bool:
+        """True if the same request may succeed later."""
+        return self.status in (0, TOO_MANY_REQUESTS, UNAVAILABLE)
 
-    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
-        """Return what would become of the event; nothing is published."""
+    @property
+    def retry_delay(self) -> float:
+        """Seconds to wait before repeating the request."""
+        text = self.headers.get("Retry-After", "")
+        return max(DEFAULT_RETRY_DELAY_SECONDS, float(text)) if text.isdecimal() else DEFAULT_RETRY_DELAY_SECONDS
 
-    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
-        """Return the answer within `seconds`; None if `seconds` is None. Raises NoAnswerError."""
 
-    def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
-        """Publish, and yield each change until the last. Raises NoAnswerError if none comes within `seconds`."""
+@dataclass(frozen=True, kw_only=True)
+class NoticesApiClient:
+    """Client with one address and one token; redirects are not followed, so that no other address gets the token."""
+
+    url: str
+    token: SecretStr
+    session: "ClientSession" = field(repr=False)
+
+    async def request(self, request: ApiRequest, *, seconds: float) -> ApiResponse:
+        """Return the response; retryable ones are repeated for up to `seconds`. Raises NoticesApiError."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while True:
+            reply = await self._send_once(request)
+            if not reply.is_retryable:
+                return reply
+            if loop.time() + reply.retry_delay > until:
+                raise self.build_error(reply)
+            await asyncio.sleep(reply.retry_delay)
+
+    async def _send_once(self, request: ApiRequest) -> ApiResponse:
+        # Imported here, since publishing over AMQP does not need it.
+        from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientError
+
+        headers = {"Authorization": f"Bearer {self.token.get_secret_value()}", **request.headers}
+        try:
+            async with self.session.request(
+                request.method, self.url + request.path, headers=headers, data=request.body, allow_redirects=False
+            ) as answer:
+                return ApiResponse(status=answer.status, content=await _read_content(answer), headers=answer.headers)
+        except ClientConnectorCertificateError:
+            problem = f"{self.url}: its certificate is not trusted."
+            raise NoticesApiError(problem, "Is this the right address?") from None
+        except ClientConnectorError:
+            advice = "Is the address right, and does Kreisfunk run?"
+            raise NoticesApiUnreachable(f"{self.url} cannot be reached.", advice) from None
+        except (ClientError, TimeoutError):
+            return ApiResponse(status=0)
+
+    def build_error(self, reply: ApiResponse) -> NoticesApiError:
+        """Return the error for a response, in plain words for the person at the terminal."""
+        later = f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout."
+        match reply.status:
+            case 0:
+                problem = f"{self.url} gave no answer."
+                advice = "Nobody knows whether it has the notice. See whether it went out before you publish it again."
+            case 401:
+                problem, advice = f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE
+            case 429:
+                problem, advice = "Too many requests with this token.", later
+            case 503:
+                problem, advice = "Kreisfunk cannot take notices just now.", later
+            case status if 300 <= status < 400:
+                problem = f"{self.url} redirects to another address."
+                advice = "Give the address of the notices API itself."
+            case status if status < 500:
+                problem, advice = f"{self.url} is not a notices API of Kreisfunk ({status}).", "Is the address right?"
+            case status:
+                problem, advice = f"An error of Kreisfunk ({status}).", "Try again; if it stays, tell the operator."
+        return NoticesApiError(problem, advice)
+
+
+async def _read_content(answer: "ClientResponse") -> bytes:
+    content = bytearray()
+    async for chunk in answer.content.iter_any():
+        content += chunk
+        if len(content) > MAX_RESPONSE_BYTES:
+            raise NoticesApiError(f"{answer.url.host} answers more than the notices API does.", "Is the address right?")
+    return bytes(content)
+
+
+@asynccontextmanager
+async def open_notices_api(url: str, token: SecretStr) -> AsyncIterator[NoticesApiClient]:
+    """Open a client; this sends no request yet."""
+    from aiohttp import ClientSession, ClientTimeout
+
+    async with ClientSession(timeout=ClientTimeout(total=REQUEST_TIMEOUT_SECONDS), raise_for_status=False) as session:
+        yield NoticesApiClient(url=url, token=token, session=session)
+
+
+def build_request(body: bytes, path: str) -> ApiRequest:
+    """Return the request for an event; the same event gives the same request, so it may be repeated."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    if event.get("source") or not _is_plain_possible(event):
+        return ApiRequest(path=path, method="POST", body=body, headers={"Content-Type": CONTENT_TYPE})
+    headers = {"Content-Type": "application/json", "Idempotency-Key": event["id"]}
+    return ApiRequest(path=path, method="POST", body=msgspec.json.encode(_build_plain(event)), headers=headers)
+
+
+def _is_plain_possible(event: Mapping[str, Any]) -> bool:
+    identifier = event.get("id")
+    is_key = isinstance(identifier, str) and identifier.isascii() and identifier.isprintable()
+    return is_key and event.get("type") in _ACTION_OF_TYPE and isinstance(event.get("data"), dict)
+
+
+def _build_plain(event: Mapping[str, Any]) -> dict[str, Any]:
+    envelope = {"action": _ACTION_OF_TYPE[event["type"]], "notice": event.get("subject")}
+    expiry = {"expires_at": event["expirytime"]} if "expirytime" in event else {}
+    return {**event["data"], **envelope, **expiry}
+
+
+def read_attribute(body: bytes, name: str) -> str:
+    """Return an attribute of an event, which may be incomplete; empty if it has none."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    value = event.get(name)
+    return value if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpTransport:
-    """Transport over HTTP with a token."""
+    """Transport over HTTP with a token; `source` is the default of events, empty if the notices API adds it."""
 
     settings: HttpPublisherSettings
     source: str
 
     async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
+        """Return what would become of the event; nothing is published."""
         async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
             reply = await api.request(build_request(body, "/notices/check"), seconds=seconds)
         if reply.status in REJECTION_STATUSES:
@@ -78,38 +220,38 @@ class HttpTransport:
         outlook = _decode_response(reply, CheckResult, api)
         return CheckedEvent(body=body, expected=_convert_check_result(outlook), expires_at=outlook.expires_at)
 
-    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
-        if seconds is None:
-            async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
-                told = await _publish(api, body, ANSWER_TIMEOUT_SECONDS)
-            return _convert_answer(told) if isinstance(told, EventProgress) else None
-        async with aclosing(self.watch(body, seconds=seconds)) as told_later:
-            async for progress in told_later:
-                if progress.state is not EventState.RECEIVED:
-                    return _convert_answer(progress)
-        raise NoAnswerError(seconds)
+    async def publish(self, body: bytes) -> EventProgress:
+        """Return as soon as the event is stored, or rejected at once."""
+        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
+            return await _publish(api, body, ANSWER_TIMEOUT_SECONDS)
 
     async def watch(self, body: bytes, *, seconds: float) -> AsyncGenerator[EventProgress, None]:
+        """Publish, and yield each change until the last. Raises NoAnswerError if none comes within `seconds`."""
         async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
             told = await _publish(api, body, seconds)
-            if isinstance(told, EventProgress):
+            if told.is_final:
                 yield told
                 return
-            async for progress in _follow_progress(api, told, seconds):
+            async for progress in _follow_progress(api, told.event, seconds):
                 yield progress
 
 
-async def _publish(api: NoticesApiClient, body: bytes, seconds: float) -> str | EventProgress:
-    """Return the path of the event's progress, or the progress itself if it was rejected at once."""
+Transport = AmqpClient | HttpTransport
+
+
+async def _publish(api: NoticesApiClient, body: bytes, seconds: float) -> EventProgress:
+    """Return the event as received, or as rejected at once."""
     reply = await api.request(build_request(body, "/notices"), seconds=seconds)
+    source, identifier, notice = (read_attribute(body, name) for name in ("source", "id", "subject"))
+    received = start_progress(source, identifier, notice, system_clock())
     if reply.status in REJECTION_STATUSES:
-        return _build_rejection(body, reply)
+        return msgspec.structs.replace(received, state=EventState.REJECTED, problems=parse_problems(reply))
     if reply.status != 202:
         raise api.build_error(reply)
     path = _decode_response(reply, PublishResult, api).event
     if not path.startswith(EVENTS_PATH):
         raise api.build_error(reply)
-    return path
+    return msgspec.structs.replace(received, event=path)
 
 
 async def _follow_progress(api: NoticesApiClient, path: str, seconds: float) -> AsyncIterator[EventProgress]:
@@ -176,35 +318,6 @@ def parse_problems(reply: ApiResponse) -> tuple[Problem, ...]:
         for error in details.errors
     )
     return found or (Problem(field="event", problem=details.detail),)
-
-
-def _build_rejection(body: bytes, reply: ApiResponse) -> EventProgress:
-    return EventProgress(
-        event="",
-        source=read_attribute(body, "source"),
-        id=read_attribute(body, "id"),
-        notice=read_attribute(body, "subject"),
-        state=EventState.REJECTED,
-        changed_at=system_clock(),
-        problems=parse_problems(reply),
-    )
-
-
-def _convert_answer(told: EventProgress) -> Answer:
-    """Convert progress of the notices API to the AMQP answer."""
-    if told.state is EventState.REJECTED:
-        return NoticeRejected(source=told.source, event=told.id, notice=told.notice, problems=told.problems)
-    usual = NoticeAccepted(source=told.source, event=told.id, notice=told.notice, revision=told.revision or 0)
-    return msgspec.structs.replace(
-        usual,
-        action=told.action or usual.action,
-        broadcast=told.broadcast,
-        audience=told.audience,
-        costs=told.costs,
-        duration_seconds=told.duration_seconds,
-        blockers=told.blockers,
-        scheduled_at=told.scheduled_at,
-    )
 
 
 def _decode_response(reply: ApiResponse, kind: type[T], api: NoticesApiClient) -> T:

@@ -22,17 +22,13 @@ from cli.output import (
 )
 
 if TYPE_CHECKING:
-    from cli.quarantine.items import QuarantineItem
-    from cli.quarantine.replay import ReplayResult
-    from cli.quarantine.session import QuarantineSession
+    from cli.quarantine.session import QuarantineItem, QuarantineSession, ReplayResult
 
 ALL = "*"
 DEFAULT_LIMIT = 100
 SHORT_ID_LENGTH = 8
 
-quarantine = typer.Typer(
-    help="What was not understood and is kept: look at it, send it again, or drop it.", no_args_is_help=True
-)
+quarantine = typer.Typer(no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
 

@@ -1,34 +1,200 @@
-"""One command's session with the quarantine, and the explanation of its errors."""
+"""The items in quarantine, their replay, and one command's session with the explanation of its errors.
+
+A replay parses an item with this version and publishes its events. It may be repeated: consumers recognise handled
+events by their keys. They remember these for a limited time, so older events are left out.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+from uuid import NAMESPACE_OID, uuid5
 
 from rich.progress import Progress
 
 from cli.broker import explain_broker_error, suppress_driver_logs
 from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail
 from cli.quarantine.command import ALL
-from cli.quarantine.items import CannotDecryptError, QuarantineItem, describe_message
-from cli.quarantine.replay import Replayer, ReplayResult
 from cli.settings import QuarantineSettings, read_installation_settings
 from cli.stacks import BROKER_URL
+from services.ingress.webhook.addresses import Rules
+from services.ingress.webhook.events import Event, ParsedWebhook, ProblemKind, build_group_message, split_by_type
+from services.ingress.webhook.outbox import SOURCE
+from services.ingress.webhook.translate import parse_webhook
 from shared.amqp.connection import connect
-from shared.amqp.inspection import QueueBrowser, open_queue_browser
+from shared.amqp.inspection import BrowsedMessage, QueueBrowser, open_queue_browser
 from shared.amqp.publisher import Publisher, open_publisher
-from shared.amqp.topology import QUARANTINES
+from shared.amqp.topology import INBOUND, NOTICES_QUARANTINE, QUARANTINES
+from shared.contracts.envelope import ContractError, decode, encode
+from shared.contracts.inbound import IdentityChange, InboundMessage, WebhookQuarantined
+from shared.contracts.message import Message
+from shared.encryption import BlindIndexKey, EncryptionError, KeyRing
 from shared.outcome import DependencyUnavailable, Unroutable
 
+# Shorter than the time for which subscriptions remembers handled messages.
+MAX_AGE = timedelta(days=8)
+MAX_EVENTS_PER_GROUP = 100
 NO_LIMIT = 1 << 62
 T = TypeVar("T")
 _KEYS_ADVICE = (
     "Set KREISFUNK_ENCRYPTION_KEYS and KREISFUNK_INDEX_KEY, or KREISFUNK_SECRETS_DIR to the folder `quarantine` of your"
     " secrets. A key that was taken out of the ring has to be put back first."
 )
+
+
+class CannotDecryptError(Exception):
+    """An encrypted item cannot be read; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantineItem:
+    """One message that could not be parsed. `kind` is its origin; `reason` names fields, never values.
+
+    A `webhook` is one of Meta's, encrypted by the ingress. A rejected notice is public, so it is not encrypted.
+    """
+
+    queued: BrowsedMessage
+    kind: str
+    reason: str
+    since: datetime | None
+    size: int
+    webhook: WebhookQuarantined | None = None
+
+    @property
+    def is_notice(self) -> bool:
+        return self.queued.queue == NOTICES_QUARANTINE
+
+    @property
+    def description(self) -> Mapping[str, object]:
+        """Return what can be told without a key."""
+        described = {name: getattr(self, name) for name in ("kind", "since", "size", "reason")}
+        return {"id": self.queued.message_id, **described}
+
+    def decrypt(self, ring: KeyRing | None) -> bytes:
+        """Return the original bytes. Raises CannotDecryptError."""
+        if self.webhook is None:
+            return self.queued.body
+        if ring is None:
+            raise CannotDecryptError("It is sealed, and no sealing key is set.")
+        try:
+            return ring.decrypt(self.webhook.sealed, purpose="webhook")
+        except EncryptionError as error:
+            raise CannotDecryptError(f"It is sealed, and {error}.") from None
+
+
+def describe_message(queued: BrowsedMessage) -> QuarantineItem:
+    """Return the item that a queued message represents."""
+    if queued.queue == NOTICES_QUARANTINE:
+        reason, since = str(queued.headers.get("reason", "")), _read_time(queued)
+        return QuarantineItem(queued=queued, kind="notice", reason=reason, since=since, size=len(queued.body))
+    try:
+        message = decode(queued.body)
+    except ContractError:
+        message = None
+    if not isinstance(message, WebhookQuarantined):
+        reason = "not a message of ours"
+        return QuarantineItem(queued=queued, kind="unknown", reason=reason, since=None, size=len(queued.body))
+    return QuarantineItem(
+        queued=queued,
+        kind=f"webhook: {message.kind}",
+        reason=message.reason,
+        since=message.received_at,
+        size=message.size,
+        webhook=message,
+    )
+
+
+def _read_time(queued: BrowsedMessage) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(queued.headers.get("quarantined-at", "")))
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayResult:
+    """Result of a replay; it is complete only without problems and without events that are too old."""
+
+    published: int = 0
+    ignored: int = 0
+    too_old: int = 0
+    problems: tuple[str, ...] = ()
+    sent_back: bool = False
+
+    @property
+    def complete(self) -> bool:
+        return not self.problems and not self.too_old
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayer:
+    """Publisher of replayed events in the way of the ingress; every publish is confirmed."""
+
+    publisher: Publisher
+    ring: KeyRing
+    index: BlindIndexKey
+    phone_number_id: str
+    account_id: str | None
+
+    async def replay(self, item: QuarantineItem, webhook: WebhookQuarantined, now: datetime) -> ReplayResult:
+        """Publish the events of the item's webhook that can be parsed now.
+
+        Raises CannotDecryptError, BrokerUnavailable or Unroutable; then repeat it.
+        """
+        understood = parse_webhook(item.decrypt(self.ring), self._build_rules(webhook))
+        unheard = select_unpublished(webhook, understood)
+        fresh = [event for event in unheard if not is_too_old(event, now)]
+        for number, group in enumerate(group_events(fresh)):
+            identifier = str(uuid5(NAMESPACE_OID, f"{item.queued.message_id}/{number}"))
+            body = encode(group, event_id=identifier, source=SOURCE, time=now)
+            await self.publisher.publish(INBOUND, group.KEY, body, message_id=identifier)
+        return ReplayResult(
+            published=len(fresh),
+            ignored=len(understood.ignored),
+            too_old=len(unheard) - len(fresh),
+            problems=tuple(problem.reason for problem in understood.problems),
+        )
+
+    def _build_rules(self, webhook: WebhookQuarantined) -> Rules:
+        return Rules(
+            phone_number_id=self.phone_number_id,
+            account_id=self.account_id,
+            received_at=webhook.received_at,
+            encrypt=self.ring.encrypt,
+            index=self.index,
+        )
+
+
+def select_unpublished(webhook: WebhookQuarantined, understood: ParsedWebhook) -> Sequence[Event]:
+    """Return the events that were not published before.
+
+    Events published without a broken field are published again once the field can be parsed, except messages, whose
+    text is not in the quarantined part.
+    """
+    if webhook.kind != ProblemKind.BROKEN_FIELD:
+        return understood.events
+    if understood.problems:
+        return ()
+    return [event for event in understood.events if not isinstance(event, InboundMessage | IdentityChange)]
+
+
+def is_too_old(event: Event, now: datetime) -> bool:
+    """Return whether a consumer may have handled the event and purged its key: the person may have decided anew."""
+    match event:
+        case InboundMessage(sent_at=at) | IdentityChange(at=at):
+            return now - at > MAX_AGE
+        case _:
+            return False
+
+
+def group_events(events: Sequence[Event]) -> Iterator[Message]:
+    """Yield messages of at most 100 events, each of one type."""
+    for same in split_by_type(events).values():
+        for start in range(0, len(same), MAX_EVENTS_PER_GROUP):
+            yield build_group_message(same[start : start + MAX_EVENTS_PER_GROUP])
 
 
 class ItemNotFound(Exception):
@@ -107,8 +273,17 @@ def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable
     """Return the result of `act`; ends the command if the quarantine cannot be reached or decrypted."""
     suppress_driver_logs()
     settings = read_installation_settings(QuarantineSettings, stack, BROKER_URL, lambda one: one.addresses.quarantine)
+
+    async def run() -> T:
+        async with (
+            connect(settings.broker_url, password=settings.broker_secret, name="quarantine") as connection,
+            open_publisher(connection) as publisher,
+            open_queue_browser(connection, QUARANTINES) as queues,
+        ):
+            return await act(QuarantineSession(settings=settings, queues=queues, publisher=publisher))
+
     try:
-        return asyncio.run(_run_with_connection(settings, act))
+        return asyncio.run(run())
     except DependencyUnavailable as error:
         fail(f"Broker: {error}", explain_broker_error(error), EXIT_UNAVAILABLE)
     except Unroutable as error:
@@ -117,12 +292,3 @@ def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable
         fail(str(error), "`kreisfunk quarantine list` shows what is there.", EXIT_REJECTED)
     except CannotDecryptError as error:
         fail(str(error), _KEYS_ADVICE, EXIT_REJECTED)
-
-
-async def _run_with_connection(settings: QuarantineSettings, act: Callable[[QuarantineSession], Awaitable[T]]) -> T:
-    async with (
-        connect(settings.broker_url, password=settings.broker_secret, name="quarantine") as connection,
-        open_publisher(connection) as publisher,
-        open_queue_browser(connection, QUARANTINES) as queues,
-    ):
-        return await act(QuarantineSession(settings=settings, queues=queues, publisher=publisher))

@@ -7,8 +7,17 @@ from typing import Any
 from cli.doctor.findings import DoctorProblem
 from cli.meta import Answer, GraphRefusal, MetaClient
 from cli.setup.refusals import ADVICE, explain_code
-from cli.setup.run import SetupRun, StepResult, read_given, report_ok, report_open, report_problem
-from cli.setup.settings import APP_SECRETS, GRAPH_TOKEN, VERIFY_TOKEN
+from cli.setup.run import (
+    APP_SECRETS,
+    GRAPH_TOKEN,
+    VERIFY_TOKEN,
+    SetupRun,
+    StepResult,
+    read_given,
+    report_ok,
+    report_open,
+    report_problem,
+)
 
 SCOPES = ("whatsapp_business_messaging", "whatsapp_business_management")
 NUMBER_FIELDS = (
@@ -28,7 +37,7 @@ async def set_up_token(run: SetupRun) -> Sequence[StepResult]:
     try:
         await _check_token(run, token)
     except GraphRefusal as refusal:
-        token = run.prompt.ask(f"Token: {refusal.problem.what}. System user token (not shown)", secret=True)
+        token = run.ask(f"Token: {refusal.problem.what}. System user token (not shown)", secret=True)
         if not token:
             raise
         await _check_token(run, token)
@@ -58,7 +67,7 @@ async def check_number(run: SetupRun) -> Sequence[StepResult]:
     results = [report_ok("number", text)]
     status = str(number.get("status", CONNECTED))
     if status != CONNECTED:
-        results = [report_problem("number", DoctorProblem(f"{text}, but it is {status}", explain_code(133010).advice))]
+        results = [report_problem("number", f"{text}, but it is {status}", explain_code(133010).advice)]
     return [*results, *_check_limits(run, level, tier), *_report_health(number)]
 
 
@@ -66,10 +75,8 @@ def _check_limits(run: SetupRun, level: str, tier: str) -> Sequence[StepResult]:
     found = []
     permitted, used = THROUGHPUT.get(level, THROUGHPUT["STANDARD"]), run.settings.messages_per_second
     if used > permitted:
-        problem = DoctorProblem(
-            f"we would send {used:g} a second, Meta permits {permitted}", _explain_setting("MESSAGES_PER_SECOND")
-        )
-        found.append(report_problem("rate", problem))
+        text = f"we would send {used:g} a second, Meta permits {permitted}"
+        found.append(report_problem("rate", text, _explain_setting("MESSAGES_PER_SECOND")))
     people, known = _parse_people(tier), run.settings.people_per_day
     if people is not None and (known is None or known > people):
         text = f"Meta permits {people} different people in 24 hours; our setting is {known or 'no limit'}"
@@ -93,8 +100,7 @@ async def check_account(run: SetupRun) -> Sequence[StepResult]:
     client, account = run.build_client(), run.settings.waba_id
     numbers = await client.list_all(f"{account}/phone_numbers", fields="id")
     if run.settings.phone_number_id not in [number.get("id") for number in numbers]:
-        problem = DoctorProblem("our number is not one of this account", explain_code(33).advice)
-        return [report_problem("account", problem)]
+        return [report_problem("account", "our number is not one of this account", explain_code(33).advice)]
     fields = "id,name,account_review_status,business_verification_status"
     about = await client.fetch(account, fields=fields)
     text = f'"{about.get("name")}", review {about.get("account_review_status")}'
@@ -119,7 +125,7 @@ def _report_hindrance(entity: str, able: str, error: dict[str, Any]) -> StepResu
     advice = ADVICE.get(code, str(error.get("possible_solution") or "")) if isinstance(code, int) else ""
     text = f"{entity} is {able}: {error.get('error_description')} (code {code})"
     if able == "BLOCKED":
-        return report_problem("health", DoctorProblem(text, advice))
+        return report_problem("health", text, advice)
     return report_open("health", text, advice)
 
 
@@ -161,7 +167,7 @@ async def _find_app_secret(run: SetupRun) -> str:
             problem = DoctorProblem(what, explain_code(104).advice)
         else:
             return secret
-    typed = run.prompt.ask(f"{problem.what}. App secret (not shown)", secret=True)
+    typed = run.ask(f"{problem.what}. App secret (not shown)", secret=True)
     if not typed:
         raise GraphRefusal(problem)
     await _examine_token(run.build_app_client(typed), token)
@@ -171,8 +177,7 @@ async def _find_app_secret(run: SetupRun) -> str:
 def _check_token_facts(facts: Answer) -> Sequence[StepResult]:
     missing = [scope for scope in SCOPES if scope not in facts.get("scopes", [])]
     if missing:
-        problem = DoctorProblem(f"the token has no {' and no '.join(missing)}", explain_code(190).advice)
-        return [report_problem("permissions", problem)]
+        return [report_problem("permissions", f"the token has no {' and no '.join(missing)}", explain_code(190).advice)]
     expires = facts.get("expires_at") or 0
     if expires:
         until = datetime.fromtimestamp(expires, UTC)
@@ -184,5 +189,5 @@ async def check_verify_token(run: SetupRun) -> Sequence[StepResult]:
     """Report whether there is a verify token, which `kreisfunk secrets` makes and nobody has to see."""
     if len(run.secrets.read(VERIFY_TOKEN)) < MIN_VERIFY_TOKEN:
         advice = "`kreisfunk secrets FOLDER` makes one; with containers `docker compose run --rm secrets`."
-        return [report_problem("verify token", DoctorProblem("there is none", advice))]
+        return [report_problem("verify token", "there is none", advice)]
     return [report_ok("verify token", "stored")]

@@ -12,8 +12,16 @@ import typer
 from cli.meta import GraphRefusal
 from cli.output import EXIT_FAILED, say
 from cli.setup import access, templates, webhook
-from cli.setup.run import OperatorPrompt, SetupOptions, SetupRun, StepResult, StepState, report_problem
-from cli.setup.settings import SetupTarget, find_target
+from cli.setup.run import (
+    MetaSettings,
+    SecretFiles,
+    SetupOptions,
+    SetupRun,
+    StepResult,
+    StepState,
+    find_target,
+    report_problem,
+)
 
 
 class SetupStep(NamedTuple):
@@ -41,22 +49,16 @@ STEPS = (
 def run_setup(options: SetupOptions, stack: Path | None) -> None:
     """Take all steps and print each result; ends the command with status 1 if something is open."""
     templates.check_number_format(options.test_to)
-    target = find_target(stack, os.environ)
-    is_done = asyncio.run(_take_steps(options, target))
-    if not is_done:
+    settings, secrets, callback_url = find_target(stack, os.environ)
+    if not asyncio.run(_take_steps(options, settings, secrets, callback_url)):
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _take_steps(options: SetupOptions, target: SetupTarget) -> bool:
+async def _take_steps(
+    options: SetupOptions, settings: MetaSettings, secrets: SecretFiles, callback_url: str | None
+) -> bool:
     async with aiohttp.ClientSession() as session:
-        run = SetupRun(
-            settings=target.settings,
-            secrets=target.secrets,
-            options=options,
-            prompt=OperatorPrompt(check=options.check, yes=options.yes),
-            session=session,
-            callback_url=target.callback_url,
-        )
+        run = SetupRun(settings=settings, secrets=secrets, options=options, session=session, callback_url=callback_url)
         results: list[StepResult] = []
         for step in STEPS:
             taken = await _take(step, run)
@@ -74,7 +76,7 @@ async def _take(step: SetupStep, run: SetupRun) -> Sequence[StepResult]:
     try:
         return await step.take(run)
     except GraphRefusal as refusal:
-        return [report_problem(step.name, refusal.problem)]
+        return [report_problem(step.name, *refusal.problem)]
 
 
 def format_result(result: StepResult) -> str:

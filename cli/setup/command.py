@@ -5,44 +5,26 @@ from typing import Annotated
 
 import typer
 
-from deploy.paths import ROOT
-
-DEFAULT_COUNTY, DEFAULT_TEMPLATES = "deploy/config/county.toml", "deploy/config/templates.json"
-Check = Annotated[bool, typer.Option("--check", help="Only look: change nothing, send nothing, ask nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before a change or the test message.")]
-TokenFile = Annotated[Path | None, typer.Option(help="File with a system user token: stored once Meta accepts it.")]
-AppSecretFile = Annotated[Path | None, typer.Option(help="File with the app secret: stored once Meta accepts it.")]
-AppId = Annotated[str | None, typer.Option(help="Id of the app, unless Meta tells it by the token.")]
-CallbackUrl = Annotated[str | None, typer.Option(help="Public address of the webhook: https://HOST/webhook.")]
-Provider = Annotated[
-    bool, typer.Option("--provider", help="The app is a solution provider's: only the account gets our address.")
-]
-Picture = Annotated[
-    Path | None, typer.Option(help="JPEG or PNG that Meta's reviewers see in templates with a picture.")
-]
-TestTo = Annotated[str | None, typer.Option(help="Send one test message to this number, such as +49…; Meta bills it.")]
-Stack = Annotated[Path | None, typer.Option(help="Folder of a local stack.")]
-CountyFile = Annotated[
-    Path, typer.Option(envvar="KREISFUNK_COUNTY_FILE", help="The county's file.", show_default=DEFAULT_COUNTY)
-]
-TemplatesFile = Annotated[
-    Path, typer.Option(envvar="KREISFUNK_TEMPLATES_FILE", help="Our templates.", show_default=DEFAULT_TEMPLATES)
-]
+from cli.options import COUNTY, TEMPLATES, CountyFile, TemplatesFile
 
 
 def set_up(
-    check: Check = False,
-    token_file: TokenFile = None,
-    app_secret_file: AppSecretFile = None,
-    app_id: AppId = None,
-    callback_url: CallbackUrl = None,
-    provider: Provider = False,
-    picture: Picture = None,
-    test_to: TestTo = None,
-    yes: Yes = False,
-    stack: Stack = None,
-    county: CountyFile = ROOT / DEFAULT_COUNTY,
-    templates: TemplatesFile = ROOT / DEFAULT_TEMPLATES,
+    check: Annotated[bool, typer.Option("--check", help="Only look: change, send and ask nothing.")] = False,
+    token_file: Annotated[Path | None, typer.Option(help="System user token: stored once Meta accepts it.")] = None,
+    app_secret_file: Annotated[Path | None, typer.Option(help="App secret: stored once Meta accepts it.")] = None,
+    app_id: Annotated[str | None, typer.Option(help="Id of the app, unless Meta tells it by the token.")] = None,
+    callback_url: Annotated[str | None, typer.Option(help="Public webhook: https://HOST/webhook.")] = None,
+    provider: Annotated[
+        bool, typer.Option("--provider", help="The app is a solution provider's: only the account gets our address.")
+    ] = False,
+    picture: Annotated[Path | None, typer.Option(help="JPEG or PNG that Meta's reviewers see in templates.")] = None,
+    test_to: Annotated[
+        str | None, typer.Option(help="Send one test message to this number, such as +49…; Meta bills it.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a change or the test message.")] = False,
+    stack: Annotated[Path | None, typer.Option(help="Folder of a local stack.")] = None,
+    county: CountyFile = COUNTY,
+    templates: TemplatesFile = TEMPLATES,
 ) -> None:
     """Set up number, tokens, webhook and templates at Meta, as far as they are not yet, and send a first message.
 

@@ -1,17 +1,83 @@
-"""One run of `kreisfunk setup`: what was given, who is asked, and what a step says."""
+"""One run of `kreisfunk setup`: the installation, what was given, who is asked, and what a step says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 import aiohttp
 import typer
+from pydantic import Field, HttpUrl
 
-from cli.doctor.findings import DoctorProblem
+from cli.doctor.installation import SECRETS_DIR, build_from_stack
 from cli.meta import MetaClient
 from cli.output import EXIT_USAGE, console, fail
+from cli.settings import CommandSettings
 from cli.setup.refusals import explain_error
-from cli.setup.settings import MetaSettings, SecretFiles
+from cli.stacks import find_stack, read_settings_from
+from deploy.atomic_write import write_secret
+from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
+from shared.runtime.settings import PREFIX
+
+GRAPH_URL = f"{PREFIX}GRAPH_URL"
+GRAPH_TOKEN = "dispatcher/kreisfunk_graph_token"  # noqa: S105 - the path of its file
+APP_SECRETS = "ingress/kreisfunk_app_secrets"
+VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its file
+
+
+class MetaSettings(CommandSettings):
+    """Address of Meta, and our identity there."""
+
+    graph_url: GraphUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
+    graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")
+    phone_number_id: str = Field(pattern=r"^\d{5,20}$", description="Meta's id of our number")
+    waba_id: str = Field(pattern=r"^\d{5,30}$", description="Meta's id of our account")
+    messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")
+    people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
+
+    @property
+    def base_url(self) -> str:
+        return f"{str(self.graph_url).rstrip('/')}/{self.graph_version}"
+
+    @property
+    def simulated(self) -> bool:
+        """Return whether a simulator stands in for Meta: only then an address of ours may be without TLS."""
+        return self.graph_url.host in UNENCRYPTED_HOSTS
+
+
+@dataclass(frozen=True)
+class SecretFiles:
+    """The files of secrets that Meta's words go into."""
+
+    folder: Path
+
+    def read(self, file: str) -> str:
+        """Return the secret, empty if there is none yet."""
+        path = self.folder / file
+        return path.read_text().strip() if path.is_file() else ""
+
+    def write(self, file: str, value: str) -> None:
+        """Store the secret, readable for its owner only."""
+        write_secret(self.folder / file, value)
+
+
+def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[MetaSettings, SecretFiles, str | None]:
+    """Return the local stack with its callback URL, or the installation of the environment.
+
+    Ends the command with status 2 if there is none.
+    """
+    running = find_stack(stack, environment, GRAPH_URL)
+    if running is not None:
+        installation = build_from_stack(running)
+        own = {**installation.processes["dispatcher"], f"{PREFIX}WABA_ID": installation.business_account or ""}
+        secrets = SecretFiles(running.folder / "secrets")
+        return read_settings_from(own, MetaSettings), secrets, f"{installation.ingress_url}/webhook"
+    folder = Path(environment.get(SECRETS_DIR) or ".")
+    missing = [who for who in ("dispatcher", "ingress") if not (folder / who).is_dir()]
+    if missing:
+        advice = "`kreisfunk secrets FOLDER` creates it; with containers it is `docker compose run --rm setup`."
+        fail(f"{SECRETS_DIR} has no folder {' and no folder '.join(missing)}.", advice, EXIT_USAGE)
+    return read_settings_from(environment, MetaSettings), SecretFiles(folder), None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,28 +123,8 @@ def report_open(name: str, text: str, advice: str) -> StepResult:
     return StepResult(name=name, state=StepState.OPEN, text=text, advice=advice)
 
 
-def report_problem(name: str, problem: DoctorProblem) -> StepResult:
-    return StepResult(name=name, state=StepState.PROBLEM, text=problem.what, advice=problem.advice)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OperatorPrompt:
-    """The person at the terminal, if there is one and they may be asked."""
-
-    check: bool
-    yes: bool
-
-    def may(self, question: str) -> bool:
-        """Return whether a change is wanted; without a terminal only with --yes."""
-        if self.check:
-            return False
-        return self.yes or (console.is_terminal and typer.confirm(question, err=True))
-
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        """Return what is typed in, empty if nobody is there or it was skipped with Enter."""
-        if self.check or not console.is_terminal:
-            return ""
-        return str(typer.prompt(question, default="", show_default=False, hide_input=secret, err=True)).strip()
+def report_problem(name: str, text: str, advice: str) -> StepResult:
+    return StepResult(name=name, state=StepState.PROBLEM, text=text, advice=advice)
 
 
 @dataclass(kw_only=True)
@@ -88,13 +134,24 @@ class SetupRun:
     settings: MetaSettings
     secrets: SecretFiles
     options: SetupOptions
-    prompt: OperatorPrompt
     session: aiohttp.ClientSession
     callback_url: str | None = None
     token: str = field(default="", repr=False)
     app_id: str | None = None
     app_secret: str = field(default="", repr=False)
     restart: list[str] = field(default_factory=list)
+
+    def may(self, question: str) -> bool:
+        """Return whether a change is wanted; without a terminal only with --yes."""
+        if self.options.check:
+            return False
+        return self.options.yes or (console.is_terminal and typer.confirm(question, err=True))
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        """Return what is typed in, empty if nobody is there or it was skipped with Enter."""
+        if self.options.check or not console.is_terminal:
+            return ""
+        return str(typer.prompt(question, default="", show_default=False, hide_input=secret, err=True)).strip()
 
     def build_client(self, token: str | None = None) -> MetaClient:
         """Return a client with this token, else with that of the system user."""

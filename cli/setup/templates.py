@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from cli.doctor.findings import DoctorProblem
 from cli.doctor.graph_api import (
     APPROVED,
     ExpectedTemplate,
@@ -48,7 +47,7 @@ async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:
     existing = await _fetch_templates(run)
     missing = [wanted for wanted in expected if _find_template(wanted, existing) is None]
     results = [_evaluate_review(wanted, file, existing) for wanted in expected if wanted not in missing]
-    if missing and run.prompt.may(f"{len(missing)} of {len(expected)} templates are not at Meta yet. Create them?"):
+    if missing and run.may(f"{len(missing)} of {len(expected)} templates are not at Meta yet. Create them?"):
         handle = await _upload_picture(run) if any(wanted.picture for wanted in missing) else ""
         return [*results, *[await _create(run, wanted, file, handle) for wanted in missing]]
     advice = "Run this without --check, or with --yes."
@@ -78,11 +77,11 @@ def _evaluate_review(wanted: ExpectedTemplate, file: Sequence[Answer], existing:
     if status == "REJECTED":
         reason = str(theirs.get("rejected_reason", "NONE"))
         advice = f"{REJECTIONS.get(reason, 'See its page in WhatsApp Manager.')} Change it there, or appeal."
-        return report_problem(name, DoctorProblem(f"was rejected: {reason}", advice))
+        return report_problem(name, f"was rejected: {reason}", advice)
     ours = _find_template(wanted, file)
     problem = compare_template(wanted, *(msgspec.convert(each, list[TemplateDefinition]) for each in (file, existing)))
     if problem is not None:
-        return report_problem(name, problem)
+        return report_problem(name, *problem)
     if ours and category != ours.get("category"):
         advice = (
             "It costs what that category costs: see `[prices]` in the county's file, or appeal in WhatsApp Manager."
@@ -94,13 +93,13 @@ def _evaluate_review(wanted: ExpectedTemplate, file: Sequence[Answer], existing:
 async def _create(run: SetupRun, wanted: ExpectedTemplate, file: Sequence[Answer], handle: str) -> StepResult:
     ours, name = _find_template(wanted, file), _name(wanted)
     if ours is None:
-        return report_problem(name, DoctorProblem("is not in our file of templates", "Add it there."))
+        return report_problem(name, "is not in our file of templates", "Add it there.")
     if wanted.picture and not handle:
         return report_open(name, "needs a picture for Meta's reviewers", "Give --picture FILE, a JPEG or PNG.")
     try:
         answer = await run.build_client().post(f"{run.settings.waba_id}/message_templates", _fill_in(ours, handle))
     except GraphRefusal as refusal:
-        return report_problem(name, refusal.problem)
+        return report_problem(name, *refusal.problem)
     text = f"was submitted as {answer.get('category')} and is {answer.get('status')}"
     if answer.get("status") == APPROVED:
         return report_ok(name, text)
@@ -120,7 +119,7 @@ async def _upload_picture(run: SetupRun) -> str:
     """Return the handle of the picture, empty if none was given. Raises GraphRefusal."""
     path = run.options.picture
     if path is None:
-        typed = run.prompt.ask("Picture for Meta's reviewers, JPEG or PNG (Enter: templates with a picture later)")
+        typed = run.ask("Picture for Meta's reviewers, JPEG or PNG (Enter: templates with a picture later)")
         path = Path(typed) if typed else None
     if path is None or run.app_id is None:
         return ""
@@ -162,18 +161,16 @@ async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
     if not usable:
         return [report_open(name, "none sent: no template is approved yet", explain_code(132001).advice)]
     template = min(usable, key=lambda one: one.get("category") != "UTILITY")  # it costs less
-    if not run.prompt.may(f"Send one message to {number}, template {template['name']}? Meta bills it like a notice."):
+    if not run.may(f"Send one message to {number}, template {template['name']}? Meta bills it like a notice."):
         return [report_open(name, "none sent", "Run this without --check, or with --yes.")]
     path = f"{run.settings.phone_number_id}/messages"
     answer = await run.build_client().post(path, _build_test_message(template, number))
     if not answer.get("messages"):
-        problem = DoctorProblem("Meta's answer names no message", "Look at the phone, then try again.")
-        return [report_problem(name, problem)]
+        return [report_problem(name, "Meta's answer names no message", "Look at the phone, then try again.")]
     (message,) = answer["messages"]
     status = str(message.get("message_status", "accepted"))
     if status in HELD:
-        problem = DoctorProblem(f"Meta has it, but it is {status}", explain_code(HELD[status]).advice)
-        return [report_problem(name, problem)]
+        return [report_problem(name, f"Meta has it, but it is {status}", explain_code(HELD[status]).advice)]
     return [report_ok(name, f"{status}: look at the phone, then answer with Start")]
 
 

@@ -11,8 +11,7 @@ from yarl import URL
 from cli.doctor.findings import DoctorProblem
 from cli.doctor.servers import check_webhook
 from cli.meta import explain_connection_error
-from cli.setup.run import SetupRun, StepResult, report_ok, report_open, report_problem
-from cli.setup.settings import VERIFY_TOKEN
+from cli.setup.run import VERIFY_TOKEN, SetupRun, StepResult, report_ok, report_open, report_problem
 
 OBJECT = "whatsapp_business_account"
 # What the ingress understands of what Meta offers.
@@ -42,21 +41,21 @@ async def check_callback(run: SetupRun) -> Sequence[StepResult]:
     """Do Meta's handshake with our public address ourselves, and see that nothing else is reached there."""
     name = "callback"
     url = run.options.callback_url or await _find_registered(run) or run.callback_url
-    url = url or run.prompt.ask("Public address of the webhook, https://HOST/webhook")
+    url = url or run.ask("Public address of the webhook, https://HOST/webhook")
     if not url:
         return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]
     run.callback_url = url
     if not ADDRESS.fullmatch(url):
-        return [report_problem(name, DoctorProblem(f"{url} is no such address", "It is https://HOST/webhook."))]
+        return [report_problem(name, f"{url} is no such address", "It is https://HOST/webhook.")]
     if not url.startswith("https://") and not run.settings.simulated:
-        return [report_problem(name, DoctorProblem("Meta calls addresses with https only", _GUIDE))]
+        return [report_problem(name, "Meta calls addresses with https only", _GUIDE)]
     try:
         problem = await _check_handshake(run, url) or await check_webhook(url) or await _find_open_path(run, url)
     except aiohttp.ClientError as error:
         problem = _report_unreachable(url, explain_connection_error(error).what)
     except TimeoutError:
         problem = _report_unreachable(url, "no answer within 10 s")
-    return [report_problem(name, problem) if problem else report_ok(name, f"{url} answers, and nothing else does")]
+    return [report_problem(name, *problem) if problem else report_ok(name, f"{url} answers, and nothing else does")]
 
 
 def _report_unreachable(url: str, what: str) -> DoctorProblem:
@@ -109,7 +108,7 @@ async def subscribe_app(run: SetupRun) -> Sequence[StepResult]:
     if run.callback_url is None:
         return [report_open(name, "not registered", "Give --callback-url https://HOST/webhook.")]
     known = f"Meta has {registered}; fields missing: {', '.join(missing) or 'none'}" if registered else "not registered"
-    if not run.prompt.may(f"{known}. Register {run.callback_url} at Meta?"):
+    if not run.may(f"{known}. Register {run.callback_url} at Meta?"):
         return [report_open(name, known, "Run this without --check, or with --yes.")]
     body = {
         "object": OBJECT,
@@ -145,7 +144,7 @@ async def subscribe_account(run: SetupRun) -> Sequence[StepResult]:
     advice = "Run this without --check, or with --yes."
     if run.options.provider and run.callback_url is None:
         return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]
-    if not run.prompt.may("The account's events do not come to us yet. Subscribe?"):
+    if not run.may("The account's events do not come to us yet. Subscribe?"):
         return [report_open(name, "the account's events do not come to us", advice)]
     await client.post(path, body)
     return [report_ok(name, "subscribed: the account's events come to us")]

@@ -14,8 +14,13 @@ from cli.broker import explain_broker_error, suppress_driver_logs
 from cli.migrate.broker import grant_system_permissions
 from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, format_table, note, print_result, say
 from cli.rabbitmq_management import ManagementApi, open_management
-from cli.settings import BROKER_API_URL, BrokerAdminSettings, read_county, read_installation_settings
-from deploy.paths import CONFIG
+from cli.settings import (
+    BROKER_API_URL,
+    BrokerAdminSettings,
+    read_county,
+    read_installation_settings,
+    require_system,
+)
 from shared.notices.configuration import Configuration, System
 from shared.outcome import DependencyUnavailable
 from shared.runtime.hosts import split_hosts
@@ -49,10 +54,7 @@ def create_login(
 ) -> None:
     """Create a system's login, and print the password, or the URL that contains it."""
     settings = _read_settings(stack)
-    known = _read_county(settings, county)
-    if known.find_system(name) is None:
-        registered = ", ".join(system.name for system in known.systems) or "(none)"
-        fail(f"There is no system {name}.", f"The county's file has {registered}. See `systems add`.", EXIT_USAGE)
+    require_system(_read_county(settings, county), name)
     try:
         password = _call_broker(settings, lambda api: _create_login(api, name, replace=replace))
     except NotASystemLogin:
@@ -82,8 +84,7 @@ async def _create_login(api: ManagementApi, name: str, *, replace: bool) -> str 
 def revoke_login(name: str, stack: Path | None) -> None:
     """Delete a system's login and what it once declared."""
     settings = _read_settings(stack)
-    if _read_county(settings, None).find_system(name) is None:
-        fail(f"There is no system {name}.", "See `kreisfunk systems list`.", EXIT_USAGE)
+    require_system(_read_county(settings, None), name)
     try:
         ended = _call_broker(settings, lambda api: _delete_login(api, name))
     except NotASystemLogin:
@@ -113,15 +114,14 @@ def _read_settings(stack: Path | None) -> BrokerAdminSettings:
 
 
 def _read_county(settings: BrokerAdminSettings, named: Path | None) -> Configuration:
-    return read_county(named or settings.county_file or CONFIG / "county.toml")
+    return read_county(named or settings.county)
 
 
 def _call_broker(settings: BrokerAdminSettings, work: Callable[[ManagementApi], Awaitable[T]]) -> T:
     suppress_driver_logs()
 
     async def ask() -> T:
-        api_url, password = str(settings.broker_api_url), settings.broker_password
-        async with open_management(api_url, settings.broker_url, password) as api:
+        async with open_management(settings) as api:
             return await work(api)
 
     try:

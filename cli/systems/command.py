@@ -5,20 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json
+from cli.options import BrokerApiStack, Json
 
 Name = Annotated[str, typer.Argument(help="Its name, which is its login: small letters, digits, - and _.")]
 County = Annotated[
     Path | None, typer.Option(help="The county's file; else KREISFUNK_COUNTY_FILE, else deploy/config/county.toml.")
 ]
-Stack = Annotated[
-    Path | None,
-    typer.Option(help="Folder of a local stack; else KREISFUNK_BROKER_API_URL, else .local/up or .local/demo."),
-]
 
-app = typer.Typer(
-    help="Municipal systems that publish notices: register them, and let them in over AMQP.", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
@@ -54,7 +48,7 @@ def add(
 
 
 @app.command("list")
-def list_systems(json: Json = False, county: County = None, stack: Stack = None) -> None:
+def list_systems(json: Json = False, county: County = None, stack: BrokerApiStack = None) -> None:
     """List the registered systems, and which of them have a login at the broker.
 
     Exit status: 0, 2 wrong command line or settings, 4 broker unavailable or administrator refused.
@@ -71,7 +65,7 @@ def login(
     url: Annotated[bool, typer.Option("--url", help="The whole address with the password in it.")] = False,
     json: Json = False,
     county: County = None,
-    stack: Stack = None,
+    stack: BrokerApiStack = None,
 ) -> None:
     """Create a registered system's login at the broker, and print its password. It is shown only this once.
 
@@ -84,7 +78,7 @@ def login(
 
 
 @app.command()
-def revoke(name: Name, stack: Stack = None) -> None:
+def revoke(name: Name, stack: BrokerApiStack = None) -> None:
     """Delete a system's login and close its connections. Its registration stays.
 
     Exit status: 0, 2 wrong command line, 3 it has no login, 4 broker unavailable or administrator refused.

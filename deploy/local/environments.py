@@ -1,7 +1,7 @@
 """The environment of each process of a local stack. Secrets are files, given by their folder only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deploy.local.names import ADMIN, DATABASE, OWNER
@@ -167,6 +167,18 @@ def build_migrate_environment(stack: StackEnvironment) -> Environment:
         "KREISFUNK_DATABASE_URL": stack.build_database_url(OWNER),
         "KREISFUNK_COUNTY_FILE": str(stack.county_file),
     }
+
+
+def build_process_environments(stack: StackEnvironment, internal_ports: Mapping[str, int]) -> dict[str, Environment]:
+    """Return the variables of the first process of each kind, and of the migrations, by the kind."""
+    own = replace(stack, inherited={})
+    listen_ports = {"ingress": stack.ingress_port, "notices": stack.notices_api_port}
+    kinds = {name.removesuffix("-1"): port for name, port in internal_ports.items() if name.endswith("-1")}
+    processes = {
+        kind: build_process_environment(kind, own, internal_port=port, listen_port=listen_ports.get(kind, 0))
+        for kind, port in kinds.items()
+    }
+    return {**processes, "admin": build_migrate_environment(own)}
 
 
 def build_command_environments(stack: StackEnvironment) -> dict[str, Environment]:

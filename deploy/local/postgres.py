@@ -6,7 +6,6 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
@@ -24,26 +23,16 @@ READY_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class PostgresServer:
+class PostgresServer(Child):
     """A PostgreSQL server; `start`, `kill` and `stop`, for supervisor and faults, keep port and data."""
 
-    host: str
-    port: int
-    password: str = field(repr=False)
-    child: Child = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return self.child.name
+    def __init__(self, command: Command, port: int, password: str) -> None:
+        super().__init__(command)
+        self.port, self.password = port, password
 
     @property
     def hosts(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    @property
-    def pid(self) -> int | None:
-        return self.child.pid
+        return f"{LOOPBACK}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -54,17 +43,8 @@ class PostgresServer:
         return f"postgresql://{OWNER}:{quote(self.password, safe='')}@{self.hosts}/{database}"
 
     async def start(self) -> None:
-        await self.child.start()
-        await wait_until_ready(self.child, self._is_answering, seconds=READY_TIMEOUT_SECONDS)
-
-    async def wait(self) -> int:
-        return await self.child.wait()
-
-    def kill(self) -> None:
-        self.child.kill()
-
-    async def stop(self, seconds: float = STOP_TIMEOUT_SECONDS) -> None:
-        await self.child.stop(seconds)
+        await super().start()
+        await wait_until_ready(self, self._is_answering, seconds=READY_TIMEOUT_SECONDS)
 
     async def _is_answering(self) -> bool:
         try:
@@ -123,7 +103,7 @@ def build_server(
         stop_signal=signal.SIGINT,  # "fast": ends the sessions instead of waiting for them
         death_signal=signal.SIGINT,
     )
-    return PostgresServer(host=LOOPBACK, port=port, password=password, child=Child(command))
+    return PostgresServer(command, port, password)
 
 
 SETTINGS = (

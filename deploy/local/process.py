@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedWriter
 from pathlib import Path
@@ -95,25 +95,6 @@ class Child:
             # status away from the loop (Python 3.11).
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-
-
-@contextmanager
-def freeze(pid: int) -> Iterator[None]:
-    """Suspend the process and all its descendants (SIGSTOP) until the context is left."""
-    _send_signal_to_tree(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        _send_signal_to_tree(pid, signal.SIGCONT)
-
-
-def _send_signal_to_tree(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):  # the thread has just ended
-            for child in file.read_text().split():
-                _send_signal_to_tree(int(child), number)
 
 
 async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *, seconds: float) -> None:

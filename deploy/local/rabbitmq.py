@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,28 +17,16 @@ READY_TIMEOUT_SECONDS = 90
 STOP_TIMEOUT_SECONDS = 30
 
 
-@dataclass(frozen=True, kw_only=True)
-class RabbitServer:
+class RabbitServer(Child):
     """A RabbitMQ node; `stop`, `kill` and `start` keep its ports and data."""
 
-    host: str
-    port: int
-    api_port: int
-    metrics_port: int
-    password: str = field(repr=False)
-    node: Child = field(repr=False)
-    epmd: Child = field(repr=False)
-    control_program: Path = field(repr=False)
-    node_name: str = NODE
-    shares_epmd: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.node.name
-
-    @property
-    def pid(self) -> int | None:
-        return self.node.pid
+    def __init__(
+        self, command: Command, ports: RabbitPorts, password: str, control: Path, node: str, epmd: Child, *, owns: bool
+    ) -> None:
+        super().__init__(command)
+        self.port, self.api_port, self.metrics_port = ports.amqp, ports.api, ports.metrics
+        self.password, self.node_name, self.epmd = password, node, epmd
+        self._control, self._owns_epmd = control, owns
 
     @property
     def url(self) -> str:
@@ -48,31 +35,25 @@ class RabbitServer:
 
     @property
     def hosts(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{LOOPBACK}:{self.port}"
 
     @property
     def api_url(self) -> str:
-        return f"http://{self.host}:{self.api_port}"
+        return f"http://{LOOPBACK}:{self.api_port}"
 
     @property
     def metrics_url(self) -> str:
-        return f"http://{self.host}:{self.metrics_port}/metrics"
+        return f"http://{LOOPBACK}:{self.metrics_port}/metrics"
 
     async def start(self) -> None:
         if self.epmd.pid is None:
             await self.epmd.start()
-        await self.node.start()
-        await wait_until_ready(self.node, self._is_accepting, seconds=READY_TIMEOUT_SECONDS)
-
-    async def wait(self) -> int:
-        return await self.node.wait()
-
-    def kill(self) -> None:
-        self.node.kill()
+        await super().start()
+        await wait_until_ready(self, self._is_accepting, seconds=READY_TIMEOUT_SECONDS)
 
     async def stop(self, seconds: float = STOP_TIMEOUT_SECONDS) -> None:
-        await self.node.stop(seconds)
-        if not self.shares_epmd:
+        await super().stop(seconds)
+        if self._owns_epmd:
             await self.epmd.stop(1)
 
     async def run_rabbitmqctl(self, *arguments: str) -> str:
@@ -82,12 +63,12 @@ class RabbitServer:
     async def run_tool(self, tool: str, *arguments: str) -> str:
         """Run one of RabbitMQ's other command-line tools on this node, and return its output. Raises LocalError."""
         process = await asyncio.create_subprocess_exec(
-            str(self.control_program.with_name(tool)),
+            str(self._control.with_name(tool)),
             "--quiet",
             "--node",
             self.node_name,
             *arguments,
-            env=dict(self.node.command.environment),
+            env=dict(self.command.environment),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -98,7 +79,7 @@ class RabbitServer:
 
     async def _is_accepting(self) -> bool:
         """Return whether the AMQP port is open; the broker opens it last, after plugins and definitions."""
-        return await is_port_open(self.host, self.port)
+        return await is_port_open(LOOPBACK, self.port)
 
 
 @asynccontextmanager
@@ -140,18 +121,8 @@ def build_server(
         log=folder / "console.log",
         environment=build_node_environment(folder, ports, programs, node),
     )
-    return RabbitServer(
-        host=LOOPBACK,
-        port=ports.amqp,
-        api_port=ports.api,
-        metrics_port=ports.metrics,
-        password=password,
-        node=Child(command),
-        epmd=epmd or build_epmd(folder, ports, programs),
-        shares_epmd=epmd is not None,
-        control_program=programs.control,
-        node_name=node,
-    )
+    own = epmd or build_epmd(folder, ports, programs)
+    return RabbitServer(command, ports, password, programs.control, node, own, owns=epmd is None)
 
 
 def build_epmd(folder: Path, ports: RabbitPorts, programs: RabbitPrograms) -> Child:

@@ -5,8 +5,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.names import ADMIN
@@ -14,7 +14,7 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq_install import RabbitPrograms
 
 RABBITMQ = Path(__file__).parents[1] / "rabbitmq"
-ENABLED_PLUGINS, CLUSTER_CONFIGURATION = RABBITMQ / "enabled_plugins", RABBITMQ / "cluster.conf"
+ENABLED_PLUGINS = RABBITMQ / "enabled_plugins"
 NODE = "kreisfunk@localhost"
 
 CONFIGURATION = """\
@@ -53,33 +53,18 @@ class RabbitPorts:
     epmd: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class RabbitCluster:
-    """Names of all nodes of a cluster, and the cookie by which they know one another."""
-
-    nodes: Sequence[str]
-    cookie: str = field(repr=False)
-
-    def build_configuration(self) -> str:
-        names = (
-            f"cluster_formation.classic_config.nodes.{number} = {name}" for number, name in enumerate(self.nodes, 1)
-        )
-        return "\n".join((CLUSTER_CONFIGURATION.read_text(), CLASSIC_CONFIG, *names, ""))
-
-
-CLASSIC_CONFIG = "cluster_formation.peer_discovery_backend = classic_config"
-
-
-def write_files(folder: Path, password: str, ports: RabbitPorts, cluster: RabbitCluster | None = None) -> None:
+def write_files(
+    folder: Path, password: str, ports: RabbitPorts, more_configuration: str = "", cookie: str | None = None
+) -> None:
     """Write the node's files over those of an earlier run with other ports; data and cookie stay."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     numbers = {"amqp": ports.amqp, "api": ports.api, "metrics": ports.metrics}
     configuration = CONFIGURATION.format(host=LOOPBACK, folder=folder, **numbers)
-    _write(folder / "rabbitmq.conf", configuration + (cluster.build_configuration() if cluster else ""))
+    _write(folder / "rabbitmq.conf", configuration + more_configuration)
     _write(folder / "enabled_plugins", ENABLED_PLUGINS.read_text())
     _write(folder / "definitions.json", json.dumps(build_definitions(password, salt=secrets.token_bytes(4))))
     if not (folder / ".erlang.cookie").exists():
-        _write(folder / ".erlang.cookie", cluster.cookie if cluster else secrets.token_hex(20))
+        _write(folder / ".erlang.cookie", cookie or secrets.token_hex(20))
 
 
 def _write(path: Path, text: str) -> None:

@@ -19,7 +19,11 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, kw_only=True)
 class StackAddresses:
-    """Addresses of a running stack. The last seven fields are environments of commands, with just what each needs."""
+    """Addresses of a running stack.
+
+    `processes` are environments by kind of process, `admin` for migrations; those after it are of commands, with just
+    what each needs.
+    """
 
     simulator_url: str
     phones_url: str = field(repr=False)
@@ -34,6 +38,7 @@ class StackAddresses:
     broker_api_url: str
     database_url: str = field(repr=False)
     monitor_database_url: str = field(repr=False)
+    processes: dict[str, dict[str, str]]
     publisher: dict[str, str]
     feeds: dict[str, str]
     operator: dict[str, str]

@@ -155,11 +155,7 @@ def summarize(account: MessageLog, notifier: Notifier) -> dict[str, Any]:
     """Return the totals of the account; `pending` counts updates that the business has not answered with 200 yet."""
     outbox = notifier.outbox
     return {
-        "accepted": len(account.messages),
-        "attempted": account.attempted,
-        "delivered": account.delivered,
-        "read": account.read,
-        "failed": account.failed,
+        **account.totals,
         "rejected": {str(code): count for code, count in sorted(account.rejected.items())},
         "peak_1s": account.accepted_window.peak,
         "attempted_peak_1s": account.attempted_window.peak,
@@ -169,7 +165,6 @@ def summarize(account: MessageLog, notifier: Notifier) -> dict[str, Any]:
             "posts": outbox.posts,
             "retried": outbox.retried,
         },
-        "inbound": account.inbound,
     }
 
 

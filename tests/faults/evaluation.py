@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from deploy.local.proxies import GRAPH
 from tests.faults.accounting_checks import find_unaccounted
 from tests.faults.delivery_checks import count_unavoidable, find_duplicates, find_lost, find_misdirected
 from tests.faults.evidence import Evidence
@@ -13,6 +12,7 @@ from tests.faults.fault_types import FaultPhase
 from tests.faults.injector import InjectedFault
 from tests.faults.leaks.pii_patterns import PLAIN
 from tests.faults.operator_actions import OperatorCommand
+from tests.faults.proxies import GRAPH
 from tests.faults.rate_checks import (
     RECOVERY_SECONDS,
     UNSETTLED_SECONDS,

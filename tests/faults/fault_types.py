@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from deploy.local.proxies import BROKER, DATABASE, GRAPH, INGRESS
-from deploy.local.proxy import NetworkConditions
+from tests.faults.proxies import BROKER, DATABASE, GRAPH, INGRESS
+from tests.proxy import NetworkConditions
 
 DISPATCHERS, MAX_DISPATCHERS = 3, 4
 SUBSCRIPTIONS, INGRESSES, NEWSROOMS = 2, 2, 1

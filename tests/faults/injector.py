@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from deploy.local.errors import LocalError
-from deploy.local.process import freeze
-from deploy.local.proxies import GRAPH
-from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
-from deploy.local.rabbitmq_cluster import ClusteredBroker
 from deploy.local.stack import Stack
 from simulator.client import SimulatorClient
 from tests.faults.backup import hold_backup_locks
 from tests.faults.fault_types import RABBITMQ, FaultAction
+from tests.faults.freezing import freeze
 from tests.faults.node_faults import cut_off_node, fail_over, kill_leader, restart_in_turn, scale_dispatchers
 from tests.faults.plan import Fault
+from tests.faults.proxies import GRAPH, Proxies
 from tests.faults.wrong_key_replica import run_wrong_key_replica
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
+from tests.replicas.rabbitmq import ClusteredBroker
+from tests.replicas.servers import ReplicatedServers
 
 WATERMARK = ("set_vm_memory_high_watermark", "absolute")
 ALARM_WATERMARK, DEFAULT_WATERMARK = "1MB", "768MB"
@@ -46,6 +47,7 @@ class FaultInjector:
     """
 
     stack: Stack
+    proxies: Proxies
     simulator: SimulatorClient
     seed: int
     people_a_day: int
@@ -107,7 +109,7 @@ class FaultInjector:
     async def _run_control(self, *arguments: str) -> bool:
         try:
             async with asyncio.timeout(CONTROL_TIMEOUT_SECONDS):
-                await self.stack.rabbitmq.run_rabbitmqctl(*arguments)
+                await self.stack.servers.rabbitmq.run_rabbitmqctl(*arguments)
         except (LocalError, TimeoutError):
             return False
         return True
@@ -198,8 +200,7 @@ class FaultInjector:
         await cut_off_node(self._brokers, fault.target, fault.seconds)
 
     async def _fail_over(self, _: Fault) -> None:
-        assert self.stack.database is not None
-        await fail_over(self.stack.database)
+        await fail_over(self._replicas.database)
 
     async def _roll(self, _: Fault) -> None:
         await restart_in_turn(self._brokers, self.stack.supervisor)
@@ -208,13 +209,17 @@ class FaultInjector:
         await scale_dispatchers(self.stack.supervisor, fault.seconds)
 
     @property
+    def _replicas(self) -> ReplicatedServers:
+        assert isinstance(self.stack.servers, ReplicatedServers)
+        return self.stack.servers
+
+    @property
     def _brokers(self) -> ClusteredBroker:
-        assert self.stack.brokers is not None
-        return self.stack.brokers
+        return self._replicas.brokers
 
     def _find_proxies(self, link: str) -> Iterator[Proxy]:
         process, peer = link.split("/")
-        for (name, other), proxy in self.stack.proxies.proxies.items():
+        for (name, other), proxy in self.proxies.proxies.items():
             if other == peer and process in (name, name.rpartition("-")[0]):
                 yield proxy
 

@@ -3,14 +3,15 @@
 import asyncio
 import random
 
-from deploy.local.postgres_replicas import ReplicatedDatabase
+from deploy.local.ports import LOOPBACK
 from deploy.local.process import is_port_open
-from deploy.local.rabbitmq_cluster import SIZE, ClusteredBroker
 from deploy.local.supervisor import Supervisor
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
 from tests.faults.fault_types import POSTGRES, RABBITMQ, FaultAction, FaultPhase, FaultType, list_replicas
 from tests.faults.plan import Fault
+from tests.replicas.postgres import ReplicatedDatabase
+from tests.replicas.rabbitmq import SIZE, ClusteredBroker
 
 SCALED_DISPATCHERS = 4
 # Until sending has recovered, and what the fault left behind is gone: no second fault comes on top of the first.
@@ -59,7 +60,7 @@ async def cut_off_node(brokers: ClusteredBroker, name: str, seconds: float) -> N
     node = next(node for node in brokers.nodes if node.name == name)
     await brokers.cut_off(node, seconds)
     await asyncio.sleep(seconds)
-    while not await is_port_open(node.host, node.port):  # noqa: ASYNC110 (no event signals it)
+    while not await is_port_open(LOOPBACK, node.port):  # noqa: ASYNC110 (no event signals it)
         await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 

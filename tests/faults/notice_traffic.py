@@ -115,7 +115,7 @@ class NoticeGenerator:
         while True:
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                    await self.sender.send(event, seconds=None)
+                    await self.sender.publish(event)
                     return
             except (DependencyUnavailable, TimeoutError, OSError):
                 await asyncio.sleep(RETRY_DELAY_SECONDS)

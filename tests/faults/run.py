@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.progress import NoProgressError, wait_for, wait_until_gone
+from cli.progress import NoProgressError, wait_for
 from cli.publish.amqp_client import AmqpClient
 from cli.settings import AmqpPublisherSettings, OperatorSettings
 from cli.stacks import read_settings_from
 from deploy.local.stack import SIMULATOR, Stack, run_stack
+from deploy.local.stack_servers import start_servers
 from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.inspection import count_by_queue
 from shared.amqp.topology import NEWSROOM_EVENTS
@@ -31,8 +32,11 @@ from tests.faults.node_faults import MAX_NODE_FAULT_SECONDS, REST_SECONDS
 from tests.faults.notice_traffic import NoticeGenerator
 from tests.faults.operator_actions import FaultOperator
 from tests.faults.plan import Fault
+from tests.faults.proxies import Proxies
 from tests.faults.stop_checks import find_erased
 from tests.faults.traffic import FaultTraffic
+from tests.faults.waiting import wait_until_gone
+from tests.replicas.servers import start_replicated_servers
 
 # Longer than webhooks are ever late without a stall.
 GRACE_SECONDS = 20.0
@@ -101,6 +105,7 @@ async def execute_run(run: FaultRun) -> tuple[Evidence, list[str]]:
         # With its usual limit the simulator would refuse excess messages, and the excess could not be measured.
         "simulator": {"SIMULATOR_MESSAGES_PER_SECOND": str(run.rate * 10)},
     }
+    proxies = Proxies()
     async with run_stack(
         run.folder,
         dispatchers=run.dispatchers,
@@ -110,15 +115,15 @@ async def execute_run(run: FaultRun) -> tuple[Evidence, list[str]]:
         messages_per_second=run.rate,
         fresh=True,
         settings=settings,
-        proxied=not run.nodes,
-        replicated=run.nodes,
+        connect=None if run.nodes else proxies.connect,
+        start=start_replicated_servers if run.nodes else start_servers,
         progress=run.say,
     ) as stack:
         _prefer_process(stack.supervisor.find(SIMULATOR).pid)
         if run.history:
             await record_history(stack.database_url)
         async with open_simulator_client(stack.simulator_url, stack.control_token) as simulator:
-            return await _RunExecutor(run, stack, simulator).execute()
+            return await _RunExecutor(run, stack, proxies, simulator).execute()
 
 
 def _prefer_process(pid: int | None) -> None:
@@ -132,7 +137,7 @@ def _prefer_process(pid: int | None) -> None:
 
 
 class _RunExecutor:
-    def __init__(self, run: FaultRun, stack: Stack, simulator: SimulatorClient) -> None:
+    def __init__(self, run: FaultRun, stack: Stack, proxies: Proxies, simulator: SimulatorClient) -> None:
         self._run = run
         self._stack = stack
         self._simulator = simulator
@@ -141,7 +146,7 @@ class _RunExecutor:
         publisher = NoticeGenerator(AmqpClient(settings=settings, source=settings.source_or_default), run.say)
         self._operator = FaultOperator(read_settings_from(stack.operator, OperatorSettings), simulator, run.say)
         self._traffic = FaultTraffic(simulator, publisher, self._operator, self._probes, run.seed, run.say)
-        self._injector = FaultInjector(stack, simulator, run.seed, run.people_a_day, run.say)
+        self._injector = FaultInjector(stack, proxies, simulator, run.seed, run.people_a_day, run.say)
         self._stall_watch = StallWatch(time.time)
         self._backlog = BacklogRecorder(stack.broker_url, self._probes, run.rate)
         self._restless: list[str] = []

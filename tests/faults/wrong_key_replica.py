@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.service import Service
+from deploy.local.services import Service
 from deploy.local.supervisor import Supervisor
 from deploy.secrets import generate_key_ring
 

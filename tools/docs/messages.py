@@ -7,18 +7,12 @@ from typing import Any
 
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_LIMITS, MUNICIPAL_TOPIC_PERMISSIONS, SERVICES
-from shared.contracts import dispatch, events, inbound, notices
 from shared.contracts.envelope import MESSAGES
 from shared.contracts.message import Message
+from tools.asyncapi import EXCHANGES_OF, ON_A_LANE
 from tools.docs.tables import format_code, render_table
 from tools.schemas import build_schema
 
-EXCHANGES: Mapping[str, str] = {
-    notices.__name__: topology.MUNICIPAL_EVENTS,
-    inbound.__name__: topology.INBOUND,
-    dispatch.__name__: topology.DISPATCH,
-    events.__name__: topology.EVENTS,
-}
 PARTS = {
     topology.MUNICIPAL_EVENTS: "What municipal systems tell us. What they tell us over HTTP travels on `notices.api`.",
     topology.INBOUND: "What Meta's webhooks say, as groups, from the ingress.",
@@ -35,7 +29,6 @@ STREAM_READERS = {
     topology.PROGRESS: "each process of the notices API for itself",
     topology.ANSWERS: "each municipal system for itself",
 }
-ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
 INTRODUCTION = """# Messages and queues
 
 Written by `python -m tools.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
@@ -77,7 +70,7 @@ def render_messages_page() -> str:
 
 
 def _list_messages(exchange: str) -> list[type[Message]]:
-    return [kind for kind in MESSAGES.values() if EXCHANGES[kind.__module__] == exchange]
+    return [kind for kind in MESSAGES.values() if EXCHANGES_OF[kind.__module__][0] == exchange]
 
 
 def _render_exchanges() -> str:

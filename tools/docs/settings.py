@@ -20,7 +20,7 @@ from cli.settings import (
     QuarantineSettings,
     TokenSettings,
 )
-from cli.setup.settings import MetaSettings
+from cli.setup.run import MetaSettings
 from services.dispatcher.settings import Settings as Dispatcher
 from services.feeds.settings import Settings as Feeds
 from services.ingress.notices.settings import Settings as Notices

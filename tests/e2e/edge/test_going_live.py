@@ -17,7 +17,7 @@ import pytest
 
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, PHONE_NUMBER_ID
 from deploy.local.ports import reserve_ports
-from deploy.local.service import Service
+from deploy.local.services import Service
 from deploy.local.stack import Stack, run_stack
 from deploy.paths import ROOT
 from simulator.client import open_simulator_client

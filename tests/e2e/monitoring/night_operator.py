@@ -80,7 +80,7 @@ class NightOperator:
         stack = self.town.stack
         match service, words[0]:
             case "rabbitmq", "rabbitmqctl":
-                return await stack.rabbitmq.run_rabbitmqctl(*(word for word in words[1:] if word != "-q"))
+                return await stack.servers.rabbitmq.run_rabbitmqctl(*(word for word in words[1:] if word != "-q"))
             case "postgres", "psql":
                 psql = find_wheel_programs() / "bin" / "psql"
                 assert words[1:5] == ["-U", "kreisfunk_owner", "-d", "kreisfunk"]

@@ -25,8 +25,7 @@ from cli.doctor.installation import build_from_stack
 from cli.stacks import RunningStack
 from deploy.local.environments import BUSINESS_ACCOUNT_ID
 from deploy.local.ports import LOOPBACK
-from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
-from deploy.local.service import Service
+from deploy.local.services import Service
 from deploy.local.stack_file import find_running_stack
 from deploy.secrets import APP_SECRETS
 from shared.amqp import topology
@@ -35,6 +34,7 @@ from tests.e2e.monitoring.hurried_watch import HurriedWatch, run_hurried_watch
 from tests.e2e.monitoring.night_operator import NightOperator
 from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
 from tests.integration.cli.commands import run_in_process
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -313,7 +313,7 @@ async def test_the_ledger_has_lost_a_recipient(shift: NightShift) -> None:
 
 async def test_the_broker_has_no_space(shift: NightShift) -> None:
     """BrokerAlarm."""
-    rabbitmq = shift.town.stack.rabbitmq
+    rabbitmq = shift.town.stack.servers.rabbitmq
     await rabbitmq.run_rabbitmqctl("set_disk_free_limit", "100000GB")
     try:
         await shift.watch.wait_for("BrokerAlarm")

@@ -17,7 +17,7 @@ import msgspec
 from deploy.local.environments import filter_inherited
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Command
-from deploy.local.service import Service
+from deploy.local.services import Service
 from deploy.local.stack import Stack
 from deploy.paths import ROOT
 from tests.e2e.newsroom.press_town import PressTown, run_press_town

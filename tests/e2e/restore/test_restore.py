@@ -26,7 +26,7 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Steeri
 
 
 async def execute(town: SteeringHarness, statement: str, *values: object, database: str = DATABASE) -> None:
-    connection = await asyncpg.connect(town.stack.postgres.build_url(database))
+    connection = await asyncpg.connect(town.stack.servers.postgres.build_url(database))
     try:
         await connection.execute(statement, *values)
     finally:

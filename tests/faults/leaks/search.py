@@ -89,7 +89,7 @@ def _search_in_file(path: Path, folder: Path, wanted: Sequence[PatternGroup]) ->
 
 async def _fetch_queue_types(stack: Stack) -> dict[str, str]:
     """Return the types of all queues by name, except exclusive ones, which only their own connection may read."""
-    url = URL(stack.rabbitmq.url)
+    url = URL(stack.servers.rabbitmq.url)
     headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", url.password or "")}
     async with (
         aiohttp.ClientSession(headers=headers, raise_for_status=True) as session,

@@ -19,7 +19,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.service import Service
+from deploy.local.services import Service
 from deploy.secrets import create_secrets
 from shared.amqp import topology
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses

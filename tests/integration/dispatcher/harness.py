@@ -15,7 +15,7 @@ import asyncpg
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Command
-from deploy.local.service import Service
+from deploy.local.services import Service
 from deploy.secrets import create_secrets
 from shared.amqp import topology
 from shared.amqp.connection import connect

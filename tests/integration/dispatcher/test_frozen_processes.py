@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 
-from deploy.local.proxy import NetworkConditions, run_proxy
 from shared.amqp import topology
 from shared.contracts.events import SubscriptionEnded
 from shared.runtime.background import run_in_background
@@ -24,6 +23,7 @@ from tests.integration.dispatcher.endpoint_harness import (
     wait_until_moment,
 )
 from tests.integration.dispatcher.harness import ROLE
+from tests.proxy import NetworkConditions, run_proxy
 
 FROZEN_SECONDS = 14.0
 LASTING_SECONDS = 30  # longer than FROZEN_SECONDS

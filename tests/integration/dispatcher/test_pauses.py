@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.service import Service
+from deploy.local.services import Service
 from shared.amqp import topology
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.runtime.clock import system_clock

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from deploy.local.service import Service
+from deploy.local.services import Service
 from shared.amqp import topology
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from tests.integration.dispatcher.dispatch_client import wait_until

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.proxy import TAIL_BYTES, UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
+from tests.proxy import TAIL_BYTES, UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from deploy.local.proxy import run_proxy
 from deploy.local.rabbitmq import run_rabbitmq
 from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.publisher import Publisher, open_publisher
+from tests.proxy import run_proxy
 from tests.servers import wait_for
 
 WATERMARK = ("set_vm_memory_high_watermark", "absolute")

@@ -99,7 +99,7 @@ async def test_rabbitmq_keeps_its_data_through_sigkill_and_a_second_start_for_th
         await server.wait()
         await server.start()
         assert await users(server) == ["kreisfunk_admin"]
-        pids = (server.node.pid, server.epmd.pid)
+        pids = (server.pid, server.epmd.pid)
         listening = [
             connection.laddr.ip
             for pid in pids

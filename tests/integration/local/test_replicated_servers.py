@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from deploy.local.postgres_replicas import ReplicatedDatabase, run_postgres_replicas
-from deploy.local.proxy import NetworkConditions, run_proxy
-from deploy.local.rabbitmq_cluster import ClusteredBroker, run_rabbitmq_cluster
 from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.consumer import ReceivedMessage, open_consumer, run_worker
 from shared.amqp.publisher import Publisher, open_publisher
@@ -27,6 +24,9 @@ from shared.database.replication import (
     require_synchronous_commits,
 )
 from shared.outcome import Done, Outcome
+from tests.proxy import NetworkConditions, run_proxy
+from tests.replicas.postgres import ReplicatedDatabase, run_postgres_replicas
+from tests.replicas.rabbitmq import ClusteredBroker, run_rabbitmq_cluster
 from tests.servers import wait_for
 
 HOLE = NetworkConditions(blackhole=True)

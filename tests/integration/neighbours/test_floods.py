@@ -84,7 +84,7 @@ async def test_citizens_are_answered_while_a_login_opens_201_connections(
 ) -> None:
     async with county.flood_broker("published", 600, connections=STORM) as seen:
         taken = await county.measure_answers(500)
-        connections = await county.stack.rabbitmq.run_rabbitmqctl("list_connections", "user", "state")
+        connections = await county.stack.servers.rabbitmq.run_rabbitmqctl("list_connections", "user", "state")
     await wait_for(partial(has_all_its_places, county))
     opened = sum(connections.splitlines().count(f"{LOGIN}\t{state}") for state in OPEN)
     assert 0 < opened <= MUNICIPAL_LIMITS["max-connections"]
@@ -115,7 +115,7 @@ async def is_quiet(county: MunicipalHarness) -> bool:
 
 
 async def test_a_channel_takes_few_messages_ahead(county: MunicipalHarness) -> None:
-    credit = await county.stack.rabbitmq.run_rabbitmqctl(
+    credit = await county.stack.servers.rabbitmq.run_rabbitmqctl(
         "eval", "application:get_env(rabbit, credit_flow_default_credit)."
     )
     assert credit.strip() == f"{{ok,{CREDIT.split()[-1]}}}"

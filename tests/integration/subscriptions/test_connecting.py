@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from deploy.local.proxy import NetworkConditions, run_proxy
 from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.publisher import open_publisher
+from tests.proxy import NetworkConditions, run_proxy
 from tests.servers import wait_for
 
 

@@ -15,7 +15,6 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from deploy.local.ports import LOOPBACK
-from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
 from shared.amqp import topology
@@ -38,6 +37,7 @@ from tests.integration.subscriptions.service_process import (
     open_broker_harness,
     run_service,
 )
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy
 from tests.servers import Servers, call_broker_api, wait_for
 from tests.unit.subscriptions.factories import TEXTS, build_both, build_message, build_message_key
 

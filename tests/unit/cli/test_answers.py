@@ -8,52 +8,60 @@ import msgspec
 import pytest
 
 from cli.publish.results import build_json, format_text, report
-from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeRejected, Problem
+from services.ingress.notices.progress import EventProgress, EventState
+from shared.contracts.events import NoticeAction, Problem
 
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
-ACCEPTED = NoticeAccepted(source="/x", event="e", notice="n", revision=1, broadcast=BROADCAST)
-REJECTED = NoticeRejected(source="/x", event="e", problems=(Problem(field="topic", problem="unknown"),))
-CANCELLED = BroadcastCancelled(broadcast=BROADCAST, source="/x", notice="n", reason="over")
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+PUBLISHED = EventProgress(event="/events/1", source="/x", id="e", notice="n", state=EventState.RECEIVED, changed_at=NOW)
+ACCEPTED = msgspec.structs.replace(
+    PUBLISHED, state=EventState.ACCEPTED, action=NoticeAction.PUBLISHED, revision=1, broadcast=BROADCAST
+)
+REJECTED = msgspec.structs.replace(
+    PUBLISHED, state=EventState.REJECTED, problems=(Problem(field="topic", problem="unknown"),)
+)
+CANCELLED = msgspec.structs.replace(PUBLISHED, state=EventState.CANCELLED, broadcast=BROADCAST, reason="over")
+WITHDRAWN = msgspec.structs.replace(PUBLISHED, state=EventState.DONE, action=NoticeAction.WITHDRAWN, revision=2)
 
 
 def test_a_person_reads_one_line_and_every_problem() -> None:
-    assert format_text(ACCEPTED, "n") == f"accepted: notice n revision 1, broadcast {BROADCAST}"
-    assert format_text(REJECTED, "n") == "rejected: notice n\n  topic: unknown"
-    assert format_text(CANCELLED, "n") == f"withdrawn: notice n, broadcast {BROADCAST}"
-    assert format_text(None, "n") == "published: notice n"
+    assert format_text(ACCEPTED) == f"accepted: notice n revision 1, broadcast {BROADCAST}"
+    assert format_text(REJECTED) == "rejected: notice n\n  topic: unknown"
+    assert format_text(CANCELLED) == f"withdrawn: notice n, broadcast {BROADCAST}"
+    assert format_text(WITHDRAWN) == "withdrawn: notice n"
+    assert format_text(PUBLISHED) == "published: notice n"
 
 
 def test_a_script_reads_the_result() -> None:
-    answers = (ACCEPTED, REJECTED, CANCELLED, None)
-    results = [build_json(answer, "n")["result"] for answer in answers]
-    assert results == ["accepted", "rejected", "withdrawn", "published"]
-    assert [build_json(answer, "n")["notice"] for answer in answers] == ["n"] * 4
+    answers = (ACCEPTED, REJECTED, CANCELLED, WITHDRAWN, PUBLISHED)
+    results = [build_json(answer)["result"] for answer in answers]
+    assert results == ["accepted", "rejected", "withdrawn", "withdrawn", "published"]
+    assert [(build_json(answer)["event"], build_json(answer)["notice"]) for answer in answers] == [("e", "n")] * 5
+    assert build_json(ACCEPTED)["broadcast"] == str(BROADCAST)
 
 
 def test_a_rejection_has_its_own_status(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report(REJECTED, "n", as_json=True) == 3
+    assert report(REJECTED, as_json=True) == 3
     assert json.loads(capsys.readouterr().out)["problems"] == [{"field": "topic", "problem": "unknown"}]
 
 
 NOBODY = msgspec.structs.replace(ACCEPTED, audience=0, blockers=("nobody has subscribed to this",))
-UNKNOWN = NoticeAccepted(
-    source="/x", event="e", notice="n", revision=0, action=NoticeAction.WITHDRAWN, blockers=("no notice is known",)
-)
+UNKNOWN = msgspec.structs.replace(WITHDRAWN, revision=0, blockers=("no notice is known",))
 
 
 @pytest.mark.parametrize(
     ("answer", "text", "result"),
     [
-        (NOBODY, f"{format_text(ACCEPTED, 'n')}, 0 people\n  nobody has subscribed to this\n", "accepted"),
+        (NOBODY, f"{format_text(ACCEPTED)}, 0 people\n  nobody has subscribed to this\n", "accepted"),
         (UNKNOWN, "not withdrawn: notice n\n  no notice is known\n", "unknown"),
     ],
 )
 def test_what_has_no_effect_says_so_and_has_a_status_of_its_own(
-    answer: NoticeAccepted, text: str, result: str, capsys: pytest.CaptureFixture[str]
+    answer: EventProgress, text: str, result: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report(answer, "n", as_json=False) == 6
+    assert report(answer, as_json=False) == 6
     assert capsys.readouterr().out == text
-    assert build_json(answer, "n")["result"] == result
+    assert build_json(answer)["result"] == result
 
 
 def test_what_is_expected_is_told_with_the_answer() -> None:
@@ -62,4 +70,4 @@ def test_what_is_expected_is_told_with_the_answer() -> None:
         ACCEPTED, audience=6_000, costs={"utility": "273.60"}, duration_seconds=75, scheduled_at=begins
     )
     expected = "6000 people, 273.60 euros (utility), about 75 s, begins 2026-11-30T18:00:00+01:00"
-    assert format_text(planned, "n") == f"{format_text(ACCEPTED, 'n')}, {expected}"
+    assert format_text(planned) == f"{format_text(ACCEPTED)}, {expected}"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli.publish.checks import CheckedEvent, print_check
+from cli.publish.results import CheckedEvent, print_check
 from shared.contracts.events import NoticeChecked, Problem
 
 TOPIC, TEXT = Problem(field="topic", problem="unknown"), Problem(field="text", problem="is blank")

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable
 import pytest
 
 from cli import progress
-from cli.progress import NoProgressError, wait_for, wait_until_gone
+from cli.progress import NoProgressError, wait_for
+from tests.faults.waiting import wait_until_gone
 
 
 @pytest.fixture(autouse=True)

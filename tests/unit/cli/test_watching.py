@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from cli.publish.amqp_client import TrackedEvent
-from cli.publish.http_client import build_request
 from cli.publish.results import compute_exit_status, count_handled, format_line
+from cli.publish.transports import build_request
 from cli.settings import normalize_url
 from services.ingress.notices.progress import EventState, start_progress
 from shared.contracts.envelope import Envelope, encode, read_envelope

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import cast
 
-from deploy.local.proxies import Proxies
-from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
 from deploy.local.stack import Stack
 from simulator.client import SimulatorClient
 from tests.faults.fault_types import FaultAction, FaultType
 from tests.faults.injector import FaultInjector
 from tests.faults.plan import Fault
+from tests.faults.proxies import Proxies
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
 
 SLOW = NetworkConditions(latency_seconds=1.0)
 
@@ -51,8 +51,10 @@ class RecordingSimulator:
 
 async def test_a_cancelled_fault_is_in_force_no_more() -> None:
     proxy, simulator = WatchedProxy(), RecordingSimulator()
-    stack = SimpleNamespace(proxies=Proxies({("dispatcher-1", "graph"): proxy}))
-    injector = FaultInjector(cast("Stack", stack), cast("SimulatorClient", simulator), 1, 10, lambda _: None)
+    proxies = Proxies({("dispatcher-1", "graph"): proxy})
+    injector = FaultInjector(
+        cast("Stack", SimpleNamespace()), proxies, cast("SimulatorClient", simulator), 1, 10, lambda _: None
+    )
     kinds = (
         FaultType("slow", FaultAction.NETWORK, (), network=SLOW, disturbance={"latency_seconds": 1.0}),
         FaultType("full", FaultAction.TIER, ()),
@@ -71,8 +73,8 @@ async def test_a_cancelled_fault_is_in_force_no_more() -> None:
 
 async def test_the_business_is_told_before_it_is_refused() -> None:
     simulator, refused = RecordingSimulator(), {"reject_share": 1.0}
-    stack = cast("Stack", SimpleNamespace(proxies=Proxies({})))
-    injector = FaultInjector(stack, cast("SimulatorClient", simulator), 1, 10, lambda _: None)
+    stack = cast("Stack", SimpleNamespace())
+    injector = FaultInjector(stack, Proxies(), cast("SimulatorClient", simulator), 1, 10, lambda _: None)
     event = {"event": "PARTNER_REMOVED"}
     removed = FaultType("removed", FaultAction.META, (), disturbance=refused, account_update=event)
     await injector.follow_plan([Fault(0.0, removed, "simulator", 0.0)])

@@ -24,6 +24,7 @@ ADDRESSES = StackAddresses(
     broker_api_url="http://127.0.0.1:5",
     database_url="postgresql://127.0.0.1:6/kreisfunk",
     monitor_database_url="postgresql://127.0.0.1:6/kreisfunk",
+    processes={"ingress": {"KREISFUNK_BROKER_URL": "amqp://ingress@127.0.0.1:4/"}},
     publisher={"KREISFUNK_BROKER_URL": "amqp://pressestelle@127.0.0.1:4/"},
     feeds={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:4/"},
     quarantine={"KREISFUNK_BROKER_URL": "amqp://quarantine@127.0.0.1:4/"},

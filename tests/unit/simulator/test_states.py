@@ -30,8 +30,8 @@ def test_a_message_only_moves_forward_and_is_counted_once(arriving: list[Message
         assert RANK[message.state] >= RANK[before]
         assert moved == (message.state is not before)
         before = message.state
-    assert account.delivered + account.failed <= 1
-    assert account.read <= account.delivered
+    assert account.totals["delivered"] + account.totals["failed"] <= 1
+    assert account.totals["read"] <= account.totals["delivered"]
 
 
 def test_a_phone_that_showed_the_message_outweighs_a_failure() -> None:

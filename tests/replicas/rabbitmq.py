@@ -1,7 +1,7 @@
 """Three RabbitMQ nodes that are one broker, on one machine."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +10,13 @@ from deploy.local.concurrency import run_together
 from deploy.local.ports import reserve_ports
 from deploy.local.process import Child, Progress, ignore_progress
 from deploy.local.rabbitmq import RabbitServer, build_admin_url, build_epmd, build_server
-from deploy.local.rabbitmq_files import RabbitCluster, RabbitPorts, write_files
+from deploy.local.rabbitmq_files import RABBITMQ, RabbitPorts, write_files
 from deploy.local.rabbitmq_install import RabbitPrograms, compile_plugin, ensure_rabbit_programs
 
 SIZE = 3
 # Each node listens for AMQP, management, metrics and other nodes.
 PORTS_PER_NODE = 4
+CLASSIC_CONFIG = "cluster_formation.peer_discovery_backend = classic_config"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +69,8 @@ async def run_rabbitmq_cluster(
     programs = await ensure_rabbit_programs(folder / "install.log", progress)
     with reserve_ports(SIZE * PORTS_PER_NODE + 1) as (epmd_port, *free):
         ports = [_assign_ports(free[number::SIZE], epmd_port) for number in range(SIZE)]
-        cluster = RabbitCluster(nodes=tuple(_name_node(number) for number in range(SIZE)), cookie=_keep_cookie(folder))
         epmd = build_epmd(folder, ports[0], programs)
-        nodes = tuple(_prepare_nodes(folder, password, cluster, ports, programs, epmd))
+        nodes = tuple(_prepare_nodes(folder, password, ports, programs, epmd))
         for number in range(SIZE):
             await compile_plugin(_find_folder(folder, number) / "plugins", programs)
         try:
@@ -101,15 +101,20 @@ def _keep_cookie(folder: Path) -> str:
     return kept.read_text() if kept.exists() else secrets.token_hex(20)
 
 
+def _build_configuration(names: Sequence[str]) -> str:
+    found = (f"cluster_formation.classic_config.nodes.{number} = {name}" for number, name in enumerate(names, 1))
+    return "\n".join(((RABBITMQ / "cluster.conf").read_text(), CLASSIC_CONFIG, *found, ""))
+
+
 def _prepare_nodes(
     folder: Path,
     password: str,
-    cluster: RabbitCluster,
     ports: list[RabbitPorts],
     programs: RabbitPrograms,
     epmd: Child,
 ) -> Iterator[RabbitServer]:
-    for number, (name, own) in enumerate(zip(cluster.nodes, ports, strict=True)):
+    names, cookie = [_name_node(number) for number in range(SIZE)], _keep_cookie(folder)
+    for number, (name, own) in enumerate(zip(names, ports, strict=True)):
         place = _find_folder(folder, number)
-        write_files(place, password, own, cluster)
+        write_files(place, password, own, _build_configuration(names), cookie)
         yield build_server(place, password, own, programs, name=f"rabbitmq-{number + 1}", node=name, epmd=epmd)

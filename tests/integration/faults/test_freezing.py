@@ -5,7 +5,8 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.process import Child, Command, freeze
+from deploy.local.process import Child, Command
+from tests.faults.freezing import freeze
 from tests.servers import wait_for
 
 # A shell with a child of its own session, as PostgreSQL's are.
