@@ -325,10 +325,12 @@ async def test_a_system_publishes_nonsense_for_days(shift: NightShift) -> None:
     await shift.watch.wait_for("QuarantineNearlyFull")
     listed = await shift.operator.look("QuarantineNearlyFull")
     assert f"{NEARLY_FULL + 1 - 100} more" in listed
-    assert "revoked" in await shift.operator.do("QuarantineNearlyFull", 2, NAME="pressestelle")
-    await shift.operator.do("QuarantineNearlyFull", 3)
-    await shift.watch.wait_for_end("QuarantineNearlyFull")
-    await let_our_own_systems_in_again(shift.town.stack.folder)
+    try:
+        assert "revoked" in await shift.operator.do("QuarantineNearlyFull", 2, NAME="pressestelle")
+        await shift.operator.do("QuarantineNearlyFull", 3)
+        await shift.watch.wait_for_end("QuarantineNearlyFull")
+    finally:
+        await let_our_own_systems_in_again(shift.town.stack.folder)
 
 
 async def let_our_own_systems_in_again(folder: Path) -> None:
