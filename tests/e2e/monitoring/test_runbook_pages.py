@@ -53,13 +53,8 @@ REFUSE = """
     when (new.lane = 'reply' and new.state in ('accepted', 'sent', 'delivered', 'read'))
     execute function dispatcher.refuse()
 """
-LOCK_NEWSROOM = """
-    do $$ declare name regclass; begin
-        for name in select oid from pg_class where relnamespace = 'newsroom'::regnamespace and relkind = 'r' loop
-            execute format('lock table %s in access exclusive mode', name);
-        end loop;
-    end $$
-"""
+MOVED = ('/presse"\n', '/umgezogen"\nevery = "1m"\n')
+LOCK = "lock table newsroom.archive_entry, newsroom.inbox in access exclusive mode"
 ALERTS_OF_META = (
     *("AccountStopped", "TemplateStopped", "AccountLimitLowered", "QualityLow", "TemplateCategoryChanged"),
     *("BulkStalled", "BroadcastBudgetBurnsFast", "BroadcastBudgetBurnsSlowly"),
@@ -132,13 +127,9 @@ class NightShift:
     def _build_nonsense() -> aio_pika.Message:
         return aio_pika.Message(b"?", message_id=uuid4().hex, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
 
-    @property
-    def _feeds_file(self) -> Path:
-        return Path(self.town.feeds.command.environment["KREISFUNK_FEEDS_FILE"])
-
     async def break_for_long(self) -> None:
         """What is seen after a minute only."""
-        self._feeds_file.write_text(self._feeds_file.read_text().replace('/presse"', '/umgezogen"\nevery = "1m"'))
+        self._replace_in_feeds_file(*MOVED)
         await self.town.feeds.stop()
         await self.town.feeds.start()
         await self.database.execute("revoke delete on dispatcher.refusal from kreisfunk_dispatcher")
@@ -147,13 +138,15 @@ class NightShift:
         await self.send_to_queue(topology.DISPATCHER_ACCOUNT.name, 1)
 
     def mend_feeds(self) -> None:
-        self._feeds_file.write_text(self._feeds_file.read_text().replace("/umgezogen", "/presse"))
+        self._replace_in_feeds_file(*reversed(MOVED))
+
+    def _replace_in_feeds_file(self, old: str, new: str) -> None:
+        file = Path(self.town.feeds.command.environment["KREISFUNK_FEEDS_FILE"])
+        file.write_text(file.read_text().replace(old, new))
 
 
 @pytest.fixture(scope="module")
 async def shift(town: WatchedTown, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NightShift]:
-    await town.feeds.stop()  # DEV
-    await town.feeds.start()  # DEV
     async with run_hurried_watch(town, tmp_path_factory.mktemp("night")) as watch:
         database = await asyncpg.connect(town.stack.database_url)
         citizens = await town.press.simulator.add_citizens(110, bsuid_only=0)
@@ -332,10 +325,12 @@ async def test_a_system_publishes_nonsense_for_days(shift: NightShift) -> None:
     await shift.watch.wait_for("QuarantineNearlyFull")
     listed = await shift.operator.look("QuarantineNearlyFull")
     assert f"{NEARLY_FULL + 1 - 100} more" in listed
-    assert "revoked" in await shift.operator.do("QuarantineNearlyFull", 2, NAME="pressestelle")
-    await shift.operator.do("QuarantineNearlyFull", 3)
-    await shift.watch.wait_for_end("QuarantineNearlyFull")
-    await let_our_own_systems_in_again(shift.town.stack.folder)
+    try:
+        assert "revoked" in await shift.operator.do("QuarantineNearlyFull", 2, NAME="pressestelle")
+        await shift.operator.do("QuarantineNearlyFull", 3)
+        await shift.watch.wait_for_end("QuarantineNearlyFull")
+    finally:
+        await let_our_own_systems_in_again(shift.town.stack.folder)
 
 
 async def let_our_own_systems_in_again(folder: Path) -> None:
@@ -352,23 +347,25 @@ async def test_somebody_blocks_the_tables_of_the_newsroom(shift: NightShift) -> 
     simulator = shift.town.press.simulator
     before = await shift.count_subscribed()
     report = await asyncpg.connect(shift.town.stack.database_url, server_settings={"application_name": "report"})
-    await report.execute("begin")
-    await report.execute(LOCK_NEWSROOM)
-    await simulator.send_text(people, "Start", per_second=200)
+    try:
+        await report.execute("begin")
+        await report.execute(LOCK)
+        await simulator.send_text(people, "Start", per_second=200)
 
-    async def subscribed() -> bool:
-        return await shift.count_subscribed() == before + len(people)
+        async def subscribed() -> bool:
+            return await shift.count_subscribed() == before + len(people)
 
-    await wait_for(subscribed)
-    await simulator.send_text(people, "Stop", per_second=200)
-    await shift.watch.wait_for("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow")
-    seen = await shift.operator.look("NewsroomEventsGrow")
-    assert "dependency_unavailable" in seen
-    [pid] = re.findall(r"^ *(\d+) \| kreisfunk_owner +\| report ", seen, re.MULTILINE)
-    assert pid in await shift.operator.look("ArchiveStale")
-    await shift.operator.do("ArchiveStale", 2, PID=pid)
-    await shift.watch.wait_for_end("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow")
-    report.terminate()
+        await wait_for(subscribed)
+        await simulator.send_text(people, "Stop", per_second=200)
+        await shift.watch.wait_for("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow")
+        seen = await shift.operator.look("NewsroomEventsGrow")
+        assert "dependency_unavailable" in seen
+        [pid] = re.findall(r"^ *(\d+) \| kreisfunk_owner +\| report ", seen, re.MULTILINE)
+        assert pid in await shift.operator.look("ArchiveStale")
+        await shift.operator.do("ArchiveStale", 2, PID=pid)
+        await shift.watch.wait_for_end("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow")
+    finally:
+        report.terminate()
 
 
 async def test_what_has_gone_wrong_for_a_minute(shift: NightShift) -> None:
