@@ -4,18 +4,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import takewhile
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from msgspec.structs import replace
 
 from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import FetchFailed
-from services.feeds.publisher import NoticePublisher, OpenPublisher
 from services.feeds.state import EventDestination, OriginState, PendingEvent, StateFolder
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.runtime.clock import Clock
+
+if TYPE_CHECKING:  # `feeds check` publishes nothing, and needs no broker's driver
+    from services.feeds.publisher import NoticePublisher, OpenPublisher
 
 _log = structlog.get_logger()
 
@@ -26,7 +28,7 @@ class Deliverer:
 
     name: str
     folder: StateFolder
-    open_publisher: OpenPublisher
+    open_publisher: "OpenPublisher"
     counts: Counter[str] = field(default_factory=Counter)
 
     async def deliver(self, memory: OriginState) -> OriginState:
@@ -43,7 +45,7 @@ class Deliverer:
                     memory = await self._publish(memory, publisher)
         return memory
 
-    async def _publish(self, memory: OriginState, publisher: NoticePublisher) -> OriginState:
+    async def _publish(self, memory: OriginState, publisher: "NoticePublisher") -> OriginState:
         while memory.pending and memory.pending[0].way is EventDestination.DIRECT:
             event = bytes(memory.pending[0].event)
             envelope = read_envelope(event)

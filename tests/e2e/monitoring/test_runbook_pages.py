@@ -4,34 +4,25 @@ The commands are read from the pages. Faults that take a minute to be seen begin
 the last ones.
 """
 
-import asyncio
 import re
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
 
-import aio_pika
-import aiohttp
 import asyncpg
-import msgspec
 import pytest
 
 from cli.doctor.installation import build_from_stack
 from cli.stacks import RunningStack
-from deploy.local.environments import BUSINESS_ACCOUNT_ID
 from deploy.local.ports import LOOPBACK
 from deploy.local.services import Service
 from deploy.local.stack_file import find_running_stack
-from deploy.secrets import APP_SECRETS
 from shared.amqp import topology
-from simulator.webhooks.batches import HEADER, sign
-from tests.e2e.monitoring.hurried_watch import HurriedWatch, run_hurried_watch
+from tests.e2e.monitoring.hurried_watch import run_hurried_watch
 from tests.e2e.monitoring.night_operator import NightOperator
+from tests.e2e.monitoring.night_shift import NightShift
 from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
 from tests.integration.cli.commands import run_in_process
 from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
@@ -53,7 +44,6 @@ REFUSE = """
     when (new.lane = 'reply' and new.state in ('accepted', 'sent', 'delivered', 'read'))
     execute function dispatcher.refuse()
 """
-MOVED = ('/presse"\n', '/umgezogen"\nevery = "1m"\n')
 LOCK = "lock table newsroom.archive_entry, newsroom.inbox in access exclusive mode"
 ALERTS_OF_META = (
     *("AccountStopped", "TemplateStopped", "AccountLimitLowered", "QualityLow", "TemplateCategoryChanged"),
@@ -63,86 +53,6 @@ ALERTS_OF_META = (
 GRANT_RETENTION = "grant delete on dispatcher.refusal to kreisfunk_dispatcher"
 GRANT_FEEDBACK = "grant insert on subscriptions.feedback to kreisfunk_subscriptions"
 FIREWALL = NetworkConditions(page=b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NightShift:
-    """`citizens` are known to nobody else, and have subscribed to nothing."""
-
-    town: WatchedTown
-    watch: HurriedWatch
-    operator: NightOperator
-    database: asyncpg.Connection
-    citizens: list[int]
-
-    async def write(self, count: int, text: str) -> None:
-        """Each time other citizens, as Meta makes a person wait who gets several messages."""
-        chosen, self.citizens[:count] = self.citizens[:count], []
-        await self.town.press.simulator.send_text(chosen, text, per_second=100)
-
-    async def say_as_meta(self, *changes: tuple[str, dict[str, Any]]) -> None:
-        """What Meta says about the account."""
-        listed = [{"field": field, "value": value} for field, value in changes]
-        entry = {"id": BUSINESS_ACCOUNT_ID, "time": int(time.time()), "changes": listed}
-        body = msgspec.json.encode({"object": "whatsapp_business_account", "entry": [entry]})
-        secret = (self.town.stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
-        headers = {HEADER: sign(secret, body), "Content-Type": "application/json"}
-        async with (
-            aiohttp.ClientSession() as meta,
-            meta.post(f"{self.town.stack.ingress_url}/webhook", data=body, headers=headers) as answer,
-        ):
-            assert answer.status == 200
-
-    async def publish(self, topic: str) -> None:
-        text = f"Bis Freitag, {uuid4().hex[:8]}."
-        await self.town.run_kreisfunk("publish", "--topic", topic, "--headline", "L 149", "--text", text)
-
-    async def find_ended_broadcast(self) -> UUID:
-        """The newest, or else a new one."""
-        newest = "select id from dispatcher.broadcast where finished_at is not null order by finished_at desc limit 1"
-
-        async def ended() -> bool:
-            return await self.database.fetchval(newest) is not None
-
-        if not await ended():
-            await self.publish("baustellen")
-            await wait_for(ended)
-        found: UUID = await self.database.fetchval(newest)
-        return found
-
-    async def count_subscribed(self) -> int:
-        return int(
-            await self.database.fetchval("select count(*) from subscriptions.subscriber where state = 'subscribed'")
-        )
-
-    async def send_to_queue(self, queue: str, count: int) -> None:
-        """What nobody understands."""
-        async with await aio_pika.connect(self.town.stack.broker_url) as connection:
-            channel = await connection.channel()
-            for start in range(0, count, 500):
-                messages = [self._build_nonsense() for _ in range(start, min(count, start + 500))]
-                await asyncio.gather(*(channel.default_exchange.publish(each, queue) for each in messages))
-
-    @staticmethod
-    def _build_nonsense() -> aio_pika.Message:
-        return aio_pika.Message(b"?", message_id=uuid4().hex, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-
-    async def break_for_long(self) -> None:
-        """What is seen after a minute only."""
-        self._replace_in_feeds_file(*MOVED)
-        await self.town.feeds.stop()
-        await self.town.feeds.start()
-        await self.database.execute("revoke delete on dispatcher.refusal from kreisfunk_dispatcher")
-        await self.database.execute("revoke insert on subscriptions.feedback from kreisfunk_subscriptions")
-        await self.write(1, "Feedback: gut so")
-        await self.send_to_queue(topology.DISPATCHER_ACCOUNT.name, 1)
-
-    def mend_feeds(self) -> None:
-        self._replace_in_feeds_file(*reversed(MOVED))
-
-    def _replace_in_feeds_file(self, old: str, new: str) -> None:
-        file = Path(self.town.feeds.command.environment["KREISFUNK_FEEDS_FILE"])
-        file.write_text(file.read_text().replace(old, new))
 
 
 @pytest.fixture(scope="module")
