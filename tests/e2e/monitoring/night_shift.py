@@ -74,6 +74,18 @@ class NightShift:
             await self.database.fetchval("select count(*) from subscriptions.subscriber where state = 'subscribed'")
         )
 
+    async def change_ledger(self, statement: str) -> None:
+        """Again, if it met a dispatcher that locks the same partitions in another order."""
+
+        async def changed() -> bool:
+            try:
+                await self.database.execute(statement)
+            except asyncpg.DeadlockDetectedError:
+                return False
+            return True
+
+        await wait_for(changed)
+
     async def send_to_queue(self, queue: str, count: int) -> None:
         """What nobody understands."""
         async with await aio_pika.connect(self.town.stack.broker_url) as connection:
@@ -94,7 +106,7 @@ class NightShift:
         await self.database.execute("revoke delete on dispatcher.refusal from kreisfunk_dispatcher")
         await self.database.execute("revoke insert on subscriptions.feedback from kreisfunk_subscriptions")
         await self.write(1, "Feedback: gut so")
-        await self.send_to_queue(topology.DISPATCHER_ACCOUNT.name, 1)
+        await self.send_to_queue(topology.DISPATCHER_ACCOUNT.dead_letter_queue, 1)
 
     def mend_feeds(self) -> None:
         self._replace_in_feeds_file(*reversed(MOVED))

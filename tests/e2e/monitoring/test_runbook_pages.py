@@ -180,13 +180,13 @@ async def test_meta_does_not_answer(shift: NightShift) -> None:
 
 async def test_the_database_refuses_what_meta_says(shift: NightShift) -> None:
     """RowsRefused."""
-    await shift.database.execute(REFUSE)
+    await shift.change_ledger(REFUSE)
     try:
         await shift.write(1, "Hilfe")
         await shift.watch.wait_for("RowsRefused")
         seen = await shift.operator.look("RowsRefused")
     finally:
-        await shift.database.execute("drop function dispatcher.refuse cascade")
+        await shift.change_ledger("drop function dispatcher.refuse cascade")
     [delivery] = set(re.findall(rf'"delivery":"({IDENTIFIER})".+"event":"result_refused"', seen))
 
     async def listed() -> bool:
