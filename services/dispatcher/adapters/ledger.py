@@ -210,7 +210,8 @@ PAUSE_TEMPLATE = """
 insert into dispatcher.template_pause (template, reason) values ($1, $2) on conflict do nothing returning true
 """
 PAUSE_BROADCAST = """
-update dispatcher.broadcast set paused_reason = $2 where id = $1 and paused_reason is null returning true
+update dispatcher.broadcast set paused_reason = case when finished_at is null then $2 end
+where id = $1 and paused_reason is null returning true
 """
 RESUME_TEMPLATE = "delete from dispatcher.template_pause where template = $1"
 
@@ -293,7 +294,7 @@ class PostgresLedger(LedgerResults):
         return bool(await self.database.fetchval(PAUSE_TEMPLATE, template, reason))
 
     async def pause_broadcast(self, broadcast: UUID, reason: str) -> bool:
-        """Pause a broadcast until an operator resumes it; return whether it was not paused before."""
+        """Pause a broadcast unless it has finished, until an operator resumes it; return whether it was unpaused."""
         return bool(await self.database.fetchval(PAUSE_BROADCAST, broadcast, reason))
 
     async def requeue_waiting(self, limit: int) -> int:

@@ -23,7 +23,7 @@ from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRe
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Database
-from shared.outcome import DependencyUnavailable
+from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.clock import Instant
 
 # Whether the ledger may have forgotten what was to be sent then: a backup was restored since (decision 0032).
@@ -38,6 +38,7 @@ select $1, $2, $3, $4, $5::text::dispatcher.lane, $6, $7::text::jsonb, $8, $9, $
 where dispatcher.opening($12, $13, $14, clock_timestamp()) is not null
 on conflict (id) do update set
     audience = greatest(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded)
+returning true
 """
 
 # Outcome of the candidates in `judged`: if there is a limit, claims are serialized by `limit_claims`.
@@ -191,7 +192,8 @@ class LedgerClaims:
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Register the broadcast and how many recipients are known so far."""
-        await self.database.fetchval(_REGISTER, *_build_broadcast_values(batch, content))
+        if not await self.database.fetchval(_REGISTER, *_build_broadcast_values(batch, content)):
+            raise InvalidDataError("the permitted hours of a broadcast cannot be computed")
 
     async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
         """Register the broadcast and what it follows; recipients are added later. An existing one stays unchanged."""

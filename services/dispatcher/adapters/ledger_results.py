@@ -120,7 +120,7 @@ with news as (
 )
 select dispatcher.count_changes($8, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) as changed,
     (select count(*) from locked) as matched, (select json_agg(f) from failed f)::text as failures,
-    array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered', 'read'))
+    array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered'))
         as reached
 from changed
 """

@@ -11,6 +11,7 @@ import structlog
 from services.dispatcher.domain.account import AccountReport, AccountUpdate, classify_update, interpret_webhook
 from services.dispatcher.domain.billing import count_billed
 from services.dispatcher.domain.errors import MAX_CODE, ErrorAction, clamp_code, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState, advance
 from services.dispatcher.handlers.maintenance import build_progress_event
@@ -60,18 +61,21 @@ class StatusHandler(MessageHandler):
         for broadcast in applied.reached:
             self._rejections.forget(broadcast)
         for failure in applied.failures:
-            await self._apply_failure(failure)
+            action = find_error_rule(failure.code).action
+            if action is ErrorAction.TEMPLATE and failure.template:
+                await self.pauses.pause_template(failure.template, explain_code(failure.code))
+            elif action in (ErrorAction.SENDER, ErrorAction.DROP) and failure.broadcast not in applied.reached:
+                await self._count_failure(failure, action)
 
-    async def _apply_failure(self, failure: StatusFailure) -> None:
+    async def _count_failure(self, failure: StatusFailure, action: ErrorAction) -> None:
+        """Pause after many failures in a row: a few alone may be about their recipients."""
         broadcast, code = failure.broadcast, failure.code
-        match find_error_rule(code).action:
-            case ErrorAction.SENDER:
-                if await self.pauses.pause_sending(explain_code(code)):
-                    self.meter.count("account_updates", label=AccountUpdate.SENDING_PAUSED)
-            case ErrorAction.TEMPLATE if failure.template:
-                await self.pauses.pause_template(failure.template, explain_code(code))
-            case ErrorAction.DROP if broadcast and self._rejections.observe(broadcast, code, failure.deliveries):
-                await self.pauses.pause_broadcast(broadcast, code)
+        if broadcast is None or not self._rejections.observe(broadcast, code, failure.deliveries):
+            return
+        if action is ErrorAction.DROP:
+            await self.pauses.pause_broadcast(broadcast, code)
+        elif await self.pauses.pause_sending(explain_code(code)):
+            self.meter.count("account_updates", label=AccountUpdate.SENDING_PAUSED)
 
     async def _reject(self, update: StatusUpdate, error: InvalidDataError) -> None:
         _log.error("status_refused", delivery=str(update.delivery), state=update.state.value, problem=str(error))
@@ -106,8 +110,11 @@ def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
     if update.state is not DeliveryState.FAILED:
         return update
     rule = find_error_rule(update.error_code)
-    if rule.action in (ErrorAction.SENDER, ErrorAction.TEMPLATE):
+    if rule.action is ErrorAction.TEMPLATE:
         return replace(update, attempts=MAX_CODE, due_at=now, waits_for=rule.action.value)
+    if rule.action is ErrorAction.SENDER:
+        due_at = now + timedelta(seconds=PROBE_DELAY_SECONDS)
+        return replace(update, attempts=MAX_CODE, due_at=due_at, waits_for=rule.action.value)
     if rule.action not in RETRYABLE_ACTIONS:
         return update
     due_at = now + timedelta(seconds=compute_retry_delay(rule, 1, 0.5))

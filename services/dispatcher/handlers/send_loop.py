@@ -235,7 +235,8 @@ class SendLoop:
 
     async def _sleep_until_woken(self, seconds: float = 1.0) -> None:
         self.lanes.wake.clear()
-        await _is_set_within(self.lanes.wake, seconds)
+        if not self._stopping.is_set():
+            await _is_set_within(self.lanes.wake, seconds)
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -107,19 +107,22 @@ class EndpointHarness:
         self, requests: Sequence[SendRequest], status: str = "delivered", error_code: int | None = None
     ) -> None:
         """Publish statuses of messages, as the ingress would."""
+        await self.publish_group([self.build_status(request, status, error_code) for request in requests])
+
+    async def publish_group(self, statuses: Sequence[DeliveryStatus]) -> None:
+        group = DeliveryStatuses(statuses=tuple(statuses))
+        await self.client.send(group, topology.INBOUND, DeliveryStatuses.KEY)
+
+    def build_status(self, request: SendRequest, status: str, error_code: int | None = None) -> DeliveryStatus:
         now = datetime.now(UTC)
-        statuses = tuple(
-            DeliveryStatus(
-                message_key=self.client.index_key.compute_index("wamid", request.message_id),
-                status=status,
-                at=now,
-                received_at=now,
-                delivery=str(request.delivery),
-                error_code=error_code,
-            )
-            for request in requests
+        return DeliveryStatus(
+            message_key=self.client.index_key.compute_index("wamid", request.message_id),
+            status=status,
+            at=now,
+            received_at=now,
+            delivery=str(request.delivery),
+            error_code=error_code,
         )
-        await self.client.send(DeliveryStatuses(statuses=statuses), topology.INBOUND, DeliveryStatuses.KEY)
 
     async def count_messages(self, queue: str) -> int:
         """Return how many messages of a queue nobody holds."""

@@ -9,6 +9,7 @@ from tests.integration.dispatcher.endpoint_harness import EndpointHarness
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_acceptance, build_refusal
 
 RECIPIENTS, OTHERS = 300, 40
+MANY = MAX_REJECTIONS_IN_A_ROW
 # Messages that leave before the pause is committed.
 IN_HAND = 40
 
@@ -66,8 +67,8 @@ async def test_what_a_status_says_of_ourselves_or_the_template_stops_and_is_sent
 ) -> None:
     client, endpoint = endpoint_rig.client, endpoint_rig.endpoint
     (dispatcher,) = await endpoint_rig.start()
-    source = await client.publish_broadcast(endpoint_rig.build_citizens(10))
-    await endpoint_rig.wait_for_accepted(10)
+    source = await client.publish_broadcast(endpoint_rig.build_citizens(MANY))
+    await endpoint_rig.wait_for_accepted(MANY)
     first = list(endpoint.requests)
 
     async def read_pauses() -> list[str]:
@@ -75,7 +76,7 @@ async def test_what_a_status_says_of_ourselves_or_the_template_stops_and_is_sent
         return [row[0] for row in await client.books.fetch(pauses) if row[0]]
 
     async def all_wait() -> bool:
-        return await client.count_states(source) == {"waiting": 10} and bool(await read_pauses())
+        return await client.count_states(source) == {"waiting": MANY} and bool(await read_pauses())
 
     await endpoint_rig.publish_statuses(first, "failed", code)
     await wait_until(all_wait, endpoint_rig.describe)
@@ -84,13 +85,14 @@ async def test_what_a_status_says_of_ourselves_or_the_template_stops_and_is_sent
     counted = "kreisfunk_dispatcher_account_updates_total"
     assert await endpoint_rig.fetch_metric(dispatcher, counted, update=update) == 1
     await client.books.fetchval(resume)
-    await endpoint_rig.wait_for_requests(20)
+    await client.books.execute("update dispatcher.delivery set due_at = now()")
+    await endpoint_rig.wait_for_requests(2 * MANY)
     # Meta repeats a webhook until it is answered, and afterwards, too.
     await endpoint_rig.publish_statuses(first, "failed", code)
-    await endpoint_rig.publish_statuses(endpoint.requests[10:])
+    await endpoint_rig.publish_statuses(endpoint.requests[MANY:])
 
     async def all_delivered() -> bool:
-        return await client.count_states(source) == {"delivered": 10}
+        return await client.count_states(source) == {"delivered": MANY}
 
     await wait_until(all_delivered, endpoint_rig.describe)
     assert await read_pauses() == []
@@ -119,3 +121,46 @@ async def test_a_picture_that_meta_cannot_fetch_pauses_its_broadcast(endpoint_ri
 
     await wait_until(all_known, endpoint_rig.describe)
     assert (await client.count_states(source))["waiting"] > 0
+
+
+async def test_many_failures_among_more_messages_that_arrive_pause_nothing(endpoint_rig: EndpointHarness) -> None:
+    """Meta sends what it could not deliver for a while in one webhook."""
+    client = endpoint_rig.client
+    (dispatcher,) = await endpoint_rig.start()
+    source = await client.publish_broadcast(endpoint_rig.build_citizens(3 * MANY))
+    await endpoint_rig.wait_for_accepted(3 * MANY)
+    failed, sent = endpoint_rig.endpoint.requests[:MANY], endpoint_rig.endpoint.requests[MANY:]
+    statuses = [endpoint_rig.build_status(request, "failed", 131049) for request in failed]
+    await endpoint_rig.publish_group(statuses + [endpoint_rig.build_status(request, "sent") for request in sent])
+
+    async def known() -> bool:
+        return await client.count_states(source) == {"failed": MANY, "sent": 2 * MANY}
+
+    await wait_until(known, endpoint_rig.describe)
+    assert await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_broadcasts_paused_total") == 0
+
+
+async def test_a_small_broadcast_that_failed_as_a_whole_goes_again_when_an_operator_says_so(
+    endpoint_rig: EndpointHarness,
+) -> None:
+    client, endpoint = endpoint_rig.client, endpoint_rig.endpoint
+    (dispatcher,) = await endpoint_rig.start()
+    source = await client.publish_broadcast(endpoint_rig.build_citizens(MANY))
+    await endpoint_rig.wait_for_accepted(MANY)
+
+    async def finished() -> bool:
+        return bool(
+            await client.books.fetchval(
+                "select finished_at is not null from dispatcher.broadcast where id = $1", source
+            )
+        )
+
+    await wait_until(finished, endpoint_rig.describe)
+    await endpoint_rig.publish_statuses(endpoint.requests, "failed", 131053)
+
+    async def told() -> bool:
+        return await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_broadcasts_paused_total") == 1
+
+    await wait_until(told, endpoint_rig.describe)
+    await client.books.fetchval("select count(*) from dispatcher.resend_missing($1, false)", source)
+    await endpoint_rig.wait_for_requests(2 * MANY)

@@ -18,7 +18,6 @@ from services.newsroom.ports import BroadcastStatuses, DraftRepository, Feedback
 FEEDBACK_PATH = "/rueckmeldungen"
 MAX_SHOWN, MAX_EXPORTED, MAX_NEWEST = 100, 20_000, 8
 MAX_WORDS_LENGTH = 100
-_RIGHTS = {DraftState.PENDING: Right.APPROVE, DraftState.ESCALATED: Right.APPROVE_AMOUNTS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +88,7 @@ def _parse_filter(request: web.Request) -> FeedbackFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class OverviewPages:
-    """The first page after the login; whoever has the right `reviewing` is shown what nobody has reviewed."""
+    """The first page after the login; whoever has the right `reviewing` is shown what waits for approval or review."""
 
     drafts: DraftRepository
     statuses: BroadcastStatuses
@@ -105,8 +104,10 @@ class OverviewPages:
         account = get_visitor(request).account
         author = build_author(account)
         opened = await self.drafts.list_drafts((*SUBMITTED_STATES, DraftState.RETURNED), 50)
-        pending = [each for each in opened if each.state in _RIGHTS]
-        fitting = [each for each in pending if account.may(_RIGHTS[each.state])]
+        # Where leads approve amounts, what one of them may approve waits for them as well.
+        rights = {DraftState.PENDING: self.reviewing, DraftState.ESCALATED: Right.APPROVE_AMOUNTS}
+        pending = [each for each in opened if each.state in rights]
+        fitting = [each for each in pending if account.may(rights[each.state])]
         newest = await self.statuses.list_newest(MAX_NEWEST)
         return render_page(
             request,

@@ -20,7 +20,7 @@ READ_TIMEOUT_SECONDS = 10.0
 CSRF_FIELD = "csrf"
 LOGIN_PATH, SETUP_PATH = "/anmelden", "/einrichten"
 _FORM_MEDIA = "application/x-www-form-urlencoded"
-_TEXTS = ("headline", "text", "reason")
+_TEXTS = ("headline", "text", "link", "picture", "reason")
 _FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Sie haben sich neu angemeldet."
 
 

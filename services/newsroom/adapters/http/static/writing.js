@@ -24,8 +24,12 @@ async function save() {
   const body = new URLSearchParams(new FormData(form));
   body.set("then", "autosave");
   const answer = await fetch(form.action, { method: "POST", body });
-  if (answer.redirected || !(answer.headers.get("Content-Type") || "").includes("json")) {
+  if (answer.redirected || answer.status === 401) {
     saved.textContent = "Nicht gespeichert: Sie sind nicht mehr angemeldet. Speichern Sie, um Ihren Text kopieren zu können.";
+    return;
+  }
+  if (!(answer.headers.get("Content-Type") || "").includes("json")) {
+    saved.textContent = "Nicht gespeichert. Bitte speichern Sie selbst.";
     return;
   }
   const told = await answer.json();
