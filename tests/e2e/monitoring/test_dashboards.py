@@ -45,11 +45,13 @@ async def busy(town: WatchedTown) -> WatchedTown:
 
 
 async def knock(town: WatchedTown) -> None:
-    """Ask both public ports without a credential; who does so often is told to slow down."""
+    """Ask the public ports without a credential; who does so often is told to slow down."""
     async with aiohttp.ClientSession() as stranger:
         for url in (f"{town.stack.notices_api_url}/notices", f"{town.stack.ingress_url}/webhook"):
             async with stranger.post(url, json={}) as answer:
                 assert answer.status in {401, 429}
+        async with stranger.get(f"{town.stack.newsroom_url}/anmelden") as page:
+            assert page.status == 200
 
 
 async def test_every_query_has_an_answer(busy: WatchedTown) -> None:

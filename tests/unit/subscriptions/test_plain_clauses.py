@@ -181,7 +181,12 @@ def test_all_topics_are_chosen_and_not_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["will andere orte einstellen", "Was ist mit meinem Dorf, kann man das auch auswählen?"]
+    "text",
+    [
+        "will andere orte einstellen",
+        "Was ist mit meinem Dorf, kann man das auch auswählen?",
+        "Kann ich auch einstellen, aus welchen Orten ich was bekomme?",
+    ],
 )
 def test_whoever_asks_for_places_hears_how_to_choose_them(text: str) -> None:
     assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.PLACES

@@ -19,7 +19,8 @@ _SHORT_NUMBER = 3
 UNITS = {"tag": 1, "tage": 1, "tagen": 1, "day": 1, "days": 1, "woche": 7, "wochen": 7, "week": 7, "weeks": 7,
     "monat": 30, "monate": 30, "monaten": 30, "month": 30, "months": 30, "jahr": 365, "jahre": 365,
     "jahren": 365, "year": 365, "years": 365, "wo": 7,
-    "gun": 1, "hafta": 7, "tydzien": 7, "tygodnie": 7, "тиждень": 7, "тижні": 7, "неделя": 7, "недели": 7}  # fmt: skip
+    "gun": 1, "hafta": 7, "tydzien": 7, "tygodnie": 7, "тиждень": 7, "тижні": 7, "неделя": 7, "недели": 7,
+    "неделю": 7, "semana": 7, "semaine": 7, "settimana": 7, "tygodni": 7}  # fmt: skip
 NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "ne": 1, "nen": 1, "paar": 3,
     "zwei": 2, "drei": 3, "vier": 4,
     "fuenf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwoelf": 12, "dreizehn": 13,
@@ -33,6 +34,12 @@ MONTHS = ("januar", "februar", "maerz", "april", "mai", "juni", "juli", "august"
 _ENGLISH_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
     "november", "december")  # fmt: skip
 WEEKDAYS = ("montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag")
+_ORDINALS = {"ersten": 1, "zweiten": 2, "dritten": 3, "vierten": 4, "fuenften": 5, "sechsten": 6, "siebten": 7,
+    "achten": 8, "neunten": 9, "zehnten": 10, "elften": 11, "zwoelften": 12, "dreizehnten": 13, "vierzehnten": 14,
+    "fuenfzehnten": 15, "sechzehnten": 16, "siebzehnten": 17, "achtzehnten": 18, "neunzehnten": 19,
+    "zwanzigsten": 20, "einundzwanzigsten": 21, "zweiundzwanzigsten": 22, "dreiundzwanzigsten": 23,
+    "vierundzwanzigsten": 24, "fuenfundzwanzigsten": 25, "sechsundzwanzigsten": 26, "siebenundzwanzigsten": 27,
+    "achtundzwanzigsten": 28, "neunundzwanzigsten": 29, "dreissigsten": 30, "einunddreissigsten": 31}  # fmt: skip
 _LAST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 7, "naechsten monat": 30,
     "naechstes jahr": 60, "monatsende": 15, "wochenende": 5}  # fmt: skip
@@ -72,6 +79,8 @@ _MONTH_FIRST = re.compile(
 # A number and a unit, also written as one word: "1,5 Monate", "3wochen".
 _AMOUNT = re.compile(r"(?<![\d.,])(\d{1,3})(?:[.,](\d))?\s*-?([^\W\d_]+)")
 _MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b")
+# "bis zum sechsten Januar"
+_ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)})(?= (?:{'|'.join(MONTHS)})\b)")
 # "Vor Februar nichts", "ab Mai erst wieder"
 _MONTH_NAME = rf"({'|'.join((*MONTHS, 'jan', 'feb', 'apr', 'aug', 'sept', 'okt', 'nov', 'dez'))})"
 _MONTH_ALONE = re.compile(
@@ -273,7 +282,7 @@ def _find_month_number(name: str) -> int | None:
 
 
 def _parse_date(said: str) -> PauseLimit:
-    found = _DATE.search(said)
+    found = _DATE.search(_ORDINAL.sub(lambda word: f"{_ORDINALS[word[1]]}.", said))
     if found is None:
         return _parse_month_first(said)
     number = int(found[2]) if found[2] else _find_month_number(found[3])

@@ -81,7 +81,7 @@ _WHICH_DATA = re.compile(
 _WHAT_TOPICS = re.compile(
     r"\b(?:stelle|stell|lege|waehle|suche|bestimme) (?:ich|man) (?:\w+ ){0,3}(?:was|welche)\b|"
     r"\b(?:aussuchen|auswaehlen|waehlen|bestimmen|festlegen|entscheiden|einstellen|eingrenzen|filtern) "
-    r"(?:\w+ ){0,2}(?:was|welche|worueber|wovon|woraus)\b|"
+    r"(?:\w+ ){0,2}(?:was|welche[mnrs]?|worueber|wovon|woraus)\b|"
     r"\b(?:was|welche|worueber) (?:\w+ ){0,5}(?:aussuchen|auswaehlen|waehlen|bestimmen|einstellen)\b|"
     r"^(?:worueber (?:informier\w*|schreib\w*|berichte\w*)\b|was (?:schickt|schicken|sendet|senden) (?:ihr|sie)\b|"
     r"(?:was|welche|worueber|wozu) (?:\w+ ){0,4}(?:alles|themen|abonnieren|auswaehlen|angebot\w*|auswahl)\b"
