@@ -146,7 +146,7 @@ class SendLoop:
 
     async def _claim_one(self) -> Claim | None:
         """Claim a message for a probe, reopening the lanes if they are empty."""
-        if not self.lanes.estimate_available():
+        if not self.lanes.estimate_available() and not self._stopping.is_set():
             self.lanes.open()
             await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
         await self._claim_for(1)
@@ -235,8 +235,7 @@ class SendLoop:
 
     async def _sleep_until_woken(self, seconds: float = 1.0) -> None:
         self.lanes.wake.clear()
-        if not self._stopping.is_set():
-            await _is_set_within(self.lanes.wake, seconds)
+        await _is_set_within(self.lanes.wake, seconds)
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
