@@ -156,6 +156,7 @@ async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:
         try:
             await connection.connect(timeout=CONNECT_TIMEOUT_SECONDS)
         except CONNECTION_ERRORS as error:
+            await connection.close()
             if not left:
                 raise BrokerUnavailable(f"cannot connect to the broker: {type(error).__name__}") from None
         else:
