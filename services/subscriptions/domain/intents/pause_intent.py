@@ -17,47 +17,41 @@ _MAX_READ_DAYS = MAX_PAUSE_DAYS + 1
 _SHORT_NUMBER = 3
 
 UNITS = {"tag": 1, "tage": 1, "tagen": 1, "day": 1, "days": 1, "woche": 7, "wochen": 7, "week": 7, "weeks": 7,
-    "monat": 30, "monate": 30, "monaten": 30, "month": 30, "months": 30, "jahr": 365, "jahre": 365,
-    "jahren": 365, "year": 365, "years": 365, "wo": 7,
-    "gun": 1, "hafta": 7, "tydzien": 7, "tygodnie": 7, "тиждень": 7, "тижні": 7, "неделя": 7, "недели": 7,
-    "неделю": 7, "semana": 7, "semaine": 7, "settimana": 7, "tygodni": 7}  # fmt: skip
-NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "ne": 1, "nen": 1, "paar": 3,
-    "zwei": 2, "drei": 3, "vier": 4,
-    "fuenf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwoelf": 12, "dreizehn": 13,
-    "vierzehn": 14, "fuenfzehn": 15, "sechzehn": 16, "siebzehn": 17,
-    "achtzehn": 18, "neunzehn": 19, "zwanzig": 20, "einundzwanzig": 21, "dreissig": 30, "vierzig": 40, "fuenfzig": 50,
-    "sechzig": 60, "neunzig": 90, "hundert": 100, "five": 5, "six": 6, "ten": 10,
-    "one": 1, "two": 2, "three": 3, "four": 4, "iki": 2, "dwa": 2, "два": 2,
-    "дві": 2}  # fmt: skip
+    "monat": 30, "monate": 30, "monaten": 30, "month": 30, "months": 30, "jahr": 365, "jahre": 365, "jahren": 365,
+    "year": 365, "years": 365, "wo": 7, "gun": 1, "hafta": 7, "tydzien": 7, "tygodnie": 7, "тиждень": 7, "тижні": 7,
+    "неделя": 7, "недели": 7, "неделю": 7, "semana": 7, "semaine": 7, "settimana": 7, "tygodni": 7}  # fmt: skip
+NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "ne": 1, "nen": 1, "paar": 3, "zwei": 2, "drei": 3,
+    "vier": 4, "fuenf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwoelf": 12,
+    "dreizehn": 13, "vierzehn": 14, "fuenfzehn": 15, "sechzehn": 16, "siebzehn": 17, "achtzehn": 18, "neunzehn": 19,
+    "zwanzig": 20, "einundzwanzig": 21, "dreissig": 30, "vierzig": 40, "fuenfzig": 50, "sechzig": 60, "neunzig": 90,
+    "hundert": 100, "five": 5, "six": 6, "ten": 10, "one": 1, "two": 2, "three": 3, "four": 4, "iki": 2, "dwa": 2,
+    "два": 2, "дві": 2}  # fmt: skip
 MONTHS = ("januar", "februar", "maerz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november",
     "dezember")  # fmt: skip
 _ENGLISH_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
     "november", "december")  # fmt: skip
 WEEKDAYS = ("montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag")
-_ORDINALS = {"ersten": 1, "zweiten": 2, "dritten": 3, "vierten": 4, "fuenften": 5, "sechsten": 6, "siebten": 7,
-    "achten": 8, "neunten": 9, "zehnten": 10, "elften": 11, "zwoelften": 12, "dreizehnten": 13, "vierzehnten": 14,
-    "fuenfzehnten": 15, "sechzehnten": 16, "siebzehnten": 17, "achtzehnten": 18, "neunzehnten": 19,
-    "zwanzigsten": 20, "einundzwanzigsten": 21, "zweiundzwanzigsten": 22, "dreiundzwanzigsten": 23,
-    "vierundzwanzigsten": 24, "fuenfundzwanzigsten": 25, "sechsundzwanzigsten": 26, "siebenundzwanzigsten": 27,
-    "achtundzwanzigsten": 28, "neunundzwanzigsten": 29, "dreissigsten": 30, "einunddreissigsten": 31}  # fmt: skip
+_ORDINALS = {f"{word}ten": number for word, number in NUMBERS.items() if 1 < number < 20} | {
+    f"{unit}undzwanzigsten": 20 + number for unit, number in (("ein", 1), *NUMBERS.items()) if number < 10} | {
+    "ersten": 1, "dritten": 3, "siebten": 7, "achten": 8, "zwanzigsten": 20, "dreissigsten": 30,
+    "einunddreissigsten": 31}  # fmt: skip
 _LAST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 7, "naechsten monat": 30,
     "naechstes jahr": 60, "monatsende": 15, "wochenende": 5}  # fmt: skip
 _FEASTS = {"weihnachten": Day(26, 12), "silvester": Day(31, 12), "neujahr": Day(1, 1), "jahresende": Day(31, 12),
-    "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12),
-    "christmas": Day(26, 12), "new year": Day(1, 1), "jahreswechsel": Day(1, 1), "neuen jahr": Day(1, 1),
-    "fruehjahr": Day(1, 3),
-    "fruehling": Day(1, 3), "sommer": Day(1, 6), "herbst": Day(1, 9), "winter": Day(1, 12)}  # fmt: skip
+    "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12), "christmas": Day(26, 12), "new year": Day(1, 1),
+    "jahreswechsel": Day(1, 1), "neuen jahr": Day(1, 1), "fruehjahr": Day(1, 3), "fruehling": Day(1, 3),
+    "sommer": Day(1, 6), "herbst": Day(1, 9), "winter": Day(1, 12)}  # fmt: skip
 # Days after Easter Sunday; a pause until a feast ends after its last day.
 _MOVING_FEASTS = {"ostern": 1, "ostermontag": 1, "ostersonntag": 0, "karfreitag": -2, "pfingsten": 50,
-    "pfingstmontag": 50, "himmelfahrt": 39, "christi himmelfahrt": 39, "vatertag": 39,
-    "fronleichnam": 60, "karneval": -46, "fasching": -46, "aschermittwoch": -46, "easter": 1}  # fmt: skip
+    "pfingstmontag": 50, "himmelfahrt": 39, "christi himmelfahrt": 39, "vatertag": 39, "fronleichnam": 60,
+    "karneval": -46, "fasching": -46, "aschermittwoch": -46, "easter": 1}  # fmt: skip
 _FIXED_FEASTS = {"nikolaus": Day(6, 12), "heiligabend": Day(24, 12), "heilige drei koenige": Day(6, 1),
     "drei koenige": Day(6, 1), "tag der deutschen einheit": Day(3, 10), "reformationstag": Day(31, 10)}  # fmt: skip
 _FEASTS |= _FIXED_FEASTS
 # Fractions of a unit in words: "halbes Jahr", "anderthalb Wochen", "1,5 Monate", "zweieinhalb Wochen".
 FRACTIONS = {"halb": 0.5, "halbe": 0.5, "halbes": 0.5, "halben": 0.5, "halber": 0.5, "viertel": 0.25,
-    "dreiviertel": 0.75, "anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5, 
+    "dreiviertel": 0.75, "anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5,
     "viereinhalb": 4.5}  # fmt: skip
 HALF_WORDS = {"vierteljahr": 91, "halbjahr": 182, "halbjaehrig": 182, "quartal": 91}
 _COMING = read_words("naechste naechsten naechster")
