@@ -21,7 +21,7 @@ from tests.e2e.monitoring.night_operator import NightOperator
 from tests.e2e.monitoring.watched_town import WatchedTown
 from tests.servers import wait_for
 
-MOVED = ('/presse"\n', '/umgezogen"\nevery = "1m"\n')
+MOVED = ("/presse", "/umgezogen")
 
 
 @dataclass(frozen=True, kw_only=True)

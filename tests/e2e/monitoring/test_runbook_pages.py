@@ -33,6 +33,7 @@ pytestmark = pytest.mark.timeout(600)
 TEMPLATE = {"message_template_name": "kreisfunk_strassensperrungen_v1", "message_template_language": "de"}
 ACCOUNT_LOCKED = {"reject_share": 1, "reject_code": 131031, "reject_status": 403}
 INVALID_VALUE = {"reject_share": 1, "reject_code": 131009, "reject_status": 400}
+NOBODY_READS = {"read_share": 0}  # somebody's reading would settle what is unknown
 NO_ANSWER = {"timeout_share": 1, "timeout_accept_share": 0}
 IDENTIFIER = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 NEARLY_FULL = 9000
@@ -180,6 +181,7 @@ async def test_meta_does_not_answer(shift: NightShift) -> None:
 
 async def test_the_database_refuses_what_meta_says(shift: NightShift) -> None:
     """RowsRefused."""
+    await shift.town.press.simulator.set_faults(NOBODY_READS)
     await shift.change_ledger(REFUSE)
     try:
         await shift.write(1, "Hilfe")
@@ -195,6 +197,7 @@ async def test_the_database_refuses_what_meta_says(shift: NightShift) -> None:
     await wait_for(listed)
     assert "accepted: 1" in await shift.operator.do("RowsRefused", 2, ID=delivery)
     assert not await listed()
+    await shift.town.press.simulator.set_faults({})
     await shift.watch.wait_for_end("RowsRefused")
 
 

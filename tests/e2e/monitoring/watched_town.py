@@ -36,6 +36,7 @@ name = "presse"
 url = "{url}/presse"
 topic = "strassensperrungen"
 mode = "direct"
+every = "1m"
 """
 RULES = [rule for group in msgspec.yaml.decode(ALERTS.read_bytes())["groups"] for rule in group["rules"]]
 ALERT_EXPRESSIONS: Mapping[str, str] = {rule["alert"]: rule["expr"] for rule in RULES if "alert" in rule}
