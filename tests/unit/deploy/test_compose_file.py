@@ -98,3 +98,8 @@ def test_images_of_others_name_a_major_version_and_may_be_pinned_by_digest(servi
     dockerfile = (ROOT / BASES[service]).read_text()
     assert re.search(rf"^ARG {argument}=[a-z]+:\d[\w.-]*$", dockerfile, re.MULTILINE)
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {f"${{{argument}}}"}
+
+
+def test_a_stop_is_heard_before_another_message_leaves_when_processors_are_short() -> None:
+    shares = {name: SERVICES[name].get("cpu_shares", 1024) for name in ("ingress", "subscriptions", "dispatcher")}
+    assert min(shares["ingress"], shares["subscriptions"]) > shares["dispatcher"]

@@ -65,3 +65,8 @@ def test_what_scales_goes_by_metrics_and_a_queue_that_exist() -> None:
     assert len(named) == 3
     assert named <= list_series()
     assert f"queueName: {topology.SUBSCRIPTIONS_INBOUND.name}\n" in SCALING
+
+
+def test_a_stop_is_heard_before_another_message_leaves_when_processors_are_short() -> None:
+    requests = {name: each["requests"]["cpu"].removesuffix("m") for name, each in VALUES["resources"].items()}
+    assert int(min(requests["ingress"], requests["subscriptions"], key=int)) > int(requests["dispatcher"])
