@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from math import ceil
 
 from tests.faults.fault_types import FaultPhase, FaultType
@@ -63,7 +64,9 @@ def compute_work_seconds(*, deliveries: int, rate: int) -> float:
 def compute_round_seconds(seed: int, pace: PlanPace, types: Sequence[FaultType]) -> float:
     """Return the duration of the first round of a plan, in which every fault type occurs once."""
     stretches = _Round(random.Random(seed), pace, types).build_stretches()
-    return sum(map(measure_stretch, stretches), QUIET_START_SECONDS)
+    # Added up as `make_plan` does: `sum` rounds floats otherwise since Python 3.12.
+    *_, seconds = accumulate(map(measure_stretch, stretches), initial=QUIET_START_SECONDS)
+    return seconds
 
 
 def make_plan(seed: int, seconds: float, pace: PlanPace, types: Sequence[FaultType]) -> tuple[Fault, ...]:
