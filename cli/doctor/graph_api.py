@@ -23,8 +23,8 @@ TEMPLATE_FIELDS = "name,language,status,parameter_format,components"
 MAX_TEMPLATES = "100"
 _PARAMETER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _AUTHORIZATION_ADVICE = (
-    "Make a new system user token with whatsapp_business_messaging and whatsapp_business_management, and set "
-    "KREISFUNK_GRAPH_TOKEN."
+    "Make a new system user token with whatsapp_business_messaging and whatsapp_business_management; "
+    "`kreisfunk setup` asks for it."
 )
 
 
@@ -145,7 +145,9 @@ def compare_template(
             f"{name} has {'no' if wanted.picture else 'an'} image above it", "Correct our file of templates."
         )
     if theirs is None:
-        return DoctorProblem(f"{name} does not exist at Meta", "Create it there from our file of templates.")
+        return DoctorProblem(
+            f"{name} does not exist at Meta", "`kreisfunk setup` creates it from our file of templates."
+        )
     if theirs.status != APPROVED:
         return DoctorProblem(
             f"{name} is {theirs.status}", "See its page in WhatsApp Manager; notices would not be sent."

@@ -169,9 +169,7 @@ def _validate_reason(reason: str, configuration: Configuration) -> Iterator[Prob
 
 def _validate_expiry(expirytime: datetime | None, now: datetime) -> Iterator[Problem]:
     if expirytime is None:
-        yield Problem(
-            field="expirytime", problem="is missing: the moment after which nobody may get it, with an offset"
-        )
+        yield Problem(field="expirytime", problem="is missing: the moment after which nobody may get it")
     elif expirytime <= now:
         yield Problem(field="expirytime", problem="is in the past")
     elif expirytime > now + MAX_EXPIRY:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shared.contracts.events import Problem
 
-MOMENT = "must be a date and time with an offset, such as 2026-11-13T18:00:00+01:00"
+MOMENT = "must be a date and time, such as 2026-11-13T18:00:00+01:00 (without an offset it is in Europe/Berlin)"
 
 _NAMES = {
     "str": "a string",

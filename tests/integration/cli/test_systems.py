@@ -163,6 +163,22 @@ async def test_it_declares_no_queue_and_reads_none_of_others(office: Office, nam
             await queue.get(fail=False)
 
 
+@pytest.mark.foreign_messages("nobody reads them: it is about how many there are")
+async def test_it_is_told_how_many_messages_wait_in_a_queue_that_it_names_and_nothing_of_them(office: Office) -> None:
+    """RabbitMQ asks nobody before it answers a passive declaration. The guides of integration and privacy say so."""
+    name = topology.SUBSCRIPTIONS_INBOUND.name
+    async with await aio_pika.connect(office.vhost) as ours:
+        inbound = await (await ours.channel()).get_exchange(topology.INBOUND, ensure=False)
+        for _ in range(3):
+            await inbound.publish(aio_pika.Message(b"Stop"), topology.SUBSCRIPTIONS_INBOUND.keys[0])
+        async with office.channel_of(await password_of(office)) as channel:
+            queue = await channel.declare_queue(name, passive=True)
+            told = queue.declaration_result
+            assert (told.message_count, told.consumer_count) == (3, 0)
+            with pytest.raises(ChannelAccessRefused):
+                await queue.get(fail=False)
+
+
 async def test_a_second_login_needs_to_be_asked_for_and_ends_the_first_password(office: Office) -> None:
     first = await password_of(office)
     again = await office.systems("login", SYSTEM)

@@ -124,6 +124,7 @@ def test_a_template_without_a_picture_has_no_image() -> None:
 def test_an_invalid_token_is_told_from_other_refusals() -> None:
     assert "token" in explain_refusal(401, 190).what
     assert "token" in explain_refusal(400, 190).what
+    assert "`kreisfunk setup`" in explain_refusal(401, 190).advice
     assert explain_refusal(400, 100).what == "Meta answers with status 400, code 100"
 
 

@@ -1,5 +1,6 @@
 """Bytes that are an event, and bytes that are none."""
 
+import re
 from datetime import UTC, datetime
 
 import msgspec
@@ -72,6 +73,17 @@ def test_a_moment_without_an_offset_is_berlins(moment: str, hour: int) -> None:
     assert envelope.expirytime.astimezone(UTC).hour == hour
     begins = msgspec.json.decode(envelope.data, type=dict[str, datetime])["scheduled_at"]
     assert begins == envelope.expirytime
+
+
+def test_a_wrong_moment_is_answered_with_what_is_accepted() -> None:
+    with pytest.raises(UnreadableEvent) as caught:
+        read_event(msgspec.json.encode(ATTRIBUTES | {"expirytime": "20.11.2026"}))
+    [problem] = caught.value.problems
+    [example] = re.findall(r"such as (\S+)", problem.problem)
+    for accepted in (example, example[:19]):
+        content = ATTRIBUTES | {"type": NoticePublished.TYPE, "expirytime": accepted, "data": {}}
+        assert read_event(msgspec.json.encode(content)).expirytime is not None
+    assert "without an offset it is in Europe/Berlin" in problem.problem
 
 
 def test_the_first_and_the_last_moment_are_no_accident() -> None:
