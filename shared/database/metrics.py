@@ -1,4 +1,4 @@
-"""Metrics of the database as a whole, as any login may read them."""
+"""Metrics of the database as a whole, of PostgreSQL 17 or later, as any login may read them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,14 +11,29 @@ _STATEMENT = """
     select pg_database_size(datname) as size_bytes, numbackends as connections,
         current_setting('max_connections')::int as max_connections, xact_commit as commits, xact_rollback as rollbacks,
         deadlocks, blks_hit as block_hits, blks_read as block_reads, temp_bytes as temporary_bytes,
-        tup_inserted + tup_updated + tup_deleted as changed_rows
-    from pg_stat_database where datname = current_database()
+        tup_inserted + tup_updated + tup_deleted as changed_rows,
+        (select max(age(datfrozenxid)) from pg_database) as transaction_age, live_rows, dead_rows,
+        (select count(*) from pg_stat_replication) as replicas, unused_replication_slots, replication_lag_bytes,
+        num_timed as checkpoints_timed, num_requested as checkpoints_requested, wal_bytes
+    from pg_stat_database, pg_stat_checkpointer, pg_stat_wal,
+        (select coalesce(sum(n_live_tup), 0) as live_rows, coalesce(sum(n_dead_tup), 0) as dead_rows
+            from pg_stat_user_tables) as row_estimates,
+        (select count(*) filter (where not active) as unused_replication_slots,
+            coalesce(max(pg_current_wal_lsn() - restart_lsn), 0) as replication_lag_bytes
+            from pg_replication_slots) as slots
+    where datname = current_database()
 """
 # Column, help.
 _GAUGES = (
     ("size_bytes", "Size of the database on disk"),
     ("connections", "Connections to this database"),
     ("max_connections", "Connections that the server permits"),
+    ("transaction_age", "Transactions since the oldest row that is not frozen; at 2,000,000,000 the server stops"),
+    ("live_rows", "Rows in the tables, estimated"),
+    ("dead_rows", "Old versions of rows that wait for a vacuum, estimated"),
+    ("replicas", "Replicas that are connected, and backups under way"),
+    ("unused_replication_slots", "Replication slots whose replica is away; what it misses is kept for it"),
+    ("replication_lag_bytes", "Write-ahead log that the replica furthest behind has not got yet"),
 )
 _COUNTERS = (
     ("commits", "Transactions committed"),
@@ -28,6 +43,9 @@ _COUNTERS = (
     ("block_reads", "Blocks read from outside of it"),
     ("temporary_bytes", "Bytes written to temporary files"),
     ("changed_rows", "Rows inserted, updated or deleted"),
+    ("checkpoints_timed", "Checkpoints that were due"),
+    ("checkpoints_requested", "Checkpoints before their time, since much was written or somebody asked"),
+    ("wal_bytes", "Bytes of write-ahead log"),
 )
 
 

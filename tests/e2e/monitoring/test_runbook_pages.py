@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -218,17 +219,46 @@ async def test_the_ledger_has_lost_a_recipient(shift: NightShift) -> None:
 
 
 async def test_the_broker_has_no_space(shift: NightShift) -> None:
-    """BrokerAlarm."""
+    """DiskShort, BrokerAlarm."""
     rabbitmq = shift.town.stack.servers.rabbitmq
     await rabbitmq.run_rabbitmqctl("set_disk_free_limit", "100000GB")
     try:
-        await shift.watch.wait_for("BrokerAlarm")
+        await shift.watch.wait_for("DiskShort", "BrokerAlarm")
+        assert "Avail" in await shift.operator.look("DiskShort")
         seen = await shift.operator.look("BrokerAlarm")
         assert "subscriptions.inbound" in seen
         assert "Avail" in seen
     finally:
         await rabbitmq.run_rabbitmqctl("set_disk_free_limit", "100MB")
-    await shift.watch.wait_for_end("BrokerAlarm")
+    await shift.watch.wait_for_end("DiskShort", "BrokerAlarm")
+
+
+async def test_a_replica_of_the_database_never_comes_back(shift: NightShift) -> None:
+    """DatabaseReplicaMissing."""
+    await shift.database.execute("select pg_create_physical_replication_slot('postgres_3', true)")
+    await shift.watch.wait_for("DatabaseReplicaMissing")
+    assert re.search(r"^ postgres_3 +\| f +\| \d+ ", await shift.operator.look("DatabaseReplicaMissing"), re.MULTILINE)
+    await shift.operator.do("DatabaseReplicaMissing", 2, SLOT="postgres_3")
+    await shift.watch.wait_for_end("DatabaseReplicaMissing")
+
+
+async def test_a_transaction_keeps_rows_from_being_frozen(shift: NightShift) -> None:
+    """DatabaseTransactionAge, whose 500 million transactions nobody waits for here."""
+    report = await asyncpg.connect(shift.town.stack.database_url, server_settings={"application_name": "report"})
+    try:
+        await report.execute("begin")
+        await report.execute("select pg_current_xact_id()")
+        seen = await shift.operator.look("DatabaseTransactionAge")
+        [pid] = re.findall(r"^ *(\d+) \| kreisfunk_owner +\| report +\| idle in transaction ", seen, re.MULTILINE)
+        await shift.operator.do("DatabaseTransactionAge", 1, PID=pid)
+        await wait_for(partial(is_closed, report))
+        await shift.operator.do("DatabaseTransactionAge", 3)
+    finally:
+        report.terminate()
+
+
+async def is_closed(connection: asyncpg.Connection) -> bool:
+    return connection.is_closed()
 
 
 async def test_a_system_publishes_nonsense_for_days(shift: NightShift) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from deploy.local.ports import LOOPBACK
 from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.consumer import ReceivedMessage, open_consumer, run_worker
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.topology import INBOUND, SUBSCRIPTIONS_INBOUND, declare
+from shared.database.metrics import DatabaseCollector
 from shared.database.pool import HOST_TIMEOUT_SECONDS, DatabaseUnavailable, open_database
 from shared.database.pool import connect as connect_to_primary
 from shared.database.replication import (
@@ -178,6 +180,15 @@ async def count_standbys(database: ReplicatedDatabase) -> int | None:
         return await count_synchronous_standbys(connection)
     finally:
         await connection.close()
+
+
+async def test_replicas_are_counted_by_a_role_that_may_not_see_them(database: ReplicatedDatabase) -> None:
+    registry, collector = CollectorRegistry(), DatabaseCollector()
+    registry.register(collector)
+    async with open_database(database.url, password=None, name="test", size=1) as pool, pool.connection() as connection:
+        await connection.execute("set role reader")
+        await collector.refresh(connection)
+    assert registry.get_sample_value("kreisfunk_database_replicas") == 2
 
 
 _WAITING = """

@@ -1,0 +1,96 @@
+"""Figures of PostgreSQL's health, read by a role without any right to monitor."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from secrets import token_hex
+
+import asyncpg
+import pytest
+
+from shared.database.metrics import DatabaseCollector
+from shared.database.pool import open_database
+from tests.databases import FreshDatabase
+from tests.servers import wait_for
+
+TRANSACTIONS = 100
+DEAD_ROWS = """
+    create table heap (value int) with (autovacuum_enabled = off);
+    insert into heap select generate_series(1, 100);
+    delete from heap where value > 20;
+    select pg_stat_force_next_flush()
+"""
+
+
+@pytest.fixture
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    """A superuser."""
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
+
+
+async def read_metrics(database: FreshDatabase) -> Mapping[str, float]:
+    """The values by name, without what all of them begin with."""
+    collector = DatabaseCollector()
+    url = database.build_role_url("kreisfunk_subscriptions")
+    async with open_database(url, password=None, name="test", size=1) as pool, pool.connection() as connection:
+        await collector.refresh(connection)
+    samples = [sample for metric in collector.collect() for sample in metric.samples]
+    return {sample.name.removeprefix("kreisfunk_database_"): sample.value for sample in samples}
+
+
+@asynccontextmanager
+async def create_slot(owner: asyncpg.Connection) -> AsyncIterator[None]:
+    """As a standby has it that has gone away."""
+    name = f"gone_{token_hex(4)}"
+    await owner.execute("select pg_create_physical_replication_slot($1, true)", name)
+    try:
+        yield
+    finally:
+        await owner.execute("select pg_drop_replication_slot($1)", name)
+
+
+async def test_each_transaction_makes_the_server_older(database: FreshDatabase, owner: asyncpg.Connection) -> None:
+    before = await read_metrics(database)
+    for _ in range(TRANSACTIONS):
+        await owner.execute("select pg_current_xact_id()")
+    assert (await read_metrics(database))["transaction_age"] >= before["transaction_age"] + TRANSACTIONS
+
+
+async def test_rows_that_wait_for_a_vacuum_are_counted(database: FreshDatabase, owner: asyncpg.Connection) -> None:
+    before = await read_metrics(database)
+    await owner.execute(DEAD_ROWS)
+
+    async def counted() -> bool:
+        after = await read_metrics(database)
+        return (after["dead_rows"] - before["dead_rows"], after["live_rows"] - before["live_rows"]) == (80, 20)
+
+    await wait_for(counted)
+
+
+async def test_checkpoints_and_what_makes_them_necessary_are_counted(
+    database: FreshDatabase, owner: asyncpg.Connection
+) -> None:
+    before = await read_metrics(database)
+    await owner.execute(DEAD_ROWS)
+    await owner.execute("checkpoint")
+
+    async def counted() -> bool:
+        after = await read_metrics(database)
+        return all(after[name] > before[name] for name in ("checkpoints_requested_total", "wal_bytes_total"))
+
+    await wait_for(counted)
+    assert before["checkpoints_timed_total"] >= 0
+
+
+async def test_a_standby_that_has_gone_away_is_seen_by_what_is_kept_for_it(
+    database: FreshDatabase, owner: asyncpg.Connection
+) -> None:
+    before = await read_metrics(database)
+    async with create_slot(owner):
+        await owner.execute(DEAD_ROWS)
+        during = await read_metrics(database)
+        assert during["unused_replication_slots"] == before["unused_replication_slots"] + 1
+        assert during["replication_lag_bytes"] > before["replication_lag_bytes"]
+        assert during["replicas"] == 0
+    assert (await read_metrics(database))["unused_replication_slots"] == before["unused_replication_slots"]
