@@ -9,10 +9,11 @@ import msgspec
 import typer
 
 from cli.feeds.setup import open_rules
-from cli.output import EXIT_REJECTED, fail, print_result
+from cli.output import EXIT_FAILED, EXIT_REJECTED, EXIT_USAGE, fail, print_result
 from services.feeds.decisions import PublisherIdentity
-from services.feeds.dry_run import DryRunError, DryRunResult, evaluate_input, read_input
+from services.feeds.dry_run import DryRunError, DryRunResult, RulesNotChosen, evaluate_input, read_input
 from services.feeds.polling import PollResult
+from shared.notices.time_parsing import parse_moment
 from shared.runtime.clock import system_clock
 from shared.runtime.logs import configure_logs
 
@@ -41,7 +42,7 @@ def show_dry_run(target: str, by: str | None, file: Path | None, *, as_json: boo
     try:
         tried = evaluate_input(asyncio.run(read_input(target, rules)), rules, by, place)
     except DryRunError as error:
-        fail(str(error))
+        fail(str(error), status=EXIT_USAGE if isinstance(error, RulesNotChosen) else EXIT_FAILED)
     print_result({"entries": tried}, format_dry_run(tried), json=as_json)
     if not all(one.is_fine for one in tried):
         raise typer.Exit(EXIT_REJECTED)
@@ -63,7 +64,7 @@ def _format_entry(tried: DryRunResult) -> Iterator[str]:
 
 
 def _format_expiry(expirytime: str | None) -> str:
-    return f", until {expirytime}" if expirytime else ""
+    return f", until {parse_moment(expirytime).isoformat(' ', 'minutes')}" if expirytime else ""
 
 
 def format_lines(poll: PollResult) -> list[str]:

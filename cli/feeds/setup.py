@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from pydantic_settings import BaseSettings
 
 from cli.broker import suppress_driver_logs
-from cli.output import EXIT_USAGE, fail
+from cli.output import EXIT_USAGE, fail, note
 from cli.stacks import find_stack, read_settings_from
 from deploy.paths import CONFIG
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
@@ -36,7 +36,12 @@ def open_settings(stack: Path | None, file: Path | None, folder: Path | None) ->
 def _read(kind: type[S], file: Path | None, folder: Path | None, stack: Mapping[str, str] = MappingProxyType({})) -> S:
     given = {f"{PREFIX}FEEDS_FILE": file, f"{PREFIX}FEEDS_FOLDER": folder}
     named = {name: str(path) for name, path in given.items() if path is not None}
-    return read_settings_from({**DEFAULTS, **os.environ, **stack, **named}, kind)
+    try:
+        return read_settings_from({**DEFAULTS, **os.environ, **stack, **named}, kind)
+    except SystemExit:
+        options = (f"--{name}" for name in ("file", "folder") if f"feeds_{name}" in kind.model_fields)
+        note(f"Or give {' and '.join(options)}.")
+        raise
 
 
 def open_parts(settings: Settings) -> "FeedComponents":
@@ -60,8 +65,15 @@ def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
 
 
 def open_folder(folder: Path | None) -> StateFolder:
-    """Open the state folder without a broker."""
-    return StateFolder(_read(FolderSettings, None, folder).feeds_folder)
+    """Open the state folder without a broker; end the command with status 2 if there is none."""
+    path = _read(FolderSettings, None, folder).feeds_folder
+    if not path.is_dir():
+        fail(
+            f"There is no folder {path}.",
+            "Name the one in which feeds are remembered; `kreisfunk feeds once` makes it.",
+            EXIT_USAGE,
+        )
+    return StateFolder(path)
 
 
 def _fail_for_files(error: FeedsFileError) -> NoReturn:

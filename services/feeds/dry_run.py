@@ -28,6 +28,10 @@ class DryRunError(Exception):
     """Raised when the input cannot be evaluated; the text says why."""
 
 
+class RulesNotChosen(DryRunError):
+    """Raised when several feeds' rules could be meant, or none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DryRunInput:
     """The bytes to evaluate, and their origin."""
@@ -109,7 +113,7 @@ def _choose_origin(origins: Sequence[Either], name: str | None) -> Either:
     if len(wanted) == 1:
         return wanted[0]
     known = ", ".join(origin.name for origin in origins) or "(none)"
-    raise DryRunError(f"say by whose rules: --rules, one of {known}")
+    raise RulesNotChosen(f"say by whose rules: --rules, one of {known}")
 
 
 def _build_result(title: str, outcome: PollOutcome) -> DryRunResult:

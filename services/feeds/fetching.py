@@ -5,12 +5,14 @@ It is protected against server-side request forgery: feeds may link to the inter
 
 import asyncio
 import socket
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import aiohttp
@@ -133,7 +135,7 @@ class Fetcher:
         except InternalAddress as error:
             raise FetchFailed("internal_address", str(error)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise FetchFailed("connection", type(error).__name__) from None
+            raise FetchFailed("connection", _explain_connection_error(error)) from None
 
     async def _follow(self, url: URL, headers: Mapping[str, str]) -> Fetched:
         for _ in range(MAX_REDIRECTS + 1):
@@ -146,7 +148,9 @@ class Fetcher:
 
     async def _build_fetched(self, response: aiohttp.ClientResponse, url: URL) -> Fetched:
         if response.status not in (200, 304):
-            raise FetchFailed(f"status_{response.status}", retry_after=_parse_retry_after(response.headers))
+            raise FetchFailed(
+                f"status_{response.status}", _name_status(response.status), _parse_retry_after(response.headers)
+            )
         return Fetched(
             body=await self._read_body(response) if response.status == 200 else None,
             address=str(url),
@@ -185,6 +189,25 @@ async def _decompress(response: aiohttp.ClientResponse, most: int) -> AsyncItera
         raise FetchFailed("encoding", "is not packed as it says") from None
     if not unpacker.eof:
         raise FetchFailed("encoding", "ends too early")
+
+
+def _explain_connection_error(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "its name is not found"
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
+            return f"its certificate is not trusted ({cause.verify_message})"
+        case aiohttp.ClientConnectorError():
+            return f"nobody answers there ({type(error.os_error).__name__})"
+        case _:
+            return type(error).__name__
+
+
+def _name_status(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def _resolve_redirect(url: URL, location: str | None) -> URL:

@@ -1,5 +1,6 @@
 """Parser for feeds of any format."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ _MEDIA = ("{http://search.yahoo.com/mrss/}",)
 _CORE = (*_RSS, *_ATOM)
 _PAGES = ("", "text/html", "application/xhtml+xml")
 _PICTURES = ("image/jpeg", "image/png")
+_WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?html\b", re.IGNORECASE)
 
 
 class NotAFeed(ValueError):
@@ -79,6 +81,8 @@ def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed
 
     `address` is the feed's URL, the base of relative links.
     """
+    if _WEB_PAGE.match(body):
+        raise NotAFeed("it is a web page; its feed has another address")
     try:
         document = read_sloppy_xml(body, _parse_charset(content_type))
     except XmlRefused as error:

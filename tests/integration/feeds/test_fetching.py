@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -22,6 +23,7 @@ from tests.integration.feeds.website import (
     build_text_answer,
     never_answer,
 )
+from tests.own_ca import create_own_ca, run_tls_server
 
 
 @pytest.fixture
@@ -135,7 +137,25 @@ async def test_an_answer_that_trickles_has_an_end(website: FakeWebsite, fetcher:
 
 
 async def test_nobody_there(fetcher: Fetcher) -> None:
-    assert (await failing(fetcher, "http://127.0.0.1:1/feed")).reason == "connection"
+    failed = await failing(fetcher, "http://127.0.0.1:1/feed")
+    assert (failed.reason, str(failed)) == ("connection", "connection: nobody answers there (ConnectionRefusedError)")
+
+
+async def test_a_name_that_does_not_exist(fetcher: Fetcher) -> None:
+    failed = await failing(fetcher, "http://website.invalid/feed")
+    assert (failed.reason, str(failed)) == ("connection", "connection: its name is not found")
+
+
+async def test_a_page_that_is_gone(website: FakeWebsite, fetcher: Fetcher) -> None:
+    failed = await failing(fetcher, f"{website.url}/gone")
+    assert (failed.reason, str(failed)) == ("status_404", "status_404: Not Found")
+
+
+async def test_a_certificate_that_is_not_trusted(fetcher: Fetcher, tmp_path: Path) -> None:
+    async with run_tls_server(create_own_ca(tmp_path)) as url:
+        failed = await failing(fetcher, url)
+    said = "connection: its certificate is not trusted (unable to get local issuer certificate)"
+    assert (failed.reason, str(failed)) == ("connection", said)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`kreisfunk feeds check`: each entry by itself, by the rules of one feed; nothing is kept or sent."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,12 @@ def test_what_is_neither_is_said_so(file: FeedsFile, body: bytes) -> None:
         evaluate_input(DryRunInput(body=body), file, None, IDENTITY)
 
 
+@pytest.mark.parametrize("body", [b"<!DOCTYPE html><html></html>", b'<!doctype HTML PUBLIC "">\n<html/>', b" <html>"])
+def test_a_web_page_in_place_of_its_feed_is_named(file: FeedsFile, body: bytes) -> None:
+    with pytest.raises(DryRunError, match="it is a web page"):
+        evaluate_input(DryRunInput(body=body), file, None, IDENTITY)
+
+
 def write(path: Path, text: str) -> None:
     path.write_text(text)
 
@@ -114,7 +121,7 @@ async def test_the_command_needs_no_broker_and_says_it_in_words(rules: Path, tmp
     target.write_bytes(build_rss([build_item(1), build_item(2, title="Intern")]))
     ended = await check(rules, target, "--rules", "presse")
     assert (ended.status, ended.errors) == (0, ""), ended.everything
-    assert ended.output.startswith("published: Meldung 1\n  veranstaltungen: Meldung 1, until 2")
+    assert re.match(r"published: Meldung 1\n  veranstaltungen: Meldung 1, until 20[\d-]+ \d\d:\d\d\+0", ended.output)
     assert ended.output.endswith("left out by rule: Intern\n")
 
 
@@ -130,3 +137,24 @@ async def test_what_would_be_refused_is_named_with_its_field(rules: Path, tmp_pa
 async def test_a_file_that_is_not_there_is_named(rules: Path, tmp_path: Path) -> None:
     ended = await check(rules, tmp_path / "nothing.xml")
     assert (ended.status, "nothing.xml" in ended.errors) == (1, True)
+
+
+async def test_rules_that_there_are_not_are_a_wrong_command_line(rules: Path, tmp_path: Path) -> None:
+    target = tmp_path / "feed.xml"
+    target.write_bytes(build_rss([build_item(1)]))
+    ended = await check(rules, target, "--rules", "dritte")
+    assert (ended.status, "presse, zweite" in ended.errors) == (2, True)
+
+
+@pytest.mark.parametrize(("command", "option"), [(("list",), "--file"), (("drafts", "list"), "--folder")])
+async def test_what_is_missing_may_be_given_as_an_option(command: tuple[str, ...], option: str) -> None:
+    ended = await run_in_process("feeds", *command, environment={})
+    assert (ended.status, ended.errors.splitlines()[-1]) == (2, f"Or give {option}.")
+
+
+@pytest.mark.parametrize("command", ["list", "show", "drop"])
+async def test_a_folder_that_is_not_there_is_not_taken_for_an_empty_one(command: str, tmp_path: Path) -> None:
+    folder = tmp_path / "mistyped"
+    name = () if command == "list" else ("x",)
+    ended = await run_in_process("feeds", "drafts", command, *name, "--folder", str(folder), environment={})
+    assert (ended.status, str(folder) in ended.errors, ended.output) == (2, True, "")
