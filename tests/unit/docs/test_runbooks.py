@@ -83,7 +83,7 @@ def parse_kreisfunk(program: str, name: str, *arguments: str) -> None:
     """As the command itself does before it runs."""
     assert program == "kreisfunk"
     command, left = load_command(name), list(arguments)
-    if left and hasattr(command, "commands") and not left[0].startswith("-"):
+    while left and hasattr(command, "commands") and not left[0].startswith("-"):
         command = command.commands[left.pop(0)]
     command.make_context(name, left)
 
