@@ -17,6 +17,7 @@ from shared.notices.configuration import (
     TopicId,
     read_configuration,
 )
+from shared.notices.schema_errors import explain_schema_error
 from shared.notices.time_parsing import parse_duration
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
@@ -194,6 +195,8 @@ def read_feeds_file(path: Path) -> FeedsFile:
     """Read and decode the file; raise FeedsFileError if it is unusable."""
     try:
         return msgspec.toml.decode(path.read_bytes(), type=FeedsFile)
+    except msgspec.ValidationError as error:
+        raise FeedsFileError(f"{path}: {explain_schema_error(str(error))}") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FeedsFileError(f"{path}: {error}") from None
 

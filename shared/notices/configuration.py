@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shared.contracts.notices import Municipality
+from shared.notices.schema_errors import explain_schema_error
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 TopicId = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,39}$")]
@@ -157,5 +158,7 @@ def read_configuration(path: Path, kind: type[C]) -> C:
     """Return the configuration in a TOML file. Raises ConfigurationError."""
     try:
         return msgspec.toml.decode(path.read_bytes(), type=kind)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{path}: {explain_schema_error(str(error))}") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from None

@@ -23,7 +23,12 @@ _NAMES = {
 MAX_UNKNOWN_FIELDS = 20
 # The only client input that may be repeated: plausible field names.
 _FIELD_NAME = re.compile(r"[^\W\d][\w-]{0,39}")
-_PATTERNS = {"https": "that begins with https:// and has no spaces", "A-Za-z0-9": "of letters, digits and . _ : -"}
+_PATTERNS = {
+    "https?": "that begins with http:// or https://",
+    "https": "that begins with https:// and has no spaces",
+    "A-Za-z0-9": "of letters, digits and . _ : -",
+    "[mhd]": "such as 15m, 12h or 2d",
+}
 
 
 def find_schema_errors(values: Mapping[str, Any], kind: type[Struct]) -> Iterator[Problem]:
@@ -36,7 +41,7 @@ def find_schema_errors(values: Mapping[str, Any], kind: type[Struct]) -> Iterato
         try:
             msgspec.convert(values[field.encode_name], field.type)
         except msgspec.ValidationError as error:
-            yield Problem(field=field.encode_name, problem=_explain_error(str(error)))
+            yield Problem(field=field.encode_name, problem=explain_schema_error(str(error)))
 
 
 def report_unknown_fields(names: Sequence[str], known: Sequence[str], meant: Mapping[str, str]) -> Iterator[Problem]:
@@ -51,7 +56,7 @@ def report_unknown_fields(names: Sequence[str], known: Sequence[str], meant: Map
         yield Problem(field="data", problem=f"has {rest} {'more ' if shown else ''}unknown fields")
 
 
-def _explain_error(error: str) -> str:
+def explain_schema_error(error: str) -> str:
     """Return the decoder's message in words for users of any programming language."""
     if "datetime" in error and "got" not in error:
         return MOMENT
@@ -59,6 +64,6 @@ def _explain_error(error: str) -> str:
     for theirs, ours in _NAMES.items():
         plain = re.sub(rf"\b{theirs}\b", ours, plain)
     for pattern, words in _PATTERNS.items():
-        plain = re.sub(f"matching regex .*{re.escape(pattern)}.*'", words, plain)
+        plain = re.sub(f"matching regex '.*{re.escape(pattern)}.*'", words, plain)
     plain = re.sub(r"a string of length <= (\d+)", r"a string of at most \1 characters", plain)
     return plain.replace(" | ", " or ")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.feeds.configuration import FeedsFile, read_feeds_file
+from services.feeds.configuration import FeedsFile, FeedsFileError, read_feeds_file
 from services.feeds.dry_run import DryRunError, DryRunInput, evaluate_input
 from tests.integration.cli.commands import CommandResult, run_in_process
 from tests.unit.feeds.alert_factory import build_alert, build_area, build_info
@@ -39,6 +39,10 @@ mode = "direct"
 SOON = "2099-01-01T00:00:00+01:00"
 
 
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
     path = tmp_path / "feeds.toml"
@@ -49,6 +53,24 @@ def rules(tmp_path: Path) -> Path:
 @pytest.fixture
 def file(rules: Path) -> FeedsFile:
     return read_feeds_file(rules)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("every", '"10s"', "must be a string such as 15m, 12h or 2d - at $.feeds[0].every"),
+        ("url", '"www.kreis.example"', "must be a string that begins with http:// or https:// - at $.feeds[0].url"),
+        ("mode", '"drafts"', "Invalid enum value 'drafts' - at $.feeds[0].mode"),
+        ("most_at_once", "0", "must be an integer >= 1 - at $.feeds[0].most_at_once"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_in_words(key: str, value: str, said: str, rules: Path) -> None:
+    lines = [line for line in FILE.splitlines() if not line.startswith(f"{key} = ")]
+    lines.insert(lines.index("[[feeds]]") + 1, f"{key} = {value}")
+    write(rules, "\n".join(lines))
+    with pytest.raises(FeedsFileError) as caught:
+        read_feeds_file(rules)
+    assert str(caught.value) == f"{rules}: {said}"
 
 
 def test_each_entry_becomes_what_it_would_become_if_it_were_new(file: FeedsFile) -> None:
@@ -106,10 +128,6 @@ def test_what_is_neither_is_said_so(file: FeedsFile, body: bytes) -> None:
 def test_a_web_page_in_place_of_its_feed_is_named(file: FeedsFile, body: bytes) -> None:
     with pytest.raises(DryRunError, match="it is a web page"):
         evaluate_input(DryRunInput(body=body), file, None, IDENTITY)
-
-
-def write(path: Path, text: str) -> None:
-    path.write_text(text)
 
 
 async def check(rules: Path, target: Path, *arguments: str) -> CommandResult:
