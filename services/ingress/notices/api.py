@@ -263,7 +263,8 @@ async def convert_errors(request: web.Request, handler: Handler) -> web.StreamRe
 
 def _convert_http_error(error: web.HTTPException) -> ApiError:
     allowed = {str(hdrs.ALLOW): error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
-    return ApiError(_ERROR_TYPES.get(error.status, ErrorType.UNREADABLE), headers=allowed)
+    detail = "There is no such path, which never ends with a slash; /docs describes all." if error.status == 404 else ""
+    return ApiError(_ERROR_TYPES.get(error.status, ErrorType.UNREADABLE), detail, headers=allowed)
 
 
 def _get_route_path(request: web.Request) -> str:

@@ -114,7 +114,8 @@ class Authenticator:
         if wait := self.failures.take(address, self.monotonic()):
             return self._reject_rate("Too many wrong tokens came from this address.", wait)
         self.count_refused("token")
-        return ApiError(ErrorType.UNAUTHORIZED, "Send a token that was made for your system.", headers=CHALLENGE)
+        detail = "Send `Authorization: Bearer TOKEN`, with a token that was made for your system."
+        return ApiError(ErrorType.UNAUTHORIZED, detail, headers=CHALLENGE)
 
     def _reject_rate(self, detail: str, wait: float) -> ApiError:
         self.count_refused("rate")

@@ -33,6 +33,7 @@ async def test_no_token_wrong_ones_withdrawn_and_late_ones_get_the_same_answer(d
     without = await door.publish(content, token=None)
     assert without.status == 401
     assert without.headers["WWW-Authenticate"].startswith("Bearer ")
+    assert "`Authorization: Bearer TOKEN`" in without.body["detail"]
     for wrong in ("late", "gone", "unknown", "kreisfunk_", text_of("press")[:-1] + "y", text_of("press") + "x"):
         assert seen(await door.publish(content, token=wrong)) == seen(without), wrong
     for shown in ("Basic cHJlc3M6cHJlc3M=", "Bearer", f"Token {text_of('press')}", text_of("press"), "Bearer \xff" * 9):
@@ -210,6 +211,7 @@ async def test_what_is_not_there_is_a_problem_too(method: str, path: str, status
     answer = await door.ask(method, path)
     assert (answer.status, answer.fields) == (status, [])
     assert ("Allow" in answer.headers) == (status == 405)
+    assert ("/docs describes" in answer.body["detail"]) == (status == 404)
 
 
 async def test_no_answer_says_what_it_was_made_with(door: NoticesApi) -> None:
