@@ -54,6 +54,12 @@ def test_whoever_is_disturbed_at_night_may_leave_altogether(text: str) -> None:
         "vielleicht sollte ich das abbestellen",
         "Wollte mich erst abmelden, aber der Kanal ist doch gut",
         "Angenommen ich will kündigen, wie geht das?",
+        "Falls nichts Brauchbares kommt, melde ich mich wieder ab",
+        "werd mich wohl bald abmelden",
+        "Weiß nicht ob ich mich abmelden soll",
+        "Soll ich kündigen? Naja mal sehen",
+        "Was kann ich abbestellen?",
+        "Wie lange dauert denn eine Abmeldung bei euch?",
     ],
 )
 def test_whoever_only_considers_leaving_is_asked(text: str) -> None:
@@ -79,6 +85,8 @@ def test_a_polite_or_considered_wish_to_leave_is_obeyed(text: str) -> None:
         "Meine Tochter hat sich abgemeldet weil sie wegzieht, ich bleibe",
         "Bitte lasst mich drin",
         "bitte nix abbestellen bei mir",
+        "Bitte hört nicht auf, das ist eine tolle Sache",
+        "please don't stop",
         "Bitte nichts löschen, ich war nur neugierig",
     ],
 )
@@ -90,12 +98,26 @@ def test_whoever_stays_is_not_taken_off(text: str) -> None:
     "text",
     [
         "Ich bleibe dabei: abmelden",
+        "Das hört nicht auf, bitte nichts mehr schicken",
+        "Ich denke über einen Umzug nach. Bitte abmelden",
         "Wollte mich eigentlich abmelden, aber finde den Knopf nicht",
         "Interessiert mich nicht, bitte löschen und abbestellen",
     ],
 )
 def test_whoever_does_not_stay_is_at_least_asked(text: str) -> None:
     assert understand(text).intent in (*LEAVING, Intent.ERASE, Intent.ASK_ERASE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ich nehme die Kündigung zurück, bitte weiter schicken",
+        "Nee stopp war Quatsch, lasst mich drin",
+        "Ich habe mich nicht abgemeldet, bitte schicken Sie weiter",
+    ],
+)
+def test_whoever_never_meant_to_leave_is_asked_to_start_again(text: str) -> None:
+    assert understand(text).intent is Intent.ASK_START
 
 
 @pytest.mark.parametrize("text", ["Stopp an der Ampel in Ritterhude funktioniert nicht", "Stopp beim Bäcker, lecker"])
@@ -129,12 +151,12 @@ def test_all_topics_that_are_asked_about_or_dropped_are_no_choice(text: str) -> 
 @pytest.mark.parametrize(
     ("text", "places"),
     [
-        ("Bitte Lilienthal und Grasberg, sonst nichts", {"Lilienthal", "Grasberg"}),
-        ("nur noch lilienthal keine anderen orte mehr", {"Lilienthal"}),
-        ("Alles außerhalb von Lilienthal brauche ich nicht", {"Lilienthal"}),
+        ("Bitte Lilienthal und Grasberg, sonst nichts", frozenset({"Lilienthal", "Grasberg"})),
+        ("nur noch lilienthal keine anderen orte mehr", frozenset({"Lilienthal"})),
+        ("Alles außerhalb von Lilienthal brauche ich nicht", frozenset({"Lilienthal"})),
     ],
 )
-def test_the_other_places_are_refused(text: str, places: set[str]) -> None:
+def test_the_other_places_are_refused(text: str, places: frozenset[str]) -> None:
     parsed = understand(text)
     assert (parsed.intent, parsed.places) == (Intent.ONLY, places)
 
@@ -145,6 +167,7 @@ def test_the_other_places_are_refused(text: str, places: set[str]) -> None:
         "Doch nicht nur Ritterhude sondern überall",
         "Ich möchte jetzt doch Nachrichten aus dem gesamten Kreisgebiet",
         "kann ich statt nur grasberg wieder alles aus dem kreis haben",
+        "Die Einschränkung auf Lilienthal bitte aufheben",
     ],
 )
 def test_every_place_counts_again(text: str) -> None:

@@ -62,6 +62,7 @@ _ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
 _NEAR_LEAVING = frozenset(
     (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
 )
+_LIMITED = frozenset((Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY))
 _JOINING = frozenset((Intent.START, Intent.ASK_START))
 # Whoever means both says both, which rules know.
 _NEAR_STOP = (_NEAR_LEAVING - {Intent.ASK_BOTH}) | {Intent.STOP, *COMING}
@@ -179,10 +180,10 @@ def _is_certain(rule: ParsedIntent, prediction: Prediction, found: Findings) -> 
         return True
     if found.stop.is_about_hours or (rule.intent is Intent.ASK_STOP and found.stop.is_pondered):
         return True
+    if rule.intent is Intent.STOP and found.stop.has_foreign_stop:
+        return prediction.intent not in _LIMITED  # the examples know few words of other languages
     if prediction.intent in _NEAR_STOP:
         return False
-    if rule.intent is Intent.STOP and found.stop.has_foreign_stop:
-        return True  # the examples know few words of other languages
     return len(words) <= BRIEF and not found.text.asks and _has_stop_phrase(rule, found)
 
 

@@ -28,6 +28,7 @@ _CALM = read_words("""wann darf duerfen erlaubt verboten fest feste uebung tag i
 _CALLS = re.compile(
     r"\b(?:ins wasser (?:gefallen|gesprungen|gestuerzt)|(?:person|kind|jemand|mann|frau|boot) (?:\w+ ){0,4}"
     r"untergegangen|(?:chest pain|heart attack|stroke|not breathing)|"
+    r"(?:schiesst|schiessen) (?:\w+ )?(?:jemand|einer|er|auf)|"
     r"in (?:den|die|das|einen) \w+ gefallen|werde (?:\w+ ){0,2}(?:verfolgt|bedroht|"
     r"geschlagen|angegriffen)|"
     r"(?:mann|frau|jemand|typ|person) (?:\w+ ){0,2}mit (?:\w+ )?(?:messer|waffe|pistole)|bricht (?:\w+ ){0,4}ein\b|"

@@ -55,10 +55,14 @@ _UNDECIDED = re.compile(
 )
 # "Vielleicht sollte ich das abbestellen", "ich denke darüber nach, mich abzumelden"
 _PONDERING = re.compile(
-    r"\b(?:vielleicht|eventuell|evtl|womoeglich) (?:doch |besser |lieber |wieder )?\w+ (?:ich|wir)\b|"
+    r"\b(?:vielleicht|vllt|eventuell|evtl|womoeglich) (?:doch |besser |lieber |wieder )?\w+ (?:ich|wir)\b|"
     r"\b(?:ich|wir) (?:\w+ )?(?:ueberleg\w*|denke|denken) (?:\w+ ){0,2}(?:ob|mich|nach)\b|\b(?:am|beim) ueberlegen\b|"
-    r"\bueberleg\w* (?:ich|wir) (?:mir |uns )?(?:noch|gerade|grad)\b|\bschwanke\b|^sollte? ich (?:mich|das)\b|"
-    r"^angenommen\b"
+    r"\bueberleg\w* (?:ich|wir) (?:mir |uns )?(?:noch|gerade|grad)\b|\bschwanke\b|\bmit dem gedanken\b|^angenommen\b|"
+    r"^(?:soll|sollte|sollten) (?:ich|wir) (?:mich|uns|das|kuendigen)\b|\bob (?:ich|wir) (?:mich|uns) abmelden soll\w*|"
+    r"\b(?:werde?|werden) (?:(?:ich|wir|mich|uns|das|es) )*wohl (?:bald|demnaechst|irgendwann|kuendigen|abbestellen)\b|"
+    r"\bmal (?:sehe?n|gucken|schauen)$|^(?:wie lange (?:dauert|braucht)|was kann (?:ich|man) abbestellen)\b|"
+    r"^(?:falls|wenn|sollte) (?!es (?:geht|moeglich)).*\b(?:melde|kuendige|steige|werde?) ich\b|\bmaybe (?:i|we)\b|"
+    r"\bthinking about leaving\b"
 )
 # "Nachts bitte nicht schreiben", "bitte keine Nachrichten nach 22 Uhr", which is no wish to leave
 _WHEN = (
@@ -77,7 +81,8 @@ _KEEPS_IN = re.compile(
     r"^(?!.*\b(?:warum|wieso|weshalb)\b).*\b(?:melde\w*|meld|nehm\w*|nimm|trag\w*) (?:sie |ihr )?(?:mich|uns) "
     r"(?:\w+ ){0,2}nicht (?:ab|aus|raus|heraus)\b|"
     r"\b(?:will|moechte|wollen|moechten) (?:\w+ ){0,3}(?:nicht|keinen fall|keinesfalls) (?:hier |da )?(?:raus|weg)\b|"
-    r"\blass\w*(?: sie)? (?:mich|uns) (?:\w+ ){0,2}(?:drin|dabei)\b"
+    r"\blass\w*(?: sie)? (?:mich|uns) (?:\w+ ){0,2}(?:drin|dabei)\b|"
+    r"^(?:und |aber )?hoer\w*(?: sie)? (?:bloss |ja )?nicht auf\b|\bnicht dass (?:sie|ihr) (?:mich|uns) abmelde\w*"
 )
 _ASKS = read_words("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")

@@ -34,6 +34,7 @@ _SPLIT = {
     ("sto", "p"): "stop",
     ("un", "subscribe"): "unsubscribe",
     ("opt", "out"): "optout",
+    ("don", "t"): "dont",
     ("sign", "up"): "subscribe",
     ("non", "stop"): "nonstop",
 }

@@ -82,6 +82,7 @@ TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie the
 _PLACES = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen dorf doerfer")
 _EVERYWHERE = re.compile(
     r"\b(?:ganze[nmr]?|gesamte[nmr]?|kompletten?) (?:land)?kreis(?:gebiet)?\b|\bkreisweit\b|\bueberall\b|"
+    r"\b(?:ein|be)schraenkung\b.*\b(?:aufheben|aufgehoben)\b|"
     r"\b(?:allen?|saemtlichen?) (?:orten?|ortschaften|gemeinden|doerfern?|kommunen)\b"
 )
 _REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
