@@ -16,7 +16,7 @@ from typing import NamedTuple
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.models import KNearest, NaiveBayes, TfIdf
-from services.subscriptions.domain.intents.pause_intent import MONTHS, NUMBERS, UNITS, WEEKDAYS
+from services.subscriptions.domain.intents.pause_limit import MONTHS, NUMBERS, UNITS, WEEKDAYS
 from services.subscriptions.domain.intents.text import (
     CitizenText,
     normalize_start,

@@ -25,7 +25,7 @@ from services.subscriptions.domain.intents.predictions import (
 from services.subscriptions.domain.intents.rules import NOTHING, Findings, apply_rules
 from services.subscriptions.domain.intents.start_intent import correct_stop_typos
 from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words
-from services.subscriptions.domain.intents.topic_selection import ALL_AGAIN
+from services.subscriptions.domain.intents.topic_selection import ALL, TOPICS
 from services.subscriptions.domain.intents.vocabulary import (
     FILLER_WORDS,
     LEAVE_US,
@@ -62,6 +62,7 @@ _ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
 _NEAR_LEAVING = frozenset(
     (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
 )
+_LIMITED = frozenset((Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY))
 _JOINING = frozenset((Intent.START, Intent.ASK_START))
 # Whoever means both says both, which rules know.
 _NEAR_STOP = (_NEAR_LEAVING - {Intent.ASK_BOTH}) | {Intent.STOP, *COMING}
@@ -161,8 +162,10 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, 
     if rule.intent is Intent.STOP and prediction.intent is Intent.WHY:
         return ParsedIntent(intent=Intent.ASK_STOP)  # "Das will ich nicht. Woher haben Sie meine Nummer?"
     parsed = apply_prediction(prediction, found, county)
-    # Topics that nobody named are no reason to drop a rule.
-    unfounded = parsed.intent is Intent.TOPICS and Intent.TOPICS is not prediction.intent
+    # Topics or places that nobody named are no reason to drop a rule.
+    unfounded = (parsed.intent is Intent.TOPICS and Intent.TOPICS is not prediction.intent) or (
+        parsed.intent is Intent.PLACES and rule.places
+    )
     if not unfounded or rule.intent is Intent.OTHER:
         return parsed
     return ParsedIntent(intent=Intent.ASK_STOP) if _may_be_about_a_topic(rule, prediction, found) else rule
@@ -175,10 +178,12 @@ def _is_certain(rule: ParsedIntent, prediction: Prediction, found: Findings) -> 
         return True
     if rule.intent is Intent.ASK_START and MISTAKEN.search(found.text.sentence):
         return True
+    if found.stop.is_about_hours or (rule.intent is Intent.ASK_STOP and found.stop.is_pondered):
+        return True
+    if rule.intent is Intent.STOP and found.stop.has_foreign_stop:
+        return prediction.intent not in _LIMITED  # the examples know few words of other languages
     if prediction.intent in _NEAR_STOP:
         return False
-    if rule.intent is Intent.STOP and found.stop.has_foreign_stop:
-        return True  # the examples know few words of other languages
     return len(words) <= BRIEF and not found.text.asks and _has_stop_phrase(rule, found)
 
 
@@ -226,7 +231,7 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, found: Findings) -> 
         case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES | Intent.RESUME:
             return rule.has_limit  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
         case Intent.ONLY, Intent.TOPICS | Intent.START | Intent.ASK_START | Intent.ADD:
-            all_topics = "themen" in said and bool(ALL_AGAIN & said)  # "Ich möchte doch wieder alle Themen"
+            all_topics = bool(ALL & said and TOPICS & said)  # "Ich möchte doch wieder alle Themen"
             return all_topics or (prediction.intent is Intent.TOPICS and bool(ONLY & said))
         case Intent.PLACES | Intent.FEEDBACK, _:
             # As in "Rückmeldung: bitte mehr Veranstaltungen für Kinder". The topics' answer names no way to the places.

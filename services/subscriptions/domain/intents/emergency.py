@@ -26,7 +26,10 @@ _CALM = read_words("""wann darf duerfen erlaubt verboten fest feste uebung tag i
     warum wieso wie wer sperrung gesperrt baustelle umleitung schutz gebuehr kosten oeffnungszeiten telefonnummer
     suche job geblitzt blitzer blitzt kontrolliert""")
 _CALLS = re.compile(
-    r"\b(?:ins wasser gefallen|in (?:den|die|das|einen) \w+ gefallen|werde (?:\w+ ){0,2}(?:verfolgt|bedroht|"
+    r"\b(?:ins wasser (?:gefallen|gesprungen|gestuerzt)|(?:person|kind|jemand|mann|frau|boot) (?:\w+ ){0,4}"
+    r"untergegangen|(?:chest pain|heart attack|stroke|not breathing)|"
+    r"(?:schiesst|schiessen) (?:\w+ )?(?:jemand|einer|er|auf)|"
+    r"in (?:den|die|das|einen) \w+ gefallen|werde (?:\w+ ){0,2}(?:verfolgt|bedroht|"
     r"geschlagen|angegriffen)|"
     r"(?:mann|frau|jemand|typ|person) (?:\w+ ){0,2}mit (?:\w+ )?(?:messer|waffe|pistole)|bricht (?:\w+ ){0,4}ein\b|"
     r"(?:kind|sohn|tochter|mutter|vater|oma|opa|mann|frau) (?:\w+ )?(?:ist )?(?:verschwunden|weg|vermisst|"

@@ -35,7 +35,7 @@ _REST_REFUSED = re.compile(
     r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )\bmehr (?:\w+ ){0,2}(?:nicht|nichts|nix|keine[ns]?)\b|"
     r"\balles? (?:\w+ ){0,2}(?:abbestell\w*|abmelden|weg|raus|loeschen|stopp\w*) (?:\w+ ){0,2}(?:bis auf|ausser)\b|"
     r"\b(?:bis auf|ausser) (?:\w+ ){1,3}alles (?:\w+ ){0,2}(?:abbestell\w*|abmelden|weg|raus|loeschen|stopp\w*)\b|"
-    r"\b(?:nichts|nix) ausser\b|\bausser\b.*\b(?:nichts|nix)\b"
+    r"\b(?:nichts|nix) ausser\b|\bausser\b.*\b(?:nichts|nix)\b|\balles ausserhalb\b.*\b(?:nicht|weg|egal)\b"
 )
 _REST_WANTED = re.compile(
     r"\b(?:rest|andere[ns]?|uebrige[ns]?)\b(?: \w+){0,3}? "

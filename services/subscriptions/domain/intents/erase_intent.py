@@ -14,6 +14,7 @@ from services.subscriptions.domain.intents.vocabulary import (
     NEVER,
     NO,
     OTHER_BUSINESS,
+    POLITE,
     STOP_ALONE_WORDS,
     STOP_WORDS,
 )
@@ -21,6 +22,9 @@ from services.subscriptions.domain.intents.vocabulary import (
 MAX_SHORT_WORDS = 4
 _BETWEEN = read_words("""mich uns jetzt bitte sie wieder das den die mir t es wirklich etwa einfach aber noch sofort
     gleich""")
+# "Bitte nichts löschen"
+_NOTHING = read_words("nichts nix")
+_WITH_OBJECT = read_words("loeschen abbestellen weglassen streichen kuendigen entfernen abschalten")
 # "Abmelden will ich mich nicht"
 _REFUSALS = {(wish, who) for wish in ("will", "moechte", "wollen", "moechten", "werde") for who in ("ich", "wir")}
 ERASE = read_words("""loeschen loesche loescht loeschung loeschantrag loesch vergesst loschen losche geloescht delete
@@ -104,6 +108,8 @@ class EraseSigns(Signs):
             return True
         if said & _LISTS and not said & {"daten", "nummer"}:
             return False
+        if "daten" in said and said <= _ERASING | STOP_WORDS:
+            return True
         return said <= ERASE or (said <= _ERASING and bool({"geloescht", "werden"} <= said or said & _PERSONAL))
 
     @property
@@ -142,5 +148,8 @@ def is_denied_word(words: Sequence[str], index: int) -> bool:
         return True
     if set(words) & CANNOT:
         return False
+    refused = set(words[:index]) - _BETWEEN - POLITE
+    if refused and refused <= _NOTHING and words[index] in _WITH_OBJECT:
+        return True
     before = [word for word in words[max(0, index - MAX_SHORT_WORDS) : index] if word not in _BETWEEN]
     return bool(before and before[-1] in NEVER) or after == ["nicht"]

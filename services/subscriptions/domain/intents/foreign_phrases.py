@@ -47,7 +47,8 @@ _STOP = (
     r"\bcancel(?:ar?|a) (?:la |mi )?suscripci\w*|\bdej\w* de (?:recibir|enviar|escribir|mandar)|\bnao quero\b|"
     r"\bdesabon\w*|\bdesinscri\w*|\bne (?:plus|m \w+|me \w+|veux) (?:\w+ )?(?:recevoir|envoy\w*|ecri\w*|pas)|"
     r"\bsupprim\w* (?:\w+ )?de la liste|\bannull\w* (?:l )?iscrizione|\brimuov\w* (?:mi )?(?:dalla )?lista|"
-    r"\bnon (?:voglio|inviat\w*|scriv\w*|contatt\w*)|\bverwijder m\w+|\bgeen (?:berichten|interesse)|\buitschrijven\b|"
+    r"\bnon (?:voglio|inviat\w*|scriv\w*|contatt\w*)|\bverwijder m\w+|\bm\w+ nummer verwijderen\b|"
+    r"\bgeen (?:berichten|interesse)|\buitschrijven\b|"
     r"\bnu (?:mai |ma )?(?:vreau|trimit\w*|interes\w*|scri\w*)|\bdezabon\w*|\bmos (?:me )?(?:shkruani|dergoni)\b|"
     r"\bв (?:покое|спокоі)\b|\b(?:dajcie|zostawcie|zostaw) (?:mi |mnie )?(?:\w+ )?spokoj\w*|\brahat birak\w*|"
     r"\bdej\w+ en paz|\blascia\w* in pace|\blaissez moi\b|\blasati ma\b|\bna miru\b|"
@@ -133,7 +134,7 @@ _NO_MESSAGES = {
     "uk": "відпишіть мене, припиніть надсилати, не пишіть більше, не надсилайте",  # w:відписатися, w:надсилати
     "it": "non mandatemi*, non mandate più*, non inviatemi*, non scrivetemi*, cancellami*, cancellatemi*, disiscriv*, "
     "cancellare l'iscrizione, annullare l'iscrizione, cancellarmi*",  # w:mandare, w:cancellare, w:disiscrivere
-    "fa": "پیام نفرست*, دیگر نفرست*, پیام ندهید, لغو اشتراک, لغو عضویت, نمی خواهم",  # w:فرستادن, w:لغو
+    "fa": "پیام نفرست*, دیگر نفرست*, پیام ندهید, لغو اشتراک, لغو عضویت, لغو کن*, نمی خواهم",  # w:فرستادن, w:لغو
     "sq": "mos më dërgo*, mos më shkruani*, çregjistro*, shpajto*",  # ftl; w:dërgoj, w:shkruaj
     "hr bs sr": "ne šaljite*, nemojte slati*, nemojte mi slati*, nemojte mi više*, odjavi me, odjavite me, "
     "ne želim više, не шаљите*, одјавите ме",  # w:slati, w:odjaviti, w:željeti

@@ -55,6 +55,16 @@ _OF_A_THING = re.compile(
     r"^(?:der|die|das|unser\w*) \w+ (?:\w+ )?(?:endet|ist|dauert|beginnt|wird|findet|kommt|geht)\b"
     r"(?!.*\b(?:ich|wir|mir|uns|mich|nichts?|nix|keine|pause|ruhe|schick\w*|schreib\w*|send\w*|bitte)\b)"
 )
+_QUESTION_WORDS = read_words("wo wie woher wer wann was where how who when is do does ist gibt faehrt")
+# Words of somebody who chooses places and not only mentions one.
+_CHOOSING = (
+    ONLY
+    | _OF_US
+    | read_words("""just wichtig interessiert interessant moechte will haette wuerde wuensche brauche brauch bitte
+    schicken schickt schick senden stellt stellen umstellen bekommen bekomme erhalten wohne wohnen wohn lebe leben leb
+    komm komme gezogen umgezogen gemeinde gemeinden ort orte orten dorf wohnort rest egal wurscht uninteressant ohne
+    keine please want live auch dann gehen angeben waehlen pick statt""")
+)
 _ALSO = read_words("auch noch dazu zusaetzlich ausserdem also too ok")
 LEAVING = (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
 COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
@@ -178,7 +188,14 @@ def _build_choice(prediction: Prediction, about: Entities, text: CitizenText) ->
         case Intent.REMOVE:
             return _build_remove(about, text)
         case _:
-            return ParsedIntent(intent=Intent.ONLY if about.places else Intent.PLACES, places=about.places)
+            return _build_places(about, text)
+
+
+def _build_places(about: Entities, text: CitizenText) -> ParsedIntent:
+    about_it = text.asks or text.words[0] in _QUESTION_WORDS or text.said & _ELSEWHERE
+    if about.places and about_it and not text.said & _CHOOSING:
+        return ParsedIntent(intent=Intent.OTHER)  # "Wo ist in Worpswede das Rathaus", "In Worpswede ist der Strom weg"
+    return ParsedIntent(intent=Intent.ONLY if about.places else Intent.PLACES, places=about.places)
 
 
 def _build_only(about: Entities, text: CitizenText) -> ParsedIntent:

@@ -33,7 +33,7 @@ _KNOWING = read_words("wisst wissen speichern speichert gespeichert")
 _OF_ME = read_words("mich mir uns meine meiner ihr sie") | _KNOWING - {"wissen"}
 _DATA_PART = re.compile(r"(?:meine )?daten ?(?:teil ?)?(?P<part>[0-9]{1,3})")
 _HELP = read_words("""hilfe help menu menue befehle anleitung bedienung kommandos yardim مساعدة допомога помощь
-    pomoc optionen funktionen""")
+    unterstuetzung pomoc optionen funktionen""")
 _HELP_AROUND = (
     HOW
     | FILLER_WORDS

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents import foreign_phrases, phrases
 from services.subscriptions.domain.intents.emergency import MAX_EMERGENCY_WORDS, EmergencySigns
-from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.intent import MAX_FEEDBACK_LENGTH, Intent, ParsedIntent
 from services.subscriptions.domain.intents.pause_intent import PauseSigns
 from services.subscriptions.domain.intents.question_intent import QuestionSigns
 from services.subscriptions.domain.intents.start_intent import StartSigns, correct_stop_typos
@@ -76,7 +76,8 @@ def apply_rules(whole: Findings, county: County) -> ParsedIntent:
     """
     text = whole.text
     parsed = _match_text(text, county)
-    if parsed.intent not in _UNCLEAR or (text.asks and whole.stop.is_hypothetical):
+    hypothetical = (text.asks and whole.stop.is_hypothetical) or whole.stop.is_pondered or whole.stop.is_staying
+    if parsed.intent not in _UNCLEAR or hypothetical:
         return parsed
     best = min([parsed, *_match_parts(text.clauses, county)], key=lambda each: _RANK.index(each.intent))
     if best.intent is Intent.PAUSE and not best.has_limit:
@@ -109,7 +110,9 @@ def _match_parts(parts: Sequence[CitizenText], county: County) -> list[ParsedInt
     return [
         wish
         for wish in wishes
-        if wish.intent in _RANK and wish.intent not in unsure and not _is_mere_mention(wish, parts)
+        if wish.intent in _RANK
+        and wish.intent not in unsure
+        and (wish.topics == county.topic_ids or not _is_mere_mention(wish, parts))
     ]
 
 
@@ -174,6 +177,8 @@ def _match_unsigned_text(everything: Phrase, text: CitizenText, county: County, 
         return ParsedIntent(intent=Intent.EMERGENCY)
     if phrases.AUTOMATIC.search(everything.sentence):
         return NOTHING
+    if found.stop.is_about_hours:
+        return ParsedIntent(intent=Intent.FEEDBACK, text=text.raw.strip()[:MAX_FEEDBACK_LENGTH])
     parsed = _match_request(found, choice) or feedback or found.question.stars
     return parsed or (_match_typo(found) if whole else OTHER)
 
@@ -200,7 +205,9 @@ def _match_leaving(found: Findings, choice: ParsedIntent | None) -> ParsedIntent
         return pause
     if choice and choice.intent is not Intent.TOPICS:
         return choice
-    return ParsedIntent(intent=Intent.STOP) if found.stop.is_stop else None
+    if not found.stop.is_stop:
+        return None
+    return ParsedIntent(intent=Intent.ASK_STOP if found.stop.is_pondered else Intent.STOP)
 
 
 def _match_request(found: Findings, choice: ParsedIntent | None) -> ParsedIntent | None:

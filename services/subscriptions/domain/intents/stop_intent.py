@@ -14,7 +14,7 @@ from services.subscriptions.domain.intents.erase_intent import (
     EraseSigns,
     is_denied_word,
 )
-from services.subscriptions.domain.intents.text import read_words
+from services.subscriptions.domain.intents.text import read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import (
     FILLER_WORDS,
     HOW,
@@ -36,7 +36,9 @@ from services.subscriptions.domain.intents.vocabulary import (
 STOP_EMOJI = ("\N{OCTAGONAL SIGN}", "\N{NO ENTRY}", "\N{NO ENTRY SIGN}")
 # "Ich bleibe aber", "bleibe gern dabei"; not "ich bleibe dabei: abmelden".
 _REMAINS = re.compile(
-    r"\bbleibe?n? (?:aber|gerne?|trotzdem|erst ?mal|doch|natuerlich|lieber)\b(?! (?:\w+ )?(?:nicht|weg)\b)"
+    r"\bbleibe?n? (?:aber|gerne?|trotzdem|erst ?mal|doch|natuerlich|lieber)\b(?! (?:\w+ )?(?:nicht|weg)\b)|"
+    r"\bbleibe? ich (?:aber|jedoch|dabei|gern)\b|\bich bleibe?(?: (?:hier|drin|angemeldet))?$|"
+    r"\bwollte (?:mich|uns) (?:\w+ ){0,2}abmelden aber (?:\w+ ){0,5}(?:gut|super|toll|klasse|prima|hilfreich|bleibe?)\b"
 )
 # "Gut, dass man sich so leicht abmelden kann": about stopping, not a request for it.
 _ABOUT_LEAVING = re.compile(
@@ -51,11 +53,36 @@ _UNDECIDED = re.compile(
     r"\b(?:abmelden|abmeldung|kuendigen|aufhoeren|stoppen|stopp?) oder (?:doch |lieber |besser )?"
     r"(?:nicht|bleiben|weiter|start|pause)\b"
 )
+# "Vielleicht sollte ich das abbestellen", "ich denke darüber nach, mich abzumelden"
+_PONDERING = re.compile(
+    r"\b(?:vielleicht|vllt|eventuell|evtl|womoeglich) (?:doch |besser |lieber |wieder )?\w+ (?:ich|wir)\b|"
+    r"\b(?:ich|wir) (?:\w+ )?(?:ueberleg\w*|denke|denken) (?:\w+ ){0,2}(?:ob|mich|nach)\b|\b(?:am|beim) ueberlegen\b|"
+    r"\bueberleg\w* (?:ich|wir) (?:mir |uns )?(?:noch|gerade|grad)\b|\bschwanke\b|\bmit dem gedanken\b|^angenommen\b|"
+    r"^(?:soll|sollte|sollten) (?:ich|wir) (?:mich|uns|das|kuendigen)\b|\bob (?:ich|wir) (?:mich|uns) abmelden soll\w*|"
+    r"\b(?:werde?|werden) (?:(?:ich|wir|mich|uns|das|es) )*wohl (?:bald|demnaechst|irgendwann|kuendigen|abbestellen)\b|"
+    r"\bmal (?:sehe?n|gucken|schauen)$|^(?:wie lange (?:dauert|braucht)|was kann (?:ich|man) abbestellen)\b|"
+    r"^(?:falls|wenn|sollte) (?!es (?:geht|moeglich)).*\b(?:melde|kuendige|steige|werde?) ich\b|\bmaybe (?:i|we)\b|"
+    r"\bthinking about leaving\b"
+)
+# "Nachts bitte nicht schreiben", "bitte keine Nachrichten nach 22 Uhr", which is no wish to leave
+_WHEN = (
+    r"(?:nachts|abends|morgens|mittags|nachmittags|feiertags|(?:mon|diens|donners|frei|sams|sonn)tags|"
+    r"in der nacht|am wochenende|waehrend der (?:arbeit|arbeitszeit|schicht|nacht)|"
+    r"(?:vor|nach|ab|zwischen) \d+(?: und \d+)? uhr(?: (?:morgens|frueh|abends|nachts))?)"
+)
+_REFUSED = r"(?:keine?|nicht|nichts|nix)(?: mehr)?"
+_HOURS = re.compile(
+    rf"(?:^|[.,;!?] ?)(?:(?:bitte|und|aber|also|nur) )*{_WHEN} (?:(?:bitte|moechte|will|ich|wir|mir|mich|uns|da) )*"
+    rf"{_REFUSED}\b|"
+    rf"\b{_REFUSED} (?:nachrichten |meldungen |infos )?{_WHEN}(?! (?:und|oder|sondern))\b"
+)
 # "Ich will auf keinen Fall raus aus dem Verteiler", "meldet mich nicht ab"
 _KEEPS_IN = re.compile(
     r"^(?!.*\b(?:warum|wieso|weshalb)\b).*\b(?:melde\w*|meld|nehm\w*|nimm|trag\w*) (?:sie |ihr )?(?:mich|uns) "
     r"(?:\w+ ){0,2}nicht (?:ab|aus|raus|heraus)\b|"
-    r"\b(?:will|moechte|wollen|moechten) (?:\w+ ){0,3}(?:nicht|keinen fall|keinesfalls) (?:hier |da )?(?:raus|weg)\b"
+    r"\b(?:will|moechte|wollen|moechten) (?:\w+ ){0,3}(?:nicht|keinen fall|keinesfalls) (?:hier |da )?(?:raus|weg)\b|"
+    r"\blass\w*(?: sie)? (?:mich|uns) (?:\w+ ){0,2}(?:drin|dabei)\b|"
+    r"^(?:und |aber )?hoer\w*(?: sie)? (?:bloss |ja )?nicht auf\b|\bnicht dass (?:sie|ihr) (?:mich|uns) abmelde\w*"
 )
 _ASKS = read_words("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
@@ -88,6 +115,9 @@ _MISSED = (
     bekomme kriege erhalte empfange gekriegt gehoert gekommen angekommen angemeldet abgemeldet oder einzige was rein
     dann denn warum wieso""")
 )
+_AT = read_words("an am vor beim bei hinter")
+_IN_TRAFFIC = read_words("""ampel ampeln kreuzung bahnuebergang zebrastreifen haltestelle bushaltestelle bahnhof ecke
+    kreisel schule tankstelle baecker""")
 _INSISTING = read_words("jetzt sofort endlich damit hier nein ja ist es mal aber also wirklich ganz now et")
 _NO_MORE_WITH = RECEIVED | read_words("""schicken schickt schick senden sendet send schreiben schreibt schreib
     erhalten bekommen kriegen wollen will moechte brauche brauchen brauch interesse interessiert abo abonnement
@@ -109,7 +139,7 @@ class StopSigns(EraseSigns):
         if self._has_plain_stop:
             return True
         foreign = self.said & OTHER_BUSINESS and not self.said & _OURS
-        if foreign or self.is_hypothetical or _UNDECIDED.search(self.sentence):
+        if foreign or self.is_hypothetical or self.is_about_hours or _UNDECIDED.search(self.sentence):
             return False
         if self._has_stop_phrase and not self.is_complaint and not self.is_denied:
             return True
@@ -140,6 +170,22 @@ class StopSigns(EraseSigns):
         if any(each.search(self.sentence) for each in (_KEEPS_IN, NOT_THAT, _REMAINS)):
             return True
         return bool(self.said & LEAVING) and not self.has_undenied(LEAVING)
+
+    @property
+    def is_pondered(self) -> bool:
+        """Return whether somebody only thinks about leaving."""
+        return bool(_PONDERING.search(self.text.sentence))
+
+    @property
+    def is_staying(self) -> bool:
+        """Return whether somebody says that they remain, whatever others did."""
+        return bool(_REMAINS.search(self.text.sentence))
+
+    @cached_property
+    def is_about_hours(self) -> bool:
+        """Return whether messages are refused at certain hours only, and nothing else is."""
+        rest, refused = _HOURS.subn(" ", self.text.in_german)
+        return bool(refused) and not set(tokenize(rest)) & (NO | STOP_WORDS | STOP_ALONE_WORDS | ERASE | START)
 
     @cached_property
     def may_be_stop(self) -> bool:
@@ -243,5 +289,7 @@ class StopSigns(EraseSigns):
 
 
 def _is_sign(words: Sequence[str], index: int) -> bool:
-    around = {*words[max(0, index - 1) : index], *words[index + 1 : index + 2]}
-    return bool(around & STOP_SIGNS)
+    after = words[index + 1 : index + 4]
+    around = {*words[max(0, index - 1) : index], *after[:1]}
+    # "Stopp an der Ampel", but not "Stopp, ich stehe an der Ampel"
+    return bool(around & STOP_SIGNS or (set(after[:1]) & _AT and set(after) & _IN_TRAFFIC))

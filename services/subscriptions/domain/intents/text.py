@@ -34,6 +34,7 @@ _SPLIT = {
     ("sto", "p"): "stop",
     ("un", "subscribe"): "unsubscribe",
     ("opt", "out"): "optout",
+    ("don", "t"): "dont",
     ("sign", "up"): "subscribe",
     ("non", "stop"): "nonstop",
 }
@@ -84,8 +85,9 @@ _SPOKEN = {
 _BREAK = re.compile(
     r"(?<=[.!?])\s+|[;\n\r]+|,\s+(?!(?:dass|ob|wenn|wann|wie|was|wo|der|die|das|damit|um)\b"
     r"(?! (?:muss|kann|soll|geht|melde|mache|bekomme)\b))|\s[–—-]+\s|:\s+|"
-    r"\s+\b(?:und(?=\s+(?:ich|wir|bitte|möchte|will|würde|hätte|zwar)\b)|aber|sondern|denn|weil|deswegen|deshalb|daher|trotzdem|"
-    r"but|because)\b\s+",
+    # the lookbehind tries a run of blanks once, not from each of them
+    r"(?<![^\S\n\r])\s+\b(?:und(?=\s+(?:ich|wir|bitte|möchte|will|würde|hätte|zwar)\b)|aber|sondern|denn|weil|deswegen|"
+    r"deshalb|daher|trotzdem|but|because)\b\s+",
     re.IGNORECASE,
 )
 

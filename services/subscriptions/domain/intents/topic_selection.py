@@ -34,6 +34,7 @@ _ADD = read_words(
     hinzunehmen noch ergaenzen"""
 )
 _NOT = NO | read_words("nein weder loeschen streichen ohne ausser minus abwaehlen weg raus aus keine")
+_NOTHING = read_words("nichts nix keine")
 _WEG = read_words("weg raus aus loeschen")
 _BUT = read_words("aber sondern dafuer weiterhin weiter nur ja")
 _JOINING = read_words("anmelden anmeldung anmelde eintragen")
@@ -45,9 +46,11 @@ _ELSE = read_words("andere anderes was etwas")
 _SIGNS = {"+": Intent.ADD, "-": Intent.REMOVE, "−": Intent.REMOVE, "–": Intent.REMOVE}
 _REST = read_words("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
 ALL_AGAIN = read_words("wieder doch lieber saemtliche nochmal")
-_AROUND_ALL = ALL_AGAIN | read_words("""allen vier ich wir will moechte wollen moechten haben bekommen kriegen was etwas
-    gern gerne jetzt nun ach zu einstellen anmachen anschalten einschalten koennt koennen ihr stellt sie ein mir""")
-_ALL = read_words("alle alles saemtliche all hepsi wszystkie все все")
+_AROUND_ALL = ALL_AGAIN | read_words("""vier ich wir will moechte wollen moechten haben bekommen kriegen erhalten gern
+    gerne jetzt nun ach zu anmachen anschalten einschalten koennt koennen ihr stellt sie mir mich uns haette haetten
+    nehme nehm gebt schickt schicken schick senden einfach auf um nachrichten meldungen infos""")
+_AROUND_ALL_AGAIN = _AROUND_ALL | read_words("was etwas einstellen ein")
+ALL = read_words("alle alles allen saemtliche saemtlichen all hepsi wszystkie все все")
 _START = read_words("start abo abonnieren abonniere subscribe")
 # Words that look like a typo in a topic's name.
 _NO_NAME = STOP_WORDS | read_words(
@@ -73,18 +76,19 @@ _LIVING = read_words(
 )
 # "Ich wohne in Worpswede und möchte die Nachrichten bekommen" is no choice of a place.
 _RECEIVING = RECEIVED | read_words("abo kanal verteiler dienst bekommen erhalten kriegen schicken schickt abmelden")
-_TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
+TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
     auswahl einstellungen einstellung menue rubriken konular tematy
     теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
 _PLACES = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen dorf doerfer")
 _EVERYWHERE = re.compile(
-    r"\b(?:ganze[nmr]?|gesamte[nmr]?|kompletten?) (?:land)?kreis\b|\bkreisweit\b|\bueberall\b|"
+    r"\b(?:ganze[nmr]?|gesamte[nmr]?|kompletten?) (?:land)?kreis(?:gebiet)?\b|\bkreisweit\b|\bueberall\b|"
+    r"\b(?:ein|be)schraenkung\b.*\b(?:aufheben|aufgehoben)\b|"
     r"\b(?:allen?|saemtlichen?) (?:orten?|ortschaften|gemeinden|doerfern?|kommunen)\b"
 )
 _REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
-_NOT_ONLY = "nicht nur "
+_NOT_ONLY = re.compile(r"\b(?:nicht|statt) nur ")
 _HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken schickt senden bekommen erhalten hoeren
-    lesen wissen interessiert""")
+    lesen wissen interessiert haben""")
 _AGAIN = read_words("wieder fuer aus")
 _AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
     anzeigen abwaehlen sehen nur menu andere anderes meine
@@ -113,28 +117,30 @@ def match_selection(phrase: Phrase, text: CitizenText, county: County) -> Parsed
     if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words):
         return _select_by_number(phrase, county)
     found = _find_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
-    if not found.topics | found.denied and _wants_every_place(phrase, text):
+    if not found.topics | found.denied and _wants_every_place(found, phrase, text):
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
     if found.topics or found.places or found.denied:
         return _select_by_sign(found, text) or _select_by_name(found, text)
     return _match_list_request(found.rest, text, county)
 
 
-def _wants_every_place(phrase: Phrase, text: CitizenText) -> bool:
+def _wants_every_place(found: _Mentions, phrase: Phrase, text: CitizenText) -> bool:
     """Return whether no municipality is left out: "Ich möchte wieder aus dem ganzen Landkreis hören"."""
-    sentence = text.sentence.replace(_NOT_ONLY, "")
+    sentence, not_only = _NOT_ONLY.subn("", text.sentence)
     said = set(sentence.split())
     if said & _REFUSING or text.asks or len(phrase.words) > MAX_PLACE_WORDS:
         return False
-    not_only = _NOT_ONLY in text.sentence and said & _ALL
-    alone = set(_EVERYWHERE.sub(" ", sentence).split()) <= FILLER_WORDS | _AGAIN  # "wieder für alle Orte"
-    return bool((said & _HEARING or alone) and (not_only or _EVERYWHERE.search(sentence)))
+    # "Wieder für alle Orte", "nicht nur Ritterhude sondern überall"
+    alone = found.rest & set(_EVERYWHERE.sub(" ", sentence).split()) <= FILLER_WORDS | _AGAIN
+    return bool(
+        (said & _HEARING or alone) and ((not_only and said & ALL and found.places) or _EVERYWHERE.search(sentence))
+    )
 
 
 def is_everything(text: CitizenText) -> bool:
     """Return whether the text is "alle" and nothing else."""
     said = text.said - POLITE
-    return bool(said & _ALL) and said <= _ALL | ONLY
+    return bool(said & ALL) and said <= ALL | ONLY
 
 
 def find_names(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
@@ -271,11 +277,13 @@ def _is_polite_request(found: _Mentions) -> bool:
 def _is_exclusive(found: _Mentions) -> bool:
     """Return whether all other topics are refused: "Baustellen ja, Rest nein", "Alles abbestellen außer Stellen"."""
     said, struck = found.rest, _NOT | STOP_WORDS | STOP_ALONE_WORDS
-    if "ausser" in said and said & _ALL and said & (STOP_WORDS | _WEG):
+    if "ausser" in said and said & ALL and said & (STOP_WORDS | _WEG):
         return True
+    if not found.topics | found.denied:  # "Lilienthal und Grasberg, sonst nichts"
+        return {"sonst"} < said <= _NOTHING | _LINK | FILLER_WORDS and len(said & _NOTHING) == 1 and "mehr" not in said
     chosen = bool(found.topics) and not found.denied
     return (
-        chosen and bool(said & _REST and said & struck) and said <= _REST | struck | _LINK | FILLER_WORDS | _BUT | _ALL
+        chosen and bool(said & _REST and said & struck) and said <= _REST | struck | _LINK | FILLER_WORDS | _BUT | ALL
     )
 
 
@@ -314,20 +322,22 @@ def _is_removal(found: _Mentions) -> bool:
     )
 
 
+def _is_about_all_topics(said: set[str]) -> bool:
+    """Return whether words around "all" are about topics: "Ich hätte gern alle Themen", "doch lieber alles"."""
+    if said <= ALL | TOPICS | {"vier"}:
+        return True
+    again = said & ALL_AGAIN and said & (TOPICS | {"lieber"}) and said <= ALL | TOPICS | _AROUND_ALL_AGAIN
+    return bool(again or (said & TOPICS and said <= ALL | TOPICS | _AROUND_ALL))
+
+
 def _match_list_request(said: set[str], text: CitizenText, county: County) -> ParsedIntent | None:
     if said in ({"liste"}, {"aendern"}, {"uebersicht"}):
         return ParsedIntent(intent=Intent.TOPICS)
-    again = (
-        said & (_ALL | {"allen"})
-        and said & (_TOPICS | {"lieber"})
-        and said & ALL_AGAIN
-        and said <= _ALL | _TOPICS | _AROUND_ALL
-    )
-    if (again or (said & _ALL and said <= _ALL | _TOPICS | {"vier"})) and not text.asks:
+    if said & ALL and not text.asks and _is_about_all_topics(said):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
-    if said & _ALL and said & _PLACES and said <= _ALL | _PLACES | _LINK:
+    if said & ALL and said & _PLACES and said <= ALL | _PLACES | _LINK:
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
-    if said & _TOPICS and said <= _TOPICS | _AROUND_LIST:
+    if said & TOPICS and said <= TOPICS | _AROUND_LIST:
         return ParsedIntent(intent=Intent.TOPICS)
     if said & _CHOOSING and said & _ELSE and said <= _AROUND_LIST:
         return ParsedIntent(intent=Intent.TOPICS)
