@@ -38,13 +38,12 @@ Step = Callable[[], Awaitable[None]]
 class Servers:
     """The superuser's and the administrator's URLs; passwords stay out of a failing test's output.
 
-    A test that stops the broker runs one of its own. `given` ones have to be left as they were.
+    A test that stops the broker runs one of its own.
     """
 
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
     broker_api_url: str = field(repr=False)
-    given: bool = False
 
 
 @asynccontextmanager
@@ -67,7 +66,6 @@ def read_given_servers(environment: Mapping[str, str]) -> Servers:
         database_url=environment["KREISFUNK_TEST_DATABASE_URL"],
         broker_url=environment["KREISFUNK_TEST_BROKER_URL"],
         broker_api_url=environment["KREISFUNK_TEST_BROKER_API_URL"],
-        given=True,
     )
 
 
@@ -139,8 +137,9 @@ async def send_broker_request(
 
 @asynccontextmanager
 async def create_vhost(servers: Servers, name: str) -> AsyncIterator[str]:
-    """Deleted on given servers only. Where a test restarts the broker, deleting quorum queues can take down its
-    dead-lettering for good (https://github.com/rabbitmq/rabbitmq-server/issues/16652).
+    """Deleted at the end: the idle queues of all tests together would keep a broker busy. Not for one that restarts:
+    afterwards deleting quorum queues can take down its dead-lettering for good
+    (https://github.com/rabbitmq/rabbitmq-server/issues/16652).
     """
     login = urlsplit(servers.broker_url).username
     await call_broker_api(servers, "PUT", f"vhosts/{name}")
@@ -148,8 +147,7 @@ async def create_vhost(servers: Servers, name: str) -> AsyncIterator[str]:
     try:
         yield build_database_url(servers.broker_url, name)
     finally:
-        if servers.given:
-            await call_broker_api(servers, "DELETE", f"vhosts/{name}")
+        await call_broker_api(servers, "DELETE", f"vhosts/{name}")
 
 
 async def is_broker_ready(servers: Servers) -> bool:

@@ -14,7 +14,7 @@ from deploy.local.errors import LocalError
 from deploy.local.system_user import SystemUser
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
-POLL_INTERVAL_SECONDS = 0.03
+POLL_INTERVAL_SECONDS, MAX_POLL_INTERVAL_SECONDS = 0.03, 0.2
 LOG_TAIL_LINES = 15
 Progress = Callable[[str], None]
 
@@ -98,12 +98,17 @@ class Child:
 
 
 async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
-    """Wait until `check` is true; fail at once, with the end of the log, if the child ends."""
+    """Wait until `check` is true; fail with the end of the log as soon as the child has ended.
+
+    What takes longer is looked at less often: looking takes time from what is starting.
+    """
+    pause = POLL_INTERVAL_SECONDS
     try:
         async with asyncio.timeout(seconds):
             while not await check():
                 _raise_if_ended(child)
-                await asyncio.sleep(POLL_INTERVAL_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(MAX_POLL_INTERVAL_SECONDS, 1.1 * pause)
     except TimeoutError:
         tail = read_log_tail(child.command.log)
         raise LocalError(f"{child.name} was not ready after {seconds:g} s.{tail}") from None

@@ -13,7 +13,7 @@ from deploy.local.stack import Stack, run_stack
 from deploy.paths import CONFIG
 from shared.amqp import topology
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
-from tests.integration.cli.commands import CommandResult, run_kreisfunk
+from tests.integration.cli.commands import CommandResult, run_in_process, run_kreisfunk
 from tests.integration.cli.stack_operator import StackOperator, build_operator
 from tests.own_ca import create_own_ca, run_tls_server
 from tests.servers import Servers, build_database_url, run_as_superuser, wait_for
@@ -38,7 +38,7 @@ def operator(stack: Stack, tmp_path: Path) -> StackOperator:
 
 async def look(operator: StackOperator, service: str, *arguments: str) -> CommandResult:
     """The doctor at one service, as JSON; nothing secret may be in what it says, whatever is wrong."""
-    ended = await run_kreisfunk(
+    ended = await run_in_process(
         "doctor", "--json", "--service", service, *arguments, environment=operator.build_environment(service)
     )
     assert [secret for secret in operator.list_secrets() if secret in ended.everything] == []
@@ -66,7 +66,7 @@ async def test_all_is_well_in_a_stack(stack: Stack) -> None:
 
 
 async def test_setup_finds_nothing_to_do_in_a_stack(stack: Stack, operator: StackOperator) -> None:
-    ended = await run_kreisfunk("setup", "--check", "--stack", str(stack.folder))
+    ended = await run_in_process("setup", "--check", "--stack", str(stack.folder), environment={})
     assert (ended.status, ended.errors) == (0, "")
     assert ended.output.splitlines()[-1].endswith(" ok, 0 open, 0 problems")
     assert f"callback: {stack.ingress_url}/webhook answers, and nothing else does" in ended.output
@@ -74,7 +74,7 @@ async def test_setup_finds_nothing_to_do_in_a_stack(stack: Stack, operator: Stac
 
 
 async def test_a_folder_with_everybodys_secrets_is_a_whole_installation(operator: StackOperator) -> None:
-    ended = await run_kreisfunk("doctor", "--json", environment=operator.environment)
+    ended = await run_in_process("doctor", "--json", environment=operator.environment)
     # All processes have the same port for their probes here, as they would on hosts of their own.
     assert set(problems(ended)) == {
         f"{name} is ready" for name in ("ingress", "notices", "subscriptions", "dispatcher", "newsroom")
@@ -142,6 +142,7 @@ async def test_a_certificate_that_nobody_trusts_is_told_until_its_ca_is_named(
 async def look_at_meta(operator: StackOperator, url: str, more: Mapping[str, str] | None = None) -> str:
     """What the doctor says of the token, with something else in Meta's place."""
     environment = {**operator.build_environment("dispatcher"), "KREISFUNK_GRAPH_URL": url, **(more or {})}
+    # A process of its own: whom a process trusts is read once.
     ended = await run_kreisfunk("doctor", "--json", "--service", "dispatcher", environment=environment)
     return problems(ended)["Graph API token"]
 
@@ -179,7 +180,7 @@ async def test_a_role_that_can_do_too_much_is_found(operator: StackOperator, sta
 async def test_a_superuser_is_told_all_that_it_can_do(operator: StackOperator, stack: Stack) -> None:
     environment = {**operator.build_environment("dispatcher"), "KREISFUNK_DATABASE_URL": stack.database_url}
     (operator.secrets / "dispatcher" / "kreisfunk_database_password").unlink()
-    ended = await run_kreisfunk("doctor", "--json", "--service", "dispatcher", environment=environment)
+    ended = await run_in_process("doctor", "--json", "--service", "dispatcher", environment=environment)
     rights = problems(ended)["rights of kreisfunk_dispatcher"]
     for right in ("superuser", "schemas", "tables", "owns", "tables of another service"):
         assert right in rights
@@ -195,7 +196,7 @@ async def test_migrations_that_have_not_run_are_found(operator: StackOperator, s
         "KREISFUNK_DATABASE_URL": build_database_url(url, "empty"),
     }
     try:
-        ended = await run_kreisfunk("doctor", "--json", "--service", "dispatcher", environment=environment)
+        ended = await run_in_process("doctor", "--json", "--service", "dispatcher", environment=environment)
     finally:
         await run_as_superuser(owner, "drop database empty with (force)")
     assert problems(ended)["migrations of dispatcher"].endswith("migrations have not run")
@@ -216,10 +217,10 @@ async def test_a_database_that_has_standbys_but_does_not_wait_for_them_is_not_mi
         for login in ("kreisfunk_owner" if name == "KREISFUNK_DATABASE_URL" else "kreisfunk_admin",)
     }
     admin = {**environment, "KREISFUNK_SECRETS_DIR": str(operator.secrets / "admin")}
-    ended = await run_kreisfunk("migrate", "--no-broker", environment={**admin, "KREISFUNK_DATABASE_STANDBYS": "2"})
+    ended = await run_in_process("migrate", "--no-broker", environment={**admin, "KREISFUNK_DATABASE_STANDBYS": "2"})
     assert ended.status == 1
     assert ASYNCHRONOUS in ended.errors
-    assert (await run_kreisfunk("migrate", "--no-broker", environment=admin)).status == 0
+    assert (await run_in_process("migrate", "--no-broker", environment=admin)).status == 0
 
 
 async def test_dead_letters_and_missing_queues_are_found(operator: StackOperator, stack: Stack) -> None:
@@ -267,14 +268,14 @@ async def test_another_server_on_the_webhooks_address_is_found(operator: StackOp
 async def test_a_notice_becomes_a_broadcast_of_the_whole_system(stack: Stack) -> None:
     """To which nobody has subscribed yet: that has a status of its own."""
     notice = ("--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
-    ended = await run_kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
+    ended = await run_in_process("publish", "--stack", str(stack.folder), *notice, "--json", environment={})
     assert (ended.status, ended.json["result"], ended.json["audience"]) == (6, "accepted", 0)
 
 
 @pytest.mark.foreign_messages("a notice with an address that is not https, to be rejected")
 async def test_an_invalid_notice_comes_back_with_every_field_and_is_kept(stack: Stack) -> None:
     notice = ("--topic", "nichts", "--headline", " ", "--text", "x", "--link", "http://example.org")
-    ended = await run_kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
+    ended = await run_in_process("publish", "--stack", str(stack.folder), *notice, "--json", environment={})
     assert ended.status == 3
     assert {problem["field"] for problem in ended.json["problems"]} == {"topic", "headline", "link"}
     async with await aio_pika.connect(stack.broker_url) as connection:
@@ -288,8 +289,8 @@ async def test_an_invalid_notice_comes_back_with_every_field_and_is_kept(stack: 
 
 
 async def test_unknown_services_and_strange_logins_are_usage_errors() -> None:
-    assert (await run_kreisfunk("doctor", "--service", "nobody")).status == 2
+    assert (await run_in_process("doctor", "--service", "nobody", environment={})).status == 2
     strange = {"KREISFUNK_BROKER_URL": f"amqp://{quote('somebody else')}@127.0.0.1:1/"}
-    ended = await run_kreisfunk("doctor", environment=strange)
+    ended = await run_in_process("doctor", environment=strange)
     assert ended.status == 2
     assert "--service" in ended.errors
