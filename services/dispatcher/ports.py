@@ -130,9 +130,8 @@ class AppliedStatuses:
 class BroadcastProgress:
     """Recipients of a broadcast by state; `audience` is None until the last page has arrived.
 
-    `cancelled` is the reason of a cancellation, set only by get_progress; `person_limited` counts those who wait
-    because Meta limits the messages to one person in a short time. `failures` counts the failed ones by Meta's code,
-    None for those without.
+    `cancelled` is the reason of a cancellation; `person_limited` counts those who wait because Meta limits the messages
+    to one person in a short time. `failures` counts the failed ones by Meta's code, None for those without.
     """
 
     broadcast: UUID

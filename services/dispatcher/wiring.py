@@ -35,11 +35,10 @@ from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
-from shared.database.migrations import list_pending_versions
+from shared.database.migrations import require_migrated
 from shared.database.pool import Database, open_database
-from shared.database.retention import Retention
 from shared.encryption import BlindIndexKey, KeyRing
-from shared.outcome import DependencyUnavailable, Outcome
+from shared.outcome import Outcome
 from shared.runtime.background import repeat
 from shared.runtime.clock import system_clock
 from shared.runtime.message_handler import MessageHandler
@@ -74,16 +73,6 @@ class Resources:
 Job = Callable[[], Coroutine[Any, Any, None]]
 
 
-def build_retention(database: Database, retention_days: int, metrics: Metrics) -> Retention:
-    """Return the retention of all data of this service."""
-    kept = build_retention_rules(retention_days)
-    for kind in kept:
-        metrics.count_deleted(kind, 0)
-    return Retention(
-        database=database, rules=kept, on_deleted=metrics.count_deleted, on_finished=metrics.record_retention
-    )
-
-
 async def serve(settings: Settings, stop: StopRequest) -> None:
     """Run until `stop` is requested, then drain: finish what is in flight, record it, close."""
     async with AsyncExitStack() as stack:
@@ -114,9 +103,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
             host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
         )
     )
-    async with database.connection() as connection:
-        if pending := await list_pending_versions(connection, NAME, MIGRATIONS):
-            raise DependencyUnavailable(f"migrations are pending, run `kreisfunk migrate`: {', '.join(pending)}")
+    await require_migrated(database, NAME, MIGRATIONS)
     keys = KeyRing.parse(settings.encryption_keys.get_secret_value())
     index_key = BlindIndexKey.parse(settings.index_key.get_secret_value())
     authorization = {"Authorization": f"Bearer {settings.graph_token.get_secret_value()}"}
@@ -198,7 +185,7 @@ def _build_lane_consumers(outside: Resources, rate: float, wake: asyncio.Event) 
 def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: Lanes, sender: Sender) -> list[Job]:
     settings, meter = outside.settings, outside.metrics
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
-    people = PostgresRecipientRepository(outside.database)
+    people, rules = PostgresRecipientRepository(outside.database), build_retention_rules(settings.retention_days)
     publish_progress = partial(maintenance.publish_progress, ledger, outside.publish, meter, grace + margin)
     needed = {kind: asyncio.Event() for kind in ("unknown", "progress", "refusals", "erasures", "follow_ups")}
 
@@ -209,7 +196,7 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
         every(0.25, lambda: maintenance.find_work(ledger, lanes, needed)),
         every(1.0, lambda: maintenance.report_backlog(ledger, lanes, sender, meter, system_clock)),
         every(1.0, lambda: maintenance.requeue_waiting(ledger)),
-        every(60.0, build_retention(outside.database, settings.retention_days, meter).run),
+        every(60.0, meter.retention.build_retention(outside.database, rules).run),
         every(600.0, ledger.ensure_partitions),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),
         every(0.25, publish_progress, "progress"),

@@ -136,12 +136,7 @@ def assemble(
 
 def build_retention(database: Database, county: County, metrics: Metrics) -> Retention:
     """Return the retention of all data of this service."""
-    kept = build_retention_rules(county)
-    for kind in kept:
-        metrics.count_deleted(kind, 0)
-    return Retention(
-        database=database, rules=kept, on_deleted=metrics.count_deleted, on_finished=metrics.record_retention
-    )
+    return metrics.retention.build_retention(database, build_retention_rules(county))
 
 
 async def serve(settings: Settings, county: County, stop: StopRequest) -> None:

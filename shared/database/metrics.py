@@ -1,11 +1,13 @@
-"""Metrics of the database as a whole, of PostgreSQL 17 or later, as any login may read them."""
+"""Metrics of the database as a whole, of PostgreSQL 17 or later, as any login may read them; and of retention."""
 
 from collections.abc import Iterable, Mapping
 
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shared.database.pool import Connection
+from shared.database.pool import Connection, Database
+from shared.database.retention import Retention, RetentionRule
 
 _STATEMENT = """
     select pg_database_size(datname) as size_bytes, numbackends as connections,
@@ -64,3 +66,30 @@ class DatabaseCollector(Collector):
             yield GaugeMetricFamily(f"kreisfunk_database_{name}", text, value=self._read.get(name))
         for name, text in _COUNTERS:
             yield CounterMetricFamily(f"kreisfunk_database_{name}", text, value=self._read.get(name))
+
+
+class RetentionMetrics:
+    """What a service's retention deleted, by kind of data, and how old the rest is."""
+
+    def __init__(self, service: str, registry: CollectorRegistry) -> None:
+        prefix = f"kreisfunk_{service}_retention"
+        deleted = "What retention deleted: rows, addresses, whole weeks"
+        finished = "When retention had last deleted everything due; it runs every minute"
+        age = "Age of the oldest row kept; a whole week is as old as its first day"
+        self._deleted = Counter(f"{prefix}_deleted_rows", deleted, ["kind"], registry=registry)
+        self._finished = Gauge(f"{prefix}_timestamp_seconds", finished, registry=registry)
+        self._oldest_age = Gauge(f"{prefix}_oldest_age_seconds", age, ["kind"], registry=registry)
+
+    def build_retention(self, database: Database, rules: Mapping[str, RetentionRule]) -> Retention:
+        """Return the retention by these rules, which is measured here."""
+        for kind in rules:
+            self._count_deleted(kind, 0)
+        return Retention(database=database, rules=rules, on_deleted=self._count_deleted, on_finished=self._record_ages)
+
+    def _count_deleted(self, kind: str, rows: int) -> None:
+        self._deleted.labels(kind).inc(rows)
+
+    def _record_ages(self, ages: Mapping[str, float]) -> None:
+        self._finished.set_to_current_time()
+        for kind, seconds in ages.items():
+            self._oldest_age.labels(kind).set(seconds)

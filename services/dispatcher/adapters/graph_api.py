@@ -143,12 +143,10 @@ def _parse_response(answer: HttpAnswer) -> SendResult:
     status, body = answer.status, _parse_body(answer.body)
     if status == 200 and body.messages:
         return send_results.Accepted(body.messages[0].id)
-    if status == 200:
-        return NoResponse("HTTP 200 that is not from Meta", foreign=True)
-    if body.error is None:
+    if status == 200 or body.error is None:
         # A 503 means that no server took the request; after other errors behind a gateway Meta may have it.
-        is_unsure = status >= 500 and status != 503
-        return NoResponse(f"HTTP {status}", foreign=True) if is_unsure else send_results.ForeignResponse(status)
+        result = Unreachable if status == 503 or (status < 500 and status != 200) else NoResponse
+        return result(f"HTTP {status} that is not from Meta", foreign=True)
     seconds = answer.headers.get(b"retry-after", b"")
     retry_after = float(seconds[:9]) if seconds.isdigit() else None
     is_hidden = (body.error.code, body.error.error_subcode) == (100, 33)

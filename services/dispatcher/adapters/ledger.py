@@ -99,18 +99,10 @@ select array(
         select from dispatcher.follow_up f where f.done_at is null and f.look_at <= clock_timestamp()) as follow_ups
 """
 
-# By an index of deliveries with an error, which are few.
-_FAILED = """
-    select jsonb_object_agg(f.code, f.deliveries) from (
-        select d.error_code as code, count(*)::int as deliveries from dispatcher.delivery d
-        where d.source = b.id and d.error_code is not null and d.state = 'failed' group by d.error_code
-    ) f
-"""
-
 # The replica that updates `progressed_at` publishes the progress; the others find nothing.
-_COLLECT = f"""
+_COLLECT = """
 with counted as (
-    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{{}}')
+    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
         || jsonb_build_object('audience', b.audience) as progress
     from dispatcher.broadcast b left join lateral (
         select c.state, sum(c.deliveries)::int as deliveries from dispatcher.broadcast_count c
@@ -122,18 +114,25 @@ with counted as (
     update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = c.progress
     from counted c
     where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(again)s)
-    returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
-        exists (
+    returning b.id, b.audience, b.progress,
+        b.finished_at is not null or b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
+        b.finished_at is not null or exists (
             select from dispatcher.cancellation x
             where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes')
             or b.expires_at < clock_timestamp() - interval '10 minutes'
                 and exists (select from dispatcher.restore r where r.lost_at > b.published_at) as is_cut,
+        (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited,
-        ({_FAILED})::text as failures
+        -- By an index of deliveries with an error, which are few.
+        (select jsonb_object_agg(f.code, f.deliveries) from (
+            select d.error_code as code, count(*)::int as deliveries from dispatcher.delivery d
+            where d.source = b.id and d.error_code is not null and d.state = 'failed' group by d.error_code
+        ) f)::text as failures
 )
-select t.id, t.audience, t.is_over, t.is_cut, t.limited, t.failures, s.key as state, s.value::int as deliveries
+select t.id, t.audience, t.is_over, t.is_cut, t.cancelled, t.limited, t.failures, s.key as state,
+    s.value::int as deliveries
 from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
-"""  # noqa: S608 - constant parts
+"""
 
 # Unchanged progress is published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be
 # proven any more and counts as final. Pages stopped by a cancellation, or forgotten by a restore, never arrive: the
@@ -147,16 +146,7 @@ _COLLECT_LATE_PROGRESS = _COLLECT % {
     "due": "b.finished_at between clock_timestamp() - interval '3 days' and clock_timestamp() - interval '1 minute'",
     "again": "false",
 }
-
-_BROADCAST_PROGRESS = f"""
-select b.id, b.audience, b.finished_at is not null as is_over, b.finished_at is not null as is_cut, n.state::text,
-    sum(n.deliveries)::int as deliveries,
-    (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled,
-    ({_FAILED})::text as failures
-from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
-where b.id = $1
-group by b.id, b.audience, n.state
-"""  # noqa: S608 - constant parts
+_COLLECT_ONE = _COLLECT % {"due": "b.id = $2", "again": "true"}
 
 _FINISH = """
 update dispatcher.broadcast set finished_at = clock_timestamp()
@@ -263,7 +253,7 @@ class PostgresLedger(LedgerResults):
 
     async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None:
         """Return None for a broadcast that the ledger does not know, or no longer knows."""
-        rows = await self.database.fetch(_BROADCAST_PROGRESS, broadcast)
+        rows = await self.database.fetch(_COLLECT_ONE, None, broadcast)
         return _read_progress(rows) if rows else None
 
     async def finish(self, broadcast: UUID) -> float | None:
@@ -320,8 +310,8 @@ def _read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
         audience,
         states,
         finished,
-        first.get("cancelled"),
-        first.get("limited", 0),
+        first["cancelled"],
+        first["limited"],
         _read_failures(first["failures"], states.get(DeliveryState.FAILED, 0)),
     )
 

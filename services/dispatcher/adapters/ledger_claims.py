@@ -84,15 +84,18 @@ select array_agg(id) filter (where state = 'claimed') as mine,
     dispatcher.count_changes($9, array_agg(source), null, array_agg(state)) from inserted
 """
 
+# A reply has no broadcast to be judged by, and no limit: only its expiry counts.
 _CLAIM_DUE = f"""
 with candidate as (
     select d.* from dispatcher.delivery d
-    where d.lane = $1::text::dispatcher.lane and d.due_at <= statement_timestamp() and d.subscriber is not null
+    where d.lane = $1::text::dispatcher.lane and d.due_at <= statement_timestamp()
     order by d.due_at limit $2 for update skip locked
 ), judged as (
-    select c.id, c.claim, c.subscriber, b.id as broadcast, b.content, v.*
-    from candidate c join dispatcher.broadcast b on b.id = c.source,
+    select c.id, c.claim, c.subscriber, b.id as broadcast, coalesce(b.content, c.content) as content, v.until, v.cause,
+        case when b.id is null and c.expires_at <= clock_timestamp() then 'expired' else v.verdict end as verdict
+    from candidate c left join dispatcher.broadcast b on b.id = c.source,
         dispatcher.judge(b, c.subscriber, c.sequence, null) v (verdict, until, cause)
+    where b.id is not null or c.subscriber is null
 ), {_LIMITED.format(number="$5")}, changed as (
     update dispatcher.delivery d
     set state = l.state, due_at = l.due_at, waits_for = l.waits_for, unknown_at = null,
@@ -115,54 +118,35 @@ select address_kind, address_index, address_sealed
 from (select * from dispatcher.delivery order by id desc limit 100) as newest where address_index <> '' limit 1
 """
 
-_SUPPRESS = """
+SUPPRESS = """
 insert into dispatcher.suppression as s (subscriber, topic, sequence)
 select subscriber, topic, max(sequence)
-from unnest({subscribers}::uuid[], {topics}::text[], {sequences}::int[]) as w (subscriber, topic, sequence)
+from unnest($1::uuid[], $2::text[], $3::int[]) as w (subscriber, topic, sequence)
 group by subscriber, topic order by subscriber, topic
 on conflict (subscriber, topic) do update set
     sequence = greatest(s.sequence, excluded.sequence), suppressed_at = excluded.suppressed_at
 where s.sequence < excluded.sequence
 """
-SUPPRESS = _SUPPRESS.format(subscribers="$1", topics="$2", sequences="$3")
 
 # Suppresses the withdrawals of replies in the same statement as the claims: both are committed or neither.
 _CLAIM_REPLIES = f"""
-with suppressed as ({_SUPPRESS.format(subscribers="$9", topics="$10", sequences="$11")}
+with suppressed as ({SUPPRESS}
 ), candidate as (
     select c.*, case when expires_at <= clock_timestamp() then 'expired'
         when {FORGOTTEN.format("asked_at")} then 'unknown' else 'claimed' end::dispatcher.delivery_state as state
-    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::timestamptz[],
-        $6::timestamptz[], $7::text[]) as c (id, kind, index, sealed, asked_at, expires_at, content)
+    from unnest($4::uuid[], $5::text[], $6::bytea[], $7::bytea[], $8::timestamptz[],
+        $9::timestamptz[], $10::text[]) as c (id, kind, index, sealed, asked_at, expires_at, content)
 ), inserted as (
     insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, address_index, address_sealed,
         content, asked_at, expires_at, answer_by, unknown_at)
     select id, id, 'reply', state, 1, kind, index, sealed, content::jsonb, asked_at, expires_at,
-        case when state = 'claimed' then clock_timestamp() + make_interval(secs => $8) end,
+        case when state = 'claimed' then clock_timestamp() + make_interval(secs => $11) end,
         case when state = 'unknown' then clock_timestamp() end
     from candidate
     on conflict do nothing
     returning id, state
 )
 select id from inserted where state = 'claimed'
-"""
-
-_CLAIM_DUE_REPLIES = """
-with due as (
-    select id, expires_at <= clock_timestamp() as is_late from dispatcher.delivery
-    where lane = 'reply' and due_at <= statement_timestamp() and subscriber is null
-    order by due_at limit $1 for update skip locked
-), changed as (
-    update dispatcher.delivery d
-    set state = case when is_late then 'expired' else 'claimed' end::dispatcher.delivery_state,
-        claim = d.claim + 1, due_at = null, waits_for = null, unknown_at = null, claimed_at = clock_timestamp(),
-        answer_by = case when not is_late then clock_timestamp() + make_interval(secs => $2) end
-    from due where d.id = due.id
-    returning d.*
-)
-select id, lane::text, state = 'claimed' as mine, address_kind, address_index, address_sealed, attempt, claim, asked_at,
-    expires_at, content::text, null::uuid as broadcast
-from changed
 """
 
 _BEGIN_FOLLOW_UP = """
@@ -204,25 +188,18 @@ class LedgerClaims:
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
         """Claim up to `limit` of the next recipients; ineligible ones are recorded as such."""
         message, recipients = batch.message, batch.peek_recipients(limit)
-        ids = [delivery_id(message.broadcast, recipient.subscriber) for recipient in recipients]
+        source, times = message.broadcast, (message.published_at, message.expires_at)
+        ids = [delivery_id(source, recipient.subscriber) for recipient in recipients]
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
         claimed_at = Instant.now()
         columns = extract_columns(
             recipients, "subscriber", "sequence", "address.kind", "address.index", "address.sealed"
         )
-        more = (message.broadcast, self.slot, self.answer_seconds, self.number if self.limited else None)
+        more = (source, self.slot, self.answer_seconds, self.number if self.limited else None)
         row = await self.database.fetchrow(_CLAIM_BATCH, ids, *columns, ordinals, *more)
-        mine, times = set(row["mine"] or ()), (message.published_at, message.expires_at)
+        mine = set(row["mine"] or ())
         return [
-            Claim(
-                delivery,
-                message.lane,
-                recipient.address,
-                batch.content,
-                *times,
-                claimed_at,
-                broadcast=message.broadcast,
-            )
+            Claim(delivery, message.lane, recipient.address, batch.content, *times, claimed_at, broadcast=source)
             for delivery, recipient in zip(ids, recipients, strict=True)
             if delivery in mine
         ]
@@ -236,15 +213,16 @@ class LedgerClaims:
         )
         contents = [msgspec.json.encode(claim.content).decode() for claim in claims.values()]
         withdrawals = _build_withdrawal_columns([reply.withdrawal for reply, _ in replies if reply.withdrawal])
-        rows = await self.database.fetch(_CLAIM_REPLIES, *columns, contents, self.answer_seconds, *withdrawals)
+        rows = await self.database.fetch(_CLAIM_REPLIES, *withdrawals, *columns, contents, self.answer_seconds)
         return [claims[row["id"]] for row in rows]
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
         """Claim due deliveries, oldest first; fewer than `limit` mean that no more are due."""
+        more = (self.slot, self.answer_seconds, self.number if self.limited and lane is not Lane.REPLY else None)
         claimed_at, claims = Instant.now(), list[Claim]()
         while missing := limit - len(claims):
             try:
-                rows = await self._claim_due_rows(lane, missing)
+                rows = await self.database.fetch(_CLAIM_DUE, lane.value, missing, *more)
             except DependencyUnavailable:
                 if not claims:
                     raise
@@ -253,13 +231,6 @@ class LedgerClaims:
             if len(rows) < missing:
                 break
         return claims
-
-    async def _claim_due_rows(self, lane: Lane, limit: int) -> list[asyncpg.Record]:
-        """Return what was due, with whether it is claimed or must not be sent any more."""
-        if lane is Lane.REPLY:
-            return await self.database.fetch(_CLAIM_DUE_REPLIES, limit, self.answer_seconds)
-        arguments = (lane.value, limit, self.slot, self.answer_seconds, self.number if self.limited else None)
-        return await self.database.fetch(_CLAIM_DUE, *arguments)
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
         """Suppress everything that the withdrawal covers: from the commit on nothing of it is claimed."""

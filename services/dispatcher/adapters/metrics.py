@@ -13,6 +13,7 @@ from services.dispatcher.domain.send_results import Accepted, ErrorResponse, Exp
 from services.dispatcher.ports import Backlog, Claim
 from shared.contracts.inbound import ACCOUNT_FIELDS
 from shared.contracts.message import Lane
+from shared.database.metrics import RetentionMetrics
 
 _PREFIX = "kreisfunk_dispatcher"
 _SEND_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
@@ -37,17 +38,12 @@ _COUNTERS = (
     ("statuses", "Meta's statuses by effect; unmatched ones have no row in the ledger", "result"),
     ("send_slots_reserved", "Slots of the rate that this replica reserved"),
     ("send_slots_unused", f"Slots without a message: {_UNUSED}", "reason"),
-    (
-        "send_slot_lateness_seconds",
-        "Lateness of the latest slot of each lease, where it moved the slots a second later",
-    ),
     ("refused_rows", "Results and statuses that the database refused, each left out alone", "kind"),
     ("unknown_outcomes", "Requests without an answer: found, sent again", "event"),
     ("account_events", "Account webhooks by Meta's field", "field"),
     ("account_updates", "Account webhooks by meaning; repeats count once where they change sending", "update"),
     ("broadcasts_paused", "Broadcasts paused because Meta rejected their messages one after the other"),
     ("billed_messages", "Delivered messages, by the category that Meta bills", "category"),
-    ("retention_deleted_rows", "What retention deleted: rows, addresses of replies, whole weeks of deliveries", "kind"),
 )
 _GAUGES = (
     ("rate_permitted", "Messages a second that all replicas may send now; 0 before the first"),
@@ -60,12 +56,6 @@ _GAUGES = (
     ("waiting_deliveries", "Deliveries neither accepted nor ended (from the ledger)", "lane"),
     ("unaccounted", "Recipients of ended broadcasts without a row in the ledger; always 0 (from the ledger)"),
     ("unknown_oldest_seconds", "Age of the oldest request without an answer; 0 if none (from the ledger)"),
-    ("retention_timestamp_seconds", "When retention had last deleted everything due; it runs every minute"),
-    (
-        "retention_oldest_age_seconds",
-        "Age of the oldest row kept; a week of deliveries is as old as its first day",
-        "kind",
-    ),
 )
 
 
@@ -75,6 +65,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry, *, limit: float, max_requests: int = 0, replicas: int = 1) -> None:
         self._count = {n: Counter(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _COUNTERS}
         self._show = {n: Gauge(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _GAUGES}
+        self.retention = RetentionMetrics("dispatcher", registry)
         self._bound = Enum(
             f"{_PREFIX}_send_bound_by",
             "What bounds sending now: the rate, requests in flight, nothing to send, or a pause",
@@ -98,9 +89,7 @@ class Metrics:
         self._show["rate_limit"].set(limit)
         self._show["max_requests_in_flight"].set(max_requests)
         self._show["replicas_expected"].set(replicas)
-        for lane in Lane:
-            self._show["waiting_deliveries"].labels(lane.value).set(0)
-            self._show["lane_oldest_seconds"].labels(lane.value)
+        self.show_backlog(Backlog(waiting={}, overdue_seconds={}, unaccounted=0, unknown_seconds=0.0), {}, 0.0)
         for name, labels in _SHOWN_FROM_THE_BEGINNING.items():
             for label in labels:
                 self._count[name].labels(label)
@@ -134,20 +123,11 @@ class Metrics:
         counter = self._count[name]
         (counter if label is None else counter.labels(label)).inc(amount)
 
-    def count_deleted(self, kind: str, rows: int) -> None:
-        self.count("retention_deleted_rows", rows, kind)
-
     def record_broadcast(self, seconds: float) -> None:
         self._broadcast_seconds.observe(seconds)
 
     def show_send_bound(self, what: str) -> None:
         self._bound.state(what)
-
-    def record_retention(self, ages: Mapping[str, float]) -> None:
-        """Record a completed run of retention."""
-        self._show["retention_timestamp_seconds"].set_to_current_time()
-        for kind, seconds in ages.items():
-            self._show["retention_oldest_age_seconds"].labels(kind).set(seconds)
 
     def count_account_event(self, field: str, update: AccountUpdate | None) -> None:
         self._count["account_events"].labels(field if field in ACCOUNT_FIELDS else "other").inc()

@@ -13,6 +13,7 @@ TEMPLATE_PAUSING_EVENTS = frozenset(
     {"PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING_DELETION", "LOCKED", "REJECTED"}
 )
 TEMPLATE_RESUMING_EVENTS = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
+TEMPLATE_FIELDS = frozenset({"message_template_status_update", "message_template_quality_update"})
 LIMIT_FIELDS = frozenset({"business_capability_update", "phone_number_quality_update"})
 # Newest first; Meta still sends the older ones along with it.
 LIMIT_NAMES = ("max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit")
@@ -68,10 +69,8 @@ def template_key(name: str, language: str) -> str:
 
 def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountReport | None:
     """Return the change that an account webhook reports, or None if it neither affects sending nor may soon."""
-    if field == "message_template_status_update":
-        return _parse_template_change(value)
-    if field == "message_template_quality_update":
-        return _parse_template_quality(value)
+    if field in TEMPLATE_FIELDS:
+        return _parse_template_report(value)
     if field in LIMIT_FIELDS:
         return _parse_recipient_limit(value)
     return _parse_sender_change(value) if field == "account_update" else None
@@ -96,29 +95,22 @@ def classify_update(
             return AccountUpdate.OTHER
 
 
-def _parse_template_change(value: Mapping[str, Any]) -> AccountReport | None:
+def _parse_template_report(value: Mapping[str, Any]) -> AccountReport | None:
     match value:
-        case {"message_template_name": str(name), "message_template_language": str(language), "event": str(event)}:
+        case {"message_template_name": str(name), "message_template_language": str(language)}:
             key = template_key(name, language)
-            if event in TEMPLATE_PAUSING_EVENTS:
-                return AccountReport(AccountUpdate.TEMPLATE_PAUSED, f"template {key}", f"Meta: {event}", key)
-            if event in TEMPLATE_RESUMING_EVENTS:
-                return AccountReport(AccountUpdate.TEMPLATE_RESUMED, f"template {key}", "accepted", key)
         case _:
-            pass
-    return None
-
-
-def _parse_template_quality(value: Mapping[str, Any]) -> AccountReport | None:
+            return None
     match value:
-        case {
-            "message_template_name": str(name),
-            "message_template_language": str(language),
-            "new_quality_score": str(score),
-        } if score in QUALITY_SCORES:
+        case {"event": str(event)} if event in TEMPLATE_PAUSING_EVENTS:
+            return AccountReport(AccountUpdate.TEMPLATE_PAUSED, f"template {key}", f"Meta: {event}", key)
+        case {"event": str(event)} if event in TEMPLATE_RESUMING_EVENTS:
+            return AccountReport(AccountUpdate.TEMPLATE_RESUMED, f"template {key}", "accepted", key)
+        case {"new_quality_score": str(score)} if score in QUALITY_SCORES:
             update = AccountUpdate.QUALITY_LOW if score in LOW_QUALITY else AccountUpdate.OTHER
-            return AccountReport(update, f"quality {template_key(name, language)}", score)
-    return None
+            return AccountReport(update, f"quality {key}", score)
+        case _:
+            return None
 
 
 def _parse_recipient_limit(value: Mapping[str, Any]) -> AccountReport | None:

@@ -12,7 +12,6 @@ from shared.contracts.message import AddressKind
 
 MAX_BODY_LENGTH = 1024
 MAX_TEXT_LENGTH = 4096
-MAX_BUTTON_BODY_LENGTH = 1024
 MAX_BUTTON_TITLE_LENGTH = 20
 MAX_BUTTONS = 3
 MAX_LIST_ROWS = 10
@@ -68,7 +67,7 @@ def _build_quick_reply(index: int, payload: str) -> dict[str, Any]:
 def build_reply_body(text: str, buttons: Sequence[ReplyButton], menu: ReplyMenu | None = None) -> dict[str, Any]:
     """Return the body of a text, with up to three buttons or with a list. Raises ContentError."""
     text = _UNSENDABLE.sub("", text)
-    limit = MAX_BUTTON_BODY_LENGTH if buttons or menu else MAX_TEXT_LENGTH
+    limit = MAX_BODY_LENGTH if buttons or menu else MAX_TEXT_LENGTH
     if not 0 < len(text) <= limit:
         raise ContentError(f"a reply has 1 to {limit} characters")
     if menu:

@@ -52,11 +52,7 @@ _ROWS: Mapping[int, _Row] = {
     4: (_SLOWER, "application call limit", "zu viele Aufrufe der Anwendung", MANY_ATTEMPTS),
     10: (_SENDER, "permission missing", "Berechtigung fehlt"),
     # Also 100 with subcode 33: the address of the request itself is unknown, or hidden from this token (Graph API).
-    33: (
-        _SENDER,
-        "business number deleted, or not permitted",
-        "unsere Nummer fehlt oder ist nicht freigegeben",
-    ),
+    33: (_SENDER, "business number deleted, or not permitted", "unsere Nummer fehlt oder ist nicht freigegeben"),
     100: (_DROP, "parameter unsupported or misspelled", "Angabe unbekannt oder falsch geschrieben"),
     190: (_SENDER, "token expired", "Zugangsschlüssel abgelaufen"),
     368: (_SENDER, "account restricted for policy", "Konto wegen Regelverstoß eingeschränkt"),

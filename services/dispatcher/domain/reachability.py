@@ -31,11 +31,9 @@ class Reachability:
         match answer:
             case send_results.Accepted() | send_results.ErrorResponse():
                 return self._recover()
-            case send_results.ForeignResponse(status):
-                return self._fail(f"HTTP {status} that is not from Meta", now, MAX_FAILURES)
-            case send_results.NoResponse(reason, foreign):
-                return self._fail(reason, now, MAX_FAILURES if foreign else 1)
-            case send_results.Unreachable(reason, _):
+            case send_results.NoResponse(foreign=True) | send_results.Unreachable(foreign=True):
+                return self._fail(answer.reason, now, MAX_FAILURES)
+            case send_results.NoResponse(reason) | send_results.Unreachable(reason):
                 return self._fail(reason, now, KEY_FAILURE_WEIGHT if reason == UNDECRYPTABLE_REASON else 1)
             case _:
                 return False

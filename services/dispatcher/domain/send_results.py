@@ -10,9 +10,6 @@ from uuid import UUID
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction, compute_retry_delay, find_error_rule
 from services.dispatcher.domain.states import DeliveryState
 
-# Delay of a message that could not reach Meta, in seconds.
-LOCAL_RETRY_DELAY_SECONDS = 1.0
-
 
 @dataclass(frozen=True)
 class Accepted:
@@ -42,17 +39,14 @@ class ConnectedLate:
 
 @dataclass(frozen=True)
 class Unreachable:
-    """Nothing was sent: no connection could be opened, or the address could not be decrypted."""
+    """Meta did not get the message: no connection could be opened, or the address could not be decrypted.
+
+    It is due again after `seconds`. `foreign` is set if something else answered, such as a proxy.
+    """
 
     reason: str
-    seconds: float = LOCAL_RETRY_DELAY_SECONDS
-
-
-@dataclass(frozen=True)
-class ForeignResponse:
-    """An answer not from Meta which shows that Meta did not get the message, such as a proxy's page."""
-
-    http_status: int
+    seconds: float = 1.0
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ class Expired:
     """The message expired between the claim and the request."""
 
 
-SendResult = Accepted | ErrorResponse | NotSent | ConnectedLate | Unreachable | ForeignResponse | NoResponse | Expired
+SendResult = Accepted | ErrorResponse | NotSent | ConnectedLate | Unreachable | NoResponse | Expired
 
 
 class Record(NamedTuple):
@@ -116,8 +110,6 @@ def build_record(
             seconds = 0.0
         case Unreachable(_, seconds):
             pass
-        case ForeignResponse():
-            seconds = LOCAL_RETRY_DELAY_SECONDS
     return record(DeliveryState.WAITING, due_at=now + timedelta(seconds=seconds), waits_for="rate")
 
 

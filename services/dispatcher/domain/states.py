@@ -1,4 +1,4 @@
-"""States of a delivery, and the rule that merges two reports about one."""
+"""States of a delivery, and Meta's words for some of them."""
 
 from enum import StrEnum
 
@@ -19,28 +19,12 @@ class DeliveryState(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-PROVEN_STATES = (DeliveryState.DELIVERED, DeliveryState.READ)
-STATE_ORDER = tuple(DeliveryState)[: tuple(DeliveryState).index(DeliveryState.READ) + 1]
-# Meta's status words; others are ignored.
+# Meta's status words; others are ignored. Of several about one message the last in this order counts, however they
+# arrive: proof of delivery outranks a failure.
 STATES_BY_STATUS = {
     "sent": DeliveryState.SENT,
+    "failed": DeliveryState.FAILED,
     "delivered": DeliveryState.DELIVERED,
     "read": DeliveryState.READ,
     "played": DeliveryState.READ,
-    "failed": DeliveryState.FAILED,
 }
-
-
-def advance(old: DeliveryState, new: DeliveryState) -> DeliveryState:
-    """Return the state after an acceptance, a status or a failure: never backwards; proof of delivery outranks failure.
-
-    `new` is one of accepted, sent, delivered, read, failed. Reports may be repeated and arrive in any order: the result
-    is the same.
-    """
-    if new is DeliveryState.FAILED:
-        return old if old in PROVEN_STATES or old not in STATE_ORDER else new
-    if old is DeliveryState.FAILED:
-        return new if new in PROVEN_STATES else old
-    if old in STATE_ORDER:
-        return max(old, new, key=STATE_ORDER.index)
-    return new

@@ -1,6 +1,6 @@
 """Consumers of statuses, suppressions, progress requests, erasures, reactions and account webhooks."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from services.dispatcher.domain.billing import count_billed
 from services.dispatcher.domain.errors import MAX_CODE, ErrorAction, clamp_code, compute_retry_delay, find_error_rule
 from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.rejections import Rejections
-from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState, advance
+from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState
 from services.dispatcher.handlers.maintenance import build_progress_event
 from services.dispatcher.handlers.pauses import Pauses, explain_code
 from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository, StatusFailure, StatusUpdate
@@ -27,8 +27,6 @@ from shared.outcome import InvalidDataError
 from shared.runtime.bisection import store_bisected
 from shared.runtime.clock import Clock
 from shared.runtime.message_handler import MessageHandler
-
-RETRYABLE_ACTIONS = (ErrorAction.AGAIN, ErrorAction.SLOWER, ErrorAction.PAIR)
 
 _log = structlog.get_logger()
 
@@ -84,25 +82,19 @@ class StatusHandler(MessageHandler):
 
 def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusUpdate]:
     """Return the furthest status of each delivery and message; omit statuses that are not about our deliveries."""
-    furthest: dict[tuple[UUID, bytes], StatusUpdate] = {}
-    for news in filter(None, map(_parse_status, statuses)):
-        key = (news.delivery, news.message_key)
-        known = furthest.get(key)
-        if known is None or advance(known.state, news.state) is not known.state:
-            furthest[key] = news
-    return list(furthest.values())
+    order = list(STATES_BY_STATUS.values())
+    news = sorted(filter(None, map(_parse_status, statuses)), key=lambda one: order.index(one.state))
+    return list({(one.delivery, one.message_key): one for one in news}.values())
 
 
 def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate]]:
     """Split into batches with each delivery at most once: a delivery that was sent again has two messages."""
-    batches: list[list[StatusUpdate]] = []
+    batches: defaultdict[int, list[StatusUpdate]] = defaultdict(list)
     seen: Counter[UUID] = Counter()
     for item in updates:
-        if seen[item.delivery] == len(batches):
-            batches.append([])
         batches[seen[item.delivery]].append(item)
         seen[item.delivery] += 1
-    return batches
+    return list(batches.values())
 
 
 def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
@@ -110,31 +102,25 @@ def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
     if update.state is not DeliveryState.FAILED:
         return update
     rule = find_error_rule(update.error_code)
-    if rule.action is ErrorAction.TEMPLATE:
-        return replace(update, attempts=MAX_CODE, due_at=now, waits_for=rule.action.value)
-    if rule.action is ErrorAction.SENDER:
-        due_at = now + timedelta(seconds=PROBE_DELAY_SECONDS)
-        return replace(update, attempts=MAX_CODE, due_at=due_at, waits_for=rule.action.value)
-    if rule.action not in RETRYABLE_ACTIONS:
-        return update
-    due_at = now + timedelta(seconds=compute_retry_delay(rule, 1, 0.5))
-    return replace(update, attempts=rule.attempts, due_at=due_at, waits_for=rule.action.value)
+    match rule.action:
+        case ErrorAction.TEMPLATE:
+            attempts, seconds = MAX_CODE, 0.0
+        case ErrorAction.SENDER:
+            attempts, seconds = MAX_CODE, PROBE_DELAY_SECONDS
+        case ErrorAction.AGAIN | ErrorAction.SLOWER | ErrorAction.PAIR:
+            attempts, seconds = rule.attempts, compute_retry_delay(rule, 1, 0.5)
+        case _:
+            return update
+    return replace(update, attempts=attempts, due_at=now + timedelta(seconds=seconds), waits_for=rule.action.value)
 
 
 def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:
-    state = STATES_BY_STATUS.get(status.status)
-    delivery = _parse_delivery_id(status.delivery)
-    if state is None or delivery is None:
+    try:
+        delivery, state = UUID(status.delivery or ""), STATES_BY_STATUS[status.status]
+    except (ValueError, KeyError):
         return None
     code = status.error_code
     return StatusUpdate(delivery, state, status.message_key, None if code is None else clamp_code(code))
-
-
-def _parse_delivery_id(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)

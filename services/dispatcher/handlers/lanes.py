@@ -92,13 +92,6 @@ class Lanes:
         self._ready[claim.lane].appendleft(claim)
         self.wake.set()
 
-    def take_all(self) -> list[Claim]:
-        """Remove and return all prepared claims."""
-        taken = [claim for lane in Lane for claim in self._ready[lane]]
-        for queue in self._ready.values():
-            queue.clear()
-        return taken
-
     async def claim_some(self, slots: int) -> bool:
         """Claim for the highest lane that has work and, together with the lanes above it, fewer than `slots` claims.
 

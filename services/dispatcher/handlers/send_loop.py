@@ -153,7 +153,7 @@ class SendLoop:
         return self._take()
 
     def _give_back(self) -> None:
-        for claim in self.lanes.take_all():
+        while claim := self.lanes.take():
             self.sender.give_back(claim)
 
     def _take(self) -> Claim | None:
@@ -212,7 +212,6 @@ class SendLoop:
         return None if claim else "nothing"
 
     async def _report_late(self, use: LateUse) -> None:
-        self.meter.count("send_slot_lateness_seconds", use.late)
         try:
             await self.limiter.report_late_use(use)
         except DependencyUnavailable:

@@ -83,8 +83,7 @@ class Sender:
 
     def mark_keys_unverified(self) -> None:
         """Start with probes only, until one proves that the addresses can be decrypted."""
-        while not self.reachability.observe(send_results.Unreachable(UNDECRYPTABLE_REASON), monotonic()):
-            pass
+        self.reachability.observe(send_results.Unreachable(UNDECRYPTABLE_REASON, foreign=True), monotonic())
         self._log_reachability()
 
     def start(self, claim: Claim) -> None:

@@ -1,13 +1,11 @@
 """Metrics of this service."""
 
-from collections.abc import Mapping
-
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.feedback import FeedbackKind
 from services.subscriptions.domain.subscriber import SubscriberState
-from shared.database.metrics import DatabaseCollector
+from shared.database.metrics import DatabaseCollector, RetentionMetrics
 from shared.database.pool import Database
 from shared.notices.configuration import Category, Prices
 
@@ -35,11 +33,7 @@ class Metrics:
         self.inbound = counter("inbound", "Citizens' messages, and Meta's reports of recipients, by outcome", "outcome")
         self.notices = counter("notices", "Notices by result", "result")
         self.expanded = counter("expanded_recipients", "Recipients handed to the dispatcher")
-        self.retention_deleted = counter("retention_deleted_rows", "Rows that retention deleted", "kind")
-        self.retention_at = gauge(
-            "retention_timestamp_seconds", "When retention had last deleted everything due; it runs every minute"
-        )
-        self.retention_oldest_age = gauge("retention_oldest_age_seconds", "Age of the oldest row kept", "kind")
+        self.retention = RetentionMetrics("subscriptions", registry)
         self.oldest = gauge("oldest_inbox_seconds", "Age of the oldest handled message; stays below nine days")
         self.dead_letters = gauge(
             "dead_letters", "Citizens' messages that could not be handled, encrypted; 0 when all is well"
@@ -61,15 +55,6 @@ class Metrics:
         for category in Category:
             if (price := prices.get_price(category)) is not None:
                 self.message_price.labels(category).set(float(price))
-
-    def count_deleted(self, kind: str, rows: int) -> None:
-        self.retention_deleted.labels(kind).inc(rows)
-
-    def record_retention(self, ages: Mapping[str, float]) -> None:
-        """Record that a round of retention is complete, with the oldest age of each kind in seconds."""
-        self.retention_at.set_to_current_time()
-        for kind, seconds in ages.items():
-            self.retention_oldest_age.labels(kind).set(seconds)
 
     def count_inbound(self, outcome: str) -> None:
         self.inbound.labels(outcome).inc()

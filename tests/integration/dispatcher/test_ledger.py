@@ -13,7 +13,7 @@ import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.ledger_results import MAX_RESENDS
-from services.dispatcher.domain.states import DeliveryState, advance
+from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, Withdrawal
 from shared.contracts.ids import delivery_id
@@ -28,6 +28,7 @@ from tests.integration.dispatcher.factories import (
     generate_subscribers,
     news,
 )
+from tests.unit.dispatcher.state_model import advance
 
 NEWS = (DeliveryState.ACCEPTED, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED)
 

@@ -1,6 +1,9 @@
 """The shared rate: slots of several replicas never overlap, and nothing gives time back."""
 
 import asyncio
+import math
+import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,9 +12,12 @@ from hypothesis import strategies as st
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, LateUse, Lease
 from shared.database.pool import Database as Pool
+from shared.outcome import DependencyUnavailable
 from tests.unit.dispatcher.pacing_model import shift_after
 
 RATE = 200.0
+# Two until the server ends a session that does nothing within a transaction; waiting for a lock ends after five.
+FROZEN_SECONDS = 3.5
 _SHIFT = """
 select dispatcher.shift(coalesce(array_agg(row(starts, ends, late)::dispatcher.late_use), '{}'), $4, $5)
 from unnest($1::float8[], $2::float8[], $3::float8[]) as given (starts, ends, late)
@@ -50,6 +56,18 @@ async def test_a_pause_is_everybodys_and_slower_means_slower(pool: Pool) -> None
     lease = await other.reserve(1)
     assert lease.start - asyncio.get_running_loop().time() > 4.0
     assert lease.spacing > 1 / RATE
+
+
+async def test_a_session_that_freezes_while_it_holds_the_rate_is_ended_for_the_others(pool: Pool) -> None:
+    replica, waited = await limiter(pool), math.inf
+    with suppress(DependencyUnavailable):  # it has been ended
+        async with pool.connection() as frozen:
+            await frozen.execute("begin")
+            await frozen.execute("select from dispatcher.rate for update")
+            since = time.monotonic()
+            await replica.reserve(1)
+            waited = time.monotonic() - since
+    assert waited < FROZEN_SECONDS
 
 
 async def test_many_who_report_the_same_excess_throttle_once(pool: Pool) -> None:

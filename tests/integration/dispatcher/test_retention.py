@@ -13,7 +13,6 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.retention import REACHED_RETENTION, REPLY_ADDRESS_RETENTION, build_retention_rules
 from services.dispatcher.settings import Settings
-from services.dispatcher.wiring import build_retention
 from shared.contracts.ids import make_timed_id
 from shared.database.pool import Database as Pool
 from shared.database.retention import Retention
@@ -65,7 +64,7 @@ async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
 
 
 def keeper(pool: Pool, registry: CollectorRegistry) -> Retention:
-    return build_retention(pool, RETENTION_DAYS, Metrics(registry, limit=80))
+    return Metrics(registry, limit=80).retention.build_retention(pool, build_retention_rules(RETENTION_DAYS))
 
 
 def forgotten(registry: CollectorRegistry) -> dict[str, float]:

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from deploy.local.ports import LOOPBACK
 from services.dispatcher.adapters.graph_api import UNDECRYPTABLE_DELAY_SECONDS, GraphApi
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
-from services.dispatcher.domain.send_results import ErrorResponse, ForeignResponse, SendResult, Unreachable
+from services.dispatcher.domain.send_results import ErrorResponse, SendResult, Unreachable
 from services.dispatcher.ports import Claim
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.encryption import BlindIndexKey, KeyRing
@@ -93,7 +93,7 @@ async def test_a_user_id_is_not_taken_elsewhere_by_a_redirect() -> None:
         ({"code": 100, "error_subcode": 33}, ErrorResponse(33, 400)),
         ({"code": 100, "error_subcode": "33", "error_data": 7}, ErrorResponse(100, 400)),
         ({"code": 131009, "error_subcode": 33}, ErrorResponse(131009, 400)),
-        ({"code": "100"}, ForeignResponse(400)),
+        ({"code": "100"}, Unreachable("HTTP 400 that is not from Meta", foreign=True)),
     ],
 )
 async def test_an_address_that_is_hidden_from_our_token_is_not_the_messages_fault(

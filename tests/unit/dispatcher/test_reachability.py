@@ -13,12 +13,13 @@ from services.dispatcher.domain.reachability import (
 from services.dispatcher.domain.send_results import (
     Accepted,
     ErrorResponse,
-    ForeignResponse,
     NoResponse,
     NotSent,
     SendResult,
     Unreachable,
 )
+
+PAGE = Unreachable("HTTP 403 that is not from Meta", foreign=True)
 
 
 def observe(reachability: Reachability, answers: Sequence[SendResult], now: float = 0.0) -> list[bool]:
@@ -26,7 +27,7 @@ def observe(reachability: Reachability, answers: Sequence[SendResult], now: floa
 
 
 def test_one_answer_of_something_else_is_enough() -> None:
-    for answer in (ForeignResponse(403), NoResponse("HTTP 200 that is not from Meta", foreign=True)):
+    for answer in (PAGE, NoResponse("HTTP 200 that is not from Meta", foreign=True)):
         reachability = Reachability()
         assert observe(reachability, [answer, answer]) == [True, False]
         assert reachability.get_backoff_seconds(0.0) == 1.0
@@ -55,7 +56,7 @@ def test_three_addresses_in_a_row_that_cannot_be_decrypted_tell_of_a_wrong_key()
 def test_rests_grow_to_half_a_minute_and_metas_first_word_ends_them() -> None:
     reachability, now, rests = Reachability(), 0.0, []
     for _ in range(8):
-        reachability.observe(ForeignResponse(502), now)
+        reachability.observe(PAGE, now)
         rests.append(reachability.get_backoff_seconds(now))
         now += rests[-1]
         assert reachability.get_backoff_seconds(now) == 0.0, "one message may be tried"
@@ -67,5 +68,5 @@ def test_rests_grow_to_half_a_minute_and_metas_first_word_ends_them() -> None:
 
 def test_what_was_under_way_when_a_rest_began_does_not_prolong_it() -> None:
     reachability = Reachability()
-    observe(reachability, [ForeignResponse(403)] + [ForeignResponse(403)] * 50 + [NotSent()])
+    observe(reachability, [PAGE] + [PAGE] * 50 + [NotSent()])
     assert reachability.get_backoff_seconds(0.0) == 1.0

@@ -107,9 +107,6 @@ class SlowLanes:
     def take(self) -> Claim | None:
         return self.ready.pop() if self.ready else None
 
-    def take_all(self) -> list[Claim]:
-        return []
-
 
 class ProbingSender:
     """A sender that only remembers its probes."""

@@ -1,11 +1,13 @@
 """The lattice of states: never backwards, independent of order and repetition."""
 
+from functools import reduce
 from itertools import permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.states import PROVEN_STATES, STATE_ORDER, STATES_BY_STATUS, DeliveryState, advance
+from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState
+from tests.unit.dispatcher.state_model import PROVEN_STATES, STATE_ORDER, advance
 
 NEWS = (DeliveryState.ACCEPTED, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED)
 
@@ -45,6 +47,13 @@ def test_a_failure_gives_way_to_a_proof_of_delivery_and_to_nothing_else() -> Non
         DeliveryState.FAILED: DeliveryState.FAILED,
     }
     assert all(advance(proof, DeliveryState.FAILED) is proof for proof in PROVEN_STATES)
+
+
+def test_of_several_words_the_same_one_counts_wherever_they_are_compared() -> None:
+    words = list(dict.fromkeys(STATES_BY_STATUS.values()))
+    for order in permutations(words):
+        for count in range(1, len(order) + 1):
+            assert max(order[:count], key=words.index) is reduce(advance, order[:count])
 
 
 def test_words_that_mean_nothing_to_us_have_no_state() -> None:

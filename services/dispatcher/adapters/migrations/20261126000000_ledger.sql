@@ -352,7 +352,7 @@ comment on column dispatcher.erasure.user_sealed is
 comment on column dispatcher.erasure.asked_at is 'when the erasure was requested';
 comment on column dispatcher.erasure.tried_at is 'when it was last attempted';
 
--- Returns the state after an acceptance, a status or a failure. A test compares it with its twin in domain/states.py.
+-- Returns the state after an acceptance, a status or a failure. A test compares it with a model.
 create function dispatcher.advance(old dispatcher.delivery_state, new dispatcher.delivery_state)
 returns dispatcher.delivery_state language sql immutable parallel safe as $$
     select case

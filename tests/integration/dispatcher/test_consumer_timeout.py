@@ -1,0 +1,94 @@
+"""RabbitMQ closes the channel of whoever keeps a message too long; a dispatcher that may not send keeps none."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aio_pika
+import asyncpg
+import pytest
+
+from deploy.local.rabbitmq import run_rabbitmq
+from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS
+from shared.amqp import topology
+from shared.contracts.message import Lane
+from tests.contract_recorder.recorder import record_contracts
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.dispatch_client import wait_until
+from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_endpoint_harness
+
+# As much longer than the lanes' own delay as half an hour, which is usual, is not necessary here.
+CONSUMER_TIMEOUT_SECONDS = LANES_CLOSE_DELAY_SECONDS + 8
+# RabbitMQ looks for late acknowledgements once a minute otherwise.
+CHECK_SECONDS = 1.0
+IMPATIENT = (
+    f"application:set_env(rabbit, consumer_timeout, {round(CONSUMER_TIMEOUT_SECONDS * 1000)}),"
+    f" application:set_env(rabbit, channel_tick_interval, {round(CHECK_SECONDS * 1000)})."
+)
+KEPT = "test.kept"
+
+
+@dataclass(frozen=True)
+class ImpatientBroker:
+    rig: EndpointHarness
+    log: Path
+
+    def count_timeouts(self) -> int:
+        return self.log.read_text().count("timed out waiting for a consumer acknowledgement")
+
+
+@pytest.fixture
+async def impatient(database: FreshDatabase, tmp_path: Path) -> AsyncIterator[ImpatientBroker]:
+    folder = tmp_path / "broker"
+    async with run_rabbitmq(folder, secrets.token_hex(16)) as broker:
+        await broker.run_rabbitmqctl("eval", IMPATIENT)
+        async with (
+            record_contracts(broker.url, broker.api_url),
+            run_endpoint_harness(broker.url, database, tmp_path) as rig,
+        ):
+            yield ImpatientBroker(rig, folder / "rabbitmq.log")
+
+
+async def keep(_: aio_pika.abc.AbstractIncomingMessage) -> None:
+    """Never acknowledge."""
+
+
+async def lose_a_channel(rig: EndpointHarness) -> None:
+    """Keep copies of the bulk lane's messages until RabbitMQ closes the channel."""
+    async with await aio_pika.connect(rig.broker_url) as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(KEPT, durable=True, arguments={"x-queue-type": "quorum"})
+        await queue.bind(topology.DISPATCH, Lane.BULK.value)
+        await queue.consume(keep)
+        await rig.client.publish_broadcast(rig.build_citizens(300))
+        async with asyncio.timeout(CONSUMER_TIMEOUT_SECONDS + 20):
+            await channel.closed()
+
+
+@pytest.mark.timeout(300)
+async def test_a_pause_longer_than_rabbitmqs_timeout_costs_no_channel_and_no_message(
+    impatient: ImpatientBroker, database: FreshDatabase
+) -> None:
+    rig = impatient.rig
+    await rig.start()
+    operator = await asyncpg.connect(database.build_role_url("kreisfunk_operator"))
+    try:
+        await operator.execute("select dispatcher.pause_sending('Wartung', null)")
+        citizens = rig.build_citizens(20)
+        for citizen in citizens:
+            await rig.client.request_reply(citizen, "Guten Tag")
+
+        async def all_in_hand() -> bool:
+            return await rig.count_messages(topology.LANES[Lane.REPLY].name) == 0
+
+        await wait_until(all_in_hand, rig.describe)
+        await lose_a_channel(rig)
+        assert rig.endpoint.requests == []
+        await operator.execute("select dispatcher.resume_sending(null)")
+    finally:
+        await operator.close()
+    await rig.wait_for_accepted(320)
+    assert impatient.count_timeouts() == 1
+    assert [await rig.count_messages(queue.dead_letter_queue) for queue in topology.LANES.values()] == [0, 0, 0]
