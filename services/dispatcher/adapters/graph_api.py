@@ -141,10 +141,10 @@ class GraphApi:
 
 def _parse_response(answer: HttpAnswer) -> SendResult:
     status, body = answer.status, _parse_body(answer.body)
-    if status == 200 and body.messages:
-        return send_results.Accepted(body.messages[0].id)
-    if status == 200:
-        return NoResponse("HTTP 200 that is not from Meta", foreign=True)
+    if 200 <= status < 300:
+        if body.messages:
+            return send_results.Accepted(body.messages[0].id)
+        return NoResponse(f"HTTP {status} that is not from Meta", foreign=True)
     if body.error is None:
         # A 503 means that no server took the request; after other errors behind a gateway Meta may have it.
         is_unsure = status >= 500 and status != 503
