@@ -223,7 +223,7 @@ class LedgerClaims:
                 claimed_at,
                 broadcast=message.broadcast,
             )
-            for delivery, recipient in zip(ids, recipients, strict=True)
+            for delivery, recipient in dict(zip(ids, recipients, strict=True)).items()
             if delivery in mine
         ]
 
