@@ -261,6 +261,9 @@ class RateLimiter(Protocol):
 
     async def reserve(self, slots: int) -> Lease: ...
 
+    def read_clock(self) -> datetime:
+        """Return the time by the clock that all replicas share."""
+
     async def report_late_use(self, use: LateUse) -> None: ...
 
     async def throttle(self, seconds: float) -> bool: ...

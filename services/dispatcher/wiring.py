@@ -214,9 +214,7 @@ async def _open_handlers(
     account = PostgresAccount(database, number=outside.settings.phone_number_id)
     recipients, mandatory = PostgresRecipientRepository(database), outside.publish_mandatory
     handlers: Mapping[topology.Queue, MessageHandler] = {
-        topology.DISPATCHER_STATUSES: consumers.StatusHandler(
-            ledger=ledger, pauses=pauses, meter=outside.metrics, clock=system_clock
-        ),
+        topology.DISPATCHER_STATUSES: consumers.StatusHandler(ledger=ledger, pauses=pauses, meter=outside.metrics),
         topology.DISPATCHER_SUPPRESSIONS: consumers.SuppressionHandler(ledger=ledger),
         topology.DISPATCHER_PROGRESS_REQUESTS: consumers.ProgressRequestHandler(ledger=ledger, publish=publish),
         topology.DISPATCHER_ERASURES: consumers.RecipientHandler(recipients=recipients, publish=mandatory),

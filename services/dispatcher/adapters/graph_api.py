@@ -141,12 +141,13 @@ class GraphApi:
 
 def _parse_response(answer: HttpAnswer) -> SendResult:
     status, body = answer.status, _parse_body(answer.body)
-    if status == 200 and body.messages:
+    is_success = 200 <= status < 300
+    if is_success and body.messages:
         return send_results.Accepted(body.messages[0].id)
-    if status == 200 or body.error is None:
+    if is_success or body.error is None:
         # A 503 means that no server took the request; after other errors behind a gateway Meta may have it.
-        result = Unreachable if status == 503 or (status < 500 and status != 200) else NoResponse
-        return result(f"HTTP {status} that is not from Meta", foreign=True)
+        is_unsure = is_success or (status >= 500 and status != 503)
+        return (NoResponse if is_unsure else Unreachable)(f"HTTP {status} that is not from Meta", foreign=True)
     seconds = answer.headers.get(b"retry-after", b"")
     retry_after = float(seconds[:9]) if seconds.isdigit() else None
     is_hidden = (body.error.code, body.error.error_subcode) == (100, 33)

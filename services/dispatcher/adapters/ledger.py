@@ -119,8 +119,7 @@ with counted as (
         b.finished_at is not null or exists (
             select from dispatcher.cancellation x
             where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes')
-            or b.expires_at < clock_timestamp() - interval '10 minutes'
-                and exists (select from dispatcher.restore r where r.lost_at > b.published_at) as is_cut,
+            or b.expires_at < clock_timestamp() - interval '10 minutes' as is_cut,
         (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled,
         (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited,
         -- By an index of deliveries with an error, which are few.
@@ -135,8 +134,8 @@ from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audienc
 """
 
 # Unchanged progress is published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be
-# proven any more and counts as final. Pages stopped by a cancellation, or forgotten by a restore, never arrive: the
-# audience is then what arrived within ten minutes.
+# proven any more and counts as final. Pages stopped by a cancellation, or lost, never arrive: the audience is then what
+# arrived within ten minutes of the end.
 _COLLECT_PROGRESS = _COLLECT % {
     "due": "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'",
     "again": "b.progressed_at < clock_timestamp() - interval '1 minute'"
@@ -157,13 +156,14 @@ returning extract(epoch from finished_at - published_at)::float8
 """
 
 # Counts recipients without a final state, and recipients of ended broadcasts without a row (unless a cancellation may
-# have stopped their pages, or a restore forgotten them), and measures how long the first due delivery has been due.
+# have stopped their pages, or a restore forgotten them; at least one if the last page never came), and measures for how
+# long the first due delivery has been due.
 _BACKLOG = """
 with counted as (
     select b.lane, b.expanded, b.finished_at,
         case when not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
                 and not exists (select from dispatcher.restore r where r.lost_at > b.published_at)
-            then coalesce(b.audience, b.expanded) end as due,
+            then coalesce(b.audience, b.expanded + 1) end as due,
         b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
         coalesce(sum(n.deliveries), 0) as known,
         coalesce(sum(n.deliveries) filter (where n.state not in ('waiting', 'claimed', 'unknown')), 0) as settled

@@ -200,7 +200,7 @@ class LedgerClaims:
         mine = set(row["mine"] or ())
         return [
             Claim(delivery, message.lane, recipient.address, batch.content, *times, claimed_at, broadcast=source)
-            for delivery, recipient in zip(ids, recipients, strict=True)
+            for delivery, recipient in dict(zip(ids, recipients, strict=True)).items()
             if delivery in mine
         ]
 

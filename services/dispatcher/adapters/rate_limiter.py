@@ -1,7 +1,9 @@
 """Shared rate limiter in PostgreSQL, with one row for each phone number."""
 
 import asyncio
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from services.dispatcher.domain.pacing import LateUse, Lease, ServerClock
 from shared.database.pool import Database
@@ -68,6 +70,10 @@ class PostgresRateLimiter:
         self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
         start = self._clock.convert_to_local(planned + shift)
         return Lease(start=start, spacing=spacing, slots=got, planned=planned, shift=shift, paused_reason=held)
+
+    def read_clock(self) -> datetime:
+        """Return the time by the database's clock: that of our machine may be wrong."""
+        return datetime.fromtimestamp(self._clock.convert_to_server(time.monotonic()), UTC)
 
     async def report_late_use(self, use: LateUse) -> None:
         """Report late use, so that the slots one second later are shifted for all replicas."""

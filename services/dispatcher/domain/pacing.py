@@ -65,7 +65,7 @@ class LateUse:
 
 
 class ServerClock:
-    """Conversion from the database's clock to the local one.
+    """Conversion between the database's clock and the local one.
 
     Of the last answers the one with the shortest return time counts; a converted moment is late by that time, never
     early.
@@ -81,6 +81,10 @@ class ServerClock:
     def convert_to_local(self, moment: float) -> float:
         """Return the local time of a moment on the server's clock."""
         return moment + min(self._differences)
+
+    def convert_to_server(self, moment: float) -> float:
+        """Return the server's time at a local moment."""
+        return moment - min(self._differences)
 
 
 def compute_permitted_rate(limit: float) -> float:

@@ -25,7 +25,6 @@ from shared.contracts.inbound import AccountEvents, DeliveryStatus, DeliveryStat
 from shared.contracts.message import Message
 from shared.outcome import InvalidDataError
 from shared.runtime.bisection import store_bisected
-from shared.runtime.clock import Clock
 from shared.runtime.message_handler import MessageHandler
 
 _log = structlog.get_logger()
@@ -38,13 +37,13 @@ class StatusHandler(MessageHandler):
     ledger: Ledger
     pauses: Pauses
     meter: Meter
-    clock: Clock
     _rejections: Rejections = field(default_factory=Rejections, init=False)
 
     async def _apply(self, message: Message) -> None:
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
-        news = [add_retry(item, self.clock()) for item in fold(message.statuses)]
+        now = self.pauses.limiter.read_clock()
+        news = [add_retry(item, now) for item in fold(message.statuses)]
         foreign = sum(1 for status in message.statuses if _parse_status(status) is None)
         self.meter.count("statuses", foreign, "unmatched")
         for category, number in count_billed(message.statuses).items():

@@ -24,7 +24,6 @@ from services.dispatcher.handlers.pauses import Pauses, explain_code
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.ports import Claim, Graph, Meter, RateLimiter
 from shared.outcome import DependencyUnavailable
-from shared.runtime.clock import system_clock
 
 THROTTLE_SECONDS = 0.25
 # Longer waits demanded by Meta pause sending.
@@ -161,7 +160,7 @@ class Sender:
             return answer
         if isinstance(answer, ConnectedLate) and self._may_leave(claim):
             return answer
-        return send_results.Expired() if system_clock() >= claim.expires_at else NotSent()
+        return send_results.Expired() if self.limiter.read_clock() >= claim.expires_at else NotSent()
 
     def _settle(self, claim: Claim, answer: SendResult, started: float) -> None:
         if isinstance(answer, ConnectedLate):
@@ -176,10 +175,10 @@ class Sender:
 
     def _may_leave(self, claim: Claim) -> bool:
         """Return whether the message may still be written."""
-        return not self.stopping and self.is_fresh(claim) and system_clock() < claim.expires_at
+        return not self.stopping and self.is_fresh(claim) and self.limiter.read_clock() < claim.expires_at
 
     def _finish(self, claim: Claim, answer: SendResult, seconds: float) -> None:
-        self.recorder.add(partial(self._build_record, claim, answer, seconds, system_clock()))
+        self.recorder.add(partial(self._build_record, claim, answer, seconds, self.limiter.read_clock()))
 
     def _build_record(self, claim: Claim, answer: SendResult, seconds: float, now: datetime) -> Record:
         key = self.graph.hash_message_id(answer.message_id) if isinstance(answer, Accepted) else None

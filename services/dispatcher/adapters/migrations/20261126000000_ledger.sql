@@ -450,6 +450,13 @@ begin
     rate_per_second := least(row_then.ceiling, row_then.per_second
         + row_then.ceiling / 50 * greatest(0, extract(epoch from clock_timestamp() - row_then.changed_at)));
     spacing_seconds := 1 / rate_per_second;
+    -- Times that far ahead are those of a clock that was set back since: waiting for them would stop all sending.
+    if row_then.next_at > clock_timestamp() + make_interval(secs => 60 + 100 * spacing_seconds) then
+        row_then.next_at := clock_timestamp();
+    end if;
+    if row_then.probe_at > clock_timestamp() + interval '2 minutes' and not row_then.paused_by_operator then
+        row_then.probe_at := clock_timestamp();
+    end if;
     paused_reason := row_then.paused_reason;
     shift := 0;
     if paused_reason is not null then
