@@ -40,6 +40,11 @@ FEW = (
 )
 
 
+def resolve(by_rules: Intent, guess: Prediction, text: str) -> Intent:
+    """What comes of this, if the rules find one intent and the classifier guesses others."""
+    return resolve_intent(ParsedIntent(intent=by_rules), guess, Findings(CitizenText(text)), COUNTY).intent
+
+
 def test_every_intent_that_can_be_written_has_examples() -> None:
     counted = Counter(example.intents[0] for example in EXAMPLES)
     assert set(counted) == set(Intent) - NOT_WRITTEN
@@ -92,30 +97,19 @@ def test_chances_are_chances(text: str) -> None:
 @given(st.sampled_from(EXAMPLES), st.sampled_from(EXAMPLES))
 def test_no_guess_subscribes_or_erases_anybody(first: Example, second: Example) -> None:
     for text in (first.text, f"{first.text} {second.text}"):
-        guess = load_classifier(COUNTY).predict(CitizenText(text))
-        assert resolve_intent(
-            ParsedIntent(intent=Intent.OTHER), guess, Findings(CitizenText(text)), COUNTY
-        ).intent not in (
-            Intent.START,
-            Intent.ERASE,
-        )
-        assert (
-            detect_text_intent(CitizenText(text), COUNTY).intent is not Intent.ERASE
-            or apply_rules(Findings(CitizenText(text)), COUNTY).intent is Intent.ERASE
-        )
-        assert (detect_text_intent(CitizenText(text), COUNTY).intent is Intent.START) == (
-            apply_rules(Findings(CitizenText(text)), COUNTY).intent is Intent.START
-        )
+        said = CitizenText(text)
+        guess = load_classifier(COUNTY).predict(said)
+        by_rules, found = apply_rules(Findings(said), COUNTY).intent, detect_text_intent(said, COUNTY).intent
+        assert resolve(Intent.OTHER, guess, text) not in (Intent.START, Intent.ERASE)
+        assert found is not Intent.ERASE or by_rules is Intent.ERASE
+        assert (found is Intent.START) == (by_rules is Intent.START)
 
 
 def test_other_counties_learn_the_same_with_their_own_names() -> None:
     """The words of topics and places are only a sort to the guesser."""
-    local = load_classifier(COUNTY).predict(CitizenText("bitte nur noch was Worpswede betrifft"))
-    assert local.intent is Intent.PLACES
-    assert (
-        load_classifier(COUNTY).predict(CitizenText("bitte nur noch was Neu Sankt Jürgen betrifft")).intent
-        is Intent.PLACES
-    )
+    for place in ("Worpswede", "Neu Sankt Jürgen"):
+        text = CitizenText(f"bitte nur noch was {place} betrifft")
+        assert load_classifier(COUNTY).predict(text).intent is Intent.PLACES
 
 
 def test_texts_that_were_never_examples_are_understood() -> None:
@@ -131,14 +125,8 @@ def test_nobody_is_left_without_an_answer_on_a_mere_suspicion() -> None:
     """Only who is surely a machine; and a Stop is a Stop beside a machine's words."""
     text = "Stop. Ich bin gerade am Steuer und das piept dauernd"
     suspicion = Prediction({Intent.NOTHING: 0.8, Intent.STOP: 0.2})
-    assert (
-        resolve_intent(ParsedIntent(intent=Intent.STOP), suspicion, Findings(CitizenText(text)), COUNTY).intent
-        is Intent.STOP
-    )
-    assert (
-        resolve_intent(ParsedIntent(intent=Intent.OTHER), suspicion, Findings(CitizenText(text)), COUNTY).intent
-        is Intent.ASK_STOP
-    )
+    assert resolve(Intent.STOP, suspicion, text) is Intent.STOP
+    assert resolve(Intent.OTHER, suspicion, text) is Intent.ASK_STOP
 
 
 @pytest.mark.parametrize(
@@ -146,44 +134,32 @@ def test_nobody_is_left_without_an_answer_on_a_mere_suspicion() -> None:
     [(0.65, Intent.ASK_STOP), (0.69, Intent.ASK_STOP), (0.71, Intent.STOP), (0.75, Intent.STOP)],
 )
 def test_a_guess_that_somebody_leaves_ends_nothing_below_its_bound(probability: float, intent: Intent) -> None:
-    text, guess = CitizenText("Das nervt nur noch gewaltig"), Prediction({Intent.STOP: probability, Intent.OTHER: 0.2})
-    assert Findings(text).stop.has_hint
-    assert resolve_intent(ParsedIntent(intent=Intent.OTHER), guess, Findings(text), COUNTY).intent is intent
+    text, guess = "Das nervt nur noch gewaltig", Prediction({Intent.STOP: probability, Intent.OTHER: 0.2})
+    assert Findings(CitizenText(text)).stop.has_hint
+    assert resolve(Intent.OTHER, guess, text) is intent
 
 
 @pytest.mark.parametrize(("probability", "intent"), [(0.85, Intent.ASK_STOP), (0.95, Intent.STOP)])
 def test_a_guess_without_a_word_of_leaving_ends_nothing_below_a_higher_bound(
     probability: float, intent: Intent
 ) -> None:
-    text, guess = (
-        CitizenText("Ich habe die Nase voll davon"),
-        Prediction({Intent.STOP: probability, Intent.OTHER: 0.05}),
-    )
-    assert not Findings(text).stop.has_hint
-    assert resolve_intent(ParsedIntent(intent=Intent.OTHER), guess, Findings(text), COUNTY).intent is intent
+    text, guess = "Ich habe die Nase voll davon", Prediction({Intent.STOP: probability, Intent.OTHER: 0.05})
+    assert not Findings(CitizenText(text)).stop.has_hint
+    assert resolve(Intent.OTHER, guess, text) is intent
 
 
 def test_no_guess_makes_a_request_for_access_an_erasure() -> None:
     guess = Prediction({Intent.ERASE: 0.99, Intent.DATA: 0.01})
     text = "Alles von mir bitte einmal"
-    assert (
-        resolve_intent(ParsedIntent(intent=Intent.OTHER), guess, Findings(CitizenText(text)), COUNTY).intent
-        is Intent.ASK_ERASE
-    )
+    assert resolve(Intent.OTHER, guess, text) is Intent.ASK_ERASE
 
 
 def test_no_guess_that_somebody_joins_overrules_a_word_of_leaving() -> None:
     guess = Prediction({Intent.START: 0.95, Intent.STOP: 0.05})
     for text in ("Hiermit möchte ich Ihren Nachrichtendienst abbestellen", "Guten Tag, ich kündige Ihren Newsletter"):
-        assert (
-            resolve_intent(ParsedIntent(intent=Intent.STOP), guess, Findings(CitizenText(text)), COUNTY).intent
-            is Intent.STOP
-        )
+        assert resolve(Intent.STOP, guess, text) is Intent.STOP
     back = "Ich hatte mich abgemeldet, bitte wieder aufnehmen"
-    assert (
-        resolve_intent(ParsedIntent(intent=Intent.STOP), guess, Findings(CitizenText(back)), COUNTY).intent
-        is Intent.ASK_START
-    )
+    assert resolve(Intent.STOP, guess, back) is Intent.ASK_START
 
 
 def test_what_one_example_has_is_remembered_unless_it_is_special() -> None:
