@@ -24,7 +24,7 @@ from jsonschema_rs import Draft202012Validator
 from tests.contract_recorder.coverage import SEEN, build_answer_place
 from tools.openapi import FILE
 
-JSON, PROBLEM, STREAM = "application/json", "application/problem+json", "text/event-stream"
+PROBLEM, STREAM = "application/problem+json", "text/event-stream"
 ATTRIBUTE = "ce-"
 
 

@@ -7,7 +7,7 @@ from simulator.client import ACCEPTED_STATES, FAILED, AcceptedMessage
 from tests.faults.delivery_checks import ENDED_UNSENT
 from tests.faults.evidence import Evidence
 from tests.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot
-from tests.faults.violations import UNACCOUNTED, Violation, report_count
+from tests.faults.violations import Figure, Violation, report_count
 
 
 def find_unaccounted(evidence: Evidence) -> Iterator[Violation]:
@@ -16,12 +16,14 @@ def find_unaccounted(evidence: Evidence) -> Iterator[Violation]:
     known = {broadcast.id: broadcast for broadcast in ours.broadcasts}
     for broadcast in known.keys() | rows.keys():
         yield from report_count(
-            UNACCOUNTED, f"recipients of {broadcast} off", _count_difference(known.get(broadcast), rows[broadcast])
+            Figure.UNACCOUNTED,
+            f"recipients of {broadcast} off",
+            _count_difference(known.get(broadcast), rows[broadcast]),
         )
     states = Counter((row.broadcast, row.state) for row in ours.ledger if row.broadcast)
     for broadcast, state in sorted(ours.counters.keys() | states.keys()):
         off = abs(ours.counters.get((broadcast, state), 0) - states[broadcast, state])
-        yield from report_count(UNACCOUNTED, f"counter of {broadcast}, {state}, off", off)
+        yield from report_count(Figure.UNACCOUNTED, f"counter of {broadcast}, {state}, off", off)
     yield from _find_contradictions(ours.ledger, evidence.outbound)
 
 
@@ -55,13 +57,13 @@ def _find_contradictions(
             furthest[message.delivery] = message.state
     ours = {row.delivery: row.state for row in ledger}
     for delivery in furthest.keys() - ours.keys():
-        yield Violation(UNACCOUNTED, "accepted by Meta, no row of ours", delivery)
+        yield Violation(Figure.UNACCOUNTED, "accepted by Meta, no row of ours", delivery)
     for delivery, state in ours.items():
         if (
             delivery in furthest
             and state != furthest[delivery]
             and not _is_ended_after_failure(state, furthest[delivery])
         ):
-            yield Violation(UNACCOUNTED, f"we say {state}, Meta says {furthest[delivery]}", delivery)
+            yield Violation(Figure.UNACCOUNTED, f"we say {state}, Meta says {furthest[delivery]}", delivery)
         if state in ACCEPTED_STATES and delivery not in furthest and delivery not in vanished:
-            yield Violation(UNACCOUNTED, f"we say {state}, Meta never had it", delivery)
+            yield Violation(Figure.UNACCOUNTED, f"we say {state}, Meta never had it", delivery)

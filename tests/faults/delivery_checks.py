@@ -11,7 +11,7 @@ from tests.faults.evidence import Evidence
 from tests.faults.fault_types import HELD_BACK_CODE
 from tests.faults.ledger_snapshot import DeliverySnapshot
 from tests.faults.notice_traffic import PublishedNotice
-from tests.faults.violations import DUPLICATES, LOST, MISDIRECTED, Violation, report_count
+from tests.faults.violations import Figure, Violation, report_count
 
 ENDED_UNSENT = frozenset({"suppressed", "cancelled", "expired"})
 # The recipient's number is not on WhatsApp (any more).
@@ -25,10 +25,10 @@ def find_lost(evidence: Evidence) -> Iterator[Violation]:
     for row in ours.ledger:
         if row.delivery not in got and row.state not in ENDED_UNSENT and not _is_left_to_operator(row, failed):
             code = f" with {row.error_code}" if row.error_code else ""
-            yield Violation(LOST, f"never accepted by Meta, {row.state}{code}", row.delivery)
-    yield from report_count(LOST, "messages of citizens not decided upon", len(evidence.written) - ours.handled)
+            yield Violation(Figure.LOST, f"never accepted by Meta, {row.state}{code}", row.delivery)
+    yield from report_count(Figure.LOST, "messages of citizens not decided upon", len(evidence.written) - ours.handled)
     replies = sum(1 for row in ours.ledger if row.broadcast is None)
-    yield from report_count(LOST, "replies that have no row", ours.replies_due - replies)
+    yield from report_count(Figure.LOST, "replies that have no row", ours.replies_due - replies)
     yield from _find_lost_notices(evidence)
     yield from _find_missed(evidence)
 
@@ -49,7 +49,7 @@ def _find_lost_notices(evidence: Evidence) -> Iterator[Violation]:
     known = {broadcast.notice for broadcast in evidence.ours.broadcasts}
     for published in evidence.published:
         if published.lasting and published.notice not in known:
-            yield Violation(LOST, f"notice {published.notice} was confirmed and never became a broadcast")
+            yield Violation(Figure.LOST, f"notice {published.notice} was confirmed and never became a broadcast")
 
 
 def _find_missed(evidence: Evidence) -> Iterator[Violation]:
@@ -66,7 +66,7 @@ def _find_missed(evidence: Evidence) -> Iterator[Violation]:
         if published.lasting and published.notice in broadcasts:
             expected = _select_expected(evidence, published, got, broadcasts)
             missing = len(expected - shown[published.headline]) - admitted[broadcasts[published.notice]]
-            yield from report_count(LOST, f"citizens who never got {published.notice}", missing)
+            yield from report_count(Figure.LOST, f"citizens who never got {published.notice}", missing)
 
 
 def _is_admitted(row: DeliverySnapshot) -> bool:
@@ -110,7 +110,7 @@ def find_misdirected(evidence: Evidence) -> Iterator[Violation]:
             astray = len(shown[published.headline] - shown[headlines[published.follows]])
             allowed = doubtful[broadcasts.get(published.follows)] + evidence.settled
             yield from report_count(
-                MISDIRECTED, f"citizens who got {published.notice} and nothing before", astray - allowed
+                Figure.MISDIRECTED, f"citizens who got {published.notice} and nothing before", astray - allowed
             )
 
 
@@ -144,7 +144,7 @@ def find_duplicates(evidence: Evidence) -> Iterator[Violation]:
 
 def _report_repeats(what: str, delivery: str, count: int) -> Iterator[Violation]:
     if count > 0:
-        yield Violation(DUPLICATES, what, delivery, count)
+        yield Violation(Figure.DUPLICATES, what, delivery, count)
 
 
 def _extract_headline(text: str) -> str:

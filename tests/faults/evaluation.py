@@ -26,18 +26,7 @@ from tests.faults.rate_checks import (
     measure_windows,
 )
 from tests.faults.stop_checks import LateMessages, find_after_stop
-from tests.faults.violations import (
-    AFTER_STOP,
-    DISOBEYED,
-    LATE,
-    LEAKS,
-    NOT_BACK,
-    RATE,
-    UNFIT,
-    UNUSED,
-    Violation,
-    report_count,
-)
+from tests.faults.violations import Figure, Violation, report_count
 
 # Time a message takes to reach Meta after the dispatcher's last check of the clock.
 TRANSIT_SECONDS = 0.25
@@ -70,7 +59,7 @@ class Verdict:
         """Lowest share of the rate used in any window; None if there is no window."""
         return min((window.share for window in self.used), default=None)
 
-    def count(self, figure: str) -> int:
+    def count(self, figure: Figure) -> int:
         return sum(finding.count for finding in self.findings if finding.figure == figure)
 
     @property
@@ -103,7 +92,7 @@ def evaluate_run(evidence: Evidence) -> Verdict:
         *_report_unused_rate(used, evidence.faults),
         *_report_not_recovered(evidence.faults, recoveries),
         *report_count(
-            UNFIT, "a dispatcher that can open no address said that it is ready", evidence.wrong_key_ready_count
+            Figure.UNFIT, "a dispatcher that can open no address said that it is ready", evidence.wrong_key_ready_count
         ),
     )
     broadcasts = [row for row in evidence.ours.ledger if row.broadcast]
@@ -128,12 +117,12 @@ def evaluate_run(evidence: Evidence) -> Verdict:
 def _report_leaks(evidence: Evidence) -> Iterator[Violation]:
     for leak in evidence.leaks:
         form = "" if leak.form == PLAIN else f" as {leak.form}"
-        yield Violation(LEAKS, f"{leak.kind}{form} in {leak.where}, {leak.at}", count=leak.times)
+        yield Violation(Figure.LEAKS, f"{leak.kind}{form} in {leak.where}, {leak.at}", count=leak.times)
 
 
 def _report_rate(seconds: RateWindows, limit: int) -> Iterator[Violation]:
     what = f"up to {seconds.worst} messages in one second, {limit} are permitted: {seconds.excess} too many"
-    yield from report_count(RATE, what, seconds.too_full)
+    yield from report_count(Figure.RATE, what, seconds.too_full)
 
 
 def _list_command_spans(orders: Sequence[OperatorCommand]) -> Iterator[tuple[float, float]]:
@@ -150,7 +139,7 @@ def _report_unused_rate(used: Sequence[UsedWindow], faults: Sequence[InjectedFau
                 {done.fault.kind for done in faults if done.began < window.end and done.repaired > window.start}
             )
             what = f"{window.share:.3f} of the rate used in {window.seconds:.0f} s from {window.start:.1f}"
-            yield Violation(UNUSED, what + (f", with {', '.join(met)}" if met else ""))
+            yield Violation(Figure.UNUSED, what + (f", with {', '.join(met)}" if met else ""))
 
 
 def _report_not_recovered(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> Iterator[Violation]:
@@ -158,7 +147,7 @@ def _report_not_recovered(faults: Sequence[InjectedFault], recoveries: Sequence[
     for done, seconds in zip(faults, recoveries, strict=True):
         if done.fault.recipe.phase is FaultPhase.STOPPED and (seconds is None or seconds > RECOVERY_SECONDS):
             after = "never" if seconds is None else f"{seconds:.0f} s after it"
-            yield Violation(NOT_BACK, f"{done.fault.kind}: half of the rate was back {after}")
+            yield Violation(Figure.NOT_BACK, f"{done.fault.kind}: half of the rate was back {after}")
 
 
 def _find_jitter_spans(faults: Sequence[InjectedFault]) -> list[tuple[float, float]]:
@@ -169,7 +158,7 @@ def _find_jitter_spans(faults: Sequence[InjectedFault]) -> list[tuple[float, flo
 
 def _report_after_stop(stops: LateMessages) -> Iterator[Violation]:
     for message in stops.messages:
-        yield Violation(AFTER_STOP, "left after the Stop", message.delivery)
+        yield Violation(Figure.AFTER_STOP, "left after the Stop", message.delivery)
 
 
 def _find_disobeyed(evidence: Evidence, trouble: Sequence[tuple[float, float]]) -> Iterator[Violation]:
@@ -183,7 +172,9 @@ def _find_disobeyed(evidence: Evidence, trouble: Sequence[tuple[float, float]]) 
             at = message.accepted_at
             late = order.since + COMMAND_DELAY_SECONDS < at < order.until
             if late and not any(start < at and order.since < end for start, end in trouble):
-                yield Violation(DISOBEYED, "left although its broadcast was paused or cancelled", message.delivery)
+                yield Violation(
+                    Figure.DISOBEYED, "left although its broadcast was paused or cancelled", message.delivery
+                )
 
 
 def _find_late(evidence: Evidence) -> Iterator[Violation]:
@@ -198,4 +189,4 @@ def _find_late(evidence: Evidence) -> Iterator[Violation]:
         under_way = any(start <= message.accepted_at <= end for start, end in slow)
         allowed = evidence.request_seconds if under_way else TRANSIT_SECONDS
         if message.accepted_at > expiry.get(message.delivery, float("inf")) + allowed:
-            yield Violation(LATE, "accepted after it had expired", message.delivery)
+            yield Violation(Figure.LATE, "accepted after it had expired", message.delivery)

@@ -2,33 +2,36 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
-RATE, LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, LEAKS, MISDIRECTED, DISOBEYED, UNUSED, NOT_BACK, UNFIT = (
-    "rate",
-    "lost",
-    "duplicates",
-    "after_stop",
-    "late",
-    "unaccounted",
-    "leaks",
-    "misdirected",
-    "disobeyed",
-    "rate_unused",
-    "not_back",
-    "unfit_ready",
-)
+
+class Figure(StrEnum):
+    """Promise that a run may break, as the report calls it."""
+
+    RATE = "rate"
+    LOST = "lost"
+    DUPLICATES = "duplicates"
+    AFTER_STOP = "after_stop"
+    LATE = "late"
+    UNACCOUNTED = "unaccounted"
+    MISDIRECTED = "misdirected"
+    DISOBEYED = "disobeyed"
+    LEAKS = "leaks"
+    UNUSED = "rate_unused"
+    NOT_BACK = "not_back"
+    UNFIT = "unfit_ready"
 
 
 @dataclass(frozen=True)
 class Violation:
     """One violated invariant; `delivery` locates it. Contains no address."""
 
-    figure: str
+    figure: Figure
     what: str
     delivery: str | None = None
     count: int = 1
 
 
-def report_count(figure: str, what: str, count: int) -> Iterator[Violation]:
+def report_count(figure: Figure, what: str, count: int) -> Iterator[Violation]:
     if count > 0:
         yield Violation(figure, what, count=count)

@@ -18,22 +18,9 @@ from shared.contracts.dispatch import (
 )
 from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind, Lane
-from shared.outcome import Outcome
 
 TEMPLATE = Template(name="t", language="de", parameters=(TemplateParameter(name="text", text="Sperrung"),))
 PERSON = Address(kind=AddressKind.PHONE, index=b"i" * 16, sealed=b"s" * 40)
-
-
-class RecordedMessage:
-    """A message in hand that remembers how it was settled."""
-
-    def __init__(self, body: bytes = b"") -> None:
-        self.body = body
-        self.alive = True
-        self.outcomes: list[Outcome] = []
-
-    async def settle(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
 
 
 def generate_id() -> UUID:

@@ -56,10 +56,6 @@ def build_acceptance(_: SendRequest) -> GraphAnswer:
     return GraphAnswer()
 
 
-def never_answer(_: SendRequest) -> None:
-    """Leave every request without an answer."""
-
-
 def build_refusal(code: int | None, status: int = 400, *, pause: float | None = None) -> GraphAnswer:
     """Build an error as Meta answers it."""
     error = {"message": "refused", "type": "OAuthException", "code": code, "fbtrace_id": "A"}

@@ -12,7 +12,6 @@ from tests.unit.feeds.factories import build_item, build_rss
 
 FILES = '\n[[alerts]]\nname = "warnung"\nfiles = "alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
 WEB = '\n[[alerts]]\nname = "warnung"\nurl = "{url}/alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
-NEVER_OVER = "2099-01-01T00:00:00+00:00"
 
 
 def alert(identifier: str, *, kind: str = "Alert", refers_to: str = "", minute: int = 0) -> bytes:

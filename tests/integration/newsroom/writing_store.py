@@ -27,8 +27,7 @@ from shared.database.pool import Database, open_database
 from shared.outcome import Done
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
-from tests.unit.newsroom.test_approval import ROUTINE
-from tests.unit.newsroom.writing_harness import CONTENT, COUNTY, FORECAST, SYSTEM, ScriptedNoticesApi
+from tests.unit.newsroom.writing_harness import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
 
 ROLE = "kreisfunk_newsroom"
 SOURCE = SYSTEM.sources[0]

@@ -10,7 +10,6 @@ from shared.notices.tokens import Token, TokenList, hash_token
 
 PRESS, ROADS = "pressestelle", "bauamt"
 PRESS_SOURCE, ROADS_SOURCE = "/landkreis-osterholz/pressestelle", "/landkreis-osterholz/bauamt"
-ROADS_TOPICS = ("baustellen", "strassensperrungen")
 _SYSTEM = """
 [[systems]]
 name = "bauamt"

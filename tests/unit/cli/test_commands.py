@@ -1,9 +1,10 @@
 """What `kreisfunk` says of itself, and how soon."""
 
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,46 +93,67 @@ def test_the_list_says_of_a_command_what_it_says_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_help_names_no_path_of_this_machine(path: tuple[str, ...]) -> None:
-    assert str(REPOSITORY) not in told(*path, "--help")
-    assert str(Path.home()) not in told(*path, "--help")
-
-
-@pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_a_line_of_help_ends_with_its_sentence(path: tuple[str, ...]) -> None:
-    """On a wide terminal; examples are lines of their own."""
-    prose = told(*path, "--help").partition("╭")[0]
-    lines = [line.strip() for line in prose.splitlines() if line.strip()]
+def test_help_is_of_whole_lines_and_names_no_path_of_this_machine(path: tuple[str, ...]) -> None:
+    """On a wide terminal a line ends with its sentence; examples are lines of their own."""
+    said = told(*path, "--help")
+    assert str(REPOSITORY) not in said
+    assert str(Path.home()) not in said
+    lines = [line.strip() for line in said.partition("╭")[0].splitlines() if line.strip()]
     assert "Usage:" in lines[0]
     assert [line for line in lines[1:] if not line.endswith((".", ":")) and not line.startswith("kreisfunk ")] == []
 
 
-@pytest.mark.parametrize("word", ["--version", "--help", *COMMANDS])
-def test_declaring_a_command_imports_no_driver_but_these(word: str) -> None:
-    found = imported(*((word,) if word.startswith("-") else (word, "--help")))
-    assert found & DRIVERS == DECLARED_WITH.get(word, set())
+# Forks for each command, once what all of them need has been imported; each ends with what it has imported.
+PROGRAM = """
+import json, os, sys
+from cli.main import app
+for arguments in json.load(sys.stdin):
+    if os.fork() == 0:
+        told = os.dup(1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        try:
+            app(arguments)
+        except SystemExit:
+            os.write(told, " ".join([*sys.modules, os.linesep]).encode())
+        os._exit(0)
+    os.wait()
+"""
+HELP = {word: (word,) if word.startswith("-") else (word, "--help") for word in ("--version", "--help", *COMMANDS)}
+UNKNOWN = ("no-such-command",)
 
 
-@pytest.mark.parametrize("arguments", DONE_WITH, ids=" ".join)
-def test_a_command_imports_only_the_drivers_that_it_uses(arguments: tuple[str, ...]) -> None:
-    assert imported(*arguments) & DRIVERS == DONE_WITH[arguments]
+@pytest.fixture(scope="module")
+def imported() -> Mapping[tuple[str, ...], set[str]]:
+    """Every module that a command has imported when it ends, by its arguments."""
+    commands = [*HELP.values(), *DONE_WITH, UNKNOWN]
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(commands),
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(commands, (set(line.split()) for line in ended.stdout.splitlines()), strict=True))
+
+
+def test_declaring_a_command_imports_no_driver_but_these(imported: Mapping[tuple[str, ...], set[str]]) -> None:
+    found = {word: imported[arguments] & DRIVERS for word, arguments in HELP.items()}
+    assert found == {word: DECLARED_WITH.get(word, set()) for word in HELP}
+
+
+def test_a_command_imports_only_the_drivers_that_it_uses(imported: Mapping[tuple[str, ...], set[str]]) -> None:
+    assert {arguments: imported[arguments] & DRIVERS for arguments in DONE_WITH} == DONE_WITH
+
+
+@pytest.mark.parametrize("arguments", [HELP["--version"], HELP["--help"], UNKNOWN])
+def test_what_calls_no_command_imports_none(
+    imported: Mapping[tuple[str, ...], set[str]], arguments: tuple[str, ...]
+) -> None:
+    ours = [name for name in imported[arguments] if name.startswith(("cli.", "shared", "services"))]
+    assert ours == ["cli.main"]
 
 
 def test_the_doctor_names_every_kind_of_process() -> None:
     assert tuple(PROCESS_KINDS) == SERVICES
-
-
-@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("no-such-command",)])
-def test_what_calls_no_command_imports_none(arguments: tuple[str, ...]) -> None:
-    assert [name for name in imported(*arguments) if name.startswith(("cli.", "shared", "services"))] == ["cli.main"]
-
-
-def imported(*arguments: str) -> set[str]:
-    """Every module that the command has imported when it ends."""
-    program = (
-        "import sys\nfrom cli.main import app\ntry: app(sys.argv[1:])\nexcept SystemExit: pass\n"
-        "sys.stderr.write('\\nimported ' + ' '.join(sys.modules))"
-    )
-    command = [sys.executable, "-c", program, *arguments]
-    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return set(ended.stderr.rpartition("imported ")[2].split())

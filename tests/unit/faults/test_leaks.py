@@ -13,7 +13,7 @@ from simulator.identifiers import make_phone_number, make_user_id, make_wamid
 from tests.faults.evaluation import evaluate_run
 from tests.faults.leaks.pii_patterns import PiiKind, PiiValues, build_pattern_groups
 from tests.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
-from tests.faults.violations import LEAKS
+from tests.faults.violations import Figure
 from tests.unit.faults.factories import EvidenceBuilder
 
 PHONE, USER, MESSAGE = make_phone_number(7), make_user_id(7), make_wamid(make_phone_number(7), "AB12", outgoing=True)
@@ -117,7 +117,7 @@ def test_a_leak_makes_the_run_fail_and_tells_where_but_not_what() -> None:
     scene = EvidenceBuilder(leaks=[Leak("table dispatcher.delivery", "phone number", "base64", 3, "column content")])
     verdict = evaluate_run(scene.build())
     assert not verdict.holds
-    assert verdict.count(LEAKS) == 3
+    assert verdict.count(Figure.LEAKS) == 3
     assert [one.what for one in verdict.findings] == [
         "phone number as base64 in table dispatcher.delivery, column content"
     ]

@@ -11,19 +11,7 @@ from tests.faults.evidence import CitizenMessage
 from tests.faults.ledger_snapshot import BroadcastSnapshot
 from tests.faults.notice_traffic import PublishedNotice
 from tests.faults.operator_actions import OperatorCommand
-from tests.faults.violations import (
-    AFTER_STOP,
-    DISOBEYED,
-    DUPLICATES,
-    LATE,
-    LOST,
-    MISDIRECTED,
-    NOT_BACK,
-    RATE,
-    UNACCOUNTED,
-    UNFIT,
-    UNUSED,
-)
+from tests.faults.violations import Figure
 from tests.unit.faults.factories import (
     EXPIRES_AT,
     LIMIT,
@@ -34,13 +22,11 @@ from tests.unit.faults.factories import (
     build_row,
 )
 
-FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, RATE, MISDIRECTED, DISOBEYED, UNUSED, NOT_BACK, UNFIT)
 
-
-def figures(scene: EvidenceBuilder) -> dict[str, int]:
+def figures(scene: EvidenceBuilder) -> dict[Figure, int]:
     """What was found, without the zeros."""
     verdict = evaluate_run(scene.build())
-    return {figure: verdict.count(figure) for figure in FIGURES if verdict.count(figure)}
+    return {figure: verdict.count(figure) for figure in Figure if verdict.count(figure)}
 
 
 def with_stop(answered_at: float, confirmed_at: float | None) -> EvidenceBuilder:
@@ -67,7 +53,7 @@ def test_what_meta_never_had_is_lost(state: str) -> None:
     scene = EvidenceBuilder()
     scene.outbound.pop()
     scene.ledger[-1] = build_row(6, state=state)
-    assert figures(scene) == {LOST: 1}
+    assert figures(scene) == {Figure.LOST: 1}
 
 
 @pytest.mark.parametrize("state", ["suppressed", "cancelled"])
@@ -78,14 +64,14 @@ def test_what_was_decided_against_is_not_lost_but_who_stayed_has_to_get_it(state
     scene.published.append(PublishedNotice("n2", "b2 ist da", False))
     assert figures(scene) == {}
     scene.movers = []
-    assert figures(scene) == {LOST: 1}
+    assert figures(scene) == {Figure.LOST: 1}
 
 
 def test_who_stayed_and_has_no_row_is_lost_although_our_books_agree() -> None:
     scene = EvidenceBuilder(broadcasts=[BroadcastSnapshot("b1", "n1", 5, True, False, EXPIRES_AT)])
     scene.outbound.pop()
     scene.ledger.pop()
-    assert figures(scene) == {LOST: 1}
+    assert figures(scene) == {Figure.LOST: 1}
 
 
 def test_what_stays_unknown_after_the_last_resend_is_shown_and_not_lost() -> None:
@@ -95,29 +81,29 @@ def test_what_stays_unknown_after_the_last_resend_is_shown_and_not_lost() -> Non
     assert figures(scene) == {}
     assert judged(scene).still_unknown == 1
     scene.ledger[-1] = build_row(6, state="unknown", resends=MAX_RESENDS - 1)
-    assert figures(scene) == {LOST: 1}
+    assert figures(scene) == {Figure.LOST: 1}
 
 
 def test_messages_and_replies_and_notices_may_be_lost_too() -> None:
-    assert figures(EvidenceBuilder(written=[CitizenMessage(1, "Hallo", 1.0, 2.0)])) == {LOST: 1}
-    assert figures(EvidenceBuilder(replies_due=2)) == {LOST: 2}
+    assert figures(EvidenceBuilder(written=[CitizenMessage(1, "Hallo", 1.0, 2.0)])) == {Figure.LOST: 1}
+    assert figures(EvidenceBuilder(replies_due=2)) == {Figure.LOST: 2}
     scene = EvidenceBuilder()
     scene.published.append(PublishedNotice("n2", "n2 ist da", True))
     scene.published.append(PublishedNotice("n3", "n3 ist da", False))
-    assert figures(scene) == {LOST: 1}
+    assert figures(scene) == {Figure.LOST: 1}
 
 
 def test_one_delivery_accepted_twice_is_a_duplicate() -> None:
     scene = EvidenceBuilder()
     scene.outbound.append(build_broadcast_message(2, accepted_at=20.0))
-    assert figures(scene) == {DUPLICATES: 1}
+    assert figures(scene) == {Figure.DUPLICATES: 1}
 
 
 def test_one_broadcast_as_two_deliveries_to_one_citizen_is_a_duplicate() -> None:
     scene = EvidenceBuilder(broadcasts=[BroadcastSnapshot("b1", "n1", 7, True, False, EXPIRES_AT)])
     scene.outbound.append(build_broadcast_message(2, delivery="b1-other"))
     scene.ledger.append(build_row(2, delivery="b1-other"))
-    assert figures(scene) == {DUPLICATES: 1}
+    assert figures(scene) == {Figure.DUPLICATES: 1}
 
 
 def test_a_second_message_after_one_that_vanished_is_counted_apart() -> None:
@@ -132,20 +118,20 @@ def test_a_third_message_is_a_duplicate_in_any_case() -> None:
     scene = EvidenceBuilder()
     scene.outbound[1] = build_broadcast_message(2, vanished=True)
     scene.outbound += [build_broadcast_message(2, accepted_at=20.0), build_broadcast_message(2, accepted_at=30.0)]
-    assert figures(scene) == {DUPLICATES: 1}
+    assert figures(scene) == {Figure.DUPLICATES: 1}
 
 
 @pytest.mark.parametrize(
     ("answered_at", "confirmed_at", "found"),
     [
-        (10.9, None, {AFTER_STOP: 1}),
+        (10.9, None, {Figure.AFTER_STOP: 1}),
         (11.1, None, {}),
-        (12.9, 11.9, {AFTER_STOP: 1}),
+        (12.9, 11.9, {Figure.AFTER_STOP: 1}),
         (12.9, 12.1, {}),
     ],
 )
 def test_both_halves_of_the_promise_about_stop(
-    answered_at: float, confirmed_at: float | None, found: dict[str, int]
+    answered_at: float, confirmed_at: float | None, found: dict[Figure, int]
 ) -> None:
     scene = with_stop(answered_at, confirmed_at)
     if confirmed_at is None:
@@ -179,7 +165,7 @@ def corrected(*citizens: int) -> EvidenceBuilder:
 
 def test_a_correction_is_for_all_who_got_it() -> None:
     assert figures(corrected(1, 2, 3, 4, 5, 6)) == {}
-    assert figures(corrected(1, 2, 3)) == {LOST: 3}
+    assert figures(corrected(1, 2, 3)) == {Figure.LOST: 3}
 
 
 def test_a_correction_is_for_nobody_else() -> None:
@@ -187,7 +173,7 @@ def test_a_correction_is_for_nobody_else() -> None:
     scene.published[0] = replace(scene.published[0], lasting=False)
     scene.outbound.pop(5)
     scene.ledger[5] = build_row(6, state="expired")
-    assert figures(scene) == {MISDIRECTED: 1}
+    assert figures(scene) == {Figure.MISDIRECTED: 1}
     scene.ledger[5] = build_row(6, state="expired", resends=1)
     assert figures(scene) == {}, "what had been unknown may have arrived"
 
@@ -202,7 +188,7 @@ def test_what_meta_reported_as_failed_may_come_again_and_has_to_if_it_was_only_h
     scene.ledger[1] = build_row(2, state="failed", error_code=131047)
     assert figures(scene) == {}
     scene.ledger[1] = build_row(2, state="failed", error_code=131049)
-    assert figures(scene) == {LOST: 1}
+    assert figures(scene) == {Figure.LOST: 1}
 
 
 def test_what_fails_at_an_old_number_is_not_lost_but_the_last_notice_reaches_who_moved() -> None:
@@ -216,7 +202,7 @@ def test_what_fails_at_an_old_number_is_not_lost_but_the_last_notice_reaches_who
     assert figures(scene) == {}
     scene.outbound.pop()
     scene.ledger[-1] = build_row(6, "b2", state="suppressed")
-    assert figures(scene) == {LOST: 1}
+    assert figures(scene) == {Figure.LOST: 1}
 
 
 def test_who_was_erased_and_came_back_is_somebody_new() -> None:
@@ -228,9 +214,11 @@ def test_who_was_erased_and_came_back_is_somebody_new() -> None:
     assert figures(scene) == {}
 
 
-@pytest.mark.parametrize(("since", "until", "found"), [(10.0, 99.0, {DISOBEYED: 4}), (10.0, 13.5, {DISOBEYED: 1})])
+@pytest.mark.parametrize(
+    ("since", "until", "found"), [(10.0, 99.0, {Figure.DISOBEYED: 4}), (10.0, 13.5, {Figure.DISOBEYED: 1})]
+)
 def test_an_operators_order_holds_after_two_seconds_and_until_it_is_taken_back(
-    since: float, until: float, found: dict[str, int]
+    since: float, until: float, found: dict[Figure, int]
 ) -> None:
     scene = EvidenceBuilder(operator_commands=[OperatorCommand("b1", since, until)])
     assert figures(scene) == found
@@ -241,34 +229,34 @@ def test_an_operators_order_holds_after_two_seconds_and_until_it_is_taken_back(
 def test_what_was_accepted_after_its_expiry_is_late() -> None:
     scene = EvidenceBuilder()
     scene.outbound[0] = build_broadcast_message(1, accepted_at=EXPIRES_AT + 0.3)
-    assert figures(scene) == {LATE: 1}
+    assert figures(scene) == {Figure.LATE: 1}
     scene.faults = [build_injected_fault("narrow dispatcher to graph", EXPIRES_AT - 1, EXPIRES_AT + 1)]
     assert figures(scene) == {}
 
 
 def test_recipients_without_a_row_and_rows_without_a_recipient_are_unaccounted() -> None:
     scene = EvidenceBuilder(broadcasts=[BroadcastSnapshot("b1", "n1", 8, True, False, EXPIRES_AT)])
-    assert figures(scene) == {UNACCOUNTED: 2}
+    assert figures(scene) == {Figure.UNACCOUNTED: 2}
     scene.broadcasts = []
     scene.published = []
-    assert figures(scene) == {UNACCOUNTED: 6}
+    assert figures(scene) == {Figure.UNACCOUNTED: 6}
 
 
 def test_a_counter_that_is_off_is_unaccounted() -> None:
-    assert figures(EvidenceBuilder(counters={("b1", "delivered"): 5})) == {UNACCOUNTED: 1}
+    assert figures(EvidenceBuilder(counters={("b1", "delivered"): 5})) == {Figure.UNACCOUNTED: 1}
 
 
 def test_rows_that_contradict_the_account_are_unaccounted() -> None:
     scene = EvidenceBuilder()
     scene.ledger[0] = build_row(1, state="accepted")
     scene.outbound.append(build_broadcast_message(1, delivery="nobody's", text="*anders*"))
-    assert figures(scene) == {UNACCOUNTED: 2}
+    assert figures(scene) == {Figure.UNACCOUNTED: 2}
 
 
 def test_what_meta_reported_as_failed_may_have_been_ended_by_us() -> None:
     scene = EvidenceBuilder()
     scene.outbound[0], scene.ledger[0] = build_broadcast_message(1, state="failed"), build_row(1, state="suppressed")
-    assert figures(scene) == {LOST: 1}, "citizen 1 stays, and has to get it"
+    assert figures(scene) == {Figure.LOST: 1}, "citizen 1 stays, and has to get it"
     scene.movers = [1]
     scene.published.append(PublishedNotice("n2", "b2 ist da", False))
     assert figures(scene) == {}
@@ -277,7 +265,7 @@ def test_what_meta_reported_as_failed_may_have_been_ended_by_us() -> None:
 def test_a_row_that_says_delivered_without_a_message_is_unaccounted_and_lost() -> None:
     scene = EvidenceBuilder()
     scene.outbound.pop()
-    assert figures(scene) == {LOST: 1, UNACCOUNTED: 1}
+    assert figures(scene) == {Figure.LOST: 1, Figure.UNACCOUNTED: 1}
 
 
 def test_too_many_in_one_second_break_the_rate_unless_the_judge_stood_still() -> None:
@@ -285,7 +273,7 @@ def test_too_many_in_one_second_break_the_rate_unless_the_judge_stood_still() ->
     people = range(1, LIMIT + 3)
     scene.outbound = [build_broadcast_message(citizen, accepted_at=20.0 + citizen / 20) for citizen in people]
     scene.ledger = [build_row(citizen) for citizen in people]
-    assert figures(scene)[RATE]
+    assert figures(scene)[Figure.RATE]
     scene.stalls = [Stall(20.05, 0.15)]
     assert figures(scene) == {}
     scene.stalls = []
@@ -301,7 +289,10 @@ def test_a_rate_that_was_not_used_while_work_waited_is_found_with_what_went_on()
     scene.attempts = scene.attempts[::2]
     scene.faults = [build_injected_fault("a slow Meta", 90.0, 130.0)]
     (finding,) = judged(scene).findings
-    assert (finding.figure, finding.what) == (UNUSED, "0.500 of the rate used in 20 s from 100.0, with a slow Meta")
+    assert (finding.figure, finding.what) == (
+        Figure.UNUSED,
+        "0.500 of the rate used in 20 s from 100.0, with a slow Meta",
+    )
 
 
 def test_while_an_operator_forbids_what_waits_the_rate_may_be_left_unused() -> None:
@@ -327,12 +318,12 @@ def test_a_sender_that_was_refused_has_to_be_back_within_a_minute() -> None:
         for number in range(LIMIT)
     ]
     scene = EvidenceBuilder(faults=[fault])
-    assert judged(scene).count(NOT_BACK) == 1
+    assert judged(scene).count(Figure.NOT_BACK) == 1
     scene.outbound += back
-    assert judged(scene).count(NOT_BACK) == 0
+    assert judged(scene).count(Figure.NOT_BACK) == 0
     scene.outbound[-LIMIT:] = [replace(message, accepted_at=message.accepted_at + 3) for message in back]
-    assert judged(scene).count(NOT_BACK) == 1
+    assert judged(scene).count(Figure.NOT_BACK) == 1
 
 
 def test_a_replica_with_a_wrong_key_must_not_be_ready() -> None:
-    assert figures(EvidenceBuilder(wrong_key_ready_count=1)) == {UNFIT: 1}
+    assert figures(EvidenceBuilder(wrong_key_ready_count=1)) == {Figure.UNFIT: 1}

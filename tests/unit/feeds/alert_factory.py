@@ -11,7 +11,7 @@ from services.feeds.cap.parser import read_alert
 from services.feeds.configuration import AlertOrigin
 from services.feeds.decisions import PollOutcome
 from services.feeds.state import OriginState
-from tests.unit.feeds.factories import IDENTITY, NOW
+from tests.unit.feeds.factories import IDENTITY, NOW, UNPOLLED
 
 SENDER = "leitstelle@county.example"
 
@@ -65,7 +65,8 @@ def build_alert_origin(**fields: Any) -> AlertOrigin:
     return msgspec.convert({**usual, **fields}, AlertOrigin)
 
 
-def poll_alerts(alerts: AlertOrigin, memory: OriginState, *bodies: bytes) -> PollOutcome:
-    """What a look decides, and what is pending only of it."""
+def poll_alerts(*bodies: bytes, memory: OriginState = UNPOLLED, **origin: Any) -> PollOutcome:
+    """What a look decides by an origin with these fields, and what is pending only of it."""
     fresh = msgspec.structs.replace(memory, pending=())
-    return evaluate_alerts(alerts, fresh, [read_alert(body) for body in bodies], IDENTITY.with_time(NOW))
+    alerts = [read_alert(body) for body in bodies]
+    return evaluate_alerts(build_alert_origin(**origin), fresh, alerts, IDENTITY.with_time(NOW))

@@ -18,6 +18,7 @@ from shared.notices.configuration import Configuration, read_configuration
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
 COUNTY = read_configuration(CONFIG / "county.toml", Configuration)
 SOURCE = "/landkreis-osterholz/internetseite"
+UNPOLLED = OriginState()
 IDENTITY = PublisherIdentity(system="feeds", source=SOURCE, county=COUNTY, now=NOW)
 
 
@@ -49,11 +50,10 @@ def build_origin(**fields: Any) -> FeedOrigin:
     return msgspec.convert({**usual, **fields}, FeedOrigin)
 
 
-def poll_feed(feed: FeedOrigin, memory: OriginState, *items: str, now: datetime = NOW) -> PollOutcome:
-    """What a poll decides, and what is pending only of it."""
-    return evaluate_feed(
-        feed, msgspec.structs.replace(memory, pending=()), read_feed(build_rss(items)), IDENTITY.with_time(now)
-    )
+def poll_feed(*items: str, memory: OriginState = UNPOLLED, now: datetime = NOW, **origin: Any) -> PollOutcome:
+    """What a poll decides by an origin with these fields, and what is pending only of it."""
+    fresh = msgspec.structs.replace(memory, pending=())
+    return evaluate_feed(build_origin(**origin), fresh, read_feed(build_rss(items)), IDENTITY.with_time(now))
 
 
 def list_events(outcome: PollOutcome) -> list[Envelope]:

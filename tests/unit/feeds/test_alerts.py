@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.feeds.state import EventDestination, OriginState
-from tests.unit.feeds.alert_factory import SENDER, build_alert, build_alert_origin, build_area, build_info, poll_alerts
+from services.feeds.state import EventDestination
+from tests.unit.feeds.alert_factory import SENDER, build_alert, build_area, build_info, poll_alerts
 from tests.unit.feeds.factories import list_events, read_data
 
 EXPIRES = datetime.fromisoformat("2026-11-25T22:00:00+01:00")
@@ -24,7 +24,7 @@ def kinds(outcome: Any) -> list[str]:
 
 
 def test_a_warning_becomes_an_urgent_notice_that_expires_with_it() -> None:
-    outcome = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1"))
+    outcome = poll_alerts(build_alert("w-1"))
     (event,) = list_events(outcome)
     assert (event.expirytime, event.id) == (EXPIRES, f"{event.subject}:1")
     said = read_data(event)
@@ -47,20 +47,20 @@ def test_a_warning_becomes_an_urgent_notice_that_expires_with_it() -> None:
     ],
 )
 def test_only_actual_public_warnings_reach_anybody(fields: dict[str, str], reason: str) -> None:
-    outcome = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1", **fields))
+    outcome = poll_alerts(build_alert("w-1", **fields))
     assert (list_events(outcome), outcome.counts[reason]) == ([], 1)
 
 
 def test_an_exercise_does_not_change_a_warning() -> None:
-    first = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1")).memory
+    first = poll_alerts(build_alert("w-1")).memory
     exercise = build_alert("w-2", references=["w-1"], msgType="Cancel", status="Exercise")
-    assert list_events(poll_alerts(build_alert_origin(), first, exercise)) == []
+    assert list_events(poll_alerts(exercise, memory=first)) == []
 
 
 def test_each_once_however_often_it_is_read() -> None:
-    outcome = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1"), build_alert("w-1"))
+    outcome = poll_alerts(build_alert("w-1"), build_alert("w-1"))
     assert (len(list_events(outcome)), outcome.counts["known"]) == (1, 1)
-    assert list_events(poll_alerts(build_alert_origin(), outcome.memory, build_alert("w-1"))) == []
+    assert list_events(poll_alerts(build_alert("w-1"), memory=outcome.memory)) == []
 
 
 @pytest.mark.parametrize(
@@ -73,148 +73,124 @@ def test_each_once_however_often_it_is_read() -> None:
     ],
 )
 def test_urgent_by_severity_and_urgency(severity: str, urgency: str, urgent: bool) -> None:
-    (event,) = list_events(
-        poll_alerts(
-            build_alert_origin(), OriginState(), build_alert("w-1", build_info(severity=severity, urgency=urgency))
-        )
-    )
+    (event,) = list_events(poll_alerts(build_alert("w-1", build_info(severity=severity, urgency=urgency))))
     assert read_data(event)["urgent"] is urgent
 
 
 def test_the_rule_for_urgent_can_be_configured() -> None:
-    mild = build_alert_origin(urgent={"severity": ["Minor"], "urgency": ["Future"]})
-    (event,) = list_events(
-        poll_alerts(mild, OriginState(), build_alert("w-1", build_info(severity="Minor", urgency="Future")))
-    )
+    warning = build_alert("w-1", build_info(severity="Minor", urgency="Future"))
+    (event,) = list_events(poll_alerts(warning, urgent={"severity": ["Minor"], "urgency": ["Future"]}))
     assert read_data(event)["urgent"] is True
 
 
 def test_an_update_is_the_next_revision_of_the_same_notice() -> None:
-    first = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1"))
-    second = poll_alerts(build_alert_origin(), first.memory, UPDATE)
+    first = poll_alerts(build_alert("w-1"))
+    second = poll_alerts(UPDATE, memory=first.memory)
     (event,) = list_events(second)
     assert (event.subject, event.type) == (list_events(first)[0].subject, "de.kreisfunk.notice.updated.v1")
     assert (read_data(event)["revision"], read_data(event)["headline"]) == (2, "Wasser weiter abkochen")
     third = build_alert("w-2b", references=["w-2"], msgType="Update", sent=LAST)
-    (again,) = list_events(poll_alerts(build_alert_origin(), second.memory, third))
+    (again,) = list_events(poll_alerts(third, memory=second.memory))
     assert (again.subject, read_data(again)["revision"]) == (event.subject, 3)
 
 
 def test_an_update_can_follow_up_to_those_who_got_the_warning() -> None:
-    following = build_alert_origin(update="follow-up")
-    first = poll_alerts(following, OriginState(), build_alert("w-1"))
-    second = poll_alerts(following, first.memory, UPDATE)
+    following: dict[str, Any] = {"update": "follow-up"}
+    first = poll_alerts(build_alert("w-1"), **following)
+    second = poll_alerts(UPDATE, memory=first.memory, **following)
     (event,) = list_events(second)
     assert read_data(event)["follows"] == list_events(first)[0].subject
     assert event.subject != list_events(first)[0].subject
-    withdrawn, follow_up, clear = list_events(poll_alerts(following, second.memory, CANCEL))
+    withdrawn, follow_up, clear = list_events(poll_alerts(CANCEL, memory=second.memory, **following))
     assert [withdrawn.subject, follow_up.subject] == [list_events(first)[0].subject, event.subject]
     assert read_data(clear)["follows"] == list_events(first)[0].subject
 
 
 def test_a_cancellation_withdraws_and_tells_exactly_those_who_got_it() -> None:
-    first = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1"))
-    outcome = poll_alerts(build_alert_origin(), first.memory, CANCEL)
+    first = poll_alerts(build_alert("w-1"))
+    outcome = poll_alerts(CANCEL, memory=first.memory)
     withdrawn, clear = list_events(outcome)
     assert kinds(outcome) == ["withdrawn", "published"]
     assert withdrawn.subject == list_events(first)[0].subject == read_data(clear)["follows"]
     assert (read_data(clear)["headline"], read_data(clear)["urgent"]) == ("Entwarnung: Wasser abkochen", True)
     assert read_data(clear)["text"] == "Die Warnung ist aufgehoben."
     assert outcome.counts["withdrawn"] == 1
-    assert list_events(poll_alerts(build_alert_origin(), outcome.memory, CANCEL)) == []
+    assert list_events(poll_alerts(CANCEL, memory=outcome.memory)) == []
 
 
 def test_a_cancellation_says_what_its_sender_says_but_does_not_repeat_the_warning() -> None:
-    first = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1")).memory
+    first = poll_alerts(build_alert("w-1")).memory
     repeated = build_alert("w-3", build_info(), references=["w-1"], msgType="Cancel")
-    clear = read_data(list_events(poll_alerts(build_alert_origin(), first, repeated))[1])
+    clear = read_data(list_events(poll_alerts(repeated, memory=first))[1])
     assert (clear["headline"], clear["text"]) == ("Entwarnung: Wasser abkochen", "Die Warnung ist aufgehoben.")
     said = build_info(headline="Abkochgebot aufgehoben", description="Das Wasser ist rein.", instruction="")
     own = build_alert("w-3", said, references=["w-1"], msgType="Cancel")
-    clear = read_data(list_events(poll_alerts(build_alert_origin(), first, own))[1])
+    clear = read_data(list_events(poll_alerts(own, memory=first))[1])
     assert clear["headline"] == "Abkochgebot aufgehoben"
     assert clear["text"] == "Die Warnung ist aufgehoben. Das Wasser ist rein."
 
 
 def test_a_cancellation_can_withdraw_without_a_word() -> None:
-    silent = build_alert_origin(cancel="withdraw")
-    assert kinds(poll_alerts(silent, poll_alerts(silent, OriginState(), build_alert("w-1")).memory, CANCEL)) == [
-        "withdrawn"
-    ]
+    first = poll_alerts(build_alert("w-1"), cancel="withdraw").memory
+    assert kinds(poll_alerts(CANCEL, memory=first, cancel="withdraw")) == ["withdrawn"]
 
 
-@pytest.mark.parametrize("response", ["AllClear"])
-def test_an_update_that_is_an_all_clear_is_one(response: str) -> None:
-    first = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1")).memory
-    clear = build_alert("w-2", build_info(responseType=response), references=["w-1"], msgType="Update", sent=LATER)
-    assert kinds(poll_alerts(build_alert_origin(), first, clear)) == ["withdrawn", "published"]
+def test_an_update_that_is_an_all_clear_is_one() -> None:
+    first = poll_alerts(build_alert("w-1")).memory
+    clear = build_alert("w-2", build_info(responseType="AllClear"), references=["w-1"], msgType="Update", sent=LATER)
+    assert kinds(poll_alerts(clear, memory=first)) == ["withdrawn", "published"]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([build_alert("w-1"), UPDATE, CANCEL])))
 def test_in_whatever_order_they_lie_there_they_are_taken_as_they_were_sent(order: tuple[bytes, ...]) -> None:
-    assert kinds(poll_alerts(build_alert_origin(), OriginState(), *order)) == [
-        "published",
-        "updated",
-        "withdrawn",
-        "published",
-    ]
+    assert kinds(poll_alerts(*order)) == ["published", "updated", "withdrawn", "published"]
 
 
 def test_what_was_cancelled_before_it_came_reaches_nobody() -> None:
-    first = poll_alerts(build_alert_origin(), OriginState(), CANCEL)
+    first = poll_alerts(CANCEL)
     assert (list_events(first), first.counts["unknown_reference"]) == ([], 1)
-    assert list_events(poll_alerts(build_alert_origin(), first.memory, build_alert("w-1"))) == []
+    assert list_events(poll_alerts(build_alert("w-1"), memory=first.memory)) == []
 
 
 def test_an_update_of_what_we_never_saw_is_news_and_the_older_one_is_not() -> None:
-    first = poll_alerts(build_alert_origin(), OriginState(), UPDATE)
+    first = poll_alerts(UPDATE)
     assert kinds(first) == ["published"]
-    assert list_events(poll_alerts(build_alert_origin(), first.memory, build_alert("w-1"))) == []
+    assert list_events(poll_alerts(build_alert("w-1"), memory=first.memory)) == []
 
 
 def test_after_a_cancellation_an_update_is_a_new_warning() -> None:
-    over = poll_alerts(
-        build_alert_origin(), poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1")).memory, CANCEL
-    ).memory
-    again = poll_alerts(build_alert_origin(), over, UPDATE)
+    over = poll_alerts(CANCEL, memory=poll_alerts(build_alert("w-1")).memory).memory
+    again = poll_alerts(UPDATE, memory=over)
     assert kinds(again) == ["published"]
 
 
 def test_an_update_that_replaces_two_goes_on_with_one() -> None:
-    first = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1"), build_alert("w-1b"))
+    first = poll_alerts(build_alert("w-1"), build_alert("w-1b"))
     merged = build_alert("w-2", references=["w-1", "w-1b"], msgType="Update", sent=LATER)
-    outcome = poll_alerts(build_alert_origin(), first.memory, merged)
+    outcome = poll_alerts(merged, memory=first.memory)
     assert kinds(outcome) == ["updated", "withdrawn"]
 
 
 def test_nobody_ends_somebody_elses_warning() -> None:
-    first = poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1")).memory
+    first = poll_alerts(build_alert("w-1")).memory
     foreign = build_alert("w-9", sender="elsewhere@example.org", references=[f"{SENDER},w-1,x"], msgType="Cancel")
-    assert list_events(poll_alerts(build_alert_origin(), first, foreign)) == []
-    assert (
-        list_events(
-            poll_alerts(
-                build_alert_origin(),
-                first,
-                build_alert("w-9", sender="x@y", references=[f"{SENDER},w-1,x"], msgType="Update"),
-            )
-        )
-        != []
-    )
+    assert list_events(poll_alerts(foreign, memory=first)) == []
+    own = build_alert("w-9", sender="x@y", references=[f"{SENDER},w-1,x"], msgType="Update")
+    assert list_events(poll_alerts(own, memory=first)) != []
 
 
 def test_only_known_senders_if_they_are_named() -> None:
-    known = build_alert_origin(senders=[SENDER])
-    outcome = poll_alerts(known, OriginState(), build_alert("w-1", sender="elsewhere@example.org"))
+    known: dict[str, Any] = {"senders": [SENDER]}
+    outcome = poll_alerts(build_alert("w-1", sender="elsewhere@example.org"), **known)
     assert (list_events(outcome), outcome.counts["foreign_sender"]) == ([], 1)
-    assert len(list_events(poll_alerts(known, outcome.memory, build_alert("w-1")))) == 1
+    assert len(list_events(poll_alerts(build_alert("w-1"), memory=outcome.memory, **known))) == 1
 
 
 def test_german_goes_before_other_languages_and_another_one_before_none() -> None:
     english = build_info(language="en-GB", headline="Boil water")
-    (event,) = list_events(poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1", english, build_info())))
+    (event,) = list_events(poll_alerts(build_alert("w-1", english, build_info())))
     assert read_data(event)["headline"] == "Wasser abkochen"
-    (event,) = list_events(poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1", english)))
+    (event,) = list_events(poll_alerts(build_alert("w-1", english)))
     assert read_data(event)["headline"] == "Boil water"
 
 
@@ -236,7 +212,7 @@ def test_german_goes_before_other_languages_and_another_one_before_none() -> Non
 def test_areas_become_municipalities(
     areas: list[str], mapped: dict[str, Any], municipalities: list[str] | None
 ) -> None:
-    outcome = poll_alerts(build_alert_origin(areas=mapped), OriginState(), build_alert("w-1", build_info(*areas)))
+    outcome = poll_alerts(build_alert("w-1", build_info(*areas)), areas=mapped)
     if municipalities is None:
         assert (list_events(outcome), outcome.counts["elsewhere"]) == ([], 1)
     else:
@@ -245,38 +221,34 @@ def test_areas_become_municipalities(
 
 
 def test_a_topic_that_is_not_local_is_for_everybody() -> None:
-    (event,) = list_events(poll_alerts(build_alert_origin(topic="veranstaltungen"), OriginState(), build_alert("w-1")))
+    (event,) = list_events(poll_alerts(build_alert("w-1"), topic="veranstaltungen"))
     assert read_data(event)["municipalities"] == []
 
 
 def test_what_has_moved_elsewhere_is_over_here() -> None:
-    mapped = build_alert_origin(areas={"03356*": "*"})
-    first = poll_alerts(mapped, OriginState(), build_alert("w-1")).memory
+    mapped: dict[str, Any] = {"areas": {"03356*": "*"}}
+    first = poll_alerts(build_alert("w-1"), **mapped).memory
     moved = build_alert("w-2", build_info(build_area("Bremen")), references=["w-1"], msgType="Update", sent=LATER)
-    assert kinds(poll_alerts(mapped, first, moved)) == ["withdrawn", "published"]
+    assert kinds(poll_alerts(moved, memory=first, **mapped)) == ["withdrawn", "published"]
 
 
 def test_of_several_parts_the_gravest_speaks_and_all_places_are_told() -> None:
     mild = build_info(build_area("Worpswede"), headline="Leicht", severity="Minor")
     grave = build_info(build_area("Lilienthal"), headline="Schwer", severity="Extreme")
-    (event,) = list_events(poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1", mild, grave)))
+    (event,) = list_events(poll_alerts(build_alert("w-1", mild, grave)))
     assert (read_data(event)["headline"], read_data(event)["municipalities"]) == ("Schwer", ["Lilienthal", "Worpswede"])
 
 
 def test_expired_is_not_told_and_without_an_expiry_the_configuration_has_one() -> None:
-    gone = poll_alerts(
-        build_alert_origin(), OriginState(), build_alert("w-1", build_info(expires="2026-11-25T08:00:00+01:00"))
-    )
+    gone = poll_alerts(build_alert("w-1", build_info(expires="2026-11-25T08:00:00+01:00")))
     assert (list_events(gone), gone.counts["expired"]) == ([], 1)
-    (event,) = list_events(
-        poll_alerts(build_alert_origin(expires_in="3h"), OriginState(), build_alert("w-2", build_info(expires="")))
-    )
+    (event,) = list_events(poll_alerts(build_alert("w-2", build_info(expires="")), expires_in="3h"))
     assert event.expirytime == datetime.fromisoformat("2026-11-25T13:00:00+00:00")
 
 
 def test_instructions_are_not_what_is_cut_off() -> None:
     long = build_info(description="Lage. " * 500, instruction="Fenster schließen.")
-    (event,) = list_events(poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1", long)))
+    (event,) = list_events(poll_alerts(build_alert("w-1", long)))
     assert read_data(event)["text"].endswith("… Fenster schließen.")
     assert len(read_data(event)["text"]) <= 800
 
@@ -286,35 +258,28 @@ def test_rules_choose_the_topic_by_category_and_event() -> None:
         {"category": "^Transport$", "topic": "baustellen"},
         {"category": "trinkwasser", "mode": "draft", "urgent": False},
     ]
-    chosen = build_alert_origin(rules=rules)
-    outcome = poll_alerts(
-        chosen, OriginState(), build_alert("w-1"), build_alert("w-2", build_info(category="Transport"))
-    )
+    chosen: dict[str, Any] = {"rules": rules}
+    outcome = poll_alerts(build_alert("w-1"), build_alert("w-2", build_info(category="Transport")), **chosen)
     assert [read_data(event)["topic"] for event in list_events(outcome)] == ["strassensperrungen", "baustellen"]
     assert [pending.way for pending in outcome.memory.pending] == [EventDestination.DRAFT, EventDestination.DIRECT]
-    followed = poll_alerts(chosen, outcome.memory, CANCEL)
+    followed = poll_alerts(CANCEL, memory=outcome.memory, **chosen)
     assert {pending.way for pending in followed.memory.pending} == {EventDestination.DRAFT}
 
 
 def test_a_first_look_can_be_told_to_mark_only() -> None:
-    marking = build_alert_origin(first_poll="mark")
-    first = poll_alerts(marking, OriginState(), build_alert("w-1"))
+    marking: dict[str, Any] = {"first_poll": "mark"}
+    first = poll_alerts(build_alert("w-1"), **marking)
     assert (list_events(first), first.counts["marked"]) == ([], 1)
-    assert len(list_events(poll_alerts(marking, first.memory, build_alert("w-5")))) == 1
+    assert len(list_events(poll_alerts(build_alert("w-5"), memory=first.memory, **marking))) == 1
 
 
 def test_an_alert_that_says_nothing_is_broken() -> None:
-    assert poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1", "<!-- -->")).counts["broken"] == 1
-    assert (
-        poll_alerts(build_alert_origin(), OriginState(), build_alert("w-1", build_info(headline="", event=""))).counts[
-            "broken"
-        ]
-        == 1
-    )
+    assert poll_alerts(build_alert("w-1", "<!-- -->")).counts["broken"] == 1
+    assert poll_alerts(build_alert("w-1", build_info(headline="", event=""))).counts["broken"] == 1
 
 
 def test_an_address_of_another_host_does_not_keep_a_warning_back() -> None:
     warning = build_alert("w-1", build_info(headline="Warnung.Im Norden", instruction="Mehr auf www.dwd.de, bitte."))
-    (event,) = list_events(poll_alerts(build_alert_origin(), OriginState(), warning))
+    (event,) = list_events(poll_alerts(warning))
     assert read_data(event)["headline"] == "Warnung. Im Norden"
     assert read_data(event)["text"] == "Keime im Trinkwasser. Mehr auf […], bitte."

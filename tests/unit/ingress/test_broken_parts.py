@@ -20,6 +20,8 @@ from tests.unit.ingress.webhooks import (
     read_sample,
 )
 
+MANY = 3 * MAX_PARTS
+
 
 def texts(found: list[Finding]) -> list[str | None]:
     return [it.text for it in found if isinstance(it, InboundMessage)]
@@ -148,10 +150,10 @@ def test_an_edited_caption_is_what_it_says_now(kind: str) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        [{}] * 300_000,
-        [build_value(messages=[{}] * 300_000)],
-        [build_value(statuses=[build_status(1)] * 15_000)],
-        [build_value(contacts=[{}] * 300_000, messages=[build_text_message(1)])],
+        [{}] * MANY,
+        [build_value(messages=[{}] * MANY)],
+        [build_value(statuses=[build_status(1)] * MANY)],
+        [build_value(contacts=[{}] * MANY, messages=[build_text_message(1)])],
     ],
     ids=["entries", "messages", "statuses", "contacts"],
 )

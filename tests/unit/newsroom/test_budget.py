@@ -1,38 +1,24 @@
 """The month's budget stops what it does not pay for, and nothing else."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from services.newsroom.domain.drafts import DraftRefused
 from services.newsroom.domain.sending import MonthBudget, SendingNumber, describe_budget, find_budget
-from tests.unit.newsroom.test_approval import ROUTINE
-from tests.unit.newsroom.writing_harness import ANNA, BEN, CONTENT, build_office
+from tests.unit.newsroom.writing_harness import ANNA, BEN, NUMBER, ROUTINE, build_office
 
 
 def build_number(messages_a_month: int | None, messages: int) -> SendingNumber:
-    return SendingNumber(
-        number="1",
-        ceiling=80,
-        permitted=80,
-        paused_reason=None,
-        paused_by_operator=False,
-        pause_seconds=0,
-        probe_seconds=0,
-        people_a_day=None,
-        people=0,
-        messages_a_month=messages_a_month,
-        messages=messages,
-        unreachable_since=None,
-    )
+    return replace(NUMBER, messages_a_month=messages_a_month, messages=messages)
 
 
 @pytest.mark.parametrize(("used", "is_enough"), [(90, True), (91, False), (100, False)])
 async def test_a_notice_to_more_than_the_budget_is_not_published(used: int, is_enough: bool) -> None:
     office = build_office(ROUTINE)
     office.drafts.budget = MonthBudget(messages=100, used=used)  # the notice goes to 10
-    draft = await office.drafting.create(ANNA, CONTENT)
-    await office.drafting.submit(ANNA, draft.id, 1)
+    draft = await office.submit()
     await office.drafting.approve(BEN, draft.id, 1)
     if is_enough:
         await office.drafting.publish(ANNA, draft.id, 1)
@@ -44,12 +30,9 @@ async def test_a_notice_to_more_than_the_budget_is_not_published(used: int, is_e
 
 async def test_who_withdraws_asks_for_no_budget() -> None:
     office = build_office(ROUTINE)
-    draft = await office.drafting.create(ANNA, CONTENT)
-    await office.drafting.submit(ANNA, draft.id, 1)
-    await office.drafting.approve(BEN, draft.id, 1)
-    await office.drafting.publish(ANNA, draft.id, 1)
+    draft = await office.publish()
     office.drafts.budget = MonthBudget(messages=100, used=100)
-    await office.drafting.withdraw(ANNA, draft.id, "Irrtum")
+    await office.drafting.withdraw(ANNA, draft, "Irrtum")
     assert len(office.drafts.published) == 2
 
 

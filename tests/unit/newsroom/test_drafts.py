@@ -1,6 +1,5 @@
 """Drafts: versions that nobody overwrites, states that end, and what is begun from a published notice."""
 
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import msgspec
@@ -18,10 +17,8 @@ from services.newsroom.domain.drafts import (
     advance_state,
 )
 from services.newsroom.ports import DraftNotFound
-from tests.unit.newsroom.test_approval import ROUTINE
-from tests.unit.newsroom.writing_harness import ANNA, BEN, CLEO, CONTENT, OTTO, PressOffice, build_office
+from tests.unit.newsroom.writing_harness import ANNA, BEN, CLEO, CONTENT, DEEDS, OTHER, OTTO, ROUTINE, build_office
 
-OTHER = msgspec.structs.replace(CONTENT, text="Bis Freitag.")
 BY_EDITORS = [act for act in DraftAct if act is not DraftAct.REJECT]
 
 
@@ -37,25 +34,16 @@ def test_any_edit_takes_back_what_was_said_of_the_earlier_version(state: DraftSt
     assert advance_state(state, DraftAct.SAVE) is DraftState.DRAFT
 
 
-Act = Callable[[PressOffice, UUID], Awaitable[object]]
-ACTS: dict[str, Act] = {
-    "save": lambda office, draft: office.drafting.save(ANNA, draft, 1, OTHER),
-    "submit": lambda office, draft: office.drafting.submit(ANNA, draft, 1),
-    "approve": lambda office, draft: office.drafting.approve(BEN, draft, 1),
-    "return": lambda office, draft: office.drafting.send_back(BEN, draft, 1, "Bitte kürzer."),
-    "publish": lambda office, draft: office.drafting.publish(ANNA, draft, 1),
-    "emergency": lambda office, draft: office.drafting.publish_emergency(ANNA, draft, 1, "Bombenfund"),
-    "discard": lambda office, draft: office.drafting.discard(ANNA, draft, 1),
-}
+BY_OTHERS = {"approve": BEN, "return": BEN}
 
 
-@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.parametrize("name", DEEDS)
 async def test_nobody_acts_on_a_version_that_they_have_not_seen(name: str) -> None:
     office = build_office(msgspec.structs.replace(ROUTINE, emergency=True))
     draft = await office.drafting.create(ANNA, CONTENT)
     await office.drafting.save(BEN, draft.id, 1, msgspec.structs.replace(CONTENT, urgent=True))
     with pytest.raises(DraftConflict):
-        await ACTS[name](office, draft.id)
+        await DEEDS[name](office.drafting, BY_OTHERS.get(name, ANNA), draft.id, 1)
     assert (await office.drafts.find(draft.id)).content.urgent
 
 
@@ -66,11 +54,11 @@ async def test_what_is_saved_twice_is_one_version_and_no_conflict() -> None:
     assert (await office.drafting.save(ANNA, draft.id, 1, OTHER)).version == 2
 
 
-@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.parametrize("name", DEEDS)
 async def test_an_act_on_a_draft_that_does_not_exist(name: str) -> None:
     office = build_office(ApprovalRules(emergency=True))
     with pytest.raises(DraftNotFound):
-        await ACTS[name](office, UUID(int=7))
+        await DEEDS[name](office.drafting, BY_OTHERS.get(name, ANNA), UUID(int=7), 1)
 
 
 @pytest.mark.parametrize(
@@ -83,19 +71,9 @@ async def test_an_act_on_a_draft_that_does_not_exist(name: str) -> None:
 async def test_rights_are_checked_where_the_act_is(account: Account, forbidden: tuple[str, ...]) -> None:
     office = build_office(msgspec.structs.replace(ROUTINE, emergency=True))
     draft = await office.drafting.create(ANNA, CONTENT)
-    drafting = office.drafting
-    acts: dict[str, Callable[[], Awaitable[object]]] = {
-        "save": lambda: drafting.save(account, draft.id, 1, OTHER),
-        "submit": lambda: drafting.submit(account, draft.id, 1),
-        "approve": lambda: drafting.approve(account, draft.id, 1),
-        "return": lambda: drafting.send_back(account, draft.id, 1, "Bitte kürzer."),
-        "publish": lambda: drafting.publish(account, draft.id, 1),
-        "emergency": lambda: drafting.publish_emergency(account, draft.id, 1, "Bombenfund"),
-        "discard": lambda: drafting.discard(account, draft.id, 1),
-    }
     for name in forbidden:
         with pytest.raises(NotPermitted):
-            await acts[name]()
+            await DEEDS[name](office.drafting, account, draft.id, 1)
     assert await office.drafts.find(draft.id) == draft
 
 
@@ -126,15 +104,9 @@ async def test_what_breaks_a_rule_is_neither_submitted_nor_published() -> None:
             await act(ANNA, draft.id, 1)
 
 
-async def publish(office: PressOffice) -> UUID:
-    draft = await office.drafting.create(ANNA, CONTENT)
-    await office.drafting.publish(ANNA, draft.id, 1)
-    return draft.id
-
-
 async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
     office = build_office(ROUTINE)
-    first = await publish(office)
+    first = await office.publish()
     second, third = [await office.drafting.correct(BEN, first) for _ in range(2)]
     for draft in (second, third):
         await office.drafting.publish(BEN, draft.id, 1)
@@ -147,7 +119,7 @@ async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
 
 async def test_a_follow_up_names_the_notice_that_it_follows() -> None:
     office = build_office(ROUTINE)
-    first = await publish(office)
+    first = await office.publish()
     office.drafts.audience = 10
     draft = await office.drafting.follow_up(BEN, first)
     content = msgspec.structs.replace(CONTENT, headline="K 9 wieder frei")
@@ -159,7 +131,7 @@ async def test_a_follow_up_names_the_notice_that_it_follows() -> None:
 
 async def test_a_withdrawal_goes_out_at_once_and_by_one_person() -> None:
     office = build_office(ROUTINE)
-    first = await publish(office)
+    first = await office.publish()
     withdrawal = await office.drafting.withdraw(BEN, first, "Fällt aus.")
     assert withdrawal.state is DraftState.PUBLISHED
     before, after = [each.event for each in office.drafts.published]
@@ -180,7 +152,7 @@ async def test_only_what_is_published_is_corrected_followed_or_withdrawn() -> No
 
 async def test_a_copy_has_the_words_but_neither_times_nor_decisions() -> None:
     office = build_office(ROUTINE)
-    first = await publish(office)
+    first = await office.publish()
     copy = await office.drafting.copy(BEN, first)
     assert copy.content == msgspec.structs.replace(CONTENT, expires_at=None)
     assert (copy.state, copy.created_by.name, copy.kind) == (DraftState.DRAFT, "Ben", DraftKind.NOTICE)
@@ -188,7 +160,7 @@ async def test_a_copy_has_the_words_but_neither_times_nor_decisions() -> None:
 
 async def test_the_published_text_ends_with_its_code() -> None:
     office = build_office(ROUTINE)
-    await publish(office)
+    await office.publish()
     (publication,) = office.drafts.published
     assert publication.event["data"]["text"].startswith(f"{CONTENT.text} Prüfcode: ")
     assert publication.event["expirytime"] == "2026-11-26T11:00:00Z"

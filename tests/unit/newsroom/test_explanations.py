@@ -10,13 +10,13 @@ import pytest
 
 from services.ingress.notices.validation import NOT_CHECKED
 from services.newsroom.domain.explanations import explain_blocker, explain_delays, explain_duration, explain_problem
-from services.newsroom.domain.sending import SendingNumber, SendingOverview, TemplatePause
+from services.newsroom.domain.sending import SendingOverview, TemplatePause
 from services.subscriptions.domain.notice_commands import TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE
 from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
 from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
 from shared.contracts.events import Problem
 from shared.notices.rules import ID_REUSED, validate_event
-from tests.unit.newsroom.writing_harness import COUNTY, NOON, SYSTEM
+from tests.unit.newsroom.writing_harness import COUNTY, NOON, NUMBER, SYSTEM
 
 UNTRANSLATED = ("Bitte prüfen (", "Hinweis der Technik")
 RIGHT: dict[str, Any] = {"topic": "strassensperrungen", "headline": "K 9 gesperrt", "text": "Bis Freitag."}
@@ -133,22 +133,6 @@ def test_every_blocker_is_explained(blocker: str) -> None:
 )
 def test_durations_have_a_unit_that_suits(seconds: int, words: str) -> None:
     assert explain_duration(seconds) == words
-
-
-NUMBER = SendingNumber(
-    number="1",
-    ceiling=80.0,
-    permitted=80.0,
-    paused_reason=None,
-    paused_by_operator=False,
-    pause_seconds=0.0,
-    probe_seconds=0.0,
-    people_a_day=1000,
-    people=400,
-    messages_a_month=None,
-    messages=0,
-    unreachable_since=None,
-)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from services.newsroom.domain.accounts import NotPermitted, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import DraftKind, DraftRefused, DraftState, NoticeDraft, Verdict
 from services.newsroom.domain.outbox import NoticeForecast
-from tests.unit.newsroom.test_approval import ROUTINE, submit
 from tests.unit.newsroom.writing_harness import (
     ANNA,
     ANNA_AGAIN,
@@ -20,6 +19,7 @@ from tests.unit.newsroom.writing_harness import (
     CONTENT,
     FORECAST,
     OTTO,
+    ROUTINE,
     PressOffice,
     build_office,
     make_account,
@@ -42,14 +42,14 @@ def build_dear_office(rules: ApprovalRules = RULES) -> PressOffice:
 
 async def test_a_lead_approves_what_costs_a_lot() -> None:
     office = build_dear_office()
-    draft = await submit(office)
+    draft = await office.submit()
     assert (await office.drafting.approve(LEA, draft.id, 1)).state is DraftState.APPROVED
     assert (await office.drafting.publish(ANNA, draft.id, 1)).state is DraftState.PUBLISHED
 
 
 async def test_an_approver_alone_is_not_enough() -> None:
     office = build_dear_office()
-    draft = await submit(office)
+    draft = await office.submit()
     assert (await office.drafting.approve(BEN, draft.id, 1)).state is DraftState.ESCALATED
     for publisher in (ANNA, BEN, CLEO):
         with pytest.raises(DraftRefused, match=r"Jemand mit der Rolle Leitung muss .* mehr als 1\.000,00 Euro"):
@@ -79,7 +79,7 @@ async def test_nobody_is_their_own_lead() -> None:
 async def test_what_was_cheap_when_it_was_approved_needs_a_lead_when_it_is_dear() -> None:
     """The approval of somebody who is a lead, too, was for less."""
     office = build_office(RULES)
-    draft = await submit(office)
+    draft = await office.submit()
     approved = await office.drafting.approve(make_account("both", Role.APPROVER, Role.LEAD), draft.id, 1)
     assert approved.state is DraftState.APPROVED
     office.notices.forecast = DEAR
@@ -91,7 +91,7 @@ async def test_what_was_cheap_when_it_was_approved_needs_a_lead_when_it_is_dear(
 
 async def test_a_lead_has_approved_one_version_only() -> None:
     office = build_dear_office()
-    draft = await submit(office)
+    draft = await office.submit()
     await office.drafting.approve(LEA, draft.id, 1)
     await office.drafting.save(ANNA, draft.id, 1, msgspec.structs.replace(CONTENT, headline="Alle Straßen"))
     await office.drafting.submit(ANNA, draft.id, 2)
@@ -102,7 +102,7 @@ async def test_a_lead_has_approved_one_version_only() -> None:
 
 async def test_a_lead_approves_only_amounts() -> None:
     office = build_office(RULES)
-    draft = await submit(office)
+    draft = await office.submit()
     for refused in (office.drafting.approve(LEA, draft.id, 1), office.drafting.send_back(LEA, draft.id, 1, "Zu teuer")):
         with pytest.raises(NotPermitted):
             await refused
@@ -112,7 +112,7 @@ async def test_a_lead_approves_only_amounts() -> None:
 
 async def test_without_the_amount_a_lead_approves_nothing() -> None:
     office = build_dear_office(ROUTINE)
-    draft = await submit(office)
+    draft = await office.submit()
     with pytest.raises(NotPermitted):
         await office.drafting.approve(LEA, draft.id, 1)
     await office.drafting.approve(BEN, draft.id, 1)
@@ -123,7 +123,7 @@ async def test_a_price_that_nobody_knows_is_too_high() -> None:
     """Else it would be enough to wait until the notices API does not answer."""
     office = build_office(RULES)
     office.notices.forecast = None
-    draft = await submit(office)
+    draft = await office.submit()
     await office.drafting.approve(BEN, draft.id, 1)
     with pytest.raises(DraftRefused, match="Rolle Leitung"):
         await office.drafting.publish(ANNA, draft.id, 1)
@@ -141,8 +141,7 @@ async def test_an_amount_below_what_one_person_sends_needs_a_lead_all_the_same()
 @pytest.mark.parametrize("kind", [DraftKind.UPDATE, DraftKind.FOLLOW_UP])
 async def test_a_correction_and_an_all_clear_cost_money_too(kind: DraftKind) -> None:
     office = build_office(RULES)
-    first = await office.drafting.create(ANNA, CONTENT)
-    await office.drafting.publish(ANNA, first.id, 1)
+    first = await office.drafts.find(await office.publish())
     office.notices.forecast = DEAR
     if kind is DraftKind.FOLLOW_UP:
         office.notices.forecast, office.drafts.audience = replace_costs(DEAR), 25_000
@@ -160,10 +159,9 @@ def replace_costs(forecast: NoticeForecast) -> NoticeForecast:
 
 async def test_a_withdrawal_costs_nothing() -> None:
     office = build_office(RULES)
-    draft = await office.drafting.create(ANNA, CONTENT)
-    await office.drafting.publish(ANNA, draft.id, 1)
+    draft = await office.publish()
     office.notices.forecast = None
-    assert (await office.drafting.withdraw(ANNA, draft.id, "Fällt aus")).state is DraftState.PUBLISHED
+    assert (await office.drafting.withdraw(ANNA, draft, "Fällt aus")).state is DraftState.PUBLISHED
 
 
 async def send_in_emergency(audience: int | None) -> tuple[PressOffice, NoticeDraft]:
@@ -194,7 +192,7 @@ async def test_an_emergency_that_has_cost_little_is_reviewed_as_before() -> None
 
 async def test_the_check_says_who_has_to_approve_and_whether_it_is_me() -> None:
     office = build_dear_office()
-    draft = await submit(office)
+    draft = await office.submit()
     escalated = await office.drafting.approve(BEN, draft.id, 1)
     evaluate = office.drafting.assessor.evaluate
     for account, may_approve, obstacle in ((BEN, True, "schon"), (LEA, True, None), (ANNA_AS_LEAD, True, "Eigene")):
@@ -217,7 +215,7 @@ async def test_whoever_two_approve_nothing_dear_is_sent_that_no_other_lead_wante
     for first, second in itertools.combinations_with_replacement(PEOPLE, 2):
         office = build_office(RULES)
         office.notices.forecast = now
-        draft = await submit(office)
+        draft = await office.submit()
         for approver in (first, second):
             with suppress(DraftRefused, NotPermitted):
                 await office.drafting.approve(approver, draft.id, 1)
@@ -230,7 +228,7 @@ async def test_whoever_two_approve_nothing_dear_is_sent_that_no_other_lead_wante
 
 async def test_who_is_no_lead_any_more_has_not_approved() -> None:
     office = build_dear_office()
-    draft = await submit(office)
+    draft = await office.submit()
     await office.drafting.approve(LEA, draft.id, 1)
     office.drafts.retired.add(LEA.id)
     await office.drafting.approve(BEN, draft.id, 1)

@@ -3,13 +3,12 @@
 import pytest
 
 from services.newsroom.domain.drafts import DraftRefused, DraftState
-from tests.unit.newsroom.test_approval import submit
 from tests.unit.newsroom.writing_harness import ANNA, ANNA_AGAIN, BEN, CLEO, build_office
 
 
 async def test_an_approval_counts_only_while_its_giver_may_approve() -> None:
     office = build_office()
-    draft = await submit(office)
+    draft = await office.submit()
     await office.drafting.approve(BEN, draft.id, 1)
     with pytest.raises(DraftRefused, match="wartet nicht"):
         await office.drafting.approve(CLEO, draft.id, 1)
@@ -24,7 +23,7 @@ async def test_an_approval_counts_only_while_its_giver_may_approve() -> None:
 
 async def test_who_may_approve_again_has_approved() -> None:
     office = build_office()
-    draft = await submit(office)
+    draft = await office.submit()
     await office.drafting.approve(BEN, draft.id, 1)
     office.drafts.retired.add(BEN.id)
     with pytest.raises(DraftRefused, match="zweite Person"):

@@ -1,11 +1,14 @@
 """Drafts in memory, a notices API that says what it is told to, and people of a press office."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
+
+import msgspec
 
 from deploy.paths import CONFIG
 from services.newsroom.domain.accounts import Account, Role
@@ -19,7 +22,7 @@ from services.newsroom.domain.outbox import (
     PublicationState,
     PublishAnswer,
 )
-from services.newsroom.domain.sending import MonthBudget, SendingOverview
+from services.newsroom.domain.sending import MonthBudget, SendingNumber, SendingOverview
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import DecideDraft, DecidePublication, DraftNotFound, NoticesApiAway
@@ -35,7 +38,24 @@ CONTENT = DraftContent(
     text="Die Umleitung ist ausgeschildert.",
     expires_at=NOON + timedelta(days=1),
 )
+OTHER = msgspec.structs.replace(CONTENT, text="Bis Freitag.")
+ROUTINE = ApprovalRules(routine_topics=("strassensperrungen",), max_euros=Decimal(100), whole_county_alone=True)
 FORECAST = NoticeForecast(audience=10, costs={"utility": "0.46"}, duration_seconds=1)
+
+NUMBER = SendingNumber(
+    number="1",
+    ceiling=80.0,
+    permitted=80.0,
+    paused_reason=None,
+    paused_by_operator=False,
+    pause_seconds=0.0,
+    probe_seconds=0.0,
+    people_a_day=1000,
+    people=400,
+    messages_a_month=None,
+    messages=0,
+    unreachable_since=None,
+)
 
 
 def make_account(login: str, *roles: Role, person: str | None = None) -> Account:
@@ -157,6 +177,30 @@ class PressOffice:
     drafting: DraftingService
     now: datetime = NOON
     handed_over: int = 0
+
+    async def submit(self) -> NoticeDraft:
+        """A draft of Anna's that waits for an approval."""
+        draft = await self.drafting.create(ANNA, CONTENT)
+        return await self.drafting.submit(ANNA, draft.id, 1)
+
+    async def publish(self) -> UUID:
+        """What Anna may publish alone."""
+        draft = await self.drafting.create(ANNA, CONTENT)
+        await self.drafting.publish(ANNA, draft.id, 1)
+        return draft.id
+
+
+# What somebody does with a version of a draft.
+Deed = Callable[[DraftingService, Account, UUID, int], Awaitable[NoticeDraft]]
+DEEDS: Mapping[str, Deed] = {
+    "save": lambda drafting, by, draft, seen: drafting.save(by, draft, seen, OTHER),
+    "submit": DraftingService.submit,
+    "approve": DraftingService.approve,
+    "return": lambda drafting, by, draft, seen: drafting.send_back(by, draft, seen, "Bitte kürzer."),
+    "publish": DraftingService.publish,
+    "emergency": lambda drafting, by, draft, seen: drafting.publish_emergency(by, draft, seen, "Bombenfund"),
+    "discard": DraftingService.discard,
+}
 
 
 def build_office(rules: ApprovalRules | None = None) -> PressOffice:

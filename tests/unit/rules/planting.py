@@ -15,6 +15,7 @@ LINTER: dict[str, Any] = PYPROJECT["tool"]["importlinter"]
 CONTRACTS: dict[str, dict[str, Any]] = {contract["id"]: contract for contract in LINTER["contracts"]}
 _PROGRAM = Path(sys.executable).with_name("lint-imports")
 _VERDICT = re.compile(r"^(.+?) (KEPT|BROKEN)\b", re.MULTILINE)
+_HEADING = re.compile(r"^(.+)\n-+$", re.MULTILINE)
 _NOT_CODE = shutil.ignore_patterns("__pycache__", "*.md", "*.json", "*.sql")
 
 
@@ -24,6 +25,13 @@ class LintResult:
 
     broken: frozenset[str]
     report: str
+
+    @property
+    def sections(self) -> dict[str, str]:
+        """What the report says of each broken contract, by id; each violation is in one line."""
+        parts = _HEADING.split(self.report)
+        said = {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+        return {identifier: said[CONTRACTS[identifier]["name"]] for identifier in self.broken}
 
 
 @dataclass(frozen=True)

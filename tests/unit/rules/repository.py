@@ -3,6 +3,7 @@
 import ast
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.unit.rules.planting import REPOSITORY
@@ -27,16 +28,21 @@ def list_python_files() -> list[Path]:
     return [path for path in found if not _GENERATED & set(path.parts)]
 
 
+@cache
+def parse_module(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def measure_functions(path: Path) -> Iterator[tuple[str, int]]:
     """The name of each function in a module, and its length in lines without the docstring."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse_module(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, _measure_length(node)
 
 
 def list_docstrings(path: Path) -> Iterator[str]:
     """Every docstring of a module."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse_module(path)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield ast.get_docstring(node) or ""
 

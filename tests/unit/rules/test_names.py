@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from tests.unit.rules.repository import PACKAGES, format_path, list_python_files, list_tracked_files
+from tests.unit.rules.repository import PACKAGES, format_path, list_python_files, list_tracked_files, parse_module
 from tests.unit.rules.words import CONVERSIONS, FOREIGN_NAMES, OLD_NAMES, VERBS
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -27,7 +27,7 @@ def list_production_files() -> list[Path]:
 @cache
 def list_owners(path: Path) -> Sequence[ast.Module | ast.ClassDef]:
     """Return the module and its classes: what owns functions that others can call."""
-    tree = ast.parse(path.read_text())
+    tree = parse_module(path)
     return [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
 
 

@@ -1,5 +1,6 @@
-"""What real-looking texts mean: `tests/data/dialogue`, a section for each intent."""
+"""What real-looking texts mean: the files in `tests/data/dialogue`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +14,16 @@ class Case(NamedTuple):
     intent: Intent
 
 
+class ClassifiedText(NamedTuple):
+    """A text, the class that it is an example of, and what is expected of it."""
+
+    name: str
+    expected: str
+    text: str
+
+
 def read_cases(name: str) -> list[Case]:
-    """All cases of a file; blank lines are for the reader."""
+    """All cases of a file, which has a section for each intent; blank lines are for the reader."""
     cases: list[Case] = []
     intent = Intent.OTHER
     for line in (FOLDER / name).read_text().splitlines():
@@ -23,3 +32,19 @@ def read_cases(name: str) -> list[Case]:
         elif line.strip():
             cases.append(Case(line, intent))
     return cases
+
+
+def read_classes() -> Iterator[ClassifiedText]:
+    """Classes of texts that were misunderstood once, with variants: `# class`, `[expected]`, and a text in each line.
+
+    `[stop ask_stop]` expects one of these intents, `[not stop]` another one. `[pause until=14.2]` names a slot, too;
+    `answer` is the wording of what a stranger is answered.
+    """
+    name = expected = ""
+    for line in filter(None, (FOLDER / "classes.txt").read_text().splitlines()):
+        if line.startswith("# "):
+            name = line.removeprefix("# ")
+        elif line.startswith("["):
+            expected = line[1:-1]
+        else:
+            yield ClassifiedText(name, expected, line.replace("\\n", "\n"))

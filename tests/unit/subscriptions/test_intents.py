@@ -9,12 +9,13 @@ from services.subscriptions.domain.intents.foreign_phrases import START as FOREI
 from services.subscriptions.domain.intents.intent import Day, Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, CitizenText, tokenize
 from services.subscriptions.domain.intents.vocabulary import POLITE, START_ALONE, START_AROUND
-from tests.unit.subscriptions.cases import Case, read_cases
+from tests.unit.subscriptions.cases import read_cases
 from tests.unit.subscriptions.factories import COUNTY, build_message, parse_message
 
 CASES = read_cases("cases.txt")
 BY_INTENT = {intent: [case.text for case in CASES if case.intent is intent] for intent in Intent}
-LEAVING = (Intent.STOP, Intent.ERASE)
+ODD_TEXTS = ("st\u200bop", "Sto\u0336p", "Ku\u0308ndigung", "Stop\n\nbitte", "x " * 400 + "stop")
+LEAVING_TEXTS = (*BY_INTENT[Intent.STOP], *ODD_TEXTS)
 PLACE_WORDS = {word for name in COUNTY.municipalities for word in tokenize(name)}
 TOPIC_WORDS = {word for names in COUNTY.topic_names.values() for name in names for word in tokenize(name)}
 JOINING_WORDS = (
@@ -39,18 +40,20 @@ def test_the_table_is_long_and_says_nothing_twice() -> None:
     assert len(set(texts)) == len(texts)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.intent}: {case.text}")
-def test_a_text_is_understood_as_a_person_would(case: Case) -> None:
-    assert intent_of(case.text) is case.intent
+@pytest.mark.parametrize("intent", [intent for intent, texts in BY_INTENT.items() if texts])
+def test_a_text_is_understood_as_a_person_would(intent: Intent) -> None:
+    assert {text: found for text in BY_INTENT[intent] if (found := intent_of(text)) is not intent} == {}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [*BY_INTENT[Intent.STOP], "st\u200bop", "Sto\u0336p", "Ku\u0308ndigung", "Stop\n\nbitte", "x " * 400 + "stop"],
-)
-def test_whoever_leaves_leaves_also_in_capitals_and_quotes(text: str) -> None:
-    assert all(intent_of(each) is Intent.STOP for each in (text, f"„{text}“", f"{text} 😡", f"Hallo, {text}"))
-    assert intent_of(text.upper()) in (Intent.STOP, Intent.ASK_STOP)
+@pytest.mark.parametrize("written", ["{}", "„{}“", "{} 😡", "Hallo, {}"])
+def test_whoever_leaves_leaves_also_in_quotes_and_with_more_around(written: str) -> None:
+    texts = map(written.format, LEAVING_TEXTS)
+    assert {text: found for text in texts if (found := intent_of(text)) is not Intent.STOP} == {}
+
+
+def test_whoever_leaves_in_capitals_leaves_or_is_asked() -> None:
+    texts = map(str.upper, LEAVING_TEXTS)
+    assert {text: found for text in texts if (found := intent_of(text)) not in (Intent.STOP, Intent.ASK_STOP)} == {}
 
 
 @pytest.mark.parametrize(
@@ -88,10 +91,6 @@ def test_whoever_leaves_leaves_also_in_capitals_and_quotes(text: str) -> None:
 )
 def test_a_wish_has_its_details(text: str, wish: ParsedIntent) -> None:
     assert detect_text_intent(CitizenText(text), COUNTY) == wish
-
-
-def test_feedback_that_is_a_stop_is_a_stop() -> None:
-    assert intent_of("Feedback: Stop") is Intent.STOP
 
 
 @pytest.mark.parametrize(
@@ -162,11 +161,6 @@ def test_only_our_own_words_ever_join(text: str) -> None:
     assert not joined or set(words) & START_ALONE or words[-1] == "an"
 
 
-@pytest.mark.parametrize("text", ["Start, Grüße, nicht", "Anmelden LG ohne mich", "Start mfg niemals"])
-def test_a_no_behind_the_greeting_counts(text: str) -> None:
-    assert intent_of(text) is not Intent.START
-
-
 @given(st.sampled_from(["start", "anmelden", "abonnieren", "anmeldung"]), st.data())
 def test_a_typing_error_never_joins(word: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(word) - 1))
@@ -189,32 +183,3 @@ def test_signing_on_and_off_are_never_taken_for_each_other(word: str, place: int
 @given(st.sampled_from(BY_INTENT[Intent.STOP]), st.text("!. \n🎉„“\u200b", max_size=8), st.booleans())
 def test_punctuation_does_not_keep_anybody_in(text: str, around: str, quoted: bool) -> None:
     assert intent_of(around + (f"»{text}«" if quoted else text) + around) is Intent.STOP
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Lütfen artık göndermeyin",
-        "Прекратите присылать мне это",
-        "لا ترسلوا لي رسائل بعد الآن",
-        "Proszę mnie wypisać",
-        "Please, no more messages",
-        "Vă rog nu îmi mai trimiteți mesaje",
-        "Будь ласка, не надсилайте",
-        "Per favore non mandatemi più messaggi",
-        "لطفا دیگر پیام نفرستید",
-        "Ju lutem mos më dërgoni mesazhe",
-        "Molim vas ne šaljite mi više poruke",
-        "Ji kerema xwe êdî neşînin",
-        "Por favor no me envíen más mensajes",
-        "Ne m'envoyez plus de messages svp",
-        "Παρακαλώ μην μου στέλνετε άλλα μηνύματα",
-        "Моля, не ми пращайте повече съобщения",
-        "Por favor não me enviem mais mensagens",
-        "Kérem, ne küldjenek több üzenetet",
-        "Xin đừng gửi tin nhắn nữa",
-        "请不要再发消息",
-    ],
-)
-def test_leaving_is_understood_in_the_commonest_languages(text: str) -> None:
-    assert intent_of(text) is Intent.STOP

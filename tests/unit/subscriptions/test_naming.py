@@ -3,6 +3,7 @@
 import pytest
 
 from services.subscriptions.domain.intents.entities import extract_entities
+from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText
 from tests.unit.subscriptions.factories import COUNTY
 
@@ -64,7 +65,16 @@ def test_what_somebody_has_already_is_not_what_they_want() -> None:
         ("ich wohne in Neu Sankt Jürgen", {"Worpswede"}),
         ("nicht mehr Worpswede, sondern Lilienthal", {"Lilienthal"}),
         ("in Berlin", set()),
+        (
+            "Ich wohne in Worpswede und bin nicht mehr mobil. Meldungen aus anderen Orten brauche ich nicht",
+            {"Worpswede"},
+        ),
+        ("Ich wohne nicht mehr in Worpswede", set()),
     ],
 )
 def test_villages_stand_for_their_municipality(text: str, places: set[str]) -> None:
     assert extract_entities(CitizenText(text), COUNTY).places == places
+
+
+def test_greetings_choose_no_place() -> None:
+    assert apply_rules(Findings(CitizenText("Viele Grüße aus Ritterhude")), COUNTY).places == frozenset()

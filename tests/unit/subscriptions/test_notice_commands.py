@@ -15,7 +15,7 @@ from shared.notices.rules import parse_notice
 from tests.unit.shared_notices.factories import CONTENT, EXPIRY, build_event
 from tests.unit.subscriptions.factories import COUNTY, NOON
 
-EVENTS, ROADS = COUNTY.topics[0], COUNTY.topics[3]
+ROADS = COUNTY.topics[3]
 SYSTEM = System(name="s", sources=("/s",), topics=("stellen",), notices_per_hour=1, notices_per_day=2, urgent_per_day=3)
 
 

@@ -1,14 +1,23 @@
 """Sentences that citizens must find in our answers, and words that they must not."""
 
+from functools import cache
+
 import pytest
 
 from tests.unit.subscriptions.factories import TEXTS, play_dialogue
 
-ANSWERS = {" / ".join(said): play_dialogue(*said)[1] for said in (
-    ["Start"], ["Start", "Stop"], ["Stop"], ["Warum"], ["Feedback: gut"], ["Pause 1 Woche"], ["Daten"], ["Löschen"],
-    ["Start", "Daten"], ["Start", "Löschen"], ["Start", "nur Worpswede"], ["Start", "Gemeinden"], ["Start", "Themen"],
-    ["Start", "Pause 1 Woche"], ["Start", "Pause", "Weiter"], ["Ich will nicht mehr leben"],
-)}  # fmt: skip
+# What somebody writes, in this order.
+SAID = (
+    *("Start", "Start / Stop", "Stop", "Warum", "Feedback: gut", "Pause 1 Woche", "Daten", "Löschen"),
+    *("Start / Daten", "Start / Löschen", "Start / nur Worpswede", "Start / Gemeinden", "Start / Themen"),
+    *("Start / Pause 1 Woche", "Start / Pause / Weiter", "Ich will nicht mehr leben"),
+)
+
+
+@cache
+def answer(said: str) -> str:
+    """The last answer; not asked for at import, as the first text makes the classifier learn."""
+    return play_dialogue(*said.split(" / "))[1]
 
 
 @pytest.mark.parametrize(
@@ -26,15 +35,15 @@ ANSWERS = {" / ".join(said): play_dialogue(*said)[1] for said in (
     ],
 )
 def test_an_answer_holds_what_the_person_needs(said: str, sentence: str) -> None:
-    assert sentence in ANSWERS[said]
+    assert sentence in answer(said)
 
 
 def test_no_proof_of_a_consent_is_promised_to_somebody_who_gave_none() -> None:
-    assert "der Nachweis dieser Löschung" in ANSWERS["Löschen"]
-    assert "Einwilligung" not in ANSWERS["Löschen"]
+    assert "der Nachweis dieser Löschung" in answer("Löschen")
+    assert "Einwilligung" not in answer("Löschen")
 
 
-@pytest.mark.parametrize("text", [*ANSWERS.values(), *(wording.text for wording in TEXTS.list_all())])
-def test_no_answer_holds_an_official_word(text: str) -> None:
-    assert text
-    assert not [word for word in ("Vermerk", "Kennung", "längstens") if word.casefold() in text.casefold()]
+def test_no_answer_holds_an_official_word() -> None:
+    for text in (*map(answer, SAID), *(wording.text for wording in TEXTS.list_all())):
+        assert text
+        assert not [word for word in ("Vermerk", "Kennung", "längstens") if word.casefold() in text.casefold()]

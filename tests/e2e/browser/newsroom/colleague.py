@@ -9,8 +9,6 @@ from playwright.async_api import Page, expect
 
 from tests.e2e.browser.newsroom.inspection import Inspector
 
-STEP_SECONDS = 30
-
 
 @dataclass(kw_only=True)
 class Colleague:

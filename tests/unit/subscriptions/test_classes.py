@@ -1,0 +1,84 @@
+"""Classes of messages that were misunderstood once, each with variants."""
+
+from collections import defaultdict
+
+import pytest
+
+from services.subscriptions.domain.intents.detection import detect_text_intent
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.text import CitizenText
+from tests.unit.subscriptions.cases import ClassifiedText, read_classes
+from tests.unit.subscriptions.factories import COUNTY, TEXTS, build_message, play_dialogue, understand_message
+
+CLASSES: dict[str, list[ClassifiedText]] = defaultdict(list)
+for _each in read_classes():
+    CLASSES[_each.name].append(_each)
+
+
+def format_slots(wish: ParsedIntent, text: str) -> dict[str, str]:
+    """As the file writes them."""
+    until = wish.until and [str(part) for part in (wish.until.day, wish.until.month, wish.until.year) if part]
+    return {
+        "topics": "all" if wish.topics == COUNTY.topic_ids else ",".join(sorted(wish.topics)),
+        "places": "all" if wish.every_place else ",".join(sorted(wish.places)),
+        "days": "" if wish.days is None else str(wish.days),
+        "easter": "" if wish.easter is None else str(wish.easter),
+        "until": ".".join(until or ()),
+        "text": "all" if wish.text == text else wish.text,
+    }
+
+
+def is_answered_with(text: str, wording: str) -> bool:
+    _, outcome = understand_message(None, build_message(text))
+    return outcome.reply is not None and outcome.reply.wording == getattr(TEXTS, wording)
+
+
+def is_understood(case: ClassifiedText) -> bool:
+    wish = detect_text_intent(CitizenText(case.text), COUNTY)
+    words = case.expected.split()
+    slots = dict(word.split("=") for word in words if "=" in word)
+    intents = {Intent(word) for word in words if word != "not" and "=" not in word}
+    wording = slots.pop("answer", None)
+    return (
+        (not intents or (wish.intent in intents) != ("not" in words))
+        and slots.items() <= format_slots(wish, case.text).items()
+        and (wording is None or is_answered_with(case.text, wording))
+    )
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_each_text_of_a_class_is_understood(name: str) -> None:
+    assert [(case.expected, case.text) for case in CLASSES[name] if not is_understood(case)] == []
+
+
+@pytest.mark.parametrize("word", ["Rückmeldung", "Feedback", "Lob", "Kritik", "Mein Wunsch"])
+@pytest.mark.parametrize("text", ["bitte mehr Veranstaltungen für Kinder", "keine Jobs mehr", "mehr aus Worpswede"])
+def test_what_is_introduced_as_feedback_changes_no_topics(word: str, text: str) -> None:
+    wish = detect_text_intent(CitizenText(f"{word}: {text}"), COUNTY)
+    assert (wish.intent, wish.text) == (Intent.FEEDBACK, text)
+
+
+@pytest.mark.parametrize("end", ["", " dabei sein", " mitlesen"])
+def test_whoever_has_moved_and_wants_to_be_back_is_asked(end: str) -> None:
+    text = f"Ich bin umgezogen und hatte mich abgemeldet, jetzt möchte ich wieder{end}"
+    assert detect_text_intent(CitizenText(text), COUNTY).intent is Intent.ASK_START
+    subscriber, answer = play_dialogue("Start", "Stop", text)
+    assert subscriber is not None
+    assert not subscriber.subscribed
+    assert answer == TEXTS.ask_start.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hab mich gestern vertippt und stop geschrieben, das war für meinen Bruder. "
+        "Ich will die Nachrichten natürlich weiter haben",
+        "Ich habe neulich Stop getippt, da hab ich mich verklickt. Die Meldungen möchte ich gern weiterhin bekommen.",
+    ],
+)
+def test_whoever_reports_a_stop_by_mistake_and_wants_to_keep_our_messages_keeps_them(text: str) -> None:
+    subscriber, answer = play_dialogue("Start", text)
+    assert subscriber is not None
+    assert subscriber.subscribed
+    assert answer.startswith("Sie sind angemeldet.")
+    assert play_dialogue("Start", "Stop", text)[1] == TEXTS.ask_start.text
