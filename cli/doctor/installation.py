@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from cli.doctor.findings import DoctorProblem
 from cli.output import EXIT_USAGE, fail
-from cli.settings import AmqpPublisherSettings, MigrationSettings
+from cli.settings import BrokerAccess, MigrationSettings
 from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment
 from deploy.local.stack_file import StackAddresses
@@ -40,7 +40,7 @@ PROCESS_KINDS: Mapping[str, ProcessKind] = {
     "subscriptions": ProcessKind(settings=Subscriptions, login="subscriptions", role="kreisfunk_subscriptions"),
     "dispatcher": ProcessKind(settings=Dispatcher, login="dispatcher", role="kreisfunk_dispatcher"),
     "newsroom": ProcessKind(settings=Newsroom, login="newsroom", role="kreisfunk_newsroom"),
-    "pressestelle": ProcessKind(settings=AmqpPublisherSettings, login="pressestelle"),
+    "pressestelle": ProcessKind(settings=BrokerAccess, login="pressestelle"),
     "admin": ProcessKind(settings=MigrationSettings, login="kreisfunk_admin", role="kreisfunk_owner"),
 }
 

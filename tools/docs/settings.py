@@ -10,13 +10,12 @@ from pydantic_settings import BaseSettings
 
 from cli.settings import (
     AccountSettings,
-    AmqpPublisherSettings,
     BackupSettings,
     BrokerAdminSettings,
-    HttpPublisherSettings,
     IndexRotationSettings,
     MigrationSettings,
     OperatorSettings,
+    PublisherSettings,
     QuarantineSettings,
     TokenSettings,
 )
@@ -38,8 +37,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "dispatcher": Dispatcher,
     "newsroom": Newsroom,
     "`kreisfunk migrate`": MigrationSettings,
-    "`kreisfunk publish`, `kreisfunk withdraw`": AmqpPublisherSettings,
-    "The same over HTTP": HttpPublisherSettings,
+    "`kreisfunk publish`, `kreisfunk withdraw`": PublisherSettings,
     "feeds, `kreisfunk feeds`": Feeds,
     "`kreisfunk quarantine`": QuarantineSettings,
     f"`kreisfunk sending`, {OF_OPERATORS}": OperatorSettings,

@@ -16,7 +16,7 @@ from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.integration.cli.commands import CommandResult, run_kreisfunk
 from tests.integration.cli.stack_operator import StackOperator, build_operator
 from tests.own_ca import create_own_ca, run_tls_server
-from tests.servers import Servers, build_database_url, run_as_superuser, wait_for
+from tests.servers import Servers, build_database_url, run_as_superuser
 
 
 @pytest.fixture(scope="module")
@@ -269,22 +269,6 @@ async def test_a_notice_becomes_a_broadcast_of_the_whole_system(stack: Stack) ->
     notice = ("--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
     ended = await run_kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
     assert (ended.status, ended.json["result"], ended.json["audience"]) == (6, "accepted", 0)
-
-
-@pytest.mark.foreign_messages("a notice with an address that is not https, to be rejected")
-async def test_an_invalid_notice_comes_back_with_every_field_and_is_kept(stack: Stack) -> None:
-    notice = ("--topic", "nichts", "--headline", " ", "--text", "x", "--link", "http://example.org")
-    ended = await run_kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
-    assert ended.status == 3
-    assert {problem["field"] for problem in ended.json["problems"]} == {"topic", "headline", "link"}
-    async with await aio_pika.connect(stack.broker_url) as connection:
-        channel = await connection.channel()
-
-        async def kept() -> bool:
-            queue = await channel.get_queue(topology.NOTICES_QUARANTINE)
-            return (await queue.purge()).message_count == 1
-
-        await wait_for(kept)
 
 
 async def test_unknown_services_and_strange_logins_are_usage_errors() -> None:
