@@ -29,7 +29,7 @@ from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX, ServiceSettings
 from tools.docs.tables import render_table
 
-OF_OPERATORS = "`broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`, `notices`"
+OF_OPERATORS = "`broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`"
 WHO: Mapping[str, type[BaseSettings]] = {
     "ingress": Ingress,
     "notices over HTTP": Notices,

@@ -35,7 +35,6 @@ DECLARED_WITH = {
     "dead-letters": LEDGER,
     "deliveries": LEDGER,
     "keys": {"asyncpg", "cryptography", "pydantic_settings", "rich.progress"},
-    "notices": LEDGER,
     "sending": LEDGER,
     "templates": LEDGER,
     "tokens": {"pydantic_settings"},

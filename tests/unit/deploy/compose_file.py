@@ -24,7 +24,7 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "`kreisfunk publish`, `kreisfunk withdraw`": ("publish", "withdraw"),
     "feeds, `kreisfunk feeds`": ("feeds",),
     "`kreisfunk quarantine`": ("quarantine",),
-    "`kreisfunk sending`, `broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`, `notices`": ("operate",),
+    "`kreisfunk sending`, `broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`": ("operate",),
     "`kreisfunk setup`": ("setup",),
     "`kreisfunk tokens`": ("tokens",),
     "`kreisfunk systems`": ("systems",),
