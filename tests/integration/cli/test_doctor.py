@@ -114,7 +114,8 @@ async def test_a_wrong_database_password_is_found(operator: StackOperator) -> No
 async def test_a_wrong_token_is_found(operator: StackOperator) -> None:
     operator.write_secret("dispatcher/kreisfunk_graph_token", "entirely-wrong")
     found = problems(await look(operator, "dispatcher"))
-    assert found["Graph API token"] == "Meta does not accept the token"
+    refused = "Meta does not accept the token: it is wrong, expired or was withdrawn (code 190)"
+    assert found["Graph API token"] == refused
 
 
 @pytest.mark.parametrize(
