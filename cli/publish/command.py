@@ -29,7 +29,7 @@ def publish(
     expires_at: Annotated[str | None, typer.Option(help="The same as date and time in ISO 8601.")] = None,
     spread: Annotated[str | None, typer.Option(help="Not all at once but over this time: 30m, 2h.")] = None,
     follows: Annotated[str | None, typer.Option(help="Id of an earlier notice: only to those who got it.")] = None,
-    notice: Annotated[str | None, typer.Option("--notice", "--subject", help="Its id; usually a new one.")] = None,
+    notice: Annotated[str | None, typer.Option(help="Its id; usually a new one.")] = None,
     revision: Annotated[int, typer.Option(min=1, help="Count up when the same notice changes.")] = 1,
     check: Check = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is sent.")] = False,

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.doctor.command import SERVICES
-from cli.doctor.installation import PROCESS_KINDS
 from cli.main import COMMANDS, app, load_command
 from deploy import VERSION
 from tests.unit.rules.planting import REPOSITORY
@@ -114,10 +112,6 @@ def test_declaring_a_command_imports_no_driver_but_these(word: str) -> None:
 @pytest.mark.parametrize("arguments", DONE_WITH, ids=" ".join)
 def test_a_command_imports_only_the_drivers_that_it_uses(arguments: tuple[str, ...]) -> None:
     assert imported(*arguments) & DRIVERS == DONE_WITH[arguments]
-
-
-def test_the_doctor_names_every_kind_of_process() -> None:
-    assert tuple(PROCESS_KINDS) == SERVICES
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("no-such-command",)])
