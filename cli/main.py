@@ -26,7 +26,6 @@ _COMMANDS = {
             "Publish a notice to all subscribers of its topic, or to those who got an earlier one.",
         ),
         "withdraw": ("cli.publish.command:withdraw", "Withdraw a notice: whoever has not got it will not get it."),
-        "notices": ("cli.operate.notices:app", "Meldungen: wer sie erhalten hat, und wie sie ankommen."),
         "newsroom": ("cli.newsroom.command:app", "The newsroom: who may write and approve notices there."),
         "feeds": (
             "cli.feeds.command:app",

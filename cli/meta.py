@@ -1,7 +1,7 @@
 """Client of Meta's Graph API; every refusal is raised with its explanation."""
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,11 +9,10 @@ import aiohttp
 import msgspec
 
 from cli.doctor.findings import DoctorProblem
+from cli.meta_errors import explain_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 Answer = dict[str, Any]
-# Explains an error that Meta's answer names, by the answer's status.
-Explain = Callable[[int, Mapping[str, Any]], DoctorProblem]
 _WAY_OUT = "and the way out to the internet"
 
 
@@ -32,7 +31,6 @@ class MetaClient:
     session: aiohttp.ClientSession
     base_url: str
     token: str = field(repr=False)
-    explain: Explain
 
     async def fetch(self, path: str, **query: str) -> Answer:
         """Return what is at this path. Raises GraphRefusal."""
@@ -83,7 +81,7 @@ class MetaClient:
             raise GraphRefusal(build_foreign_answer(status)) from None
         error = answer.get("error")
         if isinstance(error, dict):
-            raise GraphRefusal(self.explain(status, error))
+            raise GraphRefusal(explain_error(status, error))
         if status != 200:
             raise GraphRefusal(build_foreign_answer(status))
         return answer

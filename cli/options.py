@@ -22,6 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")
 BrokerStack = Annotated[Path | None, _build_stack_option("KREISFUNK_BROKER_URL")]
 BrokerApiStack = Annotated[Path | None, _build_stack_option("KREISFUNK_BROKER_API_URL")]
 DatabaseStack = Annotated[Path | None, _build_stack_option("KREISFUNK_DATABASE_URL")]
+NoticesApiStack = Annotated[Path | None, _build_stack_option("KREISFUNK_NOTICES_API_URL")]
 TokensStack = Annotated[Path | None, _build_stack_option("KREISFUNK_NOTICES_API_TOKENS_FILE")]
 CountyFile = Annotated[Path, _build_file_option("KREISFUNK_COUNTY_FILE", "The county's file.", COUNTY)]
 TemplatesFile = Annotated[Path, _build_file_option("KREISFUNK_TEMPLATES_FILE", "Our templates.", TEMPLATES)]

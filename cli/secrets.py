@@ -7,15 +7,12 @@ import typer
 
 from deploy.secrets import create_secrets
 
-__all__ = ["create_secrets", "secrets"]
-
 
 def secrets(
     folder: Annotated[Path, typer.Argument(help="Where the files go, one folder for each who needs some.")],
-    owner: Annotated[int | None, typer.Option(help="User id that gets the files (for containers).")] = None,
 ) -> None:
     """Create all secrets that are missing. Files that exist stay as they are; running again is safe."""
-    created = create_secrets(folder, owner)
+    created = create_secrets(folder)
     for path in created:
         typer.echo(f"created {path}")
     typer.echo(f"secrets: {len(created)} created, all complete in {folder}")

@@ -16,7 +16,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import RunningStack, find_stack, read_settings_from
 from deploy.paths import CONFIG
-from shared.runtime.hosts import get_login
 from shared.runtime.settings import PREFIX, ServiceSettings
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
 COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
 TOKENS_FILE = f"{PREFIX}NOTICES_API_TOKENS_FILE"
-DEFAULT_SOURCE = "urn:kreisfunk:{login}"
+NOTICES_API_URL = f"{PREFIX}NOTICES_API_URL"
 _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 S = TypeVar("S", bound=BaseSettings)
 
@@ -198,29 +197,10 @@ class TokenSettings(CommandSettings):
     county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
 
 
-class AmqpPublisherSettings(BrokerAccess, CountySettings):
-    """AMQP access of a municipal system; the login is the user in `broker_url`."""
+class PublisherSettings(CommandSettings):
+    """Access of a municipal system to the notices API; the token identifies the system."""
 
-    source: str | None = Field(None, description="CloudEvents source that belongs to the login")
-    broker_url: str = Field(
-        description="amqp://login@host:port/vhost; host:port,host:port for a cluster",
-        pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@",
-    )
-
-    @property
-    def login(self) -> str:
-        return get_login(self.broker_url)
-
-    @property
-    def source_or_default(self) -> str:
-        """The setting, else the source of this login in the county's file, else one derived from the login."""
-        return self.source or _find_source(self.login, self.county) or DEFAULT_SOURCE.format(login=self.login)
-
-
-class HttpPublisherSettings(CommandSettings):
-    """HTTP access of a municipal system; the token identifies the system."""
-
-    source: str | None = Field(None, description="CloudEvents source that belongs to the login")
+    source: str | None = Field(None, description="CloudEvents source; usually that of the token's system")
     notices_api_url: str = Field(description="https://host of notices over HTTP")
     notices_api_token: SecretStr = Field(description="token for notices over HTTP")
 
@@ -258,18 +238,6 @@ def _is_local(host: str) -> bool:
         return ip_address(host).is_private
     except ValueError:
         return "." not in host
-
-
-def _find_source(login: str, county_file: Path) -> str | None:
-    """Return the first source of a login in the county's file, or None if the file cannot be read."""
-    from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
-
-    try:
-        known = read_configuration(county_file, Configuration)
-    except ConfigurationError:
-        return None
-    system = known.find_system(login)
-    return system.sources[0] if system else None
 
 
 def read_installation_settings(

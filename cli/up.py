@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import COUNTY, CountyFile
 from cli.output import fail, print_step, say
 from deploy.local.errors import LocalError
-from deploy.paths import ROOT
 
 if TYPE_CHECKING:
     from cli.newsroom.accounts import FirstPassword
     from deploy.local.stack import Stack
 
 DEFAULT_FOLDER = Path(".local/up")
-DEFAULT_COUNTY = "deploy/config/county.toml"
-COUNTY = ROOT / DEFAULT_COUNTY
 # Ports of phones, webhook, notices API, newsroom and archive, the same as with containers; taken ones are replaced.
 PORTS = (8090, 8080, 8081, 8082, 8083)
 PHONE_COUNT = 3
@@ -26,7 +24,7 @@ def up(
     folder: Annotated[Path, typer.Option(help="Where servers keep their data, for the next time.")] = DEFAULT_FOLDER,
     rate: Annotated[int, typer.Option(min=5, max=1000, help="The number's limit in messages per second.")] = 80,
     dispatchers: Annotated[int, typer.Option(min=1, max=8, help="Replicas of the dispatcher.")] = 2,
-    county: Annotated[Path, typer.Option(help="The county's file.", show_default=DEFAULT_COUNTY)] = COUNTY,
+    county: CountyFile = COUNTY,
     new_account: Annotated[
         bool, typer.Option("--new-account", help="The simulator begins without templates and webhook, for `setup`.")
     ] = False,

@@ -5,7 +5,6 @@ The folder is `<folder>/<who>/<file>`; a container or process gets only its own 
 
 import base64
 import json
-import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -121,8 +120,8 @@ def _find_existing(secret: Secret, existing: Mapping[str, str], logins: Mapping[
     return logins.get(secret.login or "")
 
 
-def create_secrets(folder: Path, owner: int | None = None) -> list[Path]:
-    """Write missing files and return them. Folders get mode 0700, files 0600, and `owner` if one is given."""
+def create_secrets(folder: Path) -> list[Path]:
+    """Write missing files and return them. Folders get mode 0700, files 0600."""
     existing = {file: (folder / file).read_text().strip() for file in FILES if (folder / file).exists()}
     missing = build_missing_files(existing, secrets.token_bytes)
     for inner in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in (*FILES, TOKENS)))):
@@ -133,7 +132,8 @@ def create_secrets(folder: Path, owner: int | None = None) -> list[Path]:
         if file in missing:
             add_token(folder / TOKENS, missing[file], identifier=system, system=system, now=system_clock())
     for path, mode in _list_modes(folder):
-        _restrict(path, mode, owner)
+        if path.stat().st_mode & 0o777 != mode:
+            path.chmod(mode)
     return [folder / file for file in missing]
 
 
@@ -142,10 +142,3 @@ def _list_modes(folder: Path) -> Iterator[tuple[Path, int]]:
     yield from ((file, 0o600) for file in (folder / TOKENS).parent.iterdir())
     yield from ((folder / who, 0o700) for who in {PurePosixPath(file).parts[0] for file in (*FILES, TOKENS)})
     yield folder, 0o700
-
-
-def _restrict(path: Path, mode: int, owner: int | None) -> None:
-    if path.stat().st_mode & 0o777 != mode:
-        path.chmod(mode)
-    if owner is not None:
-        os.chown(path, owner, -1)

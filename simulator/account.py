@@ -19,7 +19,6 @@ class MessageLog:
         self.written: list[tuple[Citizen, UserMessage]] = []
         self._states: Counter[MessageState] = Counter()
         self._by_wamid: dict[str, BusinessMessage] = {}
-        self._written: dict[str, tuple[Citizen, UserMessage]] = {}
 
     def record_attempt(self, now: float) -> None:
         self.attempts.append(now)
@@ -50,10 +49,6 @@ class MessageLog:
 
     def write(self, citizen: Citizen, written: UserMessage) -> None:
         self.written.append((citizen, written))
-        self._written[written.wamid] = (citizen, written)
-
-    def find_written(self, wamid: str) -> tuple[Citizen, UserMessage] | None:
-        return self._written.get(wamid)
 
     @property
     def totals(self) -> dict[str, int]:

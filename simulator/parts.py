@@ -10,7 +10,6 @@ from simulator.citizens import Citizens
 from simulator.clock import Clock, StallWatch, Timeline
 from simulator.events import EventHub
 from simulator.faults import ActiveFaults
-from simulator.graph.media import MediaStore
 from simulator.graph.templates import Templates
 from simulator.identifiers import Serials
 from simulator.phones import Phones
@@ -37,5 +36,4 @@ class SimulatorParts:
     timeline: Timeline
     notifier: Notifier
     subscription: WebhookSubscription
-    media: MediaStore = field(default_factory=MediaStore)
     serials: Serials = field(default_factory=Serials)

@@ -1,7 +1,6 @@
 """Parts `load` and `replicated`: the whole system at a number's highest rate; citizens write, statuses come back."""
 
 import asyncio
-import os
 import statistics
 from argparse import Namespace
 from bisect import bisect_left
@@ -23,16 +22,14 @@ from benchmarks.environment import LOCAL
 from benchmarks.system.readings import Reading, take_reading
 from cli.output import console
 from cli.progress import wait_for
-from cli.publish.amqp_client import AmqpClient
 from cli.publish.event_options import build_event
-from cli.settings import AmqpPublisherSettings
-from cli.stacks import read_settings_from
 from deploy.local.stack import Stack, run_stack
 from deploy.local.stack_servers import start_servers
 from shared.contracts.notices import NoticePublished
 from shared.database.pool import connect
 from shared.runtime.clock import system_clock
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
+from tests.amqp_system import build_amqp_system
 from tests.replicas.servers import start_replicated_servers
 
 TOPIC, QUESTION = "strassensperrungen", "Welche Themen gibt es?"
@@ -111,12 +108,11 @@ async def _run_load(
 
 async def _publish(stack: Stack, simulator: SimulatorClient, audience: int) -> None:
     """Publish until cancelled; the next broadcast is always known before the one under way is sent."""
-    settings = read_settings_from({**os.environ, **stack.publisher}, AmqpPublisherSettings)
-    client = AmqpClient(settings=settings, source=settings.source_or_default)
+    system = build_amqp_system(stack.publisher)
     for number in count():
         notice, now = NoticePublished(topic=TOPIC, headline=f"Sperrung {number}", text=TEXT), system_clock()
-        event = build_event(notice, f"load-{number}", client.source, now, now + LASTING)
-        await client.publish(event)
+        event = build_event(notice, f"load-{number}", system.source, now, now + LASTING)
+        await system.publish(event)
         # The welcome messages were as many as a broadcast has.
         while await simulator.count_accepted() < (number + 1) * audience:  # noqa: ASYNC110 - another process counts
             await asyncio.sleep(POLL_INTERVAL_SECONDS)

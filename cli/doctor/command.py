@@ -11,12 +11,9 @@ import typer
 from cli.options import COUNTY, TEMPLATES, CountyFile, Json, TemplatesFile
 from cli.output import EXIT_FAILED, print_result, show_status
 
-SERVICES = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom", "pressestelle", "admin")
-
 
 def doctor(
     stack: Annotated[Path | None, typer.Option(help="Folder of a local stack.")] = None,
-    service: Annotated[str | None, typer.Option(help=f"Only this one: {', '.join(SERVICES)}.")] = None,
     business_account: Annotated[
         str | None, typer.Option(envvar="KREISFUNK_WABA_ID", help="Id of the WhatsApp Business account.")
     ] = None,
@@ -36,14 +33,12 @@ def doctor(
     The installation is taken from the environment: the process whose login KREISFUNK_BROKER_URL names, or every process
     that has a folder in KREISFUNK_SECRETS_DIR. Without these it is the running local stack. Nothing is changed.
     """
-    if service not in (None, *SERVICES):
-        raise typer.BadParameter(f"unknown service; one of {', '.join(SERVICES)}")
     from cli.broker import suppress_driver_logs
     from cli.doctor.checks import build_checks
     from cli.doctor.findings import build_json, format_text, run_checks
     from cli.doctor.installation import find_installation
 
-    found = find_installation(stack, service, os.environ)
+    found = find_installation(stack, os.environ)
     installation = replace(
         found,
         business_account=business_account or found.business_account,

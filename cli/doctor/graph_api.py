@@ -1,10 +1,9 @@
 """Checks of Meta's Graph API: the token, and whether each topic's template exists with our parameters."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import msgspec
@@ -15,17 +14,12 @@ from cli.meta import Answer, GraphRefusal, MetaClient, build_foreign_answer
 from services.dispatcher.settings import Settings
 from shared.notices.configuration import Topic
 
-INVALID_TOKEN = 190
 APPROVED = "APPROVED"
 PICTURE = "HEADER IMAGE"
 MEDIA = ("IMAGE", "VIDEO", "DOCUMENT")
 TEMPLATE_FIELDS = "name,language,status,parameter_format,components"
 MAX_TEMPLATES = "100"
 _PARAMETER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_AUTHORIZATION_ADVICE = (
-    "Make a new system user token with whatsapp_business_messaging and whatsapp_business_management; "
-    "`kreisfunk setup` asks for it."
-)
 
 
 class ComponentDefinition(Struct):
@@ -115,21 +109,8 @@ class GraphClient:
         url = f"{str(self.settings.graph_url).rstrip('/')}/{self.settings.graph_version}"
         token = self.settings.graph_token.get_secret_value()
         async with aiohttp.ClientSession() as session:
-            client = MetaClient(session=session, base_url=url, token=token, explain=_explain)
+            client = MetaClient(session=session, base_url=url, token=token)
             return await client.fetch(path, **query)
-
-
-def _explain(status: int, error: Mapping[str, Any]) -> DoctorProblem:
-    code = error.get("code")
-    return explain_refusal(status, code if isinstance(code, int) else None)
-
-
-def explain_refusal(status: int, code: int | None) -> DoctorProblem:
-    """Return the problem behind an answer with a status other than 200."""
-    if code == INVALID_TOKEN or status == 401:
-        return DoctorProblem("Meta does not accept the token", _AUTHORIZATION_ADVICE)
-    advice = "Check the ids of number and account, KREISFUNK_GRAPH_VERSION, and what the token may use."
-    return DoctorProblem(f"Meta answers with status {status}, code {code}", advice)
 
 
 def compare_template(

@@ -1,7 +1,7 @@
 """The installation to be checked: its kinds of process, their environment and settings, and where they answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from cli.doctor.findings import DoctorProblem
 from cli.output import EXIT_USAGE, fail
-from cli.settings import AmqpPublisherSettings, MigrationSettings
+from cli.settings import BrokerAccess, MigrationSettings
 from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment
 from deploy.local.stack_file import StackAddresses
@@ -40,7 +40,7 @@ PROCESS_KINDS: Mapping[str, ProcessKind] = {
     "subscriptions": ProcessKind(settings=Subscriptions, login="subscriptions", role="kreisfunk_subscriptions"),
     "dispatcher": ProcessKind(settings=Dispatcher, login="dispatcher", role="kreisfunk_dispatcher"),
     "newsroom": ProcessKind(settings=Newsroom, login="newsroom", role="kreisfunk_newsroom"),
-    "pressestelle": ProcessKind(settings=AmqpPublisherSettings, login="pressestelle"),
+    "pressestelle": ProcessKind(settings=BrokerAccess, login="pressestelle"),
     "admin": ProcessKind(settings=MigrationSettings, login="kreisfunk_admin", role="kreisfunk_owner"),
 }
 
@@ -81,18 +81,16 @@ def _list_ready_urls(addresses: StackAddresses) -> dict[str, str]:
     return {**ready, "simulator": f"{addresses.simulator_url}/readyz"}
 
 
-def find_processes(environment: Mapping[str, str], service: str | None) -> dict[str, Environment]:
+def find_processes(environment: Mapping[str, str]) -> dict[str, Environment]:
     """Find process environments in one environment: of its own process, or of each that has a folder of secrets.
 
-    The environment belongs to `service`, else to the process whose broker login it has. With folders, login and role in
-    the URLs are replaced by each process's own.
+    The environment belongs to the process whose broker login it has. With folders, login and role in the URLs are
+    replaced by each process's own.
     """
     ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     folders = _find_secret_folders(ours.get(SECRETS_DIR))
     if folders:
         return {name: _build_environment(ours, PROCESS_KINDS[name], folder) for name, folder in folders.items()}
-    if service is not None:
-        return {service: ours} if ours else {}
     login = get_login(ours.get(BROKER_URL, ""))
     return {name: ours for name, kind in PROCESS_KINDS.items() if kind.login == login}
 
@@ -123,29 +121,13 @@ def _read(kind: type[BaseSettings], environment: Mapping[str, str]) -> BaseSetti
     return DoctorProblem("; ".join(problems), "Set each as a variable, or as a file in the folder of its secrets.")
 
 
-def find_installation(stack: Path | None, service: str | None, environment: Mapping[str, str]) -> Installation:
-    """Return the installation, or only one service of it; ends the command with status 2 if there is none."""
-    return _select_service(_find_installation(stack, service, environment), service)
-
-
-def _find_installation(stack: Path | None, service: str | None, environment: Mapping[str, str]) -> Installation:
-    processes = {} if stack else find_processes(environment, service)
+def find_installation(stack: Path | None, environment: Mapping[str, str]) -> Installation:
+    """Return the installation of the environment, else a local stack; ends the command with status 2 without any."""
+    processes = {} if stack else find_processes(environment)
     if processes:
         return Installation(processes=processes)
     running = find_stack(stack, environment)
     if running is None:
-        advice = f"Name the process with --service: {', '.join(PROCESS_KINDS)}."
-        fail("The login in KREISFUNK_BROKER_URL is none of ours.", advice, EXIT_USAGE)
+        logins = ", ".join(kind.login for kind in PROCESS_KINDS.values())
+        fail("The login in KREISFUNK_BROKER_URL is none of ours.", f"Those are {logins}.", EXIT_USAGE)
     return build_from_stack(running)
-
-
-def _select_service(installation: Installation, service: str | None) -> Installation:
-    if service is None:
-        return installation
-    urls = installation.ready_urls
-    return replace(
-        installation,
-        processes={service: installation.processes.get(service, {})},
-        ingress_url=installation.ingress_url if service == "ingress" else None,
-        ready_urls={name: url for name, url in urls.items() if name.startswith(service)} if urls else None,
-    )

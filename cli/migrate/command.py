@@ -1,18 +1,13 @@
 """The `kreisfunk migrate` command."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cli.settings import MigrationSettings
 
 
-def migrate(
-    broker: Annotated[bool, typer.Option(help="Topology, logins and permissions of RabbitMQ.")] = True,
-    database: Annotated[bool, typer.Option(help="Roles and schemas of PostgreSQL.")] = True,
-) -> None:
+def migrate() -> None:
     """Prepare database and broker for this version. Safe to repeat, and when several start at once."""
     import asyncpg
 
@@ -27,7 +22,7 @@ def migrate(
 
     settings = read_settings(MigrationSettings)
     try:
-        asyncio.run(_migrate(settings, broker=broker, database=database))
+        asyncio.run(_migrate(settings))
     except (DependencyUnavailable, OSError, asyncpg.PostgresError) as error:
         fail(f"{type(error).__name__}: {error}", "Are PostgreSQL and RabbitMQ up, and the passwords right?")
     except QueueArgumentsError as error:
@@ -40,17 +35,14 @@ def migrate(
         fail(str(error), "Restore the file as it was, and put the change into a new migration.")
 
 
-async def _migrate(settings: "MigrationSettings", *, broker: bool, database: bool) -> None:
+async def _migrate(settings: "MigrationSettings") -> None:
     from cli.migrate.broker import migrate_broker
     from cli.migrate.database import migrate_database
     from cli.output import say
     from cli.rabbitmq_management import require_same_arguments
 
-    if broker:
-        await require_same_arguments(settings)
-    if database:
-        for line in await migrate_database(settings):
-            say(f"database: {line}")
-    if broker:
-        for line in await migrate_broker(settings):
-            say(f"broker: {line}")
+    await require_same_arguments(settings)
+    for line in await migrate_database(settings):
+        say(f"database: {line}")
+    for line in await migrate_broker(settings):
+        say(f"broker: {line}")

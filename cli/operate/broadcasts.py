@@ -145,11 +145,11 @@ def _format_line(shown: BroadcastView) -> tuple[object, ...]:
     return (
         *(shown.broadcast, shown.notice, shown.revision, shown.lane, shown.standing),
         *(books.audience, books.accepted, books.failed, books.unknown, books.waiting),
-        truncate_headline(shown.headline or "-"),
+        _truncate_headline(shown.headline or "-"),
     )
 
 
-def truncate_headline(headline: str) -> str:
+def _truncate_headline(headline: str) -> str:
     """Shorten a headline to 40 characters, so that it fits into a table row."""
     return headline if len(headline) <= MAX_HEADLINE_LENGTH else f"{headline[: MAX_HEADLINE_LENGTH - 1]}…"
 

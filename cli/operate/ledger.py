@@ -29,7 +29,6 @@ from dispatcher.broadcast b
 """
 _LATEST = _BROADCASTS + "order by b.published_at desc, b.id limit $1"
 _ONE = _BROADCASTS + "where b.id = $1"
-_OF_NOTICE = "select b.id from dispatcher.broadcast b where b.notice = $1 order by b.revision"
 _WAITS = """
 select waits_for::text as cause, count(*)::int as deliveries, min(due_at) as due_at
 from dispatcher.delivery where source = $1 and waits_for is not null group by 1 order by 2 desc, 1
@@ -51,7 +50,6 @@ where not exists (select from dispatcher.broadcast l where l.id = b.id)
 """
 _NEXT_PLANNED = _PLANNED + "and b.state in ('scheduled', 'expanding') order by b.published_at desc, b.id limit $1"
 _ONE_PLANNED = _PLANNED + "and b.id = $1 and b.state <> 'expanded'"
-_PLANNED_OF_NOTICE = _PLANNED + "and b.notice = $1 and b.state <> 'expanded' order by b.revision"
 REPLACED, SUPERSEDED = "replaced", "superseded"
 ACCEPTED = ("accepted", "sent", "delivered", "read")
 
@@ -136,13 +134,6 @@ async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastVie
         waits = [WaitingGroup(**dict(wait)) for wait in await ledger.fetch(_WAITS, broadcast)]
         failures = [_build_failure(failure) for failure in await ledger.fetch(_FAILURES, broadcast)]
     return _build_view(row, waits, failures)
-
-
-async def fetch_by_notice(ledger: asyncpg.Connection, notice: str) -> list[BroadcastView]:
-    """Return all details of each revision of a notice, by revision."""
-    begun = [await fetch_one(ledger, row["id"]) for row in await ledger.fetch(_OF_NOTICE, notice)]
-    planned = [_build_planned(row) for row in await ledger.fetch(_PLANNED_OF_NOTICE, notice)]
-    return sorted((*filter(None, begun), *planned), key=lambda shown: shown.revision)
 
 
 def _build_failure(row: asyncpg.Record) -> FailureGroup:

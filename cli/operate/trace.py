@@ -8,10 +8,10 @@ from uuid import UUID
 import asyncpg
 import typer
 
+from cli.meta_errors import explain_code
 from cli.operate.session import explain_wait, refuse, run_on_ledger
 from cli.options import DatabaseStack, Json
 from cli.output import format_duration, format_pairs, format_table, format_time, print_result
-from cli.setup.refusals import explain_code
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
 
 _DELIVERY = """

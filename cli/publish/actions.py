@@ -5,12 +5,10 @@ import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, TypeVar
 
 import typer
 
-from cli.broker import explain_broker_error
 from cli.options import ANSWER_TIMEOUT_SECONDS
 from cli.output import (
     EXIT_FAILED,
@@ -22,11 +20,15 @@ from cli.output import (
     fail,
     show_status,
 )
-from cli.publish.amqp_client import NoAnswerError, ProgressUnavailable
+from cli.publish.notices_api import (
+    NoAnswerError,
+    NoticesApiError,
+    NoticesApiPublisher,
+    ProgressUnavailable,
+    read_attribute,
+)
 from cli.publish.results import CheckedEvent, print_check, print_progress, report
-from cli.publish.transports import NoticesApiError, Transport, read_attribute
 from services.ingress.notices.progress import EventProgress, EventState
-from shared.outcome import DependencyUnavailable, Unroutable
 
 T = TypeVar("T")
 YES = ("y", "yes", "j", "ja")
@@ -42,9 +44,8 @@ class OutputOptions:
 
 
 def handle_all(
-    transport: Transport,
+    publisher: NoticesApiPublisher,
     bodies: Sequence[bytes],
-    now: datetime,
     options: OutputOptions,
     *,
     check: bool,
@@ -54,7 +55,7 @@ def handle_all(
     """Check the events or send them. A file is checked first; on a terminal the user is asked if `may_ask`."""
     ask = may_ask and sys.stdin.isatty() and console.is_terminal
     if check or from_file or ask:
-        found = run_or_fail(_check_events(transport, bodies, now, options))
+        found = run_or_fail(_check_events(publisher, bodies, options))
         if check:
             raise typer.Exit(print_check(found, as_json=options.as_json))
         if any(event.problems for event in found):
@@ -62,7 +63,7 @@ def handle_all(
             raise typer.Exit(EXIT_FAILED if options.watch else EXIT_REJECTED)
         if ask:
             _confirm(found)
-    send_all(transport, bodies, options)
+    send_all(publisher, bodies, options)
 
 
 def _confirm(found: Sequence[CheckedEvent]) -> None:
@@ -75,12 +76,12 @@ def _confirm(found: Sequence[CheckedEvent]) -> None:
 
 
 async def _check_events(
-    transport: Transport, bodies: Sequence[bytes], now: datetime, options: OutputOptions
+    publisher: NoticesApiPublisher, bodies: Sequence[bytes], options: OutputOptions
 ) -> list[CheckedEvent]:
     seconds = options.seconds or ANSWER_TIMEOUT_SECONDS
     found: list[CheckedEvent] = []
     for body in bodies:
-        checked = await transport.check(body, now, seconds=seconds)
+        checked = await publisher.check(body, seconds=seconds)
         if read_attribute(body, "subject") in {read_attribute(earlier.body, "subject") for earlier in found}:
             # Earlier revisions in the same file will have been published by then.
             checked = replace(checked, problems=tuple(each for each in checked.problems if each.field != "revision"))
@@ -88,11 +89,11 @@ async def _check_events(
     return found
 
 
-def send_all(transport: Transport, bodies: Sequence[bytes], options: OutputOptions) -> None:
+def send_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options: OutputOptions) -> None:
     """Send the events in order; the first that is rejected or fails ends the command."""
     status = 0
     for body in bodies:
-        ended = _send(transport, body, options)
+        ended = _send(publisher, body, options)
         if ended not in (0, EXIT_NO_EFFECT):
             raise typer.Exit(ended)
         status = max(status, ended)
@@ -100,18 +101,18 @@ def send_all(transport: Transport, bodies: Sequence[bytes], options: OutputOptio
         raise typer.Exit(status)
 
 
-def _send(transport: Transport, body: bytes, options: OutputOptions) -> int:
+def _send(publisher: NoticesApiPublisher, body: bytes, options: OutputOptions) -> int:
     if options.watch and options.seconds is not None:
-        return run_or_fail(print_progress(transport.watch(body, seconds=options.seconds), as_json=options.as_json))
-    waiting = transport.publish(body) if options.seconds is None else wait_for_answer(transport, body, options.seconds)
+        return run_or_fail(print_progress(publisher.watch(body, seconds=options.seconds), as_json=options.as_json))
+    waiting = publisher.publish(body) if options.seconds is None else wait_for_answer(publisher, body, options.seconds)
     with show_status("waiting for the answer"):
         answer = run_or_fail(waiting)
     return report(answer, as_json=options.as_json)
 
 
-async def wait_for_answer(transport: Transport, body: bytes, seconds: float) -> EventProgress:
+async def wait_for_answer(publisher: NoticesApiPublisher, body: bytes, seconds: float) -> EventProgress:
     """Publish, and return the first progress that is an answer. Raises NoAnswerError."""
-    async with aclosing(transport.watch(body, seconds=seconds)) as updates:
+    async with aclosing(publisher.watch(body, seconds=seconds)) as updates:
         async for progress in updates:
             if progress.state is not EventState.RECEIVED:
                 return progress
@@ -136,7 +137,3 @@ def run_or_fail(work: Coroutine[Any, Any, T]) -> T:
         )
     except NoticesApiError as error:
         fail(str(error), error.advice, EXIT_UNAVAILABLE)
-    except Unroutable as error:
-        fail(str(error), status=EXIT_UNAVAILABLE)
-    except DependencyUnavailable as error:
-        fail(str(error), explain_broker_error(error), EXIT_UNAVAILABLE)

@@ -1,21 +1,18 @@
 """The `kreisfunk publish` and `kreisfunk withdraw` commands."""
 
-import os
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from cli.options import ANSWER_TIMEOUT_SECONDS, BrokerStack
+from cli.options import ANSWER_TIMEOUT_SECONDS, NoticesApiStack
 
 Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login or token.")]
 Check = Annotated[bool, typer.Option("--check", help="Say what would become of it; send nothing.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored, without the answer.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout: one object in a line.")]
-Url = Annotated[
-    str | None, typer.Option(help="Over HTTP, to this address; the token is in KREISFUNK_NOTICES_API_TOKEN.")
-]
+Url = Annotated[str | None, typer.Option(help="Address of the notices API; else KREISFUNK_NOTICES_API_URL.")]
 
 
 def publish(
@@ -32,7 +29,7 @@ def publish(
     expires_at: Annotated[str | None, typer.Option(help="The same as date and time in ISO 8601.")] = None,
     spread: Annotated[str | None, typer.Option(help="Not all at once but over this time: 30m, 2h.")] = None,
     follows: Annotated[str | None, typer.Option(help="Id of an earlier notice: only to those who got it.")] = None,
-    notice: Annotated[str | None, typer.Option("--notice", "--subject", help="Its id; usually a new one.")] = None,
+    notice: Annotated[str | None, typer.Option(help="Its id; usually a new one.")] = None,
     revision: Annotated[int, typer.Option(min=1, help="Count up when the same notice changes.")] = 1,
     check: Check = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is sent.")] = False,
@@ -42,18 +39,15 @@ def publish(
     no_wait: NoWait = False,
     timeout: Timeout = ANSWER_TIMEOUT_SECONDS,
     json: Json = False,
-    stack: BrokerStack = None,
+    stack: NoticesApiStack = None,
 ) -> None:
     """Publish a notice to all subscribers of its topic, or to those who got an earlier one.
 
     From options, or from a file of events. On a terminal it shows how many people get it, its cost and its duration,
     and asks before it sends; --yes skips the question. A time without an offset is in Europe/Berlin.
 
-    Transport: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); else
-    KREISFUNK_NOTICES_API_URL (HTTP).
-    The token for HTTP is in a file kreisfunk_notices_api_token in KREISFUNK_SECRETS_DIR, or in
-    KREISFUNK_NOTICES_API_TOKEN.
-    Over HTTP, a request that is rate-limited or finds Kreisfunk unavailable is repeated for up to --timeout.
+    The token is in a file kreisfunk_notices_api_token in KREISFUNK_SECRETS_DIR, or in KREISFUNK_NOTICES_API_TOKEN. A
+    request that is rate-limited or finds Kreisfunk unavailable is repeated for up to --timeout.
 
     Exit status: 0 accepted (--check: valid, --watch: sent), 1 the question was not answered with yes, 2 wrong command
     line or settings, 3 rejected, 4 Kreisfunk unavailable or access refused, 5 no answer, 6 accepted, but it has no
@@ -68,8 +62,8 @@ def publish(
     """
     from cli.publish import event_options as options
     from cli.publish.actions import OutputOptions, handle_all
+    from cli.publish.notices_api import find_publisher
     from cli.publish.results import read_events
-    from cli.publish.transport_choice import choose_transport
     from shared.runtime.clock import system_clock
 
     now = system_clock()
@@ -80,11 +74,11 @@ def publish(
     _require_valid_options(file, (topic, headline, text), watch=watch, no_wait=no_wait)
     expiry = options.parse_expiry(now, expires_in, expires_at)
     message = options.build_message(content, revision)
-    transport = choose_transport(url, stack, source, os.environ)
+    publisher = find_publisher(url, stack, source)
     output_options = OutputOptions(seconds=None if no_wait else timeout, as_json=json, watch=watch)
-    event = options.build_event(message, notice or options.generate_notice_id(now), transport.source, now, expiry)
-    bodies = [event] if file is None else read_events(file, source=transport.source, now=now)
-    handle_all(transport, bodies, now, output_options, check=check, may_ask=not yes, from_file=file is not None)
+    event = options.build_event(message, notice or options.generate_notice_id(now), publisher.source, now, expiry)
+    bodies = [event] if file is None else read_events(file, source=publisher.source, now=now)
+    handle_all(publisher, bodies, output_options, check=check, may_ask=not yes, from_file=file is not None)
 
 
 def _require_valid_options(file: str | None, content: Sequence[str], *, watch: bool, no_wait: bool) -> None:
@@ -105,7 +99,7 @@ def withdraw(
     no_wait: NoWait = False,
     timeout: Timeout = ANSWER_TIMEOUT_SECONDS,
     json: Json = False,
-    stack: BrokerStack = None,
+    stack: NoticesApiStack = None,
 ) -> None:
     """Withdraw a notice: whoever has not got it will not get it.
 
@@ -115,12 +109,12 @@ def withdraw(
     """
     from cli.publish.actions import OutputOptions, handle_all
     from cli.publish.event_options import build_event
-    from cli.publish.transport_choice import choose_transport
+    from cli.publish.notices_api import find_publisher
     from shared.contracts.notices import NoticeWithdrawn
     from shared.runtime.clock import system_clock
 
-    transport = choose_transport(url, stack, source, os.environ)
+    publisher = find_publisher(url, stack, source)
     now = system_clock()
-    body = build_event(NoticeWithdrawn(reason=reason), notice, transport.source, now)
+    body = build_event(NoticeWithdrawn(reason=reason), notice, publisher.source, now)
     output_options = OutputOptions(seconds=None if no_wait else timeout, as_json=json)
-    handle_all(transport, [body], now, output_options, check=check, may_ask=False, from_file=False)
+    handle_all(publisher, [body], output_options, check=check, may_ask=False, from_file=False)

@@ -13,8 +13,8 @@ import msgspec
 
 from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, console, fail, print_result
 from services.ingress.notices.progress import EventProgress, EventState
-from services.ingress.notices.validation import NOT_CHECKED
-from shared.contracts.events import NoticeAction, NoticeChecked, Problem
+from services.ingress.notices.validation import CheckResult
+from shared.contracts.events import Problem
 from shared.notices.cloudevents import LOCAL_ZONE, UnreadableEvent, decode_json
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PUBLISHED_TYPE = "de.kreisfunk.notice.published.v1"
 WAITING = ("waiting", "claimed")
 REACHED = ("accepted", "sent", "delivered", "read", "unknown")
 GOOD = (EventState.FINISHED, EventState.DONE)
-NoticeStatus = NoticeChecked | EventProgress
+NoticeStatus = CheckResult | EventProgress
 ANSWER_FIELDS = (
     *("source", "notice", "revision", "action", "broadcast", "audience", "costs", "duration_seconds", "blockers"),
     *("scheduled_at", "expires_at", "topic", "headline", "reason", "problems"),
@@ -61,22 +61,19 @@ def _fill_defaults(event: Mapping[str, Any], source: str, now: datetime) -> dict
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedEvent:
-    """An event with its problems, or else the expected result if the services answered."""
+    """An event with its problems, or else the expected result."""
 
     body: bytes
     problems: tuple[Problem, ...] = ()
-    expected: NoticeChecked | None = None
-    expires_at: datetime | None = None
+    expected: CheckResult | None = None
 
     @property
     def lines(self) -> list[str]:
-        if self.problems:
-            return [f"  {problem.field}: {problem.problem}" for problem in self.problems]
         if self.expected is None:
-            return [f"  {NOT_CHECKED}"]
-        expiry = self.expires_at
+            return [f"  {problem.field}: {problem.problem}" for problem in self.problems]
+        expiry = self.expected.expires_at
         ends = [f"expires {expiry.astimezone(LOCAL_ZONE).isoformat(timespec='seconds')}"] if expiry else []
-        figures = ", ".join((*format_figures(self.expected), *ends))
+        figures = ", ".join((*format_figures(self.expected, self.expected.begins_at), *ends))
         return [f"  {line}" for line in (figures, *self.expected.blockers) if line]
 
 
@@ -122,7 +119,7 @@ def report(answer: EventProgress, *, as_json: bool) -> int:
 
 def has_no_effect(status: NoticeStatus) -> bool:
     """Return whether the notice has no subscribers, or there is none to withdraw."""
-    return status.revision == 0 if status.action is NoticeAction.WITHDRAWN else status.audience == 0
+    return 0 in (status.revision, status.audience)
 
 
 def _derive_result(answer: EventProgress) -> str:
@@ -133,8 +130,6 @@ def _derive_result(answer: EventProgress) -> str:
             return "rejected"
         case EventState.DONE:
             return "unknown" if has_no_effect(answer) else "withdrawn"
-        case EventState.CANCELLED if answer.action is None:  # the end of its broadcast answers a withdrawal, too
-            return "withdrawn"
         case _:
             return "accepted"
 
@@ -145,8 +140,6 @@ def format_text(answer: EventProgress) -> str:
     line = f"{'not withdrawn' if result == 'unknown' else result}: notice {answer.notice}"
     if result == "accepted":
         line += format_plan(answer)
-    elif answer.broadcast is not None:
-        line += f", broadcast {answer.broadcast}"
     return append_details(line, answer)
 
 
@@ -165,10 +158,12 @@ def append_details(line: str, status: EventProgress) -> str:
 
 def format_plan(status: EventProgress) -> str:
     """Format the expected figures of the broadcast, to follow the notice's id."""
-    return ", ".join((f" revision {status.revision}, broadcast {status.broadcast}", *format_figures(status)))
+    return ", ".join(
+        (f" revision {status.revision}, broadcast {status.broadcast}", *format_figures(status, status.scheduled_at))
+    )
 
 
-def format_figures(status: NoticeStatus) -> list[str]:
+def format_figures(status: NoticeStatus, begins_at: datetime | None) -> list[str]:
     """Return audience, costs, duration and beginning, as far as they are known."""
     parts = []
     if status.audience is not None:
@@ -176,8 +171,8 @@ def format_figures(status: NoticeStatus) -> list[str]:
     parts += [f"{euros} euros ({category})" for category, euros in status.costs.items()]
     if status.duration_seconds is not None:
         parts.append(f"about {status.duration_seconds} s")
-    if status.scheduled_at is not None:
-        parts.append(f"begins {status.scheduled_at.astimezone(LOCAL_ZONE).isoformat()}")
+    if begins_at is not None:
+        parts.append(f"begins {begins_at.astimezone(LOCAL_ZONE).isoformat()}")
     return parts
 
 

@@ -1,6 +1,5 @@
 """The `kreisfunk quarantine` commands."""
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,11 +50,7 @@ def list_kept(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: Broke
 
 
 @quarantine.command()
-def show(
-    which: Which,
-    raw: Annotated[bool, typer.Option("--raw", help="The bytes as they came, and nothing else.")] = False,
-    stack: BrokerStack = None,
-) -> None:
+def show(which: Which, stack: BrokerStack = None) -> None:
     """Decrypt one item and print it. It may name people, so mind where the output goes. Needs the encryption keys.
 
     Exit status: 0, 2 wrong command line, 3 not found or cannot be decrypted, 4 broker unavailable or login refused.
@@ -67,9 +62,6 @@ def show(
         return item, item.decrypt(desk.settings.ring)
 
     item, plain = run_session(stack, open_one)
-    if raw:
-        _write_raw(plain)
-        return
     note("This may name people: do not copy it anywhere.", "yellow")
     for name, value in item.description.items():
         say(f"{name}: {escape(str(value), line=True)}")
@@ -152,12 +144,6 @@ def _format_result(name: str, outcome: "ReplayResult") -> str:
     if outcome.problems:
         parts.append(f"still not understood: {'; '.join(outcome.problems)}")
     return f"{name[:SHORT_ID_LENGTH]}: {', '.join(parts)}{'' if outcome.complete else '; stays in quarantine'}"
-
-
-def _write_raw(plain: bytes) -> None:
-    if sys.stdout.isatty():
-        fail("It may hold what a terminal obeys.", "Send the output into a file or another program.", EXIT_USAGE)
-    typer.echo(plain, nl=False)
 
 
 def _format_plain(plain: bytes) -> str:

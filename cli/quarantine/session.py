@@ -10,13 +10,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
-from rich.progress import Progress
-
 from cli.broker import explain_broker_error, suppress_driver_logs
-from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail
+from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, fail
+from cli.progress import build_bars
 from cli.quarantine.command import ALL
 from cli.settings import QuarantineSettings, read_installation_settings
 from cli.stacks import BROKER_URL
@@ -31,7 +30,7 @@ from shared.amqp.topology import INBOUND, NOTICES_QUARANTINE, QUARANTINES
 from shared.contracts.envelope import ContractError, decode, encode
 from shared.contracts.inbound import IdentityChange, InboundMessage, WebhookQuarantined
 from shared.contracts.message import Message
-from shared.encryption import BlindIndexKey, EncryptionError, KeyRing
+from shared.encryption import EncryptionError, KeyRing
 from shared.outcome import DependencyUnavailable, Unroutable
 
 # Shorter than the time for which subscriptions remembers handled messages.
@@ -45,8 +44,8 @@ _KEYS_ADVICE = (
 )
 
 
-class CannotDecryptError(Exception):
-    """An encrypted item cannot be read; the text says why."""
+def _fail_for_keys(problem: str) -> NoReturn:
+    fail(problem, _KEYS_ADVICE, EXIT_REJECTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +73,15 @@ class QuarantineItem:
         return {"id": self.queued.message_id, **described}
 
     def decrypt(self, ring: KeyRing | None) -> bytes:
-        """Return the original bytes. Raises CannotDecryptError."""
+        """Return the original bytes; ends the command with status 3 without the right key."""
         if self.webhook is None:
             return self.queued.body
         if ring is None:
-            raise CannotDecryptError("It is sealed, and no sealing key is set.")
+            _fail_for_keys("It is sealed, and no sealing key is set.")
         try:
             return ring.decrypt(self.webhook.sealed, purpose="webhook")
         except EncryptionError as error:
-            raise CannotDecryptError(f"It is sealed, and {error}.") from None
+            _fail_for_keys(f"It is sealed, and {error}.")
 
 
 def describe_message(queued: BrowsedMessage) -> QuarantineItem:
@@ -129,45 +128,6 @@ class ReplayResult:
         return not self.problems and not self.too_old
 
 
-@dataclass(frozen=True, kw_only=True)
-class Replayer:
-    """Publisher of replayed events in the way of the ingress; every publish is confirmed."""
-
-    publisher: Publisher
-    ring: KeyRing
-    index: BlindIndexKey
-    phone_number_id: str
-    account_id: str | None
-
-    async def replay(self, item: QuarantineItem, webhook: WebhookQuarantined, now: datetime) -> ReplayResult:
-        """Publish the events of the item's webhook that can be parsed now.
-
-        Raises CannotDecryptError, BrokerUnavailable or Unroutable; then repeat it.
-        """
-        understood = parse_webhook(item.decrypt(self.ring), self._build_rules(webhook))
-        unheard = select_unpublished(webhook, understood)
-        fresh = [event for event in unheard if not is_too_old(event, now)]
-        for number, group in enumerate(group_events(fresh)):
-            identifier = str(uuid5(NAMESPACE_OID, f"{item.queued.message_id}/{number}"))
-            body = encode(group, event_id=identifier, source=SOURCE, time=now)
-            await self.publisher.publish(INBOUND, group.KEY, body, message_id=identifier)
-        return ReplayResult(
-            published=len(fresh),
-            ignored=len(understood.ignored),
-            too_old=len(unheard) - len(fresh),
-            problems=tuple(problem.reason for problem in understood.problems),
-        )
-
-    def _build_rules(self, webhook: WebhookQuarantined) -> Rules:
-        return Rules(
-            phone_number_id=self.phone_number_id,
-            account_id=self.account_id,
-            received_at=webhook.received_at,
-            encrypt=self.ring.encrypt,
-            index=self.index,
-        )
-
-
 def select_unpublished(webhook: WebhookQuarantined, understood: ParsedWebhook) -> Sequence[Event]:
     """Return the events that were not published before.
 
@@ -197,10 +157,6 @@ def group_events(events: Sequence[Event]) -> Iterator[Message]:
             yield build_group_message(same[start : start + MAX_EVENTS_PER_GROUP])
 
 
-class ItemNotFound(Exception):
-    """No item, or more than one, has this id; the text says which."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class QuarantineSession:
     """The open quarantine queues and a publisher, for as long as the command runs."""
@@ -216,27 +172,28 @@ class QuarantineSession:
                 yield describe_message(kept)
 
     async def find(self, beginning: str) -> QuarantineItem:
-        """Return the item whose id begins with `beginning`. Raises ItemNotFound."""
+        """Return the item whose id begins with `beginning`; ends the command with status 3 unless there is one."""
         found = [item async for item in self.list_items() if item.queued.message_id.startswith(beginning)]
         if len(found) != 1:
-            raise ItemNotFound(f"{len(found) or 'Nothing'} in quarantine has an id that begins with {beginning!r}.")
+            problem = f"{len(found) or 'Nothing'} in quarantine has an id that begins with {beginning!r}."
+            fail(problem, "`kreisfunk quarantine list` shows what is there.", EXIT_REJECTED)
         return found[0]
 
     async def replay(self, selection: str) -> AsyncGenerator[tuple[str, ReplayResult], None]:
-        """Publish each selected item, then remove it. Raises ItemNotFound, CannotDecryptError."""
+        """Publish each selected item, then remove it."""
         async with aclosing(self._select_items(selection)) as items:
             async for item in items:
                 if item.is_notice:
                     await item.queued.send_back()
                     yield item.queued.message_id, ReplayResult(sent_back=True)
                 elif item.webhook:
-                    outcome = await self._build_replayer().replay(item, item.webhook, datetime.now(UTC))
+                    outcome = await self._replay_webhook(item, item.webhook, datetime.now(UTC))
                     if outcome.complete:
                         await item.queued.remove()
                     yield item.queued.message_id, outcome
 
     async def drop(self, selection: str) -> int:
-        """Remove the selected items and return their number. Raises ItemNotFound."""
+        """Remove the selected items and return their number."""
         dropped = 0
         async with aclosing(self._select_items(selection)) as items:
             async for item in items:
@@ -250,22 +207,42 @@ class QuarantineSession:
             return
         # Items that arrive meanwhile are left for the next run.
         total = await self.queues.count()
-        with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
+        with build_bars(transient=True) as bars:
             task = bars.add_task("quarantine", total=total)
             async for item in self.list_items(total):
                 yield item
                 bars.advance(task)
 
-    def _build_replayer(self) -> Replayer:
+    async def _replay_webhook(self, item: QuarantineItem, webhook: WebhookQuarantined, now: datetime) -> ReplayResult:
+        """Publish the events of the item's webhook that can be parsed now; every publish is confirmed.
+
+        Raises BrokerUnavailable or Unroutable; then repeat it.
+        """
+        rules = self._build_rules(webhook)
+        understood = parse_webhook(item.decrypt(self.settings.ring), rules)
+        unheard = select_unpublished(webhook, understood)
+        fresh = [event for event in unheard if not is_too_old(event, now)]
+        for number, group in enumerate(group_events(fresh)):
+            identifier = str(uuid5(NAMESPACE_OID, f"{item.queued.message_id}/{number}"))
+            body = encode(group, event_id=identifier, source=SOURCE, time=now)
+            await self.publisher.publish(INBOUND, group.KEY, body, message_id=identifier)
+        return ReplayResult(
+            published=len(fresh),
+            ignored=len(understood.ignored),
+            too_old=len(unheard) - len(fresh),
+            problems=tuple(problem.reason for problem in understood.problems),
+        )
+
+    def _build_rules(self, webhook: WebhookQuarantined) -> Rules:
         settings = self.settings
         if settings.ring is None or settings.index is None or settings.phone_number_id is None:
-            raise CannotDecryptError("To send again, sealing keys, index key and phone number id are needed.")
-        return Replayer(
-            publisher=self.publisher,
-            ring=settings.ring,
-            index=settings.index,
+            _fail_for_keys("To send again, sealing keys, index key and phone number id are needed.")
+        return Rules(
             phone_number_id=settings.phone_number_id,
             account_id=settings.waba_id,
+            received_at=webhook.received_at,
+            encrypt=settings.ring.encrypt,
+            index=settings.index,
         )
 
 
@@ -288,7 +265,3 @@ def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable
         fail(f"Broker: {error}", explain_broker_error(error), EXIT_UNAVAILABLE)
     except Unroutable as error:
         fail(str(error), "Nothing was removed.", EXIT_UNAVAILABLE)
-    except ItemNotFound as error:
-        fail(str(error), "`kreisfunk quarantine list` shows what is there.", EXIT_REJECTED)
-    except CannotDecryptError as error:
-        fail(str(error), _KEYS_ADVICE, EXIT_REJECTED)

@@ -6,7 +6,7 @@ from typing import Any
 
 from cli.doctor.findings import DoctorProblem
 from cli.meta import Answer, GraphRefusal, MetaClient
-from cli.setup.refusals import ADVICE, explain_code
+from cli.meta_errors import ADVICE, explain_code
 from cli.setup.run import (
     APP_SECRETS,
     GRAPH_TOKEN,

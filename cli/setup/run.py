@@ -13,7 +13,6 @@ from cli.doctor.installation import SECRETS_DIR, build_from_stack
 from cli.meta import MetaClient
 from cli.output import EXIT_USAGE, console, fail
 from cli.settings import CommandSettings
-from cli.setup.refusals import explain_error
 from cli.stacks import find_stack, read_settings_from
 from deploy.atomic_write import write_secret
 from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
@@ -155,8 +154,7 @@ class SetupRun:
 
     def build_client(self, token: str | None = None) -> MetaClient:
         """Return a client with this token, else with that of the system user."""
-        url = self.settings.base_url
-        return MetaClient(session=self.session, base_url=url, token=token or self.token, explain=explain_error)
+        return MetaClient(session=self.session, base_url=self.settings.base_url, token=token or self.token)
 
     def build_app_client(self, secret: str | None = None) -> MetaClient:
         """Return a client that acts as the app itself, with this app secret or the one that was found."""

@@ -15,8 +15,8 @@ from cli.doctor.graph_api import (
     list_expected_templates,
 )
 from cli.meta import Answer, GraphRefusal
+from cli.meta_errors import REJECTIONS, explain_code
 from cli.output import EXIT_USAGE, fail
-from cli.setup.refusals import REJECTIONS, explain_code
 from cli.setup.run import SetupRun, StepResult, report_ok, report_open, report_problem
 from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 

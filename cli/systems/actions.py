@@ -29,10 +29,6 @@ PASSWORD_BYTES = 24
 T = TypeVar("T")
 
 
-class NotASystemLogin(Exception):
-    """The login has management tags, which no municipal system's login has."""
-
-
 def list_all(county: Path | None, stack: Path | None, *, as_json: bool) -> None:
     """Print the registered systems and whether each has a login."""
     settings = _read_settings(stack)
@@ -55,10 +51,7 @@ def create_login(
     """Create a system's login, and print the password, or the URL that contains it."""
     settings = _read_settings(stack)
     require_system(_read_county(settings, county), name)
-    try:
-        password = _call_broker(settings, lambda api: _create_login(api, name, replace=replace))
-    except NotASystemLogin:
-        fail(f"{name} administers the broker.", "Register the system under another name.", EXIT_USAGE)
+    password = _call_broker(settings, lambda api: _create_login(api, name, replace=replace))
     if password is None:
         advice = "With --replace it gets a new password, and the one that it has ends."
         fail(f"{name} has a login already.", advice, EXIT_REJECTED)
@@ -71,7 +64,7 @@ def create_login(
 async def _create_login(api: ManagementApi, name: str, *, replace: bool) -> str | None:
     """Create the login and return its password, of which the broker keeps a hash; None if it is not to be replaced.
 
-    Raises NotASystemLogin or DependencyUnavailable.
+    Raises DependencyUnavailable.
     """
     if await _has_login(api, name) and not replace:
         return None
@@ -85,11 +78,7 @@ def revoke_login(name: str, stack: Path | None) -> None:
     """Delete a system's login and what it once declared."""
     settings = _read_settings(stack)
     require_system(_read_county(settings, None), name)
-    try:
-        ended = _call_broker(settings, lambda api: _delete_login(api, name))
-    except NotASystemLogin:
-        fail(f"{name} administers the broker, and is no system's login.", status=EXIT_USAGE)
-    if not ended:
+    if not _call_broker(settings, lambda api: _delete_login(api, name)):
         fail(f"{name} has no login.", status=EXIT_REJECTED)
     say(f"revoked {name}")
 
@@ -103,9 +92,11 @@ async def _delete_login(api: ManagementApi, name: str) -> bool:
 
 
 async def _has_login(api: ManagementApi, name: str) -> bool:
+    """Return whether it has one; ends the command if that has management tags, which no municipal system's has."""
     existing = next((user for user in await api.list_users() if user.name == name), None)
     if existing is not None and existing.tags:
-        raise NotASystemLogin(name)
+        advice = "Register the system under another name."
+        fail(f"{name} administers the broker, and is no system's login.", advice, EXIT_USAGE)
     return existing is not None
 
 

@@ -22,29 +22,17 @@ def add(
     topics: Annotated[
         list[str], typer.Option("--topic", "--topics", help="It may publish about; repeated, or with commas.")
     ],
-    manages: Annotated[list[str] | None, typer.Option(help="It may change notices of this source, too.")] = None,
-    per_hour: Annotated[int, typer.Option(min=0, help="Most notices in any hour.")] = 30,
-    per_day: Annotated[int, typer.Option(min=0, help="Most notices in any 24 hours.")] = 100,
-    urgent_per_day: Annotated[int, typer.Option(min=0, help="Most urgent ones in any 24 hours.")] = 20,
     county: County = None,
     json: Json = False,
 ) -> None:
-    """Register a system in the county's file, which the services read when they start.
+    """Register a system in the county's file, which the services read when they start. Change its quotas there.
 
     Exit status: 0, 1 the file cannot be written, 2 wrong command line.
     """
     from cli.systems.registration import add_system
 
-    values = {
-        "name": name,
-        "sources": source,
-        "topics": [topic.strip() for several in topics for topic in several.split(",")],
-        "manages": manages or [],
-        "notices_per_hour": per_hour,
-        "notices_per_day": per_day,
-        "urgent_per_day": urgent_per_day,
-    }
-    add_system(values, county, as_json=json)
+    permitted = [topic.strip() for several in topics for topic in several.split(",")]
+    add_system({"name": name, "sources": source, "topics": permitted}, county, as_json=json)
 
 
 @app.command("list")

@@ -14,18 +14,14 @@ from deploy.atomic_write import write_secret
 from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration, System
 
-_LISTS = ("sources", "topics", "manages")
+_LISTS = ("sources", "topics")
 _QUOTAS = ("notices_per_hour", "notices_per_day", "urgent_per_day")
 
 
-class InvalidRegistration(ValueError):
-    """The file would be invalid with this registration; the text says why."""
-
-
 def render_block(system: System) -> str:
-    """Return the registration in TOML without defaults, except the quotas, which somebody may want to change."""
+    """Return the registration in TOML, with the quotas, which somebody may want to change."""
     lines = ["[[systems]]", f"name = {json.dumps(system.name)}"]
-    lines += [f"{name} = {_format_list(values)}" for name in _LISTS if (values := getattr(system, name))]
+    lines += [f"{name} = {_format_list(getattr(system, name))}" for name in _LISTS]
     lines += [f"{name} = {getattr(system, name)}" for name in _QUOTAS]
     return "\n".join(lines) + "\n"
 
@@ -35,13 +31,10 @@ def _format_list(values: Sequence[str]) -> str:
 
 
 def register(file: Path, system: System) -> None:
-    """Append the registration. Raises InvalidRegistration or OSError, and then leaves the file unchanged."""
+    """Append the registration. Raises DecodeError or OSError, and then leaves the file unchanged."""
     before = file.read_text()
     after = f"{before.rstrip()}\n\n{render_block(system)}"
-    try:
-        msgspec.toml.decode(after, type=Configuration)
-    except msgspec.DecodeError as error:
-        raise InvalidRegistration(str(error)) from None
+    msgspec.toml.decode(after, type=Configuration)
     mode = file.stat().st_mode & 0o777
     write_secret(file.resolve(), after)
     os.chmod(file, mode)
@@ -64,7 +57,7 @@ def _write(file: Path, values: dict[str, Any]) -> System:
     try:
         system = msgspec.convert(values, System)
         register(file, system)
-    except (msgspec.ValidationError, InvalidRegistration) as error:
+    except msgspec.DecodeError as error:
         fail(f"{values['name']}: cannot be registered: {error}", "The file is as it was.", EXIT_USAGE)
     except OSError as error:
         fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{render_block(system)}")

@@ -1,25 +1,22 @@
 """Readers of streams, which consume nothing: reading again returns the same messages at the same offsets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from shared.amqp.connection import (
     CONNECT_TIMEOUT_SECONDS,
     CONNECTION_ERRORS,
     HEARTBEAT_INTERVAL_SECONDS,
     RECONNECT_DELAY_SECONDS,
-    BrokerUnavailable,
     parse_nodes,
 )
-from shared.amqp.topology import ANSWERS
 
 PREFETCH_COUNT = 200
 LAST_OFFSET_TIMEOUT_SECONDS = 1.0
@@ -140,36 +137,3 @@ async def _wait_for_renewal(closed: asyncio.Event) -> None:
     except TimeoutError:
         return
     raise ConnectionError
-
-
-@dataclass
-class Listener:
-    """Queue of the messages that arrive while listening. To miss none across restarts, read from a stored offset."""
-
-    _arrived: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
-
-    async def receive(self) -> bytes:
-        """Return the next body."""
-        return await self._arrived.get()
-
-    async def enqueue(self, incoming: AbstractIncomingMessage) -> None:
-        """Queue a message; called by the broker client."""
-        self._arrived.put_nowait(incoming.body)
-        await incoming.ack()
-
-
-@asynccontextmanager
-async def open_listener(connection: AbstractRobustConnection) -> AsyncIterator[Listener]:
-    """Listen to the stream of answers. Raises BrokerUnavailable."""
-    listener = Listener()
-    try:
-        channel = await connection.channel(publisher_confirms=False)
-        await channel.set_qos(prefetch_count=PREFETCH_COUNT)
-        stream = await channel.get_queue(ANSWERS, ensure=False)
-        await stream.consume(listener.enqueue, arguments={"x-stream-offset": "next"})
-    except CONNECTION_ERRORS as error:
-        raise BrokerUnavailable(f"cannot listen to {ANSWERS}: {type(error).__name__}") from None
-    try:
-        yield listener
-    finally:
-        await channel.close()

@@ -1,1 +1,1 @@
-"""Notices of municipal systems: their registration, and the rules that apply alike to AMQP, HTTP and the CLI."""
+"""Notices of municipal systems: their registration, and the rules that apply alike over AMQP and HTTP."""

@@ -1,25 +1,18 @@
 """Conversion of a request to the content that the phone shows, or to Meta's error."""
 
-from collections.abc import Callable
-
 from simulator.citizens import PhoneButton, PhoneContent
 from simulator.graph import lengths
 from simulator.graph.errors import GraphError, build_invalid_parameter, build_missing_parameter
 from simulator.graph.lengths import limit_length, require_count, require_distinct, require_text
-from simulator.graph.requests import InteractiveRequest, MediaReference, MessageRequest
+from simulator.graph.requests import InteractiveRequest, MessageRequest
 from simulator.graph.templates import Templates
-
-MEDIA_TYPES = ("image", "document", "video", "audio")
-
-HasMedia = Callable[[str], bool]
 
 
 class ContentReader:
-    """Validator of requests against the templates and the uploaded media."""
+    """Validator of requests against the templates."""
 
-    def __init__(self, *, templates: Templates, has_media: HasMedia) -> None:
+    def __init__(self, templates: Templates) -> None:
         self._templates = templates
-        self._has_media = has_media
 
     def read(self, request: MessageRequest) -> tuple[PhoneContent, str]:
         """Return the content for the phone and the price category; raise GraphError if the request is invalid."""
@@ -30,37 +23,13 @@ class ContentReader:
             return _read_text(request), "service"
         if request.type == "interactive":
             return _read_interactive(request), "service"
-        if request.type in MEDIA_TYPES:
-            return self._read_media(request), "service"
         raise GraphError(131051, "This message type is not supported.")
 
     def _read_template(self, request: MessageRequest) -> tuple[PhoneContent, str]:
         if request.template is None:
             raise build_missing_parameter("template")
         template = self._templates.choose(request.template)
-        return template.fill(request.template.components, self.check_media), template.category.lower()
-
-    def _read_media(self, request: MessageRequest) -> PhoneContent:
-        media: MediaReference | None = getattr(request, request.type)
-        self.check_media(media, request.type)
-        caption = (media and media.caption) or ""
-        limit_length(caption, lengths.CAPTION, "caption")
-        return PhoneContent(caption, header=_describe_file(media, request.type))
-
-    def check_media(self, media: MediaReference | None, name: str) -> None:
-        if media is None:
-            raise build_missing_parameter(name)
-        if (media.id is None) == (media.link is None):
-            raise build_missing_parameter(f"{name}: either id or link")
-        if media.link is not None and not media.link.startswith(("https://", "http://")):
-            raise build_invalid_parameter(f"{name}.link must be a web address.")
-        if media.id is not None and not self._has_media(media.id):
-            raise build_invalid_parameter(f"{name}.id is not the id of an uploaded file.")
-
-
-def _describe_file(media: MediaReference | None, kind: str) -> str:
-    name = (media and media.filename) or ""
-    return f"[{kind}] {name}".rstrip()
+        return template.fill(request.template.components), template.category.lower()
 
 
 def _read_text(request: MessageRequest) -> PhoneContent:

@@ -3,7 +3,6 @@
 from simulator.graph.errors import GraphError, build_invalid_parameter, build_missing_parameter
 
 TEXT_BODY = 4096
-CAPTION = 1024
 TEMPLATE_NAME = 512
 TEMPLATE_HEADER = 60
 TEMPLATE_BODY = 1024

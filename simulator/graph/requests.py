@@ -12,12 +12,9 @@ class Language(Struct, frozen=True, gc=False):
 
 
 class MediaReference(Struct, frozen=True, gc=False):
-    """A file: uploaded before (`id`) or to be fetched by Meta (`link`)."""
+    """A file to be fetched by Meta; the simulator knows no uploaded ones."""
 
-    id: str | None = None
     link: str | None = None
-    caption: str | None = None
-    filename: str | None = None
 
 
 class Parameter(Struct, frozen=True, gc=False):
@@ -28,8 +25,6 @@ class Parameter(Struct, frozen=True, gc=False):
     parameter_name: str | None = None
     payload: str | None = None
     image: MediaReference | None = None
-    document: MediaReference | None = None
-    video: MediaReference | None = None
 
 
 class ComponentParameters(Struct, frozen=True, gc=False):
@@ -90,7 +85,7 @@ class InteractiveRequest(Struct, frozen=True, gc=False):
 
 
 class MessageRequest(Struct, frozen=True, gc=False):
-    """One request to the messages endpoint: a message, or the mark that a message was read."""
+    """One request to the messages endpoint."""
 
     messaging_product: str = ""
     recipient_type: str = "individual"
@@ -100,10 +95,4 @@ class MessageRequest(Struct, frozen=True, gc=False):
     text: Text | None = None
     template: TemplateChoice | None = None
     interactive: InteractiveRequest | None = None
-    image: MediaReference | None = None
-    document: MediaReference | None = None
-    video: MediaReference | None = None
-    audio: MediaReference | None = None
     biz_opaque_callback_data: str | None = None
-    status: str | None = None
-    message_id: str | None = None

@@ -1,4 +1,4 @@
-"""Routes of the Graph API: number info, templates, media and contact book, beside the messages endpoint."""
+"""Routes of the Graph API: number info, templates and contact book, beside the messages endpoint."""
 
 import base64
 import binascii
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 
 from simulator.graph.access import Access, build_error_response, respond_json
 from simulator.graph.errors import GraphError, build_missing_parameter, build_not_found
-from simulator.graph.media import StoredMedia, get_size_limit
 from simulator.graph.messages import MessagesRoute
 from simulator.graph.template import MessageTemplate
 from simulator.parts import SimulatorParts
@@ -25,7 +24,7 @@ DEFAULT_NUMBER_FIELDS = ("id", "display_phone_number", "verified_name", "quality
 
 @dataclass
 class GraphRoutes:
-    """All routes under /{version}/, and the download of media."""
+    """All routes under /{version}/."""
 
     parts: SimulatorParts
     access: Access
@@ -37,10 +36,8 @@ class GraphRoutes:
             web.post(base + "/{object}/messages", MessagesRoute(self.parts, self.access).handle),
             web.get(base + "/{account}/message_templates", guard(self.list_templates)),
             web.get(base + "/{account}/phone_numbers", guard(self.list_numbers)),
-            web.post(base + "/{number}/media", guard(self.upload)),
             web.delete(base + "/{number}/contact_book", guard(self.delete_contact)),
             web.get(base + "/{object}", guard(self.describe)),
-            web.get("/media/{media}", guard(self.download)),
             web.route("*", base + "/{unknown:.*}", guard(_refuse_unknown_path)),
         ]
 
@@ -62,22 +59,13 @@ class GraphRoutes:
         )
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
-        """Return the business number, the account or an uploaded file: Meta uses one path for all."""
+        """Return the business number or the account: Meta uses one path for both."""
         wanted = request.match_info["object"]
         if wanted == self.parts.settings.phone_number_id:
             return respond_json(_select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS)))
         if wanted == self.parts.settings.waba_id:
             return respond_json(_select_fields(self._describe_account(), _parse_fields(request, ("id", "name"))))
-        media = self.parts.media.find(wanted)
-        if media is None:
-            raise build_not_found()
-        return respond_json(_describe(media, f"{request.scheme}://{request.host}/media/{media.id}"))
-
-    async def upload(self, request: web.Request) -> web.StreamResponse:
-        if request.match_info["number"] != self.parts.settings.phone_number_id:
-            raise build_not_found()
-        mime_type, content = await _read_upload(request)
-        return respond_json({"id": self.parts.media.store(mime_type, content).id})
+        raise build_not_found()
 
     async def delete_contact(self, request: web.Request) -> web.StreamResponse:
         """Delete the pair of number and user id that Meta stores for a person."""
@@ -88,12 +76,6 @@ class GraphRoutes:
             raise build_missing_parameter("bsuid")
         citizen.in_contact_book = False
         return respond_json({"success": True})
-
-    async def download(self, request: web.Request) -> web.StreamResponse:
-        media = self.parts.media.find(request.match_info["media"])
-        if media is None:
-            raise build_not_found()
-        return web.Response(body=media.content, content_type=media.mime_type)
 
     def _describe_number(self) -> dict[str, Any]:
         level = "HIGH" if self.parts.settings.messages_per_second >= MIN_HIGH_THROUGHPUT else "STANDARD"
@@ -173,46 +155,3 @@ def _build_paging(request: web.Request, start: int, count: int, total: int) -> d
     if start + count < total:
         paging["next"] = str(request.url.update_query(after=after))
     return paging
-
-
-def _describe(media: StoredMedia, url: str) -> dict[str, Any]:
-    return {
-        "messaging_product": "whatsapp",
-        "id": media.id,
-        "url": url,
-        "mime_type": media.mime_type,
-        "sha256": media.sha256,
-        "file_size": len(media.content),
-    }
-
-
-async def _read_upload(request: web.Request) -> tuple[str, bytes]:
-    """Return the declared type and the content of an upload; stop reading above the largest size that Meta accepts."""
-    if not request.content_type.startswith("multipart/"):
-        raise GraphError(100, "The body must be multipart/form-data.")
-    fields: dict[str, str] = {}
-    content, content_type = None, ""
-    reader = await request.multipart()
-    while (part := await reader.next()) is not None:
-        if not isinstance(part, BodyPartReader):
-            raise GraphError(100, "The body may not be nested.")
-        if part.name == "file":
-            content_type = part.headers.get("Content-Type", "")
-            content = await _read_part(part)
-        elif part.name:
-            fields[part.name] = (await part.text())[:256]
-    if content is None:
-        raise build_missing_parameter("file")
-    if fields.get("messaging_product") != "whatsapp":
-        raise GraphError(100, "The parameter messaging_product is required and must be whatsapp.")
-    return fields.get("type") or content_type, content
-
-
-async def _read_part(part: BodyPartReader) -> bytes:
-    most = get_size_limit("application/pdf")
-    content = bytearray()
-    while chunk := await part.read_chunk(65536):
-        content += chunk
-        if len(content) > most:
-            raise GraphError(131053, "The file is too large.")
-    return bytes(content)

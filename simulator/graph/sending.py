@@ -15,10 +15,9 @@ from simulator.graph.requests import MessageRequest
 from simulator.identifiers import PHONE, USER_ID, make_wamid
 from simulator.limits import extend_burst
 from simulator.parts import SimulatorParts
-from simulator.states import MessageState, StatusStep, plan_statuses
+from simulator.states import StatusStep, plan_statuses
 
 DECODER = msgspec.json.Decoder(MessageRequest)
-MARKED_AS_READ = b'{"success":true}'
 
 
 class SentContact(Struct, gc=False, omit_defaults=True):
@@ -57,13 +56,11 @@ class MessageAcceptor:
     parts: SimulatorParts
 
     def __post_init__(self) -> None:
-        self._reader = ContentReader(templates=self.parts.templates, has_media=self.parts.media.has)
+        self._reader = ContentReader(self.parts.templates)
 
     def handle(self, body: bytes, interference: Interference) -> bytes:
         """Return the response body to one request; raise GraphError if it is refused."""
         request = _decode(body)
-        if request.status is not None:
-            return self._mark_as_read(request)
         draft = self._read_draft(request)
         now = self.parts.clock()
         if request.type != "template" and now >= draft.citizen.window_until:
@@ -139,17 +136,6 @@ class MessageAcceptor:
     def _build_requested_fault(self) -> GraphError:
         faults = self.parts.faults.current
         return GraphError(faults.reject_code, "This fault was asked for.", status=faults.reject_status)
-
-    def _mark_as_read(self, request: MessageRequest) -> bytes:
-        if request.status != "read":
-            raise build_invalid_parameter("status must be read.")
-        found = self.parts.message_log.find_written(request.message_id or "")
-        if found is None:
-            raise build_invalid_parameter("message_id is not the id of a received message.")
-        citizen, written = found
-        written.state = MessageState.READ
-        self.parts.phones.advance(citizen, written)
-        return MARKED_AS_READ
 
 
 def _decode(body: bytes) -> MessageRequest:

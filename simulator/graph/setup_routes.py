@@ -10,7 +10,6 @@ from aiohttp import web
 
 from simulator.graph.access import Access, respond_json
 from simulator.graph.errors import GraphError, build_not_found
-from simulator.graph.media import get_size_limit
 from simulator.graph.template import MessageTemplate
 from simulator.parts import SimulatorParts
 from simulator.webhooks.subscription import FIELDS, verify_callback
@@ -18,6 +17,7 @@ from simulator.webhooks.subscription import FIELDS, verify_callback
 OBJECT = "whatsapp_business_account"
 NAME = "Kreisfunk-Simulator"
 SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
+PICTURES = ("image/jpeg", "image/png")
 # Meta's subcode for a picture that nobody has uploaded.
 UNKNOWN_HANDLE = 2494102
 
@@ -111,7 +111,8 @@ class SetupRoutes:
     async def begin_upload(self, request: web.Request) -> web.StreamResponse:
         self._require_app(request)
         given = await _read_parameters(request)
-        get_size_limit(given.get("file_type", ""))
+        if given.get("file_type") not in PICTURES:
+            raise GraphError(131053, "Files of this type are not supported.")
         upload = str(next(self._serials))
         self._uploads[upload] = given.get("file_length", "")
         return respond_json({"id": f"upload:{upload}"})

@@ -1,20 +1,19 @@
 """One template: its approved definition, and its text with parameters filled in."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from simulator.citizens import PhoneButton, PhoneContent
 from simulator.graph import lengths
-from simulator.graph.errors import GraphError, build_missing_parameter
+from simulator.graph.errors import GraphError, build_invalid_parameter, build_missing_parameter
 from simulator.graph.requests import ComponentParameters, MediaReference, Parameter
 
 VARIABLE = re.compile(r"\{\{\s*([a-z0-9_]+)\s*\}\}")
 FORBIDDEN_IN_PARAMETER = re.compile(r"[\n\r\t]| {5}")
 
-CheckMedia = Callable[[MediaReference | None, str], None]
 Status = Literal["APPROVED", "PENDING", "PAUSED", "DISABLED", "REJECTED"]
 
 
@@ -58,25 +57,25 @@ class MessageTemplate(Struct):
     def find_component(self, kind: str) -> TemplateComponent | None:
         return next((component for component in self.components if component.type.upper() == kind), None)
 
-    def fill(self, given: Sequence[ComponentParameters], check_media: CheckMedia) -> PhoneContent:
+    def fill(self, given: Sequence[ComponentParameters]) -> PhoneContent:
         """Return the content for the phone with these parameters; raise GraphError if they do not fit."""
         body = self.find_component("BODY")
         footer = self.find_component("FOOTER")
         return PhoneContent(
             self._fill_text(body, _find_parameters(given, "body"), lengths.TEMPLATE_BODY),
-            header=self._fill_header(_find_parameters(given, "header"), check_media),
+            header=self._fill_header(_find_parameters(given, "header")),
             footer=footer.text if footer else "",
             buttons=self._fill_buttons(given),
         )
 
-    def _fill_header(self, parameters: Sequence[Parameter], check_media: CheckMedia) -> str:
+    def _fill_header(self, parameters: Sequence[Parameter]) -> str:
         header = self.find_component("HEADER")
         kind = (header.format or "TEXT").lower() if header else "text"
         if kind == "text":
             return self._fill_text(header, parameters, lengths.TEMPLATE_HEADER)
         if len(parameters) != 1:
             raise _build_count_error("header", 1, len(parameters))
-        check_media(getattr(parameters[0], kind, None), f"header.{kind}")
+        _check_link(getattr(parameters[0], kind, None), f"header.{kind}")
         return f"[{kind}]"
 
     def _fill_text(self, component: TemplateComponent | None, parameters: Sequence[Parameter], limit: int) -> str:
@@ -106,6 +105,13 @@ class MessageTemplate(Struct):
 
 def _find_parameters(given: Sequence[ComponentParameters], kind: str) -> Sequence[Parameter]:
     return next((component.parameters for component in given if component.type.lower() == kind), [])
+
+
+def _check_link(media: MediaReference | None, name: str) -> None:
+    if media is None or media.link is None:
+        raise build_missing_parameter(f"{name}.link")
+    if not media.link.startswith(("https://", "http://")):
+        raise build_invalid_parameter(f"{name}.link must be a web address.")
 
 
 def _build_count_error(kind: str, expected: int, got: int) -> GraphError:

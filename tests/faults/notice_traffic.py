@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from cli.publish.amqp_client import AmqpClient
 from cli.publish.event_options import build_event
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
+from tests.amqp_system import AmqpSystem
 
 TOPICS = ("strassensperrungen", "baustellen", "veranstaltungen", "stellen")
 SEND_TIMEOUT_SECONDS = 15.0
@@ -69,7 +69,7 @@ class NoticePlan:
 class NoticeGenerator:
     """Publisher of one notice after another; the number determines the properties of each."""
 
-    sender: AmqpClient
+    sender: AmqpSystem
     say: Callable[[str], None]
     published: list[PublishedNotice] = field(default_factory=list)
     _number: int = 0

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.progress import NoProgressError, wait_for
-from cli.publish.amqp_client import AmqpClient
-from cli.settings import AmqpPublisherSettings, OperatorSettings
+from cli.settings import OperatorSettings
 from cli.stacks import read_settings_from
 from deploy.local.stack import SIMULATOR, Stack, run_stack
 from deploy.local.stack_servers import start_servers
@@ -19,6 +18,7 @@ from shared.amqp.inspection import count_by_queue
 from shared.amqp.topology import NEWSROOM_EVENTS
 from simulator.client import SimulatorClient, open_simulator_client
 from simulator.clock import StallWatch
+from tests.amqp_system import build_amqp_system
 from tests.faults.backlog import BacklogRecorder, merge_waiting_spans
 from tests.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
 from tests.faults.fault_types import HELD_BACK_CODE, INGRESSES, NEWSROOMS, SUBSCRIPTIONS, FaultAction
@@ -142,8 +142,7 @@ class _RunExecutor:
         self._stack = stack
         self._simulator = simulator
         self._probes = LedgerProbes(stack.monitor_database_url)
-        settings = read_settings_from(stack.publisher, AmqpPublisherSettings)
-        publisher = NoticeGenerator(AmqpClient(settings=settings, source=settings.source_or_default), run.say)
+        publisher = NoticeGenerator(build_amqp_system(stack.publisher), run.say)
         self._operator = FaultOperator(read_settings_from(stack.operator, OperatorSettings), simulator, run.say)
         self._traffic = FaultTraffic(simulator, publisher, self._operator, self._probes, run.seed, run.say)
         self._injector = FaultInjector(stack, proxies, simulator, run.seed, run.people_a_day, run.say)

@@ -10,13 +10,12 @@ from pydantic_settings import BaseSettings
 
 from cli.settings import (
     AccountSettings,
-    AmqpPublisherSettings,
     BackupSettings,
     BrokerAdminSettings,
-    HttpPublisherSettings,
     IndexRotationSettings,
     MigrationSettings,
     OperatorSettings,
+    PublisherSettings,
     QuarantineSettings,
     TokenSettings,
 )
@@ -30,7 +29,7 @@ from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX, ServiceSettings
 from tools.docs.tables import render_table
 
-OF_OPERATORS = "`broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`, `notices`"
+OF_OPERATORS = "`broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`"
 WHO: Mapping[str, type[BaseSettings]] = {
     "ingress": Ingress,
     "notices over HTTP": Notices,
@@ -38,8 +37,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "dispatcher": Dispatcher,
     "newsroom": Newsroom,
     "`kreisfunk migrate`": MigrationSettings,
-    "`kreisfunk publish`, `kreisfunk withdraw`": AmqpPublisherSettings,
-    "The same over HTTP": HttpPublisherSettings,
+    "`kreisfunk publish`, `kreisfunk withdraw`": PublisherSettings,
     "feeds, `kreisfunk feeds`": Feeds,
     "`kreisfunk quarantine`": QuarantineSettings,
     f"`kreisfunk sending`, {OF_OPERATORS}": OperatorSettings,

@@ -9,14 +9,19 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 
+from cli.publish.event_options import build_event
 from deploy.paths import CONFIG
 from deploy.secrets import NOTICES_API_TOKEN
+from shared.contracts.notices import NoticePublished
+from shared.outcome import DependencyUnavailable
+from tests.amqp_system import PRESS_SOURCE, build_amqp_system
 from tests.e2e.steering.harness import CITIZENS, SteeringHarness, run_steering_harness
 from tests.integration.cli.commands import run_in_process
 from tests.servers import build_login_url, wait_for
@@ -202,16 +207,19 @@ async def test_a_registered_system_sends_nothing_that_is_not_its_and_nothing_onc
         assert ended.status == 0, ended.everything
         return ended.output.strip()
 
-    over_amqp = {"KREISFUNK_BROKER_URL": await say("systems", "login", SYSTEM, "--replace", "--url")}
     over_http = {
         "KREISFUNK_NOTICES_API_URL": town.stack.notices_api_url,
         "KREISFUNK_NOTICES_API_TOKEN": await say("tokens", "create", SYSTEM),
     }
     notice = ("publish", "--topic", "strassensperrungen", "--headline", "K 9", "--text", "Nie.")
-    for access in (over_amqp, over_http):
-        for wrong in (("--topic", "stellen"), ("--source", "/landkreis-osterholz/pressestelle")):
-            ended = await run_in_process(*notice, *wrong, environment={**known, **access})
-            assert (ended.status, f"{wrong[0].removeprefix('--')}:" in ended.output) == (3, True), ended.everything
+    for wrong in (("--topic", "stellen"), ("--source", PRESS_SOURCE)):
+        ended = await run_in_process(*notice, *wrong, environment={**known, **over_http})
+        assert (ended.status, f"{wrong[0].removeprefix('--')}:" in ended.output) == (3, True), ended.everything
+    login = {"KREISFUNK_BROKER_URL": await say("systems", "login", SYSTEM, "--replace", "--url")}
+    system, now = build_amqp_system(login), datetime.now(UTC)
+    content = NoticePublished(topic="strassensperrungen", headline="K 9", text="Nie.")
+    await system.publish(build_event(content, "nie-1", system.source, now, now + timedelta(hours=1)))
     assert await say("systems", "revoke", SYSTEM) == f"revoked {SYSTEM}"
-    assert (await run_in_process(*notice, environment={**known, **over_amqp})).status == 4
+    with pytest.raises(DependencyUnavailable):
+        await system.publish(build_event(content, "nie-2", system.source, now, now + timedelta(hours=1)))
     assert await town.list_accepted("Nie.") == []

@@ -133,11 +133,9 @@ class PublishCommand:
     """`kreisfunk publish`, with these words more."""
 
     words: tuple[str, ...] = ()
-    http: bool = False
 
     async def __call__(self, town: SteeringHarness, event: Event) -> PublishOutcome:
-        url = ("--url", town.stack.notices_api_url) if self.http else ()
-        where = ("--stack", str(town.stack.folder), *url, "--json")
+        where = ("--stack", str(town.stack.folder), "--json")
         given = self._build_arguments(town, event)
         ended = await run_in_process("publish", *given, *self.words, *where, environment={})
         return self._parse_outcome(ended)

@@ -107,7 +107,13 @@ def _answer(envelope: Envelope, message: Message) -> Message:
                 broadcast=BROADCAST,
             )
         case NoticeWithdrawn():
-            return BroadcastCancelled(broadcast=BROADCAST, source=envelope.source, notice=envelope.subject or "")
+            return NoticeAccepted(
+                source=envelope.source,
+                event=envelope.id,
+                notice=envelope.subject or "",
+                revision=1,
+                action=NoticeAction.WITHDRAWN,
+            )
         case _:
             raise AssertionError(envelope.type)
 

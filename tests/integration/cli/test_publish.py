@@ -1,9 +1,10 @@
-"""`kreisfunk publish` and `withdraw` against a real broker with the publisher's real permissions."""
+"""`kreisfunk publish` and `withdraw` against a real notices API, and a real broker behind it."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import pytest
@@ -11,169 +12,118 @@ import pytest
 from deploy.local.ports import LOOPBACK, reserve_ports
 from shared.amqp import topology
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from tests.integration.cli.commands import run_in_process, run_kreisfunk, run_on_terminal
+from tests.integration.cli.commands import run_in_process, run_on_terminal
 from tests.integration.cli.notice_responder import (
     BROADCAST,
     NONE_TO_WITHDRAW,
     ONE_TO_WITHDRAW,
-    PASSWORD,
     SENT_TO_ALL,
     TAKEN_BACK,
     NoticeResponder,
     let_log_in,
     open_notice_responder,
 )
-from tests.servers import Servers, create_vhost
+from tests.integration.ingress.conftest import service_login
+from tests.integration.notices.api import NoticesApi, run_notices_api
+from tests.integration.notices.county import text_of
+from tests.servers import Servers
 
 NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
 
 
 @pytest.fixture(scope="module")
-async def declared_vhost(vhost: str) -> str:
+async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
     async with await aio_pika.connect(vhost) as connection:
         await topology.declare(await connection.channel())
-    return vhost
+    async with service_login(servers, vhost, "notices") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-async def environment(servers: Servers, declared_vhost: str) -> Mapping[str, str]:
-    return {"KREISFUNK_BROKER_URL": await let_log_in(servers, declared_vhost, "pressestelle")}
+async def door(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
+    async with run_notices_api(broker_url, tmp_path_factory.mktemp("notices")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-async def subscriptions_url(servers: Servers, declared_vhost: str) -> str:
-    return await let_log_in(servers, declared_vhost, "subscriptions")
+async def subscriptions_url(servers: Servers, vhost: str, broker_url: str) -> str:
+    return await let_log_in(servers, vhost, "subscriptions")
 
 
 @pytest.fixture
-async def desk(declared_vhost: str, subscriptions_url: str) -> AsyncIterator[NoticeResponder]:
-    async with await aio_pika.connect(declared_vhost) as connection:
+async def desk(vhost: str, subscriptions_url: str) -> AsyncIterator[NoticeResponder]:
+    async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
-        await (await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)).purge()
+        await (await channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)).purge()
     async with open_notice_responder(subscriptions_url) as desk:
         yield desk
 
 
-async def test_an_accepted_notice_is_told_with_its_broadcast(
-    desk: NoticeResponder, environment: Mapping[str, str]
-) -> None:
-    ended = await run_kreisfunk(*NOTICE, "--notice", "n-1", "--revision", "2", environment=environment)
+def access(door: NoticesApi, token: str = "press") -> Mapping[str, str]:  # noqa: S107 (the name of one)
+    return {"KREISFUNK_NOTICES_API_URL": door.url, "KREISFUNK_NOTICES_API_TOKEN": text_of(token)}
+
+
+async def test_an_accepted_notice_is_told_with_its_broadcast(door: NoticesApi, desk: NoticeResponder) -> None:
+    ended = await run_in_process(*NOTICE, "--notice", "h-1", environment=access(door))
     assert (ended.status, ended.errors) == (0, "")
-    assert ended.output == f"accepted: notice n-1 revision 2, broadcast {BROADCAST}\n"
+    assert ended.output == f"accepted: notice h-1 revision 1, broadcast {BROADCAST}\n"
+    ((_, envelope, _),) = desk.said
+    assert (envelope.subject, envelope.kreisfunksystem) == ("h-1", "pressestelle")
 
 
-async def test_the_event_names_login_and_source_and_expires_after_a_day(
-    desk: NoticeResponder, environment: Mapping[str, str]
+async def test_the_url_on_the_command_line_wins_and_the_token_may_be_a_file(
+    door: NoticesApi, desk: NoticeResponder, tmp_path: Path
 ) -> None:
-    await run_in_process(*NOTICE, environment=environment)
-    ((login, envelope, notice),) = desk.said
-    assert (login, envelope.source) == ("pressestelle", "/landkreis-osterholz/pressestelle")
+    (tmp_path / "kreisfunk_notices_api_token").write_text(f"{text_of('press')}\n")
+    elsewhere = {
+        "KREISFUNK_SECRETS_DIR": str(tmp_path),
+        "KREISFUNK_NOTICES_API_URL": "https://127.0.0.1:1",
+    }
+    ended = await run_in_process(*NOTICE, "--url", f"{door.url}/", "--json", environment=elsewhere)
+    assert (ended.status, ended.json["result"]) == (0, "accepted"), ended.everything
+    assert text_of("press") not in ended.everything
+
+
+async def test_the_event_names_source_and_system_and_expires_after_a_day(
+    door: NoticesApi, desk: NoticeResponder
+) -> None:
+    await run_in_process(*NOTICE, environment=access(door))
+    ((_, envelope, notice),) = desk.said
+    assert (envelope.kreisfunksystem, envelope.source) == ("pressestelle", "/landkreis-osterholz/pressestelle")
     assert isinstance(notice, NoticePublished)
     assert envelope.subject
     assert envelope.expirytime is not None
-    assert envelope.expirytime - envelope.time == timedelta(hours=24)
+    assert timedelta(hours=23, minutes=59) < envelope.expirytime - datetime.now(UTC) < timedelta(hours=24)
 
 
-async def test_everything_on_the_command_line_is_in_the_notice(
-    desk: NoticeResponder, environment: Mapping[str, str]
-) -> None:
-    options: tuple[str, ...] = (
-        "--link",
-        "https://example.org/a",
-        "--urgent",
-        "--source",
-        "/other",
-        "--expires-in",
-        "2d",
-    )
-    options += ("--spread", "2h", "--follows", "n-0")
-    await run_in_process(*NOTICE, *options, environment=environment)
-    ((_, envelope, notice),) = desk.said
-    assert isinstance(notice, NoticePublished)
-    assert (notice.topic, notice.headline, notice.text) == ("strassensperrungen", "L 149 gesperrt", "Bis 18 Uhr.")
-    assert (notice.spread_minutes, notice.follows) == (120, "n-0")
-    assert (notice.link, notice.urgent, envelope.source) == ("https://example.org/a", True, "/other")
+async def test_everything_on_the_command_line_is_in_the_notice(door: NoticesApi, desk: NoticeResponder) -> None:
+    link = "https://landkreis-osterholz.de/a"
+    options = ("--link", link, "--expires-in", "2d", "--source", "/landkreis-osterholz/pressestelle")
+    for more in (("--spread", "2h"), ("--urgent", "--follows", "n-0")):
+        ended = await run_in_process(*NOTICE, *options, *more, environment=access(door))
+        assert ended.status == 0, ended.everything
+    (_, envelope, notice), (_, _, urgent) = desk.said
+    content: dict[str, Any] = {"topic": "strassensperrungen", "headline": "L 149 gesperrt", "text": "Bis 18 Uhr."}
+    content["link"] = link
+    assert notice == NoticePublished(**content, spread_minutes=120)
+    assert urgent == NoticePublished(**content, urgent=True, follows="n-0")
     assert envelope.expirytime is not None
-    assert envelope.expirytime - envelope.time == timedelta(days=2)
+    assert timedelta(hours=47, minutes=59) < envelope.expirytime - datetime.now(UTC) < timedelta(days=2)
 
 
-async def test_a_rejected_notice_is_told_with_every_field(
-    desk: NoticeResponder, environment: Mapping[str, str]
-) -> None:
-    rejected = ("publish", "--topic", "unknown", "--headline", "x", "--text", "x", "--notice", "n-2")
-    ended = await run_in_process(*rejected, environment=environment)
-    assert ended.status == 3
-    assert ended.output == "rejected: notice n-2\n  topic: unknown\n  headline: is blank\n"
-
-
-async def test_scripts_get_one_json_object(desk: NoticeResponder, environment: Mapping[str, str]) -> None:
-    accepted = await run_in_process(*NOTICE, "--notice", "n-3", "--json", environment=environment)
-    assert accepted.json["result"] == "accepted"
-    assert accepted.json["broadcast"] == str(BROADCAST)
-    rejected = ("publish", "--topic", "unknown", "--headline", "x", "--text", "x", "--json")
-    problems = (await run_in_process(*rejected, environment=environment)).json["problems"]
+async def test_scripts_get_one_json_object(door: NoticesApi, desk: NoticeResponder) -> None:
+    accepted = await run_in_process(*NOTICE, "--notice", "h-3", "--json", environment=access(door))
+    assert (accepted.json["result"], accepted.json["broadcast"]) == ("accepted", str(BROADCAST))
+    wrong = ("publish", "--topic", "unknown", "--headline", " ", "--text", "x", "--json")
+    problems = (await run_in_process(*wrong, environment=access(door))).json["problems"]
     assert [problem["field"] for problem in problems] == ["topic", "headline"]
 
 
-async def test_a_withdrawn_notice_is_told_with_what_ended(
-    desk: NoticeResponder, environment: Mapping[str, str]
-) -> None:
-    ended = await run_in_process("withdraw", "--notice", "n-4", "--reason", "geöffnet", environment=environment)
-    assert (ended.status, ended.output) == (0, f"withdrawn: notice n-4, broadcast {BROADCAST}\n")
+async def test_a_withdrawn_notice_is_told(door: NoticesApi, desk: NoticeResponder) -> None:
+    ended = await run_in_process("withdraw", "--notice", "h-7", "--reason", "geöffnet", environment=access(door))
+    assert (ended.status, ended.output) == (0, "withdrawn: notice h-7\n"), ended.everything
     ((_, envelope, withdrawn),) = desk.said
-    assert (envelope.subject, withdrawn) == ("n-4", NoticeWithdrawn(reason="geöffnet"))
-
-
-async def test_a_withdrawal_that_is_checked_takes_nothing_back_and_uses_no_id_up(
-    desk: NoticeResponder, environment: Mapping[str, str]
-) -> None:
-    check = ("withdraw", "--notice", "n-4", "--check")
-    desk.expected = ONE_TO_WITHDRAW
-    ended = await run_in_process(*check, environment=environment)
-    assert (ended.status, ended.output) == (0, "event 1: valid; nothing was sent\n")
-    desk.expected = NONE_TO_WITHDRAW
-    ended = await run_in_process(*check, "--json", environment=environment)
-    assert (ended.status, ended.json["expected"][0]["revision"]) == (6, 0)
-    ended = await run_in_process(*check, "--reason", "x" * 201, environment=environment)
-    assert (ended.status, "  reason: " in ended.output, desk.said) == (3, True, [])
-
-
-async def test_nobody_has_to_wait(environment: Mapping[str, str]) -> None:
-    ended = await run_in_process(*NOTICE, "--notice", "n-5", "--no-wait", environment=environment)
-    assert (ended.status, ended.output) == (0, "published: notice n-5\n")
-
-
-async def test_no_answer_in_time_is_told_as_what_it_is(environment: Mapping[str, str]) -> None:
-    ended = await run_in_process(*NOTICE, "--timeout", "0.2", environment=environment)
-    assert (ended.status, ended.output) == (5, "")
-    assert "the broker has it" in ended.errors
-
-
-async def test_a_wrong_password_is_named_and_not_shown(environment: Mapping[str, str]) -> None:
-    wrong = {**environment, "KREISFUNK_BROKER_PASSWORD": "entirely-wrong"}
-    ended = await run_in_process(*NOTICE, environment=wrong)
-    assert (ended.status, ended.output) == (4, "")
-    assert "refuses this login" in ended.errors
-    assert "Traceback" not in ended.errors
-    assert "entirely-wrong" not in ended.everything
-    assert PASSWORD not in ended.everything
-
-
-async def test_a_broker_that_is_away_is_named() -> None:
-    with reserve_ports(1) as (port,):
-        away = {"KREISFUNK_BROKER_URL": f"amqp://pressestelle@{LOOPBACK}:{port}/"}
-        ended = await run_in_process(*NOTICE, environment=away)
-    assert (ended.status, ended.output) == (4, "")
-    assert "Is RabbitMQ up" in ended.errors
-    assert "Traceback" not in ended.errors
-
-
-async def test_a_broker_without_our_topology_is_named(servers: Servers) -> None:
-    async with create_vhost(servers, "test-nothing-declared") as empty:
-        url = await let_log_in(servers, empty, "pressestelle")
-        ended = await run_in_process(*NOTICE, environment={"KREISFUNK_BROKER_URL": url})
-    assert ended.status == 4
-    assert "kreisfunk migrate" in ended.errors
+    assert (envelope.subject, withdrawn) == ("h-7", NoticeWithdrawn(reason="geöffnet"))
 
 
 @pytest.mark.parametrize(
@@ -184,19 +134,16 @@ async def test_a_broker_without_our_topology_is_named(servers: Servers) -> None:
         ("--expires-in", "1h", "--expires-at", "2030-01-01T00:00+01:00"),
         ("--revision", "0"),
         ("--spread", "slowly"),
+        ("--watch", "--no-wait"),
+        ("--url", "https://kreisfunk.example", "--stack", "nowhere"),
         ("--no-such-option",),
     ],
 )
 async def test_a_wrong_command_line_ends_before_anything_is_published(wrong: tuple[str, ...]) -> None:
-    ended = await run_in_process(*NOTICE, *wrong, environment={"KREISFUNK_BROKER_URL": "amqp://x@127.0.0.1:1/"})
+    nobody = {"KREISFUNK_NOTICES_API_URL": "http://127.0.0.1:1", "KREISFUNK_NOTICES_API_TOKEN": text_of("press")}
+    ended = await run_in_process(*NOTICE, *wrong, environment=nobody)
     assert (ended.status, ended.output) == (2, "")
     assert "Traceback" not in ended.errors
-
-
-async def test_without_a_login_the_setting_is_named() -> None:
-    ended = await run_in_process(*NOTICE, environment={"KREISFUNK_BROKER_URL": "amqp://127.0.0.1:1/"})
-    assert ended.status == 2
-    assert "KREISFUNK_BROKER_URL" in ended.errors
 
 
 async def test_a_stack_that_does_not_run_is_named() -> None:
@@ -205,26 +152,13 @@ async def test_a_stack_that_does_not_run_is_named() -> None:
     assert "No stack runs in nowhere" in ended.errors
 
 
-async def test_a_check_names_each_field_and_sends_nothing(
-    desk: NoticeResponder, environment: Mapping[str, str]
-) -> None:
-    wrong = ("--link", "https://elsewhere.example/x", "--municipality", "Nirgends", "--check")
-    ended = await run_in_process(*NOTICE, *wrong, environment=environment)
-    assert ended.status == 3
-    assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
-    valid = await run_in_process(*NOTICE, "--check", environment=environment)
-    assert (valid.status, desk.said) == (0, [])
-    assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
-    assert "outside the permitted hours" in valid.output
-
-
 @pytest.mark.parametrize(
     ("typed", "status", "sent"), [("n", 1, 0), ("", 1, 0), ("jein", 1, 0), ("y", 0, 1), ("Ja", 0, 1)]
 )
 async def test_on_a_terminal_it_asks_with_what_is_expected(
-    desk: NoticeResponder, environment: Mapping[str, str], typed: str, status: int, sent: int
+    door: NoticesApi, desk: NoticeResponder, typed: str, status: int, sent: int
 ) -> None:
-    ended = await run_on_terminal(*NOTICE, typed=typed, environment=environment)
+    ended = await run_on_terminal(*NOTICE, typed=typed, environment=access(door))
     assert (ended.status, len(desk.said)) == (status, sent), ended.everything
     assert ("Nothing was sent." in ended.errors) == (sent == 0)
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in ended.errors
@@ -232,69 +166,131 @@ async def test_on_a_terminal_it_asks_with_what_is_expected(
 
 
 async def test_on_a_terminal_nothing_is_asked_with_yes_or_about_what_is_wrong(
-    desk: NoticeResponder, environment: Mapping[str, str]
+    door: NoticesApi, desk: NoticeResponder
 ) -> None:
-    ended = await run_on_terminal(*NOTICE, "--yes", typed="n", environment=environment)
+    ended = await run_on_terminal(*NOTICE, "--yes", typed="n", environment=access(door))
     assert (ended.status, len(desk.said), "[y/N]" in ended.errors) == (0, 1, False)
     wrong = ("--link", "https://elsewhere.example/x")
-    ended = await run_on_terminal(*NOTICE, *wrong, typed="y", environment=environment)
+    ended = await run_on_terminal(*NOTICE, *wrong, typed="y", environment=access(door))
     assert (ended.status, len(desk.said), "[y/N]" in ended.errors) == (3, 1, False)
 
 
-async def test_a_file_may_hold_several_events(
-    desk: NoticeResponder, environment: Mapping[str, str], tmp_path: Path
+async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(
+    door: NoticesApi, desk: NoticeResponder
+) -> None:
+    wrong = ("--link", "https://elsewhere.example/x", "--municipality", "Nirgends")
+    for more, status in (((), 3), (("--check",), 3), (("--watch",), 1)):
+        ended = await run_in_process(*NOTICE, *wrong, *more, environment=access(door))
+        assert ended.status == status, ended.everything
+        assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
+    valid = await run_in_process(*NOTICE, "--check", environment=access(door))
+    assert (valid.status, desk.said) == (0, [])
+    assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
+    assert "outside the permitted hours" in valid.output
+
+
+async def test_a_withdrawal_that_is_checked_takes_nothing_back_and_uses_no_id_up(
+    door: NoticesApi, desk: NoticeResponder
+) -> None:
+    check = ("withdraw", "--notice", "h-4", "--check")
+    desk.expected = ONE_TO_WITHDRAW
+    ended = await run_in_process(*check, environment=access(door))
+    assert (ended.status, "valid; nothing was sent" in ended.output) == (0, True), ended.everything
+    desk.expected = NONE_TO_WITHDRAW
+    ended = await run_in_process(*check, environment=access(door))
+    assert (ended.status, ended.output.splitlines()[1:]) == (6, ["  no notice with this id is known"])
+    assert desk.said == []
+
+
+async def test_another_topic_or_source_says_who_can_help(door: NoticesApi, desk: NoticeResponder) -> None:
+    for token, options in (("jobs", ()), ("press", ("--source", "/landkreis-osterholz/bauamt"))):
+        ended = await run_in_process(*NOTICE, *options, environment=access(door, token))
+        assert ended.status == 3, ended.everything
+        assert "ask the operator" in ended.output
+    assert desk.said == []
+
+
+@pytest.mark.parametrize("token", ["late", "nobody"])
+async def test_a_token_that_is_not_valid_is_told_and_not_shown(door: NoticesApi, token: str) -> None:
+    ended = await run_in_process(*NOTICE, environment=access(door, token))
+    assert (ended.status, ended.output) == (4, "")
+    assert "refuses this token" in ended.errors
+    assert text_of(token) not in ended.everything
+
+
+@pytest.mark.parametrize("more", [(), ("--check",), ("--watch",)])
+async def test_a_door_that_is_away_is_named(more: tuple[str, ...]) -> None:
+    with reserve_ports(1) as (port,):
+        away = {
+            "KREISFUNK_NOTICES_API_URL": f"http://{LOOPBACK}:{port}",
+            "KREISFUNK_NOTICES_API_TOKEN": text_of("press"),
+        }
+        ended = await run_in_process(*NOTICE, *more, environment=away)
+    assert (ended.status, ended.output) == (4, "")
+    assert "cannot be reached" in ended.errors
+    assert "Traceback" not in ended.errors
+
+
+@pytest.mark.parametrize("url", ["http://kreisfunk.example", "kreisfunk.example", "https://user@kreisfunk.example"])
+async def test_an_address_that_would_give_the_token_away_is_refused(url: str) -> None:
+    ended = await run_in_process(*NOTICE, "--url", url, environment={"KREISFUNK_NOTICES_API_TOKEN": text_of("press")})
+    assert (ended.status, ended.output) == (2, "")
+    assert "https" in ended.errors
+
+
+async def test_without_a_token_the_setting_is_named(door: NoticesApi) -> None:
+    ended = await run_in_process(*NOTICE, "--url", door.url, environment={})
+    assert ended.status == 2
+    assert "KREISFUNK_NOTICES_API_TOKEN" in ended.errors
+
+
+async def test_too_many_requests_are_told_with_when_to_try_again(broker_url: str, tmp_path: Path) -> None:
+    async with run_notices_api(
+        broker_url, tmp_path, settings={"KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "1"}
+    ) as door:
+        while (await door.ask("GET", f"/events/{'0' * 32}")).status != 429:
+            pass
+        ended = await run_in_process(*NOTICE, "--timeout", "0.1", environment=access(door))
+    assert (ended.status, ended.output) == (4, "")
+    assert "Try again in" in ended.errors
+
+
+async def test_no_answer_in_time_is_told_as_what_it_is(door: NoticesApi) -> None:
+    ended = await run_in_process(*NOTICE, "--timeout", "0.5", environment=access(door))
+    assert (ended.status, ended.output) == (5, "")
+    assert "publishing again is not needed" in ended.errors
+
+
+async def test_nobody_has_to_wait(door: NoticesApi) -> None:
+    ended = await run_in_process(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(door))
+    assert (ended.status, ended.output) == (0, "published: notice h-5\n")
+
+
+async def test_a_watched_notice_is_followed_to_its_end(door: NoticesApi, desk: NoticeResponder) -> None:
+    desk.outcome = SENT_TO_ALL
+    ended = await run_in_process(*NOTICE, "--notice", "h-6", "--watch", environment=access(door))
+    assert ended.status == 0, ended.everything
+    assert ended.output.splitlines()[-1] == "finished: notice h-6, 3 people: 2 accepted, 1 failed"
+
+
+async def test_a_watched_notice_that_is_taken_back_ends_with_one(door: NoticesApi, desk: NoticeResponder) -> None:
+    desk.outcome = TAKEN_BACK
+    ended = await run_in_process(*NOTICE, "--watch", "--json", environment=access(door))
+    assert ended.status == 1
+    assert json.loads(ended.output.splitlines()[-1])["state"] == "cancelled"
+
+
+async def test_a_file_may_hold_several_events_and_needs_no_source(
+    door: NoticesApi, desk: NoticeResponder, tmp_path: Path
 ) -> None:
     content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
     expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     events = [{"id": f"e-{n}", "subject": f"f-{n}", "expirytime": expiry, "data": content} for n in (1, 2)]
     path = tmp_path / "events.json"
     path.write_text(json.dumps(events))
-    ended = await run_in_process("publish", str(path), environment=environment)
+    ended = await run_in_process("publish", str(path), environment=access(door))
     assert (ended.status, len(ended.output.splitlines())) == (0, 2), ended.everything
-    assert [(envelope.id, envelope.subject) for _, envelope, _ in desk.said] == [("e-1", "f-1"), ("e-2", "f-2")]
-    path.write_text(json.dumps([events[0], {**events[1], "data": {}}]))
-    assert (await run_in_process("publish", str(path), environment=environment)).status == 3
+    assert [envelope.subject for _, envelope, _ in desk.said] == ["f-1", "f-2"]
+    path.write_text(json.dumps([{**events[0], "id": "e-3"}, {**events[1], "data": {}}]))
+    assert (await run_in_process("publish", str(path), environment=access(door))).status == 3
     assert len(desk.said) == 2
-
-
-async def test_a_watched_notice_is_followed_to_its_end(desk: NoticeResponder, environment: Mapping[str, str]) -> None:
-    desk.outcome = SENT_TO_ALL
-    ended = await run_in_process(*NOTICE, "--notice", "n-6", "--watch", environment=environment)
-    assert (ended.status, ended.errors) == (0, "")
-    assert ended.output.splitlines() == [
-        "received: notice n-6",
-        f"accepted: notice n-6 revision 1, broadcast {BROADCAST}",
-        "sending: notice n-6, 1 of 3",
-        "finished: notice n-6, 3 people: 2 accepted, 1 failed",
-    ]
-
-
-async def test_watching_ends_with_one_if_it_does_not_reach_its_end(
-    desk: NoticeResponder, environment: Mapping[str, str]
-) -> None:
-    rejected = ("publish", "--topic", "unknown", "--headline", "x", "--text", "x", "--watch")
-    ended = await run_in_process(*rejected, environment=environment)
-    assert (ended.status, ended.output.splitlines()[-2:]) == (1, ["  topic: unknown", "  headline: is blank"])
-    desk.outcome = TAKEN_BACK
-    ended = await run_in_process(*NOTICE, "--watch", "--json", environment=environment)
-    assert (ended.status, json.loads(ended.output.splitlines()[-1])["state"]) == (1, "cancelled")
-
-
-async def test_watching_ends_if_an_event_was_obeyed_before_and_nobody_says_more_of_it(
-    desk: NoticeResponder, environment: Mapping[str, str], tmp_path: Path
-) -> None:
-    earlier = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
-    content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
-    path = tmp_path / "event.json"
-    path.write_text(json.dumps({"time": earlier, "subject": "n-7", "expirytime": expiry, "data": content}))
-    ended = await run_in_process("publish", str(path), "--watch", "--timeout", "1", environment=environment)
-    assert (ended.status, "accepted before" in ended.errors) == (5, True), ended.everything
-    assert [answer.split(":")[0] for answer in ended.output.splitlines()] == ["received", "accepted"]
-    assert len(desk.said) == 1
-
-
-async def test_watching_without_an_answer_says_so(environment: Mapping[str, str]) -> None:
-    ended = await run_in_process(*NOTICE, "--watch", "--timeout", "0.2", environment=environment)
-    assert ended.status == 5
-    assert (await run_in_process(*NOTICE, "--watch", "--no-wait", environment=environment)).status == 2

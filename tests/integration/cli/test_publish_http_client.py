@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from cli.publish.transports import ApiRequest, NoticesApiClient, NoticesApiError, open_notices_api
+from cli.publish.notices_api import ApiRequest, NoticesApiClient, NoticesApiError, open_notices_api
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 TOKEN = SecretStr("kreisfunk_only-for-tests")

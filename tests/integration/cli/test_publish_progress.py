@@ -14,9 +14,8 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from cli.publish.actions import wait_for_answer
-from cli.publish.amqp_client import NoAnswerError, ProgressUnavailable
-from cli.publish.transports import POLL_INTERVAL_SECONDS, HttpTransport
-from cli.settings import HttpPublisherSettings
+from cli.publish.notices_api import POLL_INTERVAL_SECONDS, NoAnswerError, NoticesApiPublisher, ProgressUnavailable
+from cli.settings import PublisherSettings
 from services.ingress.notices.progress import EventProgress, EventState, event_path
 from services.ingress.notices.validation import PublishResult
 from shared.contracts.envelope import encode
@@ -66,16 +65,18 @@ def build_server(telling: Telling, port: int | None = None) -> TestServer:
     return TestServer(app, port=port)
 
 
-def build_transport(url: str, source: str = "/x") -> HttpTransport:
-    settings = HttpPublisherSettings(source=None, notices_api_url=url, notices_api_token=SecretStr("only-for-tests"))
-    return HttpTransport(settings=settings, source=source)
+def build_publisher(url: str, source: str = "/x") -> NoticesApiPublisher:
+    settings = PublisherSettings(source=None, notices_api_url=url, notices_api_token=SecretStr("only-for-tests"))
+    return NoticesApiPublisher(settings=settings, source=source)
 
 
 @asynccontextmanager
-async def way_to(*course: EventProgress | None, source: str = "/x") -> AsyncIterator[tuple[HttpTransport, Telling]]:
+async def way_to(
+    *course: EventProgress | None, source: str = "/x"
+) -> AsyncIterator[tuple[NoticesApiPublisher, Telling]]:
     telling = Telling(list(course))
     async with build_server(telling) as server:
-        yield build_transport(str(server.make_url("")), source), telling
+        yield build_publisher(str(server.make_url("")), source), telling
 
 
 def event(source: str = "/x") -> bytes:
@@ -92,7 +93,7 @@ async def test_each_change_is_told_once_until_the_last() -> None:
 
 async def test_an_api_that_restarts_is_waited_for() -> None:
     async with build_server(Telling([ACCEPTED])) as first:
-        watched = build_transport(str(first.make_url(""))).watch(event(), seconds=WAIT_TIMEOUT_SECONDS)
+        watched = build_publisher(str(first.make_url(""))).watch(event(), seconds=WAIT_TIMEOUT_SECONDS)
         assert await anext(watched) == ACCEPTED
         port = first.port
     rest = asyncio.ensure_future(anext(watched))

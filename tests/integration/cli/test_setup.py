@@ -194,7 +194,8 @@ async def test_an_app_of_a_provider_gets_our_address_for_the_account_only(new: N
 async def test_a_wrong_token_and_a_wrong_app_secret_are_not_stored(new: NewInstallation) -> None:
     wrong = new.write("token.txt", "entirely-wrong-token")
     ended = await new.set_up("--yes", "--token-file", str(wrong))
-    assert "PROBLEM  token: Meta does not accept it: it is wrong, expired or was withdrawn (code 190)" in ended.output
+    refused = "Meta does not accept the token: it is wrong, expired or was withdrawn (code 190)"
+    assert f"PROBLEM  token: {refused}" in ended.output
     assert "generate a token that never expires" in ended.output
     assert "entirely-wrong" not in ended.everything
     new.write("secrets/dispatcher/kreisfunk_graph_token", GRAPH_TOKEN)

@@ -1,28 +1,14 @@
-"""The Graph API beside the messages endpoint: number, templates, media, probes and metrics."""
+"""The Graph API beside the messages endpoint: number, templates, probes and metrics."""
 
-import io
-
-import aiohttp
 import pytest
 
 from tests.integration.simulator.harness import (
-    GRAPH_TOKEN,
     PHONE_NUMBER_ID,
     WABA_ID,
     SimulatorHarness,
     build_template,
     run_simulator_harness,
 )
-
-HEADERS = {"Authorization": f"Bearer {GRAPH_TOKEN}"}
-
-
-def upload(content: bytes, mime_type: str, **fields: str) -> aiohttp.FormData:
-    form = aiohttp.FormData()
-    form.add_field("file", io.BytesIO(content), filename="datei", content_type=mime_type)
-    for name, value in ({"messaging_product": "whatsapp", "type": mime_type} | fields).items():
-        form.add_field(name, value)
-    return form
 
 
 async def test_the_number_tells_the_fields_that_were_asked_for(stand: SimulatorHarness) -> None:
@@ -85,35 +71,6 @@ async def test_every_path_needs_the_token(stand: SimulatorHarness) -> None:
     for path in (PHONE_NUMBER_ID, f"{WABA_ID}/message_templates", f"{WABA_ID}/phone_numbers", "unknown/path"):
         status, answer = await stand.call("GET", f"/v26.0/{path}", "falsch")
         assert (status, answer["error"]["code"]) == (401, 190)
-
-
-async def test_uploaded_media_can_be_read_back_and_sent(stand: SimulatorHarness) -> None:
-    citizen = await stand.add_writer()
-    path = f"{stand.url}/v26.0/{PHONE_NUMBER_ID}/media"
-    async with stand.session.post(path, data=upload(b"%PDF-1.7", "application/pdf"), headers=HEADERS) as answer:
-        media = (await answer.json())["id"]
-    _, described = await stand.call_graph(media)
-    assert (described["mime_type"], described["file_size"]) == ("application/pdf", 8)
-    async with stand.session.get(described["url"], headers=HEADERS) as answer:
-        assert await answer.read() == b"%PDF-1.7"
-    status, _ = await stand.send(citizen["phone"], type="document", document={"id": media, "filename": "plan.pdf"})
-    assert status == 200
-
-
-@pytest.mark.parametrize(
-    ("form", "code"),
-    [
-        (upload(b"x", "application/x-msdownload"), 131053),
-        (upload(b"", "image/png"), 131053),
-        (upload(b"x" * (5 * 1024 * 1024 + 1), "image/png"), 131053),
-        (upload(b"x", "image/png", messaging_product="telegram"), 100),
-        ({"messaging_product": "whatsapp"}, 100),
-    ],
-)
-async def test_media_that_meta_would_not_take(stand: SimulatorHarness, form: aiohttp.FormData, code: int) -> None:
-    path = f"{stand.url}/v26.0/{PHONE_NUMBER_ID}/media"
-    async with stand.session.post(path, data=form, headers=HEADERS) as answer:
-        assert (answer.status, (await answer.json())["error"]["code"]) == (400, code)
 
 
 async def test_probes_and_metrics_are_open_and_name_nobody(stand: SimulatorHarness) -> None:

@@ -111,13 +111,3 @@ async def test_without_a_quota_for_each_person_nobody_gets_too_much() -> None:
     async with run_simulator_harness(pair_interval_seconds=0) as stand:
         citizen = await stand.add_writer()
         assert {(await stand.send(citizen["phone"]))[0] for _ in range(46)} == {200}
-
-
-async def test_marking_as_read_shows_on_the_phone(stand: SimulatorHarness) -> None:
-    (citizen,) = await stand.add()
-    wamid = await stand.write(citizen, text="Start")
-    request = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
-    status, answer = await stand.post({**request, "typing_indicator": {"type": "text"}})
-    assert (status, answer) == (200, {"success": True})
-    phone = await stand.call_control("GET", f"citizens/{citizen['id']}/messages")
-    assert [entry["state"] for entry in phone["messages"]] == ["read"]

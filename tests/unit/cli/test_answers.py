@@ -20,23 +20,21 @@ ACCEPTED = msgspec.structs.replace(
 REJECTED = msgspec.structs.replace(
     PUBLISHED, state=EventState.REJECTED, problems=(Problem(field="topic", problem="unknown"),)
 )
-CANCELLED = msgspec.structs.replace(PUBLISHED, state=EventState.CANCELLED, broadcast=BROADCAST, reason="over")
 WITHDRAWN = msgspec.structs.replace(PUBLISHED, state=EventState.DONE, action=NoticeAction.WITHDRAWN, revision=2)
 
 
 def test_a_person_reads_one_line_and_every_problem() -> None:
     assert format_text(ACCEPTED) == f"accepted: notice n revision 1, broadcast {BROADCAST}"
     assert format_text(REJECTED) == "rejected: notice n\n  topic: unknown"
-    assert format_text(CANCELLED) == f"withdrawn: notice n, broadcast {BROADCAST}"
     assert format_text(WITHDRAWN) == "withdrawn: notice n"
     assert format_text(PUBLISHED) == "published: notice n"
 
 
 def test_a_script_reads_the_result() -> None:
-    answers = (ACCEPTED, REJECTED, CANCELLED, WITHDRAWN, PUBLISHED)
+    answers = (ACCEPTED, REJECTED, WITHDRAWN, PUBLISHED)
     results = [build_json(answer)["result"] for answer in answers]
-    assert results == ["accepted", "rejected", "withdrawn", "withdrawn", "published"]
-    assert [(build_json(answer)["event"], build_json(answer)["notice"]) for answer in answers] == [("e", "n")] * 5
+    assert results == ["accepted", "rejected", "withdrawn", "published"]
+    assert [(build_json(answer)["event"], build_json(answer)["notice"]) for answer in answers] == [("e", "n")] * 4
     assert build_json(ACCEPTED)["broadcast"] == str(BROADCAST)
 
 

@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from cli.publish.results import CheckedEvent, print_check
-from shared.contracts.events import NoticeChecked, Problem
+from services.ingress.notices.validation import CheckResult
+from shared.contracts.events import Problem
 
 TOPIC, TEXT = Problem(field="topic", problem="unknown"), Problem(field="text", problem="is blank")
 BOTH = [{"field": "topic", "problem": "unknown"}, {"field": "text", "problem": "is blank"}]
@@ -35,23 +37,32 @@ def test_it_looks_like_a_rejection_and_names_the_event_of_several(
 
 BODY = b'{"specversion": "1.0", "id": "e", "source": "", "type": "t"}'
 ENDS = datetime(2026, 11, 30, 17, tzinfo=UTC)
-EXPECTED = NoticeChecked(source="/x", event="q", revision=1, audience=6_000, costs={"utility": "273.60"})
+
+
+def expect(**given: Any) -> CheckResult:
+    return CheckResult(event="/events/1", source="/x", id="e", notice="n", action="publish", expires_at=ENDS, **given)
 
 
 @pytest.mark.parametrize(
     ("expected", "status", "lines"),
     [
-        (EXPECTED, 0, ["  6000 people, 273.60 euros (utility), expires 2026-11-30T18:00:00+01:00"]),
-        (None, 0, ["  how many get it, and what else may stop it, could not be found out just now"]),
         (
-            NoticeChecked(source="/x", event="q", audience=0, blockers=("nobody has subscribed to this",)),
+            expect(revision=1, audience=6_000, costs={"utility": "273.60"}),
+            0,
+            ["  6000 people, 273.60 euros (utility), expires 2026-11-30T18:00:00+01:00"],
+        ),
+        (
+            expect(audience=0, begins_at=ENDS, blockers=("nobody has subscribed to this",)),
             6,
-            ["  0 people, expires 2026-11-30T18:00:00+01:00", "  nobody has subscribed to this"],
+            [
+                "  0 people, begins 2026-11-30T18:00:00+01:00, expires 2026-11-30T18:00:00+01:00",
+                "  nobody has subscribed to this",
+            ],
         ),
     ],
 )
 def test_what_is_expected_is_told_with_the_offset_of_berlin(
-    expected: NoticeChecked | None, status: int, lines: list[str], capsys: pytest.CaptureFixture[str]
+    expected: CheckResult, status: int, lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert print_check([CheckedEvent(body=BODY, expected=expected, expires_at=ENDS)], as_json=False) == status
+    assert print_check([CheckedEvent(body=BODY, expected=expected)], as_json=False) == status
     assert capsys.readouterr().out.splitlines() == ["event 1: valid; nothing was sent", *lines]

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.doctor.command import SERVICES
-from cli.doctor.installation import PROCESS_KINDS
 from cli.main import COMMANDS, app, load_command
 from deploy import VERSION
 from tests.unit.rules.planting import REPOSITORY
@@ -36,7 +34,6 @@ DECLARED_WITH = {
     "dead-letters": LEDGER,
     "deliveries": LEDGER,
     "keys": {"asyncpg", "cryptography", "pydantic_settings", "rich.progress"},
-    "notices": LEDGER,
     "sending": LEDGER,
     "templates": LEDGER,
     "tokens": {"pydantic_settings"},
@@ -153,7 +150,3 @@ def test_what_calls_no_command_imports_none(
 ) -> None:
     ours = [name for name in imported[arguments] if name.startswith(("cli.", "shared", "services"))]
     assert ours == ["cli.main"]
-
-
-def test_the_doctor_names_every_kind_of_process() -> None:
-    assert tuple(PROCESS_KINDS) == SERVICES

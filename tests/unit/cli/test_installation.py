@@ -11,16 +11,12 @@ DISPATCHER = {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/", "PATH": "/bin
 
 
 def test_the_broker_login_says_whose_environment_it_is() -> None:
-    assert find_processes(DISPATCHER, None) == {"dispatcher": {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/"}}
-
-
-def test_whoever_is_named_is_taken_instead() -> None:
-    assert set(find_processes(DISPATCHER, "ingress")) == {"ingress"}
+    assert find_processes(DISPATCHER) == {"dispatcher": {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/"}}
 
 
 def test_nothing_is_found_in_a_strange_environment() -> None:
-    assert find_processes({"PATH": "/bin"}, None) == {}
-    assert find_processes({"KREISFUNK_BROKER_URL": "amqp://stranger@broker/"}, None) == {}
+    assert find_processes({"PATH": "/bin"}) == {}
+    assert find_processes({"KREISFUNK_BROKER_URL": "amqp://stranger@broker/"}) == {}
 
 
 def test_each_folder_of_secrets_is_a_process_with_its_own_login_and_role(tmp_path: Path) -> None:
@@ -31,7 +27,7 @@ def test_each_folder_of_secrets_is_a_process_with_its_own_login_and_role(tmp_pat
         "KREISFUNK_BROKER_URL": "amqp://anybody:secret@broker:5672/",
         "KREISFUNK_DATABASE_URL": "postgresql://anybody@database/kreisfunk",
     }
-    processes = find_processes(shared, None)
+    processes = find_processes(shared)
     assert set(processes) == {"ingress", "dispatcher"}
     assert processes["dispatcher"] == {
         "KREISFUNK_SECRETS_DIR": str(tmp_path / "dispatcher"),

@@ -9,7 +9,6 @@ from cli.doctor.graph_api import (
     ExpectedTemplate,
     TemplateDefinition,
     compare_template,
-    explain_refusal,
     list_expected_templates,
     read_definitions,
 )
@@ -119,13 +118,6 @@ def test_a_template_without_a_picture_has_no_image() -> None:
     found = compare_template(WANTED, [definition], [THEIRS])
     assert found is not None
     assert "has an image" in found.what
-
-
-def test_an_invalid_token_is_told_from_other_refusals() -> None:
-    assert "token" in explain_refusal(401, 190).what
-    assert "token" in explain_refusal(400, 190).what
-    assert "`kreisfunk setup`" in explain_refusal(401, 190).advice
-    assert explain_refusal(400, 100).what == "Meta answers with status 400, code 100"
 
 
 def test_what_is_not_declared_is_named() -> None:

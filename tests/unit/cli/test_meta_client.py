@@ -8,7 +8,6 @@ from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.test_utils import TestServer
 
-from cli.doctor.findings import DoctorProblem
 from cli.meta import GraphRefusal, MetaClient, explain_connection_error
 
 
@@ -23,7 +22,7 @@ async def test_a_redirect_is_not_followed_with_number_and_token() -> None:
     app.router.add_route("*", "/{path:.*}", redirect)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
         url = str(server.make_url("")).rstrip("/")
-        client = MetaClient(session=session, base_url=url, token="t", explain=lambda *_: DoctorProblem("", ""))
+        client = MetaClient(session=session, base_url=url, token="t")
         with pytest.raises(GraphRefusal, match="status 307"):
             await client.post("1/messages", {"to": "+4947919300"})
     assert asked == ["/1/messages"]

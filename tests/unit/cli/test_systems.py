@@ -45,7 +45,7 @@ def registered(county: Path, name: str) -> System:
 
 async def test_a_system_is_added_and_the_rest_stays_with_its_comments(county: Path) -> None:
     before, usual = read(county), mode(county)
-    ended = await systems(county, *ROADS, *TOPICS, "--per-hour", "5")
+    ended = await systems(county, *ROADS, *TOPICS)
     assert ended.status == 0, ended.everything
     assert read(county).startswith(before)
     assert mode(county) == usual
@@ -53,20 +53,16 @@ async def test_a_system_is_added_and_the_rest_stays_with_its_comments(county: Pa
         name="bauamt",
         sources=("/landkreis-osterholz/bauamt",),
         topics=("baustellen", "strassensperrungen"),
-        notices_per_hour=5,
     )
+    assert "notices_per_hour = 30\n" in read(county)
 
 
 async def test_names_and_sources_are_written_as_they_are_whatever_is_in_them(county: Path) -> None:
     source = '/bauamt/"Straße"\\🚧'
-    more = ("--source", "/second", "--topic", "stellen", "--topic", "baustellen", "--manages", "/second")
+    more = ("--source", "/second", "--topic", "stellen", "--topic", "baustellen")
     assert (await systems(county, "add", "bauamt-2", "--source", source, *more)).status == 0
     found = registered(county, "bauamt-2")
-    assert (found.sources, found.topics, found.manages) == (
-        (source, "/second"),
-        ("stellen", "baustellen"),
-        ("/second",),
-    )
+    assert (found.sources, found.topics) == ((source, "/second"), ("stellen", "baustellen"))
 
 
 @pytest.mark.parametrize(
@@ -75,14 +71,12 @@ async def test_names_and_sources_are_written_as_they_are_whatever_is_in_them(cou
         (("add", "pressestelle", "--source", "/new", *TOPICS), "name of its own"),
         (("add", "bauamt", "--source", "/landkreis-osterholz/pressestelle", *TOPICS), "one system only"),
         ((*ROADS, "--topic", "wetter"), "topic"),
-        ((*ROADS, *TOPICS, "--manages", "/nobody"), "nobody"),
         (("add", "Bauamt", "--source", "/new", *TOPICS), "name"),
         (("add", "bau amt", "--source", "/new", *TOPICS), "name"),
         (("add", "bauamt", "--source", "", *TOPICS), "sources"),
         (("add", "bauamt", "--source", "/a", "--source", "/a", *TOPICS), "one system only"),
         (("add", "dispatcher", "--source", "/new", *TOPICS), "Kreisfunk itself"),
         (("add", "kreisfunk_admin", "--source", "/new", *TOPICS), "Kreisfunk itself"),
-        ((*ROADS, *TOPICS, "--per-day", "100001"), "notices_per_day"),
     ],
 )
 async def test_what_would_make_the_file_wrong_is_refused_and_the_file_stays(
@@ -112,5 +106,6 @@ async def test_a_file_that_is_wrong_already_is_said_to_be_so(county: Path) -> No
 
 
 def test_the_block_is_the_system_again() -> None:
-    system = System(name="a", sources=("/a",), topics=("stellen",), manages=("/b",), urgent_per_day=0)
-    assert 'name = "a"\nsources = ["/a"]\ntopics = ["stellen"]\nmanages = ["/b"]' in render_block(system)
+    system = System(name="a", sources=("/a",), topics=("stellen",), urgent_per_day=0)
+    quotas = "notices_per_hour = 30\nnotices_per_day = 100\nurgent_per_day = 0\n"
+    assert render_block(system) == f'[[systems]]\nname = "a"\nsources = ["/a"]\ntopics = ["stellen"]\n{quotas}'

@@ -1,17 +1,15 @@
-"""What is known of a watched event, whatever order it is said in; and which addresses get a token."""
+"""What is said of a watched event; and which addresses get a token."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
-import msgspec
 import pytest
 
-from cli.publish.amqp_client import TrackedEvent
+from cli.publish.notices_api import build_request
 from cli.publish.results import compute_exit_status, count_handled, format_line
-from cli.publish.transports import build_request
 from cli.settings import normalize_url
-from services.ingress.notices.progress import EventState, start_progress
-from shared.contracts.envelope import Envelope, encode, read_envelope
+from services.ingress.notices.progress import EventProgress, apply_message, start_progress
+from shared.contracts.envelope import encode
 from shared.contracts.events import (
     BroadcastFinished,
     BroadcastProgressed,
@@ -20,11 +18,11 @@ from shared.contracts.events import (
     NoticeRejected,
     Problem,
 )
+from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-OURS, OTHER = UUID(int=1), UUID(int=2)
+OURS = UUID(int=1)
 
 
 def event(source: str = "/x") -> bytes:
@@ -32,75 +30,43 @@ def event(source: str = "/x") -> bytes:
     return encode(content, event_id="e", source=source, time=NOW, subject="n", expirytime=NOW)
 
 
-def course() -> TrackedEvent:
-    published: Envelope = read_envelope(event())
-    return TrackedEvent(published, start_progress(published.source, published.id, published.subject or "", NOW), "us")
+def course(*messages: Message) -> EventProgress:
+    """What is known of an event once these messages about it have come."""
+    known = start_progress("/x", "e", "n", NOW)
+    for message in messages:
+        known = apply_message(message, known, NOW)
+    return known
 
 
-def accepted(broadcast: UUID = OURS, source: str = "/x") -> NoticeAccepted:
-    return NoticeAccepted(source=source, event="e", notice="n", revision=1, broadcast=broadcast, audience=3)
+ACCEPTED = NoticeAccepted(source="/x", event="e", notice="n", revision=1, broadcast=OURS, audience=3)
 
 
-def test_what_is_said_before_the_acceptance_is_not_lost() -> None:
-    heard = course()
-    finished = BroadcastFinished(broadcast=OURS, audience=3, states={"accepted": 3})
-    assert not heard.apply_message(BroadcastFinished(broadcast=OTHER, audience=9, states={}), NOW)
-    assert not heard.apply_message(finished, NOW)
-    assert heard.apply_message(accepted(), NOW)
-    assert (heard.progress.state, heard.progress.audience) == (EventState.FINISHED, 3)
-
-
-def test_what_is_said_of_others_changes_nothing() -> None:
-    heard = course()
-    assert not heard.apply_message(accepted(source="/y"), NOW)
-    assert not heard.apply_message(NoticeRejected(source="/y", event="e", problems=()), NOW)
-    assert not heard.apply_message(NoticeRejected(source="/x", event="e", system="others", problems=()), NOW)
-    heard.apply_message(accepted(), NOW)
-    assert not heard.apply_message(BroadcastProgressed(broadcast=OTHER, audience=1, states={"accepted": 1}), NOW)
-    assert heard.progress.state is EventState.ACCEPTED
-
-
-@pytest.mark.parametrize(("ago", "repeated"), [(timedelta(), False), (timedelta(seconds=50), False), (HOUR, True)])
-def test_what_was_accepted_long_ago_is_a_repeat_until_more_is_said(ago: timedelta, repeated: bool) -> None:
-    heard = course()
-    heard.apply_message(accepted(), NOW, NOW - ago)
-    assert heard.is_stalled is repeated
-    heard.apply_message(BroadcastProgressed(broadcast=OURS, audience=1, states={"waiting": 1}), NOW, NOW)
-    assert not heard.is_stalled
+def progressed(states: dict[str, int], audience: int | None = 3, limited: int = 0) -> BroadcastProgressed:
+    return BroadcastProgressed(broadcast=OURS, audience=audience, states=states, person_limited=limited)
 
 
 def test_a_line_says_how_far_it_is() -> None:
-    heard = course()
-    heard.apply_message(accepted(), NOW)
-    assert format_line(heard.progress) == f"accepted: notice n revision 1, broadcast {OURS}, 3 people"
-    heard.apply_message(
-        BroadcastProgressed(broadcast=OURS, audience=None, states={"waiting": 1, "claimed": 1, "read": 1}), NOW
-    )
-    assert (count_handled(heard.progress), format_line(heard.progress)) == (1, "sending: notice n, 1 of ?")
+    assert format_line(course(ACCEPTED)) == f"accepted: notice n revision 1, broadcast {OURS}, 3 people"
+    heard = course(ACCEPTED, progressed({"waiting": 1, "claimed": 1, "read": 1}, None))
+    assert (count_handled(heard), format_line(heard)) == (1, "sending: notice n, 1 of ?")
 
 
 def test_a_line_says_who_waits_for_metas_limit_for_one_person_as_long_as_they_do() -> None:
-    heard = course()
-    heard.apply_message(accepted(), NOW)
-    states = {"waiting": 2, "read": 1}
-    limited = BroadcastProgressed(broadcast=OURS, audience=3, states=states, person_limited=2)
-    heard.apply_message(limited, NOW)
-    assert format_line(heard.progress) == "sending: notice n, 1 of 3; 2 wait for Meta's limit for one person"
-    heard.apply_message(msgspec.structs.replace(limited, person_limited=1), NOW)
-    assert format_line(heard.progress).endswith("; 1 waits for Meta's limit for one person")
-    heard.apply_message(msgspec.structs.replace(limited, person_limited=0), NOW)
-    assert format_line(heard.progress) == "sending: notice n, 1 of 3"
-    heard.apply_message(limited, NOW)
-    heard.apply_message(BroadcastFinished(broadcast=OURS, audience=3, states={"read": 3}), NOW)
-    assert heard.progress.person_limited == 0
+    lines = [
+        format_line(course(ACCEPTED, progressed({"waiting": 2, "read": 1}, limited=limited))) for limited in range(3)
+    ]
+    begin = "sending: notice n, 1 of 3"
+    assert lines == [
+        begin,
+        f"{begin}; 1 waits for Meta's limit for one person",
+        f"{begin}; 2 wait for Meta's limit for one person",
+    ]
 
 
 def test_a_rejection_has_a_line_for_each_field() -> None:
-    heard = course()
-    heard.apply_message(
-        NoticeRejected(source="/x", event="e", problems=(Problem(field="topic", problem="unknown"),)), NOW
-    )
-    assert format_line(heard.progress) == "rejected: notice n\n  topic: unknown"
+    problems = (Problem(field="topic", problem="unknown"),)
+    heard = course(NoticeRejected(source="/x", event="e", problems=problems))
+    assert format_line(heard) == "rejected: notice n\n  topic: unknown"
 
 
 @pytest.mark.parametrize(
@@ -113,18 +79,16 @@ def test_a_rejection_has_a_line_for_each_field() -> None:
     ],
 )
 def test_what_has_reached_nobody_has_not_ended_well(audience: int, states: dict[str, int], status: int) -> None:
-    heard = course()
-    heard.apply_message(accepted(), NOW)
-    heard.apply_message(BroadcastFinished(broadcast=OURS, audience=audience, states=states), NOW)
-    assert compute_exit_status(heard.progress) == status
+    finished = BroadcastFinished(broadcast=OURS, audience=audience, states=states)
+    assert compute_exit_status(course(ACCEPTED, finished)) == status
 
 
 @pytest.mark.parametrize(("revision", "status", "word"), [(2, 0, "done"), (0, 6, "not withdrawn")])
 def test_a_withdrawal_of_nothing_has_not_ended_well(revision: int, status: int, word: str) -> None:
-    heard = course()
-    heard.apply_message(msgspec.structs.replace(accepted(), revision=revision, action=NoticeAction.WITHDRAWN), NOW)
-    assert compute_exit_status(heard.progress) == status
-    assert format_line(heard.progress) == f"{word}: notice n"
+    withdrawal = NoticeAccepted(source="/x", event="e", notice="n", revision=revision, action=NoticeAction.WITHDRAWN)
+    heard = course(withdrawal)
+    assert compute_exit_status(heard) == status
+    assert format_line(heard) == f"{word}: notice n"
 
 
 def test_without_a_source_an_event_is_written_as_plain_json_with_its_id_as_key() -> None:

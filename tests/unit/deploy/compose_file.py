@@ -13,7 +13,7 @@ from tools.docs.settings import WHO, is_secret
 
 ROOT = DOCS.parent
 SERVICES: Mapping[str, Mapping[str, Any]] = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]
-# By what the guide calls it. Who publishes over HTTP does so from elsewhere.
+# By what the guide calls it.
 PROCESSES: Mapping[str, tuple[str, ...]] = {
     "ingress": ("ingress",),
     "notices over HTTP": ("notices",),
@@ -22,10 +22,9 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "newsroom": ("newsroom",),
     "`kreisfunk migrate`": ("migrate",),
     "`kreisfunk publish`, `kreisfunk withdraw`": ("publish", "withdraw"),
-    "The same over HTTP": (),
     "feeds, `kreisfunk feeds`": ("feeds",),
     "`kreisfunk quarantine`": ("quarantine",),
-    "`kreisfunk sending`, `broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`, `notices`": ("operate",),
+    "`kreisfunk sending`, `broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`": ("operate",),
     "`kreisfunk setup`": ("setup",),
     "`kreisfunk tokens`": ("tokens",),
     "`kreisfunk systems`": ("systems",),

@@ -86,11 +86,5 @@ def test_running_again_changes_nothing_but_opened_modes(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / LOGIN_PASSWORDS).stat().st_mode) == 0o600
 
 
-def test_files_can_belong_to_the_user_of_a_container(tmp_path: Path) -> None:
-    owner = tmp_path.stat().st_uid
-    create_secrets(tmp_path / "secrets", owner=owner)
-    assert {path.stat().st_uid for path in (tmp_path / "secrets").rglob("*")} == {owner}
-
-
 def test_the_notices_api_gets_a_password_and_no_key() -> None:
     assert [file for file in FILES if file.startswith("notices/")] == ["notices/kreisfunk_broker_password"]

@@ -15,7 +15,6 @@ UNTAPPED = {
     "tests/e2e/edge/test_going_live.py": "is about commands and names; what is published is in the tests of the demo",
     "tests/faults/actions.py": "the bench by itself; where a test runs it, the test taps it",
     "tests/faults/run.py": "the same",
-    "tests/integration/cli/test_publish.py": "its vhost with nothing declared is there to be refused",
     "tests/integration/local/test_broker_alarm.py": "a letter to itself, while the broker is blocked",
     "tests/integration/local/test_local_servers.py": "is about the servers themselves",
     "tests/integration/neighbours/harness.py": "a tap would keep all of a flood",

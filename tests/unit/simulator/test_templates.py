@@ -26,7 +26,7 @@ def template(**changes: object) -> MessageTemplate:
 
 def fill(chosen: MessageTemplate, components: list[object]) -> str:
     choice = msgspec.convert({"name": chosen.name, "components": components}, TemplateChoice)
-    return chosen.fill(choice.components, lambda media, name: None).text
+    return chosen.fill(choice.components).text
 
 
 def named(**values: str) -> list[object]:
@@ -104,8 +104,8 @@ def test_the_payload_of_a_quick_reply_is_its_text_unless_given() -> None:
         "parameters": [{"type": "payload", "payload": "stop"}],
     }
     choice = msgspec.convert({"name": "x", "components": [payload]}, TemplateChoice)
-    assert [one.id for one in chosen.fill([], lambda media, name: None).buttons] == ["Stop"]
-    assert [one.id for one in chosen.fill(choice.components, lambda media, name: None).buttons] == ["stop"]
+    assert [one.id for one in chosen.fill([]).buttons] == ["Stop"]
+    assert [one.id for one in chosen.fill(choice.components).buttons] == ["stop"]
 
 
 def test_a_text_header_takes_its_own_parameter() -> None:
@@ -114,7 +114,20 @@ def test_a_text_header_takes_its_own_parameter() -> None:
     )
     header = {"type": "header", "parameters": [{"type": "text", "parameter_name": "ort", "text": "Worpswede"}]}
     choice = msgspec.convert({"name": "x", "components": [header]}, TemplateChoice)
-    assert chosen.fill(choice.components, lambda media, name: None).header == "Ort: Worpswede"
+    assert chosen.fill(choice.components).header == "Ort: Worpswede"
+
+
+@pytest.mark.parametrize(("link", "code"), [("https://example.org/a.png", None), ("file:///a", 131009), (None, 131008)])
+def test_a_picture_is_named_by_its_web_address(link: str | None, code: int | None) -> None:
+    chosen = template(components=[{"type": "HEADER", "format": "IMAGE"}, {"type": "BODY", "text": "Hallo"}])
+    header = {"type": "header", "parameters": [{"type": "image", "image": {"link": link}}]}
+    choice = msgspec.convert({"name": "x", "components": [header]}, TemplateChoice)
+    if code is None:
+        assert chosen.fill(choice.components).header == "[image]"
+        return
+    with pytest.raises(GraphError) as refused:
+        chosen.fill(choice.components)
+    assert refused.value.code == code
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,30 @@
-"""Transport of events over HTTP: repeats retryable requests and explains other failures; the other is the AMQP client.
+"""Client of the notices API: repeats retryable requests and explains other failures.
 
 Events are sent as CloudEvents, or as plain JSON if only the token determines the source.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+import typer
 from pydantic import SecretStr
 
 from cli.options import ANSWER_TIMEOUT_SECONDS
-from cli.publish.amqp_client import AmqpClient, NoAnswerError, ProgressUnavailable
 from cli.publish.results import CheckedEvent
-from cli.settings import HttpPublisherSettings
+from cli.settings import NOTICES_API_URL, PublisherSettings, read_installation_settings
+from cli.stacks import read_settings_from
 from services.ingress.notices.errors import ProblemDetails
 from services.ingress.notices.parsing import ACTIONS
 from services.ingress.notices.progress import EVENTS_PATH, EventProgress, EventState, start_progress
 from services.ingress.notices.validation import CheckResult, PublishResult
 from shared.contracts.envelope import CONTENT_TYPE
-from shared.contracts.events import NoticeAction, NoticeChecked, Problem
+from shared.contracts.events import Problem
 from shared.runtime.clock import system_clock
 
 if TYPE_CHECKING:
@@ -32,11 +34,6 @@ MAX_RESPONSE_BYTES = 1_000_000
 REQUEST_TIMEOUT_SECONDS = 30.0
 DEFAULT_RETRY_DELAY_SECONDS = 1.0
 TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
-ACTION_OF = {
-    "publish": NoticeAction.PUBLISHED,
-    "update": NoticeAction.UPDATED,
-    "withdraw": NoticeAction.WITHDRAWN,
-}
 POLL_INTERVAL_SECONDS = 0.5
 OUTAGE_TIMEOUT_SECONDS = 120.0
 REJECTION_STATUSES = (400, 403, 413, 422)
@@ -62,6 +59,18 @@ class NoticesApiError(Exception):
 
 class NoticesApiUnreachable(NoticesApiError):
     """Nothing answers at this address at present."""
+
+
+class NoAnswerError(Exception):
+    """The event is stored at the broker, but no answer came within `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class ProgressUnavailable(Exception):
+    """The event is stored, but its progress cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +124,6 @@ class NoticesApiClient:
             await asyncio.sleep(reply.retry_delay)
 
     async def _send_once(self, request: ApiRequest) -> ApiResponse:
-        # Imported here, since publishing over AMQP does not need it.
         from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientError
 
         headers = {"Authorization": f"Bearer {self.token.get_secret_value()}", **request.headers}
@@ -203,31 +211,30 @@ def read_attribute(body: bytes, name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HttpTransport:
-    """Transport over HTTP with a token; `source` is the default of events, empty if the notices API adds it."""
+class NoticesApiPublisher:
+    """A municipal system with a token; `source` is the default of events, empty if the notices API adds it."""
 
-    settings: HttpPublisherSettings
+    settings: PublisherSettings
     source: str
 
-    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
+    async def check(self, body: bytes, *, seconds: float) -> CheckedEvent:
         """Return what would become of the event; nothing is published."""
-        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
+        async with self._open_api() as api:
             reply = await api.request(build_request(body, "/notices/check"), seconds=seconds)
         if reply.status in REJECTION_STATUSES:
             return CheckedEvent(body=body, problems=parse_problems(reply))
         if reply.status != 200:
             raise api.build_error(reply)
-        outlook = _decode_response(reply, CheckResult, api)
-        return CheckedEvent(body=body, expected=_convert_check_result(outlook), expires_at=outlook.expires_at)
+        return CheckedEvent(body=body, expected=_decode_response(reply, CheckResult, api))
 
     async def publish(self, body: bytes) -> EventProgress:
         """Return as soon as the event is stored, or rejected at once."""
-        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
+        async with self._open_api() as api:
             return await _publish(api, body, ANSWER_TIMEOUT_SECONDS)
 
     async def watch(self, body: bytes, *, seconds: float) -> AsyncGenerator[EventProgress, None]:
         """Publish, and yield each change until the last. Raises NoAnswerError if none comes within `seconds`."""
-        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
+        async with self._open_api() as api:
             told = await _publish(api, body, seconds)
             if told.is_final:
                 yield told
@@ -235,23 +242,40 @@ class HttpTransport:
             async for progress in _follow_progress(api, told.event, seconds):
                 yield progress
 
+    def _open_api(self) -> AbstractAsyncContextManager[NoticesApiClient]:
+        return open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token)
 
-Transport = AmqpClient | HttpTransport
+
+def find_publisher(url: str | None, stack: Path | None, source: str | None) -> NoticesApiPublisher:
+    """Return a publisher with the token of the environment or, without an address, of a running local stack.
+
+    Ends the command with status 2 if a required setting is missing.
+    """
+    if url is None:
+        settings = read_installation_settings(
+            PublisherSettings, stack, NOTICES_API_URL, lambda one: one.addresses.publisher
+        )
+    elif stack is None:
+        settings = read_settings_from({**os.environ, NOTICES_API_URL: url}, PublisherSettings)
+    else:
+        raise typer.BadParameter("give --url or --stack, not both")
+    return NoticesApiPublisher(settings=settings, source=source or settings.source or "")
 
 
 async def _publish(api: NoticesApiClient, body: bytes, seconds: float) -> EventProgress:
     """Return the event as received, or as rejected at once."""
     reply = await api.request(build_request(body, "/notices"), seconds=seconds)
-    source, identifier, notice = (read_attribute(body, name) for name in ("source", "id", "subject"))
-    received = start_progress(source, identifier, notice, system_clock())
     if reply.status in REJECTION_STATUSES:
+        source, identifier, notice = (read_attribute(body, name) for name in ("source", "id", "subject"))
+        received = start_progress(source, identifier, notice, system_clock())
         return msgspec.structs.replace(received, state=EventState.REJECTED, problems=parse_problems(reply))
     if reply.status != 202:
         raise api.build_error(reply)
-    path = _decode_response(reply, PublishResult, api).event
-    if not path.startswith(EVENTS_PATH):
+    stored = _decode_response(reply, PublishResult, api)
+    if not stored.event.startswith(EVENTS_PATH):
         raise api.build_error(reply)
-    return msgspec.structs.replace(received, event=path)
+    received = start_progress(stored.source, stored.id, stored.notice, system_clock())
+    return msgspec.structs.replace(received, event=stored.event)
 
 
 async def _follow_progress(api: NoticesApiClient, path: str, seconds: float) -> AsyncIterator[EventProgress]:
@@ -288,22 +312,6 @@ async def _fetch_progress(api: NoticesApiClient, path: str, seconds: float) -> A
         if reply.status not in (200, 404):
             raise ProgressUnavailable(str(api.build_error(reply)))
         return reply
-
-
-def _convert_check_result(told: CheckResult) -> NoticeChecked:
-    """Convert a check result of the notices API to the AMQP message."""
-    return NoticeChecked(
-        source=told.source,
-        event=told.id,
-        notice=told.notice,
-        revision=told.revision,
-        action=ACTION_OF.get(told.action),
-        audience=told.audience,
-        costs=told.costs,
-        duration_seconds=told.duration_seconds,
-        blockers=told.blockers,
-        scheduled_at=told.begins_at,
-    )
 
 
 def parse_problems(reply: ApiResponse) -> tuple[Problem, ...]:

@@ -1,4 +1,4 @@
-"""Meaning of Meta's refusals while an account is set up, and what to do about each.
+"""Meaning of Meta's refusals, and what to do about each.
 
 Sources: Meta, "Error codes" (support/error-codes, September 2026); the dispatcher's table has most meanings. The health
 codes 1410xx and the subcodes of templates are from integrators' pages.
@@ -11,8 +11,8 @@ from cli.doctor.findings import DoctorProblem
 from services.dispatcher.domain.errors import ERROR_RULES, UNKNOWN_CODE, ErrorAction, find_error_rule
 
 _SYSTEM_USER = (
-    "In Business Settings, under System users, generate a token that never expires, with "
-    "whatsapp_business_messaging and whatsapp_business_management, and give it with --token-file."
+    "In Business Settings, under System users, generate a token that never expires, with whatsapp_business_messaging "
+    "and whatsapp_business_management, and give it to `kreisfunk setup` with --token-file."
 )
 _PERMISSION = "Assign app and WhatsApp account to the system user with full control, then generate a new token."
 _IDS = "Compare the ids in .env with those in WhatsApp Manager, and see that the system user may use both assets."
@@ -34,7 +34,7 @@ _OTHER_NUMBER = "Use another number to test with, one that has WhatsApp and is n
 _MEANINGS: Mapping[int, str] = {
     15: "this needs the token of the app, not that of a system user",
     104: "app secret and token do not belong together",
-    190: "Meta does not accept it: it is wrong, expired or was withdrawn",
+    190: "Meta does not accept the token: it is wrong, expired or was withdrawn",
     200: "permission missing",
     2200: "Meta has called the address of the webhook and did not get its answer",
     2500: "there is nothing under this path in this version",

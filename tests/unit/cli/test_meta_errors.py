@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.setup.refusals import ADVICE, explain_code, explain_error
+from cli.meta_errors import ADVICE, explain_code, explain_error
 from services.dispatcher.domain.errors import ERROR_RULES, UNKNOWN_CODE
 
 

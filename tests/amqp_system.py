@@ -1,0 +1,36 @@
+"""A municipal system that publishes over AMQP, as its own program does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cli.settings import BrokerAccess
+from cli.stacks import read_settings_from
+from shared.amqp.connection import connect
+from shared.amqp.publisher import open_publisher
+from shared.amqp.topology import MUNICIPAL_EVENTS
+from shared.contracts.envelope import MESSAGES, read_envelope
+from shared.runtime.hosts import get_login
+
+PRESS_SOURCE = "/landkreis-osterholz/pressestelle"
+
+
+@dataclass(frozen=True)
+class AmqpSystem:
+    """The press office, with the login in its environment."""
+
+    access: BrokerAccess
+    source: str = PRESS_SOURCE
+
+    async def publish(self, body: bytes) -> None:
+        """Return as soon as the broker has stored the event. Raises BrokerUnavailable or Unroutable."""
+        url, envelope = self.access.broker_url, read_envelope(body)
+        async with (
+            connect(url, password=self.access.broker_secret, name="publish") as connection,
+            open_publisher(connection) as publisher,
+        ):
+            key = MESSAGES[envelope.type].KEY
+            await publisher.publish(MUNICIPAL_EVENTS, key, body, message_id=envelope.id, user_id=get_login(url))
+
+
+def build_amqp_system(environment: Mapping[str, str]) -> AmqpSystem:
+    return AmqpSystem(read_settings_from(environment, BrokerAccess))
