@@ -27,10 +27,6 @@ class PostgresAuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record(self, act: Act) -> None:
-        async with self._database.connection() as connection:
-            await record_act(connection, act)
-
     async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
         rows = await self._database.fetch(_LIST, before, limit)
         return [AuditEntry(**{**row, "detail": msgspec.json.decode(row["detail"])}) for row in rows]

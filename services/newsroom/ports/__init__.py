@@ -73,18 +73,8 @@ class AccountRepository(Protocol):
     async def find_external(self, subject: ProviderSubject) -> Credentials | None:
         """Return the account whose owner is known to the identity provider as this subject."""
 
-    async def create_account(self, new: NewAccount, act: Act) -> bool:
-        """Return False if the login is taken."""
-
-    async def set_roles(self, account: UUID, roles: Collection[str], act: Act) -> None: ...
-
     async def disable(self, account: UUID, now: datetime, act: Act) -> None:
         """Disable the account and end its sessions."""
-
-    async def enable(self, account: UUID, act: Act) -> None: ...
-
-    async def reset(self, new: NewAccount, now: datetime, act: Act) -> None:
-        """Give it a first password; end its sessions, and forget its one-time codes and devices."""
 
     async def set_up(self, visitor: Visitor, login: NewLogin, now: datetime, act: Act) -> bool:
         """Set up a login and end all sessions of the account; return False if the visitor's has ended."""
@@ -161,8 +151,6 @@ class LoginThrottle(Protocol):
 
 class AuditLog(Protocol):
     """Log of all acts. Methods raise DatabaseUnavailable."""
-
-    async def record(self, act: Act) -> None: ...
 
     async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
         """Return the newest entries, only those before the entry with the id `before` if one is given."""

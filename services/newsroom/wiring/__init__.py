@@ -22,7 +22,7 @@ from services.newsroom.adapters.http.feedback_pages import FeedbackPages, Overvi
 from services.newsroom.adapters.http.guard import CookieJar, PageGuard
 from services.newsroom.adapters.http.listening_pages import ListeningPages
 from services.newsroom.adapters.http.operating_pages import build_operating_pages
-from services.newsroom.adapters.http.people_pages import PeopleParts, build_people_pages
+from services.newsroom.adapters.http.people_pages import build_people_pages
 from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app, open_newsroom_port
@@ -255,22 +255,21 @@ def build_newsroom_app(newsroom: Newsroom) -> web.Application:
 
 def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
     settings = newsroom.settings
-    people = PeopleParts(
-        database=newsroom.database,
-        sessions=newsroom.sessions,
-        ring=settings.ring,
-        cookies=cookies,
-        proxies=settings.proxy_networks,
-        provider=newsroom.provider,
-        provider_label=settings.oidc_label,
-        count_login=newsroom.metrics.count_login,
-    )
     return [
         *_build_writing_pages(newsroom),
         *build_operating_pages(
             newsroom.database, newsroom.configuration, newsroom.stranded, newsroom.writing.resending
         ),
-        *build_people_pages(people),
+        *build_people_pages(
+            newsroom.database,
+            newsroom.sessions,
+            settings.ring,
+            cookies,
+            proxies=settings.proxy_networks,
+            provider=newsroom.provider,
+            provider_label=settings.oidc_label,
+            count_login=newsroom.metrics.count_login,
+        ),
     ]
 
 
