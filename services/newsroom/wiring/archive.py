@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
-from services.newsroom.adapters.http.archive_documents import ArchiveDocuments, LevelBoard
+from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
 from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.adapters.listening import BroadcastRunReader
@@ -53,7 +53,7 @@ async def open_archive(
     )
     levels = ServiceLevelCache(BroadcastRunReader(database), system_clock)
     port = open_archive_port(
-        build_archive_app(site, pages, ArchiveDocuments(cache), LevelBoard(levels, pages), static),
+        build_archive_app(site, pages, ArchiveDocuments(cache), levels, static),
         pages,
         host=settings.archive_host,
         port=settings.archive_port,

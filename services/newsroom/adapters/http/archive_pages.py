@@ -2,23 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import segno
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from services.newsroom.adapters.http.rendering import KERN_STYLES, StaticFiles
+from services.newsroom.adapters.http.rendering import KERN_STYLES, StaticFiles, build_environment, format_number
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, format_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_linked_data, build_query, get_headline
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.german import ZONE, format_day, format_moment
 from services.newsroom.domain.service_level import ServiceLevel, format_seconds
 
-TEMPLATES = Path(__file__).with_name("templates")
 PAGE_ENTRIES = 20
 UNKNOWN_CODE = "Geben Sie den Code so ein, wie er in der Nachricht steht."
 QR_BORDER = 4
@@ -143,18 +141,11 @@ class ArchivePages:
 
 
 def _build_environment(site: ArchiveSite) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    environment = build_environment()
     environment.filters.update(
         code=format_code,
         moment=format_moment,
-        number=lambda number: f"{number:,}".replace(",", "."),
+        number=format_number,
         seconds=format_seconds,
         clock=lambda moment: f"{moment.astimezone(ZONE):%H:%M}",
         iso=lambda moment: moment.isoformat(),

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_visitor
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import find_obstacle
 from services.newsroom.domain.drafts import SUBMITTED_STATES, DraftState, build_author
-from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter, render_csv
+from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.german import ZONE
 from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog
 
@@ -64,12 +64,7 @@ class FeedbackPages:
             )
             for each in entries
         )
-        return web.Response(
-            body=render_csv(head, rows),
-            content_type="text/csv",
-            charset="utf-8",
-            headers={hdrs.CONTENT_DISPOSITION: 'attachment; filename="rueckmeldungen.csv"'},
-        )
+        return respond_with_table("rueckmeldungen", head, rows)
 
 
 def _parse_filter(request: web.Request) -> FeedbackFilter:
