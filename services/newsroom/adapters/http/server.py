@@ -7,6 +7,7 @@ from aiohttp import web
 
 from services.newsroom.adapters.http.error_pages import (
     METRICS,
+    convert_draft_errors,
     convert_errors,
     respond_to_malformed,
     set_security_headers,
@@ -24,7 +25,7 @@ def build_app(
     groups: Iterable[PageGroup], *, guard: PageGuard, static: StaticFiles, metrics: NewsroomMetrics
 ) -> web.Application:
     """Return the application with the pages of all groups; their order is that of the navigation."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[convert_errors])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[convert_errors, convert_draft_errors])
     pages = tuple(page for group in groups for page in group.list_pages())
     app[PAGES], app[METRICS], app[RENDERER] = pages, metrics, PageRenderer(static, pages)
     app.on_response_prepare.append(set_security_headers)
