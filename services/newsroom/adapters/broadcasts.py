@@ -58,7 +58,7 @@ _CANCELLED = """
     on conflict (id) do update set source = excluded.source, notice = excluded.notice,
         cancelled_at = coalesce(broadcast.cancelled_at, excluded.cancelled_at)
 """
-_PUBLICATION = "select id from newsroom.publication where key = $1 and body ->> 'source' = $2"
+_PUBLICATION = "select id from newsroom.publication where id = $1 and body ->> 'source' = $2"
 _ACCEPT_PUBLICATION = """
     update newsroom.publication
     set state = 'accepted', problems = default, answered_at = coalesce(answered_at, $2),
@@ -246,7 +246,11 @@ class PostgresEventRecords:
 
 
 async def _find_publication(connection: Connection, message: NoticeAccepted | NoticeRejected) -> UUID | None:
-    found: UUID | None = await connection.fetchval(_PUBLICATION, message.event, message.source)
+    try:
+        identifier = UUID(message.event)
+    except ValueError:
+        return None  # the event of another system
+    found: UUID | None = await connection.fetchval(_PUBLICATION, identifier, message.source)
     return found
 
 

@@ -162,7 +162,6 @@ class DraftAssessor:
             draft=draft.id,
             version=draft.version,
             revision=choose_revision(draft),
-            key=publication.hex,
             event=self._build_event(draft, publication),
             created_at=self.clock(),
             people=forecast.audience if forecast else None,

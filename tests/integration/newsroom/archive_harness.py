@@ -35,8 +35,8 @@ with account as (
   insert into newsroom.draft (id, notice, kind, state, version, created_by)
   select $1, $2, 'notice', 'published', 1, id from account returning id
 ), publication as (
-  insert into newsroom.publication (id, draft, version, revision, key, body)
-  select $1, id, 1, 1, $2, '{}' from draft returning id
+  insert into newsroom.publication (id, draft, version, revision, body)
+  select $1, id, 1, 1, '{}' from draft returning id
 )
 insert into newsroom.archive_entry (publication, code, notice, revision, topic, municipalities, headline, text, link,
   picture, urgent, published_at, expires_at, replaced_by, withdrawn_at)
