@@ -120,9 +120,8 @@ _MARK_ERASED = """
     insert into newsroom.inbox (event) select 'erased ' || entry from unnest($1::uuid[]) entry on conflict do nothing
 """
 _STATUS = """
-    select b.id, b.source, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures,
-        b.person_limited, b.accepted_at, b.started_at, b.progressed_at, b.finished_at, b.cancelled_at,
-        s.cause as stop_cause, s.reason as stop_reason
+    select b.id, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures, b.person_limited,
+        b.accepted_at, b.started_at, b.finished_at, b.cancelled_at, s.cause as stop_cause, s.reason as stop_reason
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
 """
 _NEWEST = f"""

@@ -27,8 +27,6 @@ from shared.contracts.events import (
 )
 from shared.outcome import DependencyUnavailable
 
-MakeId = Callable[[], UUID]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:

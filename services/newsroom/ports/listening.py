@@ -14,21 +14,17 @@ class ListeningLog(Protocol):
 
     async def list_moves(self, topic: str, period: ListeningPeriod) -> Sequence[SubscriptionMoves]:
         """Return starts and ends of each day on which there was one."""
-        ...
 
     async def count_leavers(self, period: ListeningPeriod) -> Mapping[str, int]:
         """Return how many ended each topic, and nothing but that."""
-        ...
 
     async def list_audiences(self, period: ListeningPeriod) -> Sequence[TopicAudience]: ...
 
     async def list_echoes(self, period: ListeningPeriod, topic: str, limit: int) -> Sequence[BroadcastEcho]:
         """Return the answers to the broadcasts that began in the period, newest first; an empty topic means all."""
-        ...
 
     async def find_echo(self, broadcast: UUID) -> BroadcastEcho | None:
         """Return the answer to a broadcast; None before it has begun."""
-        ...
 
 
 class AudienceCounts(Protocol):
@@ -38,7 +34,6 @@ class AudienceCounts(Protocol):
 
     async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
         """Record the count, in place of an earlier one of the same day."""
-        ...
 
 
 class BroadcastRunSource(Protocol):

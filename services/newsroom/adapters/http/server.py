@@ -1,7 +1,6 @@
-"""HTTP application and port of the newsroom."""
+"""HTTP application of the newsroom."""
 
 from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
@@ -9,14 +8,12 @@ from services.newsroom.adapters.http.error_pages import (
     METRICS,
     convert_draft_errors,
     convert_errors,
-    respond_to_malformed,
     set_security_headers,
 )
 from services.newsroom.adapters.http.guard import MAX_BODY_BYTES, PageGuard
 from services.newsroom.adapters.http.rendering import RENDERER, PageRenderer, StaticFiles
 from services.newsroom.adapters.http.web_pages import PageGroup, WebPage
 from services.newsroom.adapters.metrics import NewsroomMetrics
-from shared.runtime.http_port import open_http_port
 
 PAGES: web.AppKey[tuple[WebPage, ...]] = web.AppKey("pages")
 
@@ -33,17 +30,3 @@ def build_app(
         app.router.add_route(page.method, page.path, guard.protect(page))
     static.add_routes(app)
     return app
-
-
-def open_newsroom_port(
-    app: web.Application, *, host: str, port: int, shutdown_seconds: float
-) -> AbstractAsyncContextManager[int]:
-    """Serve until the block ends, then finish the requests in flight."""
-    return open_http_port(
-        app,
-        host=host,
-        port=port,
-        shutdown_seconds=shutdown_seconds,
-        respond=respond_to_malformed,
-        refused=app[METRICS].count_unparsed,
-    )
