@@ -109,13 +109,14 @@ class AccountPages:
     async def show_invitation(
         self, request: web.Request, problem: str = "", invitation: Invitation = _EMPTY_INVITATION
     ) -> web.Response:
+        accounts = await self.administration.accounts.list_accounts()
         return render_page(
             request,
             "invitation.html",
             status=422 if problem else 200,
             problem=problem,
             invitation=invitation,
-            accounts=await self.administration.accounts.list_accounts(),
+            same_options=[("", "Nein"), *((each.login, f"Ja: {each.name} ({each.login})") for each in accounts)],
             role_options=list(ROLE_NAMES.items()),
         )
 

@@ -1,6 +1,6 @@
 """Pages of the public archive, rendered from what is in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -69,13 +69,19 @@ class ArchivePages:
             title=self._site.get_title(selection).removeprefix(f"{self._site.county}: "),
             query=query,
             canonical=self._site.build_url(turn(page)),
-            current={**dict.fromkeys(self._site.topics, 0), **archive.count_current()},
+            topic_options=[("", "Alle Themen"), *self._list_topics(archive)],
+            municipality_options=[("", "Alle Gemeinden"), *((name, name) for name in self._site.municipalities)],
             count=len(chosen),
             page=page,
             pages=pages,
             turn=turn,
             days=_group_by_day(shown),
         )
+
+    def _list_topics(self, archive: Archive) -> Iterator[tuple[str, str]]:
+        current = archive.count_current()
+        for topic, title in self._site.topics.items():
+            yield topic, f"{title} ({current[topic]} aktuell)" if topic in current else title
 
     def render_entry(self, archive: Archive, entry: ArchiveEntry) -> str:
         linked_data = build_linked_data(self._site, archive, entry)

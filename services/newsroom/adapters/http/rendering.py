@@ -109,12 +109,14 @@ class PageRenderer:
         self._environment.globals.update(
             style_sheets=static.style_sheets,
             asset=static.get_path,
-            role_names=ROLE_NAMES,
             rights=Right,
-            roles=list(Role),
         )
         self._environment.filters.update(
-            moment=format_moment, day=format_day, quoted=partial(quote, safe=""), number=format_number
+            moment=format_moment,
+            day=format_day,
+            quoted=partial(quote, safe=""),
+            number=format_number,
+            roles=lambda roles: ", ".join(ROLE_NAMES[role] for role in sorted(roles)),
         )
 
     def render(self, request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
