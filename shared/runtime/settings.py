@@ -2,10 +2,11 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.runtime.hosts import get_login
@@ -13,6 +14,16 @@ from shared.runtime.hosts import get_login
 PREFIX = "KREISFUNK_"
 EXIT_SETTINGS = 2
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def validate_with(parse: Callable[[str], object]) -> AfterValidator:
+    """Return a validator of texts and secrets that `parse` has to be able to read; it raises ValueError."""
+
+    def validate(value: str | SecretStr) -> str | SecretStr:
+        parse(value.get_secret_value() if isinstance(value, SecretStr) else value)
+        return value
+
+    return AfterValidator(validate)
 
 
 class ServiceSettings(BaseSettings):

@@ -20,7 +20,7 @@ from services.newsroom.domain.archive import Archive, ArchiveSelection, format_c
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_atom, build_json_feed, build_rss
 from services.newsroom.domain.service_level import ServiceLevel
 from services.newsroom.handlers.archive_cache import ServiceLevelCache
-from shared.runtime.http_port import ReportRefusal, open_http_port
+from shared.runtime.http_port import ReportRefusal, add_response_headers, open_http_port
 
 MAX_TYPED_CHARACTERS = 20
 NOT_FOUND = ("Diese Seite gibt es nicht", "Vielleicht ist die Adresse unvollständig, oder die Meldung ist zu alt.")
@@ -141,7 +141,7 @@ def build_archive_app(
 ) -> web.Application:
     """Return the application with all routes."""
     app = web.Application(middlewares=[_build_error_middleware(pages)])
-    app.on_response_prepare.append(_set_security_headers)
+    add_response_headers(app, SECURITY_HEADERS)
     handlers = _ArchiveHandlers(site, pages, documents, results)
     app.router.add_get("/", handlers.show_list)
     app.router.add_get("/meldung/{code}", handlers.show_entry)
@@ -194,12 +194,6 @@ def _build_error_middleware(pages: ArchivePages) -> Middleware:
             return _build_error_response(pages, 500)
 
     return respond_to_errors
-
-
-async def _set_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.pop(hdrs.SERVER, None)
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
 
 
 def _build_error_response(pages: ArchivePages, status: int) -> web.Response:

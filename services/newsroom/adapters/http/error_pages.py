@@ -25,7 +25,7 @@ _ADVICE: Mapping[int, tuple[str, str]] = {
 }
 _FALLBACK = ("Diese Anfrage war nicht zu verstehen", "Gehen Sie zurück und versuchen Sie es noch einmal.")
 _CHANGED_MEANWHILE = "Der Entwurf wurde inzwischen geändert. Lesen Sie die neue Fassung, bevor Sie fortfahren."
-_HEADERS = {
+SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -90,13 +90,6 @@ def _render_refusal(request: web.Request, status: int, reason: str) -> web.Strea
 def _get_route_path(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return resource.canonical if resource else NO_ROUTE
-
-
-async def set_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """Set headers against caching, content sniffing and embedding; remove `Server`."""
-    response.headers.pop(hdrs.SERVER, None)
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
 
 
 def respond_to_malformed(status: int) -> web.Response:
