@@ -1,4 +1,4 @@
-"""PostgreSQL implementation of ports.AuditLog; the role may add entries and read them, nothing else."""
+"""The log of all acts in PostgreSQL; the role may add entries and read them, nothing else."""
 
 from collections.abc import Sequence
 
@@ -28,5 +28,6 @@ class PostgresAuditLog:
         self._database = database
 
     async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Return the newest entries, only those before the entry with the id `before` if one is given."""
         rows = await self._database.fetch(_LIST, before, limit)
         return [AuditEntry(**{**row, "detail": msgspec.json.decode(row["detail"])}) for row in rows]

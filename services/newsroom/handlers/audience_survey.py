@@ -10,8 +10,7 @@ import msgspec
 
 from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.listening import TopicAudience
-from services.newsroom.ports import NoticesApi
-from services.newsroom.ports.listening import AudienceCounts
+from services.newsroom.ports import AudienceCounts, NoticesApi
 from shared.contracts.envelope import encode
 from shared.contracts.notices import NoticePublished
 from shared.runtime.clock import Clock

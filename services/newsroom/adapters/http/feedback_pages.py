@@ -8,12 +8,13 @@ from aiohttp import web
 
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_visitor
+from services.newsroom.adapters.listening import PostgresFeedbackLog
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import find_obstacle
 from services.newsroom.domain.drafts import SUBMITTED_STATES, DraftState, build_author
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.german import ZONE
-from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog
+from services.newsroom.ports import BroadcastStatuses, DraftRepository
 
 FEEDBACK_PATH = "/rueckmeldungen"
 MAX_SHOWN, MAX_EXPORTED, MAX_NEWEST = 100, 20_000, 8
@@ -24,7 +25,7 @@ MAX_WORDS_LENGTH = 100
 class FeedbackPages:
     """Pages of feedback."""
 
-    feedback: FeedbackLog
+    feedback: PostgresFeedbackLog
     topics: Mapping[str, str]
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -87,7 +88,7 @@ class OverviewPages:
 
     drafts: DraftRepository
     statuses: BroadcastStatuses
-    feedback: FeedbackLog
+    feedback: PostgresFeedbackLog
     topics: Mapping[str, str]
     reviewing: Right
 

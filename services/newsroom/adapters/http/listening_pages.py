@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.web_pages import WebPage
+from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.listening import (
@@ -20,7 +21,6 @@ from services.newsroom.domain.listening import (
     draw_line,
     sum_moves,
 )
-from services.newsroom.ports.listening import ListeningLog
 from shared.runtime.clock import Clock
 
 LISTENING_PATH = "/auswertung"
@@ -31,7 +31,7 @@ MAX_SHOWN, MAX_EXPORTED = 20, 5_000
 class ListeningPages:
     """The page, and its table of broadcasts as a file."""
 
-    log: ListeningLog
+    log: PostgresListeningLog
     topics: Mapping[str, str]
     clock: Clock
 

@@ -29,6 +29,11 @@ from shared.runtime.client_address import Network, find_client_address
 
 DEVICE_MAX_AGE_SECONDS = 180 * 86_400
 PROFILE_PATH = "/profil"
+_WRONG = (
+    403,
+    "Anmeldung nicht möglich.",
+    "Anmeldename, Kennwort oder Einmalcode ist falsch. Jeder Einmalcode gilt nur einmal.",
+)
 _DONE = {"kennwort": "Ihr Kennwort ist geändert.", "sitzungen": "Alle anderen Sitzungen sind beendet."}
 
 
@@ -157,22 +162,11 @@ class LoginPages:
     def _render_refusal(
         self, request: web.Request, refused: LoginRefused, login: str, destination: str
     ) -> web.Response:
-        if refused.wait_seconds:
-            return self._render_login(
-                request,
-                destination=destination,
-                login=login,
-                problem="Zu viele Versuche.",
-                advice=_describe_wait(refused.wait_seconds),
-                status=429,
-            )
+        status, problem, advice = (
+            (429, "Zu viele Versuche.", _describe_wait(refused.wait_seconds)) if refused.wait_seconds else _WRONG
+        )
         return self._render_login(
-            request,
-            destination=destination,
-            login=login,
-            problem="Anmeldung nicht möglich.",
-            advice="Anmeldename, Kennwort oder Einmalcode ist falsch. Jeder Einmalcode gilt nur einmal.",
-            status=403,
+            request, destination=destination, login=login, problem=problem, advice=advice, status=status
         )
 
     def _render_setup(

@@ -8,14 +8,15 @@ from uuid import UUID
 
 from services.newsroom.domain.accounts import Account, AccountRequest
 from services.newsroom.domain.archive import ArchiveEntry
-from services.newsroom.domain.audit import Act, AuditEntry
+from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
-from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
 from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
+from services.newsroom.domain.listening import TopicAudience
 from services.newsroom.domain.login import FailureCounter, NewSession, OpenSession, Visitor
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PendingNotice, PublishAnswer
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget, SourceUse
+from services.newsroom.domain.service_level import BroadcastRun
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
@@ -145,13 +146,6 @@ class LoginThrottle(Protocol):
 
     async def settle(self, counters: Sequence[FailureCounter]) -> None:
         """Take back the count of an attempt that succeeded."""
-
-
-class AuditLog(Protocol):
-    """Log of all acts. Methods raise DatabaseUnavailable."""
-
-    async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
-        """Return the newest entries, only those before the entry with the id `before` if one is given."""
 
 
 class PasswordHasher(Protocol):
@@ -322,9 +316,16 @@ class BroadcastStatuses(Protocol):
         """Return when each source last published."""
 
 
-class FeedbackLog(Protocol):
-    """Feedback of citizens."""
+class AudienceCounts(Protocol):
+    """Counts of the people that each topic reaches. Methods raise DatabaseUnavailable."""
 
-    async def list_entries(self, chosen: FeedbackFilter, limit: int) -> Sequence[FeedbackEntry]: ...
+    async def list_counted_topics(self, since: datetime) -> Collection[str]: ...
 
-    async def summarize(self, chosen: FeedbackFilter) -> FeedbackSummary: ...
+    async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
+        """Record the count, in place of an earlier one of the same day."""
+
+
+class BroadcastRunSource(Protocol):
+    """Broadcasts for the service level. Methods raise DatabaseUnavailable."""
+
+    async def list_runs(self, since: datetime) -> Sequence[BroadcastRun]: ...
