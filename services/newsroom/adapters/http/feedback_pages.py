@@ -41,7 +41,7 @@ class FeedbackPages:
             request,
             "feedback.html",
             chosen=chosen,
-            query=request.query_string,
+            query=request.rel_url.raw_query_string,
             entries=await self.feedback.list_entries(chosen, MAX_SHOWN),
             summary=await self.feedback.summarize(chosen),
             topics=self.topics,
