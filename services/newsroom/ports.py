@@ -102,13 +102,14 @@ class AccountRequestRepository(Protocol):
     async def find_open_request(self, request: UUID) -> tuple[AccountRequest, bytes] | None: ...
 
     async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: NewAccount | None) -> bool:
-        """Decide the request and carry it out, an invitation by creating `new`; return False if it has been decided.
+        """Decide the request and carry it out, an invitation by creating `new`.
 
-        Raises AccountProblem if the login of an invitation is taken.
+        Return False if it has been decided, or the decider is blocked by now. Raises AccountProblem if the login of an
+        invitation is taken.
         """
 
     async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
-        """Return False if it has been decided."""
+        """Return False as `confirm`."""
 
 
 class SessionRepository(Protocol):

@@ -11,12 +11,14 @@ import asyncpg
 import pyotp
 import pytest
 
+from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.credentials import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresLoginThrottle, PostgresSessionRepository
-from services.newsroom.domain.accounts import Account, NotPermitted, Role
+from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie
+from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
 from services.newsroom.handlers.login import (
     TOTP_PURPOSE,
     LoginAttempt,
@@ -65,10 +67,18 @@ class LoginDesk:
 
     service: LoginService
     accounts: PostgresAccountRepository
+    requests: PostgresAccountRequestRepository
     hasher: InterruptedHasher
     owner: asyncpg.Connection
     account: Account
     secret: bytes
+
+    async def add_operator(self) -> Account:
+        identifier, login = uuid4(), f"o-{secrets.token_hex(5)}"
+        account = Account(id=identifier, login=login, name="Otto", person=uuid4(), roles=frozenset({Role.OPERATOR}))
+        new = NewAccount(account=account, password_hash="x", password_ends_at=system_clock())
+        await self.accounts.create_account(new, ACT)
+        return account
 
     async def log_in(self, password: str = OLD) -> StartedSession:
         code = pyotp.TOTP(encode_totp_secret(self.secret)).now()
@@ -144,7 +154,15 @@ async def desk(module_database: FreshDatabase) -> AsyncIterator[LoginDesk]:
             clock=system_clock,
             count=lambda _: None,
         )
-        yield LoginDesk(service=service, accounts=accounts, hasher=hasher, owner=owner, account=account, secret=secret)
+        yield LoginDesk(
+            service=service,
+            accounts=accounts,
+            requests=PostgresAccountRequestRepository(database),
+            hasher=hasher,
+            owner=owner,
+            account=account,
+            secret=secret,
+        )
     await owner.close()
 
 
@@ -254,3 +272,22 @@ async def test_a_session_that_ends_meanwhile_changes_no_password(desk: LoginDesk
     with pytest.raises(NotPermitted):
         await desk.service.change_password(visitor, **build_change(desk))
     assert await desk.read_hash() == f"hash of {OLD}"
+
+
+async def test_whoever_is_blocked_meanwhile_confirms_no_account(desk: LoginDesk) -> None:
+    administration = AccountAdministration(
+        accounts=desk.accounts,
+        requests=desk.requests,
+        sessions=desk.service.sessions,
+        hasher=desk.hasher,
+        sealer=desk.service.sealer,
+        clock=system_clock,
+    )
+    requester, decider = [await desk.add_operator() for _ in range(2)]
+    login = f"g-{secrets.token_hex(5)}"
+    await administration.invite(requester, Invitation(login=login, name="Gast", roles=["editor"], same_person_as=""))
+    (request,) = [each for each in await desk.requests.list_open_requests() if each.login == login]
+    desk.hasher.interrupt = lambda: desk.accounts.disable(decider.id, system_clock(), ACT)
+    with pytest.raises(AccountProblem):
+        await administration.confirm(decider, request.id)
+    assert await desk.accounts.find_account(login) is None
