@@ -10,7 +10,7 @@ from services.feeds.answers import Answers, OpenAnswers
 from services.feeds.configuration import AlertOrigin, FeedsFile, Origin, read_files
 from services.feeds.decisions import PublisherIdentity
 from services.feeds.fetching import Fetcher, open_fetcher
-from services.feeds.polling import Deliverer, Poller, PollSource
+from services.feeds.polling import Poller, PollSource
 from services.feeds.publisher import OpenPublisher, open_notice_publisher
 from services.feeds.settings import Settings
 from services.feeds.sources import AlertFileSource, AlertWebSource, FeedSource
@@ -70,7 +70,7 @@ class FeedComponents:
             every_seconds=origin.every_seconds,
             source=look,
             folder=self.folder,
-            deliverer=Deliverer(origin.name, self.folder, self.open_publisher),
+            open_publisher=self.open_publisher,
             clock=self.clock,
         )
 

@@ -13,6 +13,7 @@ from shared.runtime.hosts import get_login
 
 PREFIX = "KREISFUNK_"
 EXIT_SETTINGS = 2
+MAX_SHUTDOWN_SECONDS = 5.0
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -46,6 +47,11 @@ class ServiceSettings(BaseSettings):
     def login(self) -> str:
         """Return the user name in `broker_url`."""
         return get_login(self.broker_url)
+
+    @property
+    def shutdown_seconds(self) -> float:
+        """Return how long a port may take to answer the requests in flight."""
+        return min(MAX_SHUTDOWN_SECONDS, self.drain_seconds / 2)
 
     @property
     def broker_secret(self) -> str | None:

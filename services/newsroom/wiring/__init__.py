@@ -67,7 +67,6 @@ from shared.runtime.process import StopRequest
 NAME = "newsroom"
 MIGRATIONS = Path(__file__).parents[1] / "adapters" / "migrations"
 POOL_SIZE = 10
-MAX_SHUTDOWN_SECONDS = 5.0
 WATCH_SECONDS = 1.0
 SURVEY_SECONDS = 60.0
 RETENTION_INTERVAL_SECONDS = 3_600.0
@@ -195,20 +194,18 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
 async def _open_ports(newsroom: Newsroom) -> AsyncIterator[None]:
     """Serve the archive and the pages until the block ends, then finish the requests in flight."""
     settings, metrics = newsroom.settings, newsroom.metrics
-    shutdown_seconds = min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2)
     archive = open_archive(
         settings,
         newsroom.configuration,
         newsroom.database,
         metrics=metrics,
         static=newsroom.static,
-        shutdown_seconds=shutdown_seconds,
     )
     pages = open_http_port(
         build_newsroom_app(newsroom),
         host=settings.newsroom_host,
         port=settings.newsroom_port,
-        shutdown_seconds=shutdown_seconds,
+        shutdown_seconds=settings.shutdown_seconds,
         respond=respond_to_malformed,
         refused=metrics.count_unparsed,
     )

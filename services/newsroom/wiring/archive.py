@@ -31,7 +31,6 @@ async def open_archive(
     *,
     metrics: NewsroomMetrics,
     static: StaticFiles,
-    shutdown_seconds: float,
 ) -> AsyncIterator[None]:
     """Serve the public archive until the block ends."""
     keeps = timedelta(days=settings.archive_days)
@@ -57,7 +56,7 @@ async def open_archive(
         pages,
         host=settings.archive_host,
         port=settings.archive_port,
-        shutdown_seconds=shutdown_seconds,
+        shutdown_seconds=settings.shutdown_seconds,
         refused=metrics.count_unparsed,
     )
     refreshing = repeat(cache.refresh, ARCHIVE_REFRESH_SECONDS), repeat(levels.refresh, SERVICE_LEVEL_SECONDS)
