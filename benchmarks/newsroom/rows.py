@@ -25,8 +25,8 @@ _VERSIONS = """
     from generate_series(1, $1) n
 """
 _PUBLICATIONS = """
-    insert into newsroom.publication (id, draft, version, revision, key, body, state, answered_at, broadcast)
-    select md5('publication' || n)::uuid, md5('draft' || n)::uuid, 1, 1, 'benchmark-' || n, '{}', 'accepted', now(),
+    insert into newsroom.publication (id, draft, version, revision, body, state, answered_at, broadcast)
+    select md5('publication' || n)::uuid, md5('draft' || n)::uuid, 1, 1, '{}', 'accepted', now(),
         md5('broadcast' || n)::uuid
     from generate_series(1, $1) n
 """

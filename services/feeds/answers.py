@@ -130,8 +130,3 @@ async def _read_all(reader: StreamReader) -> None:
                 await asyncio.sleep(POLL_INTERVAL_SECONDS)
     except TimeoutError:
         raise DependencyUnavailable(f"cannot read {ANSWERS}") from None
-
-
-def build_answers_opener(url: str, *, password: str | None, name: str) -> OpenAnswers:
-    """Return a function that opens the stream of answers at an offset."""
-    return partial(StreamReader, url, password, name, ANSWERS)

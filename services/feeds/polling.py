@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import FetchFailed
-from services.feeds.state import EventDestination, OriginState, PendingEvent, StateFolder
+from services.feeds.state import EventDestination, OriginState, StateFolder
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.runtime.clock import Clock
@@ -20,52 +20,6 @@ if TYPE_CHECKING:  # `feeds check` publishes nothing, and needs no broker's driv
     from services.feeds.publisher import NoticePublisher, OpenPublisher
 
 _log = structlog.get_logger()
-
-
-@dataclass
-class Deliverer:
-    """Deliverer for one origin. If the process is killed, pending events are delivered again with the same bytes."""
-
-    name: str
-    folder: StateFolder
-    open_publisher: "OpenPublisher"
-    counts: Counter[str] = field(default_factory=Counter)
-
-    async def deliver(self, memory: OriginState) -> OriginState:
-        """Deliver all pending events; return the state without them.
-
-        Raises DependencyUnavailable; events confirmed before that are already removed from the saved state.
-        """
-        while memory.pending:
-            drafts = list(takewhile(lambda one: one.way is EventDestination.DRAFT, memory.pending))
-            for draft in drafts:
-                memory = self._keep_draft(memory, draft)
-            if memory.pending:
-                async with self.open_publisher() as publisher:
-                    memory = await self._publish(memory, publisher)
-        return memory
-
-    async def _publish(self, memory: OriginState, publisher: "NoticePublisher") -> OriginState:
-        while memory.pending and memory.pending[0].way is EventDestination.DIRECT:
-            event = bytes(memory.pending[0].event)
-            envelope = read_envelope(event)
-            self.folder.save_sent(self.name, event)
-            await publisher.publish(event, envelope)
-            self.counts["delivered"] += 1
-            _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
-            memory = self._forget_first(memory)
-        return memory
-
-    def _keep_draft(self, memory: OriginState, pending: PendingEvent) -> OriginState:
-        path = self.folder.save_draft(bytes(pending.event))
-        self.counts["drafts_kept"] += 1
-        _log.info("feed_draft", feed=self.name, file=str(path))
-        return self._forget_first(memory)
-
-    def _forget_first(self, memory: OriginState) -> OriginState:
-        rest = replace(memory, pending=memory.pending[1:])
-        self.folder.save_state(self.name, rest)
-        return rest
 
 
 @dataclass
@@ -92,18 +46,21 @@ class PollSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Poller:
-    """Poller of one origin, to be run every `every_seconds`."""
+    """Poller of one origin, to be run every `every_seconds`.
+
+    If the process is killed, pending events are delivered again with the same bytes.
+    """
 
     name: str
     every_seconds: float
     source: PollSource
     folder: StateFolder
-    deliverer: Deliverer
+    open_publisher: "OpenPublisher"
     clock: Clock
 
     async def poll(self) -> PollResult:
         """Poll once; raise DependencyUnavailable if it cannot publish: decided events then wait in the folder."""
-        memory = await self.deliverer.deliver(self.folder.read_state(self.name))
+        memory = await self._deliver(self.folder.read_state(self.name))
         if memory.not_before is not None and memory.not_before > self.clock():
             return PollResult(self.name, "must_wait", detail=f"asked us to wait until {memory.not_before:%H:%M:%S} UTC")
         try:
@@ -114,13 +71,40 @@ class Poller:
         if outcome is None:
             self._remember(memory, replace(memory, failures=0, not_before=None))
             return PollResult(self.name, "unchanged")
-        return await self._deliver(memory, outcome)
-
-    async def _deliver(self, before: OriginState, outcome: PollOutcome) -> PollResult:
         after = replace(outcome.memory, failures=0, not_before=None)
-        self._remember(before, after)
-        await self.deliverer.deliver(after)
+        self._remember(memory, after)
+        await self._deliver(after)
         return PollResult(self.name, "new", outcome.counts, outcome.problems)
+
+    async def _deliver(self, memory: OriginState) -> OriginState:
+        """Deliver all pending events; return the state without them.
+
+        Raises DependencyUnavailable; events confirmed before that are already removed from the saved state.
+        """
+        while memory.pending:
+            for draft in takewhile(lambda one: one.way is EventDestination.DRAFT, memory.pending):
+                path = self.folder.save_draft(bytes(draft.event))
+                _log.info("feed_draft", feed=self.name, file=str(path))
+                memory = self._drop_first(memory)
+            if memory.pending:
+                async with self.open_publisher() as publisher:
+                    memory = await self._publish(memory, publisher)
+        return memory
+
+    async def _publish(self, memory: OriginState, publisher: "NoticePublisher") -> OriginState:
+        while memory.pending and memory.pending[0].way is EventDestination.DIRECT:
+            event = bytes(memory.pending[0].event)
+            envelope = read_envelope(event)
+            self.folder.save_sent(self.name, event)
+            await publisher.publish(event, envelope)
+            _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
+            memory = self._drop_first(memory)
+        return memory
+
+    def _drop_first(self, memory: OriginState) -> OriginState:
+        rest = replace(memory, pending=memory.pending[1:])
+        self.folder.save_state(self.name, rest)
+        return rest
 
     def _record_failure(self, memory: OriginState, error: FetchFailed) -> OriginState:
         wait = timedelta(seconds=error.retry_after) if error.retry_after else None

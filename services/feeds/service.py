@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -14,6 +14,7 @@ from services.feeds.polling import Poller, PollResult
 from services.feeds.settings import Settings
 from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
+from shared.runtime.background import repeat, run_in_background, wait_until_set
 from shared.runtime.probes import Check, Readiness, open_internal_port
 from shared.runtime.process import StopRequest
 
@@ -38,10 +39,7 @@ class PollLoop:
 
     async def run(self) -> None:
         while not self.stop.is_set():
-            pause = await self._poll()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self.stop.wait()
+            await wait_until_set(self.stop, await self._poll())
 
     async def _poll(self) -> float:
         """Poll once; return the seconds until the next poll."""
@@ -75,29 +73,9 @@ class PollLoop:
         return usual if not self.failures else min(usual * 2 ** min(self.failures, 10), max(usual, MAX_PAUSE_SECONDS))
 
 
-@dataclass
-class AnswerListener:
-    """Loop that records answers to published events until `stop`."""
-
-    answers: Answers
-    metrics: Metrics
-    stop: asyncio.Event
-
-    async def run(self) -> None:
-        while not self.stop.is_set():
-            await self._read_answers()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(RETRY_DELAY_SECONDS):
-                    await self.stop.wait()
-
-    async def _read_answers(self) -> None:
-        try:
-            rejected = await self.answers.read_new()
-        except DependencyUnavailable as error:
-            _log.warning("dependency_unavailable", name="answers", error=str(error))
-            return
-        for name, number in rejected.items():
-            self.metrics.count_rejected(name, number)
+async def _count_rejected(answers: Answers, metrics: Metrics) -> None:
+    for name, number in (await answers.read_new()).items():
+        metrics.count_rejected(name, number)
 
 
 def _build_publisher_check(watches: Sequence[PollLoop]) -> Check:
@@ -116,9 +94,9 @@ async def serve(settings: Settings, parts: FeedComponents, stop: StopRequest) ->
         readiness = Readiness({"publisher": _build_publisher_check(watches)})
         host, port = settings.internal_host, settings.internal_port
         probes = open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
-        async with probes, asyncio.TaskGroup() as tasks:
+        answers = repeat(partial(_count_rejected, parts.answers, metrics), RETRY_DELAY_SECONDS)
+        async with probes, run_in_background(answers), asyncio.TaskGroup() as tasks:
             for watch in watches:
                 tasks.create_task(watch.run())
-            tasks.create_task(AnswerListener(parts.answers, metrics, stop.requested).run())
             await stop.requested.wait()
             readiness.draining = True

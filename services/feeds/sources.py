@@ -5,7 +5,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -174,7 +173,7 @@ class AlertWebSource:
         if quietly:
             found.counts["marked"] += len(new)
         seen = [link for link in links if hash_parts(link) in known]
-        known |= {hash_parts(link): _build_known(today) for link in (*seen, *fetched)}
+        known |= {hash_parts(link): KnownEntry(digest="", seen=today) for link in (*seen, *fetched)}
         return known, len(fetched) == len(new)
 
     async def _fetch(self, link: str, found: _ReadAlerts) -> bool:
@@ -186,10 +185,6 @@ class AlertWebSource:
             return False
         found.read(fetched.body or b"", origin=self.origin.name, where="a link")
         return True
-
-
-def _build_known(today: date) -> KnownEntry:
-    return KnownEntry(digest="", seen=today)
 
 
 def _find_alert_link(entry: FeedEntry, address: str) -> str | None:

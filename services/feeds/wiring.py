@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.feeds.answers import Answers, OpenAnswers, build_answers_opener
+from services.feeds.answers import Answers, OpenAnswers
 from services.feeds.configuration import AlertOrigin, FeedsFile, Origin, read_files
 from services.feeds.decisions import PublisherIdentity
 from services.feeds.fetching import Fetcher, open_fetcher
-from services.feeds.polling import Deliverer, Poller, PollSource
+from services.feeds.polling import Poller, PollSource
 from services.feeds.publisher import OpenPublisher, open_notice_publisher
 from services.feeds.settings import Settings
 from services.feeds.sources import AlertFileSource, AlertWebSource, FeedSource
 from services.feeds.state import StateFolder
+from shared.amqp.stream import StreamReader
+from shared.amqp.topology import ANSWERS
 from shared.notices.configuration import Configuration
 from shared.runtime.clock import Clock, system_clock
 
@@ -68,7 +70,7 @@ class FeedComponents:
             every_seconds=origin.every_seconds,
             source=look,
             folder=self.folder,
-            deliverer=Deliverer(origin.name, self.folder, self.open_publisher),
+            open_publisher=self.open_publisher,
             clock=self.clock,
         )
 
@@ -88,5 +90,5 @@ def build_components(settings: Settings) -> FeedComponents:
             login=settings.login,
             name=CONNECTION_NAME,
         ),
-        open_answers=build_answers_opener(settings.broker_url, password=settings.broker_secret, name=CONNECTION_NAME),
+        open_answers=partial(StreamReader, settings.broker_url, settings.broker_secret, CONNECTION_NAME, ANSWERS),
     )

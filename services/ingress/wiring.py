@@ -14,7 +14,6 @@ from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
 
 NAME = "ingress"
-MAX_SHUTDOWN_SECONDS = 5.0
 
 
 async def serve(settings: Settings, stop: StopRequest) -> None:
@@ -34,15 +33,11 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
             _build_receiver(settings, outbox, metrics),
             host=settings.listen_host,
             port=settings.listen_port,
-            shutdown_seconds=_limit_shutdown_seconds(settings),
+            shutdown_seconds=settings.shutdown_seconds,
         ),
     ):
         await stop.requested.wait()
         readiness.draining = True
-
-
-def _limit_shutdown_seconds(settings: Settings) -> float:
-    return min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2)
 
 
 def _build_receiver(settings: Settings, outbox: Outbox, meter: WebhookMeter) -> Receiver:

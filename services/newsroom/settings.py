@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
@@ -9,7 +10,7 @@ from services.newsroom.domain.identity import ProviderClient, is_private_address
 from services.newsroom.domain.login import SessionLimits
 from shared.encryption import KeyRing
 from shared.runtime.client_address import Network, parse_networks
-from shared.runtime.settings import DatabaseSettings, Port
+from shared.runtime.settings import DatabaseSettings, Port, validate_with
 
 
 class Settings(DatabaseSettings):
@@ -22,14 +23,14 @@ class Settings(DatabaseSettings):
         pattern=r"^https?://[^/?#@\s]+$",
         description="how browsers reach the newsroom, without a path; with https, cookies are for https only",
     )
-    newsroom_proxies: str = Field(
+    newsroom_proxies: Annotated[str, validate_with(parse_networks)] = Field(
         "", description="networks of proxies whose X-Forwarded-For is believed, comma separated"
     )
     newsroom_assets: Path = Field(
         Path(".local/newsroom-assets"),
         description="folder of the design system KERN; without it the newsroom has a plain style of its own",
     )
-    newsroom_keys: SecretStr = Field(
+    newsroom_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
         description="VERSION:BASE64 of 32 bytes, comma separated; seals secrets of one-time codes and logins under way"
     )
     newsroom_idle_minutes: int = Field(60, ge=5, le=720, description="a session ends after so long without a request")
@@ -76,18 +77,6 @@ class Settings(DatabaseSettings):
         Path("deploy/config/templates.json"), validate_default=True, description="templates, for the preview"
     )
     newsroom_system: str = Field("redaktion", description="municipal system whose token the newsroom has")
-
-    @field_validator("newsroom_keys")
-    @classmethod
-    def _is_key_ring(cls, value: SecretStr) -> SecretStr:
-        KeyRing.parse(value.get_secret_value())
-        return value
-
-    @field_validator("newsroom_proxies")
-    @classmethod
-    def _are_networks(cls, value: str) -> str:
-        parse_networks(value)
-        return value
 
     @field_validator("oidc_issuer")
     @classmethod

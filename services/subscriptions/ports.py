@@ -39,15 +39,12 @@ class SubscriberRepository(Protocol):
         that is stored about the sender; `former` are addresses that the sender had. Messages of one person are decided
         one after the other, also across replicas. The code of a `trial` is used up, or counts as a guess.
         """
-        ...
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
         """Keep no more than these publications of a message, once the broker has confirmed all of them."""
-        ...
 
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
         """Return all addresses of a subscriber; None for an unknown id, or if no address is left."""
-        ...
 
 
 class FeedbackRepository(Protocol):
@@ -55,15 +52,12 @@ class FeedbackRepository(Protocol):
 
     async def list_recent_broadcasts(self, now: datetime) -> tuple[UUID, ...]:
         """Return the broadcasts that somebody may still react to."""
-        ...
 
     async def find_topic(self, broadcast: UUID) -> str | None:
         """Return the topic of a broadcast; None for one that does not exist."""
-        ...
 
     async def save(self, feedback: Feedback) -> None:
         """Store feedback, or delete the stored entry if it has become empty."""
-        ...
 
 
 class EventPublisher(Protocol):
@@ -71,7 +65,6 @@ class EventPublisher(Protocol):
 
     async def publish(self, publication: Publication) -> None:
         """Publish, and return when it is confirmed. Raises DependencyUnavailable."""
-        ...
 
 
 class DeadLetterRepository(Protocol):
@@ -81,19 +74,15 @@ class DeadLetterRepository(Protocol):
         self, body: bytes, reason: str, people: Sequence[bytes] = (), said: MessageTime | None = None
     ) -> None:
         """Store a message of these people, unless they had everything deleted after it was written."""
-        ...
 
     async def list_due(self) -> tuple[DeadLetter, ...]:
         """Return the dead letters that an operator wants to have replayed."""
-        ...
 
     async def remove(self, identifier: UUID) -> None:
         """Delete a dead letter that has been handled."""
-        ...
 
     async def fail(self, identifier: UUID, reason: str) -> None:
         """Record the reason for which a replay failed."""
-        ...
 
 
 class NoticeRepository(Protocol):
@@ -101,7 +90,6 @@ class NoticeRepository(Protocol):
 
     async def find_answer(self, source: str, event: str) -> StoredAnswer | None:
         """Return the answer to an event that was executed before, else None."""
-        ...
 
     async def process_once(
         self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
@@ -110,13 +98,11 @@ class NoticeRepository(Protocol):
 
         Commands of one system, and about one notice, are decided one after the other, also across replicas.
         """
-        ...
 
     async def evaluate(
         self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
     ) -> NoticeDecision:
         """Decide about a command as `process_once` would now, and store nothing."""
-        ...
 
 
 class BroadcastClaim(Protocol):
@@ -129,17 +115,14 @@ class BroadcastClaim(Protocol):
 
         `prepare` gets at most `size` recipients, and its pages are stored before they are returned.
         """
-        ...
 
     async def prepare_next_pages(
         self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
     ) -> tuple[BroadcastPage, ...]:
         """Return the next pages, whatever is not confirmed yet; none if there are no more."""
-        ...
 
     async def mark_published(self, pages: Sequence[int]) -> None:
         """Record that these pages are confirmed; after the last one the broadcast is expanded."""
-        ...
 
 
 class BroadcastRepository(Protocol):
@@ -147,15 +130,12 @@ class BroadcastRepository(Protocol):
 
     async def list_due(self, now: datetime) -> tuple[Broadcast, ...]:
         """Return the scheduled broadcasts that are due."""
-        ...
 
     async def start_expansion(self, broadcast: Broadcast, announce: Callable[[], Awaitable[None]]) -> None:
         """Announce a scheduled broadcast, then begin to expand it; do neither if it is scheduled no more.
 
         It cannot be cancelled in between. If `announce` fails, it stays scheduled.
         """
-        ...
 
     def claim(self) -> AbstractAsyncContextManager[BroadcastClaim | None]:
         """Claim the most urgent broadcast without a worker while the context is open; None if there is none."""
-        ...

@@ -1,11 +1,12 @@
 """Settings of this service."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, FilePath, SecretStr, field_validator
+from pydantic import Field, FilePath, SecretStr
 
 from shared.encryption import KeyRing, parse_key
-from shared.runtime.settings import DatabaseSettings
+from shared.runtime.settings import DatabaseSettings, validate_with
 
 
 class Settings(DatabaseSettings):
@@ -16,21 +17,13 @@ class Settings(DatabaseSettings):
         validate_default=True,
         description="the county, its topics and who may publish",
     )
-    feedback_key: SecretStr = Field(description="base64 of 32 bytes, leads from a person to their feedback")
-    dead_letter_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, comma separated")
+    feedback_key: Annotated[SecretStr, validate_with(parse_key)] = Field(
+        description="base64 of 32 bytes, leads from a person to their feedback"
+    )
+    dead_letter_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
+        description="VERSION:BASE64 of 32 bytes, comma separated"
+    )
     messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number, for estimates")
-
-    @field_validator("feedback_key")
-    @classmethod
-    def _is_key(cls, value: SecretStr) -> SecretStr:
-        parse_key(value.get_secret_value())
-        return value
-
-    @field_validator("dead_letter_keys")
-    @classmethod
-    def _is_key_ring(cls, value: SecretStr) -> SecretStr:
-        KeyRing.parse(value.get_secret_value())
-        return value
 
     @property
     def author_key(self) -> bytes:

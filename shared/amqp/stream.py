@@ -17,6 +17,7 @@ from shared.amqp.connection import (
     RECONNECT_DELAY_SECONDS,
     parse_nodes,
 )
+from shared.runtime.background import wait_until_set
 
 PREFETCH_COUNT = 200
 LAST_OFFSET_TIMEOUT_SECONDS = 1.0
@@ -131,9 +132,5 @@ def _read_offset(incoming: AbstractIncomingMessage) -> int:
 
 async def _wait_for_renewal(closed: asyncio.Event) -> None:
     """Return after RENEW_INTERVAL_SECONDS. Raises ConnectionError if the connection ends before."""
-    try:
-        async with asyncio.timeout(RENEW_INTERVAL_SECONDS):
-            await closed.wait()
-    except TimeoutError:
-        return
-    raise ConnectionError
+    if await wait_until_set(closed, RENEW_INTERVAL_SECONDS):
+        raise ConnectionError

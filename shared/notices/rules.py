@@ -211,7 +211,7 @@ def validate_content(
         problems = (*_validate_characters(field, right[field]), *validate_links(field, right[field], configuration))
         yield from problems[:1]
     for field in _select_present(right, "link", "picture"):
-        yield from _validate_url(field, right[field], configuration)
+        yield from validate_url(field, right[field], configuration)
     if "picture" in right and topic is not None and topic.picture_template is None:
         yield Problem(field="picture", problem=f"the topic {topic.id} has no template with a picture")
     yield from _validate_timing(right, envelope.expirytime, now)
@@ -270,7 +270,8 @@ def _validate_characters(field: str, text: str) -> Iterator[Problem]:
         yield Problem(field=field, problem="contains {{ or }}, which mark placeholders of a template")
 
 
-def _validate_url(field: str, address: str, configuration: Configuration) -> Iterator[Problem]:
+def validate_url(field: str, address: str, configuration: Configuration) -> Iterator[Problem]:
+    """Yield a problem if the address, which the schema permits, may not be linked to."""
     try:
         parts = urlsplit(address)
         plain = parts.username is None and parts.password is None and parts.port in (None, 443)

@@ -21,6 +21,15 @@ async def run_in_background(*works: Coroutine[object, object, None]) -> AsyncIte
             task.cancel()
 
 
+async def wait_until_set(event: asyncio.Event, seconds: float) -> bool:
+    """Return True as soon as the event is set, False after so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
 async def repeat(action: Callable[[], Awaitable[object]], seconds: float, needed: asyncio.Event | None = None) -> None:
     """Repeat the action forever, pausing after each time, and only when `needed` is set; a failure skips one round."""
     while True:

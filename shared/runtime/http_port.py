@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -44,6 +44,17 @@ web_urldispatcher._default_expect_handler = _expect
 _CAUSED_BY_CLIENTS = (ConnectionError, ClientError, HttpProcessingError, web.RequestPayloadError)
 _piece = memoryview(bytearray(PIECE_BYTES))
 _log = structlog.get_logger()
+
+
+def add_response_headers(app: web.Application, headers: Mapping[str, str]) -> None:
+    """Send these headers with every response that does not set them otherwise, and never `Server`."""
+
+    async def set_headers(_: web.Request, response: web.StreamResponse) -> None:
+        response.headers.pop(hdrs.SERVER, None)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+
+    app.on_response_prepare.append(set_headers)
 
 
 @dataclass

@@ -7,11 +7,11 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 
 import structlog
 
 from shared.outcome import DependencyUnavailable
+from shared.runtime.background import wait_until_set
 
 EXIT_DEADLINE = 3
 RETRY_DELAY_SECONDS = 2.0
@@ -84,9 +84,7 @@ async def _run_with_retries(main: Callable[[StopRequest], Awaitable[None]], stop
         except* DependencyUnavailable as group:
             away = "; ".join(str(error) for error in _flatten_group(group))
             _log.warning("dependency_unavailable", error=away, retry_in_seconds=RETRY_DELAY_SECONDS)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RETRY_DELAY_SECONDS):
-                await stop.requested.wait()
+        await wait_until_set(stop.requested, RETRY_DELAY_SECONDS)
 
 
 def _reduce_garbage_collection() -> None:

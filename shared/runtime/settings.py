@@ -2,17 +2,29 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.runtime.hosts import get_login
 
 PREFIX = "KREISFUNK_"
 EXIT_SETTINGS = 2
+MAX_SHUTDOWN_SECONDS = 5.0
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def validate_with(parse: Callable[[str], object]) -> AfterValidator:
+    """Return a validator of texts and secrets that `parse` has to be able to read; it raises ValueError."""
+
+    def validate(value: str | SecretStr) -> str | SecretStr:
+        parse(value.get_secret_value() if isinstance(value, SecretStr) else value)
+        return value
+
+    return AfterValidator(validate)
 
 
 class ServiceSettings(BaseSettings):
@@ -35,6 +47,11 @@ class ServiceSettings(BaseSettings):
     def login(self) -> str:
         """Return the user name in `broker_url`."""
         return get_login(self.broker_url)
+
+    @property
+    def shutdown_seconds(self) -> float:
+        """Return how long a port may take to answer the requests in flight."""
+        return min(MAX_SHUTDOWN_SECONDS, self.drain_seconds / 2)
 
     @property
     def broker_secret(self) -> str | None:

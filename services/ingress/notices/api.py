@@ -19,7 +19,7 @@ from services.ingress.notices.publishing import PublishService
 from services.ingress.notices.validation import Caller, CheckResults, PublishResults
 from shared import contracts
 from shared.runtime.client_address import Network, find_client_address
-from shared.runtime.http_port import FailureLog
+from shared.runtime.http_port import FailureLog, add_response_headers
 
 MAX_BODY_BYTES = 256 * 1024
 READ_TIMEOUT_SECONDS = 10.0
@@ -74,7 +74,7 @@ def build_app(
     )
     app[CLOSING], app[FAILURES] = asyncio.Event(), FailureLog()
     app.on_shutdown.append(close_streams)
-    app.on_response_prepare.append(set_security_headers)
+    add_response_headers(app, _SECURITY_HEADERS)
     app.router.add_post("/notices", publish)
     app.router.add_get("/notices", list_notices, allow_head=False)
     app.router.add_post("/notices/check", check)
@@ -233,13 +233,6 @@ def build_error_response(error: ApiError) -> web.Response:
         content_type=PROBLEM_MEDIA_TYPE,
         headers=error.headers,
     )
-
-
-async def set_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """Set headers against caching, content sniffing and embedding; remove `Server`."""
-    response.headers.pop(hdrs.SERVER, None)
-    for name, value in _SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
 
 
 @web.middleware

@@ -16,6 +16,7 @@ from shared.notices.cloudevents import AmqpMessage, UnreadableEvent, identify_sy
 from shared.notices.cloudevents import read_amqp_event as read_published
 from shared.notices.configuration import NOTICES_API_LOGIN
 from shared.notices.rules import ParsedNotice, parse_notice
+from shared.runtime.background import wait_until_set
 from shared.runtime.clock import Clock
 
 NOTICE_TYPES = frozenset((NoticePublished.TYPE, NoticeUpdated.TYPE, NoticeWithdrawn.TYPE))
@@ -101,10 +102,7 @@ class ProgressFeed:
         changed = asyncio.Event()
         self._waiting.setdefault(name, set()).add(changed)
         try:
-            async with asyncio.timeout(seconds):
-                await changed.wait()
-        except TimeoutError:
-            pass
+            await wait_until_set(changed, seconds)
         finally:
             self._waiting[name].discard(changed)
             if not self._waiting[name]:

@@ -1,11 +1,12 @@
 """Settings of the notices API, which has no encryption key and none of Meta's secrets."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from shared.runtime.client_address import Network, parse_networks
-from shared.runtime.settings import Port, ServiceSettings
+from shared.runtime.settings import Port, ServiceSettings, validate_with
 
 
 class Settings(ServiceSettings):
@@ -19,16 +20,10 @@ class Settings(ServiceSettings):
         Path(".local/tokens.json"), description="tokens of municipal systems, written by `kreisfunk tokens`"
     )
     notices_api_requests_per_minute: int = Field(600, ge=1, le=60_000, description="most requests of one token")
-    notices_api_proxies: str = Field(
+    notices_api_proxies: Annotated[str, validate_with(parse_networks)] = Field(
         "", description="networks of proxies whose X-Forwarded-For is believed, comma separated"
     )
     county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
-
-    @field_validator("notices_api_proxies")
-    @classmethod
-    def _are_networks(cls, value: str) -> str:
-        parse_networks(value)
-        return value
 
     @property
     def notices_api_proxy_networks(self) -> tuple[Network, ...]:

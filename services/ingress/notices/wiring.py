@@ -27,7 +27,6 @@ from shared.runtime.process import StopRequest
 
 NAME = "notices"
 PROGRESS_HISTORY = "7D"
-MAX_SHUTDOWN_SECONDS = 5.0
 WRONG_TOKEN_RATE = Rate(burst=20, per_second=1 / 3)
 BURST_SECONDS = 10
 
@@ -55,7 +54,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
             app,
             host=settings.notices_api_host,
             port=settings.notices_api_port,
-            shutdown_seconds=min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2),
+            shutdown_seconds=settings.shutdown_seconds,
             respond=respond_to_error,
             refused=metrics.count_unparsed,
         ),

@@ -24,9 +24,11 @@ select r.id as request, r.kind, r.login as subject, r.payload, r.requested_at, {
 from newsroom.account_request r join newsroom.account a on a.id = r.requested_by
 where r.decision is null and ($1::uuid is null or r.id = $1) order by r.requested_at
 """  # noqa: S608 - constant parts
+# The password of a new account may have been hashed for seconds: whoever decides may be blocked by now.
 _DECIDE = """
 update newsroom.account_request set decided_by = $2, decided_at = $3, decision = $4, payload = payload - 'sealed'
-where id = $1 and decision is null returning id
+where id = $1 and decision is null
+    and exists (select from newsroom.account where id = $2 and disabled_at is null) returning id
 """
 _SET_ROLES = "update newsroom.account set roles = $2 where login = $1"
 _ENABLE = "update newsroom.account set disabled_at = null where login = $1"

@@ -1,14 +1,12 @@
 """PostgreSQL implementation of ports.AccountRepository."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from services.newsroom.adapters.audit import record_act
-from services.newsroom.adapters.sessions import END_SESSIONS
 from services.newsroom.domain.accounts import Account, AccountProblem, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import ProviderSubject
@@ -18,6 +16,10 @@ from shared.database.pool import Connection, Database
 from shared.outcome import InvalidDataError
 
 ACCOUNT_COLUMNS = "a.id, a.login, a.name, a.person, a.roles, a.disabled_at, a.subject is not null as is_external"
+END_SESSIONS = """
+update newsroom.session set revoked_at = $2
+where account = $1 and revoked_at is null and ($3::bytea is null or token_hash <> $3)
+"""
 _LIST = f"select {ACCOUNT_COLUMNS} from newsroom.account a order by a.disabled_at is not null, a.name, a.login"  # noqa: S608 - constant parts
 _FIND = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.login = $1"  # noqa: S608 - constant parts
 _CREDENTIALS = f"""
@@ -92,11 +94,9 @@ class PostgresAccountRepository:
         return _build_credentials(await self._database.fetch(_BY_SUBJECT, subject.issuer, subject.subject))
 
     async def create_account(self, new: NewAccount, act: Act) -> bool:
+        """Return False if the login is taken."""
         async with self._database.transaction() as connection:
             return await insert_account(connection, new, act)
-
-    async def set_roles(self, account: UUID, roles: Collection[str], act: Act) -> None:
-        await self._change("update newsroom.account set roles = $2 where id = $1", account, sorted(roles), act=act)
 
     async def disable(self, account: UUID, now: datetime, act: Act) -> None:
         async with self._database.transaction() as connection:
@@ -104,10 +104,8 @@ class PostgresAccountRepository:
             await connection.execute(END_SESSIONS, account, now, None)
             await record_act(connection, act)
 
-    async def enable(self, account: UUID, act: Act) -> None:
-        await self._change("update newsroom.account set disabled_at = null where id = $1", account, act=act)
-
     async def reset(self, new: NewAccount, now: datetime, act: Act) -> None:
+        """Give it a first password; end its sessions, and forget its one-time codes and devices."""
         account = new.account.id
         async with self._database.transaction() as connection:
             await connection.execute(_RESET, account, new.password_hash, new.password_ends_at)
@@ -153,11 +151,6 @@ class PostgresAccountRepository:
 
     async def use_recovery_code(self, account: UUID, code: bytes, now: datetime) -> bool:
         return await self._database.fetchval(_USE_CODE, account, code, now) is not None
-
-    async def _change(self, statement: str, account: UUID, *values: Any, act: Act) -> None:
-        async with self._database.transaction() as connection:
-            await connection.execute(statement, account, *values)
-            await record_act(connection, act)
 
 
 async def _change_login(connection: Connection, statement: str, visitor: Visitor, *values: object) -> bool:

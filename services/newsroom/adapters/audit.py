@@ -1,4 +1,4 @@
-"""PostgreSQL implementation of ports.AuditLog; the role may add entries and read them, nothing else."""
+"""The log of all acts in PostgreSQL; the role may add entries and read them, nothing else."""
 
 from collections.abc import Sequence
 
@@ -27,10 +27,7 @@ class PostgresAuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record(self, act: Act) -> None:
-        async with self._database.connection() as connection:
-            await record_act(connection, act)
-
     async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Return the newest entries, only those before the entry with the id `before` if one is given."""
         rows = await self._database.fetch(_LIST, before, limit)
         return [AuditEntry(**{**row, "detail": msgspec.json.decode(row["detail"])}) for row in rows]

@@ -58,7 +58,7 @@ _CANCELLED = """
     on conflict (id) do update set source = excluded.source, notice = excluded.notice,
         cancelled_at = coalesce(broadcast.cancelled_at, excluded.cancelled_at)
 """
-_PUBLICATION = "select id from newsroom.publication where key = $1 and body ->> 'source' = $2"
+_PUBLICATION = "select id from newsroom.publication where id = $1 and body ->> 'source' = $2"
 _ACCEPT_PUBLICATION = """
     update newsroom.publication
     set state = 'accepted', problems = default, answered_at = coalesce(answered_at, $2),
@@ -120,9 +120,8 @@ _MARK_ERASED = """
     insert into newsroom.inbox (event) select 'erased ' || entry from unnest($1::uuid[]) entry on conflict do nothing
 """
 _STATUS = """
-    select b.id, b.source, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures,
-        b.person_limited, b.accepted_at, b.started_at, b.progressed_at, b.finished_at, b.cancelled_at,
-        s.cause as stop_cause, s.reason as stop_reason
+    select b.id, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures, b.person_limited,
+        b.accepted_at, b.started_at, b.finished_at, b.cancelled_at, s.cause as stop_cause, s.reason as stop_reason
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
 """
 _NEWEST = f"""
@@ -246,7 +245,11 @@ class PostgresEventRecords:
 
 
 async def _find_publication(connection: Connection, message: NoticeAccepted | NoticeRejected) -> UUID | None:
-    found: UUID | None = await connection.fetchval(_PUBLICATION, message.event, message.source)
+    try:
+        identifier = UUID(message.event)
+    except ValueError:
+        return None  # the event of another system
+    found: UUID | None = await connection.fetchval(_PUBLICATION, identifier, message.source)
     return found
 
 

@@ -94,13 +94,11 @@ def read_publication(row: asyncpg.Record) -> NoticePublication:
         draft=row["draft"],
         version=row["version"],
         revision=row["revision"],
-        key=row["key"],
         event=_decode_event(row["body"]),
         created_at=row["created_at"],
         state=PublicationState(row["state"]),
         tries=row["tries"],
         problems=_decode_problems(row["problems"]) if row["problems"] else (),
         broadcast=row["broadcast"],
-        answered_at=row["answered_at"],
         confirmed_at=row["confirmed_at"],
     )

@@ -49,8 +49,8 @@ _ADD_DECISION = """
     values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _ADD_PUBLICATION = """
-    insert into newsroom.publication (id, draft, version, revision, key, body, created_at, next_at, people)
-    values ($1, $2, $3, $4, $5, $6, $7, $7, $8)
+    insert into newsroom.publication (id, draft, version, revision, body, created_at, next_at, people)
+    values ($1, $2, $3, $4, $5, $6, $6, $7)
 """
 _HEADLINES = """
     select headline, accepted_at from newsroom.broadcast
@@ -165,7 +165,7 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
     if each := change.publication:
         body = encode_json(each.event)
         await connection.execute(
-            _ADD_PUBLICATION, each.id, draft, each.version, each.revision, each.key, body, each.created_at, each.people
+            _ADD_PUBLICATION, each.id, draft, each.version, each.revision, body, each.created_at, each.people
         )
     await record_act(connection, change.act)
 

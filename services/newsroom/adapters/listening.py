@@ -66,25 +66,29 @@ _RUNS = """
 
 
 class PostgresListeningLog:
-    """Implementation of ports.listening.ListeningLog and AudienceCounts."""
+    """Log of what the county hears, and implementation of ports.AudienceCounts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list_moves(self, topic: str, period: ListeningPeriod) -> Sequence[SubscriptionMoves]:
+        """Return starts and ends of each day on which there was one."""
         return [SubscriptionMoves(**row) for row in await self._database.fetch(_MOVES, topic, *_get_days(period))]
 
     async def count_leavers(self, period: ListeningPeriod) -> Mapping[str, int]:
+        """Return how many ended each topic, and nothing but that."""
         return {row["topic"]: row["number"] for row in await self._database.fetch(_LEAVERS, *_get_days(period))}
 
     async def list_audiences(self, period: ListeningPeriod) -> Sequence[TopicAudience]:
         return [TopicAudience(**row) for row in await self._database.fetch(_AUDIENCES, *_get_days(period))]
 
     async def list_echoes(self, period: ListeningPeriod, topic: str, limit: int) -> Sequence[BroadcastEcho]:
+        """Return the answers to the broadcasts that began in the period, newest first; an empty topic means all."""
         rows = await self._database.fetch(_PERIOD_ECHOES, *_get_days(period), topic, limit)
         return [BroadcastEcho(**row) for row in rows]
 
     async def find_echo(self, broadcast: UUID) -> BroadcastEcho | None:
+        """Return the answer to a broadcast; None before it has begun."""
         rows = await self._database.fetch(f"{_ECHOES} where b.id = $1 and b.started_at is not null", broadcast)
         return BroadcastEcho(**rows[0]) if rows else None
 
@@ -98,7 +102,7 @@ class PostgresListeningLog:
 
 
 class BroadcastRunReader:
-    """Implementation of ports.listening.BroadcastRunSource."""
+    """Implementation of ports.BroadcastRunSource."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -129,7 +133,7 @@ _SUMMARY = f"""
 
 
 class PostgresFeedbackLog:
-    """Implementation of ports.FeedbackLog."""
+    """Feedback of citizens."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

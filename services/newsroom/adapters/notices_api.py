@@ -18,7 +18,6 @@ _REFUSED = (400, 403, 413, 422)
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    event: str = ""
     errors: tuple[Problem, ...] = ()
 
 
@@ -31,13 +30,12 @@ class HttpNoticesApi:
 
     async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
         status, retry_after, body = await self._post("/notices", event)
-        answer = _decode(body)
-        return PublishAnswer(status=status, event=answer.event, errors=answer.errors, retry_after=retry_after)
+        return PublishAnswer(status=status, errors=_decode_errors(body), retry_after=retry_after)
 
     async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
         status, _, body = await self._post("/notices/check", event)
         if status in _REFUSED:
-            return NoticeForecast(problems=_decode(body).errors or (Problem(field="event", problem=f"HTTP {status}"),))
+            return NoticeForecast(problems=_decode_errors(body) or (Problem(field="event", problem=f"HTTP {status}"),))
         if status != _CHECKED:
             raise NoticesApiAway(f"the notices API answered {status}")
         try:
@@ -55,12 +53,12 @@ class HttpNoticesApi:
             raise NoticesApiAway(type(error).__name__) from None
 
 
-def _decode(body: bytes) -> _Answer:
-    """Return the answer; empty if a proxy sent something else."""
+def _decode_errors(body: bytes) -> tuple[Problem, ...]:
+    """Return what is wrong; nothing if a proxy sent something else."""
     try:
-        return msgspec.json.decode(body, type=_Answer)
+        return msgspec.json.decode(body, type=_Answer).errors
     except msgspec.MsgspecError:
-        return _Answer()
+        return ()
 
 
 def _parse_seconds(text: str) -> float:

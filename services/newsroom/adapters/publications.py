@@ -11,9 +11,7 @@ from services.newsroom.domain.outbox import NoticePublication, PendingNotice, Pu
 from shared.contracts.events import Problem
 from shared.database.pool import Connection, Database
 
-_COLUMNS = """
-    id, draft, version, revision, key, body, state, tries, problems, broadcast, created_at, answered_at, confirmed_at
-"""
+_COLUMNS = "id, draft, version, revision, body, state, tries, problems, broadcast, created_at, confirmed_at"
 # A later act on a notice waits for the earlier one, even while that is not due.
 _DUE = f"""
     select {_COLUMNS} from newsroom.publication p
@@ -36,8 +34,7 @@ _UNDER_WAY = """
 _DRAFT = "select draft from newsroom.publication where broadcast = $1"
 _ACCEPT = """
     update newsroom.publication
-    set event_path = $2, answered_at = coalesce(answered_at, $3),
-        state = case state when 'waiting' then 'accepted' else state end
+    set answered_at = coalesce(answered_at, $2), state = case state when 'waiting' then 'accepted' else state end
     where id = $1
 """
 _FAIL = "update newsroom.publication set tries = tries + 1, next_at = $2 where id = $1 and state = 'waiting'"
@@ -75,7 +72,7 @@ class PostgresPublicationRepository:
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         async with self._database.transaction() as connection:
             if answer.state is PublicationState.ACCEPTED:
-                await connection.execute(_ACCEPT, publication, answer.event, now)
+                await connection.execute(_ACCEPT, publication, now)
             else:
                 await reject_publication(connection, publication, answer.errors, now)
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.newsroom.adapters.accounts import ACCOUNT_COLUMNS, END_SESSIONS, build_account
 from services.newsroom.adapters.audit import record_act
-from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import (
     FAILURE_LIFETIME,
@@ -29,8 +29,7 @@ s.revoked_at is null and a.disabled_at is null
 # One statement for each request; the visit is noted once a minute.
 _FIND = f"""
 with found as (
-    select s.token_hash, s.csrf, s.stage, s.seen_at, a.id, a.login, a.name, a.person, a.roles,
-        a.subject is not null as is_external
+    select s.token_hash, s.csrf, s.stage, s.seen_at, {ACCOUNT_COLUMNS}
     from newsroom.session s join newsroom.account a on a.id = s.account
     where s.token_hash = $3 and {_IS_OPEN}),
 visit as (
@@ -63,10 +62,6 @@ select exists (select from newsroom.device d join newsroom.account a on a.id = d
     where d.token_hash = $1 and a.login = $2)
 """
 _END = "update newsroom.session set revoked_at = $2 where token_hash = $1 and revoked_at is null"
-END_SESSIONS = """
-update newsroom.session set revoked_at = $2
-where account = $1 and revoked_at is null and ($3::bytea is null or token_hash <> $3)
-"""
 
 
 class PostgresSessionRepository:
@@ -93,15 +88,8 @@ class PostgresSessionRepository:
         if not rows:
             return None
         (row,) = rows
-        account = Account(
-            id=row["id"],
-            login=row["login"],
-            name=row["name"],
-            person=row["person"],
-            roles=frozenset(Role(role) for role in row["roles"]),
-            is_external=row["is_external"],
-        )
-        return Visitor(account=account, session=token_hash, csrf=row["csrf"], stage=SessionStage(row["stage"]))
+        stage = SessionStage(row["stage"])
+        return Visitor(account=build_account(row), session=token_hash, csrf=row["csrf"], stage=stage)
 
     async def list_sessions(self, account: UUID) -> Sequence[OpenSession]:
         return [OpenSession(**row) for row in await self._database.fetch(_LIST, *self._limits, account)]

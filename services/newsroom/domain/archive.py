@@ -82,12 +82,9 @@ class Archive:
         return self._by_code.get(code)
 
     def find_newest(self, entry: ArchiveEntry) -> ArchiveEntry:
-        """Return the last revision that replaced this one, the entry itself if none did."""
-        seen = {entry.code}
-        while entry.replaced_by and entry.replaced_by not in seen and (newer := self.find(entry.replaced_by)):
-            entry = newer
-            seen.add(entry.code)
-        return entry
+        """Return the revision of the notice that none has replaced."""
+        unreplaced = (each for each in self.entries if each.notice == entry.notice and not each.replaced_by)
+        return next(unreplaced, entry)
 
     def get_origin(self, entry: ArchiveEntry) -> str:
         """Return the code of the first revision: what identifies a notice in feeds."""

@@ -6,6 +6,8 @@ from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
+MAX_REASON_LENGTH = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
@@ -19,6 +21,16 @@ class Act:
     action: str
     object: str
     detail: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def parse_reason(text: str, missing: str, refusal: type[Exception]) -> str:
+    """Return the reason of an act in one line. Raises `refusal`, with the text `missing` if there is none."""
+    reason = " ".join(text.split())
+    if not reason:
+        raise refusal(missing)
+    if len(reason) > MAX_REASON_LENGTH:
+        raise refusal(f"Der Grund darf höchstens {MAX_REASON_LENGTH} Zeichen haben.")
+    return reason
 
 
 @dataclass(frozen=True, kw_only=True)

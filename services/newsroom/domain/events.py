@@ -7,11 +7,11 @@ from uuid import UUID
 import msgspec
 
 from services.newsroom.domain.archive import derive_code, format_code
+from services.newsroom.domain.audit import MAX_REASON_LENGTH
 from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from shared.contracts.envelope import encode
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 
-MAX_REASON_LENGTH = 200
 CODE_LENGTH_IN_TEXT = len(" Prüfcode: ABCD-EFGH")
 
 

@@ -55,7 +55,7 @@ class FeedbackSummary:
 
 
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # without it, Excel does not take the text for UTF-8
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def render_csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

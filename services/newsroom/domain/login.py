@@ -185,8 +185,8 @@ def decode_hex(text: str) -> bytes:
 
 
 def hash_cookie(token: str) -> bytes:
-    """Return the hash under which a session or device is stored."""
-    return sha256(token.encode()).digest()
+    """Return the hash under which a session or device is stored; a browser may send any bytes as its cookie."""
+    return sha256(token.encode(errors="surrogatepass")).digest()
 
 
 def choose_destination(path: str, default: str = "/") -> str:

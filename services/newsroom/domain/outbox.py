@@ -28,7 +28,7 @@ class PublicationState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NoticePublication:
-    """Revision of a notice that is to be published; `event` stays the same however often it is sent.
+    """Revision of a notice that is to be published; `event` stays the same, and has this id, however often it is sent.
 
     Once accepted it is safe; it takes effect when it is confirmed. `people` is how many it was expected to reach.
     """
@@ -37,7 +37,6 @@ class NoticePublication:
     draft: UUID
     version: int
     revision: int
-    key: str
     event: Mapping[str, Any]
     created_at: datetime
     people: int | None = None
@@ -45,7 +44,6 @@ class NoticePublication:
     tries: int = 0
     problems: tuple[Problem, ...] = ()
     broadcast: UUID | None = None
-    answered_at: datetime | None = None
     confirmed_at: datetime | None = None
 
 
@@ -61,10 +59,9 @@ class PendingNotice:
 
 
 class PublishAnswer(Struct, frozen=True, kw_only=True):
-    """Answer of the notices API to a publication; `event` is the path of its progress."""
+    """Answer of the notices API to a publication."""
 
     status: int
-    event: str = ""
     errors: tuple[Problem, ...] = ()
     retry_after: float = 0.0
 

@@ -47,7 +47,6 @@ class BroadcastStatus:
     """
 
     id: UUID
-    source: str | None = None
     notice: str | None = None
     revision: int | None = None
     topic: str | None = None
@@ -59,7 +58,6 @@ class BroadcastStatus:
     person_limited: int = 0
     accepted_at: datetime | None = None
     started_at: datetime | None = None
-    progressed_at: datetime | None = None
     finished_at: datetime | None = None
     cancelled_at: datetime | None = None
     stop_cause: str | None = None

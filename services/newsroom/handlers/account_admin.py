@@ -1,8 +1,9 @@
 """Administration of accounts: what gives somebody more rights needs a second person, what takes them away does not."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from uuid import UUID
+from secrets import token_bytes
+from uuid import UUID, uuid4
 
 from services.newsroom.domain.accounts import (
     Account,
@@ -31,8 +32,6 @@ from shared.runtime.clock import Clock
 HALF_PURPOSE = "newsroom-first-password"
 HALF_BYTES = 9
 
-Random = Callable[[int], bytes]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
@@ -57,14 +56,7 @@ class AccountAdministration:
     sessions: SessionRepository
     hasher: PasswordHasher
     sealer: SecretSealer
-    random: Random
     clock: Clock
-
-    async def list_accounts(self) -> Sequence[Account]:
-        return await self.accounts.list_accounts()
-
-    async def list_requests(self) -> Sequence[AccountRequest]:
-        return await self.requests.list_open_requests()
 
     async def get_account(self, login: str) -> Account:
         """Return the account. Raises AccountProblem if there is none."""
@@ -79,8 +71,8 @@ class AccountAdministration:
         if await self.accounts.find_account(login):
             raise AccountProblem("Diesen Anmeldenamen gibt es schon.")
         same = invitation.same_person_as
-        person = (await self.get_account(same)).person if same else UUID(bytes=self.random(16), version=4)
-        half = encode_cookie(self.random(HALF_BYTES))
+        person = (await self.get_account(same)).person if same else uuid4()
+        half = encode_cookie(token_bytes(HALF_BYTES))
         request = self._build_request(AccountChange.INVITE, actor, login, name, parse_roles(invitation.roles), person)
         await self._add(request, half)
         return half
@@ -113,7 +105,7 @@ class AccountAdministration:
             first = self.sealer.open(sealed, HALF_PURPOSE, request.id.bytes)
             if first is None:
                 raise AccountProblem("Der Schlüssel der Redaktion wurde gewechselt. Bitte laden Sie noch einmal ein.")
-            half = encode_cookie(self.random(HALF_BYTES))
+            half = encode_cookie(token_bytes(HALF_BYTES))
             new = await self._build_account(request, first.decode() + half)
         if not await self.requests.confirm(request, actor.id, self.clock(), new):
             raise AccountProblem("Das ist schon entschieden.")
@@ -144,7 +136,7 @@ class AccountAdministration:
         self, change: AccountChange, actor: Account, login: str, name: str, roles: frozenset[Role], person: UUID
     ) -> AccountRequest:
         return AccountRequest(
-            id=UUID(bytes=self.random(16), version=4),
+            id=uuid4(),
             change=change,
             login=login,
             name=name,
@@ -169,7 +161,7 @@ class AccountAdministration:
 
     async def _build_account(self, request: AccountRequest, password: str) -> NewAccount:
         account = Account(
-            id=UUID(bytes=self.random(16), version=4),
+            id=uuid4(),
             login=request.login,
             name=request.name,
             person=request.person,

@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 
 from services.newsroom.domain.archive import Archive
 from services.newsroom.domain.service_level import PERIODS_DAYS, ServiceLevel, compute_service_levels
-from services.newsroom.ports import ArchiveSource
-from services.newsroom.ports.listening import BroadcastRunSource
+from services.newsroom.ports import ArchiveSource, BroadcastRunSource
 from shared.runtime.clock import Clock
 
 

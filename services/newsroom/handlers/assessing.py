@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -23,7 +23,7 @@ from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication
 from services.newsroom.domain.sending import MonthBudget, SendingOverview
-from services.newsroom.ports import DraftRepository, MakeId, NoticesApi, NoticesApiAway
+from services.newsroom.ports import DraftRepository, NoticesApi, NoticesApiAway
 from shared.contracts.events import Problem
 from shared.notices.configuration import Configuration, System
 from shared.notices.rules import validate_event
@@ -72,7 +72,6 @@ class DraftAssessor:
     configuration: Configuration
     system: System
     clock: Clock
-    make_id: MakeId
     read_budget: Callable[[], Awaitable[MonthBudget | None]]
     read_sending: Callable[[], Awaitable[SendingOverview]]
 
@@ -116,7 +115,7 @@ class DraftAssessor:
         if self.find_problems(draft):
             return None
         try:
-            found = await self.notices.check(self._build_event(draft, self.make_id()))
+            found = await self.notices.check(self._build_event(draft, uuid4()))
         except NoticesApiAway:
             return None
         return await self._complete_follow_up(draft, found)
@@ -162,7 +161,6 @@ class DraftAssessor:
             draft=draft.id,
             version=draft.version,
             revision=choose_revision(draft),
-            key=publication.hex,
             event=self._build_event(draft, publication),
             created_at=self.clock(),
             people=forecast.audience if forecast else None,

@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
 from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.listening import TopicAudience
-from services.newsroom.ports import MakeId, NoticesApi
-from services.newsroom.ports.listening import AudienceCounts
+from services.newsroom.ports import AudienceCounts, NoticesApi
 from shared.contracts.envelope import encode
 from shared.contracts.notices import NoticePublished
 from shared.runtime.clock import Clock
@@ -29,7 +29,6 @@ class AudienceSurvey:
     topics: Collection[str]
     source: str
     clock: Clock
-    make_id: MakeId
 
     async def run(self) -> None:
         """Count what has not been counted lately. Raises DatabaseUnavailable and NoticesApiAway."""
@@ -45,7 +44,7 @@ class AudienceSurvey:
 
     def _build_event(self, topic: str) -> Mapping[str, Any]:
         """Return an event that is only checked, never published."""
-        now, identifier = self.clock(), self.make_id().hex
+        now, identifier = self.clock(), uuid4().hex
         event: Mapping[str, Any] = msgspec.json.decode(
             encode(
                 NoticePublished(topic=topic, headline=_WORDS, text=_WORDS),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -14,7 +14,7 @@ from services.newsroom.domain.approval import (
     require_approver,
     require_reviewer,
 )
-from services.newsroom.domain.audit import Act
+from services.newsroom.domain.audit import Act, parse_reason
 from services.newsroom.domain.drafts import (
     DraftAct,
     DraftContent,
@@ -33,10 +33,8 @@ from services.newsroom.domain.drafts import (
 )
 from services.newsroom.domain.sending import MonthBudget
 from services.newsroom.handlers.assessing import DraftAssessor, require_budget
-from services.newsroom.ports import DraftChange, DraftRepository, MakeId
+from services.newsroom.ports import DraftChange, DraftRepository
 from shared.runtime.clock import Clock
-
-MAX_REASON_LENGTH = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +44,6 @@ class DraftingService:
     drafts: DraftRepository
     assessor: DraftAssessor
     clock: Clock
-    make_id: MakeId
     handed_over: Callable[[], None]
 
     async def create(
@@ -66,7 +63,7 @@ class DraftingService:
     def _build_draft(
         self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None
     ) -> NoticeDraft:
-        now, identifier = self.clock(), self.make_id()
+        now, identifier = self.clock(), uuid4()
         author = build_author(account)
         return NoticeDraft(
             id=identifier,
@@ -139,7 +136,7 @@ class DraftingService:
     async def send_back(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
         """Return the version that was read, with a reason. Raises as `save`."""
         choose_verdict(account, by_lead=await self._is_for_lead(account, draft, seen))
-        why = _parse_reason(reason, "Bitte schreiben Sie, was zu ändern ist.")
+        why = parse_reason(reason, "Bitte schreiben Sie, was zu ändern ist.", DraftRefused)
 
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
@@ -170,7 +167,7 @@ class DraftingService:
         Raises as `save`.
         """
         account.require(Right.WRITE)
-        why = _parse_reason(reason, "Bitte schreiben Sie, warum die Meldung nicht warten kann.")
+        why = parse_reason(reason, "Bitte schreiben Sie, warum die Meldung nicht warten kann.", DraftRefused)
         if not self.assessor.rules.emergency:
             raise DraftRefused("Der Notfallweg ist in diesem Landkreis nicht eingerichtet.")
         return await self._publish(account, draft, seen, emergency=why)
@@ -181,7 +178,7 @@ class DraftingService:
         require_version(read, seen)  # what is estimated is the version that is published
         # A withdrawal waits for nothing: messages go out meanwhile.
         forecast = None if read.kind is DraftKind.WITHDRAWAL else await self.assessor.estimate(read)
-        publication = self.make_id()
+        publication = uuid4()
 
         def decide(found: NoticeDraft, budget: MonthBudget | None) -> DraftChange:
             require_version(found, seen)
@@ -224,7 +221,8 @@ class DraftingService:
     async def copy(self, account: Account, draft: UUID) -> NoticeDraft:
         """Begin a new notice with the words of another one, but not its times. Raises NotPermitted, DraftNotFound."""
         found = await self.drafts.find(draft)
-        return await self.create(account, _clear_times(found.content))
+        content = msgspec.structs.replace(found.content, scheduled_at=None, expires_at=None)
+        return await self.create(account, content)
 
     async def correct(self, account: Account, draft: UUID) -> NoticeDraft:
         """Begin the next revision of a published notice. Raises as `save`."""
@@ -241,7 +239,7 @@ class DraftingService:
     async def withdraw(self, account: Account, draft: UUID, reason: str) -> NoticeDraft:
         """Withdraw a published notice at once: nobody who has not got it will get it. Raises as `save`."""
         account.require(Right.WRITE)
-        why = _parse_reason(reason, "Bitte schreiben Sie einen Grund.")
+        why = parse_reason(reason, "Bitte schreiben Sie einen Grund.", DraftRefused)
         found = await self._find_published(draft)
         content = DraftContent(topic=found.content.topic, headline=found.content.headline, reason=why)
         withdrawal = self._build_draft(account, content, DraftKind.WITHDRAWAL, found.subject)
@@ -277,16 +275,3 @@ class DraftingService:
 def _build_act(account: Account, action: str, draft: NoticeDraft, reason: str = "") -> Act:
     detail = {"draft": str(draft.id), "version": str(draft.version), **({"reason": reason} if reason else {})}
     return Act(account=account.id, action=action, object=draft.subject, detail=detail)
-
-
-def _parse_reason(text: str, missing: str) -> str:
-    reason = " ".join(text.split())
-    if not reason:
-        raise DraftRefused(missing)
-    if len(reason) > MAX_REASON_LENGTH:
-        raise DraftRefused(f"Höchstens {MAX_REASON_LENGTH} Zeichen.")
-    return reason
-
-
-def _clear_times(content: DraftContent) -> DraftContent:
-    return msgspec.structs.replace(content, scheduled_at=None, expires_at=None)

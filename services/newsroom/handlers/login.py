@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from secrets import token_bytes
 
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
@@ -42,7 +43,6 @@ TOTP_SECRET_BYTES = 20
 COOKIE_BYTES = 32
 ENDED = "Ihre Anmeldung wurde inzwischen beendet. Bitte melden Sie sich noch einmal an."
 
-Random = Callable[[int], bytes]
 CountLogin = Callable[[str], None]
 
 
@@ -82,24 +82,6 @@ class SetupSecret:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetupForm:
-    """Form that somebody filled in to set up a login."""
-
-    password: str
-    code: str
-    sealed: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class PasswordChange:
-    """Form that somebody filled in to change a password."""
-
-    current: str
-    new: str
-    code: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class StartedSession:
     """Cookies of a new session; one that is being set up makes no browser known."""
 
@@ -116,7 +98,6 @@ class LoginService:
     throttle: LoginThrottle
     hasher: PasswordHasher
     sealer: SecretSealer
-    random: Random
     clock: Clock
     count: CountLogin
 
@@ -179,7 +160,7 @@ class LoginService:
         return StartedSession(token=token, device=device)
 
     def _make_cookie(self) -> str:
-        return encode_cookie(self.random(COOKIE_BYTES))
+        return encode_cookie(token_bytes(COOKIE_BYTES))
 
     async def log_out(self, visitor: Visitor) -> None:
         """End the session."""
@@ -188,7 +169,7 @@ class LoginService:
 
     def begin_setup(self, visitor: Visitor) -> SetupSecret:
         """Return a new secret of one-time codes; the sealed one is for the form of this session only."""
-        secret = self.random(TOTP_SECRET_BYTES)
+        secret = token_bytes(TOTP_SECRET_BYTES)
         sealed = self.sealer.seal(secret, SETUP_PURPOSE, visitor.session)
         return SetupSecret(text=encode_totp_secret(secret), sealed=sealed.hex())
 
@@ -202,23 +183,25 @@ class LoginService:
             raise NotPermitted("Diese Seite gehört zu einer anderen Anmeldung. Bitte beginnen Sie noch einmal.")
         return secret
 
-    async def set_up(self, visitor: Visitor, setup: SetupForm) -> tuple[StartedSession, list[str]]:
+    async def set_up(
+        self, visitor: Visitor, *, password: str, code: str, sealed: str
+    ) -> tuple[StartedSession, list[str]]:
         """Store password and one-time codes; return a new session and recovery codes. Raises SetupRefused."""
         account, now = visitor.account, self.clock()
-        secret = self._open_setup(visitor, setup.sealed)
-        step = find_totp_step(encode_totp_secret(secret), setup.code, now, after=0)
+        secret = self._open_setup(visitor, sealed)
+        step = find_totp_step(encode_totp_secret(secret), code, now, after=0)
         problems = {
-            "password": await self._find_password_problem(visitor, setup.password),
+            "password": await self._find_password_problem(visitor, password),
             "code": None if step is not None else "Der Code passt nicht zu diesem Bild. Stimmt die Uhr des Telefons?",
         }
         if step is None or any(problems.values()):
             raise SetupRefused({name: problem for name, problem in problems.items() if problem})
-        codes = [encode_recovery_code(self.random(RECOVERY_CODE_BYTES)) for _ in range(RECOVERY_CODE_COUNT)]
+        codes = [encode_recovery_code(token_bytes(RECOVERY_CODE_BYTES)) for _ in range(RECOVERY_CODE_COUNT)]
         login = NewLogin(
-            password_hash=await self.hasher.hash(setup.password),
+            password_hash=await self.hasher.hash(password),
             totp_sealed=self.sealer.seal(secret, TOTP_PURPOSE, account.id.bytes),
             totp_step=step,
-            recovery_codes=[hash_recovery_code(code) for code in codes],
+            recovery_codes=[hash_recovery_code(each) for each in codes],
         )
         act = Act(account=account.id, action="account.set_up", object=account.login)
         is_done = await self.accounts.set_up(visitor, login, now, act)
@@ -236,7 +219,7 @@ class LoginService:
         is_old = credentials is not None and await self.hasher.verify(credentials.password_hash, password)
         return "Das ist Ihr bisheriges Kennwort." if is_old else None
 
-    async def change_password(self, visitor: Visitor, change: PasswordChange) -> None:
+    async def change_password(self, visitor: Visitor, *, current: str, new: str, code: str) -> None:
         """Change the password, and end all other sessions of the account. Raises SetupRefused or LoginRefused."""
         account, now = visitor.account, self.clock()
         counters = (FailureCounter(FailureScope.DEVICE, visitor.session.hex()),)
@@ -244,19 +227,18 @@ class LoginService:
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(account.login)
         hashed = credentials.password_hash if credentials else None
-        is_right = await self.hasher.verify(hashed, change.current)
+        is_right = await self.hasher.verify(hashed, current)
         if credentials is None or hashed is None or not is_right:
             raise SetupRefused({"current": "Das Kennwort ist falsch."})
-        proof = await self._check_code(credentials, change.code)
+        proof = await self._check_code(credentials, code)
         if proof is None:
             raise SetupRefused({"code": "Der Code ist falsch oder schon benutzt. Warten Sie auf den nächsten."})
         await self.throttle.settle(counters)
-        if problem := await self._find_password_problem(visitor, change.new):
+        if problem := await self._find_password_problem(visitor, new):
             raise SetupRefused({"new": problem})
         detail = {"proof": proof.value}
         act = Act(account=account.id, action="account.password_changed", object=account.login, detail=detail)
-        new = await self.hasher.hash(change.new)
-        if not await self.accounts.change_password(visitor, hashed, new, now, act):
+        if not await self.accounts.change_password(visitor, hashed, await self.hasher.hash(new), now, act):
             raise NotPermitted(ENDED)
 
     async def end_other_sessions(self, visitor: Visitor) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.newsroom.domain.accounts import Account, NotPermitted, Right
 from services.newsroom.domain.approval import ApprovalRules, list_owners, require_amount_right
-from services.newsroom.domain.audit import Act
+from services.newsroom.domain.audit import Act, parse_reason
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import (
     BroadcastChange,
@@ -22,7 +22,6 @@ from services.newsroom.handlers.assessing import compute_costs
 from services.newsroom.ports import DraftRepository, PublicationRepository
 from shared.notices.configuration import Configuration
 
-MAX_REASON_LENGTH = 200
 # Sending again is sending: whoever operates has no right to that. What it costs decides who may (ResendRules).
 CHANGE_RIGHTS: Mapping[BroadcastChange, Right] = {
     BroadcastChange.PAUSE: Right.STEER,
@@ -50,6 +49,7 @@ _STANDINGS: Mapping[str, str] = {
     "running": "Die Aussendung ist nicht angehalten.",
     "held": "Angehalten ist nicht diese Aussendung, sondern ihre Vorlage. Die gibt der Betrieb frei.",
 }
+_NO_REASON = "Bitte schreiben Sie einen Grund. Er steht im Protokoll."
 _NOTHING_TO_RESEND = "Es gibt niemanden, bei dem die Zustellung gescheitert ist, oder die Meldung gilt nicht mehr."
 _NOTHING_CHANGED: Mapping[SendingChange, str] = {
     SendingChange.PAUSE: "Es gibt noch keine Nummer, von der gesendet wird.",
@@ -117,7 +117,7 @@ class OperatingService:
     ) -> None:
         """Pause, resume, cancel, or send again to those for whom it failed. Raises NotPermitted, SendingRefused."""
         account.require(CHANGE_RIGHTS[change])
-        why = _parse_reason(reason)
+        why = parse_reason(reason, _NO_REASON, SendingRefused)
         act = Act(account=account.id, action=_BROADCAST_ACTIONS[change], object=str(status.id), detail={"reason": why})
         permit = await self.resending.build_permit(account, status)
         answer = await self.control.change_broadcast(change, status.id, why, act, permit)
@@ -128,19 +128,10 @@ class OperatingService:
     async def change_sending(self, account: Account, change: SendingChange, subject: str, reason: str) -> None:
         """Pause or resume all sending, release a template, or retry. Raises NotPermitted, SendingRefused."""
         account.require(Right.OPERATE)
-        why = _parse_reason(reason)
+        why = parse_reason(reason, _NO_REASON, SendingRefused)
         # A form may say anything, but only a template that is paused can be released.
         everything = "Mitteilungen" if change is SendingChange.REPLAY else "Versand"
         named = subject if change is SendingChange.RESUME_TEMPLATE else everything
         act = Act(account=account.id, action=_SENDING_ACTIONS[change], object=named, detail={"reason": why})
         if not await self.control.change_sending(change, subject, why, act):
             raise SendingRefused(_NOTHING_CHANGED[change])
-
-
-def _parse_reason(text: str) -> str:
-    reason = " ".join(text.split())
-    if not reason:
-        raise SendingRefused("Bitte schreiben Sie einen Grund. Er steht im Protokoll.")
-    if len(reason) > MAX_REASON_LENGTH:
-        raise SendingRefused(f"Der Grund darf höchstens {MAX_REASON_LENGTH} Zeichen haben.")
-    return reason

@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from secrets import token_bytes
 
 import msgspec
 
@@ -45,7 +46,7 @@ class ProviderLogin:
 
     async def begin(self, destination: str, setting_up: Visitor | None = None) -> BegunLogin:
         """Begin a login, or connecting the account of a visitor who sets up. Raises ProviderAway."""
-        state, nonce, verifier = (encode_cookie(self.login.random(COOKIE_BYTES)) for _ in range(3))
+        state, nonce, verifier = (encode_cookie(token_bytes(COOKIE_BYTES)) for _ in range(3))
         pending = PendingLogin(
             state=state,
             nonce=nonce,

@@ -9,6 +9,7 @@ import structlog
 from services.newsroom.domain.outbox import NoticePublication, PublicationState, compute_next_try
 from services.newsroom.ports import NoticesApi, NoticesApiAway, PublicationRepository
 from shared.outcome import DependencyUnavailable
+from shared.runtime.background import wait_until_set
 from shared.runtime.clock import Clock
 
 POLL_INTERVAL_SECONDS = 1.0
@@ -41,11 +42,7 @@ class PublicationOutbox:
                 _log.warning("dependency_unavailable", error=str(error))
             except Exception:  # a bug must not end the newsroom, and the next round may succeed
                 _log.exception("outbox_failed")
-            try:
-                async with asyncio.timeout(POLL_INTERVAL_SECONDS):
-                    await self.needed.wait()
-            except TimeoutError:
-                pass
+            await wait_until_set(self.needed, POLL_INTERVAL_SECONDS)
 
     async def send_due(self) -> None:
         """Send what is due, once each. Raises DependencyUnavailable."""

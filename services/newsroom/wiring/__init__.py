@@ -2,12 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 from aiohttp import web
@@ -18,14 +18,15 @@ from services.newsroom.adapters.config_files import find_own_system, read_approv
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
 from services.newsroom.adapters.http.draft_pages import DraftPages
+from services.newsroom.adapters.http.error_pages import respond_to_malformed
 from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
 from services.newsroom.adapters.http.guard import CookieJar, PageGuard
 from services.newsroom.adapters.http.listening_pages import ListeningPages
 from services.newsroom.adapters.http.operating_pages import build_operating_pages
-from services.newsroom.adapters.http.people_pages import PeopleParts, build_people_pages
+from services.newsroom.adapters.http.people_pages import build_people_pages
 from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.adapters.http.sending_pages import SendingPages
-from services.newsroom.adapters.http.server import build_app, open_newsroom_port
+from services.newsroom.adapters.http.server import build_app
 from services.newsroom.adapters.http.trial_pages import TrialPages
 from services.newsroom.adapters.http.web_pages import PageGroup
 from services.newsroom.adapters.identity_provider import open_identity_provider
@@ -58,14 +59,14 @@ from shared.database.migrations import is_migrated, require_migrated
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.runtime.background import repeat, run_in_background
-from shared.runtime.clock import Clock, system_clock
+from shared.runtime.clock import system_clock
+from shared.runtime.http_port import open_http_port
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
 
 NAME = "newsroom"
 MIGRATIONS = Path(__file__).parents[1] / "adapters" / "migrations"
 POOL_SIZE = 10
-MAX_SHUTDOWN_SECONDS = 5.0
 WATCH_SECONDS = 1.0
 SURVEY_SECONDS = 60.0
 RETENTION_INTERVAL_SECONDS = 3_600.0
@@ -106,19 +107,13 @@ class Newsroom:
     provider: IdentityProvider | None
     stranded: StrandedCounts
 
-    @property
-    def shutdown_seconds(self) -> float:
-        return min(MAX_SHUTDOWN_SECONDS, self.settings.drain_seconds / 2)
-
 
 def assemble_writing(
     settings: Settings,
     configuration: NewsroomCounty,
     database: Database,
     notices: NoticesApi,
-    *,
     count: Callable[[str], None],
-    clock: Clock = system_clock,
 ) -> Writing:
     """Return the parts with their dependencies. Raises ConfigurationError."""
     system = find_own_system(configuration, settings.newsroom_system)
@@ -130,18 +125,19 @@ def assemble_writing(
         rules=read_approval_rules(settings.newsroom_rules_file, configuration),
         configuration=configuration,
         system=system,
-        clock=clock,
-        make_id=uuid4,
+        clock=system_clock,
         read_budget=PostgresSendingControl(database).read_budget,
         read_sending=PostgresSendingControl(database).read_limits,
     )
     resending = ResendRules(rules=assessor.rules, configuration=configuration, drafts=drafts, publications=publications)
     return Writing(
         resending=resending,
-        drafting=DraftingService(drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set),
+        drafting=DraftingService(drafts=drafts, assessor=assessor, clock=system_clock, handed_over=needed.set),
         drafts=drafts,
         publications=publications,
-        outbox=PublicationOutbox(publications=publications, notices=notices, clock=clock, count=count, needed=needed),
+        outbox=PublicationOutbox(
+            publications=publications, notices=notices, clock=system_clock, count=count, needed=needed
+        ),
         events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
         broadcasts=watch_broadcasts(PostgresBroadcastStatuses(database)),
         newest=watch_list(PostgresBroadcastStatuses(database), publications),
@@ -150,8 +146,7 @@ def assemble_writing(
             notices=notices,
             topics=[topic.id for topic in configuration.topics],
             source=system.sources[0],
-            clock=clock,
-            make_id=uuid4,
+            clock=system_clock,
         ),
         templates=read_templates(settings.templates_file),
     )
@@ -173,7 +168,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         sessions = PostgresSessionRepository(database, settings.session_limits)
         api = open_notices_api(settings.notices_api_url, settings.notices_api_token.get_secret_value())
         notices = await stack.enter_async_context(api)
-        writing = assemble_writing(settings, configuration, database, notices, count=metrics.count_publication)
+        writing = assemble_writing(settings, configuration, database, notices, metrics.count_publication)
         provider = await stack.enter_async_context(open_identity_provider(settings.provider_client))
         newsroom = Newsroom(
             settings=settings,
@@ -188,19 +183,34 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
             stranded=StrandedCounts(),
         )
         await stack.enter_async_context(_run_work(newsroom, stop))
-        await stack.enter_async_context(_open_archive(newsroom))
-        await stack.enter_async_context(
-            open_newsroom_port(
-                build_newsroom_app(newsroom),
-                host=settings.newsroom_host,
-                port=settings.newsroom_port,
-                shutdown_seconds=newsroom.shutdown_seconds,
-            )
-        )
+        await stack.enter_async_context(_open_ports(newsroom))
         opened.set()
         await stop.requested.wait()
         readiness.draining = True
         await asyncio.gather(writing.broadcasts.close(), writing.newest.close())
+
+
+@asynccontextmanager
+async def _open_ports(newsroom: Newsroom) -> AsyncIterator[None]:
+    """Serve the archive and the pages until the block ends, then finish the requests in flight."""
+    settings, metrics = newsroom.settings, newsroom.metrics
+    archive = open_archive(
+        settings,
+        newsroom.configuration,
+        newsroom.database,
+        metrics=metrics,
+        static=newsroom.static,
+    )
+    pages = open_http_port(
+        build_newsroom_app(newsroom),
+        host=settings.newsroom_host,
+        port=settings.newsroom_port,
+        shutdown_seconds=settings.shutdown_seconds,
+        respond=respond_to_malformed,
+        refused=metrics.count_unparsed,
+    )
+    async with archive, pages:
+        yield
 
 
 def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextManager[None]:
@@ -234,17 +244,6 @@ def _read_static_files(assets: Path) -> StaticFiles:
     return static
 
 
-def _open_archive(newsroom: Newsroom) -> AbstractAsyncContextManager[None]:
-    return open_archive(
-        newsroom.settings,
-        newsroom.configuration,
-        newsroom.database,
-        metrics=newsroom.metrics,
-        static=newsroom.static,
-        shutdown_seconds=newsroom.shutdown_seconds,
-    )
-
-
 def build_newsroom_app(newsroom: Newsroom) -> web.Application:
     """Return the application with all pages."""
     settings = newsroom.settings
@@ -255,22 +254,21 @@ def build_newsroom_app(newsroom: Newsroom) -> web.Application:
 
 def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
     settings = newsroom.settings
-    people = PeopleParts(
-        database=newsroom.database,
-        sessions=newsroom.sessions,
-        ring=settings.ring,
-        cookies=cookies,
-        proxies=settings.proxy_networks,
-        provider=newsroom.provider,
-        provider_label=settings.oidc_label,
-        count_login=newsroom.metrics.count_login,
-    )
     return [
         *_build_writing_pages(newsroom),
         *build_operating_pages(
             newsroom.database, newsroom.configuration, newsroom.stranded, newsroom.writing.resending
         ),
-        *build_people_pages(people),
+        *build_people_pages(
+            newsroom.database,
+            newsroom.sessions,
+            settings.ring,
+            cookies,
+            proxies=settings.proxy_networks,
+            provider=newsroom.provider,
+            provider_label=settings.oidc_label,
+            count_login=newsroom.metrics.count_login,
+        ),
     ]
 
 

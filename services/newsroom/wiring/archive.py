@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
-from services.newsroom.adapters.http.archive_documents import ArchiveDocuments, LevelBoard
+from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
 from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.adapters.listening import BroadcastRunReader
@@ -31,7 +31,6 @@ async def open_archive(
     *,
     metrics: NewsroomMetrics,
     static: StaticFiles,
-    shutdown_seconds: float,
 ) -> AsyncIterator[None]:
     """Serve the public archive until the block ends."""
     keeps = timedelta(days=settings.archive_days)
@@ -53,11 +52,11 @@ async def open_archive(
     )
     levels = ServiceLevelCache(BroadcastRunReader(database), system_clock)
     port = open_archive_port(
-        build_archive_app(site, pages, ArchiveDocuments(cache), LevelBoard(levels, pages), static),
+        build_archive_app(site, pages, ArchiveDocuments(cache), levels, static),
         pages,
         host=settings.archive_host,
         port=settings.archive_port,
-        shutdown_seconds=shutdown_seconds,
+        shutdown_seconds=settings.shutdown_seconds,
         refused=metrics.count_unparsed,
     )
     refreshing = repeat(cache.refresh, ARCHIVE_REFRESH_SECONDS), repeat(levels.refresh, SERVICE_LEVEL_SECONDS)

@@ -13,6 +13,7 @@ from services.subscriptions.domain.publication import Destination, Publication
 from services.subscriptions.ports import BroadcastClaim, BroadcastRepository, EventPublisher
 from shared.contracts.dispatch import Recipient
 from shared.outcome import DependencyUnavailable
+from shared.runtime.background import wait_until_set
 from shared.runtime.clock import Clock
 
 SCHEDULE_INTERVAL_SECONDS = 0.5
@@ -67,18 +68,11 @@ class BroadcastExpander:
                 pauses = 0
             except DependencyUnavailable as error:
                 _log.debug("expansion_waits", reason=str(error))
-                await self._wait(RETRY_DELAYS_SECONDS[min(pauses, len(RETRY_DELAYS_SECONDS) - 1)])
+                pause = RETRY_DELAYS_SECONDS[min(pauses, len(RETRY_DELAYS_SECONDS) - 1)]
                 pauses += 1
             else:
-                await self._wait(0 if busy else POLL_INTERVAL_SECONDS)
-
-    async def _wait(self, seconds: float) -> None:
-        """Wait; a new notice ends the wait, as it may be urgent."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self.work_available.wait()
-        except TimeoutError:
-            return
+                pause = 0 if busy else POLL_INTERVAL_SECONDS
+            await wait_until_set(self.work_available, pause)  # a new notice may be urgent
 
     async def expand_next(self) -> bool:
         """Publish the next pages of one broadcast. Return False if there is no work. Raises DependencyUnavailable."""

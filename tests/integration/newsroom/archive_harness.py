@@ -12,7 +12,7 @@ import asyncpg
 
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
-from services.newsroom.adapters.http.archive_documents import ArchiveDocuments, LevelBoard
+from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
 from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.adapters.listening import BroadcastRunReader
@@ -35,8 +35,8 @@ with account as (
   insert into newsroom.draft (id, notice, kind, state, version, created_by)
   select $1, $2, 'notice', 'published', 1, id from account returning id
 ), publication as (
-  insert into newsroom.publication (id, draft, version, revision, key, body)
-  select $1, id, 1, 1, $2, '{}' from draft returning id
+  insert into newsroom.publication (id, draft, version, revision, body)
+  select $1, id, 1, 1, '{}' from draft returning id
 )
 insert into newsroom.archive_entry (publication, code, notice, revision, topic, municipalities, headline, text, link,
   picture, urgent, published_at, expires_at, replaced_by, withdrawn_at)
@@ -115,7 +115,7 @@ async def run_archive(
     static = StaticFiles(assets)
     pages = ArchivePages(site=site, county=county, phone=phone, keeps_days=KEEPS_DAYS, static=static)
     levels = ServiceLevelCache(BroadcastRunReader(database), clock)
-    app = build_archive_app(site, pages, ArchiveDocuments(cache), LevelBoard(levels, pages), static)
+    app = build_archive_app(site, pages, ArchiveDocuments(cache), levels, static)
     async with (
         open_archive_port(
             app, pages, host="127.0.0.1", port=0, shutdown_seconds=1, refused=lambda status: None

@@ -77,7 +77,7 @@ def list_events(draft: NoticeDraft, key: str, at: datetime) -> list[tuple[Messag
 async def test_events_give_the_same_in_any_order_and_any_number(store: Store) -> None:
     draft = await store.publish()
     publication = await store.find_publication(draft)
-    events = list_events(draft, publication.key, system_clock())
+    events = list_events(draft, publication.id.hex, system_clock())
     results = set()
     for order in itertools.permutations(events):
         await store.database.fetch("update newsroom.broadcast set finished_at = null, progressed_at = null")
@@ -95,13 +95,13 @@ async def test_a_started_notice_of_ours_is_in_the_archive_until_it_is_withdrawn(
     draft = await store.publish()
     publication = await store.find_publication(draft)
     at = system_clock()
-    for message, time in list_events(draft, publication.key, at)[:2]:
+    for message, time in list_events(draft, publication.id.hex, at)[:2]:
         await store.tell(message, time)
     entry = "select code, headline, text, revision, withdrawn_at is not null from newsroom.archive_entry"
     code = derive_code(publication.id)
     assert await store.fetch(entry) == [(code, CONTENT.headline, CONTENT.text, 1, False)]
     withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
-    key = (await store.find_publication(withdrawal)).key
+    key = (await store.find_publication(withdrawal)).id.hex
     withdrawn = NoticeAccepted(
         source=SOURCE, event=key, notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
     )
@@ -113,12 +113,12 @@ async def test_a_notice_withdrawn_before_it_started_is_in_the_archive_as_withdra
     draft = await store.publish()
     publication = await store.find_publication(draft)
     withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
-    key, at = (await store.find_publication(withdrawal)).key, system_clock()
+    key, at = (await store.find_publication(withdrawal)).id.hex, system_clock()
     withdrawn = NoticeAccepted(
         source=SOURCE, event=key, notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
     )
     await store.tell(withdrawn, at)
-    for message, time in list_events(draft, publication.key, at)[:2]:
+    for message, time in list_events(draft, publication.id.hex, at)[:2]:
         await store.tell(message, time)
     assert await store.fetch("select withdrawn_at is not null from newsroom.archive_entry") == [(True,)]
 
@@ -153,12 +153,12 @@ async def test_a_notice_of_another_system_is_no_entry_of_ours(store: Store) -> N
 async def test_the_acceptance_may_come_before_the_answer_and_the_rejection_after_it(store: Store) -> None:
     draft = await store.publish()
     publication, at = await store.find_publication(draft), system_clock()
-    await store.tell(list_events(draft, publication.key, at)[0][0], at)
+    await store.tell(list_events(draft, publication.id.hex, at)[0][0], at)
     assert (await store.find_publication(draft)).broadcast == BROADCAST
-    await store.publications.record_answer(publication.id, PublishAnswer(status=202, event="/events/1"), at)
+    await store.publications.record_answer(publication.id, PublishAnswer(status=202), at)
     found = await store.find_publication(draft)
     assert (found.state, found.broadcast) == (PublicationState.ACCEPTED, BROADCAST)
-    rejected = NoticeRejected(source=SOURCE, event=publication.key, problems=(Problem(field="id", problem="x"),))
+    rejected = NoticeRejected(source=SOURCE, event=publication.id.hex, problems=(Problem(field="id", problem="x"),))
     await store.tell(rejected, at)
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED, "what became a broadcast was not rejected"
 
@@ -166,9 +166,9 @@ async def test_the_acceptance_may_come_before_the_answer_and_the_rejection_after
 async def test_a_rejection_after_the_answer_returns_the_draft(store: Store) -> None:
     draft = await store.publish()
     publication, at = await store.find_publication(draft), system_clock()
-    await store.publications.record_answer(publication.id, PublishAnswer(status=202, event="/events/1"), at)
+    await store.publications.record_answer(publication.id, PublishAnswer(status=202), at)
     problems = (Problem(field="quota", problem="this system may publish 1 notices in an hour; never"),)
-    await store.tell(NoticeRejected(source=SOURCE, event=publication.key, problems=problems), at)
+    await store.tell(NoticeRejected(source=SOURCE, event=publication.id.hex, problems=problems), at)
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
 
 
@@ -178,7 +178,7 @@ async def test_what_took_effect_is_published_though_the_repetition_was_refused_o
     publication, at = await store.find_publication(draft), system_clock()
     await store.publications.record_answer(publication.id, PublishAnswer(status=403), at)
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
-    await store.tell(list_events(draft, publication.key, at)[0][0], at)
+    await store.tell(list_events(draft, publication.id.hex, at)[0][0], at)
     found = await store.find_publication(draft)
     assert (found.state, found.broadcast, found.problems) == (PublicationState.ACCEPTED, BROADCAST, ())
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED

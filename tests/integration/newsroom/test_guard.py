@@ -1,10 +1,12 @@
 """Nobody gets in, or gets anything done, but those whose page it is: every page is tried."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from uuid import uuid4
 
 import pytest
+from yarl import URL
 
 from services.newsroom.adapters.http.guard import MAX_BODY_BYTES
 from services.newsroom.adapters.http.web_pages import Audience, WebPage
@@ -197,6 +199,25 @@ async def test_hostile_fields_do_no_harm(value: str, newsroom: NewsroomProcess, 
     assert found.status in (400, 422)
     assert "<script>alert" not in found.text
     assert (await browser.open("/konten")).status == 200
+
+
+@pytest.mark.parametrize("name", ["session", "device"])
+async def test_a_cookie_that_is_no_text_is_none(name: str, newsroom: NewsroomProcess) -> None:
+    """Sent by hand: a client of ours would not write it."""
+    form = b"login=x&password=x&code="
+    head = (
+        f"POST /anmelden HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\nConnection: close\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n"
+        f'Cookie: kreisfunk-{name}="'
+    )
+    address = URL(newsroom.url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    try:
+        writer.write(head.encode() + b'\xff"\r\n\r\n' + form)
+        answer = await reader.read()
+    finally:
+        writer.close()
+    assert answer.split(b" ", 2)[1] == b"403"
 
 
 @pytest.mark.parametrize(

@@ -11,19 +11,19 @@ import asyncpg
 import pyotp
 import pytest
 
+from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.credentials import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresLoginThrottle, PostgresSessionRepository
-from services.newsroom.domain.accounts import Account, NotPermitted, Role
+from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie
+from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
 from services.newsroom.handlers.login import (
     TOTP_PURPOSE,
     LoginAttempt,
     LoginRefused,
     LoginService,
-    PasswordChange,
-    SetupForm,
     StartedSession,
 )
 from services.newsroom.ports import NewAccount
@@ -66,10 +66,19 @@ class LoginDesk:
     """Logins without pages, and one account."""
 
     service: LoginService
+    accounts: PostgresAccountRepository
+    requests: PostgresAccountRequestRepository
     hasher: InterruptedHasher
     owner: asyncpg.Connection
     account: Account
     secret: bytes
+
+    async def add_operator(self) -> Account:
+        identifier, login = uuid4(), f"o-{secrets.token_hex(5)}"
+        account = Account(id=identifier, login=login, name="Otto", person=uuid4(), roles=frozenset({Role.OPERATOR}))
+        new = NewAccount(account=account, password_hash="x", password_ends_at=system_clock())
+        await self.accounts.create_account(new, ACT)
+        return account
 
     async def log_in(self, password: str = OLD) -> StartedSession:
         code = pyotp.TOTP(encode_totp_secret(self.secret)).now()
@@ -84,20 +93,20 @@ class LoginDesk:
         assert visitor is not None
         return visitor
 
-    async def begin_setup(self) -> tuple[Visitor, SetupForm]:
+    async def begin_setup(self) -> tuple[Visitor, dict[str, str]]:
         """The owner has logged in with a first password, and filled in the form."""
         await self.reset()
         visitor = await self.visit(await self.log_in(FIRST))
         secret = self.service.begin_setup(visitor)
-        return visitor, SetupForm(password=NEW, code=pyotp.TOTP(secret.text).now(), sealed=secret.sealed)
+        return visitor, {"password": NEW, "code": pyotp.TOTP(secret.text).now(), "sealed": secret.sealed}
 
     async def reset(self) -> None:
         now = system_clock()
         new = NewAccount(account=self.account, password_hash=f"hash of {FIRST}", password_ends_at=now + LIMITS.idle)
-        await self.service.accounts.reset(new, now, ACT)
+        await self.accounts.reset(new, now, ACT)
 
     async def block_for_a_while(self) -> None:
-        await self.service.accounts.disable(self.account.id, system_clock(), ACT)
+        await self.accounts.disable(self.account.id, system_clock(), ACT)
 
     async def read_hash(self) -> str:
         found: str = await self.owner.fetchval(
@@ -135,17 +144,25 @@ async def desk(module_database: FreshDatabase) -> AsyncIterator[LoginDesk]:
     )
     hasher = InterruptedHasher()
     async with open_database(url, password=None, name="test", size=5) as database:
+        accounts = PostgresAccountRepository(database)
         service = LoginService(
-            accounts=PostgresAccountRepository(database),
+            accounts=accounts,
             sessions=PostgresSessionRepository(database, LIMITS),
             throttle=PostgresLoginThrottle(database),
             hasher=hasher,
             sealer=KeyRingSealer(ring),
-            random=secrets.token_bytes,
             clock=system_clock,
             count=lambda _: None,
         )
-        yield LoginDesk(service=service, hasher=hasher, owner=owner, account=account, secret=secret)
+        yield LoginDesk(
+            service=service,
+            accounts=accounts,
+            requests=PostgresAccountRequestRepository(database),
+            hasher=hasher,
+            owner=owner,
+            account=account,
+            secret=secret,
+        )
     await owner.close()
 
 
@@ -161,11 +178,11 @@ async def test_a_login_in_flight_ends_with_what_it_began_with(
 
 async def test_a_login_with_the_old_password_does_not_survive_its_change(desk: LoginDesk) -> None:
     visitor = await desk.visit(await desk.log_in())
-    change = PasswordChange(current=OLD, new=NEW, code=pyotp.TOTP(encode_totp_secret(desk.secret)).now())
+    change = build_change(desk)
 
     async def change_password() -> None:
         await desk.owner.execute("update newsroom.account set totp_step = 0 where id = $1", desk.account.id)
-        await desk.service.change_password(visitor, change)
+        await desk.service.change_password(visitor, **change)
         await desk.owner.execute("update newsroom.account set totp_step = 0 where id = $1", desk.account.id)
 
     desk.hasher.interrupt = change_password
@@ -183,7 +200,7 @@ async def test_what_is_being_set_up_does_not_survive_either(
     desk.hasher.interrupt = lambda: act(desk)
     before = await desk.read_hash()
     with pytest.raises(NotPermitted):
-        await desk.service.set_up(visitor, form)
+        await desk.service.set_up(visitor, **form)
     assert (await desk.count_open(), await desk.read_hash()) == (0, before)
     assert await desk.count_acts("account.set_up") == 0
 
@@ -194,7 +211,7 @@ async def test_a_setup_that_waits_for_a_reset_sees_what_it_did(desk: LoginDesk) 
     async with desk.owner.transaction():
         await desk.owner.execute("update newsroom.account set disabled_at = null where id = $1", desk.account.id)
         await desk.owner.execute("update newsroom.session set revoked_at = now() where account = $1", desk.account.id)
-        waiting = asyncio.create_task(desk.service.set_up(visitor, form))
+        waiting = asyncio.create_task(desk.service.set_up(visitor, **form))
 
         async def is_waiting() -> bool:
             query = (
@@ -211,12 +228,12 @@ async def test_a_setup_that_waits_for_a_reset_sees_what_it_did(desk: LoginDesk) 
 async def test_setting_up_ends_all_other_sessions_and_is_one_act(desk: LoginDesk) -> None:
     visitor, form = await desk.begin_setup()
     await desk.log_in(FIRST)
-    await desk.service.set_up(visitor, form)
+    await desk.service.set_up(visitor, **form)
     assert (await desk.count_open(), await desk.count_acts("account.set_up")) == (1, 1)
 
 
-def build_change(desk: LoginDesk) -> PasswordChange:
-    return PasswordChange(current=OLD, new=NEW, code=pyotp.TOTP(encode_totp_secret(desk.secret)).now())
+def build_change(desk: LoginDesk) -> dict[str, str]:
+    return {"current": OLD, "new": NEW, "code": pyotp.TOTP(encode_totp_secret(desk.secret)).now()}
 
 
 async def prepare_change(desk: LoginDesk) -> Visitor:
@@ -229,7 +246,7 @@ async def prepare_change(desk: LoginDesk) -> Visitor:
 
 async def test_changing_the_password_ends_other_sessions_and_is_one_act(desk: LoginDesk) -> None:
     visitor = await prepare_change(desk)
-    await desk.service.change_password(visitor, build_change(desk))
+    await desk.service.change_password(visitor, **build_change(desk))
     assert (await desk.count_open(), await desk.read_hash()) == (1, f"hash of {NEW}")
     assert await desk.count_acts("account.password_changed") == 1
 
@@ -243,7 +260,7 @@ async def test_a_password_changes_together_with_the_end_of_sessions_or_not_at_al
         when (old.account = '{desk.account.id}') execute function newsroom.{name}();
     """)
     with pytest.raises(asyncpg.RaiseError):
-        await desk.service.change_password(visitor, build_change(desk))
+        await desk.service.change_password(visitor, **build_change(desk))
     await desk.owner.execute(f"drop function newsroom.{name} cascade")
     assert (await desk.count_open(), await desk.read_hash()) == (2, f"hash of {OLD}")
     assert await desk.count_acts("account.password_changed") == 0
@@ -253,5 +270,24 @@ async def test_a_session_that_ends_meanwhile_changes_no_password(desk: LoginDesk
     visitor = await prepare_change(desk)
     desk.hasher.interrupt = lambda: desk.service.sessions.end_sessions(desk.account.id, system_clock(), ACT)
     with pytest.raises(NotPermitted):
-        await desk.service.change_password(visitor, build_change(desk))
+        await desk.service.change_password(visitor, **build_change(desk))
     assert await desk.read_hash() == f"hash of {OLD}"
+
+
+async def test_whoever_is_blocked_meanwhile_confirms_no_account(desk: LoginDesk) -> None:
+    administration = AccountAdministration(
+        accounts=desk.accounts,
+        requests=desk.requests,
+        sessions=desk.service.sessions,
+        hasher=desk.hasher,
+        sealer=desk.service.sealer,
+        clock=system_clock,
+    )
+    requester, decider = [await desk.add_operator() for _ in range(2)]
+    login = f"g-{secrets.token_hex(5)}"
+    await administration.invite(requester, Invitation(login=login, name="Gast", roles=["editor"], same_person_as=""))
+    (request,) = [each for each in await desk.requests.list_open_requests() if each.login == login]
+    desk.hasher.interrupt = lambda: desk.accounts.disable(decider.id, system_clock(), ACT)
+    with pytest.raises(AccountProblem):
+        await administration.confirm(decider, request.id)
+    assert await desk.accounts.find_account(login) is None

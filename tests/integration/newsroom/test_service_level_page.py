@@ -24,6 +24,7 @@ async def pool(database: FreshDatabase) -> AsyncIterator[Database]:
 @pytest.fixture
 async def archive(pool: Database) -> AsyncIterator[ArchiveHarness]:
     async with run_archive(pool) as running:
+        await running.cache.refresh()
         yield running
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterable, AsyncIterator
+from html import unescape
 from uuid import UUID, uuid4
 
 import pytest
@@ -293,13 +295,16 @@ async def test_feedback_is_searched_and_exported(newsroom: NewsroomProcess, anna
     marks = [uuid4().hex for _ in range(2)]
     for mark in marks:
         await newsroom.owner.execute(
-            "insert into newsroom.feedback (id, kind, text, at) values ($1, 'text', $2, now())", uuid4(), f"=Gut {mark}"
+            "insert into newsroom.feedback (id, kind, text, at) values ($1, 'text', $2, now())",
+            uuid4(),
+            f"=Gut #{mark}",
         )
-    shown = (await anna.browser.open(f"/rueckmeldungen?suche={marks[0]}&art=text")).text
+    shown = (await anna.browser.open(f"/rueckmeldungen?suche=%23{marks[0]}&art=text")).text
     assert marks[0] in shown
-    assert f"=Gut {marks[1]}" not in shown
-    table = (await anna.browser.open(f"/rueckmeldungen.csv?suche={marks[0]}")).text
-    assert f"'=Gut {marks[0]}" in table
+    assert f"=Gut #{marks[1]}" not in shown
+    (link,) = re.findall(r'href="(/rueckmeldungen\.csv[^"]*)"', shown)
+    table = (await anna.browser.open(unescape(link))).text
+    assert f"'=Gut #{marks[0]}" in table
     assert marks[1] not in table
     assert (await anna.browser.open("/rueckmeldungen?aussendung=x")).status == 404
 

@@ -168,7 +168,7 @@ async def test_the_outbox_gives_each_notice_its_acts_in_order(store: Store) -> N
     publication = await store.find_publication(first)
     await store.publications.record_failure(publication.id, now + timedelta(seconds=30))
     assert [each.draft for each in await store.publications.list_due(now, 10)] == [other.id]
-    await store.publications.record_answer(publication.id, PublishAnswer(status=202, event="/events/1"), now)
+    await store.publications.record_answer(publication.id, PublishAnswer(status=202), now)
     assert {each.draft for each in await store.publications.list_due(now, 10)} == {correction.id, other.id}
 
 
@@ -182,7 +182,7 @@ async def test_a_rejection_returns_the_draft_with_its_problems(store: Store) -> 
     assert (found.state, found.problems) == (PublicationState.REJECTED, (problem,))
     again = await store.drafting.publish(store.anna, draft.id, 1)
     assert again.state is DraftState.PUBLISHED
-    assert (await store.find_publication(draft)).key != publication.key
+    assert (await store.find_publication(draft)).id != publication.id
 
 
 async def test_an_emergency_that_was_rejected_was_none(store: Store) -> None:
@@ -230,7 +230,7 @@ async def test_of_many_who_publish_at_once_only_as_many_go_out_as_the_budget_pay
     publication = await store.find_publication(first)
     message = NoticeAccepted(
         source=SOURCE,
-        event=publication.key,
+        event=publication.id.hex,
         notice=first.notice,
         revision=1,
         broadcast=uuid4(),

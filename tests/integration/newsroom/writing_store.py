@@ -91,13 +91,10 @@ def build_drafting(database: Database, drafts: PostgresDraftRepository, rules: A
         configuration=COUNTY,
         system=SYSTEM,
         clock=system_clock,
-        make_id=uuid4,
         read_budget=PostgresSendingControl(database).read_budget,
         read_sending=PostgresSendingControl(database).read_limits,
     )
-    return DraftingService(
-        drafts=drafts, assessor=assessor, clock=system_clock, make_id=uuid4, handed_over=lambda: None
-    )
+    return DraftingService(drafts=drafts, assessor=assessor, clock=system_clock, handed_over=lambda: None)
 
 
 @asynccontextmanager

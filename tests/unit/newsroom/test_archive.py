@@ -63,12 +63,6 @@ def test_the_newest_comes_first_and_each_notice_once() -> None:
     assert archive.find("00000009") is None
 
 
-def test_revisions_that_replace_each_other_end_somewhere() -> None:
-    first = build_entry(code="00000001", replaced_by="00000002")
-    second = build_entry(code="00000002", replaced_by="00000001")
-    assert Archive([first, second], NOW).find_newest(first) == second
-
-
 def test_it_changes_when_the_first_notice_expires() -> None:
     soon, later = NOW + timedelta(hours=1), NOW + timedelta(days=1)
     entries = [

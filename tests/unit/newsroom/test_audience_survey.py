@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import pytest
@@ -54,7 +53,6 @@ def build_survey(counts: CountsInMemory, notices: ScriptedNoticesApi) -> Audienc
         topics=TOPICS,
         source=SYSTEM.sources[0],
         clock=lambda: NOON,
-        make_id=uuid4,
     )
 
 

@@ -19,6 +19,7 @@ from services.newsroom.domain.login import (
     encode_totp_secret,
     find_password_problem,
     find_totp_step,
+    hash_cookie,
     hash_recovery_code,
     list_counters,
 )
@@ -129,3 +130,7 @@ def test_no_text_leads_to_another_server(text: str) -> None:
     assert chosen.isprintable()
     parts = urlsplit(chosen)
     assert (parts.scheme, parts.netloc) == ("", "")
+
+
+def test_a_cookie_of_bytes_that_are_no_text_is_nobodys() -> None:
+    assert len({hash_cookie(token) for token in ("\udcff", "\udcfe", "?", "\ufffd")}) == 4

@@ -20,7 +20,7 @@ from services.newsroom.handlers.publishing import UNANSWERED, PublicationOutbox
 from tests.unit.newsroom.writing_harness import NOON, PublicationsInMemory, ScriptedNoticesApi
 
 WAITING = NoticePublication(
-    id=UUID(int=1), draft=UUID(int=2), version=1, revision=1, key="k", event={"id": "k"}, created_at=NOON
+    id=UUID(int=1), draft=UUID(int=2), version=1, revision=1, event={"id": "k"}, created_at=NOON
 )
 
 

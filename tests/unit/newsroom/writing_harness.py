@@ -206,11 +206,7 @@ DEEDS: Mapping[str, Deed] = {
 def build_office(rules: ApprovalRules | None = None) -> PressOffice:
     """Without rules, everything needs two."""
     drafts, notices = DraftsInMemory(), ScriptedNoticesApi()
-    numbers = iter(range(1, 1_000_000))
     office: PressOffice
-
-    def make_id() -> UUID:
-        return uuid5(_NAMES, f"id {next(numbers)}")
 
     def count() -> None:
         office.handed_over += 1
@@ -228,13 +224,10 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
         configuration=COUNTY,
         system=SYSTEM,
         clock=lambda: office.now,
-        make_id=make_id,
         read_budget=read_budget,
         read_sending=read_sending,
     )
-    drafting = DraftingService(
-        drafts=drafts, assessor=assessor, clock=lambda: office.now, make_id=make_id, handed_over=count
-    )
+    drafting = DraftingService(drafts=drafts, assessor=assessor, clock=lambda: office.now, handed_over=count)
     office = PressOffice(drafts=drafts, notices=notices, drafting=drafting)
     return office
 

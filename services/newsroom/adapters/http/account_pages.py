@@ -1,5 +1,6 @@
 """Pages of accounts: list, invitation, roles, blocks, and the requests that a second person decides."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,6 +21,7 @@ _DONE = {
     "gesperrt": "Das Konto ist gesperrt, seine Sitzungen sind beendet.",
     "beendet": "Alle Sitzungen des Kontos sind beendet.",
 }
+_EMPTY_INVITATION = Invitation(login="", name="", roles=(), same_person_as="")
 CHANGE_NAMES = {
     AccountChange.INVITE: "Neues Konto",
     AccountChange.ROLES: "Andere Rollen",
@@ -48,12 +50,6 @@ class AccountPages:
             WebPage(method="POST", path=f"{_REQUEST}/ablehnen", handler=self.refuse, audience=right),
         )
 
-    async def show_list(self, request: web.Request) -> web.Response:
-        return await self._render_list(request)
-
-    async def show_invitation(self, request: web.Request) -> web.Response:
-        return await self._render_invitation(request)
-
     async def invite(self, request: web.Request) -> web.Response:
         form = get_form(request)
         invitation = Invitation(
@@ -65,83 +61,66 @@ class AccountPages:
         try:
             half = await self.administration.invite(get_visitor(request).account, invitation)
         except AccountProblem as problem:
-            return await self._render_invitation(request, invitation, str(problem))
+            return await self.show_invitation(request, str(problem), invitation)
         return render_page(request, "password_half.html", half=half, is_first=True, login=invitation.login.strip())
 
-    async def show_account(self, request: web.Request) -> web.Response:
-        return await self._render_account(request)
-
     async def request_roles(self, request: web.Request) -> web.Response:
-        roles = get_form(request).getall("roles", [])
-        try:
-            await self.administration.request_roles(get_visitor(request).account, _get_login(request), roles)
-        except AccountProblem as problem:
-            return await self._render_account(request, str(problem))
-        return redirect(f"{ACCOUNTS_PATH}?erledigt=beantragt")
+        actor, roles = get_visitor(request).account, get_form(request).getall("roles", [])
+        act = self.administration.request_roles(actor, _get_login(request), roles)
+        return await _respond(request, act, "beantragt", self.show_account)
 
     async def request_enabling(self, request: web.Request) -> web.Response:
-        try:
-            await self.administration.request_enabling(get_visitor(request).account, _get_login(request))
-        except AccountProblem as problem:
-            return await self._render_account(request, str(problem))
-        return redirect(f"{ACCOUNTS_PATH}?erledigt=beantragt")
+        act = self.administration.request_enabling(get_visitor(request).account, _get_login(request))
+        return await _respond(request, act, "beantragt", self.show_account)
 
     async def block(self, request: web.Request) -> web.Response:
-        try:
-            await self.administration.block(get_visitor(request).account, _get_login(request))
-        except AccountProblem as problem:
-            return await self._render_account(request, str(problem))
-        return redirect(f"{ACCOUNTS_PATH}?erledigt=gesperrt")
+        act = self.administration.block(get_visitor(request).account, _get_login(request))
+        return await _respond(request, act, "gesperrt", self.show_account)
 
     async def end_sessions(self, request: web.Request) -> web.Response:
-        try:
-            await self.administration.end_sessions(get_visitor(request).account, _get_login(request))
-        except AccountProblem as problem:
-            return await self._render_account(request, str(problem))
-        return redirect(f"{ACCOUNTS_PATH}?erledigt=beendet")
+        act = self.administration.end_sessions(get_visitor(request).account, _get_login(request))
+        return await _respond(request, act, "beendet", self.show_account)
 
     async def confirm(self, request: web.Request) -> web.Response:
         try:
             half = await self.administration.confirm(get_visitor(request).account, _get_request_id(request))
         except AccountProblem as problem:
-            return await self._render_list(request, str(problem))
+            return await self.show_list(request, str(problem))
         if half is not None:
             return render_page(request, "password_half.html", half=half, is_first=False, login="")
         return redirect(f"{ACCOUNTS_PATH}?erledigt=bestaetigt")
 
     async def refuse(self, request: web.Request) -> web.Response:
-        try:
-            await self.administration.refuse(get_visitor(request).account, _get_request_id(request))
-        except AccountProblem as problem:
-            return await self._render_list(request, str(problem))
-        return redirect(f"{ACCOUNTS_PATH}?erledigt=abgelehnt")
+        act = self.administration.refuse(get_visitor(request).account, _get_request_id(request))
+        return await _respond(request, act, "abgelehnt", self.show_list)
 
-    async def _render_list(self, request: web.Request, problem: str = "") -> web.Response:
+    async def show_list(self, request: web.Request, problem: str = "") -> web.Response:
         return render_page(
             request,
             "accounts.html",
             status=409 if problem else 200,
             problem=problem,
             done=_DONE.get(request.query.get("erledigt", ""), ""),
-            accounts=await self.administration.list_accounts(),
-            requests=await self.administration.list_requests(),
+            accounts=await self.administration.accounts.list_accounts(),
+            requests=await self.administration.requests.list_open_requests(),
             change_names=CHANGE_NAMES,
         )
 
-    async def _render_invitation(
-        self, request: web.Request, invitation: Invitation | None = None, problem: str = ""
+    async def show_invitation(
+        self, request: web.Request, problem: str = "", invitation: Invitation = _EMPTY_INVITATION
     ) -> web.Response:
+        accounts = await self.administration.accounts.list_accounts()
         return render_page(
             request,
             "invitation.html",
             status=422 if problem else 200,
             problem=problem,
-            invitation=invitation or Invitation(login="", name="", roles=(), same_person_as=""),
-            accounts=await self.administration.list_accounts(),
+            invitation=invitation,
+            same_options=[("", "Nein"), *((each.login, f"Ja: {each.name} ({each.login})") for each in accounts)],
             role_options=list(ROLE_NAMES.items()),
         )
 
-    async def _render_account(self, request: web.Request, problem: str = "") -> web.Response:
+    async def show_account(self, request: web.Request, problem: str = "") -> web.Response:
         try:
             account = await self.administration.get_account(_get_login(request))
         except AccountProblem:
@@ -154,6 +133,17 @@ class AccountPages:
             account=account,
             role_options=list(ROLE_NAMES.items()),
         )
+
+
+async def _respond(
+    request: web.Request, act: Awaitable[None], done: str, show: Callable[[web.Request, str], Awaitable[web.Response]]
+) -> web.Response:
+    """Act, then lead to the list, which says what was done; a problem is shown on the page of the form."""
+    try:
+        await act
+    except AccountProblem as problem:
+        return await show(request, str(problem))
+    return redirect(f"{ACCOUNTS_PATH}?erledigt={done}")
 
 
 def _get_login(request: web.Request) -> str:

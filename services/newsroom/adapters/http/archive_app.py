@@ -12,13 +12,15 @@ from services.newsroom.adapters.http.archive_documents import (
     SECURITY_HEADERS,
     ArchiveDocument,
     ArchiveDocuments,
-    LevelBoard,
+    encode_levels,
 )
 from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.rendering import StaticFiles
 from services.newsroom.domain.archive import Archive, ArchiveSelection, format_code, normalize_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_atom, build_json_feed, build_rss
-from shared.runtime.http_port import ReportRefusal, open_http_port
+from services.newsroom.domain.service_level import ServiceLevel
+from services.newsroom.handlers.archive_cache import ServiceLevelCache
+from shared.runtime.http_port import ReportRefusal, add_response_headers, open_http_port
 
 MAX_TYPED_CHARACTERS = 20
 NOT_FOUND = ("Diese Seite gibt es nicht", "Vielleicht ist die Adresse unvollständig, oder die Meldung ist zu alt.")
@@ -38,11 +40,13 @@ _log = structlog.get_logger()
 class _ArchiveHandlers:
     """Handlers of all paths."""
 
-    def __init__(self, site: ArchiveSite, pages: ArchivePages, documents: ArchiveDocuments, board: LevelBoard) -> None:
+    def __init__(
+        self, site: ArchiveSite, pages: ArchivePages, documents: ArchiveDocuments, results: ServiceLevelCache
+    ) -> None:
         self._site = site
         self._pages = pages
         self._documents = documents
-        self._board = board
+        self._results = results
 
     async def show_list(self, request: web.Request) -> web.Response:
         selection = self._read_selection(request)
@@ -95,10 +99,20 @@ class _ArchiveHandlers:
         return self._documents.get("qr", lambda _: self._pages.render_qr_code(), "image/svg+xml").respond(request)
 
     async def show_levels(self, request: web.Request) -> web.Response:
-        return self._board.get_page().respond(request)
+        levels = self._get_levels()
+        return self._documents.get(("levels", levels), lambda _: self._pages.render_levels(levels)).respond(request)
 
     async def show_levels_as_json(self, request: web.Request) -> web.Response:
-        return self._board.get_json().respond(request)
+        levels = self._get_levels()
+        return self._documents.get(
+            ("levels.json", levels), lambda _: encode_levels(levels), "application/json"
+        ).respond(request)
+
+    def _get_levels(self) -> tuple[ServiceLevel, ...]:
+        """Return the present results. Raises HTTPServiceUnavailable before the first."""
+        if self._results.levels is None:
+            raise web.HTTPServiceUnavailable
+        return self._results.levels
 
     def _read_selection(self, request: web.Request) -> ArchiveSelection:
         """Return what is chosen in the query. Raises HTTPNotFound for an unknown topic or municipality."""
@@ -119,12 +133,16 @@ def _read_page(request: web.Request) -> int:
 
 
 def build_archive_app(
-    site: ArchiveSite, pages: ArchivePages, documents: ArchiveDocuments, board: LevelBoard, static: StaticFiles
+    site: ArchiveSite,
+    pages: ArchivePages,
+    documents: ArchiveDocuments,
+    results: ServiceLevelCache,
+    static: StaticFiles,
 ) -> web.Application:
     """Return the application with all routes."""
     app = web.Application(middlewares=[_build_error_middleware(pages)])
-    app.on_response_prepare.append(_set_security_headers)
-    handlers = _ArchiveHandlers(site, pages, documents, board)
+    add_response_headers(app, SECURITY_HEADERS)
+    handlers = _ArchiveHandlers(site, pages, documents, results)
     app.router.add_get("/", handlers.show_list)
     app.router.add_get("/meldung/{code}", handlers.show_entry)
     app.router.add_get("/pruefen", handlers.check_code)
@@ -176,12 +194,6 @@ def _build_error_middleware(pages: ArchivePages) -> Middleware:
             return _build_error_response(pages, 500)
 
     return respond_to_errors
-
-
-async def _set_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.pop(hdrs.SERVER, None)
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
 
 
 def _build_error_response(pages: ArchivePages, status: int) -> web.Response:

@@ -4,16 +4,14 @@ import gzip
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.domain.archive import Archive
 from services.newsroom.domain.service_level import PERCENT, ServiceLevel
-from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
+from services.newsroom.handlers.archive_cache import ArchiveCache
 
 MAX_DOCUMENTS = 512
 MIN_COMPRESSED_BYTES = 1_000
@@ -100,40 +98,8 @@ def _build_document(content: str | bytes | None, content_type: str) -> ArchiveDo
     return ArchiveDocument(content.encode() if isinstance(content, str) else content, content_type)
 
 
-class _Documents(NamedTuple):
-    levels: tuple[ServiceLevel, ...]
-    page: ArchiveDocument
-    json: ArchiveDocument
-
-
-class LevelBoard:
-    """Board of the present results."""
-
-    def __init__(self, cache: ServiceLevelCache, pages: ArchivePages) -> None:
-        self._cache = cache
-        self._pages = pages
-        self._documents: _Documents | None = None
-
-    def get_page(self) -> ArchiveDocument:
-        """Return the page. Raises HTTPServiceUnavailable before the first results."""
-        return self._get_documents().page
-
-    def get_json(self) -> ArchiveDocument:
-        """Return the results as JSON. Raises HTTPServiceUnavailable before the first."""
-        return self._get_documents().json
-
-    def _get_documents(self) -> _Documents:
-        levels = self._cache.levels
-        if levels is None:
-            raise web.HTTPServiceUnavailable
-        if self._documents is None or self._documents.levels is not levels:
-            page = ArchiveDocument(self._pages.render_levels(levels).encode(), HTML)
-            self._documents = _Documents(levels, page, ArchiveDocument(_encode_levels(levels), "application/json"))
-        return self._documents
-
-
-def _encode_levels(levels: Sequence[ServiceLevel]) -> bytes:
-    """Return the results with names that say what is counted."""
+def encode_levels(levels: Sequence[ServiceLevel]) -> bytes:
+    """Return the results as JSON, with names that say what is counted."""
     return msgspec.json.encode(
         {
             "percent_accepted": PERCENT,

@@ -1,24 +1,22 @@
 """Pages of the public archive, rendered from what is in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import segno
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from services.newsroom.adapters.http.rendering import KERN_STYLES, StaticFiles
+from services.newsroom.adapters.http.rendering import KERN_STYLES, StaticFiles, build_environment, format_number
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, format_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_linked_data, build_query, get_headline
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.german import ZONE, format_day, format_moment
 from services.newsroom.domain.service_level import ServiceLevel, format_seconds
 
-TEMPLATES = Path(__file__).with_name("templates")
 PAGE_ENTRIES = 20
 UNKNOWN_CODE = "Geben Sie den Code so ein, wie er in der Nachricht steht."
 QR_BORDER = 4
@@ -71,13 +69,19 @@ class ArchivePages:
             title=self._site.get_title(selection).removeprefix(f"{self._site.county}: "),
             query=query,
             canonical=self._site.build_url(turn(page)),
-            current={**dict.fromkeys(self._site.topics, 0), **archive.count_current()},
+            topic_options=[("", "Alle Themen"), *self._list_topics(archive)],
+            municipality_options=[("", "Alle Gemeinden"), *((name, name) for name in self._site.municipalities)],
             count=len(chosen),
             page=page,
             pages=pages,
             turn=turn,
             days=_group_by_day(shown),
         )
+
+    def _list_topics(self, archive: Archive) -> Iterator[tuple[str, str]]:
+        current = archive.count_current()
+        for topic, title in self._site.topics.items():
+            yield topic, f"{title} ({current[topic]} aktuell)" if topic in current else title
 
     def render_entry(self, archive: Archive, entry: ArchiveEntry) -> str:
         linked_data = build_linked_data(self._site, archive, entry)
@@ -143,18 +147,11 @@ class ArchivePages:
 
 
 def _build_environment(site: ArchiveSite) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    environment = build_environment()
     environment.filters.update(
         code=format_code,
         moment=format_moment,
-        number=lambda number: f"{number:,}".replace(",", "."),
+        number=format_number,
         seconds=format_seconds,
         clock=lambda moment: f"{moment.astimezone(ZONE):%H:%M}",
         iso=lambda moment: moment.isoformat(),

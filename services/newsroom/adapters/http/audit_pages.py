@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from services.newsroom.adapters.audit import PostgresAuditLog
 from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
 from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
 from services.newsroom.adapters.http.web_pages import WebPage
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.login import LoginProof
-from services.newsroom.ports import AuditLog
 
 PAGE_LENGTH = 50
 ACTION_NAMES: Mapping[str, str] = {
@@ -76,7 +76,7 @@ _VALUE_NAMES: Mapping[str, Mapping[str, str]] = {
 class AuditPages:
     """Page of the audit log, newest first."""
 
-    log: AuditLog
+    log: PostgresAuditLog
 
     def list_pages(self) -> tuple[WebPage, ...]:
         return (

@@ -11,17 +11,17 @@ from uuid import UUID
 from aiohttp import hdrs, web
 
 from services.newsroom.adapters.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
-from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.web_pages import WebPage, get_visitor
+from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import NoticeDraft
-from services.newsroom.domain.feedback import FeedbackFilter, render_csv
+from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, list_account
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, read_list
-from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog, PublicationRepository
-from services.newsroom.ports.listening import ListeningLog
+from services.newsroom.ports import BroadcastStatuses, DraftRepository, PublicationRepository
 from shared.runtime.clock import Clock
 
 BROADCASTS_PATH = "/aussendungen"
@@ -41,8 +41,8 @@ class BroadcastPages:
     statuses: BroadcastStatuses
     publications: PublicationRepository
     drafts: DraftRepository
-    feedback: FeedbackLog
-    listening: ListeningLog
+    feedback: PostgresFeedbackLog
+    listening: PostgresListeningLog
     watch: ChangeWatch[UUID, BroadcastStatus]
     list_watch: ChangeWatch[str, BroadcastList]
     sessions: SessionWatch
@@ -113,13 +113,7 @@ class BroadcastPages:
             *((f"nicht erreicht: {failure.reason}", failure.recipients) for failure in status.failures),
             ("Stand", format_moment(self.clock())),
         ]
-        name = f'attachment; filename="nachweis-{status.id}.csv"'
-        return web.Response(
-            body=render_csv(("Angabe", "Wert"), rows),
-            content_type="text/csv",
-            charset="utf-8",
-            headers={hdrs.CONTENT_DISPOSITION: name},
-        )
+        return respond_with_table(f"nachweis-{status.id}", ("Angabe", "Wert"), rows)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Respond with the account after each change, until the end of the broadcast or of the session."""

@@ -1,4 +1,4 @@
-"""The editor's form, and the responses that all pages of drafts share: not found, refused, changed meanwhile."""
+"""The editor's form: what it says, what it shows, and two versions of it side by side."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,8 +9,8 @@ import msgspec
 from aiohttp import web
 
 from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import FormData, PageHandler
-from services.newsroom.domain.drafts import DraftConflict, DraftContent, DraftRefused, NoticeDraft
+from services.newsroom.adapters.http.web_pages import FormData
+from services.newsroom.domain.drafts import DraftContent, DraftRefused, NoticeDraft
 from services.newsroom.domain.german import ZONE
 from services.newsroom.ports import DraftNotFound
 
@@ -59,46 +59,15 @@ def parse_version(form: FormData) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
 
 
-_REFUSED, _CHANGED = 422, 409
-
-
-def catch_draft_errors(handler: PageHandler) -> PageHandler:
-    """Return the handler with a page for each refusal."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except DraftNotFound:
-            raise web.HTTPNotFound from None
-        except DraftRefused as refused:
-            return _render_refusal(request, _REFUSED, str(refused))
-        except DraftConflict:
-            reason = "Der Entwurf wurde inzwischen geändert. Lesen Sie die neue Fassung, bevor Sie fortfahren."
-            return _render_refusal(request, _CHANGED, reason)
-
-    return handle
-
-
-def _render_refusal(request: web.Request, status: int, reason: str) -> web.Response:
-    return render_page(request, "draft_refused.html", status=status, reason=reason, back=_find_way_back(request))
-
-
-def _find_way_back(request: web.Request) -> str:
-    """Return the page of what the act was about."""
-    return "/".join(request.path.split("/")[:3])
-
-
 def render_conflict(request: web.Request, newest: NoticeDraft, mine: DraftContent) -> web.Response:
     """Return a page with both versions, of which the editor makes one; nothing has been overwritten."""
     return render_page(
         request,
         "draft_conflict.html",
-        status=_CHANGED,
+        status=409,
         draft=newest,
-        theirs=build_values(newest.content),
         mine=build_values(mine),
         mine_content=mine,
-        theirs_content=newest.content,
     )
 
 

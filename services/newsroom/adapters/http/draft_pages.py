@@ -8,7 +8,6 @@ from aiohttp import web
 
 from services.newsroom.adapters.http.draft_forms import (
     build_values,
-    catch_draft_errors,
     parse_content,
     parse_draft_id,
     parse_version,
@@ -40,7 +39,6 @@ MAX_LISTED = 100
 _DONE: Mapping[str, str] = {
     "gespeichert": "Der Entwurf ist gespeichert.",
     "eingereicht": "Der Entwurf wartet jetzt auf die Freigabe durch eine andere Person.",
-    "freigegeben": "Der Entwurf ist freigegeben.",
     "zurueckgegeben": "Der Entwurf ist zurückgegeben.",
     "verworfen": "Der Entwurf ist verworfen.",
     "begonnen": "Ein neuer Entwurf ist begonnen.",
@@ -61,15 +59,10 @@ class DraftPages:
         return (
             WebPage(method="GET", path=DRAFTS_PATH, handler=self.show_list, audience=look, title="Entwürfe"),
             WebPage(method="POST", path=DRAFTS_PATH, handler=self.create, audience=write),
-            WebPage(method="POST", path="/vorschau", handler=catch_draft_errors(self.show_preview), audience=write),
-            WebPage(method="GET", path=DRAFT_PATH, handler=catch_draft_errors(self.show), audience=look),
-            WebPage(method="POST", path=DRAFT_PATH, handler=catch_draft_errors(self.save), audience=write),
-            WebPage(
-                method="GET",
-                path=f"{DRAFT_PATH}/fassungen",
-                handler=catch_draft_errors(self.show_versions),
-                audience=look,
-            ),
+            WebPage(method="POST", path="/vorschau", handler=self.show_preview, audience=write),
+            WebPage(method="GET", path=DRAFT_PATH, handler=self.show, audience=look),
+            WebPage(method="POST", path=DRAFT_PATH, handler=self.save, audience=write),
+            WebPage(method="GET", path=f"{DRAFT_PATH}/fassungen", handler=self.show_versions, audience=look),
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
@@ -78,7 +71,6 @@ class DraftPages:
         return render_page(
             request,
             "drafts.html",
-            done=_DONE.get(request.query.get("erledigt", ""), ""),
             waiting=[each for each in opened if each.state in SUBMITTED_STATES],
             writing=[each for each in opened if each.state not in SUBMITTED_STATES],
             unreviewed=await self.drafting.drafts.list_unreviewed(),

@@ -10,6 +10,8 @@ from aiohttp.typedefs import Handler
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.metrics import NO_ROUTE, NewsroomMetrics
 from services.newsroom.domain.accounts import NotPermitted
+from services.newsroom.domain.drafts import DraftConflict, DraftRefused
+from services.newsroom.ports import DraftNotFound
 from shared.outcome import DependencyUnavailable, InvalidDataError
 
 METRICS = web.AppKey("metrics", NewsroomMetrics)
@@ -22,7 +24,8 @@ _ADVICE: Mapping[int, tuple[str, str]] = {
     500: ("Das hat nicht geklappt", "Es liegt an uns. Bitte sagen Sie dem Betrieb, wann und wobei es geschah."),
 }
 _FALLBACK = ("Diese Anfrage war nicht zu verstehen", "Gehen Sie zurück und versuchen Sie es noch einmal.")
-_HEADERS = {
+_CHANGED_MEANWHILE = "Der Entwurf wurde inzwischen geändert. Lesen Sie die neue Fassung, bevor Sie fortfahren."
+SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -61,21 +64,32 @@ async def convert_errors(request: web.Request, handler: Handler) -> web.StreamRe
     return response
 
 
+@web.middleware
+async def convert_draft_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Convert what keeps somebody from acting on a draft to a page that says so."""
+    try:
+        return await handler(request)
+    except DraftNotFound:
+        raise web.HTTPNotFound from None
+    except DraftRefused as refused:
+        return _render_refusal(request, 422, str(refused))
+    except DraftConflict:
+        return _render_refusal(request, 409, _CHANGED_MEANWHILE)
+
+
 def _render_error(request: web.Request, status: int, reason: str = "") -> web.StreamResponse:
     title, advice = _ADVICE.get(status, _FALLBACK)
     return render_page(request, "error.html", status=status, title=title, advice=advice, reason=reason)
 
 
+def _render_refusal(request: web.Request, status: int, reason: str) -> web.StreamResponse:
+    back = "/".join(request.path.split("/")[:3])  # the page of what the act was about
+    return render_page(request, "draft_refused.html", status=status, reason=reason, back=back)
+
+
 def _get_route_path(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return resource.canonical if resource else NO_ROUTE
-
-
-async def set_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """Set headers against caching, content sniffing and embedding; remove `Server`."""
-    response.headers.pop(hdrs.SERVER, None)
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
 
 
 def respond_to_malformed(status: int) -> web.Response:

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_visitor
+from services.newsroom.adapters.listening import PostgresFeedbackLog
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import find_obstacle
 from services.newsroom.domain.drafts import SUBMITTED_STATES, DraftState, build_author
-from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter, render_csv
+from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.german import ZONE
-from services.newsroom.ports import BroadcastStatuses, DraftRepository, FeedbackLog
+from services.newsroom.ports import BroadcastStatuses, DraftRepository
 
 FEEDBACK_PATH = "/rueckmeldungen"
 MAX_SHOWN, MAX_EXPORTED, MAX_NEWEST = 100, 20_000, 8
@@ -24,7 +25,7 @@ MAX_WORDS_LENGTH = 100
 class FeedbackPages:
     """Pages of feedback."""
 
-    feedback: FeedbackLog
+    feedback: PostgresFeedbackLog
     topics: Mapping[str, str]
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -40,7 +41,7 @@ class FeedbackPages:
             request,
             "feedback.html",
             chosen=chosen,
-            query=request.query_string,
+            query=request.rel_url.raw_query_string,
             entries=await self.feedback.list_entries(chosen, MAX_SHOWN),
             summary=await self.feedback.summarize(chosen),
             topics=self.topics,
@@ -64,12 +65,7 @@ class FeedbackPages:
             )
             for each in entries
         )
-        return web.Response(
-            body=render_csv(head, rows),
-            content_type="text/csv",
-            charset="utf-8",
-            headers={hdrs.CONTENT_DISPOSITION: 'attachment; filename="rueckmeldungen.csv"'},
-        )
+        return respond_with_table("rueckmeldungen", head, rows)
 
 
 def _parse_filter(request: web.Request) -> FeedbackFilter:
@@ -92,7 +88,7 @@ class OverviewPages:
 
     drafts: DraftRepository
     statuses: BroadcastStatuses
-    feedback: FeedbackLog
+    feedback: PostgresFeedbackLog
     topics: Mapping[str, str]
     reviewing: Right
 

@@ -56,25 +56,28 @@ class CookieJar:
 
     def set_session(self, response: web.Response, token: str) -> None:
         """Set the cookie of a session, until the browser is closed."""
-        response.set_cookie(self.session, token, httponly=True, secure=self.is_secure, samesite="Lax", path="/")
+        self._set(response, self.session, token)
 
     def set_device(self, response: web.Response, token: str, max_age: int) -> None:
         """Set the cookie by which a browser is known in which somebody has logged in."""
-        response.set_cookie(
-            self.device, token, max_age=max_age, httponly=True, secure=self.is_secure, samesite="Strict", path="/"
-        )
+        self._set(response, self.device, token, max_age, "Strict")
 
     def set_provider(self, response: web.Response, pending: str, max_age: int) -> None:
         """Set the cookie by which this browser's way back from the identity provider is known."""
-        response.set_cookie(
-            self.provider, pending, max_age=max_age, httponly=True, secure=self.is_secure, samesite="Lax", path="/"
-        )
+        self._set(response, self.provider, pending, max_age)
 
     def clear_provider(self, response: web.Response) -> None:
-        response.del_cookie(self.provider, httponly=True, secure=self.is_secure, samesite="Lax", path="/")
+        self._set(response, self.provider, "", 0)
 
     def clear_session(self, response: web.Response) -> None:
-        response.del_cookie(self.session, httponly=True, secure=self.is_secure, samesite="Lax", path="/")
+        self._set(response, self.session, "", 0)
+
+    def _set(
+        self, response: web.Response, name: str, value: str, max_age: int | None = None, samesite: str = "Lax"
+    ) -> None:
+        response.set_cookie(
+            name, value, max_age=max_age, httponly=True, secure=self.is_secure, samesite=samesite, path="/"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

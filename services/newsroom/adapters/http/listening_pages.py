@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.web_pages import WebPage
+from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.domain.accounts import Right
-from services.newsroom.domain.feedback import render_csv
 from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.listening import (
     PERIODS_DAYS,
@@ -21,7 +21,6 @@ from services.newsroom.domain.listening import (
     draw_line,
     sum_moves,
 )
-from services.newsroom.ports.listening import ListeningLog
 from shared.runtime.clock import Clock
 
 LISTENING_PATH = "/auswertung"
@@ -32,7 +31,7 @@ MAX_SHOWN, MAX_EXPORTED = 20, 5_000
 class ListeningPages:
     """The page, and its table of broadcasts as a file."""
 
-    log: ListeningLog
+    log: PostgresListeningLog
     topics: Mapping[str, str]
     clock: Clock
 
@@ -91,12 +90,7 @@ class ListeningPages:
             )
             for each in await self.log.list_echoes(period, topic, MAX_EXPORTED)
         )
-        return web.Response(
-            body=render_csv(head, rows),
-            content_type="text/csv",
-            charset="utf-8",
-            headers={hdrs.CONTENT_DISPOSITION: 'attachment; filename="auswertung.csv"'},
-        )
+        return respond_with_table("auswertung", head, rows)
 
     async def _build_cards(self, period: ListeningPeriod, chosen: str) -> Sequence[Mapping[str, Any]]:
         counts = await self.log.list_audiences(period)

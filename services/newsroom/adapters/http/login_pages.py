@@ -21,8 +21,6 @@ from services.newsroom.handlers.login import (
     LoginAttempt,
     LoginRefused,
     LoginService,
-    PasswordChange,
-    SetupForm,
     SetupRefused,
     SetupSecret,
     StartedSession,
@@ -31,6 +29,11 @@ from shared.runtime.client_address import Network, find_client_address
 
 DEVICE_MAX_AGE_SECONDS = 180 * 86_400
 PROFILE_PATH = "/profil"
+_WRONG = (
+    403,
+    "Anmeldung nicht möglich.",
+    "Anmeldename, Kennwort oder Einmalcode ist falsch. Jeder Einmalcode gilt nur einmal.",
+)
 _DONE = {"kennwort": "Ihr Kennwort ist geändert.", "sitzungen": "Alle anderen Sitzungen sind beendet."}
 
 
@@ -90,26 +93,25 @@ class LoginPages:
 
     async def set_up(self, request: web.Request) -> web.Response:
         form, visitor = get_form(request), get_visitor(request)
-        setup = SetupForm(password=form.get("password", ""), code=form.get("code", ""), sealed=form.get("secret", ""))
+        sealed = form.get("secret", "")
         try:
-            started, codes = await self.login.set_up(visitor, setup)
+            started, codes = await self.login.set_up(
+                visitor, password=form.get("password", ""), code=form.get("code", ""), sealed=sealed
+            )
         except SetupRefused as refused:
-            secret = self.login.resume_setup(visitor, setup.sealed)
+            secret = self.login.resume_setup(visitor, sealed)
             return self._render_setup(request, secret, problems=refused.problems, status=422)
         return self._set_cookies(render_page(request, "recovery_codes.html", codes=codes), started)
 
-    async def show_profile(self, request: web.Request) -> web.Response:
-        return await self._render_profile(request)
-
     async def change_password(self, request: web.Request) -> web.Response:
         form = get_form(request)
-        change = PasswordChange(current=form.get("current", ""), new=form.get("new", ""), code=form.get("code", ""))
+        filled_in = {name: form.get(name, "") for name in ("current", "new", "code")}
         try:
-            await self.login.change_password(get_visitor(request), change)
+            await self.login.change_password(get_visitor(request), **filled_in)
         except SetupRefused as refused:
-            return await self._render_profile(request, problems=refused.problems, status=422)
+            return await self.show_profile(request, problems=refused.problems, status=422)
         except LoginRefused as refused:
-            return await self._render_profile(
+            return await self.show_profile(
                 request, problems={"current": _describe_wait(refused.wait_seconds)}, status=429
             )
         return redirect(f"{PROFILE_PATH}?erledigt=kennwort")
@@ -118,7 +120,7 @@ class LoginPages:
         await self.login.end_other_sessions(get_visitor(request))
         return redirect(f"{PROFILE_PATH}?erledigt=sitzungen")
 
-    async def _render_profile(self, request: web.Request, problems: object = None, status: int = 200) -> web.Response:
+    async def show_profile(self, request: web.Request, problems: object = None, status: int = 200) -> web.Response:
         visitor = get_visitor(request)
         return render_page(
             request,
@@ -160,22 +162,11 @@ class LoginPages:
     def _render_refusal(
         self, request: web.Request, refused: LoginRefused, login: str, destination: str
     ) -> web.Response:
-        if refused.wait_seconds:
-            return self._render_login(
-                request,
-                destination=destination,
-                login=login,
-                problem="Zu viele Versuche.",
-                advice=_describe_wait(refused.wait_seconds),
-                status=429,
-            )
+        status, problem, advice = (
+            (429, "Zu viele Versuche.", _describe_wait(refused.wait_seconds)) if refused.wait_seconds else _WRONG
+        )
         return self._render_login(
-            request,
-            destination=destination,
-            login=login,
-            problem="Anmeldung nicht möglich.",
-            advice="Anmeldename, Kennwort oder Einmalcode ist falsch. Jeder Einmalcode gilt nur einmal.",
-            status=403,
+            request, destination=destination, login=login, problem=problem, advice=advice, status=status
         )
 
     def _render_setup(

@@ -20,11 +20,11 @@ from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import describe_costs
+from services.newsroom.domain.audit import MAX_REASON_LENGTH
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import BroadcastChange, SendingChange, SendingRefused, SourceUse
 from services.newsroom.handlers.operating import (
     CHANGE_RIGHTS,
-    MAX_REASON_LENGTH,
     OperatingService,
     ResendRules,
     SendingControl,

@@ -1,8 +1,6 @@
 """Pages about people, assembled: logins, accounts, and the audit log."""
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
@@ -25,48 +23,42 @@ from shared.runtime.client_address import Network
 from shared.runtime.clock import system_clock
 
 
-@dataclass(frozen=True, kw_only=True)
-class PeopleParts:
-    """Parts that pages about people share; `provider_label` is on the button of the identity provider."""
-
-    database: Database
-    sessions: SessionRepository
-    ring: KeyRing
-    cookies: CookieJar
-    proxies: tuple[Network, ...]
-    provider: IdentityProvider | None
-    provider_label: str
-    count_login: Callable[[str], None]
-
-
-def build_people_pages(parts: PeopleParts) -> list[PageGroup]:
-    """Return the pages, in the order of the navigation."""
-    accounts = PostgresAccountRepository(parts.database)
-    hasher, sealer = Argon2PasswordHasher(), KeyRingSealer(parts.ring)
+def build_people_pages(
+    database: Database,
+    sessions: SessionRepository,
+    ring: KeyRing,
+    cookies: CookieJar,
+    *,
+    proxies: tuple[Network, ...],
+    provider: IdentityProvider | None,
+    provider_label: str,
+    count_login: Callable[[str], None],
+) -> list[PageGroup]:
+    """Return the pages, in the order of the navigation; `provider_label` is on the identity provider's button."""
+    accounts = PostgresAccountRepository(database)
+    hasher, sealer = Argon2PasswordHasher(), KeyRingSealer(ring)
     login = LoginService(
         accounts=accounts,
-        sessions=parts.sessions,
-        throttle=PostgresLoginThrottle(parts.database),
+        sessions=sessions,
+        throttle=PostgresLoginThrottle(database),
         hasher=hasher,
         sealer=sealer,
-        random=secrets.token_bytes,
         clock=system_clock,
-        count=parts.count_login,
+        count=count_login,
     )
     administration = AccountAdministration(
         accounts=accounts,
-        requests=PostgresAccountRequestRepository(parts.database),
-        sessions=parts.sessions,
+        requests=PostgresAccountRequestRepository(database),
+        sessions=sessions,
         hasher=hasher,
         sealer=sealer,
-        random=secrets.token_bytes,
         clock=system_clock,
     )
-    external = ProviderLogin(provider=parts.provider, login=login) if parts.provider else None
-    label = parts.provider_label if external else ""
+    external = ProviderLogin(provider=provider, login=login) if provider else None
+    label = provider_label if external else ""
     return [
-        LoginPages(login=login, cookies=parts.cookies, proxies=parts.proxies, provider=label),
-        ProviderPages(external=external, accounts=accounts, cookies=parts.cookies),
+        LoginPages(login=login, cookies=cookies, proxies=proxies, provider=label),
+        ProviderPages(external=external, accounts=accounts, cookies=cookies),
         AccountPages(administration=administration),
-        AuditPages(log=PostgresAuditLog(parts.database)),
+        AuditPages(log=PostgresAuditLog(database)),
     ]

@@ -2,20 +2,21 @@
 
 import gzip
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.newsroom.adapters.http.web_pages import VISITOR, Audience, WebPage
 from services.newsroom.domain.accounts import Right, Role
+from services.newsroom.domain.feedback import render_csv
+from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.login import SessionStage
 
 OWN = Path(__file__).parent / "static"
@@ -87,7 +88,6 @@ def _read_files(assets: Path) -> Iterator[tuple[str, _StaticFile]]:
 
 
 TEMPLATES = Path(__file__).parent / "templates"
-ZONE = ZoneInfo("Europe/Berlin")
 ROLE_NAMES: Mapping[Role, str] = {
     Role.EDITOR: "Redaktion",
     Role.APPROVER: "Freigabe",
@@ -105,7 +105,19 @@ class PageRenderer:
 
     def __init__(self, static: StaticFiles, pages: Sequence[WebPage]) -> None:
         self._navigation = [page for page in pages if page.title]
-        self._environment = build_environment(static)
+        self._environment = build_environment()
+        self._environment.globals.update(
+            style_sheets=static.style_sheets,
+            asset=static.get_path,
+            rights=Right,
+        )
+        self._environment.filters.update(
+            moment=format_moment,
+            day=format_day,
+            quoted=partial(quote, safe=""),
+            number=format_number,
+            roles=lambda roles: ", ".join(ROLE_NAMES[role] for role in sorted(roles)),
+        )
 
     def render(self, request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
         """Return the page; the values that a template uses are required."""
@@ -142,9 +154,19 @@ def render_page(request: web.Request, template: str, *, status: int = 200, **val
     return request.app[RENDERER].render(request, template, status=status, **values)
 
 
-def build_environment(static: StaticFiles) -> Environment:
+def respond_with_table(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> web.Response:
+    """Return the table as a file of this name."""
+    return web.Response(
+        body=render_csv(head, rows),
+        content_type="text/csv",
+        charset="utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )
+
+
+def build_environment() -> Environment:
     """Return the templates' environment: escaping is on, and an unknown name is an error."""
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -152,13 +174,6 @@ def build_environment(static: StaticFiles) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(
-        style_sheets=static.style_sheets, asset=static.get_path, role_names=ROLE_NAMES, rights=Right, roles=list(Role)
-    )
-    environment.filters.update(
-        moment=format_moment, day=format_day, quoted=partial(quote, safe=""), number=format_number
-    )
-    return environment
 
 
 def format_moment(moment: datetime) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from services.newsroom.adapters.http.draft_forms import catch_draft_errors, parse_draft_id, parse_version
+from services.newsroom.adapters.http.draft_forms import parse_draft_id, parse_version
 from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
@@ -42,12 +42,7 @@ class SendingPages:
             ("folgemeldung", self._follow_up, write, "?erledigt=begonnen"),
             ("zurueckziehen", self._withdraw, write, ""),
         )
-        check = WebPage(
-            method="GET",
-            path=f"{DRAFT_PATH}/pruefung",
-            handler=catch_draft_errors(self.show_check),
-            audience=Right.LOOK,
-        )
+        check = WebPage(method="GET", path=f"{DRAFT_PATH}/pruefung", handler=self.show_check, audience=Right.LOOK)
         posts = (
             WebPage(method="POST", path=f"{DRAFT_PATH}/{name}", handler=_build_handler(act, then), audience=right)
             for name, act, right, then in acts
@@ -124,4 +119,4 @@ def _build_handler(act: _Act, then: str) -> PageHandler:
         draft = await act(get_visitor(request).account, parse_draft_id(request), get_form(request))
         return redirect(f"{DRAFTS_PATH}/{draft.id}{then}")
 
-    return catch_draft_errors(handle)
+    return handle

@@ -1,21 +1,20 @@
-"""HTTP application and port of the newsroom."""
+"""HTTP application of the newsroom."""
 
 from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
 from services.newsroom.adapters.http.error_pages import (
     METRICS,
+    SECURITY_HEADERS,
+    convert_draft_errors,
     convert_errors,
-    respond_to_malformed,
-    set_security_headers,
 )
 from services.newsroom.adapters.http.guard import MAX_BODY_BYTES, PageGuard
 from services.newsroom.adapters.http.rendering import RENDERER, PageRenderer, StaticFiles
 from services.newsroom.adapters.http.web_pages import PageGroup, WebPage
 from services.newsroom.adapters.metrics import NewsroomMetrics
-from shared.runtime.http_port import open_http_port
+from shared.runtime.http_port import add_response_headers
 
 PAGES: web.AppKey[tuple[WebPage, ...]] = web.AppKey("pages")
 
@@ -24,25 +23,11 @@ def build_app(
     groups: Iterable[PageGroup], *, guard: PageGuard, static: StaticFiles, metrics: NewsroomMetrics
 ) -> web.Application:
     """Return the application with the pages of all groups; their order is that of the navigation."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[convert_errors])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[convert_errors, convert_draft_errors])
     pages = tuple(page for group in groups for page in group.list_pages())
     app[PAGES], app[METRICS], app[RENDERER] = pages, metrics, PageRenderer(static, pages)
-    app.on_response_prepare.append(set_security_headers)
+    add_response_headers(app, SECURITY_HEADERS)
     for page in pages:
         app.router.add_route(page.method, page.path, guard.protect(page))
     static.add_routes(app)
     return app
-
-
-def open_newsroom_port(
-    app: web.Application, *, host: str, port: int, shutdown_seconds: float
-) -> AbstractAsyncContextManager[int]:
-    """Serve until the block ends, then finish the requests in flight."""
-    return open_http_port(
-        app,
-        host=host,
-        port=port,
-        shutdown_seconds=shutdown_seconds,
-        respond=respond_to_malformed,
-        refused=app[METRICS].count_unparsed,
-    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import segno
 from aiohttp import web
 
-from services.newsroom.adapters.http.draft_forms import catch_draft_errors, parse_draft_id, parse_version
+from services.newsroom.adapters.http.draft_forms import parse_draft_id, parse_version
 from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor
@@ -21,8 +21,7 @@ class TrialPages:
     phone: str
 
     def list_pages(self) -> tuple[WebPage, ...]:
-        prepare = catch_draft_errors(self.prepare)
-        return (WebPage(method="POST", path=f"{DRAFT_PATH}/testen", handler=prepare, audience=Right.WRITE),)
+        return (WebPage(method="POST", path=f"{DRAFT_PATH}/testen", handler=self.prepare, audience=Right.WRITE),)
 
     async def prepare(self, request: web.Request) -> web.Response:
         """Show a new code. It is stored nowhere here, so the answer shows it instead of leading to another page."""

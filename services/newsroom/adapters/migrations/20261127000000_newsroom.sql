@@ -26,7 +26,6 @@ create table newsroom.account (
   check ((issuer is null) = (subject is null)),
   check (subject is null or (password_hash is null and totp_secret is null))
 );
-create index account_person on newsroom.account (person);
 comment on table newsroom.account is 'accounts of the press office; an account is disabled, never deleted';
 comment on column newsroom.account.id is 'id of the account';
 comment on column newsroom.account.login is 'name to log in with';
@@ -140,7 +139,6 @@ create table newsroom.audit (
   detail jsonb not null default '{}'
 );
 create index audit_at on newsroom.audit (at);
-create index audit_object on newsroom.audit (object);
 comment on table newsroom.audit is 'what was done, and by whom; the service may add and read, never change';
 comment on column newsroom.audit.id is 'counts the acts';
 comment on column newsroom.audit.at is 'when it was done';
@@ -188,7 +186,6 @@ create table newsroom.draft_version (
   saved_at timestamptz not null default now(),
   primary key (draft, version)
 );
-create index draft_version_author on newsroom.draft_version (author);
 comment on table newsroom.draft_version is 'every version of a draft; none is changed or overwritten';
 comment on column newsroom.draft_version.draft is 'draft.id';
 comment on column newsroom.draft_version.version is 'counts from 1';
@@ -228,12 +225,10 @@ create table newsroom.publication (
   draft uuid not null references newsroom.draft,
   version integer not null,
   revision integer not null,
-  key text not null unique,
   body jsonb not null,
   state text not null default 'waiting' check (state in ('waiting', 'accepted', 'rejected')),
   tries integer not null default 0,
   next_at timestamptz not null default now(),
-  event_path text,
   problems jsonb,
   broadcast uuid,
   people integer,
@@ -248,17 +243,15 @@ create index publication_draft on newsroom.publication (draft);
 create index publication_under_way on newsroom.publication (created_at desc)
   where state <> 'rejected' and broadcast is null and confirmed_at is null;
 create unique index publication_broadcast on newsroom.publication (broadcast) where broadcast is not null;
-comment on table newsroom.publication is 'outbox of the notices API: what waits is sent with the same key until it is answered';
-comment on column newsroom.publication.id is 'id of the publication';
+comment on table newsroom.publication is 'outbox of the notices API: what waits is sent until it is answered';
+comment on column newsroom.publication.id is 'id of the publication, and in hexadecimal of its event, which counts once';
 comment on column newsroom.publication.draft is 'draft.id';
 comment on column newsroom.publication.version is 'version that is published';
 comment on column newsroom.publication.revision is 'revision of the notice';
-comment on column newsroom.publication.key is 'Idempotency-Key, with which a repeated request counts once';
 comment on column newsroom.publication.body is 'body of the request';
 comment on column newsroom.publication.state is 'waiting, accepted or rejected';
 comment on column newsroom.publication.tries is 'how often it was sent without an answer';
 comment on column newsroom.publication.next_at is 'when it is sent next, while waiting';
-comment on column newsroom.publication.event_path is 'path of its progress at the notices API; null until accepted';
 comment on column newsroom.publication.problems is 'why it was rejected; null unless rejected';
 comment on column newsroom.publication.broadcast is 'broadcast.id; null until it is known';
 comment on column newsroom.publication.people is

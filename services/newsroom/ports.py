@@ -8,14 +8,15 @@ from uuid import UUID
 
 from services.newsroom.domain.accounts import Account, AccountRequest
 from services.newsroom.domain.archive import ArchiveEntry
-from services.newsroom.domain.audit import Act, AuditEntry
+from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
-from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
 from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
+from services.newsroom.domain.listening import TopicAudience
 from services.newsroom.domain.login import FailureCounter, NewSession, OpenSession, Visitor
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PendingNotice, PublishAnswer
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget, SourceUse
+from services.newsroom.domain.service_level import BroadcastRun
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
@@ -26,8 +27,6 @@ from shared.contracts.events import (
     NoticeRejected,
 )
 from shared.outcome import DependencyUnavailable
-
-MakeId = Callable[[], UUID]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,18 +72,8 @@ class AccountRepository(Protocol):
     async def find_external(self, subject: ProviderSubject) -> Credentials | None:
         """Return the account whose owner is known to the identity provider as this subject."""
 
-    async def create_account(self, new: NewAccount, act: Act) -> bool:
-        """Return False if the login is taken."""
-
-    async def set_roles(self, account: UUID, roles: Collection[str], act: Act) -> None: ...
-
     async def disable(self, account: UUID, now: datetime, act: Act) -> None:
         """Disable the account and end its sessions."""
-
-    async def enable(self, account: UUID, act: Act) -> None: ...
-
-    async def reset(self, new: NewAccount, now: datetime, act: Act) -> None:
-        """Give it a first password; end its sessions, and forget its one-time codes and devices."""
 
     async def set_up(self, visitor: Visitor, login: NewLogin, now: datetime, act: Act) -> bool:
         """Set up a login and end all sessions of the account; return False if the visitor's has ended."""
@@ -113,13 +102,14 @@ class AccountRequestRepository(Protocol):
     async def find_open_request(self, request: UUID) -> tuple[AccountRequest, bytes] | None: ...
 
     async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: NewAccount | None) -> bool:
-        """Decide the request and carry it out, an invitation by creating `new`; return False if it has been decided.
+        """Decide the request and carry it out, an invitation by creating `new`.
 
-        Raises AccountProblem if the login of an invitation is taken.
+        Return False if it has been decided, or the decider is blocked by now. Raises AccountProblem if the login of an
+        invitation is taken.
         """
 
     async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
-        """Return False if it has been decided."""
+        """Return False as `confirm`."""
 
 
 class SessionRepository(Protocol):
@@ -157,15 +147,6 @@ class LoginThrottle(Protocol):
 
     async def settle(self, counters: Sequence[FailureCounter]) -> None:
         """Take back the count of an attempt that succeeded."""
-
-
-class AuditLog(Protocol):
-    """Log of all acts. Methods raise DatabaseUnavailable."""
-
-    async def record(self, act: Act) -> None: ...
-
-    async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
-        """Return the newest entries, only those before the entry with the id `before` if one is given."""
 
 
 class PasswordHasher(Protocol):
@@ -336,9 +317,16 @@ class BroadcastStatuses(Protocol):
         """Return when each source last published."""
 
 
-class FeedbackLog(Protocol):
-    """Feedback of citizens."""
+class AudienceCounts(Protocol):
+    """Counts of the people that each topic reaches. Methods raise DatabaseUnavailable."""
 
-    async def list_entries(self, chosen: FeedbackFilter, limit: int) -> Sequence[FeedbackEntry]: ...
+    async def list_counted_topics(self, since: datetime) -> Collection[str]: ...
 
-    async def summarize(self, chosen: FeedbackFilter) -> FeedbackSummary: ...
+    async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
+        """Record the count, in place of an earlier one of the same day."""
+
+
+class BroadcastRunSource(Protocol):
+    """Broadcasts for the service level. Methods raise DatabaseUnavailable."""
+
+    async def list_runs(self, since: datetime) -> Sequence[BroadcastRun]: ...
