@@ -31,7 +31,6 @@ from services.dispatcher.ports import Batch
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.message import Address, AddressKind
 from shared.database.pool import open_database
-from shared.runtime.clock import system_clock
 
 LEASE_AT_80, RESULTS_AT_1000 = 8, 50
 Part = TypeVar("Part")
@@ -43,14 +42,15 @@ class LedgerBenchmark:
     def __init__(self, ledger: PostgresLedger, deliveries: int) -> None:
         self._ledger = ledger
         meter = Metrics(CollectorRegistry(), limit=80)
-        limiter = PostgresRateLimiter(ledger.database, number=ledger.number, limits=SendLimits(80))
-        pauses = Pauses(ledger, limiter, meter)
-        self._statuses = StatusHandler(ledger=ledger, pauses=pauses, meter=meter, clock=system_clock)
+        self._limiter = PostgresRateLimiter(ledger.database, number=ledger.number, limits=SendLimits(80))
+        pauses = Pauses(ledger, self._limiter, meter)
+        self._statuses = StatusHandler(ledger=ledger, pauses=pauses, meter=meter)
         self._deliveries = deliveries
         self._claimed: list[UUID] = []
 
     async def run(self) -> dict[str, float]:
         """Return rows per second by statement."""
+        await self._limiter.set_up()
         few, many = await self._build_pages(self._deliveries // 10), await self._build_pages(self._deliveries)
         return {
             f"claims, {LEASE_AT_80} in a statement": await self._measure_claims(few, LEASE_AT_80),
