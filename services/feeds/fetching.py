@@ -5,7 +5,6 @@ It is protected against server-side request forgery: feeds may link to the inter
 
 import asyncio
 import socket
-import ssl
 import zlib
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +17,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
+
+from shared.runtime.http_errors import describe_connection_error
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -135,7 +136,7 @@ class Fetcher:
         except InternalAddress as error:
             raise FetchFailed("internal_address", str(error)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise FetchFailed("connection", _explain_connection_error(error)) from None
+            raise FetchFailed("connection", describe_connection_error(error)) from None
 
     async def _follow(self, url: URL, headers: Mapping[str, str]) -> Fetched:
         for _ in range(MAX_REDIRECTS + 1):
@@ -189,18 +190,6 @@ async def _decompress(response: aiohttp.ClientResponse, most: int) -> AsyncItera
         raise FetchFailed("encoding", "is not packed as it says") from None
     if not unpacker.eof:
         raise FetchFailed("encoding", "ends too early")
-
-
-def _explain_connection_error(error: Exception) -> str:
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "its name is not found"
-        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
-            return f"its certificate is not trusted ({cause.verify_message})"
-        case aiohttp.ClientConnectorError():
-            return f"nobody answers there ({type(error.os_error).__name__})"
-        case _:
-            return type(error).__name__
 
 
 def _name_status(status: int) -> str:

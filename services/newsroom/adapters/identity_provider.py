@@ -27,9 +27,11 @@ from services.newsroom.domain.identity import (
     read_identity,
 )
 from services.newsroom.ports import ProviderAway
+from shared.runtime.http_errors import describe_connection_error
 
 TIMEOUT_SECONDS = 5.0
 MAX_BYTES = 256 * 1024
+MAX_SHOWN_ISSUER = 200
 CACHE_SECONDS = 3_600.0
 RETRY_SECONDS = 2.0
 _KEY_TYPES: Mapping[str, type[RSAKey] | type[ECKey]] = {"RSA": RSAKey, "EC": ECKey}
@@ -130,7 +132,8 @@ class OidcProvider:
         url = f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration"
         metadata = _decode(await self._get(url), _Metadata)
         if metadata.issuer != self._client.issuer:
-            raise ProviderAway("the identity provider calls itself something else than KREISFUNK_OIDC_ISSUER")
+            name = metadata.issuer[:MAX_SHOWN_ISSUER]
+            raise ProviderAway(f"the identity provider calls itself {name}, which is not KREISFUNK_OIDC_ISSUER")
         if not all(is_private_address(each) for each in metadata.addresses):
             raise ProviderAway("the identity provider has addresses without TLS")
         return metadata
@@ -194,7 +197,7 @@ class OidcProvider:
                         raise ProviderAway("the identity provider does not stop to answer")
                 return answer.status, bytes(body)
         except (ClientError, OSError, TimeoutError, ValueError) as error:
-            raise ProviderAway(f"the identity provider cannot be reached: {type(error).__name__}") from None
+            raise ProviderAway(f"the identity provider: {describe_connection_error(error)}") from None
 
 
 def _decode(body: bytes, kind: type[T]) -> T:

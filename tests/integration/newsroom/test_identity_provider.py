@@ -58,6 +58,20 @@ async def client(server: DocumentServer) -> AsyncIterator[OidcProvider]:
         yield opened
 
 
+async def test_a_slash_too_many_is_seen_in_what_the_log_says(server: DocumentServer, client: OidcProvider) -> None:
+    server.answer = {"issuer": f"{server.url}/"}
+    with pytest.raises(ProviderAway, match=f"calls itself {server.url}/, which is not KREISFUNK_OIDC_ISSUER"):
+        await client.build_login_url(PENDING)
+
+
+async def test_why_it_is_not_reached_is_said() -> None:
+    away = ProviderClient(issuer=f"http://{LOOPBACK}:1", client_id="redaktion", secret=None, origin="https://r.example")
+    async with open_identity_provider(away) as client:
+        assert client
+        with pytest.raises(ProviderAway, match=r"nobody answers there \(ConnectionRefusedError\)"):
+            await client.build_login_url(PENDING)
+
+
 async def test_the_document_is_fetched_once(server: DocumentServer, client: OidcProvider) -> None:
     for _ in range(3):
         assert (await client.build_login_url(PENDING)).startswith(f"{server.url}/authorization_endpoint?")
