@@ -9,7 +9,7 @@ from cli.output import EXIT_USAGE, fail, format_table, print_result
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
 from services.feeds.state import StateDamaged, StateFolder, list_files
 
-_COLUMNS = ("name", "kind", "topic", "mode", "every", "known", "unpublished", "unanswered", "refused")
+_COLUMNS = ("name", "kind", "topic", "mode", "every", "failures", "known", "unpublished", "unanswered", "refused")
 
 
 def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> None:
@@ -32,7 +32,10 @@ def build_overview(file: FeedsFile, folder: StateFolder) -> dict[str, Any]:
 
 
 def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[dict[str, Any]]:
-    """Yield each origin: `unpublished` events have to reach the broker, `unanswered` ones wait for Kreisfunk."""
+    """Yield each origin: `unpublished` events have to reach the broker, `unanswered` ones wait for Kreisfunk.
+
+    `failures` are the polls that failed since the last that did not.
+    """
     unanswered = [sent.origin for sent in folder.list_unanswered()]
     refused = [refused.origin for refused in folder.list_refused().values()]
     origins: tuple[FeedOrigin | AlertOrigin, ...] = (*file.feeds, *file.alerts)
@@ -46,6 +49,7 @@ def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[dict[str
             "topic": origin.topic,
             "mode": origin.mode,
             "every": origin.every,
+            "failures": memory.failures,
             "known": len(memory.entries) if is_feed else len(memory.alerts),
             "unpublished": len(memory.pending),
             "unanswered": unanswered.count(origin.name),

@@ -82,7 +82,7 @@ def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed
     `address` is the feed's URL, the base of relative links.
     """
     if _WEB_PAGE.match(body):
-        raise NotAFeed("it is a web page; its feed has another address")
+        raise NotAFeed("it is a web page, not a feed")
     try:
         document = read_sloppy_xml(body, _parse_charset(content_type))
     except XmlRefused as error:

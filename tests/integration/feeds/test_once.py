@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 
@@ -98,6 +99,9 @@ async def test_a_website_in_trouble_changes_nothing(status: int, website: FakeWe
     website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]), status=status)
     ended = await office.poll_once("--json")
     assert (ended.status, ended.json["origins"][0]["result"]) == (1, f"status_{status}")
+    listed = await office.run_feeds("list")
+    assert re.search(r"every +failures +known", listed.output)
+    assert re.search(r"15m +1 +0", listed.output)
     website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
     assert (await office.poll_once()).output == "presse: 1 published\n"
 
@@ -105,7 +109,7 @@ async def test_a_website_in_trouble_changes_nothing(status: int, website: FakeWe
 async def test_what_is_no_feed_is_said(website: FakeWebsite, office: FeedsHarness) -> None:
     website.pages["/presse"] = build_text_answer(b"<html>Wartung</html>")
     ended = await office.poll_once()
-    assert (ended.status, ended.output) == (1, "presse: cannot be read: not_a_feed: it is neither RSS nor Atom\n")
+    assert (ended.status, ended.output) == (1, "presse: cannot be read: not_a_feed: it is a web page, not a feed\n")
 
 
 async def test_a_memory_that_is_no_more_is_named(office: FeedsHarness) -> None:
