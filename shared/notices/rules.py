@@ -142,13 +142,19 @@ def _validate_data(
     if not isinstance(data, dict):
         yield Problem(field="data", problem="must be a JSON object")
         return
-    shape = (*find_schema_errors(data, kind), *_validate_unknown_fields(data, kind))
+    shape = (*map(_explain_missing_revision, find_schema_errors(data, kind)), *_validate_unknown_fields(data, kind))
     yield from shape
     wrong = frozenset(problem.field for problem in shape)
     if kind is NoticeWithdrawn and "reason" not in wrong:
         yield from _validate_reason(data.get("reason", ""), configuration)
     if issubclass(kind, NoticeContent):
         yield from validate_content(data, wrong, envelope=envelope, system=system, configuration=configuration, now=now)
+
+
+def _explain_missing_revision(found: Problem) -> Problem:
+    if (found.field, found.problem) != ("revision", "is missing"):
+        return found
+    return Problem(field="revision", problem="is missing: 2 for the first update, counting up")
 
 
 def _validate_unknown_fields(data: dict[str, Any], kind: type[NoticeEvent]) -> Iterator[Problem]:

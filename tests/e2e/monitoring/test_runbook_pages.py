@@ -54,6 +54,7 @@ ALERTS_OF_META = (
 )
 GRANT_RETENTION = "grant delete on dispatcher.refusal to kreisfunk_dispatcher"
 GRANT_FEEDBACK = "grant insert on subscriptions.feedback to kreisfunk_subscriptions"
+DROP_SLOT = "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
 FIREWALL = NetworkConditions(page=b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
@@ -236,9 +237,13 @@ async def test_the_broker_has_no_space(shift: NightShift) -> None:
 async def test_a_replica_of_the_database_never_comes_back(shift: NightShift) -> None:
     """DatabaseReplicaMissing."""
     await shift.database.execute("select pg_create_physical_replication_slot('postgres_3', true)")
-    await shift.watch.wait_for("DatabaseReplicaMissing")
-    assert re.search(r"^ postgres_3 +\| f +\| \d+ ", await shift.operator.look("DatabaseReplicaMissing"), re.MULTILINE)
-    await shift.operator.do("DatabaseReplicaMissing", 2, SLOT="postgres_3")
+    try:
+        await shift.watch.wait_for("DatabaseReplicaMissing")
+        seen = await shift.operator.look("DatabaseReplicaMissing")
+        assert re.search(r"^ postgres_3 +\| f +\| \d+ ", seen, re.MULTILINE)
+        await shift.operator.do("DatabaseReplicaMissing", 2, SLOT="postgres_3")
+    finally:
+        await shift.database.execute(f"{DROP_SLOT} where slot_name = 'postgres_3'")
     await shift.watch.wait_for_end("DatabaseReplicaMissing")
 
 

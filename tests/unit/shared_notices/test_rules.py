@@ -37,7 +37,8 @@ def test_a_valid_notice_has_no_problems() -> None:
 
 def test_an_update_needs_a_revision_and_a_withdrawal_only_its_subject() -> None:
     assert find_problems(build_event(CONTENT | {"revision": 2}, kind=NoticeUpdated.TYPE)) == {}
-    assert set(find_problems(build_event(kind=NoticeUpdated.TYPE))) == {"revision"}
+    missing = find_problems(build_event(kind=NoticeUpdated.TYPE))
+    assert missing == {"revision": "is missing: 2 for the first update, counting up"}
     assert set(find_problems(build_event(CONTENT | {"revision": 1}, kind=NoticeUpdated.TYPE))) == {"revision"}
     assert find_problems(build_event({}, kind=NoticeWithdrawn.TYPE, expirytime=None)) == {}
     assert set(find_problems(build_event({"reason": 5}, kind=NoticeWithdrawn.TYPE, subject=None))) == {
