@@ -145,8 +145,8 @@ def _parse_response(answer: HttpAnswer) -> SendResult:
     if is_success and body.messages:
         return send_results.Accepted(body.messages[0].id)
     if is_success or body.error is None:
-        # A 503 means that no server took the request; after other errors behind a gateway Meta may have it.
-        is_unsure = is_success or (status >= 500 and status != 503)
+        # Behind a gateway that answers with an error Meta may have it: Envoy's 503 may mean that the connection broke.
+        is_unsure = is_success or status >= 500
         return (NoResponse if is_unsure else Unreachable)(f"HTTP {status} that is not from Meta", foreign=True)
     seconds = answer.headers.get(b"retry-after", b"")
     retry_after = float(seconds[:9]) if seconds.isdigit() else None

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -74,8 +75,12 @@ class Lanes:
         return {lane: max(0.0, (now - oldest[lane]).total_seconds()) if lane in oldest else 0.0 for lane in Lane}
 
     def _read_publication_times(self) -> dict[Lane, datetime]:
-        firsts = {lane: self._sources[lane].first or self.queues[lane].peek() for lane in Lane}
-        return {lane: read_envelope(message.body).time for lane, message in firsts.items() if message}
+        times = dict[Lane, datetime]()
+        for lane in Lane:
+            if first := self._sources[lane].first or self.queues[lane].peek():
+                with suppress(ContractError):  # it becomes a dead letter when its turn comes
+                    times[lane] = read_envelope(first.body).time
+        return times
 
     def has_claims(self) -> bool:
         return any(self._ready.values())

@@ -1,0 +1,48 @@
+"""A message that nobody can read, at the front of a lane while nothing is sent."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from services.dispatcher.handlers.lanes import Lanes
+from shared.contracts.message import Lane
+
+NOTHING: Any = None
+
+
+@dataclass
+class UnreadableMessage:
+    body: bytes = b"\x00"
+    alive: bool = True
+
+    async def settle(self, _: object) -> None:
+        raise AssertionError("nobody has read it")
+
+
+@dataclass
+class UnreadableLane:
+    """A lane's queue with such a message."""
+
+    waiting: int = 1
+    is_open: bool = True
+
+    def take(self) -> UnreadableMessage:
+        raise AssertionError("there is no slot")
+
+    def peek(self) -> UnreadableMessage:
+        return UnreadableMessage()
+
+    def open(self) -> None:
+        self.is_open = True
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+async def test_what_nobody_can_read_hides_no_metric_and_keeps_no_lane_open() -> None:
+    queues = {lane: UnreadableLane() for lane in Lane}
+    lanes = Lanes(ledger=NOTHING, queues=queues, prepare=NOTHING, wake=asyncio.Event())
+    assert lanes.measure_waiting_seconds(datetime.now(UTC)) == dict.fromkeys(Lane, 0.0)
+    lanes.close()
+    assert not any(queue.is_open for queue in queues.values())
