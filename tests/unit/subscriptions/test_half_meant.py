@@ -224,10 +224,17 @@ def test_a_stop_in_another_language_is_obeyed(text: str) -> None:
         "Person im See untergegangen!",
         "Frau ist ins Wasser gesprungen bei der Brücke",
         "My wife has strong chest pain, we are in Worpswede",
+        "mein kind ist weg, 4 jahre, rote jacke",
+        "Hier schießt jemand",
     ],
 )
 def test_an_emergency_is_recognized(text: str) -> None:
     assert understand(text).intent is Intent.EMERGENCY
+
+
+@pytest.mark.parametrize("text", ["привет", "السلام عليكم", "Dzień dobry", "Добрий день", "صباح الخير"])
+def test_a_greeting_in_another_language_is_only_a_greeting(text: str) -> None:
+    assert understand(text).intent is Intent.OTHER
 
 
 def test_blanks_are_parsed_in_bounded_time() -> None:

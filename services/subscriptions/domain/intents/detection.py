@@ -50,12 +50,9 @@ _TRIAL = re.compile(r"\s*test\s*([0-9]{4})\s?([0-9]{4})[\s.]*", re.IGNORECASE)
 # Minimum probability at which a prediction is accepted where no rule matched, and against a rule; against a strong one
 # and a stop it is higher.
 MIN_PROBABILITY_LOW, MIN_PROBABILITY_MEDIUM = 0.25, 0.5
-# Texts this short are left to the rules.
-MAX_SHORT_WORDS = 2
-# Nothing can be guessed from a single letter.
-MAX_NOISE = 1
-# And in these a word of leaving is about little else.
-BRIEF = 6
+# Texts this short are left to the rules; nothing can be guessed from a single letter; in brief texts a word of leaving
+# is about little else.
+MAX_SHORT_WORDS, MAX_NOISE, BRIEF = 2, 1, 6
 
 _ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
 # Intents expressed with stop words without meaning a stop: a pause, some topics, both, an automatic reply.
@@ -176,10 +173,12 @@ def _is_certain(rule: ParsedIntent, prediction: Prediction, found: Findings) -> 
     words = found.text.words
     if not words or rule.intent in (prediction.intent, Intent.START) or {rule.intent, prediction.intent} == _JOINING:
         return True
-    if rule.intent is Intent.ASK_START and MISTAKEN.search(found.text.sentence):
-        return True
     if found.stop.is_about_hours or (rule.intent is Intent.ASK_STOP and found.stop.is_pondered):
         return True
+    if rule.intent is Intent.ASK_START and MISTAKEN.search(found.text.sentence):
+        return True
+    if rule.intent is Intent.EMERGENCY and found.emergency.is_call:
+        return prediction.intent in (Intent.OTHER, Intent.HELP)
     if rule.intent is Intent.STOP and found.stop.has_foreign_stop:
         return prediction.intent not in _LIMITED  # the examples know few words of other languages
     if prediction.intent in _NEAR_STOP:

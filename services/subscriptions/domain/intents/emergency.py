@@ -95,6 +95,11 @@ class EmergencySigns(Signs):
         """Return whether somebody says that they do not want to live, which no word of leaving outweighs."""
         return bool(_DESPAIR.search(self.sentence)) and not LEAVE_US & self.said
 
+    @cached_property
+    def is_call(self) -> bool:
+        """Return whether somebody says what has happened: "Mein Kind ist weg"."""
+        return bool(_CALLS.search(self.sentence)) and not self.said & _CALM
+
     @property
     def is_emergency(self) -> bool:
         """Return whether a text looks like an emergency.
@@ -104,7 +109,7 @@ class EmergencySigns(Signs):
         said, length = self.said, len(self.words)
         if self.is_despair:
             return True
-        if said & _ALWAYS or (_CALLS.search(self.sentence) and not said & _CALM):
+        if said & _ALWAYS or self.is_call:
             return length <= _MAX_WORDS
         if said & _CALM or self.text.asks or length > MAX_EMERGENCY_WORDS:
             return False

@@ -42,7 +42,6 @@ STOP = re.compile(
             rf"keine[nr]? (?:\w+ ){{0,2}}{_NEWS} (?:mehr )?{_SEND}",
             rf"{_WISH}(?: \w+){{0,8}} nicht(?:s)? mehr (?:\w+ ){{0,6}}(?:{_GET}|werden)",
             rf"{_WISH} (?:\w+ ){{0,3}}nicht laenger|willige (?:\w+ )?nicht (?:mehr|laenger)",
-            rf"nicht mehr (?:\w+ ){{0,2}}{_SEND}",
             r"(?:will|moechte) (?:das|dies|diese|sie|hier)? ?(?:alles )?nicht mehr$",
             r"(?:bin|sind) (?:\w+ ){0,2}nicht mehr (?:\w+ ){0,3}interessiert",
             r"(?:habe|hab|haben) (?:\w+ )?kein interesse(?: mehr)?(?: daran| dran)?"

@@ -10,7 +10,9 @@ POLITE = read_words("""bitte bite bittte bidde biddeschoen danke dankeschoen dan
     gute tag morgen abend mahlzeit liebe lieber liebes team gruss gruesse gruessen gruse freundlichen mfg lg vg
     viele beste besten freundliche herzliche herzlichen schoene schoenen nette sehr geehrte damen herren und please
     thanks thx thank you pls lutfen lütfen merhaba tesekkurler teşekkürler sağol prosze dziekuje merci svp gracias
-    grazie mulțumesc hvala molim faleminderit
+    grazie mulțumesc hvala molim faleminderit bonjour bonsoir buongiorno hola obrigado selam salam zdravo
+    dzien dobry wieczor dzieki czesc добрий день вечір доброго ранку привет здравствуйте спасибі благодаря
+    السلام عليكم صباح مساء الخير سلام
     будь ласка дякую привіт пожалуйста спасибо من فضلك شكرا مرحبا punkt komma ausrufezeichen fragezeichen""")
 
 SIGN_OFF = read_words("gruss gruesse gruessen gruse lg vg mfg bg hochachtungsvoll")
