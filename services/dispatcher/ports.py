@@ -262,8 +262,7 @@ class RateLimiter(Protocol):
 
     async def reserve(self, slots: int) -> Lease: ...
 
-    def read_clock(self) -> datetime:
-        """Return the time by the clock that all replicas share."""
+    def read_clock(self) -> datetime: ...
 
     async def report_late_use(self, use: LateUse) -> None: ...
 

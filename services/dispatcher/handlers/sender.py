@@ -60,7 +60,6 @@ class Sender:
 
     @property
     def free_requests(self) -> int:
-        """Return how many more requests may be in flight."""
         return self.max_requests - len(self._in_flight)
 
     def estimate_room(self, planned: int, rate: float, lead: float) -> int:
