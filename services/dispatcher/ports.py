@@ -21,7 +21,7 @@ Publish = Callable[[Message], Awaitable[None]]
 
 @dataclass
 class Claim:
-    """A ledger row that this process may send now. `number` counts its claims.
+    """A ledger row that this process may send now. `number` counts its claims, `error_code` is of its newest failure.
 
     `content` is the part of the request that is the same for all recipients; `request` is the complete body, once
     encoded. A reply has no `broadcast`.
@@ -37,6 +37,7 @@ class Claim:
     attempt: int = 1
     number: int = 1
     broadcast: UUID | None = None
+    error_code: int | None = None
     request: bytes | None = field(default=None, repr=False)
 
 
@@ -261,8 +262,7 @@ class RateLimiter(Protocol):
 
     async def reserve(self, slots: int) -> Lease: ...
 
-    def read_clock(self) -> datetime:
-        """Return the time by the clock that all replicas share."""
+    def read_clock(self) -> datetime: ...
 
     async def report_late_use(self, use: LateUse) -> None: ...
 

@@ -29,7 +29,7 @@ from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
 from shared.amqp import topology
-from shared.amqp.connection import Connection, build_connection_check, connect
+from shared.amqp.connection import Connection, build_connection_check, connect_twice
 from shared.amqp.consumer import ReceivedMessage, open_consumer, run_worker
 from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
@@ -85,12 +85,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     database = await stack.enter_async_context(
         open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
     )
-    consuming, publishing = [
-        await stack.enter_async_context(
-            connect(settings.broker_url, password=settings.broker_secret, name=f"{NAME} {purpose}")
-        )
-        for purpose in ("consumes", "publishes")
-    ]
+    consuming, publishing = await stack.enter_async_context(
+        connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
+    )
     readiness = Readiness(
         {
             "database": database.is_reachable,

@@ -30,7 +30,7 @@ from services.subscriptions.handlers.inbound import REPLAY_INTERVAL_SECONDS, Dea
 from services.subscriptions.handlers.notices import NoticeConsumer
 from services.subscriptions.ports import EventPublisher
 from services.subscriptions.settings import Settings
-from shared.amqp.connection import Connection, build_connection_check, connect
+from shared.amqp.connection import Connection, build_connection_check, connect_twice
 from shared.amqp.consumer import Handler, ReceivedMessage, open_consumer, run_worker
 from shared.amqp.publisher import open_publisher
 from shared.amqp.topology import (
@@ -149,7 +149,9 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
         database = await stack.enter_async_context(
             open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
         )
-        consuming, publishing = [await _connect(stack, settings, purpose) for purpose in ("consumes", "publishes")]
+        consuming, publishing = await stack.enter_async_context(
+            connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
+        )
         learnt, listening = asyncio.Event(), asyncio.Event()
         readiness = _build_readiness(database, learnt, listening, consuming, publishing)
         host, port = settings.internal_host, settings.internal_port
@@ -175,12 +177,6 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
         )
         async with maintenance:
             await _consume(handlers, consuming, publishing, listening, readiness, stop)
-
-
-async def _connect(stack: AsyncExitStack, settings: Settings, purpose: str) -> Connection:
-    return await stack.enter_async_context(
-        connect(settings.broker_url, password=settings.broker_secret, name=f"{NAME} {purpose}")
-    )
 
 
 def _build_readiness(

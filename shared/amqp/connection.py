@@ -133,7 +133,7 @@ class BoundedRobustConnection(RobustConnection):
 
 @asynccontextmanager
 async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator[AbstractRobustConnection]:
-    """Open a robust connection; use one for publishing and another for consuming (a blocked one blocks both).
+    """Open a robust connection.
 
     Of several nodes in `url` any serves; when one is lost, the connection is opened again to another. `name` is shown
     in RabbitMQ's management. Raises BrokerUnavailable if the first connection fails.
@@ -143,6 +143,21 @@ async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator
         yield connection
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def connect_twice(
+    url: str, *, password: str | None, name: str
+) -> AsyncIterator[tuple[AbstractRobustConnection, AbstractRobustConnection]]:
+    """Open one connection to consume and one to publish: one that the broker blocks for publishing is blocked for both.
+
+    Raises BrokerUnavailable.
+    """
+    async with (
+        connect(url, password=password, name=f"{name} consumes") as consuming,
+        connect(url, password=password, name=f"{name} publishes") as publishing,
+    ):
+        yield consuming, publishing
 
 
 async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:

@@ -118,7 +118,6 @@ class GraphApi:
             return False
 
     def is_decryptable(self, address: Address) -> bool:
-        """Return whether our keys decrypt this address."""
         try:
             return bool(self._decrypt(address))
         except EncryptionError:

@@ -214,7 +214,6 @@ class PostgresLedger(LedgerResults):
         return bool(await self.database.fetchval("select dispatcher.ensure_partitions()"))
 
     async def find_work(self) -> Work:
-        """Return all kinds of pending work, with one statement."""
         row = await self.database.fetchrow(_FIND_WORK, list(Lane), MAX_DUE_COUNT)
         kinds = frozenset(name for name, found in row.items() if found is True)
         return Work(due={lane: count for lane, count in zip(Lane, row["due"], strict=True) if count}, kinds=kinds)
@@ -265,7 +264,6 @@ class PostgresLedger(LedgerResults):
         return seconds
 
     async def read_backlog(self) -> Backlog:
-        """Return the waiting deliveries, and the recipients without a row."""
         rows = await self.database.fetch(_BACKLOG, self.number)
         return Backlog(
             waiting={Lane(row["lane"]): row["waiting"] for row in rows},

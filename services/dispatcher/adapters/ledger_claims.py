@@ -103,13 +103,13 @@ with candidate as (
         answer_by = case when l.state = 'claimed' then clock_timestamp() + make_interval(secs => $4) end
     from limited l where d.id = l.id
     returning d.id, d.lane, d.state, d.address_kind, d.address_index, d.address_sealed, d.attempt, d.claim, d.asked_at,
-        d.expires_at, l.content, l.broadcast
+        d.expires_at, d.error_code, l.content, l.broadcast
 ), counted as (
     select dispatcher.count_changes($3, array_agg(broadcast), array_agg('waiting'::dispatcher.delivery_state),
         array_agg(state)) from changed
 )
 select id, lane::text, state = 'claimed' as mine, address_kind, address_index, address_sealed, attempt, claim, asked_at,
-    expires_at, content::text, broadcast
+    expires_at, error_code, content::text, broadcast
 from changed, counted
 """
 # Only among the newest rows: all of them may have lost their addresses to an erasure.
@@ -286,6 +286,7 @@ def _read_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
         claimed_at=claimed_at,
         number=row["claim"],
         broadcast=row["broadcast"],
+        error_code=row["error_code"],
     )
 
 

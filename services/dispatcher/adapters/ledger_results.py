@@ -170,7 +170,6 @@ class LedgerResults(LedgerClaims):
     """Claims and their results."""
 
     async def record(self, records: Sequence[Record]) -> None:
-        """Record results of claims in one transaction."""
         columns = extract_columns(
             records, "delivery", "state", "message_key", "error_code", "due_at", "claim", "attempted", "waits_for"
         )
@@ -186,7 +185,6 @@ class LedgerResults(LedgerClaims):
         return AppliedStatuses(row["changed"], len(updates) - row["matched"], failures, row["reached"] or [])
 
     async def mark_unknown(self) -> int:
-        """Mark overdue claims as unknown, and return their number."""
         return int(await self.database.fetchval(_MARK_UNKNOWN, self.slot))
 
     async def requeue_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
@@ -195,7 +193,6 @@ class LedgerResults(LedgerClaims):
         return int(await self.database.fetchval(_REQUEUE_UNKNOWN, *arguments))
 
     async def fetch_unreported_refusals(self) -> list[DeliveryRefused]:
-        """Return refused recipients that have not been reported to subscriptions."""
         return [DeliveryRefused(**row) for row in await self.database.fetch(_UNREPORTED_REFUSALS)]
 
     async def mark_refusals_reported(self, refusals: Sequence[DeliveryRefused]) -> None:

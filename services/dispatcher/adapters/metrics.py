@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
 
 from services.dispatcher.domain.account import AccountUpdate
 from services.dispatcher.domain.billing import BILLED_CATEGORIES
-from services.dispatcher.domain.errors import ErrorAction, find_error_rule
+from services.dispatcher.domain.errors import ErrorAction
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.send_results import Accepted, ErrorResponse, Expired, NoResponse, SendResult
 from services.dispatcher.ports import Backlog, Claim
@@ -137,5 +137,5 @@ class Metrics:
 
 def _classify_result(answer: SendResult) -> str:
     if isinstance(answer, ErrorResponse):
-        return find_error_rule(answer.code, answer.http_status).action.value
+        return answer.rule.action.value
     return _WORDS.get(type(answer), "not_sent")

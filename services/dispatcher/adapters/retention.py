@@ -10,8 +10,7 @@ from shared.database.retention import RetentionRule, build_row_rule
 REPLY_ADDRESS_RETENTION = timedelta(days=1)
 # Meta's limit covers 24 hours.
 REACHED_RETENTION = timedelta(hours=25)
-STREAM_RETENTION = timedelta(days=1)
-UNREACHABLE_RETENTION = timedelta(days=1)
+SHORT_RETENTION = timedelta(days=1)
 WITHDRAWAL_MARGIN = timedelta(days=WITHDRAWAL_RETENTION_MARGIN_DAYS)
 
 _ERASE_REPLY_ADDRESSES = """
@@ -47,8 +46,8 @@ def build_retention_rules(retention_days: int) -> Mapping[str, RetentionRule]:
         "reply_address": RetentionRule(REPLY_ADDRESS_RETENTION, _ERASE_REPLY_ADDRESSES, _OLDEST_REPLY_ADDRESS),
         "reached": build_row_rule(REACHED_RETENTION, "dispatcher.reached", "subscriber", "minute"),
         "reached_minute": build_row_rule(REACHED_RETENTION, "dispatcher.reached_minute", "minute", "minute"),
-        "status_stream": build_row_rule(STREAM_RETENTION, "dispatcher.status_stream", "number, seen_at", "seen_at"),
-        "unreachable": build_row_rule(UNREACHABLE_RETENTION, "dispatcher.unreachable", "replica", "said_at"),
+        "status_stream": build_row_rule(SHORT_RETENTION, "dispatcher.status_stream", "number, seen_at", "seen_at"),
+        "unreachable": build_row_rule(SHORT_RETENTION, "dispatcher.unreachable", "replica", "said_at"),
         "refusal": build_row_rule(kept, "dispatcher.refusal", "delivery", "told_at"),
         "suppression": build_row_rule(
             kept + WITHDRAWAL_MARGIN, "dispatcher.suppression", "subscriber, topic", "suppressed_at"

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
+
 
 class ErrorAction(StrEnum):
     """Reaction to a failed send."""
@@ -102,9 +104,12 @@ _ROWS: Mapping[int, _Row] = {
 }
 ERROR_RULES: Mapping[int, ErrorRule] = {code: ErrorRule(*row) for code, row in _ROWS.items()}
 
+# What says nothing about the message, which waits until the rate, sending or the template permits it.
+WAITING_ACTIONS = (ErrorAction.SLOWER, ErrorAction.SENDER, ErrorAction.TEMPLATE)
 RECIPIENT_CODES = tuple(code for code, rule in ERROR_RULES.items() if rule.action is ErrorAction.RECIPIENT)
 SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
 UNKNOWN_CODE = ErrorRule(_DROP, "unknown code", "unbekannter Fehlercode")
+REFUSED_ALONE = ErrorRule(_AGAIN, "about one message", "nur diese Nachricht wird abgelehnt", MANY_ATTEMPTS)
 TOO_MANY_REQUESTS = ErrorRule(_SLOWER, "HTTP 429", "zu viele Nachrichten auf einmal", MANY_ATTEMPTS)
 
 
@@ -132,10 +137,16 @@ def clamp_code(code: int) -> int:
 def compute_retry_delay(rule: ErrorRule, attempt: int, jitter: float) -> float:
     """Return the seconds to wait before attempt number `attempt + 1`; `jitter` is between 0 and 1.
 
-    Meta's advice for the recipient pair limit is 4^n seconds; the others double from one second up to a minute, half of
-    it at random.
+    Meta's advice for the recipient pair limit is 4^n seconds. What the sender was refused for is due shortly after the
+    next probe, so that this is another message if there is one. The others double from one second up to a minute, half
+    of it at random.
     """
-    if rule.action is ErrorAction.PAIR:
-        return float(4 ** min(attempt, MAX_PAIR_EXPONENT))
-    whole = min(60.0, 2.0 ** (attempt - 1))
-    return whole * (0.5 + jitter / 2)
+    match rule.action:
+        case ErrorAction.TEMPLATE:
+            return 0.0
+        case ErrorAction.SENDER:
+            return 1.1 * PROBE_DELAY_SECONDS
+        case ErrorAction.PAIR:
+            return float(4 ** min(attempt, MAX_PAIR_EXPONENT))
+        case _:
+            return min(60.0, 2.0 ** (attempt - 1)) * (0.5 + jitter / 2)

@@ -7,7 +7,8 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction, compute_retry_delay, find_error_rule
+from services.dispatcher.domain import errors
+from services.dispatcher.domain.errors import ErrorAction, ErrorRule
 from services.dispatcher.domain.states import DeliveryState
 
 
@@ -20,11 +21,16 @@ class Accepted:
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """Meta answered with an error. `retry_after` is in seconds."""
+    """Meta answered with an error. `retry_after` is in seconds; `alone` marks a code that is about one message only."""
 
     code: int
     http_status: int
     retry_after: float | None = None
+    alone: bool = False
+
+    @property
+    def rule(self) -> ErrorRule:
+        return errors.REFUSED_ALONE if self.alone else errors.find_error_rule(self.code, self.http_status)
 
 
 @dataclass(frozen=True)
@@ -85,21 +91,12 @@ class Record(NamedTuple):
 
 
 def build_record(
-    delivery: UUID,
-    answer: SendResult,
-    *,
-    claim: int,
-    attempt: int,
-    now: datetime,
-    jitter: float,
-    key: bytes | None = None,
-    templated: bool = True,
+    record: Callable[..., Record], answer: SendResult, *, attempt: int, now: datetime, jitter: float, templated: bool
 ) -> Record:
-    """Return the record of a result. `attempt` counts from 1, `key` is the keyed hash of the wamid."""
-    record = partial(Record, delivery, claim)
+    """Return the record of a result; `record` knows the claim and the key of the message. `attempt` counts from 1."""
     match answer:
         case Accepted():
-            return record(DeliveryState.ACCEPTED, message_key=key)
+            return record(DeliveryState.ACCEPTED)
         case NoResponse():
             return record(DeliveryState.UNKNOWN)
         case Expired():
@@ -116,13 +113,10 @@ def build_record(
 def _record_error(
     record: Callable[..., Record], answer: ErrorResponse, *, attempt: int, now: datetime, jitter: float, templated: bool
 ) -> Record:
-    rule, record = find_error_rule(answer.code, answer.http_status), partial(record, error_code=answer.code)
-    if rule.action is ErrorAction.SENDER or (rule.action is ErrorAction.TEMPLATE and templated):
-        # The message itself is fine: it waits until sending or the template is resumed.
-        return record(DeliveryState.WAITING, due_at=now, waits_for=rule.action)
-    slower = rule.action is ErrorAction.SLOWER
-    if attempt >= rule.attempts and not slower:
+    rule, record = answer.rule, partial(record, error_code=answer.code)
+    is_fine = rule.action in errors.WAITING_ACTIONS and (templated or rule.action is not ErrorAction.TEMPLATE)
+    if attempt >= rule.attempts and not is_fine:
         return record(DeliveryState.FAILED)
-    seconds = max(compute_retry_delay(rule, attempt, jitter), min(answer.retry_after or 0.0, MAX_RETRY_SECONDS))
-    due_at = now + timedelta(seconds=seconds)
-    return record(DeliveryState.WAITING, due_at=due_at, waits_for=rule.action, attempted=not slower)
+    told = min(answer.retry_after or 0.0, errors.MAX_RETRY_SECONDS)
+    due_at = now + timedelta(seconds=max(told, errors.compute_retry_delay(rule, attempt, jitter)))
+    return record(DeliveryState.WAITING, due_at=due_at, waits_for=rule.action, attempted=not is_fine)

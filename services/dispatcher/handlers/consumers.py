@@ -11,7 +11,6 @@ import structlog
 from services.dispatcher.domain.account import AccountReport, AccountUpdate, classify_update, interpret_webhook
 from services.dispatcher.domain.billing import count_billed
 from services.dispatcher.domain.errors import MAX_CODE, ErrorAction, clamp_code, compute_retry_delay, find_error_rule
-from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState
 from services.dispatcher.handlers.maintenance import build_progress_event
@@ -98,19 +97,12 @@ def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate
 
 def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
     """Return the update, with a retry if its failure may be temporary, by the same table as for Meta's answers."""
-    if update.state is not DeliveryState.FAILED:
-        return update
     rule = find_error_rule(update.error_code)
-    match rule.action:
-        case ErrorAction.TEMPLATE:
-            attempts, seconds = MAX_CODE, 0.0
-        case ErrorAction.SENDER:
-            attempts, seconds = MAX_CODE, PROBE_DELAY_SECONDS
-        case ErrorAction.AGAIN | ErrorAction.SLOWER | ErrorAction.PAIR:
-            attempts, seconds = rule.attempts, compute_retry_delay(rule, 1, 0.5)
-        case _:
-            return update
-    return replace(update, attempts=attempts, due_at=now + timedelta(seconds=seconds), waits_for=rule.action.value)
+    if update.state is not DeliveryState.FAILED or rule.action in (ErrorAction.DROP, ErrorAction.RECIPIENT):
+        return update
+    attempts = MAX_CODE if rule.action in (ErrorAction.SENDER, ErrorAction.TEMPLATE) else rule.attempts
+    due_at = now + timedelta(seconds=compute_retry_delay(rule, 1, 0.5))
+    return replace(update, attempts=attempts, due_at=due_at, waits_for=rule.action.value)
 
 
 def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:

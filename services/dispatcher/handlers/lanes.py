@@ -217,8 +217,7 @@ class ReplyLane:
         """Claim up to `wanted` replies, fewer if some are already claimed. Raises DependencyUnavailable."""
         self._opened = deque(opened for opened in self._opened if opened.message.alive)
         while len(self._opened) < wanted and (message := self._queue.take()):
-            opened = await _open(message)
-            if opened:
+            if opened := await _open(message):
                 self._opened.append(opened)
 
         async def claim(replies: Sequence[OpenedReply]) -> None:

@@ -94,7 +94,10 @@ class SendLoop:
             return
         lease = await self._reserve(pacing.compute_lease_slots(self.limiter.rate, min(unplanned, room)))
         if not lease.paused_reason:
-            self._resume("requests" if lease.slots == room else "rate")
+            self.meter.show_send_bound("requests" if lease.slots == room else "rate")
+            if self._paused_since is not None:
+                self._paused_since = None
+                self.lanes.open()
             await self._schedule_lease(lease)
         elif lease.slots and (claim := await self._claim_one()):
             await self.sender.probe(claim)
@@ -122,12 +125,6 @@ class SendLoop:
         if self.sender.reachability.reason or self._read_clock() - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
             self.lanes.close()
         await _is_set_within(self._stopping, min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds)))
-
-    def _resume(self, bound_by: str) -> None:
-        self.meter.show_send_bound(bound_by)
-        if self._paused_since is not None:
-            self._paused_since = None
-            self.lanes.open()
 
     async def _probe_reachability(self) -> None:
         """After each backoff, send one message at a slot of the shared rate and wait for its answer."""

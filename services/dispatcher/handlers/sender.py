@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from time import monotonic
@@ -14,7 +14,7 @@ import structlog
 
 from services.dispatcher.domain import send_results
 from services.dispatcher.domain.account import template_key
-from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction, find_error_rule
+from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON, Reachability
 from services.dispatcher.domain.rejections import Rejections
@@ -54,12 +54,12 @@ class Sender:
     reachability: Reachability = field(default_factory=Reachability, init=False)
     stopping: bool = field(default=False, init=False)
     _rejections: Rejections = field(default_factory=Rejections, init=False)
+    _accepted: set[bool] = field(default_factory=set, init=False)
     _answer_seconds: float = field(default=1.0, init=False)
     _in_flight: dict[asyncio.Future[Any], float] = field(default_factory=dict, init=False)
 
     @property
     def free_requests(self) -> int:
-        """Return how many more requests may be in flight."""
         return self.max_requests - len(self._in_flight)
 
     def estimate_room(self, planned: int, rate: float, lead: float) -> int:
@@ -73,8 +73,7 @@ class Sender:
 
     def measure_unreachable(self) -> float:
         """Return for how many seconds Meta has been unreachable; 0 if it answers."""
-        reachability = self.reachability
-        return 0.0 if reachability.reason is None else monotonic() - reachability.since
+        return monotonic() - self.reachability.since if self.reachability.reason else 0.0
 
     async def has_valid_keys(self) -> bool:
         """Return whether we have the key of the addresses in the ledger (a readiness check)."""
@@ -105,7 +104,7 @@ class Sender:
             sent = self._send(claim)
             self._track(sent, self._remove_task)
             await asyncio.wait([sent])
-            answer = self._read(claim, sent)
+            answer = self._read(claim, sent, probe=True)
             if not isinstance(answer, ConnectedLate):
                 break
         self._settle(claim, answer, started)
@@ -153,14 +152,25 @@ class Sender:
         """Record that a claim was not sent: it waits for the next free slot, on any replica."""
         self._finish(claim, NotSent(), 0.0)
 
-    def _read(self, claim: Claim, sent: asyncio.Future[Any]) -> SendResult:
+    def _read(self, claim: Claim, sent: asyncio.Future[Any], *, probe: bool = False) -> SendResult:
         """Return the answer; ConnectedLate only if the message may still be sent on the connection that is open now."""
         answer = self.graph.answer(sent)
         if not isinstance(answer, ConnectedLate | NotSent):
-            return answer
+            return self._mark_alone(claim, answer, probe=probe)
         if isinstance(answer, ConnectedLate) and self._may_leave(claim):
             return answer
         return send_results.Expired() if self.limiter.read_clock() >= claim.expires_at else NotSent()
+
+    def _mark_alone(self, claim: Claim, answer: SendResult, *, probe: bool) -> SendResult:
+        """Return the answer, marked if a code about the sender, given again while others are accepted, is about one."""
+        kind = claim.broadcast is None  # Meta may accept replies, but no templates
+        if isinstance(answer, Accepted):
+            self._accepted.add(kind)
+        elif isinstance(answer, ErrorResponse) and answer.rule.action is ErrorAction.SENDER:
+            if answer.code == claim.error_code and kind in self._accepted and not probe:
+                return replace(answer, alone=True)
+            self._accepted.discard(kind)
+        return answer
 
     def _settle(self, claim: Claim, answer: SendResult, started: float) -> None:
         if isinstance(answer, ConnectedLate):
@@ -184,15 +194,9 @@ class Sender:
         key = self.graph.hash_message_id(answer.message_id) if isinstance(answer, Accepted) else None
         jitter = random.random()  # noqa: S311 - spreads retries
         self.meter.record_send(claim, answer, seconds, now)
+        record, templated = partial(Record, claim.delivery, claim.number, message_key=key), "template" in claim.content
         return send_results.build_record(
-            claim.delivery,
-            answer,
-            claim=claim.number,
-            attempt=claim.attempt,
-            now=now,
-            jitter=jitter,
-            key=key,
-            templated="template" in claim.content,
+            record, answer, attempt=claim.attempt, now=now, jitter=jitter, templated=templated
         )
 
     def _log_reachability(self) -> None:
@@ -214,9 +218,10 @@ class Sender:
             _log.exception("answer_not_applied")
 
     async def _apply_error_action(self, claim: Claim, answer: ErrorResponse) -> None:
-        rule = find_error_rule(answer.code, answer.http_status)
         wait = min(answer.retry_after or THROTTLE_SECONDS, MAX_RETRY_SECONDS)
-        match rule.action:
+        match answer.rule.action:
+            case ErrorAction.AGAIN if answer.alone:
+                _log.warning("one_message_refused", code=answer.code, delivery=str(claim.delivery))
             case ErrorAction.SLOWER if wait <= LONG_RETRY_SECONDS:
                 if await self.limiter.throttle(wait):
                     _log.warning("sending_throttled", code=answer.code, http_status=answer.http_status, seconds=wait)

@@ -9,7 +9,7 @@ import structlog
 from services.newsroom.adapters.queue_counts import STRANDED_QUEUES, StrandedCounts
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.settings import Settings
-from shared.amqp.connection import connect
+from shared.amqp.connection import connect_twice
 from shared.amqp.consumer import open_consumer, run_worker
 from shared.amqp.inspection import count_by_queue
 from shared.amqp.topology import NEWSROOM_EVENTS
@@ -29,12 +29,9 @@ async def consume_events(
     while not stop.requested.is_set():
         try:
             async with AsyncExitStack() as stack:
-                consuming, publishing = [
-                    await stack.enter_async_context(
-                        connect(settings.broker_url, password=settings.broker_secret, name=f"newsroom {purpose}")
-                    )
-                    for purpose in ("consumes", "publishes")
-                ]
+                consuming, publishing = await stack.enter_async_context(
+                    connect_twice(settings.broker_url, password=settings.broker_secret, name="newsroom")
+                )
                 opened = open_consumer(consuming, publishing, NEWSROOM_EVENTS, prefetch=MAX_UNSETTLED)
                 consumer = await stack.enter_async_context(opened)
                 stack.enter_context(stranded.use(partial(count_by_queue, publishing, STRANDED_QUEUES)))

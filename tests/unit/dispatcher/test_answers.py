@@ -1,13 +1,21 @@
 """What is recorded of each answer."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.errors import ERROR_RULES, ErrorAction, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.errors import (
+    ERROR_RULES,
+    MANY_ATTEMPTS,
+    ErrorAction,
+    compute_retry_delay,
+    find_error_rule,
+)
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.send_results import (
     ConnectedLate,
     ErrorResponse,
@@ -20,13 +28,14 @@ from services.dispatcher.domain.send_results import (
     build_record,
 )
 from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.handlers.send_loop import LANES_OPEN_TIMEOUT_SECONDS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 DELIVERY = UUID(int=7)
 
 
 def record(answer: SendResult, attempt: int = 1) -> Record:
-    return build_record(DELIVERY, answer, claim=1, attempt=attempt, now=NOW, jitter=1.0)
+    return build_record(partial(Record, DELIVERY, 1), answer, attempt=attempt, now=NOW, jitter=1.0, templated=True)
 
 
 def test_an_answer_that_never_came_is_unknown_and_not_an_error() -> None:
@@ -50,6 +59,18 @@ def test_when_the_account_is_in_trouble_messages_wait_for_a_person(code: int) ->
     assert {(result.state, result.attempted) for result in results} == {(DeliveryState.WAITING, False)}
 
 
+def test_what_the_sender_was_refused_for_lets_another_message_be_the_next_probe() -> None:
+    due_at = record(ErrorResponse(190, 401)).due_at
+    assert due_at is not None
+    assert PROBE_DELAY_SECONDS < (due_at - NOW).total_seconds() < PROBE_DELAY_SECONDS + LANES_OPEN_TIMEOUT_SECONDS
+
+
+def test_what_is_refused_alone_is_tried_for_long_and_fails_in_the_end() -> None:
+    first, last = (record(ErrorResponse(131005, 403, alone=True), attempt) for attempt in (1, MANY_ATTEMPTS))
+    assert (first.state, first.due_at, first.attempted) == (DeliveryState.WAITING, NOW + timedelta(seconds=1), True)
+    assert (last.state, last.error_code) == (DeliveryState.FAILED, 131005)
+
+
 @pytest.mark.parametrize(("asked", "waited"), [(40.0, 40), (600.0, 60), (86_400.0, 60)])
 def test_retry_after_is_honoured_up_to_a_minute(asked: float, waited: int) -> None:
     result = record(ErrorResponse(130429, 429, retry_after=asked))
@@ -64,7 +85,7 @@ def test_what_is_not_metas_word_is_nobodys_failure() -> None:
 @pytest.mark.parametrize("code", [code for code, rule in ERROR_RULES.items() if rule.action is ErrorAction.TEMPLATE])
 def test_a_reply_has_no_template_that_it_could_wait_for(code: int) -> None:
     answer = ErrorResponse(code, 400)
-    result = build_record(DELIVERY, answer, claim=1, attempt=1, now=NOW, jitter=1.0, templated=False)
+    result = build_record(partial(Record, DELIVERY, 1), answer, attempt=1, now=NOW, jitter=1.0, templated=False)
     assert (result.state, result.error_code) == (DeliveryState.FAILED, code)
 
 
