@@ -12,8 +12,8 @@ import psutil
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Child, Command, is_port_open, read_log_tail, wait_until_ready
+from deploy.paths import ROOT
 
-REPOSITORY = Path(__file__).parents[1]
 CORES = sorted(os.sched_getaffinity(0))
 TESTED_CORE, OTHER_CORE = CORES[0], CORES[-1]
 READY_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS = 60, 5
@@ -47,7 +47,7 @@ def build_command(
         arguments=(*pin, *arguments),
         log=log,
         environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environment},
-        folder=REPOSITORY,
+        folder=ROOT,
     )
 
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from benchmarks.dialogue.scoring import Scores, score
+from deploy.paths import ROOT
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import Example, IntentClassifier, parse_examples, read_examples
 from services.subscriptions.domain.intents.detection import detect_text_intent
@@ -22,9 +22,8 @@ from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText
 from shared.notices.configuration import read_configuration
 
-REPOSITORY = Path(__file__).parents[2]
-COUNTY = REPOSITORY / "deploy" / "config" / "county.toml"
-UNSEEN = REPOSITORY / "tests" / "data" / "dialogue" / "unseen"
+COUNTY = ROOT / "deploy" / "config" / "county.toml"
+UNSEEN = ROOT / "tests" / "data" / "dialogue" / "unseen"
 CLASSIFIERS = ("rules alone", "examples alone", "both")
 
 

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from services.ingress.notices.errors import ErrorType
-from tests.integration.notices.api import data, event, soon
+from tests.harness.notices_api import data, event, soon
 from tools.openapi import FILE, PAGE, build_openapi, render_docs, render_openapi
 from tools.openapi_page import render_page
 

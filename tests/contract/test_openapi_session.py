@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from tests.contract.openapi_session import NotDescribedError, trace_contract
 from tests.contract_recorder.coverage import SEEN
-from tests.integration.notices.api import STRUCTURED, data, event
+from tests.contract_recorder.openapi_session import NotDescribedError, trace_contract
+from tests.harness.notices_api import STRUCTURED, data, event
 
 RECEIPT = {"id": "1", "source": "/a", "event": "/events/0", "notice": "n"}
 PROGRESS = {**RECEIPT, "state": "received", "changed_at": "2026-01-01T00:00:00Z"}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.paths import ROOT
 from tests.contract_recorder.coverage import UNSEEN, list_places
 
-REPOSITORY = Path(__file__).parents[2]
 EVERY = [where for where in list_places() if where not in UNSEEN]
 INI = """[pytest]
 testpaths = checks
@@ -27,7 +27,7 @@ def test_something():
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder with tests of its own, which have the tap's plugin."""
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makefile(".ini", pytest=INI)
     pytester.makeconftest('pytest_plugins = ("tests.contract_recorder.plugin",)')

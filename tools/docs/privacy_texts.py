@@ -14,7 +14,7 @@ from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.privacy import NOTHING_STORED, StoredState, build_access_report
 from services.subscriptions.domain.replies import ReplyContent
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber
-from tests.unit.subscriptions.factories import (
+from tests.factories.citizens import (
     ANSWERS,
     NOON,
     TEXTS,

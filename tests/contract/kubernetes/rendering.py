@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tests.unit.rules.planting import REPOSITORY
+from deploy.paths import ROOT
 
-CHART = REPOSITORY / "deploy" / "helm" / "kreisfunk"
+CHART = ROOT / "deploy" / "helm" / "kreisfunk"
 RELEASE, NAMESPACE = "funk", "county"
 EXAMPLES = tuple(sorted(path.stem for path in (CHART.parent / "examples").glob("*.yaml")))
 # The oldest that the chart takes, and a newer one.

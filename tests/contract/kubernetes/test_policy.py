@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from deploy.paths import ROOT
 from tests.contract.kubernetes.rendering import RELEASE, RUN_ONCE, TOOLS, Document, Installation, find_container
-from tests.unit.rules.planting import REPOSITORY
 
 # The standard "restricted", and a root file system that nobody writes to.
 POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -231,21 +231,21 @@ def test_the_database_confirms_what_a_replica_has(installations: Mapping[str, In
 def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, Installation]) -> None:
     """But for its first login, which the operator makes."""
     rabbitmq = installations["cluster"].find("RabbitmqCluster", "broker")["spec"]["rabbitmq"]
-    first, _, others = (REPOSITORY / "deploy" / "rabbitmq" / "kreisfunk.conf").read_text().partition("\n\n")
+    first, _, others = (ROOT / "deploy" / "rabbitmq" / "kreisfunk.conf").read_text().partition("\n\n")
     assert rabbitmq["additionalConfig"] == others
     assert re.findall(r"^\w+(?=\.)", first, re.MULTILINE) == ["definitions", "definitions"]
     assert "auth_backends.1.authz = kreisfunk_bounds" in others
-    plugins = set((REPOSITORY / "deploy" / "rabbitmq" / "enabled_plugins").read_text().strip("[].\n").split(","))
+    plugins = set((ROOT / "deploy" / "rabbitmq" / "enabled_plugins").read_text().strip("[].\n").split(","))
     assert plugins - set(rabbitmq["additionalPlugins"]) == {"rabbitmq_management", "rabbitmq_prometheus"}
 
 
 def test_the_alerts_are_those_of_prometheus(installations: Mapping[str, Installation]) -> None:
     (rule,) = installations["cluster"].list_kind("PrometheusRule")
-    assert rule["spec"] == msgspec.yaml.decode((REPOSITORY / "deploy" / "prometheus" / "alerts.yml").read_bytes())
+    assert rule["spec"] == msgspec.yaml.decode((ROOT / "deploy" / "prometheus" / "alerts.yml").read_bytes())
 
 
 def test_dashboards_are_those_of_grafana(installations: Mapping[str, Installation]) -> None:
-    folder = REPOSITORY / "deploy" / "grafana" / "dashboards"
+    folder = ROOT / "deploy" / "grafana" / "dashboards"
     data = installations["cluster"].find("ConfigMap", "dashboards")["data"]
     assert data == {path.name: path.read_text() for path in folder.iterdir()}
 

@@ -9,10 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from deploy.atomic_write import write_secret
+from deploy.paths import ROOT
 from deploy.secrets import create_secrets
 from shared.runtime.settings import PREFIX, explain
 from tests.contract.kubernetes.rendering import RELEASE, RUN_ONCE, TOOLS, Document, Installation, find_container
-from tests.unit.rules.planting import REPOSITORY
 from tools.docs.settings import WHO, is_secret
 
 # By what the guide calls it.
@@ -79,7 +79,7 @@ def test_every_process_is_known(installed: Installation) -> None:
 def test_every_process_can_read_its_settings(
     installed: Installation, secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(REPOSITORY)  # which the image has at its working directory
+    monkeypatch.chdir(ROOT)  # which the image has at its working directory
     for name, text in (installed.find("ConfigMap", "config")["data"] or {}).items():
         (tmp_path / name).write_text(text)
     for component, pod in installed.list_pods():

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.paths import ROOT
 from shared.database.migrations import Migration, read_migrations
-from tests.unit.rules.planting import REPOSITORY
 
 SQUAWK = Path(os.environ["KREISFUNK_TEST_PUBLICATION"]) / "bin" / "squawk"
 # A migration runs once, as a whole or not at all.
@@ -27,7 +27,7 @@ def lint(migration: Migration, folder: Path) -> subprocess.CompletedProcess[str]
 
 
 def find_later_migrations() -> Iterator[Migration]:
-    for folder in sorted(REPOSITORY.glob("services/*/adapters/migrations")):
+    for folder in sorted(ROOT.glob("services/*/adapters/migrations")):
         yield from read_migrations(folder)[1:]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.paths import ROOT
 from deploy.release.sbom import write_bill
-from tests.unit.rules.planting import REPOSITORY
 
 TOOLS = Path(os.environ["KREISFUNK_TEST_PUBLICATION"]) / "bin"
 VALIDATE = """
@@ -32,21 +32,21 @@ def validate(bill: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_file_has_a_licence_and_an_owner() -> None:
-    ended = lint(REPOSITORY)
+    ended = lint(ROOT)
     assert ended.returncode == 0, ended.stdout
 
 
 @pytest.mark.parametrize("missing", ["REUSE.toml", "LICENSES"])
 def test_what_lacks_a_licence_would_be_found(tmp_path: Path, missing: str) -> None:
     for name in {"REUSE.toml", "LICENSES", "README.md"} - {missing}:
-        source = REPOSITORY / name
+        source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     assert lint(tmp_path).returncode == 1
 
 
 @pytest.fixture
 def bill(tmp_path: Path) -> Path:
-    return write_bill(REPOSITORY, tmp_path, "0.1.0", datetime(2026, 12, 1, tzinfo=UTC))
+    return write_bill(ROOT, tmp_path, "0.1.0", datetime(2026, 12, 1, tzinfo=UTC))
 
 
 def test_the_bill_of_materials_is_valid(bill: Path) -> None:

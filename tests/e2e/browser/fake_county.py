@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.integration.simulator.fake_business import FakeBusiness, run_business
-from tests.integration.simulator.harness import CONTROL_TOKEN, GRAPH_TOKEN, PHONE_NUMBER_ID, VALUES, build_template
+from tests.harness.fake_business import FakeBusiness, run_business
+from tests.harness.simulator import CONTROL_TOKEN, GRAPH_TOKEN, PHONE_NUMBER_ID, VALUES, build_template
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 

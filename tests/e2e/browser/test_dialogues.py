@@ -6,7 +6,7 @@ from playwright.async_api import Browser, expect
 from tests.e2e.browser.chat import ADD_UNNUMBERED, open_chat
 from tests.e2e.browser.phones import open_page
 from tests.e2e.dialogue.harness import DialogueHarness
-from tests.unit.subscriptions.factories import TEXTS
+from tests.factories.citizens import TEXTS
 
 pytestmark = pytest.mark.timeout(400)
 

@@ -4,7 +4,7 @@ from playwright.async_api import Browser, expect
 
 from tests.e2e.browser.fake_county import FakeCounty
 from tests.e2e.browser.phones import NARROW, open_page
-from tests.integration.simulator.harness import CONTROL_TOKEN
+from tests.harness.simulator import CONTROL_TOKEN
 
 ROAD = "Die Umleitung ist ausgeschildert."
 LONG_WORD = "Verkehrsinfrastrukturfinanzierungsgesellschaft" * 4

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.compose_file import list_settings
 from tests.e2e.compose.conftest import DISPATCHERS
 from tests.e2e.compose.engine import ComposeProject, EngineError
-from tests.unit.deploy.compose_file import list_settings
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -7,9 +7,9 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[3]
+from deploy.paths import ROOT
+
 START_TIMEOUT_SECONDS = 90
 END_TIMEOUT_SECONDS = 60
 
@@ -22,7 +22,7 @@ def build_environment() -> dict[str, str]:
 async def start(*arguments: str) -> Process:
     command = (sys.executable, "-m", "cli.main", *arguments)
     return await asyncio.create_subprocess_exec(
-        *command, cwd=REPOSITORY, env=build_environment(), stdout=PIPE, stderr=PIPE, preexec_fn=_enable_interrupts
+        *command, cwd=ROOT, env=build_environment(), stdout=PIPE, stderr=PIPE, preexec_fn=_enable_interrupts
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract_recorder.follower import follow_stack
 from tests.e2e.demo.command_process import run_command
-from tests.integration.local.processes import list_processes
+from tests.harness.processes import list_processes
 
 CITIZENS, RATE = 60, 40
 LEAVING, ASKING, NOTICES = 3, 1, 2

@@ -13,8 +13,8 @@ import pytest
 from simulator.client import SimulatorClient, open_simulator_client
 from tests.contract_recorder.follower import follow_stack
 from tests.e2e.demo.command_process import END_TIMEOUT_SECONDS, read_lines_until, run_command
-from tests.integration.cli.commands import run_kreisfunk
-from tests.integration.local.processes import is_alive, list_processes
+from tests.harness.commands import run_kreisfunk
+from tests.harness.processes import is_alive, list_processes
 from tests.servers import wait_for
 
 HEADLINE, TEXT = "Vollsperrung L 149", "Die L 149 ist bis Freitag gesperrt."

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.dialogue.harness import CitizenPhone, DialogueHarness
 from tests.e2e.dialogue.webhooks import CitizenText, build_text, build_webhook, deliver, deliver_badly
-from tests.unit.subscriptions.factories import TEXTS
+from tests.factories.citizens import TEXTS
 
 pytestmark = pytest.mark.timeout(400)
 

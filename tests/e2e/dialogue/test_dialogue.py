@@ -7,7 +7,7 @@ import pytest
 
 from services.subscriptions.domain.wording import build_start_question
 from tests.e2e.dialogue.harness import DialogueHarness
-from tests.unit.subscriptions.factories import COUNTY, TEXTS
+from tests.factories.citizens import COUNTY, TEXTS
 
 pytestmark = pytest.mark.timeout(400)
 

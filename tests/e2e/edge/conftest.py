@@ -14,9 +14,9 @@ import pytest
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
 from deploy.paths import ROOT
-from tests.integration.ingress.conftest import service_login
-from tests.integration.ingress.process import IngressProcess, run_ingress
-from tests.integration.ingress.queues import open_queues
+from tests.harness.ingress import IngressProcess, run_ingress
+from tests.harness.ingress_queues import open_queues
+from tests.harness.service_login import service_login
 from tests.own_ca import OwnCa, create_own_ca
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers
 

@@ -8,8 +8,8 @@ import pytest
 from yarl import URL
 
 from tests.e2e.edge.conftest import Edge
-from tests.integration.ingress.process import VERIFY_TOKEN, IngressProcess
-from tests.unit.ingress.webhooks import build_messages_body, build_text_message, sign
+from tests.factories.webhooks import build_messages_body, build_text_message, sign
+from tests.harness.ingress import VERIFY_TOKEN, IngressProcess
 
 ACCEPTED = 'kreisfunk_ingress_webhooks_total{result="accepted"}'
 

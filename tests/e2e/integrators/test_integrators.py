@@ -17,21 +17,20 @@ import pytest
 from aiohttp import ClientSession
 
 from cli.publish.event_options import build_event
-from deploy.paths import CONFIG
+from deploy.paths import CONFIG, ROOT
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.contracts.notices import NoticePublished
 from shared.outcome import DependencyUnavailable
 from tests.amqp_system import PRESS_SOURCE, build_amqp_system
 from tests.e2e.steering.harness import CITIZENS, SteeringHarness, run_steering_harness
-from tests.integration.cli.commands import run_in_process
+from tests.harness.commands import run_in_process
 from tests.servers import build_login_url, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
-REPOSITORY = Path(__file__).parents[3]
 RATE = 30.0
-HTTP, AMQP = REPOSITORY / "examples" / "http", REPOSITORY / "examples" / "amqp"
-GUIDE = REPOSITORY / "docs" / "integration.md"
+HTTP, AMQP = ROOT / "examples" / "http", ROOT / "examples" / "amqp"
+GUIDE = ROOT / "docs" / "integration.md"
 BLOCK = re.compile(r"^```sh\n(.+?)^```", re.DOTALL | re.MULTILINE)
 REGISTRATION = re.compile(r"^    \.venv/bin/kreisfunk (systems add (?:.+\\\n)*.+)$", re.MULTILINE)
 SYSTEM = "baustellen-software"
@@ -63,7 +62,7 @@ async def curl() -> None:
         return
     apt = "apt-get -qq -o DPkg::Lock::Timeout=120"
     script = f"{apt} update && {apt} install -y --no-install-recommends curl"
-    ended = await run(["sh", "-c", script], REPOSITORY, {"DEBIAN_FRONTEND": "noninteractive"})
+    ended = await run(["sh", "-c", script], ROOT, {"DEBIAN_FRONTEND": "noninteractive"})
     assert ended.status == 0, f"install curl (Debian: apt-get install curl) and try again: {ended.output}"
 
 

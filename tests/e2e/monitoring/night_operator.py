@@ -11,7 +11,7 @@ import msgspec
 from deploy.local.postgres_paths import find_wheel_programs
 from deploy.paths import ROOT
 from tests.e2e.monitoring.watched_town import WatchedTown
-from tests.integration.cli.commands import run_in_process, run_on_terminal
+from tests.harness.commands import run_in_process, run_on_terminal
 from tests.runbook_pages import read_commands
 
 COMPOSE = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]

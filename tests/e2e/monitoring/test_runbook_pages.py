@@ -25,7 +25,7 @@ from tests.e2e.monitoring.hurried_watch import run_hurried_watch
 from tests.e2e.monitoring.night_operator import NightOperator
 from tests.e2e.monitoring.night_shift import NightShift
 from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
-from tests.integration.cli.commands import run_in_process
+from tests.harness.commands import run_in_process
 from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
 from tests.servers import wait_for
 

@@ -21,11 +21,11 @@ from deploy.local.services import Service
 from deploy.local.stack import Stack
 from deploy.paths import ROOT
 from tests.e2e.newsroom.press_town import PressTown, run_press_town
-from tests.integration.cli.commands import run_in_process
-from tests.integration.feeds.website import FakeWebsite, build_text_answer, run_website
+from tests.factories.feeds import build_item, build_rss
+from tests.harness.commands import run_in_process
+from tests.harness.website import FakeWebsite, build_text_answer, run_website
 from tests.prometheus import ALERTS, PrometheusClient, run_prometheus
 from tests.servers import wait_for
-from tests.unit.feeds.factories import build_item, build_rss
 
 FEEDS_FILE = """
 system = "feeds"

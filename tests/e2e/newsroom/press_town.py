@@ -14,8 +14,8 @@ from services.newsroom.domain.accounts import Role
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.follower import follow_stack
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess
-from tests.integration.newsroom.writing_desk import WritingDesk
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess
+from tests.harness.writing_desk import WritingDesk
 from tests.servers import wait_for
 
 CITIZENS = 120

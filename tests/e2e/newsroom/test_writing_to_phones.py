@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.newsroom.press_town import CITIZENS, PATIENCE, PressTown, run_press_town
-from tests.integration.newsroom.writing_desk import format_local
+from tests.harness.writing_desk import format_local
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(600)

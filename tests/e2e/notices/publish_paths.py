@@ -13,10 +13,10 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiohttp import ClientSession
 
 from deploy.secrets import NOTICES_API_TOKEN
-from tests.contract.openapi_session import trace_contract
+from tests.contract_recorder.openapi_session import trace_contract
 from tests.e2e.steering.harness import SteeringHarness
-from tests.integration.cli.commands import CommandResult, run_in_process
-from tests.integration.notices.api import STRUCTURED
+from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.notices_api import STRUCTURED
 from tests.servers import build_login_url, wait_for
 
 LOGIN = "pressestelle"

@@ -16,7 +16,7 @@ from aiohttp import ClientSession
 
 from deploy.paths import CONFIG
 from deploy.secrets import NOTICES_API_TOKEN
-from tests.contract.openapi_session import trace_contract
+from tests.contract_recorder.openapi_session import trace_contract
 from tests.contract_recorder.recorder import ContractRecorder
 from tests.e2e.notices.publish_paths import (
     Event,
@@ -29,8 +29,8 @@ from tests.e2e.notices.publish_paths import (
     read_secret,
 )
 from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, run_steering_harness
-from tests.integration.cli.commands import run_in_process
-from tests.integration.notices.api import PUBLISHED, STRUCTURED, UPDATED, WITHDRAWN, data, event, soon
+from tests.harness.commands import run_in_process
+from tests.harness.notices_api import PUBLISHED, STRUCTURED, UPDATED, WITHDRAWN, data, event, soon
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(300)

@@ -14,7 +14,7 @@ from deploy.local.stack import Stack, run_stack
 from deploy.paths import CONFIG
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
-from tests.integration.cli.commands import run_in_process
+from tests.harness.commands import run_in_process
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 CITIZENS = 120

@@ -10,11 +10,11 @@ import pytest
 
 from simulator.client import AcceptedMessage
 from tests.e2e.steering.harness import SteeringHarness, has_everybody_once
-from tests.integration.cli.commands import CommandResult, run_in_process
-from tests.integration.feeds.website import FakeWebsite, build_text_answer, run_website
+from tests.factories.alerts import build_alert, build_area, build_info
+from tests.factories.feeds import build_item, build_rss
+from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.website import FakeWebsite, build_text_answer, run_website
 from tests.servers import wait_for
-from tests.unit.feeds.alert_factory import build_alert, build_area, build_info
-from tests.unit.feeds.factories import build_item, build_rss
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -15,6 +15,7 @@ from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase
+from tests.harness.ingress_queues import open_queues
 from tests.integration.cli.notice_responder import let_log_in
 from tests.integration.cli.quarantine_harness import QuarantineHarness
 from tests.integration.dispatcher.conftest import NUMBER
@@ -25,7 +26,6 @@ from tests.integration.dispatcher.factories import (
     generate_subscribers,
     news,
 )
-from tests.integration.ingress.queues import open_queues
 from tests.servers import Servers
 
 

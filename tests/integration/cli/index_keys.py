@@ -12,7 +12,7 @@ from services.ingress.webhook.addresses import Rules, build_addresses
 from shared.contracts.inbound import InboundMessage
 from shared.encryption import BlindIndexKey, KeyRing
 from tests.databases import FreshDatabase
-from tests.unit.subscriptions.factories import build_time
+from tests.factories.citizens import build_time
 
 ROLE = "kreisfunk_rotation"
 SEALING = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

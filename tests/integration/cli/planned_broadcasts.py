@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from tests.databases import ROLE_PASSWORD, FreshDatabase
-from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process
 
 NOBODY = "018f0000-0000-8000-8000-000000000001"
 HEADLINE = "L 149: Vollsperrung zwischen Worpswede und Hüttenbusch"

@@ -16,11 +16,11 @@ from services.ingress.webhook.events import ParseProblem, ProblemKind
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.inbound import InboundMessages
-from tests.integration.cli.commands import CommandResult, run_in_process
-from tests.integration.ingress.queues import IngressQueues
+from tests.factories.webhook_rules import RULES
+from tests.factories.webhooks import NUMBER_ID, build_messages_body, build_text_message
+from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.ingress_queues import IngressQueues
 from tests.servers import wait_for
-from tests.unit.ingress.rules import RULES
-from tests.unit.ingress.webhooks import NUMBER_ID, build_messages_body, build_text_message
 
 ENCRYPTION_KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
 INDEX_KEY = base64.b64encode(bytes(range(32, 64))).decode()

@@ -17,9 +17,9 @@ from deploy.local.postgres_paths import find_wheel_programs
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from tests.databases import FreshDatabase, create_database
-from tests.integration.cli.commands import CommandResult
+from tests.factories.ids import generate_id
+from tests.harness.commands import CommandResult
 from tests.integration.cli.planned_broadcasts import insert_planned, run
-from tests.integration.dispatcher.factories import generate_id
 from tests.servers import Servers
 
 KEY = bytes(range(32))

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from tests.databases import FreshDatabase
-from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process
 
 IDS = ("aaaaaaaa-0000-8000-8000-000000000001", "aabbbbbb-0000-8000-8000-000000000002")
 

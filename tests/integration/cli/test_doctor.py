@@ -13,7 +13,7 @@ from deploy.local.stack import Stack, run_stack
 from deploy.paths import CONFIG
 from shared.amqp import topology
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
-from tests.integration.cli.commands import CommandResult, run_in_process, run_kreisfunk
+from tests.harness.commands import CommandResult, run_in_process, run_kreisfunk
 from tests.integration.cli.stack_operator import StackOperator, build_operator
 from tests.own_ca import create_own_ca, run_tls_server
 from tests.servers import Servers, build_database_url, run_as_superuser

@@ -11,8 +11,9 @@ from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
+from tests.factories.ids import generate_id
 from tests.integration.cli.planned_broadcasts import insert_planned
-from tests.integration.dispatcher.factories import build_batch_message, generate_id
+from tests.integration.dispatcher.factories import build_batch_message
 from tests.integration.dispatcher.test_follow_ups import accept, begin, follow, follow_up
 from tests.integration.dispatcher.test_ledger import claim, states
 

@@ -19,6 +19,7 @@ from shared.database.pool import open_database
 from shared.encryption import INDEX_BYTES, get_index_version
 from shared.outcome import Done
 from tests.databases import FreshDatabase
+from tests.factories.citizens import build_time
 from tests.integration.cli.index_keys import (
     KNOWN,
     NEW,
@@ -37,7 +38,6 @@ from tests.integration.cli.index_keys import (
 )
 from tests.integration.subscriptions.harness import SubscriptionsHarness, build_harness, encode_group
 from tests.servers import wait_for
-from tests.unit.subscriptions.factories import build_time
 
 MANY = 20_000
 PEOPLE = 30

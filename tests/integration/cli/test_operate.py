@@ -15,7 +15,7 @@ from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
-from tests.integration.cli.commands import run_kreisfunk
+from tests.harness.commands import run_kreisfunk
 from tests.integration.cli.planned_broadcasts import NOBODY, insert_planned, run
 from tests.integration.dispatcher.conftest import NUMBER
 

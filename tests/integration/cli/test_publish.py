@@ -12,7 +12,10 @@ import pytest
 from deploy.local.ports import LOOPBACK, reserve_ports
 from shared.amqp import topology
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from tests.integration.cli.commands import run_in_process, run_on_terminal
+from tests.harness.commands import run_in_process, run_on_terminal
+from tests.harness.notices_api import NoticesApi, run_notices_api
+from tests.harness.notices_county import text_of
+from tests.harness.service_login import service_login
 from tests.integration.cli.notice_responder import (
     BROADCAST,
     NONE_TO_WITHDRAW,
@@ -23,9 +26,6 @@ from tests.integration.cli.notice_responder import (
     let_log_in,
     open_notice_responder,
 )
-from tests.integration.ingress.conftest import service_login
-from tests.integration.notices.api import NoticesApi, run_notices_api
-from tests.integration.notices.county import text_of
 from tests.servers import Servers
 
 NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")

@@ -9,6 +9,7 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from services.ingress.webhook.events import ParseProblem, ProblemKind
 from shared.amqp import topology
+from tests.factories.webhooks import PHONE
 from tests.integration.cli.quarantine_harness import (
     KEYS,
     NOW,
@@ -17,7 +18,6 @@ from tests.integration.cli.quarantine_harness import (
     run_quarantine,
 )
 from tests.servers import wait_for
-from tests.unit.ingress.webhooks import PHONE
 
 
 async def test_an_empty_quarantine_is_told_as_such(ward: QuarantineHarness) -> None:

@@ -9,12 +9,20 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from deploy.paths import ROOT
 from services.ingress.webhook import translate
 from services.ingress.webhook.decoding import ParseError, parse_timestamp
 from services.ingress.webhook.events import ParseProblem
 from services.ingress.webhook.payloads import Timestamp
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses, InboundMessage, InboundMessages
-from tests.integration.cli.commands import REPOSITORY
+from tests.factories.webhook_rules import INDEX, RULES
+from tests.factories.webhooks import (
+    build_messages_body,
+    build_status,
+    build_text_message,
+    build_value,
+    build_webhook,
+)
 from tests.integration.cli.quarantine_harness import (
     NOW,
     RECENTLY,
@@ -25,14 +33,6 @@ from tests.integration.cli.quarantine_harness import (
     watch_first_message,
 )
 from tests.servers import wait_for
-from tests.unit.ingress.rules import INDEX, RULES
-from tests.unit.ingress.webhooks import (
-    build_messages_body,
-    build_status,
-    build_text_message,
-    build_value,
-    build_webhook,
-)
 
 LATER = int((NOW - timedelta(minutes=1)).timestamp())
 LONG_AGO = str(int((NOW - timedelta(days=30)).timestamp()))
@@ -179,7 +179,7 @@ async def test_a_replay_that_is_killed_loses_nothing_and_goes_on(ward: Quarantin
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "cli.main", "quarantine", "replay", "--all"),
-            cwd=REPOSITORY,
+            cwd=ROOT,
             env={"PATH": os.environ["PATH"], **ward.environment},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from cli.settings import MigrationSettings
 from cli.stacks import use_environment
 from shared.amqp import topology
 from shared.runtime.settings import read_settings
-from tests.integration.cli.commands import run_in_process
+from tests.harness.commands import run_in_process
 from tests.servers import Servers
 
 CHANGED, MISSING = topology.NEWSROOM_EVENTS, topology.SUBSCRIPTIONS_REACTIONS

@@ -12,9 +12,9 @@ import pytest
 
 from deploy.paths import CONFIG
 from simulator.graph.errors import GraphError
-from tests.integration.cli.commands import HIDDEN, CommandResult, run_in_process, run_on_terminal
-from tests.integration.simulator.fake_business import APP_SECRET, VERIFY_TOKEN
-from tests.integration.simulator.harness import (
+from tests.harness.commands import HIDDEN, CommandResult, run_in_process, run_on_terminal
+from tests.harness.fake_business import APP_SECRET, VERIFY_TOKEN
+from tests.harness.simulator import (
     GRAPH_TOKEN,
     PHONE_NUMBER_ID,
     WABA_ID,

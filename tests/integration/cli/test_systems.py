@@ -21,7 +21,7 @@ from cli.stacks import use_environment
 from deploy.paths import CONFIG
 from shared.amqp import topology
 from shared.runtime.settings import read_settings
-from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api, wait_for
 
 SYSTEM = "systems-test"

@@ -10,12 +10,12 @@ from cli.migrate.database import migrate_database
 from cli.settings import MigrationSettings
 from deploy.local.names import DATABASE, OWNER
 from deploy.local.postgres import PostgresServer, run_postgres
+from deploy.paths import ROOT
 from tests.databases import ROLE_PASSWORD, ROLES
 from tests.integration.privacy.test_roles import PLACES
 from tests.servers import build_login_url
-from tests.unit.rules.planting import REPOSITORY
 
-SUPERUSERS_PART = REPOSITORY / "deploy" / "helm" / "kreisfunk" / "files" / "superuser.sql"
+SUPERUSERS_PART = ROOT / "deploy" / "helm" / "kreisfunk" / "files" / "superuser.sql"
 PLAIN_OWNER = "plain_owner"  # here the superuser has the owner's name
 
 

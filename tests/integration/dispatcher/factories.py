@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from services.dispatcher.domain.content import build_template_body
 from services.dispatcher.domain.send_results import Record
@@ -16,15 +16,11 @@ from shared.contracts.dispatch import (
     TemplateParameter,
     Withdrawal,
 )
-from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind, Lane
+from tests.factories.ids import generate_id
 
 TEMPLATE = Template(name="t", language="de", parameters=(TemplateParameter(name="text", text="Sperrung"),))
 PERSON = Address(kind=AddressKind.PHONE, index=b"i" * 16, sealed=b"s" * 40)
-
-
-def generate_id() -> UUID:
-    return make_timed_id(datetime.now(UTC), uuid4().bytes)
 
 
 def generate_subscribers(count: int) -> list[UUID]:

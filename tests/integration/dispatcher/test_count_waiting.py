@@ -10,7 +10,7 @@ import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from tests.databases import FreshDatabase
-from tests.integration.dispatcher.factories import generate_id
+from tests.factories.ids import generate_id
 
 _BROADCAST = """
 insert into dispatcher.broadcast (id, notice, revision, topic, lane, template, content, published_at, expires_at)

@@ -16,12 +16,12 @@ from shared.contracts.dispatch import BroadcastFollowUp, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
+from tests.factories.ids import generate_id
 from tests.integration.dispatcher.factories import (
     TEMPLATE,
     build_batch,
     build_batch_message,
     build_record,
-    generate_id,
     generate_subscribers,
     news,
 )

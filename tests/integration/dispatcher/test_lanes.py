@@ -12,7 +12,8 @@ from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Permitt
 from shared.contracts.envelope import encode
 from shared.contracts.message import Message
 from shared.outcome import Dead, Done, Outcome
-from tests.integration.dispatcher.factories import build_batch_message, generate_id, generate_subscribers
+from tests.factories.ids import generate_id
+from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
 
 WANTED = 7
 

@@ -20,6 +20,7 @@ from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
+from tests.factories.state_model import advance
 from tests.integration.dispatcher.factories import (
     build_batch,
     build_batch_message,
@@ -28,7 +29,6 @@ from tests.integration.dispatcher.factories import (
     generate_subscribers,
     news,
 )
-from tests.unit.dispatcher.state_model import advance
 
 NEWS = (DeliveryState.ACCEPTED, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED)
 

@@ -13,7 +13,7 @@ from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendL
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, LateUse, Lease
 from shared.database.pool import Database as Pool
 from shared.outcome import DependencyUnavailable
-from tests.unit.dispatcher.pacing_model import shift_after
+from tests.factories.pacing_model import shift_after
 
 RATE = 200.0
 # Two until the server ends a session that does nothing within a transaction; waiting for a lock ends after five.

@@ -12,11 +12,11 @@ from shared.contracts.dispatch import Withdrawal
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
+from tests.factories.ids import generate_id
 from tests.integration.dispatcher.factories import (
     build_batch_message,
     build_record,
     build_reply,
-    generate_id,
     generate_subscribers,
     news,
 )

@@ -7,9 +7,9 @@ import aio_pika
 import pytest
 
 from shared.amqp import topology
+from tests.harness.website import FakeWebsite, run_website
 from tests.integration.cli.notice_responder import let_log_in
 from tests.integration.feeds.harness import FeedsHarness
-from tests.integration.feeds.website import FakeWebsite, run_website
 from tests.servers import Servers
 
 

@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractRobustConnection
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.message import Message
-from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process
 
 HEAD = """
 system = "feeds"

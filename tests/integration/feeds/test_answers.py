@@ -9,11 +9,11 @@ import pytest
 
 from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
 from shared.contracts.message import Message
-from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.factories.feeds import SOURCE, build_item, build_rss
+from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.website import FakeWebsite, build_text_answer
 from tests.integration.feeds.harness import FeedsHarness
-from tests.integration.feeds.website import FakeWebsite, build_text_answer
 from tests.servers import wait_for
-from tests.unit.feeds.factories import SOURCE, build_item, build_rss
 
 QUOTA = (Problem(field="quota", problem="is used up"),)
 

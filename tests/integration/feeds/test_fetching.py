@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from deploy.local.ports import LOOPBACK
 from services.feeds.fetching import Fetcher, FetchFailed, is_internal, open_fetcher
-from tests.integration.feeds.website import (
+from tests.harness.website import (
     Answer,
     FakeWebsite,
     answer_endlessly,

@@ -8,8 +8,8 @@ import pytest
 
 from deploy.local.ports import LOOPBACK
 from services.feeds.fetching import FetchFailed, open_fetcher
+from tests.factories.feeds import build_item, build_rss
 from tests.integration.feeds.harness import FeedsHarness
-from tests.unit.feeds.factories import build_item, build_rss
 
 HUGE = b"9" * 5_000
 

@@ -9,11 +9,12 @@ import sys
 
 import pytest
 
-from tests.integration.cli.commands import REPOSITORY, run_kreisfunk
+from deploy.paths import ROOT
+from tests.factories.feeds import build_item, build_rss
+from tests.harness.commands import run_kreisfunk
+from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer
 from tests.integration.feeds.harness import FeedsHarness
-from tests.integration.feeds.website import FakeWebsite, build_conditional_answer, build_text_answer
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
-from tests.unit.feeds.factories import build_item, build_rss
 
 
 async def test_each_entry_is_published_once_by_the_login_of_its_own(website: FakeWebsite, office: FeedsHarness) -> None:
@@ -150,7 +151,7 @@ async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(
     own = {"KREISFUNK_INTERNAL_PORT": "0", "KREISFUNK_FEEDS_FILE": file, "KREISFUNK_FEEDS_FOLDER": folder}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.feeds"),
-        cwd=REPOSITORY,
+        cwd=ROOT,
         env={"PATH": os.environ["PATH"], **own, **office.environment},
         stderr=asyncio.subprocess.PIPE,
     )

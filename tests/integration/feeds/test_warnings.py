@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories.alerts import build_alert
+from tests.factories.feeds import build_item, build_rss
+from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer
 from tests.integration.feeds.harness import FeedsHarness
-from tests.integration.feeds.website import FakeWebsite, build_conditional_answer, build_text_answer
-from tests.unit.feeds.alert_factory import build_alert
-from tests.unit.feeds.factories import build_item, build_rss
 
 FILES = '\n[[alerts]]\nname = "warnung"\nfiles = "alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
 WEB = '\n[[alerts]]\nname = "warnung"\nurl = "{url}/alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'

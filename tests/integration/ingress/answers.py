@@ -2,8 +2,8 @@
 
 import time
 
-from tests.integration.ingress.process import IngressProcess
-from tests.unit.ingress.webhooks import build_status, build_statuses_body, sign
+from tests.factories.webhooks import build_status, build_statuses_body, sign
+from tests.harness.ingress import IngressProcess
 
 ANSWER_TIMEOUT_SECONDS = 3.0
 

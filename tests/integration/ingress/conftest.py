@@ -1,36 +1,13 @@
 """One ingress and one set of queues for the tests of a module; each test finds the queues empty."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import pytest
 
-from shared.amqp.permissions import SERVICES
-from tests.integration.ingress.process import IngressProcess, run_ingress
-from tests.integration.ingress.queues import IngressQueues, open_queues
-from tests.servers import Servers, build_login_url, call_broker_api
-
-PASSWORD = "only-for-tests"
-
-
-@asynccontextmanager
-async def service_login(servers: Servers, vhost: str, service: str) -> AsyncIterator[str]:
-    """The URL of a login that may do what this service may, and no more."""
-    path = urlsplit(vhost).path.removeprefix("/")
-    login = f"{service}-{path}"
-    may = SERVICES[service]
-    await call_broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
-    await call_broker_api(
-        servers,
-        "PUT",
-        f"permissions/{path}/{login}",
-        {"configure": may.configure, "write": may.write, "read": may.read},
-    )
-    try:
-        yield build_login_url(vhost, login, PASSWORD)
-    finally:
-        await call_broker_api(servers, "DELETE", f"users/{login}")
+from tests.harness.ingress import IngressProcess, run_ingress
+from tests.harness.ingress_queues import IngressQueues, open_queues
+from tests.harness.service_login import service_login
+from tests.servers import Servers
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import pytest
 from deploy.local.rabbitmq import run_rabbitmq
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.contract_recorder.tracing import trace_from_the_start
+from tests.harness.ingress import run_ingress
+from tests.harness.ingress_queues import open_queues
+from tests.harness.service_login import service_login
 from tests.integration.ingress.answers import is_accepted, measure_refusal
-from tests.integration.ingress.conftest import service_login
-from tests.integration.ingress.process import run_ingress
-from tests.integration.ingress.queues import open_queues
 from tests.servers import EVERYTHING, Servers, Step, build_database_url, call_broker_api, wait_for
 
 VHOST = "broker-away"

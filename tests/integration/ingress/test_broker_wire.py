@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from shared.contracts.inbound import DeliveryStatuses
+from tests.factories.webhooks import build_status, build_statuses_body
+from tests.harness.ingress import IngressProcess, run_ingress
+from tests.harness.ingress_queues import IngressQueues
 from tests.integration.ingress.answers import is_accepted, measure_refusal
 from tests.integration.ingress.broker_proxy import open_broker_proxy
-from tests.integration.ingress.process import IngressProcess, run_ingress
-from tests.integration.ingress.queues import IngressQueues
 from tests.servers import wait_for
-from tests.unit.ingress.webhooks import build_status, build_statuses_body
 
 
 async def deliveries(queues: IngressQueues) -> set[str | None]:

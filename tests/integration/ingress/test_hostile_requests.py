@@ -7,11 +7,11 @@ import zlib
 import pytest
 
 from shared.contracts.inbound import InboundMessages
+from tests.factories.webhooks import build_messages_body, build_text_message, sign
+from tests.harness.ingress import IngressProcess
+from tests.harness.ingress_queues import IngressQueues
 from tests.integration.ingress.connections import build_head, open_connection, request
-from tests.integration.ingress.process import IngressProcess
-from tests.integration.ingress.queues import IngressQueues
 from tests.servers import wait_for
-from tests.unit.ingress.webhooks import build_messages_body, build_text_message, sign
 
 BODY = build_messages_body(build_text_message(1))
 WRONG = "X-Hub-Signature-256: sha256=" + "0" * 64

@@ -7,11 +7,11 @@ from pathlib import Path
 from aiohttp import ClientError
 
 from shared.contracts.inbound import DeliveryStatuses
-from tests.integration.ingress.process import IngressProcess, run_ingress
-from tests.integration.ingress.queues import open_queues
+from tests.factories.webhooks import build_status, build_statuses_body
+from tests.harness.ingress import IngressProcess, run_ingress
+from tests.harness.ingress_queues import open_queues
 from tests.integration.ingress.test_broker_away import Broker, broker
 from tests.servers import wait_for
-from tests.unit.ingress.webhooks import build_status, build_statuses_body
 
 __all__ = ["broker"]
 SENDERS = 16

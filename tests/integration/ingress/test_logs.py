@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-from tests.integration.ingress.broker_proxy import open_broker_proxy
-from tests.integration.ingress.process import SECRET_TEXTS, VERIFY_TOKEN, run_ingress
-from tests.integration.ingress.queues import IngressQueues
-from tests.unit.ingress.webhooks import (
+from tests.factories.webhooks import (
     PHONE,
     USER,
     build_messages_body,
@@ -16,6 +13,9 @@ from tests.unit.ingress.webhooks import (
     build_webhook,
     sign,
 )
+from tests.harness.ingress import SECRET_TEXTS, VERIFY_TOKEN, run_ingress
+from tests.harness.ingress_queues import IngressQueues
+from tests.integration.ingress.broker_proxy import open_broker_proxy
 
 TEXT = "Bitte rufen Sie mich zurück"
 PERSONAL = (PHONE, USER, "wamid.", "Bitte rufen", "delivery-")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from shared.contracts.inbound import InboundMessages
+from tests.factories.webhooks import build_messages_body, build_text_message
+from tests.harness.ingress import IngressProcess, run_ingress
+from tests.harness.ingress_queues import IngressQueues
 from tests.integration.ingress.connections import RawConnection, build_head, open_connection, read_memory_peak
-from tests.integration.ingress.process import IngressProcess, run_ingress
-from tests.integration.ingress.queues import IngressQueues
 from tests.integration.ingress.test_memory import LIMIT, WRONG
-from tests.unit.ingress.webhooks import build_messages_body, build_text_message
 
 STRANGERS = 1_500
 USUAL_FILES = 1_024  # that a process may have open, where nobody says otherwise

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.ingress.process import IngressProcess
-from tests.integration.ingress.queues import IngressQueues
-from tests.unit.ingress.mutations import CASES, build_mutation
+from tests.factories.webhook_mutations import CASES, build_mutation
+from tests.harness.ingress import IngressProcess
+from tests.harness.ingress_queues import IngressQueues
 
 USUAL_CASES = 1_000
 AT_ONCE = 16

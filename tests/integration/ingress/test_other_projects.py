@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from shared.contracts.inbound import DeliveryStatuses, InboundMessages, WebhookQuarantined
-from tests.integration.ingress.process import IngressProcess
-from tests.integration.ingress.queues import IngressQueues
+from tests.factories.webhooks import Json
+from tests.harness.ingress import IngressProcess
+from tests.harness.ingress_queues import IngressQueues
 from tests.integration.ingress.webhook_shapes import SHAPES, WebhookShape, build_text, build_value
-from tests.unit.ingress.webhooks import Json
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

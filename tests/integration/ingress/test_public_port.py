@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.contracts.inbound import InboundMessages
-from tests.integration.ingress.process import VERIFY_TOKEN, IngressProcess
-from tests.integration.ingress.queues import IngressQueues
-from tests.unit.ingress.webhooks import build_messages_body, build_text_message, sign
+from tests.factories.webhooks import build_messages_body, build_text_message, sign
+from tests.harness.ingress import VERIFY_TOKEN, IngressProcess
+from tests.harness.ingress_queues import IngressQueues
 
 LIMIT = 4 * 1024 * 1024
 BODY = build_messages_body(build_text_message(1))

@@ -8,8 +8,8 @@ import pytest
 from shared.amqp import topology
 from shared.amqp.connection import Connection, connect
 from shared.amqp.inspection import open_queue_browser
-from tests.integration.ingress.process import IngressProcess
-from tests.integration.ingress.queues import IngressQueues, open_queues
+from tests.harness.ingress import IngressProcess
+from tests.harness.ingress_queues import IngressQueues, open_queues
 from tests.servers import wait_for
 
 

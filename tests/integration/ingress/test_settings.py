@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.ingress.process import (
+from deploy.paths import ROOT
+from tests.factories.webhooks import SECRET
+from tests.harness.ingress import (
     INDEX_KEY,
-    REPOSITORY,
     SEALING_KEY,
     SECRET_TEXTS,
     build_environment,
 )
-from tests.unit.ingress.webhooks import SECRET
 
 SETTINGS = build_environment("amqp://ingress@127.0.0.1:1/", 0, 0)
 
@@ -24,7 +24,7 @@ def start(changes: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "services.ingress"],
         env={**SETTINGS, **changes},
-        cwd=REPOSITORY,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
@@ -36,7 +36,7 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
     finished = subprocess.run(
         [sys.executable, "-m", "services.ingress"],
         env={"PATH": os.environ["PATH"]},
-        cwd=REPOSITORY,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,

@@ -7,9 +7,7 @@ import json
 from shared.contracts.inbound import DeliveryStatuses, InboundMessages, WebhookQuarantined
 from shared.contracts.message import Address
 from shared.encryption import BlindIndexKey, KeyRing
-from tests.integration.ingress.process import INDEX_KEY, OLD_SECRET, SEALING_KEY, IngressProcess
-from tests.integration.ingress.queues import IngressQueues
-from tests.unit.ingress.webhooks import (
+from tests.factories.webhooks import (
     NUMBER_ID,
     PHONE,
     USER,
@@ -21,6 +19,8 @@ from tests.unit.ingress.webhooks import (
     build_value,
     build_webhook,
 )
+from tests.harness.ingress import INDEX_KEY, OLD_SECRET, SEALING_KEY, IngressProcess
+from tests.harness.ingress_queues import IngressQueues
 
 RING = KeyRing.parse(f"1:{SEALING_KEY}")
 INDEX = BlindIndexKey.parse(INDEX_KEY)

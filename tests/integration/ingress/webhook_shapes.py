@@ -9,7 +9,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tests.unit.ingress.webhooks import NUMBER_ID, PHONE, SENT_AT, USER, Json
+from tests.factories.webhooks import NUMBER_ID, PHONE, SENT_AT, USER, Json
 
 COMPANY = "DE.ENT.70900100200"
 ODD_ID = "ABGGFkA7Rpb"

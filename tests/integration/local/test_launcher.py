@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.integration.local.processes import is_alive
+from tests.harness.processes import is_alive
 from tests.servers import wait_for
 
 STARTER = """

@@ -15,7 +15,7 @@ import pytest
 from deploy.local.errors import LocalError
 from deploy.local.postgres import run_postgres
 from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
-from tests.integration.local.processes import is_alive, list_processes
+from tests.harness.processes import is_alive, list_processes
 from tests.servers import build_authorization, wait_for
 
 PASSWORD = "ein Passwort: mit %-Zeichen/"

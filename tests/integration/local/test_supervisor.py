@@ -15,7 +15,7 @@ from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Command
 from deploy.local.services import Service
 from deploy.local.supervisor import Supervisor, run_supervisor
-from tests.integration.local.processes import is_alive
+from tests.harness.processes import is_alive
 from tests.servers import wait_for
 
 READY = """

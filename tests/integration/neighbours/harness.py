@@ -18,14 +18,14 @@ from aio_pika import DeliveryMode
 from aiohttp import ClientSession
 
 from deploy.local.stack import Stack, run_stack
+from deploy.paths import ROOT
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.amqp.permissions import MUNICIPAL_LIMITS
 from shared.amqp.topology import EVENTS
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.events import NoticeRejected, Problem
 from simulator.client import SimulatorClient, open_simulator_client
-from tests.integration.cli.commands import REPOSITORY
-from tests.integration.notices.api import STRUCTURED, data, event
+from tests.harness.notices_api import STRUCTURED, data, event
 from tests.servers import build_login_url, wait_for
 
 LOGIN = "pressestelle"
@@ -73,7 +73,7 @@ class MunicipalHarness:
         """Let the login flood the broker while the block runs. Counts what it does, and connections cut or refused."""
         login, numbers = url or self.login_url, map(str, (size, connections, CHANNELS))
         program = (sys.executable, "-m", "tests.integration.neighbours.flood", login, way, *numbers)
-        process = await asyncio.create_subprocess_exec(*program, cwd=REPOSITORY, stdin=PIPE, stdout=PIPE)
+        process = await asyncio.create_subprocess_exec(*program, cwd=ROOT, stdin=PIPE, stdout=PIPE)
         assert process.stdout is not None
         seen: Counter[str] = Counter()
         counting = asyncio.create_task(count_lines(process.stdout, seen))

@@ -8,14 +8,14 @@ import pytest
 from services.newsroom.domain.accounts import Role
 from shared.amqp import topology
 from tests.databases import FreshDatabase
-from tests.integration.ingress.conftest import service_login
-from tests.integration.newsroom.newsroom_process import (
+from tests.harness.newsroom import (
     ALL_ROLES,
     EditorBrowser,
     Member,
     NewsroomProcess,
     run_newsroom,
 )
+from tests.harness.service_login import service_login
 from tests.servers import Servers
 
 

@@ -4,8 +4,8 @@ from typing import Any
 from uuid import uuid4
 
 from services.newsroom.domain.accounts import Account, Role
-from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess, ShownPage
-from tests.integration.newsroom.scripted_provider import CLIENT_ID, SECRET, ScriptedProvider
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
+from tests.harness.scripted_provider import CLIENT_ID, SECRET, ScriptedProvider
 
 START, CONNECT = "/anmelden/extern", "/einrichten/extern"
 LABEL = "Mit dem Dienstkonto anmelden"

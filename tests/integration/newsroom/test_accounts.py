@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from services.newsroom.domain.accounts import Role
-from tests.integration.newsroom.newsroom_process import (
+from tests.harness.newsroom import (
     ALL_ROLES,
     PASSWORD,
     EditorBrowser,

@@ -11,7 +11,8 @@ import pytest
 
 from shared.database.pool import Database, DatabaseUnavailable
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.archive_harness import (
+from tests.factories.archive import NOW, build_entry
+from tests.harness.archive import (
     KEEPS_DAYS,
     PHONE,
     ArchiveHarness,
@@ -20,7 +21,6 @@ from tests.integration.newsroom.archive_harness import (
     run_archive,
 )
 from tests.servers import Servers, run_as_superuser
-from tests.unit.newsroom.archive_factories import NOW, build_entry
 
 HOSTILE = "</script></title><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7*7 }} \" '"
 PATHS = ("/", "/meldung/K7M2-Q9TX", "/pruefen", "/pruefen?code=K7M2-Q9TX", "/pruefen?code=zzz", "/anmelden")

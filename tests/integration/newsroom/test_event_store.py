@@ -34,9 +34,9 @@ from shared.contracts.message import Lane, Message
 from shared.outcome import Dead
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
+from tests.factories.press_office import CONTENT
 from tests.integration.newsroom.writing_store import SOURCE, Store, open_store
 from tests.servers import wait_for
-from tests.unit.newsroom.writing_harness import CONTENT
 
 _WAITING = """
 select count(*) from pg_locks join pg_stat_activity using (pid) where not granted and datname = current_database()

@@ -11,7 +11,7 @@ from yarl import URL
 from services.newsroom.adapters.http.guard import MAX_BODY_BYTES
 from services.newsroom.adapters.http.web_pages import Audience, WebPage
 from services.newsroom.domain.accounts import RIGHTS, Right, Role
-from tests.integration.newsroom.newsroom_process import (
+from tests.harness.newsroom import (
     ALL_ROLES,
     SAME_ORIGIN,
     EditorBrowser,

@@ -11,9 +11,9 @@ import pytest
 from deploy.paths import CONFIG
 from services.newsroom.domain.accounts import Role
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.ledger_rows import add_sent_broadcast, count_states
-from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess, ShownPage, run_newsroom
-from tests.integration.newsroom.writing_desk import WritingDesk, count_publications, read_state
+from tests.harness.ledger_rows import add_sent_broadcast, count_states
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage, run_newsroom
+from tests.harness.writing_desk import WritingDesk, count_publications, read_state
 
 WORDS = "Jemand mit der Rolle Leitung muss die Meldung freigeben."
 

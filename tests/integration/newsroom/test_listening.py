@@ -20,8 +20,8 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Lane, Message
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.newsroom_process import NewsroomProcess
-from tests.integration.newsroom.writing_desk import add_broadcast
+from tests.harness.newsroom import NewsroomProcess
+from tests.harness.writing_desk import add_broadcast
 from tests.integration.newsroom.writing_store import SOURCE, Store, open_store
 
 BROADCAST = UUID(int=78)

@@ -11,7 +11,7 @@ from services.newsroom.adapters.sessions import PostgresLoginThrottle
 from services.newsroom.domain.accounts import Role
 from services.newsroom.domain.login import hash_recovery_code, list_counters
 from shared.database.pool import open_database
-from tests.integration.newsroom.newsroom_process import (
+from tests.harness.newsroom import (
     PASSWORD,
     EditorBrowser,
     Member,

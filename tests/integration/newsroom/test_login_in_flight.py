@@ -31,7 +31,7 @@ from shared.database.pool import open_database
 from shared.encryption import KeyRing
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.newsroom_process import KEYS
+from tests.harness.newsroom import KEYS
 from tests.integration.newsroom.test_setup import NEW_PASSWORD
 from tests.servers import wait_for
 

@@ -10,9 +10,9 @@ import pytest
 
 from services.newsroom.domain.accounts import Role
 from shared.amqp.topology import QUARANTINE
-from tests.integration.newsroom.ledger_rows import TEMPLATE, add_sent_broadcast, count_states, set_up_number
-from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess, ShownPage
-from tests.integration.newsroom.writing_desk import WritingDesk, add_broadcast
+from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, count_states, set_up_number
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
+from tests.harness.writing_desk import WritingDesk, add_broadcast
 from tests.servers import wait_for
 
 NEWSROOM = "kreisfunk_newsroom"

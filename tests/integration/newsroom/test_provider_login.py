@@ -12,7 +12,7 @@ from yarl import URL
 from cli.newsroom.accounts import add_account, reset_account
 from services.newsroom.domain.accounts import Account, Role
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.newsroom_process import (
+from tests.harness.newsroom import (
     PASSWORD,
     EditorBrowser,
     Member,
@@ -20,6 +20,14 @@ from tests.integration.newsroom.newsroom_process import (
     log_in,
     run_newsroom,
 )
+from tests.harness.scripted_provider import (
+    CLIENT_ID,
+    ScriptedProvider,
+    build_return,
+    make_key,
+    run_scripted_provider,
+)
+from tests.harness.writing_desk import add_broadcast
 from tests.integration.newsroom.provider_desk import (
     CONNECT,
     COOKIE,
@@ -31,15 +39,7 @@ from tests.integration.newsroom.provider_desk import (
     has_session,
     log_in_over,
 )
-from tests.integration.newsroom.scripted_provider import (
-    CLIENT_ID,
-    ScriptedProvider,
-    build_return,
-    make_key,
-    run_scripted_provider,
-)
 from tests.integration.newsroom.test_setup import NEW_PASSWORD, users_settings
-from tests.integration.newsroom.writing_desk import add_broadcast
 from tests.servers import wait_for
 
 

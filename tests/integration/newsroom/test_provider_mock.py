@@ -9,7 +9,7 @@ from yarl import URL
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.newsroom_process import run_newsroom
+from tests.harness.newsroom import run_newsroom
 from tests.integration.newsroom.provider_desk import add_connected, begin, build_settings, has_session
 from tests.servers import WAIT_TIMEOUT_SECONDS
 

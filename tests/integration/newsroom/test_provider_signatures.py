@@ -13,7 +13,7 @@ from yarl import URL
 from services.newsroom.adapters.identity_provider import OidcProvider, open_identity_provider
 from services.newsroom.domain.identity import IdentityRefused, PendingLogin, ProviderClient
 from shared.runtime.clock import system_clock
-from tests.integration.newsroom.scripted_provider import (
+from tests.harness.scripted_provider import (
     CLIENT_ID,
     SECRET,
     Forge,

@@ -15,12 +15,12 @@ from shared.contracts.envelope import read_envelope
 from shared.contracts.notices import NoticeCheck
 from shared.notices.rules import parse_notice
 from tests.databases import FreshDatabase
-from tests.integration.ingress.conftest import service_login
+from tests.harness.newsroom import NewsroomProcess, run_newsroom
+from tests.harness.notices_api import NoticesApi, run_notices_api
+from tests.harness.notices_county import TOKENS, text_of, token, write_tokens
+from tests.harness.service_login import service_login
+from tests.harness.writing_desk import WritingDesk
 from tests.integration.newsroom.killing_proxy import KillingProxy, run_killing_proxy
-from tests.integration.newsroom.newsroom_process import NewsroomProcess, run_newsroom
-from tests.integration.newsroom.writing_desk import WritingDesk
-from tests.integration.notices.api import NoticesApi, run_notices_api
-from tests.integration.notices.county import TOKENS, text_of, token, write_tokens
 from tests.servers import Servers, wait_for
 
 BOTH = (Role.EDITOR, Role.APPROVER)

@@ -9,10 +9,10 @@ import pytest
 
 from shared.database.pool import Database, DatabaseUnavailable
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.archive_harness import ArchiveHarness, open_newsroom_database, run_archive
-from tests.integration.newsroom.writing_desk import add_broadcast
+from tests.factories.archive import NOW
+from tests.harness.archive import ArchiveHarness, open_newsroom_database, run_archive
+from tests.harness.writing_desk import add_broadcast
 from tests.servers import Servers, run_as_superuser
-from tests.unit.newsroom.archive_factories import NOW
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from cli.newsroom.accounts import add_account, reset_account
 from cli.settings import AccountSettings
 from services.newsroom.domain.accounts import Role
-from tests.integration.newsroom.newsroom_process import (
+from tests.harness.newsroom import (
     PASSWORD,
     EditorBrowser,
     Member,

@@ -9,8 +9,8 @@ import pytest
 
 from services.newsroom.domain.accounts import Role
 from services.newsroom.handlers.trials import MAX_TRIALS_PER_HOUR
-from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess, ShownPage
-from tests.integration.newsroom.writing_desk import WritingDesk
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
+from tests.harness.writing_desk import WritingDesk
 
 TRIAL = "select code, text, ends_at - now() from subscriptions.trial where draft = $1"
 

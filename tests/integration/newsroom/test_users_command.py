@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from tests.databases import FreshDatabase
-from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process
 
 NORD = ("r.nord", "--name", "Redaktion Nord", "--role", "editor", "--role", "operator")
 

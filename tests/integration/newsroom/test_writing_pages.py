@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.newsroom.domain.accounts import Role
-from tests.integration.newsroom.newsroom_process import EditorBrowser, NewsroomProcess
-from tests.integration.newsroom.writing_desk import (
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess
+from tests.harness.writing_desk import (
     WritingDesk,
     add_broadcast,
     build_fields,

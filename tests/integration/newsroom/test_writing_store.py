@@ -19,10 +19,10 @@ from services.newsroom.domain.outbox import NoticeForecast, PublicationState, Pu
 from shared.contracts.events import NoticeAccepted, Problem
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
-from tests.integration.newsroom.ledger_rows import set_up_number
-from tests.integration.newsroom.writing_desk import add_broadcast
+from tests.factories.press_office import CONTENT, FORECAST, ScriptedNoticesApi
+from tests.harness.ledger_rows import set_up_number
+from tests.harness.writing_desk import add_broadcast
 from tests.integration.newsroom.writing_store import SOURCE, Store, add_account, build_drafting, open_store
-from tests.unit.newsroom.writing_harness import CONTENT, FORECAST, ScriptedNoticesApi
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from shared.database.pool import Database, open_database
 from shared.outcome import Done
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
-from tests.unit.newsroom.writing_harness import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
+from tests.factories.press_office import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
 
 ROLE = "kreisfunk_newsroom"
 SOURCE = SYSTEM.sources[0]

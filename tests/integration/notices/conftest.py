@@ -16,8 +16,8 @@ from shared.contracts.envelope import CONTENT_TYPE, encode, read_data, read_enve
 from shared.contracts.events import NoticeChecked, Problem
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck
-from tests.integration.ingress.conftest import service_login
-from tests.integration.notices.api import NoticesApi, run_notices_api
+from tests.harness.notices_api import NoticesApi, run_notices_api
+from tests.harness.service_login import service_login
 from tests.servers import Servers
 
 UNKNOWN = Problem(field="revision", problem="is an update of a notice that nobody knows")

@@ -8,8 +8,8 @@ from typing import Any
 
 import schemathesis
 
-from tests.integration.notices.api import data, event, soon
-from tests.integration.notices.county import PRESS_SOURCE
+from tests.harness.notices_api import data, event, soon
+from tests.harness.notices_county import PRESS_SOURCE
 
 KEPT = ("urgent", "action", "notice")
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from shared.contracts.events import NoticeAccepted
-from tests.integration.notices.api import (
+from tests.harness.notices_api import (
     BATCH,
     PUBLISHED,
     UPDATED,
@@ -17,8 +17,8 @@ from tests.integration.notices.api import (
     event,
     run_notices_api,
 )
+from tests.harness.notices_county import PRESS, ROADS_SOURCE, TOKENS, text_of, token, write_tokens
 from tests.integration.notices.conftest import NoticeQueue, Telling
-from tests.integration.notices.county import PRESS, ROADS_SOURCE, TOKENS, text_of, token, write_tokens
 from tests.servers import wait_for
 
 ABROAD = ("stellen", "geheimes")

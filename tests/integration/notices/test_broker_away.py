@@ -13,7 +13,7 @@ from deploy.local.rabbitmq import run_rabbitmq
 from shared.amqp import topology
 from tests.contract_recorder.recorder import record_contracts
 from tests.contract_recorder.tracing import trace_from_the_start
-from tests.integration.notices.api import Answer, NoticesApi, data, event, run_notices_api
+from tests.harness.notices_api import Answer, NoticesApi, data, event, run_notices_api
 from tests.integration.notices.conftest import NoticeQueue
 from tests.servers import Step, wait_for
 

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.integration.notices.api import Answer, NoticesApi
+from tests.harness.notices_api import Answer, NoticesApi
 from tools import asyncapi, openapi
 from tools.openapi import ASYNCAPI_CAPTION
 from tools.openapi_page import render_page

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from deploy.local.process import Child, Command
+from deploy.paths import ROOT
 from shared.contracts.events import NoticeRejected, Problem
 from tests.contract_recorder.coverage import SEEN, build_answer_place
-from tests.integration.ingress.process import REPOSITORY
-from tests.integration.notices.api import BATCH, STRUCTURED, NoticesApi, data, event
+from tests.harness.notices_api import BATCH, STRUCTURED, NoticesApi, data, event
+from tests.harness.notices_county import text_of
 from tests.integration.notices.conftest import Telling
-from tests.integration.notices.county import text_of
 
 CONFIGURATION = """
 [checks.positive_data_acceptance]
@@ -56,7 +56,7 @@ async def tried(
         environment={
             "PATH": str(Path(sys.executable).parent),
             "HOME": str(folder),
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": str(ROOT),
             **({"SCHEMATHESIS_HOOKS": hooks} if hooks else {}),
         },
         folder=folder,  # where it keeps notes

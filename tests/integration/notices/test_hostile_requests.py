@@ -6,9 +6,9 @@ from asyncio import IncompleteReadError
 from collections.abc import Sequence
 from typing import Any
 
+from tests.harness.notices_api import BATCH, STRUCTURED, NoticesApi, data, event
+from tests.harness.notices_county import text_of
 from tests.integration.ingress.connections import open_connection
-from tests.integration.notices.api import BATCH, STRUCTURED, NoticesApi, data, event
-from tests.integration.notices.county import text_of
 from tests.servers import wait_for
 
 RANDOM_REQUESTS = 1_500

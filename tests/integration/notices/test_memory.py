@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.notices_api import data, event, run_notices_api
 from tests.integration.ingress.connections import RawConnection, build_head, open_connection, read_memory_peak
-from tests.integration.notices.api import data, event, run_notices_api
 
 CONNECTIONS = 500
 HUGE = 4 * 1024 * 1024

@@ -25,9 +25,9 @@ from shared.contracts.events import (
     Problem,
 )
 from shared.contracts.message import Lane
-from tests.integration.notices.api import BATCH, WITHDRAWN, Answer, NoticesApi, data, event, run_notices_api
+from tests.harness.notices_api import BATCH, WITHDRAWN, Answer, NoticesApi, data, event, run_notices_api
+from tests.harness.notices_county import text_of, write_tokens
 from tests.integration.notices.conftest import PERSISTENT, Telling
-from tests.integration.notices.county import text_of, write_tokens
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 

@@ -5,9 +5,9 @@ from datetime import datetime
 import aio_pika
 import pytest
 
-from tests.integration.notices.api import BATCH, UPDATED, WITHDRAWN, NoticesApi, data, event, soon
+from tests.harness.notices_api import BATCH, UPDATED, WITHDRAWN, NoticesApi, data, event, soon
+from tests.harness.notices_county import PRESS_SOURCE, ROADS_SOURCE
 from tests.integration.notices.conftest import NoticeQueue
-from tests.integration.notices.county import PRESS_SOURCE, ROADS_SOURCE
 from tests.servers import wait_for
 
 

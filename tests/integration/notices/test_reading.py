@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.integration.notices.api import BATCH, STRUCTURED, NoticesApi, data, event, soon
-from tests.integration.notices.county import text_of
+from tests.harness.notices_api import BATCH, STRUCTURED, NoticesApi, data, event, soon
+from tests.harness.notices_county import text_of
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 JSON = "application/json"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.integration.notices.api import data, event, run_notices_api
+from tests.harness.notices_api import data, event, run_notices_api
 
 
 async def test_a_check_without_an_answer_says_what_it_could_not_find_out(broker_url: str, tmp_path: Path) -> None:

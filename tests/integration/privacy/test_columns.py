@@ -7,7 +7,7 @@ import pytest
 
 from deploy.secrets import SECRETS
 from tests.databases import ROLES, FreshDatabase
-from tests.unit.docs.privacy_page import HASHED, SEALED, PrivacyColumn, read_columns, read_legend, read_roles
+from tests.privacy_page import HASHED, SEALED, PrivacyColumn, read_columns, read_legend, read_roles
 
 _COLUMNS = """
 select format('%s.%s', n.nspname, c.relname) as table, a.attname as column, array(

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.simulator.harness import SimulatorHarness, run_simulator_harness
+from tests.harness.simulator import SimulatorHarness, run_simulator_harness
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.simulator.fake_business import VERIFY_TOKEN
-from tests.integration.simulator.harness import CONTROL_TOKEN, SimulatorHarness, build_template, run_simulator_harness
+from tests.harness.fake_business import VERIFY_TOKEN
+from tests.harness.simulator import CONTROL_TOKEN, SimulatorHarness, build_template, run_simulator_harness
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.simulator.harness import SimulatorHarness, run_simulator_harness
+from tests.harness.simulator import SimulatorHarness, run_simulator_harness
 
 
 @asynccontextmanager

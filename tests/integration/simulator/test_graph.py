@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.simulator.harness import (
+from tests.harness.simulator import (
     PHONE_NUMBER_ID,
     WABA_ID,
     SimulatorHarness,

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.integration.simulator.harness import PHONE_NUMBER_ID, SimulatorHarness, build_template, run_simulator_harness
+from tests.harness.simulator import PHONE_NUMBER_ID, SimulatorHarness, build_template, run_simulator_harness
 
 
 async def test_an_accepted_text_is_answered_as_by_meta_and_accounted(stand: SimulatorHarness) -> None:

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.integration.simulator.harness import CONTROL_TOKEN, SimulatorHarness
+from tests.harness.simulator import CONTROL_TOKEN, SimulatorHarness
 
 PARTS = ["/", "/phones.css", "/page.js", "/phone.js", "/connection.js", "/icon.svg"]
 

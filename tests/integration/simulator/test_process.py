@@ -12,8 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.integration.simulator.fake_business import APP_SECRET, VERIFY_TOKEN, FakeBusiness, run_business
-from tests.integration.simulator.harness import (
+from tests.harness.fake_business import APP_SECRET, VERIFY_TOKEN, FakeBusiness, run_business
+from tests.harness.simulator import (
     CONTROL_TOKEN,
     GRAPH_TOKEN,
     OWN_NUMBER,

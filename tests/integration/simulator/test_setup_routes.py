@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.simulator.fake_business import APP_SECRET, VERIFY_TOKEN
-from tests.integration.simulator.harness import (
+from tests.harness.fake_business import APP_SECRET, VERIFY_TOKEN
+from tests.harness.simulator import (
     GRAPH_TOKEN,
     WABA_ID,
     Answer,

@@ -1,6 +1,6 @@
 """What the business hears of its messages and of citizens' accounts: statuses, preferences, new numbers."""
 
-from tests.integration.simulator.harness import SimulatorHarness, build_template
+from tests.harness.simulator import SimulatorHarness, build_template
 
 
 async def test_statuses_tell_id_recipient_callback_data_and_price(stand: SimulatorHarness) -> None:

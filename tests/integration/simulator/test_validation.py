@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.simulator.harness import OWN_NUMBER, SimulatorHarness, build_template
+from tests.harness.simulator import OWN_NUMBER, SimulatorHarness, build_template
 
 Body = dict[str, Any]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.integration.simulator.fake_business import serve_webhooks
-from tests.integration.simulator.harness import (
+from tests.harness.fake_business import serve_webhooks
+from tests.harness.simulator import (
     OWN_NUMBER,
     PHONE_NUMBER_ID,
     WABA_ID,

@@ -4,9 +4,9 @@ from typing import Any
 
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.message import Addresses
+from tests.factories.citizens import build_message
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import publish
-from tests.unit.subscriptions.factories import build_message
 
 
 def list_reply_texts(stand: SubscriptionsHarness) -> list[str]:

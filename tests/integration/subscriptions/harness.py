@@ -24,7 +24,7 @@ from shared.encryption import KeyRing
 from shared.notices.configuration import System
 from shared.outcome import DependencyUnavailable, Done
 from tests.contract_recorder.message_checks import PERSISTENT, TracedMessage, find_problems
-from tests.unit.subscriptions.factories import COUNTY, NOON, build_time
+from tests.factories.citizens import COUNTY, NOON, build_time
 
 RATE = 80
 KEYS = Keys(author=AuthorKey(bytes(range(32))), dead_letters=KeyRing.parse(f"1:{b64encode(bytes(range(32))).decode()}"))

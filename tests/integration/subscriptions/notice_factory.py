@@ -9,8 +9,8 @@ from shared.contracts.events import NoticeChecked
 from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Done, Outcome
+from tests.factories.citizens import NOON
 from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.unit.subscriptions.factories import NOON
 
 LOGIN = "pressestelle"
 SOURCE = "/landkreis-osterholz/pressestelle"

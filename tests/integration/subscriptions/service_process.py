@@ -17,14 +17,14 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
+from deploy.paths import ROOT
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL, SERVICES, Permission
 from shared.contracts.envelope import CONTENT_TYPE, decode
 from shared.contracts.message import Message
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api
 
-REPOSITORY = Path(__file__).parents[3]
-COUNTY_FILE = REPOSITORY / "deploy" / "config" / "county.toml"
+COUNTY_FILE = ROOT / "deploy" / "config" / "county.toml"
 WORLD = "test.world"
 PASSWORD = "only-for-tests"
 M = TypeVar("M", bound=Message)
@@ -161,7 +161,7 @@ async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> As
             arguments=(sys.executable, "-m", "services.subscriptions"),
             log=log,
             environment=build_environment(broker, database_url, port),
-            folder=REPOSITORY,
+            folder=ROOT,
         )
         async with ClientSession(timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session:
             service = SubscriptionsProcess(

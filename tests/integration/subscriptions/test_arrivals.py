@@ -12,8 +12,8 @@ from services.subscriptions.domain.publication import Destination
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.inbound import InboundMessage
+from tests.factories.citizens import build_both, build_message
 from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.unit.subscriptions.factories import build_both, build_message
 
 # When "Start", "Start" and "Stop" were said, in Meta's whole seconds, and how long each was under way to us.
 MOMENTS = {

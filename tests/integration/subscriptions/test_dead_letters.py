@@ -8,9 +8,9 @@ from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.inbound import InboundMessage
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome
 from tests.databases import FreshDatabase
+from tests.factories.citizens import TEXTS, build_both, build_message, build_phone, build_user
 from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.harness import SubscriptionsHarness, encode_group
-from tests.unit.subscriptions.factories import TEXTS, build_both, build_message, build_phone, build_user
 
 OPERATOR = "kreisfunk_operator"
 LETTERS = "select reason, senders, body_sealed from subscriptions.dead_letter order by reason"

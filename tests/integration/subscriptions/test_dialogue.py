@@ -23,11 +23,7 @@ from shared.contracts.inbound import IdentityChange, IdentityChanges, InboundMes
 from shared.contracts.message import Addresses
 from shared.outcome import Done
 from tests.databases import FreshDatabase
-from tests.integration.subscriptions.audience import run_as_owner
-from tests.integration.subscriptions.conversation import count_audience, list_reply_texts, send_texts
-from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.integration.subscriptions.notice_factory import publish
-from tests.unit.subscriptions.factories import (
+from tests.factories.citizens import (
     COUNTY,
     NOON,
     build_both,
@@ -37,6 +33,10 @@ from tests.unit.subscriptions.factories import (
     build_time,
     build_user,
 )
+from tests.integration.subscriptions.audience import run_as_owner
+from tests.integration.subscriptions.conversation import count_audience, list_reply_texts, send_texts
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.notice_factory import publish
 
 CONSENTS = "select sequence, event, topics from subscriptions.consent order by id"
 TOPICS = "select topic from subscriptions.subscription order by topic"

@@ -19,11 +19,11 @@ from shared.database.pool import Database as Pool
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import run_in_background
 from tests.databases import FreshDatabase
+from tests.factories.citizens import COUNTY, build_both, build_message
 from tests.integration.subscriptions.audience import subscribe_many
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import publish, withdraw
 from tests.servers import wait_for
-from tests.unit.subscriptions.factories import COUNTY, build_both, build_message
 
 PROGRESS = "select state, page, audience, read_to_end from subscriptions.broadcast order by id"
 PENDING = "select count(*) from subscriptions.pending_page"

@@ -10,14 +10,14 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Addresses
 from shared.outcome import Done
-from tests.integration.subscriptions.conversation import count_audience, list_reply_texts, send_texts
-from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.unit.subscriptions.factories import (
+from tests.factories.citizens import (
     NOON,
     TEXTS,
     build_both,
     build_message,
 )
+from tests.integration.subscriptions.conversation import count_audience, list_reply_texts, send_texts
+from tests.integration.subscriptions.harness import SubscriptionsHarness
 
 
 async def rate(stand: SubscriptionsHarness, value: str, sender: Addresses, seconds: float) -> None:

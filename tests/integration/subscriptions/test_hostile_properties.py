@@ -12,6 +12,7 @@ import pytest
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE
 from tests.databases import FreshDatabase
+from tests.factories.citizens import TEXTS
 from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.service_process import (
     PASSWORD,
@@ -23,7 +24,6 @@ from tests.integration.subscriptions.service_process import (
 from tests.integration.subscriptions.test_amqp_publishing import accepted, structured
 from tests.integration.subscriptions.test_service import next_reply, now, say
 from tests.servers import Servers, build_login_url, wait_for
-from tests.unit.subscriptions.factories import TEXTS
 
 pytestmark = pytest.mark.foreign_messages("properties that nobody should have")
 TIMES = 30

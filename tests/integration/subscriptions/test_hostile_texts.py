@@ -22,8 +22,10 @@ from shared.contracts.envelope import decode
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Lane
 from tests.databases import FreshDatabase
-from tests.integration.ingress.conftest import service_login
-from tests.integration.ingress.process import IngressProcess, run_ingress
+from tests.factories.citizens import TEXTS
+from tests.factories.webhooks import build_messages_body, build_text_message
+from tests.harness.ingress import IngressProcess, run_ingress
+from tests.harness.service_login import service_login
 from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.service_process import (
     BrokerHarness,
@@ -33,8 +35,6 @@ from tests.integration.subscriptions.service_process import (
 )
 from tests.integration.subscriptions.test_service import now, say
 from tests.servers import Servers, wait_for
-from tests.unit.ingress.webhooks import build_messages_body, build_text_message
-from tests.unit.subscriptions.factories import TEXTS
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -12,8 +12,7 @@ from shared.contracts.ids import make_timed_id
 from shared.contracts.inbound import InboundMessages
 from shared.contracts.message import Addresses
 from shared.outcome import Dead, DependencyUnavailable, Separate
-from tests.integration.subscriptions.harness import SubscriptionsHarness, encode_group
-from tests.unit.subscriptions.factories import (
+from tests.factories.citizens import (
     ANSWERS,
     COUNTY,
     NOON,
@@ -25,6 +24,7 @@ from tests.unit.subscriptions.factories import (
     build_user,
     understand_message,
 )
+from tests.integration.subscriptions.harness import SubscriptionsHarness, encode_group
 
 CONSENTS = "select sequence, event, cardinality(topics), wording_hash from subscriptions.consent order by id"
 PEOPLE = "select state, sequence from subscriptions.subscriber order by id"

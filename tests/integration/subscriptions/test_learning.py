@@ -18,10 +18,10 @@ from services.subscriptions.settings import Settings
 from shared.runtime.process import StopRequest
 from shared.runtime.settings import read_settings
 from tests.databases import FreshDatabase
+from tests.factories.citizens import COUNTY
 from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.service_process import BrokerHarness, build_environment, open_broker_harness
 from tests.servers import Servers, wait_for
-from tests.unit.subscriptions.factories import COUNTY
 
 
 @pytest.fixture

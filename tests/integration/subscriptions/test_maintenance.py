@@ -9,9 +9,9 @@ from services.subscriptions.adapters.retention import INBOX_RETENTION, build_ret
 from services.subscriptions.adapters.subscribers import save_wordings
 from shared.database.retention import Retention
 from tests.databases import FreshDatabase
+from tests.factories.citizens import COUNTY, TEXTS, build_both, build_message
 from tests.integration.subscriptions.audience import run_as_owner
 from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.unit.subscriptions.factories import COUNTY, TEXTS, build_both, build_message
 
 INBOX = "select count(*) from subscriptions.inbox"
 

@@ -18,6 +18,7 @@ from shared.notices.cloudevents import AmqpMessage
 from shared.notices.configuration import System
 from shared.outcome import DependencyUnavailable, Done, Outcome, Rejected, RetryLater
 from tests.databases import FreshDatabase
+from tests.factories.citizens import COUNTY, NOON
 from tests.integration.subscriptions.audience import run_as_owner
 from tests.integration.subscriptions.harness import SubscriptionsHarness, build_county
 from tests.integration.subscriptions.notice_factory import (
@@ -29,7 +30,6 @@ from tests.integration.subscriptions.notice_factory import (
     publish,
     withdraw,
 )
-from tests.unit.subscriptions.factories import COUNTY, NOON
 
 ROADS = System(name="strassen", sources=("/strassen",), topics=("strassensperrungen",), manages=(SOURCE,))
 EVENTS = "select event, system, counts, urgent from subscriptions.notice_event order by handled_at, event"

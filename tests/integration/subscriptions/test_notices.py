@@ -8,6 +8,7 @@ from shared.contracts.events import BroadcastCancelled, BroadcastStarted, Notice
 from shared.contracts.message import Lane
 from shared.notices.cloudevents import LOCAL_ZONE, AmqpMessage
 from shared.outcome import DependencyUnavailable, Done, Rejected
+from tests.factories.citizens import NOON
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import (
     EXPIRY,
@@ -19,7 +20,6 @@ from tests.integration.subscriptions.notice_factory import (
     publish,
     withdraw,
 )
-from tests.unit.subscriptions.factories import NOON
 
 BROADCASTS = "select revision, state, reason from subscriptions.broadcast order by revision"
 

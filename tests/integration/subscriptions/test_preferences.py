@@ -4,8 +4,8 @@ from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.inbound import PreferenceChange
 from shared.contracts.message import Addresses
+from tests.factories.citizens import COUNTY, build_both, build_message, build_time, build_user
 from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.unit.subscriptions.factories import COUNTY, build_both, build_message, build_time, build_user
 
 TOPICS = "select topic from subscriptions.subscription order by topic"
 CONSENTS = "select sequence, event, topics from subscriptions.consent order by id desc limit 1"

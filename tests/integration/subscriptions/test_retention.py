@@ -10,8 +10,8 @@ import pytest
 from services.subscriptions.adapters.retention import build_retention_rules
 from services.subscriptions.wiring import build_retention
 from tests.databases import FreshDatabase
+from tests.factories.citizens import COUNTY
 from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.unit.subscriptions.factories import COUNTY
 
 RULES = build_retention_rules(COUNTY)
 YOUNGER, OLDER = timedelta(minutes=-5), timedelta(seconds=1)

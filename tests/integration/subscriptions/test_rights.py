@@ -10,10 +10,10 @@ import pytest
 from services.subscriptions.wiring import MIGRATIONS
 from shared.database.migrations import list_pending_versions, migrate
 from tests.databases import FreshDatabase, create_database
+from tests.factories.citizens import build_message
 from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.servers import Servers
-from tests.unit.subscriptions.factories import build_message
 
 MONITOR = "kreisfunk_monitor"
 

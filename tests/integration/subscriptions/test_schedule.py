@@ -13,10 +13,10 @@ from shared.contracts.dispatch import PermittedHours
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeAction
 from shared.outcome import DependencyUnavailable, Done
 from tests.databases import FreshDatabase
+from tests.factories.citizens import COUNTY, NOON, build_both, build_message
 from tests.integration.subscriptions.audience import run_as_owner, subscribe_many
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import EXPIRY, publish, withdraw
-from tests.unit.subscriptions.factories import COUNTY, NOON, build_both, build_message
 
 BROADCASTS = "select notice, revision, state from subscriptions.broadcast order by notice, revision"
 WAITING = "select count(*)::int from pg_locks where locktype = 'advisory' and not granted"

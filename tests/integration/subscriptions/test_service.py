@@ -15,6 +15,7 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from deploy.local.ports import LOOPBACK
+from deploy.paths import ROOT
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
 from shared.amqp import topology
@@ -25,12 +26,12 @@ from shared.contracts.inbound import InboundMessage, InboundMessages
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
 from tests.databases import ROLE_PASSWORD, FreshDatabase, create_database, migrate_database
+from tests.factories.citizens import TEXTS, build_both, build_message, build_message_key
 from tests.integration.subscriptions.audience import subscribe_many
 from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.harness import encode_group
 from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
 from tests.integration.subscriptions.service_process import (
-    REPOSITORY,
     BrokerHarness,
     SubscriptionsProcess,
     build_environment,
@@ -39,7 +40,6 @@ from tests.integration.subscriptions.service_process import (
 )
 from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy
 from tests.servers import Servers, call_broker_api, wait_for
-from tests.unit.subscriptions.factories import TEXTS, build_both, build_message, build_message_key
 
 REPLIES = topology.LANES[Lane.REPLY].name
 BULK = topology.LANES[Lane.BULK]
@@ -271,7 +271,7 @@ def start(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "services.subscriptions"],
         env=settings,
-        cwd=REPOSITORY,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,

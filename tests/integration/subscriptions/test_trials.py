@@ -11,8 +11,8 @@ from services.subscriptions.domain.replies import TRIAL_HEADING
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.inbound import InboundMessage
 from tests.databases import FreshDatabase
+from tests.factories.citizens import TEXTS, build_message, build_phone
 from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.unit.subscriptions.factories import TEXTS, build_message, build_phone
 
 CODE, TEXT = "48217730", "*K 9 gesperrt*\n\nBis Freitag."
 SENT = build_message("Test 4821 7730")

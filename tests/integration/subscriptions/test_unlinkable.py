@@ -6,8 +6,8 @@ from services.subscriptions.domain.feedback import truncate_to_hour
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import FeedbackReceived
 from shared.contracts.ids import derive_id, make_timed_id
+from tests.factories.citizens import build_both, build_message, build_phone, build_time, build_user
 from tests.integration.subscriptions.harness import KEYS, SubscriptionsHarness
-from tests.unit.subscriptions.factories import build_both, build_message, build_phone, build_time, build_user
 
 MOMENTS = """
     select said_at from subscriptions.consent union select received_at from subscriptions.consent

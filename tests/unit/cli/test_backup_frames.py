@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.backup.frames import HEADER_BYTES, LENGTH_BYTES, BackupFileError, FrameWriter, create_atomically, read_frames
-from tests.integration.cli.commands import run_in_process
+from tests.harness.commands import run_in_process
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
 FRAMES = [b"manifest", b"\0" + b"row\n" * 50, b"", b"end"]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cli.main import COMMANDS, app, load_command
 from deploy import VERSION
-from tests.unit.rules.planting import REPOSITORY
+from deploy.paths import ROOT
 
 WIDE = {"COLUMNS": "1000", "NO_COLOR": "1"}
 # What takes long to import.
@@ -93,7 +93,7 @@ def test_the_list_says_of_a_command_what_it_says_itself(name: str) -> None:
 def test_help_is_of_whole_lines_and_names_no_path_of_this_machine(path: tuple[str, ...]) -> None:
     """On a wide terminal a line ends with its sentence; examples are lines of their own."""
     said = told(*path, "--help")
-    assert str(REPOSITORY) not in said
+    assert str(ROOT) not in said
     assert str(Path.home()) not in said
     lines = [line.strip() for line in said.partition("╭")[0].splitlines() if line.strip()]
     assert "Usage:" in lines[0]
@@ -127,7 +127,7 @@ def imported() -> Mapping[tuple[str, ...], set[str]]:
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=json.dumps(commands),
-        cwd=REPOSITORY,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,

@@ -8,7 +8,7 @@ import pytest
 from cli.systems.registration import render_block
 from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration, System, read_configuration
-from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.harness.commands import CommandResult, run_in_process
 
 ROADS = ("add", "bauamt", "--source", "/landkreis-osterholz/bauamt")
 TOPICS = ("--topics", "baustellen, strassensperrungen")

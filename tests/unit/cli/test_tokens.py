@@ -11,7 +11,7 @@ from deploy.paths import CONFIG
 from deploy.secrets import API_TOKENS, TOKENS, create_secrets
 from deploy.tokens import add_token, read_tokens, remove_tokens
 from shared.notices.tokens import find_token
-from tests.integration.cli.commands import run_in_process
+from tests.harness.commands import run_in_process
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from tests.unit.deploy.compose_file import ROOT, SERVICES, read_environment
+from tests.compose_file import ROOT, SERVICES, read_environment
 
 FILE = ROOT / "deploy/compose/cluster.yml"
 # Only this file has tags for merging, which are not YAML's own.

@@ -9,7 +9,7 @@ import pytest
 
 from simulator.settings import PREFIX, SECRETS_DIR
 from simulator.settings import Settings as Simulator
-from tests.unit.deploy.compose_file import PROCESSES, ROOT, SERVICES, PassedSetting, list_settings, read_environment
+from tests.compose_file import PROCESSES, ROOT, SERVICES, PassedSetting, list_settings, read_environment
 from tools.docs.settings import WHO
 
 GRAPH_URL = "KREISFUNK_GRAPH_URL"

@@ -10,7 +10,7 @@ import deploy
 from deploy.secrets import FILES, TOKENS
 from shared.amqp import topology
 from shared.runtime.settings import PREFIX
-from tests.unit.deploy.compose_file import LAID_DOWN, OTHER_NAMES, ROOT
+from tests.compose_file import LAID_DOWN, OTHER_NAMES, ROOT
 from tools.docs.generate import DOCS
 from tools.docs.metrics import find_names, list_series
 from tools.docs.settings import WHO, is_secret

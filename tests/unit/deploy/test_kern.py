@@ -7,9 +7,9 @@ import stat
 import subprocess
 from pathlib import Path
 
-from tests.unit.rules.planting import REPOSITORY
+from deploy.paths import ROOT
 
-FOLDER = REPOSITORY / "deploy" / "kern"
+FOLDER = ROOT / "deploy" / "kern"
 # Stands in for npm: puts a package where `npm ci --prefix FOLDER` would.
 FAKE_NPM = """#!/bin/sh
 dist=$3/node_modules/@kern-ux/native/dist

@@ -20,7 +20,7 @@ from services.dispatcher.domain.pacing import (
     compute_permitted_rate,
     compute_prefetch_seconds,
 )
-from tests.unit.dispatcher.pacing_model import shift_after
+from tests.factories.pacing_model import shift_after
 
 MAX_SHIFT_SECONDS = 0.25
 

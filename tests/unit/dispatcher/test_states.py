@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState
-from tests.unit.dispatcher.state_model import PROVEN_STATES, STATE_ORDER, advance
+from tests.factories.state_model import PROVEN_STATES, STATE_ORDER, advance
 
 NEWS = (DeliveryState.ACCEPTED, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED)
 

@@ -19,9 +19,7 @@ from shared.amqp.topology import EVENTS, QUARANTINE_MAX_AGE, QUEUES, STREAMS, li
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import FeedbackReceived, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
-from tests.unit.docs.privacy_page import HASHED, KINDS, NOBODY, PAGE, SAID, SEALED, STAFF, read_columns
-from tests.unit.subscriptions.cases import read_cases
-from tests.unit.subscriptions.factories import (
+from tests.factories.citizens import (
     COUNTY,
     TEXTS,
     build_context,
@@ -29,6 +27,8 @@ from tests.unit.subscriptions.factories import (
     play_dialogue,
     understand_message,
 )
+from tests.privacy_page import HASHED, KINDS, NOBODY, PAGE, SAID, SEALED, STAFF, read_columns
+from tests.unit.subscriptions.cases import read_cases
 from tools.docs.generate import DOCS
 from tools.docs.privacy_texts import STATES, SUBSCRIBED, build_subscriber
 

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests.factories.citizens import NOON
 from tests.unit.shared_notices.factories import build_event, find_content_problems, find_problems
-from tests.unit.subscriptions.factories import NOON
 from tools.docs.generate import DOCS
 
 GUIDE = (DOCS / "guides" / "editors.md").read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.rules.planting import REPOSITORY
+from deploy.paths import ROOT
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,12 @@ from tests.unit.rules.planting import REPOSITORY
 def test_make_faults_starts_the_bench(variables: list[str], options: list[str]) -> None:
     printed = subprocess.run(
         ["make", "--no-print-directory", "-n", "faults", *variables, f"BIN={Path(sys.executable).parent}"],
-        cwd=REPOSITORY,
+        cwd=ROOT,
         capture_output=True,
         check=True,
         text=True,
     )
     command = shlex.split(printed.stdout.splitlines()[-1])
-    ended = subprocess.run([*command, "--help"], cwd=REPOSITORY, capture_output=True, check=False, text=True)
+    ended = subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, check=False, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert command[1:] == ["-m", "tests.faults", *options]

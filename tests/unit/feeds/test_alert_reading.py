@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from services.feeds.cap.parser import NotAnAlert, read_alert
-from tests.unit.feeds.alert_factory import SENDER, build_alert, build_area, build_info
+from tests.factories.alerts import SENDER, build_alert, build_area, build_info
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE alert [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
 <!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">&c;</alert>"""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from services.feeds.state import EventDestination
-from tests.unit.feeds.alert_factory import SENDER, build_alert, build_area, build_info, poll_alerts
-from tests.unit.feeds.factories import list_events, read_data
+from tests.factories.alerts import SENDER, build_alert, build_area, build_info, poll_alerts
+from tests.factories.feeds import list_events, read_data
 
 EXPIRES = datetime.fromisoformat("2026-11-25T22:00:00+01:00")
 LATER = "2026-11-25T10:30:00+01:00"

@@ -5,17 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deploy.paths import ROOT
 from services.feeds.state import StateFolder
-from tests.unit.rules.planting import REPOSITORY
 
-FEEDS_FILE = REPOSITORY / "deploy" / "config" / "feeds.toml"
+FEEDS_FILE = ROOT / "deploy" / "config" / "feeds.toml"
 
 
 def test_the_county_of_this_version_is_found_from_any_folder(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "cli.main", "feeds", "list", "--file", str(FEEDS_FILE), "--folder", str(tmp_path)],
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
         text=True,
@@ -33,7 +33,7 @@ def run_service(feeds_file: Path, folder: Path) -> subprocess.CompletedProcess[s
     }
     return subprocess.run(
         [sys.executable, "-m", "services.feeds"],
-        cwd=REPOSITORY,
+        cwd=ROOT,
         env=environment,
         capture_output=True,
         check=False,

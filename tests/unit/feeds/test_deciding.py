@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.feeds.state import EventDestination, OriginState
-from tests.unit.feeds.factories import NOW, SOURCE, build_item, list_events, poll_feed, read_data
+from tests.factories.feeds import NOW, SOURCE, build_item, list_events, poll_feed, read_data
 
 PUBLISHED = "de.kreisfunk.notice.published.v1"
 UPDATED = "de.kreisfunk.notice.updated.v1"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.feeds.rss import NotAFeed, read_feed
-from tests.unit.feeds.factories import build_item, build_rss
+from tests.factories.feeds import build_item, build_rss
 
 RSS_1 = b"""<?xml version="1.0"?>
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"

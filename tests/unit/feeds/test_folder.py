@@ -7,7 +7,7 @@ import msgspec
 
 from services.feeds.state import StateFolder, list_files
 from shared.contracts.events import Problem
-from tests.unit.feeds.factories import SOURCE
+from tests.factories.feeds import SOURCE
 
 PROBLEMS = (Problem(field="quota", problem="is used up"),)
 

@@ -18,7 +18,7 @@ from services.feeds.content import (
 )
 from shared.contracts.notices import NoticePublished
 from shared.notices.rules import MAX_CONTENT_LENGTH
-from tests.unit.feeds.factories import COUNTY, IDENTITY
+from tests.factories.feeds import COUNTY, IDENTITY
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_feeds_file
 from services.feeds.dry_run import DryRunError, DryRunInput, evaluate_input
-from tests.integration.cli.commands import CommandResult, run_in_process
-from tests.unit.feeds.alert_factory import build_alert, build_area, build_info
-from tests.unit.feeds.factories import IDENTITY, SOURCE, build_item, build_rss
+from tests.factories.alerts import build_alert, build_area, build_info
+from tests.factories.feeds import IDENTITY, SOURCE, build_item, build_rss
+from tests.harness.commands import CommandResult, run_in_process
 
 FILE = f"""
 system = "feeds"

@@ -8,7 +8,7 @@ import pytest
 from services.feeds.content import extract_text
 from services.feeds.rss import NotAFeed, read_feed
 from services.feeds.xml_reader import MAX_ATTRIBUTES, MAX_DEPTH, XmlRefused, read_sloppy_xml, read_xml
-from tests.unit.feeds.factories import build_item, build_rss
+from tests.factories.feeds import build_item, build_rss
 
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 BOMBS = {

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-from tests.unit.ingress.webhooks import NUMBER_ID
+from tests.factories.webhooks import NUMBER_ID
 
 MAX_TEXT_LENGTH = 4096
 _SENDER = re.compile(r"\+?[0-9]{5,20}|[A-Z]{2}\.[\x21-\x7e]{1,150}")

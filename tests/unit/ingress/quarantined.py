@@ -8,8 +8,8 @@ from services.ingress.webhook.events import ParseProblem
 from services.ingress.webhook.quarantine import build_quarantine
 from services.ingress.webhook.translate import parse_webhook
 from shared.contracts.inbound import WebhookQuarantined
-from tests.unit.ingress.rules import RING, RULES
-from tests.unit.ingress.webhooks import Json
+from tests.factories.webhook_rules import RING, RULES
+from tests.factories.webhooks import Json
 
 
 class QuarantinedPart(NamedTuple):

@@ -8,8 +8,8 @@ import pytest
 from services.ingress.webhook.events import Finding, ParseProblem
 from services.ingress.webhook.translate import MAX_PARTS
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, PreferenceChange
-from tests.unit.ingress.rules import decrypt_addresses, find_all
-from tests.unit.ingress.webhooks import (
+from tests.factories.webhook_rules import decrypt_addresses, find_all
+from tests.factories.webhooks import (
     PHONE,
     USER,
     Json,

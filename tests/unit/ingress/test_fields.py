@@ -9,8 +9,8 @@ import pytest
 from services.ingress.webhook.events import Ignored, ParseProblem, ProblemKind
 from services.ingress.webhook.translate import parse_webhook, translate
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage
-from tests.unit.ingress.rules import RULES, find_all, get_only
-from tests.unit.ingress.webhooks import Json, build_status, build_text_message, build_value, build_webhook, read_sample
+from tests.factories.webhook_rules import RULES, find_all, get_only
+from tests.factories.webhooks import Json, build_status, build_text_message, build_value, build_webhook, read_sample
 
 ACCOUNT = (
     "account_disabled",

@@ -6,8 +6,8 @@ import pytest
 
 from services.ingress.webhook.events import build_group_message
 from shared.contracts.inbound import IdentityChange, IdentityChanges, InboundMessage
-from tests.unit.ingress.rules import RECEIVED_AT, decrypt_addresses, find_all, get_only, hash_wamid
-from tests.unit.ingress.webhooks import PHONE, SENT_AT, USER, build_messages_body, read_sample
+from tests.factories.webhook_rules import RECEIVED_AT, decrypt_addresses, find_all, get_only, hash_wamid
+from tests.factories.webhooks import PHONE, SENT_AT, USER, build_messages_body, read_sample
 
 NEW_PHONE = "491760406900009"
 NEW_USER = "DE.99"

@@ -15,11 +15,11 @@ from services.ingress.webhook.events import ParsedWebhook, ProblemKind, build_gr
 from services.ingress.webhook.quarantine import MAX_SEPARATE_PARTS
 from services.ingress.webhook.translate import parse_webhook
 from shared.contracts.inbound import InboundMessage
-from tests.unit.ingress.mutations import CASES, build_crowded, build_mutation
+from tests.factories.webhook_mutations import CASES, build_crowded, build_mutation
+from tests.factories.webhook_rules import RULES
+from tests.factories.webhooks import PHONE
 from tests.unit.ingress.oracle import find_whole_texts
 from tests.unit.ingress.quarantined import QuarantinedPart, quarantine_problems
-from tests.unit.ingress.rules import RULES
-from tests.unit.ingress.webhooks import PHONE
 
 USUAL_CASES = 3_000
 

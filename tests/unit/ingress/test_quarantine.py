@@ -18,9 +18,8 @@ from shared.contracts.inbound import (
     InboundMessage,
     PreferenceChange,
 )
-from tests.unit.ingress.quarantined import QuarantinedPart, quarantine_webhook
-from tests.unit.ingress.rules import RULES, decrypt_addresses
-from tests.unit.ingress.webhooks import (
+from tests.factories.webhook_rules import RULES, decrypt_addresses
+from tests.factories.webhooks import (
     OTHER_PHONE,
     OTHER_USER,
     PHONE,
@@ -33,6 +32,7 @@ from tests.unit.ingress.webhooks import (
     build_webhook,
     read_sample,
 )
+from tests.unit.ingress.quarantined import QuarantinedPart, quarantine_webhook
 
 LATER = 1794300777
 

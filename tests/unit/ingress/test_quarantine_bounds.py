@@ -9,9 +9,8 @@ from shared.contracts.envelope import decode, wrap_data
 from shared.contracts.inbound import (
     WebhookQuarantined,
 )
-from tests.unit.ingress.quarantined import quarantine_webhook
-from tests.unit.ingress.rules import RECEIVED_AT, RING, RULES
-from tests.unit.ingress.webhooks import (
+from tests.factories.webhook_rules import RECEIVED_AT, RING, RULES
+from tests.factories.webhooks import (
     OTHER_PHONE,
     TWO_PEOPLE,
     Json,
@@ -20,6 +19,7 @@ from tests.unit.ingress.webhooks import (
     build_value,
     build_webhook,
 )
+from tests.unit.ingress.quarantined import quarantine_webhook
 
 
 def test_many_bad_parts_share_a_message_of_their_kind() -> None:

@@ -14,8 +14,8 @@ from services.ingress.webhook.outbox import GROUP_LIMITS, GroupedOutbox, open_ou
 from services.ingress.webhook.receiver import NotStored, Outbox, Receiver, WebhookResult
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, WebhookQuarantined
 from shared.runtime.background import run_in_background
-from tests.unit.ingress.rules import INDEX, RECEIVED_AT, RING, find_all
-from tests.unit.ingress.webhooks import (
+from tests.factories.webhook_rules import INDEX, RECEIVED_AT, RING, find_all
+from tests.factories.webhooks import (
     NUMBER_ID,
     SECRET,
     build_messages_body,

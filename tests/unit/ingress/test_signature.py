@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingress.webhook.signature import is_signed, is_verify_token
-from tests.unit.ingress.webhooks import SECRET, sign
+from tests.factories.webhooks import SECRET, sign
 
 SECRETS = (SECRET.encode(), b"the older one")
 

@@ -23,7 +23,7 @@ from services.ingress.webhook.events import (
 from services.ingress.webhook.translate import translate
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
 from shared.encryption import BlindIndexKey
-from tests.unit.ingress.rules import (
+from tests.factories.webhook_rules import (
     INDEX,
     RECEIVED_AT,
     RULES,
@@ -32,8 +32,7 @@ from tests.unit.ingress.rules import (
     get_only,
     hash_wamid,
 )
-from tests.unit.ingress.test_fields import ACCOUNT, IGNORED, UNKNOWN
-from tests.unit.ingress.webhooks import (
+from tests.factories.webhooks import (
     DATA,
     PHONE,
     USER,
@@ -45,6 +44,7 @@ from tests.unit.ingress.webhooks import (
     build_webhook,
     read_sample,
 )
+from tests.unit.ingress.test_fields import ACCOUNT, IGNORED, UNKNOWN
 
 BOTH = (PHONE, USER)
 

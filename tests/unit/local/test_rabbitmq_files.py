@@ -3,12 +3,10 @@
 import base64
 import hashlib
 import re
-from pathlib import Path
 
 from deploy.local.names import ADMIN
 from deploy.local.rabbitmq_files import CONFIGURATION, CREDIT, build_definitions, hash_password
-
-REPOSITORY = Path(__file__).parents[3]
+from deploy.paths import ROOT
 
 
 def test_the_password_is_stored_salted_and_hashed() -> None:
@@ -22,8 +20,8 @@ def test_the_administrator_is_the_only_user() -> None:
 
 
 def test_a_broker_in_a_container_has_the_same_bounds() -> None:
-    configuration = (REPOSITORY / "deploy/rabbitmq/kreisfunk.conf").read_text()
+    configuration = (ROOT / "deploy/rabbitmq/kreisfunk.conf").read_text()
     bounds = re.findall(r"^(?:auth_backends|max_message_size|tcp_listen_options).+$", CONFIGURATION, re.MULTILINE)
     assert len(bounds) == 5
     assert set(bounds) <= set(configuration.splitlines())
-    assert f"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: {CREDIT}\n" in (REPOSITORY / "docker-compose.yml").read_text()
+    assert f"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: {CREDIT}\n" in (ROOT / "docker-compose.yml").read_text()

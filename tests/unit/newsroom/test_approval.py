@@ -28,7 +28,7 @@ from services.newsroom.domain.drafts import (
 )
 from services.newsroom.domain.outbox import NoticeForecast
 from shared.contracts.events import Problem
-from tests.unit.newsroom.writing_harness import (
+from tests.factories.press_office import (
     ANNA,
     ANNA_AGAIN,
     BEN,

@@ -13,7 +13,7 @@ from services.newsroom.domain.archive import (
     format_code,
     normalize_code,
 )
-from tests.unit.newsroom.archive_factories import NOW, build_entry
+from tests.factories.archive import NOW, build_entry
 
 PUBLICATION = UUID("01990000-0000-7000-8000-000000000001")
 

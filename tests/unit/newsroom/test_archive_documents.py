@@ -10,7 +10,7 @@ from services.newsroom.adapters.http.archive_documents import MAX_DOCUMENTS, Arc
 from services.newsroom.domain.archive import Archive, ArchiveEntry
 from services.newsroom.handlers.archive_cache import ArchiveCache
 from shared.database.pool import DatabaseUnavailable
-from tests.unit.newsroom.archive_factories import NOW, build_entry
+from tests.factories.archive import NOW, build_entry
 
 
 class ChangingSource:

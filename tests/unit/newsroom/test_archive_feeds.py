@@ -17,7 +17,7 @@ from services.newsroom.domain.archive_feeds import (
     build_query,
     build_rss,
 )
-from tests.unit.newsroom.archive_factories import NOW, SITE, build_entry
+from tests.factories.archive import NOW, SITE, build_entry
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 ALL = ArchiveSelection()

@@ -14,7 +14,7 @@ from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.ports import NoticesApiAway
 from shared.contracts.events import Problem
 from shared.notices.rules import validate_event
-from tests.unit.newsroom.writing_harness import COUNTY, NOON, SYSTEM, ScriptedNoticesApi
+from tests.factories.press_office import COUNTY, NOON, SYSTEM, ScriptedNoticesApi
 
 TOPICS = ("baustellen", "stellen")
 

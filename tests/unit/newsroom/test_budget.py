@@ -7,7 +7,7 @@ import pytest
 
 from services.newsroom.domain.drafts import DraftRefused
 from services.newsroom.domain.sending import MonthBudget, SendingNumber, describe_budget, find_budget
-from tests.unit.newsroom.writing_harness import ANNA, BEN, NUMBER, ROUTINE, build_office
+from tests.factories.press_office import ANNA, BEN, NUMBER, ROUTINE, build_office
 
 
 def build_number(messages_a_month: int | None, messages: int) -> SendingNumber:

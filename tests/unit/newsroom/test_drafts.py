@@ -17,7 +17,7 @@ from services.newsroom.domain.drafts import (
     advance_state,
 )
 from services.newsroom.ports import DraftNotFound
-from tests.unit.newsroom.writing_harness import ANNA, BEN, CLEO, CONTENT, DEEDS, OTHER, OTTO, ROUTINE, build_office
+from tests.factories.press_office import ANNA, BEN, CLEO, CONTENT, DEEDS, OTHER, OTTO, ROUTINE, build_office
 
 BY_EDITORS = [act for act in DraftAct if act is not DraftAct.REJECT]
 

@@ -11,7 +11,7 @@ from services.newsroom.domain.accounts import NotPermitted, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import DraftKind, DraftRefused, DraftState, NoticeDraft, Verdict
 from services.newsroom.domain.outbox import NoticeForecast
-from tests.unit.newsroom.writing_harness import (
+from tests.factories.press_office import (
     ANNA,
     ANNA_AGAIN,
     BEN,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.dispatcher.domain.states import DeliveryState
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, list_account
-from tests.unit.newsroom.writing_harness import NOON
+from tests.factories.press_office import NOON
 
 STATES = st.dictionaries(st.sampled_from([state.value for state in DeliveryState]), st.integers(0, 1_000))
 

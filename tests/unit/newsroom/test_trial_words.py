@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from services.newsroom.handlers.trials import DraftTrial
 from services.subscriptions.domain.intents.intent import Intent
-from tests.unit.subscriptions.factories import build_message, parse_message
+from tests.factories.citizens import build_message, parse_message
 
 TRIAL = DraftTrial(code="04821773", ends_at=datetime(2026, 11, 28, tzinfo=UTC))
 

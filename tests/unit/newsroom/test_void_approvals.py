@@ -3,7 +3,7 @@
 import pytest
 
 from services.newsroom.domain.drafts import DraftRefused, DraftState
-from tests.unit.newsroom.writing_harness import ANNA, ANNA_AGAIN, BEN, CLEO, build_office
+from tests.factories.press_office import ANNA, ANNA_AGAIN, BEN, CLEO, build_office
 
 
 async def test_an_approval_counts_only_while_its_giver_may_approve() -> None:

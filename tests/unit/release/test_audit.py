@@ -9,9 +9,9 @@ from zipfile import ZipFile
 
 import pytest
 
+from deploy.paths import ROOT
 from deploy.release.audit import FOUND, UNREADABLE, AdvisoriesError, find_hits, read_advisories
 from deploy.release.lock import LockError, Pin, read_lock
-from tests.unit.rules.planting import REPOSITORY
 
 LOCK = "aiohttp==3.14.5 \\\n    --hash=sha256:00\nuvloop==0.23.0 ; sys_platform == 'linux' \\\n    --hash=sha256:01\n"
 PIN = Pin("some-package", "1.5")
@@ -122,4 +122,4 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def audit(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deploy.release.audit", *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.paths import ROOT
 from deploy.release.__main__ import release, write_next
 from deploy.release.plan import CATALOGUE, CHANGELOG, CHART, VERSION_FILE, plan_release
 from deploy.release.sbom import NPM_LOCK
-from tests.unit.rules.planting import REPOSITORY
 
 TODAY = date(2026, 12, 1)
 FILES = (VERSION_FILE, CATALOGUE, CHART, "pyproject.toml", "requirements.lock", NPM_LOCK)
@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / CHART).parent.mkdir(parents=True)
     (tmp_path / NPM_LOCK).parent.mkdir()
     for name in FILES:
-        shutil.copy(REPOSITORY / name, tmp_path / name)
+        shutil.copy(ROOT / name, tmp_path / name)
     catalogue = tmp_path / CATALOGUE
     catalogue.write_text(re.sub(r"(?m)^softwareVersion.*", 'softwareVersion: "0.1.0"', catalogue.read_text()))
     version = tmp_path / VERSION_FILE
@@ -127,7 +127,7 @@ def test_versions_that_differ_are_not_released(root: Path) -> None:
 
 
 def test_the_image_takes_each_label_that_is_told(root: Path) -> None:
-    dockerfile = (REPOSITORY / "deploy" / "Dockerfile").read_text()
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
     taken = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="\$\{?([A-Z]+)\}?"', dockerfile))
     assert {name.lower(): name for name in plan_release(root, None, TODAY).labels} == taken
     assert set(taken.values()) <= set(re.findall(r"^ARG ([A-Z]+)=", dockerfile, re.MULTILINE))

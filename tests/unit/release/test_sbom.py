@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from deploy.paths import ROOT
 from deploy.release.lock import Pin
 from deploy.release.sbom import build_bill, write_bill
-from tests.unit.rules.planting import PYPROJECT, REPOSITORY
+from tests.unit.rules.planting import PYPROJECT
 
 TIME = datetime(2026, 12, 1, 12, tzinfo=UTC)
-KERN = json.loads((REPOSITORY / "deploy/kern/package.json").read_text())["dependencies"]
+KERN = json.loads((ROOT / "deploy/kern/package.json").read_text())["dependencies"]
 REFERENCE = {"type": "string", "minLength": 1}
 
 
@@ -55,9 +56,7 @@ SCHEMA = part(
 
 @pytest.fixture(scope="module")
 def bill(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    written: dict[str, Any] = json.loads(
-        write_bill(REPOSITORY, tmp_path_factory.mktemp("x"), "0.1.0", TIME).read_text()
-    )
+    written: dict[str, Any] = json.loads(write_bill(ROOT, tmp_path_factory.mktemp("x"), "0.1.0", TIME).read_text())
     return written
 
 
@@ -70,7 +69,7 @@ def test_it_has_what_cyclonedx_demands(bill: dict[str, Any]) -> None:
 
 def test_it_names_each_package_of_both_locks(bill: dict[str, Any]) -> None:
     named = {(component["name"], component["version"]) for component in bill["components"]}
-    locked = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (REPOSITORY / "requirements.lock").read_text(), re.MULTILINE)
+    locked = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     python = {(name.lower().replace("_", "-").replace(".", "-"), version) for name, version in locked}
     assert named == python | set(KERN.items())
 
@@ -95,14 +94,14 @@ def test_what_is_not_installed_everywhere_says_where() -> None:
 
 
 def test_the_same_is_written_twice_and_something_else_under_another_number(tmp_path: Path) -> None:
-    first, again = (write_bill(REPOSITORY, tmp_path / name, "0.1.0", TIME).read_text() for name in "ab")
+    first, again = (write_bill(ROOT, tmp_path / name, "0.1.0", TIME).read_text() for name in "ab")
     assert first == again
-    other = write_bill(REPOSITORY, tmp_path, "0.1.1", TIME)
+    other = write_bill(ROOT, tmp_path, "0.1.1", TIME)
     assert other.name == "kreisfunk-0.1.1.cdx.json"
     assert json.loads(other.read_text())["serialNumber"] != json.loads(first)["serialNumber"]
 
 
 def test_the_project_takes_its_version_from_where_releases_write_it() -> None:
-    assert tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["version"] == {
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["version"] == {
         "path": "deploy/__init__.py"
     }

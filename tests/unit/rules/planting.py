@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).parents[3]
-PYPROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+from deploy.paths import ROOT
+
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LINTER: dict[str, Any] = PYPROJECT["tool"]["importlinter"]
 CONTRACTS: dict[str, dict[str, Any]] = {contract["id"]: contract for contract in LINTER["contracts"]}
 _PROGRAM = Path(sys.executable).with_name("lint-imports")
@@ -67,6 +68,6 @@ class PackageTree:
 def copy_tree(folder: Path) -> PackageTree:
     """Our packages as they are now, with the rules."""
     for package in LINTER["root_packages"]:
-        shutil.copytree(REPOSITORY / package, folder / package, ignore=_NOT_CODE)
-    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+        shutil.copytree(ROOT / package, folder / package, ignore=_NOT_CODE)
+    shutil.copy(ROOT / "pyproject.toml", folder)
     return PackageTree(folder)

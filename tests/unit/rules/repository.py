@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from tests.unit.rules.planting import REPOSITORY
+from deploy.paths import ROOT
 
 PACKAGES = ("services", "shared", "simulator", "cli", "deploy", "tests", "tools", "benchmarks")
 _GENERATED = {".git", ".venv", ".local", "__pycache__", "dist"}
@@ -14,17 +14,15 @@ _GENERATED = {".git", ".venv", ".local", "__pycache__", "dist"}
 
 def list_tracked_files() -> list[Path]:
     """Everything that is, or would be, in a commit."""
-    if not (REPOSITORY / ".git").exists():
-        return [path for path in REPOSITORY.rglob("*") if path.is_file() and not _GENERATED & set(path.parts)]
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached"], cwd=REPOSITORY, capture_output=True, check=True, text=True
-    )
-    return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
+    if not (ROOT / ".git").exists():
+        return [path for path in ROOT.rglob("*") if path.is_file() and not _GENERATED & set(path.parts)]
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached"], cwd=ROOT, capture_output=True, check=True, text=True)
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 
 def list_python_files() -> list[Path]:
     """Every module in a package of ours, committed or not."""
-    found = (path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
+    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
     return [path for path in found if not _GENERATED & set(path.parts)]
 
 
@@ -57,4 +55,4 @@ def _measure_length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def format_path(path: Path) -> str:
     """A path for a failing test's output."""
-    return str(path.relative_to(REPOSITORY))
+    return str(path.relative_to(ROOT))

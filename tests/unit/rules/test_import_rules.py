@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.rules.planting import CONTRACTS, REPOSITORY, PackageTree, copy_tree
+from deploy.paths import ROOT
+from tests.unit.rules.planting import CONTRACTS, PackageTree, copy_tree
 
 SERVICES = ("subscriptions", "dispatcher", "newsroom")
 
@@ -154,17 +155,17 @@ def test_every_forbidden_module_is_found(tree: PackageTree) -> None:
 
 
 def test_every_service_is_under_the_rules() -> None:
-    found = {path.parent.name for path in (REPOSITORY / "services").glob("*/__init__.py")}
+    found = {path.parent.name for path in (ROOT / "services").glob("*/__init__.py")}
     assert found == {*SERVICES, "feeds", "ingress"}
     assert set(CONTRACTS["service-layers"]["containers"]) == {f"services.{service}" for service in SERVICES}
 
 
 def test_all_that_is_in_the_image_is_under_its_rules() -> None:
-    lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
-    let_in = [path for line in lines if line.startswith("!") for path in REPOSITORY.glob(line[1:])]
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = [path for line in lines if line.startswith("!") for path in ROOT.glob(line[1:])]
     code = {path for path in let_in if path.suffix == ".py" or (path / "__init__.py").exists()}
-    code.discard(REPOSITORY / "deploy" / "__init__.py")  # imports nothing
-    names = {".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in code}
+    code.discard(ROOT / "deploy" / "__init__.py")  # imports nothing
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in code}
     assert names == set(CONTRACTS["image"]["source_modules"])
     # Another contract keeps services, the simulator and shared away from all of deploy.
     supervised = names - {"services", "simulator", "shared", "deploy.local"}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.rules.planting import PYPROJECT, REPOSITORY
+from deploy.paths import ROOT
+from tests.unit.rules.planting import PYPROJECT
 from tests.unit.rules.repository import (
     PACKAGES,
     format_path,
@@ -18,6 +19,7 @@ from tests.unit.rules.repository import (
 
 MAX_MODULE = 350
 MAX_FUNCTION = 45
+KINDS = ("unit", "contract", "integration", "e2e")
 
 # Put together here, so that this file does not contain what it looks for.
 FORBIDDEN = re.compile(
@@ -49,8 +51,8 @@ def normalized(names: Iterable[str]) -> set[str]:
 def test_every_folder_with_code_is_a_package() -> None:
     """Without it the import rules, silently, do not look inside."""
     folders = {path.parent for path in list_python_files()}
-    folders |= {parent for folder in folders for parent in folder.parents if parent.is_relative_to(REPOSITORY)}
-    folders.discard(REPOSITORY)
+    folders |= {parent for folder in folders for parent in folder.parents if parent.is_relative_to(ROOT)}
+    folders.discard(ROOT)
     assert [format_path(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
 
 
@@ -70,6 +72,14 @@ def test_no_function_is_too_long() -> None:
         for name, length in measure_functions(path)
     }
     assert {name: length for name, length in lengths.items() if length > MAX_FUNCTION} == {}
+
+
+def test_no_kind_of_test_imports_from_another() -> None:
+    """What several kinds need is in `tests/factories`, in `tests/harness` or beside these folders."""
+    imported = re.compile(rf"^\s*(?:from|import) (tests\.(?:{'|'.join(KINDS)}))\b", re.MULTILINE)
+    found = {format_path(path): set(imported.findall(path.read_text())) for path in list_python_files()}
+    own = {path: {".".join(path.split("/")[:2])} for path in found}
+    assert {path: others for path, names in found.items() if (others := names - own[path])} == {}
 
 
 def test_no_docstring_says_a_line_twice() -> None:
@@ -120,7 +130,7 @@ def test_what_is_for_development_only_is_not_in_the_image() -> None:
 
 
 def _requirements(lock: str) -> str:
-    lines = (REPOSITORY / lock).read_text().splitlines()
+    lines = (ROOT / lock).read_text().splitlines()
     return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.unit.rules.planting import REPOSITORY
+from deploy.paths import ROOT
 
 STARTS_ONE = re.compile(
     r"\b(run_stack|run_rabbitmq|create_vhost)\(|\brun_command\(\"(demo|up)\"|tests\.faults\.run import"
@@ -23,10 +23,10 @@ UNTAPPED = {
 
 
 def untapped() -> Iterator[str]:
-    for path in sorted((REPOSITORY / "tests").rglob("*.py")):
+    for path in sorted((ROOT / "tests").rglob("*.py")):
         text = path.read_text() if path != Path(__file__) else ""
         if STARTS_ONE.search(text) and not TAPS_IT.search(text):
-            yield str(path.relative_to(REPOSITORY))
+            yield str(path.relative_to(ROOT))
 
 
 def test_every_broker_of_the_tests_has_a_tap() -> None:

@@ -6,16 +6,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.paths import ROOT
 from shared.runtime.logs import redact
 
-REPOSITORY = Path(__file__).parents[3]
 DIGITS = st.text("0123456789", min_size=8, max_size=15)
 FRAME = st.text(" ,;:()[]{}'\"=/ghijklmnopqrstuvwxyzäöü", max_size=10)
 
@@ -112,7 +111,7 @@ logging.getLogger("aio_pika").warning("count %d", 3)
 
 def test_every_line_of_a_process_is_json_and_nothing_personal_is_in_it() -> None:
     finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     lines = [json.loads(line) for line in finished.stderr.splitlines()]
     assert [line["event"] for line in lines] == ["seen", "failed", "failed for [redacted]", "hostile", "count 3"]

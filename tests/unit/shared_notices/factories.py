@@ -10,7 +10,7 @@ from shared.contracts.notices import NoticePublished
 from shared.notices.cloudevents import identify_system
 from shared.notices.configuration import Configuration, System
 from shared.notices.rules import validate_notice
-from tests.unit.subscriptions.factories import COUNTY, NOON
+from tests.factories.citizens import COUNTY, NOON
 
 SOURCE = "/landkreis-osterholz/pressestelle"
 ROADS = System(name="strassen", sources=("/strassen",), topics=("baustellen", "strassensperrungen"))

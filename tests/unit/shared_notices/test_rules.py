@@ -10,6 +10,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.rules import MAX_CONTENT_LENGTH, parse_notice, validate_event, validate_notice
 from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS
+from tests.factories.citizens import COUNTY, NOON
 from tests.unit.shared_notices.factories import (
     CONTENT,
     EXPIRY,
@@ -20,7 +21,6 @@ from tests.unit.shared_notices.factories import (
     find_content_problems,
     find_problems,
 )
-from tests.unit.subscriptions.factories import COUNTY, NOON
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),

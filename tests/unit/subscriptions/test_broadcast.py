@@ -19,7 +19,7 @@ from shared.contracts.envelope import Envelope, decode
 from shared.contracts.ids import make_timed_id
 from shared.contracts.message import AddressKind, Lane
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated
-from tests.unit.subscriptions.factories import COUNTY, NOON, build_address
+from tests.factories.citizens import COUNTY, NOON, build_address
 
 CONTENT = NoticePublished(
     topic="strassensperrungen",

@@ -7,8 +7,8 @@ import pytest
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText
+from tests.factories.citizens import COUNTY, TEXTS, build_message, play_dialogue, understand_message
 from tests.unit.subscriptions.cases import ClassifiedText, read_classes
-from tests.unit.subscriptions.factories import COUNTY, TEXTS, build_message, play_dialogue, understand_message
 
 CLASSES: dict[str, list[ClassifiedText]] = defaultdict(list)
 for _each in read_classes():

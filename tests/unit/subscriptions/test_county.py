@@ -9,7 +9,7 @@ from services.subscriptions.domain.wording import build_wordings
 from shared.contracts.dispatch import PermittedHours
 from shared.notices.configuration import ConfigurationError, read_configuration
 from shared.notices.rules import MAX_CONTENT_LENGTH
-from tests.unit.subscriptions.factories import COUNTY, TEXTS
+from tests.factories.citizens import COUNTY, TEXTS
 
 TEMPLATES = {template["name"]: template for template in json.loads(Path("deploy/config/templates.json").read_text())}
 MAX_TEMPLATE_BODY = 1024

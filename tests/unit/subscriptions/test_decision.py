@@ -11,7 +11,7 @@ from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState, select_address
 from services.subscriptions.domain.wording import Wording
 from shared.contracts.inbound import InboundMessage
-from tests.unit.subscriptions.factories import (
+from tests.factories.citizens import (
     ANSWERS,
     COUNTY,
     TEXTS,

@@ -27,8 +27,7 @@ from services.subscriptions.domain.privacy import (
 )
 from services.subscriptions.domain.replies import build_place_menu, build_topic_menu, format_day
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState
-from tests.unit.subscriptions.cases import read_cases
-from tests.unit.subscriptions.factories import (
+from tests.factories.citizens import (
     ANSWERS,
     COUNTY,
     NOON,
@@ -39,6 +38,7 @@ from tests.unit.subscriptions.factories import (
     play_dialogue,
     understand_message,
 )
+from tests.unit.subscriptions.cases import read_cases
 
 TEXT = st.sampled_from([case.text for case in read_cases("cases.txt")])
 

@@ -8,8 +8,8 @@ from services.subscriptions.domain.intents.foreign_phrases import NO_MESSAGE_PHR
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.text import CitizenText, tokenize
 from services.subscriptions.domain.intents.vocabulary import STOP_SIGNS
+from tests.factories.citizens import COUNTY, build_context, build_message, play_dialogue, understand_message
 from tests.unit.subscriptions.cases import read_cases
-from tests.unit.subscriptions.factories import COUNTY, build_context, build_message, play_dialogue, understand_message
 
 CASES = [case.text for case in read_cases("cases.txt") if case.intent is not Intent.EMERGENCY]
 ASKED = (Intent.ASK_STOP, Intent.ASK_BOTH, Intent.ASK_ERASE)

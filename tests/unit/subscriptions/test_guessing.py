@@ -23,7 +23,7 @@ from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.models import TfIdf
 from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText, normalize_start
-from tests.unit.subscriptions.factories import COUNTY
+from tests.factories.citizens import COUNTY
 
 EXAMPLES = read_examples()
 UNSEEN = tuple(

@@ -7,7 +7,7 @@ import pytest
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText
-from tests.unit.subscriptions.factories import COUNTY
+from tests.factories.citizens import COUNTY
 
 LEAVING = (Intent.STOP, Intent.ASK_STOP)
 CHOSEN = (Intent.ONLY, Intent.ADD, Intent.PLACES)

@@ -5,7 +5,7 @@ import pytest
 
 from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, resolve_person, select_address
 from shared.contracts.message import Addresses
-from tests.unit.subscriptions.factories import (
+from tests.factories.citizens import (
     build_both,
     build_context,
     build_message,

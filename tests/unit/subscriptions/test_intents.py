@@ -9,8 +9,8 @@ from services.subscriptions.domain.intents.foreign_phrases import START as FOREI
 from services.subscriptions.domain.intents.intent import Day, Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, CitizenText, tokenize
 from services.subscriptions.domain.intents.vocabulary import POLITE, START_ALONE, START_AROUND
+from tests.factories.citizens import COUNTY, build_message, parse_message
 from tests.unit.subscriptions.cases import read_cases
-from tests.unit.subscriptions.factories import COUNTY, build_message, parse_message
 
 CASES = read_cases("cases.txt")
 BY_INTENT = {intent: [case.text for case in CASES if case.intent is intent] for intent in Intent}

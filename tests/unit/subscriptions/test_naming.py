@@ -5,7 +5,7 @@ import pytest
 from services.subscriptions.domain.intents.entities import extract_entities
 from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText
-from tests.unit.subscriptions.factories import COUNTY
+from tests.factories.citizens import COUNTY
 
 EVENTS, JOBS, WORKS, CLOSURES = "veranstaltungen", "stellen", "baustellen", "strassensperrungen"
 

@@ -12,8 +12,8 @@ from shared.contracts.ids import make_timed_id
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from shared.notices.configuration import Category, Prices, System
 from shared.notices.rules import parse_notice
+from tests.factories.citizens import COUNTY, NOON
 from tests.unit.shared_notices.factories import CONTENT, EXPIRY, build_event
-from tests.unit.subscriptions.factories import COUNTY, NOON
 
 ROADS = COUNTY.topics[3]
 SYSTEM = System(name="s", sources=("/s",), topics=("stellen",), notices_per_hour=1, notices_per_day=2, urgent_per_day=3)

@@ -9,7 +9,7 @@ from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.pauses import calculate_easter, calculate_pause_end
 from services.subscriptions.domain.replies import format_day
-from tests.unit.subscriptions.factories import COUNTY, NOON, play_dialogue
+from tests.factories.citizens import COUNTY, NOON, play_dialogue
 
 UNCLEAR = "Eine Dauer haben wir nicht erkannt, deshalb sind es 14 Tage."
 TOO_LONG = "Länger als ein Jahr ist nicht möglich."

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.subscriptions.domain.subscriber import Subscriber, apply_preference, select_address
 from shared.contracts.inbound import PreferenceChange
-from tests.unit.subscriptions.factories import (
+from tests.factories.citizens import (
     COUNTY,
     build_both,
     build_context,

@@ -9,7 +9,7 @@ from services.subscriptions.domain.conversation import MAX_QUESTION_AGE, NEW_CON
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.subscriber import Subscriber
-from tests.unit.subscriptions.factories import TEXTS, build_context, build_message, understand_message
+from tests.factories.citizens import TEXTS, build_context, build_message, understand_message
 
 HOW = "Wie kann ich mich anmelden?"
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from services.subscriptions.domain.change_sets import build_publications
-from tests.unit.subscriptions.factories import build_context, build_message, build_time, understand_message
+from tests.factories.citizens import build_context, build_message, build_time, understand_message
 
 MONTH_SECONDS, HOUR_SECONDS = 30 * 86_400.0, 3_600.0
 

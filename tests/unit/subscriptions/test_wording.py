@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from tests.unit.subscriptions.factories import TEXTS, play_dialogue
+from tests.factories.citizens import TEXTS, play_dialogue
 
 # What somebody writes, in this order.
 SAID = (

@@ -14,10 +14,10 @@ import asyncpg
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
+from deploy.paths import ROOT
 from tests.databases import FreshDatabase
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
-REPOSITORY = Path(__file__).parents[4]
 PHONE = "+49 4791 930 9999"
 
 
@@ -57,7 +57,7 @@ async def run_newsroom(
             arguments=(sys.executable, "-m", "services.newsroom"),
             log=folder / "newsroom.log",
             environment={**os.environ, **{f"KREISFUNK_{name.upper()}": value for name, value in settings.items()}},
-            folder=REPOSITORY,
+            folder=ROOT,
         )
         child = Child(command)
         database = await asyncpg.connect(fresh.url)

@@ -3,7 +3,7 @@
 import asyncpg
 
 from benchmarks.newsroom.rows import create_rows
-from tests.integration.newsroom.ledger_rows import TEMPLATE, add_sent_broadcast, set_up_number
+from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, set_up_number
 
 BROADCASTS = 60
 STATES = ("draft", "pending", "escalated", "returned", "approved", "discarded", "emergency")

@@ -23,14 +23,14 @@ from tests.e2e.browser.newsroom.inspection import (
     take_screenshot,
     walk_by_keyboard,
 )
-from tests.integration.newsroom.archive_harness import (
+from tests.factories.archive import NOW, build_entry
+from tests.harness.archive import (
     ArchiveHarness,
     insert_entries,
     open_newsroom_database,
     run_archive,
 )
-from tests.integration.newsroom.writing_desk import add_broadcast
-from tests.unit.newsroom.archive_factories import NOW, build_entry
+from tests.harness.writing_desk import add_broadcast
 
 NO_ASSETS = Path("/nonexistent")
 PAGES = {

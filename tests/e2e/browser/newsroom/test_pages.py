@@ -25,7 +25,7 @@ from tests.e2e.browser.newsroom.inspection import (
 from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
 from tests.e2e.browser.newsroom.rows import STATES, fill_newsroom, find_draft
 from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
-from tests.integration.newsroom.writing_desk import add_broadcast, format_local
+from tests.harness.writing_desk import add_broadcast, format_local
 
 Scheme = Literal["light", "dark"]
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")

@@ -9,7 +9,7 @@ from tests.databases import FreshDatabase
 from tests.e2e.browser.newsroom.inspection import ASSETS, DESKTOP, PHONE, SCREENSHOTS, Inspector, take_screenshot
 from tests.e2e.browser.newsroom.process import run_newsroom
 from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
-from tests.integration.newsroom.scripted_provider import CLIENT_ID, SECRET, run_scripted_provider
+from tests.harness.scripted_provider import CLIENT_ID, SECRET, run_scripted_provider
 
 LABEL = "Mit dem Konto des Landkreises anmelden"
 

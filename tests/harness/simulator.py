@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from deploy.paths import CONFIG
 from simulator.settings import Settings
 from simulator.wiring import run_simulator
-from tests.integration.simulator.fake_business import APP_SECRET, VERIFY_TOKEN, FakeBusiness, run_business
+from tests.harness.fake_business import APP_SECRET, VERIFY_TOKEN, FakeBusiness, run_business
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
-TEMPLATES = Path(__file__).parents[3] / "deploy" / "config" / "templates.json"
+TEMPLATES = CONFIG / "templates.json"
 GRAPH_TOKEN = "token-of-the-graph-api"
 CONTROL_TOKEN = "token-of-the-control-api"
 PHONE_NUMBER_ID = "700800900100200"

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.unit.ingress.webhooks import DATA, PHONE, USER, build_text_message
+from tests.factories.webhooks import DATA, PHONE, USER, build_text_message
 
 CASES = int(os.environ.get("KREISFUNK_TEST_WEBHOOKS", "0"))
 SAMPLES = [json.loads(path.read_bytes()) for path in sorted(DATA.glob("*.json"))]

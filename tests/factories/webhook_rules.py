@@ -9,7 +9,7 @@ from services.ingress.webhook.events import Finding
 from services.ingress.webhook.translate import translate
 from shared.contracts.message import Address, Addresses
 from shared.encryption import BlindIndexKey, KeyRing
-from tests.unit.ingress.webhooks import NUMBER_ID
+from tests.factories.webhooks import NUMBER_ID
 
 RING = KeyRing.parse("1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 INDEX = BlindIndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")

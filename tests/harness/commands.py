@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -20,9 +19,9 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cli.stacks import use_environment
+from deploy.paths import ROOT
 
 HIDDEN = "(not shown)"
-REPOSITORY = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,7 @@ async def run_kreisfunk(*arguments: str, environment: Mapping[str, str] | None =
         "-m",
         "cli.main",
         *arguments,
-        cwd=REPOSITORY,
+        cwd=ROOT,
         env={"PATH": os.environ["PATH"], "COLUMNS": "200", **(environment or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -68,7 +67,7 @@ async def run_on_terminal(
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "cli.main", *arguments),
-            cwd=REPOSITORY,
+            cwd=ROOT,
             env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "200", **environment},
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,

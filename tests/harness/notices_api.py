@@ -15,9 +15,9 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
-from tests.contract.openapi_session import trace_contract
-from tests.integration.ingress.process import REPOSITORY
-from tests.integration.notices.county import PRESS_SOURCE, TOKENS, text_of, write_county, write_tokens
+from deploy.paths import ROOT
+from tests.contract_recorder.openapi_session import trace_contract
+from tests.harness.notices_county import PRESS_SOURCE, TOKENS, text_of, write_county, write_tokens
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 STRUCTURED = "application/cloudevents+json"
@@ -154,7 +154,7 @@ async def run_notices_api(
                 "KREISFUNK_COUNTY_FILE": str(write_county(folder)),
                 **(settings or {}),
             },
-            folder=REPOSITORY,
+            folder=ROOT,
         )
         url = f"http://{LOOPBACK}:{notices_api_port}"
         async with ClientSession(

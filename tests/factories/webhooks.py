@@ -4,10 +4,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).parents[2] / "data" / "whatsapp"
+from deploy.paths import ROOT
+
+DATA = ROOT / "tests" / "data" / "whatsapp"
 NUMBER_ID = "700800900100200"
 PHONE = "491760406900001"
 USER = "DE.40100200300400500"

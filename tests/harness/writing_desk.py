@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from services.newsroom.domain.german import ZONE
-from tests.integration.newsroom.newsroom_process import EditorBrowser, ShownPage
+from tests.harness.newsroom import EditorBrowser, ShownPage
 
 
 def format_local(moment: datetime) -> str:

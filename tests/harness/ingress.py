@@ -13,10 +13,10 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
+from deploy.paths import ROOT
+from tests.factories.webhooks import NUMBER_ID, SECRET, sign
 from tests.servers import WAIT_TIMEOUT_SECONDS
-from tests.unit.ingress.webhooks import NUMBER_ID, SECRET, sign
 
-REPOSITORY = Path(__file__).parents[3]
 OLD_SECRET = "fedcba9876543210fedcba9876543210"
 VERIFY_TOKEN = "token-of-the-handshake"
 SEALING_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -90,7 +90,7 @@ async def run_ingress(broker_url: str, log: Path, *, ready: bool = True) -> Asyn
             arguments=(sys.executable, "-m", "services.ingress"),
             log=log,
             environment=build_environment(broker_url, port, internal_port),
-            folder=REPOSITORY,
+            folder=ROOT,
         )
         async with ClientSession(timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session:
             ingress = IngressProcess(

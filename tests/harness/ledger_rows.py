@@ -5,8 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.integration.dispatcher.factories import generate_id
-from tests.integration.newsroom.writing_desk import add_broadcast
+from tests.factories.ids import generate_id
+from tests.harness.writing_desk import add_broadcast
 
 TEMPLATE = "notice/de"
 _BROADCAST = """

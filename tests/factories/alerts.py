@@ -11,7 +11,7 @@ from services.feeds.cap.parser import read_alert
 from services.feeds.configuration import AlertOrigin
 from services.feeds.decisions import PollOutcome
 from services.feeds.state import OriginState
-from tests.unit.feeds.factories import IDENTITY, NOW, UNPOLLED
+from tests.factories.feeds import IDENTITY, NOW, UNPOLLED
 
 SENDER = "leitstelle@county.example"
 

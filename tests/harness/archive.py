@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import aiohttp
 import asyncpg
 
+from deploy.paths import CONFIG
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
 from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
@@ -23,9 +24,9 @@ from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelC
 from shared.database.pool import Database, open_database
 from shared.notices.configuration import read_configuration
 from tests.databases import FreshDatabase
-from tests.unit.newsroom.archive_factories import NOW
+from tests.factories.archive import NOW
 
-COUNTY_FILE = Path(__file__).parents[3] / "deploy/config/county.toml"
+COUNTY_FILE = CONFIG / "county.toml"
 PHONE = "+49 4791 930 9999"
 KEEPS_DAYS = 365
 _INSERT = """
