@@ -14,7 +14,7 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.databases import FreshDatabase, create_database, create_template
-from tests.servers import Servers, create_vhost, run_servers
+from tests.servers import Servers, create_vhost, declare_topology, run_servers
 
 LONGEST = (
     "tests/e2e/browser/newsroom/test_story.py",
@@ -107,3 +107,10 @@ async def tap(servers: Servers) -> AsyncIterator[ContractRecorder]:
 async def vhost(tap: ContractRecorder) -> str:
     """The administrator's AMQP URL of the module's vhost."""
     return tap.url
+
+
+@pytest.fixture(scope="module")
+async def declared_vhost(vhost: str) -> str:
+    """The same, once all exchanges and queues are there."""
+    await declare_topology(vhost)
+    return vhost

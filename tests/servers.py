@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+import aio_pika
 import aiohttp
 import asyncpg
 
@@ -17,6 +18,7 @@ from deploy.local.concurrency import enter_both
 from deploy.local.postgres import run_postgres
 from deploy.local.process import is_port_open
 from deploy.local.rabbitmq import run_rabbitmq
+from shared.amqp import topology
 from tests.contract_recorder.tracing import trace_from_the_start
 
 # How long a test waits for what comes in the end, on a machine that does ten other things: no bound of ours.
@@ -148,6 +150,11 @@ async def create_vhost(servers: Servers, name: str) -> AsyncIterator[str]:
         yield build_database_url(servers.broker_url, name)
     finally:
         await call_broker_api(servers, "DELETE", f"vhosts/{name}")
+
+
+async def declare_topology(vhost: str) -> None:
+    async with await aio_pika.connect(vhost) as connection:
+        await topology.declare(await connection.channel())
 
 
 async def is_broker_ready(servers: Servers) -> bool:

@@ -200,12 +200,16 @@ async def declare(channel: AbstractChannel) -> None:
     quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=arguments[QUARANTINE])
     await quarantine.bind(INBOUND, "quarantined")
     for stream in STREAMS:
-        readable = await channel.declare_queue(stream.name, durable=True, arguments=arguments[stream.name])
-        for exchange, keys in stream.keys.items():
-            for key in keys:
-                await readable.bind(exchange, key)
+        await declare_stream(channel, stream)
     rejected = await channel.declare_queue(NOTICES_QUARANTINE, durable=True, arguments=arguments[NOTICES_QUARANTINE])
     await rejected.bind(SUBSCRIPTIONS_NOTICES.retry_exchange, NOTICES_QUARANTINE)
+
+
+async def declare_stream(channel: AbstractChannel, stream: Stream) -> None:
+    readable = await channel.declare_queue(stream.name, durable=True, arguments=stream.arguments)
+    for exchange, keys in stream.keys.items():
+        for key in keys:
+            await readable.bind(exchange, key)
 
 
 def list_arguments() -> dict[str, dict[str, Any]]:

@@ -37,8 +37,8 @@ async def ledger(pool: Pool) -> PostgresLedger:
 
 
 @pytest.fixture
-async def endpoint_rig(vhost: str, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
-    async with run_endpoint_harness(vhost, database, tmp_path) as rig:
+async def endpoint_rig(declared_vhost: str, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
+    async with run_endpoint_harness(declared_vhost, database, tmp_path) as rig:
         yield rig
 
 

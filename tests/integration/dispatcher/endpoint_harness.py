@@ -34,7 +34,7 @@ from tests.integration.dispatcher.harness import (
     end_service,
     open_dispatch_client,
 )
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, create_vhost
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, create_vhost, declare_topology
 
 RATE = 80
 MAX_DISPATCHERS = 3
@@ -232,6 +232,7 @@ async def run_separate_harness(servers: Servers, template: str, folder: Path) ->
         create_vhost(servers, f"separate-{secrets.token_hex(6)}") as url,
         record_contracts(url, servers.broker_api_url),
         create_database(servers, template) as database,
-        run_endpoint_harness(url, database, folder) as rig,
     ):
-        yield rig
+        await declare_topology(url)
+        async with run_endpoint_harness(url, database, folder) as rig:
+            yield rig

@@ -17,7 +17,6 @@ from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Command
 from deploy.local.services import Service
 from deploy.secrets import create_secrets
-from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
 from shared.encryption import BlindIndexKey, KeyRing
@@ -83,10 +82,9 @@ async def run_harness(broker_url: str, database: FreshDatabase, folder: Path) ->
 
 @asynccontextmanager
 async def open_dispatch_client(broker_url: str, database: FreshDatabase, folder: Path) -> AsyncIterator[DispatchClient]:
-    """Connect with the secrets of `folder`; the topology is there."""
+    """Connect with the secrets of `folder`, to a vhost where the topology is."""
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(connect(broker_url, password=None, name="rig"))
-        await topology.declare(await connection.channel())
         books = await asyncpg.connect(database.url)
         stack.push_async_callback(books.close)
         yield DispatchClient(

@@ -18,6 +18,7 @@ from tests.contract_recorder.recorder import record_contracts
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_endpoint_harness
+from tests.servers import declare_topology
 
 # As much longer than the lanes' own delay as half an hour, which is usual, is not necessary here.
 CONSUMER_TIMEOUT_SECONDS = LANES_CLOSE_DELAY_SECONDS + 8
@@ -44,6 +45,7 @@ async def impatient(database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Im
     folder = tmp_path / "broker"
     async with run_rabbitmq(folder, secrets.token_hex(16)) as broker:
         await broker.run_rabbitmqctl("eval", IMPATIENT)
+        await declare_topology(broker.url)
         async with (
             record_contracts(broker.url, broker.api_url),
             run_endpoint_harness(broker.url, database, tmp_path) as rig,

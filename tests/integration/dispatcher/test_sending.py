@@ -19,9 +19,9 @@ from tests.integration.dispatcher.harness import LIMIT, DispatcherHarness, run_h
 
 @pytest.fixture(scope="module")
 async def running(
-    vhost: str, module_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
+    declared_vhost: str, module_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[DispatcherHarness]:
-    async with run_harness(vhost, module_database, tmp_path_factory.mktemp("rig")) as rig:
+    async with run_harness(declared_vhost, module_database, tmp_path_factory.mktemp("rig")) as rig:
         yield rig
 
 

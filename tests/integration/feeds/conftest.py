@@ -6,7 +6,6 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from shared.amqp import topology
 from tests.harness.website import FakeWebsite, run_website
 from tests.integration.cli.notice_responder import let_log_in
 from tests.integration.feeds.harness import FeedsHarness
@@ -17,13 +16,6 @@ from tests.servers import Servers
 async def website() -> AsyncIterator[FakeWebsite]:
     async with run_website() as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-async def declared_vhost(vhost: str) -> str:
-    async with await aio_pika.connect(vhost) as connection:
-        await topology.declare(await connection.channel())
-    return vhost
 
 
 @pytest.fixture(scope="module")

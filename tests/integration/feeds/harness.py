@@ -87,7 +87,8 @@ class FeedsHarness:
         """Empty the stream: entries have the same ids in each test, so that earlier answers would be theirs too."""
         channel = await self.connection.channel()
         await channel.queue_delete(topology.ANSWERS)
-        await topology.declare(channel)
+        (answers,) = (stream for stream in topology.STREAMS if stream.name == topology.ANSWERS)
+        await topology.declare_stream(channel, answers)
         await channel.close()
 
     def list_kept(self, kind: str) -> list[dict[str, Any]]:

@@ -138,6 +138,7 @@ async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(
 @pytest.mark.parametrize("command", ["show", "drop", "publish"])
 @pytest.mark.parametrize("name", ["nothing", "../feeds", "/etc/passwd"])
 async def test_a_draft_that_there_is_not_is_said_so(office: FeedsHarness, command: str, name: str) -> None:
+    (office.folder / "kept").mkdir()
     ended = await (publish(office, name) if command == "publish" else drafts(office, command, name))
     assert (ended.status, ended.output) == (3, "")
     assert "There is no draft" in ended.errors

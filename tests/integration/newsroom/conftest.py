@@ -2,11 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-import aio_pika
 import pytest
 
 from services.newsroom.domain.accounts import Role
-from shared.amqp import topology
 from tests.databases import FreshDatabase
 from tests.harness.newsroom import (
     ALL_ROLES,
@@ -20,11 +18,9 @@ from tests.servers import Servers
 
 
 @pytest.fixture(scope="module")
-async def newsroom_broker(servers: Servers, vhost: str) -> AsyncIterator[str]:
+async def newsroom_broker(servers: Servers, declared_vhost: str) -> AsyncIterator[str]:
     """The URL of the newsroom's login, on a vhost where everything is declared."""
-    async with await aio_pika.connect(vhost) as connection:
-        await topology.declare(await connection.channel())
-    async with service_login(servers, vhost, "newsroom") as url:
+    async with service_login(servers, declared_vhost, "newsroom") as url:
         yield url
 
 
