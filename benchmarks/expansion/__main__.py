@@ -20,12 +20,13 @@ import psutil
 
 from benchmarks.expansion.lane import LaneDrain, drain_lane
 from benchmarks.expansion.subscribers import TOPIC, create_subscribers, measure_publish_rate, measure_read_rate
-from benchmarks.machine import REPOSITORY, build_command
+from benchmarks.machine import build_command
 from benchmarks.servers import PASSWORD, run_servers
 from cli.publish.event_options import build_event
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child
 from deploy.local.services import Service
+from deploy.paths import ROOT
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
@@ -144,7 +145,7 @@ async def _open_harness(people: int) -> AsyncIterator[ExpansionHarness]:
 
 def _build_environment(folder: Path, broker_url: str, database_url: str, port: int) -> dict[str, str]:
     county = folder / "county.toml"
-    shipped = (REPOSITORY / "deploy/config/county.toml").read_text()
+    shipped = (ROOT / "deploy/config/county.toml").read_text()
     county.write_text(f'{shipped}\n[[systems]]\nname = "{SYSTEM}"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n')
     return {
         "KREISFUNK_BROKER_URL": broker_url,

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import asyncpg
 
-from benchmarks.machine import REPOSITORY
 from benchmarks.servers import PASSWORD, BenchmarkDatabase, create_folder, run_database
+from deploy.paths import ROOT
 from deploy.secrets import generate_key
 from shared.encryption import BlindIndexKey, KeyRing
 
@@ -85,7 +85,7 @@ async def _rotate(environment: dict[str, str], connection: asyncpg.Connection, k
 
 async def _start(environment: dict[str, str]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli.main", "keys", "rotate", env={**os.environ, **environment}, cwd=REPOSITORY
+        sys.executable, "-m", "cli.main", "keys", "rotate", env={**os.environ, **environment}, cwd=ROOT
     )
 
 
