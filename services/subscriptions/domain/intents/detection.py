@@ -25,7 +25,7 @@ from services.subscriptions.domain.intents.predictions import (
 from services.subscriptions.domain.intents.rules import NOTHING, Findings, apply_rules
 from services.subscriptions.domain.intents.start_intent import correct_stop_typos
 from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words
-from services.subscriptions.domain.intents.topic_selection import ALL, TOPICS
+from services.subscriptions.domain.intents.topic_selection import ALL
 from services.subscriptions.domain.intents.vocabulary import (
     FILLER_WORDS,
     LEAVE_US,
@@ -230,7 +230,7 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, found: Findings) -> 
         case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES | Intent.RESUME:
             return rule.has_limit  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
         case Intent.ONLY, Intent.TOPICS | Intent.START | Intent.ASK_START | Intent.ADD:
-            all_topics = bool(ALL & said and TOPICS & said)  # "Ich möchte doch wieder alle Themen"
+            all_topics = bool(ALL & said and not rule.places)  # "Ich möchte doch wieder alle Themen"
             return all_topics or (prediction.intent is Intent.TOPICS and bool(ONLY & said))
         case Intent.PLACES | Intent.FEEDBACK, _:
             # As in "Rückmeldung: bitte mehr Veranstaltungen für Kinder". The topics' answer names no way to the places.

@@ -54,7 +54,8 @@ _ERASED = re.compile(
     r"alle) (?:\w+ )?(?:daten|nummer|telefonnummer|handynummer|rufnummer)|(?:meine|meiner|alle|saemtliche|"
     r"die) (?:\w+ ){0,2}"
     r"(?:daten|nummer|handynummer|telefonnummer) (?:\w+ ){0,4}(?:loeschen|geloescht|vernichten)|alles (?:\w+ ){0,2}"
-    r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
+    r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|"
+    r"(?:was|daten) (?:von mir|ueber mich) (?:\w+ ){0,3}loesch\w*|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
     r"der) (?:\w+ )?daten)\b"
 )
 # "Wann werden meine Daten gelöscht?", "Werden meine Daten gelöscht, wenn ich mich abmelde?"

@@ -49,6 +49,7 @@ ALL_AGAIN = read_words("wieder doch lieber saemtliche nochmal")
 _AROUND_ALL = ALL_AGAIN | read_words("""vier ich wir will moechte wollen moechten haben bekommen kriegen erhalten gern
     gerne jetzt nun ach zu anmachen anschalten einschalten koennt koennen ihr stellt sie mir mich uns haette haetten
     nehme nehm gebt schickt schicken schick senden einfach auf um nachrichten meldungen infos""")
+_WHATEVER = read_words("vier was es gibt")
 _AROUND_ALL_AGAIN = _AROUND_ALL | read_words("was etwas einstellen ein")
 ALL = read_words("alle alles allen saemtliche saemtlichen all hepsi wszystkie все все")
 _START = read_words("start abo abonnieren abonniere subscribe")
@@ -80,6 +81,7 @@ TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie the
     auswahl einstellungen einstellung menue rubriken konular tematy
     теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
 _PLACES = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen dorf doerfer")
+_LIMITING = read_words("auf beschraenken einschraenken begrenzen eingrenzen bestimmte bestimmten einzelne auch")
 _EVERYWHERE = re.compile(
     r"\b(?:ganze[nmr]?|gesamte[nmr]?|kompletten?) (?:land)?kreis(?:gebiet)?\b|\bkreisweit\b|\bueberall\b|"
     r"\b(?:ein|be)schraenkung\b.*\b(?:aufheben|aufgehoben)\b|"
@@ -324,7 +326,7 @@ def _is_removal(found: _Mentions) -> bool:
 
 def _is_about_all_topics(said: set[str]) -> bool:
     """Return whether words around "all" are about topics: "Ich hätte gern alle Themen", "doch lieber alles"."""
-    if said <= ALL | TOPICS | {"vier"}:
+    if said <= ALL | TOPICS | _WHATEVER:
         return True
     again = said & ALL_AGAIN and said & (TOPICS | {"lieber"}) and said <= ALL | TOPICS | _AROUND_ALL_AGAIN
     return bool(again or (said & TOPICS and said <= ALL | TOPICS | _AROUND_ALL))
@@ -341,6 +343,6 @@ def _match_list_request(said: set[str], text: CitizenText, county: County) -> Pa
         return ParsedIntent(intent=Intent.TOPICS)
     if said & _CHOOSING and said & _ELSE and said <= _AROUND_LIST:
         return ParsedIntent(intent=Intent.TOPICS)
-    if said & _PLACES and said <= _PLACES | _AROUND_LIST:
+    if said & _PLACES and said <= _PLACES | _AROUND_LIST | _LIMITING:
         return ParsedIntent(intent=Intent.PLACES)
     return None
