@@ -56,6 +56,7 @@ _OF_A_THING = re.compile(
     r"(?!.*\b(?:ich|wir|mir|uns|mich|nichts?|nix|keine|pause|ruhe|schick\w*|schreib\w*|send\w*|bitte)\b)"
 )
 _QUESTION_WORDS = read_words("wo wie woher wer wann was where how who when is do does ist gibt faehrt")
+_WHAT_IS_UP = read_words("los stau")  # "Bin in Grasberg, was ist da los"
 # Words of somebody who chooses places and not only mentions one.
 _CHOOSING = (
     ONLY
@@ -150,6 +151,8 @@ def _correct_leaving(intent: Intent, found: Findings) -> Intent | None:
 def _correct_pause(intent: Intent, found: Findings) -> Intent | None:
     if intent is Intent.RESUME and found.pause.is_question:
         return Intent.TOPICS
+    if intent is Intent.RESUME and found.text.asks and found.phrase.words[0] in _HOW and not _OF_US & found.phrase.said:
+        return Intent.OTHER  # "Wie geht es weiter mit dem Krankenhaus?"
     if intent is Intent.PAUSE and found.pause.is_endless:
         return Intent.ASK_STOP
     told = found.phrase.sentence
@@ -192,7 +195,7 @@ def _build_choice(prediction: Prediction, about: Entities, text: CitizenText) ->
 
 
 def _build_places(about: Entities, text: CitizenText) -> ParsedIntent:
-    about_it = text.asks or text.words[0] in _QUESTION_WORDS or text.said & _ELSEWHERE
+    about_it = text.asks or text.words[0] in _QUESTION_WORDS or text.said & (_ELSEWHERE | _WHAT_IS_UP)
     if about.places and about_it and not text.said & _CHOOSING:
         return ParsedIntent(intent=Intent.OTHER)  # "Wo ist in Worpswede das Rathaus", "In Worpswede ist der Strom weg"
     return ParsedIntent(intent=Intent.ONLY if about.places else Intent.PLACES, places=about.places)

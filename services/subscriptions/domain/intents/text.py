@@ -14,6 +14,7 @@ _DOUBLED = re.compile(r"([äöü])\1")
 _BARE = str.maketrans({"ł": "l", "ı": "i", "ø": "o", "đ": "d"})
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _WORD = re.compile(r"[^\W_]+")
+_SLIPPED = re.compile(r"(?<=!)1+(?![\w.,])")  # "Abmelden!!1", where the shift key was not held
 _INVISIBLE = ("Cf", "Mn", "Me")
 _SPELLED = 3
 SENTENCE = re.compile(r"[^.!?;…\n\r]+[.!?;…]*")
@@ -104,7 +105,7 @@ def normalize_text(text: str) -> str:
 def normalize_start(text: str) -> str:
     """Return the normalized start of a text, cut at each step as one character may become many: U+FDFA eighteen."""
     start = unicodedata.normalize("NFKC", text[:MAX_TEXT_LENGTH])[: 2 * MAX_TEXT_LENGTH]
-    return normalize_text(start)[:MAX_TEXT_LENGTH]
+    return _SLIPPED.sub("", normalize_text(start))[:MAX_TEXT_LENGTH]
 
 
 def tokenize(text: str) -> list[str]:

@@ -88,7 +88,7 @@ _EVERYWHERE = re.compile(
     r"\b(?:allen?|saemtlichen?) (?:orten?|ortschaften|gemeinden|doerfern?|kommunen)\b"
 )
 _REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
-_NOT_ONLY = re.compile(r"\b(?:nicht|statt) nur ")
+_NOT_ONLY = re.compile(r"\b(?:nicht|statt) (?:nur|bloss|allein) ")
 _HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken schickt senden bekommen erhalten hoeren
     lesen wissen interessiert haben""")
 _AGAIN = read_words("wieder fuer aus")
