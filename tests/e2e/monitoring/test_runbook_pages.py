@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -20,6 +19,7 @@ from cli.stacks import RunningStack
 from deploy.local.ports import LOOPBACK
 from deploy.local.services import Service
 from deploy.local.stack_file import find_running_stack
+from deploy.secrets import NOTICES_API_TOKEN
 from shared.amqp import topology
 from tests.e2e.monitoring.hurried_watch import run_hurried_watch
 from tests.e2e.monitoring.night_operator import NightOperator
@@ -268,7 +268,6 @@ async def is_closed(connection: asyncpg.Connection) -> bool:
 
 async def test_a_system_publishes_nonsense_for_days(shift: NightShift) -> None:
     """QuarantineNearlyFull."""
-    await shift.town.run_kreisfunk("tokens", "create", "pressestelle")
     await shift.send_to_queue(topology.NOTICES_QUARANTINE, NEARLY_FULL + 1)
     await shift.watch.wait_for("QuarantineNearlyFull")
     listed = await shift.operator.look("QuarantineNearlyFull")
@@ -278,15 +277,18 @@ async def test_a_system_publishes_nonsense_for_days(shift: NightShift) -> None:
         await shift.operator.do("QuarantineNearlyFull", 3)
         await shift.watch.wait_for_end("QuarantineNearlyFull")
     finally:
-        await let_our_own_systems_in_again(shift.town.stack.folder)
+        await let_our_own_systems_in_again(shift.town)
 
 
-async def let_our_own_systems_in_again(folder: Path) -> None:
-    """As `docker compose up` does."""
+async def let_our_own_systems_in_again(town: WatchedTown) -> None:
+    """The login as `docker compose up` does, and a new token."""
+    folder = town.stack.folder
     addresses = find_running_stack(folder)
     assert addresses
     administrator = build_from_stack(RunningStack(folder, addresses)).processes["admin"]
     assert (await run_in_process("migrate", environment=administrator)).status == 0
+    token = await town.run_kreisfunk("tokens", "create", "pressestelle")
+    (folder / "secrets" / NOTICES_API_TOKEN).write_text(token)
 
 
 async def test_somebody_blocks_the_tables_of_the_newsroom(shift: NightShift) -> None:

@@ -246,7 +246,12 @@ async def test_a_pause_that_is_set_right_in_its_row_ends_at_once(endpoint_rig: E
         name = "kreisfunk_dispatcher_send_bound_by"
         return await endpoint_rig.fetch_metric(dispatcher, name, **{name: "pause"}) == 1
 
+    async def nothing_is_in_flight() -> bool:
+        """Each refusal that comes later would pause again."""
+        return "claimed" not in await endpoint_rig.count_states()
+
     await wait_until(is_seen, endpoint_rig.describe)
+    await wait_until(nothing_is_in_flight, endpoint_rig.describe)
     endpoint_rig.endpoint.behave = build_acceptance
     await endpoint_rig.client.books.execute("update dispatcher.rate set paused_reason = null")
     await endpoint_rig.wait_for_accepted(count - len(endpoint_rig.endpoint.requests), 15)

@@ -71,6 +71,7 @@ async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they
     assert unused <= len(requests) / 10
 
 
+@pytest.mark.alone
 async def test_replicas_that_all_see_one_due_retry_reserve_hardly_more_slots_than_it_needs(
     endpoint_rig: EndpointHarness,
 ) -> None:
