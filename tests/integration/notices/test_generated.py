@@ -99,7 +99,7 @@ async def test_nothing_is_found(door: NoticesApi, tmp_path: Path) -> None:
 
 
 async def test_nothing_is_found_in_what_is_accepted(door: NoticesApi, tmp_path: Path) -> None:
-    options = ("--mode=positive", "--phases=fuzzing,stateful", "--max-examples=15")
+    options = ("--mode=positive", "--phases=fuzzing,stateful", "--max-examples=30")
     requests = await tried(door, tmp_path, *options, hooks="tests.integration.notices.hooks")
     for content in (STRUCTURED, BATCH, JSON):
         assert requests["POST", "/notices", content, 202]
