@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -46,7 +47,8 @@ class HttpAnswer(NamedTuple):
 class PostClient:
     """Client for POST to `url` on persistent connections, one request at a time on each.
 
-    A connection that took longer than `late_seconds` to open is used for the next request only.
+    A connection that took longer than `late_seconds` to open is used for the next request only. Where the receiver
+    closes each after its answer, a spare one is opened, so that the next request need not wait either.
     """
 
     def __init__(self, url: str, *, headers: Mapping[str, str], late_seconds: float) -> None:
@@ -54,6 +56,7 @@ class PostClient:
         self._late_seconds = late_seconds
         self._ssl = ssl.create_default_context() if self._url.scheme == "https" else None
         self._idle: list[_Connection] = []
+        self._spares: set[asyncio.Task[None]] = set()
         lines = [f"{name}: {value}" for name, value in {"Host": self._url.authority, **headers}.items()]
         if not all(line.isprintable() for line in lines):
             raise ValueError("a header of the endpoint has a line break or another control character")
@@ -88,11 +91,21 @@ class PostClient:
     def _finish(self, connection: "_Connection", answered: asyncio.Future[HttpAnswer]) -> None:
         if answered.cancelled() or answered.exception():
             connection.close()  # a late answer must not be taken for that of the next request
-        else:
+        elif connection.is_free():
             self._keep(connection)
+        else:
+            spare = asyncio.ensure_future(self._open_spare())
+            self._spares.add(spare)
+            spare.add_done_callback(self._spares.discard)
+
+    async def _open_spare(self) -> None:
+        with suppress(ConnectError, ConnectedLateError):  # if it was late, it is kept already
+            self._keep(await self._open())
 
     def close(self) -> None:
         """Close the idle connections."""
+        for spare in self._spares:
+            spare.cancel()
         while self._idle:
             self._idle.pop().close()
 

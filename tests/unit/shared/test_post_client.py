@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from shared.runtime.post_client import (
     WithheldError,
 )
 from tests.own_ca import create_own_ca, run_tls_server
+from tests.servers import wait_for
 
 HEADERS = {"Authorization": "Bearer secret", "Content-Type": "application/json"}
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
@@ -116,7 +118,7 @@ async def test_an_answer_in_any_pieces_and_framing_is_that_answer(
         answer = await post(client)
         assert (answer.status, answer.body) == (status, body)
         assert (await post(client)).body == b"last"
-        assert server.connections == 1 + closes
+        assert server.connections in {1 + closes, 1 + 2 * closes}  # a spare one, if it was not open in time
 
 
 @given(data=st.data(), body=st.binary(min_size=1, max_size=60), is_chunked=st.booleans())
@@ -133,7 +135,7 @@ async def test_an_answer_that_nobody_asked_for_is_nobodys(rest: bytes) -> None:
     async with scripted(([sized(b"first") + rest], False), ([sized(b"second")], False)) as (client, server):
         assert (await post(client)).body == b"first"
         assert (await post(client)).body == b"second"
-        assert server.connections == 2
+        assert server.connections > 1
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,20 @@ async def test_after_a_connection_that_was_late_the_next_request_leaves_on_it() 
         assert (len(server.requests), server.connections) == (1, 1)
 
 
+async def test_where_each_answer_ends_a_connection_the_next_request_leaves_on_a_spare_one() -> None:
+    ending = ([sized(b"", 200, b"Connection: close\r\n")], True)
+    async with scripted(ending, ending, ending, late_seconds=0.0) as (client, server):
+        with pytest.raises(ConnectedLateError):
+            await post(client)
+        for number in range(1, 4):
+            await wait_for(partial(has_connections, client, server, number))
+            await post(client)
+
+
+async def has_connections(client: PostClient, server: ScriptedServer, count: int) -> bool:
+    return server.connections == count and not client._spares  # the last one is open on both sides
+
+
 async def test_the_answer_to_a_request_that_was_given_up_is_nobodys() -> None:
     async with scripted(([], False), ([sized(b"second")], False)) as (client, server):
         with pytest.raises(TimeoutError):
@@ -203,9 +219,11 @@ async def test_a_connection_that_the_server_ends_or_that_is_old_is_not_used(monk
     async with scripted(([ending], False), ([sized(b"")], False), ([sized(b"")], False)) as (client, server):
         await post(client)
         await post(client)
+        used = server.connections
         monkeypatch.setattr(post_client, "KEEPALIVE_TIMEOUT_SECONDS", 0.0)
         await post(client)
-        assert server.connections == 3
+        assert used >= 2
+        assert server.connections > used
 
 
 @pytest.mark.parametrize(
