@@ -98,7 +98,8 @@ async function watch() {
 }
 
 function receive(name, data) {
-  if (name === "message") state.phones.get(data.citizen)?.show(data.entry, true);
+  const phone = state.phones.get(data.citizen);
+  if (name === "message") phone?.show(data.entry, phone.isLoaded);
   else attempt(readChats, "Die Chats konnten nicht gelesen werden.");
 }
 
@@ -106,6 +107,7 @@ async function readChats() {
   await Promise.all([...state.phones.values()].map(async (phone) => {
     const { messages } = await state.connection.get(`/simulator/citizens/${phone.citizen.id}/messages`);
     messages.forEach((entry) => phone.show(entry));
+    phone.isLoaded = true;
   }));
 }
 

@@ -24,6 +24,7 @@ export class Phone {
     this.act = act;
     this.items = new Map();
     this.unread = 0;
+    this.isLoaded = false; // before its chat was read, what comes may be old, as its state has changed
     this.element = document.getElementById("phone-template").content.firstElementChild.cloneNode(true);
     this.chat = this.element.querySelector(".chat");
     this.list = this.chat.querySelector("ol");
