@@ -111,10 +111,7 @@ with counted as (
     where %(due)s
     group by b.id
 ), told as (
-    update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = c.progress
-    from counted c
-    where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(again)s)
-    returning b.id, b.audience, b.progress,
+    %(tell)s b.id, b.audience, c.progress,
         b.finished_at is not null or b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
         b.finished_at is not null or exists (
             select from dispatcher.cancellation x
@@ -127,6 +124,7 @@ with counted as (
             select d.error_code as code, count(*)::int as deliveries from dispatcher.delivery d
             where d.source = b.id and d.error_code is not null and d.state = 'failed' group by d.error_code
         ) f)::text as failures
+    %(told)s
 )
 select t.id, t.audience, t.is_over, t.is_cut, t.cancelled, t.limited, t.failures, s.key as state,
     s.value::int as deliveries
@@ -136,16 +134,16 @@ from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audienc
 # Unchanged progress is published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be
 # proven any more and counts as final. Pages stopped by a cancellation, or lost, never arrive: the audience is then what
 # arrived within ten minutes of the end.
-_COLLECT_PROGRESS = _COLLECT % {
-    "due": "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'",
-    "again": "b.progressed_at < clock_timestamp() - interval '1 minute'"
-    " or b.expires_at < clock_timestamp() - make_interval(secs => $1)",
-}
-_COLLECT_LATE_PROGRESS = _COLLECT % {
-    "due": "b.finished_at between clock_timestamp() - interval '3 days' and clock_timestamp() - interval '1 minute'",
-    "again": "false",
-}
-_COLLECT_ONE = _COLLECT % {"due": "b.id = $2", "again": "true"}
+_TELL = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = c.progress
+    from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(again)s) returning"""
+_DUE = "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'"
+_AGAIN = """b.progressed_at < clock_timestamp() - interval '1 minute'
+    or b.expires_at < clock_timestamp() - make_interval(secs => $1)"""
+_LATE = "b.finished_at between clock_timestamp() - interval '3 days' and clock_timestamp() - interval '1 minute'"
+_ONE = {"due": "b.id = $2", "tell": "select", "told": "from dispatcher.broadcast b join counted c using (id)"}
+_COLLECT_PROGRESS = _COLLECT % {"due": _DUE, "tell": _TELL % {"due": _DUE, "again": _AGAIN}, "told": ""}
+_COLLECT_LATE_PROGRESS = _COLLECT % {"due": _LATE, "tell": _TELL % {"due": _LATE, "again": "false"}, "told": ""}
+_COLLECT_ONE = _COLLECT % _ONE
 
 _FINISH = """
 update dispatcher.broadcast set finished_at = clock_timestamp()
