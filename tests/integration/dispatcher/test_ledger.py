@@ -281,6 +281,7 @@ async def test_an_unknown_delivery_is_sent_again_for_each_proof_and_not_for_ever
 async def test_progress_is_told_once_and_ends_when_nothing_waits(ledger: PostgresLedger) -> None:
     message = build_batch_message(generate_subscribers(2))
     claims = await claim(ledger, message)
+    assert await ledger.get_progress(message.broadcast), "who asks takes it from nobody"
     told = await asyncio.gather(*(ledger.collect_progress(60) for _ in range(3)))
     (progress,) = [item for items in told for item in items]
     assert (progress.audience, progress.states, progress.finished) == (2, {DeliveryState.CLAIMED: 2}, False)
