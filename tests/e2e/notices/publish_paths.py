@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -13,14 +13,17 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiohttp import ClientSession
 
 from deploy.secrets import NOTICES_API_TOKEN
+from shared.contracts.events import NoticeAccepted, NoticeChecked, NoticeRejected
+from shared.contracts.notices import NoticeCheck, NoticePublished
 from tests.contract_recorder.openapi_session import trace_contract
 from tests.e2e.steering.harness import SteeringHarness
 from tests.harness.commands import CommandResult, run_in_process
 from tests.harness.notices_api import STRUCTURED
+from tests.harness.notices_api import event as build_event
 from tests.servers import build_login_url, wait_for
 
 LOGIN = "pressestelle"
-ANSWERS = ("notice.accepted", "notice.rejected")
+ANSWERS = (NoticeAccepted.KEY, NoticeRejected.KEY)
 Event = Mapping[str, Any]
 
 
@@ -46,6 +49,18 @@ def read_secret(town: SteeringHarness, file: str) -> str:
 
 async def publish_over_amqp(town: SteeringHarness, event: Event, login: str = LOGIN) -> PublishOutcome:
     """With a client of the broker, as any other system."""
+    return await _exchange_over_amqp(town, event, login, NoticePublished.KEY, ANSWERS)
+
+
+async def check_over_amqp(town: SteeringHarness, event: Event) -> PublishOutcome:
+    """The event in a request to check it."""
+    request = build_event(type=NoticeCheck.TYPE, data={"event": event})
+    return await _exchange_over_amqp(town, request, LOGIN, NoticeCheck.KEY, (NoticeChecked.KEY,))
+
+
+async def _exchange_over_amqp(
+    town: SteeringHarness, event: Event, login: str, key: str, answer_keys: Collection[str]
+) -> PublishOutcome:
     url = build_login_url(town.stack.broker_url, login, read_secret(town, f"{login}/kreisfunk_broker_password"))
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
@@ -53,10 +68,10 @@ async def publish_over_amqp(town: SteeringHarness, event: Event, login: str = LO
         answers = await channel.get_queue("municipal.answers", ensure=False)
         async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=20) as messages:
             exchange = await channel.get_exchange("municipal.events", ensure=False)
-            await exchange.publish(_build_message(event, login), "notice.published")
+            await exchange.publish(_build_message(event, login), key)
             async for message in messages:
                 await message.ack()
-                if message.routing_key in ANSWERS and _is_about(message, event):
+                if message.routing_key in answer_keys and _is_about(message, event):
                     return _build_outcome(_read_data(message).get("problems", []), message.body.decode())
     raise AssertionError("no answer")
 

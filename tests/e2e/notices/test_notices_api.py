@@ -23,6 +23,7 @@ from tests.e2e.notices.publish_paths import (
     PublishCommand,
     PublishOptionsCommand,
     PublishOutcome,
+    check_over_amqp,
     check_over_http,
     publish_over_amqp,
     publish_over_http,
@@ -73,6 +74,7 @@ WRONG: Mapping[str, tuple[str, Callable[[], Event]]] = MappingProxyType(
 WAYS: Mapping[str, Callable[[SteeringHarness, Event], Awaitable[PublishOutcome]]] = MappingProxyType(
     {
         "amqp": publish_over_amqp,
+        "amqp check": check_over_amqp,
         "http": publish_over_http,
         "http check": check_over_http,
         "publish a file": PublishCommand(),
