@@ -12,6 +12,7 @@ from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim, Meter, RateLimiter
 from shared.outcome import DependencyUnavailable
+from shared.runtime.background import wait_until_set
 
 RETRY_DELAY_SECONDS = 0.2
 MIN_WAIT_SECONDS = 0.5
@@ -124,7 +125,7 @@ class SendLoop:
             self._paused_since = self._read_clock()
         if self.sender.reachability.reason or self._read_clock() - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
             self.lanes.close()
-        await _is_set_within(self._stopping, min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds)))
+        await wait_until_set(self._stopping, min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds)))
 
     async def _probe_reachability(self) -> None:
         """After each backoff, send one message at a slot of the shared rate and wait for its answer."""
@@ -163,7 +164,7 @@ class SendLoop:
 
     async def _schedule_lease(self, lease: Lease) -> None:
         wait = lease.opens - self._prefetch_seconds - self._read_clock()
-        if wait > MIN_WAIT_SECONDS and await _is_set_within(self._stopping, wait):
+        if wait > MIN_WAIT_SECONDS and await wait_until_set(self._stopping, wait):
             return
         await asyncio.sleep(max(0.0, lease.opens - self._prefetch_seconds - self._read_clock()))
         self._open_slots += lease.slots
@@ -231,12 +232,4 @@ class SendLoop:
 
     async def _sleep_until_woken(self, seconds: float = 1.0) -> None:
         self.lanes.wake.clear()
-        await _is_set_within(self.lanes.wake, seconds)
-
-
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
+        await wait_until_set(self.lanes.wake, seconds)
