@@ -62,7 +62,7 @@ format: venv  ## let ruff format
 	@$(BIN)/ruff format .
 
 smoke: venv  ## the main job on docker compose (needs a container engine)
-	@KREISFUNK_TEST_COMPOSE=1 $(BIN)/pytest tests/e2e/compose
+	@KREISFUNK_TEST_COMPOSE=1 $(BIN)/pytest --timeout 900 tests/e2e/compose
 
 update-test: venv  ## an update during a broadcast, from the images of FROM=commit (needs a container engine)
 	@test -n "$(FROM)" || { echo "Name what to update from, a commit or a tag: make update-test FROM=COMMIT"; exit 2; }
