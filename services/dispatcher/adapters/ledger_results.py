@@ -63,9 +63,10 @@ select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), 
 """
 
 # A failure that Meta reports later counts once, and only for the message that it names: the row's own, or the only one
-# that the row can have. Earlier statuses of a failed message no longer count. A failure that may be temporary gives the
-# delivery another attempt, as long as `attempts` allows, and reopens a finished broadcast; one that is about the sender
-# or the template is no attempt.
+# that the row can have. If it may be about either of two, it only keeps an acceptance of that message from counting.
+# Earlier statuses of a failed message no longer count. A failure that may be temporary gives the delivery another
+# attempt, as long as `attempts` allows, and reopens a finished broadcast; one that is about the sender or the template
+# is no attempt.
 _APPLY_STATUSES = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
@@ -85,8 +86,13 @@ with news as (
         when n.state = 'failed' and l.old_state in ('claimed', 'unknown', 'accepted', 'sent') and l.attempt < n.attempts
             and l.can_be_sent_again and not (l.is_reply and n.waits_for = 'template')
         then 'waiting'
-        else dispatcher.advance(l.old_state, n.state) end as new_state
+        else dispatcher.advance(l.old_state, n.state) end as new_state,
+        n.state = 'failed' and l.old_key is null and l.resends > 0
+            and n.message_key <> all(coalesce(l.failed_keys, '{{}}')) as is_ambiguous
     from locked l join news n on l.id = n.id
+), remembered as (
+    update dispatcher.delivery d set failed_keys = d.failed_keys || j.message_key
+    from judged j where d.id = j.id and j.is_ambiguous and j.new_state = j.old_state
 ), changed as (
     update dispatcher.delivery d
     set state = j.new_state,

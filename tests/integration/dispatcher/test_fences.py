@@ -109,6 +109,30 @@ async def test_a_failure_that_may_be_of_either_of_two_messages_is_of_neither(
     assert await counted(pool, message.broadcast) == {"accepted": 1, "sent": 1}
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_a_failure_that_overtakes_the_acceptance_of_a_second_message_is_not_forgotten(
+    ledger: PostgresLedger, pool: Pool, database: FreshDatabase, *, is_late: bool
+) -> None:
+    """The database was away when the second was accepted, and Meta had already reported its failure."""
+    message = build_batch_message(generate_subscribers(2))
+    lost, later = await claim(ledger, message)
+    await backdate(database.url, [lost.delivery], 100)
+    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
+    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    await ledger.requeue_unknown(0, 10)
+    (again,) = await ledger.claim_due(Lane.BULK, 1)
+    await ledger.apply_statuses([failed(lost.delivery, b"second")])
+    if is_late:
+        await ledger.record([build_record(again, DeliveryState.UNKNOWN)])
+        await ledger.apply_statuses([failed(lost.delivery, b"second")])
+    await ledger.record([accepted(again, b"second")])
+    await backdate(database.url, [lost.delivery], 100)
+    await ledger.mark_unknown()
+    assert await counted(pool, message.broadcast) == {"unknown": 1, "sent": 1}
+    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    assert await ledger.requeue_unknown(0, 10) == 1
+
+
 async def test_a_status_of_an_old_message_does_not_prove_what_came_after_it(
     ledger: PostgresLedger, pool: Pool, database: FreshDatabase
 ) -> None:
