@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping
 from math import isnan
 from uuid import uuid4
@@ -15,6 +16,7 @@ from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
 from tests.e2e.newsroom.press_town import PATIENCE
 from tests.prometheus import ALERTS, PrometheusClient, ensure_prometheus
 from tests.servers import wait_for
+from tools.dashboards import Period, fetch_charts, render_page
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -44,22 +46,12 @@ async def busy(town: WatchedTown) -> WatchedTown:
     return town
 
 
-async def knock(town: WatchedTown) -> None:
-    """Ask the public ports without a credential; who does so often is told to slow down."""
-    async with aiohttp.ClientSession() as stranger:
-        for url in (f"{town.stack.notices_api_url}/notices", f"{town.stack.ingress_url}/webhook"):
-            async with stranger.post(url, json={}) as answer:
-                assert answer.status in {401, 429}
-        async with stranger.get(f"{town.stack.newsroom_url}/anmelden") as page:
-            assert page.status == 200
-
-
-async def test_every_query_has_an_answer(busy: WatchedTown) -> None:
+async def test_every_query_has_an_answer_and_every_panel_is_drawn(busy: WatchedTown) -> None:
     missing: list[str] = []
 
     async def answered() -> bool:
         """A series that is born with its first event has no increase before the second."""
-        await knock(busy)
+        await busy.knock()
         missing[:] = [name for name, query in QUERIES.items() if not await has_data(busy.prometheus, query)]
         return not missing
 
@@ -67,6 +59,17 @@ async def test_every_query_has_an_answer(busy: WatchedTown) -> None:
         await wait_for(answered, PATIENCE)
     except TimeoutError:
         pytest.fail(f"no data: {missing}")
+    await check_pictures(busy.prometheus)
+
+
+async def check_pictures(prometheus: PrometheusClient) -> None:
+    """No panel of the last minutes is drawn empty."""
+    now = int(time.time())
+    period = Period(now - 900, now)
+    for board in BOARDS:
+        charts = await fetch_charts(prometheus.session, prometheus.url, board, period)
+        assert not [chart.panel.title for chart in charts if not chart.lines], board.name
+        assert render_page(board, charts, (), period).count("<section") == len(board.panels)
 
 
 async def has_data(prometheus: PrometheusClient, expression: str) -> bool:

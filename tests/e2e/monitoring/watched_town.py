@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aiohttp
 import asyncpg
 import msgspec
 
@@ -20,7 +21,7 @@ from deploy.local.process import Command
 from deploy.local.services import Service
 from deploy.local.stack import Stack
 from deploy.paths import ROOT
-from tests.e2e.newsroom.press_town import PressTown, run_press_town
+from tests.e2e.newsroom.press_town import RATE, PressTown, run_press_town
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.commands import run_in_process
 from tests.harness.website import FakeWebsite, build_text_answer, run_website
@@ -60,6 +61,15 @@ class WatchedTown:
         citizens = [each["id"] for each in await self.press.simulator.list_citizens()]
         await self.press.simulator.send_text([citizens[next(self._citizens)]], text, per_second=10)
 
+    async def knock(self) -> None:
+        """Ask the public ports without a credential; who does so often is told to slow down."""
+        async with aiohttp.ClientSession() as stranger:
+            for url in (f"{self.stack.notices_api_url}/notices", f"{self.stack.ingress_url}/webhook"):
+                async with stranger.post(url, json={}) as answer:
+                    assert answer.status in {401, 429}
+            async with stranger.get(f"{self.stack.newsroom_url}/anmelden") as page:
+                assert page.status == 200
+
     async def run_kreisfunk(self, *arguments: str) -> str:
         """What a runbook says, which must succeed."""
         ended = await run_in_process(*arguments, "--stack", str(self.stack.folder), environment={})
@@ -88,9 +98,9 @@ class WatchedTown:
 
 
 @asynccontextmanager
-async def run_watched_town(folder: Path) -> AsyncIterator[WatchedTown]:
+async def run_watched_town(folder: Path, rate: int = RATE) -> AsyncIterator[WatchedTown]:
     async with AsyncExitStack() as ends:
-        press = await ends.enter_async_context(run_press_town(folder / "town"))
+        press = await ends.enter_async_context(run_press_town(folder / "town", rate))
         website = await ends.enter_async_context(run_website())
         website.pages["/presse"] = build_text_answer(build_rss([build_item(0, title="Vom Landkreis")]))
         port = ends.enter_context(reserve_ports(1))[0]

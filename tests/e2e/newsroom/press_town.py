@@ -87,11 +87,11 @@ class PressTown:
 
 
 @asynccontextmanager
-async def run_press_town(folder: Path) -> AsyncIterator[PressTown]:
+async def run_press_town(folder: Path, rate: int = RATE) -> AsyncIterator[PressTown]:
     async with AsyncExitStack() as ends:
         await ends.enter_async_context(follow_stack(folder))
         stack = await ends.enter_async_context(
-            run_stack(folder, dispatchers=2, newsrooms=1, messages_per_second=RATE, settings=SETTINGS)
+            run_stack(folder, dispatchers=2, newsrooms=1, messages_per_second=rate, settings=SETTINGS)
         )
         simulator = await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token))
         await _subscribe(stack, simulator)

@@ -1,0 +1,228 @@
+"""Pictures of the dashboards, drawn from their panels' own queries: `python -m tools.dashboards PROMETHEUS FOLDER`."""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from itertools import cycle, pairwise
+from math import ceil, floor, isfinite, log10
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import jinja2
+import typer
+from playwright.async_api import async_playwright
+
+from deploy.grafana.boards import BOARDS
+from deploy.grafana.dashboard import BROADCASTS, Dashboard
+from deploy.grafana.panels import Panel, Query
+
+CHROMIUM = os.environ.get("KREISFUNK_TEST_CHROMIUM", "/usr/bin/chromium")
+ZONE = ZoneInfo("Europe/Berlin")
+WIDTH = 1200
+POINTS = 150
+# `timeInterval` of the datasource in `deploy/grafana/provisioning`.
+SCRAPE_SECONDS = 5
+COLORS = ("#1f6fb2", "#d9730d", "#2e8b57", "#a23b8f", "#6f5cc9", "#8c6d1f", "#17a2a2", "#5b6770", "#c2577a", "#7f9a1c")
+PAGES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+)
+_LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_THOUSANDS = ((1e9, "{} Bil"), (1e6, "{} Mil"), (1e3, "{} K"), (1, "{}"))
+_BYTES = ((2**30, "{} GiB"), (2**20, "{} MiB"), (2**10, "{} KiB"), (1, "{} B"))
+# By Grafana's name of a unit: from this value on, what one is, and how it is written.
+UNITS: Mapping[str, Sequence[tuple[float, str]]] = {
+    "none": ((1, "{}"),),
+    "short": _THOUSANDS,
+    "percentunit": ((0.01, "{}%"),),
+    "currencyEUR": ((1, "€{}"),),
+    "s": ((86_400, "{} d"), (3_600, "{} h"), (60, "{} min"), (1, "{} s"), (1e-3, "{} ms")),
+    "bytes": _BYTES,
+    "Bps": ((1e6, "{} MB/s"), (1e3, "{} kB/s"), (1, "{} B/s")),
+    "mps": ((1, "{} msg/s"),),
+    "reqps": ((1, "{} req/s"),),
+    "ops": ((1, "{} ops/s"),),
+}
+
+
+@dataclass(frozen=True)
+class Period:
+    """Seconds since 1970."""
+
+    start: int
+    end: int
+
+    @property
+    def step(self) -> int:
+        return max(SCRAPE_SECONDS, (self.end - self.start) // POINTS)
+
+    def fill_variables(self, expression: str) -> str:
+        """Return the expression as Grafana sends it, for all instances."""
+        filled = expression.replace("$__range", f"{self.end - self.start}s").replace("$instance", ".*")
+        return filled.replace("$__rate_interval", f"{max(self.step, 3 * SCRAPE_SECONDS) + SCRAPE_SECONDS}s")
+
+    def format_times(self) -> list[str]:
+        """Return the labels of the axis, at equal distances."""
+        moments = [datetime.fromtimestamp(self.start + (self.end - self.start) * part / 4, ZONE) for part in range(5)]
+        return [f"{moment:%d.%m. %H:%M}" if self.end - self.start > 86_400 else f"{moment:%H:%M}" for moment in moments]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A series with the name that the legend shows."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+    def list_figures(self) -> tuple[float, float, float]:
+        """Return mean, maximum and last value."""
+        values = [value for _, value in self.points]
+        return sum(values) / len(values), max(values), values[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A panel with its place on Grafana's grid, and what Prometheus answered."""
+
+    panel: Panel
+    place: dict[str, int]
+    lines: Sequence[Line]
+    period: Period
+
+    @cached_property
+    def ticks(self) -> list[float]:
+        return list_ticks(max((line.list_figures()[1] for line in self.lines), default=0), self.panel.unit)
+
+    @property
+    def colored(self) -> list[tuple[str, Line]]:
+        return list(zip(cycle(COLORS), self.lines, strict=False))
+
+    @property
+    def limit(self) -> float | None:
+        return self.panel.red_from if self.panel.red_below is None else self.panel.red_below
+
+    def is_red(self, value: float) -> bool:
+        if self.panel.red_below is not None:
+            return value < self.panel.red_below
+        return self.panel.red_from is not None and value >= self.panel.red_from
+
+    def format(self, value: float) -> str:
+        return format_value(value, self.panel.unit)
+
+    def find_x(self, moment: float) -> float:
+        return round(100 * (moment - self.period.start) / (self.period.end - self.period.start), 2)
+
+    def find_y(self, value: float) -> float:
+        """Return the distance from the top, in percent."""
+        return round(100 - 100 * value / self.ticks[-1], 2)
+
+    def draw_path(self, line: Line) -> str:
+        """Return the line as SVG's path, with gaps where values are missing."""
+        drawn = ""
+        for (last, _), (moment, value) in pairwise([(0.0, 0.0), *line.points]):
+            place = f"{self.find_x(moment)} {self.find_y(value)}"
+            drawn += f"M{place}h0" if moment - last > 1.5 * self.period.step else f"L{place}"
+        return drawn
+
+
+def format_value(value: float, unit: str) -> str:
+    """Return the value in the greatest of the unit's scales, with three digits."""
+    scale, written = _find_scale(value, unit)
+    scaled = value / scale
+    decimals = min(4, max(0, 2 - floor(log10(abs(scaled))))) if scaled else 0
+    figure = f"{scaled:.{decimals}f}"
+    return written.format(figure.rstrip("0").rstrip(".") if decimals else figure)
+
+
+def _find_scale(value: float, unit: str) -> tuple[float, str]:
+    scales = UNITS[unit]
+    if not value:
+        return next((each for each in scales if each[0] == 1), scales[-1])
+    return next((each for each in scales if abs(value) >= each[0]), scales[-1])
+
+
+def list_ticks(top: float, unit: str) -> list[float]:
+    """Return round values from 0 to one that is not below `top`."""
+    scale, _ = _find_scale(top, unit)
+    least = (top or scale) / scale / 4
+    power = 10.0 ** floor(log10(least))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= least * 0.999) * scale
+    return [number * step for number in range(ceil((top or scale) / step - 0.001) + 1)]
+
+
+async def fetch_lines(
+    session: aiohttp.ClientSession, url: str, query: Query, period: Period, step: int = 0
+) -> list[Line]:
+    """Return the series of a query that have a value."""
+    expression = period.fill_variables(query.expression)
+    asked: dict[str, str | int] = {
+        "query": expression,
+        "start": period.start,
+        "end": period.end,
+        "step": step or period.step,
+    }
+    async with session.get(f"{url}/api/v1/query_range", params=asked) as response:
+        answer = await response.json()
+    if answer["status"] != "success":
+        raise ValueError(f"{expression}: {answer['error']}")
+    lines = [Line(format_legend(query.legend, each["metric"]), _read_points(each)) for each in answer["data"]["result"]]
+    return [line for line in lines if line.points]
+
+
+def _read_points(series: Mapping[str, Any]) -> list[tuple[float, float]]:
+    return [(moment, float(value)) for moment, value in series["values"] if isfinite(float(value))]
+
+
+def format_legend(legend: str, labels: Mapping[str, str]) -> str:
+    return _LABEL.sub(lambda found: labels.get(found[1], ""), legend)
+
+
+async def fetch_charts(session: aiohttp.ClientSession, url: str, board: Dashboard, period: Period) -> list[Chart]:
+    """Return the panels with Prometheus's answers."""
+    charts = []
+    for panel, drawn in zip(board.panels, board.build_json()["panels"], strict=True):
+        lines = [line for query in panel.queries for line in await fetch_lines(session, url, query, period)]
+        named = [Line(panel.names.get(line.name, line.name), line.points) for line in lines]
+        charts.append(Chart(panel=panel, place=drawn["gridPos"], lines=named, period=period))
+    return charts
+
+
+async def fetch_broadcasts(session: aiohttp.ClientSession, url: str, period: Period) -> list[float]:
+    """Return the minutes in which a notice was accepted."""
+    lines = await fetch_lines(session, url, Query(BROADCASTS, ""), period, step=60)
+    return [moment for line in lines for moment, _ in line.points]
+
+
+def render_page(board: Dashboard, charts: Sequence[Chart], broadcasts: Sequence[float], period: Period) -> str:
+    """Return the dashboard as HTML."""
+    template = PAGES.get_template("dashboards.html")
+    return template.render(board=board, charts=charts, broadcasts=broadcasts, period=period)
+
+
+async def save_pictures(url: str, folder: Path, period: Period) -> None:
+    """Write a picture of each dashboard into the folder."""
+    async with aiohttp.ClientSession() as session, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM)
+        page = await browser.new_page(viewport={"width": WIDTH, "height": 600})
+        broadcasts = await fetch_broadcasts(session, url, period)
+        for board in BOARDS:
+            charts = await fetch_charts(session, url, board, period)
+            await page.set_content(render_page(board, charts, broadcasts, period))
+            await page.screenshot(path=folder / f"dashboard-{board.name}.png", full_page=True)
+        await browser.close()
+
+
+def main(prometheus: str, folder: Path, minutes: int = 15) -> None:
+    """Draw every dashboard of the last minutes, from what the server at the address PROMETHEUS has, into FOLDER."""
+    now = int(time.time())
+    asyncio.run(save_pictures(prometheus.rstrip("/"), folder, Period(now - 60 * minutes, now)))
+
+
+if __name__ == "__main__":
+    typer.run(main)
