@@ -113,7 +113,7 @@ class Chart:
         return self.panel.red_from is not None and value >= self.panel.red_from
 
     def format(self, value: float) -> str:
-        return format_value(value, self.panel.unit)
+        return format_value(round(value) if self.panel.is_count else value, self.panel.unit)
 
     def find_x(self, moment: float) -> float:
         return round(100 * (moment - self.period.start) / (self.period.end - self.period.start), 2)

@@ -57,6 +57,11 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             for window in repeated
         ]
 
+    @property
+    def is_count(self) -> bool:
+        """Whether it is a number of things; Prometheus's increase is none, as it extrapolates."""
+        return bool(self.number) and self.unit == "none"
+
     def _build_quantiles(self) -> list[Query]:
         """Return queries for median, 95th and 99th percentile, over all replicas together."""
         rate = f"sum by (le) (rate({self.quantiles}_bucket{{{self.where}}}[{self.window}]))"
@@ -79,6 +84,8 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def _build_defaults(self) -> Json:
         defaults: Json = {"unit": self.unit, "min": 0, "thresholds": {"mode": "absolute", "steps": self._build_steps()}}
+        if self.is_count:
+            defaults["decimals"] = 0
         if not self.number:
             lines = "off" if self.red_from is None and self.red_below is None else "line"
             style = {"lineWidth": 2, "fillOpacity": 10, "showPoints": "never", "thresholdsStyle": {"mode": lines}}

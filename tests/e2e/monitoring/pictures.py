@@ -24,7 +24,7 @@ NOTICES = (
     ("stellen", "Ausbildung beim Landkreis", "Bewerbungen für August nimmt das Kreishaus bis Januar an."),
 )
 # What citizens write about each, and how many.
-WORDS = {"Danke!": 9, "Feedback: sehr hilfreich": 7, "Hilfe": 5, "Keine Stellen": 12, "Nur Worpswede": 8, "Stop": 3}
+WORDS = {"Danke!": 2, "Feedback: sehr hilfreich": 7, "Hilfe": 5, "Keine Stellen": 12, "Nur Worpswede": 8, "Stop": 3}
 
 
 async def have_a_day(town: WatchedTown) -> None:
@@ -32,6 +32,12 @@ async def have_a_day(town: WatchedTown) -> None:
     simulator = town.press.simulator
     citizens = await simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
     await simulator.send_text(citizens, "Start", per_second=RATE / 4)
+
+    async def subscribed() -> bool:
+        people = 'max(kreisfunk_subscriptions_subscribers{state="subscribed"})'
+        return await town.prometheus.query_number(people) > CITIZENS
+
+    await wait_for(subscribed, 2 * CITIZENS / RATE * 4)
     for topic, headline, text in NOTICES:
         path = await town.press.publish(topic=topic, headline=headline, text=text)
         await town.run_kreisfunk("publish", "--topic", topic, "--headline", headline, "--text", f"{text} Vielen Dank.")

@@ -100,3 +100,9 @@ def test_the_press_office_reads_words_instead_of_values() -> None:
         values = {value for legend in legends for label in LABEL.findall(legend) for value in VALUES[label]}
         assert set(shown) == values | {legend for legend in legends if CODE_WORD.fullmatch(legend)}
         assert not [name for name in shown.values() if CODE_WORD.fullmatch(name)]
+
+
+@EVERY_BOARD
+def test_a_number_of_things_has_no_decimals(board: Dashboard) -> None:
+    defaults = [panel["fieldConfig"]["defaults"] for panel in list_panels(board) if panel["type"] == "stat"]
+    assert all(("decimals" in each) == (each["unit"] == "none") for each in defaults)
