@@ -20,7 +20,6 @@ NOTICES = (
     ("strassensperrungen", "L 149 gesperrt", "Zwischen Worpswede und Hüttenbusch wird die Fahrbahn erneuert."),
     ("baustellen", "Bauarbeiten in der Findorffstraße", "Bis Freitag ist ein Gehweg gesperrt."),
     ("veranstaltungen", "Herbstmarkt in Ritterhude", "Am Sonntag von 11 bis 18 Uhr rund um das Rathaus."),
-    ("strassensperrungen", "K 9 wieder frei", "Die Kreisstraße 9 ist zwischen Grasberg und Lilienthal wieder frei."),
     ("stellen", "Ausbildung beim Landkreis", "Bewerbungen für August nimmt das Kreishaus bis Januar an."),
 )
 # What citizens write about each, and how many.
@@ -31,13 +30,13 @@ async def have_a_day(town: WatchedTown) -> None:
     """In some minutes: people subscribe, editors publish, citizens answer, a few leave."""
     simulator = town.press.simulator
     citizens = await simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
-    await simulator.send_text(citizens, "Start", per_second=RATE / 4)
+    await simulator.send_text(citizens, "Start", per_second=RATE / 2)
 
     async def subscribed() -> bool:
         people = 'max(kreisfunk_subscriptions_subscribers{state="subscribed"})'
         return await town.prometheus.query_number(people) > CITIZENS
 
-    await wait_for(subscribed, 2 * CITIZENS / RATE * 4)
+    await wait_for(subscribed, 300)
     for topic, headline, text in NOTICES:
         path = await town.press.publish(topic=topic, headline=headline, text=text)
         await town.run_kreisfunk("publish", "--topic", topic, "--headline", headline, "--text", f"{text} Vielen Dank.")
