@@ -15,12 +15,19 @@ from functools import partial
 from benchmarks.dialogue.scoring import Scores, score
 from deploy.paths import ROOT
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents.classifier import Example, IntentClassifier, parse_examples, read_examples
+from services.subscriptions.domain.intents.classifier import (
+    Example,
+    IntentClassifier,
+    load_classifier,
+    parse_examples,
+    read_examples,
+)
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText
 from shared.notices.configuration import read_configuration
+from tools.intents import train
 
 COUNTY = ROOT / "deploy" / "config" / "county.toml"
 UNSEEN = ROOT / "tests" / "data" / "dialogue" / "unseen"
@@ -40,7 +47,7 @@ def main() -> None:
     print(f"{'':34}{'texts':>7}{'right':>9}{'false opt-ins':>15}{'missed stops':>14}{'false erasures':>16}")
     for way, verdicts in zip(CLASSIFIERS, _run_cross_validation(county, chosen.parts), strict=True):
         _print(f"examples by the others, {way}", verdicts)
-    guesser = _learn(county)
+    guesser = _load(county)
     for file in sorted(UNSEEN.glob("*.txt")):
         unseen = list(parse_examples(file.read_text(encoding="utf-8")))
         for way, intent_of in _build_classifiers(county, guesser).items():
@@ -59,7 +66,7 @@ def _run_cross_validation(county: County, parts: int) -> tuple[Scores, ...]:
 
 def _score_part(examples: Sequence[Example], county: County, parts: int, part: int) -> list[Scores]:
     taught = [example for number, example in enumerate(examples) if number % parts != part]
-    ways = _build_classifiers(county, IntentClassifier(taught, county))
+    ways = _build_classifiers(county, IntentClassifier(train(taught, county), county))
     return [score(examples[part::parts], intent_of) for intent_of in ways.values()]
 
 
@@ -79,13 +86,11 @@ def _build_classifiers(county: County, guesser: IntentClassifier) -> dict[str, C
     return dict(zip(CLASSIFIERS, readings, strict=True))
 
 
-def _learn(county: County) -> IntentClassifier:
+def _load(county: County) -> IntentClassifier:
     before, start = _read_memory(), time.process_time()
-    guesser = IntentClassifier(read_examples(), county)
+    guesser = load_classifier(county)
     seconds = time.process_time() - start
-    print(
-        f"learning {len(read_examples()):,} examples: {seconds:.1f} s of processor, {_read_memory() - before:.0f} MiB"
-    )
+    print(f"loading the model: {seconds:.2f} s of processor, {_read_memory() - before:.0f} MiB")
     return guesser
 
 

@@ -152,16 +152,13 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
         consuming, publishing = await stack.enter_async_context(
             connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
         )
-        learnt, listening = asyncio.Event(), asyncio.Event()
-        readiness = _build_readiness(database, learnt, listening, consuming, publishing)
+        listening = asyncio.Event()
+        readiness = _build_readiness(database, listening, consuming, publishing)
         host, port = settings.internal_host, settings.internal_port
         await stack.enter_async_context(
             open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
         )
-        # Train now, before the first citizen waits for it, and in a thread: the event loop has probes and heartbeats to
-        # answer.
-        await asyncio.to_thread(load_classifier, county)
-        learnt.set()
+        load_classifier(county)  # now, before the first citizen waits for it
         publisher = AmqpEventPublisher(await stack.enter_async_context(open_publisher(publishing)))
         keys = Keys(author=AuthorKey(settings.author_key), dead_letters=settings.ring)
         rate = settings.messages_per_second
@@ -179,15 +176,12 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
             await _consume(handlers, consuming, publishing, listening, readiness, stop)
 
 
-def _build_readiness(
-    database: Database, learnt: asyncio.Event, listening: asyncio.Event, *connections: Connection
-) -> Readiness:
+def _build_readiness(database: Database, listening: asyncio.Event, *connections: Connection) -> Readiness:
     return Readiness(
         {
             "broker": build_connection_check(*connections),
             "database": database.is_reachable,
             "migrations": partial(is_migrated, database, NAME, MIGRATIONS),
-            "learning": partial(_is_set, learnt),
             "queues": partial(_is_set, listening),
         }
     )

@@ -7,10 +7,10 @@ classify clean clear close collect combine commit compare compile complete compo
 connect consume contains convert copy correct count create cut decide declare decline decode decompress
 decrypt delete deliver derive describe detect disable discard download drain draw drop edit enable encode encrypt end
 enqueue ensure enter erase escape estimate evaluate examine expand expect explain extend extract fail feed
-fetch fill filter find finish fix flatten flush fold follow forget format generate get give grant
+fetch fill filter find fit finish fix flatten flush fold follow forget format generate get give grant
 group handle has hash hold identify ignore index initialize insert install interpolate interpret invite is issue
 iterate
-join keep kill launch learn leave limit list listen load locate lock log main make map mark mask match may
+join keep kill launch leave limit list listen load locate lock log main make map mark mask match may
 measure merge migrate move name normalize note notify number observe open order parse pass pause peek
 pick place plan play poll post predict prefer prepare protect press print probe process publish purge put quarantine
 quote raise rank react read receive record recover redirect redact reduce refill refresh refuse register reject
@@ -18,8 +18,8 @@ release remember remove render renew reopen repeat replace replay report request
 reset resolve respond restart restore restrict resume retry review revoke rewrite rotate round run sanitize save
 say schedule seal score select send serve set settle should show sign skip sleep soften sort split stamp start
 stop store stream strip submit subscribe sum summarize suppress suspend switch sync take throttle tokenize
-track transfer translate trim truncate try unlock update upgrade upload use validate verify wait wants warn watch
-weigh with withdraw work wrap write
+track train transfer translate trim truncate try unlock update upgrade upload use validate verify wait wants warn watch
+with withdraw work wrap write
 """
 VERBS = frozenset(_VERBS.split())
 # Conversions and factories that are called by what they return.

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from benchmarks.dialogue.scoring import score
 from services.subscriptions.domain.intents.classifier import (
     Example,
-    IntentClassifier,
     Prediction,
     extract_features,
     load_classifier,
@@ -20,7 +19,6 @@ from services.subscriptions.domain.intents.classifier import (
 )
 from services.subscriptions.domain.intents.detection import detect_text_intent, resolve_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.models import TfIdf
 from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText, normalize_start
 from tests.factories.citizens import COUNTY
@@ -33,11 +31,6 @@ UNSEEN = tuple(
 )
 # What only a tap, a code, a question of ours or a doubt makes of a message.
 NOT_WRITTEN = {Intent.RATING, Intent.REACTION, Intent.DECLINE, Intent.ASK_ERASE, Intent.TRIAL}
-FEW = (
-    Example("Der Mond ist aufgegangen", (Intent.HELP,)),
-    Example("Die Sonne geht unter", (Intent.DATA, Intent.ERASE)),
-    Example("Der Mond scheint hell", (Intent.HELP,)),
-)
 
 
 def resolve(by_rules: Intent, guess: Prediction, text: str) -> Intent:
@@ -68,25 +61,6 @@ def test_a_heading_says_what_the_lines_below_it_mean() -> None:
         list(parse_examples("[vielleicht]\nMal sehen"))
 
 
-def test_a_text_means_what_like_texts_mean() -> None:
-    few = IntentClassifier(FEW, COUNTY)
-    assert few.predict(CitizenText("Mond?")).intent is Intent.HELP
-    assert few.predict(CitizenText("die Sonne")).intent is Intent.DATA
-    assert few.predict(CitizenText("die Sonne")).sum_probability(Intent.DATA, Intent.HELP) == pytest.approx(1)
-
-
-def test_whoever_adds_an_example_has_taught_it() -> None:
-    text = "Krokodile tanzen Walzer"
-    taught = IntentClassifier([*FEW, Example(text, (Intent.PAUSE,))], COUNTY)
-    assert IntentClassifier(FEW, COUNTY).predict(CitizenText(text)).intent is not Intent.PAUSE
-    assert taught.predict(CitizenText(text)).intent is Intent.PAUSE
-
-
-def test_nothing_can_be_learnt_from_nothing() -> None:
-    with pytest.raises(ValueError, match="examples"):
-        IntentClassifier([], COUNTY)
-
-
 @given(st.text(max_size=200))
 def test_chances_are_chances(text: str) -> None:
     guess = load_classifier(COUNTY).predict(CitizenText(text))
@@ -105,11 +79,11 @@ def test_no_guess_subscribes_or_erases_anybody(first: Example, second: Example) 
         assert (found is Intent.START) == (by_rules is Intent.START)
 
 
-def test_other_counties_learn_the_same_with_their_own_names() -> None:
-    """The words of topics and places are only a sort to the guesser."""
+def test_other_counties_have_the_same_model_with_their_own_names() -> None:
+    """The words of topics and places are only a sort to the classifier."""
     for place in ("Worpswede", "Neu Sankt Jürgen"):
         text = CitizenText(f"bitte nur noch was {place} betrifft")
-        assert load_classifier(COUNTY).predict(text).intent is Intent.PLACES
+        assert load_classifier(COUNTY).predict(text).intent in (Intent.PLACES, Intent.ONLY)
 
 
 def test_texts_that_were_never_examples_are_understood() -> None:
@@ -160,17 +134,6 @@ def test_no_guess_that_somebody_joins_overrules_a_word_of_leaving() -> None:
         assert resolve(Intent.STOP, guess, text) is Intent.STOP
     back = "Ich hatte mich abgemeldet, bitte wieder aufnehmen"
     assert resolve(Intent.STOP, guess, back) is Intent.ASK_START
-
-
-def test_what_one_example_has_is_remembered_unless_it_is_special() -> None:
-    concordance = TfIdf([["tanzen", "tanzen wir", "ja tanzen wir", "#tanz"], ["ja tanzen wir"], ["#anze", "wir"]])
-    weights = concordance.weigh(["tanzen", "tanzen wir", "ja tanzen wir", "#tanz", "#anze", "unbekannt"])
-    assert set(weights) == {"tanzen", "tanzen wir", "ja tanzen wir"}
-    assert weights["tanzen"] > weights["ja tanzen wir"]
-    assert sum(weight**2 for weight in weights.values()) == pytest.approx(1)
-    numbers, rarity, scale = concordance.find_occurrences("tanzen wir")
-    assert list(numbers) == [0]
-    assert 0 < rarity * scale[0] < 1
 
 
 def test_a_letter_says_the_same_without_its_greeting_and_its_name() -> None:

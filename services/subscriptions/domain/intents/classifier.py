@@ -1,8 +1,6 @@
-"""Intent classifier trained on examples: naive Bayes and k-nearest neighbours, weighted against each other.
+"""Intent classifier: the features of a text, and what a model trained on examples makes of them.
 
-There is no stored model that could differ from the examples: adding an example trains the classifier. Training takes a
-second or two, once per process. The examples are messages and what they mean, in the folder `examples`, one file for
-each common intent.
+The examples are messages and what they mean, in the folder `examples`, one file for each common intent.
 """
 
 import re
@@ -10,16 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain, pairwise
-from math import exp
 from typing import NamedTuple
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import Intent
-from services.subscriptions.domain.intents.models import KNearest, NaiveBayes, TfIdf
+from services.subscriptions.domain.intents.linear_model import LinearModel, read_model
 from services.subscriptions.domain.intents.pause_limit import MONTHS, NUMBERS, UNITS, WEEKDAYS
 from services.subscriptions.domain.intents.text import (
     CitizenText,
-    normalize_start,
     normalize_words,
     read_words,
     tokenize,
@@ -27,9 +23,6 @@ from services.subscriptions.domain.intents.text import (
 from services.subscriptions.domain.intents.topic_selection import compile_topic_patterns
 from services.subscriptions.domain.intents.vocabulary import POLITE, SIGN_OFF
 
-# Naive Bayes is overconfident; k-nearest neighbours know nothing about a text without neighbours.
-NAIVE_BAYES_WEIGHT = 0.4
-MIN_SHARE = 0.02
 MAX_WORDS = 120
 # "Melden Sie mich ab": the largest distance between the words of a pair.
 MAX_PAIR_DISTANCE = 4
@@ -117,42 +110,21 @@ class Prediction:
 
 
 class IntentClassifier:
-    """Classifier of texts to one county, trained on examples. Raises ValueError if there are none."""
+    """Classifier of texts to one county."""
 
-    def __init__(self, examples: Sequence[Example], county: County) -> None:
-        if not examples:
-            raise ValueError("a classifier needs examples")
+    def __init__(self, model: LinearModel, county: County) -> None:
+        self._model = model
         self._classify_token = build_token_classifier(county)
-        self._tf_idf = TfIdf(extract_features(normalize_start(each.text), self._classify_token) for each in examples)
-        readings = [example.intents for example in examples]
-        self._naive_bayes = NaiveBayes(self._tf_idf, readings)
-        self._k_nearest = KNearest(self._tf_idf, readings)
 
     def predict(self, text: CitizenText) -> Prediction:
-        """Return the prediction for a text; a text without known features gets the intent that most examples have."""
-        weights = self._tf_idf.weigh(extract_features(text.normalized, self._classify_token))
-        scores = self._naive_bayes.score_intents(weights)
-        shares = self._k_nearest.score_intents(weights)
-        highest = max(scores.values())
-        return Prediction(
-            _normalize(
-                {
-                    intent: exp(NAIVE_BAYES_WEIGHT * (score - highest)) * (shares.get(intent, 0.0) + MIN_SHARE)
-                    for intent, score in scores.items()
-                }
-            )
-        )
+        """Return the prediction for a text."""
+        return Prediction(self._model.calculate_probabilities(extract_features(text.normalized, self._classify_token)))
 
 
 @cache
 def load_classifier(county: County) -> IntentClassifier:
     """Return the classifier trained on our examples."""
-    return IntentClassifier(read_examples(), county)
-
-
-def _normalize(shares: Mapping[Intent, float]) -> dict[Intent, float]:
-    whole = sum(shares.values())
-    return {intent: share / whole for intent, share in shares.items()}
+    return IntentClassifier(read_model(), county)
 
 
 def extract_features(normalized: str, sort: Callable[[str], str]) -> Sequence[str]:

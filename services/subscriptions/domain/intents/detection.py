@@ -11,14 +11,12 @@ from msgspec.structs import replace
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
-from services.subscriptions.domain.intents.entities import extract_entities, is_about_origin
+from services.subscriptions.domain.intents.entities import is_about_origin
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
 from services.subscriptions.domain.intents.phrases import MISTAKEN
 from services.subscriptions.domain.intents.predictions import (
     COMING,
     LEAVING,
-    MIN_PROBABILITY_HIGH,
-    MIN_PROBABILITY_HIGHEST,
     MIN_STOP_PROBABILITY,
     apply_prediction,
 )
@@ -47,9 +45,9 @@ REACTION = "reaction"
 MAX_STORED_TEXT_LENGTH = 1_200  # the longest feedback text and the word that introduces it
 _TRIAL = re.compile(r"\s*test\s*([0-9]{4})\s?([0-9]{4})[\s.]*", re.IGNORECASE)
 
-# Minimum probability at which a prediction is accepted where no rule matched, and against a rule; against a strong one
-# and a stop it is higher.
-MIN_PROBABILITY_LOW, MIN_PROBABILITY_MEDIUM = 0.25, 0.5
+# Minimum probability at which a prediction is accepted where no rule matched, against a rule, against a strong one, and
+# against a stop.
+MIN_PROBABILITY_LOW, MIN_PROBABILITY_RULE, MIN_PROBABILITY_STRONG, MIN_PROBABILITY_STOP = 0.25, 0.7, 0.85, 0.97
 # Texts this short are left to the rules; nothing can be guessed from a single letter; in brief texts a word of leaving
 # is about little else.
 MAX_SHORT_WORDS, MAX_NOISE, BRIEF = 2, 1, 6
@@ -61,16 +59,16 @@ _NEAR_LEAVING = frozenset(
 )
 _LIMITED = frozenset((Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY))
 _JOINING = frozenset((Intent.START, Intent.ASK_START))
+# A rule that does as much as the prediction: whoever erases leaves, and whoever adds without a subscription is asked.
+_COVERED = {Intent.ASK_START: {Intent.START}, Intent.ERASE: {Intent.STOP}, Intent.ADD: _JOINING}
 # Whoever means both says both, which rules know.
 _NEAR_STOP = (_NEAR_LEAVING - {Intent.ASK_BOTH}) | {Intent.STOP, *COMING}
 _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
-    r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen)\b"
+    r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen|erhalten|bekommen|"
+    r"empfangen)\b"
 )
-_PREFIXES_OF_LEAVING = read_words("ab aus weg raus")
-_NO_INTEREST = re.compile(r"\bkeine? interesse (?:\w+ )?an\b")
-_ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
-_CHOICES = (*_ABOUT_TOPICS, Intent.PLACES, Intent.TOPICS)
+_BESIDE_NUMBERS = read_words("thema themen nummer nr und bitte")
 
 # "Stop, das reicht jetzt"; the words after the comma may limit it to a topic.
 _FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)(?:\s+bitte)?\s*[,:;]\s", re.IGNORECASE)
@@ -148,16 +146,10 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, 
     text = found.text
     if rule.intent is Intent.OTHER and (text.said <= POLITE or len("".join(text.words)) <= MAX_NOISE):
         return rule
-    if rule.intent is prediction.intent and rule.intent in _ABOUT_TOPICS:
-        about = extract_entities(text, county)
-        if about.wanted and about.unwanted:  # "Stoppen Sie die Baustellen. Die Sperrungen brauche ich."
-            return apply_prediction(prediction, found, county)
     if _is_certain(rule, prediction, found) or not (
         _is_elsewhere(rule, prediction, found, county) or _should_overrule(prediction, rule, found)
     ):
         return _keep_rule(rule, prediction, found)
-    if rule.intent is Intent.STOP and prediction.intent is Intent.WHY:
-        return ParsedIntent(intent=Intent.ASK_STOP)  # "Das will ich nicht. Woher haben Sie meine Nummer?"
     parsed = apply_prediction(prediction, found, county)
     # Topics or places that nobody named are no reason to drop a rule.
     unfounded = (parsed.intent is Intent.TOPICS and Intent.TOPICS is not prediction.intent) or (
@@ -171,9 +163,15 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, 
 def _is_certain(rule: ParsedIntent, prediction: Prediction, found: Findings) -> bool:
     """Return whether the rule agrees with the prediction, or is plain: "Abmeldung warum dauert das so lange"."""
     words = found.text.words
-    if not words or rule.intent in (prediction.intent, Intent.START) or {rule.intent, prediction.intent} == _JOINING:
+    if (
+        not words
+        or rule.intent in (prediction.intent, Intent.START)
+        or prediction.intent in _COVERED.get(rule.intent, ())
+    ):
         return True
-    if found.stop.is_about_hours or (rule.intent is Intent.ASK_STOP and found.stop.is_pondered):
+    if found.stop.is_about_hours or (
+        rule.intent is Intent.ASK_STOP and (found.stop.is_pondered or found.pause.is_endless)
+    ):
         return True
     if rule.intent is Intent.ASK_START and MISTAKEN.search(found.text.sentence):
         return True
@@ -194,7 +192,7 @@ def _is_elsewhere(rule: ParsedIntent, prediction: Prediction, found: Findings, c
 
 def _may_be_about_a_topic(rule: ParsedIntent, prediction: Prediction, found: Findings) -> bool:
     """Return whether a stop may be about a topic that we do not know: "Die Straßensachen brauche ich nicht mehr"."""
-    probable = prediction.probability >= MIN_PROBABILITY_HIGH
+    probable = prediction.probability >= MIN_PROBABILITY_STRONG
     return rule.intent is Intent.STOP and probable and not found.stop.has_stop_word
 
 
@@ -203,45 +201,51 @@ def _should_overrule(prediction: Prediction, rule: ParsedIntent, found: Findings
     short, probability = len(found.text.words) <= MAX_SHORT_WORDS, prediction.probability
     if prediction.intent is Intent.NOTHING:
         # A text taken for an automatic reply gets no answer at all.
-        return probability >= MIN_PROBABILITY_HIGHEST
+        return probability >= MIN_PROBABILITY_STOP
     if rule.intent is Intent.OTHER:
         return probability >= MIN_PROBABILITY_LOW
-    if (short and rule.intent not in _ASKING) or _is_settled(prediction, rule, found):
+    brief = short and (rule.intent not in _ASKING or prediction.intent is Intent.OTHER)
+    if brief or _is_settled(prediction, rule, found):
         return False
     if rule.intent is Intent.STOP and prediction.intent in COMING:
         if _BACK.search(found.text.sentence):
-            return probability >= MIN_PROBABILITY_MEDIUM
+            return probability >= MIN_PROBABILITY_RULE
         denied = found.stop.has_stop_word or NO & found.text.said
-        return probability >= MIN_PROBABILITY_HIGHEST and not denied
+        return probability >= MIN_PROBABILITY_STOP and not denied
+    unsure = rule.intent is Intent.STOP and _UNSURE & found.text.said
     if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and prediction.intent not in _NEAR_LEAVING):
-        return probability >= MIN_PROBABILITY_HIGHEST
-    strong = short or rule.intent is Intent.ASK_BOTH
-    return probability >= (MIN_PROBABILITY_HIGH if strong else MIN_PROBABILITY_MEDIUM)
+        return probability >= (MIN_PROBABILITY_RULE if unsure else MIN_PROBABILITY_STOP)
+    doubted = (rule.intent, prediction.intent) == (Intent.ASK_STOP, Intent.STOP)
+    strong = short or doubted or rule.intent is Intent.ASK_BOTH
+    return probability >= (MIN_PROBABILITY_STRONG if strong else MIN_PROBABILITY_RULE)
 
 
 def _is_settled(prediction: Prediction, rule: ParsedIntent, found: Findings) -> bool:
     """Return whether a rule stands against this prediction, however probable it is."""
     words, said = found.text.words, found.text.said
     match rule.intent, prediction.intent:
-        case Intent.STOP | Intent.ASK_START, Intent.ASK_BOTH:
-            return bool(NO & said)  # "Nicht anmelden, abmelden!" is clear enough
-        case Intent.STOP, Intent.PLACES:
-            return not ONLY & said  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
+        case Intent.STOP, Intent.PAUSE:
+            return not found.pause.is_temporary
         case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES | Intent.RESUME:
             return rule.has_limit  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
-        case Intent.ONLY, Intent.TOPICS | Intent.START | Intent.ASK_START | Intent.ADD:
+        case Intent.ONLY, Intent.TOPICS | Intent.START | Intent.ASK_START | Intent.ADD | Intent.OTHER:
             all_topics = bool(ALL & said and not rule.places)  # "Ich möchte doch wieder alle Themen"
-            return all_topics or (prediction.intent is Intent.TOPICS and bool(ONLY & said))
+            plain = prediction.intent in (Intent.TOPICS, Intent.OTHER) and (ONLY & said or _has_numbers_only(words))
+            return all_topics or bool(plain)
         case Intent.PLACES | Intent.FEEDBACK, _:
             # As in "Rückmeldung: bitte mehr Veranstaltungen für Kinder". The topics' answer names no way to the places.
             places = rule.intent is Intent.PLACES and prediction.intent is Intent.TOPICS
-            return rule.every_place or places or (bool(rule.text) and prediction.intent in _CHOICES)
+            introduced = bool(rule.text) and prediction.intent not in (*LEAVING, Intent.EMERGENCY)
+            return rule.every_place or places or introduced
         case Intent.TOPICS, _:
             return found.pause.is_question
-        case Intent.REMOVE, Intent.ADD:
-            return words[-1] in _PREFIXES_OF_LEAVING or found.stop.has_stop_word  # "Schaltet die Jobs ab"
         case _:
             return prediction.intent in (*LEAVING, Intent.REMOVE) and _is_no_leaving(prediction, rule, found)
+
+
+def _has_numbers_only(words: Sequence[str]) -> bool:
+    """Return whether topics are chosen by their numbers: "Thema 1 und 2"."""
+    return all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words)
 
 
 def _is_no_leaving(prediction: Prediction, rule: ParsedIntent, found: Findings) -> bool:
@@ -253,8 +257,6 @@ def _is_no_leaving(prediction: Prediction, rule: ParsedIntent, found: Findings) 
             return found.emergency.is_despair
         case Intent.HELP:
             return found.question.asks_what_happens
-        case Intent.REMOVE if prediction.intent is Intent.STOP:  # "Kein Interesse mehr an Baustellen"
-            return prediction.probability < MIN_PROBABILITY_HIGH or bool(_NO_INTEREST.search(found.text.sentence))
         case _:
             return False
 
@@ -272,7 +274,7 @@ def _keep_rule(rule: ParsedIntent, prediction: Prediction, found: Findings) -> P
         return rule
     if found.stop.is_mere_question or found.stop.is_denied:
         return rule
-    sure = prediction.intent is Intent.OTHER and prediction.probability >= MIN_PROBABILITY_HIGH
+    sure = prediction.intent is Intent.OTHER and prediction.probability >= MIN_PROBABILITY_STRONG
     doubtful = not sure and prediction.sum_probability(*LEAVING) >= MIN_STOP_PROBABILITY
     return ParsedIntent(intent=Intent.ASK_STOP) if doubtful else rule
 

@@ -69,6 +69,14 @@ _ABOUT_OWN_PAUSE = re.compile(
 # "Ab Februar könnt ihr wieder schreiben, vorher nicht"
 _NOT_BEFORE = re.compile(r"\bwieder (?:\w+ ){0,2}(?:schreiben|schicken|senden|melden)\b.* vorher (?:\w+ )?nicht\b")
 _FOREVER = re.compile(r"\b(?:fuer immer|dauerhaft|endgueltig|auf (?:dauer|ewig)|ewig|unbefristet|forever)\b")
+_TEMPORARY = (
+    _PAUSE
+    | _HOLIDAY
+    | TIME_WORDS
+    | read_words("""bis solange waehrend erst erstmal vorerst vorlaeufig voruebergehend zeitweise einstweilen mal kurz
+    momentan gerade aktuell heute nacht nachts abends morgens spaeter dann danach wieder wenn ostern weihnachten sommer
+    winter until till while during""")
+)
 _SINCE = read_words("seit schon immer")
 
 
@@ -104,6 +112,11 @@ class PauseSigns(Signs):
     def is_endless(self) -> bool:
         """Return whether the pause would never end: "Pause für immer"."""
         return bool(_FOREVER.search(self.sentence))
+
+    @property
+    def is_temporary(self) -> bool:
+        """Return whether anything says that it is for a time: a length, an end, or a word."""
+        return bool(self.limit or self.said & _TEMPORARY)
 
     @property
     def is_holiday_talk(self) -> bool:

@@ -9,12 +9,8 @@ from services.subscriptions.domain.intents.intent import MAX_FEEDBACK_LENGTH, In
 from services.subscriptions.domain.intents.rules import Findings
 from services.subscriptions.domain.intents.text import CitizenText, read_words
 from services.subscriptions.domain.intents.vocabulary import (
-    NO,
-    ONLY,
     OTHER_BUSINESS,
     RECEIVED,
-    STOP_ALONE_WORDS,
-    STOP_WORDS,
 )
 
 # Minimum probability at which a prediction alone counts for something, and at which it alone unsubscribes somebody of
@@ -26,28 +22,13 @@ MIN_STOP_PROBABILITY = 0.2
 MAX_DOUBTFUL_PROBABILITY = 0.4
 # Minimum probability of both stopping and starting at which a single word is ambiguous.
 MIN_EITHER_PROBABILITY = 0.05
-# Data are shown to nobody who probably asked for something else.
-MIN_DATA_PROBABILITY = 0.5
 # Somebody who reports a death means the owner of the number.
 _OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
 
 _ASKING_WORDS = read_words("wer wann")  # "Wer hat den Baum am Rathaus entfernt?"
 _HOW = read_words("wie wo how")
-_ELSEWHERE = _OF_OTHERS - read_words("mutter vater kind kinder sohn tochter")
 _OF_US = RECEIVED | read_words("verteiler liste kanal dienst abo euch ihnen whatsapp")
-# Learners who ask for plainer words: "Ich nicht alles verstehen".
-_PUZZLED = re.compile(
-    r"\b(?:nicht|nichts|nix|kein deutsch) (?:(?!mehr)\w+ ){0,2}(?:versteh\w*|verstanden|kapier\w*)\b|"
-    r"\bversteh\w* (?:(?:das|es|alles|diese|dieses|deutsch|gut|ihre|eure|texte|so) ){0,2}(?:nicht|nichts|nix)\b"
-)
-_NOT_STARTING = re.compile(
-    r"\b(?:nicht|kein|keine|nie|no) (?:(?:wieder|mehr|hier|jetzt) )?(?:start|starten|anmelden|anmeldung|abo|abonnieren|"
-    r"eintragen|registrieren|mitmachen|teilnehmen|rein)\b|\b(?:stimme|willige) (?:\w+ ){0,4}nicht (?:zu|ein)\b"
-)
-_UNABLE = read_words("kann konnte koennen")
 _STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
-# "So ein Schwachsinn, aufhören!"
-_QUITTING = read_words("aufhoeren schluss")
 # "Der Regen macht keine Pause"
 _NO_PAUSE = re.compile(r"^(?!ich\b|wir\b)(?:\w+ ){1,3}macht (?:\w+ ){0,2}keine?n? pause\b")
 # "Die Sperrung endet erst im Februar"
@@ -55,18 +36,6 @@ _OF_A_THING = re.compile(
     r"^(?:der|die|das|unser\w*) \w+ (?:\w+ )?(?:endet|ist|dauert|beginnt|wird|findet|kommt|geht)\b"
     r"(?!.*\b(?:ich|wir|mir|uns|mich|nichts?|nix|keine|pause|ruhe|schick\w*|schreib\w*|send\w*|bitte)\b)"
 )
-_QUESTION_WORDS = read_words("wo wie woher wer wann was where how who when is do does ist gibt faehrt")
-_WHAT_IS_UP = read_words("los stau")  # "Bin in Grasberg, was ist da los"
-# Words of somebody who chooses places and not only mentions one.
-_CHOOSING = (
-    ONLY
-    | _OF_US
-    | read_words("""just wichtig interessiert interessant moechte will haette wuerde wuensche brauche brauch bitte
-    schicken schickt schick senden stellt stellen umstellen bekommen bekomme erhalten wohne wohnen wohn lebe leben leb
-    komm komme gezogen umgezogen gemeinde gemeinden ort orte orten dorf wohnort rest egal wurscht uninteressant ohne
-    keine please want live auch dann gehen angeben waehlen pick statt""")
-)
-_ALSO = read_words("auch noch dazu zusaetzlich ausserdem also too ok")
 LEAVING = (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
 COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
 _COMING_OR_GOING = frozenset((*LEAVING, *COMING))
@@ -120,51 +89,26 @@ def _require_for_stop(found: Findings) -> float:
 
 def _correct_prediction(prediction: Prediction, found: Findings) -> Intent | None:
     """Return the intent of a text that only resembles the examples of the predicted one; None if it does not."""
-    phrase = found.phrase
     match prediction.intent:
-        case Intent.STOP | Intent.ASK_STOP | Intent.ERASE:
-            return _correct_leaving(prediction.intent, found)
-        case Intent.DATA if prediction.probability < MIN_DATA_PROBABILITY:
-            return Intent.OTHER
-        case Intent.START | Intent.ASK_START if _NOT_STARTING.search(phrase.sentence) and not _UNABLE & phrase.said:
-            return Intent.OTHER
-        case Intent.FEEDBACK if _STAYING.search(phrase.sentence):
-            return Intent.OTHER
-        case Intent.FEEDBACK if phrase.words[-1] in _QUITTING:
+        case Intent.ERASE:
+            return Intent.OTHER if found.stop.is_report else Intent.ASK_ERASE
+        case Intent.STOP if found.stop.is_hypothetical:
             return Intent.ASK_STOP
+        case Intent.FEEDBACK if _STAYING.search(found.phrase.sentence):
+            return Intent.OTHER
         case Intent.PAUSE | Intent.RESUME:
             return _correct_pause(prediction.intent, found)
         case _:
             return None
 
 
-def _correct_leaving(intent: Intent, found: Findings) -> Intent | None:
-    said = found.phrase.said
-    asks_how = found.phrase.words[0] in _HOW and intent is not Intent.ASK_STOP
-    if asks_how and _ELSEWHERE & said and not _OF_US & said:
-        return Intent.OTHER  # "Wie lösche ich mein Konto bei Facebook?"
-    if intent is Intent.ERASE:
-        return Intent.OTHER if found.stop.is_report else Intent.ASK_ERASE
-    return Intent.HELP if _is_puzzled(found.phrase.sentence) else None
-
-
 def _correct_pause(intent: Intent, found: Findings) -> Intent | None:
-    if intent is Intent.RESUME and found.pause.is_question:
-        return Intent.TOPICS
     if intent is Intent.RESUME and found.text.asks and found.phrase.words[0] in _HOW and not _OF_US & found.phrase.said:
         return Intent.OTHER  # "Wie geht es weiter mit dem Krankenhaus?"
-    if intent is Intent.PAUSE and found.pause.is_endless:
-        return Intent.ASK_STOP
     told = found.phrase.sentence
     of_a_thing = intent is Intent.PAUSE and _OF_A_THING.search(told)
     talk = found.pause.is_holiday_talk or _NO_PAUSE.search(told) or of_a_thing
     return Intent.OTHER if talk else None
-
-
-def _is_puzzled(sentence: str) -> bool:
-    """Return whether somebody only says that they do not understand."""
-    rest, puzzled = _PUZZLED.subn(" ", sentence)
-    return bool(puzzled) and not (STOP_WORDS | STOP_ALONE_WORDS | NO | {"mehr"}) & set(rest.split())
 
 
 def _add_slots(prediction: Prediction, found: Findings, county: County) -> ParsedIntent:
@@ -180,25 +124,17 @@ def _add_slots(prediction: Prediction, found: Findings, county: County) -> Parse
 
 
 def _build_choice(prediction: Prediction, about: Entities, text: CitizenText) -> ParsedIntent:
-    hesitant = prediction.probability < MIN_PROBABILITY_HIGH and _ALSO & text.said and not ONLY & text.said
     match prediction.intent:
         case Intent.START | Intent.ASK_START:
             return ParsedIntent(intent=Intent.ASK_START, topics=about.wanted)
         case Intent.ADD:
             return _build_add(about)
         case Intent.ONLY:
-            return _build_add(about) if hesitant else _build_only(about, text)
+            return _build_only(about, text)
         case Intent.REMOVE:
             return _build_remove(about, text)
         case _:
-            return _build_places(about, text)
-
-
-def _build_places(about: Entities, text: CitizenText) -> ParsedIntent:
-    about_it = text.asks or text.words[0] in _QUESTION_WORDS or text.said & (_ELSEWHERE | _WHAT_IS_UP)
-    if about.places and about_it and not text.said & _CHOOSING:
-        return ParsedIntent(intent=Intent.OTHER)  # "Wo ist in Worpswede das Rathaus", "In Worpswede ist der Strom weg"
-    return ParsedIntent(intent=Intent.ONLY if about.places else Intent.PLACES, places=about.places)
+            return ParsedIntent(intent=Intent.ONLY if about.places else Intent.PLACES, places=about.places)
 
 
 def _build_only(about: Entities, text: CitizenText) -> ParsedIntent:
@@ -216,7 +152,5 @@ def _build_add(about: Entities) -> ParsedIntent:
 def _build_remove(about: Entities, text: CitizenText) -> ParsedIntent:
     if about.rest is False and about.topics:
         return ParsedIntent(intent=Intent.ONLY, topics=about.topics, places=about.places)
-    if about.kept and ONLY & text.said:
-        return ParsedIntent(intent=Intent.ONLY, topics=about.kept, places=about.places)
     topics = about.unwanted or (about.wanted - about.kept)
     return ParsedIntent(intent=Intent.REMOVE if topics else Intent.TOPICS, topics=topics)

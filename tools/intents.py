@@ -1,0 +1,93 @@
+"""Training of the intent classifier: `python -m tools.intents` writes the model of the examples.
+
+Support vector machines, one for each intent, over TF-IDF weights; only the features that matter most are kept.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.svm import LinearSVC
+
+from deploy.paths import CONFIG
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.intents import linear_model
+from services.subscriptions.domain.intents.classifier import (
+    Example,
+    build_token_classifier,
+    extract_features,
+    read_examples,
+)
+from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.intents.linear_model import SCALE, Feature, LinearModel
+from services.subscriptions.domain.intents.text import normalize_start
+from shared.notices.configuration import read_configuration
+
+FILE = Path(linear_model.__file__).with_name(linear_model.MODEL_FILE)
+MAX_FEATURES = 20_000
+# A feature of a single example would only be learned by heart.
+MIN_EXAMPLES = 2
+# Cost of an example on the wrong side; chosen by cross-validation (`python -m benchmarks.dialogue`).
+COST = 0.5
+
+
+def main() -> None:
+    county, examples = read_configuration(CONFIG / "county.toml", County), read_examples()
+    print(f"training on {len(examples):,} examples, about a minute")
+    FILE.write_text(render(train(examples, county)), encoding="utf-8")
+    print(f"{FILE} is written")
+
+
+def train(examples: Sequence[Example], county: County) -> LinearModel:
+    """Return a model of the examples; it knows the intents and the features that some of them have."""
+    texts = list_features(examples, county)
+    intents = [example.intents[0] for example in examples]
+    every = TfidfVectorizer(analyzer=list, lowercase=False, min_df=MIN_EXAMPLES)
+    importance = numpy.abs(_fit(every.fit_transform(texts), intents).coef_).max(axis=0)
+    kept = every.get_feature_names_out()[numpy.argsort(-importance)[:MAX_FEATURES]]
+    vectorizer = TfidfVectorizer(analyzer=list, lowercase=False, vocabulary=sorted(kept))
+    machine = _fit(vectorizer.fit_transform(texts), intents)
+    names, rarities = vectorizer.get_feature_names_out(), vectorizer.idf_.tolist()
+    rows = numpy.rint(machine.coef_.T * SCALE).astype(int).tolist()
+    return LinearModel(
+        digest=build_digest(examples, texts),
+        intents=tuple(map(Intent, machine.classes_)),
+        biases=tuple(numpy.rint(machine.intercept_ * SCALE).astype(int).tolist()),
+        features={
+            name: Feature(round(rarity, 2), tuple(row)) for name, rarity, row in zip(names, rarities, rows, strict=True)
+        },
+    )
+
+
+def list_features(examples: Sequence[Example], county: County) -> list[Sequence[str]]:
+    """Return the features of each example."""
+    sort = build_token_classifier(county)
+    return [extract_features(normalize_start(example.text), sort) for example in examples]
+
+
+def build_digest(examples: Sequence[Example], texts: Sequence[Sequence[str]]) -> str:
+    """Return a digest of all that a model is made from: intents and features."""
+    rows = [[*example.intents, *features] for example, features in zip(examples, texts, strict=True)]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def render(model: LinearModel) -> str:
+    """Return the model as JSON with one feature a line."""
+    head = json.dumps({"digest": model.digest, "intents": model.intents, "biases": model.biases})
+    lines = (
+        f"{json.dumps(name, ensure_ascii=False)}:{json.dumps((feature.rarity, feature.weights), separators=(',', ':'))}"
+        for name, feature in model.features.items()
+    )
+    return head[:-1] + ', "features": {\n' + ",\n".join(lines) + "\n}}\n"
+
+
+def _fit(texts: object, intents: Sequence[Intent]) -> Any:
+    return LinearSVC(C=COST, random_state=0).fit(texts, [str(intent) for intent in intents])
+
+
+if __name__ == "__main__":
+    main()
