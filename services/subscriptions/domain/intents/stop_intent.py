@@ -84,7 +84,7 @@ _KEEPS_IN = re.compile(
     r"\blass\w*(?: sie)? (?:mich|uns) (?:\w+ ){0,2}(?:drin|dabei)\b|"
     r"^(?:und |aber )?hoer\w*(?: sie)? (?:bloss |ja )?nicht auf\b|\bnicht dass (?:sie|ihr) (?:mich|uns) abmelde\w*"
 )
-_ASKS = read_words("wie kann koennen was muss wo wann")
+_ASKS = read_words("wie kann koennen was muss wo wann geht ginge")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
 _ONESELF = read_words("bitte ich mich uns hiermit")
 _HINTS = NO | STOP_WORDS | STOP_ALONE_WORDS | ERASE | read_words("ruhe frieden zufrieden los runter heraus ab")
