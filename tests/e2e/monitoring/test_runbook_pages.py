@@ -172,9 +172,9 @@ async def test_meta_does_not_answer(shift: NightShift) -> None:
     try:
         await shift.write(1, "Hilfe")
         await shift.watch.wait_for("OutcomesUnknown")
+        seen = await shift.operator.look("OutcomesUnknown")
     finally:
         await shift.town.press.simulator.set_faults({})
-    seen = await shift.operator.look("OutcomesUnknown")
     [delivery] = re.findall(rf"^({IDENTIFIER}) .+ reply .+ no answer$", seen, re.MULTILINE)
     assert "resend: 1" in await shift.operator.do("OutcomesUnknown", 3, ID=delivery)
     await shift.watch.wait_for_end("OutcomesUnknown")
