@@ -138,7 +138,10 @@ def detect_text_intent(text: CitizenText, county: County, by: IntentClassifier |
     classifier = by or load_classifier(county)
     found = Findings(text)
     rule, prediction = apply_rules(found, county), classifier.predict(text)
-    return _apply_explicit_stop(resolve_intent(rule, prediction, found, county), found)
+    parsed = resolve_intent(rule, prediction, found, county)
+    if parsed.intent in LEAVING and found.emergency.has_emergency_part:
+        return ParsedIntent(intent=Intent.EMERGENCY)  # "Stop! Hier brennt es!"
+    return _apply_explicit_stop(parsed, found)
 
 
 def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, county: County) -> ParsedIntent:
@@ -201,7 +204,7 @@ def _should_overrule(prediction: Prediction, rule: ParsedIntent, found: Findings
     short, probability = len(found.text.words) <= MAX_SHORT_WORDS, prediction.probability
     if prediction.intent is Intent.NOTHING:
         # A text taken for an automatic reply gets no answer at all.
-        return probability >= MIN_PROBABILITY_STOP
+        return probability >= MIN_PROBABILITY_STOP and not found.stop.has_stop_word
     if rule.intent is Intent.OTHER:
         return probability >= MIN_PROBABILITY_LOW
     brief = short and (rule.intent not in _ASKING or prediction.intent is Intent.OTHER)
@@ -230,8 +233,8 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, found: Findings) -> 
             return rule.has_limit  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
         case Intent.ONLY, Intent.TOPICS | Intent.START | Intent.ASK_START | Intent.ADD | Intent.OTHER:
             all_topics = bool(ALL & said and not rule.places)  # "Ich möchte doch wieder alle Themen"
-            plain = prediction.intent in (Intent.TOPICS, Intent.OTHER) and (ONLY & said or _has_numbers_only(words))
-            return all_topics or bool(plain)
+            by_number = all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words)  # "Thema 1 und 2"
+            return all_topics or (prediction.intent in (Intent.TOPICS, Intent.OTHER) and bool(ONLY & said or by_number))
         case Intent.PLACES | Intent.FEEDBACK, _:
             # As in "Rückmeldung: bitte mehr Veranstaltungen für Kinder". The topics' answer names no way to the places.
             places = rule.intent is Intent.PLACES and prediction.intent is Intent.TOPICS
@@ -243,11 +246,6 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, found: Findings) -> 
             return prediction.intent in (*LEAVING, Intent.REMOVE) and _is_no_leaving(prediction, rule, found)
 
 
-def _has_numbers_only(words: Sequence[str]) -> bool:
-    """Return whether topics are chosen by their numbers: "Thema 1 und 2"."""
-    return all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words)
-
-
 def _is_no_leaving(prediction: Prediction, rule: ParsedIntent, found: Findings) -> bool:
     """Return whether a rule stands against the prediction that somebody leaves, or drops topics."""
     match rule.intent:
@@ -257,6 +255,8 @@ def _is_no_leaving(prediction: Prediction, rule: ParsedIntent, found: Findings) 
             return found.emergency.is_despair
         case Intent.HELP:
             return found.question.asks_what_happens
+        case Intent.REMOVE:
+            return prediction.probability < MIN_PROBABILITY_STRONG
         case _:
             return False
 
@@ -274,7 +274,7 @@ def _keep_rule(rule: ParsedIntent, prediction: Prediction, found: Findings) -> P
         return rule
     if found.stop.is_mere_question or found.stop.is_denied:
         return rule
-    sure = prediction.intent is Intent.OTHER and prediction.probability >= MIN_PROBABILITY_STRONG
+    sure = prediction.intent is Intent.OTHER and prediction.probability >= MIN_PROBABILITY_RULE
     doubtful = not sure and prediction.sum_probability(*LEAVING) >= MIN_STOP_PROBABILITY
     return ParsedIntent(intent=Intent.ASK_STOP) if doubtful else rule
 

@@ -4,7 +4,6 @@ import re
 from functools import cached_property
 
 from services.subscriptions.domain.intents.text import Signs, read_words
-from services.subscriptions.domain.intents.vocabulary import LEAVE_US
 
 _ALWAYS = read_words("""notruf notrufe notfall notfaelle notarzt notfallnummer ueberfall ueberfallen einbrecher
     herzinfarkt schlaganfall bewusstlos bewusstlose krankenwagen rettungswagen lebensgefahr ertrinkt emergency
@@ -12,7 +11,7 @@ _ALWAYS = read_words("""notruf notrufe notfall notfaelle notarzt notfallnummer u
     brandstiftung brustschmerzen eingesperrt ertrunken ertrinken messerangriff erstochen yangin kaza ambulans polis
     حريق النجدة допоможіть
     пожар вбивають помогите pozar pomocy ratunku brustschmerz 112 110 acil imdat اسعاف طوارئ швидка пожежа скорая
-    wypadek pogotowie pozar""")
+    wypadek pogotowie pozar fruchtblase kohlenmonoxid amok pulsadern krampfanfall""")
 _URGENT = read_words("""feuer brennt brand einbruch unfall verletzt verletzte verletzter verletzten blutet polizei
     feuerwehr rettungsdienst sanitaeter rauch gasgeruch explosion schlaegerei bedroht bedroh angegriffen vermisst
     fire police accident hochwasser ohnmaechtig vergiftet eingeklemmt""")
@@ -24,7 +23,7 @@ _PLACE = read_words("""strasse str weg platz allee wald haus wohnung keller bahn
 _CALM = read_words("""wann darf duerfen erlaubt verboten fest feste uebung tag infos information informationen
     freiwillige freiwilligen verein jugendfeuerwehr stelle stellen bewerben bewerbung ausbildung beruf war gestern
     warum wieso wie wer sperrung gesperrt baustelle umleitung schutz gebuehr kosten oeffnungszeiten telefonnummer
-    suche job geblitzt blitzer blitzt kontrolliert""")
+    suche job geblitzt blitzer blitzt kontrolliert handy smartphone telefon""")
 _CALLS = re.compile(
     r"\b(?:ins wasser (?:gefallen|gesprungen|gestuerzt)|(?:person|kind|jemand|mann|frau|boot) (?:\w+ ){0,4}"
     r"untergegangen|(?:chest pain|heart attack|stroke|not breathing)|"
@@ -32,8 +31,8 @@ _CALLS = re.compile(
     r"in (?:den|die|das|einen) \w+ gefallen|werde (?:\w+ ){0,2}(?:verfolgt|bedroht|"
     r"geschlagen|angegriffen)|"
     r"(?:mann|frau|jemand|typ|person) (?:\w+ ){0,2}mit (?:\w+ )?(?:messer|waffe|pistole)|bricht (?:\w+ ){0,4}ein\b|"
-    r"(?:kind|sohn|tochter|mutter|vater|oma|opa|mann|frau) (?:\w+ )?(?:ist )?(?:verschwunden|weg|vermisst|"
-    r"bewegt sich nicht|"
+    r"(?:kind|sohn|tochter|mutter|vater|mama|papa|oma|opa|mann|frau) (?:\w+ )?(?:ist )?(?:verschwunden|weg|vermisst|"
+    r"bewegt sich nicht|reagiert nicht|wacht nicht|krampft|im wasser|"
     r"atmet nicht|zusammengebrochen|gestuerzt|erstickt)|nicht mehr leben|bringe? mich um|mich umbringen|"
     r"das leben nehmen|lebensmuede|nicht mehr aufwachen|(?:will|moechte) (?:\w+ ){0,2}sterben|kill myself|want to die|"
     r"(?:schlagen|kommen|sehe) (?:\w+ )?flammen|(?:steht|stehen) (?:\w+ )?in flammen|"
@@ -67,7 +66,7 @@ _DESPAIR = re.compile(
     r"(?:pillen|\w*tabletten|schlafmittel) (?:\w+ ){0,3}(?:gesammelt|bereit)|ohne mich (?:\w+ ){0,4}besser|"
     r"abschiedsbrief (?:\w+ )?(?:geschrieben|fertig|liegt)|"
     r"(?:nie|nicht) (?:wieder|mehr) (?:auf(?:zu)?wachen|aufwache)|wache? (?:\w+ ){0,3}nicht mehr auf|"
-    r"schluss mit (?:dem|meinem|diesem) leben|wenn ich mich umbringe|"
+    r"bringe? mich (?:\w+ )?um|schluss mit (?:dem|meinem|diesem) leben|wenn ich mich umbringe|"
     r"(?:will|moechte|mag) (?:\w+ ){0,2}nicht mehr da sein|"
     r"(?:do not|don ?t|dont|no longer) (?:\w+ )?(?:want|wanna|wish) (?:to )?(?:live|be alive|wake up)|"
     r"(?:want|wanna|going) (?:to )?(?:die|kill myself|end it all)|yasamak istemiyor\w*|olmek istiyor\w*|"
@@ -77,6 +76,7 @@ _DESPAIR = re.compile(
     r"(?:tot|gestorben|verstorben|einsam|verzweifelt)(?: \w+){0,3} (?:will|mag|kann) (?:ich )?"
     r"(?:(?:auch|so|einfach|eigentlich|selber|selbst|echt|wirklich) )*nicht mehr$)\b"
 )
+_NOTHING = read_words("nichts nix kein keine keinen")  # "Nichts mehr von der Polizei, Stop"
 _MAX_WORDS = 25
 MAX_EMERGENCY_WORDS = 14
 MAX_SHORT_WORDS = 3
@@ -93,7 +93,7 @@ class EmergencySigns(Signs):
     @cached_property
     def is_despair(self) -> bool:
         """Return whether somebody says that they do not want to live, which no word of leaving outweighs."""
-        return bool(_DESPAIR.search(self.sentence)) and not LEAVE_US & self.said
+        return bool(_DESPAIR.search(self.sentence))
 
     @cached_property
     def is_call(self) -> bool:
@@ -116,6 +116,12 @@ class EmergencySigns(Signs):
         if said & _URGENT:
             return length <= MAX_SHORT_WORDS or bool(said & _NOW)
         return bool(said & _HELP) and self._has_place
+
+    @property
+    def has_emergency_part(self) -> bool:
+        """Return whether a part of the text looks like an emergency, whatever is said beside it."""
+        parts = (part for part in self.text.clauses if not _NOTHING & part.said)
+        return any(EmergencySigns(part, part).is_emergency for part in parts)
 
     @property
     def _has_place(self) -> bool:

@@ -73,9 +73,8 @@ _TEMPORARY = (
     _PAUSE
     | _HOLIDAY
     | TIME_WORDS
-    | read_words("""bis solange waehrend erst erstmal vorerst vorlaeufig voruebergehend zeitweise einstweilen mal kurz
-    momentan gerade aktuell heute nacht nachts abends morgens spaeter dann danach wieder wenn ostern weihnachten sommer
-    winter until till while during""")
+    | read_words("""bis solange waehrend erst erstmal vorerst vorlaeufig voruebergehend zeitweise einstweilen kurz
+    ostern weihnachten sommer winter until till while during""")
 )
 _SINCE = read_words("seit schon immer")
 
