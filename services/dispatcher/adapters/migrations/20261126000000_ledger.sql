@@ -169,7 +169,7 @@ comment on column dispatcher.delivery.attempt is
 comment on column dispatcher.delivery.claim is
     'how often the row was claimed; only the newest claim may record a result';
 comment on column dispatcher.delivery.resends is
-    'how often an unknown one was sent again, because no status for it had arrived when it should have';
+    'how often it was sent again although Meta may have an earlier message: its outcome was unknown, or given up by hand';
 comment on column dispatcher.delivery.claimed_at is
     'when the row was inserted, claimed, or examined for a claim, whichever was last';
 comment on column dispatcher.delivery.answer_by is
@@ -919,7 +919,7 @@ begin
             set state = 'waiting', due_at = clock_timestamp(), waits_for = 'rate', unknown_at = null, error_code = null,
                 message_key = null,
                 attempt = case when old_state = 'failed' then 1 else d.attempt + 1 end,
-                resends = d.resends + (old_state = 'unknown')::int
+                resends = d.resends + (old_state = 'unknown' or d.failed_keys is null)::int
             from chosen where d.id = chosen.id
             returning old_state
         )
