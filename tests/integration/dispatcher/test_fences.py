@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
+import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -131,6 +132,24 @@ async def test_a_failure_that_overtakes_the_acceptance_of_a_second_message_is_no
     assert await counted(pool, message.broadcast) == {"unknown": 1, "sent": 1}
     await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
     assert await ledger.requeue_unknown(0, 10) == 1
+
+
+async def test_the_late_failure_of_what_an_operator_gave_up_does_not_send_the_second_message_again(
+    ledger: PostgresLedger, pool: Pool, database: FreshDatabase
+) -> None:
+    """An operator said that the first had failed, and sent again who had not got it."""
+    message = build_batch_message(generate_subscribers(1))
+    (lost,) = await claim(ledger, message)
+    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
+    operator = await asyncpg.connect(database.build_role_url("kreisfunk_operator"))
+    await operator.execute("select dispatcher.settle_unknown($1, null, 'failed')", lost.delivery)
+    await operator.execute("select dispatcher.resend_missing($1, false)", message.broadcast)
+    await operator.close()
+    (again,) = await ledger.claim_due(Lane.BULK, 1)
+    await ledger.apply_statuses([failed(lost.delivery, b"first")])
+    assert await ledger.claim_due(Lane.BULK, 1) == []
+    await ledger.record([accepted(again, b"second")])
+    assert await counted(pool, message.broadcast) == {"accepted": 1}
 
 
 async def test_a_status_of_an_old_message_does_not_prove_what_came_after_it(

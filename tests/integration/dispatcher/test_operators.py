@@ -26,8 +26,6 @@ from tests.integration.dispatcher.factories import (
     generate_subscribers,
     news,
 )
-from tests.integration.dispatcher.test_fences import accepted
-from tests.integration.dispatcher.test_fences import failed as build_failure
 from tests.integration.dispatcher.test_ledger import claim, counted, states
 
 
@@ -335,19 +333,3 @@ async def test_after_any_story_the_counters_are_the_rows(
         rows = await states(pool, message.broadcast)
         assert rows.total() > 0
         assert await counted(pool, message.broadcast) == rows
-
-
-async def test_the_late_failure_of_what_an_operator_gave_up_does_not_send_the_second_message_again(
-    ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
-) -> None:
-    """An operator said that the first had failed, and sent again who had not got it."""
-    message = build_batch_message(generate_subscribers(1))
-    (lost,) = await claim(ledger, message)
-    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
-    await operator.execute("select dispatcher.settle_unknown($1, null, 'failed')", lost.delivery)
-    await operator.execute("select dispatcher.resend_missing($1, false)", message.broadcast)
-    (again,) = await ledger.claim_due(Lane.BULK, 1)
-    await ledger.apply_statuses([build_failure(lost.delivery, b"first")])
-    assert await ledger.claim_due(Lane.BULK, 1) == []
-    await ledger.record([accepted(again, b"second")])
-    assert await counted(pool, message.broadcast) == {"accepted": 1}
