@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
-ANY_PORT = ("INGRESS", "NEWSROOM", "ARCHIVE", "SIMULATOR", "PROMETHEUS", "GRAFANA")
+ANY_PORT = ("INGRESS", "NOTICES_API", "NEWSROOM", "ARCHIVE", "SIMULATOR", "PROMETHEUS", "GRAFANA")
 
 
 class EngineError(Exception):
