@@ -235,7 +235,8 @@ JOINING = re.compile(
 MISTAKEN = re.compile(
     r"(?:versehentlich|aus versehen|irrtuemlich|ungewollt|ausversehen) (?:\w+ ){0,3}(?:abgemeldet|abmelden|stop|stopp|"
     r"abbestellt|beenden|beendet|"
-    r"ausgetragen|gekuendigt)|(?:stop|stopp|abmeldung|abmelden) (?:\w+ ){0,2}war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)|"
+    r"ausgetragen|gekuendigt)|"
+    r"(?:stop|stopp|abmeldung|abmelden) (?:\w+ ){0,2}war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)|"
     r"(?:versehen|fehler|irrtum) mit (?:dem|der) (?:stop|stopp|abmeldung|abmelden)|"
     r"(?:mich|uns) (?:\w+ ){0,2}(?:abgemeldet|ausgetragen) (?:\w+ ){0,2}war (?:\w+ ){0,3}"
     r"(?:versehen|fehler|irrtum|dumm\w*)|"
