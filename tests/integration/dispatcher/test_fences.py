@@ -94,17 +94,23 @@ async def test_what_was_said_of_a_message_before_it_failed_does_not_end_the_next
     assert await counted(pool, message.broadcast) == {"delivered": 1}, "the phone is right"
 
 
+async def claim_again(ledger: PostgresLedger, database: FreshDatabase, lost: Claim, later: Claim) -> Claim:
+    """The first has no answer, and the stream of statuses has passed it."""
+    await backdate(database.url, [lost.delivery], 100)
+    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
+    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    assert await ledger.requeue_unknown(0, 10) == 1
+    (again,) = await ledger.claim_due(Lane.BULK, 1)
+    return again
+
+
 async def test_a_failure_that_may_be_of_either_of_two_messages_is_of_neither(
     ledger: PostgresLedger, pool: Pool, database: FreshDatabase
 ) -> None:
     """The first had no answer and was sent again; its failure comes while the second is on its way."""
     message = build_batch_message(generate_subscribers(2))
     lost, later = await claim(ledger, message)
-    await backdate(database.url, [lost.delivery], 100)
-    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
-    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
-    assert await ledger.requeue_unknown(0, 10) == 1
-    (again,) = await ledger.claim_due(Lane.BULK, 1)
+    again = await claim_again(ledger, database, lost, later)
     await ledger.apply_statuses([failed(lost.delivery, b"first")])
     await ledger.record([accepted(again, b"second")])
     assert await counted(pool, message.broadcast) == {"accepted": 1, "sent": 1}
@@ -117,11 +123,7 @@ async def test_a_failure_that_overtakes_the_acceptance_of_a_second_message_is_no
     """The database was away when the second was accepted, and Meta had already reported its failure."""
     message = build_batch_message(generate_subscribers(2))
     lost, later = await claim(ledger, message)
-    await backdate(database.url, [lost.delivery], 100)
-    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
-    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
-    await ledger.requeue_unknown(0, 10)
-    (again,) = await ledger.claim_due(Lane.BULK, 1)
+    again = await claim_again(ledger, database, lost, later)
     await ledger.apply_statuses([failed(lost.delivery, b"second")])
     if is_late:
         await ledger.record([build_record(again, DeliveryState.UNKNOWN)])
