@@ -91,7 +91,7 @@ def test_texts_that_were_never_examples_are_understood() -> None:
     verdicts = score(UNSEEN, lambda text: detect_text_intent(CitizenText(text), COUNTY).intent)
     assert verdicts.texts >= 200
     assert verdicts.false_opt_ins == verdicts.false_erasures == 0
-    assert verdicts.missed_stops <= 2
+    assert verdicts.missed_stops <= 1
     assert verdicts.right / verdicts.texts >= 0.97
 
 
