@@ -75,9 +75,7 @@ def evaluate_run(evidence: Evidence) -> Verdict:
     stops = find_after_stop(evidence, find_fault_spans(evidence.faults, recoveries))
     stalls = sorted(evidence.stalls)
     seconds = measure_windows(moments, evidence.limit, stalls, _find_jitter_spans(evidence.faults))
-    forbidden = sorted(
-        [*find_forbidden_spans(evidence.faults, recoveries), *_list_command_spans(evidence.operator_commands)]
-    )
+    forbidden = sorted([*find_forbidden_spans(evidence.faults, recoveries), *_find_unsendable_spans(evidence)])
     used = measure_rate_used(sorted(evidence.attempts), evidence.limit, evidence.waiting, forbidden, stalls)
     found = (
         *find_lost(evidence),
@@ -125,11 +123,14 @@ def _report_rate(seconds: RateWindows, limit: int) -> Iterator[Violation]:
     yield from report_count(Figure.RATE, what, seconds.too_full)
 
 
-def _list_command_spans(orders: Sequence[OperatorCommand]) -> Iterator[tuple[float, float]]:
-    """Yield the spans around operators' commands, in which batches of forbidden broadcasts may be all that waits."""
-    for order in orders:
+def _find_unsendable_spans(evidence: Evidence) -> Iterator[tuple[float, float]]:
+    """Yield the spans in which batches of a forbidden, withdrawn or expired broadcast may be all that waits."""
+    for order in evidence.operator_commands:
         until = order.since if order.until == float("inf") else order.until
         yield order.since, until + UNSETTLED_SECONDS
+    expiries = {row.expires_at for row in evidence.ours.ledger if row.broadcast and row.state == "expired"}
+    for at in (*expiries, *evidence.withdrawals):
+        yield at, at + UNSETTLED_SECONDS
 
 
 def _report_unused_rate(used: Sequence[UsedWindow], faults: Sequence[InjectedFault]) -> Iterator[Violation]:

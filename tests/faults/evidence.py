@@ -38,9 +38,9 @@ class Evidence:
     `loyal` citizens sent nothing but one Start, nor did `movers`, who changed their number. `confirmations` are the
     first lines of the texts that confirm a Stop or an erasure.
 
-    `operator_commands` are broadcasts forbidden by an operator; `sent_again` and `settled` count the failed and unknown
-    outcomes that were ended by command. `limit` is the rate in messages per second, `request_seconds` the longest
-    duration of a request to Meta.
+    `operator_commands` are broadcasts forbidden by an operator, `withdrawals` the times at which notices were
+    withdrawn; `sent_again` and `settled` count the failed and unknown outcomes that were ended by command. `limit` is
+    the rate in messages per second, `request_seconds` the longest duration of a request to Meta.
 
     `stalls` are times in which the simulator or the proxies themselves stalled, `attempts` the times of all requests
     that reached Meta, `waiting` the spans in which work was waiting. `wrong_key_ready_count` counts replicas with a
@@ -59,6 +59,7 @@ class Evidence:
     limit: int
     request_seconds: float
     operator_commands: Sequence[OperatorCommand] = ()
+    withdrawals: Sequence[float] = ()
     sent_again: int = 0
     settled: int = 0
     attempts: Sequence[float] = ()

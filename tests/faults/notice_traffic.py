@@ -1,6 +1,7 @@
 """Simulated municipal system that publishes notices, and retries until the broker accepts them."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -67,11 +68,15 @@ class NoticePlan:
 
 @dataclass
 class NoticeGenerator:
-    """Publisher of one notice after another; the number determines the properties of each."""
+    """Publisher of one notice after another; the number determines the properties of each.
+
+    `withdrawals` are the times at which notices were withdrawn, in seconds since 1970.
+    """
 
     sender: AmqpSystem
     say: Callable[[str], None]
     published: list[PublishedNotice] = field(default_factory=list)
+    withdrawals: list[float] = field(default_factory=list)
     _number: int = 0
 
     async def publish(self) -> tuple[PublishedNotice, NoticePlan]:
@@ -94,6 +99,7 @@ class NoticeGenerator:
     async def withdraw(self, notice: str) -> None:
         message = NoticeWithdrawn(reason="Probe")
         await self._retry_until_published(build_event(message, notice, self.sender.source, system_clock()))
+        self.withdrawals.append(time.time())
 
     async def _publish(self, fate: NoticePlan, lasts: timedelta, *, lasting: bool) -> PublishedNotice:
         return await self._publish_message(

@@ -260,6 +260,7 @@ class _RunExecutor:
             movers=crowd.movers.difference(crowd.moving),
             confirmations=read_confirmations(),
             operator_commands=tuple(self._operator.commands),
+            withdrawals=tuple(self._traffic.publisher.withdrawals),
             sent_again=self._operator.sent_again,
             settled=len(self._operator.settled),
             faults=tuple(self._injector.done),

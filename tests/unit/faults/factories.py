@@ -61,6 +61,7 @@ class EvidenceBuilder:
     leaks: list[Leak] = field(default_factory=list)
     movers: list[int] = field(default_factory=list)
     operator_commands: list[OperatorCommand] = field(default_factory=list)
+    withdrawals: list[float] = field(default_factory=list)
     attempts: list[float] = field(default_factory=list)
     waiting: list[tuple[float, float]] = field(default_factory=list)
     wrong_key_ready_count: int = 0
@@ -86,6 +87,7 @@ class EvidenceBuilder:
             movers=frozenset(self.movers),
             confirmations=(CONFIRMATION,),
             operator_commands=self.operator_commands,
+            withdrawals=self.withdrawals,
             faults=self.faults,
             stalls=self.stalls,
             limit=LIMIT,

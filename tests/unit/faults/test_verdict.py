@@ -307,6 +307,19 @@ def test_while_an_operator_forbids_what_waits_the_rate_may_be_left_unused() -> N
     assert judged(scene).rate_used == 0.4, "nothing was sent in 15 of 25 s"
 
 
+def test_while_only_what_has_expired_or_was_withdrawn_waits_the_rate_may_be_left_unused() -> None:
+    sent = [100 + number / LIMIT for number in range(20 * LIMIT)]
+    scene = EvidenceBuilder(attempts=[at for at in sent if not 110 <= at < 115], waiting=[(100.0, 120.0)])
+    assert judged(scene).rate_used == 0.75
+    scene.withdrawals = [110.0]
+    assert judged(scene).findings == ()
+    scene.withdrawals = []
+    scene.ledger.append(build_row(7, "b2", state="expired", expires_at=110.0))
+    assert judged(scene).count(Figure.UNUSED) == 0
+    scene.ledger[-1] = replace(scene.ledger[-1], state="suppressed")
+    assert judged(scene).count(Figure.UNUSED) == 1
+
+
 def test_without_a_time_in_which_it_had_to_be_used_nothing_is_said_about_the_rate() -> None:
     assert judged(EvidenceBuilder()).rate_used is None
 
