@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 1_000_000
 REQUEST_TIMEOUT_SECONDS = 30.0
 DEFAULT_RETRY_DELAY_SECONDS = 1.0
-TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
+STORED, TOO_MANY_REQUESTS, UNAVAILABLE = 202, 429, 503
 POLL_INTERVAL_SECONDS = 0.5
 OUTAGE_TIMEOUT_SECONDS = 120.0
 REJECTION_STATUSES = (400, 403, 413, 422)
+PUBLISH_PATH = "/notices"
 FORBIDDEN = 403
 FORBIDDEN_FIELDS = ("source", "topic")
 TOKEN_ADVICE = "ask the operator for a token that is for it"  # noqa: S105 - advice
@@ -47,10 +48,11 @@ _AUTHORIZATION_ADVICE = (
     "It may be wrong, expired or withdrawn. Ask the operator for a new one (`kreisfunk tokens create`) and put it "
     "into KREISFUNK_NOTICES_API_TOKEN, or into a file kreisfunk_notices_api_token in KREISFUNK_SECRETS_DIR."
 )
+_UNCERTAIN_ADVICE = "Nobody knows whether it has the notice. See whether it went out before you publish it again."
 
 
 class NoticesApiError(Exception):
-    """As far as we know nothing was published; `advice` says what to do."""
+    """The request failed; `advice` says what to do, and whether the notice may have been published."""
 
     def __init__(self, problem: str, advice: str = "") -> None:
         super().__init__(problem)
@@ -82,6 +84,10 @@ class ApiRequest:
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def may_have_published(self, reply: "ApiResponse") -> bool:
+        """Return whether the notice may have been published although the reply does not say so."""
+        return self.method == "POST" and self.path == PUBLISH_PATH and (reply.status == 0 or reply.status >= 500)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ApiResponse:
@@ -112,15 +118,24 @@ class NoticesApiClient:
     session: "ClientSession" = field(repr=False)
 
     async def request(self, request: ApiRequest, *, seconds: float) -> ApiResponse:
-        """Return the response; retryable ones are repeated for up to `seconds`. Raises NoticesApiError."""
+        """Return the response; retryable ones are repeated for up to `seconds`. Raises NoticesApiError.
+
+        Once a notice may have been published, only the answer to it counts: everything else leaves it uncertain.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
+        uncertain: ApiResponse | None = None
         while True:
-            reply = await self._send_once(request)
-            if not reply.is_retryable:
+            try:
+                reply = await self._send_once(request)
+            except NoticesApiError as error:
+                raise (self.build_error(uncertain, uncertain=True) if uncertain else error) from None
+            if uncertain is None and request.may_have_published(reply):
+                uncertain = reply
+            if not reply.is_retryable and (uncertain is None or reply.status in (STORED, *REJECTION_STATUSES)):
                 return reply
-            if loop.time() + reply.retry_delay > until:
-                raise self.build_error(reply)
+            if not reply.is_retryable or loop.time() + reply.retry_delay > until:
+                raise self.build_error(uncertain or reply, uncertain=uncertain is not None)
             await asyncio.sleep(reply.retry_delay)
 
     async def _send_once(self, request: ApiRequest) -> ApiResponse:
@@ -141,13 +156,12 @@ class NoticesApiClient:
         except (ClientError, TimeoutError):
             return ApiResponse(status=0)
 
-    def build_error(self, reply: ApiResponse) -> NoticesApiError:
-        """Return the error for a response, in plain words for the person at the terminal."""
+    def build_error(self, reply: ApiResponse, *, uncertain: bool = False) -> NoticesApiError:
+        """Return the error for a response, in plain words; `uncertain` if the notice may have been published."""
         later = f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout."
         match reply.status:
             case 0:
-                problem = f"{self.url} gave no answer."
-                advice = "Nobody knows whether it has the notice. See whether it went out before you publish it again."
+                problem, advice = f"{self.url} gave no answer.", later
             case 401:
                 problem, advice = f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE
             case 429:
@@ -161,7 +175,7 @@ class NoticesApiClient:
                 problem, advice = f"{self.url} is not a notices API of Kreisfunk ({status}).", "Is the address right?"
             case status:
                 problem, advice = f"An error of Kreisfunk ({status}).", "Try again; if it stays, tell the operator."
-        return NoticesApiError(problem, advice)
+        return NoticesApiError(problem, _UNCERTAIN_ADVICE if uncertain else advice)
 
 
 async def _read_content(answer: "ClientResponse") -> bytes:
@@ -264,12 +278,12 @@ def find_publisher(url: str | None, stack: Path | None, source: str | None) -> N
 
 async def _publish(api: NoticesApiClient, body: bytes, seconds: float) -> EventProgress:
     """Return the event as received, or as rejected at once."""
-    reply = await api.request(build_request(body, "/notices"), seconds=seconds)
+    reply = await api.request(build_request(body, PUBLISH_PATH), seconds=seconds)
     if reply.status in REJECTION_STATUSES:
         source, identifier, notice = (read_attribute(body, name) for name in ("source", "id", "subject"))
         received = start_progress(source, identifier, notice, system_clock())
         return msgspec.structs.replace(received, state=EventState.REJECTED, problems=parse_problems(reply))
-    if reply.status != 202:
+    if reply.status != STORED:
         raise api.build_error(reply)
     stored = _decode_response(reply, PublishResult, api)
     if not stored.event.startswith(EVENTS_PATH):

@@ -1,38 +1,61 @@
 """How the client of the door takes answers that a door gives seldom: from a real HTTP server that gives them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 from pydantic import SecretStr
 
 from cli.publish.notices_api import ApiRequest, NoticesApiClient, NoticesApiError, open_notices_api
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 TOKEN = SecretStr("kreisfunk_only-for-tests")
+NOTICE = ApiRequest(path="/notices", method="POST", body=b"same")
+CHECK = ApiRequest(path="/notices/check", method="POST", body=b"same")
+UNCERTAIN = "Nobody knows whether it has the notice."
+Answer = Callable[[], web.Response] | None
 
 
 @dataclass
 class Answering:
-    """A server that gives these answers in turn, the last one again and again, and knows who asked."""
+    """A server that gives these answers in turn, the last one again and again, and knows who asked.
 
-    answers: Sequence[Callable[[], web.Response]]
+    None ends the connection without an answer.
+    """
+
+    answers: Sequence[Answer]
     asked: list[tuple[str, str, bytes]] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.Response:
         self.asked.append((request.path, request.headers.get("Authorization", ""), await request.read()))
-        return self.answers[min(len(self.asked), len(self.answers)) - 1]()
+        self.heard.set()
+        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        if answer is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return answer()
+
+
+def serve(answering: Answering) -> TestServer:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answering.handle)
+    return TestServer(app)
+
+
+def door_to(server: BaseTestServer) -> AbstractAsyncContextManager[NoticesApiClient]:
+    return open_notices_api(str(server.make_url("")).rstrip("/"), TOKEN)
 
 
 @asynccontextmanager
-async def door_of(*answers: Callable[[], web.Response]) -> AsyncIterator[tuple[NoticesApiClient, Answering]]:
+async def door_of(*answers: Answer) -> AsyncIterator[tuple[NoticesApiClient, Answering]]:
     answering = Answering(answers)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answering.handle)
-    async with TestServer(app) as server, open_notices_api(str(server.make_url("")).rstrip("/"), TOKEN) as door:
+    async with serve(answering) as server, door_to(server) as door:
         yield door, answering
 
 
@@ -47,9 +70,7 @@ def fine() -> web.Response:
 @pytest.mark.parametrize("status", [429, 503])
 async def test_what_passes_is_asked_again_with_the_same_request(status: int) -> None:
     async with door_of(busy(status), fine) as (door, answering):
-        reply = await door.request(
-            ApiRequest(path="/notices", method="POST", body=b"same"), seconds=WAIT_TIMEOUT_SECONDS
-        )
+        reply = await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
     assert reply.status == 202
     assert answering.asked == [("/notices", f"Bearer {TOKEN.get_secret_value()}", b"same")] * 2
 
@@ -78,3 +99,48 @@ async def test_an_answer_without_end_is_not_read() -> None:
     async with door_of(lambda: web.Response(body=b" " * 2_000_000)) as (door, _):
         with pytest.raises(NoticesApiError, match="more than the notices API does"):
             await door.request(ApiRequest(path="/notices"), seconds=WAIT_TIMEOUT_SECONDS)
+
+
+async def test_a_try_without_an_answer_is_repeated_and_the_answer_counts() -> None:
+    async with door_of(None, fine) as (door, answering):
+        assert (await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 202
+    assert len(answering.asked) == 2
+
+
+@pytest.mark.parametrize("status", [401, 429, 502, 503])
+async def test_after_a_try_without_an_answer_no_other_answer_says_that_nothing_was_published(status: int) -> None:
+    async with door_of(None, busy(status, "120")) as (door, _):
+        with pytest.raises(NoticesApiError, match="gave no answer") as failed:
+            await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
+    assert failed.value.advice.startswith(UNCERTAIN)
+
+
+async def test_after_a_try_without_an_answer_a_door_that_is_gone_does_not_say_that_nothing_was_published() -> None:
+    answering = Answering([None])
+    async with serve(answering) as server, door_to(server) as door:
+        asking = asyncio.create_task(door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS))
+        await answering.heard.wait()
+        await server.close()
+        with pytest.raises(NoticesApiError, match="gave no answer") as failed:
+            await asking
+    assert failed.value.advice.startswith(UNCERTAIN)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_an_error_of_the_server_does_not_say_that_nothing_was_published(status: int) -> None:
+    async with door_of(busy(status, "120")) as (door, _):
+        with pytest.raises(NoticesApiError) as failed:
+            await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
+    assert failed.value.advice.startswith(UNCERTAIN)
+
+
+async def test_a_check_that_gets_no_answer_says_that_nothing_was_published() -> None:
+    async with door_of(None) as (door, _):
+        with pytest.raises(NoticesApiError, match="gave no answer") as failed:
+            await door.request(CHECK, seconds=0)
+    assert failed.value.advice.startswith("Nothing was published.")
+
+
+async def test_a_rejection_after_a_try_without_an_answer_is_the_answer() -> None:
+    async with door_of(None, busy(422)) as (door, _):
+        assert (await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 422
