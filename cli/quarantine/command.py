@@ -34,7 +34,7 @@ Which = Annotated[str, typer.Argument(help="Its id as `list` shows it; the begin
 
 @quarantine.command("list")
 def list_kept(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: BrokerStack = None) -> None:
-    """List what is in quarantine: since when, its size, and why it could not be parsed. Needs no key.
+    """List what is in quarantine: of which system, since when, its size, and what is wrong. Needs no key.
 
     Exit status: 0, 2 wrong command line, 4 broker unavailable or login refused.
     """
@@ -128,10 +128,13 @@ def _format_list(items: "Sequence[QuarantineItem]", total: int) -> str:
     if not items:
         return "nothing is in quarantine"
     lines = [
-        (item.queued.message_id[:SHORT_ID_LENGTH], item.kind, format_time(item.since), item.size, item.reason)
+        (
+            *(item.queued.message_id[:SHORT_ID_LENGTH], item.kind, item.system or "-"),
+            *(format_time(item.since), item.size, item.reason),
+        )
         for item in items
     ]
-    shown = format_table(("id", "kind", "since", "bytes", "reason"), lines)
+    shown = format_table(("id", "kind", "system", "since", "bytes", "reason"), lines)
     return shown if total <= len(items) else f"{shown}\n{total - len(items)} more: --limit {total}"
 
 

@@ -52,7 +52,8 @@ def _fail_for_keys(problem: str) -> NoReturn:
 class QuarantineItem:
     """One message that could not be parsed. `kind` is its origin; `reason` names fields, never values.
 
-    A `webhook` is one of Meta's, encrypted by the ingress. A rejected notice is public, so it is not encrypted.
+    A `webhook` is one of Meta's, encrypted by the ingress. A rejected notice of the municipal `system` is public, so it
+    is not encrypted.
     """
 
     queued: BrowsedMessage
@@ -60,6 +61,7 @@ class QuarantineItem:
     reason: str
     since: datetime | None
     size: int
+    system: str = ""
     webhook: WebhookQuarantined | None = None
 
     @property
@@ -69,7 +71,7 @@ class QuarantineItem:
     @property
     def description(self) -> Mapping[str, object]:
         """Return what can be told without a key."""
-        described = {name: getattr(self, name) for name in ("kind", "since", "size", "reason")}
+        described = {name: getattr(self, name) for name in ("kind", "system", "since", "size", "reason")}
         return {"id": self.queued.message_id, **described}
 
     def decrypt(self, ring: KeyRing | None) -> bytes:
@@ -87,8 +89,9 @@ class QuarantineItem:
 def describe_message(queued: BrowsedMessage) -> QuarantineItem:
     """Return the item that a queued message represents."""
     if queued.queue == NOTICES_QUARANTINE:
-        reason, since = str(queued.headers.get("reason", "")), _read_time(queued)
-        return QuarantineItem(queued=queued, kind="notice", reason=reason, since=since, size=len(queued.body))
+        reason, system = (str(queued.headers.get(name, "")) for name in ("reason", "system"))
+        since, size = _read_time(queued), len(queued.body)
+        return QuarantineItem(queued=queued, kind="notice", reason=reason, since=since, size=size, system=system)
     try:
         message = decode(queued.body)
     except ContractError:

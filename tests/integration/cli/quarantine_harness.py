@@ -67,7 +67,12 @@ class QuarantineHarness:
 
     async def put_rejected(self, name: str, event: bytes, reason: str = "topic: unknown") -> None:
         """As subscriptions does with a notice."""
-        headers = {"kind": "notice", "reason": reason, "quarantined-at": "2026-11-25T12:00:00+00:00"}
+        headers = {
+            "kind": "notice",
+            "system": "bauamt",
+            "reason": reason,
+            "quarantined-at": "2026-11-25T12:00:00+00:00",
+        }
         message = aio_pika.Message(event, message_id=name, headers=dict(headers))
         await self.channel.default_exchange.publish(message, topology.NOTICES_QUARANTINE)
 

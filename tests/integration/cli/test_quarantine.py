@@ -53,6 +53,7 @@ async def test_the_list_for_scripts_has_everything(ward: QuarantineHarness) -> N
     assert ended.json["items"][0] | {"since": ""} == {
         "id": "id-0",
         "kind": "webhook: broken_part",
+        "system": "",
         "since": "",
         "size": 2,
         "reason": "messages[0]: Object missing required field `timestamp`",
@@ -155,9 +156,10 @@ async def test_what_a_terminal_obeys_is_shown_and_not_sent_to_it(ward: Quarantin
 async def test_a_rejected_notice_is_listed_shown_and_sent_back_without_a_key(ward: QuarantineHarness) -> None:
     await ward.put_rejected("nnnn-1", b'{"type": "notice"}')
     listed = await run_quarantine("list", environment=ward.without_keys)
-    assert "notice" in listed.output
+    assert listed.output.splitlines()[1].split()[:3] == ["nnnn-1", "notice", "bauamt"]
     assert "topic: unknown" in listed.output
     shown = await run_quarantine("show", "nnnn", environment=ward.without_keys)
+    assert "system: bauamt" in shown.output
     assert '"type": "notice"' in shown.output
 
     ended = await run_quarantine("replay", "nnnn", environment=ward.without_keys)
