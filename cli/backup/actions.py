@@ -40,6 +40,12 @@ _SERVICES = r"""
 select distinct usename::text from pg_stat_activity
 where datname = current_database() and usename ~ '^kreisfunk_(subscriptions|dispatcher|newsroom)$' order by 1
 """
+_MOUNT_ADVICE = "In containers /backups is KREISFUNK_BACKUPS, else ./backups; user 10001 has to own it and its files."
+_ADVICE = {
+    errno.ENOSPC: "Nothing was left behind: make room, or choose another disk.",
+    errno.EACCES: _MOUNT_ADVICE,
+    errno.ENOENT: _MOUNT_ADVICE,
+}
 T = TypeVar("T")
 
 
@@ -123,7 +129,7 @@ def restore_backup(file: Path, key_file: Path | None, stack: Path | None, lost_a
             return held
 
     held = _run(settings, restore, file)
-    print_result(held, f"restored: {file}\n{_describe(held)}", json=json)
+    print_result(held, f"restored: {file}\n{describe_held(held)}", json=json)
 
 
 def mark_restored(saved_at: str, stack: Path | None, lost_at: str | None, *, json: bool) -> None:
@@ -141,7 +147,7 @@ def mark_restored(saved_at: str, stack: Path | None, lost_at: str | None, *, jso
             return await hold_everything(connection, saved, lost)
 
     held = _run(settings, mark, None)
-    print_result(held, _describe(held), json=json)
+    print_result(held, describe_held(held), json=json)
 
 
 def _read_key(file: Path | None, settings: BackupSettings) -> bytes:
@@ -204,14 +210,15 @@ def _run(settings: BackupSettings, act: Callable[[asyncpg.Connection], Awaitable
     """Return the result of `act` with a connection of the owner; end the command on an error, with advice."""
 
     async def run(connection: asyncpg.Connection) -> T:
-        with _explain_file_errors(file):
+        with explain_file_errors(file):
             return await act(connection)
 
     return run_on_database(settings, "backup", run, role="the database's owner; `verify` creates a database")
 
 
 @contextmanager
-def _explain_file_errors(file: Path | None) -> Iterator[None]:
+def explain_file_errors(file: Path | None) -> Iterator[None]:
+    """End the command if the file, or what is in it, is wrong; errors of the database's connection pass."""
     try:
         yield
     except (BackupFileError, msgspec.DecodeError, zlib.error) as error:
@@ -221,11 +228,11 @@ def _explain_file_errors(file: Path | None) -> Iterator[None]:
     except (ConnectionError, TimeoutError, socket.gaierror):  # the database's
         raise
     except OSError as error:
-        advice = "Nothing was left behind: make room, or choose another disk." if error.errno == errno.ENOSPC else ""
-        fail(f"{file}: {error.strerror or error}", advice)
+        fail(f"{file}: {error.strerror or error}", _ADVICE.get(error.errno or 0, ""))
 
 
-def _describe(held: HeldWork) -> str:
+def describe_held(held: HeldWork) -> str:
+    """Return what is held after a restore, and what comes next."""
     return "\n".join(
         (
             "Sending is paused. This database knows nothing of what happened"
@@ -236,8 +243,9 @@ def _describe(held: HeldWork) -> str:
             f"  {held.scheduled} broadcasts are scheduled; any of them may have been withdrawn since",
             f"  {held.returned} notices that waited in the newsroom's outbox are with their editors again",
             '  whoever said "Stop" or "Löschen" in that time is subscribed again, and whoever subscribed is not',
-            "Next: `kreisfunk migrate`, start the services, read `kreisfunk deliveries unknown` and"
-            " `kreisfunk broadcasts list`, then `kreisfunk sending resume`.",
+            "Next: if the broker kept its messages, purge dispatch.urgent and dispatch.bulk there; `kreisfunk migrate`,"
+            " start the services, read `kreisfunk deliveries unknown` and `kreisfunk broadcasts list`, then"
+            " `kreisfunk sending resume`.",
         )
     )
 
