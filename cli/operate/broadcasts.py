@@ -96,7 +96,9 @@ def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Data
 def resend(
     broadcast: Broadcast,
     missing: Annotated[bool, typer.Option("--missing", help="To those for whom it has failed.")] = False,
-    unknown: Annotated[bool, typer.Option("--unknown", help="Also to those of whom nobody knows.")] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="With --missing: also to those of whom nobody knows.")
+    ] = False,
     yes: Yes = False,
     json: Json = False,
     stack: DatabaseStack = None,
@@ -107,7 +109,8 @@ def resend(
     unavailable or role refused.
     """
     if not missing:
-        fail("Say to whom: --missing.", status=EXIT_USAGE)
+        advice = "Add --missing: --unknown only extends it." if unknown else ""
+        fail("Say to whom: --missing.", advice, EXIT_USAGE)
     if unknown:
         warn_of_duplicates("Unknown outcomes", yes=yes)
     statement = "select * from dispatcher.resend_missing($1, $2)"
