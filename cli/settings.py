@@ -261,10 +261,10 @@ def read_county(file: Path) -> "Configuration":
         fail(str(error), f"{COUNTY_FILE} names the county's file.", EXIT_USAGE)
 
 
-def require_system(county: "Configuration", name: str) -> "System":
+def require_system(county: "Configuration", name: str, advice: str = "See `kreisfunk systems add`.") -> "System":
     """Return the registered system; ends the command with status 2 if there is none of this name."""
     system = county.find_system(name)
     if system is None:
         known = ", ".join(each.name for each in county.systems) or "(none)"
-        fail(f"There is no system {name}.", f"The county's file has {known}. See `kreisfunk systems add`.", EXIT_USAGE)
+        fail(f"There is no system {name}.", f"The county's file has {known}. {advice}", EXIT_USAGE)
     return system

@@ -26,6 +26,7 @@ from shared.outcome import DependencyUnavailable
 from shared.runtime.hosts import split_hosts
 
 PASSWORD_BYTES = 24
+REVOKE_ADVICE = "A login is revoked before its block is taken out of that file: put the block back, and revoke again."
 T = TypeVar("T")
 
 
@@ -77,7 +78,7 @@ async def _create_login(api: ManagementApi, name: str, *, replace: bool) -> str 
 def revoke_login(name: str, stack: Path | None) -> None:
     """Delete a system's login and what it once declared."""
     settings = _read_settings(stack)
-    require_system(_read_county(settings, None), name)
+    require_system(_read_county(settings, None), name, REVOKE_ADVICE)
     if not _call_broker(settings, lambda api: _delete_login(api, name)):
         fail(f"{name} has no login.", status=EXIT_REJECTED)
     say(f"revoked {name}")

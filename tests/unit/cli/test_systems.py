@@ -109,3 +109,16 @@ def test_the_block_is_the_system_again() -> None:
     system = System(name="a", sources=("/a",), topics=("stellen",), urgent_per_day=0)
     quotas = "notices_per_hour = 30\nnotices_per_day = 100\nurgent_per_day = 0\n"
     assert render_block(system) == f'[[systems]]\nname = "a"\nsources = ["/a"]\ntopics = ["stellen"]\n{quotas}'
+
+
+async def test_a_login_whose_system_is_registered_no_more_is_revoked_once_its_block_is_back(county: Path) -> None:
+    broker = {
+        "KREISFUNK_COUNTY_FILE": str(county),
+        "KREISFUNK_BROKER_URL": "amqp://admin@127.0.0.1:1/",
+        "KREISFUNK_BROKER_PASSWORD": "only-for-tests",
+        "KREISFUNK_BROKER_API_URL": "http://127.0.0.1:1",
+    }
+    ended = await run_in_process("systems", "revoke", "bauamt", environment=broker)
+    assert ended.status == 2, ended.everything
+    assert "There is no system bauamt" in ended.errors
+    assert "put the block back" in " ".join(ended.errors.split())
