@@ -23,7 +23,7 @@ IN_A_LINE = re.compile(rf"`({PROGRAM} [^`]+)`")
 # What only the shell reads.
 ENDS = re.compile(r" (?:\||<|<<'END'|#)(?: .*)?$|\)$")
 WITH_VALUE = ("-v", "--profile")
-PLACEHOLDERS = {"ID": str(uuid4()), "DELIVERY": str(uuid4())}
+PLACEHOLDERS = {"ID": str(uuid4()), "DELIVERY": str(uuid4()), "SERVICE": "newsroom"}
 
 
 def find_commands(page: Path) -> Iterator[str]:

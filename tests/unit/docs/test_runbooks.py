@@ -75,7 +75,7 @@ def parse_command(command: str) -> None:
             if words[1] == "kreisfunk":
                 parse_kreisfunk(*words[1:])
         case _:
-            assert verb in ("logs", "ps", "restart", "up")
+            assert verb in ("build", "logs", "ps", "restart", "up")
             assert set(words[2:] if words[:1] == ["--since"] else words) <= set(COMPOSE)
 
 
