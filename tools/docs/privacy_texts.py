@@ -16,6 +16,7 @@ from services.subscriptions.domain.replies import ReplyContent
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from tests.factories.citizens import (
     ANSWERS,
+    COUNTY,
     NOON,
     TEXTS,
     build_context,
@@ -73,7 +74,7 @@ PARTS: dict[str, Sequence[Shown]] = {
         Shown("Grund und Datenschutz", STRANGER, "Warum"),
         Shown("Hilfe", STRANGER, "Hilfe"),
         Shown("Hinweis auf Telefon und Schalter, höchstens einmal in 24 Stunden", STRANGER, "Haben Sie heute offen?"),
-        Shown("Notfall, jedes Mal", STRANGER, "Hilfe, Überfall in der Bahnhofstraße!"),
+        Shown("Notfall, auch wenn sonst keine Antwort mehr kommt", STRANGER, "Hilfe, Überfall in der Bahnhofstraße!"),
         Shown("Notfall, bei dem es um das Sterben geht", STRANGER, "Ich will nicht mehr leben"),
         Shown("„Feedback“ ohne Text", STRANGER, "Feedback"),
         Shown("Rückmeldung mit Text oder durch einen Knopf", STRANGER, "Feedback: Sehr nützlich"),
@@ -86,7 +87,12 @@ def render_texts_annex() -> str:
     """Return the annex as Markdown."""
     parts = [_render_part(title, map(_render_shown, shown)) for title, shown in PARTS.items()]
     return "\n\n".join(
-        [*parts, _render_part("Auskunft", _render_records()), _render_part("Meldungen", _render_templates())]
+        [
+            f"Fassung des Wortlauts: `{COUNTY.wording_version}`.",
+            *parts,
+            _render_part("Auskunft", _render_records()),
+            _render_part("Meldungen", _render_templates()),
+        ]
     )
 
 
