@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import typer
-from pydantic import Field, HttpUrl
+from pydantic import Field
 
 from cli.doctor.installation import SECRETS_DIR, build_from_stack
 from cli.meta import MetaClient
@@ -27,7 +27,7 @@ VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its 
 class MetaSettings(CommandSettings):
     """Address of Meta, and our identity there."""
 
-    graph_url: GraphUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
+    graph_url: GraphUrl = Field(description="https://graph.facebook.com, or a solution provider's address")
     graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")
     phone_number_id: str = Field(pattern=r"^\d{5,20}$", description="Meta's id of our number")
     waba_id: str = Field(pattern=r"^\d{5,30}$", description="Meta's id of our account")

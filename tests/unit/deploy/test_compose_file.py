@@ -57,10 +57,14 @@ def test_the_simulator_starts_on_demand_only_and_is_told_where_is_sent_to() -> N
     assert read_environment("dispatcher")["KREISFUNK_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-http://simulator:8090}"
 
 
-def test_the_guide_lets_everything_that_calls_meta_trust_a_ca_of_ones_own() -> None:
+def test_the_guide_lets_everything_that_calls_meta_or_an_identity_provider_trust_a_ca_of_ones_own() -> None:
     (override,) = TRUST.findall((ROOT / "docs/guides/operators.md").read_text())
     trusting = msgspec.yaml.decode(dedent(override))["services"]
-    assert set(trusting) == {name for name, each in SERVICES.items() if GRAPH_URL in each.get("environment", {})}
+    assert set(trusting) == {
+        name
+        for name, each in SERVICES.items()
+        if {GRAPH_URL, "KREISFUNK_OIDC_ISSUER"} & set(each.get("environment", ()))
+    }
     assert all(each["environment"]["SSL_CERT_FILE"] for each in trusting.values())
 
 
