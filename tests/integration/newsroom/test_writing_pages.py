@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterable, AsyncIterator
+from datetime import UTC, datetime
 from html import unescape
 from uuid import UUID, uuid4
 
@@ -241,6 +242,18 @@ async def test_the_stream_tells_each_change_and_ends_with_the_broadcast(
             await newsroom.owner.execute(change, broadcast, '{"delivered": 10}')
             assert "10 von 10" in await read_event(response.content)
             assert "event: end" in (await response.content.read()).decode()
+
+
+async def test_the_stream_and_the_certificate_of_what_was_withdrawn_before_its_start_have_an_end(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    never = {"started_at": None, "states": "{}", "cancelled_at": datetime.now(UTC)}
+    path = f"/aussendungen/{await add_broadcast(newsroom.owner, **never)}"
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), anna.browser.session.get(f"{newsroom.url}{path}/strom") as told:
+        assert "event: end" in (await told.content.read()).decode()
+    table = (await anna.browser.open(f"{path}/nachweis.csv")).text
+    assert "nicht mehr gesendet;10" in table
+    assert "warten noch" not in table
 
 
 async def test_a_revoked_session_ends_its_stream(newsroom: NewsroomProcess) -> None:
