@@ -90,16 +90,16 @@ _ARCHIVE = """
 """
 _REPLACE = """
     update newsroom.archive_entry e set replaced_by = (
-        select n.code from newsroom.archive_entry n where n.notice = e.notice and n.revision > e.revision
-        order by n.revision limit 1)
-    where e.notice = $1
+        select min(b.revision) from newsroom.broadcast b
+        where b.source = $1 and b.notice = $2 and b.revision > e.revision and b.started_at is not null)
+    where e.notice = $2
 """
+_WITHDRAWN = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3) on conflict do nothing"
 # Run after either event, as the withdrawal may be known before the start.
 _WITHDRAW = """
-    update newsroom.archive_entry e set withdrawn_at = p.confirmed_at
-    from newsroom.publication p join newsroom.draft d on d.id = p.draft
-    where e.notice = $1 and e.withdrawn_at is null
-        and d.kind = 'withdrawal' and d.corrects = $1 and p.confirmed_at is not null
+    update newsroom.archive_entry e set withdrawn_at = w.at
+    from newsroom.withdrawn_notice w
+    where w.source = $1 and w.notice = $2 and e.notice = w.notice and e.withdrawn_at is null
 """
 _COUNT = """
     insert into newsroom.subscription_hour (hour, topic, started, ended) values ($1, $2, $3, $4)
@@ -161,8 +161,10 @@ class PostgresEventRecords:
             if publication := await _find_publication(connection, message):
                 await connection.execute(_ACCEPT_PUBLICATION, publication, at, message.broadcast)
                 await connection.execute(_PUBLISH_DRAFT, publication, at)
-                if message.action is NoticeAction.WITHDRAWN:
-                    await connection.execute(_WITHDRAW, message.notice)
+            # A system that manages our source may have withdrawn it, too.
+            if message.action is NoticeAction.WITHDRAWN and message.source == self._source:
+                await connection.execute(_WITHDRAWN, message.source, message.notice, at)
+                await connection.execute(_WITHDRAW, message.source, message.notice)
 
     async def record_rejected(self, message: NoticeRejected, at: datetime) -> None:
         async with self._database.transaction() as connection:
@@ -254,12 +256,12 @@ async def _find_publication(connection: Connection, message: NoticeAccepted | No
 
 
 async def _archive(connection: Connection, message: BroadcastStarted, at: datetime) -> None:
-    publication = await connection.fetchval(_STARTED_REVISION, message.source, message.notice, message.revision)
-    if publication is None:
-        return
-    await connection.execute(_ARCHIVE, derive_code(publication), publication, message.notice, message.revision, at)
-    await connection.execute(_REPLACE, message.notice)
-    await connection.execute(_WITHDRAW, message.notice)
+    source, notice, revision = message.source, message.notice, message.revision
+    publication = await connection.fetchval(_STARTED_REVISION, source, notice, revision)
+    if publication is not None:
+        await connection.execute(_ARCHIVE, derive_code(publication), publication, notice, revision, at)
+    await connection.execute(_REPLACE, source, notice)  # a revision of another system is no entry, but replaces ours
+    await connection.execute(_WITHDRAW, source, notice)
 
 
 class PostgresBroadcastStatuses:

@@ -57,9 +57,12 @@ _HEADLINES = """
     where topic = $1 and accepted_at > $2 and notice is distinct from $3 and headline is not null
     order by accepted_at desc limit 200
 """
+# Ours, as soon as they are handed over, and those of other systems that may update our notices.
 _REVISION = """
-    select coalesce(max(p.revision), 0) from newsroom.publication p join newsroom.draft d on d.id = p.draft
-    where p.state <> 'rejected' and (d.notice = $1 or (d.corrects = $1 and d.kind = 'update'))
+    select coalesce(greatest((
+        select max(p.revision) from newsroom.publication p join newsroom.draft d on d.id = p.draft
+        where p.state <> 'rejected' and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
+    ), (select max(revision) from newsroom.broadcast where source = $1 and notice = $2)), 0)
 """
 _AUDIENCE = "select max(audience) from newsroom.broadcast where source = $1 and notice = $2"
 _UNREVIEWED = f"""
@@ -70,10 +73,11 @@ _UNREVIEWED = f"""
 
 
 class PostgresDraftRepository:
-    """Implementation of ports.DraftRepository."""
+    """Implementation of ports.DraftRepository. `source` is that of the notices published here."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, source: str) -> None:
         self._database = database
+        self._source = source
 
     async def create(self, draft: NoticeDraft, act: Act) -> None:
         async with self._database.transaction() as connection:
@@ -93,16 +97,16 @@ class PostgresDraftRepository:
 
     async def find(self, draft: UUID) -> NoticeDraft:
         async with self._database.connection() as connection:
-            return await _find(connection, draft)
+            return await self._find(connection, draft)
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         async with self._database.transaction() as connection:
-            return await _change(connection, draft, decide)
+            return await self._change(connection, draft, decide)
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
         async with self._database.transaction() as connection:
             budget = await lock_budget(connection)
-            return await _change(connection, draft, lambda found: decide(found, budget))
+            return await self._change(connection, draft, lambda found: decide(found, budget))
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         rows = await self._database.fetch(_LISTED, [state.value for state in states], limit)
@@ -122,26 +126,24 @@ class PostgresDraftRepository:
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         return [read_draft(row) for row in await self._database.fetch(_UNREVIEWED)]
 
+    async def _find(self, connection: Connection, draft: UUID) -> NoticeDraft:
+        row = await connection.fetchrow(_DRAFT, draft)
+        if row is None:
+            raise DraftNotFound
+        bare = read_draft(row)
+        revision = await connection.fetchval(_REVISION, self._source, bare.subject)
+        return read_draft(row, await fetch_decisions(connection, draft), revision)
 
-async def _find(connection: Connection, draft: UUID) -> NoticeDraft:
-    row = await connection.fetchrow(_DRAFT, draft)
-    if row is None:
-        raise DraftNotFound
-    bare = read_draft(row)
-    revision = await connection.fetchval(_REVISION, bare.subject)
-    return read_draft(row, await fetch_decisions(connection, draft), revision)
-
-
-async def _change(connection: Connection, draft: UUID, decide: DecideDraft) -> NoticeDraft:
-    await connection.execute(_LOCK, draft)
-    await connection.execute(_LOCK_ROW, draft)
-    change = decide(await _find(connection, draft))
-    if change is not None:
-        # Meanwhile the notices API may have been asked, for seconds.
-        if await connection.fetchval(_IS_DISABLED, change.act.account):
-            raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
-        await _store(connection, draft, change)
-    return await _find(connection, draft)
+    async def _change(self, connection: Connection, draft: UUID, decide: DecideDraft) -> NoticeDraft:
+        await connection.execute(_LOCK, draft)
+        await connection.execute(_LOCK_ROW, draft)
+        change = decide(await self._find(connection, draft))
+        if change is not None:
+            # Meanwhile the notices API may have been asked, for seconds.
+            if await connection.fetchval(_IS_DISABLED, change.act.account):
+                raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
+            await _store(connection, draft, change)
+        return await self._find(connection, draft)
 
 
 async def _store(connection: Connection, draft: UUID, change: DraftChange) -> None:

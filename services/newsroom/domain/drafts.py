@@ -131,7 +131,8 @@ class NoticeDraft:
     """Draft in its newest version, with all that was decided about it, oldest first.
 
     `corrects` is the notice that it updates, follows or withdraws; `revision` the newest revision of its notice that
-    was handed over, 0 if none was. `emergency` is why it was last published before a second person had approved it.
+    was handed over, here or by another system, 0 if none was. `emergency` is why it was last published before a second
+    person had approved it.
     """
 
     id: UUID

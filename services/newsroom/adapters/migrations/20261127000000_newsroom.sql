@@ -373,7 +373,7 @@ create table newsroom.archive_entry (
   urgent boolean not null default false,
   published_at timestamptz not null,
   expires_at timestamptz not null,
-  replaced_by text,
+  replaced_by integer,
   withdrawn_at timestamptz,
   unique (notice, revision)
 );
@@ -392,12 +392,25 @@ comment on column newsroom.archive_entry.picture is 'address of the picture; nul
 comment on column newsroom.archive_entry.urgent is 'whether it was urgent';
 comment on column newsroom.archive_entry.published_at is 'when it was published';
 comment on column newsroom.archive_entry.expires_at is 'it is out of date from then on';
-comment on column newsroom.archive_entry.replaced_by is 'archive_entry.code of the newer revision; null if there is none';
+comment on column newsroom.archive_entry.replaced_by is
+  'revision that replaced it, whoever published that; null if there is none';
 comment on column newsroom.archive_entry.withdrawn_at is 'when it was withdrawn; null unless it was';
+
+create table newsroom.withdrawn_notice (
+  source text not null,
+  notice text not null,
+  at timestamptz not null,
+  primary key (source, notice)
+);
+comment on table newsroom.withdrawn_notice is 'notices of ours that were withdrawn, by whichever system';
+comment on column newsroom.withdrawn_notice.source is 'source of the notice';
+comment on column newsroom.withdrawn_notice.notice is 'id of the notice';
+comment on column newsroom.withdrawn_notice.at is 'when it was withdrawn';
 
 grant usage on schema newsroom to kreisfunk_newsroom;
 grant select on newsroom.schema_migrations, newsroom.schema_checksums to kreisfunk_newsroom;
-grant select, insert on newsroom.audit, newsroom.draft_version, newsroom.decision to kreisfunk_newsroom;
+grant select, insert on newsroom.audit, newsroom.draft_version, newsroom.decision, newsroom.withdrawn_notice
+  to kreisfunk_newsroom;
 grant select, insert, update on newsroom.account, newsroom.account_request, newsroom.draft, newsroom.publication,
   newsroom.broadcast, newsroom.subscription_hour, newsroom.topic_audience, newsroom.archive_entry to kreisfunk_newsroom;
 grant select, insert, update, delete on newsroom.session, newsroom.device, newsroom.login_failure,
