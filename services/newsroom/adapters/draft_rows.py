@@ -29,7 +29,10 @@ DRAFTS = """
         join newsroom.account a on a.id = v.author join newsroom.account c on c.id = d.created_by
 """
 _DECISIONS = f"""
-    select {ACCOUNT_COLUMNS}, e.verdict, e.version, e.person as human, e.reason, e.at as said_at
+    select {ACCOUNT_COLUMNS}, e.id as decision, e.verdict, e.version, e.person as human, e.reason, e.at as said_at, (
+        select p.approvals from newsroom.draft d join newsroom.publication p on p.draft = d.id and p.version = d.version
+        where d.id = e.draft and d.state = 'published' and p.state <> 'rejected'
+        order by p.created_at desc limit 1) as counted
     from newsroom.decision e join newsroom.account a on a.id = e.account where e.draft = $1 order by e.at, e.id
 """  # noqa: S608 - constant parts
 
@@ -77,14 +80,18 @@ async def fetch_decisions(connection: Connection, draft: UUID) -> tuple[DraftDec
 
 
 def _read_decision(row: asyncpg.Record) -> DraftDecision:
-    verdict, account = Verdict(row["verdict"]), build_account(row)
+    verdict, account, counted = Verdict(row["verdict"]), build_account(row), row["counted"]
+    counts = verdict not in _RIGHTS or account.may(_RIGHTS[verdict])
+    if verdict in _RIGHTS and counted is not None:  # of what is published
+        counts = row["decision"] in counted
     return DraftDecision(
+        id=row["decision"],
         verdict=verdict,
         version=row["version"],
         by=Author(account=account.id, person=row["human"], name=account.name),
         at=row["said_at"],
         reason=row["reason"],
-        is_void=verdict in _RIGHTS and not account.may(_RIGHTS[verdict]),
+        is_void=not counts,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from services.newsroom.adapters.audit import record_act
 from services.newsroom.adapters.budget import lock_budget
@@ -49,8 +49,8 @@ _ADD_DECISION = """
     values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _ADD_PUBLICATION = """
-    insert into newsroom.publication (id, draft, version, revision, body, created_at, next_at, people)
-    values ($1, $2, $3, $4, $5, $6, $6, $7)
+    insert into newsroom.publication (id, draft, version, revision, body, created_at, next_at, people, approvals)
+    values ($1, $2, $3, $4, $5, $6, $6, $7, $8)
 """
 _HEADLINES = """
     select headline, accepted_at from newsroom.broadcast
@@ -155,7 +155,7 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
     if said := change.decision:
         await connection.execute(
             _ADD_DECISION,
-            uuid4(),
+            said.id,
             draft,
             said.version,
             said.by.account,
@@ -165,9 +165,16 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
             said.at,
         )
     if each := change.publication:
-        body = encode_json(each.event)
         await connection.execute(
-            _ADD_PUBLICATION, each.id, draft, each.version, each.revision, body, each.created_at, each.people
+            _ADD_PUBLICATION,
+            each.id,
+            draft,
+            each.version,
+            each.revision,
+            encode_json(each.event),
+            each.created_at,
+            each.people,
+            list(each.approvals),
         )
     await record_act(connection, change.act)
 

@@ -102,8 +102,12 @@ def build_author(account: Account) -> Author:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftDecision:
-    """Decision of somebody on a version; `is_void` is an approval whose giver may approve no more."""
+    """Decision of somebody on a version; `is_void` is an approval whose giver may approve no more.
 
+    Of what was published it is one that did not count then, whatever its giver may do today.
+    """
+
+    id: UUID
     verdict: Verdict
     version: int
     by: Author

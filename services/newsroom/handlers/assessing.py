@@ -164,6 +164,7 @@ class DraftAssessor:
             event=self._build_event(draft, publication),
             created_at=self.clock(),
             people=forecast.audience if forecast else None,
+            approvals=tuple(each.id for each in draft.decisions if each.is_approval and not each.is_void),
         )
 
     def _build_event(self, draft: NoticeDraft, publication: UUID) -> Mapping[str, Any]:

@@ -261,7 +261,7 @@ class DraftingService:
     ) -> DraftChange:
         now = self.clock()
         said = verdict and DraftDecision(
-            verdict=verdict, version=draft.version, by=build_author(account), at=now, reason=reason
+            id=uuid4(), verdict=verdict, version=draft.version, by=build_author(account), at=now, reason=reason
         )
         return DraftChange(act=_build_act(account, action, draft, reason), state=state, at=now, decision=said or None)
 

@@ -127,6 +127,32 @@ async def test_an_approval_of_somebody_who_may_approve_no_more_sends_nothing(
     assert (await store.drafting.publish(store.anna, draft.id, 2)).state is DraftState.PUBLISHED
 
 
+@pytest.mark.parametrize("change", ["disabled_at = now()", "roles = array['editor']"])
+async def test_what_counted_when_it_was_published_counts_for_ever(
+    store: Store, database: FreshDatabase, change: str
+) -> None:
+    draft = await store.write()
+    await store.drafting.submit(store.anna, draft.id, 1)
+    async with open_owner(database) as owner:
+        former = await add_account(owner, "cleo")
+        await store.drafting.approve(former, draft.id, 1)
+        await owner.execute("update newsroom.account set disabled_at = now() where id = $1", former.id)
+        await store.drafting.approve(store.ben, draft.id, 1)
+        await store.drafting.publish(store.anna, draft.id, 1)
+        await owner.execute(f"update newsroom.account set {change} where id = $1", store.ben.id)  # noqa: S608 - ours
+        await owner.execute("update newsroom.account set disabled_at = null where id = $1", former.id)
+    found = await store.drafts.find(draft.id)
+    assert [(each.by.name, each.is_void) for each in found.decisions] == [
+        ("anna", False),
+        ("cleo", True),
+        ("ben", False),
+    ]
+    publication = await store.find_publication(draft)
+    await store.publications.record_answer(publication.id, PublishAnswer(status=422), system_clock())
+    returned = await store.drafts.find(draft.id)
+    assert [each.is_void for each in returned.decisions] == [False, False, True], "they count for the next publication"
+
+
 async def test_whoever_is_blocked_while_the_price_is_asked_for_sends_nothing(
     store: Store, database: FreshDatabase
 ) -> None:

@@ -232,6 +232,7 @@ create table newsroom.publication (
   problems jsonb,
   broadcast uuid,
   people integer,
+  approvals uuid[] not null default '{}',
   created_at timestamptz not null default now(),
   answered_at timestamptz,
   confirmed_at timestamptz,
@@ -256,6 +257,8 @@ comment on column newsroom.publication.problems is 'why it was rejected; null un
 comment on column newsroom.publication.broadcast is 'broadcast.id; null until it is known';
 comment on column newsroom.publication.people is
   'how many it was expected to reach, which the month''s budget has to allow for; null if unknown';
+comment on column newsroom.publication.approvals is
+  'decision.id of each approval that counted when it was handed over, whatever its giver may do today';
 comment on column newsroom.publication.created_at is 'when it was to be published';
 comment on column newsroom.publication.answered_at is 'when it was accepted or rejected; null while waiting';
 comment on column newsroom.publication.confirmed_at is 'when an event told that it takes effect; null until then';
