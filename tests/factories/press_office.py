@@ -211,7 +211,7 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
     def count() -> None:
         office.handed_over += 1
 
-    async def read_budget() -> MonthBudget | None:
+    async def read_budget(_: datetime | None) -> MonthBudget | None:
         return drafts.budget
 
     async def read_sending() -> SendingOverview:

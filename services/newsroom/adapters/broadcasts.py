@@ -27,10 +27,11 @@ from shared.contracts.events import (
 from shared.database.pool import Connection, Database
 
 _ACCEPTED = """
-    insert into newsroom.broadcast (id, source, notice, revision, topic, headline, audience, accepted_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)
+    insert into newsroom.broadcast (id, source, notice, revision, topic, headline, audience, accepted_at, scheduled_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     on conflict (id) do update set source = excluded.source, notice = excluded.notice, revision = excluded.revision,
         topic = excluded.topic, headline = excluded.headline, accepted_at = excluded.accepted_at,
+        scheduled_at = excluded.scheduled_at,
         audience = case when broadcast.progressed_at is null then excluded.audience else broadcast.audience end
 """
 _STARTED = """
@@ -121,7 +122,8 @@ _MARK_ERASED = """
 """
 _STATUS = """
     select b.id, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures, b.person_limited,
-        b.accepted_at, b.started_at, b.finished_at, b.cancelled_at, s.cause as stop_cause, s.reason as stop_reason
+        b.accepted_at, b.scheduled_at, b.started_at, b.finished_at, b.cancelled_at,
+        s.cause as stop_cause, s.reason as stop_reason
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
 """
 _NEWEST = f"""
@@ -157,6 +159,7 @@ class PostgresEventRecords:
                     message.headline,
                     message.audience,
                     at,
+                    message.scheduled_at,
                 )
             if publication := await _find_publication(connection, message):
                 await connection.execute(_ACCEPT_PUBLICATION, publication, at, message.broadcast)

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.newsroom.adapters.audit import record_act
-from services.newsroom.adapters.budget import lock_budget
+from services.newsroom.adapters.budget import fetch_budget, lock_budget
 from services.newsroom.adapters.draft_rows import (
     DRAFTS,
     encode_json,
@@ -101,12 +101,15 @@ class PostgresDraftRepository:
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         async with self._database.transaction() as connection:
-            return await self._change(connection, draft, decide)
+            found = await self._lock(connection, draft)
+            return await self._apply(connection, found, decide(found))
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
         async with self._database.transaction() as connection:
-            budget = await lock_budget(connection)
-            return await self._change(connection, draft, lambda found: decide(found, budget))
+            await lock_budget(connection)
+            found = await self._lock(connection, draft)
+            budget = await fetch_budget(connection, found.content.scheduled_at)
+            return await self._apply(connection, found, decide(found, budget))
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         rows = await self._database.fetch(_LISTED, [state.value for state in states], limit)
@@ -134,16 +137,19 @@ class PostgresDraftRepository:
         revision = await connection.fetchval(_REVISION, self._source, bare.subject)
         return read_draft(row, await fetch_decisions(connection, draft), revision)
 
-    async def _change(self, connection: Connection, draft: UUID, decide: DecideDraft) -> NoticeDraft:
+    async def _lock(self, connection: Connection, draft: UUID) -> NoticeDraft:
         await connection.execute(_LOCK, draft)
         await connection.execute(_LOCK_ROW, draft)
-        change = decide(await self._find(connection, draft))
-        if change is not None:
-            # Meanwhile the notices API may have been asked, for seconds.
-            if await connection.fetchval(_IS_DISABLED, change.act.account):
-                raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
-            await _store(connection, draft, change)
         return await self._find(connection, draft)
+
+    async def _apply(self, connection: Connection, draft: NoticeDraft, change: DraftChange | None) -> NoticeDraft:
+        if change is None:
+            return draft
+        # Meanwhile the notices API may have been asked, for seconds.
+        if await connection.fetchval(_IS_DISABLED, change.act.account):
+            raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
+        await _store(connection, draft.id, change)
+        return await self._find(connection, draft.id)
 
 
 async def _store(connection: Connection, draft: UUID, change: DraftChange) -> None:

@@ -57,6 +57,7 @@ class BroadcastStatus:
     failures: tuple[FailureCount, ...] = ()
     person_limited: int = 0
     accepted_at: datetime | None = None
+    scheduled_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cancelled_at: datetime | None = None

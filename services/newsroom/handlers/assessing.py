@@ -72,7 +72,7 @@ class DraftAssessor:
     configuration: Configuration
     system: System
     clock: Clock
-    read_budget: Callable[[], Awaitable[MonthBudget | None]]
+    read_budget: Callable[[datetime | None], Awaitable[MonthBudget | None]]
     read_sending: Callable[[], Awaitable[SendingOverview]]
 
     async def evaluate(self, draft: NoticeDraft, account: Account) -> DraftAssessment:
@@ -91,7 +91,7 @@ class DraftAssessor:
             obstacle=find_obstacle(draft, build_author(account), verdict, by_lead=by_lead),
             may_approve=may_approve,
             similar=find_similar(draft.content.headline, recent),
-            budget=await self.read_budget(),
+            budget=await self.read_budget(draft.content.scheduled_at),
             delays=await self._explain_delays(draft, forecast),
         )
 
@@ -185,7 +185,7 @@ def _sum_costs(forecast: NoticeForecast | None) -> Decimal | None:
 
 
 def require_budget(budget: MonthBudget | None, forecast: NoticeForecast | None) -> None:
-    """Return if this month's budget is enough for everybody. Raises DraftRefused."""
+    """Return if the month's budget is enough for everybody. Raises DraftRefused."""
     if obstacle := find_budget_obstacle(budget, forecast):
         raise DraftRefused(obstacle)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -40,9 +40,9 @@ async def open_owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connectio
         await owner.close()
 
 
-async def read_left(store: Store) -> int:
-    """What is left of the month's budget."""
-    budget = await PostgresSendingControl(store.database).read_budget()
+async def read_left(store: Store, at: datetime | None = None) -> int:
+    """What is left of the budget of the month of a moment, which is now if not given."""
+    budget = await PostgresSendingControl(store.database).read_budget(at)
     assert budget is not None
     return budget.left
 
@@ -236,6 +236,54 @@ async def test_what_is_promised_is_not_left_in_the_budget(store: Store, database
         for ended in ({"finished_at": now}, {"cancelled_at": now}, {"accepted_at": now - timedelta(days=32)}):
             await add_broadcast(owner, audience=1_000, **ended)
     assert await read_left(store) == 39_300
+
+
+async def test_a_planned_notice_is_paid_for_by_the_month_in_which_it_is_sent(
+    store: Store, database: FreshDatabase
+) -> None:
+    """However long before, from its publication to its end, whatever this month has left."""
+    now, later = system_clock(), system_clock() + timedelta(days=40)
+    async with open_owner(database) as owner:
+        await set_up_number(owner)
+        await owner.execute("update dispatcher.rate set messages_a_month = 25")
+        await add_broadcast(owner, audience=20, states='{"waiting": 20}', accepted_at=now)
+        planned = {"accepted_at": now - timedelta(days=32), "scheduled_at": later, "states": "{}", "started_at": None}
+        await add_broadcast(owner, audience=5, **planned)
+    assert (await read_left(store), await read_left(store, later)) == (5, 20)
+
+    content = msgspec.structs.replace(CONTENT, scheduled_at=later, expires_at=later + timedelta(days=1))
+    drafts = [await store.drafting.create(store.anna, content) for _ in range(3)]
+    for draft in drafts[:2]:  # each goes to 10
+        await store.drafting.publish(store.anna, draft.id, 1)
+    with pytest.raises(DraftRefused, match="Das Budget für"):
+        await store.drafting.publish(store.anna, drafts[2].id, 1)
+    assert (await read_left(store), await read_left(store, later)) == (5, 0)
+
+    publication = await store.find_publication(drafts[0])
+    message = NoticeAccepted(
+        source=SOURCE,
+        event=publication.id.hex,
+        notice=drafts[0].notice,
+        revision=1,
+        broadcast=uuid4(),
+        audience=7,
+        scheduled_at=later,
+    )
+    await store.tell(message, now)
+    assert (await read_left(store), await read_left(store, later)) == (5, 3)
+
+
+async def test_what_was_planned_for_a_moment_that_is_over_is_paid_for_now(
+    store: Store, database: FreshDatabase
+) -> None:
+    now = system_clock()
+    async with open_owner(database) as owner:
+        await set_up_number(owner)
+        await owner.execute("update dispatcher.rate set messages_a_month = 25")
+        for ago in (2, 40):  # the older one cannot be under way any more
+            before = {"accepted_at": now - timedelta(days=50), "scheduled_at": now - timedelta(days=ago)}
+            await add_broadcast(owner, audience=10, states='{"waiting": 10}', **before)
+    assert (await read_left(store), await read_left(store, now + timedelta(days=40))) == (15, 25)
 
 
 async def test_of_many_who_publish_at_once_only_as_many_go_out_as_the_budget_pays_for(

@@ -275,6 +275,7 @@ create table newsroom.broadcast (
   states jsonb not null default '{}',
   person_limited integer not null default 0,
   accepted_at timestamptz,
+  scheduled_at timestamptz,
   started_at timestamptz,
   progressed_at timestamptz,
   finished_at timestamptz,
@@ -298,6 +299,7 @@ comment on column newsroom.broadcast.audience is 'number of recipients';
 comment on column newsroom.broadcast.states is 'number of deliveries in each state';
 comment on column newsroom.broadcast.person_limited is 'number of those that wait for Meta''s limit of people a day';
 comment on column newsroom.broadcast.accepted_at is 'when the notice was accepted';
+comment on column newsroom.broadcast.scheduled_at is 'when it was planned to begin; null means at once';
 comment on column newsroom.broadcast.started_at is 'when it began';
 comment on column newsroom.broadcast.progressed_at is 'time of the newest progress';
 comment on column newsroom.broadcast.finished_at is 'when its last delivery got a final state';
