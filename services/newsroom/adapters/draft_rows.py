@@ -24,7 +24,7 @@ from shared.database.pool import Connection
 
 DRAFTS = """
     select d.id, d.notice, d.kind, d.corrects, d.state, d.changed_at, d.emergency, v.version, v.content, v.saved_at,
-        v.author, a.person, a.name, d.created_by, c.person as creator_person, c.name as creator_name
+        v.seen_revision, v.author, a.person, a.name, d.created_by, c.person as creator_person, c.name as creator_name
     from newsroom.draft d join newsroom.draft_version v on v.draft = d.id and v.version = d.version
         join newsroom.account a on a.id = v.author join newsroom.account c on c.id = d.created_by
 """
@@ -49,7 +49,9 @@ def encode_json(value: object) -> str:
     return _encode(value).decode()
 
 
-def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), revision: int = 0) -> NoticeDraft:
+def read_draft(
+    row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), revision: int = 0, own_revision: int = 0
+) -> NoticeDraft:
     """Return a row of DRAFTS as a draft."""
     return NoticeDraft(
         id=row["id"],
@@ -61,6 +63,7 @@ def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), r
         changed_at=row["changed_at"],
         corrects=row["corrects"],
         revision=revision,
+        own_revision=own_revision,
         emergency=row["emergency"],
         decisions=decisions,
     )
@@ -72,6 +75,7 @@ def read_version(row: asyncpg.Record) -> DraftVersion:
         content=_decode_content(row["content"]),
         author=Author(account=row["author"], person=row["person"], name=row["name"]),
         saved_at=row["saved_at"],
+        seen_revision=row["seen_revision"],
     )
 
 

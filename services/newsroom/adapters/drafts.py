@@ -22,7 +22,7 @@ from shared.database.pool import Connection, Database
 _DRAFT = f"{DRAFTS} where d.id = $1"
 _LISTED = f"{DRAFTS} where d.state = any($1) order by d.changed_at desc, d.id limit $2"
 _VERSIONS = """
-    select v.version, v.content, v.author, v.saved_at, a.person, a.name
+    select v.version, v.content, v.author, v.saved_at, v.seen_revision, a.person, a.name
     from newsroom.draft_version v join newsroom.account a on a.id = v.author where v.draft = $1 order by v.version desc
 """
 # Drafts of one notice are changed one after another, as the next revision depends on those before.
@@ -37,7 +37,8 @@ _ADD_DRAFT = """
     values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
 """
 _ADD_VERSION = """
-    insert into newsroom.draft_version (draft, version, content, author, saved_at) values ($1, $2, $3, $4, $5)
+    insert into newsroom.draft_version (draft, version, content, author, saved_at, seen_revision)
+    values ($1, $2, $3, $4, $5, $6)
 """
 _UPDATE = """
     update newsroom.draft set state = $2, version = coalesce($3, version), changed_at = $4,
@@ -63,6 +64,9 @@ _REVISION = """
         select max(p.revision) from newsroom.publication p join newsroom.draft d on d.id = p.draft
         where p.state <> 'rejected' and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
     ), (select max(revision) from newsroom.broadcast where source = $1 and notice = $2)), 0)
+"""
+_OWN_REVISION = """
+    select coalesce(max(revision), 0) from newsroom.publication where draft = $1 and state <> 'rejected'
 """
 _AUDIENCE = "select max(audience) from newsroom.broadcast where source = $1 and notice = $2"
 _UNREVIEWED = f"""
@@ -135,7 +139,8 @@ class PostgresDraftRepository:
             raise DraftNotFound
         bare = read_draft(row)
         revision = await connection.fetchval(_REVISION, self._source, bare.subject)
-        return read_draft(row, await fetch_decisions(connection, draft), revision)
+        own_revision = await connection.fetchval(_OWN_REVISION, draft)
+        return read_draft(row, await fetch_decisions(connection, draft), revision, own_revision)
 
     async def _lock(self, connection: Connection, draft: UUID) -> NoticeDraft:
         await connection.execute(_LOCK, draft)
@@ -187,4 +192,5 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
 
 async def _add_version(connection: Connection, draft: UUID, version: DraftVersion) -> None:
     content = encode_json(version.content)
-    await connection.execute(_ADD_VERSION, draft, version.version, content, version.author.account, version.saved_at)
+    saved = (content, version.author.account, version.saved_at, version.seen_revision)
+    await connection.execute(_ADD_VERSION, draft, version.version, *saved)

@@ -31,6 +31,7 @@ from shared.runtime.clock import Clock
 
 SIMILAR_DAYS = timedelta(days=7)
 _NO_ID = UUID(int=0)
+_OVERTAKEN = Problem(field="revision", problem="does not know a newer one")
 _CENT = Decimal("0.01")
 
 
@@ -103,7 +104,8 @@ class DraftAssessor:
     def find_problems(self, draft: NoticeDraft) -> tuple[Problem, ...]:
         """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""
         event = msgspec.json.encode(self._build_event(draft, _NO_ID))
-        return validate_event(event, self.system, self.configuration, self.clock())
+        problems = validate_event(event, self.system, self.configuration, self.clock())
+        return (_OVERTAKEN, *problems) if draft.is_overtaken else problems
 
     def require_valid(self, draft: NoticeDraft, forecast: NoticeForecast | None = None) -> None:
         """Return if the draft has no problem. Raises DraftRefused."""

@@ -157,7 +157,8 @@ async def test_an_update_by_another_system_replaces_the_entry_and_counts_for_the
         await store.tell(build_started(draft, revision), system_clock())
     assert await store.fetch("select revision, replaced_by from newsroom.archive_entry") == [(1, 2)]
     correction = await store.drafting.correct(store.ben, draft.id)
-    await store.drafting.publish(store.ben, correction.id, 1)
+    await store.drafting.mark_newest_seen(store.ben, correction.id, 1)
+    await store.drafting.publish(store.ben, correction.id, 2)
     assert (await store.find_publication(correction)).revision == 3
 
 

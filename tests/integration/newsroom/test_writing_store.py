@@ -79,15 +79,22 @@ async def test_however_often_somebody_clicks_it_is_handed_over_once(store: Store
     assert await store.fetch("select count(*) from newsroom.audit where action = 'draft.published'") == [(1,)]
 
 
-async def test_corrections_at_once_get_revisions_of_their_own(store: Store) -> None:
+async def test_of_corrections_at_once_one_is_published_and_the_others_wait_until_their_editors_know_it(
+    store: Store,
+) -> None:
     first = await store.publish()
     corrections = [await store.drafting.correct(store.ben, first.id) for _ in range(5)]
-    await asyncio.gather(*(store.drafting.publish(store.ben, each.id, 1) for each in corrections))
-    assert await store.fetch("select revision from newsroom.publication order by revision") == [
-        (number,) for number in range(1, 7)
-    ]
-    revisions = "select (body -> 'data' ->> 'revision')::int from newsroom.publication order by 1 nulls first"
-    assert await store.fetch(revisions) == [(None,), *((number,) for number in range(2, 7))]
+    results = await asyncio.gather(
+        *(store.drafting.publish(store.ben, each.id, 1) for each in corrections), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in results) == ["DraftRefused"] * 4 + ["NoticeDraft"]
+    refused = next(each for each, result in zip(corrections, results, strict=True) if isinstance(result, DraftRefused))
+    await store.drafting.mark_newest_seen(store.ben, refused.id, 1)
+    await store.drafting.publish(store.ben, refused.id, 2)
+    assert not (await store.drafting.correct(store.ben, refused.id)).is_overtaken
+    assert (await store.drafting.correct(store.ben, first.id)).is_overtaken
+    revisions = "select revision, (body -> 'data' ->> 'revision')::int from newsroom.publication order by revision"
+    assert await store.fetch(revisions) == [(1, None), (2, 2), (3, 3)]
 
 
 async def test_an_approval_and_an_edit_at_once_never_send_unread_words(store: Store) -> None:

@@ -184,6 +184,7 @@ create table newsroom.draft_version (
   content jsonb not null,
   author uuid not null references newsroom.account,
   saved_at timestamptz not null default now(),
+  seen_revision integer not null default 0,
   primary key (draft, version)
 );
 comment on table newsroom.draft_version is 'every version of a draft; none is changed or overwritten';
@@ -192,6 +193,8 @@ comment on column newsroom.draft_version.version is 'counts from 1';
 comment on column newsroom.draft_version.content is 'topic, municipalities, texts, link, picture, times, urgency';
 comment on column newsroom.draft_version.author is 'account.id';
 comment on column newsroom.draft_version.saved_at is 'when it was saved';
+comment on column newsroom.draft_version.seen_revision is
+  'newest revision of its notice that its editor knew; 0 for what is no correction';
 
 create table newsroom.decision (
   id uuid primary key,
