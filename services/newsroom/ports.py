@@ -233,7 +233,10 @@ class DraftRepository(Protocol):
         """
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
-        """As `change`, given the month's budget, too, of which nobody else can promise anything until it is stored."""
+        """As `change`, given the budget of the month in which it is sent, too.
+
+        Of that nobody else can promise anything until the change is stored.
+        """
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         """Return drafts in these states, the last changed first, without their decisions."""

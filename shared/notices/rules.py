@@ -220,7 +220,7 @@ def validate_content(
         yield from validate_url(field, right[field], configuration)
     if "picture" in right and topic is not None and topic.picture_template is None:
         yield Problem(field="picture", problem=f"the topic {topic.id} has no template with a picture")
-    yield from _validate_timing(right, envelope.expirytime, now)
+    yield from _validate_timing(right, envelope, now)
     if "follows" in right and right["follows"] == envelope.subject:
         yield Problem(field="follows", problem="must be another notice")
     if not wrong & {"headline", "text", "link"}:
@@ -292,16 +292,18 @@ def validate_url(field: str, address: str, configuration: Configuration) -> Iter
         yield Problem(field=field, problem="contains control characters")
 
 
-def _validate_timing(right: Mapping[str, Any], expirytime: datetime | None, now: datetime) -> Iterator[Problem]:
-    begins = now
+def _validate_timing(right: Mapping[str, Any], envelope: Envelope, now: datetime) -> Iterator[Problem]:
+    """Yield the problems with times; what was planned ahead may have waited beyond its moment, and begins at once."""
+    begins, expirytime = now, envelope.expirytime
     if "scheduled_at" in right:
         begins = msgspec.convert(right["scheduled_at"], datetime)
-        if begins <= now:
+        was_ahead = begins > envelope.time > now - MAX_EXPIRY  # without a time, nobody knows
+        if begins <= now and not was_ahead:
             yield Problem(field="scheduled_at", problem="is in the past; leave it out to send at once")
         if expirytime is not None and begins >= expirytime:
             yield Problem(field="scheduled_at", problem="must be before expirytime")
     if "spread_minutes" in right:
-        yield from _validate_spread(right, begins, expirytime)
+        yield from _validate_spread(right, max(begins, now), expirytime)
 
 
 def _validate_spread(right: Mapping[str, Any], begins: datetime, expirytime: datetime | None) -> Iterator[Problem]:

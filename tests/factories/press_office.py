@@ -105,7 +105,9 @@ class DraftsInMemory:
         decisions = tuple(
             replace(each, is_void=each.is_approval and each.by.account in self.retired) for each in found.decisions
         )
-        return replace(found, revision=max(revisions, default=0), decisions=decisions)
+        own = [each.revision for each in self.published if each.draft == draft]
+        revision, own_revision = max(revisions, default=0), max(own, default=0)
+        return replace(found, revision=revision, own_revision=own_revision, decisions=decisions)
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
         return await self.change(draft, lambda found: decide(found, self.budget))
@@ -129,7 +131,7 @@ class DraftsInMemory:
             self.versions[draft].append(change.version)
         if change.publication:
             self.published.append(change.publication)
-        return after
+        return await self.find(draft)
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         return [draft for draft in self.drafts.values() if draft.state in states][:limit]
@@ -211,7 +213,7 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
     def count() -> None:
         office.handed_over += 1
 
-    async def read_budget() -> MonthBudget | None:
+    async def read_budget(_: datetime | None) -> MonthBudget | None:
         return drafts.budget
 
     async def read_sending() -> SendingOverview:

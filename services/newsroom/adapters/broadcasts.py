@@ -27,10 +27,11 @@ from shared.contracts.events import (
 from shared.database.pool import Connection, Database
 
 _ACCEPTED = """
-    insert into newsroom.broadcast (id, source, notice, revision, topic, headline, audience, accepted_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)
+    insert into newsroom.broadcast (id, source, notice, revision, topic, headline, audience, accepted_at, scheduled_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     on conflict (id) do update set source = excluded.source, notice = excluded.notice, revision = excluded.revision,
         topic = excluded.topic, headline = excluded.headline, accepted_at = excluded.accepted_at,
+        scheduled_at = excluded.scheduled_at,
         audience = case when broadcast.progressed_at is null then excluded.audience else broadcast.audience end
 """
 _STARTED = """
@@ -90,16 +91,16 @@ _ARCHIVE = """
 """
 _REPLACE = """
     update newsroom.archive_entry e set replaced_by = (
-        select n.code from newsroom.archive_entry n where n.notice = e.notice and n.revision > e.revision
-        order by n.revision limit 1)
-    where e.notice = $1
+        select min(b.revision) from newsroom.broadcast b
+        where b.source = $1 and b.notice = $2 and b.revision > e.revision and b.started_at is not null)
+    where e.notice = $2
 """
+_WITHDRAWN = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3) on conflict do nothing"
 # Run after either event, as the withdrawal may be known before the start.
 _WITHDRAW = """
-    update newsroom.archive_entry e set withdrawn_at = p.confirmed_at
-    from newsroom.publication p join newsroom.draft d on d.id = p.draft
-    where e.notice = $1 and e.withdrawn_at is null
-        and d.kind = 'withdrawal' and d.corrects = $1 and p.confirmed_at is not null
+    update newsroom.archive_entry e set withdrawn_at = w.at
+    from newsroom.withdrawn_notice w
+    where w.source = $1 and w.notice = $2 and e.notice = w.notice and e.withdrawn_at is null
 """
 _COUNT = """
     insert into newsroom.subscription_hour (hour, topic, started, ended) values ($1, $2, $3, $4)
@@ -121,7 +122,8 @@ _MARK_ERASED = """
 """
 _STATUS = """
     select b.id, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures, b.person_limited,
-        b.accepted_at, b.started_at, b.finished_at, b.cancelled_at, s.cause as stop_cause, s.reason as stop_reason
+        b.accepted_at, b.scheduled_at, b.started_at, b.finished_at, b.cancelled_at,
+        s.cause as stop_cause, s.reason as stop_reason
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
 """
 _NEWEST = f"""
@@ -157,12 +159,15 @@ class PostgresEventRecords:
                     message.headline,
                     message.audience,
                     at,
+                    message.scheduled_at,
                 )
             if publication := await _find_publication(connection, message):
                 await connection.execute(_ACCEPT_PUBLICATION, publication, at, message.broadcast)
                 await connection.execute(_PUBLISH_DRAFT, publication, at)
-                if message.action is NoticeAction.WITHDRAWN:
-                    await connection.execute(_WITHDRAW, message.notice)
+            # A system that manages our source may have withdrawn it, too.
+            if message.action is NoticeAction.WITHDRAWN and message.source == self._source:
+                await connection.execute(_WITHDRAWN, message.source, message.notice, at)
+                await connection.execute(_WITHDRAW, message.source, message.notice)
 
     async def record_rejected(self, message: NoticeRejected, at: datetime) -> None:
         async with self._database.transaction() as connection:
@@ -254,12 +259,12 @@ async def _find_publication(connection: Connection, message: NoticeAccepted | No
 
 
 async def _archive(connection: Connection, message: BroadcastStarted, at: datetime) -> None:
-    publication = await connection.fetchval(_STARTED_REVISION, message.source, message.notice, message.revision)
-    if publication is None:
-        return
-    await connection.execute(_ARCHIVE, derive_code(publication), publication, message.notice, message.revision, at)
-    await connection.execute(_REPLACE, message.notice)
-    await connection.execute(_WITHDRAW, message.notice)
+    source, notice, revision = message.source, message.notice, message.revision
+    publication = await connection.fetchval(_STARTED_REVISION, source, notice, revision)
+    if publication is not None:
+        await connection.execute(_ARCHIVE, derive_code(publication), publication, notice, revision, at)
+    await connection.execute(_REPLACE, source, notice)  # a revision of another system is no entry, but replaces ours
+    await connection.execute(_WITHDRAW, source, notice)
 
 
 class PostgresBroadcastStatuses:

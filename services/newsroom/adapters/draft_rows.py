@@ -24,12 +24,15 @@ from shared.database.pool import Connection
 
 DRAFTS = """
     select d.id, d.notice, d.kind, d.corrects, d.state, d.changed_at, d.emergency, v.version, v.content, v.saved_at,
-        v.author, a.person, a.name, d.created_by, c.person as creator_person, c.name as creator_name
+        v.seen_revision, v.author, a.person, a.name, d.created_by, c.person as creator_person, c.name as creator_name
     from newsroom.draft d join newsroom.draft_version v on v.draft = d.id and v.version = d.version
         join newsroom.account a on a.id = v.author join newsroom.account c on c.id = d.created_by
 """
 _DECISIONS = f"""
-    select {ACCOUNT_COLUMNS}, e.verdict, e.version, e.person as human, e.reason, e.at as said_at
+    select {ACCOUNT_COLUMNS}, e.id as decision, e.verdict, e.version, e.person as human, e.reason, e.at as said_at, (
+        select p.approvals from newsroom.draft d join newsroom.publication p on p.draft = d.id and p.version = d.version
+        where d.id = e.draft and d.state = 'published' and p.state <> 'rejected'
+        order by p.created_at desc limit 1) as counted
     from newsroom.decision e join newsroom.account a on a.id = e.account where e.draft = $1 order by e.at, e.id
 """  # noqa: S608 - constant parts
 
@@ -46,7 +49,9 @@ def encode_json(value: object) -> str:
     return _encode(value).decode()
 
 
-def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), revision: int = 0) -> NoticeDraft:
+def read_draft(
+    row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), revision: int = 0, own_revision: int = 0
+) -> NoticeDraft:
     """Return a row of DRAFTS as a draft."""
     return NoticeDraft(
         id=row["id"],
@@ -58,6 +63,7 @@ def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), r
         changed_at=row["changed_at"],
         corrects=row["corrects"],
         revision=revision,
+        own_revision=own_revision,
         emergency=row["emergency"],
         decisions=decisions,
     )
@@ -69,6 +75,7 @@ def read_version(row: asyncpg.Record) -> DraftVersion:
         content=_decode_content(row["content"]),
         author=Author(account=row["author"], person=row["person"], name=row["name"]),
         saved_at=row["saved_at"],
+        seen_revision=row["seen_revision"],
     )
 
 
@@ -77,14 +84,18 @@ async def fetch_decisions(connection: Connection, draft: UUID) -> tuple[DraftDec
 
 
 def _read_decision(row: asyncpg.Record) -> DraftDecision:
-    verdict, account = Verdict(row["verdict"]), build_account(row)
+    verdict, account, counted = Verdict(row["verdict"]), build_account(row), row["counted"]
+    counts = verdict not in _RIGHTS or account.may(_RIGHTS[verdict])
+    if verdict in _RIGHTS and counted is not None:  # of what is published
+        counts = row["decision"] in counted
     return DraftDecision(
+        id=row["decision"],
         verdict=verdict,
         version=row["version"],
         by=Author(account=account.id, person=row["human"], name=account.name),
         at=row["said_at"],
         reason=row["reason"],
-        is_void=verdict in _RIGHTS and not account.may(_RIGHTS[verdict]),
+        is_void=not counts,
     )
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from services.newsroom.adapters.audit import record_act
-from services.newsroom.adapters.budget import lock_budget
+from services.newsroom.adapters.budget import fetch_budget, lock_budget
 from services.newsroom.adapters.draft_rows import (
     DRAFTS,
     encode_json,
@@ -22,7 +22,7 @@ from shared.database.pool import Connection, Database
 _DRAFT = f"{DRAFTS} where d.id = $1"
 _LISTED = f"{DRAFTS} where d.state = any($1) order by d.changed_at desc, d.id limit $2"
 _VERSIONS = """
-    select v.version, v.content, v.author, v.saved_at, a.person, a.name
+    select v.version, v.content, v.author, v.saved_at, v.seen_revision, a.person, a.name
     from newsroom.draft_version v join newsroom.account a on a.id = v.author where v.draft = $1 order by v.version desc
 """
 # Drafts of one notice are changed one after another, as the next revision depends on those before.
@@ -37,7 +37,8 @@ _ADD_DRAFT = """
     values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
 """
 _ADD_VERSION = """
-    insert into newsroom.draft_version (draft, version, content, author, saved_at) values ($1, $2, $3, $4, $5)
+    insert into newsroom.draft_version (draft, version, content, author, saved_at, seen_revision)
+    values ($1, $2, $3, $4, $5, $6)
 """
 _UPDATE = """
     update newsroom.draft set state = $2, version = coalesce($3, version), changed_at = $4,
@@ -49,17 +50,23 @@ _ADD_DECISION = """
     values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _ADD_PUBLICATION = """
-    insert into newsroom.publication (id, draft, version, revision, body, created_at, next_at, people)
-    values ($1, $2, $3, $4, $5, $6, $6, $7)
+    insert into newsroom.publication (id, draft, version, revision, body, created_at, next_at, people, approvals)
+    values ($1, $2, $3, $4, $5, $6, $6, $7, $8)
 """
 _HEADLINES = """
     select headline, accepted_at from newsroom.broadcast
     where topic = $1 and accepted_at > $2 and notice is distinct from $3 and headline is not null
     order by accepted_at desc limit 200
 """
+# Ours, as soon as they are handed over, and those of other systems that may update our notices.
 _REVISION = """
-    select coalesce(max(p.revision), 0) from newsroom.publication p join newsroom.draft d on d.id = p.draft
-    where p.state <> 'rejected' and (d.notice = $1 or (d.corrects = $1 and d.kind = 'update'))
+    select coalesce(greatest((
+        select max(p.revision) from newsroom.publication p join newsroom.draft d on d.id = p.draft
+        where p.state <> 'rejected' and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
+    ), (select max(revision) from newsroom.broadcast where source = $1 and notice = $2)), 0)
+"""
+_OWN_REVISION = """
+    select coalesce(max(revision), 0) from newsroom.publication where draft = $1 and state <> 'rejected'
 """
 _AUDIENCE = "select max(audience) from newsroom.broadcast where source = $1 and notice = $2"
 _UNREVIEWED = f"""
@@ -70,10 +77,11 @@ _UNREVIEWED = f"""
 
 
 class PostgresDraftRepository:
-    """Implementation of ports.DraftRepository."""
+    """Implementation of ports.DraftRepository. `source` is that of the notices published here."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, source: str) -> None:
         self._database = database
+        self._source = source
 
     async def create(self, draft: NoticeDraft, act: Act) -> None:
         async with self._database.transaction() as connection:
@@ -93,16 +101,19 @@ class PostgresDraftRepository:
 
     async def find(self, draft: UUID) -> NoticeDraft:
         async with self._database.connection() as connection:
-            return await _find(connection, draft)
+            return await self._find(connection, draft)
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         async with self._database.transaction() as connection:
-            return await _change(connection, draft, decide)
+            found = await self._lock(connection, draft)
+            return await self._apply(connection, found, decide(found))
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
         async with self._database.transaction() as connection:
-            budget = await lock_budget(connection)
-            return await _change(connection, draft, lambda found: decide(found, budget))
+            await lock_budget(connection)
+            found = await self._lock(connection, draft)
+            budget = await fetch_budget(connection, found.content.scheduled_at)
+            return await self._apply(connection, found, decide(found, budget))
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         rows = await self._database.fetch(_LISTED, [state.value for state in states], limit)
@@ -122,26 +133,28 @@ class PostgresDraftRepository:
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         return [read_draft(row) for row in await self._database.fetch(_UNREVIEWED)]
 
+    async def _find(self, connection: Connection, draft: UUID) -> NoticeDraft:
+        row = await connection.fetchrow(_DRAFT, draft)
+        if row is None:
+            raise DraftNotFound
+        bare = read_draft(row)
+        revision = await connection.fetchval(_REVISION, self._source, bare.subject)
+        own_revision = await connection.fetchval(_OWN_REVISION, draft)
+        return read_draft(row, await fetch_decisions(connection, draft), revision, own_revision)
 
-async def _find(connection: Connection, draft: UUID) -> NoticeDraft:
-    row = await connection.fetchrow(_DRAFT, draft)
-    if row is None:
-        raise DraftNotFound
-    bare = read_draft(row)
-    revision = await connection.fetchval(_REVISION, bare.subject)
-    return read_draft(row, await fetch_decisions(connection, draft), revision)
+    async def _lock(self, connection: Connection, draft: UUID) -> NoticeDraft:
+        await connection.execute(_LOCK, draft)
+        await connection.execute(_LOCK_ROW, draft)
+        return await self._find(connection, draft)
 
-
-async def _change(connection: Connection, draft: UUID, decide: DecideDraft) -> NoticeDraft:
-    await connection.execute(_LOCK, draft)
-    await connection.execute(_LOCK_ROW, draft)
-    change = decide(await _find(connection, draft))
-    if change is not None:
+    async def _apply(self, connection: Connection, draft: NoticeDraft, change: DraftChange | None) -> NoticeDraft:
+        if change is None:
+            return draft
         # Meanwhile the notices API may have been asked, for seconds.
         if await connection.fetchval(_IS_DISABLED, change.act.account):
             raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
-        await _store(connection, draft, change)
-    return await _find(connection, draft)
+        await _store(connection, draft.id, change)
+        return await self._find(connection, draft.id)
 
 
 async def _store(connection: Connection, draft: UUID, change: DraftChange) -> None:
@@ -153,7 +166,7 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
     if said := change.decision:
         await connection.execute(
             _ADD_DECISION,
-            uuid4(),
+            said.id,
             draft,
             said.version,
             said.by.account,
@@ -163,13 +176,21 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
             said.at,
         )
     if each := change.publication:
-        body = encode_json(each.event)
         await connection.execute(
-            _ADD_PUBLICATION, each.id, draft, each.version, each.revision, body, each.created_at, each.people
+            _ADD_PUBLICATION,
+            each.id,
+            draft,
+            each.version,
+            each.revision,
+            encode_json(each.event),
+            each.created_at,
+            each.people,
+            list(each.approvals),
         )
     await record_act(connection, change.act)
 
 
 async def _add_version(connection: Connection, draft: UUID, version: DraftVersion) -> None:
     content = encode_json(version.content)
-    await connection.execute(_ADD_VERSION, draft, version.version, content, version.author.account, version.saved_at)
+    saved = (content, version.author.account, version.saved_at, version.seen_revision)
+    await connection.execute(_ADD_VERSION, draft, version.version, *saved)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from services.newsroom.adapters.audit import record_act
@@ -62,9 +63,10 @@ class PostgresSendingControl:
         async with self._database.connection() as connection:
             return SendingOverview(numbers=await fetch_numbers(connection), templates=await _fetch_pauses(connection))
 
-    async def read_budget(self) -> MonthBudget | None:
+    async def read_budget(self, at: datetime | None = None) -> MonthBudget | None:
+        """Return the budget of the month in which the moment is, this one without any."""
         async with self._database.connection() as connection:
-            return await fetch_budget(connection)
+            return await fetch_budget(connection, at)
 
     async def change_broadcast(
         self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act, permit: Callable[[int], None]

@@ -24,7 +24,7 @@ class EntryState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveEntry:
-    """One revision of a notice as the public sees it; `replaced_by` is the code of the next one."""
+    """One revision of a notice as the public sees it; `replaced_by` is the number of the next one."""
 
     code: str
     notice: str
@@ -38,7 +38,7 @@ class ArchiveEntry:
     urgent: bool = False
     published_at: datetime
     expires_at: datetime
-    replaced_by: str | None = None
+    replaced_by: int | None = None
     withdrawn_at: datetime | None = None
 
     def get_state(self, now: datetime) -> EntryState:
@@ -81,10 +81,10 @@ class Archive:
     def find(self, code: str) -> ArchiveEntry | None:
         return self._by_code.get(code)
 
-    def find_newest(self, entry: ArchiveEntry) -> ArchiveEntry:
-        """Return the revision of the notice that none has replaced."""
+    def find_newest(self, entry: ArchiveEntry) -> ArchiveEntry | None:
+        """Return the revision of the notice that none has replaced; None if another system published it."""
         unreplaced = (each for each in self.entries if each.notice == entry.notice and not each.replaced_by)
-        return next(unreplaced, entry)
+        return next(unreplaced, None)
 
     def get_origin(self, entry: ArchiveEntry) -> str:
         """Return the code of the first revision: what identifies a notice in feeds."""

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from services.newsroom.domain.accounts import Account
 from shared.contracts.message import Moment
 
+OVERTAKEN = "Inzwischen wurde eine andere Korrektur veröffentlicht. Prüfen Sie diese zuerst."
 # Bounds of what is stored while it is written; the rules of notices are stricter.
 Line = Annotated[str, Meta(max_length=300)]
 MAX_TEXT_LENGTH = 2_000
@@ -102,8 +103,12 @@ def build_author(account: Account) -> Author:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftDecision:
-    """Decision of somebody on a version; `is_void` is an approval whose giver may approve no more."""
+    """Decision of somebody on a version; `is_void` is an approval whose giver may approve no more.
 
+    Of what was published it is one that did not count then, whatever its giver may do today.
+    """
+
+    id: UUID
     verdict: Verdict
     version: int
     by: Author
@@ -118,12 +123,13 @@ class DraftDecision:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftVersion:
-    """A version, which never changes."""
+    """A version, which never changes; `seen_revision` is the newest one of its notice that its editor knew."""
 
     version: int
     content: DraftContent
     author: Author
     saved_at: datetime
+    seen_revision: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +137,8 @@ class NoticeDraft:
     """Draft in its newest version, with all that was decided about it, oldest first.
 
     `corrects` is the notice that it updates, follows or withdraws; `revision` the newest revision of its notice that
-    was handed over, 0 if none was. `emergency` is why it was last published before a second person had approved it.
+    was handed over, here or by another system, 0 if none was, and `own_revision` the one that this draft became.
+    `emergency` is why it was last published before a second person had approved it.
     """
 
     id: UUID
@@ -143,6 +150,7 @@ class NoticeDraft:
     changed_at: datetime
     corrects: str | None = None
     revision: int = 0
+    own_revision: int = 0
     emergency: str | None = None
     decisions: tuple[DraftDecision, ...] = field(default=())
 
@@ -163,6 +171,11 @@ class NoticeDraft:
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Return whether it would take back a newer revision that its editor does not know."""
+        return self.kind is DraftKind.UPDATE and self.is_open and self.newest.seen_revision < self.revision
 
     @property
     def is_emergency(self) -> bool:
@@ -222,6 +235,12 @@ def require_changed(draft: NoticeDraft) -> None:
     """Return unless this very version was returned. Raises DraftRefused."""
     if returned := draft.find_return():
         raise DraftRefused(f"{returned.by.name} hat diese Fassung zurückgegeben. Bitte überarbeiten Sie sie zuerst.")
+
+
+def require_newest(draft: NoticeDraft) -> None:
+    """Return unless another revision was published since it was begun. Raises DraftRefused."""
+    if draft.is_overtaken:
+        raise DraftRefused(OVERTAKEN)
 
 
 def require_creator(draft: NoticeDraft, actor: Author) -> None:

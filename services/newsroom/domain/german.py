@@ -31,3 +31,8 @@ def format_moment(moment: datetime) -> str:
     """Return such as `27. November 2026, 18:00 Uhr`."""
     local = moment.astimezone(ZONE)
     return f"{local.day}. {MONTHS[local.month - 1]} {local.year}, {local:%H:%M} Uhr"
+
+
+def format_month(day: date) -> str:
+    """Return such as `November 2026`."""
+    return f"{MONTHS[day.month - 1]} {day.year}"

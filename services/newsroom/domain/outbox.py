@@ -30,7 +30,8 @@ class PublicationState(StrEnum):
 class NoticePublication:
     """Revision of a notice that is to be published; `event` stays the same, and has this id, however often it is sent.
 
-    Once accepted it is safe; it takes effect when it is confirmed. `people` is how many it was expected to reach.
+    Once accepted it is safe; it takes effect when it is confirmed. `people` is how many it was expected to reach,
+    `approvals` are the decisions that counted when it was handed over.
     """
 
     id: UUID
@@ -40,6 +41,7 @@ class NoticePublication:
     event: Mapping[str, Any]
     created_at: datetime
     people: int | None = None
+    approvals: tuple[UUID, ...] = ()
     state: PublicationState = PublicationState.WAITING
     tries: int = 0
     problems: tuple[Problem, ...] = ()

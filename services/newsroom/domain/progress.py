@@ -57,6 +57,7 @@ class BroadcastStatus:
     failures: tuple[FailureCount, ...] = ()
     person_limited: int = 0
     accepted_at: datetime | None = None
+    scheduled_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cancelled_at: datetime | None = None
@@ -90,8 +91,26 @@ class BroadcastStatus:
     @property
     def waiting(self) -> int:
         """Return how many still wait; what no event has counted yet waits, too."""
-        counted = sum(self.states.values())
-        return sum(self.states.get(state, 0) for state in _WAITING) + max((self.audience or 0) - counted, 0)
+        return self.states.get("claimed", 0) + (0 if self._is_dropped else self._unsent)
+
+    @property
+    def cancelled(self) -> int:
+        """Return how many are not sent it any more, whether the ledger has counted them yet or never will."""
+        return self.states.get("cancelled", 0) + (self._unsent if self._is_dropped else 0)
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether it has ended and nobody waits."""
+        return self.is_final and not self.waiting
+
+    @property
+    def _is_dropped(self) -> bool:
+        """Return whether it was withdrawn or replaced before its end; of one that never began nothing more is told."""
+        return self.cancelled_at is not None and self.finished_at is None
+
+    @property
+    def _unsent(self) -> int:
+        return self.states.get("waiting", 0) + max((self.audience or 0) - sum(self.states.values()), 0)
 
     @property
     def done(self) -> int:
@@ -145,7 +164,8 @@ _NAMES: Mapping[str, tuple[str, str]] = {
 
 def list_account(status: BroadcastStatus) -> tuple[AccountLine, ...]:
     """Return every recipient's state, in plain words; the counts add up to the audience."""
-    counts = {name: status.states.get(name, 0) for name in _NAMES} | {"waiting": status.waiting}
+    counts = {name: status.states.get(name, 0) for name in _NAMES}
+    counts |= {"waiting": status.waiting, "cancelled": status.cancelled}
     other = sum(count for state, count in status.states.items() if state not in (*_NAMES, *_WAITING))
     lines = [AccountLine(name, *_NAMES[name], count) for name, count in counts.items() if count]
     return (*lines, AccountLine("other", "anderes", "", other)) if other else tuple(lines)

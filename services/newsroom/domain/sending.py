@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+
+from services.newsroom.domain.german import format_month
 
 LANE_NAMES: Mapping[str, str] = {"reply": "Antworten", "urgent": "Eilmeldungen", "bulk": "Meldungen"}
 WAIT_NAMES: Mapping[str, str] = {
@@ -183,11 +185,15 @@ class SendingOverview:
 
 @dataclass(frozen=True, kw_only=True)
 class MonthBudget:
-    """Messages that may be sent this month, that were, and that accepted notices still need."""
+    """Messages that may be sent in a month, that were, and that accepted notices still need.
+
+    `month` is the first day of a later month; None is this one.
+    """
 
     messages: int
     used: int
     promised: int = 0
+    month: date | None = None
 
     @property
     def left(self) -> int:
@@ -197,8 +203,9 @@ class MonthBudget:
         """Return why so many cannot get a message, in German; None if they can."""
         if audience is None or audience <= self.left:
             return None
+        which = f"für {format_month(self.month)}" if self.month else "dieses Monats"
         return (
-            "Das Budget dieses Monats reicht nicht: Es sind noch"
+            f"Das Budget {which} reicht nicht: Es sind noch"
             f" {format_count(self.left)} von {format_count(self.messages)} Nachrichten möglich."
         )
 
@@ -206,13 +213,15 @@ class MonthBudget:
 def describe_budget(budget: MonthBudget, price: Decimal | None) -> str:
     """Return what is left of the budget, in German, and in euros if the price of a message is known."""
     left = f"noch {format_count(budget.left)} von {format_count(budget.messages)} Nachrichten"
+    left += f" für {format_month(budget.month)}" if budget.month else ""
     return left if price is None else f"{left} (etwa {format_count(round(budget.left * price))} Euro)"
 
 
-def find_budget(numbers: Sequence[SendingNumber], promised: int = 0) -> MonthBudget | None:
+def find_budget(numbers: Sequence[SendingNumber], promised: int = 0, month: date | None = None) -> MonthBudget | None:
     """Return the month's budget, None without one; all numbers share the counter, so the smallest counts."""
     limits = [each.messages_a_month for each in numbers if each.messages_a_month is not None]
-    return MonthBudget(messages=min(limits), used=numbers[0].messages, promised=promised) if limits else None
+    used = numbers[0].messages if numbers and month is None else 0
+    return MonthBudget(messages=min(limits), used=used, promised=promised, month=month) if limits else None
 
 
 def format_count(number: int) -> str:

@@ -31,6 +31,7 @@ from shared.runtime.clock import Clock
 
 SIMILAR_DAYS = timedelta(days=7)
 _NO_ID = UUID(int=0)
+_OVERTAKEN = Problem(field="revision", problem="does not know a newer one")
 _CENT = Decimal("0.01")
 
 
@@ -72,7 +73,7 @@ class DraftAssessor:
     configuration: Configuration
     system: System
     clock: Clock
-    read_budget: Callable[[], Awaitable[MonthBudget | None]]
+    read_budget: Callable[[datetime | None], Awaitable[MonthBudget | None]]
     read_sending: Callable[[], Awaitable[SendingOverview]]
 
     async def evaluate(self, draft: NoticeDraft, account: Account) -> DraftAssessment:
@@ -91,7 +92,7 @@ class DraftAssessor:
             obstacle=find_obstacle(draft, build_author(account), verdict, by_lead=by_lead),
             may_approve=may_approve,
             similar=find_similar(draft.content.headline, recent),
-            budget=await self.read_budget(),
+            budget=await self.read_budget(draft.content.scheduled_at),
             delays=await self._explain_delays(draft, forecast),
         )
 
@@ -103,7 +104,8 @@ class DraftAssessor:
     def find_problems(self, draft: NoticeDraft) -> tuple[Problem, ...]:
         """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""
         event = msgspec.json.encode(self._build_event(draft, _NO_ID))
-        return validate_event(event, self.system, self.configuration, self.clock())
+        problems = validate_event(event, self.system, self.configuration, self.clock())
+        return (_OVERTAKEN, *problems) if draft.is_overtaken else problems
 
     def require_valid(self, draft: NoticeDraft, forecast: NoticeForecast | None = None) -> None:
         """Return if the draft has no problem. Raises DraftRefused."""
@@ -164,6 +166,7 @@ class DraftAssessor:
             event=self._build_event(draft, publication),
             created_at=self.clock(),
             people=forecast.audience if forecast else None,
+            approvals=tuple(each.id for each in draft.decisions if each.is_approval and not each.is_void),
         )
 
     def _build_event(self, draft: NoticeDraft, publication: UUID) -> Mapping[str, Any]:
@@ -184,7 +187,7 @@ def _sum_costs(forecast: NoticeForecast | None) -> Decimal | None:
 
 
 def require_budget(budget: MonthBudget | None, forecast: NoticeForecast | None) -> None:
-    """Return if this month's budget is enough for everybody. Raises DraftRefused."""
+    """Return if the month's budget is enough for everybody. Raises DraftRefused."""
     if obstacle := find_budget_obstacle(budget, forecast):
         raise DraftRefused(obstacle)
 

@@ -29,6 +29,7 @@ from services.newsroom.domain.drafts import (
     build_author,
     require_changed,
     require_creator,
+    require_newest,
     require_version,
 )
 from services.newsroom.domain.sending import MonthBudget
@@ -53,15 +54,16 @@ class DraftingService:
         *,
         kind: DraftKind = DraftKind.NOTICE,
         corrects: str | None = None,
+        seen_revision: int = 0,
     ) -> NoticeDraft:
         """Begin a draft. Raises NotPermitted."""
         account.require(Right.WRITE)
-        draft = self._build_draft(account, content, kind, corrects)
+        draft = self._build_draft(account, content, kind, corrects, seen_revision)
         await self.drafts.create(draft, _build_act(account, "draft.created", draft))
-        return draft
+        return await self.drafts.find(draft.id)
 
     def _build_draft(
-        self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None
+        self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None, seen_revision: int = 0
     ) -> NoticeDraft:
         now, identifier = self.clock(), uuid4()
         author = build_author(account)
@@ -70,7 +72,7 @@ class DraftingService:
             notice=f"{now:%Y-%m-%d}-{identifier.hex[-8:]}",
             kind=kind,
             state=DraftState.DRAFT,
-            newest=DraftVersion(version=1, content=content, author=author, saved_at=now),
+            newest=DraftVersion(version=1, content=content, author=author, saved_at=now, seen_revision=seen_revision),
             created_by=author,
             changed_at=now,
             corrects=corrects,
@@ -82,19 +84,42 @@ class DraftingService:
         Raises NotPermitted, DraftNotFound, DraftConflict, DraftRefused.
         """
         account.require(Right.WRITE)
-        now = self.clock()
 
         def decide(found: NoticeDraft) -> DraftChange | None:
             state = advance_state(found.state, DraftAct.SAVE)
             if content == found.content:
                 return None  # the page may have saved it by itself just before
             require_version(found, seen)
-            version = DraftVersion(
-                version=found.version + 1, content=content, author=build_author(account), saved_at=now
-            )
-            return DraftChange(act=_build_act(account, "draft.saved", found), state=state, at=now, version=version)
+            return self._build_version(account, found, state, content, found.newest.seen_revision)
 
         return await self.drafts.change(draft, decide)
+
+    async def mark_newest_seen(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
+        """Store that the editor is told of a newer revision, as a version that has to be approved anew.
+
+        Raises as `save`.
+        """
+        account.require(Right.WRITE)
+
+        def decide(found: NoticeDraft) -> DraftChange:
+            require_version(found, seen)
+            state = advance_state(found.state, DraftAct.SAVE)
+            return self._build_version(account, found, state, found.content, found.revision)
+
+        return await self.drafts.change(draft, decide)
+
+    def _build_version(
+        self, account: Account, draft: NoticeDraft, state: DraftState, content: DraftContent, seen_revision: int
+    ) -> DraftChange:
+        now = self.clock()
+        version = DraftVersion(
+            version=draft.version + 1,
+            content=content,
+            author=build_author(account),
+            saved_at=now,
+            seen_revision=seen_revision,
+        )
+        return DraftChange(act=_build_act(account, "draft.saved", draft), state=state, at=now, version=version)
 
     async def submit(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Ask for an approval. Raises as `save`."""
@@ -104,6 +129,7 @@ class DraftingService:
             require_version(found, seen)
             state = advance_state(found.state, DraftAct.SUBMIT)
             require_changed(found)
+            require_newest(found)
             self.assessor.require_valid(found)
             return self._build_change(account, found, "draft.submitted", state, Verdict.SUBMIT)
 
@@ -184,6 +210,7 @@ class DraftingService:
             require_version(found, seen)
             state = advance_state(found.state, DraftAct.PUBLISH)
             require_changed(found)
+            require_newest(found)
             self.assessor.require_valid(found, forecast)
             if emergency is None:
                 require_budget(budget, forecast)
@@ -228,7 +255,9 @@ class DraftingService:
         """Begin the next revision of a published notice. Raises as `save`."""
         found = await self._find_published(draft)
         content = msgspec.structs.replace(found.content, scheduled_at=None)
-        return await self.create(account, content, kind=DraftKind.UPDATE, corrects=found.subject)
+        return await self.create(
+            account, content, kind=DraftKind.UPDATE, corrects=found.subject, seen_revision=found.own_revision
+        )
 
     async def follow_up(self, account: Account, draft: UUID) -> NoticeDraft:
         """Begin a notice to exactly the recipients of a published one. Raises as `save`."""
@@ -261,7 +290,7 @@ class DraftingService:
     ) -> DraftChange:
         now = self.clock()
         said = verdict and DraftDecision(
-            verdict=verdict, version=draft.version, by=build_author(account), at=now, reason=reason
+            id=uuid4(), verdict=verdict, version=draft.version, by=build_author(account), at=now, reason=reason
         )
         return DraftChange(act=_build_act(account, action, draft, reason), state=state, at=now, decision=said or None)
 

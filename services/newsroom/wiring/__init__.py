@@ -117,7 +117,7 @@ def assemble_writing(
 ) -> Writing:
     """Return the parts with their dependencies. Raises ConfigurationError."""
     system = find_own_system(configuration, settings.newsroom_system)
-    drafts, publications = PostgresDraftRepository(database), PostgresPublicationRepository(database)
+    drafts, publications = PostgresDraftRepository(database, system.sources[0]), PostgresPublicationRepository(database)
     needed = asyncio.Event()
     assessor = DraftAssessor(
         drafts=drafts,

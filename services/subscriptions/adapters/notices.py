@@ -141,7 +141,7 @@ async def _find_exhausted_quotas(
 
 async def _count_audience(connection: Connection, content: NoticeContent, now: datetime) -> int | None:
     """Count the recipients if it began as planned; None for a follow-up, whose audience only the ledger knows."""
-    begins = content.scheduled_at or now
+    begins = max(content.scheduled_at or now, now)
     if content.follows:
         return None
     if content.municipalities:

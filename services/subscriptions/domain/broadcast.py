@@ -91,12 +91,14 @@ class BroadcastPage:
 def build_broadcast(
     envelope: Envelope, content: NoticeContent, *, topic: Topic, now: datetime, hours: PermittedHours | None = None
 ) -> Broadcast:
-    """Return the broadcast of a valid event, beginning now or as scheduled; `hours` do not bind an urgent one.
+    """Return the broadcast of a valid event; `hours` do not bind an urgent one.
+
+    It begins as scheduled, or now, even if it was to begin earlier.
 
     Its id contains the time at which it begins: the ledger retains and purges deliveries by it.
     """
     assert envelope.expirytime is not None  # noqa: S101 - the rules require it
-    begins, notice = content.scheduled_at or now, envelope.subject or ""
+    begins, notice = max(content.scheduled_at or now, now), envelope.subject or ""
     revision = content.revision if isinstance(content, NoticeUpdated) else 1
     parts = (b"broadcast", envelope.source.encode(), notice.encode(), str(revision).encode())
     identifier = make_timed_id(begins, *parts)
@@ -112,7 +114,7 @@ def build_broadcast(
         template=build_template(content, topic, identifier),
         published_at=begins,
         expires_at=envelope.expirytime,
-        scheduled=content.scheduled_at is not None,
+        scheduled=begins > now,
         hours=None if content.urgent else hours,
         spread=timedelta(minutes=content.spread_minutes) if content.spread_minutes else None,
         follows_notice=content.follows,

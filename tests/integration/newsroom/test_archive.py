@@ -99,14 +99,18 @@ async def test_a_notice_expires_without_a_change(archive: ArchiveHarness, databa
 
 
 async def test_what_no_longer_stands_says_so(archive: ArchiveHarness, database: FreshDatabase) -> None:
-    first = build_entry(code="00000001", replaced_by="00000002")
+    first = build_entry(code="00000001", replaced_by=2)
     second = build_entry(code="00000002", revision=2, headline="Neue Fassung")
     withdrawn = build_entry(code="00000003", notice="w", headline="Falsch", withdrawn_at=NOW)
-    await insert_entries(database.url, [first, second, withdrawn])
+    elsewhere = build_entry(code="00000004", notice="x", headline="Anderswo", replaced_by=2)
+    await insert_entries(database.url, [first, second, withdrawn, elsewhere])
     await archive.cache.refresh()
     _, page = await archive.get("/meldung/0000-0001")
     assert 'href="/meldung/0000-0002">Zur neuesten Fassung: Neue Fassung</a>' in page
     assert "Diese Meldung ist zurückgezogen" in (await archive.get("/meldung/0000-0003"))[1]
+    _, page = await archive.get("/meldung/0000-0004")
+    assert "Es gibt eine neuere Fassung" in page
+    assert "Zur neuesten Fassung" not in page
     _, listed = await archive.get("/")
     assert first.headline not in listed
     assert "Zurückgezogen" in listed

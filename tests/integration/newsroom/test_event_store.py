@@ -74,6 +74,18 @@ def list_events(draft: NoticeDraft, key: str, at: datetime) -> list[tuple[Messag
     ]
 
 
+def build_started(draft: NoticeDraft, revision: int) -> BroadcastStarted:
+    return BroadcastStarted(
+        broadcast=uuid4(),
+        source=SOURCE,
+        notice=draft.subject,
+        revision=revision,
+        topic="strassensperrungen",
+        lane=Lane.BULK,
+        expires_at=system_clock(),
+    )
+
+
 async def test_events_give_the_same_in_any_order_and_any_number(store: Store) -> None:
     draft = await store.publish()
     publication = await store.find_publication(draft)
@@ -123,23 +135,41 @@ async def test_a_notice_withdrawn_before_it_started_is_in_the_archive_as_withdra
     assert await store.fetch("select withdrawn_at is not null from newsroom.archive_entry") == [(True,)]
 
 
+@pytest.mark.parametrize("is_started_first", [True, False])
+async def test_a_withdrawal_by_another_system_withdraws_the_entry(store: Store, is_started_first: bool) -> None:
+    draft, at = await store.publish(), system_clock()
+    publication = await store.find_publication(draft)
+    withdrawn = NoticeAccepted(
+        source=SOURCE, event="of-theirs", notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
+    )
+    told = [*list_events(draft, publication.id.hex, at)[:2], (withdrawn, at)]
+    for message, time in told if is_started_first else reversed(told):
+        await store.tell(message, time)
+    assert await store.fetch("select withdrawn_at from newsroom.archive_entry") == [(at,)]
+
+
+@pytest.mark.parametrize("revisions", [(1, 2), (2, 1)])
+async def test_an_update_by_another_system_replaces_the_entry_and_counts_for_the_next_correction(
+    store: Store, revisions: tuple[int, int]
+) -> None:
+    draft = await store.publish()
+    for revision in revisions:
+        await store.tell(build_started(draft, revision), system_clock())
+    assert await store.fetch("select revision, replaced_by from newsroom.archive_entry") == [(1, 2)]
+    correction = await store.drafting.correct(store.ben, draft.id)
+    await store.drafting.mark_newest_seen(store.ben, correction.id, 1)
+    await store.drafting.publish(store.ben, correction.id, 2)
+    assert (await store.find_publication(correction)).revision == 3
+
+
 async def test_a_correction_replaces_its_entry(store: Store) -> None:
     draft = await store.publish()
     correction = await store.drafting.correct(store.ben, draft.id)
     await store.drafting.publish(store.ben, correction.id, 1)
     for revision in (2, 1):
-        started = BroadcastStarted(
-            broadcast=uuid4(),
-            source=SOURCE,
-            notice=draft.subject,
-            revision=revision,
-            topic="strassensperrungen",
-            lane=Lane.BULK,
-            expires_at=system_clock(),
-        )
-        await store.tell(started, system_clock())
-    rows = await store.fetch("select code, revision, replaced_by from newsroom.archive_entry order by revision")
-    assert [(revision, replaced) for _, revision, replaced in rows] == [(1, rows[1][0]), (2, None)]
+        await store.tell(build_started(draft, revision), system_clock())
+    rows = await store.fetch("select revision, replaced_by from newsroom.archive_entry order by revision")
+    assert rows == [(1, 2), (2, None)]
 
 
 async def test_a_notice_of_another_system_is_no_entry_of_ours(store: Store) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterable, AsyncIterator
+from datetime import UTC, datetime
 from html import unescape
 from uuid import UUID, uuid4
 
@@ -243,6 +244,18 @@ async def test_the_stream_tells_each_change_and_ends_with_the_broadcast(
             assert "event: end" in (await response.content.read()).decode()
 
 
+async def test_the_stream_and_the_certificate_of_what_was_withdrawn_before_its_start_have_an_end(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    never = {"started_at": None, "states": "{}", "cancelled_at": datetime.now(UTC)}
+    path = f"/aussendungen/{await add_broadcast(newsroom.owner, **never)}"
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), anna.browser.session.get(f"{newsroom.url}{path}/strom") as told:
+        assert "event: end" in (await told.content.read()).decode()
+    table = (await anna.browser.open(f"{path}/nachweis.csv")).text
+    assert "nicht mehr gesendet;10" in table
+    assert "warten noch" not in table
+
+
 async def test_a_revoked_session_ends_its_stream(newsroom: NewsroomProcess) -> None:
     broadcast = await add_broadcast(newsroom.owner)
     member = await newsroom.add_member(*BOTH)
@@ -286,8 +299,10 @@ async def test_the_certificate_says_who_approved(newsroom: NewsroomProcess, anna
     assert "Nachweis: Aussendung" in shown
     assert f"<dt>Freigegeben</dt><dd>{approver.account.name}" in shown
     await newsroom.owner.execute("update newsroom.account set roles = '{lead}' where id = $1", approver.account.id)
-    assert "Freigegeben" not in await read_certificate()
+    assert f"<dt>Freigegeben</dt><dd>{approver.account.name}" in await read_certificate()
+    assert "gilt nicht" not in (await anna.browser.open(f"{path}/pruefung")).text
     await newsroom.owner.execute("update newsroom.draft set emergency = 'Bombenfund' where id = $1", draft)
+    await newsroom.owner.execute("update newsroom.publication set approvals = '{}' where draft = $1", draft)
     assert "keine: im Notfall gesendet" in await read_certificate()
 
 

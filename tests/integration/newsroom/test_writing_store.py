@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -40,9 +40,9 @@ async def open_owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connectio
         await owner.close()
 
 
-async def read_left(store: Store) -> int:
-    """What is left of the month's budget."""
-    budget = await PostgresSendingControl(store.database).read_budget()
+async def read_left(store: Store, at: datetime | None = None) -> int:
+    """What is left of the budget of the month of a moment, which is now if not given."""
+    budget = await PostgresSendingControl(store.database).read_budget(at)
     assert budget is not None
     return budget.left
 
@@ -79,15 +79,22 @@ async def test_however_often_somebody_clicks_it_is_handed_over_once(store: Store
     assert await store.fetch("select count(*) from newsroom.audit where action = 'draft.published'") == [(1,)]
 
 
-async def test_corrections_at_once_get_revisions_of_their_own(store: Store) -> None:
+async def test_of_corrections_at_once_one_is_published_and_the_others_wait_until_their_editors_know_it(
+    store: Store,
+) -> None:
     first = await store.publish()
     corrections = [await store.drafting.correct(store.ben, first.id) for _ in range(5)]
-    await asyncio.gather(*(store.drafting.publish(store.ben, each.id, 1) for each in corrections))
-    assert await store.fetch("select revision from newsroom.publication order by revision") == [
-        (number,) for number in range(1, 7)
-    ]
-    revisions = "select (body -> 'data' ->> 'revision')::int from newsroom.publication order by 1 nulls first"
-    assert await store.fetch(revisions) == [(None,), *((number,) for number in range(2, 7))]
+    results = await asyncio.gather(
+        *(store.drafting.publish(store.ben, each.id, 1) for each in corrections), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in results) == ["DraftRefused"] * 4 + ["NoticeDraft"]
+    refused = next(each for each, result in zip(corrections, results, strict=True) if isinstance(result, DraftRefused))
+    await store.drafting.mark_newest_seen(store.ben, refused.id, 1)
+    await store.drafting.publish(store.ben, refused.id, 2)
+    assert not (await store.drafting.correct(store.ben, refused.id)).is_overtaken
+    assert (await store.drafting.correct(store.ben, first.id)).is_overtaken
+    revisions = "select revision, (body -> 'data' ->> 'revision')::int from newsroom.publication order by revision"
+    assert await store.fetch(revisions) == [(1, None), (2, 2), (3, 3)]
 
 
 async def test_an_approval_and_an_edit_at_once_never_send_unread_words(store: Store) -> None:
@@ -125,6 +132,32 @@ async def test_an_approval_of_somebody_who_may_approve_no_more_sends_nothing(
         await owner.close()
     await store.drafting.approve(other, draft.id, 2)
     assert (await store.drafting.publish(store.anna, draft.id, 2)).state is DraftState.PUBLISHED
+
+
+@pytest.mark.parametrize("change", ["disabled_at = now()", "roles = array['editor']"])
+async def test_what_counted_when_it_was_published_counts_for_ever(
+    store: Store, database: FreshDatabase, change: str
+) -> None:
+    draft = await store.write()
+    await store.drafting.submit(store.anna, draft.id, 1)
+    async with open_owner(database) as owner:
+        former = await add_account(owner, "cleo")
+        await store.drafting.approve(former, draft.id, 1)
+        await owner.execute("update newsroom.account set disabled_at = now() where id = $1", former.id)
+        await store.drafting.approve(store.ben, draft.id, 1)
+        await store.drafting.publish(store.anna, draft.id, 1)
+        await owner.execute(f"update newsroom.account set {change} where id = $1", store.ben.id)  # noqa: S608 - ours
+        await owner.execute("update newsroom.account set disabled_at = null where id = $1", former.id)
+    found = await store.drafts.find(draft.id)
+    assert [(each.by.name, each.is_void) for each in found.decisions] == [
+        ("anna", False),
+        ("cleo", True),
+        ("ben", False),
+    ]
+    publication = await store.find_publication(draft)
+    await store.publications.record_answer(publication.id, PublishAnswer(status=422), system_clock())
+    returned = await store.drafts.find(draft.id)
+    assert [each.is_void for each in returned.decisions] == [False, False, True], "they count for the next publication"
 
 
 async def test_whoever_is_blocked_while_the_price_is_asked_for_sends_nothing(
@@ -210,6 +243,54 @@ async def test_what_is_promised_is_not_left_in_the_budget(store: Store, database
         for ended in ({"finished_at": now}, {"cancelled_at": now}, {"accepted_at": now - timedelta(days=32)}):
             await add_broadcast(owner, audience=1_000, **ended)
     assert await read_left(store) == 39_300
+
+
+async def test_a_planned_notice_is_paid_for_by_the_month_in_which_it_is_sent(
+    store: Store, database: FreshDatabase
+) -> None:
+    """However long before, from its publication to its end, whatever this month has left."""
+    now, later = system_clock(), system_clock() + timedelta(days=40)
+    async with open_owner(database) as owner:
+        await set_up_number(owner)
+        await owner.execute("update dispatcher.rate set messages_a_month = 25")
+        await add_broadcast(owner, audience=20, states='{"waiting": 20}', accepted_at=now)
+        planned = {"accepted_at": now - timedelta(days=32), "scheduled_at": later, "states": "{}", "started_at": None}
+        await add_broadcast(owner, audience=5, **planned)
+    assert (await read_left(store), await read_left(store, later)) == (5, 20)
+
+    content = msgspec.structs.replace(CONTENT, scheduled_at=later, expires_at=later + timedelta(days=1))
+    drafts = [await store.drafting.create(store.anna, content) for _ in range(3)]
+    for draft in drafts[:2]:  # each goes to 10
+        await store.drafting.publish(store.anna, draft.id, 1)
+    with pytest.raises(DraftRefused, match="Das Budget für"):
+        await store.drafting.publish(store.anna, drafts[2].id, 1)
+    assert (await read_left(store), await read_left(store, later)) == (5, 0)
+
+    publication = await store.find_publication(drafts[0])
+    message = NoticeAccepted(
+        source=SOURCE,
+        event=publication.id.hex,
+        notice=drafts[0].notice,
+        revision=1,
+        broadcast=uuid4(),
+        audience=7,
+        scheduled_at=later,
+    )
+    await store.tell(message, now)
+    assert (await read_left(store), await read_left(store, later)) == (5, 3)
+
+
+async def test_what_was_planned_for_a_moment_that_is_over_is_paid_for_now(
+    store: Store, database: FreshDatabase
+) -> None:
+    now = system_clock()
+    async with open_owner(database) as owner:
+        await set_up_number(owner)
+        await owner.execute("update dispatcher.rate set messages_a_month = 25")
+        for ago in (2, 40):  # the older one cannot be under way any more
+            before = {"accepted_at": now - timedelta(days=50), "scheduled_at": now - timedelta(days=ago)}
+            await add_broadcast(owner, audience=10, states='{"waiting": 10}', **before)
+    assert (await read_left(store), await read_left(store, now + timedelta(days=40))) == (15, 25)
 
 
 async def test_of_many_who_publish_at_once_only_as_many_go_out_as_the_budget_pays_for(

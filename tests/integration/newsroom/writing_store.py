@@ -102,7 +102,7 @@ async def open_store(database: FreshDatabase) -> AsyncIterator[Store]:
     owner = await asyncpg.connect(database.url)
     try:
         async with open_database(database.build_role_url(ROLE), password=None, name="test", size=10) as opened:
-            drafts = PostgresDraftRepository(opened)
+            drafts = PostgresDraftRepository(opened, SOURCE)
             # At any hour, so that a test at night is no other.
             rules = msgspec.structs.replace(ROUTINE, night_begins=ROUTINE.night_ends)
             yield Store(

@@ -125,6 +125,14 @@ async def test_what_came_before_may_come_again_when_it_would_be_too_late(
     assert len(await notices.take()) == 2
 
 
+async def test_what_was_planned_ahead_is_taken_after_its_moment(door: NoticesApi, notices: NoticeQueue) -> None:
+    sent = event(data=data(scheduled_at=soon(-1)), time=soon(-2))
+    answer = await door.publish(sent)
+    assert answer.status == 202, answer.text
+    [(found, _)] = await notices.take()
+    assert found["data"] == sent["data"]
+
+
 async def test_a_key_belongs_to_its_system(door: NoticesApi, notices: NoticeQueue) -> None:
     content = {**data(), "expires_at": soon()}
     mine = await door.write(content, key="shared")

@@ -31,9 +31,11 @@ def build_cloud_event(
     source: str = SOURCE,
     subject: object = "L149",
     expirytime: object = EXPIRY,
+    time: object = MISSING,
 ) -> bytes:
     """Any value may be wrong; what is MISSING is left out."""
     attributes = {"id": event_id, "source": source, "type": kind, "subject": subject, "expirytime": expirytime}
+    attributes |= {"time": time}
     given = {name: value for name, value in attributes.items() if value is not MISSING}
     return msgspec.json.encode({"specversion": "1.0", **given, "data": data})
 
@@ -46,12 +48,13 @@ async def publish(
     login: str | None = LOGIN,
     notice: str = "L149",
     expirytime: object = EXPIRY,
+    time: object = MISSING,
     **changes: object,
 ) -> Outcome:
     """A notice, or its update if `changes` have a revision. Each call with the same `event_id` is the same event."""
     kind = NoticeUpdated if "revision" in changes else NoticePublished
     body = build_cloud_event(
-        kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime
+        kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime, time=time
     )
     return await stand.parts.notices.handle(AmqpMessage(body=body, login=login))
 

@@ -109,6 +109,21 @@ async def test_a_scheduled_notice_begins_when_it_is_time(
     assert {page.published_at for page in pages} == {moment}
 
 
+async def test_a_planned_notice_that_arrives_after_its_moment_begins_at_once(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
+    """It waited in the queue while nobody ran."""
+    await subscribe_many(database, 3)
+    moment = NOON + timedelta(hours=1)
+    stand.now = NOON + timedelta(hours=2)
+    assert await publish(stand, scheduled_at=moment.isoformat(), time=NOON) == Done()
+    await expand(stand)
+    (page,) = stand.publisher.list_pages()
+    assert (len(page.recipients), page.published_at) == (3, stand.now)
+    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
+    assert accepted.scheduled_at is None
+
+
 async def subscribe_later(database: FreshDatabase) -> None:
     person = UUID("02900000-0000-8000-8000-000000000001")
     await run_as_owner(

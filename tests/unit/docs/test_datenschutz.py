@@ -58,6 +58,7 @@ WITHOUT_PEOPLE = {
     "topic_audience",
     "trial",
     "unreachable",
+    "withdrawn_notice",
     "wording",
 }
 # About those who work in the press office, not about citizens.

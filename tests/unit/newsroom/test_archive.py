@@ -23,9 +23,9 @@ PUBLICATION = UUID("01990000-0000-7000-8000-000000000001")
     [
         ({}, EntryState.CURRENT),
         ({"expires_at": NOW}, EntryState.EXPIRED),
-        ({"replaced_by": "00000000"}, EntryState.REPLACED),
+        ({"replaced_by": 2}, EntryState.REPLACED),
         ({"withdrawn_at": NOW}, EntryState.WITHDRAWN),
-        ({"withdrawn_at": NOW, "replaced_by": "00000000", "expires_at": NOW}, EntryState.WITHDRAWN),
+        ({"withdrawn_at": NOW, "replaced_by": 2, "expires_at": NOW}, EntryState.WITHDRAWN),
     ],
 )
 def test_an_entry_says_whether_it_stands(changes: dict[str, object], state: EntryState) -> None:
@@ -52,7 +52,7 @@ def test_a_notice_for_the_whole_county_concerns_each_municipality() -> None:
 
 
 def test_the_newest_comes_first_and_each_notice_once() -> None:
-    first = build_entry(code="00000001", replaced_by="00000002")
+    first = build_entry(code="00000001", replaced_by=2)
     second = build_entry(code="00000002", revision=2, published_at=first.published_at + timedelta(minutes=5))
     other = build_entry(code="00000003", notice="other", published_at=first.published_at + timedelta(minutes=1))
     archive = Archive([first, second, other], NOW)
@@ -61,6 +61,13 @@ def test_the_newest_comes_first_and_each_notice_once() -> None:
     assert {archive.get_origin(first), archive.get_origin(second)} == {first.code}
     assert archive.find("00000001") == first
     assert archive.find("00000009") is None
+
+
+def test_whoever_replaced_a_revision_it_stands_no_more_though_the_newer_one_is_not_here() -> None:
+    replaced = build_entry(replaced_by=2)
+    archive = Archive([replaced], NOW)
+    assert (archive.get_state(replaced), archive.find_newest(replaced)) == (EntryState.REPLACED, None)
+    assert archive.select(ArchiveSelection()) == []
 
 
 def test_it_changes_when_the_first_notice_expires() -> None:

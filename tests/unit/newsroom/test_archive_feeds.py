@@ -66,7 +66,7 @@ def test_every_format_has_the_entry(read: Reader) -> None:
 
 @READERS
 def test_a_new_revision_is_the_same_item_at_a_new_address(read: Reader) -> None:
-    first = build_entry(replaced_by="00000002")
+    first = build_entry(replaced_by=2)
     second = build_entry(code="00000002", revision=2, headline="Neu", published_at=NOW)
     ((identifier, url, title, _),) = read(Archive([first, second], NOW), ALL)
     assert (identifier, url, title) == (URL, "https://meldungen.example/meldung/0000-0002", "Neu")
@@ -154,7 +154,7 @@ def test_an_event_without_a_day_is_an_announcement() -> None:
     assert data["@type"] == "SpecialAnnouncement"
 
 
-@pytest.mark.parametrize("changes", [{"withdrawn_at": NOW}, {"replaced_by": "00000002"}])
+@pytest.mark.parametrize("changes", [{"withdrawn_at": NOW}, {"replaced_by": 2}])
 def test_nothing_is_announced_that_no_longer_stands(changes: dict[str, object]) -> None:
     entry = build_entry(**changes)
     assert build_linked_data(SITE, Archive([entry], NOW), entry) is None

@@ -1,13 +1,15 @@
 """The month's budget stops what it does not pay for, and nothing else."""
 
 from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from services.newsroom.domain.drafts import DraftRefused
 from services.newsroom.domain.sending import MonthBudget, SendingNumber, describe_budget, find_budget
-from tests.factories.press_office import ANNA, BEN, NUMBER, ROUTINE, build_office
+from tests.factories.press_office import ANNA, BEN, CONTENT, NOON, NUMBER, ROUTINE, build_office
 
 
 def build_number(messages_a_month: int | None, messages: int) -> SendingNumber:
@@ -28,6 +30,21 @@ async def test_a_notice_to_more_than_the_budget_is_not_published(used: int, is_e
     assert len(office.drafts.published) == is_enough
 
 
+async def test_a_planned_notice_asks_for_the_budget_of_its_month() -> None:
+    office, asked = build_office(ROUTINE), []
+
+    async def read_budget(at: datetime | None) -> MonthBudget:
+        asked.append(at)
+        return MonthBudget(messages=100, used=0, promised=95, month=date(2026, 12, 1))
+
+    assessor = replace(office.drafting.assessor, read_budget=read_budget)
+    planned = msgspec.structs.replace(CONTENT, scheduled_at=NOON + timedelta(hours=1))
+    assessment = await assessor.evaluate(await office.drafting.create(ANNA, planned), ANNA)
+    assert asked == [planned.scheduled_at]
+    assert assessment.budget_obstacle is not None
+    assert assessment.budget_obstacle.startswith("Das Budget für Dezember 2026 reicht nicht: Es sind noch 5 von 100")
+
+
 async def test_who_withdraws_asks_for_no_budget() -> None:
     office = build_office(ROUTINE)
     draft = await office.publish()
@@ -40,6 +57,13 @@ def test_the_smallest_budget_counts() -> None:
     assert find_budget([]) is None
     assert find_budget([build_number(None, 5)]) is None
     assert find_budget([build_number(500, 7), build_number(100, 7)]) == MonthBudget(messages=100, used=7)
+
+
+def test_of_a_later_month_nothing_is_used_yet() -> None:
+    later = date(2026, 12, 1)
+    budget = find_budget([build_number(500, 7)], promised=20, month=later)
+    assert budget == MonthBudget(messages=500, used=0, promised=20, month=later)
+    assert describe_budget(budget, None) == "noch 480 von 500 Nachrichten für Dezember 2026"
 
 
 def test_a_budget_is_told_in_messages_and_euros() -> None:

@@ -9,6 +9,7 @@ from services.newsroom.domain.accounts import Account, NotPermitted
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import (
     OPEN_STATES,
+    OVERTAKEN,
     DraftAct,
     DraftConflict,
     DraftKind,
@@ -16,6 +17,7 @@ from services.newsroom.domain.drafts import (
     DraftState,
     advance_state,
 )
+from services.newsroom.domain.explanations import explain_problem
 from services.newsroom.ports import DraftNotFound
 from tests.factories.press_office import ANNA, BEN, CLEO, CONTENT, DEEDS, OTHER, OTTO, ROUTINE, build_office
 
@@ -107,14 +109,49 @@ async def test_what_breaks_a_rule_is_neither_submitted_nor_published() -> None:
 async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
     office = build_office(ROUTINE)
     first = await office.publish()
-    second, third = [await office.drafting.correct(BEN, first) for _ in range(2)]
-    for draft in (second, third):
-        await office.drafting.publish(BEN, draft.id, 1)
+    second = await office.drafting.correct(BEN, first)
+    await office.drafting.publish(BEN, second.id, 1)
+    third = await office.drafting.correct(BEN, second.id)
+    await office.drafting.publish(BEN, third.id, 1)
     assert second.kind is DraftKind.UPDATE
     events = [each.event for each in office.drafts.published]
     assert len({event["subject"] for event in events}) == 1
     assert [event["data"].get("revision") for event in events] == [None, 2, 3]
     assert len({event["id"] for event in events}) == 3
+
+
+async def test_a_correction_of_an_older_revision_waits_until_its_editor_knows_the_newer_one() -> None:
+    office = build_office(ROUTINE)
+    first = await office.publish()
+    mine, theirs = await office.drafting.correct(ANNA, first), await office.drafting.correct(BEN, first)
+    await office.drafting.publish(ANNA, mine.id, 1)
+    saved = await office.drafting.save(BEN, theirs.id, 1, OTHER)  # by itself, in a page that was open before
+    for act in (office.drafting.submit, office.drafting.publish):
+        with pytest.raises(DraftRefused, match="andere Korrektur"):
+            await act(BEN, theirs.id, 2)
+    (problem,) = (await office.drafting.assessor.evaluate(saved, BEN)).problems
+    assert explain_problem(problem) == OVERTAKEN
+    told = await office.drafting.mark_newest_seen(BEN, theirs.id, 2)
+    assert (told.version, told.content, told.is_overtaken) == (3, OTHER, False)
+    await office.drafting.publish(BEN, theirs.id, 3)
+    assert [each.revision for each in office.drafts.published] == [1, 2, 3]
+    late = await office.drafting.correct(ANNA, first)
+    assert late.is_overtaken, "its words are those of the first revision"
+
+
+async def test_who_is_told_of_a_newer_correction_needs_a_new_approval() -> None:
+    office = build_office()
+    first = await office.submit()
+    await office.drafting.approve(CLEO, first.id, 1)
+    await office.drafting.publish(ANNA, first.id, 1)
+    mine, theirs = await office.drafting.correct(ANNA, first.id), await office.drafting.correct(BEN, first.id)
+    for author, draft in ((ANNA, mine), (BEN, theirs)):
+        await office.drafting.submit(author, draft.id, 1)
+        await office.drafting.approve(CLEO, draft.id, 1)
+    await office.drafting.publish(ANNA, mine.id, 1)
+    await office.drafting.mark_newest_seen(BEN, theirs.id, 1)
+    with pytest.raises(DraftRefused, match="zweite Person"):
+        await office.drafting.publish(BEN, theirs.id, 2)
 
 
 async def test_a_follow_up_names_the_notice_that_it_follows() -> None:

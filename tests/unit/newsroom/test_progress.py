@@ -1,6 +1,7 @@
 """The account of a broadcast adds up, whatever has been counted so far."""
 
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -14,10 +15,10 @@ from tests.factories.press_office import NOON
 STATES = st.dictionaries(st.sampled_from([state.value for state in DeliveryState]), st.integers(0, 1_000))
 
 
-@given(STATES, st.integers(0, 10_000))
-def test_everybody_is_in_one_line(states: dict[str, int], more: int) -> None:
+@given(STATES, st.integers(0, 10_000), st.sampled_from([None, NOON]))
+def test_everybody_is_in_one_line(states: dict[str, int], more: int, cancelled_at: datetime | None) -> None:
     audience = sum(states.values()) + more
-    status = BroadcastStatus(id=UUID(int=1), audience=audience, states=states)
+    status = BroadcastStatus(id=UUID(int=1), audience=audience, states=states, cancelled_at=cancelled_at)
     assert sum(line.count for line in list_account(status)) == audience
     assert status.done + status.waiting == audience
     assert 0 <= status.percent <= 100
@@ -62,6 +63,23 @@ def test_what_an_operator_has_ended_says_so_at_once_and_afterwards() -> None:
     assert ended.phase is BroadcastPhase.CANCELLED
     after = BroadcastStatus(id=UUID(int=1), started_at=NOON, finished_at=NOON, states={"cancelled": 1, "sent": 1})
     assert after.phase is BroadcastPhase.CANCELLED
+
+
+def test_nobody_waits_for_what_was_withdrawn_or_corrected_before_it_began() -> None:
+    planned = BroadcastStatus(id=UUID(int=1), audience=6_000, accepted_at=NOON)
+    assert [line.state for line in list_account(planned)] == ["waiting"]
+    dropped = replace(planned, cancelled_at=NOON)
+    assert [(line.state, line.count) for line in list_account(dropped)] == [("cancelled", 6_000)]
+    assert (dropped.waiting, dropped.percent) == (0, 100)
+    assert (planned.is_settled, dropped.is_settled) == (False, True)
+
+
+def test_of_what_is_withdrawn_only_requests_in_flight_still_wait() -> None:
+    states = {"sent": 10, "waiting": 5, "claimed": 2, "cancelled": 1}
+    running = BroadcastStatus(id=UUID(int=1), audience=30, states=states, started_at=NOON, cancelled_at=NOON)
+    assert {line.state: line.count for line in list_account(running)} == {"sent": 10, "waiting": 2, "cancelled": 18}
+    assert not running.is_settled
+    assert replace(running, states={"sent": 10}).is_settled
 
 
 def test_what_is_sent_again_after_its_end_is_being_sent() -> None:

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.rules import MAX_CONTENT_LENGTH, parse_notice, validate_event, validate_notice
+from shared.notices.rules import MAX_CONTENT_LENGTH, MAX_EXPIRY, parse_notice, validate_event, validate_notice
 from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS
 from tests.factories.citizens import COUNTY, NOON
 from tests.unit.shared_notices.factories import (
@@ -209,6 +209,29 @@ def test_a_spread_may_last_until_the_expiry_and_an_urgent_notice_may_follow_anot
     assert find_content_problems(urgent=False, spread_minutes=360) == {}
     assert find_content_problems(urgent=False, spread_minutes=60, scheduled_at="2026-11-20T17:00:00Z") == {}
     assert find_content_problems(follows="K8") == {}
+
+
+EARLIER, MOMENT = NOON - timedelta(hours=1), NOON - timedelta(minutes=30)
+
+
+def test_what_was_planned_ahead_may_arrive_after_its_moment_until_it_expires() -> None:
+    planned = build_event(CONTENT | {"scheduled_at": MOMENT.isoformat()}, time=EARLIER)
+    assert find_problems(planned) == {}
+    assert set(find_problems(msgspec.structs.replace(planned, expirytime=NOON))) == {"expirytime"}
+
+
+@pytest.mark.parametrize(
+    "time", [MOMENT, NOON, NOON + timedelta(days=1), NOON - MAX_EXPIRY, datetime(1970, 1, 1, tzinfo=UTC)]
+)
+def test_a_moment_that_was_over_or_nobody_knows_when_it_was_planned_is_in_the_past(time: datetime) -> None:
+    planned = build_event(CONTENT | {"scheduled_at": MOMENT.isoformat()}, time=time)
+    assert set(find_problems(planned)) == {"scheduled_at"}
+
+
+def test_what_arrives_after_its_moment_is_spread_over_the_time_that_is_left() -> None:
+    late = {"urgent": False, "scheduled_at": MOMENT.isoformat()}
+    assert find_problems(build_event(CONTENT | late | {"spread_minutes": 360}, time=EARLIER)) == {}
+    assert set(find_problems(build_event(CONTENT | late | {"spread_minutes": 361}, time=EARLIER))) == {"spread_minutes"}
 
 
 def test_municipalities_are_those_of_the_county_and_for_local_topics() -> None:

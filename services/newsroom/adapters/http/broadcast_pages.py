@@ -122,9 +122,7 @@ class BroadcastPages:
         def render(shown: BroadcastStatus) -> web.Response:
             return render_page(request, "broadcast_account.html", **self._describe(shown))
 
-        return await self._stream(
-            request, self.watch, status.id, render, lambda shown: shown.is_final and not shown.waiting
-        )
+        return await self._stream(request, self.watch, status.id, render, lambda shown: shown.is_settled)
 
     async def stream_list(self, request: web.Request) -> web.StreamResponse:
         """Respond with the list after each change, until the end of the session."""

@@ -18,6 +18,7 @@ from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_vis
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import (
     OPEN_STATES,
+    OVERTAKEN,
     SUBMITTED_STATES,
     DraftConflict,
     DraftContent,
@@ -42,6 +43,7 @@ _DONE: Mapping[str, str] = {
     "zurueckgegeben": "Der Entwurf ist zurückgegeben.",
     "verworfen": "Der Entwurf ist verworfen.",
     "begonnen": "Ein neuer Entwurf ist begonnen.",
+    "ueberholt": f"Ihre Korrektur ist gespeichert. {OVERTAKEN}",
     "geprueft": "Die nachträgliche Prüfung ist festgehalten.",
 }
 
@@ -118,6 +120,9 @@ class DraftPages:
             return render_conflict(request, await self.drafting.drafts.find(identifier), content)
         if then == "autosave":
             return web.json_response({"version": draft.version})
+        if draft.is_overtaken:  # which the page that comes next says
+            await self.drafting.mark_newest_seen(get_visitor(request).account, identifier, draft.version)
+            return redirect(f"{DRAFTS_PATH}/{identifier}?erledigt=ueberholt")
         if then != "check":
             return redirect(f"{DRAFTS_PATH}/{identifier}?erledigt=gespeichert")
         has_problems = bool(self.drafting.assessor.find_problems(draft))

@@ -184,6 +184,7 @@ create table newsroom.draft_version (
   content jsonb not null,
   author uuid not null references newsroom.account,
   saved_at timestamptz not null default now(),
+  seen_revision integer not null default 0,
   primary key (draft, version)
 );
 comment on table newsroom.draft_version is 'every version of a draft; none is changed or overwritten';
@@ -192,6 +193,8 @@ comment on column newsroom.draft_version.version is 'counts from 1';
 comment on column newsroom.draft_version.content is 'topic, municipalities, texts, link, picture, times, urgency';
 comment on column newsroom.draft_version.author is 'account.id';
 comment on column newsroom.draft_version.saved_at is 'when it was saved';
+comment on column newsroom.draft_version.seen_revision is
+  'newest revision of its notice that its editor knew; 0 for what is no correction';
 
 create table newsroom.decision (
   id uuid primary key,
@@ -232,6 +235,7 @@ create table newsroom.publication (
   problems jsonb,
   broadcast uuid,
   people integer,
+  approvals uuid[] not null default '{}',
   created_at timestamptz not null default now(),
   answered_at timestamptz,
   confirmed_at timestamptz,
@@ -256,6 +260,8 @@ comment on column newsroom.publication.problems is 'why it was rejected; null un
 comment on column newsroom.publication.broadcast is 'broadcast.id; null until it is known';
 comment on column newsroom.publication.people is
   'how many it was expected to reach, which the month''s budget has to allow for; null if unknown';
+comment on column newsroom.publication.approvals is
+  'decision.id of each approval that counted when it was handed over, whatever its giver may do today';
 comment on column newsroom.publication.created_at is 'when it was to be published';
 comment on column newsroom.publication.answered_at is 'when it was accepted or rejected; null while waiting';
 comment on column newsroom.publication.confirmed_at is 'when an event told that it takes effect; null until then';
@@ -272,6 +278,7 @@ create table newsroom.broadcast (
   states jsonb not null default '{}',
   person_limited integer not null default 0,
   accepted_at timestamptz,
+  scheduled_at timestamptz,
   started_at timestamptz,
   progressed_at timestamptz,
   finished_at timestamptz,
@@ -295,6 +302,7 @@ comment on column newsroom.broadcast.audience is 'number of recipients';
 comment on column newsroom.broadcast.states is 'number of deliveries in each state';
 comment on column newsroom.broadcast.person_limited is 'number of those that wait for Meta''s limit of people a day';
 comment on column newsroom.broadcast.accepted_at is 'when the notice was accepted';
+comment on column newsroom.broadcast.scheduled_at is 'when it was planned to begin; null means at once';
 comment on column newsroom.broadcast.started_at is 'when it began';
 comment on column newsroom.broadcast.progressed_at is 'time of the newest progress';
 comment on column newsroom.broadcast.finished_at is 'when its last delivery got a final state';
@@ -373,7 +381,7 @@ create table newsroom.archive_entry (
   urgent boolean not null default false,
   published_at timestamptz not null,
   expires_at timestamptz not null,
-  replaced_by text,
+  replaced_by integer,
   withdrawn_at timestamptz,
   unique (notice, revision)
 );
@@ -392,12 +400,25 @@ comment on column newsroom.archive_entry.picture is 'address of the picture; nul
 comment on column newsroom.archive_entry.urgent is 'whether it was urgent';
 comment on column newsroom.archive_entry.published_at is 'when it was published';
 comment on column newsroom.archive_entry.expires_at is 'it is out of date from then on';
-comment on column newsroom.archive_entry.replaced_by is 'archive_entry.code of the newer revision; null if there is none';
+comment on column newsroom.archive_entry.replaced_by is
+  'revision that replaced it, whoever published that; null if there is none';
 comment on column newsroom.archive_entry.withdrawn_at is 'when it was withdrawn; null unless it was';
+
+create table newsroom.withdrawn_notice (
+  source text not null,
+  notice text not null,
+  at timestamptz not null,
+  primary key (source, notice)
+);
+comment on table newsroom.withdrawn_notice is 'notices of ours that were withdrawn, by whichever system';
+comment on column newsroom.withdrawn_notice.source is 'source of the notice';
+comment on column newsroom.withdrawn_notice.notice is 'id of the notice';
+comment on column newsroom.withdrawn_notice.at is 'when it was withdrawn';
 
 grant usage on schema newsroom to kreisfunk_newsroom;
 grant select on newsroom.schema_migrations, newsroom.schema_checksums to kreisfunk_newsroom;
-grant select, insert on newsroom.audit, newsroom.draft_version, newsroom.decision to kreisfunk_newsroom;
+grant select, insert on newsroom.audit, newsroom.draft_version, newsroom.decision, newsroom.withdrawn_notice
+  to kreisfunk_newsroom;
 grant select, insert, update on newsroom.account, newsroom.account_request, newsroom.draft, newsroom.publication,
   newsroom.broadcast, newsroom.subscription_hour, newsroom.topic_audience, newsroom.archive_entry to kreisfunk_newsroom;
 grant select, insert, update, delete on newsroom.session, newsroom.device, newsroom.login_failure,

@@ -71,7 +71,7 @@ def build_entries() -> list[ArchiveEntry]:
             picture="https://www.landkreis-osterholz.de/k8.jpg",
             urgent=True,
         ),
-        build_entry(code="00000001", notice="r", replaced_by="00000002", headline="L 149 gesperrt"),
+        build_entry(code="00000001", notice="r", replaced_by=2, headline="L 149 gesperrt"),
         build_entry(code="00000002", notice="r", revision=2, headline="L 149 wieder frei"),
         build_entry(code="00000003", notice="w", headline="Falscher Alarm", withdrawn_at=NOW),
         build_entry(code="00000004", notice="e", headline="Vorbei", expires_at=NOW - timedelta(hours=1)),

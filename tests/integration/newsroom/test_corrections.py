@@ -1,0 +1,59 @@
+"""Two corrections of one notice, in browsers: whoever comes second is told before theirs replaces the first one."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.newsroom.domain.accounts import Role
+from services.newsroom.domain.drafts import OVERTAKEN
+from tests.harness.newsroom import NewsroomProcess
+from tests.harness.writing_desk import WritingDesk, build_fields, count_publications
+
+
+@pytest.fixture
+async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
+        yield WritingDesk(browser=browser)
+
+
+@pytest.fixture
+async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
+        yield WritingDesk(browser=browser)
+
+
+async def publish(writer: WritingDesk, approver: WritingDesk, path: str) -> None:
+    await writer.act(path, "einreichen")
+    await approver.act(path, "freigeben")
+    assert (await writer.act(path, "veroeffentlichen")).status == 303
+
+
+async def begin_correction(desk: WritingDesk, path: str) -> str:
+    return (await desk.send(path, "korrigieren", 2)).location.partition("?")[0]
+
+
+async def test_whoever_corrects_second_is_told_of_the_first_correction(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await anna.begin()
+    await publish(anna, ben, path)
+    first, second = await begin_correction(anna, path), await begin_correction(ben, path)
+    shown = await ben.browser.open(second)
+    await anna.save(first, text="Von Anna.")
+    await publish(anna, ben, first)
+
+    # The page that Ben has opened before saves by itself, which tells him nothing.
+    typed = build_fields(text="Von Ben.")
+    saved = await ben.browser.send(second, {**typed, "version": 1, "then": "autosave"}, csrf=shown.csrf)
+    assert saved.status == 200, saved.text
+    assert OVERTAKEN in (await ben.browser.open(f"{second}/pruefung")).text
+    refused = await ben.send(second, "veroeffentlichen", 2)
+    assert (refused.status, OVERTAKEN in refused.text) == (422, True)
+
+    gone_on = await ben.browser.send(second, {**typed, "version": 2, "then": "check"}, csrf=shown.csrf)
+    told = await ben.browser.open(gone_on.location)
+    assert OVERTAKEN in told.text
+    again = {**typed, "version": told.read_value("version"), "then": "check"}
+    assert (await ben.browser.send(second, again, csrf=shown.csrf)).location == f"{second}/pruefung"
+    await publish(ben, anna, second)
+    assert await count_publications(newsroom.owner, second) == 1
