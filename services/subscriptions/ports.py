@@ -109,17 +109,18 @@ class BroadcastClaim(Protocol):
     """Claim of one worker on one broadcast."""
 
     async def fetch_pages(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
     ) -> tuple[BroadcastPage, ...]:
-        """Return stored pages that are not confirmed yet, else the next ones, made of the next recipients.
+        """Return the first stored pages that are not confirmed yet, else the next ones, made of the next recipients.
 
-        `prepare` gets at most `size` recipients, and its pages are stored before they are returned.
+        There are at most `limit` of them. `prepare` gets the recipients of so many, and one more if there are more; its
+        pages are stored before they are returned.
         """
 
     async def prepare_next_pages(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
     ) -> tuple[BroadcastPage, ...]:
-        """Return the next pages, whatever is not confirmed yet; none if there are no more."""
+        """Return the next pages; none if there are no more, or if more than `limit` were stored before this claim."""
 
     async def mark_published(self, pages: Sequence[int]) -> None:
         """Record that these pages are confirmed; after the last one the broadcast is expanded."""
