@@ -82,11 +82,11 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
         result=decision.result,
         subscribers=_collect_changed(state, person, decision.subscriber),
         consents=(
-            *_build_merge_entries(person, moment, key),
+            *_build_merge_entries((person.absorbed,), moment, key),
             *_build_consents(person.subscriber, decision, moment, key),
         ),
         publications=(
-            *_end_absorbed(state, person, moment, key),
+            *_end_absorbed(state, (person.absorbed,), moment, key),
             *build_publications(message, person.subscriber, decision),
             *_build_reaction_query(decision, context),
             *((build_feedback_received(feedback),) if feedback else ()),
@@ -106,9 +106,12 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
     return ChangeSet(
         result=_classify_preference(preferred),
         subscribers=_collect_changed(state, person, preferred.subscriber),
-        consents=(*_build_merge_entries(person, moment, key), *_build_preference_consents(preferred, moment, key)),
+        consents=(
+            *_build_merge_entries((person.absorbed,), moment, key),
+            *_build_preference_consents(preferred, moment, key),
+        ),
         publications=(
-            *_end_absorbed(state, person, moment, key),
+            *_end_absorbed(state, (person.absorbed,), moment, key),
             *_build_preference_events(person, preferred, moment, key),
         ),
     )
@@ -117,7 +120,7 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
 def decide_move(state: StoredState, change: IdentityChange) -> ChangeSet:
     """Return everything that a new number or user id changes.
 
-    Consent and topics move along; nothing is published about the subscriber, who stays the same.
+    Consent and topics move along. Nothing is published about a subscriber who stays the same.
     """
     former = resolve_person(state.former_by_user, state.former_by_phone, change.before)
     person = move_person(former, state.by_user, state.by_phone, change.after)
@@ -125,13 +128,12 @@ def decide_move(state: StoredState, change: IdentityChange) -> ChangeSet:
         return ChangeSet(result=MessageResult.IGNORED)
     moment = MessageTime(min(change.at, change.received_at), change.received_at)
     entry = build_consent(person.subscriber, ConsentEvent.MOVED, moment=moment, message_key=change.message_key)
-    gone = tuple(row for row in (former.absorbed, person.absorbed) if row)
-    absorbed = tuple({row.id: row for row in gone}.values())
+    absorbed = tuple(row for row in (former.absorbed, person.absorbed) if row)
     return ChangeSet(
         result=MessageResult.MOVED,
         subscribers=(*absorbed, person.subscriber),
-        consents=(*(_build_merge_entry(row, moment, change.message_key) for row in absorbed), entry),
-        publications=tuple(build_ended(row, moment=moment, message_key=change.message_key) for row in absorbed),
+        consents=(*_build_merge_entries(absorbed, moment, change.message_key), entry),
+        publications=_end_absorbed(state, absorbed, moment, change.message_key),
     )
 
 
@@ -166,17 +168,12 @@ def _build_reaction_query(decision: Decision, context: DecisionContext) -> tuple
 
 def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber | None) -> tuple[Subscriber, ...]:
     """Return the rows to save: the one that is merged comes first, since it gives up its addresses."""
-    stored = state.by_user or state.by_phone
-    changed = subscriber if subscriber != stored else None
+    changed = subscriber if subscriber not in (state.by_user, state.by_phone) else None
     return tuple(row for row in (person.absorbed, changed) if row)
 
 
-def _build_merge_entries(person: Person, moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
-    return (_build_merge_entry(person.absorbed, moment, key),) if person.absorbed else ()
-
-
-def _build_merge_entry(absorbed: Subscriber, moment: MessageTime, key: bytes) -> Consent:
-    return build_consent(absorbed, ConsentEvent.MERGED, moment=moment, message_key=key)
+def _build_merge_entries(absorbed: Iterable[Subscriber | None], moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
+    return tuple(build_consent(row, ConsentEvent.MERGED, moment=moment, message_key=key) for row in absorbed if row)
 
 
 def _build_consents(
@@ -206,11 +203,13 @@ def _list_consent_changes(
     return [entry for entry in entries if entry[1]] or [(ConsentEvent.CHANGED, after.topics)]
 
 
-def _end_absorbed(state: StoredState, person: Person, moment: MessageTime, key: bytes) -> tuple[Publication, ...]:
-    """End the merged row: what is still on its way to it would arrive twice."""
-    if person.absorbed is None or not (state.by_phone and state.by_phone.subscribed):
-        return ()
-    return (build_ended(person.absorbed, moment=moment, message_key=key),)
+def _end_absorbed(
+    state: StoredState, absorbed: Iterable[Subscriber | None], moment: MessageTime, key: bytes
+) -> tuple[Publication, ...]:
+    """End each merged row: what is still on its way to it would arrive twice, or after a stop of the other row."""
+    stored = (state.by_user, state.by_phone, state.former_by_user, state.former_by_phone)
+    subscribed = {row.id for row in stored if row and row.subscribed}
+    return tuple(build_ended(row, moment=moment, message_key=key) for row in absorbed if row and row.id in subscribed)
 
 
 def _classify_preference(preferred: PreferenceResult) -> MessageResult:
