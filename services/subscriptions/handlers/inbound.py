@@ -97,10 +97,15 @@ class InboundConsumer:
             trial=parsed.value if parsed.intent is Intent.TRIAL else "",
         )
         await self._publish(decision)
+        await self._trim_stored(message, decision)
+
+    async def _trim_stored(self, message: InboundMessage, decision: StoredDecision) -> None:
+        """Drop words that are stored as feedback, and an erased person's addresses, which a redelivery would repeat."""
         if decision.result == MessageResult.FEEDBACK:
-            # The words are stored as feedback; they are not kept a second time in case the message is redelivered.
             answers = tuple(each for each in decision.publications if each.destination is Destination.DISPATCH)
             await self.subscribers.trim_stored_replies(message.message_key, answers)
+        elif decision.result == MessageResult.ERASED:
+            await self.subscribers.trim_stored_replies(message.message_key, ())
 
     async def _detect_intent(self, message: InboundMessage, text: CitizenText) -> ParsedIntent:
         """Detect the intent; of a long text in a thread, as it takes milliseconds and the loop serves the broker."""
