@@ -35,6 +35,11 @@ _MOVE_ON = """
         position = case when $5 then $6 else coalesce($4, position) end, read_to_end = $5
     where id = $1
 """
+# The broadcast is locked before its pages, as by a withdrawal.
+_CONFIRM = """
+    with locked as materialized (select id from subscriptions.broadcast where id = $1 for update)
+    delete from subscriptions.pending_page where broadcast_id = (select id from locked) and page = any($2)
+"""
 _FINISH = """
     update subscriptions.broadcast set state = 'expanded'
     where id = $1 and state = 'expanding' and read_to_end
@@ -160,11 +165,7 @@ class PostgresBroadcastClaim:
 
     async def mark_published(self, pages: Sequence[int]) -> None:
         async with self._connection.transaction():
-            await self._connection.execute(
-                "delete from subscriptions.pending_page where broadcast_id = $1 and page = any($2)",
-                self._broadcast,
-                pages,
-            )
+            await self._connection.execute(_CONFIRM, self._broadcast, pages)
             await self._connection.execute(_FINISH, self._broadcast)
 
 
