@@ -138,12 +138,21 @@ def decide_move(state: StoredState, change: IdentityChange) -> ChangeSet:
 
 
 def _build_erasure_changes(person: Person, decision: Decision, context: DecisionContext) -> ChangeSet:
-    """Erase and withdraw, since what is on its way must not arrive."""
+    """Erase and withdraw, since what is on its way must not arrive.
+
+    What the person said later is erased, too: the erasure takes its time, so that nothing older counts any more.
+    """
     message, state = context.message, context.state
     moment, key = context.moment, message.message_key
     people = tuple(row for row in (decision.subscriber, person.absorbed) if row)
+    newest = person.subscriber.last_request if person.subscriber else None
     erased = build_erasure(
-        people, message.sender, moment, context.author_key, history=state.history, former=state.former
+        people,
+        message.sender,
+        max(moment, newest or moment),
+        context.author_key,
+        history=state.history,
+        former=state.former,
     )
     stored = (row.addresses for row in (person.subscriber, state.by_user, state.by_phone) if row)
     return ChangeSet(
