@@ -35,9 +35,10 @@ class SubscriberRepository(Protocol):
     ) -> StoredDecision:
         """Decide about a message and store the result in one transaction, or return the decision made before.
 
-        `keys_also` are other keys by which it may be known, from `derive_alternate_keys`. `history` requests everything
-        that is stored about the sender; `former` are addresses that the sender had. Messages of one person are decided
-        one after the other, also across replicas. The code of a `trial` is used up, or counts as a guess.
+        `keys_also` are other keys by which it may be known, from `derive_alternate_keys`. `former` are addresses that
+        the sender had. `history` requests everything that is stored about the sender, or about whoever had the `former`
+        addresses. Messages of one person are decided one after the other, also across replicas. The code of a `trial`
+        is used up, or counts as a guess.
         """
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:

@@ -17,6 +17,7 @@ from shared.contracts.events import SubscriptionEnded
 from shared.contracts.inbound import IdentityChange, PreferenceChange
 from shared.contracts.message import Addresses
 from tests.factories.citizens import (
+    AUTHOR_KEY,
     COUNTY,
     build_both,
     build_context,
@@ -64,7 +65,7 @@ def move(former: Subscriber, met: Subscriber) -> ChangeSet:
     change = IdentityChange(
         message_key=b"k", before=build_user(1), after=build_phone(1), at=build_time(60), received_at=build_time(60)
     )
-    return decide_move(StoredState(by_phone=met, former_by_user=former), change)
+    return decide_move(StoredState(by_phone=met, former_by_user=former), change, author_key=AUTHOR_KEY)
 
 
 def list_ended(changes: ChangeSet) -> list[tuple[UUID, int, str | None]]:
@@ -150,7 +151,7 @@ def test_two_rows_of_the_old_addresses_and_one_of_the_new_are_one() -> None:
         message_key=b"k", before=build_both(1), after=build_both(2), at=build_time(60), received_at=build_time(60)
     )
     state = StoredState(by_user=rows[2], by_phone=rows[2], former_by_user=rows[0], former_by_phone=rows[1])
-    changes = decide_move(state, change)
+    changes = decide_move(state, change, author_key=AUTHOR_KEY)
     assert sorted(list_ended(changes)) == sorted((row.id, row.sequence, None) for row in changes.subscribers[:-1])
     assert {row.id for row in changes.subscribers} == {row.id for row in rows}
     assert [row.merged_into for row in changes.subscribers] == [*(row.id for row in changes.subscribers[1:]), None]
