@@ -35,9 +35,10 @@ class SubscriberRepository(Protocol):
     ) -> StoredDecision:
         """Decide about a message and store the result in one transaction, or return the decision made before.
 
-        `keys_also` are other keys by which it may be known, from `derive_alternate_keys`. `history` requests everything
-        that is stored about the sender; `former` are addresses that the sender had. Messages of one person are decided
-        one after the other, also across replicas. The code of a `trial` is used up, or counts as a guess.
+        `keys_also` are other keys by which it may be known, from `derive_alternate_keys`. `former` are addresses that
+        the sender had. `history` requests everything that is stored about the sender, or about whoever had the `former`
+        addresses. Messages of one person are decided one after the other, also across replicas. The code of a `trial`
+        is used up, or counts as a guess.
         """
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
@@ -109,17 +110,18 @@ class BroadcastClaim(Protocol):
     """Claim of one worker on one broadcast."""
 
     async def fetch_pages(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
     ) -> tuple[BroadcastPage, ...]:
-        """Return stored pages that are not confirmed yet, else the next ones, made of the next recipients.
+        """Return the first stored pages that are not confirmed yet, else the next ones, made of the next recipients.
 
-        `prepare` gets at most `size` recipients, and its pages are stored before they are returned.
+        There are at most `limit` of them. `prepare` gets the recipients of so many, and one more if there are more; its
+        pages are stored before they are returned.
         """
 
     async def prepare_next_pages(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
     ) -> tuple[BroadcastPage, ...]:
-        """Return the next pages, whatever is not confirmed yet; none if there are no more."""
+        """Return the next pages; none if there are no more, or if more than `limit` were stored before this claim."""
 
     async def mark_published(self, pages: Sequence[int]) -> None:
         """Record that these pages are confirmed; after the last one the broadcast is expanded."""

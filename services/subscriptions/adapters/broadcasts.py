@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage
+from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS, Broadcast, BroadcastPage
 from services.subscriptions.ports import BroadcastClaim
 from shared.contracts.dispatch import PermittedHours, Recipient, Template
 from shared.contracts.message import Address, AddressKind, Lane
@@ -34,6 +34,11 @@ _MOVE_ON = """
     update subscriptions.broadcast set page = $2, audience = audience + $3,
         position = case when $5 then $6 else coalesce($4, position) end, read_to_end = $5
     where id = $1
+"""
+# The broadcast is locked before its pages, as by a withdrawal.
+_CONFIRM = """
+    with locked as materialized (select id from subscriptions.broadcast where id = $1 for update)
+    delete from subscriptions.pending_page where broadcast_id = (select id from locked) and page = any($2)
 """
 _FINISH = """
     update subscriptions.broadcast set state = 'expanded'
@@ -91,22 +96,27 @@ class PostgresBroadcastRepository:
 class PostgresBroadcastClaim:
     """Implementation of ports.BroadcastClaim.
 
-    The session's lock avoids double work; the stored pages make the result correct.
+    The session's lock avoids double work; the stored pages make the result correct. While it is behind, because a lane
+    is full, nothing more is read ahead: what is stored is published again with each attempt.
     """
 
     def __init__(self, connection: Connection, broadcast: UUID) -> None:
         self._connection = connection
         self._broadcast = broadcast
+        self._behind = False
 
     async def fetch_pages(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
     ) -> tuple[BroadcastPage, ...]:
-        pending = await self._fetch_pending()
-        return pending or await self.prepare_next_pages(size, prepare)
+        pending = await self._fetch_pending(limit + 1)
+        self._behind = len(pending) > limit
+        return pending[:limit] or await self.prepare_next_pages(limit, prepare)
 
     async def prepare_next_pages(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
     ) -> tuple[BroadcastPage, ...]:
+        if self._behind:
+            return ()
         async with self._connection.transaction():
             row = await self._connection.fetchrow(
                 "select * from subscriptions.broadcast"
@@ -115,7 +125,9 @@ class PostgresBroadcastClaim:
             )
             if row is None:
                 return ()
-            # The recipients of a follow-up are known to the dispatcher's ledger only.
+            # One recipient more than fits on the pages tells whether there are more. The recipients of a follow-up are
+            # known to the dispatcher's ledger only.
+            size = limit * MAX_PAGE_RECIPIENTS + 1
             found = [] if row["follows"] else await self._fetch_recipients(row, size)
             pages = prepare(_read_broadcast(row), [_read_recipient(recipient) for recipient in found])
             await self._store_pages(pages)
@@ -127,12 +139,13 @@ class PostgresBroadcastClaim:
         )
         return found
 
-    async def _fetch_pending(self) -> tuple[BroadcastPage, ...]:
+    async def _fetch_pending(self, limit: int) -> tuple[BroadcastPage, ...]:
         rows = await self._connection.fetch(
             "select pending_page.*, lane from subscriptions.pending_page"
             " join subscriptions.broadcast on id = broadcast_id and state = 'expanding'"
-            " where broadcast_id = $1 order by page",
+            " where broadcast_id = $1 order by page limit $2",
             self._broadcast,
+            limit,
         )
         return tuple(_read_page(row, Lane(row["lane"])) for row in rows)
 
@@ -152,11 +165,7 @@ class PostgresBroadcastClaim:
 
     async def mark_published(self, pages: Sequence[int]) -> None:
         async with self._connection.transaction():
-            await self._connection.execute(
-                "delete from subscriptions.pending_page where broadcast_id = $1 and page = any($2)",
-                self._broadcast,
-                pages,
-            )
+            await self._connection.execute(_CONFIRM, self._broadcast, pages)
             await self._connection.execute(_FINISH, self._broadcast)
 
 

@@ -54,6 +54,8 @@ _BROADCAST = """
         expires_at, state, opens, closes, zone, follows, municipalities, spread_seconds, spacing_seconds)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
+# First, and on its own: pages that are being stored meanwhile are visible only to a statement that begins later.
+_LOCK_BROADCASTS = "select from subscriptions.broadcast where id = any($1) order by id for update"
 # If pages are dropped here, the broadcast no longer counts as read to its end: their recipients are never published.
 _CANCEL = """
     with dropped as (delete from subscriptions.pending_page where broadcast_id = any($1) returning broadcast_id)
@@ -158,6 +160,7 @@ async def _store(connection: Connection, command: NoticeCommand, decision: Notic
     if broadcast:
         await connection.execute(_BROADCAST, *_build_broadcast_row(broadcast))
     if decision.cancelled:
+        await connection.execute(_LOCK_BROADCASTS, decision.cancelled)
         await connection.execute(_CANCEL, decision.cancelled, decision.reason)
     urgent = command.content is not None and command.content.urgent
     answer = (command.digest, command.system.name, broadcast is not None, urgent, _encode(decision.publications))

@@ -48,19 +48,18 @@ def build_retention_rules(county: County) -> Mapping[str, RetentionRule]:
     }
 
 
-# The answer to "Daten" repeats a person's words, the one to "Löschen" names the address that it goes to; once Meta has
-# them, they are not needed any more.
+# The answer to "Daten" repeats a person's words; once Meta has it, it is not needed any more.
 _CLEAR_ANSWERS = r"""
     with old as (
         select message_key from subscriptions.inbox
-        where result in ('erased', 'shown') and handled_at < now() - $1::interval and publications <> '\x90' limit $2),
+        where result = 'shown' and handled_at < now() - $1::interval and publications <> '\x90' limit $2),
     gone as (
         update subscriptions.inbox set publications = '\x90' where message_key in (select message_key from old)
         returning true)
     select count(*) from gone
 """
 _OLDEST_ANSWER = r"""
-    select min(handled_at) from subscriptions.inbox where result in ('erased', 'shown') and publications <> '\x90'
+    select min(handled_at) from subscriptions.inbox where result = 'shown' and publications <> '\x90'
 """
 _FORMER = """
     with old as (
@@ -82,9 +81,11 @@ _PEOPLE = """
     delete from subscriptions.subscriber where id in (select id from person)
 """
 # What was published about the person is deleted; that the messages were handled must stay known, or Meta's redelivery
-# of an old "Start" would subscribe again.
+# of an old "Start" would subscribe again. What an earlier erasure has not published yet is still needed: it alone names
+# the subscriber that must not be sent anything.
 _INBOX = """
-    update subscriptions.inbox set publications = $2 where senders && $1 and publications <> $2
+    update subscriptions.inbox set publications = $2
+    where senders && $1 and publications <> $2 and result <> 'erased'
 """
 _LEFT = """
     insert into subscriptions.erasure (address_index, erased_on)

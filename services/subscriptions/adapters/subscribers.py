@@ -118,7 +118,7 @@ class PostgresSubscriberRepository:
             state = await _read_state(connection, sender, former)
             if trial:
                 state = replace(state, trial=await _use_trial(connection, trial))
-            changes = decide(await self._add_history(connection, state, sender) if history else state)
+            changes = decide(await self._add_history(connection, state, sender, former) if history else state)
             await _save_changes(connection, changes)
             if changes.conversation:
                 await connection.execute(_DROP_CONVERSATION, sender.also)
@@ -126,14 +126,17 @@ class PostgresSubscriberRepository:
             await _record_in_inbox(connection, message_key, received_at, everywhere, changes)
         return StoredDecision(result=changes.result, publications=changes.publications, duplicate=False)
 
-    async def _add_history(self, connection: Connection, state: StoredState, sender: Addresses) -> StoredState:
-        people = [each for each in (state.by_user, state.by_phone) if each]
+    async def _add_history(
+        self, connection: Connection, state: StoredState, sender: Addresses, former: Addresses | None
+    ) -> StoredState:
+        found = (state.former_by_user, state.former_by_phone) if former else (state.by_user, state.by_phone)
+        people, addresses = [each for each in found if each], former or sender
         rows = await connection.fetch(_CONSENTS, [each.id for each in people])
         consents = tuple([_read_consent(row) for row in rows])
-        known_at = (*collect_indexes(people, sender), *sender.also)
-        former = tuple([row["index"] for row in await connection.fetch(_FORMER, known_at)])
-        feedback = await fetch_feedback(connection, derive_authors(self._key, people, former, consents))
-        return replace(state, history=consents, feedback=feedback, former=former)
+        known_at = (*collect_indexes(people, addresses), *addresses.also)
+        earlier = tuple([row["index"] for row in await connection.fetch(_FORMER, known_at)])
+        feedback = await fetch_feedback(connection, derive_authors(self._key, people, earlier, consents))
+        return replace(state, history=consents, feedback=feedback, former=earlier)
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
         kept = msgspec.msgpack.encode(publications)

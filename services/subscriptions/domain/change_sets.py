@@ -14,6 +14,7 @@ from services.subscriptions.domain.decision import (
     decide,
 )
 from services.subscriptions.domain.feedback import (
+    AuthorKey,
     Feedback,
     build_feedback,
     build_feedback_erased,
@@ -22,7 +23,7 @@ from services.subscriptions.domain.feedback import (
     identify_person,
 )
 from services.subscriptions.domain.privacy import ErasureScope, StoredState, build_erased_event, build_erasure
-from services.subscriptions.domain.publication import Publication, build_dispatch_message, build_event
+from services.subscriptions.domain.publication import Publication, build_dispatch_message
 from services.subscriptions.domain.subscriber import (
     MessageTime,
     Person,
@@ -34,14 +35,11 @@ from services.subscriptions.domain.subscriber import (
     resolve_person,
     select_address,
 )
+from services.subscriptions.domain.subscription_events import build_changed, build_ended, build_started
 from shared.contracts.dispatch import ReplyRequested, Withdrawal
-from shared.contracts.events import (
-    SubscriptionChanged,
-    SubscriptionEnded,
-    SubscriptionStarted,
-)
 from shared.contracts.ids import make_timed_id
 from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
+from shared.contracts.message import Addresses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +72,7 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
     if decision.result in (MessageResult.IGNORED, MessageResult.OUTDATED):
         return ChangeSet(result=decision.result)
     if decision.result is MessageResult.ERASED:
-        return _build_erasure_changes(person, decision, context)
+        return _erase_sender(person, decision, context)
     moment, key = context.moment, message.message_key
     who = identify_person(person.subscriber, message.sender)
     feedback = build_feedback(decision.parsed, message, who, dict(context.rated_topics), context.author_key)
@@ -82,11 +80,11 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
         result=decision.result,
         subscribers=_collect_changed(state, person, decision.subscriber),
         consents=(
-            *_build_merge_entries(person, moment, key),
+            *_build_merge_entries((person.absorbed,), moment, key),
             *_build_consents(person.subscriber, decision, moment, key),
         ),
         publications=(
-            *_end_absorbed(state, person, moment, key),
+            *_end_absorbed(state, (person.absorbed,), moment, key),
             *build_publications(message, person.subscriber, decision),
             *_build_reaction_query(decision, context),
             *((build_feedback_received(feedback),) if feedback else ()),
@@ -106,52 +104,95 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
     return ChangeSet(
         result=_classify_preference(preferred),
         subscribers=_collect_changed(state, person, preferred.subscriber),
-        consents=(*_build_merge_entries(person, moment, key), *_build_preference_consents(preferred, moment, key)),
+        consents=(
+            *_build_merge_entries((person.absorbed,), moment, key),
+            *_build_preference_consents(preferred, moment, key),
+        ),
         publications=(
-            *_end_absorbed(state, person, moment, key),
+            *_end_absorbed(state, (person.absorbed,), moment, key),
             *_build_preference_events(person, preferred, moment, key),
         ),
     )
 
 
-def decide_move(state: StoredState, change: IdentityChange) -> ChangeSet:
-    """Return everything that a new number or user id changes.
+def decide_move(state: StoredState, change: IdentityChange, *, author_key: AuthorKey) -> ChangeSet:
+    """Return everything that a new number or user id changes; `state` has the history of the former addresses.
 
-    Consent and topics move along; nothing is published about the subscriber, who stays the same.
+    Consent and topics move along. Nothing is published about a subscriber who stays the same.
     """
     former = resolve_person(state.former_by_user, state.former_by_phone, change.before)
     person = move_person(former, state.by_user, state.by_phone, change.after)
-    if person.subscriber is None:
+    if former.subscriber is None or person.subscriber is None:
         return ChangeSet(result=MessageResult.IGNORED)
     moment = MessageTime(min(change.at, change.received_at), change.received_at)
+    said = max(moment, former.subscriber.last_request or moment)
+    if state.erased and said < state.erased:
+        people = tuple(row for row in (former.subscriber.stop(state.erased), former.absorbed) if row)
+        return _erase_former(people, state.erased, state, change, author_key)
     entry = build_consent(person.subscriber, ConsentEvent.MOVED, moment=moment, message_key=change.message_key)
-    gone = tuple(row for row in (former.absorbed, person.absorbed) if row)
-    absorbed = tuple({row.id: row for row in gone}.values())
+    absorbed = tuple(row for row in (former.absorbed, person.absorbed) if row)
     return ChangeSet(
         result=MessageResult.MOVED,
         subscribers=(*absorbed, person.subscriber),
-        consents=(*(_build_merge_entry(row, moment, change.message_key) for row in absorbed), entry),
-        publications=tuple(build_ended(row, moment=moment, message_key=change.message_key) for row in absorbed),
+        consents=(*_build_merge_entries(absorbed, moment, change.message_key), entry),
+        publications=_end_absorbed(state, absorbed, moment, change.message_key),
     )
 
 
-def _build_erasure_changes(person: Person, decision: Decision, context: DecisionContext) -> ChangeSet:
-    """Erase and withdraw, since what is on its way must not arrive."""
+def _erase_sender(person: Person, decision: Decision, context: DecisionContext) -> ChangeSet:
+    """Erase and confirm.
+
+    What the person said later is erased, too: the erasure takes its time, so that nothing older counts any more.
+    """
     message, state = context.message, context.state
-    moment, key = context.moment, message.message_key
     people = tuple(row for row in (decision.subscriber, person.absorbed) if row)
+    newest = person.subscriber.last_request if person.subscriber else None
     erased = build_erasure(
-        people, message.sender, moment, context.author_key, history=state.history, former=state.former
+        people,
+        message.sender,
+        max(context.moment, newest or context.moment),
+        context.author_key,
+        history=state.history,
+        former=state.former,
     )
     stored = (row.addresses for row in (person.subscriber, state.by_user, state.by_phone) if row)
+    known, key = (message.sender, *stored), message.message_key
+    changes = _build_erasure_changes(people, erased, state, known, moment=context.moment, key=key)
+    reply = build_publications(message, person.subscriber, decision)
+    return replace(changes, publications=(*changes.publications, *reply))
+
+
+def _erase_former(
+    people: tuple[Subscriber, ...],
+    moment: MessageTime,
+    state: StoredState,
+    change: IdentityChange,
+    author_key: AuthorKey,
+) -> ChangeSet:
+    """Erase what is left at the former addresses of a person who had everything deleted from the new ones since."""
+    erased = build_erasure(people, change.before, moment, author_key, history=state.history, former=state.former)
+    stored = (row.addresses for row in (state.former_by_user, state.former_by_phone) if row)
+    known, key = (change.before, *stored), change.message_key
+    return _build_erasure_changes(people, erased, state, known, moment=moment, key=key)
+
+
+def _build_erasure_changes(
+    people: tuple[Subscriber, ...],
+    erased: ErasureScope,
+    state: StoredState,
+    known: Iterable[Addresses],
+    *,
+    moment: MessageTime,
+    key: bytes,
+) -> ChangeSet:
+    """Erase and withdraw, since what is on its way must not arrive."""
     return ChangeSet(
-        result=decision.result,
+        result=MessageResult.ERASED,
         consents=tuple(build_consent(row, ConsentEvent.ERASED, moment=moment, message_key=key) for row in people),
         publications=(
             *(build_ended(row, moment=moment, message_key=key) for row in people),
-            build_erased_event(erased, (message.sender, *stored), key),
+            build_erased_event(erased, known, key),
             *((build_feedback_erased(state.feedback, moment, key),) if state.feedback else ()),
-            *build_publications(message, person.subscriber, decision),
         ),
         erased=erased,
     )
@@ -166,17 +207,12 @@ def _build_reaction_query(decision: Decision, context: DecisionContext) -> tuple
 
 def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber | None) -> tuple[Subscriber, ...]:
     """Return the rows to save: the one that is merged comes first, since it gives up its addresses."""
-    stored = state.by_user or state.by_phone
-    changed = subscriber if subscriber != stored else None
+    changed = subscriber if subscriber not in (state.by_user, state.by_phone) else None
     return tuple(row for row in (person.absorbed, changed) if row)
 
 
-def _build_merge_entries(person: Person, moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
-    return (_build_merge_entry(person.absorbed, moment, key),) if person.absorbed else ()
-
-
-def _build_merge_entry(absorbed: Subscriber, moment: MessageTime, key: bytes) -> Consent:
-    return build_consent(absorbed, ConsentEvent.MERGED, moment=moment, message_key=key)
+def _build_merge_entries(absorbed: Iterable[Subscriber | None], moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
+    return tuple(build_consent(row, ConsentEvent.MERGED, moment=moment, message_key=key) for row in absorbed if row)
 
 
 def _build_consents(
@@ -206,11 +242,13 @@ def _list_consent_changes(
     return [entry for entry in entries if entry[1]] or [(ConsentEvent.CHANGED, after.topics)]
 
 
-def _end_absorbed(state: StoredState, person: Person, moment: MessageTime, key: bytes) -> tuple[Publication, ...]:
-    """End the merged row: what is still on its way to it would arrive twice."""
-    if person.absorbed is None or not (state.by_phone and state.by_phone.subscribed):
-        return ()
-    return (build_ended(person.absorbed, moment=moment, message_key=key),)
+def _end_absorbed(
+    state: StoredState, absorbed: Iterable[Subscriber | None], moment: MessageTime, key: bytes
+) -> tuple[Publication, ...]:
+    """End each merged row: what is still on its way to it would arrive twice, or after a stop of the other row."""
+    stored = (state.by_user, state.by_phone, state.former_by_user, state.former_by_phone)
+    subscribed = {row.id for row in stored if row and row.subscribed}
+    return tuple(build_ended(row, moment=moment, message_key=key) for row in absorbed if row and row.id in subscribed)
 
 
 def _classify_preference(preferred: PreferenceResult) -> MessageResult:
@@ -241,15 +279,6 @@ def _build_preference_events(
     return (tell(after, moment=moment, message_key=key),)
 
 
-def build_ended(
-    subscriber: Subscriber, *, moment: MessageTime, message_key: bytes, topic: str | None = None
-) -> Publication:
-    """Return the event of a withdrawal, which the dispatcher must receive."""
-    identifier = make_timed_id(moment.at, b"ended", message_key, subscriber.id.bytes, (topic or "").encode())
-    message = SubscriptionEnded(subscriber=subscriber.id, sequence=subscriber.sequence, at=moment.at, topic=topic)
-    return build_event(message, identifier=identifier, at=moment.at, required=True)
-
-
 def build_publications(
     message: InboundMessage, before: Subscriber | None, decision: Decision
 ) -> tuple[Publication, ...]:
@@ -277,30 +306,6 @@ def _build_change_events(
         yield build_started(after, moment=moment, message_key=key)
     elif decision.result is not MessageResult.RENEWED:
         yield build_changed(after, moment=moment, message_key=key)
-
-
-def build_started(subscriber: Subscriber, *, moment: MessageTime, message_key: bytes) -> Publication:
-    """Return the event that a person is subscribed from now on."""
-    message = SubscriptionStarted(
-        subscriber=subscriber.id,
-        sequence=subscriber.sequence,
-        topics=tuple(sorted(subscriber.topics)),
-        at=moment.at,
-    )
-    return build_event(message, identifier=make_timed_id(moment.at, b"started", message_key), at=moment.at)
-
-
-def build_changed(subscriber: Subscriber, *, moment: MessageTime, message_key: bytes) -> Publication:
-    """Return the event that a person's topics, places or pause have changed."""
-    message = SubscriptionChanged(
-        subscriber=subscriber.id,
-        sequence=subscriber.sequence,
-        topics=tuple(sorted(subscriber.topics)),
-        municipalities=tuple(sorted(subscriber.places)),
-        paused_until=subscriber.paused_until,
-        at=moment.at,
-    )
-    return build_event(message, identifier=make_timed_id(moment.at, b"changed", message_key), at=moment.at)
 
 
 def _build_reply(message: InboundMessage, decision: Decision) -> Iterable[Publication]:

@@ -127,7 +127,7 @@ def _find_open_question(result: MessageResult, answer: ReplyContent, context: De
 
 
 def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> bool:
-    """Return whether the message is outdated: a stop by a newer start only, a choice by any newer context."""
+    """Return whether the message is outdated: a stop or an erasure by a newer start only, a choice by any newer one."""
     moment, erased_at = context.moment, context.state.erased
     if context.parsed.intent is Intent.EMERGENCY:
         return False
@@ -135,7 +135,8 @@ def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> boo
         return True
     if subscriber is None:
         return False
-    if context.parsed.intent in (Intent.STOP, Intent.ERASE) and (subscriber.subscribed or subscriber.suspended):
+    stops = context.parsed.intent is Intent.STOP and (subscriber.subscribed or subscriber.suspended)
+    if stops or context.parsed.intent is Intent.ERASE:
         return subscriber.started is not None and moment < subscriber.started
     newest = subscriber.last_change if context.parsed.intent is Intent.START else subscriber.last_request
     return newest is not None and moment < newest

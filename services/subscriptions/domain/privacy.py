@@ -93,7 +93,7 @@ def build_erased_event(erased: ErasureScope, known: Iterable[Addresses], message
 # Meta repeats a webhook for up to seven days; until then a duplicate message must be recognised.
 INBOX_RETENTION_DAYS = 9
 CONVERSATION_RETENTION_DAYS = 2
-# Answers that contain a person's words or address are not needed once they have arrived.
+# The answer that contains a person's words is not needed once it has arrived.
 PERSONAL_ANSWER_RETENTION_DAYS = 1
 DELIVERY_NOTES_RETENTION_DAYS = MAX_DELIVERY_RETENTION_DAYS + WITHDRAWAL_RETENTION_MARGIN_DAYS
 _EVENTS = {

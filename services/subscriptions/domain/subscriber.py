@@ -180,25 +180,22 @@ def list_lookup_indexes(addresses: Addresses) -> tuple[bytes, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Row of a sender with the addresses just seen, and the row that is merged into it."""
+    """Row of a sender with the addresses just seen, and the row that was merged into it."""
 
     subscriber: Subscriber | None = None
     absorbed: Subscriber | None = None
 
 
 def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
-    """Return one person from the rows found under the sender's addresses.
-
-    Of two rows the one found by user id stays. The latest change applies; of two at the same time, the stop.
-    """
-    kept = by_user or by_phone
-    if kept is None:
+    """Return one person from the rows found under the sender's addresses."""
+    found = by_user or by_phone
+    if found is None:
         return Person()
-    if by_phone is None or by_phone.id == kept.id:
-        return Person(subscriber=_attach(kept, sender))
-    return Person(
-        subscriber=_attach(_merge_subscribers(kept, by_phone), sender), absorbed=_clear_absorbed(by_phone, kept)
-    )
+    if by_phone is None or by_phone.id == found.id:
+        return Person(subscriber=_attach(found, sender))
+    first, second = sorted((found, by_phone), key=lambda row: row.id)
+    kept, other = _choose_kept(first, second)
+    return Person(subscriber=_attach(_merge_subscribers(kept, other), sender), absorbed=_clear_absorbed(other, kept))
 
 
 def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
@@ -206,15 +203,18 @@ def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber
 
     A number that is no longer named is dropped: somebody else may get it. A user id without a successor stays.
     """
-    kept = former.subscriber
-    if kept is None:
+    moved = former.subscriber
+    if moved is None:
         return Person()
-    reached = Addresses(phone=after.phone, user=after.user or kept.addresses.user)
-    other = next((row for row in (by_user, by_phone) if row and row.id != kept.id), None)
+    reached = Addresses(phone=after.phone, user=after.user or moved.addresses.user)
+    merged = (moved.id, former.absorbed.id if former.absorbed else None)
+    met = next((row for row in (by_user, by_phone) if row and row.id not in merged), None)
+    kept, other = _choose_kept(met, moved) if met else (moved, None)
     united = _merge_subscribers(kept, other) if other else kept
     addresses = reached if united.subscribed else remove_sealed(reached)
-    absorbed = _clear_absorbed(other, kept) if other else former.absorbed
-    return Person(subscriber=replace(united, addresses=addresses), absorbed=absorbed)
+    return Person(
+        subscriber=replace(united, addresses=addresses), absorbed=_clear_absorbed(other, kept) if other else None
+    )
 
 
 def _attach(subscriber: Subscriber, sender: Addresses) -> Subscriber:
@@ -230,16 +230,27 @@ def _pick_newer(seen: Address | None, known: Address | None) -> Address | None:
     return seen
 
 
+def _choose_kept(first: Subscriber, second: Subscriber) -> tuple[Subscriber, Subscriber]:
+    """Return the row that stays and the other one: the latest change applies; of two at the same time, the stop.
+
+    A row that took over the state of another one would be on no page of a broadcast whose expansion is between both.
+    If both have the same state, the first stays.
+    """
+    if _has_same_state(first, second) or not _has_newer_change(second, first):
+        return first, second
+    return second, first
+
+
+def _has_same_state(one: Subscriber, other: Subscriber) -> bool:
+    return (one.topics, one.places, one.paused_until) == (other.topics, other.places, other.paused_until)
+
+
 def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
-    latest = other if _has_newer_change(other, kept) else kept
+    """Return the row that stays, with a number above both, the newest times and all addresses."""
     return replace(
         kept,
         sequence=max(kept.sequence, other.sequence) + 1,
-        state=latest.state,
-        topics=latest.topics,
-        places=latest.places,
-        paused_until=latest.paused_until,
-        suspended=latest.suspended,
+        suspended=(other if _has_newer_change(other, kept) else kept).suspended,
         preferred=max(filter(None, (kept.preferred, other.preferred)), default=None),
         chosen=max(filter(None, (kept.chosen, other.chosen)), default=None),
         addresses=combine_addresses(kept.addresses, other.addresses),

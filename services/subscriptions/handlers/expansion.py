@@ -79,7 +79,7 @@ class BroadcastExpander:
         async with self.broadcasts.claim() as claim:
             if claim is None:
                 return False
-            pages = await claim.fetch_pages(self._fetch_limit, self._build_pages)
+            pages = await claim.fetch_pages(self.pages_ahead, self._build_pages)
             for _ in range(self.rounds):
                 if pages:
                     pages = await self._publish_and_prefetch(claim, pages)
@@ -92,20 +92,15 @@ class BroadcastExpander:
     ) -> tuple[BroadcastPage, ...]:
         """Publish pages and read the next ones meanwhile: publishing does not need the database."""
         published, following = await asyncio.gather(
-            self._send(pages), claim.prepare_next_pages(self._fetch_limit, self._build_pages), return_exceptions=True
+            self._send(pages), claim.prepare_next_pages(self.pages_ahead, self._build_pages), return_exceptions=True
         )
         await self._record_results(claim, pages, published)
         if isinstance(following, BaseException):
             raise following
         return following
 
-    @property
-    def _fetch_limit(self) -> int:
-        """Return one more than fits on the pages, which tells whether there are more."""
-        return self.pages_ahead * MAX_PAGE_RECIPIENTS + 1
-
     def _build_pages(self, broadcast: Broadcast, recipients: Sequence[Recipient]) -> tuple[BroadcastPage, ...]:
-        ahead = self._fetch_limit - 1
+        ahead = self.pages_ahead * MAX_PAGE_RECIPIENTS
         return build_pages(broadcast, recipients[:ahead], more=len(recipients) > ahead, now=self.clock())
 
     async def _publish(self, claim: BroadcastClaim, pages: Sequence[BroadcastPage]) -> None:

@@ -97,10 +97,15 @@ class InboundConsumer:
             trial=parsed.value if parsed.intent is Intent.TRIAL else "",
         )
         await self._publish(decision)
+        await self._trim_stored(message.message_key, decision)
+
+    async def _trim_stored(self, message_key: bytes, decision: StoredDecision) -> None:
+        """Drop words that are stored as feedback, and an erased person's addresses, which a redelivery would repeat."""
         if decision.result == MessageResult.FEEDBACK:
-            # The words are stored as feedback; they are not kept a second time in case the message is redelivered.
             answers = tuple(each for each in decision.publications if each.destination is Destination.DISPATCH)
-            await self.subscribers.trim_stored_replies(message.message_key, answers)
+            await self.subscribers.trim_stored_replies(message_key, answers)
+        elif decision.result == MessageResult.ERASED:
+            await self.subscribers.trim_stored_replies(message_key, ())
 
     async def _detect_intent(self, message: InboundMessage, text: CitizenText) -> ParsedIntent:
         """Detect the intent; of a long text in a thread, as it takes milliseconds and the loop serves the broker."""
@@ -128,11 +133,12 @@ class InboundConsumer:
         await self._publish(decision)
 
     async def _handle_move(self, change: IdentityChange) -> None:
-        decide = partial(decide_move, change=change)
+        decide = partial(decide_move, change=change, author_key=self.author_key)
         decision = await self.subscribers.process_once(
-            change.message_key, change.after, change.received_at, decide, former=change.before
+            change.message_key, change.after, change.received_at, decide, former=change.before, history=True
         )
         await self._publish(decision)
+        await self._trim_stored(change.message_key, decision)
 
     async def _publish(self, decision: StoredDecision) -> None:
         for publication in decision.publications:

@@ -12,6 +12,7 @@ import pytest
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
 from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
+from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp
 from shared.contracts.events import NoticeRejected
 from shared.contracts.message import Lane
@@ -203,15 +204,29 @@ async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(
     assert await stand.fetch_rows(PROGRESS) == [("expanded", 20, 2_000, True)]
 
 
-async def test_the_memory_of_an_expansion_is_a_few_pages(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
-    await subscribe_many(database, 2_000)
+async def test_a_full_lane_lets_no_more_be_read_than_is_read_ahead_however_often_it_refuses(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
+    await subscribe_many(database, 6_000)
     await publish(stand)
-    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
+    as_deployed = replace(stand.parts.expander, pages_ahead=PAGES_AHEAD, rounds=ROUNDS)
+    tried: list[str] = []
+
+    def refuse(publication: Publication) -> bool:
+        tried.append(publication.message_id)
+        return publication.key == Lane.BULK
+
+    stand.publisher.refuse = refuse
     for _ in range(5):
         with pytest.raises(DependencyUnavailable):
-            await stand.parts.expander.expand_next()
-    assert await stand.fetch_rows(PENDING) == [(4,)]
-    assert await stand.fetch_rows(PROGRESS) == [("expanding", 4, 400, False)]
+            await as_deployed.expand_next()
+    assert await stand.fetch_rows(PENDING) == [(2 * PAGES_AHEAD,)]
+    assert (len(tried), len(set(tried))) == (5 * PAGES_AHEAD, PAGES_AHEAD)
+    stand.publisher.refuse = lambda _: False
+    while await as_deployed.expand_next():
+        pass
+    assert everybody(stand.publisher.list_pages()) == list(range(1, 6_001))
+    assert await stand.fetch_rows(PROGRESS) == [("expanded", 60, 6_000, True)]
 
 
 async def test_reading_ahead_while_publishing_leaves_nobody_out_whatever_is_refused(

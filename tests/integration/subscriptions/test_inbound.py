@@ -195,7 +195,7 @@ async def test_two_rows_of_one_person_become_one(stand: SubscriptionsHarness) ->
     assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1), ("subscribed", 1)]
     await stand.receive(build_message("Hallo", sender=build_both(1), seconds=2))
     states = "select state, phone_index is not null, user_index is not null from subscriptions.subscriber order by id"
-    assert await stand.fetch_rows(states) == [("merged", False, False), ("subscribed", True, True)]
+    assert await stand.fetch_rows(states) == [("subscribed", True, True), ("merged", False, False)]
     assert await stand.fetch_rows("select count(*) from subscriptions.subscription") == [(4,)]
     (end,) = stand.publisher.list_messages(SubscriptionEnded)
     assert end.sequence == 2

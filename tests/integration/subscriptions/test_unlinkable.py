@@ -68,6 +68,17 @@ async def test_what_was_said_before_an_erasure_of_the_same_day_changes_nothing(s
     assert await stand.fetch_rows("select state from subscriptions.subscriber") == [("subscribed",)]
 
 
+async def test_what_was_said_before_a_stop_that_overtook_the_erasure_changes_nothing(
+    stand: SubscriptionsHarness,
+) -> None:
+    await stand.receive(build_message("Stop", seconds=30))
+    await stand.receive(build_message("Löschen", seconds=20))
+    await stand.receive(build_message("Start", seconds=25))
+    assert await stand.fetch_rows("select id from subscriptions.subscriber") == []
+    await stand.receive(build_message("Start", seconds=40))
+    assert await stand.fetch_rows("select state from subscriptions.subscriber") == [("subscribed",)]
+
+
 async def test_the_answer_about_stored_data_names_the_day_of_an_erasure(stand: SubscriptionsHarness) -> None:
     await stand.receive(build_message("Start"), build_message("Löschen", seconds=60))
     await stand.receive(build_message("Daten", seconds=120))

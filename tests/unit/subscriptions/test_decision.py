@@ -102,6 +102,20 @@ def test_what_is_older_than_the_last_change_changes_nothing(text: str) -> None:
     assert understand_message(subscriber, build_message(text, seconds=8), build_context())[1].reply is None
 
 
+@pytest.mark.parametrize("newer", ["Stop", "nur Stellen", "Pause 3 Tage"])
+def test_an_erasure_that_a_newer_word_overtakes_is_done(newer: str) -> None:
+    subscriber = after([build_message("Start"), build_message(newer, seconds=30)])
+    _, outcome = understand_message(subscriber, build_message("Löschen", seconds=20), build_context(seconds=60))
+    assert outcome.result is MessageResult.ERASED
+    assert outcome.reply is not None
+
+
+def test_an_erasure_that_a_newer_start_overtakes_is_outdated() -> None:
+    subscriber = after([build_message("Start", seconds=30), build_message("Stop", seconds=40)])
+    _, outcome = understand_message(subscriber, build_message("Löschen", seconds=20), build_context(seconds=60))
+    assert outcome.result is MessageResult.OUTDATED
+
+
 @pytest.mark.parametrize(
     "text",
     [

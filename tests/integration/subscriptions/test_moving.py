@@ -1,0 +1,101 @@
+"""A new number that becomes known late: amid an expansion, or after an erasure."""
+
+import pytest
+
+from services.subscriptions.adapters.retention import NO_PUBLICATIONS
+from shared.contracts.envelope import encode
+from shared.contracts.events import FeedbackErased, SubscriberErased, SubscriptionEnded
+from shared.contracts.inbound import IdentityChange, IdentityChanges
+from shared.contracts.message import Addresses
+from shared.outcome import Done
+from tests.databases import FreshDatabase
+from tests.factories.citizens import NOON, build_both, build_message, build_phone, build_time
+from tests.integration.subscriptions.audience import subscribe_many
+from tests.integration.subscriptions.conversation import send_texts
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.notice_factory import publish
+
+TURN = 400  # people on the pages of one turn
+OLD, NEW = build_both(1), build_both(2)
+
+
+async def hear_of_the_move(
+    stand: SubscriptionsHarness, before: Addresses = OLD, after: Addresses = NEW, *, at: float = 20
+) -> None:
+    change = IdentityChange(
+        message_key=b"moved", before=before, after=after, at=build_time(at), received_at=build_time(at + 60)
+    )
+    body = encode(IdentityChanges(changes=(change,)), event_id="i", source="/kreisfunk/ingress", time=NOON)
+    assert await stand.parts.inbound.handle(body) == Done()
+
+
+@pytest.mark.parametrize("said", [("Start", "Stop"), ("Start",)], ids=["stopped", "subscribed"])
+async def test_whoever_wrote_from_the_new_number_gets_it_there_once(
+    stand: SubscriptionsHarness, database: FreshDatabase, said: tuple[str, ...]
+) -> None:
+    """The first turn ends between the two rows."""
+    await subscribe_many(database, TURN - 1 - ("Stop" not in said))
+    await send_texts(stand, *said, sender=OLD)
+    await stand.receive(build_message("Start", sender=build_both("between"), seconds=5))
+    await stand.receive(build_message("Start", sender=NEW, seconds=30))
+    stand.now = build_time(60)
+    await publish(stand)
+    assert await stand.parts.expander.expand_next()
+    await hear_of_the_move(stand)
+    while await stand.parts.expander.expand_next():
+        pass
+    ended = {each.subscriber for each in stand.publisher.list_messages(SubscriptionEnded) if each.topic is None}
+    recipients = [each for page in stand.publisher.list_pages() for each in page.recipients]
+    ((stays,),) = await stand.fetch_rows(
+        "select id from subscriptions.subscriber where phone_index = $1", NEW.phone and NEW.phone.index
+    )
+    assert [each.address for each in recipients if each.subscriber == stays] == [NEW.phone]
+    assert [each for each in recipients if each.address in (OLD.phone, NEW.phone) and each.subscriber not in ended] == [
+        each for each in recipients if each.subscriber == stays
+    ]
+    assert stays not in ended
+
+
+OLD_PHONE, NEW_PHONE = build_phone(1), build_phone(2)
+PEOPLE = "select phone_index, state from subscriptions.subscriber"
+
+
+async def test_whoever_had_everything_erased_at_the_new_number_is_erased_at_the_old_one(
+    stand: SubscriptionsHarness,
+) -> None:
+    await send_texts(stand, "Start", "Feedback: Danke", sender=OLD_PHONE)
+    ((subscriber,),) = await stand.fetch_rows("select id from subscriptions.subscriber")
+    await stand.receive(build_message("Löschen", sender=NEW_PHONE, seconds=90))
+    for _ in range(2):
+        await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
+    await stand.receive(build_message("Start", sender=OLD_PHONE, seconds=30, name="late"))
+    assert await stand.fetch_rows(PEOPLE) == []
+    assert await stand.fetch_rows("select said from subscriptions.feedback") == []
+    ended = stand.publisher.list_messages(SubscriptionEnded)[-1]
+    assert (ended.subscriber, ended.sequence) == (subscriber, 2)
+    erased = stand.publisher.list_messages(SubscriberErased)[-1]
+    assert (erased.subscribers, erased.addresses) == ((subscriber,), (OLD_PHONE.phone,))
+    assert len(stand.publisher.list_messages(FeedbackErased)) == 1
+    (left,) = await stand.fetch_rows("select publications from subscriptions.inbox where message_key = 'moved'")
+    assert left == (NO_PUBLICATIONS,)
+    events = "select event from subscriptions.consent where subscriber_id = $1 order by id"
+    assert await stand.fetch_rows(events, subscriber) == [("given",), ("erased",)]
+
+
+async def test_whoever_came_back_at_the_new_number_after_the_erasure_stays(stand: SubscriptionsHarness) -> None:
+    await send_texts(stand, "Start", sender=OLD_PHONE)
+    await send_texts(stand, "Löschen", "Start", sender=NEW_PHONE, start=90)
+    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
+    assert NEW_PHONE.phone is not None
+    assert await stand.fetch_rows(PEOPLE) == [(NEW_PHONE.phone.index, "subscribed")]
+
+
+@pytest.mark.parametrize(("start", "at"), [(95, 60), (0, 120)], ids=["started later", "moved later"])
+async def test_an_erasure_from_before_the_start_or_the_move_erases_nobody_else(
+    stand: SubscriptionsHarness, start: float, at: float
+) -> None:
+    await send_texts(stand, "Löschen", sender=NEW_PHONE, start=90)
+    await send_texts(stand, "Start", sender=OLD_PHONE, start=start)
+    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=at)
+    assert NEW_PHONE.phone is not None
+    assert await stand.fetch_rows(PEOPLE) == [(NEW_PHONE.phone.index, "subscribed")]

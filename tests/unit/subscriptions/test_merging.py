@@ -1,0 +1,157 @@
+"""Two rows that turn out to be one person: what is told, and who stands on the pages of a broadcast meanwhile."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.subscriptions.domain.change_sets import ChangeSet, decide_message, decide_move, decide_preference
+from services.subscriptions.domain.intents.text import CitizenText
+from services.subscriptions.domain.privacy import StoredState
+from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, select_address
+from shared.contracts.envelope import decode
+from shared.contracts.events import SubscriptionEnded
+from shared.contracts.inbound import IdentityChange, PreferenceChange
+from shared.contracts.message import Addresses
+from tests.factories.citizens import (
+    AUTHOR_KEY,
+    COUNTY,
+    build_both,
+    build_context,
+    build_message,
+    build_phone,
+    build_time,
+    build_user,
+    parse_message,
+    understand_message,
+)
+
+Merge = Callable[[Subscriber, Subscriber], ChangeSet]
+WORDS = st.sampled_from(["Start", "Stop", "nur Baustellen", "nur Stellen", "Pause 3 Tage"])
+TALK = st.lists(st.tuples(st.integers(0, 1), WORDS), min_size=2, max_size=8).filter(
+    lambda talk: {who for who, _ in talk} == {0, 1}
+)
+
+
+def play(*said: tuple[int, str], sender: Addresses) -> Subscriber | None:
+    """Whoever says this at these seconds."""
+    subscriber: Subscriber | None = None
+    for second, text in said:
+        message = build_message(text, sender=sender, seconds=second)
+        subscriber, _ = understand_message(subscriber, message, build_context(seconds=100))
+    return subscriber
+
+
+def find_row(*said: tuple[int, str], sender: Addresses) -> Subscriber:
+    subscriber = play(*said, sender=sender)
+    assert subscriber is not None
+    return subscriber
+
+
+def write(by_user: Subscriber, by_phone: Subscriber, text: str = "Hallo") -> ChangeSet:
+    """What a message that names both addresses changes."""
+    said = build_message(text, sender=build_both(1), seconds=60)
+    context = replace(
+        build_context(seconds=100), message=said, text=CitizenText(said.text or ""), parsed=parse_message(said)
+    )
+    return decide_message(StoredState(by_user=by_user, by_phone=by_phone), context)
+
+
+def move(former: Subscriber, met: Subscriber) -> ChangeSet:
+    """What a new number changes if somebody wrote from it before."""
+    change = IdentityChange(
+        message_key=b"k", before=build_user(1), after=build_phone(1), at=build_time(60), received_at=build_time(60)
+    )
+    return decide_move(StoredState(by_phone=met, former_by_user=former), change, author_key=AUTHOR_KEY)
+
+
+def list_ended(changes: ChangeSet) -> list[tuple[UUID, int, str | None]]:
+    told = [decode(each.body) for each in changes.publications]
+    return [(each.subscriber, each.sequence, each.topic) for each in told if isinstance(each, SubscriptionEnded)]
+
+
+def list_recipients(rows: tuple[Subscriber, ...], topic: str) -> list[tuple[UUID, int]]:
+    return [(row.id, row.sequence) for row in sorted(rows, key=lambda row: row.id) if topic in row.topics]
+
+
+@pytest.mark.parametrize("merge", [write, move])
+@given(talk=TALK, turned=st.booleans(), read=st.integers(0, 2), topic=st.sampled_from(sorted(COUNTY.topic_ids)))
+def test_a_merge_amid_an_expansion_leaves_the_person_on_one_page_that_is_sent(
+    merge: Merge, talk: list[tuple[int, str]], turned: bool, read: int, topic: str
+) -> None:
+    said = list(enumerate(talk))
+    rows = [
+        play(*[(at, text) for at, (who, text) in said if who == each], sender=sender)
+        for each, sender in enumerate((build_user(1), build_phone(1)))
+    ]
+    if None in rows:
+        return  # somebody who only chose without a start
+    by_user, by_phone = (
+        replace(row, id=UUID(int=number)) for row, number in zip(rows, (2, 1) if turned else (1, 2), strict=True) if row
+    )
+    before = [each for each in list_recipients((by_user, by_phone), topic) if each[0].int <= read]
+    changes = merge(by_user, by_phone)
+    after = [each for each in list_recipients(changes.subscribers, topic) if each[0].int > read]
+    ended = {subscriber: number for subscriber, number, _ in list_ended(changes)}
+    sent = [(row, number) for row, number in before + after if ended.get(row, 0) < number]
+    wanted = topic in changes.subscribers[-1].topics
+    assert [row for row, _ in sent] == [changes.subscribers[-1].id] * wanted
+
+
+@pytest.mark.parametrize("merge", [write, move])
+def test_a_stop_from_one_address_ends_what_waits_for_the_other(merge: Merge) -> None:
+    started = find_row((0, "Start"), sender=build_user(1))
+    stopped = find_row((30, "Stop"), sender=build_phone(1))
+    changes = merge(started, stopped)
+    assert list_ended(changes) == [(started.id, 2, None)]
+    assert [(row.id, row.state) for row in changes.subscribers] == [
+        (started.id, SubscriberState.MERGED),
+        (stopped.id, SubscriberState.UNSUBSCRIBED),
+    ]
+
+
+@pytest.mark.parametrize("merge", [write, move])
+def test_nothing_is_ended_of_whoever_had_stopped_before(merge: Merge) -> None:
+    stopped, started = find_row((0, "Stop"), sender=build_user(1)), find_row((30, "Start"), sender=build_phone(1))
+    changes = merge(stopped, started)
+    assert list_ended(changes) == []
+    assert (changes.subscribers[-1].id, changes.subscribers[-1].topics) == (started.id, COUNTY.topic_ids)
+
+
+def test_a_stop_inside_whatsapp_that_names_both_ends_what_waits_for_either() -> None:
+    started = find_row((0, "Start"), sender=build_user(1))
+    fewer = find_row((30, "Start"), (31, "nur Veranstaltungen"), sender=build_phone(1))
+    change = PreferenceChange(person=build_both(1), category="marketing_messages", value="stop", at=build_time(60))
+    changes = decide_preference(StoredState(by_user=started, by_phone=fewer), change, county=COUNTY)
+    assert list_ended(changes) == [(started.id, 2, None), (fewer.id, 4, None)]
+
+
+@pytest.mark.parametrize("seconds", [(0, 30), (30, 0)])
+def test_of_two_alike_the_one_at_the_new_number_stays(seconds: tuple[int, int]) -> None:
+    """What waits for the other one names the old number."""
+    former, met = (
+        find_row((at, "Start"), sender=sender)
+        for at, sender in zip(seconds, (build_user(1), build_phone(1)), strict=True)
+    )
+    changes = move(former, met)
+    assert list_ended(changes) == [(former.id, 2, None)]
+    assert changes.subscribers[-1].id == met.id
+    assert select_address(changes.subscribers[-1].addresses) == build_phone(1).phone
+
+
+def test_two_rows_of_the_old_addresses_and_one_of_the_new_are_one() -> None:
+    rows = [
+        find_row((at, "Start"), sender=sender)
+        for at, sender in enumerate((build_user(1), build_phone(1), build_both(2)))
+    ]
+    change = IdentityChange(
+        message_key=b"k", before=build_both(1), after=build_both(2), at=build_time(60), received_at=build_time(60)
+    )
+    state = StoredState(by_user=rows[2], by_phone=rows[2], former_by_user=rows[0], former_by_phone=rows[1])
+    changes = decide_move(state, change, author_key=AUTHOR_KEY)
+    assert sorted(list_ended(changes)) == sorted((row.id, row.sequence, None) for row in changes.subscribers[:-1])
+    assert {row.id for row in changes.subscribers} == {row.id for row in rows}
+    assert [row.merged_into for row in changes.subscribers] == [*(row.id for row in changes.subscribers[1:]), None]
