@@ -42,6 +42,7 @@ from shared.notices.cloudevents import (
 from shared.notices.configuration import Prices, System, Topic
 from shared.notices.rules import (
     ID_REUSED,
+    has_control_characters,
     parse_notice,
     validate_source,
     validate_unreadable,
@@ -256,8 +257,8 @@ MAX_NOTICE_ID_LENGTH = 100
 class NoticeRequest:
     """Event of a system, decoded once, with all of its problems; a valid one has a `command`.
 
-    `answerable` is its envelope if it is one of this system's, so that it may have been answered before. With a
-    `question` it is only to be checked.
+    `answerable` is its envelope if it is one of this system's with an id that can be stored, so that it may have been
+    answered before. With a `question` it is only to be checked.
     """
 
     identity: EventIdentity
@@ -318,11 +319,9 @@ def _build_request(
 ) -> NoticeRequest:
     parsed = parse_notice(envelope)
     problems, notice, digest = parsed.validate(system, county, now), parsed.notice, parsed.fingerprint
+    never_stored = validate_source(envelope, system) or has_control_characters(envelope.id)
     request = NoticeRequest(
-        identity=identity,
-        problems=problems,
-        answerable=None if validate_source(envelope, system) else envelope,
-        digest=digest,
+        identity=identity, problems=problems, answerable=None if never_stored else envelope, digest=digest
     )
     if problems or system is None or notice is None:
         return request
