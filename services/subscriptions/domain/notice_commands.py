@@ -40,19 +40,16 @@ from shared.notices.cloudevents import (
     read_event,
 )
 from shared.notices.configuration import Prices, System, Topic
-from shared.notices.rules import (
-    ID_REUSED,
-    has_control_characters,
-    parse_notice,
-    validate_source,
-    validate_unreadable,
-)
+from shared.notices.rules import ID_REUSED, has_control_characters, parse_notice, validate_source, validate_unreadable
 from shared.outcome import Done, Outcome
 
 TOPIC_NOT_PERMITTED = Problem(field="subject", problem="is not about a topic that this token may publish to")
 UNKNOWN_NOTICE = Problem(
     field="revision", problem="updates an unknown notice: check its id, or publish it as a new one"
 )
+NOTHING_TO_FOLLOW = Problem(field="follows", problem="is no notice that was accepted from this source")
+# Problems of an event that overtakes its notice; which of them wait must not show whether a foreign notice exists.
+MAYBE_EARLY = frozenset((TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE, NOTHING_TO_FOLLOW))
 WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"
 
@@ -192,7 +189,7 @@ def _find_follow_problems(broadcast: Broadcast, followed: Mapping[UUID, str]) ->
     if broadcast.follows_notice is None:
         return
     if not followed:
-        yield Problem(field="follows", problem="is no notice that was accepted from this source")
+        yield NOTHING_TO_FOLLOW
     elif set(followed.values()) != {broadcast.topic}:
         yield Problem(field="topic", problem="must be that of the notice which it follows")
 
