@@ -216,7 +216,7 @@ async def _consume(
     pace = TokenBucket(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
 
     async def handle_notice(received: ReceivedMessage) -> Outcome:
-        return await handlers.notices.handle(_convert_message(received), may_wait=received.attempt == 1)
+        return await handlers.notices.handle(_convert_message(received), attempt=received.attempt)
 
     async def handle_paced(received: ReceivedMessage) -> Outcome:
         """Limit the rate, so that a flood from one system does not take the time that citizens' messages need."""

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -20,7 +21,7 @@ from aio_pika.exceptions import ChannelInvalidStateError
 from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable, get_login
 from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
 from shared.amqp.topology import RETRY_TIERS, Queue
-from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate
+from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate, Unroutable
 
 ATTEMPT_HEADER = "attempt"
 REASON_HEADER = "reason"
@@ -133,19 +134,29 @@ class Consumer:
         await asyncio.shield(self._settle(received, outcome))
 
     async def _settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
-        """Apply the outcome and acknowledge; an unsettled message on an open channel occupies `prefetch` forever."""
+        """Apply the outcome and acknowledge; an unsettled message on an open channel occupies `prefetch` forever.
+
+        If the outcome can never be applied, the broker makes the message a dead letter, unchanged.
+        """
+        settle = partial(self._apply_and_acknowledge, received, outcome)
         for attempt in itertools.count():
             if not self._may_settle(received):
                 return
             try:
-                await self._apply_outcome(received, outcome)
-                if self._may_settle(received):
-                    await received.incoming.ack()
-            except (DependencyUnavailable, *CONNECTION_ERRORS) as error:
+                await settle()
+            except (DependencyUnavailable, Unroutable, *CONNECTION_ERRORS) as error:
                 _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
                 await asyncio.sleep(_compute_backoff(attempt))
+            except Exception:  # a bug, such as a header that cannot be written; the process has others to serve
+                _log.exception("settle_impossible", queue=self.queue.name)
+                settle = partial(received.incoming.reject, requeue=False)
             else:
                 return
+
+    async def _apply_and_acknowledge(self, received: ReceivedMessage, outcome: Outcome) -> None:
+        await self._apply_outcome(received, outcome)
+        if self._may_settle(received):
+            await received.incoming.ack()
 
     def _may_settle(self, received: ReceivedMessage) -> bool:
         """Return whether to settle: writing to a closing channel ends the connection (504, "expected channel.open")."""
@@ -214,7 +225,8 @@ class Consumer:
 
     async def enqueue(self, incoming: AbstractIncomingMessage) -> None:
         """Queue a message; this broker callback returns at once, so that a closing channel has nothing to cancel."""
-        attempt = incoming.headers.get(ATTEMPT_HEADER, 1)
+        own = incoming.user_id == self.login  # what others say about attempts does not count
+        attempt = incoming.headers.get(ATTEMPT_HEADER) if own else None
         self._arrived.put_nowait(ReceivedMessage(incoming, attempt if isinstance(attempt, int) else 1, self.login))
 
 

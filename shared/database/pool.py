@@ -56,13 +56,18 @@ ACQUIRE_TIMEOUT_SECONDS = 5.0
 # PostgreSQL 18.6 rechecks a row that was changed before it could be locked, and then prunes partitions by memory that
 # it has freed: it misses rows or crashes. Without pruning, an index of each partition is searched.
 SAFE_SETTINGS = {"timezone": "UTC", "enable_partition_pruning": "off"}
-# A process frozen within a transaction must not keep its locks, and no statement may wait for a lock forever.
+# A process that is frozen or gone must not keep its locks, and no statement may wait for a lock forever.
 SERVER_SETTINGS = {
     **SAFE_SETTINGS,
     "idle_in_transaction_session_timeout": "2s",
     "lock_timeout": "5s",
     "client_connection_check_interval": "1s",  # a statement whose caller is gone ends
+    "tcp_user_timeout": "15s",  # so does one whose caller's machine takes nothing of the answer
+    "tcp_keepalives_idle": "5s",
+    "tcp_keepalives_interval": "5s",
 }
+_BEGIN_SESSION = "set idle_session_timeout = '10s'"
+_END_SESSION = "select pg_advisory_unlock_all(); reset idle_session_timeout"
 
 Connection = PoolConnectionProxy
 _UNAVAILABLE_ERRORS = (
@@ -173,9 +178,13 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:
-        """Yield a connection that may take session locks, which are released when the block ends."""
+        """Yield a connection that may take session locks, which are released when the block ends.
+
+        One that is idle for ten seconds loses them with its connection: its process may be frozen or gone.
+        """
         async with self.connection() as connection:
             try:
+                await connection.execute(_BEGIN_SESSION)
                 yield connection
             finally:
                 await _unlock(connection)
@@ -210,7 +219,7 @@ class Database:
 async def _unlock(connection: Connection) -> None:
     """Release all session locks; a session that fails to is terminated, since its locks would block all others."""
     try:
-        await connection.execute("select pg_advisory_unlock_all()")
+        await connection.execute(_END_SESSION)
     except BaseException:
         connection.terminate()
         raise

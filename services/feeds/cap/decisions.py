@@ -49,9 +49,9 @@ class _AlertProcessor:
         key = hash_parts(alert.sender, alert.identifier)
         seen = self.outcome.memory.alerts.get(key)
         if seen is not None:
-            self._mark(key, seen[1])
+            self._mark(seen[1], key)
             return "known"
-        self._mark(key, "")
+        self._mark("", key)
         reason = _get_skip_reason(self.origin, alert)
         if reason:
             return reason
@@ -62,9 +62,9 @@ class _AlertProcessor:
             return self._cancel(alert, earlier)
         return self._warn(alert, key, earlier)
 
-    def _mark(self, key: str, warning: str) -> None:
-        memory = self.outcome.memory
-        self.outcome.memory = replace(memory, alerts={**memory.alerts, key: (self.publisher.now.date(), warning)})
+    def _mark(self, warning: str, *keys: str) -> None:
+        memory, seen = self.outcome.memory, (self.publisher.now.date(), warning)
+        self.outcome.memory = replace(memory, alerts={**memory.alerts, **dict.fromkeys(keys, seen)})
 
     def _keep(self, key: str, warned: PublishedWarning) -> None:
         memory = self.outcome.memory
@@ -76,12 +76,11 @@ class _AlertProcessor:
         Marks every referenced alert as known, so that it is not published if it arrives later.
         """
         found: dict[str, PublishedWarning] = {}
-        for sender, identifier in alert.references:
-            if alert.kind == ALERT or not self._may_refer(alert, sender):
-                continue
-            key = hash_parts(sender, identifier)
-            if key not in self.outcome.memory.alerts:
-                self._mark(key, "")
+        if alert.kind == ALERT:
+            return found
+        keys = [hash_parts(*reference) for reference in alert.references if self._may_refer(alert, reference[0])]
+        self._mark("", *(key for key in keys if key not in self.outcome.memory.alerts))
+        for key in keys:
             warning = self.outcome.memory.alerts[key][1]
             warned = self.outcome.memory.warnings.get(warning)
             if warned is not None and not warned.over:
@@ -140,7 +139,7 @@ class _AlertProcessor:
         if sent is None:
             return "refused"
         self._keep(warning, sent)
-        self._mark(key, warning)
+        self._mark(warning, key)
         for other, replaced in others:
             self._withdraw(other, replaced, key)
         return "updated" if revising else "followed_up"
@@ -174,7 +173,7 @@ class _AlertProcessor:
         for subject in (warned.subject, *warned.follow_ups):
             self._send(NoticeWithdrawn(reason="cancelled"), warned, subject, "withdrawn", None)
         self._keep(warning, replace(warned, over=True, seen=self.publisher.now.date()))
-        self._mark(by, warning)
+        self._mark(warning, by)
 
     def _send_all_clear(self, told: LocalWarning | None, warned: PublishedWarning) -> None:
         """Send the all-clear to exactly the recipients of the warning, as urgent as the warning was."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Never
 from xml.etree.ElementTree import Element
 
@@ -13,6 +14,7 @@ NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 MAX_BYTES = 1_000_000
 MAX_INFOS = 100
 MAX_AREAS = 1000
+MAX_REFERENCES = 100
 MAX_ID_LENGTH = 500
 MAX_TEXT_LENGTH = 10_000
 
@@ -81,7 +83,7 @@ def read_alert(body: bytes) -> Alert:
         status=_require_text(root, "status"),
         kind=_require_text(root, "msgType"),
         scope=_require_text(root, "scope"),
-        references=tuple(_parse_references(_read_text(root, "references"))),
+        references=tuple(islice(_parse_references(_read_text(root, "references")), MAX_REFERENCES)),
         infos=tuple(_parse_info(info) for info in root.findall(_build_tag("info"))[:MAX_INFOS]),
     )
 

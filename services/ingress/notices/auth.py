@@ -84,6 +84,11 @@ class Authenticator:
             raise self._reject_rate("This token was used too often.", wait)
         return caller
 
+    def count_events(self, caller: Caller, events: int) -> None:
+        """Count each event of a request as one, the first of which `authenticate` has counted. Raises ApiError."""
+        if events > 1 and (wait := self.requests.take_rest(caller.token, self.monotonic(), events - 1)):
+            raise self._reject_rate("This token was used for too many events.", wait)
+
     def is_still_valid(self, caller: Caller) -> bool:
         """Return whether the caller's token has been neither revoked nor expired since it was accepted."""
         try:

@@ -83,18 +83,20 @@ class NoticeCheckClient:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishService:
-    """Service that checks and publishes notices."""
+    """Service that checks and publishes notices; `count_events` raises ApiError for more than a caller may send."""
 
     configuration: Configuration
     outbox: NoticeOutbox
     feed: ProgressFeed
     checks: NoticeCheckClient
     clock: Clock
+    count_events: Callable[[Caller, int], None]
     count_stored: Callable[[str], None]
 
     def parse(self, request: RawRequest, caller: Caller) -> ParsedRequest:
         """Return the events of a request, all without problems. Raises ApiError."""
         parsed = parse_request(request, caller.system)
+        self.count_events(caller, len(parsed.events))
         known, used = set(), []
         for place, event in enumerate(parsed.events):
             entry = self.feed.find_published(event, caller)

@@ -28,20 +28,34 @@ class TokenBuckets:
 
     def get_wait(self, key: str, now: float) -> float:
         """Return the seconds until a token is available, 0 if one is. `now` is monotonic."""
-        bucket = self._buckets.get(key)
-        level = self.rate.burst if bucket is None else self._get_level(bucket, now)
-        return max(0.0, (1 - level) / self.rate.per_second)
+        return max(0.0, (1 - self._get_level(key, now)) / self.rate.per_second)
 
     def take(self, key: str, now: float) -> float:
         """Take a token and return 0; if there is none, return the seconds until there is."""
         wait = self.get_wait(key, now)
         if wait == 0:
-            bucket = self._buckets.setdefault(key, _Bucket(self.rate.burst, now))
-            self._buckets[key] = _Bucket(self._get_level(bucket, now) - 1, now)
-            self._buckets.move_to_end(key)
-            if len(self._buckets) > self.max_keys:
-                self._buckets.popitem(last=False)
+            self._remove(key, 1, now)
         return wait
 
-    def _get_level(self, bucket: _Bucket, now: float) -> float:
+    def take_rest(self, key: str, now: float, amount: int) -> float:
+        """Take the tokens of a batch after its first one, and return 0; else return the seconds until it can be tried.
+
+        One that is larger than the burst needs a full bucket, and leaves a debt.
+        """
+        missing = min(amount, self.rate.burst - 1) - self._get_level(key, now)
+        if missing > 0:
+            return (missing + 1) / self.rate.per_second  # the first one is needed again, too
+        self._remove(key, amount, now)
+        return 0.0
+
+    def _get_level(self, key: str, now: float) -> float:
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            return self.rate.burst
         return min(self.rate.burst, bucket.level + (now - bucket.at) * self.rate.per_second)
+
+    def _remove(self, key: str, amount: int, now: float) -> None:
+        self._buckets[key] = _Bucket(self._get_level(key, now) - amount, now)
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > self.max_keys:
+            self._buckets.popitem(last=False)

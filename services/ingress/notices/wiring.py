@@ -71,16 +71,18 @@ def _build_app(
     outbox = BrokerNoticeOutbox(publisher, settings.login)
     checks = NoticeCheckClient(outbox, system_clock)
     feed = ProgressFeed(store, system_clock, lambda: reader.is_current, settings.login, checks.resolve)
+    authenticator = _build_authenticator(settings, configuration, metrics)
     service = PublishService(
         configuration=configuration,
         outbox=outbox,
         feed=feed,
         checks=checks,
         clock=system_clock,
+        count_events=authenticator.count_events,
         count_stored=metrics.count_stored,
     )
     app = build_app(
-        authenticator=_build_authenticator(settings, configuration, metrics),
+        authenticator=authenticator,
         publish_service=service,
         feed=feed,
         metrics=metrics,

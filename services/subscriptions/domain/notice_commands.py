@@ -40,18 +40,16 @@ from shared.notices.cloudevents import (
     read_event,
 )
 from shared.notices.configuration import Prices, System, Topic
-from shared.notices.rules import (
-    ID_REUSED,
-    parse_notice,
-    validate_source,
-    validate_unreadable,
-)
+from shared.notices.rules import ID_REUSED, has_control_characters, parse_notice, validate_source, validate_unreadable
 from shared.outcome import Done, Outcome
 
 TOPIC_NOT_PERMITTED = Problem(field="subject", problem="is not about a topic that this token may publish to")
 UNKNOWN_NOTICE = Problem(
     field="revision", problem="updates an unknown notice: check its id, or publish it as a new one"
 )
+NOTHING_TO_FOLLOW = Problem(field="follows", problem="is no notice that was accepted from this source")
+# Problems of an event that overtakes its notice; which of them wait must not show whether a foreign notice exists.
+MAYBE_EARLY = frozenset((TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE, NOTHING_TO_FOLLOW))
 WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"
 
@@ -191,7 +189,7 @@ def _find_follow_problems(broadcast: Broadcast, followed: Mapping[UUID, str]) ->
     if broadcast.follows_notice is None:
         return
     if not followed:
-        yield Problem(field="follows", problem="is no notice that was accepted from this source")
+        yield NOTHING_TO_FOLLOW
     elif set(followed.values()) != {broadcast.topic}:
         yield Problem(field="topic", problem="must be that of the notice which it follows")
 
@@ -256,8 +254,8 @@ MAX_NOTICE_ID_LENGTH = 100
 class NoticeRequest:
     """Event of a system, decoded once, with all of its problems; a valid one has a `command`.
 
-    `answerable` is its envelope if it is one of this system's, so that it may have been answered before. With a
-    `question` it is only to be checked.
+    `answerable` is its envelope if it is one of this system's with an id that can be stored, so that it may have been
+    answered before. With a `question` it is only to be checked.
     """
 
     identity: EventIdentity
@@ -318,11 +316,9 @@ def _build_request(
 ) -> NoticeRequest:
     parsed = parse_notice(envelope)
     problems, notice, digest = parsed.validate(system, county, now), parsed.notice, parsed.fingerprint
+    never_stored = validate_source(envelope, system) or has_control_characters(envelope.id)
     request = NoticeRequest(
-        identity=identity,
-        problems=problems,
-        answerable=None if validate_source(envelope, system) else envelope,
-        digest=digest,
+        identity=identity, problems=problems, answerable=None if never_stored else envelope, digest=digest
     )
     if problems or system is None or notice is None:
         return request

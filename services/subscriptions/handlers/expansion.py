@@ -35,11 +35,22 @@ class Scheduler:
     work_available: asyncio.Event
 
     async def start_due(self) -> None:
-        """Publish, then begin: after a crash in between the same id is sent again. Raises DependencyUnavailable."""
+        """Publish, then begin: after a crash in between the same id is sent again.
+
+        One that cannot begin, such as one that a frozen replica is about to begin, does not hold back the others; then
+        raises DependencyUnavailable.
+        """
+        failures = []
         for broadcast in await self.broadcasts.list_due(self.clock()):
             started = notice_events.build_broadcast_started(broadcast)
-            await self.broadcasts.start_expansion(broadcast, partial(self.publisher.publish, started))
-            self.work_available.set()
+            try:
+                await self.broadcasts.start_expansion(broadcast, partial(self.publisher.publish, started))
+            except DependencyUnavailable as error:
+                failures.append(error)
+            else:
+                self.work_available.set()
+        if failures:
+            raise failures[0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,14 @@
 """Notices of municipal systems: each becomes a broadcast, or is rejected with every problem named."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.notice_commands import (
-    UNKNOWN_NOTICE,
+    MAYBE_EARLY,
     NoticeCommand,
     NoticeDecision,
     NoticeRequest,
@@ -24,7 +24,8 @@ from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Outcome, RetryLater
 from shared.runtime.clock import Clock
 
-UNKNOWN_NOTICE_DELAY_SECONDS = 1.0
+# By attempt; in all longer than the broker takes to notice a dead replica, and to deliver what that had again.
+EARLY_DELAYS_SECONDS: Mapping[int | None, float] = {1: 1.0, 2: 10.0, 3: 60.0}
 ProcessNotice = Callable[[NoticeCommand, datetime, Callable[[NoticeState], NoticeDecision]], Awaitable[NoticeDecision]]
 
 
@@ -40,17 +41,19 @@ class NoticeConsumer:
     work_available: asyncio.Event
     count: Callable[[str], None]
 
-    async def handle(self, message: AmqpMessage, *, may_wait: bool = False) -> Outcome:
+    async def handle(self, message: AmqpMessage, *, attempt: int | None = None) -> Outcome:
         """Store, publish, and only then return Done: a failure repeats everything. Raises DependencyUnavailable.
 
-        If it `may_wait`, an update of an unknown notice is retried later: another replica may be handling the notice.
+        At its first attempts, an event about a notice that is not there is retried later: another replica may have the
+        notice. With no `attempt` it is answered at once.
         """
         now = self.clock()
         request = read_request(message, self.county, now)
         settle = self.notices.evaluate if request.question else self.notices.process_once
         decision = await self._decide(request, now, settle)
-        if may_wait and UNKNOWN_NOTICE in decision.problems and not request.question:
-            return RetryLater(UNKNOWN_NOTICE_DELAY_SECONDS, "an update of an unknown notice")
+        delay = None if request.question else EARLY_DELAYS_SECONDS.get(attempt)
+        if delay and not MAYBE_EARLY.isdisjoint(decision.problems):
+            return RetryLater(delay, "its notice may not have been handled yet")
         if decision.broadcast and not request.question:
             self.work_available.set()
         answer = build_answer(request, decision, now)

@@ -1,5 +1,6 @@
 """Who is let in, and how little the others learn."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
@@ -190,6 +191,19 @@ async def test_a_token_is_used_so_often_and_no_more(broker_url: str, tmp_path: P
         assert 429 in statuses
         assert (await door.publish(event(data=data()), path="/notices/check")).status == 429
         assert (await door.publish(event(data=data(topic="stellen")), token="jobs")).status == 202
+
+
+async def test_each_event_of_a_batch_counts_as_a_request(broker_url: str, tmp_path: Path, notices: NoticeQueue) -> None:
+    def withdraw_unknown(number: int) -> list[dict[str, object]]:
+        return [event(type=WITHDRAWN, subject=f"{number}-{place}", data={}, expirytime=None) for place in range(100)]
+
+    usual = {"KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "600"}
+    async with run_notices_api(broker_url, tmp_path, settings=usual) as door:
+        assert (await door.post(withdraw_unknown(0), BATCH)).status == 202
+        answers = await asyncio.gather(*(door.post(withdraw_unknown(number), BATCH) for number in range(1, 100)))
+        assert {answer.status for answer in answers} <= {202, 429}
+        assert all("Retry-After" in answer.headers for answer in answers if answer.status == 429)
+        assert len(await notices.take()) <= 500, "a hundred at once, and ten a second"
 
 
 @pytest.mark.parametrize(

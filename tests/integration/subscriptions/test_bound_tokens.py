@@ -6,7 +6,7 @@ import pytest
 from shared.contracts.events import NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import AmqpMessage
-from shared.outcome import Done, Outcome, Rejected
+from shared.outcome import Done, Outcome, Rejected, RetryLater
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import EXPIRY, LOGIN, MISSING, NOTICE, build_cloud_event
 
@@ -22,6 +22,7 @@ async def say(
     topics: str | None,
     notice: str = "n-1",
     login: str = "notices",
+    attempt: int | None = None,
     **data: object,
 ) -> Outcome:
     """As the notices API passes it on for a token of these topics."""
@@ -31,7 +32,8 @@ async def say(
     body = build_cloud_event(kind.TYPE, content, event_id=event_id, subject=notice, expirytime=expiry)
     system = {"kreisfunksystem": LOGIN} if login == "notices" else {}
     passed_on = msgspec.json.decode(body) | system | ({"kreisfunktopics": topics} if topics else {})
-    return await stand.parts.notices.handle(AmqpMessage(body=msgspec.json.encode(passed_on), login=login))
+    message = AmqpMessage(body=msgspec.json.encode(passed_on), login=login)
+    return await stand.parts.notices.handle(message, attempt=attempt)
 
 
 def fields(stand: SubscriptionsHarness) -> list[str]:
@@ -56,6 +58,18 @@ async def test_it_withdraws_no_notice_of_another_topic_and_none_that_nobody_know
     assert fields(stand) == ["subject"]
     assert await stand.fetch_rows(STATES) == [(ROADS, 1, "expanding")]
     assert await say(stand, NoticePublished, topics=JOBS, notice="unknown", topic=JOBS) == Done()
+
+
+async def test_a_withdrawal_that_overtakes_its_notice_waits_for_it_and_shows_nobody_whether_it_exists(
+    stand: SubscriptionsHarness,
+) -> None:
+    waits = await say(stand, NoticeWithdrawn, topics=ROADS, attempt=1)
+    assert isinstance(waits, RetryLater)
+    assert stand.publisher.published == []
+    assert await say(stand, NoticePublished, topics=None, topic=ROADS) == Done()
+    assert await say(stand, NoticeWithdrawn, topics=JOBS, attempt=1) == waits
+    assert await say(stand, NoticeWithdrawn, topics=ROADS, attempt=2) == Done()
+    assert await stand.fetch_rows(STATES) == [(ROADS, 1, "cancelled")]
 
 
 async def test_it_makes_no_notice_of_another_topic_its_own_by_an_update(stand: SubscriptionsHarness) -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE
+from shared.contracts.notices import NoticePublished
 from tests.databases import FreshDatabase
 from tests.factories.citizens import TEXTS
 from tests.integration.subscriptions.conftest import ROLE
+from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
 from tests.integration.subscriptions.service_process import (
     PASSWORD,
     BrokerHarness,
@@ -21,16 +23,16 @@ from tests.integration.subscriptions.service_process import (
     open_broker_harness,
     run_service,
 )
-from tests.integration.subscriptions.test_amqp_publishing import accepted, structured
+from tests.integration.subscriptions.test_amqp_publishing import accepted, expiry, rejected, structured
 from tests.integration.subscriptions.test_service import next_reply, now, say
 from tests.servers import Servers, build_login_url, wait_for
 
-pytestmark = pytest.mark.foreign_messages("properties that nobody should have")
 TIMES = 30
 NO_TEXT = b"\xff\xfe"
 LATEST = 2**63 - 1
 DEEP = 2_000
 EMOJI = "\U0001f697"
+TROUBLES = ("away", "settle_failed", "dead_letter", "Traceback", "aio_pika", "aiormq")
 
 
 def nested() -> dict[str, Any]:
@@ -65,6 +67,7 @@ async def service(
         yield running
 
 
+@pytest.mark.foreign_messages("properties that nobody should have")
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -94,11 +97,28 @@ async def test_everybody_else_is_heard_at_once_and_it_is_settled(
 
     await wait_for(lambda: is_settled(broker))
     assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue) == 0
-    for trouble in ("away", "settle_failed", "dead_letter", "Traceback", "aio_pika", "aiormq"):
+    for trouble in TROUBLES:
         assert trouble not in service.log
 
 
-def publish(url: str, login: str, hostile: dict[str, Any]) -> None:
+async def test_an_id_that_no_database_takes_is_rejected_and_everybody_else_is_heard(
+    service: SubscriptionsProcess, broker: BrokerHarness, vhost: str
+) -> None:
+    url, last_attempt = build_login_url(vhost, broker.press, PASSWORD), {"headers": {"attempt": LATEST}}
+    event = build_cloud_event(NoticePublished.TYPE, NOTICE, event_id="no\0text", subject="n-1", expirytime=expiry())
+    await asyncio.to_thread(publish, url, broker.press, last_attempt, event)
+    answer = await rejected(broker)
+    assert (answer.event, [problem.field for problem in answer.problems]) == ("no\0text", ["id"])
+    await say(broker, now("Stop", "after the id"))
+    assert (await next_reply(broker)).text == TEXTS.unsubscribe_confirmation.text
+
+    await wait_for(lambda: is_settled(broker))
+    assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue) == 0
+    for trouble in TROUBLES:
+        assert trouble not in service.log
+
+
+def publish(url: str, login: str, hostile: dict[str, Any], body: bytes = b"{}") -> None:
     """With a library that checks nothing."""
     usual: dict[str, Any] = {"user_id": login, "content_type": CONTENT_TYPE, "delivery_mode": 2}
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
@@ -106,7 +126,7 @@ def publish(url: str, login: str, hostile: dict[str, Any]) -> None:
         channel.confirm_delivery()
         for _ in range(TIMES):
             properties = pika.BasicProperties(**(usual | hostile))
-            channel.basic_publish(topology.MUNICIPAL_EVENTS, "notice.published", b"{}", properties)
+            channel.basic_publish(topology.MUNICIPAL_EVENTS, "notice.published", body, properties)
 
 
 async def is_settled(broker: BrokerHarness) -> bool:

@@ -1,6 +1,7 @@
 """One event, one answer: repeats, quotas and sequences, on a real database."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,8 @@ import pytest
 from services.subscriptions.adapters.retention import NOTICE_EVENT_RETENTION, build_retention_rules
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.publication import Publication
+from shared.amqp.connection import HEARTBEAT_INTERVAL_SECONDS
+from shared.amqp.consumer import MAX_ATTEMPTS
 from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated
@@ -49,6 +52,17 @@ def with_quotas(hour: int = 100, day: int = 100, urgent: int = 100) -> County:
     press, *others = COUNTY.systems
     limited = msgspec.structs.replace(press, notices_per_hour=hour, notices_per_day=day, urgent_per_day=urgent)
     return msgspec.structs.replace(COUNTY, systems=(limited, *others))
+
+
+def build_update() -> AmqpMessage:
+    body = build_cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
+    return AmqpMessage(body=body, login=LOGIN)
+
+
+def build_follow_up() -> AmqpMessage:
+    data = NOTICE | {"follows": "L149"}
+    body = build_cloud_event(NoticePublished.TYPE, data, event_id="event-3", subject="K8")
+    return AmqpMessage(body=body, login=LOGIN)
 
 
 async def test_a_repeated_event_is_answered_by_the_same_bytes_and_makes_no_second_broadcast(
@@ -217,14 +231,38 @@ async def test_a_withdrawal_of_what_nobody_knows_says_so(stand: SubscriptionsHar
     assert "no notice with this id is known" in accepted.blockers[0]
 
 
-async def test_an_update_that_overtakes_its_notice_waits_for_it_once(stand: SubscriptionsHarness) -> None:
-    body = build_cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
-    update = AmqpMessage(body=body, login=LOGIN)
-    assert isinstance(await stand.parts.notices.handle(update, may_wait=True), RetryLater)
+async def test_an_update_that_overtakes_its_notice_waits_for_it(stand: SubscriptionsHarness) -> None:
+    update = build_update()
+    for attempt in (1, 2):
+        assert isinstance(await stand.parts.notices.handle(update, attempt=attempt), RetryLater)
     assert stand.publisher.published == []
     await publish(stand)
-    assert await stand.parts.notices.handle(update) == Done()
+    assert await stand.parts.notices.handle(update, attempt=3) == Done()
     assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
+
+
+async def test_a_follow_up_that_overtakes_its_notice_waits_for_it(stand: SubscriptionsHarness) -> None:
+    follow_up = build_follow_up()
+    assert isinstance(await stand.parts.notices.handle(follow_up, attempt=1), RetryLater)
+    assert stand.publisher.published == []
+    await publish(stand)
+    assert await stand.parts.notices.handle(follow_up, attempt=2) == Done()
+    assert [row[:2] for row in await stand.fetch_rows(BROADCASTS)] == [("K8", 1), ("L149", 1)]
+
+
+@pytest.mark.parametrize("build", [build_update, build_follow_up], ids=["update", "follow-up"])
+async def test_it_waits_longer_than_a_broker_takes_to_notice_a_dead_replica_and_then_gets_an_answer(
+    stand: SubscriptionsHarness, build: Callable[[], AmqpMessage]
+) -> None:
+    waited = 0.0
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        outcome = await stand.parts.notices.handle(build(), attempt=attempt)
+        if isinstance(outcome, Rejected):
+            break
+        assert isinstance(outcome, RetryLater)
+        waited += outcome.seconds
+    assert isinstance(outcome, Rejected)
+    assert waited > 3 * HEARTBEAT_INTERVAL_SECONDS
 
 
 async def test_the_hourly_quota_says_when_it_goes_on(stand: SubscriptionsHarness) -> None:

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
-import aio_pika
 import pytest
 from aio_pika import Message
 from structlog.testing import capture_logs
@@ -14,7 +13,7 @@ from structlog.typing import EventDict
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.consumer import MAX_ATTEMPTS, ReceivedMessage, open_consumer, run_worker
-from shared.outcome import Done, Outcome, RetryLater, Separate
+from shared.outcome import Done, Outcome, Rejected, RetryLater, Separate
 from tests.integration.subscriptions.service_process import open_broker_harness
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for
 
@@ -37,7 +36,7 @@ async def test_a_retry_keeps_who_published_and_how(servers: Servers, vhost: str,
         open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
     ):
         working = asyncio.create_task(run_worker(consumer, handle, until=finished))
-        headers = {"ce-id": "retried"}
+        headers = {"ce-id": "retried", "attempt": 2**63 - 1}  # only our own word about attempts counts
         await broker.publish_notice(b"{}", content_type="application/json", headers=headers)
         async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             await working
@@ -87,8 +86,15 @@ async def test_after_the_last_attempt_each_part_is_a_dead_letter_with_its_reason
         open_consumer(connection, connection, topology.SUBSCRIPTIONS_INBOUND, prefetch=1) as consumer,
     ):
         working = asyncio.create_task(run_worker(consumer, handle, until=finished))
-        message = aio_pika.Message(b"one", headers={"attempt": MAX_ATTEMPTS})
-        await broker.channel.default_exchange.publish(message, topology.SUBSCRIPTIONS_INBOUND.name)
+        queue, headers = topology.SUBSCRIPTIONS_INBOUND, {"attempt": MAX_ATTEMPTS}
+        await consumer.retry_publisher.publish(
+            queue.retry_exchange,
+            queue.name_retry_queue("1s"),
+            b"one",
+            message_id="one",
+            headers=headers,
+            user_id=broker.service_login,
+        )
         async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             await working
         dead = await broker.take(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue)
@@ -127,6 +133,39 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
         await wait_for(is_parked)
         finished.set()
         await working
+
+
+@pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
+async def test_what_cannot_be_written_at_all_is_left_to_the_broker_and_the_next_one_is_handled(
+    servers: Servers, vhost: str, tmp_path: Path
+) -> None:
+    finished = asyncio.Event()
+
+    async def handle(received: ReceivedMessage) -> Outcome:
+        if received.body == b"first":
+            return Rejected("no such character", {"event": "\ud800"})
+        finished.set()
+        return Done()
+
+    async with (
+        open_broker_harness(servers, vhost, tmp_path) as broker,
+        connect(broker.service_url, password=None, name="test") as connection,
+        open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
+    ):
+        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
+        for body in (b"first", b"second"):
+            await broker.publish_notice(body)
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+            await working
+        found: list[bytes] = []
+
+        async def is_dead() -> bool:
+            dead = await broker.take(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue)
+            found.extend([dead.body] if dead else [])
+            return bool(found)
+
+        await wait_for(is_dead)
+    assert found == [b"first"]
 
 
 @pytest.mark.foreign_messages("what is given back is not read, and need not be a notice")

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from services.feeds.cap.parser import NotAnAlert, read_alert
+from services.feeds.cap.parser import MAX_REFERENCES, NotAnAlert, read_alert
 from tests.factories.alerts import SENDER, build_alert, build_area, build_info
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE alert [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
@@ -32,6 +32,13 @@ def test_an_alert() -> None:
 def test_text_of_several_lines_becomes_one() -> None:
     (only,) = read_alert(build_alert("w-1", build_info(description="Keime\n   im\tTrinkwasser.\n\n"))).infos
     assert only.description == "Keime im Trinkwasser."
+
+
+def test_of_an_alert_with_endlessly_many_references_only_the_first_are_read() -> None:
+    names = [f"w-{number}" for number in range(20_000)]
+    references = [f"{SENDER},{name},x" for name in names]
+    alert = read_alert(build_alert("next", build_info(), references=references, msgType="Update"))
+    assert alert.references == tuple((SENDER, name) for name in names[:MAX_REFERENCES])
 
 
 @pytest.mark.parametrize("body", [BOMB, EXTERNAL, PARAMETER, OUTSIDE, BOMB.decode().encode("utf-16")])

@@ -37,6 +37,23 @@ def test_the_wait_that_is_named_suffices(begin: float) -> None:
     assert buckets.take("a", begin + wait + 1e-6) == 0
 
 
+@given(some.integers(1, 100), some.floats(0, 100), some.integers(1, 100))
+def test_after_the_wait_that_is_named_a_batch_gets_through_and_is_counted_in_full(
+    burst: int, begin: float, events: int
+) -> None:
+    buckets = TokenBuckets(rate=Rate(burst=burst, per_second=0.1))
+    while buckets.take("a", begin) == 0:
+        pass
+    begin += 10 + 1e-3
+    assert buckets.take("a", begin) == 0
+    if wait := buckets.take_rest("a", begin, events - 1):
+        begin += wait + 1e-3
+        assert buckets.take("a", begin) == buckets.take_rest("a", begin, events - 1) == 0
+    assert buckets.get_wait("a", begin) > 0
+    if events > burst:
+        assert buckets.get_wait("a", begin) > 10 * (events - burst)
+
+
 def test_only_so_many_keys_are_remembered() -> None:
     buckets = TokenBuckets(rate=Rate(burst=1, per_second=0.001), max_keys=3)
     for key in "abcd":
