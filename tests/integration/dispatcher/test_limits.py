@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 import msgspec
+import pytest
 
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.ledger import PostgresLedger
@@ -90,6 +91,38 @@ async def test_a_spread_gives_each_recipient_its_turn(ledger: PostgresLedger, po
         )
     steps = {later["due_at"] - earlier["due_at"] for earlier, later in pairwise(turns)}
     assert steps == {timedelta(hours=1)}
+
+
+@pytest.mark.parametrize("cause", ["resume", "template"])
+async def test_whoever_has_a_turn_keeps_it_over_a_pause_and_nobody_is_due_earlier(
+    ledger: PostgresLedger, pool: Pool, cause: str
+) -> None:
+    """Some get their turn before the pause, some during it; two turns have come by then."""
+    message = msgspec.structs.replace(build_batch_message(generate_subscribers(10)), spacing_seconds=3600.0)
+    batch = build_batch(message)
+    await ledger.register(message, batch.content)
+    assert len(await ledger.claim_batch(batch, 5)) == 1
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.broadcast set published_at = published_at - interval '150 minutes'")
+        await connection.execute("update dispatcher.delivery set due_at = due_at - interval '150 minutes'")
+    if cause == "resume":
+        await ledger.pause_broadcast(message.broadcast, "a test")
+    else:
+        await ledger.pause_template("t/de", "paused")
+    batch.position = 5
+    assert await ledger.claim_batch(batch, 5) == []
+    await ledger.requeue_waiting(100)
+    assert await waits_for(pool, message) == {cause: 2, "spread": 7}
+    assert not (await ledger.find_work()).due
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.broadcast set paused_reason = null")
+        await connection.execute("delete from dispatcher.template_pause")
+        await ledger.requeue_waiting(100)
+        turns = await connection.fetch("""
+            select d.due_at - b.published_at as turn from dispatcher.delivery d join dispatcher.broadcast b
+            on b.id = d.source where waits_for = 'spread' order by 1""")
+    assert [row["turn"] for row in turns] == [timedelta(hours=hour) for hour in range(3, 10)]
+    assert len(await ledger.claim_due(Lane.BULK, 10)) == 2
 
 
 async def test_no_more_different_people_a_day_than_meta_permits_however_many_claim(

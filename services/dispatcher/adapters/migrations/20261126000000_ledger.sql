@@ -416,9 +416,10 @@ language sql stable as $$
         from moment
     )
     select state::dispatcher.delivery_state,
-        case when state = 'waiting' and b.paused_reason is null and not held then greatest(opens, turn) end,
-        case when state <> 'waiting' then null when b.paused_reason is not null then 'resume' when held then 'template'
-            when turn > now then 'spread' else 'hours' end::dispatcher.wait_cause
+        case when state = 'waiting' and (turn > now or b.paused_reason is null and not held)
+            then greatest(opens, turn) end,
+        case when state <> 'waiting' then null when turn > now then 'spread' when b.paused_reason is not null
+            then 'resume' when held then 'template' else 'hours' end::dispatcher.wait_cause
     from judged
 $$;
 
@@ -704,7 +705,7 @@ language sql security definer set search_path = pg_catalog, dispatcher as $$
     select count(*) from deleted
 $$;
 
--- Updates waiting deliveries without claiming them: those of ended broadcasts end, those of paused broadcasts are
+-- Updates waiting deliveries without claiming them: those of ended broadcasts end, due ones of paused broadcasts are
 -- suspended (`due_at` null), and suspended ones whose cause is gone become due. Has to be called again and again, since
 -- a claim that saw a pause may commit after the resume. Updates at most `most` rows of each kind; returns how many.
 -- What is due is found by statement_timestamp(), which unlike clock_timestamp() can be searched in an index.
@@ -737,16 +738,12 @@ begin
         where u.ended is not null and d.subscriber is not null
         limit most for update of d skip locked
     ), parked as (
-        select d.id, d.state, null::timestamptz, u.stopped
-        from unfinished u join dispatcher.delivery d
-            on d.source = u.id and d.waits_for = any(causes) and d.due_at is not null
-        where u.ended is null and u.stopped is not null and d.subscriber is not null
-        limit most for update of d skip locked
-    ), postponed as (
-        select d.id, d.state, u.opening, 'hours'::dispatcher.wait_cause
+        -- Only once it is due: a turn that is yet to come outlasts a pause.
+        select d.id, d.state, case when u.stopped is null then u.opening end, coalesce(u.stopped, 'hours')
         from unfinished u join dispatcher.delivery d
             on d.source = u.id and d.waits_for = any(causes) and d.due_at <= statement_timestamp()
-        where u.ended is null and u.stopped is null and u.opening > clock_timestamp() and d.subscriber is not null
+        where u.ended is null and (u.stopped is not null or u.opening > clock_timestamp())
+            and d.subscriber is not null
         limit most for update of d skip locked
     ), woken as (
         select d.id, d.state, clock_timestamp(), 'rate'::dispatcher.wait_cause
@@ -756,8 +753,7 @@ begin
         limit most for update of d skip locked
     ), changed as (
         update dispatcher.delivery d set state = c.state, due_at = c.due_at, waits_for = c.waits_for
-        from (select * from doomed union all select * from parked union all select * from postponed
-            union all select * from woken) c
+        from (select * from doomed union all select * from parked union all select * from woken) c
         where d.id = c.id
         returning d.source, d.state
     )
