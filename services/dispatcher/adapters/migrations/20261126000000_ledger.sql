@@ -306,7 +306,7 @@ comment on column dispatcher.refusal.code is 'Meta''s error code';
 comment on column dispatcher.refusal.told_at is 'when it was reported to subscriptions; null until then';
 
 -- The earlier broadcast's deliveries are read in passes as long as it is under way; the last pass is the first one that
--- began after its end.
+-- began after its end. A resend of it begins them anew.
 create table dispatcher.follow_up (
     broadcast uuid not null references dispatcher.broadcast,
     follows uuid not null,
@@ -889,6 +889,36 @@ security definer set search_path = pg_catalog, dispatcher as $$
     select standing from before
 $$;
 
+-- Makes the follow-ups of a broadcast that is sent again, and the follow-ups of these, read its recipients once more,
+-- unless they have ended. They are locked in the order of their ids, so that two callers do not wait for each other;
+-- one that began meanwhile (see begin_follow_up) is found in the next round.
+create function dispatcher.reopen_follow_ups(target uuid) returns void language plpgsql as $$
+declare
+    reopened uuid[];
+    found_now uuid[];
+begin
+    loop
+        with recursive later (id) as (
+            select target
+            union
+            select b.id
+            from later l join dispatcher.follow_up f on f.follows = l.id join dispatcher.broadcast b on b.id = f.broadcast
+            where b.expires_at > clock_timestamp()
+                and not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
+        )
+        select array_agg(id order by id) filter (where id <> target) into found_now from later;
+        exit when found_now is not distinct from reopened;
+        perform from dispatcher.broadcast b where b.id = any(found_now) order by b.id for update;
+        reopened := found_now;
+    end loop;
+    update dispatcher.follow_up f
+    set position = dispatcher.first_id(f.follows), since = '-infinity', began_at = clock_timestamp(), last = false,
+        look_at = clock_timestamp(), done_at = null
+    where f.broadcast = any(reopened) and f.follows = any(target || reopened);
+    update dispatcher.broadcast b set audience = null, finished_at = null where b.id = any(reopened);
+end
+$$;
+
 -- Retries failed deliveries, and unknown ones on request: they are due at once. A failure that a restore may have
 -- forgotten the end of counts as unknown. A failed one starts again at its first attempt; an unknown one gets the next number, so that a late result of the previous attempt is recognised as such.
 create function dispatcher.resend_missing(target uuid, unknown_too boolean)
@@ -922,7 +952,10 @@ begin
         select count(*) filter (where old_state = 'failed'), dispatcher.count_changes(
             32, array_agg(target), array_agg(old_state), array_agg('waiting'::dispatcher.delivery_state))
         into failed_again, all_again from changed;
-        update dispatcher.broadcast b set finished_at = null where b.id = target and all_again > 0;
+        if all_again > 0 then
+            update dispatcher.broadcast b set finished_at = null where b.id = target;
+            perform dispatcher.reopen_follow_ups(target);
+        end if;
     end if;
     return query select before, failed_again, all_again - failed_again;
 end
