@@ -847,6 +847,24 @@ create function dispatcher.deliveries_to(people uuid[], indexes bytea[]) returns
     where d.address_index <> ''
 $$;
 
+-- Erases the addresses of a person who is suppressed. A reply that is still to be sent, such as the confirmation of the
+-- erasure, keeps its address until it is sent. Nothing else is sent any more, not even what turns out to be unsent.
+create function dispatcher.erase_addresses(people uuid[], indexes bytea[]) returns integer language sql as $$
+    with found as (
+        select d.id, d.state from dispatcher.delivery d
+        where d.id = any(array(select dispatcher.deliveries_to(people, indexes))) and d.state <> 'claimed'
+            and (d.subscriber is not null or d.state not in ('waiting', 'unknown'))
+        order by d.id for update
+    ), changed as (
+        update dispatcher.delivery d
+        set address_index = '', address_sealed = '', due_at = null, waits_for = null,
+            state = case when d.state = 'waiting' then 'suppressed' else d.state end
+        from found f where d.id = f.id
+        returning case when d.subscriber is not null then d.source end as broadcast, f.state as old_state, d.state
+    )
+    select dispatcher.count_changes(32, array_agg(broadcast), array_agg(old_state), array_agg(state)) from changed
+$$;
+
 -- Returns the status of a broadcast; 'held' means that its template is paused. An expired one may still have deliveries
 -- with unknown outcome.
 create function dispatcher.standing(target uuid) returns text language sql stable as $$
