@@ -163,6 +163,39 @@ async def test_a_person_counts_once_whichever_key_made_the_hash_of_their_address
     assert [len(await claim(ledger, one)) for one in (first, again)] == [10, 10]
 
 
+@pytest.mark.parametrize("told_by", ["Meta", "the setting"])
+async def test_a_limit_after_a_time_without_one_counts_who_was_reached_meanwhile(
+    ledger: PostgresLedger, pool: Pool, told_by: str
+) -> None:
+    """Ten, each by two broadcasts, one of them already ended; not who is only to get one, nor who got one yesterday."""
+    account = PostgresAccount(pool, number=NUMBER)
+    if told_by == "Meta":
+        await limit(pool, people=10)
+        unlimited = AccountReport(AccountUpdate.LIMIT, "people a day", "TIER_UNLIMITED")
+        await account.apply(unlimited, at=datetime.now(UTC) - timedelta(minutes=1))
+    yesterday, first, later = (different_people(build_batch_message(generate_subscribers(10))) for _ in range(3))
+    again = msgspec.structs.replace(first, broadcast=build_batch_message([]).broadcast)
+    await claim(ledger, yesterday)
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.delivery set claimed_at = claimed_at - interval '25 hours'")
+        assert [len(await claim(ledger, one)) for one in (first, again)] == [10, 10]
+        await connection.execute("update dispatcher.broadcast set finished_at = now() where id = $1", first.broadcast)
+        await ledger.pause_template("t/de", "paused")
+        assert await claim(ledger, later) == []
+        await connection.execute("delete from dispatcher.template_pause")
+    if told_by == "Meta":
+        tier = AccountReport(AccountUpdate.LIMIT, "people a day", "11", limit=11)
+        assert await account.apply(tier, at=datetime.now(UTC))
+    else:
+        await limit(pool, people=11)
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(2))))) == 1
+    third = msgspec.structs.replace(first, broadcast=build_batch_message([]).broadcast)
+    assert len(await claim(ledger, third)) == 10
+    async with pool.connection() as connection:
+        assert await connection.fetchval("select count(*) from dispatcher.reached") == 11
+        assert await connection.fetchval("select sum(people)::int from dispatcher.reached_minute") == 11
+
+
 async def test_the_budget_of_a_month_is_a_hard_stop(ledger: PostgresLedger, pool: Pool) -> None:
     await limit(pool, messages=7)
     message = build_batch_message(generate_subscribers(10))

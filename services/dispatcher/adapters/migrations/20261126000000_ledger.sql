@@ -261,7 +261,7 @@ create table dispatcher.sent_month (
     messages integer not null
 );
 comment on table dispatcher.reached is
-    'people who were sent a message in the last 24 hours; filled only while people a day are limited';
+    'people who were sent a message in the last 24 hours; filled only if people a day are limited';
 comment on column dispatcher.reached.subscriber is 'internal id of the person';
 comment on column dispatcher.reached.minute is 'minute of the latest message';
 comment on table dispatcher.reached_minute is 'sums of reached by minute';
@@ -607,6 +607,29 @@ $$;
 create function dispatcher.last_id(source uuid) returns uuid language sql immutable parallel safe as $$
     select (left(source::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
 $$;
+
+-- Notes who was sent a message in the last 24 hours: without a limit nobody was noted. Claims wait for the number's
+-- row, so none is missed. Broadcasts are read one by one (offset 0), so that only their weeks are read.
+create function dispatcher.note_reached() returns trigger language plpgsql as $$
+begin
+    insert into dispatcher.reached as r (subscriber, minute)
+    select d.subscriber, date_trunc('minute', max(d.claimed_at))
+    from dispatcher.broadcast b, lateral (
+        select d.subscriber, d.claimed_at from dispatcher.delivery d
+        where d.id between dispatcher.first_id(b.id) and dispatcher.last_id(b.id) and d.source = b.id
+            and d.subscriber is not null and d.claim > 0
+            and d.claimed_at > clock_timestamp() - interval '24 hours 1 minute' offset 0) d
+    where b.finished_at is null or b.finished_at > clock_timestamp() - interval '25 hours'
+    group by d.subscriber
+    on conflict (subscriber) do update set minute = greatest(r.minute, excluded.minute);
+    delete from dispatcher.reached_minute;
+    insert into dispatcher.reached_minute (minute, people)
+    select r.minute, count(*) from dispatcher.reached r group by r.minute;
+    return null;
+end
+$$;
+create trigger limit_begins after update of people_a_day on dispatcher.rate for each row
+    when (old.people_a_day is null and new.people_a_day is not null) execute function dispatcher.note_reached();
 
 -- Creates weekly partitions from two weeks ago to four weeks ahead, with the rights of its owner, since the calling
 -- role may create nothing; matching rows of the default partition are moved. Returns whether all exist: if somebody
