@@ -132,7 +132,8 @@ class BroadcastProgress:
     """Recipients of a broadcast by state; `audience` is None until the last page has arrived.
 
     `cancelled` is the reason of a cancellation; `person_limited` counts those who wait because Meta limits the messages
-    to one person in a short time. `failures` counts the failed ones by Meta's code, None for those without.
+    to one person in a short time. `counters` is what the ledger compares later ones with. `failures` counts the failed
+    ones by Meta's code, None for those without.
     """
 
     broadcast: UUID
@@ -140,8 +141,9 @@ class BroadcastProgress:
     states: Mapping[DeliveryState, int]
     finished: bool
     cancelled: str | None
-    person_limited: int = 0
-    failures: Mapping[int | None, int] = field(default_factory=dict)
+    person_limited: int
+    counters: str
+    failures: Mapping[int | None, int]
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,8 @@ class Ledger(Protocol):
     async def collect_progress(self, grace_seconds: float, *, late: bool = False) -> list[BroadcastProgress]: ...
 
     async def finish(self, broadcast: UUID) -> float | None: ...
+
+    async def mark_published(self, progress: BroadcastProgress) -> None: ...
 
     async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None: ...
 

@@ -126,23 +126,26 @@ with counted as (
         ) f)::text as failures
     %(told)s
 )
-select t.id, t.audience, t.is_over, t.is_cut, t.cancelled, t.limited, t.failures, s.key as state,
-    s.value::int as deliveries
+select t.id, t.audience, t.is_over, t.is_cut, t.cancelled, t.limited, t.failures, t.progress::text as counters,
+    s.key as state, s.value::int as deliveries
 from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
 """
 
-# Unchanged progress is published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be
-# proven any more and counts as final. Pages stopped by a cancellation, or lost, never arrive: the audience is then what
-# arrived within ten minutes of the end.
-_TELL = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = c.progress
+# Unchanged progress is published once a minute, late progress until it is marked as published. An outcome that is still
+# unknown $1 seconds after the expiry cannot be proven any more and counts as final. Pages stopped by a cancellation, or
+# lost, never arrive: the audience is then what arrived within ten minutes of the end.
+_TELL = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s
     from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(again)s) returning"""
 _DUE = "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'"
 _AGAIN = """b.progressed_at < clock_timestamp() - interval '1 minute'
     or b.expires_at < clock_timestamp() - make_interval(secs => $1)"""
-_LATE = "b.finished_at between clock_timestamp() - interval '3 days' and clock_timestamp() - interval '1 minute'"
+_LATE = """b.finished_at between clock_timestamp() - interval '3 days' and clock_timestamp() - interval '1 minute'
+    and b.progressed_at < clock_timestamp() - interval '30 seconds'"""
 _ONE = {"due": "b.id = $2", "tell": "select", "told": "from dispatcher.broadcast b join counted c using (id)"}
-_COLLECT_PROGRESS = _COLLECT % {"due": _DUE, "tell": _TELL % {"due": _DUE, "again": _AGAIN}, "told": ""}
-_COLLECT_LATE_PROGRESS = _COLLECT % {"due": _LATE, "tell": _TELL % {"due": _LATE, "again": "false"}, "told": ""}
+_OPEN_TELL = _TELL % {"due": _DUE, "again": _AGAIN, "progress": "c.progress"}
+_LATE_TELL = _TELL % {"due": _LATE, "again": "false", "progress": "b.progress"}
+_COLLECT_PROGRESS = _COLLECT % {"due": _DUE, "tell": _OPEN_TELL, "told": ""}
+_COLLECT_LATE_PROGRESS = _COLLECT % {"due": _LATE, "tell": _LATE_TELL, "told": ""}
 _COLLECT_ONE = _COLLECT % _ONE
 
 _FINISH = """
@@ -243,10 +246,14 @@ class PostgresLedger(LedgerResults):
         """Return broadcasts with changes that have not been published for a second.
 
         An outcome still unknown `grace_seconds` after the expiry counts as final. `late` ones are those that statuses
-        have changed since the end, for three days.
+        have changed since the end, for three days; they come again unless they are marked as published.
         """
         rows = await self.database.fetch(_COLLECT_LATE_PROGRESS if late else _COLLECT_PROGRESS, grace_seconds)
         return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
+
+    async def mark_published(self, progress: BroadcastProgress) -> None:
+        statement = "update dispatcher.broadcast set progress = $2::text::jsonb where id = $1"
+        await self.database.fetchval(statement, progress.broadcast, progress.counters)
 
     async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None:
         """Return None for a broadcast that the ledger does not know, or no longer knows."""
@@ -301,15 +308,9 @@ def _read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
     undecided = {DeliveryState.UNKNOWN} if not first["is_over"] else set()
     open_states = states.keys() & {DeliveryState.WAITING, DeliveryState.CLAIMED, *undecided}
     finished = audience == known and not open_states
-    return BroadcastProgress(
-        first["id"],
-        audience,
-        states,
-        finished,
-        first["cancelled"],
-        first["limited"],
-        _read_failures(first["failures"], states.get(DeliveryState.FAILED, 0)),
-    )
+    failures = _read_failures(first["failures"], states.get(DeliveryState.FAILED, 0))
+    more = (first["cancelled"], first["limited"], first["counters"], failures)
+    return BroadcastProgress(first["id"], audience, states, finished, *more)
 
 
 def _read_failures(counted: str | None, failed: int) -> Mapping[int | None, int]:

@@ -149,6 +149,8 @@ with suppressed as ({SUPPRESS}
 select id from inserted where state = 'claimed'
 """
 
+# A resend of an earlier one is seen here, or sees the follow-up.
+_LOCK_FOLLOWED = "select from dispatcher.broadcast where id = any($1::uuid[]) order by id for share"
 _BEGIN_FOLLOW_UP = """
 insert into dispatcher.follow_up (broadcast, follows, position, last)
 select $1, f, dispatcher.first_id(f), dispatcher.is_over(f) from unnest($2::uuid[]) f on conflict do nothing
@@ -182,6 +184,7 @@ class LedgerClaims:
     async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
         """Register the broadcast and what it follows; recipients are added later. An existing one stays unchanged."""
         async with self.database.transaction() as connection:
+            await connection.execute(_LOCK_FOLLOWED, message.follows)
             await connection.execute(_REGISTER, *_build_broadcast_values(message, content))
             await connection.execute(_BEGIN_FOLLOW_UP, message.broadcast, message.follows)
 

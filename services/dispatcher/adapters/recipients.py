@@ -23,14 +23,10 @@ _CLAIM_DUE_ERASURES = """
 update dispatcher.erasure set tried_at = clock_timestamp()
 where id in (
     select id from dispatcher.erasure where tried_at < clock_timestamp() - make_interval(secs => $1)
-    order by asked_at limit 10 for update skip locked)
+    order by tried_at limit 10 for update skip locked)
 returning id, subscribers, indexes, user_index, user_sealed
 """
-# A message that is still to be sent, such as the confirmation of the erasure, keeps its address until it is sent.
-_ERASE = """
-update dispatcher.delivery set address_index = '', address_sealed = ''
-where id in (select dispatcher.deliveries_to($1, $2)) and state not in ('waiting', 'claimed', 'unknown')
-"""
+_ERASE = "select dispatcher.erase_addresses($1, $2)"
 # Someone who writes again counts anew.
 _DELETE_REACHED = "delete from dispatcher.reached where subscriber = any($1)"
 _DELETE_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
@@ -65,6 +61,6 @@ class PostgresRecipientRepository:
 
     async def erase(self, erasure: Erasure) -> None:
         async with self.database.transaction() as connection:
-            await connection.execute(_DELETE_REACHED, erasure.subscribers)
             await connection.execute(_ERASE, erasure.subscribers, erasure.indexes)
+            await connection.execute(_DELETE_REACHED, erasure.subscribers)
             await connection.execute(_FINISH, erasure.id, ERASURE_DELAY_SECONDS)

@@ -63,8 +63,7 @@ async def report_backlog(ledger: Ledger, lanes: Lanes, sender: Sender, meter: Me
     """
     outstanding = await ledger.read_backlog()
     ages = lanes.measure_waiting_seconds(clock())
-    overdue = outstanding.overdue_seconds
-    waited = {lane: max(ages[lane], overdue.get(lane, 0.0)) for lane in ages}
+    waited = {lane: max(age, outstanding.overdue_seconds.get(lane, 0.0)) for lane, age in ages.items()}
     unreachable = sender.measure_unreachable()
     meter.show_backlog(outstanding, waited, unreachable)
     if reason := sender.reachability.reason:
@@ -89,7 +88,9 @@ async def publish_progress(
     """
     for progress in await ledger.collect_progress(grace_seconds, late=late):
         await publish(build_progress_event(progress))
-        if progress.finished:
+        if late:
+            await ledger.mark_published(progress)
+        elif progress.finished:
             seconds = await ledger.finish(progress.broadcast)
             if seconds is not None:
                 meter.record_broadcast(seconds)
@@ -102,16 +103,11 @@ def build_progress_event(progress: BroadcastProgress) -> Message:
         FailureCount(code=code, reason=explain_failure(code), recipients=count)
         for code, count in sorted(progress.failures.items(), key=lambda item: -item[1])
     )
-    if progress.finished and progress.audience is not None:
-        return BroadcastFinished(
-            broadcast=progress.broadcast, audience=progress.audience, states=states, failures=failures
-        )
+    broadcast, audience, limited = progress.broadcast, progress.audience, progress.person_limited
+    if progress.finished and audience is not None:
+        return BroadcastFinished(broadcast=broadcast, audience=audience, states=states, failures=failures)
     return BroadcastProgressed(
-        broadcast=progress.broadcast,
-        audience=progress.audience,
-        states=states,
-        person_limited=progress.person_limited,
-        failures=failures,
+        broadcast=broadcast, audience=audience, states=states, person_limited=limited, failures=failures
     )
 
 

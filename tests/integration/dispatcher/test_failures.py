@@ -1,7 +1,8 @@
 """Failures by reason: in each progress, and after the end, when most of them are reported."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -20,6 +21,7 @@ from shared.contracts.events import BroadcastFinished, FailureCount
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool
+from shared.outcome import DependencyUnavailable
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.factories import build_batch_message, build_record, build_reply, generate_subscribers
 from tests.integration.dispatcher.test_ledger import claim, counted, states
@@ -104,6 +106,37 @@ async def test_a_failure_that_is_reported_after_the_end_is_told(
     await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '2 minutes'")
     await publish_progress(ledger, publish, meter, 60, late=True)
     assert len(told) == 1, "nothing has changed since"
+
+
+async def test_late_progress_that_could_not_be_published_is_published_by_the_next_round(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """Both broadcasts, and in the next round again only what has changed since."""
+    claims = [one for _ in range(2) for one in await claim(ledger, build_batch_message(generate_subscribers(1)))]
+    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in claims])
+    for progress in await ledger.collect_progress(60):
+        await ledger.finish(progress.broadcast)
+    told: list[tuple[UUID, Mapping[str, int]]] = []
+
+    async def publish(message: Message) -> None:
+        assert isinstance(message, BroadcastFinished)
+        told.append((message.broadcast, message.states))
+        if len(told) == 1:
+            raise DependencyUnavailable("broker")
+
+    async def run_round() -> None:
+        await owner.execute("update dispatcher.broadcast set finished_at = now() - interval '2 minutes'")
+        await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '1 minute'")
+        await publish_progress(ledger, publish, Metrics(CollectorRegistry(), limit=1), 60, late=True)
+
+    await ledger.apply_statuses([StatusUpdate(one.delivery, DeliveryState.SENT, b"k") for one in claims])
+    with pytest.raises(DependencyUnavailable):
+        await run_round()
+    await run_round()
+    assert sorted(told[1:]) == [(one.broadcast, {"sent": 1}) for one in claims]
+    await ledger.apply_statuses([StatusUpdate(claims[0].delivery, DeliveryState.READ, b"k")])
+    await run_round()
+    assert told[3:] == [(claims[0].broadcast, {"read": 1})]
 
 
 async def test_nothing_is_sent_again_to_somebody_who_has_stopped_meanwhile(

@@ -1,10 +1,11 @@
 """A correction or an all-clear goes to exactly those who got the earlier message; on a real PostgreSQL."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -12,10 +13,11 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.domain.content import build_template_body
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Claim
-from shared.contracts.dispatch import BroadcastFollowUp, Withdrawal
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
+from tests.databases import FreshDatabase
 from tests.factories.ids import generate_id
 from tests.integration.dispatcher.factories import (
     TEMPLATE,
@@ -26,6 +28,15 @@ from tests.integration.dispatcher.factories import (
     news,
 )
 from tests.integration.dispatcher.test_ledger import claim, counted, states
+
+RESEND = "select dispatcher.resend_missing($1, false)"
+
+
+@pytest.fixture
+async def operator(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.build_role_url("kreisfunk_operator"))
+    yield connection
+    await connection.close()
 
 
 def follow_up(*follows: UUID, expires_in: float = 3600, lane: Lane = Lane.URGENT) -> BroadcastFollowUp:
@@ -160,6 +171,79 @@ async def test_as_long_as_the_earlier_one_is_under_way_it_follows(ledger: Postgr
         await next_pass(ledger, pool)
     assert await recipients(pool, follower.broadcast) == set(people[:5])
     assert await audience(pool, follower.broadcast) == 5
+
+
+async def earlier_one_with_a_failure(ledger: PostgresLedger) -> BroadcastBatch:
+    """Return a broadcast to three, of whom the last did not get it."""
+    message = build_batch_message(generate_subscribers(3))
+    *got, failed = await claim(ledger, message)
+    await accept(ledger, got)
+    await ledger.record([build_record(failed, DeliveryState.FAILED)])
+    return message
+
+
+async def deliver_next_pass(ledger: PostgresLedger, pool: Pool, lane: Lane = Lane.URGENT) -> None:
+    await next_pass(ledger, pool)
+    await accept(ledger, await ledger.claim_due(lane, 10))
+
+
+async def test_whoever_gets_the_earlier_one_by_a_resend_gets_all_that_follows_it(
+    ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
+) -> None:
+    """A correction and the correction of that one, which had ended; what was withdrawn stays as it is."""
+    message = await earlier_one_with_a_failure(ledger)
+    first = await begin(ledger, follow_up(message.broadcast))
+    withdrawn = await begin(ledger, follow_up(message.broadcast))
+    await ledger.cancel(withdrawn.broadcast, "a test")
+    await deliver_next_pass(ledger, pool)
+    second = await begin(ledger, follow_up(first.broadcast))
+    await deliver_next_pass(ledger, pool)
+    for progress in await ledger.collect_progress(60):
+        await ledger.finish(progress.broadcast)
+    await operator.execute(RESEND, message.broadcast)
+    await deliver_next_pass(ledger, pool, Lane.BULK)
+    for _ in range(4):
+        await deliver_next_pass(ledger, pool)
+    for follower in (first, second):
+        assert await states(pool, follower.broadcast) == await counted(pool, follower.broadcast) == {"accepted": 3}
+        assert await audience(pool, follower.broadcast) == 3
+    assert await states(pool, withdrawn.broadcast) == {"cancelled": 2}
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.broadcast set progressed_at = '-infinity'")
+        ended = await connection.fetchval("select count(*) from dispatcher.follow_up where done_at is not null")
+    finished = {one.broadcast for one in await ledger.collect_progress(60) if one.finished}
+    assert (finished, ended) == ({message.broadcast, first.broadcast, second.broadcast}, 3)
+
+
+async def test_a_resend_during_the_last_pass_makes_another_one(
+    ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
+) -> None:
+    message = await earlier_one_with_a_failure(ledger)
+    follower = await begin(ledger, follow_up(message.broadcast))
+    assert await ledger.extend_follow_up(1)
+    await operator.execute(RESEND, message.broadcast)
+    await follow(ledger, 1)
+    await deliver_next_pass(ledger, pool, Lane.BULK)
+    for _ in range(2):
+        await next_pass(ledger, pool)
+    assert await counted(pool, follower.broadcast) == {"waiting": 3}
+    assert await audience(pool, follower.broadcast) == 3
+
+
+async def test_one_that_begins_during_a_resend_waits_for_its_end(
+    ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
+) -> None:
+    message = await earlier_one_with_a_failure(ledger)
+    async with operator.transaction():
+        await operator.execute(RESEND, message.broadcast)
+        beginning = asyncio.create_task(begin(ledger, follow_up(message.broadcast)))
+        await asyncio.wait({beginning}, timeout=0.5)
+    follower = await beginning
+    await follow(ledger)
+    await deliver_next_pass(ledger, pool, Lane.BULK)
+    for _ in range(2):
+        await next_pass(ledger, pool)
+    assert await counted(pool, follower.broadcast) == {"waiting": 3}
 
 
 async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(ledger: PostgresLedger, pool: Pool) -> None:

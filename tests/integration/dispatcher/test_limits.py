@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 import msgspec
+import pytest
 
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.ledger import PostgresLedger
@@ -92,6 +93,38 @@ async def test_a_spread_gives_each_recipient_its_turn(ledger: PostgresLedger, po
     assert steps == {timedelta(hours=1)}
 
 
+@pytest.mark.parametrize("cause", ["resume", "template"])
+async def test_whoever_has_a_turn_keeps_it_over_a_pause_and_nobody_is_due_earlier(
+    ledger: PostgresLedger, pool: Pool, cause: str
+) -> None:
+    """Some get their turn before the pause, some during it; two turns have come by then."""
+    message = msgspec.structs.replace(build_batch_message(generate_subscribers(10)), spacing_seconds=3600.0)
+    batch = build_batch(message)
+    await ledger.register(message, batch.content)
+    assert len(await ledger.claim_batch(batch, 5)) == 1
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.broadcast set published_at = published_at - interval '150 minutes'")
+        await connection.execute("update dispatcher.delivery set due_at = due_at - interval '150 minutes'")
+    if cause == "resume":
+        await ledger.pause_broadcast(message.broadcast, "a test")
+    else:
+        await ledger.pause_template("t/de", "paused")
+    batch.position = 5
+    assert await ledger.claim_batch(batch, 5) == []
+    await ledger.requeue_waiting(100)
+    assert await waits_for(pool, message) == {cause: 2, "spread": 7}
+    assert not (await ledger.find_work()).due
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.broadcast set paused_reason = null")
+        await connection.execute("delete from dispatcher.template_pause")
+        await ledger.requeue_waiting(100)
+        turns = await connection.fetch("""
+            select d.due_at - b.published_at as turn from dispatcher.delivery d join dispatcher.broadcast b
+            on b.id = d.source where waits_for = 'spread' order by 1""")
+    assert [row["turn"] for row in turns] == [timedelta(hours=hour) for hour in range(3, 10)]
+    assert len(await ledger.claim_due(Lane.BULK, 10)) == 2
+
+
 async def test_no_more_different_people_a_day_than_meta_permits_however_many_claim(
     ledger: PostgresLedger, pool: Pool
 ) -> None:
@@ -128,6 +161,39 @@ async def test_a_person_counts_once_whichever_key_made_the_hash_of_their_address
     )
     again = msgspec.structs.replace(first, broadcast=build_batch_message([]).broadcast, recipients=lifted)
     assert [len(await claim(ledger, one)) for one in (first, again)] == [10, 10]
+
+
+@pytest.mark.parametrize("told_by", ["Meta", "the setting"])
+async def test_a_limit_after_a_time_without_one_counts_who_was_reached_meanwhile(
+    ledger: PostgresLedger, pool: Pool, told_by: str
+) -> None:
+    """Ten, each by two broadcasts, one of them already ended; not who is only to get one, nor who got one yesterday."""
+    account = PostgresAccount(pool, number=NUMBER)
+    if told_by == "Meta":
+        await limit(pool, people=10)
+        unlimited = AccountReport(AccountUpdate.LIMIT, "people a day", "TIER_UNLIMITED")
+        await account.apply(unlimited, at=datetime.now(UTC) - timedelta(minutes=1))
+    yesterday, first, later = (different_people(build_batch_message(generate_subscribers(10))) for _ in range(3))
+    again = msgspec.structs.replace(first, broadcast=build_batch_message([]).broadcast)
+    await claim(ledger, yesterday)
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.delivery set claimed_at = claimed_at - interval '25 hours'")
+        assert [len(await claim(ledger, one)) for one in (first, again)] == [10, 10]
+        await connection.execute("update dispatcher.broadcast set finished_at = now() where id = $1", first.broadcast)
+        await ledger.pause_template("t/de", "paused")
+        assert await claim(ledger, later) == []
+        await connection.execute("delete from dispatcher.template_pause")
+    if told_by == "Meta":
+        tier = AccountReport(AccountUpdate.LIMIT, "people a day", "11", limit=11)
+        assert await account.apply(tier, at=datetime.now(UTC))
+    else:
+        await limit(pool, people=11)
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(2))))) == 1
+    third = msgspec.structs.replace(first, broadcast=build_batch_message([]).broadcast)
+    assert len(await claim(ledger, third)) == 10
+    async with pool.connection() as connection:
+        assert await connection.fetchval("select count(*) from dispatcher.reached") == 11
+        assert await connection.fetchval("select sum(people)::int from dispatcher.reached_minute") == 11
 
 
 async def test_the_budget_of_a_month_is_a_hard_stop(ledger: PostgresLedger, pool: Pool) -> None:

@@ -8,15 +8,19 @@ import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
+from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.consumers import RecipientHandler
 from services.dispatcher.handlers.maintenance import finish_erasures
 from shared.contracts.envelope import encode
 from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased, SubscriptionEnded
 from shared.contracts.ids import delivery_id, make_timed_id
-from shared.contracts.message import Address, AddressKind, Message
+from shared.contracts.message import Address, AddressKind, Lane, Message
 from shared.database.pool import Database as Pool
 from shared.outcome import Dead, Done
 from tests.databases import FreshDatabase
+from tests.integration.dispatcher.conftest import NUMBER
+from tests.integration.dispatcher.factories import build_batch_message, build_record
+from tests.integration.dispatcher.test_ledger import claim, counted, states
 
 NOW = datetime.now(UTC)
 BROADCAST = make_timed_id(NOW, b"broadcast")
@@ -136,6 +140,69 @@ async def test_what_went_to_an_address_of_before_is_erased_too(
     kept = await owner(database, "select subscriber, address_index from dispatcher.delivery where address_index <> ''")
     assert [tuple(row) for row in kept] == [(other, b"o" * 16)]
     assert await owner(database, "select * from dispatcher.reached") == []
+
+
+async def test_an_erasure_waits_for_no_older_ones_that_cannot_end(
+    people: PostgresRecipientRepository, database: FreshDatabase
+) -> None:
+    async def is_away(_: Address) -> bool:
+        return False
+
+    for number in range(40):
+        stranger = make_timed_id(NOW, b"stranger", bytes([number]))
+        await people.register_erasure(SubscriberErased(erasure=stranger, subscribers=(), addresses=(USER,), at=NOW))
+    await deliver(database, "read")
+    await people.register_erasure(ERASED)
+    for _ in range(6):
+        await finish_erasures(people, is_away)
+        await owner(database, "update dispatcher.erasure set tried_at = tried_at - interval '2 s'")
+    assert await owner(database, "select from dispatcher.delivery where address_index <> ''") == []
+
+
+async def test_an_erasure_needs_no_resume_and_no_outcome(
+    people: PostgresRecipientRepository, ledger: PostgresLedger, pool: Pool, database: FreshDatabase
+) -> None:
+    """Of a paused broadcast, and one whose outcome is unknown; what waits for somebody else stays."""
+    other = make_timed_id(NOW, b"somebody else")
+    sent, paused = (build_batch_message([SUBSCRIBER, other]) for _ in range(2))
+    await ledger.record([build_record(one, DeliveryState.UNKNOWN) for one in await claim(ledger, sent)])
+    await ledger.register(paused, {})
+    await ledger.pause_broadcast(paused.broadcast, "a test")
+    assert await claim(ledger, paused) == []
+    await people.register_erasure(ERASED)
+    for _ in range(2):
+        await owner(
+            database, "update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'"
+        )
+        await finish_erasures(people, forget_at_once)
+    assert (
+        await counted(pool, paused.broadcast) == await states(pool, paused.broadcast) == {"suppressed": 1, "waiting": 1}
+    )
+    assert await counted(pool, sent.broadcast) == await states(pool, sent.broadcast) == {"unknown": 2}
+    kept = await owner(database, "select subscriber from dispatcher.delivery where address_sealed <> ''")
+    assert [row["subscriber"] for row in kept] == [other, other]
+    assert await owner(database, "select from dispatcher.erasure") == []
+
+
+async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
+    people: PostgresRecipientRepository, ledger: PostgresLedger, pool: Pool, database: FreshDatabase
+) -> None:
+    message = build_batch_message([SUBSCRIBER])
+    (lost,) = await claim(ledger, message)
+    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
+    await people.register_erasure(ERASED)
+    await finish_erasures(people, forget_at_once)
+    await owner(database, "update dispatcher.delivery set claimed_at = now() - interval '1 hour'")
+    await owner(
+        database, "insert into dispatcher.status_stream values ($1, now() - interval '10 minutes', now())", NUMBER
+    )
+    assert await ledger.requeue_unknown(300, 21) == 1
+    assert await ledger.claim_due(Lane.BULK, 1) == []
+    assert await counted(pool, message.broadcast) == {"suppressed": 1}
+
+
+async def forget_at_once(_: Address) -> bool:
+    return True
 
 
 async def test_a_reaction_finds_its_broadcast_or_nothing(

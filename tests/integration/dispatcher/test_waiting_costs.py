@@ -50,8 +50,8 @@ CAUSES: dict[str, list[tuple[str, timedelta | None, int]]] = {
         ("slower", LATER, 1),
         ("pair", LATER, 1),
     ],
-    "paused": [("resume", None, 0)],
-    "held": [("template", None, 1)],
+    "paused": [("resume", None, 0), ("spread", LATER, 0)],
+    "held": [("template", None, 1), ("spread", LATER, 0)],
 }
 
 

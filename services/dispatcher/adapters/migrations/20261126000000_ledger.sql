@@ -261,7 +261,7 @@ create table dispatcher.sent_month (
     messages integer not null
 );
 comment on table dispatcher.reached is
-    'people who were sent a message in the last 24 hours; filled only while people a day are limited';
+    'people who were sent a message in the last 24 hours; filled only if people a day are limited';
 comment on column dispatcher.reached.subscriber is 'internal id of the person';
 comment on column dispatcher.reached.minute is 'minute of the latest message';
 comment on table dispatcher.reached_minute is 'sums of reached by minute';
@@ -306,7 +306,7 @@ comment on column dispatcher.refusal.code is 'Meta''s error code';
 comment on column dispatcher.refusal.told_at is 'when it was reported to subscriptions; null until then';
 
 -- The earlier broadcast's deliveries are read in passes as long as it is under way; the last pass is the first one that
--- began after its end.
+-- began after its end. A resend of it begins them anew.
 create table dispatcher.follow_up (
     broadcast uuid not null references dispatcher.broadcast,
     follows uuid not null,
@@ -416,9 +416,10 @@ language sql stable as $$
         from moment
     )
     select state::dispatcher.delivery_state,
-        case when state = 'waiting' and b.paused_reason is null and not held then greatest(opens, turn) end,
-        case when state <> 'waiting' then null when b.paused_reason is not null then 'resume' when held then 'template'
-            when turn > now then 'spread' else 'hours' end::dispatcher.wait_cause
+        case when state = 'waiting' and (turn > now or b.paused_reason is null and not held)
+            then greatest(opens, turn) end,
+        case when state <> 'waiting' then null when turn > now then 'spread' when b.paused_reason is not null
+            then 'resume' when held then 'template' else 'hours' end::dispatcher.wait_cause
     from judged
 $$;
 
@@ -607,6 +608,29 @@ create function dispatcher.last_id(source uuid) returns uuid language sql immuta
     select (left(source::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
 $$;
 
+-- Notes who was sent a message in the last 24 hours: without a limit nobody was noted. Claims wait for the number's
+-- row, so none is missed. Broadcasts are read one by one (offset 0), so that only their weeks are read.
+create function dispatcher.note_reached() returns trigger language plpgsql as $$
+begin
+    insert into dispatcher.reached as r (subscriber, minute)
+    select d.subscriber, date_trunc('minute', max(d.claimed_at))
+    from dispatcher.broadcast b, lateral (
+        select d.subscriber, d.claimed_at from dispatcher.delivery d
+        where d.id between dispatcher.first_id(b.id) and dispatcher.last_id(b.id) and d.source = b.id
+            and d.subscriber is not null and d.claim > 0
+            and d.claimed_at > clock_timestamp() - interval '24 hours 1 minute' offset 0) d
+    where b.finished_at is null or b.finished_at > clock_timestamp() - interval '25 hours'
+    group by d.subscriber
+    on conflict (subscriber) do update set minute = greatest(r.minute, excluded.minute);
+    delete from dispatcher.reached_minute;
+    insert into dispatcher.reached_minute (minute, people)
+    select r.minute, count(*) from dispatcher.reached r group by r.minute;
+    return null;
+end
+$$;
+create trigger limit_begins after update of people_a_day on dispatcher.rate for each row
+    when (old.people_a_day is null and new.people_a_day is not null) execute function dispatcher.note_reached();
+
 -- Creates weekly partitions from two weeks ago to four weeks ahead, with the rights of its owner, since the calling
 -- role may create nothing; matching rows of the default partition are moved. Returns whether all exist: if somebody
 -- reads the whole table, as a backup does, waiting for the lock would block everybody, so the caller tries again later.
@@ -704,7 +728,7 @@ language sql security definer set search_path = pg_catalog, dispatcher as $$
     select count(*) from deleted
 $$;
 
--- Updates waiting deliveries without claiming them: those of ended broadcasts end, those of paused broadcasts are
+-- Updates waiting deliveries without claiming them: those of ended broadcasts end, due ones of paused broadcasts are
 -- suspended (`due_at` null), and suspended ones whose cause is gone become due. Has to be called again and again, since
 -- a claim that saw a pause may commit after the resume. Updates at most `most` rows of each kind; returns how many.
 -- What is due is found by statement_timestamp(), which unlike clock_timestamp() can be searched in an index.
@@ -737,16 +761,12 @@ begin
         where u.ended is not null and d.subscriber is not null
         limit most for update of d skip locked
     ), parked as (
-        select d.id, d.state, null::timestamptz, u.stopped
-        from unfinished u join dispatcher.delivery d
-            on d.source = u.id and d.waits_for = any(causes) and d.due_at is not null
-        where u.ended is null and u.stopped is not null and d.subscriber is not null
-        limit most for update of d skip locked
-    ), postponed as (
-        select d.id, d.state, u.opening, 'hours'::dispatcher.wait_cause
+        -- Only once it is due: a turn that is yet to come outlasts a pause.
+        select d.id, d.state, case when u.stopped is null then u.opening end, coalesce(u.stopped, 'hours')
         from unfinished u join dispatcher.delivery d
             on d.source = u.id and d.waits_for = any(causes) and d.due_at <= statement_timestamp()
-        where u.ended is null and u.stopped is null and u.opening > clock_timestamp() and d.subscriber is not null
+        where u.ended is null and (u.stopped is not null or u.opening > clock_timestamp())
+            and d.subscriber is not null
         limit most for update of d skip locked
     ), woken as (
         select d.id, d.state, clock_timestamp(), 'rate'::dispatcher.wait_cause
@@ -756,8 +776,7 @@ begin
         limit most for update of d skip locked
     ), changed as (
         update dispatcher.delivery d set state = c.state, due_at = c.due_at, waits_for = c.waits_for
-        from (select * from doomed union all select * from parked union all select * from postponed
-            union all select * from woken) c
+        from (select * from doomed union all select * from parked union all select * from woken) c
         where d.id = c.id
         returning d.source, d.state
     )
@@ -851,6 +870,24 @@ create function dispatcher.deliveries_to(people uuid[], indexes bytea[]) returns
     where d.address_index <> ''
 $$;
 
+-- Erases the addresses of a person who is suppressed. A reply that is still to be sent, such as the confirmation of the
+-- erasure, keeps its address until it is sent. Nothing else is sent any more, not even what turns out to be unsent.
+create function dispatcher.erase_addresses(people uuid[], indexes bytea[]) returns integer language sql as $$
+    with found as (
+        select d.id, d.state from dispatcher.delivery d
+        where d.id = any(array(select dispatcher.deliveries_to(people, indexes))) and d.state <> 'claimed'
+            and (d.subscriber is not null or d.state not in ('waiting', 'unknown'))
+        order by d.id for update
+    ), changed as (
+        update dispatcher.delivery d
+        set address_index = '', address_sealed = '', due_at = null, waits_for = null,
+            state = case when d.state = 'waiting' then 'suppressed' else d.state end
+        from found f where d.id = f.id
+        returning case when d.subscriber is not null then d.source end as broadcast, f.state as old_state, d.state
+    )
+    select dispatcher.count_changes(32, array_agg(broadcast), array_agg(old_state), array_agg(state)) from changed
+$$;
+
 -- Returns the status of a broadcast; 'held' means that its template is paused. An expired one may still have deliveries
 -- with unknown outcome.
 create function dispatcher.standing(target uuid) returns text language sql stable as $$
@@ -893,6 +930,36 @@ security definer set search_path = pg_catalog, dispatcher as $$
     select standing from before
 $$;
 
+-- Makes the follow-ups of a broadcast that is sent again, and the follow-ups of these, read its recipients once more,
+-- unless they have ended. They are locked in the order of their ids, so that two callers do not wait for each other;
+-- one that began meanwhile (see begin_follow_up) is found in the next round.
+create function dispatcher.reopen_follow_ups(target uuid) returns void language plpgsql as $$
+declare
+    reopened uuid[];
+    found_now uuid[];
+begin
+    loop
+        with recursive later (id) as (
+            select target
+            union
+            select b.id
+            from later l join dispatcher.follow_up f on f.follows = l.id join dispatcher.broadcast b on b.id = f.broadcast
+            where b.expires_at > clock_timestamp()
+                and not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
+        )
+        select array_agg(id order by id) filter (where id <> target) into found_now from later;
+        exit when found_now is not distinct from reopened;
+        perform from dispatcher.broadcast b where b.id = any(found_now) order by b.id for update;
+        reopened := found_now;
+    end loop;
+    update dispatcher.follow_up f
+    set position = dispatcher.first_id(f.follows), since = '-infinity', began_at = clock_timestamp(), last = false,
+        look_at = clock_timestamp(), done_at = null
+    where f.broadcast = any(reopened) and f.follows = any(target || reopened);
+    update dispatcher.broadcast b set audience = null, finished_at = null where b.id = any(reopened);
+end
+$$;
+
 -- Retries failed deliveries, and unknown ones on request: they are due at once. A failure that a restore may have
 -- forgotten the end of counts as unknown. A failed one starts again at its first attempt; an unknown one gets the next number, so that a late result of the previous attempt is recognised as such.
 create function dispatcher.resend_missing(target uuid, unknown_too boolean)
@@ -926,7 +993,10 @@ begin
         select count(*) filter (where old_state = 'failed'), dispatcher.count_changes(
             32, array_agg(target), array_agg(old_state), array_agg('waiting'::dispatcher.delivery_state))
         into failed_again, all_again from changed;
-        update dispatcher.broadcast b set finished_at = null where b.id = target and all_again > 0;
+        if all_again > 0 then
+            update dispatcher.broadcast b set finished_at = null where b.id = target;
+            perform dispatcher.reopen_follow_ups(target);
+        end if;
     end if;
     return query select before, failed_again, all_again - failed_again;
 end
