@@ -30,6 +30,9 @@ FIELD_NAMES: Mapping[str, str] = MappingProxyType(
 )
 # Which field of the editor's form a problem belongs to.
 FORM_FIELDS: Mapping[str, str] = MappingProxyType({"expirytime": "expires_at"})
+FORM_NAMES: Mapping[str, str] = MappingProxyType(
+    {FORM_FIELDS.get(field, field): name for field, name in FIELD_NAMES.items()}
+)
 _UNKNOWN = "nicht bekannt"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)")
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from datetime import UTC, datetime
 from html import unescape
 from uuid import UUID, uuid4
@@ -35,18 +35,6 @@ ACTS = (
     "zurueckziehen",
 )
 BOTH = (Role.EDITOR, Role.APPROVER)
-
-
-@pytest.fixture
-async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
-    async with newsroom.open_browser(await newsroom.add_member(*BOTH)) as browser:
-        yield WritingDesk(browser=browser)
-
-
-@pytest.fixture
-async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
-    async with newsroom.open_browser(await newsroom.add_member(*BOTH)) as browser:
-        yield WritingDesk(browser=browser)
 
 
 async def test_one_writes_another_approves(newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk) -> None:

@@ -36,6 +36,8 @@ async function save() {
   if (told.version) {
     form.elements.version.value = told.version;
     saved.textContent = `Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`;
+  } else if (told.refused) {
+    saved.textContent = `Nicht gespeichert. ${told.refused}`;
   } else {
     saved.textContent = "Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Fassungen zu sehen.";
   }
