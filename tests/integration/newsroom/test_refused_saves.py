@@ -1,4 +1,4 @@
-"""Texts of saves that are refused: whoever has written them gets them back."""
+"""Saves that are refused, or meet a newer version: nothing that anybody has written is lost."""
 
 import json
 
@@ -68,3 +68,31 @@ async def test_saving_in_the_background_tells_why_it_is_refused(anna: WritingDes
     refused = await anna.browser.send(path, {**fields, "text": WORDS}, csrf=shown.csrf)
     assert refused.status == 422
     assert json.loads(refused.text)["refused"].startswith("Der Entwurf ist abgeschlossen")
+
+
+async def test_what_only_a_colleague_has_changed_is_seen_and_kept(anna: WritingDesk, ben: WritingDesk) -> None:
+    path = await anna.begin(expires_at="2031-05-01T18:00")
+    ben_changes = {"expires_at": "2031-04-01T18:00", "municipalities": "Grasberg", "topic": "baustellen", "urgent": "1"}
+    assert (await ben.save(path, version="2", **ben_changes)).status == 303
+    conflict = await anna.save(path, version="2", text="Worte von Anna.", expires_at="2031-05-01T18:00")
+    saved, _, mine = conflict.text.partition("Ihre Fassung")
+    for words in ("01.04.2031, 18:00", "Grasberg", "Eilmeldung", "Baustellen"):
+        assert words in saved
+    assert "Sie unterscheiden sich in: Text." in conflict.text
+    for words in (
+        'type="datetime-local" value="2031-04-01T18:00"',
+        'value="Grasberg" checked',
+        'name="urgent" value="1" checked',
+        '<option value="baustellen" selected',
+        "Worte von Anna.",
+    ):
+        assert words in mine
+
+
+async def test_whoever_names_no_version_sees_all_of_both(anna: WritingDesk) -> None:
+    path = await anna.begin(expires_at="2031-05-01T18:00")
+    conflict = await anna.save(path, version="0", text="Worte.", expires_at="2031-04-01T18:00", picture="https://x/y")
+    assert conflict.status == 409
+    assert "Sie unterscheiden sich in: Text, Bild, Gültig bis." in conflict.text
+    assert conflict.read_value("expires_at") == "2031-04-01T18:00"
+    assert conflict.read_value("picture") == "https://x/y"

@@ -1,17 +1,16 @@
-"""The editor's form: what it says, what it shows, and two versions of it side by side."""
+"""The editor's form: what it says, and what it shows."""
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
 
-from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData
-from services.newsroom.domain.drafts import DraftContent, DraftRefused, NoticeDraft
+from services.newsroom.domain.drafts import DraftContent, DraftRefused
 from services.newsroom.domain.explanations import FORM_NAMES
 from services.newsroom.domain.german import ZONE
 from services.newsroom.ports import DraftNotFound
@@ -38,7 +37,7 @@ class ShownForm:
     version: int
     content: DraftContent
     values: Mapping[str, str]
-    errors: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str]
 
 
 def parse_content(form: FormData, old: DraftContent) -> DraftContent:
@@ -77,6 +76,11 @@ def _parse_moment(text: str) -> datetime | None:
     return None
 
 
+def fill_form(version: int, content: DraftContent, errors: Mapping[str, str] | None = None) -> ShownForm:
+    """Return the form that shows the content, and changes this version."""
+    return ShownForm(version=version, content=content, values=build_values(content), errors=errors or {})
+
+
 def restore_form(form: FormData, refused: FormRefused) -> ShownForm:
     """Return the form as it was sent, with its errors: whoever sent it goes on with it."""
     values = {**build_values(refused.content), **{name: form[name] for name in _MOMENTS if name in form}}
@@ -96,18 +100,6 @@ def parse_version(form: FormData) -> int:
     """Return the version that the form was made from; 0, which no draft has, if it says none."""
     text = form.get("version", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
-
-
-def render_conflict(request: web.Request, newest: NoticeDraft, mine: DraftContent) -> web.Response:
-    """Return a page with both versions, of which the editor makes one; nothing has been overwritten."""
-    return render_page(
-        request,
-        "draft_conflict.html",
-        status=409,
-        draft=newest,
-        mine=build_values(mine),
-        mine_content=mine,
-    )
 
 
 def parse_draft_id(request: web.Request) -> UUID:

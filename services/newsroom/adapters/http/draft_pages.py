@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 
 from services.newsroom.adapters.http.draft_forms import (
     FormRefused,
     ShownForm,
-    build_values,
+    fill_form,
     parse_content,
     parse_draft_id,
     parse_version,
-    render_conflict,
     restore_form,
 )
 from services.newsroom.adapters.http.rendering import render_page
@@ -35,8 +35,10 @@ from services.newsroom.domain.drafts import (
     DraftRefused,
     DraftState,
     NoticeDraft,
+    list_differences,
+    merge_contents,
 )
-from services.newsroom.domain.explanations import FORM_FIELDS, explain_problem
+from services.newsroom.domain.explanations import FORM_FIELDS, FORM_NAMES, explain_problem
 from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import TemplateText, build_preview, count_length
@@ -127,7 +129,7 @@ class DraftPages:
         except DraftConflict:
             if then == "autosave":
                 return web.json_response({"conflict": f"{DRAFTS_PATH}/{identifier}"}, status=409)
-            return render_conflict(request, await self.drafting.drafts.find(identifier), content)
+            return await self._render_conflict(request, identifier, parse_version(form), content)
         except DraftRefused as refused:
             if then == "autosave":
                 return web.json_response({"refused": str(refused)}, status=422)
@@ -155,9 +157,7 @@ class DraftPages:
         errors: dict[str, str] = {}
         for problem in self.drafting.assessor.find_problems(draft) if with_problems else ():
             errors.setdefault(FORM_FIELDS.get(problem.field, problem.field), explain_problem(problem))
-        return ShownForm(
-            version=draft.version, content=draft.content, values=build_values(draft.content), errors=errors
-        )
+        return fill_form(draft.version, draft.content, errors)
 
     def _render_editor(
         self,
@@ -172,18 +172,39 @@ class DraftPages:
             request,
             "draft_editor.html",
             status=status,
-            draft=draft,
-            form=form,
             is_unsaved=status != 200,
             done=_DONE.get(request.query.get("erledigt", ""), ""),
             returned=draft.find_return(),
             rejection=rejection,
-            topic_options=[("", "Bitte wählen"), *self._topic_titles.items()],
-            municipalities=[(each, each) for each in self._configuration.municipalities],
-            local_titles=[topic.title for topic in self._configuration.topics if topic.local],
-            link_hosts=self._configuration.link_hosts,
+            **self._describe_form(draft, form),
             **self._describe(form.content),
         )
+
+    async def _render_conflict(
+        self, request: web.Request, identifier: UUID, seen: int, mine: DraftContent
+    ) -> web.Response:
+        """Return a page with both versions, of which the editor makes one; nothing has been overwritten."""
+        versions = {each.version: each.content for each in await self.drafting.drafts.list_versions(identifier)}
+        newest = await self.drafting.drafts.find(identifier)
+        merged = merge_contents(versions[seen], mine, newest.content) if seen in versions else mine
+        return render_page(
+            request,
+            "draft_conflict.html",
+            status=409,
+            differences=[FORM_NAMES[name] for name in list_differences(merged, newest.content)],
+            topics=self._topic_titles,
+            **self._describe_form(newest, fill_form(newest.version, merged)),
+        )
+
+    def _describe_form(self, draft: NoticeDraft, form: ShownForm) -> dict[str, Any]:
+        return {
+            "draft": draft,
+            "form": form,
+            "topic_options": [("", "Bitte wählen"), *self._topic_titles.items()],
+            "municipalities": [(each, each) for each in self._configuration.municipalities],
+            "local_titles": [topic.title for topic in self._configuration.topics if topic.local],
+            "link_hosts": self._configuration.link_hosts,
+        }
 
     def _describe(self, content: DraftContent) -> dict[str, Any]:
         return {
