@@ -1,5 +1,6 @@
 """Every page of the newsroom that can be reached, for everybody: axe-core, narrow windows, dark mode, keyboard."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -140,6 +141,41 @@ async def test_an_empty_notice_says_what_is_missing(inspector: Inspector, newsro
     await expect(page.get_by_role("alert")).to_be_focused()
     await expect(page.get_by_label("Überschrift")).to_have_attribute("aria-invalid", "true")
     await inspector.inspect(page)
+
+
+async def test_half_a_date_is_an_error_and_not_no_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await open_as_colleague(inspector, newsroom)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    begins = page.get_by_label("Senden ab")
+    await begins.press_sequentially("1205")
+    await page.get_by_label("Überschrift").fill("K 9 gesperrt")
+    await page.get_by_label("Text", exact=True).focus()
+    await expect(page.get_by_text("Noch nicht gespeichert")).to_be_visible()
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await expect(begins).to_be_focused()
+    await expect(begins).to_have_attribute("aria-invalid", "true")
+    await expect(begins).to_have_accessible_description(re.compile("Bitte geben Sie Datum und Uhrzeit an"))
+    await inspector.inspect(page)
+    await begins.fill(format_local(datetime.now(UTC) + timedelta(hours=1)))
+    await expect(begins).not_to_have_attribute("aria-invalid", "true")
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await expect(page.get_by_role("alert")).to_be_focused()
+    await expect(begins).not_to_have_value("")
+
+
+async def test_without_script_the_browser_refuses_half_a_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    """But nothing that is missing: it may be written later."""
+    context = await inspector.open_context(script=False)
+    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
+    page = await inspector.open(context, newsroom.url)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    begins = page.get_by_label("Senden ab")
+    await begins.press_sequentially("1205")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(begins).to_be_focused()
+    await begins.fill("")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["1280", "320-dark"])
