@@ -228,3 +228,37 @@ async def test_what_is_told_while_somebody_reads_by_keyboard_is_shown_afterwards
     await expect(table).to_be_focused()
     await page.keyboard.press("Shift+Tab")
     await expect(page.get_by_text("10 von 10 bearbeitet")).to_be_visible()
+
+
+@pytest.mark.parametrize("suffix", ["", "/{}"], ids=["list", "broadcast"])
+async def test_a_page_that_is_told_nothing_any_more_says_so(
+    inspector: Inspector, newsroom: NewsroomProcess, suffix: str
+) -> None:
+    broadcast = await add_broadcast(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom)
+    await page.goto(f"{newsroom.url}/aussendungen{suffix.format(broadcast)}")
+    again = page.get_by_role("link", name="Seite neu laden")
+    await expect(again).to_be_hidden()
+    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await expect(page.get_by_role("status").filter(has=again)).to_contain_text("Die Zahlen stehen still")
+    await inspector.inspect(page)
+    # The login is no stream, which the browser says, too.
+    assert {"EventSource" in complaint for complaint in inspector.complaints} <= {True}
+    inspector.complaints.clear()
+    await again.press("Enter")
+    await expect(page.get_by_role("button", name="Anmelden")).to_be_visible()
+
+
+async def test_a_page_that_was_told_nothing_for_a_while_counts_again(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    broadcast = await add_broadcast(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom)
+    await page.route("**/strom", lambda route: route.fulfill(status=503))
+    await page.goto(f"{newsroom.url}/aussendungen/{broadcast}")
+    again = page.get_by_role("link", name="Seite neu laden")
+    await expect(again).to_be_visible()
+    await page.unroute("**/strom")
+    await newsroom.database.execute("update newsroom.broadcast set audience = 12 where id = $1", broadcast)
+    await expect(page.get_by_text("6 von 12 bearbeitet")).to_be_visible()
+    await expect(again).to_be_hidden()
