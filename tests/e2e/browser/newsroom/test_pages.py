@@ -143,6 +143,24 @@ async def test_an_empty_notice_says_what_is_missing(inspector: Inspector, newsro
     await inspector.inspect(page)
 
 
+@SIZES
+async def test_two_versions_are_for_everybody(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int]
+) -> None:
+    await fill_newsroom(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom, size)
+    await page.goto(newsroom.url + await find_draft(newsroom.database, "draft"))
+    await page.evaluate("form.elements.version.value = 9")
+    await page.get_by_label("Link").evaluate("link => { link.value = 'https://www.landkreis-osterholz.de/neu' }")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Zwei Fassungen")
+    await expect(page.get_by_text("Sie unterscheiden sich in: Link")).to_be_visible()
+    await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", "conflict")
+    await inspector.inspect(page)
+    await page.get_by_role("button", name="Meine Fassung speichern").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
+
+
 async def test_half_a_date_is_an_error_and_not_no_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:
     page = await open_as_colleague(inspector, newsroom)
     await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
