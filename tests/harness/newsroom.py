@@ -54,8 +54,8 @@ class ShownPage:
         return found[1] if found else ""
 
     def read_value(self, name: str) -> str:
-        """The value of a hidden field."""
-        found = re.search(rf'name="{name}" value="([^"]*)"', self.text)
+        """The value of a field."""
+        found = re.search(rf'name="{name}"[^>]* value="([^"]*)"', self.text)
         assert found, name
         return found[1]
 

@@ -1,6 +1,6 @@
 """Drafts: their content, their states, and what each act makes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Annotated
 from uuid import UUID
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from services.newsroom.domain.accounts import Account
 from shared.contracts.message import Moment
@@ -86,6 +87,16 @@ class DraftContent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     scheduled_at: Moment | None = None
     expires_at: Moment | None = None
     reason: Line = ""
+
+
+def list_differences(one: DraftContent, other: DraftContent) -> Sequence[str]:
+    """Return the names of the fields that differ."""
+    return [name for name in DraftContent.__struct_fields__ if getattr(one, name) != getattr(other, name)]
+
+
+def merge_contents(begun: DraftContent, mine: DraftContent, theirs: DraftContent) -> DraftContent:
+    """Return theirs with whatever was changed to mine, which was begun from the same; of what both changed, mine."""
+    return replace(theirs, **{name: getattr(mine, name) for name in list_differences(begun, mine)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
-from services.newsroom.domain.drafts import OVERTAKEN
+from services.newsroom.domain.drafts import OVERTAKEN, DraftKind
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.sending import SendingNumber, SendingOverview, format_count
 from shared.contracts.events import Problem
@@ -30,6 +30,10 @@ FIELD_NAMES: Mapping[str, str] = MappingProxyType(
 )
 # Which field of the editor's form a problem belongs to.
 FORM_FIELDS: Mapping[str, str] = MappingProxyType({"expirytime": "expires_at"})
+FORM_NAMES: Mapping[str, str] = MappingProxyType(
+    {FORM_FIELDS.get(field, field): name for field, name in FIELD_NAMES.items()}
+)
+_UNKNOWN = "nicht bekannt"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)")
 
 _Table = Sequence[tuple[re.Pattern[str], str]]
@@ -130,8 +134,17 @@ def _show_moment(text: str) -> str:
     return format_moment(datetime.fromisoformat(text)) if _ISO.fullmatch(text) else text
 
 
-def explain_duration(seconds: int) -> str:
-    """Return how long that is, in the largest unit that suits."""
+def explain_audience(kind: DraftKind, audience: int | None) -> str:
+    """Return how many will get a notice of this kind, as far as it is known."""
+    if audience is not None:
+        return format_count(audience)
+    return "alle, die die erste Meldung bekommen haben" if kind is DraftKind.FOLLOW_UP else _UNKNOWN
+
+
+def explain_duration(seconds: int | None) -> str:
+    """Return how long that is, in the largest unit that suits; nobody knows how long a follow-up takes."""
+    if seconds is None:
+        return _UNKNOWN
     if seconds < 90:
         return f"etwa {max(seconds, 1)} Sekunden" if seconds > 1 else "wenige Sekunden"
     if seconds < 90 * 60:

@@ -14,6 +14,7 @@ from tests.harness.newsroom import (
     run_newsroom,
 )
 from tests.harness.service_login import service_login
+from tests.harness.writing_desk import WritingDesk
 from tests.servers import Servers
 
 
@@ -56,6 +57,20 @@ async def stranger(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
 async def colleague(newsroom: NewsroomProcess) -> Member:
     """Another person, who may manage accounts."""
     return await newsroom.add_member(Role.LEAD)
+
+
+@pytest.fixture
+async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    """Somebody who writes, and may approve what others have written."""
+    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
+        yield WritingDesk(browser=browser)
+
+
+@pytest.fixture
+async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    """Another one."""
+    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
+        yield WritingDesk(browser=browser)
 
 
 @pytest.fixture

@@ -32,12 +32,6 @@ async def newsroom(
 
 
 @pytest.fixture
-async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
-    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
-        yield WritingDesk(browser=browser)
-
-
-@pytest.fixture
 async def approver(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
     async with newsroom.open_browser(await newsroom.add_member(Role.APPROVER)) as browser:
         yield WritingDesk(browser=browser)

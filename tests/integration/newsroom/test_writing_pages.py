@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from datetime import UTC, datetime
 from html import unescape
 from uuid import UUID, uuid4
@@ -35,18 +35,6 @@ ACTS = (
     "zurueckziehen",
 )
 BOTH = (Role.EDITOR, Role.APPROVER)
-
-
-@pytest.fixture
-async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
-    async with newsroom.open_browser(await newsroom.add_member(*BOTH)) as browser:
-        yield WritingDesk(browser=browser)
-
-
-@pytest.fixture
-async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
-    async with newsroom.open_browser(await newsroom.add_member(*BOTH)) as browser:
-        yield WritingDesk(browser=browser)
 
 
 async def test_one_writes_another_approves(newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk) -> None:
@@ -332,3 +320,19 @@ async def test_the_overview_shows_what_this_person_can_do(anna: WritingDesk, ben
     assert "Wartet auf Ihre Freigabe" in theirs
     assert mark in theirs.split("Wartet auf Ihre Freigabe")[1].split("<h2")[0]
     assert mark in mine.split("Wartet auf andere")[1].split("<h2")[0]
+
+
+async def test_the_overview_tells_what_is_planned_being_sent_and_sent(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    states: dict[str, dict[str, object]] = {
+        "Geplant": {"states": "{}", "started_at": None},
+        "Wird gerade gesendet": {},
+        "Zuletzt gesendet": {"states": '{"delivered": 10}', "finished_at": datetime.now(UTC)},
+    }
+    for heading, changes in states.items():
+        await add_broadcast(newsroom.owner, headline=f"Fall {heading}", **changes)
+    shown = (await anna.browser.open("/")).text
+    for heading in states:
+        section = shown.split(f">{heading}</h2>")[1].split("<h2")[0]
+        assert [each for each in states if f"Fall {each}<" in section] == [heading]

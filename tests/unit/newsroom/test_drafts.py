@@ -16,10 +16,11 @@ from services.newsroom.domain.drafts import (
     DraftRefused,
     DraftState,
     advance_state,
+    merge_contents,
 )
 from services.newsroom.domain.explanations import explain_problem
 from services.newsroom.ports import DraftNotFound
-from tests.factories.press_office import ANNA, BEN, CLEO, CONTENT, DEEDS, OTHER, OTTO, ROUTINE, build_office
+from tests.factories.press_office import ANNA, BEN, CLEO, CONTENT, DEEDS, NOON, OTHER, OTTO, ROUTINE, build_office
 
 BY_EDITORS = [act for act in DraftAct if act is not DraftAct.REJECT]
 
@@ -54,6 +55,16 @@ async def test_what_is_saved_twice_is_one_version_and_no_conflict() -> None:
     draft = await office.drafting.create(ANNA, CONTENT)
     await office.drafting.save(ANNA, draft.id, 1, OTHER)
     assert (await office.drafting.save(ANNA, draft.id, 1, OTHER)).version == 2
+
+
+def test_of_two_who_write_at_once_each_keeps_what_only_they_have_changed() -> None:
+    theirs = msgspec.structs.replace(CONTENT, expires_at=NOON, municipalities=("Grasberg",), headline="Von Ben")
+    mine = msgspec.structs.replace(CONTENT, text="Von Anna", headline="Auch von Anna", urgent=True)
+    assert merge_contents(CONTENT, mine, theirs) == msgspec.structs.replace(
+        theirs, text="Von Anna", headline="Auch von Anna", urgent=True
+    )
+    emptied = msgspec.structs.replace(CONTENT, expires_at=None)
+    assert merge_contents(CONTENT, emptied, theirs) == msgspec.structs.replace(theirs, expires_at=None)
 
 
 @pytest.mark.parametrize("name", DEEDS)

@@ -9,7 +9,14 @@ import msgspec
 import pytest
 
 from services.ingress.notices.validation import NOT_CHECKED
-from services.newsroom.domain.explanations import explain_blocker, explain_delays, explain_duration, explain_problem
+from services.newsroom.domain.drafts import DraftKind
+from services.newsroom.domain.explanations import (
+    explain_audience,
+    explain_blocker,
+    explain_delays,
+    explain_duration,
+    explain_problem,
+)
 from services.newsroom.domain.sending import SendingOverview, TemplatePause
 from services.subscriptions.domain.notice_commands import TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE
 from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
@@ -125,14 +132,31 @@ def test_every_blocker_is_explained(blocker: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
+        (None, "nicht bekannt"),
+        (0, "wenige Sekunden"),
         (1, "wenige Sekunden"),
         (12, "etwa 12 Sekunden"),
         (600, "etwa 10 Minuten"),
         (7_200, "etwa 2 Stunden"),
     ],
 )
-def test_durations_have_a_unit_that_suits(seconds: int, words: str) -> None:
+def test_durations_have_a_unit_that_suits(seconds: int | None, words: str) -> None:
     assert explain_duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "audience", "words"),
+    [
+        (DraftKind.NOTICE, 6_000, "6.000"),
+        (DraftKind.NOTICE, 0, "0"),
+        (DraftKind.NOTICE, None, "nicht bekannt"),
+        (DraftKind.UPDATE, None, "nicht bekannt"),
+        (DraftKind.FOLLOW_UP, 6_000, "6.000"),
+        (DraftKind.FOLLOW_UP, None, "alle, die die erste Meldung bekommen haben"),
+    ],
+)
+def test_an_audience_that_nobody_knows_is_not_made_up(kind: DraftKind, audience: int | None, words: str) -> None:
+    assert explain_audience(kind, audience) == words
 
 
 @pytest.mark.parametrize(

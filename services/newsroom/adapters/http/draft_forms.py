@@ -1,47 +1,90 @@
-"""The editor's form: what it says, what it shows, and two versions of it side by side."""
+"""The editor's form: what it says, and what it shows."""
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
 
-from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData
-from services.newsroom.domain.drafts import DraftContent, DraftRefused, NoticeDraft
+from services.newsroom.domain.drafts import DraftContent, DraftRefused
+from services.newsroom.domain.explanations import FORM_NAMES
 from services.newsroom.domain.german import ZONE
 from services.newsroom.ports import DraftNotFound
 
+_NO_MOMENT = "Bitte geben Sie Datum und Uhrzeit an, zum Beispiel 16.11.2026, 18:00 Uhr."
 _LOCAL = "%Y-%m-%dT%H:%M"
 _TEXTS = ("topic", "headline", "text", "link", "picture", "reason")
+_MOMENTS = ("scheduled_at", "expires_at")
+
+
+class FormRefused(DraftRefused):
+    """The form says something that cannot be stored: `errors` tell in which field, `content` is all that it says."""
+
+    def __init__(self, errors: Mapping[str, str], content: DraftContent) -> None:
+        super().__init__(" ".join(f"{FORM_NAMES[name]}: {error}" for name, error in errors.items()))
+        self.errors = errors
+        self.content = content
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownForm:
+    """The form as a page shows it; it changes the draft's `version`, and `errors` stand at their fields."""
+
+    version: int
+    content: DraftContent
+    values: Mapping[str, str]
+    errors: Mapping[str, str]
 
 
 def parse_content(form: FormData, old: DraftContent) -> DraftContent:
-    """Return the content that the form says; fields that it does not have stay. Raises DraftRefused."""
+    """Return the content that the form says; fields that it does not have stay. Raises FormRefused."""
     values: dict[str, object] = {name: form[name].strip() for name in _TEXTS if name in form}
     # A text area sends line breaks, which WhatsApp does not allow: an editor means a space by them.
     values |= {name: " ".join(str(values[name]).split()) for name in ("headline", "text") if name in values}
-    values |= {name: _parse_moment(form[name]) for name in ("scheduled_at", "expires_at") if name in form}
+    moments = {name: _parse_moment(form[name]) for name in _MOMENTS if name in form}
+    values |= moments
     if "fields" in form:  # boxes that are not ticked are not sent
         values |= {"urgent": "urgent" in form, "municipalities": tuple(form.getall("municipalities", []))}
+    content = msgspec.structs.replace(old, **values)
+    errors = {name: _NO_MOMENT for name, moment in moments.items() if moment is None and form[name].strip()}
+    errors |= {name: "Bitte kürzen Sie das." for name, value in values.items() if not _is_storable(name, value)}
+    if errors:
+        raise FormRefused(errors, content)
+    return content
+
+
+def _is_storable(name: str, value: object) -> bool:
+    """Return whether the value of this field can be stored."""
     try:
-        return msgspec.convert(msgspec.structs.asdict(old) | values, DraftContent)
+        msgspec.convert({name: value}, DraftContent)
     except msgspec.ValidationError:
-        raise DraftRefused("Ein Feld ist viel zu lang. Bitte kürzen Sie.") from None
+        return False
+    return True
 
 
 def _parse_moment(text: str) -> datetime | None:
-    """Return what a browser's date field says, in the county's time. Raises DraftRefused."""
-    if not text.strip():
-        return None
+    """Return what a browser's date field says, in the county's time; None if it is no moment of our time."""
     # At the ends of the calendar another time zone is no date any more.
     with suppress(ValueError):
         moment = datetime.fromisoformat(text.strip()[:16]).replace(tzinfo=ZONE)
         if 2000 <= moment.year <= 2100:
             return moment
-    raise DraftRefused("Bitte geben Sie Datum und Uhrzeit an, zum Beispiel 16.11.2026, 18:00 Uhr.")
+    return None
+
+
+def fill_form(version: int, content: DraftContent, errors: Mapping[str, str] | None = None) -> ShownForm:
+    """Return the form that shows the content, and changes this version."""
+    return ShownForm(version=version, content=content, values=build_values(content), errors=errors or {})
+
+
+def restore_form(form: FormData, refused: FormRefused) -> ShownForm:
+    """Return the form as it was sent, with its errors: whoever sent it goes on with it."""
+    values = {**build_values(refused.content), **{name: form[name] for name in _MOMENTS if name in form}}
+    return ShownForm(version=parse_version(form), content=refused.content, values=values, errors=refused.errors)
 
 
 def build_values(content: DraftContent) -> Mapping[str, str]:
@@ -57,18 +100,6 @@ def parse_version(form: FormData) -> int:
     """Return the version that the form was made from; 0, which no draft has, if it says none."""
     text = form.get("version", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
-
-
-def render_conflict(request: web.Request, newest: NoticeDraft, mine: DraftContent) -> web.Response:
-    """Return a page with both versions, of which the editor makes one; nothing has been overwritten."""
-    return render_page(
-        request,
-        "draft_conflict.html",
-        status=409,
-        draft=newest,
-        mine=build_values(mine),
-        mine_content=mine,
-    )
 
 
 def parse_draft_id(request: web.Request) -> UUID:

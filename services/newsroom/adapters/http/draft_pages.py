@@ -3,18 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 
 from services.newsroom.adapters.http.draft_forms import (
-    build_values,
+    FormRefused,
+    ShownForm,
+    fill_form,
     parse_content,
     parse_draft_id,
     parse_version,
-    render_conflict,
+    restore_form,
 )
 from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
+from services.newsroom.adapters.http.web_pages import (
+    FormData,
+    WebPage,
+    get_form,
+    get_visitor,
+    list_texts,
+    redirect,
+)
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import (
     OPEN_STATES,
@@ -23,10 +33,13 @@ from services.newsroom.domain.drafts import (
     DraftConflict,
     DraftContent,
     DraftKind,
+    DraftRefused,
     DraftState,
     NoticeDraft,
+    list_differences,
+    merge_contents,
 )
-from services.newsroom.domain.explanations import FORM_FIELDS, explain_problem
+from services.newsroom.domain.explanations import FORM_FIELDS, FORM_NAMES, explain_problem
 from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import TemplateText, build_preview, count_length
@@ -91,7 +104,8 @@ class DraftPages:
         may_write = get_visitor(request).account.may(Right.WRITE)
         is_begun = draft.state in (DraftState.DRAFT, DraftState.RETURNED) or "bearbeiten" in request.query
         if draft.is_open and may_write and is_begun and draft.kind is not DraftKind.WITHDRAWAL:
-            return self._render_editor(request, draft, _explain_rejection(draft, publication))
+            form = self._show_form(draft, with_problems="pruefen" in request.query)
+            return self._render_editor(request, draft, form, rejection=_explain_rejection(draft, publication))
         if draft.state is DraftState.PUBLISHED and publication and publication.broadcast:
             return redirect(f"/aussendungen/{publication.broadcast}")
         return render_page(
@@ -111,13 +125,19 @@ class DraftPages:
         identifier, form = parse_draft_id(request), get_form(request)
         then = form.get("then", "")
         before = await self.drafting.drafts.find(identifier)
-        content = parse_content(form, before.content)
         try:
+            content = parse_content(form, before.content)
             draft = await self.drafting.save(get_visitor(request).account, identifier, parse_version(form), content)
         except DraftConflict:
             if then == "autosave":
                 return web.json_response({"conflict": f"{DRAFTS_PATH}/{identifier}"}, status=409)
-            return render_conflict(request, await self.drafting.drafts.find(identifier), content)
+            return await self._render_conflict(request, identifier, parse_version(form), content)
+        except DraftRefused as refused:
+            if then == "autosave":
+                return web.json_response({"refused": str(refused)}, status=422)
+            if isinstance(refused, FormRefused) and before.is_open:
+                return self._render_editor(request, before, restore_form(form, refused), status=422)
+            return _render_unsaved(request, form, refused)
         if then == "autosave":
             return web.json_response({"version": draft.version})
         if draft.is_overtaken:  # which the page that comes next says
@@ -138,27 +158,58 @@ class DraftPages:
         versions = await self.drafting.drafts.list_versions(draft.id)
         return render_page(request, "draft_versions.html", draft=draft, versions=versions, topics=self._topic_titles)
 
-    def _render_editor(self, request: web.Request, draft: NoticeDraft, rejection: Sequence[str]) -> web.Response:
-        problems = self.drafting.assessor.find_problems(draft) if "pruefen" in request.query else ()
+    def _show_form(self, draft: NoticeDraft, *, with_problems: bool) -> ShownForm:
         errors: dict[str, str] = {}
-        for problem in problems:
+        for problem in self.drafting.assessor.find_problems(draft) if with_problems else ():
             errors.setdefault(FORM_FIELDS.get(problem.field, problem.field), explain_problem(problem))
+        return fill_form(draft.version, draft.content, errors)
+
+    def _render_editor(
+        self,
+        request: web.Request,
+        draft: NoticeDraft,
+        form: ShownForm,
+        *,
+        status: int = 200,
+        rejection: Sequence[str] = (),
+    ) -> web.Response:
         return render_page(
             request,
             "draft_editor.html",
-            draft=draft,
-            content=draft.content,
-            values=build_values(draft.content),
-            errors=errors,
+            status=status,
+            is_unsaved=status != 200,
             done=_DONE.get(request.query.get("erledigt", ""), ""),
             returned=draft.find_return(),
             rejection=rejection,
-            topic_options=[("", "Bitte wählen"), *self._topic_titles.items()],
-            municipalities=[(each, each) for each in self._configuration.municipalities],
-            local_titles=[topic.title for topic in self._configuration.topics if topic.local],
-            link_hosts=self._configuration.link_hosts,
-            **self._describe(draft.content),
+            **self._describe_form(draft, form),
+            **self._describe(form.content),
         )
+
+    async def _render_conflict(
+        self, request: web.Request, identifier: UUID, seen: int, mine: DraftContent
+    ) -> web.Response:
+        """Return a page with both versions, of which the editor makes one; nothing has been overwritten."""
+        versions = {each.version: each.content for each in await self.drafting.drafts.list_versions(identifier)}
+        newest = await self.drafting.drafts.find(identifier)
+        merged = merge_contents(versions[seen], mine, newest.content) if seen in versions else mine
+        return render_page(
+            request,
+            "draft_conflict.html",
+            status=409,
+            differences=[FORM_NAMES[name] for name in list_differences(merged, newest.content)],
+            topics=self._topic_titles,
+            **self._describe_form(newest, fill_form(newest.version, merged)),
+        )
+
+    def _describe_form(self, draft: NoticeDraft, form: ShownForm) -> dict[str, Any]:
+        return {
+            "draft": draft,
+            "form": form,
+            "topic_options": [("", "Bitte wählen"), *self._topic_titles.items()],
+            "municipalities": [(each, each) for each in self._configuration.municipalities],
+            "local_titles": [topic.title for topic in self._configuration.topics if topic.local],
+            "link_hosts": self._configuration.link_hosts,
+        }
 
     def _describe(self, content: DraftContent) -> dict[str, Any]:
         return {
@@ -177,6 +228,20 @@ class DraftPages:
     @property
     def _topic_titles(self) -> dict[str, str]:
         return {topic.id: topic.title for topic in self._configuration.topics}
+
+
+def _render_unsaved(request: web.Request, form: FormData, refused: DraftRefused) -> web.Response:
+    """Return a page with what somebody wrote in a draft that has ended meanwhile."""
+    return render_page(
+        request,
+        "unsaved.html",
+        status=422,
+        texts=list_texts(form),
+        reason=str(refused),
+        advice="Wenn er noch gebraucht wird, beginnen Sie damit eine neue Meldung oder eine Korrektur.",
+        next=request.path,
+        next_name="Zum Entwurf",
+    )
 
 
 def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None) -> list[str]:

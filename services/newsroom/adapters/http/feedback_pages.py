@@ -1,6 +1,6 @@
 """Pages that listen and look: feedback of citizens, and the overview."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,10 +14,12 @@ from services.newsroom.domain.approval import find_obstacle
 from services.newsroom.domain.drafts import SUBMITTED_STATES, DraftState, build_author
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.german import ZONE
+from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.ports import BroadcastStatuses, DraftRepository
 
 FEEDBACK_PATH = "/rueckmeldungen"
-MAX_SHOWN, MAX_EXPORTED, MAX_NEWEST = 100, 20_000, 8
+MAX_SHOWN, MAX_EXPORTED = 100, 20_000
+MAX_NEWEST, MAX_NEWEST_SHOWN = 50, 8
 MAX_WORDS_LENGTH = 100
 
 
@@ -117,9 +119,14 @@ class OverviewPages:
                 if each.state is DraftState.RETURNED and each.newest.author.person == author.person
             ],
             unreviewed=await self.drafts.list_unreviewed() if account.may(self.reviewing) else [],
-            sending=[each for each in newest if not each.is_final],
-            newest=newest,
+            planned=_choose_newest(newest, BroadcastPhase.PLANNED),
+            sending=_choose_newest(newest, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
+            sent=_choose_newest(newest, BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED),
             entries=await self.feedback.list_entries(FeedbackFilter(kind="text"), 5),
             topics=self.topics,
             may_write=account.may(Right.WRITE),
         )
+
+
+def _choose_newest(newest: Sequence[BroadcastStatus], *phases: BroadcastPhase) -> Sequence[BroadcastStatus]:
+    return [each for each in newest if each.phase in phases][:MAX_NEWEST_SHOWN]

@@ -10,7 +10,15 @@ from aiohttp import hdrs, web
 from multidict import MultiDict
 
 from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import FORM, VISITOR, Audience, FormData, WebPage, redirect
+from services.newsroom.adapters.http.web_pages import (
+    FORM,
+    VISITOR,
+    Audience,
+    FormData,
+    WebPage,
+    list_texts,
+    redirect,
+)
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.login import SessionStage, Visitor, hash_cookie
 from services.newsroom.ports import SessionRepository
@@ -20,7 +28,6 @@ READ_TIMEOUT_SECONDS = 10.0
 CSRF_FIELD = "csrf"
 LOGIN_PATH, SETUP_PATH = "/anmelden", "/einrichten"
 _FORM_MEDIA = "application/x-www-form-urlencoded"
-_TEXTS = ("headline", "text", "link", "picture", "reason")
 _FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Sie haben sich neu angemeldet."
 
 
@@ -96,7 +103,7 @@ class PageGuard:
                 refusal = await self._check_visitor(page, request)
                 return await page.handler(request) if refusal is None else refusal
             except TextsUnsaved as unsaved:
-                return render_page(request, "unsaved.html", status=401, texts=unsaved.texts)
+                return _render_unsaved(request, unsaved.texts)
 
         return handle
 
@@ -132,6 +139,19 @@ class PageGuard:
             raise NotPermitted(_FORGED)
 
 
+def _render_unsaved(request: web.Request, texts: Sequence[str]) -> web.Response:
+    return render_page(
+        request,
+        "unsaved.html",
+        status=401,
+        texts=texts,
+        reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
+        advice="Öffnen Sie dann den Entwurf wieder und fügen Sie ihn ein.",
+        next=f"{LOGIN_PATH}?weiter=%2Fentwuerfe",
+        next_name="Zur Anmeldung",
+    )
+
+
 def _refuse_visitor(page: WebPage, visitor: Visitor | None, request: web.Request) -> web.Response | None:
     """Return a response that leads elsewhere, None if the visitor may enter. Raises NotPermitted."""
     if page.audience is Audience.EVERYBODY:
@@ -158,7 +178,7 @@ async def _read_form(request: web.Request, visitor: Visitor | None) -> FormData:
 
 def _keep_texts(fields: FormData) -> None:
     """Raise TextsUnsaved if somebody wrote a text on a page whose session has ended: it is lost unless they copy it."""
-    if texts := [text for name in _TEXTS for text in fields.getall(name, []) if text.strip()]:
+    if texts := list_texts(fields):
         raise TextsUnsaved(texts)
 
 

@@ -12,7 +12,13 @@ from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.drafts import NoticeDraft
-from services.newsroom.domain.explanations import FIELD_NAMES, explain_blocker, explain_duration, explain_problem
+from services.newsroom.domain.explanations import (
+    FIELD_NAMES,
+    explain_audience,
+    explain_blocker,
+    explain_duration,
+    explain_problem,
+)
 from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.domain.sending import describe_budget
 from services.newsroom.handlers.drafting import DraftingService
@@ -68,7 +74,8 @@ class SendingPages:
             blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
             costs=sorted(forecast.costs.values()) if forecast else [],
             budget=describe_budget(found.budget, price) if found.budget else "",
-            duration=explain_duration(forecast.duration_seconds) if forecast and forecast.duration_seconds else "",
+            audience=explain_audience(draft.kind, forecast.audience) if forecast else "",
+            duration=explain_duration(forecast.duration_seconds) if forecast else "",
             preview=build_preview(content, topic, self.templates),
             topics={topic.id: topic.title for topic in configuration.topics},
             may_write=account.may(Right.WRITE),

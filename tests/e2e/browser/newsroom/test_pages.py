@@ -1,5 +1,6 @@
 """Every page of the newsroom that can be reached, for everybody: axe-core, narrow windows, dark mode, keyboard."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -142,6 +143,59 @@ async def test_an_empty_notice_says_what_is_missing(inspector: Inspector, newsro
     await inspector.inspect(page)
 
 
+@SIZES
+async def test_two_versions_are_for_everybody(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int]
+) -> None:
+    await fill_newsroom(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom, size)
+    await page.goto(newsroom.url + await find_draft(newsroom.database, "draft"))
+    await page.evaluate("form.elements.version.value = 9")
+    await page.get_by_label("Link").evaluate("link => { link.value = 'https://www.landkreis-osterholz.de/neu' }")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Zwei Fassungen")
+    await expect(page.get_by_text("Sie unterscheiden sich in: Link")).to_be_visible()
+    await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", "conflict")
+    await inspector.inspect(page)
+    await page.get_by_role("button", name="Meine Fassung speichern").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
+
+
+async def test_half_a_date_is_an_error_and_not_no_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await open_as_colleague(inspector, newsroom)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    begins = page.get_by_label("Senden ab")
+    await begins.press_sequentially("1205")
+    await page.get_by_label("Überschrift").fill("K 9 gesperrt")
+    await page.get_by_label("Text", exact=True).focus()
+    await expect(page.get_by_text("Noch nicht gespeichert")).to_be_visible()
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await expect(begins).to_be_focused()
+    await expect(begins).to_have_attribute("aria-invalid", "true")
+    await expect(begins).to_have_accessible_description(re.compile("Bitte geben Sie Datum und Uhrzeit an"))
+    await inspector.inspect(page)
+    await begins.fill(format_local(datetime.now(UTC) + timedelta(hours=1)))
+    await expect(begins).not_to_have_attribute("aria-invalid", "true")
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await expect(page.get_by_role("alert")).to_be_focused()
+    await expect(begins).not_to_have_value("")
+
+
+async def test_without_script_the_browser_refuses_half_a_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    """But nothing that is missing: it may be written later."""
+    context = await inspector.open_context(script=False)
+    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
+    page = await inspector.open(context, newsroom.url)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    begins = page.get_by_label("Senden ab")
+    await begins.press_sequentially("1205")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(begins).to_be_focused()
+    await begins.fill("")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
+
+
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["1280", "320-dark"])
 async def test_the_code_of_a_trial_comes_by_keyboard_and_is_for_everybody(
     inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], scheme: Scheme
@@ -192,3 +246,37 @@ async def test_what_is_told_while_somebody_reads_by_keyboard_is_shown_afterwards
     await expect(table).to_be_focused()
     await page.keyboard.press("Shift+Tab")
     await expect(page.get_by_text("10 von 10 bearbeitet")).to_be_visible()
+
+
+@pytest.mark.parametrize("suffix", ["", "/{}"], ids=["list", "broadcast"])
+async def test_a_page_that_is_told_nothing_any_more_says_so(
+    inspector: Inspector, newsroom: NewsroomProcess, suffix: str
+) -> None:
+    broadcast = await add_broadcast(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom)
+    await page.goto(f"{newsroom.url}/aussendungen{suffix.format(broadcast)}")
+    again = page.get_by_role("link", name="Seite neu laden")
+    await expect(again).to_be_hidden()
+    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await expect(page.get_by_role("status").filter(has=again)).to_contain_text("Die Zahlen stehen still")
+    await inspector.inspect(page)
+    # The login is no stream, which the browser says, too.
+    assert {"EventSource" in complaint for complaint in inspector.complaints} <= {True}
+    inspector.complaints.clear()
+    await again.press("Enter")
+    await expect(page.get_by_role("button", name="Anmelden")).to_be_visible()
+
+
+async def test_a_page_that_was_told_nothing_for_a_while_counts_again(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    broadcast = await add_broadcast(newsroom.database)
+    page = await open_as_colleague(inspector, newsroom)
+    await page.route("**/strom", lambda route: route.fulfill(status=503))
+    await page.goto(f"{newsroom.url}/aussendungen/{broadcast}")
+    again = page.get_by_role("link", name="Seite neu laden")
+    await expect(again).to_be_visible()
+    await page.unroute("**/strom")
+    await newsroom.database.execute("update newsroom.broadcast set audience = 12 where id = $1", broadcast)
+    await expect(page.get_by_text("6 von 12 bearbeitet")).to_be_visible()
+    await expect(again).to_be_hidden()

@@ -1,8 +1,9 @@
 // Live progress; without this script the page reloads by itself.
 "use strict";
 
+const FIRST_WAIT_SECONDS = 5;
 const shown = document.querySelector("[data-stream]");
-const stream = new EventSource(shown.dataset.stream);
+const lost = document.querySelector("[data-lost]");
 // Whoever scrolls in the table by keyboard keeps their place; the newest waits until they leave it.
 let newest = null;
 const show = () => {
@@ -10,13 +11,31 @@ const show = () => {
   shown.innerHTML = newest;
   newest = null;
 };
-stream.addEventListener("message", (event) => {
-  newest = event.data;
-  show();
-});
 shown.addEventListener("focusout", () => setTimeout(show));
-stream.addEventListener("end", () => {
-  stream.close();
-  const ended = document.querySelector("[data-ended]");
-  if (ended) ended.textContent = ended.dataset.ended;
-});
+
+let stream;
+let wait = FIRST_WAIT_SECONDS;
+function watch() {
+  stream = new EventSource(shown.dataset.stream);
+  stream.addEventListener("open", () => {
+    lost.hidden = true;
+    wait = FIRST_WAIT_SECONDS;
+  });
+  stream.addEventListener("message", (event) => {
+    newest = event.data;
+    show();
+  });
+  stream.addEventListener("end", () => {
+    stream.close();
+    const ended = document.querySelector("[data-ended]");
+    if (ended) ended.textContent = ended.dataset.ended;
+  });
+  // After an answer that is no stream the browser never asks again; after a while there may be one, or never.
+  stream.addEventListener("error", () => {
+    if (stream.readyState !== EventSource.CLOSED) return;
+    lost.hidden = false;
+    setTimeout(watch, wait * 1000);
+    wait *= 2;
+  });
+}
+watch();

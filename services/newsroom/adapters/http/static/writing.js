@@ -18,9 +18,37 @@ form.addEventListener("input", () => {
   waiting = setTimeout(() => showPreview().catch(() => {}), 400);
 });
 
+// A field with a date but no time says the same as an empty one: nobody may take the one for the other. The browser's own
+// check would also stop what may be stored without it.
+form.noValidate = true;
+const half = form.querySelector("[data-half-date]").content.firstElementChild;
+function findHalfDate() {
+  const dates = [...form.querySelectorAll("input[type=datetime-local]")];
+  dates.forEach((field) => markDate(field, field.validity.badInput));
+  return dates.find((field) => field.validity.badInput);
+}
+function markDate(field, isHalf) {
+  const line = half.cloneNode(true);
+  line.id = `${field.id}-half`;
+  document.getElementById(line.id)?.remove();
+  if (isHalf) field.after(line);
+  const described = (field.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && id !== line.id);
+  field.setAttribute("aria-describedby", [...described, ...(isHalf ? [line.id] : [])].join(" "));
+  const isWrong = isHalf || described.includes(`${field.id}-error`);
+  field.setAttribute("aria-invalid", isWrong);
+  field.classList.toggle("kern-form-input__input--error", isWrong);
+}
+form.addEventListener("input", ({ target }) => {
+  if (document.getElementById(`${target.id}-half`) && !target.validity.badInput) markDate(target, false);
+});
+
 // One after the other, so that each names the version that the one before has made.
 let saving = Promise.resolve();
 async function save() {
+  if (findHalfDate()) {
+    saved.textContent = "Noch nicht gespeichert: Ein Zeitpunkt ist unvollständig.";
+    return;
+  }
   const body = new URLSearchParams(new FormData(form));
   body.set("then", "autosave");
   const answer = await fetch(form.action, { method: "POST", body });
@@ -36,6 +64,8 @@ async function save() {
   if (told.version) {
     form.elements.version.value = told.version;
     saved.textContent = `Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`;
+  } else if (told.refused) {
+    saved.textContent = `Nicht gespeichert. ${told.refused}`;
   } else {
     saved.textContent = "Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Fassungen zu sehen.";
   }
@@ -50,8 +80,14 @@ form.addEventListener("change", () => {
 // Whoever presses a button while it saves by itself names the version that comes of it.
 let settled = false;
 form.addEventListener("submit", (event) => {
-  if (settled) return;
+  const wrong = findHalfDate();
+  if (settled && !wrong) return;
   event.preventDefault();
+  settled = false;
+  if (wrong) {
+    wrong.focus();
+    return;
+  }
   const { submitter } = event;
   saving.finally(() => setTimeout(() => {  // a form that is being submitted cannot be submitted again
     settled = true;
