@@ -326,7 +326,7 @@ async def test_the_overview_tells_what_is_planned_being_sent_and_sent(
     newsroom: NewsroomProcess, anna: WritingDesk
 ) -> None:
     states: dict[str, dict[str, object]] = {
-        "Geplant": {"states": "{}", "started_at": None},
+        "Geplant": {"states": "{}", "started_at": None, "scheduled_at": datetime(2030, 1, 7, 6, 30, tzinfo=UTC)},
         "Wird gerade gesendet": {},
         "Zuletzt gesendet": {"states": '{"delivered": 10}', "finished_at": datetime.now(UTC)},
     }
@@ -336,3 +336,4 @@ async def test_the_overview_tells_what_is_planned_being_sent_and_sent(
     for heading in states:
         section = shown.split(f">{heading}</h2>")[1].split("<h2")[0]
         assert [each for each in states if f"Fall {each}<" in section] == [heading]
+        assert ("beginnt 07.01.2030, 07:30 Uhr" in section) == (heading == "Geplant")

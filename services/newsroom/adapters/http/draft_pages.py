@@ -142,11 +142,15 @@ class DraftPages:
             return web.json_response({"version": draft.version})
         if draft.is_overtaken:  # which the page that comes next says
             await self.drafting.mark_newest_seen(get_visitor(request).account, identifier, draft.version)
-            return redirect(f"{DRAFTS_PATH}/{identifier}?erledigt=ueberholt")
+        return redirect(f"{DRAFTS_PATH}/{identifier}{self._choose_next(draft, then)}")
+
+    def _choose_next(self, draft: NoticeDraft, then: str) -> str:
+        """Return what follows the address of a draft that was just saved."""
+        if draft.is_overtaken:
+            return "?erledigt=ueberholt"
         if then != "check":
-            return redirect(f"{DRAFTS_PATH}/{identifier}?erledigt=gespeichert")
-        has_problems = bool(self.drafting.assessor.find_problems(draft))
-        return redirect(f"{DRAFTS_PATH}/{identifier}{'?pruefen=1' if has_problems else '/pruefung'}")
+            return "?erledigt=gespeichert"
+        return "?pruefen=1" if self.drafting.assessor.find_problems(draft) else "/pruefung"
 
     async def show_preview(self, request: web.Request) -> web.Response:
         """Respond with the preview of what the form says, for the script that shows it while somebody writes."""
