@@ -216,6 +216,15 @@ def test_only_the_webhook_of_the_ingress_is_public(installations: Mapping[str, I
     assert (path["path"], path["pathType"]) == ("/webhook", "Exact")
 
 
+def test_the_router_takes_metas_largest_webhook_and_logs_no_token(installations: Mapping[str, Installation]) -> None:
+    """ingress-nginx takes 1 MB by itself, and logs the query of each request."""
+    annotations = installations["cluster"].find("Ingress", "ingress")["metadata"]["annotations"]
+    assert annotations == {
+        "nginx.ingress.kubernetes.io/proxy-body-size": "4m",
+        "nginx.ingress.kubernetes.io/enable-access-log": "false",
+    }
+
+
 def test_the_database_confirms_what_a_replica_has(installations: Mapping[str, Installation]) -> None:
     spec = installations["cluster"].find("Cluster", "database")["spec"]
     assert spec["instances"] == 3
