@@ -151,6 +151,21 @@ def test_everybody_reaches_what_their_urls_name_and_nothing_else(
         assert can_reach(installed, here, label("notices"), 8081) == ("KREISFUNK_NOTICES_API_URL" in named), component
 
 
+@pytest.mark.parametrize("example", ["small", "cluster"])
+def test_instances_of_the_database_reach_one_another(installations: Mapping[str, Installation], example: str) -> None:
+    """A primary that cannot reach the Kubernetes API stays alive only if it reaches the others' instance managers."""
+    installed = installations[example]
+    (policy,) = list_policies(installed, DATABASE)
+    reached = {
+        port["port"]
+        for rule in policy["ingress"]
+        if {"podSelector": {"matchLabels": DATABASE}} in rule["from"]
+        for port in rule["ports"]
+    }
+    assert reached == {5432, 8000}
+    assert not any(can_reach(installed, label(component), DATABASE, 8000) for component, _ in installed.list_pods())
+
+
 def test_the_newsroom_reaches_its_identity_provider(installations: Mapping[str, Installation]) -> None:
     egress = installations["cluster"].find("NetworkPolicy", "newsroom")["spec"]["egress"]
     assert {"to": [{"ipBlock": {"cidr": "192.0.2.8/32"}}], "ports": [{"port": 8443}]} in egress
