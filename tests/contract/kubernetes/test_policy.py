@@ -8,7 +8,15 @@ import msgspec
 import pytest
 
 from deploy.paths import ROOT
-from tests.contract.kubernetes.rendering import RELEASE, RUN_ONCE, TOOLS, Document, Installation, find_container
+from tests.contract.kubernetes.rendering import (
+    RELEASE,
+    RUN_ONCE,
+    TOOLS,
+    Document,
+    Installation,
+    find_container,
+    read_example,
+)
 
 # The standard "restricted", and a root file system that nobody writes to.
 POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -266,6 +274,31 @@ def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, In
 def test_the_alerts_are_those_of_prometheus(installations: Mapping[str, Installation]) -> None:
     (rule,) = installations["cluster"].list_kind("PrometheusRule")
     assert rule["spec"] == msgspec.yaml.decode((ROOT / "deploy" / "prometheus" / "alerts.yml").read_bytes())
+
+
+@pytest.mark.parametrize("example", ["cluster", "external"])
+def test_the_broker_is_watched_as_the_alerts_expect_wherever_it_runs(
+    installations: Mapping[str, Installation], example: str
+) -> None:
+    installed = installations[example]
+    looks = [one["spec"] for one in installed.list_kind("ScrapeConfig")]
+    looks += [each for one in installed.list_kind("ServiceMonitor") for each in one["spec"]["endpoints"]]
+    paths = {
+        each["replacement"]: look.get("path", look.get("metricsPath"))
+        for look in looks
+        for each in look["relabelings"]
+        if each["targetLabel"] == "job" and "replacement" in each
+    }
+    jobs = msgspec.yaml.decode((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_bytes())["scrape_configs"]
+    assert paths == {job["job_name"]: job.get("metrics_path") for job in jobs if job["job_name"].startswith("rabbitmq")}
+
+
+def test_every_node_of_an_external_broker_is_watched(installations: Mapping[str, Installation]) -> None:
+    """A queue's length is known only to the node that leads it."""
+    wanted = read_example("external")["broker"]["external"]["metrics"]
+    assert len(wanted) == 3
+    for look in installations["external"].list_kind("ScrapeConfig"):
+        assert look["spec"]["staticConfigs"] == [{"targets": wanted}]
 
 
 def test_dashboards_are_those_of_grafana(installations: Mapping[str, Installation]) -> None:

@@ -49,6 +49,11 @@ REFUSED: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
         {"broker": {"external": {"networks": []}}},
         "broker.external.networks is needed",
     ),
+    "alerts without the broker's metrics": (
+        "external",
+        {"broker": {"external": {"metrics": []}}},
+        "broker.external.metrics is needed",
+    ),
     "no way to the identity provider": ("cluster", {"network": {"identity": []}}, "network.identity is needed"),
     "no host": ("external", {"database": {"external": {"host": ""}}}, "database.external.host is needed"),
     "no Prometheus": (

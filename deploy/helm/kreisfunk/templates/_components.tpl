@@ -148,4 +148,7 @@ postgresql://{{ .role }}@{{ required "database.external.host is needed" $externa
 {{- if and (eq .Values.broker.mode "external") (not .Values.broker.external.networks) }}
 {{- fail "broker.external.networks is needed: without it no policy lets anybody reach the broker." }}
 {{- end }}
+{{- if and .Values.monitoring.enabled (eq .Values.broker.mode "external") (not .Values.broker.external.metrics) }}
+{{- fail "broker.external.metrics is needed: without it the alerts see neither the broker nor its queues." }}
+{{- end }}
 {{- end }}
