@@ -15,7 +15,9 @@ from tests.contract.kubernetes.rendering import (
     Document,
     Installation,
     find_container,
+    merge,
     read_example,
+    render_all,
 )
 
 # The standard "restricted", and a root file system that nobody writes to.
@@ -174,9 +176,26 @@ def test_instances_of_the_database_reach_one_another(installations: Mapping[str,
     assert not any(can_reach(installed, label(component), DATABASE, 8000) for component, _ in installed.list_pods())
 
 
-def test_the_newsroom_reaches_its_identity_provider(installations: Mapping[str, Installation]) -> None:
-    egress = installations["cluster"].find("NetworkPolicy", "newsroom")["spec"]["egress"]
-    assert {"to": [{"ipBlock": {"cidr": "192.0.2.8/32"}}], "ports": [{"port": 8443}]} in egress
+GRAPH, ISSUER = "KREISFUNK_GRAPH_URL", "KREISFUNK_OIDC_ISSUER"
+ADDRESSES = {
+    "https://graph.county.example:8443": 8443,
+    "https://graph.county.example": 443,
+    "https://192.0.2.9/v1": 443,
+    "http://[2001:db8::9]:8080": 8080,
+}
+
+
+def test_addresses_that_are_set_are_reached_at_their_ports() -> None:
+    values = [merge(read_example("cluster"), {"settings": {GRAPH: url, ISSUER: url}}) for url in ADDRESSES]
+    for port, installed in zip(ADDRESSES.values(), render_all(values), strict=True):
+        dispatcher, newsroom = (
+            installed.find("NetworkPolicy", component)["spec"]["egress"] for component in ("dispatcher", "newsroom")
+        )
+        (outside,) = (
+            rule for rule in dispatcher if any(peer.get("ipBlock", {}).get("cidr") == INTERNET for peer in rule["to"])
+        )
+        assert outside["ports"] == [{"port": port}]
+        assert {"to": [{"ipBlock": {"cidr": "192.0.2.8/32"}}], "ports": [{"port": port}]} in newsroom
 
 
 @pytest.mark.parametrize(("example", "standbys"), [("small", "0"), ("cluster", "2"), ("external", "2")])
