@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.feedback import FeedbackKind
 from services.subscriptions.domain.subscriber import SubscriberState
+from shared.contracts.message import Lane
 from shared.database.metrics import DatabaseCollector, RetentionMetrics
 from shared.database.pool import Database
 from shared.notices.configuration import Category, Prices
@@ -12,6 +13,8 @@ from shared.notices.configuration import Category, Prices
 # What Meta reports of recipients, beside the results of messages.
 UNDELIVERABLE = ("refused", "stopped_marketing")
 _NOTICE_RESULTS = ("accepted", "withdrawn", "repeated", "rejected", "checked")
+_LANES = (Lane.URGENT, Lane.BULK)
+_EXPANDING = "select lane, count(*) as broadcasts from subscriptions.broadcast where state = 'expanding' group by lane"
 # Whoever stops keeps no topic, so this reads one index only.
 _TOPICS = "select topic, count(*) as people from subscriptions.subscription group by topic"
 
@@ -29,7 +32,7 @@ class Metrics:
         self.subscribers = gauge("subscribers", "People by state", "state")
         self.topic_subscribers = gauge("topic_subscribers", "Subscribers of each topic", "topic")
         self.message_price = gauge("message_price_euros", "What Meta takes for a message, as configured", "category")
-        self.expanding = gauge("expanding", "Broadcasts whose audience is being read")
+        self.expanding = gauge("expanding", "Broadcasts whose audience is being read", "lane")
         self.inbound = counter("inbound", "Citizens' messages, and Meta's reports of recipients, by outcome", "outcome")
         self.notices = counter("notices", "Notices by result", "result")
         self.expanded = counter("expanded_recipients", "Recipients handed to the dispatcher")
@@ -49,6 +52,8 @@ class Metrics:
             self.feedback.labels(kind)
         for state in SubscriberState:
             self.subscribers.labels(state)
+        for lane in _LANES:
+            self.expanding.labels(lane)
 
     def show_prices(self, prices: Prices) -> None:
         """Export the prices that are configured."""
@@ -71,9 +76,7 @@ class Metrics:
             states = await connection.fetch(
                 "select state, count(*) as people from subscriptions.subscriber group by state"
             )
-            expanding = await connection.fetchval(
-                "select count(*) from subscriptions.broadcast where state = 'expanding'"
-            )
+            expanding = await connection.fetch(_EXPANDING)
             feedback = await connection.fetch("select kind, count(*) as said from subscriptions.feedback group by kind")
             dead_letters = await connection.fetchval("select count(*) from subscriptions.dead_letter")
             topics = await connection.fetch(_TOPICS)
@@ -91,4 +94,6 @@ class Metrics:
         self.topic_subscribers.clear()  # a topic that nobody has any more is in no row
         for row in topics:
             self.topic_subscribers.labels(row["topic"]).set(row["people"])
-        self.expanding.set(expanding)
+        broadcasts = {row["lane"]: row["broadcasts"] for row in expanding}
+        for lane in _LANES:
+            self.expanding.labels(lane).set(broadcasts.get(lane, 0))

@@ -223,6 +223,21 @@ class PodMonitor(_Resource):
     spec: _PodMonitorSpec
 
 
+class _StaticConfig(_Part):
+    targets: Annotated[list[Annotated[str, Meta(pattern=r"^[^/:]+:[0-9]+$")]], Meta(min_length=1)]
+
+
+class _ScrapeConfigSpec(_Part):
+    static_configs: Annotated[list[_StaticConfig], Meta(min_length=1)]
+    metrics_path: str = "/metrics"
+    params: dict[str, list[str]] = {}
+    relabelings: list[_Relabeling] = []
+
+
+class ScrapeConfig(_Resource):
+    spec: _ScrapeConfigSpec
+
+
 class _Rule(_Part):
     expr: str
     alert: str | None = None
@@ -277,5 +292,6 @@ KINDS: Mapping[tuple[str, str], type[_Resource]] = {
     ("monitoring.coreos.com/v1", "ServiceMonitor"): ServiceMonitor,
     ("monitoring.coreos.com/v1", "PodMonitor"): PodMonitor,
     ("monitoring.coreos.com/v1", "PrometheusRule"): PrometheusRule,
+    ("monitoring.coreos.com/v1alpha1", "ScrapeConfig"): ScrapeConfig,
     ("external-secrets.io/v1", "ExternalSecret"): ExternalSecret,
 }

@@ -1,5 +1,6 @@
 """The chart as Helm renders it, in a process of the fetched tools."""
 
+import copy
 import json
 import os
 import subprocess
@@ -84,6 +85,14 @@ def find_container(pod: Document) -> Document:
 def read_example(name: str) -> Document:
     read: Document = msgspec.yaml.decode((CHART.parent / "examples" / f"{name}.yaml").read_bytes())
     return read
+
+
+def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an example, changed."""
+    merged = copy.deepcopy(dict(values))
+    for key, value in changes.items():
+        merged[key] = merge(merged.get(key, {}), value) if isinstance(value, Mapping) else value
+    return merged
 
 
 def render_all(values: Sequence[Mapping[str, Any]], chart: Path = CHART) -> list[Installation]:

@@ -8,7 +8,17 @@ import msgspec
 import pytest
 
 from deploy.paths import ROOT
-from tests.contract.kubernetes.rendering import RELEASE, RUN_ONCE, TOOLS, Document, Installation, find_container
+from tests.contract.kubernetes.rendering import (
+    RELEASE,
+    RUN_ONCE,
+    TOOLS,
+    Document,
+    Installation,
+    find_container,
+    merge,
+    read_example,
+    render_all,
+)
 
 # The standard "restricted", and a root file system that nobody writes to.
 POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -151,9 +161,41 @@ def test_everybody_reaches_what_their_urls_name_and_nothing_else(
         assert can_reach(installed, here, label("notices"), 8081) == ("KREISFUNK_NOTICES_API_URL" in named), component
 
 
-def test_the_newsroom_reaches_its_identity_provider(installations: Mapping[str, Installation]) -> None:
-    egress = installations["cluster"].find("NetworkPolicy", "newsroom")["spec"]["egress"]
-    assert {"to": [{"ipBlock": {"cidr": "192.0.2.8/32"}}], "ports": [{"port": 8443}]} in egress
+@pytest.mark.parametrize("example", ["small", "cluster"])
+def test_instances_of_the_database_reach_one_another(installations: Mapping[str, Installation], example: str) -> None:
+    """A primary that cannot reach the Kubernetes API stays alive only if it reaches the others' instance managers."""
+    installed = installations[example]
+    (policy,) = list_policies(installed, DATABASE)
+    reached = {
+        port["port"]
+        for rule in policy["ingress"]
+        if {"podSelector": {"matchLabels": DATABASE}} in rule["from"]
+        for port in rule["ports"]
+    }
+    assert reached == {5432, 8000}
+    assert not any(can_reach(installed, label(component), DATABASE, 8000) for component, _ in installed.list_pods())
+
+
+GRAPH, ISSUER = "KREISFUNK_GRAPH_URL", "KREISFUNK_OIDC_ISSUER"
+ADDRESSES = {
+    "https://graph.county.example:8443": 8443,
+    "https://graph.county.example": 443,
+    "https://192.0.2.9/v1": 443,
+    "http://[2001:db8::9]:8080": 8080,
+}
+
+
+def test_addresses_that_are_set_are_reached_at_their_ports() -> None:
+    values = [merge(read_example("cluster"), {"settings": {GRAPH: url, ISSUER: url}}) for url in ADDRESSES]
+    for port, installed in zip(ADDRESSES.values(), render_all(values), strict=True):
+        dispatcher, newsroom = (
+            installed.find("NetworkPolicy", component)["spec"]["egress"] for component in ("dispatcher", "newsroom")
+        )
+        (outside,) = (
+            rule for rule in dispatcher if any(peer.get("ipBlock", {}).get("cidr") == INTERNET for peer in rule["to"])
+        )
+        assert outside["ports"] == [{"port": port}]
+        assert {"to": [{"ipBlock": {"cidr": "192.0.2.8/32"}}], "ports": [{"port": port}]} in newsroom
 
 
 @pytest.mark.parametrize(("example", "standbys"), [("small", "0"), ("cluster", "2"), ("external", "2")])
@@ -216,6 +258,15 @@ def test_only_the_webhook_of_the_ingress_is_public(installations: Mapping[str, I
     assert (path["path"], path["pathType"]) == ("/webhook", "Exact")
 
 
+def test_the_router_takes_metas_largest_webhook_and_logs_no_token(installations: Mapping[str, Installation]) -> None:
+    """ingress-nginx takes 1 MB by itself, and logs the query of each request."""
+    annotations = installations["cluster"].find("Ingress", "ingress")["metadata"]["annotations"]
+    assert annotations == {
+        "nginx.ingress.kubernetes.io/proxy-body-size": "4m",
+        "nginx.ingress.kubernetes.io/enable-access-log": "false",
+    }
+
+
 def test_the_database_confirms_what_a_replica_has(installations: Mapping[str, Installation]) -> None:
     spec = installations["cluster"].find("Cluster", "database")["spec"]
     assert spec["instances"] == 3
@@ -242,6 +293,31 @@ def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, In
 def test_the_alerts_are_those_of_prometheus(installations: Mapping[str, Installation]) -> None:
     (rule,) = installations["cluster"].list_kind("PrometheusRule")
     assert rule["spec"] == msgspec.yaml.decode((ROOT / "deploy" / "prometheus" / "alerts.yml").read_bytes())
+
+
+@pytest.mark.parametrize("example", ["cluster", "external"])
+def test_the_broker_is_watched_as_the_alerts_expect_wherever_it_runs(
+    installations: Mapping[str, Installation], example: str
+) -> None:
+    installed = installations[example]
+    looks = [one["spec"] for one in installed.list_kind("ScrapeConfig")]
+    looks += [each for one in installed.list_kind("ServiceMonitor") for each in one["spec"]["endpoints"]]
+    paths = {
+        each["replacement"]: look.get("path", look.get("metricsPath"))
+        for look in looks
+        for each in look["relabelings"]
+        if each["targetLabel"] == "job" and "replacement" in each
+    }
+    jobs = msgspec.yaml.decode((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_bytes())["scrape_configs"]
+    assert paths == {job["job_name"]: job.get("metrics_path") for job in jobs if job["job_name"].startswith("rabbitmq")}
+
+
+def test_every_node_of_an_external_broker_is_watched(installations: Mapping[str, Installation]) -> None:
+    """A queue's length is known only to the node that leads it."""
+    wanted = read_example("external")["broker"]["external"]["metrics"]
+    assert len(wanted) == 3
+    for look in installations["external"].list_kind("ScrapeConfig"):
+        assert look["spec"]["staticConfigs"] == [{"targets": wanted}]
 
 
 def test_dashboards_are_those_of_grafana(installations: Mapping[str, Installation]) -> None:

@@ -1,12 +1,11 @@
 """Values that the chart does not take, with a reason that can be understood."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.contract.kubernetes.rendering import read_example, render_all
+from tests.contract.kubernetes.rendering import merge, read_example, render_all
 
 # What of an example is changed, and what is said of it.
 REFUSED: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
@@ -49,6 +48,11 @@ REFUSED: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
         {"broker": {"external": {"networks": []}}},
         "broker.external.networks is needed",
     ),
+    "alerts without the broker's metrics": (
+        "external",
+        {"broker": {"external": {"metrics": []}}},
+        "broker.external.metrics is needed",
+    ),
     "no way to the identity provider": ("cluster", {"network": {"identity": []}}, "network.identity is needed"),
     "no host": ("external", {"database": {"external": {"host": ""}}}, "database.external.host is needed"),
     "no Prometheus": (
@@ -60,13 +64,6 @@ REFUSED: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
     "no TLS": ("cluster", {"routes": {"archive": {"tlsSecret": ""}}}, "routes.archive.tlsSecret is needed"),
     "no limits": ("small", {"resources": {"newsroom": {"requests": {"cpu": "1", "memory": "1Gi"}}}}, "limits"),
 }
-
-
-def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = copy.deepcopy(dict(values))
-    for key, value in changes.items():
-        merged[key] = merge(merged.get(key, {}), value) if isinstance(value, Mapping) else value
-    return merged
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,17 @@
 import asyncio
 import ssl
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from yarl import URL
 
-from tests.e2e.edge.conftest import Edge
+from deploy.local.ports import LOOPBACK, reserve_ports
+from tests.e2e.edge.conftest import Edge, run_caddy
 from tests.factories.webhooks import build_messages_body, build_text_message, sign
 from tests.harness.ingress import VERIFY_TOKEN, IngressProcess
 
+HANDSHAKE = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": VERIFY_TOKEN}
 ACCEPTED = 'kreisfunk_ingress_webhooks_total{result="accepted"}'
 
 
@@ -89,7 +92,20 @@ async def test_a_client_that_never_ends_its_request_is_let_go(edge: Edge) -> Non
 
 
 async def test_the_proxy_writes_no_verify_token(edge: Edge) -> None:
-    query = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": VERIFY_TOKEN}
-    async with edge.session.get(f"{edge.url}/webhook", params=query) as answer:
+    async with edge.session.get(f"{edge.url}/webhook", params=HANDSHAKE) as answer:
         assert (answer.status, await answer.text()) == (200, "1158201444")
     assert VERIFY_TOKEN not in edge.log.read_text()
+
+
+async def test_a_handshake_that_no_ingress_answers_is_logged_without_its_verify_token(
+    edge: Edge, tmp_path: Path
+) -> None:
+    with reserve_ports(1) as [port]:
+        async with (
+            run_caddy(tmp_path, edge.ca, f"http://{LOOPBACK}:{port}", edge.session) as alone,
+            edge.session.get(f"{alone.url}/webhook", params=HANDSHAKE) as answer,
+        ):
+            assert answer.status == 502
+    written = alone.log.read_text()
+    assert f"{LOOPBACK}:{port}: connect: connection refused" in written
+    assert VERIFY_TOKEN not in written

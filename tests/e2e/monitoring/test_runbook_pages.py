@@ -37,7 +37,7 @@ INVALID_VALUE = {"reject_share": 1, "reject_code": 131009, "reject_status": 400}
 NOBODY_READS = {"read_share": 0}  # somebody's reading would settle what is unknown
 NO_ANSWER = {"timeout_share": 1, "timeout_accept_share": 0}
 IDENTIFIER = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-NEARLY_FULL = 9000
+NEARLY_FULL = 900
 DEAD = topology.DISPATCHER_ACCOUNT.dead_letter_queue
 REFUSE = """
     create function dispatcher.refuse() returns trigger language plpgsql

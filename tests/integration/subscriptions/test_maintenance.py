@@ -12,6 +12,7 @@ from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY, TEXTS, build_both, build_message
 from tests.integration.subscriptions.audience import run_as_owner
 from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.notice_factory import publish
 
 INBOX = "select count(*) from subscriptions.inbox"
 
@@ -49,12 +50,25 @@ async def test_people_are_counted_by_state(stand: SubscriptionsHarness) -> None:
         for state in ("subscribed", "unsubscribed", "merged")
     }
     assert people == {"subscribed": 2, "unsubscribed": 1, "merged": 0}
-    assert registry.get_sample_value("kreisfunk_subscriptions_expanding") == 0
     topics = [
         registry.get_sample_value("kreisfunk_subscriptions_topic_subscribers", {"topic": topic.id})
         for topic in COUNTY.topics
     ]
     assert topics == [2] * len(COUNTY.topics)
+
+
+async def test_broadcasts_whose_audience_is_being_read_are_counted_by_lane(stand: SubscriptionsHarness) -> None:
+    await publish(stand, urgent=True)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for expected in ({"urgent": 1, "bulk": 0}, {"urgent": 0, "bulk": 0}):
+        await metrics.refresh(stand.database)
+        counted = {
+            lane: registry.get_sample_value("kreisfunk_subscriptions_expanding", {"lane": lane}) for lane in expected
+        }
+        assert counted == expected
+        while await stand.parts.expander.expand_next():
+            pass
 
 
 async def test_the_database_is_measured_with_the_rest(stand: SubscriptionsHarness) -> None:

@@ -50,3 +50,12 @@ def test_the_nodes_of_the_file_are_those_that_find_each_other() -> None:
     hosts = [CLUSTER[name].get("hostname", "rabbitmq") for name in ("rabbitmq", "rabbitmq-2", "rabbitmq-3")]
     assert names == hosts
     assert read_environment("migrate")["KREISFUNK_BROKER_API_URL"] == "http://rabbitmq:15672"
+
+
+def test_every_broker_is_watched() -> None:
+    """A queue's length is known only to the node that leads it."""
+    [mounted] = CLUSTER["prometheus"]["volumes"]
+    file, place, _ = mounted.split(":")
+    assert place in {mount.split(":")[1] for mount in SERVICES["prometheus"]["volumes"]}
+    [watched] = msgspec.yaml.decode((ROOT / file).read_bytes())
+    assert watched["targets"] == [f"{name}:15692" for name in ("rabbitmq", "rabbitmq-2", "rabbitmq-3")]

@@ -6,6 +6,9 @@ from pathlib import Path
 import msgspec
 
 import deploy
+from shared.amqp import topology
+from shared.amqp.consumer import MAX_QUARANTINED_BYTES
+from shared.contracts.message import Lane
 from tests.unit.docs.test_runbooks import ALERTS, RULES
 from tools.docs.metrics import find_names, list_series
 
@@ -34,3 +37,23 @@ def test_a_metric_that_an_alert_reads_is_missed() -> None:
     read = {name for rule in RULES for name in NAME.findall(rule["expr"]) if not name.startswith("kreisfunk_feeds_")}
     missed = set(re.findall(r"absent\((\w+)\)", ALERTS["MetricMissing"]["expr"]))
     assert read == missed
+
+
+def test_every_queue_that_a_service_works_off_is_watched() -> None:
+    """Lanes of broadcasts are full by design, and the newsroom's events have an alert of their own."""
+    expression = ALERTS["QueueNotWorkedOff"]["expr"]
+    [watched], [left_out] = re.findall(r'queue=~"(.+?)"', expression), re.findall(r'queue!="(.+?)"', expression)
+    seen = {name for name in topology.list_arguments() if re.fullmatch(watched, name)} - {left_out}
+    by_design = {topology.NEWSROOM_EVENTS, topology.LANES[Lane.URGENT], topology.LANES[Lane.BULK]}
+    assert seen == {queue.name for queue in topology.QUEUES if queue not in by_design}
+
+
+def test_the_quarantine_is_nearly_full_before_the_longest_notices_fill_it() -> None:
+    [most] = re.findall(r"> (\d+)", ALERTS["QuarantineNearlyFull"]["expr"])
+    assert topology.MAX_QUARANTINE_BYTES * 0.9 < int(most) * MAX_QUARANTINED_BYTES < topology.MAX_QUARANTINE_BYTES
+
+
+def test_an_expansion_is_waited_for_only_while_its_lane_takes_batches() -> None:
+    """A quorum queue that was full takes messages again when four fifths are left."""
+    [full] = re.findall(r">= (\d+)", ALERTS["ExpansionStalled"]["expr"])
+    assert int(full) == 0.8 * topology.MAX_LANE_BATCHES

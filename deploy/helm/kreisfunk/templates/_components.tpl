@@ -34,7 +34,7 @@ dispatcher:
   secrets: [dispatcher]
   broker: dispatcher
   database: kreisfunk_dispatcher
-  outside: [443]
+  outside: [{{ include "kreisfunk.port" (.Values.settings.KREISFUNK_GRAPH_URL | default "") }}]
   environment:
     KREISFUNK_DISPATCHERS: {{ .Values.services.dispatcher.replicas | quote }}
 newsroom:
@@ -49,7 +49,7 @@ newsroom:
     KREISFUNK_NEWSROOM_ASSETS: /app/newsroom-assets
     KREISFUNK_ARCHIVE_HOST: 0.0.0.0
 {{- with .Values.settings.KREISFUNK_OIDC_ISSUER }}
-  identity: {{ regexFind "[0-9]+$" (urlParse .).host | default 443 }}
+  identity: {{ include "kreisfunk.port" . }}
 {{- end }}
 {{- if .Values.services.feeds.enabled }}
 feeds:
@@ -96,6 +96,11 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- with .name }}
 app.kubernetes.io/component: {{ . }}
 {{- end }}
+{{- end }}
+
+{{- /* That of an address; its host may be a number, too. */ -}}
+{{- define "kreisfunk.port" -}}
+{{ regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" | default "443" }}
 {{- end }}
 
 {{- /* With the namespace, since operators in other namespaces use it, too. */ -}}
@@ -147,5 +152,8 @@ postgresql://{{ .role }}@{{ required "database.external.host is needed" $externa
 {{- end }}
 {{- if and (eq .Values.broker.mode "external") (not .Values.broker.external.networks) }}
 {{- fail "broker.external.networks is needed: without it no policy lets anybody reach the broker." }}
+{{- end }}
+{{- if and .Values.monitoring.enabled (eq .Values.broker.mode "external") (not .Values.broker.external.metrics) }}
+{{- fail "broker.external.metrics is needed: without it the alerts see neither the broker nor its queues." }}
 {{- end }}
 {{- end }}
