@@ -146,7 +146,9 @@ def _build_only(about: Entities, text: CitizenText) -> ParsedIntent:
 
 def _build_add(about: Entities) -> ParsedIntent:
     topics = (about.wanted - about.had) or about.topics
-    return ParsedIntent(intent=Intent.ADD if topics else Intent.TOPICS, topics=topics)
+    if topics or not about.places:
+        return ParsedIntent(intent=Intent.ADD if topics else Intent.TOPICS, topics=topics)
+    return ParsedIntent(intent=Intent.ADD, places=about.places)  # "Bitte auch noch Lilienthal dazunehmen"
 
 
 def _build_remove(about: Entities, text: CitizenText) -> ParsedIntent:
