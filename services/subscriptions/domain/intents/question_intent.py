@@ -42,7 +42,7 @@ _HELP_AROUND = (
     benutze nutze machen benutzt bedient bediene nutzt man soll weiss erklaerung komme klar kapier kapiere
     welche gibt gibts""")
 )
-_NOT_UNDERSTOOD = read_words("kapier kapiere erklaerung bediene bedient benutzt verstehe versteh verstanden verstehen")
+_NOT_UNDERSTOOD = read_words("kapier kapiere erklaerung bediene bedient benutzt verstehe versteh verstehen")
 _ODD = re.compile(
     r"\b(?:ist (?:das|dies|es) (?:\w+ )?(?:betrug|fake|echt|serioes|abzocke|spam|ein trick)|(?:kenne|kennen|"
     r"kennt) (?:ich )?"
