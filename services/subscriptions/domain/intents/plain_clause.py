@@ -63,7 +63,7 @@ _PARTLY = re.compile(
     r"behalte\w*|bleib\w*|weiter\w*|ausgenommen|lass\w*|reich\w*|genueg\w*|except|only|but)"
 )
 _PARTS = re.compile(r"[.!?;,\n\r]+\s*|\s[–—-]+\s|\s+(?:aber|sondern|also|deshalb|deswegen|daher|und)\s+", re.IGNORECASE)
-_OF_A_PART = frozenset((Intent.ONLY, Intent.REMOVE, Intent.PLACES, Intent.PAUSE))
+_OF_A_PART = frozenset((Intent.ONLY, Intent.REMOVE, Intent.PLACES, Intent.PAUSE, Intent.ASK_STOP))
 _EXCUSES = read_words("krank kommen teilnehmen")  # "Bin krank und kann nicht kommen, melde mich ab"
 # What the question beside a wish to leave may have been taken for.
 _BESIDE = frozenset((Intent.OTHER, Intent.HELP, Intent.WHY, Intent.TOPICS, Intent.DATA, Intent.NOTHING, Intent.FEEDBACK,
@@ -93,7 +93,7 @@ def apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
 def _ends_everything(text: CitizenText) -> bool:
     """Return whether a clause ends all messages and none keeps any: "Bin weggezogen, bitte ganz abmelden"."""
     parts = text.split_at(_PARTS)
-    if text.asks or _PARTLY.search(text.sentence):
+    if text.asks or {"wenn", "falls"} & text.said or _PARTLY.search(text.sentence):
         return False
     return any(
         (

@@ -98,6 +98,8 @@ def _correct_prediction(prediction: Prediction, found: Findings) -> Intent | Non
     match prediction.intent:
         case Intent.ERASE:
             return Intent.OTHER if found.stop.is_report else Intent.ASK_ERASE
+        case Intent.STOP if found.stop.is_enjoying:
+            return Intent.OTHER
         case Intent.STOP if found.stop.is_hypothetical and (
             found.text.asks or prediction.probability < MIN_PROBABILITY_HIGHEST
         ):

@@ -87,7 +87,7 @@ _KEEPS_IN = re.compile(
     r"^(?:und |aber )?hoer\w*(?: sie)? (?:bloss |ja )?nicht auf\b|\bnicht dass (?:sie|ihr) (?:mich|uns) abmelde\w*"
 )
 # "Ich kann gar nicht aufhören, das zu lesen"
-_ENJOYING = re.compile(r"\b(?:kann|koennen) (?:\w+ ){0,3}nicht aufhoeren\b")
+_ENJOYING = re.compile(r"\b(?:kann|koennen) (?:\w+ ){0,3}nicht aufhoeren\b.*\blesen\b")
 _ASKS = read_words("wie kann koennen was muss wo wann geht ginge")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
 _ONESELF = read_words("bitte ich mich uns hiermit")
@@ -138,7 +138,7 @@ class StopSigns(EraseSigns):
         """Return whether the text ends the whole subscription."""
         if not self.words:
             return any(sign in self.text.raw for sign in STOP_EMOJI)
-        if self._is_about_writing or "unterschied" in self.said or _ENJOYING.search(self.sentence):
+        if self._is_about_writing or "unterschied" in self.said or self.is_enjoying:
             return False
         if self._has_plain_stop:
             return True
@@ -186,6 +186,11 @@ class StopSigns(EraseSigns):
     def is_staying(self) -> bool:
         """Return whether somebody says that they remain, whatever others did."""
         return bool(_REMAINS.search(self.text.sentence))
+
+    @property
+    def is_enjoying(self) -> bool:
+        """Return whether somebody cannot stop reading."""
+        return bool(_ENJOYING.search(self.sentence))
 
     @cached_property
     def is_about_hours(self) -> bool:
