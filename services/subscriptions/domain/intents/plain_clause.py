@@ -53,6 +53,7 @@ _EVERYTHING = re.compile(
     rf"\b(?:{_WHOLE}|nur) (?:\w+ ){{0,3}}{_ENDS}\b|\b{_ENDS} (?:\w+ )?{_WHOLE}\b|"
     r"\b(?:gar|ueberhaupt|von euch|von ihnen) (?:nichts|nix) mehr\b"
 )
+_ALL_OR_ME = read_words("alles allem nichts nix mich uns abmelden")
 _ALL_GONE = read_words("nichts nix soll kann muss macht mach weg aus schluss ende aufhoeren abbestellt")
 _THE_REST_TOO = re.compile(
     r"^(?:und )?(?:(?:alles|das) andere|alle anderen|der rest) (?:\w+ ){0,2}auch (?:nicht|nix|weg|raus)\b"
@@ -75,7 +76,7 @@ def apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
 
     It may be about something else that is named: "Mein Hund ist gestorben. Bitte abmelden." A "Start" is asked about.
     """
-    if parsed.intent in _OF_A_PART and not parsed.has_limit and _ends_everything(text):
+    if parsed.intent in _OF_A_PART and not _is_about_a_part(parsed, text) and _is_leaving_altogether(text):
         return ParsedIntent(intent=Intent.STOP)
     if parsed.intent not in _BESIDE:
         return parsed
@@ -90,7 +91,14 @@ def apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
     return ParsedIntent(intent=Intent.STOP if sure else Intent.ASK_STOP)
 
 
-def _ends_everything(text: CitizenText) -> bool:
+def _is_about_a_part(parsed: ParsedIntent, text: CitizenText) -> bool:
+    """Return whether a pause or a single topic may be meant: "Urlaub, alles aus", "die Jobs, bitte ganz raus"."""
+    if parsed.intent is Intent.PAUSE:
+        return parsed.has_limit or not NO & text.said
+    return parsed.intent is Intent.REMOVE and len(parsed.topics) == 1 and not _ALL_OR_ME & text.said
+
+
+def _is_leaving_altogether(text: CitizenText) -> bool:
     """Return whether a clause ends all messages and none keeps any: "Bin weggezogen, bitte ganz abmelden"."""
     parts = text.split_at(_PARTS)
     if text.asks or {"wenn", "falls"} & text.said or _PARTLY.search(text.sentence):
