@@ -104,7 +104,8 @@ class PauseSigns(Signs):
             return ParsedIntent(intent=Intent.TOPICS)
         if self._is_resume or self._is_restart_request:
             return ParsedIntent(intent=Intent.RESUME)
-        foreign = _FOREIGN_UNTIL.search(self.sentence) and foreign_phrases.STOP.search(self.sentence)
+        unwanted = foreign_phrases.STOP.search(self.sentence) or "no messages" in self.sentence
+        foreign = _FOREIGN_UNTIL.search(self.sentence) and unwanted
         return self.pause if foreign or self._is_pause or self._is_silence else self._pause_before
 
     @property
