@@ -92,7 +92,9 @@ def apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
 
 
 def _is_about_a_part(parsed: ParsedIntent, text: CitizenText) -> bool:
-    """Return whether a pause or a single topic may be meant: "Urlaub, alles aus", "die Jobs, bitte ganz raus"."""
+    """Return whether less may be meant: "Urlaub, alles aus", "die Jobs, bitte ganz raus", "Hund tot, ganz abmelden"."""
+    if parsed.intent is Intent.ASK_STOP:
+        return bool((OTHER_BUSINESS | _EXCUSES) & text.said)
     if parsed.intent is Intent.PAUSE:
         return parsed.has_limit or not NO & text.said
     return parsed.intent is Intent.REMOVE and len(parsed.topics) == 1 and not _ALL_OR_ME & text.said
