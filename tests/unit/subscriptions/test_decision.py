@@ -200,7 +200,7 @@ def test_sequence_grows_with_each_start_choice_and_stop_and_with_nothing_else(me
             MessageResult.CHANGED,
             MessageResult.TOPICS_REMOVED,
             MessageResult.ENDED,
-                MessageResult.ERASED,
+            MessageResult.ERASED,
         )
         assert (subscriber.sequence if subscriber else 0) == before + counted
 
