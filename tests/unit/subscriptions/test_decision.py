@@ -214,6 +214,7 @@ def test_sequence_grows_with_each_start_choice_and_stop_and_with_nothing_else(me
             MessageResult.CHANGED,
             MessageResult.TOPICS_REMOVED,
             MessageResult.ENDED,
+            MessageResult.ERASED,
         )
         assert (subscriber.sequence if subscriber else 0) == before + counted
 

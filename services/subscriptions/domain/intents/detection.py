@@ -5,7 +5,6 @@ explicit "Stop".
 """
 
 import re
-from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -14,6 +13,7 @@ from services.subscriptions.domain.intents.classifier import IntentClassifier, P
 from services.subscriptions.domain.intents.entities import is_about_origin
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
 from services.subscriptions.domain.intents.phrases import MISTAKEN
+from services.subscriptions.domain.intents.plain_clause import UNSURE, apply_plain_clause, has_lone_word
 from services.subscriptions.domain.intents.predictions import (
     COMING,
     LEAVING,
@@ -21,19 +21,15 @@ from services.subscriptions.domain.intents.predictions import (
     apply_prediction,
 )
 from services.subscriptions.domain.intents.rules import NOTHING, Findings, apply_rules
-from services.subscriptions.domain.intents.start_intent import correct_stop_typos
-from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words
+from services.subscriptions.domain.intents.text import CitizenText, read_words
 from services.subscriptions.domain.intents.topic_selection import ALL
 from services.subscriptions.domain.intents.vocabulary import (
-    FILLER_WORDS,
     LEAVE_US,
-    NEVER,
     NO,
     ONLY,
     OTHER_BUSINESS,
     POLITE,
     STOP,
-    STOP_WORDS,
 )
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.text import strip_controls
@@ -66,48 +62,18 @@ _NEAR_STOP = (_NEAR_LEAVING - {Intent.ASK_BOTH}) | {Intent.STOP, *COMING}
 _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
     r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen|erhalten|bekommen|"
-    r"empfangen)\b"
+    r"empfangen|verteiler|liste|nachrichten|meldungen)\b|\bzurueck$|\berneut an|\bdoch weiter\b|"
+    r"^(?!.*\b(?:nicht|nichts|nie|kein\w*)\b).*\bweiter (?:haben|bekommen|erhalten|kriegen|lesen)\b(?!.*\bstopp?\b)"
 )
 _BESIDE_NUMBERS = read_words("thema themen nummer nr und bitte")
 
 # "Stop, das reicht jetzt"; the words after the comma may limit it to a topic.
 _FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)(?:\s+bitte)?\s*[,:;]\s", re.IGNORECASE)
-_MAY_SURROUND = POLITE | read_words("""ja nein jetzt sofort endlich ich sage sag bye tschuess
-    ciao und noch trotzdem einen schoenes schoenen schoene tag abend woche wochenende sonntag feiertage alles gute
-    wuensche ihnen euch allen zusammen fuer auch""")
 _SETTLED = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_ERASE, Intent.ASK_BOTH, Intent.EMERGENCY))
 # Something else was requested as clearly: only the person knows which of the two is meant.
 _RIVALS = frozenset((Intent.PAUSE, Intent.RESUME, Intent.ONLY, Intent.ADD, Intent.REMOVE))
 # "Baustellen stop": the last word refers to the word before it.
 _WITH_OBJECT = frozenset((Intent.ONLY, Intent.REMOVE, Intent.ASK_STOP))
-_START = read_words("start starten")
-# "Meld mich mal ab, und wann macht das Hallenbad auf?": a clause of its own, about oneself.
-_CLAUSE = re.compile(
-    r"[,:]\s+|\s[–—-]+\s|\s+und\s+(?=(?:wann|wie|wo|wer|was|warum|woher|sag\w*|ist|gibt)\b)", re.IGNORECASE
-)
-_TOLD = re.compile(
-    r"\b(?:(?:melden?|meldet|meld|tragen?|tragt|trag)(?: sie)? (?:mich|uns|meine nummer)\b.*\b(?:ab|aus)|"
-    r"(?:nehmt|nehm|nimm|nehmen|streich\w*|entfern\w*|schmeiss\w*|werft|werfen|loesch\w*)(?: sie)? "
-    r"(?:mich|uns|meine nummer)\b.*\b(?:raus|heraus|runter|(?:aus|von) (?:\w+ )?(?:verteiler|liste|gruppe))|"
-    r"raus (?:mit (?:mir|uns) )?aus (?:\w+ )?(?:verteiler|liste|gruppe|newsletter)(?! (?:der|des)))\b"
-)
-# "Bitte keine Nachrichten mehr", but not "Ich bekomme keine Nachrichten mehr"
-_NO_MORE = re.compile(
-    r"\b(?:bitte|will|moechte|wollen|moechten)\b.*\b(?:keine (?:weiteren )?(?:nachrichten|meldungen|infos) mehr|"
-    r"(?:nichts|nix) mehr (?:schicken|senden|schreiben|haben|bekommen|kriegen|erhalten))\b"
-)
-_AROUND = (
-    FILLER_WORDS
-    | STOP_WORDS
-    | read_words("""raus heraus runter man dalli egal ach bloss ruckzuck trag tragt meld streich streicht schmeisst
-    werft loescht loesch""")
-) - NEVER
-_UNSURE = read_words("wenn falls sobald bevor ob oder vielleicht eventuell irgendwann sagt sagte meint meinte")
-_AROUND_LEAVING = _AROUND - _UNSURE - NO - {"noch"}
-_EXCUSES = read_words("krank kommen teilnehmen")  # "Bin krank und kann nicht kommen, melde mich ab"
-# What the question beside a wish to leave may have been taken for.
-_BESIDE = frozenset((Intent.OTHER, Intent.HELP, Intent.WHY, Intent.TOPICS, Intent.DATA, Intent.NOTHING, Intent.FEEDBACK,
-    Intent.ASK_STOP, Intent.ASK_START))  # fmt: skip
 
 
 def sanitize_text(message: InboundMessage) -> InboundMessage:
@@ -211,12 +177,14 @@ def _should_overrule(prediction: Prediction, rule: ParsedIntent, found: Findings
     if brief or _is_settled(prediction, rule, found):
         return False
     if rule.intent is Intent.STOP and prediction.intent in COMING:
-        if _BACK.search(found.text.sentence):
+        if any(_BACK.search(each.sentence) and not each.is_question for each in found.text.sentences):
             return probability >= MIN_PROBABILITY_RULE
         denied = found.stop.has_stop_word or NO & found.text.said
         return probability >= MIN_PROBABILITY_STOP and not denied
-    unsure = rule.intent is Intent.STOP and _UNSURE & found.text.said
-    if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and prediction.intent not in _NEAR_LEAVING):
+    unsure = rule.intent is Intent.STOP and UNSURE & found.text.said
+    if rule.intent in (Intent.EMERGENCY, Intent.ERASE) or (
+        rule.intent is Intent.STOP and prediction.intent not in _NEAR_LEAVING
+    ):
         return probability >= (MIN_PROBABILITY_RULE if unsure else MIN_PROBABILITY_STOP)
     doubted = (rule.intent, prediction.intent) == (Intent.ASK_STOP, Intent.STOP)
     strong = short or doubted or rule.intent is Intent.ASK_BOTH
@@ -228,7 +196,8 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, found: Findings) -> 
     words, said = found.text.words, found.text.said
     match rule.intent, prediction.intent:
         case Intent.STOP, Intent.PAUSE:
-            return not found.pause.is_temporary
+            sure = prediction.probability >= MIN_PROBABILITY_STOP and not found.stop.has_foreign_stop
+            return not (sure or found.pause.is_temporary)
         case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES | Intent.RESUME:
             return rule.has_limit  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
         case Intent.ONLY, Intent.TOPICS | Intent.START | Intent.ASK_START | Intent.ADD | Intent.OTHER:
@@ -272,7 +241,8 @@ def _keep_rule(rule: ParsedIntent, prediction: Prediction, found: Findings) -> P
     """Return the rule's intent; ask instead of sending the general hint if the person may want to stop."""
     if rule.intent is not Intent.OTHER or len(found.text.words) <= 1:
         return rule
-    if found.stop.is_mere_question or found.stop.is_denied:
+    elsewhere = prediction.intent is Intent.OTHER and OTHER_BUSINESS & found.text.said
+    if found.stop.is_mere_question or found.stop.is_denied or elsewhere:
         return rule
     sure = prediction.intent is Intent.OTHER and prediction.probability >= MIN_PROBABILITY_RULE
     doubtful = not sure and prediction.sum_probability(*LEAVING) >= MIN_STOP_PROBABILITY
@@ -283,68 +253,13 @@ def _apply_explicit_stop(parsed: ParsedIntent, found: Findings) -> ParsedIntent:
     """Return the final intent: `parsed`, unless a plain "Stop" in the text stops or requires a question."""
     if parsed.intent in _SETTLED:
         return parsed
-    if not _has_lone_word(found.text, STOP):
+    if not has_lone_word(found.text, STOP):
         said_aside = found.stop.ends_in_stop or _FIRST.match(found.text.raw)
         # "Baustellen stop" is about a topic, but not "nur Baustellen stop", and perhaps not "Baustellen Stop."
         about_a_part = parsed.intent in _WITH_OBJECT and not (ONLY & found.text.said or found.stop.ends_in_full_stop)
         if not said_aside or about_a_part:
-            return _apply_plain_clause(parsed, found.text)
+            return apply_plain_clause(parsed, found.text)
     if parsed.intent in _JOINING:
         return ParsedIntent(intent=Intent.ASK_BOTH)
     rival = parsed.intent in _RIVALS or bool(parsed.places) or parsed.every_place
     return ParsedIntent(intent=Intent.ASK_STOP if rival else Intent.STOP)
-
-
-def _apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
-    """Return STOP if a clause tells us to take the sender off the list, whatever the others ask.
-
-    It may be about something else that is named: "Mein Hund ist gestorben. Bitte abmelden." A "Start" is asked about.
-    """
-    if parsed.intent not in _BESIDE:
-        return parsed
-    said = [(sentence, _split_clauses(sentence)) for sentence in text.sentences]
-    told = any(_is_told_to_leave(sentence, clauses) for sentence, clauses in said)
-    if not told and not any(_is_only_leaving(sentence, clauses[0]) for sentence, clauses in said):
-        joins = parsed.intent is Intent.OTHER and _has_lone_word(text, _START)
-        return ParsedIntent(intent=Intent.ASK_START) if joins else parsed
-    if parsed.intent is Intent.ASK_START:
-        return ParsedIntent(intent=Intent.ASK_BOTH)
-    sure = not (OTHER_BUSINESS | _EXCUSES) & text.said or (told and text.asks)
-    return ParsedIntent(intent=Intent.STOP if sure else Intent.ASK_STOP)
-
-
-def _split_clauses(sentence: CitizenText) -> list[CitizenText]:
-    parts = _CLAUSE.split(sentence.raw)
-    return [CitizenText(part) for part in parts] if len(parts) > 1 else [sentence]
-
-
-def _is_told_to_leave(sentence: CitizenText, clauses: Sequence[CitizenText]) -> bool:
-    """Return whether a clause tells us to take the sender off the list: "Meld mich ab, und wo ist der Markt?"."""
-    if _UNSURE & sentence.said:
-        return False
-    return any(
-        (clause.said <= _AROUND and _TOLD.search(" ".join(word for word in clause.words if word not in POLITE)))
-        or (clause.said - {"keine"} <= _AROUND and _NO_MORE.search(clause.sentence))
-        for clause in (clauses[:-1] if sentence.is_question else clauses)
-    )
-
-
-def _is_only_leaving(sentence: CitizenText, first: CitizenText) -> bool:
-    """Return whether a sentence, or its polite first clause, holds a word of leaving and nothing else.
-
-    As in "Was kostet das? Dann bitte kündigen." and "Abmelden bitte, und wo ist der Markt?".
-    """
-    plain = Phrase([word for word in sentence.words if word not in POLITE])
-    words = set(correct_stop_typos(plain.joined))
-    alone = words & LEAVE_US and words <= _AROUND_LEAVING and not sentence.is_question
-    politely = "bitte" in first.said and first.said <= LEAVE_US | POLITE and first.said & LEAVE_US
-    return bool(alone or politely)
-
-
-def _has_lone_word(text: CitizenText, wanted: frozenset[str]) -> bool:
-    """Return whether a sentence holds only a wanted and polite words, and is no question within a longer text."""
-    spoken = [sentence for sentence in text.sentences if sentence.words]
-    return any(
-        each.said & wanted and each.said <= wanted | _MAY_SURROUND and (len(spoken) == 1 or not each.is_question)
-        for each in spoken
-    )

@@ -13,7 +13,7 @@ _ALWAYS = read_words("""notruf notrufe notfall notfaelle notarzt notfallnummer u
     пожар вбивають помогите pozar pomocy ratunku brustschmerz 112 110 acil imdat اسعاف طوارئ швидка пожежа скорая
     wypadek pogotowie pozar fruchtblase kohlenmonoxid amok pulsadern krampfanfall""")
 _URGENT = read_words("""feuer brennt brand einbruch unfall verletzt verletzte verletzter verletzten blutet polizei
-    feuerwehr rettungsdienst sanitaeter rauch gasgeruch explosion schlaegerei bedroht bedroh angegriffen vermisst
+    feuerwehr rettungsdienst sanitaeter rauch gasgeruch explosion schlaegerei bedroht bedroh angegriffen
     fire police accident hochwasser ohnmaechtig vergiftet eingeklemmt""")
 _HELP = read_words("hilfe help helft helfen imdat помогите допоможіть ratunku")
 _NOW = _HELP | read_words("""schnell sofort dringend rufen ruft holen kommen kommt bitte hier gerade jetzt ich wir
@@ -56,6 +56,7 @@ _DESPAIR = re.compile(
     r"(?:waere?|waers) (?:ich )?(?:\w+ ){0,3}(?:tot|nicht mehr da)|"
     r"(?:leben|alles|weiterleben) (?:\w+ ){0,4}(?:keinen sinn|sinnlos)|"
     r"(?:vor (?:den|einen) zug|von (?:der|einer) bruecke|vom dach) (?:zu )?(?:werfe\w*|springe\w*|stuerze\w*|lege\w*)|"
+    r"mich (?:vermisst|braucht|merkt) (?:\w+ ){0,2}(?:keiner|niemand)|"
     r"(?:mir|sich) (?:\w+ ){0,2}(?:was|etwas) (?:antun|anzutun)|"
     r"(?:spring|stuerz|werf)\w* (?:\w+ ){0,2}(?:von der bruecke|vor den zug)|"
     r"wenn (?:ich|es mich) (?:\w+ ){0,2}(?:nicht mehr|weg|tot|gibt)\b.*\b(?:merkts?|vermiss\w*|faellt|interessiert|"

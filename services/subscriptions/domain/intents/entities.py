@@ -16,7 +16,7 @@ _PARTS = re.compile(
 )
 _SENTENCES = re.compile(r"[.,;!?()\n]+|\s[–—-]+\s")
 _NOT_ONLY = re.compile(r"\b(?:nicht nur|not only|stellen sie)\b", re.IGNORECASE)
-_BUT_FOR = re.compile(r"\bbis auf\b", re.IGNORECASE)
+_BUT_FOR = re.compile(r"\b(?:bis auf|except(?: for)?|apart from)\b", re.IGNORECASE)
 _INSTEAD_OF = re.compile(r"\b(?:an)?statt\b", re.IGNORECASE)
 _UNWANTED = read_words("""nichts kein keine keinen keiner nein nicht nich net nix ohne ausser weder abbestellen
     abmelden weglassen streichen stop stopp minus sparen no not without dont unsubscribe remove stoppen abschalten
@@ -35,7 +35,9 @@ _REST_REFUSED = re.compile(
     r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )\bmehr (?:\w+ ){0,2}(?:nicht|nichts|nix|keine[ns]?)\b|"
     r"\balles? (?:\w+ ){0,2}(?:abbestell\w*|abmelden|weg|raus|loeschen|stopp\w*) (?:\w+ ){0,2}(?:bis auf|ausser)\b|"
     r"\b(?:bis auf|ausser) (?:\w+ ){1,3}alles (?:\w+ ){0,2}(?:abbestell\w*|abmelden|weg|raus|loeschen|stopp\w*)\b|"
-    r"\b(?:nichts|nix) ausser\b|\bausser\b.*\b(?:nichts|nix)\b|\balles ausserhalb\b.*\b(?:nicht|weg|egal)\b"
+    r"\b(?:stop|cancel|everything|all|nothing|no) (?:\w+ ){0,4}(?:except|apart from)\b|"
+    r"\b(?:nichts|nix) (?:\w+ ){0,3}ausser\b|"
+    r"\bausser\b.*\b(?:nichts|nix)\b|\balles ausserhalb\b.*\b(?:nicht|weg|egal)\b"
 )
 _REST_WANTED = re.compile(
     r"\b(?:rest|andere[ns]?|uebrige[ns]?)\b(?: \w+){0,3}? "

@@ -103,8 +103,10 @@ class EraseSigns(Signs):
         if self.is_report or any(each.search(self.sentence) for each in (_ASKS_WHETHER, _KEEPS, NOT_THAT)):
             return False
         told = erasing <= {"geloescht"} and not said & _TO_BE_DELETED
-        if told or said & OTHER_BUSINESS - _RELATIVES or not self.has_undenied(ERASE):
+        if told or said & OTHER_BUSINESS - _RELATIVES or not has_undenied(self.words, ERASE):
             return False
+        if "verteiler" in said and "daten" not in said:
+            return False  # "Meine Nummer bitte aus dem Verteiler löschen"
         if _ERASED.search(self.sentence):
             return True
         if said & _LISTS and not said & {"daten", "nummer"}:
@@ -132,14 +134,15 @@ class EraseSigns(Signs):
             return False
         return bool(_DELETED.search(self.sentence))
 
-    def has_undenied(self, wanted: frozenset[str]) -> bool:
-        return any(word in wanted and not is_denied_word(self.words, index) for index, word in enumerate(self.words))
-
 
 def _is_supposed(sentence: CitizenText) -> bool:
     wanted = phrases.ASKED_OF_US.search(sentence.sentence) and {"bitte", "please"} & sentence.said
     requested = phrases.REQUESTS.search(sentence.sentence) or not _FINITE & sentence.said
     return (sentence.asks and not wanted) or not requested or bool(phrases.NO_REQUEST.search(sentence.sentence))
+
+
+def has_undenied(words: Sequence[str], wanted: frozenset[str]) -> bool:
+    return any(word in wanted and not is_denied_word(words, index) for index, word in enumerate(words))
 
 
 def is_denied_word(words: Sequence[str], index: int) -> bool:

@@ -13,7 +13,7 @@ from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, NO, P
 _PAUSE = read_words("""pause pausieren pausiere pausiert unterbrechen unterbrechung unterbreche aussetzen pauza
     przerwa wstrzymac перерва пауза призупинити mola ara pausen stumm stummschalten pausierung urlaubspause break""")
 _HOLIDAY = read_words("urlaub verreist ferien weg kur reha krankenhaus klinik unterwegs reise dienstreise")
-_END = read_words("beenden beende ende aufheben vorbei abbrechen aus stoppen fertig zurueck aufgehoben beendet")
+_END = read_words("end beenden beende ende aufheben vorbei abbrechen aus stoppen fertig zurueck aufgehoben beendet")
 _ON = read_words("""weiter fortsetzen fortfahren weitermachen weitergehen weiterschicken weitersenden resume continue
     gehts fortsetzung devam dalej далі продовжити""")
 _AGAIN = read_words("""schicken schickt senden sendet einschalten anschalten aktivieren bekommen erhalten empfangen
@@ -31,9 +31,10 @@ _AROUND = (
 )
 _ASKING = read_words("kann koennt koennen koennte koennten wuerden wuerdet kannst geht moeglich man")
 _FOR_NOW = re.compile(
-    r"\b(?:im moment|momentan|zur ?zeit|derzeit|voruebergehend|vorlaeufig|erst ?mal|fuer (?:eine|ne) (?:weile|zeit)|"
-    r"eine zeit ?lang|so ?lange|in (?:der|dieser) zeit|waehrend(?: des| meines| der)?|ueber (?:weihnachten|"
-    r"die feiertage))\b"
+    r"\b(?:vorerst|im moment|momentan|zur ?zeit|derzeit|voruebergehend|vorlaeufig|erst ?mal|"
+    r"fuer (?:eine|ne) (?:weile|zeit)|eine zeit ?lang|so ?lange|in (?:der|dieser) zeit|"
+    r"waehrend(?: des| meines| der)?|ueber (?:weihnachten|"
+    r"die feiertage)|(?:danach|dann|hinterher|nachher|spaeter|morgen) (?:\w+ ){0,2}wieder)\b"
 )
 _AGAIN_PLEASE = re.compile(
     r"\bwieder (?:\w+ ){0,2}(?:einschalten|anschalten|aktivieren|senden|schicken|zuschicken|anstellen|freischalten|"
@@ -43,8 +44,12 @@ _ONLY_AGAIN = re.compile(
     r"^(?:(?:newsletter|nachrichten|meldungen|infos|kreisfunk|alles|kanal|dienst|abo) "
     r"(?:\w+ )?wieder an|(?:ab |jetzt |sofort |gerne? |ja |nun )*wieder)$"
 )
-# "До 1 февраля", "until 20 August".
-_FOREIGN_UNTIL = re.compile(r"\b(?:до|until|till|hasta|do|pana pe) (?:\w+ )?\d")
+# "До 1 февраля", "until 20 August", and what is to come afterwards: "sonra tekrar", "потом снова".
+_FOREIGN_UNTIL = re.compile(
+    r"\b(?:до|until|till|hasta|do|pana pe) (?:\w+ )?\d|\b(?:until|till) \w+|\b(?:sonra|sonrasi)\b|\btekrar\b|"
+    r"\b(?:потом|затем|потім|снова|знову|reprene\w*|reprend\w*|ensuite|despues|otra vez|afterwards)\b|"
+    r"\b(?:after that|then again|during|ramazan|ramadan|pendant|durante|podczas|boyunca)\b|المتابع|خلال|رمضان"
+)
 _QUIET = read_words("nichts nix ruhe")
 # "Ich bin im Urlaub auf Juist, herrliches Wetter": small talk, unless the words of a request are there.
 _SMALL_TALK = re.compile(
@@ -75,7 +80,7 @@ _TEMPORARY = (
     | TIME_WORDS
     | read_words("""bis solange waehrend erst erstmal vorerst vorlaeufig voruebergehend zeitweise einstweilen kurz
     ostern weihnachten sommer winter until till while during""")
-)
+) - read_words("ein eine einen einem einer ne nen one")
 _SINCE = read_words("seit schon immer")
 
 
@@ -99,7 +104,8 @@ class PauseSigns(Signs):
             return ParsedIntent(intent=Intent.TOPICS)
         if self._is_resume or self._is_restart_request:
             return ParsedIntent(intent=Intent.RESUME)
-        foreign = _FOREIGN_UNTIL.search(self.sentence) and foreign_phrases.STOP.search(self.sentence)
+        unwanted = foreign_phrases.STOP.search(self.sentence) or "no messages" in self.sentence
+        foreign = _FOREIGN_UNTIL.search(self.sentence) and unwanted
         return self.pause if foreign or self._is_pause or self._is_silence else self._pause_before
 
     @property
@@ -115,7 +121,7 @@ class PauseSigns(Signs):
     @property
     def is_temporary(self) -> bool:
         """Return whether anything says that it is for a time: a length, an end, or a word."""
-        return bool(self.limit or self.said & _TEMPORARY)
+        return bool(self.limit or self.said & _TEMPORARY or _FOREIGN_UNTIL.search(self.sentence))
 
     @property
     def is_holiday_talk(self) -> bool:

@@ -125,7 +125,7 @@ STOP = re.compile(
             r"(?:nutzung|verarbeitung|verwendung|speicherung|zusendung|werbung|nachrichten|kontaktaufnahme)",
             r"(?:werde|werden|kriege) (?:ich|wir|man) (?:euch|sie|das|dies|das hier|die hier)(?: \w+){0,2} los\b",
             rf"(?:stellen|stellt|stelle|stell) (?:sie )?(?:\w+ ){{0,4}}{_SENDING} (?:\w+ )?ein\b",
-            rf"(?:ende|beenden|beendet|stoppen|stoppt|stop|stopp|unterlassen|"
+            rf"(?:ende|beenden|(?<!ist )(?<!sind )beendet|stoppen|stoppt|stop|stopp|unterlassen|"
             rf"einstellen) (?:sie )?(?:\w+ ){{0,3}}{_SENDING}",
             r"cancel (?:\w+ )?subscription",
             rf"{_WISH}(?: \w+){{0,6}} (?:abgemeldet|ausgetragen|gestrichen|entfernt) werden",

@@ -28,7 +28,12 @@ _OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
 _ASKING_WORDS = read_words("wer wann")  # "Wer hat den Baum am Rathaus entfernt?"
 _HOW = read_words("wie wo how")
 _OF_US = RECEIVED | read_words("verteiler liste kanal dienst abo euch ihnen whatsapp")
-_STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
+_STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*)\b")
+# "Meine Mutter will sich abmelden, wie macht sie das?"
+_OF_ANOTHER = re.compile(
+    r"^(?:mein|unser|ein|eine)\w* \w+ (?:will|moechte|wollte|wuerde) (?:sich|das|hier)\b.*"
+    r"\b(?:wie|was) \w+ (?:sie|er|die)\b"
+)
 # "Der Regen macht keine Pause"
 _NO_PAUSE = re.compile(r"^(?!ich\b|wir\b)(?:\w+ ){1,3}macht (?:\w+ ){0,2}keine?n? pause\b")
 # "Die Sperrung endet erst im Februar"
@@ -48,7 +53,8 @@ def apply_prediction(prediction: Prediction, found: Findings, county: County) ->
         return ParsedIntent(intent=Intent.OTHER)
     if doubt and prediction.intent not in LEAVING:
         return ParsedIntent(intent=Intent.OTHER if unfounded and doubt is Intent.ASK_STOP else doubt)
-    if len(found.phrase.words) == 1 and prediction.intent in _COMING_OR_GOING:
+    one = len(found.phrase.words) == 1 and prediction.intent in _COMING_OR_GOING
+    if one and (prediction.intent is not Intent.RESUME or prediction.probability < MIN_PROBABILITY_HIGHEST):
         return ParsedIntent(intent=_classify_one_word(prediction))
     corrected = _correct_prediction(prediction, found)
     if corrected:
@@ -92,8 +98,14 @@ def _correct_prediction(prediction: Prediction, found: Findings) -> Intent | Non
     match prediction.intent:
         case Intent.ERASE:
             return Intent.OTHER if found.stop.is_report else Intent.ASK_ERASE
-        case Intent.STOP if found.stop.is_hypothetical:
+        case Intent.STOP if found.stop.is_enjoying:
+            return Intent.OTHER
+        case Intent.STOP if found.stop.is_hypothetical and (
+            found.text.asks or prediction.probability < MIN_PROBABILITY_HIGHEST
+        ):
             return Intent.ASK_STOP
+        case Intent.STOP | Intent.ASK_STOP if _OF_ANOTHER.search(found.phrase.sentence):
+            return Intent.HELP
         case Intent.FEEDBACK if _STAYING.search(found.phrase.sentence):
             return Intent.OTHER
         case Intent.PAUSE | Intent.RESUME:
@@ -146,7 +158,9 @@ def _build_only(about: Entities, text: CitizenText) -> ParsedIntent:
 
 def _build_add(about: Entities) -> ParsedIntent:
     topics = (about.wanted - about.had) or about.topics
-    return ParsedIntent(intent=Intent.ADD if topics else Intent.TOPICS, topics=topics)
+    if topics or not about.places:
+        return ParsedIntent(intent=Intent.ADD if topics else Intent.TOPICS, topics=topics)
+    return ParsedIntent(intent=Intent.ADD, places=about.places)  # "Bitte auch noch Lilienthal dazunehmen"
 
 
 def _build_remove(about: Entities, text: CitizenText) -> ParsedIntent:

@@ -42,7 +42,7 @@ _HELP_AROUND = (
     benutze nutze machen benutzt bedient bediene nutzt man soll weiss erklaerung komme klar kapier kapiere
     welche gibt gibts""")
 )
-_NOT_UNDERSTOOD = read_words("kapier kapiere erklaerung bediene bedient benutzt verstehe versteh verstanden verstehen")
+_NOT_UNDERSTOOD = read_words("kapier kapiere erklaerung bediene bedient benutzt verstehe versteh verstehen")
 _ODD = re.compile(
     r"\b(?:ist (?:das|dies|es) (?:\w+ )?(?:betrug|fake|echt|serioes|abzocke|spam|ein trick)|(?:kenne|kennen|"
     r"kennt) (?:ich )?"
@@ -68,16 +68,6 @@ _WHY_AROUND = (
 
 
 _INFO = read_words("info infos information informationen")
-_WHICH_DATA = re.compile(
-    r"\b(?:auskunft (?:\w+ ){0,5}(?:daten|gespeichert\w*|dsgvo|speicher\w*)|(?:welche|"
-    r"was fuer) (?:\w+ )?daten (?:\w+ ){0,4}"
-    r"(?:mir|mich|gespeichert|speicher\w*)|was (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir|meiner person) (?:\w+ ){0,4}"
-    r"(?:speicher\w*|gespeichert|wiss\w*|wisst|habt|haben|hinterlegt|vorliegt)|(?:gespeicherten|hinterlegten) daten|"
-    r"(?:meine|alle|saemtliche|gespeicherten?|meiner) (?:\w+ ){0,3}daten (?:\w+ ){0,5}(?:zusenden|"
-    r"zuschicken|schicken|senden|zukommen|uebermitteln|aushaendigen|sehen|einsehen|bekommen|haben)|"
-    r"kopie (?:\w+ ){0,3}daten|"
-    r"was (?:wissen|wisst|speichern|speichert) (?:\w+ ){0,3}(?:ueber mich|von mir)|datenauskunft)\b"
-)
 _WHAT_TOPICS = re.compile(
     r"\b(?:stelle|stell|lege|waehle|suche|bestimme) (?:ich|man) (?:\w+ ){0,3}(?:was|welche)\b|"
     r"\b(?:aussuchen|auswaehlen|waehlen|bestimmen|festlegen|entscheiden|einstellen|eingrenzen|filtern) "
@@ -152,7 +142,7 @@ class QuestionSigns(Signs):
         part = _DATA_PART.fullmatch(self.sentence)
         if part:
             return ParsedIntent(intent=Intent.DATA, part=int(part["part"]))
-        asked = (self.said & _DATA and self.said <= _DATA_AROUND) or _WHICH_DATA.search(self.sentence)
+        asked = self.said & _DATA and self.said <= _DATA_AROUND
         return ParsedIntent(intent=Intent.DATA) if asked else None
 
     @property

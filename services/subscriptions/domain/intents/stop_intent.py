@@ -12,6 +12,7 @@ from services.subscriptions.domain.intents.erase_intent import (
     MAX_SHORT_WORDS,
     NOT_THAT,
     EraseSigns,
+    has_undenied,
     is_denied_word,
 )
 from services.subscriptions.domain.intents.text import read_words, tokenize
@@ -61,6 +62,7 @@ _PONDERING = re.compile(
     r"^(?:soll|sollte|sollten) (?:ich|wir) (?:mich|uns|das|kuendigen)\b|\bob (?:ich|wir) (?:mich|uns) abmelden soll\w*|"
     r"\b(?:werde?|werden) (?:(?:ich|wir|mich|uns|das|es) )*wohl (?:bald|demnaechst|irgendwann|kuendigen|abbestellen)\b|"
     r"\bmal (?:sehe?n|gucken|schauen)$|^(?:wie lange (?:dauert|braucht)|was kann (?:ich|man) abbestellen)\b|"
+    r"^wenn (?:das|es|sich) (?:\w+ ){0,2}(?:weitergeht|aendert)\b|"
     r"^(?:falls|wenn|sollte) (?!es (?:geht|moeglich)).*\b(?:melde|kuendige|steige|werde?) ich\b|\bmaybe (?:i|we)\b|"
     r"\bthinking about leaving\b"
 )
@@ -84,6 +86,8 @@ _KEEPS_IN = re.compile(
     r"\blass\w*(?: sie)? (?:mich|uns) (?:\w+ ){0,2}(?:drin|dabei)\b|"
     r"^(?:und |aber )?hoer\w*(?: sie)? (?:bloss |ja )?nicht auf\b|\bnicht dass (?:sie|ihr) (?:mich|uns) abmelde\w*"
 )
+# "Ich kann gar nicht aufhören, das zu lesen"
+_ENJOYING = re.compile(r"\b(?:kann|koennen) (?:\w+ ){0,3}nicht aufhoeren\b.*\blesen\b")
 _ASKS = read_words("wie kann koennen was muss wo wann geht ginge")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
 _ONESELF = read_words("bitte ich mich uns hiermit")
@@ -134,7 +138,7 @@ class StopSigns(EraseSigns):
         """Return whether the text ends the whole subscription."""
         if not self.words:
             return any(sign in self.text.raw for sign in STOP_EMOJI)
-        if self._is_about_writing:
+        if self._is_about_writing or "unterschied" in self.said or self.is_enjoying:
             return False
         if self._has_plain_stop:
             return True
@@ -158,7 +162,7 @@ class StopSigns(EraseSigns):
     @cached_property
     def has_stop_word(self) -> bool:
         """Return whether a stop word is used and not denied, whatever else is said."""
-        return self.has_undenied(STOP_WORDS)
+        return has_undenied(self.words, STOP_WORDS)
 
     @cached_property
     def is_denied(self) -> bool:
@@ -169,7 +173,9 @@ class StopSigns(EraseSigns):
             return False
         if any(each.search(self.sentence) for each in (_KEEPS_IN, NOT_THAT, _REMAINS)):
             return True
-        return bool(self.said & LEAVING) and not self.has_undenied(LEAVING)
+        # "Das verstehe ich nicht. Bitte wieder rausnehmen" denies nothing.
+        parts = [self.words, *(sentence.words for sentence in self.text.sentences)]
+        return bool(self.said & LEAVING) and not any(has_undenied(words, LEAVING) for words in parts)
 
     @property
     def is_pondered(self) -> bool:
@@ -181,6 +187,11 @@ class StopSigns(EraseSigns):
         """Return whether somebody says that they remain, whatever others did."""
         return bool(_REMAINS.search(self.text.sentence))
 
+    @property
+    def is_enjoying(self) -> bool:
+        """Return whether somebody cannot stop reading."""
+        return bool(_ENJOYING.search(self.sentence))
+
     @cached_property
     def is_about_hours(self) -> bool:
         """Return whether messages are refused at certain hours only, and nothing else is."""
@@ -190,7 +201,7 @@ class StopSigns(EraseSigns):
     @cached_property
     def may_be_stop(self) -> bool:
         """Return whether the text may mean a stop, so that the person is to be asked."""
-        unclear = phrases.FED_UP.search(self.sentence) or (self.said & LEAVE_US and self.has_undenied(LEAVE_US))
+        unclear = phrases.FED_UP.search(self.sentence) or (self.said & LEAVE_US and has_undenied(self.words, LEAVE_US))
         return bool(unclear) and not self.said & OTHER_BUSINESS and not self.is_hypothetical
 
     @cached_property
@@ -213,7 +224,7 @@ class StopSigns(EraseSigns):
 
         "Bitte nicht stop" denies it; in "das will ich nicht stop" the "nicht" belongs to the words before it.
         """
-        if self.text.raw.rstrip(_CLOSING).endswith("?"):
+        if self.text.raw.rstrip(_CLOSING).endswith("?") or "unterschied" in self.said:
             return False
         end = next((index for index in range(len(self.words), 0, -1) if self.words[index - 1] not in POLITE), 0)
         words = self.words[:end]
@@ -273,7 +284,7 @@ class StopSigns(EraseSigns):
         """
         if self.text.asks or _REMAINS.search(self.sentence) or _ABOUT_LEAVING.search(self.sentence):
             return False
-        if not self.has_undenied(LEAVE_US) or not _ONESELF & (self.text.said | self.said):
+        if not has_undenied(self.words, LEAVE_US) or not _ONESELF & (self.text.said | self.said):
             return False
         around = FILLER_WORDS | STOP_WORDS | NO
         return not any(word in OWN and following not in around for word, following in pairwise(self.words))

@@ -244,7 +244,7 @@ def _select_by_name(found: _Mentions, text: CitizenText) -> ParsedIntent | None:
     if joining:
         return ParsedIntent(intent=joining, topics=topics, places=places)
     more = _ADD | {"mehr"}
-    if said & more and said <= more | _LINK | FILLER_WORDS | _ASKED_OF_US and topics:
+    if said & more and said <= more | _LINK | FILLER_WORDS | _ASKED_OF_US and topics | places:
         return ParsedIntent(intent=Intent.ADD, topics=topics, places=places)
     named = ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
     if places and not topics and said & _LIVING and said <= _LINK | FILLER_WORDS | _LIVING and not said & _RECEIVING:

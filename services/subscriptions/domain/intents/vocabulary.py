@@ -110,8 +110,8 @@ OWN = read_words("""mein meine meinen meiner meinem unser unsere unseren ein ein
 OTHER_BUSINESS = read_words("""auto autos kfz fahrzeug pkw lkw motorrad moped roller anhaenger wohnwagen boot hund
     hunde hundesteuer katze pferd gewerbe firma betrieb wohnsitz wohnung zweitwohnsitz haus kind kinder tochter sohn
     kita kindergarten krippe hort schule schueler kurs kurse vhs volkshochschule seminar verein tonne biotonne
-    muelltonne restmuell muell sperrmuell muelltonnen tonnen abfall strom gas wasser zaehler einwohnermeldeamt meldeamt
-    buergeramt
+    muelltonne muellabfuhr restmuell muell sperrmuell muelltonnen tonnen abfall strom gas wasser zaehler
+    einwohnermeldeamt meldeamt buergeramt
     buergerbuero standesamt zulassungsstelle gez rundfunk rundfunkbeitrag termin steuer grundsteuer versicherung
     mietvertrag vertrag arbeitsplatz ausbildung fuehrerschein ausweis reisepass veranstaltung umzug ehe verstorben
     verstorbenen mutter vater buecherei bibliothek computer drucker rechner fernseher bus ticket fahrkarte

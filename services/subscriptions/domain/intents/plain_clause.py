@@ -1,0 +1,152 @@
+"""Clauses that tell us to take the sender off the list, whatever the rest of the text says."""
+
+import re
+from collections.abc import Sequence
+
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.start_intent import correct_stop_typos
+from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words
+from services.subscriptions.domain.intents.vocabulary import (
+    FILLER_WORDS,
+    LEAVE_US,
+    NEVER,
+    NO,
+    OTHER_BUSINESS,
+    POLITE,
+    STOP_WORDS,
+)
+
+_MAY_SURROUND = POLITE | read_words("""ja nein jetzt sofort endlich ich sage sag bye tschuess
+    ciao und noch trotzdem einen schoenes schoenen schoene tag abend woche wochenende sonntag feiertage alles gute
+    wuensche ihnen euch allen zusammen fuer auch""")
+_START = read_words("start starten")
+# "Meld mich mal ab, und wann macht das Hallenbad auf?": a clause of its own, about oneself.
+_CLAUSE = re.compile(
+    r"[,:]\s+|\s[–—-]+\s|\s+und\s+(?=(?:wann|wie|wo|wer|was|warum|woher|sag\w*|ist|gibt)\b)", re.IGNORECASE
+)
+_TOLD = re.compile(
+    r"\b(?:(?:melden?|meldet|meld|tragen?|tragt|trag)(?: sie)? (?:mich|uns|meine nummer)\b.*\b(?:ab|aus)|"
+    r"(?:nehmt|nehm|nimm|nehmen|streich\w*|entfern\w*|schmeiss\w*|werft|werfen|loesch\w*)(?: sie)? "
+    r"(?:mich|uns|meine nummer)\b.*\b(?:raus|heraus|runter|(?:aus|von) (?:\w+ )?(?:verteiler|liste|gruppe))|"
+    r"raus (?:mit (?:mir|uns) )?aus (?:\w+ )?(?:verteiler|liste|gruppe|newsletter)(?! (?:der|des)))\b"
+)
+# "Bitte keine Nachrichten mehr", but not "Ich bekomme keine Nachrichten mehr"
+_NO_MORE = re.compile(
+    r"\b(?:bitte|will|moechte|wollen|moechten)\b.*\b(?:keine (?:weiteren )?(?:nachrichten|meldungen|infos) mehr|"
+    r"(?:nichts|nix) mehr (?:schicken|senden|schreiben|haben|bekommen|kriegen|erhalten))\b"
+)
+_AROUND = (
+    FILLER_WORDS
+    | STOP_WORDS
+    | read_words("""raus heraus runter man dalli egal ach bloss ruckzuck trag tragt meld streich streicht schmeisst
+    werft loescht loesch""")
+) - NEVER
+UNSURE = read_words("wenn falls sobald bevor ob oder vielleicht eventuell irgendwann sagt sagte meint meinte")
+_AROUND_LEAVING = _AROUND - UNSURE - NO - {"noch"}
+# "Baustellen, Jobs, Märkte, alles bitte abbestellen": everything is meant, whatever was named before.
+_ENDS = (
+    r"(?:abmelden|abmeldung|abbestellen|austragen|kuendigen|beenden|stopp?|raus|weg|abschalten|ausschalten|einstellen|"
+    r"abstellen|aus|schluss|aufhoeren|abbestellt)"
+)
+_WHOLE = r"(?:ganz|komplett|voellig|vollstaendig|gaenzlich|alles|allem)"
+_EVERYTHING = re.compile(
+    rf"\b(?:{_WHOLE}|nur) (?:\w+ ){{0,3}}{_ENDS}\b|\b{_ENDS} (?:\w+ )?{_WHOLE}\b|"
+    r"\b(?:gar|ueberhaupt|von euch|von ihnen) (?:nichts|nix) mehr\b"
+)
+_ALL_OR_ME = read_words("alles allem nichts nix mich uns abmelden")
+_ALL_GONE = read_words("nichts nix soll kann muss macht mach weg aus schluss ende aufhoeren abbestellt")
+_THE_REST_TOO = re.compile(
+    r"^(?:und )?(?:(?:alles|das) andere|alle anderen|der rest) (?:\w+ ){0,2}auch (?:nicht|nix|weg|raus)\b"
+)
+# "Ganz abmelden wollte ich mich nicht, lasst mir die Baustellen": a part is to stay.
+_PARTLY = re.compile(
+    rf"\b(?:(?<!nicht )nur (?!wegen\b|{_ENDS}\b)|(?<!nicht )bloss|lediglich|ausschliesslich|ausser|bis auf|"
+    r"behalte\w*|bleib\w*|weiter\w*|ausgenommen|lass\w*|reich\w*|genueg\w*|except|only|but)"
+)
+_PARTS = re.compile(r"[.!?;,\n\r]+\s*|\s[–—-]+\s|\s+(?:aber|sondern|also|deshalb|deswegen|daher|und)\s+", re.IGNORECASE)
+_OF_A_PART = frozenset((Intent.ONLY, Intent.REMOVE, Intent.PLACES, Intent.PAUSE, Intent.ASK_STOP))
+_EXCUSES = read_words("krank kommen teilnehmen")  # "Bin krank und kann nicht kommen, melde mich ab"
+# What the question beside a wish to leave may have been taken for.
+_BESIDE = frozenset((Intent.OTHER, Intent.HELP, Intent.WHY, Intent.TOPICS, Intent.DATA, Intent.NOTHING, Intent.FEEDBACK,
+    Intent.ASK_STOP, Intent.ASK_START))  # fmt: skip
+
+
+def apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
+    """Return STOP if a clause tells us to take the sender off the list, whatever the others ask.
+
+    It may be about something else that is named: "Mein Hund ist gestorben. Bitte abmelden." A "Start" is asked about.
+    """
+    if parsed.intent in _OF_A_PART and not _is_about_a_part(parsed, text) and _is_leaving_altogether(text):
+        return ParsedIntent(intent=Intent.STOP)
+    if parsed.intent not in _BESIDE:
+        return parsed
+    said = [(sentence, _split_clauses(sentence)) for sentence in text.sentences]
+    told = any(_is_told_to_leave(sentence, clauses) for sentence, clauses in said)
+    if not told and not any(_is_only_leaving(sentence, clauses[0]) for sentence, clauses in said):
+        joins = parsed.intent is Intent.OTHER and has_lone_word(text, _START)
+        return ParsedIntent(intent=Intent.ASK_START) if joins else parsed
+    if parsed.intent is Intent.ASK_START:
+        return ParsedIntent(intent=Intent.ASK_BOTH)
+    sure = not (OTHER_BUSINESS | _EXCUSES) & text.said or (told and text.asks)
+    return ParsedIntent(intent=Intent.STOP if sure else Intent.ASK_STOP)
+
+
+def _is_about_a_part(parsed: ParsedIntent, text: CitizenText) -> bool:
+    """Return whether less may be meant: "Urlaub, alles aus", "die Jobs, bitte ganz raus", "Hund tot, ganz abmelden"."""
+    if parsed.intent is Intent.ASK_STOP:
+        return bool((OTHER_BUSINESS | _EXCUSES) & text.said)
+    if parsed.intent is Intent.PAUSE:
+        return parsed.has_limit or not NO & text.said
+    return parsed.intent is Intent.REMOVE and len(parsed.topics) == 1 and not _ALL_OR_ME & text.said
+
+
+def _is_leaving_altogether(text: CitizenText) -> bool:
+    """Return whether a clause ends all messages and none keeps any: "Bin weggezogen, bitte ganz abmelden"."""
+    parts = text.split_at(_PARTS)
+    if text.asks or {"wenn", "falls"} & text.said or _PARTLY.search(text.sentence):
+        return False
+    return any(
+        (
+            part.said - _ALL_GONE <= _AROUND - UNSURE
+            and (_EVERYTHING.search(part.sentence) or _TOLD.search(part.sentence))
+        )
+        or _THE_REST_TOO.search(part.sentence)
+        for part in parts
+    )
+
+
+def _split_clauses(sentence: CitizenText) -> list[CitizenText]:
+    parts = _CLAUSE.split(sentence.raw)
+    return [CitizenText(part) for part in parts] if len(parts) > 1 else [sentence]
+
+
+def _is_told_to_leave(sentence: CitizenText, clauses: Sequence[CitizenText]) -> bool:
+    """Return whether a clause tells us to take the sender off the list: "Meld mich ab, und wo ist der Markt?"."""
+    if UNSURE & sentence.said:
+        return False
+    return any(
+        (clause.said <= _AROUND and _TOLD.search(" ".join(word for word in clause.words if word not in POLITE)))
+        or (clause.said - {"keine"} <= _AROUND and _NO_MORE.search(clause.sentence))
+        for clause in (clauses[:-1] if sentence.is_question else clauses)
+    )
+
+
+def _is_only_leaving(sentence: CitizenText, first: CitizenText) -> bool:
+    """Return whether a sentence, or its polite first clause, holds a word of leaving and nothing else.
+
+    As in "Was kostet das? Dann bitte kündigen." and "Abmelden bitte, und wo ist der Markt?".
+    """
+    plain = Phrase([word for word in sentence.words if word not in POLITE])
+    words = set(correct_stop_typos(plain.joined))
+    alone = words & LEAVE_US and words <= _AROUND_LEAVING and not sentence.is_question
+    politely = "bitte" in first.said and first.said <= LEAVE_US | POLITE and first.said & LEAVE_US
+    return bool(alone or politely)
+
+
+def has_lone_word(text: CitizenText, wanted: frozenset[str]) -> bool:
+    """Return whether a sentence holds only a wanted and polite words, and is no question within a longer text."""
+    spoken = [sentence for sentence in text.sentences if sentence.words]
+    return any(
+        each.said & wanted and each.said <= wanted | _MAY_SURROUND and (len(spoken) == 1 or not each.is_question)
+        for each in spoken
+    )
