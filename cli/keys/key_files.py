@@ -25,6 +25,16 @@ def add_key(folder: Path) -> int:
     return version
 
 
+def drop_key(folder: Path) -> int:
+    """Keep only the newest key in every ring; return its version. Raises KeyFilesError."""
+    ring = KeyRing.parse(text := _read(folder, SEALING_FILE))
+    version = max(ring.keys)
+    if len(ring.keys) == 1:
+        raise KeyFilesError("there is no older key")
+    _write(folder, SEALING_FILE, next(key for key in text.split(",") if int(key.split(":")[0]) == version))
+    return version
+
+
 def add_index_key(folder: Path) -> int:
     """Add a key with one more link for lookups; return its version. Raises KeyFilesError."""
     index = BlindIndexKey.parse(_read(folder, INDEX_FILE))
