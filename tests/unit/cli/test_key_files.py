@@ -11,23 +11,11 @@ from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index
 from deploy.atomic_write import write_secret
 from deploy.secrets import create_secrets
 from shared.encryption import KeyRing
+from tests.harness.disks import FullDisk
 
 Step = Callable[[Path], int]
 SEALING_STEPS: Sequence[Step] = (add_key, drop_key)
 INDEX_STEPS: Sequence[Step] = (add_index_key, use_index_key, drop_index_key)
-
-
-class FullDisk:
-    """Takes some files, and no more."""
-
-    def __init__(self, files: int) -> None:
-        self._left = files
-
-    def write(self, path: Path, value: str) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise OSError("no space left")
-        write_secret(path, value)
 
 
 def read_texts(folder: Path) -> dict[str, set[str]]:
