@@ -126,11 +126,11 @@ def create_secrets(folder: Path) -> list[Path]:
     missing = build_missing_files(existing, secrets.token_bytes)
     for inner in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in (*FILES, TOKENS)))):
         inner.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for system, file in API_TOKENS.items():
+        if file in missing:  # its hash comes first: a file that is there is never made again, revoked or not
+            add_token(folder / TOKENS, missing[file], identifier=system, system=system, now=system_clock())
     for file, value in missing.items():
         write_secret(folder / file, value)
-    for system, file in API_TOKENS.items():
-        if file in missing:
-            add_token(folder / TOKENS, missing[file], identifier=system, system=system, now=system_clock())
     for path, mode in _list_modes(folder):
         if path.stat().st_mode & 0o777 != mode:
             path.chmod(mode)

@@ -2,20 +2,23 @@
 
 import errno
 import secrets
+import signal
 import socket
+import threading
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
 
-from cli.backup.frames import BackupFileError, FrameWriter, create_atomically, read_frames
+from cli.backup.files import create_atomically, require_room
+from cli.backup.frames import BackupFileError, FrameWriter, read_frames
 from cli.backup.holding import HeldWork, hold_everything
+from cli.backup.scratch import try_restore
 from cli.backup.tables import (
     IncompatibleBackupError,
     Manifest,
@@ -25,7 +28,7 @@ from cli.backup.tables import (
     restore_database,
     save_database,
 )
-from cli.database import open_connection, run_on_database
+from cli.database import run_on_database
 from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, print_result, say
 from cli.progress import build_bars
 from cli.settings import BackupSettings, read_installation_settings
@@ -67,7 +70,12 @@ def create_backup(target: Path, key_file: Path | None, stack: Path | None, *, js
     path = target / f"kreisfunk-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup" if target.is_dir() else target
 
     async def save(connection: asyncpg.Connection) -> Manifest:
-        with create_atomically(path) as file, _show_progress("saving") as on_rows:
+        with create_atomically(path) as file, _show_progress("saving") as show_rows:
+
+            def on_rows(rows: int, total: int) -> None:
+                require_room(path.parent)
+                show_rows(rows, total)
+
             return await save_database(connection, FrameWriter(file, key), on_rows)
 
     manifest = _run(settings, save, path)
@@ -82,34 +90,15 @@ def verify_backup(file: Path, key_file: Path | None, stack: Path | None, *, json
     """Restore a backup into a scratch database and count."""
     settings = _read_settings(stack)
     key = _read_key(key_file, settings)
-    name = f"kreisfunk_verify_{secrets.token_hex(4)}"
-    scratch = settings.model_copy(
-        update={"database_url": urlunsplit(urlsplit(settings.database_url)._replace(path=f"/{name}"))}
-    )
 
     async def verify(owner: asyncpg.Connection) -> Manifest:
-        with _open_backup(file, key) as (manifest, frames):
-            await owner.execute(f"create database {name} template template0")
-            try:
-                await _restore_and_count(scratch, manifest, frames)
-            finally:
-                await owner.execute(f"drop database {name} with (force)")
+        with _open_backup(file, key) as (manifest, frames), _show_progress("verifying") as on_rows:
+            await try_restore(owner, settings, manifest, frames, on_rows)
         return manifest
 
     manifest = _run(settings, verify, file)
     text = f"{file}: whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {_format(manifest.saved_at)}"
     print_result({"saved_at": manifest.saved_at, "rows": manifest.rows}, text, json=json)
-
-
-async def _restore_and_count(scratch: BackupSettings, manifest: Manifest, frames: Iterator[bytes]) -> None:
-    async with open_connection(scratch, "backup") as connection:
-        with _show_progress("verifying") as on_rows:
-            async with connection.transaction():
-                await restore_database(connection, manifest, frames, on_rows)
-        for table in manifest.tables:
-            found = await connection.fetchval(f"select count(*) from {table.schema}.{table.name}")  # noqa: S608 - ours
-            if found != table.rows:
-                raise BackupFileError(f"restores {found} rows of {table.schema}.{table.name} instead of {table.rows}")
 
 
 def restore_backup(file: Path, key_file: Path | None, stack: Path | None, lost_at: str | None, *, json: bool) -> None:
@@ -213,6 +202,9 @@ def _run(settings: BackupSettings, act: Callable[[asyncpg.Connection], Awaitable
         with explain_file_errors(file):
             return await act(connection)
 
+    if threading.current_thread() is threading.main_thread():
+        # What ends a container ends it as Ctrl-C does: a process that is its first one would not even hear it.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     return run_on_database(settings, "backup", run, role="the database's owner; `verify` creates a database")
 
 

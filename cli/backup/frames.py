@@ -5,20 +5,16 @@ derived from the backup key and the salt. The nonce of a frame is its number and
 that were changed, left out, moved or taken from another file do not decrypt.
 """
 
-import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-from deploy.atomic_write import open_atomically
 
 MAGIC = b"kreisfunk backup 1\n"
 KEY_ID_BYTES, SALT_BYTES, LENGTH_BYTES = 8, 32, 4
@@ -109,17 +105,3 @@ def _derive_key_id(key: bytes) -> bytes:
 
 def _derive(key: bytes, salt: bytes, purpose: bytes, length: int) -> bytes:
     return HKDF(algorithm=SHA256(), length=length, salt=salt, info=purpose).derive(key)
-
-
-@contextmanager
-def create_atomically(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file that only its owner can read; it gets its name when it is complete and on the disk."""
-    if path.exists():
-        raise FileExistsError(errno.EEXIST, "exists already")
-    with open_atomically(path) as file:
-        yield file
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)  # the name, too
-    finally:
-        os.close(descriptor)

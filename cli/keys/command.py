@@ -1,7 +1,7 @@
 """The `kreisfunk keys` commands."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress
 
 from cli.database import run_on_database
-from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, use_index_key
+from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, drop_key, use_index_key
 from cli.keys.renewal import AddressRenewal
 from cli.keys.stores import Store, count_old_dead_letters, list_hash_stores, list_message_stores, list_sealed_stores
 from cli.output import fail, say
@@ -44,6 +44,13 @@ def rotate_command() -> None:
     settings = read_settings(RotationSettings)
     done = _rotate_stores(settings, list_sealed_stores(settings.ring), "sealed anew")
     say(f"everything is sealed with version {max(settings.ring.keys)}: {done}")
+
+
+@keys.command("drop")
+def drop(folder: Folder) -> None:
+    """Drop all keys but the newest, once `kreisfunk keys status` permits it. Then restart dispatcher and ingress."""
+    version = _change_key_files(drop_key, folder)
+    say(f"version {version} is the only one; restart dispatcher and ingress")
 
 
 @keys.command("add-index")
@@ -81,13 +88,22 @@ def rotate_index() -> None:
 
 @keys.command("status")
 def show_status() -> None:
-    """Say whether the older index key may be dropped: exit status 0 if it may, 1 if it may not."""
+    """Say whether older keys may be dropped: exit status 0 if they may, 1 if one may not.
+
+    What is on queues, in the quarantine or encrypted in dead letters may need an older key, too, and is not counted.
+    """
     settings = read_settings(IndexRotationSettings)
-    left = _run_on_database(settings, lambda connection: _count_outdated(connection, settings))
-    for name, count in left.items():
-        say(f"{name}: {count} with an older hash")
-    if any(left.values()):
-        fail("The older index key is still needed.", "Run `kreisfunk keys rotate-index`; replay or drop dead letters.")
+    _report_left(
+        _run_on_database(settings, lambda connection: _count_sealed(connection, settings)),
+        "an older sealing key",
+        "Run `kreisfunk keys rotate`.",
+    )
+    say("`kreisfunk keys drop` may follow, if nothing older is on queues, in the quarantine or in dead letters")
+    _report_left(
+        _run_on_database(settings, lambda connection: _count_hashed(connection, settings)),
+        "an older index key",
+        "Run `kreisfunk keys rotate-index`; replay or drop dead letters.",
+    )
     say("`kreisfunk keys drop-index` may follow, `feedback_days` after `use-index`: strangers' feedback is found by it")
 
 
@@ -112,7 +128,19 @@ def _require_index_in_use(settings: IndexRotationSettings) -> BlindIndexKey:
     return index
 
 
-async def _count_outdated(connection: asyncpg.Connection, settings: IndexRotationSettings) -> dict[str, int]:
+def _report_left(left: Mapping[str, int], what: str, advice: str) -> None:
+    for name, count in left.items():
+        say(f"{name}: {count} under {what}")
+    if any(left.values()):
+        fail(f"{what.capitalize()} is still needed.", advice)
+
+
+async def _count_sealed(connection: asyncpg.Connection, settings: RotationSettings) -> dict[str, int]:
+    """Count the rows of each store that are sealed with an older key."""
+    return {store.name: await store.count_left(connection) for store in list_sealed_stores(settings.ring)}
+
+
+async def _count_hashed(connection: asyncpg.Connection, settings: IndexRotationSettings) -> dict[str, int]:
     """Count the rows of each store that have an older hash."""
     index = _require_index_in_use(settings)
     stores = list_hash_stores(index, settings.ring)

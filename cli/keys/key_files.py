@@ -1,14 +1,24 @@
-"""The key files in a folder of secrets; every process that needs a key has the same one."""
+"""The key files in a folder of secrets; every process that needs a key has the same one.
 
+Files change one after the other. A step that is repeated after an interruption gives the rest what the first ones have.
+"""
+
+import base64
+import fcntl
+import os
 import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import permutations
 from pathlib import Path
 
 from deploy.atomic_write import write_secret
-from deploy.secrets import generate_key
-from shared.encryption import KEY_BYTES, MAX_LINKS, BlindIndexKey, KeyRing
+from shared.encryption import KEY_BYTES, MAX_LINKS, BlindIndexKey, EncryptionError, KeyRing
 
 MAX_VERSIONS = 255
 SEALING_FILE, INDEX_FILE = "kreisfunk_encryption_keys", "kreisfunk_index_key"
+# Makes the text of a file from the one before and from new random bytes, if it needs some.
+Step = Callable[[str, bytes], str]
 
 
 class KeyFilesError(Exception):
@@ -17,54 +27,115 @@ class KeyFilesError(Exception):
 
 def add_key(folder: Path) -> int:
     """Append a new key to every ring in the folder; return its version. Raises KeyFilesError."""
-    ring = _read(folder, SEALING_FILE)
-    version = max(KeyRing.parse(ring).keys) + 1
-    if version > MAX_VERSIONS:
-        raise KeyFilesError(f"{MAX_VERSIONS} versions were used")
-    _write(folder, SEALING_FILE, f"{ring},{version}:{generate_key(secrets.token_bytes)}")
-    return version
+    return _change_rings(folder, _append_key)
+
+
+def drop_key(folder: Path) -> int:
+    """Keep only the newest key in every ring; return its version. Raises KeyFilesError."""
+    return _change_rings(folder, _keep_newest_key)
 
 
 def add_index_key(folder: Path) -> int:
     """Add a key with one more link for lookups; return its version. Raises KeyFilesError."""
-    index = BlindIndexKey.parse(_read(folder, INDEX_FILE))
-    if index.others:
-        raise KeyFilesError("there is another index key already: use it, or drop it")
-    if index.version == MAX_LINKS:
-        raise KeyFilesError(f"{MAX_LINKS} versions were used")
-    longer = index.key + secrets.token_bytes(KEY_BYTES)
-    return _save(folder, BlindIndexKey(index.key, (longer,)), version=index.version + 1)
+    return _change_index_keys(folder, _append_index_key)
 
 
 def use_index_key(folder: Path) -> int:
     """Make the longer key the writing one and the shorter one for lookups; return its version. Raises KeyFilesError."""
-    index = BlindIndexKey.parse(_read(folder, INDEX_FILE))
-    longer = max(index.others, key=len, default=b"")
-    if len(longer) < len(index.key):
-        raise KeyFilesError("there is no new index key that does not write yet")
-    return _save(folder, BlindIndexKey(longer, (index.key,)), version=index.version + 1)
+    return _change_index_keys(folder, _prefer_longer_key)
 
 
 def drop_index_key(folder: Path) -> int:
     """Keep only the longer key; return its version. Raises KeyFilesError."""
-    index = BlindIndexKey.parse(_read(folder, INDEX_FILE))
+    return _change_index_keys(folder, _keep_longer_key)
+
+
+def _append_key(text: str, fresh: bytes) -> str:
+    version = max(KeyRing.parse(text).keys) + 1
+    if version > MAX_VERSIONS:
+        raise KeyFilesError(f"{MAX_VERSIONS} versions were used")
+    return f"{text},{version}:{base64.b64encode(fresh).decode()}"
+
+
+def _keep_newest_key(text: str, _: bytes) -> str:
+    versions = KeyRing.parse(text).keys
+    if len(versions) == 1:
+        raise KeyFilesError("there is no older key")
+    return next(key for key in text.split(",") if int(key.split(":")[0]) == max(versions))
+
+
+def _append_index_key(text: str, fresh: bytes) -> str:
+    index = BlindIndexKey.parse(text)
+    if index.others:
+        raise KeyFilesError("there is another index key already: use it, or drop it")
+    if index.version == MAX_LINKS:
+        raise KeyFilesError(f"{MAX_LINKS} versions were used")
+    return BlindIndexKey(index.key, (index.key + fresh,)).text
+
+
+def _prefer_longer_key(text: str, _: bytes) -> str:
+    index = BlindIndexKey.parse(text)
+    longer = max(index.others, key=len, default=b"")
+    if len(longer) < len(index.key):
+        raise KeyFilesError("there is no new index key that does not write yet")
+    return BlindIndexKey(longer, (index.key,)).text
+
+
+def _keep_longer_key(text: str, _: bytes) -> str:
+    index = BlindIndexKey.parse(text)
     if not index.others or len(max(index.others, key=len)) > len(index.key):
         raise KeyFilesError("there is no older index key, or the new one does not write yet")
-    return _save(folder, BlindIndexKey(index.key), version=index.version)
+    return BlindIndexKey(index.key).text
 
 
-def _save(folder: Path, index: BlindIndexKey, *, version: int) -> int:
-    _write(folder, INDEX_FILE, index.text)
-    return version
+def _change_rings(folder: Path, step: Step) -> int:
+    return max(KeyRing.parse(_change(folder, SEALING_FILE, step)).keys)
 
 
-def _read(folder: Path, name: str) -> str:
-    texts = {path.read_text().strip() for path in folder.glob(f"*/{name}")}
-    if len(texts) != 1:
-        raise KeyFilesError(f"every {name} in {folder} must be the same")
-    return texts.pop()
+def _change_index_keys(folder: Path, step: Step) -> int:
+    index = BlindIndexKey.parse(_change(folder, INDEX_FILE, step))
+    return max(len(key) for key in (index.key, *index.others)) // KEY_BYTES
 
 
-def _write(folder: Path, name: str, text: str) -> None:
-    for path in sorted(folder.glob(f"*/{name}")):
-        write_secret(path, text)
+def _change(folder: Path, name: str, step: Step) -> str:
+    """Take the step in all files, or go on with it, and return what they have now. Raises KeyFilesError."""
+    files = sorted(folder.glob(f"*/{name}"))
+    with _lock(files):
+        texts = {file: file.read_text().strip() for file in files}
+        after = _take_step(set(texts.values()), step)
+        if after is None:
+            raise KeyFilesError(f"every {name} in {folder} must be the same; repeat the step that was interrupted")
+        for file in files:
+            if texts[file] != after:
+                write_secret(file, after)
+    return after
+
+
+def _take_step(texts: set[str], step: Step) -> str | None:
+    """Return what all files have after the step; None if they differ by anything else."""
+    if len(texts) == 1:
+        return step(next(iter(texts)), secrets.token_bytes(KEY_BYTES))
+    for before, after in permutations(texts, 2):
+        with suppress(KeyFilesError, EncryptionError, ValueError):
+            if len(texts) == 2 and step(before, _read_newest_bytes(after)) == after:
+                return after
+    return None
+
+
+def _read_newest_bytes(text: str) -> bytes:
+    """Return the random bytes with which a text was made, if they were new then: those at its end."""
+    return base64.b64decode(text.rpartition(",")[2].rpartition(":")[2])[-KEY_BYTES:]
+
+
+@contextmanager
+def _lock(files: Sequence[Path]) -> Iterator[None]:
+    """Let one change of these files wait for another; in containers, only the folders of the files are shared."""
+    if not files:
+        yield
+        return
+    folder = os.open(files[0].parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)

@@ -49,14 +49,26 @@ class Store:
         count: int = await connection.fetchval(f"select count(*) from {self.table} where {self.outdated}")
         return count
 
+    async def count_left(self, connection: asyncpg.Connection) -> int:
+        """Return the number of rows that `rotate` would renew, or cannot decrypt."""
+        left = 0
+        async for rows in self._read_pages(connection):
+            renewed, unreadable = self.renew_rows(rows)
+            left += len(renewed) + unreadable
+        return left
+
     async def rotate(self, connection: asyncpg.Connection) -> AsyncGenerator[RotatedPage, None]:
         """Renew all rows, page by page."""
-        position: Arguments = ()
-        while rows := await connection.fetch(self.build_query(position), self.rows_per_page, *position):
-            position = tuple(rows[-1][column] for column in self.key)
+        async for rows in self._read_pages(connection):
             renewed, unreadable = self.renew_rows(rows)
             await self.write_rows(connection, renewed)
             yield RotatedPage(len(rows), len(renewed), unreadable)
+
+    async def _read_pages(self, connection: asyncpg.Connection) -> AsyncGenerator[list[asyncpg.Record], None]:
+        position: Arguments = ()
+        while rows := await connection.fetch(self.build_query(position), self.rows_per_page, *position):
+            position = tuple(rows[-1][column] for column in self.key)
+            yield rows
 
     def build_query(self, position: Arguments = ()) -> str:
         """Return the query of the page behind this position; the first argument is the number of rows."""

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 import services
 from cli.database import open_connection
+from cli.migrate.verifier import build_verifier
 from cli.settings import MigrationSettings
 from shared.database.migrations import migrate
 from shared.database.replication import require_synchronous_commits
@@ -63,8 +64,8 @@ async def _restrict_public(connection: asyncpg.Connection) -> str:
 
 
 async def _enable_login(connection: asyncpg.Connection, role: str, password: str) -> None:
-    # DDL takes no parameters, so the server quotes the values.
+    # DDL takes no parameters, so the server quotes the values, and may log them.
     statement = await connection.fetchval(
-        "select format('alter role %I login password %L', $1::text, $2::text)", role, password
+        "select format('alter role %I login password %L', $1::text, $2::text)", role, build_verifier(password)
     )
     await connection.execute(statement)

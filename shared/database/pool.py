@@ -78,6 +78,8 @@ _UNAVAILABLE_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,  # a disk that fails for now; a damaged page does not mend itself
+    asyncpg.InvalidCatalogNameError,  # a database that is being restored
     asyncpg.InvalidAuthorizationSpecificationError,  # a password that was changed here or there first
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,

@@ -314,7 +314,7 @@ async def test_dead_letters_under_the_older_hash_keep_its_key(
     )
     await rotate(database)
     finished = await asyncio.to_thread(run_command, database, "status", USED)
-    assert (finished.returncode, "dead letters: 1 with" in finished.stdout) == (1, True)
+    assert (finished.returncode, "dead letters: 1 under" in finished.stdout) == (1, True)
     await owner.execute("delete from subscriptions.dead_letter")
     assert (
         await stand.parts.dead_letters.store(encode_group((build_message("?", 1, USED),)), "unexpected Error") == Done()

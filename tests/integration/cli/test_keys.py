@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from cli.keys.key_files import KeyFilesError, add_key, drop_key
 from cli.keys.stores import SUBSCRIBERS, build_sealed_store
 from deploy.secrets import create_secrets
 from services.subscriptions.domain.publication import build_dispatch_message
@@ -33,7 +34,8 @@ INDEX = BlindIndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
 PEOPLE = 250
 MANY = 40_000
 NOW = datetime.now(UTC)
-COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate"]
+KEYS = [sys.executable, "-m", "cli.main", "keys"]
+COMMAND = [*KEYS, "rotate"]
 EXAMPLES = Path(__file__).parents[3] / "shared" / "contracts" / "examples"
 PHONES = build_sealed_store(SUBSCRIBERS[AddressKind.PHONE], KeyRing.parse(BOTH))
 BROADCAST = """
@@ -110,9 +112,9 @@ async def stored_addresses(connection: asyncpg.Connection) -> list[Address]:
     return [answer.recipient, page.recipients[0].address]
 
 
-def command(database: FreshDatabase, keys: str) -> subprocess.CompletedProcess[str]:
+def command(database: FreshDatabase, keys: str, name: str = "rotate") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        COMMAND,
+        [*KEYS, name],
         env=environment(database, keys),
         capture_output=True,
         text=True,
@@ -126,6 +128,7 @@ def environment(database: FreshDatabase, keys: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "KREISFUNK_DATABASE_URL": database.build_role_url(ROLE),
         "KREISFUNK_ENCRYPTION_KEYS": keys,
+        "KREISFUNK_INDEX_KEY": INDEX.text,
     }
 
 
@@ -149,6 +152,33 @@ async def test_everything_opens_with_the_new_key_alone_afterwards(
         assert ring.decrypt(address.sealed, purpose="phone", index=address.index) == _number(7)
     again = await asyncio.to_thread(command, database, BOTH)
     assert "version 2: 0 sealed anew" in again.stdout
+
+
+async def test_what_arrives_under_the_old_key_after_a_rotation_keeps_that_key(
+    owner: asyncpg.Connection, database: FreshDatabase
+) -> None:
+    """A dead letter that was replayed, and an answer from a queue."""
+    publications = await owner.fetchval("select publications from subscriptions.inbox")
+    for insertion in (
+        (
+            "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
+            " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
+            *_person(PEOPLE),
+        ),
+        (
+            "insert into subscriptions.inbox (message_key, result, publications, received_at)"
+            " values ('late', 'x', $1, now())",
+            publications,
+        ),
+    ):
+        await asyncio.to_thread(command, database, BOTH)
+        status = await asyncio.to_thread(command, database, BOTH, "status")
+        assert (status.returncode, "`kreisfunk keys drop` may follow" in status.stdout) == (0, True), status.stderr
+        await owner.execute(*insertion)
+        for ring in (BOTH, NEW):
+            status = await asyncio.to_thread(command, database, ring, "status")
+            assert (status.returncode, "1 under an older sealing key" in status.stdout) == (1, True), status.stdout
+            assert "keys rotate`" in status.stderr
 
 
 async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_key(
@@ -281,16 +311,24 @@ async def test_the_role_can_do_nothing_else(database: FreshDatabase, statement: 
 
 def test_a_new_key_reaches_every_holder(tmp_path: Path) -> None:
     create_secrets(tmp_path)
-    finished = subprocess.run(
-        [sys.executable, "-m", "cli.main", "keys", "add", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    finished = subprocess.run([*KEYS, "add", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
     assert finished.returncode == 0, finished.stderr
     rings = {path.read_text() for path in tmp_path.glob("*/kreisfunk_encryption_keys")}
     (ring,) = rings
     assert set(KeyRing.parse(ring).keys) == {1, 2}
     assert ring.split(":")[2] not in finished.stdout
     assert create_secrets(tmp_path) == []
+
+
+def test_only_the_newest_key_stays_with_every_holder(tmp_path: Path) -> None:
+    create_secrets(tmp_path)
+    add_key(tmp_path)
+    finished = subprocess.run([*KEYS, "drop", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert finished.returncode == 0, finished.stderr
+    rings = {path.parent.name: path.read_text() for path in tmp_path.glob("*/kreisfunk_encryption_keys")}
+    assert rings.keys() == {"ingress", "dispatcher", "rotation", "quarantine"}
+    (ring,) = set(rings.values())
+    assert set(KeyRing.parse(ring).keys) == {2}
+    with pytest.raises(KeyFilesError, match="no older key"):
+        drop_key(tmp_path)
+    assert ring.split(":")[1] not in finished.stdout

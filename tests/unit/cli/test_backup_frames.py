@@ -1,13 +1,11 @@
 """Files of backups: only the whole file, with its own key, is read."""
 
-import errno
-import os
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from cli.backup.frames import HEADER_BYTES, LENGTH_BYTES, BackupFileError, FrameWriter, create_atomically, read_frames
+from cli.backup.frames import HEADER_BYTES, LENGTH_BYTES, BackupFileError, FrameWriter, read_frames
 from tests.harness.commands import run_in_process
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -81,32 +79,6 @@ def test_another_key_and_another_kind_of_file_are_called_so() -> None:
         read_all(build_file(), OTHER_KEY)
     with pytest.raises(BackupFileError, match="not a backup"):
         read_all(b"PGDMP" + build_file())
-
-
-def test_a_file_appears_when_it_is_complete_and_is_its_owners_only(tmp_path: Path) -> None:
-    path = tmp_path / "new.backup"
-    before = os.umask(0)
-    try:
-        with create_atomically(path) as file:
-            file.write(b"half")
-            assert not path.exists()
-    finally:
-        os.umask(before)
-    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"half", 0o600)
-    with pytest.raises(FileExistsError), create_atomically(path):
-        pass
-    assert [each.name for each in tmp_path.iterdir()] == ["new.backup"]
-
-
-def test_nothing_is_left_behind_when_the_disk_is_full(tmp_path: Path) -> None:
-    def write() -> None:
-        with create_atomically(tmp_path / "new.backup") as file:
-            file.write(b"half")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with pytest.raises(OSError, match="No space"):
-        write()
-    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+import deploy.secrets
+import deploy.tokens
 from deploy.paths import CONFIG
-from deploy.secrets import API_TOKENS, TOKENS, create_secrets
-from deploy.tokens import add_token, read_tokens, remove_tokens
+from deploy.secrets import API_TOKENS, FILES, TOKENS, create_secrets
+from deploy.tokens import TokenFileError, add_token, read_tokens, remove_tokens
 from shared.notices.tokens import find_token
 from tests.harness.commands import run_in_process
+from tests.harness.disks import FullDisk
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -116,3 +119,21 @@ def test_an_installation_begins_with_a_token_that_works_and_stays_revoked(system
     remove_tokens(tmp_path / TOKENS, lambda token: token.id == found.id)
     create_secrets(tmp_path)
     assert {token.system for token in read_tokens(tmp_path / TOKENS)} == set(API_TOKENS) - {system}
+
+
+def test_an_installation_that_a_full_disk_ended_anywhere_begins_with_tokens_that_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = len(FILES) + len(API_TOKENS)
+    for left in range(writes):
+        folder, disk = tmp_path / str(left), FullDisk(left)
+        with monkeypatch.context() as patch:
+            patch.setattr(deploy.secrets, "write_secret", disk.write)
+            patch.setattr(deploy.tokens, "write_secret", disk.write)
+            with pytest.raises((OSError, TokenFileError)):
+                create_secrets(folder)
+        create_secrets(folder)
+        for system, name in API_TOKENS.items():
+            found = find_token((folder / name).read_text(), read_tokens(folder / TOKENS), NOW)
+            assert found is not None, f"after {left} files: {name}"
+            assert found.system == system

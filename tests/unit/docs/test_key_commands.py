@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.keys.key_files import add_key
 from deploy.secrets import create_secrets
 from shared.encryption import KeyRing
 from tools.docs.generate import OPERATORS
@@ -36,14 +35,6 @@ def run_from_guide(words: str, secrets: Path) -> None:
 
 def read_rings(secrets: Path, name: str) -> dict[str, list[int]]:
     return {path.parent.name: sorted(KeyRing.parse(path.read_text()).keys) for path in secrets.rglob(name)}
-
-
-def test_only_the_newest_key_stays_and_a_repetition_changes_nothing(secrets: Path) -> None:
-    add_key(secrets)
-    for _ in range(2):
-        run_from_guide("sed -i.*kreisfunk_encryption_keys", secrets)
-        rings = read_rings(secrets, "kreisfunk_encryption_keys")
-        assert rings == {"ingress": [2], "dispatcher": [2], "rotation": [2], "quarantine": [2]}
 
 
 def test_subscriptions_get_a_second_key(secrets: Path) -> None:

@@ -1,0 +1,115 @@
+"""A backup, or the trial of one, that ends early: no full disk, no draft, and no copy of anybody's data."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from cli.backup.files import MIN_FREE_BYTES
+from cli.backup.frames import read_frames
+from cli.backup.scratch import restore_and_count
+from cli.backup.tables import find_tables, read_head
+from tests.databases import FreshDatabase, create_database
+from tests.integration.cli.planned_broadcasts import run
+from tests.servers import Servers, wait_for
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+SCRATCH = "select datname from pg_database where datname like 'kreisfunk\\_verify\\_%' order by 1"
+
+
+@pytest.fixture
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def environment(database: FreshDatabase) -> dict[str, str]:
+    return {"KREISFUNK_DATABASE_URL": database.url, "KREISFUNK_BACKUP_KEY": KEY}
+
+
+async def save(environment: dict[str, str], folder: Path) -> Path:
+    ended = await run(environment, "backup", "create", folder, "--json")
+    assert ended.status == 0, ended.everything
+    return Path(ended.json["file"])
+
+
+@pytest.mark.parametrize("checks", [0, 1, 3])
+async def test_a_disk_that_others_need_is_not_filled(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checks: int
+) -> None:
+    """It had room for so many looks at it."""
+    free = iter([MIN_FREE_BYTES] * checks)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free, MIN_FREE_BYTES - 1)))
+    ended = await run(environment, "backup", "create", tmp_path)
+    assert (ended.status, "make room" in " ".join(ended.errors.split())) == (1, True), ended.everything
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_backup_that_is_ended_leaves_no_draft(
+    owner: asyncpg.Connection, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """As by `docker stop`."""
+    command = (sys.executable, "-m", "cli.main", "backup", "create", str(tmp_path))
+    async with owner.transaction():
+        await owner.execute("lock table subscriptions.consent")  # it waits for this one
+        running = await asyncio.create_subprocess_exec(
+            *command, env={"PATH": os.environ["PATH"], **environment}, stderr=asyncio.subprocess.DEVNULL
+        )
+
+        async def begun() -> bool:
+            return os.listdir(tmp_path) != []
+
+        await wait_for(begun)
+        running.terminate()
+        assert await running.wait() == 130
+    assert os.listdir(tmp_path) == []
+
+
+async def test_nothing_that_is_tried_is_ever_stored(
+    database: FreshDatabase, servers: Servers, environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = await save(environment, tmp_path)
+    async with create_database(servers, "template1") as empty:
+        connection = await asyncpg.connect(empty.url)
+        rows = 0
+
+        def count(new: int, _: int) -> None:
+            nonlocal rows
+            rows += new
+
+        try:
+            frames = read_frames(BytesIO(file.read_bytes()), bytes(range(32)))
+            manifest = read_head(frames)
+            await restore_and_count(connection, manifest, frames, count)
+            assert rows == manifest.rows
+            assert await find_tables(connection) == []
+        finally:
+            await connection.close()
+
+
+async def test_a_trial_removes_what_a_killed_one_left_unless_it_is_in_use(
+    owner: asyncpg.Connection, database: FreshDatabase, environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = await save(environment, tmp_path)
+    left, used = (f"kreisfunk_verify_{os.urandom(4).hex()}" for _ in range(2))
+    for name in (left, used):
+        await owner.execute(f"create database {name} template template0")
+    connection = await asyncpg.connect(urlunsplit(urlsplit(database.url)._replace(path=f"/{used}")))
+    try:
+        ended = await run(environment, "backup", "verify", file)
+        assert ended.status == 0, ended.everything
+        assert [row[0] for row in await owner.fetch(SCRATCH)] == [used]
+    finally:
+        await connection.close()
+        await owner.execute(f"drop database if exists {used} with (force)")
+        await owner.execute(f"drop database if exists {left} with (force)")

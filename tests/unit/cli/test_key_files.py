@@ -1,0 +1,67 @@
+"""Changes of key files that were interrupted, or made by two people at once."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import cli.keys.key_files
+from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, drop_key, use_index_key
+from deploy.atomic_write import write_secret
+from deploy.secrets import create_secrets
+from shared.encryption import KeyRing
+from tests.harness.disks import FullDisk
+
+Step = Callable[[Path], int]
+SEALING_STEPS: Sequence[Step] = (add_key, drop_key)
+INDEX_STEPS: Sequence[Step] = (add_index_key, use_index_key, drop_index_key)
+
+
+def read_texts(folder: Path) -> dict[str, set[str]]:
+    names = ("kreisfunk_encryption_keys", "kreisfunk_index_key")
+    return {name: {path.read_text() for path in folder.glob(f"*/{name}")} for name in names}
+
+
+@pytest.mark.parametrize("files", [1, 2, 3])
+@pytest.mark.parametrize("steps", [SEALING_STEPS, INDEX_STEPS])
+def test_a_change_that_was_interrupted_is_repeated_with_the_same_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: Sequence[Step], files: int
+) -> None:
+    create_secrets(tmp_path)
+    for step in steps:
+        with monkeypatch.context() as patch:
+            patch.setattr(cli.keys.key_files, "write_secret", FullDisk(files).write)
+            with pytest.raises(OSError, match="no space"):
+                step(tmp_path)
+        begun = read_texts(tmp_path)
+        assert sorted(map(len, begun.values())) == [1, 2]
+        for other in steps:
+            if other is not step:
+                with pytest.raises(KeyFilesError, match="repeat the step"):
+                    other(tmp_path)
+        assert step(tmp_path) == 2
+        done = read_texts(tmp_path)
+        assert all(len(texts) == 1 and texts <= begun[name] for name, texts in done.items())
+
+
+def test_files_that_are_no_step_apart_are_left_alone(tmp_path: Path) -> None:
+    create_secrets(tmp_path)
+    other = tmp_path / "other"
+    create_secrets(other)
+    for name in ("kreisfunk_encryption_keys", "kreisfunk_index_key"):
+        write_secret(tmp_path / "ingress" / name, (other / "ingress" / name).read_text())
+    before = read_texts(tmp_path)
+    for step in (*SEALING_STEPS, *INDEX_STEPS):
+        with pytest.raises(KeyFilesError, match="must be the same"):
+            step(tmp_path)
+    assert read_texts(tmp_path) == before
+
+
+def test_several_who_add_at_once_add_a_version_each(tmp_path: Path) -> None:
+    create_secrets(tmp_path)
+    with ThreadPoolExecutor(8) as people:
+        versions = list(people.map(add_key, [tmp_path] * 8))
+    assert sorted(versions) == [2, 3, 4, 5, 6, 7, 8, 9]
+    (ring,) = read_texts(tmp_path)["kreisfunk_encryption_keys"]
+    assert sorted(KeyRing.parse(ring).keys) == [1, *sorted(versions)]
