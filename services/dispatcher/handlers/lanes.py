@@ -40,6 +40,7 @@ class Lanes:
     due: dict[Lane, int] = field(default_factory=dict, init=False)
     _oldest: dict[Lane, datetime] = field(default_factory=dict, init=False)
     _closed: bool = field(default=False, init=False)
+    _claiming: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def __post_init__(self) -> None:
         self._ready: Mapping[Lane, deque[Claim]] = {lane: deque() for lane in Lane}
@@ -100,15 +101,17 @@ class Lanes:
     async def claim_some(self, slots: int) -> bool:
         """Claim for the highest lane that has work and, together with the lanes above it, fewer than `slots` claims.
 
-        Return False if there is no work. Raises DependencyUnavailable.
+        Return False if there is no work. A second caller waits for the first: both would read the same position of a
+        batch, and both would move it. Raises DependencyUnavailable.
         """
-        missing = slots
-        for lane in Lane:
-            missing -= len(self._ready[lane])
-            if missing > 0 and (lane in self.due or self._sources[lane].available):
-                await self._claim(lane, missing)
-                return True
-        return False
+        async with self._claiming:
+            missing = slots
+            for lane in Lane:
+                missing -= len(self._ready[lane])
+                if missing > 0 and (lane in self.due or self._sources[lane].available):
+                    await self._claim(lane, missing)
+                    return True
+            return False
 
     async def _claim(self, lane: Lane, wanted: int) -> None:
         def ready(claims: Sequence[Claim]) -> None:
