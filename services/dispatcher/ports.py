@@ -92,7 +92,8 @@ class Batch:
 class StatusUpdate:
     """Furthest status of one delivery in a group of statuses.
 
-    A failure that may be temporary is retried at `due_at`, up to `attempts` attempts.
+    A failure that may be temporary is retried, up to `attempts` attempts: after the first of these delays, in seconds,
+    the second time after the second one, and so on.
     """
 
     delivery: UUID
@@ -100,7 +101,7 @@ class StatusUpdate:
     message_key: bytes
     error_code: int | None = None
     attempts: int = 0
-    due_at: datetime | None = None
+    delays: Sequence[float] = ()
     waits_for: str | None = None
 
 

@@ -66,19 +66,21 @@ select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), 
 # that the row can have. If it may be about either of two, it only keeps an acceptance of that message from counting.
 # Earlier statuses of a failed message no longer count. A failure that may be temporary gives the delivery another
 # attempt, as long as `attempts` allows, and reopens a finished broadcast; one that is about the sender or the template
-# is no attempt.
+# is no attempt, and neither is a rate that was exceeded: how long each waits follows from how often it has failed.
 _APPLY_STATUSES = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
-        $6::timestamptz[], $7::text[]::dispatcher.wait_cause[])
-        as r (id, state, message_key, error_code, attempts, due_at, waits_for)
+        $6::text[]::jsonb[], $7::text[]::dispatcher.wait_cause[])
+        as r (id, state, message_key, error_code, attempts, delays, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends, d.claim,
-        d.claimed_at, d.subscriber is null as is_reply, (d.subscriber is not null or d.content is not null)
+        d.claimed_at, greatest(d.attempt, 1 + coalesce(cardinality(d.failed_keys), 0)) as failures,
+        d.subscriber is null as is_reply, (d.subscriber is not null or d.content is not null)
             and not {FORGOTTEN.format("d.asked_at")} as can_be_sent_again
     from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
 ), judged as (
-    select l.id, l.old_state, n.message_key, n.error_code, n.due_at, n.waits_for, case
+    select l.id, l.old_state, n.message_key, n.error_code, n.waits_for,
+        coalesce(n.delays -> l.failures - 1, n.delays -> -1)::float8 as delay, case
         when n.state not in ('delivered', 'read') and n.message_key = any(l.failed_keys) then l.old_state
         when n.state = 'failed' and not coalesce(
             l.old_key = n.message_key, l.old_state in ('claimed', 'unknown', 'accepted', 'sent') and l.resends = 0
@@ -100,8 +102,8 @@ with news as (
         failed_keys = case when j.new_state in ('waiting', 'failed') then d.failed_keys || j.message_key
             else d.failed_keys end,
         error_code = case when j.new_state in ('waiting', 'failed') then coalesce(j.error_code, d.error_code) end,
-        attempt = d.attempt + (j.new_state = 'waiting' and j.waits_for not in ('sender', 'template'))::int,
-        due_at = case when j.new_state = 'waiting' then j.due_at end,
+        attempt = d.attempt + (j.new_state = 'waiting' and j.waits_for not in ('slower', 'sender', 'template'))::int,
+        due_at = case when j.new_state = 'waiting' then clock_timestamp() + make_interval(secs => j.delay) end,
         waits_for = case when j.new_state = 'waiting' then j.waits_for end,
         answer_by = null,
         unknown_at = null,
@@ -183,10 +185,9 @@ class LedgerResults(LedgerClaims):
 
     async def apply_statuses(self, updates: Sequence[StatusUpdate]) -> AppliedStatuses:
         """Advance rows by Meta's statuses, and record how far the stream of statuses has come."""
-        columns = extract_columns(
-            updates, "delivery", "state", "message_key", "error_code", "attempts", "due_at", "waits_for"
-        )
-        row = await self.database.fetchrow(_APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number)
+        columns = extract_columns(updates, "delivery", "state", "message_key", "error_code", "attempts")
+        retries = [msgspec.json.encode(one.delays).decode() for one in updates], [one.waits_for for one in updates]
+        row = await self.database.fetchrow(_APPLY_STATUSES, *columns, *retries, self.slot, RECIPIENT_CODES, self.number)
         failures = msgspec.json.decode(row["failures"] or "[]", type=list[StatusFailure])
         return AppliedStatuses(row["changed"], len(updates) - row["matched"], failures, row["reached"] or [])
 

@@ -3,14 +3,15 @@
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 
+from services.dispatcher.domain import errors
 from services.dispatcher.domain.account import AccountReport, AccountUpdate, classify_update, interpret_webhook
 from services.dispatcher.domain.billing import count_billed
-from services.dispatcher.domain.errors import MAX_CODE, ErrorAction, clamp_code, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.errors import ErrorAction, clamp_code, find_error_rule
 from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState
 from services.dispatcher.handlers.maintenance import build_progress_event
@@ -41,8 +42,7 @@ class StatusHandler(MessageHandler):
     async def _apply(self, message: Message) -> None:
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
-        now = self.pauses.limiter.read_clock()
-        news = [add_retry(item, now) for item in fold(message.statuses)]
+        news = [add_retry(item) for item in fold(message.statuses)]
         foreign = sum(1 for status in message.statuses if _parse_status(status) is None)
         self.meter.count("statuses", foreign, "unmatched")
         for category, number in count_billed(message.statuses).items():
@@ -60,6 +60,8 @@ class StatusHandler(MessageHandler):
             action = find_error_rule(failure.code).action
             if action is ErrorAction.TEMPLATE and failure.template:
                 await self.pauses.pause_template(failure.template, explain_code(failure.code))
+            elif action is ErrorAction.SLOWER:
+                await self.pauses.throttle(failure.code)
             elif action in (ErrorAction.SENDER, ErrorAction.DROP) and failure.broadcast not in applied.reached:
                 await self._count_failure(failure, action)
 
@@ -95,14 +97,14 @@ def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate
     return list(batches.values())
 
 
-def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
+def add_retry(update: StatusUpdate) -> StatusUpdate:
     """Return the update, with a retry if its failure may be temporary, by the same table as for Meta's answers."""
     rule = find_error_rule(update.error_code)
     if update.state is not DeliveryState.FAILED or rule.action in (ErrorAction.DROP, ErrorAction.RECIPIENT):
         return update
-    attempts = MAX_CODE if rule.action in (ErrorAction.SENDER, ErrorAction.TEMPLATE) else rule.attempts
-    due_at = now + timedelta(seconds=compute_retry_delay(rule, 1, 0.5))
-    return replace(update, attempts=attempts, due_at=due_at, waits_for=rule.action.value)
+    attempts = errors.MAX_CODE if rule.action in errors.WAITING_ACTIONS else rule.attempts
+    delays = [errors.compute_retry_delay(rule, attempt + 1, 0.5) for attempt in range(errors.MANY_ATTEMPTS)]
+    return replace(update, attempts=attempts, delays=delays, waits_for=rule.action.value)
 
 
 def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:

@@ -34,7 +34,7 @@ def accepted(one: Claim, key: bytes) -> Record:
 
 def failed(delivery: UUID, key: bytes, *, attempts: int = 5) -> StatusUpdate:
     """A failure that may pass: the delivery is due again at once."""
-    return StatusUpdate(delivery, DeliveryState.FAILED, key, 131000, attempts, datetime.now(UTC), "again")
+    return StatusUpdate(delivery, DeliveryState.FAILED, key, 131000, attempts, (0.0,), "again")
 
 
 @pytest.mark.parametrize(
