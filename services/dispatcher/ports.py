@@ -112,14 +112,14 @@ class StatusFailure:
     broadcast: UUID | None
     template: str | None
     code: int | None
-    deliveries: int
+    deliveries: Sequence[UUID]
 
 
 @dataclass(frozen=True)
 class AppliedStatuses:
     """Result of applying a group of statuses; `unmatched` have no ledger row.
 
-    `failures` are new ones, `reached` the broadcasts of messages that have arrived or are on their way.
+    `failures` are new ones, `reached` the broadcasts of messages of which we now know that they are on their way.
     """
 
     changed: int

@@ -122,14 +122,14 @@ with news as (
         where t.number = $10 and t.seen_at > clock_timestamp() - interval '250 milliseconds'), '-infinity')
     on conflict do nothing
 ), failed as (
-    select c.broadcast, b.template, c.error_code as code, count(*)::int as deliveries
+    select c.broadcast, b.template, c.error_code as code, array_agg(c.id) as deliveries
     from changed c left join dispatcher.broadcast b on b.id = c.broadcast
     where c.new_state in ('waiting', 'failed') group by 1, 2, 3
 )
 select dispatcher.count_changes($8, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) as changed,
     (select count(*) from locked) as matched, (select json_agg(f) from failed f)::text as failures,
-    array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered'))
-        as reached
+    array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered')
+        and old_state in ('claimed', 'unknown', 'accepted')) as reached
 from changed
 """
 

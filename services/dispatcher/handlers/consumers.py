@@ -32,17 +32,22 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class StatusHandler(MessageHandler):
-    """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter."""
+    """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter.
+
+    `_refused` are deliveries that Meta has reported with a code about the sender, and whether others have left since:
+    then the code is about one message, unless so many get it that sending pauses.
+    """
 
     ledger: Ledger
     pauses: Pauses
     meter: Meter
     _rejections: Rejections = field(default_factory=Rejections, init=False)
+    _refused: dict[UUID, bool] = field(default_factory=dict, init=False)
 
     async def _apply(self, message: Message) -> None:
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
-        news = [add_retry(item) for item in fold(message.statuses)]
+        news = [add_retry(item, alone=self._refused.get(item.delivery, False)) for item in fold(message.statuses)]
         foreign = sum(1 for status in message.statuses if _parse_status(status) is None)
         self.meter.count("statuses", foreign, "unmatched")
         for category, number in count_billed(message.statuses).items():
@@ -56,8 +61,11 @@ class StatusHandler(MessageHandler):
         self.meter.count("statuses", applied.unmatched, "unmatched")
         for broadcast in applied.reached:
             self._rejections.forget(broadcast)
+            self._refused.update(dict.fromkeys(self._refused, True))
         for failure in applied.failures:
             action = find_error_rule(failure.code).action
+            if action is ErrorAction.SENDER and failure.broadcast:
+                self._refused.update((one, self._refused.get(one, False)) for one in failure.deliveries)
             if action is ErrorAction.TEMPLATE and failure.template:
                 await self.pauses.pause_template(failure.template, explain_code(failure.code))
             elif action is ErrorAction.SLOWER:
@@ -72,7 +80,9 @@ class StatusHandler(MessageHandler):
             return
         if action is ErrorAction.DROP:
             await self.pauses.pause_broadcast(broadcast, code)
-        elif await self.pauses.pause_sending(explain_code(code)):
+            return
+        self._refused.clear()
+        if await self.pauses.pause_sending(explain_code(code)):
             self.meter.count("account_updates", label=AccountUpdate.SENDING_PAUSED)
 
     async def _reject(self, update: StatusUpdate, error: InvalidDataError) -> None:
@@ -97,9 +107,10 @@ def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate
     return list(batches.values())
 
 
-def add_retry(update: StatusUpdate) -> StatusUpdate:
+def add_retry(update: StatusUpdate, *, alone: bool = False) -> StatusUpdate:
     """Return the update, with a retry if its failure may be temporary, by the same table as for Meta's answers."""
     rule = find_error_rule(update.error_code)
+    rule = errors.REFUSED_ALONE if alone and rule.action is ErrorAction.SENDER else rule
     if update.state is not DeliveryState.FAILED or rule.action in (ErrorAction.DROP, ErrorAction.RECIPIENT):
         return update
     attempts = errors.MAX_CODE if rule.action in errors.WAITING_ACTIONS else rule.attempts

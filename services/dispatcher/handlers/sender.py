@@ -231,5 +231,6 @@ class Sender:
             case ErrorAction.TEMPLATE if template := claim.content.get("template"):
                 key = template_key(template["name"], template["language"]["code"])
                 await self.pauses.pause_template(key, explain_code(answer.code))
-            case ErrorAction.DROP if claim.broadcast and self._rejections.observe(claim.broadcast, answer.code):
-                await self.pauses.pause_broadcast(claim.broadcast, answer.code)
+            case ErrorAction.DROP if source := claim.broadcast:
+                if self._rejections.observe(source, answer.code, [claim.delivery]):
+                    await self.pauses.pause_broadcast(source, answer.code)

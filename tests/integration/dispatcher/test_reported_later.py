@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
-from services.dispatcher.domain.errors import compute_retry_delay, find_error_rule
+from services.dispatcher.domain.errors import MANY_ATTEMPTS, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW as MANY
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.consumers import StatusHandler
@@ -23,9 +24,9 @@ from shared.database.pool import Database as Pool
 from shared.outcome import Done
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
-from tests.integration.dispatcher.test_ledger import claim
+from tests.integration.dispatcher.test_ledger import claim, states
 
-UNKNOWN, TOO_FAST, PAIR = 131000, 130429, 131056
+UNKNOWN, TOO_FAST, PAIR, LOCKED = 131000, 130429, 131056, 131031
 WAIT = "select extract(epoch from due_at - clock_timestamp())::float8 from dispatcher.delivery"
 
 
@@ -81,3 +82,53 @@ async def test_a_rate_that_is_reported_as_exceeded_slows_all_replicas_down(
     (one,) = await claim(ledger, build_batch_message(generate_subscribers(1)))
     await report(handler, one, code=TOO_FAST)
     assert await owner.fetchval("select per_second from dispatcher.rate") == pytest.approx(80, abs=1)
+
+
+async def test_a_code_about_the_sender_that_only_one_recipient_gets_ends_for_this_one_and_pauses_nothing(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    message = build_batch_message(generate_subscribers(2))
+    unlucky, other = await claim(ledger, message)
+    for _ in range(40):
+        await report(handler, unlucky, code=LOCKED)
+        if other.number:
+            await report(handler, other, "sent")
+            other.number = 0
+        if not await owner.fetchval("select count(*) from dispatcher.delivery where waits_for is not null"):
+            break
+        unlucky = await claim_again(ledger, owner)
+    assert await states(ledger.database, message.broadcast) == {"failed": 1, "sent": 1}
+    assert unlucky.attempt == MANY_ATTEMPTS
+    assert await owner.fetchval("select paused_reason from dispatcher.rate") is None
+
+
+async def test_as_long_as_nobody_else_gets_anything_a_code_about_the_sender_fails_nobody(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """A phone that gets an older message when it is switched on proves nothing."""
+    message = build_batch_message(generate_subscribers(2))
+    unlucky, other = await claim(ledger, message)
+    await report(handler, other, "sent")
+    for _ in range(2 * MANY_ATTEMPTS):
+        await report(handler, unlucky, code=LOCKED)
+        await report(handler, other, "delivered")
+        unlucky = await claim_again(ledger, owner)
+    assert unlucky.attempt == 1
+    assert await owner.fetchval("select paused_reason from dispatcher.rate") is None
+
+
+async def test_who_was_refused_alone_waits_with_all_others_once_all_are_refused(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    unlucky, other, *all_others = await claim(ledger, build_batch_message(generate_subscribers(2 + MANY)))
+    await report(handler, unlucky, code=LOCKED)
+    await report(handler, other, "sent")
+    unlucky = await claim_again(ledger, owner)
+    await report(handler, unlucky, code=LOCKED)
+    unlucky = await claim_again(ledger, owner)
+    assert unlucky.attempt == 2
+    for one in all_others:
+        await report(handler, one, code=LOCKED)
+    assert await owner.fetchval("select paused_reason from dispatcher.rate") is not None
+    await report(handler, unlucky, code=LOCKED)
+    assert await owner.fetchval("select max(attempt) from dispatcher.delivery") == 2
