@@ -22,6 +22,7 @@ PAUSE_CHECK_INTERVAL_SECONDS = 1.0
 LANES_CLOSE_DELAY_SECONDS = 60.0
 # Closing them again before the broker has delivered would lose a probe, and count as a delivery of each message.
 LANES_OPEN_TIMEOUT_SECONDS = 10.0
+LANES_FILL_SECONDS = 0.5
 
 _log = structlog.get_logger()
 
@@ -143,12 +144,21 @@ class SendLoop:
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
     async def _claim_one(self) -> Claim | None:
-        """Claim a message for a probe, reopening the lanes if they are empty."""
+        """Claim a message for a probe, reopening the lanes if there is none.
+
+        Then all that the broker delivers is claimed, and the ledger has it for the next probes: returning it after each
+        would make it dead letters in the end.
+        """
+        wanted = 1
         if not self.lanes.estimate_available() and not self._stopping.is_set():
             self.lanes.open()
             await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
-        await self._claim_for(1)
-        return self._take()
+            await asyncio.sleep(LANES_FILL_SECONDS)
+            wanted = self.lanes.estimate_available()
+        await self._claim_for(wanted)
+        claim = self._take()
+        self._give_back()
+        return claim
 
     def _give_back(self) -> None:
         while claim := self.lanes.take():
