@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -146,8 +147,7 @@ class SendLoop:
     async def _claim_one(self) -> Claim | None:
         """Claim a message for a probe, reopening the lanes if there is none.
 
-        Then all that the broker delivers is claimed, and the ledger has it for the next probes: returning it after each
-        would make it dead letters in the end.
+        Then all that they deliver goes to the ledger, for the next probes: returned after each, it would soon be dead.
         """
         wanted = 1
         if not self.lanes.estimate_available() and not self._stopping.is_set():
@@ -220,10 +220,8 @@ class SendLoop:
         return None if claim else "nothing"
 
     async def _report_late(self, use: LateUse) -> None:
-        try:
+        with suppress(DependencyUnavailable):  # without the database no replica gets another slot
             await self.limiter.report_late_use(use)
-        except DependencyUnavailable:
-            return  # without the database no replica gets another slot
 
     async def _refill(self) -> None:
         """Claim for the slots of open leases whenever it is needed."""
