@@ -92,8 +92,7 @@ class Batch:
 class StatusUpdate:
     """Furthest status of one delivery in a group of statuses.
 
-    A failure that may be temporary is retried, up to `attempts` attempts: after the first of these delays, in seconds,
-    the second time after the second one, and so on.
+    A failure that may be temporary is retried, up to `attempts` attempts; each has its delay, in seconds.
     """
 
     delivery: UUID
@@ -190,7 +189,7 @@ class Ledger(Protocol):
 
     async def record(self, records: Sequence[Record]) -> None: ...
 
-    async def apply_statuses(self, updates: Sequence[StatusUpdate]) -> AppliedStatuses: ...
+    async def apply_statuses(self, updates: Sequence[StatusUpdate], at: datetime | None = None) -> AppliedStatuses: ...
 
     async def withdraw(self, withdrawal: Withdrawal) -> None: ...
 

@@ -1,9 +1,11 @@
 """Consumers of statuses, suppressions, progress requests, erasures, reactions and account webhooks."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from itertools import count
 from uuid import UUID
 
 import structlog
@@ -14,7 +16,7 @@ from services.dispatcher.domain.billing import count_billed
 from services.dispatcher.domain.errors import ErrorAction, clamp_code, find_error_rule
 from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState
-from services.dispatcher.handlers.maintenance import build_progress_event
+from services.dispatcher.handlers.maintenance import MARK, build_progress_event
 from services.dispatcher.handlers.pauses import Pauses, explain_code
 from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository, StatusFailure, StatusUpdate
 from shared.contracts import events
@@ -34,8 +36,8 @@ _log = structlog.get_logger()
 class StatusHandler(MessageHandler):
     """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter.
 
-    `_refused` are deliveries that Meta has reported with a code about the sender, and whether others have left since:
-    then the code is about one message, unless so many get it that sending pauses.
+    `_refused` are deliveries reported with a code about the sender, and whether others have left since: then the code
+    is about one message, unless so many get it that sending pauses.
     """
 
     ledger: Ledger
@@ -48,15 +50,16 @@ class StatusHandler(MessageHandler):
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
         news = [add_retry(item, alone=self._refused.get(item.delivery, False)) for item in fold(message.statuses)]
-        foreign = sum(1 for status in message.statuses if _parse_status(status) is None)
+        foreign = sum(_parse_status(status) is None for status in message.statuses if status.status != MARK)
         self.meter.count("statuses", foreign, "unmatched")
         for category, number in count_billed(message.statuses).items():
             self.meter.count("billed_messages", number, category)
-        for batch in split_by_delivery(news):
-            await store_bisected(batch, self._apply_updates, self._reject)
+        arrived = max((status.received_at for status in message.statuses), default=None)
+        for batch in split_by_delivery(news) or [[]]:
+            await store_bisected(batch, partial(self._apply_updates, arrived), self._reject)
 
-    async def _apply_updates(self, updates: Sequence[StatusUpdate]) -> None:
-        applied = await self.ledger.apply_statuses(updates)
+    async def _apply_updates(self, arrived: datetime | None, updates: Sequence[StatusUpdate]) -> None:
+        applied = await self.ledger.apply_statuses(updates, arrived)
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
         for broadcast in applied.reached:
@@ -100,10 +103,9 @@ def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusUpdate]:
 def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate]]:
     """Split into batches with each delivery at most once: a delivery that was sent again has two messages."""
     batches: defaultdict[int, list[StatusUpdate]] = defaultdict(list)
-    seen: Counter[UUID] = Counter()
+    numbers: defaultdict[UUID, count[int]] = defaultdict(count)
     for item in updates:
-        batches[seen[item.delivery]].append(item)
-        seen[item.delivery] += 1
+        batches[next(numbers[item.delivery])].append(item)
     return list(batches.values())
 
 
@@ -180,17 +182,13 @@ class RecipientHandler(MessageHandler):
             case _:
                 raise ContractError(f"unexpected type {message.TYPE}")
 
-    async def _locate(self, reaction: events.ReactionReceived) -> None:
+    async def _locate(self, one: events.ReactionReceived) -> None:
         """Publish the broadcast that a reaction was about; ignore a reaction to anything else, such as a reply."""
-        candidates = [delivery_id(broadcast, reaction.subscriber) for broadcast in reaction.broadcasts]
-        broadcast = await self.recipients.find_broadcast(candidates, reaction.about_key)
+        candidates = [delivery_id(broadcast, one.subscriber) for broadcast in one.broadcasts]
+        broadcast = await self.recipients.find_broadcast(candidates, one.about_key)
         if broadcast is not None:
             located = events.ReactionLocated(
-                reaction=reaction.reaction,
-                subscriber=reaction.subscriber,
-                broadcast=broadcast,
-                value=reaction.value,
-                at=reaction.at,
+                reaction=one.reaction, subscriber=one.subscriber, broadcast=broadcast, value=one.value, at=one.at
             )
             await self.publish(located)
 

@@ -1,6 +1,7 @@
 """However long something other than Meta answers, the messages of the lanes end nowhere but in the ledger."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ async def run_replica(rig: EndpointHarness, ledger: PostgresLedger, gateway: Gat
         pauses = Pauses(ledger, limiter, meter)
         sender = Sender(graph, lanes, pauses, limiter, recorder, meter, max_requests=64, timeout=20)
         loop = SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter)
-        needed = {kind: asyncio.Event() for kind in ("unknown", "progress", "refusals", "erasures", "follow_ups")}
+        needed = defaultdict[str, asyncio.Event](asyncio.Event)
         searching = repeat(lambda: find_work(ledger, lanes, needed), SEARCH_SECONDS)
         jobs = [recorder.run(), searching, *(queue.run() for queue in queues.values())]
         async with run_in_background(*jobs):
