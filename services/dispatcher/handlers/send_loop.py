@@ -23,7 +23,6 @@ PAUSE_CHECK_INTERVAL_SECONDS = 1.0
 LANES_CLOSE_DELAY_SECONDS = 60.0
 # Closing them again before the broker has delivered would lose a probe, and count as a delivery of each message.
 LANES_OPEN_TIMEOUT_SECONDS = 10.0
-LANES_FILL_SECONDS = 0.5
 
 _log = structlog.get_logger()
 
@@ -46,6 +45,7 @@ class SendLoop:
     _open_slots: int = field(default=0, init=False)
     _paused_since: float | None = field(default=None, init=False)
     _closing: bool = field(default=False, init=False)
+    _opened: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._stopping, self._refill_needed = asyncio.Event(), asyncio.Event()
@@ -119,9 +119,13 @@ class SendLoop:
         """Send nothing for `seconds`, at most one second.
 
         Return claims at once. Return messages to the broker before its acknowledgement timeout expires, or at once if
-        only this replica cannot reach Meta, so that others can send them.
+        only this replica cannot reach Meta, so that others can send them. What came for a probe goes to the ledger, for
+        the next ones: returned after each, it would soon be dead.
         """
         self.meter.show_send_bound("pause")
+        if self._opened:
+            self._opened = False
+            await self._claim_for(self.lanes.estimate_available())
         self._give_back()
         if self._paused_since is None:
             self._paused_since = self._read_clock()
@@ -145,20 +149,13 @@ class SendLoop:
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
     async def _claim_one(self) -> Claim | None:
-        """Claim a message for a probe, reopening the lanes if there is none.
-
-        Then all that they deliver goes to the ledger, for the next probes: returned after each, it would soon be dead.
-        """
-        wanted = 1
+        """Claim a message for a probe, reopening the lanes if there is none."""
         if not self.lanes.estimate_available() and not self._stopping.is_set():
             self.lanes.open()
+            self._opened = True
             await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
-            await asyncio.sleep(LANES_FILL_SECONDS)
-            wanted = self.lanes.estimate_available()
-        await self._claim_for(wanted)
-        claim = self._take()
-        self._give_back()
-        return claim
+        await self._claim_for(1)
+        return self._take()
 
     def _give_back(self) -> None:
         while claim := self.lanes.take():
