@@ -92,7 +92,7 @@ class Batch:
 class StatusUpdate:
     """Furthest status of one delivery in a group of statuses.
 
-    A failure that may be temporary is retried at `due_at`, up to `attempts` attempts.
+    A failure that may be temporary is retried, up to `attempts` attempts; each has its delay, in seconds.
     """
 
     delivery: UUID
@@ -100,7 +100,7 @@ class StatusUpdate:
     message_key: bytes
     error_code: int | None = None
     attempts: int = 0
-    due_at: datetime | None = None
+    delays: Sequence[float] = ()
     waits_for: str | None = None
 
 
@@ -111,14 +111,14 @@ class StatusFailure:
     broadcast: UUID | None
     template: str | None
     code: int | None
-    deliveries: int
+    deliveries: Sequence[UUID]
 
 
 @dataclass(frozen=True)
 class AppliedStatuses:
     """Result of applying a group of statuses; `unmatched` have no ledger row.
 
-    `failures` are new ones, `reached` the broadcasts of messages that have arrived or are on their way.
+    `failures` are new ones, `reached` the broadcasts of messages of which we now know that they are on their way.
     """
 
     changed: int
@@ -191,7 +191,7 @@ class Ledger(Protocol):
 
     async def record(self, records: Sequence[Record]) -> None: ...
 
-    async def apply_statuses(self, updates: Sequence[StatusUpdate]) -> AppliedStatuses: ...
+    async def apply_statuses(self, updates: Sequence[StatusUpdate], at: datetime | None = None) -> AppliedStatuses: ...
 
     async def withdraw(self, withdrawal: Withdrawal) -> None: ...
 

@@ -58,7 +58,7 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Resources:
-    """Connections of a replica. `publish` permits unroutable messages; `publish_mandatory` does not."""
+    """Connections of a replica. Only `publish` permits unroutable messages; `publish_mark` is to our own statuses."""
 
     settings: Settings
     database: Database
@@ -66,6 +66,7 @@ class Resources:
     publishing: Connection
     publish: Publish
     publish_mandatory: Publish
+    publish_mark: Publish
     graph: GraphApi
     metrics: Metrics
 
@@ -109,11 +110,13 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     stack.callback(messages.close)
     session = await stack.enter_async_context(aiohttp.ClientSession(headers=authorization))
     publisher = await stack.enter_async_context(open_publisher(publishing))
-    publish, publish_mandatory = [partial(_publish, publisher, mandatory=mandatory) for mandatory in (False, True)]
+    publish, sure = [partial(_publish, publisher, mandatory=mandatory) for mandatory in (False, True)]
+    own = topology.DISPATCHER_STATUSES
+    mark = partial(sure, to=(own.retry_exchange, own.name_retry_queue("1s")))
     limit, most = settings.messages_per_second, settings.max_requests
     metrics = Metrics(registry, limit=limit, max_requests=most, replicas=settings.dispatchers)
     graph = GraphApi(messages, keys, index_key, session, f"{settings.number_url}/contact_book")
-    return readiness, Resources(settings, database, consuming, publishing, publish, publish_mandatory, graph, metrics)
+    return readiness, Resources(settings, database, consuming, publishing, publish, sure, mark, graph, metrics)
 
 
 async def _report_not_ready() -> bool:
@@ -184,7 +187,7 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
     people, rules = PostgresRecipientRepository(outside.database), build_retention_rules(settings.retention_days)
     publish_progress = partial(maintenance.publish_progress, ledger, outside.publish, meter, grace + margin)
-    needed = {kind: asyncio.Event() for kind in ("unknown", "progress", "refusals", "erasures", "follow_ups")}
+    needed = {kind: asyncio.Event() for kind in ("unknown", "marks", "progress", "refusals", "erasures", "follow_ups")}
 
     def every(seconds: float, action: Callable[[], Awaitable[object]], kind: str | None = None) -> Job:
         return partial(repeat, action, seconds, needed[kind] if kind else None)
@@ -196,6 +199,7 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
         every(60.0, meter.retention.build_retention(outside.database, rules).run),
         every(600.0, ledger.ensure_partitions),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),
+        every(5.0, lambda: maintenance.mark_statuses(outside.publish_mark, system_clock), "marks"),
         every(0.25, publish_progress, "progress"),
         every(60.0, partial(publish_progress, late=True)),
         every(1.0, lambda: maintenance.publish_refusals(ledger, outside.publish_mandatory), "refusals"),
@@ -230,7 +234,7 @@ async def _handle(handler: MessageHandler, received: ReceivedMessage) -> Outcome
     return await handler.handle(received.body)
 
 
-async def _publish(publisher: Publisher, message: Message, *, mandatory: bool) -> None:
-    event_id = str(uuid4())
+async def _publish(publisher: Publisher, message: Message, *, mandatory: bool, to: tuple[str, ...] = ()) -> None:
+    (exchange, key), event_id = to or (topology.EVENTS, message.KEY), str(uuid4())
     body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
-    await publisher.publish(topology.EVENTS, message.KEY, body, message_id=event_id, mandatory=mandatory)
+    await publisher.publish(exchange, key, body, message_id=event_id, mandatory=mandatory)

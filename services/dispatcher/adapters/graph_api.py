@@ -21,8 +21,7 @@ from shared.encryption import BlindIndexKey, EncryptionError, KeyRing
 from shared.runtime import post_client
 from shared.runtime.post_client import HttpAnswer, PostClient
 
-# Leaves time for a replica with the right key, and keeps an address that none can decrypt from being retried
-# constantly.
+# Leaves time for a replica with the right key, and does not retry constantly what none can decrypt.
 UNDECRYPTABLE_DELAY_SECONDS = 5.0
 TIMEOUT = ClientTimeout(total=10)
 

@@ -90,6 +90,7 @@ select array(
     ) as due,
     exists (select from dispatcher.delivery d where d.answer_by <= statement_timestamp())
         or exists (select from dispatcher.delivery d where d.unknown_at is not null) as unknown,
+    exists (select from dispatcher.delivery d where d.unknown_at is not null) as marks,
     exists (
         select from dispatcher.broadcast b
         where b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second') as progress,
@@ -307,14 +308,20 @@ def _read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
     audience = known if first["is_cut"] else first["audience"]
     undecided = {DeliveryState.UNKNOWN} if not first["is_over"] else set()
     open_states = states.keys() & {DeliveryState.WAITING, DeliveryState.CLAIMED, *undecided}
-    finished = audience == known and not open_states
-    failures = _read_failures(first["failures"], states.get(DeliveryState.FAILED, 0))
-    more = (first["cancelled"], first["limited"], first["counters"], failures)
-    return BroadcastProgress(first["id"], audience, states, finished, *more)
+    return BroadcastProgress(
+        broadcast=first["id"],
+        audience=audience,
+        states=states,
+        finished=audience == known and not open_states,
+        cancelled=first["cancelled"],
+        person_limited=first["limited"],
+        counters=first["counters"],
+        failures=_read_failures(first["failures"], states),
+    )
 
 
-def _read_failures(counted: str | None, failed: int) -> Mapping[int | None, int]:
+def _read_failures(counted: str | None, states: Mapping[DeliveryState, int]) -> Mapping[int | None, int]:
     """Return the failed deliveries by code; the counters are those that every other figure is from."""
     counts: dict[int | None, int] = {**msgspec.json.decode(counted or "{}", type=dict[int, int])}
-    without = failed - sum(counts.values())
+    without = states.get(DeliveryState.FAILED, 0) - sum(counts.values())
     return counts | ({None: without} if without > 0 else {})

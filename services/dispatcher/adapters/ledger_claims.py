@@ -99,7 +99,8 @@ with candidate as (
 ), {_LIMITED.format(number="$5")}, changed as (
     update dispatcher.delivery d
     set state = l.state, due_at = l.due_at, waits_for = l.waits_for, unknown_at = null,
-        claim = d.claim + (l.state = 'claimed')::int, claimed_at = clock_timestamp(),
+        claim = d.claim + (l.state = 'claimed')::int,
+        claimed_at = case when l.state = 'claimed' then clock_timestamp() else d.claimed_at end,
         answer_by = case when l.state = 'claimed' then clock_timestamp() + make_interval(secs => $4) end
     from limited l where d.id = l.id
     returning d.id, d.lane, d.state, d.address_kind, d.address_index, d.address_sealed, d.attempt, d.claim, d.asked_at,
@@ -278,18 +279,11 @@ def _build_reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: In
 
 
 def _read_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
+    same = {name: row[name] for name in ("attempt", "asked_at", "expires_at", "broadcast", "error_code")}
+    lane, content = Lane(row["lane"]), msgspec.json.decode(row["content"])
+    address, number = _read_address(row), row["claim"]
     return Claim(
-        delivery=row["id"],
-        lane=Lane(row["lane"]),
-        address=_read_address(row),
-        content=msgspec.json.decode(row["content"]),
-        attempt=row["attempt"],
-        asked_at=row["asked_at"],
-        expires_at=row["expires_at"],
-        claimed_at=claimed_at,
-        number=row["claim"],
-        broadcast=row["broadcast"],
-        error_code=row["error_code"],
+        delivery=row["id"], lane=lane, address=address, content=content, claimed_at=claimed_at, number=number, **same
     )
 
 

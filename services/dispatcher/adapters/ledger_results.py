@@ -6,6 +6,7 @@ broadcast's delivery updates its counters in the same statement.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -27,13 +28,20 @@ _NOTED = """returning d.id, case when d.subscriber is not null then d.source end
     on conflict do nothing
 )"""
 
+# Shared end of MARK_UNKNOWN and REQUEUE_UNKNOWN.
+_COUNTED = """returning case when d.subscriber is not null then d.source end as broadcast,
+        '{old}'::dispatcher.delivery_state as old_state, d.state as new_state
+)
+select dispatcher.count_changes({slot}, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
+"""
+
 # Our own result counts only for its own claim; otherwise another replica has claimed the row since. An acceptance
 # always counts, unless Meta has reported that very message as failed.
 _RECORD = f"""
 with news as (
-    select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[],
-        $5::timestamptz[], $6::int[], $7::bool[], $8::text[]::dispatcher.wait_cause[])
-        as r (news_id, state, message_key, error_code, due_at, claim, attempted, waits_for)
+    select * from unnest($1::uuid[], $2::int[], $3::text[]::dispatcher.delivery_state[], $4::bytea[], $5::int[],
+        $6::timestamptz[], $7::text[]::dispatcher.wait_cause[], $8::bool[])
+        as r (news_id, claim, state, message_key, error_code, due_at, waits_for, attempted)
 ), locked as (
     select d.id, d.state as old_state, d.claim as newest_claim, d.failed_keys
     from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
@@ -66,19 +74,21 @@ select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), 
 # that the row can have. If it may be about either of two, it only keeps an acceptance of that message from counting.
 # Earlier statuses of a failed message no longer count. A failure that may be temporary gives the delivery another
 # attempt, as long as `attempts` allows, and reopens a finished broadcast; one that is about the sender or the template
-# is no attempt.
+# is no attempt, and neither is a rate that was exceeded: how long each waits follows from how often it has failed.
 _APPLY_STATUSES = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
-        $6::timestamptz[], $7::text[]::dispatcher.wait_cause[])
-        as r (id, state, message_key, error_code, attempts, due_at, waits_for)
+        $6::text[]::jsonb[], $7::text[]::dispatcher.wait_cause[])
+        as r (id, state, message_key, error_code, attempts, delays, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends, d.claim,
-        d.claimed_at, d.subscriber is null as is_reply, (d.subscriber is not null or d.content is not null)
+        d.claimed_at, greatest(d.attempt, 1 + coalesce(cardinality(d.failed_keys), 0)) as failures,
+        d.subscriber is null as is_reply, (d.subscriber is not null or d.content is not null)
             and not {FORGOTTEN.format("d.asked_at")} as can_be_sent_again
     from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
 ), judged as (
-    select l.id, l.old_state, n.message_key, n.error_code, n.due_at, n.waits_for, case
+    select l.id, l.old_state, n.message_key, n.error_code, n.waits_for,
+        coalesce(n.delays -> l.failures - 1, n.delays -> -1)::float8 as delay, case
         when n.state not in ('delivered', 'read') and n.message_key = any(l.failed_keys) then l.old_state
         when n.state = 'failed' and not coalesce(
             l.old_key = n.message_key, l.old_state in ('claimed', 'unknown', 'accepted', 'sent') and l.resends = 0
@@ -100,8 +110,8 @@ with news as (
         failed_keys = case when j.new_state in ('waiting', 'failed') then d.failed_keys || j.message_key
             else d.failed_keys end,
         error_code = case when j.new_state in ('waiting', 'failed') then coalesce(j.error_code, d.error_code) end,
-        attempt = d.attempt + (j.new_state = 'waiting' and j.waits_for not in ('sender', 'template'))::int,
-        due_at = case when j.new_state = 'waiting' then j.due_at end,
+        attempt = d.attempt + (j.new_state = 'waiting' and j.waits_for not in ('slower', 'sender', 'template'))::int,
+        due_at = case when j.new_state = 'waiting' then clock_timestamp() + make_interval(secs => j.delay) end,
         waits_for = case when j.new_state = 'waiting' then j.waits_for end,
         answer_by = null,
         unknown_at = null,
@@ -110,62 +120,43 @@ with news as (
     {_NOTED.format(codes="$9")}, continued as (
     update dispatcher.broadcast b set finished_at = null
     where b.finished_at is not null and b.id in (select broadcast from changed where new_state = 'waiting')
-), streamed as (
-    -- Only a status of the newest message tells how far the stream is.
-    insert into dispatcher.status_stream as s (number, seen_at, through)
-    select $10, clock_timestamp(), max(claimed_at) filter (where coalesce(old_key = n.message_key, claim = 1))
-    from locked l join news n on l.id = n.id
-    having max(claimed_at) filter (where coalesce(old_key = n.message_key, claim = 1)) > coalesce((
-        select max(t.through) from dispatcher.status_stream t
-        where t.number = $10 and t.seen_at > clock_timestamp() - interval '250 milliseconds'), '-infinity')
-    on conflict do nothing
 ), failed as (
-    select c.broadcast, b.template, c.error_code as code, count(*)::int as deliveries
+    select c.broadcast, b.template, c.error_code as code, array_agg(c.id) as deliveries
     from changed c left join dispatcher.broadcast b on b.id = c.broadcast
     where c.new_state in ('waiting', 'failed') group by 1, 2, 3
 )
 select dispatcher.count_changes($8, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) as changed,
+    -- Only a status of the newest message tells how far the stream is.
+    (select dispatcher.note_stream($10, $11, max(claimed_at))
+        from locked l join news n on l.id = n.id where coalesce(old_key = n.message_key, claim = 1)) as noted,
     (select count(*) from locked) as matched, (select json_agg(f) from failed f)::text as failures,
-    array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered'))
-        as reached
+    array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered')
+        and old_state in ('claimed', 'unknown', 'accepted')) as reached
 from changed
 """
 
-_MARK_UNKNOWN = """
+_MARK_UNKNOWN = f"""
 with lost as (
     select id from dispatcher.delivery where answer_by <= statement_timestamp() order by id limit 1000
     for update skip locked
 ), changed as (
     update dispatcher.delivery d set state = 'unknown', unknown_at = clock_timestamp(), answer_by = null
-    from lost where d.id = lost.id
-    returning case when d.subscriber is not null then d.source end as broadcast,
-        'claimed'::dispatcher.delivery_state as old_state, d.state as new_state
-)
-select dispatcher.count_changes($1, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
-"""
+    from lost where d.id = lost.id {_COUNTED.format(old="claimed", slot="$1")}"""
 
-# A missing status is proof only if, a grace time ago, the stream had already reached a message that was claimed well
-# after this one; checked again for each resend, and only a limited number of times. A restore forgot what had arrived.
+# A missing status is proof only if the stream has passed the message by the length of a request; checked again for each
+# resend, and only a limited number of times. A restore forgot what had arrived.
 _REQUEUE_UNKNOWN = f"""
-with passed as (
-    select max(through) as through from dispatcher.status_stream
-    where number = $1 and seen_at < clock_timestamp() - make_interval(secs => $2)
-), absent as (
-    select d.id from dispatcher.delivery d, passed
+with absent as (
+    select d.id from dispatcher.delivery d, dispatcher.passed($1, $2, $3) passed
     where d.unknown_at is not null and d.resends < $5 and not {FORGOTTEN.format("d.asked_at")}
-        and d.claimed_at + make_interval(secs => $3) < passed.through
+        and d.claimed_at + make_interval(secs => $3) < passed
         and d.claimed_at < clock_timestamp() - make_interval(secs => $2)
     order by d.id limit 1000 for update of d skip locked
 ), changed as (
     update dispatcher.delivery d
     set state = 'waiting', due_at = clock_timestamp(), waits_for = 'rate', unknown_at = null, resends = d.resends + 1,
         attempt = d.attempt + 1
-    from absent where d.id = absent.id
-    returning case when d.subscriber is not null then d.source end as broadcast,
-        'unknown'::dispatcher.delivery_state as old_state, d.state as new_state
-)
-select dispatcher.count_changes($4, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
-"""
+    from absent where d.id = absent.id {_COUNTED.format(old="unknown", slot="$4")}"""
 
 _UNREPORTED_REFUSALS = """
 select delivery, subscriber, code from dispatcher.refusal where told_at is null order by delivery limit 100
@@ -176,17 +167,15 @@ class LedgerResults(LedgerClaims):
     """Claims and their results."""
 
     async def record(self, records: Sequence[Record]) -> None:
-        columns = extract_columns(
-            records, "delivery", "state", "message_key", "error_code", "due_at", "claim", "attempted", "waits_for"
-        )
+        columns = extract_columns(records, *Record._fields)
         await self.database.fetchval(_RECORD, *columns, self.slot, RECIPIENT_CODES)
 
-    async def apply_statuses(self, updates: Sequence[StatusUpdate]) -> AppliedStatuses:
-        """Advance rows by Meta's statuses, and record how far the stream of statuses has come."""
-        columns = extract_columns(
-            updates, "delivery", "state", "message_key", "error_code", "attempts", "due_at", "waits_for"
-        )
-        row = await self.database.fetchrow(_APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number)
+    async def apply_statuses(self, updates: Sequence[StatusUpdate], at: datetime | None = None) -> AppliedStatuses:
+        """Advance rows by Meta's statuses, which arrived `at` that time, and record how far their stream has come."""
+        columns = extract_columns(updates, "delivery", "state", "message_key", "error_code", "attempts")
+        retries = [msgspec.json.encode(one.delays).decode() for one in updates], [one.waits_for for one in updates]
+        more = (self.slot, RECIPIENT_CODES, self.number, at)
+        row = await self.database.fetchrow(_APPLY_STATUSES, *columns, *retries, *more)
         failures = msgspec.json.decode(row["failures"] or "[]", type=list[StatusFailure])
         return AppliedStatuses(row["changed"], len(updates) - row["matched"], failures, row["reached"] or [])
 

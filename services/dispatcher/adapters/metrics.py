@@ -66,12 +66,9 @@ class Metrics:
         self._count = {n: Counter(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _COUNTERS}
         self._show = {n: Gauge(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _GAUGES}
         self.retention = RetentionMetrics("dispatcher", registry)
-        self._bound = Enum(
-            f"{_PREFIX}_send_bound_by",
-            "What bounds sending now: the rate, requests in flight, nothing to send, or a pause",
-            states=["rate", "requests", "work", "pause"],
-            registry=registry,
-        )
+        bound_text = "What bounds sending now: the rate, requests in flight, nothing to send, or a pause"
+        bounds = ["rate", "requests", "work", "pause"]
+        self._bound = Enum(f"{_PREFIX}_send_bound_by", bound_text, states=bounds, registry=registry)
 
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"{_PREFIX}_{name}", text, labels, buckets=buckets, registry=registry)

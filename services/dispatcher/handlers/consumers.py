@@ -1,19 +1,22 @@
 """Consumers of statuses, suppressions, progress requests, erasures, reactions and account webhooks."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
+from itertools import count
 from uuid import UUID
 
 import structlog
 
+from services.dispatcher.domain import errors
 from services.dispatcher.domain.account import AccountReport, AccountUpdate, classify_update, interpret_webhook
 from services.dispatcher.domain.billing import count_billed
-from services.dispatcher.domain.errors import MAX_CODE, ErrorAction, clamp_code, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.errors import ErrorAction, clamp_code, find_error_rule
 from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState
-from services.dispatcher.handlers.maintenance import build_progress_event
+from services.dispatcher.handlers.maintenance import MARK, build_progress_event
 from services.dispatcher.handlers.pauses import Pauses, explain_code
 from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository, StatusFailure, StatusUpdate
 from shared.contracts import events
@@ -31,35 +34,45 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class StatusHandler(MessageHandler):
-    """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter."""
+    """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter.
+
+    `_refused` are deliveries reported with a code about the sender, and whether others have left since: then the code
+    is about one message, unless so many get it that sending pauses.
+    """
 
     ledger: Ledger
     pauses: Pauses
     meter: Meter
     _rejections: Rejections = field(default_factory=Rejections, init=False)
+    _refused: dict[UUID, bool] = field(default_factory=dict, init=False)
 
     async def _apply(self, message: Message) -> None:
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
-        now = self.pauses.limiter.read_clock()
-        news = [add_retry(item, now) for item in fold(message.statuses)]
-        foreign = sum(1 for status in message.statuses if _parse_status(status) is None)
+        news = [add_retry(item, alone=self._refused.get(item.delivery, False)) for item in fold(message.statuses)]
+        foreign = sum(_parse_status(status) is None for status in message.statuses if status.status != MARK)
         self.meter.count("statuses", foreign, "unmatched")
         for category, number in count_billed(message.statuses).items():
             self.meter.count("billed_messages", number, category)
-        for batch in split_by_delivery(news):
-            await store_bisected(batch, self._apply_updates, self._reject)
+        arrived = max((status.received_at for status in message.statuses), default=None)
+        for batch in split_by_delivery(news) or [[]]:
+            await store_bisected(batch, partial(self._apply_updates, arrived), self._reject)
 
-    async def _apply_updates(self, updates: Sequence[StatusUpdate]) -> None:
-        applied = await self.ledger.apply_statuses(updates)
+    async def _apply_updates(self, arrived: datetime | None, updates: Sequence[StatusUpdate]) -> None:
+        applied = await self.ledger.apply_statuses(updates, arrived)
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
         for broadcast in applied.reached:
             self._rejections.forget(broadcast)
+            self._refused.update(dict.fromkeys(self._refused, True))
         for failure in applied.failures:
             action = find_error_rule(failure.code).action
+            if action is ErrorAction.SENDER and failure.broadcast:
+                self._refused.update((one, self._refused.get(one, False)) for one in failure.deliveries)
             if action is ErrorAction.TEMPLATE and failure.template:
                 await self.pauses.pause_template(failure.template, explain_code(failure.code))
+            elif action is ErrorAction.SLOWER:
+                await self.pauses.throttle(failure.code)
             elif action in (ErrorAction.SENDER, ErrorAction.DROP) and failure.broadcast not in applied.reached:
                 await self._count_failure(failure, action)
 
@@ -70,7 +83,9 @@ class StatusHandler(MessageHandler):
             return
         if action is ErrorAction.DROP:
             await self.pauses.pause_broadcast(broadcast, code)
-        elif await self.pauses.pause_sending(explain_code(code)):
+            return
+        self._refused.clear()
+        if await self.pauses.pause_sending(explain_code(code)):
             self.meter.count("account_updates", label=AccountUpdate.SENDING_PAUSED)
 
     async def _reject(self, update: StatusUpdate, error: InvalidDataError) -> None:
@@ -88,21 +103,21 @@ def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusUpdate]:
 def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate]]:
     """Split into batches with each delivery at most once: a delivery that was sent again has two messages."""
     batches: defaultdict[int, list[StatusUpdate]] = defaultdict(list)
-    seen: Counter[UUID] = Counter()
+    numbers: defaultdict[UUID, count[int]] = defaultdict(count)
     for item in updates:
-        batches[seen[item.delivery]].append(item)
-        seen[item.delivery] += 1
+        batches[next(numbers[item.delivery])].append(item)
     return list(batches.values())
 
 
-def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
+def add_retry(update: StatusUpdate, *, alone: bool = False) -> StatusUpdate:
     """Return the update, with a retry if its failure may be temporary, by the same table as for Meta's answers."""
     rule = find_error_rule(update.error_code)
+    rule = errors.REFUSED_ALONE if alone and rule.action is ErrorAction.SENDER else rule
     if update.state is not DeliveryState.FAILED or rule.action in (ErrorAction.DROP, ErrorAction.RECIPIENT):
         return update
-    attempts = MAX_CODE if rule.action in (ErrorAction.SENDER, ErrorAction.TEMPLATE) else rule.attempts
-    due_at = now + timedelta(seconds=compute_retry_delay(rule, 1, 0.5))
-    return replace(update, attempts=attempts, due_at=due_at, waits_for=rule.action.value)
+    attempts = errors.MAX_CODE if rule.action in errors.WAITING_ACTIONS else rule.attempts
+    delays = [errors.compute_retry_delay(rule, attempt + 1, 0.5) for attempt in range(errors.MANY_ATTEMPTS)]
+    return replace(update, attempts=attempts, delays=delays, waits_for=rule.action.value)
 
 
 def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:
@@ -167,17 +182,13 @@ class RecipientHandler(MessageHandler):
             case _:
                 raise ContractError(f"unexpected type {message.TYPE}")
 
-    async def _locate(self, reaction: events.ReactionReceived) -> None:
+    async def _locate(self, one: events.ReactionReceived) -> None:
         """Publish the broadcast that a reaction was about; ignore a reaction to anything else, such as a reply."""
-        candidates = [delivery_id(broadcast, reaction.subscriber) for broadcast in reaction.broadcasts]
-        broadcast = await self.recipients.find_broadcast(candidates, reaction.about_key)
+        candidates = [delivery_id(broadcast, one.subscriber) for broadcast in one.broadcasts]
+        broadcast = await self.recipients.find_broadcast(candidates, one.about_key)
         if broadcast is not None:
             located = events.ReactionLocated(
-                reaction=reaction.reaction,
-                subscriber=reaction.subscriber,
-                broadcast=broadcast,
-                value=reaction.value,
-                at=reaction.at,
+                reaction=one.reaction, subscriber=one.subscriber, broadcast=broadcast, value=one.value, at=one.at
             )
             await self.publish(located)
 

@@ -40,6 +40,7 @@ class Lanes:
     due: dict[Lane, int] = field(default_factory=dict, init=False)
     _oldest: dict[Lane, datetime] = field(default_factory=dict, init=False)
     _closed: bool = field(default=False, init=False)
+    _claiming: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def __post_init__(self) -> None:
         self._ready: Mapping[Lane, deque[Claim]] = {lane: deque() for lane in Lane}
@@ -100,15 +101,17 @@ class Lanes:
     async def claim_some(self, slots: int) -> bool:
         """Claim for the highest lane that has work and, together with the lanes above it, fewer than `slots` claims.
 
-        Return False if there is no work. Raises DependencyUnavailable.
+        Return False if there is no work. A second caller waits, as both would move a batch's position. Raises
+        DependencyUnavailable.
         """
-        missing = slots
-        for lane in Lane:
-            missing -= len(self._ready[lane])
-            if missing > 0 and (lane in self.due or self._sources[lane].available):
-                await self._claim(lane, missing)
-                return True
-        return False
+        async with self._claiming:
+            missing = slots
+            for lane in Lane:
+                missing -= len(self._ready[lane])
+                if missing > 0 and (lane in self.due or self._sources[lane].available):
+                    await self._claim(lane, missing)
+                    return True
+            return False
 
     async def _claim(self, lane: Lane, wanted: int) -> None:
         def ready(claims: Sequence[Claim]) -> None:
@@ -134,28 +137,24 @@ class BatchLane:
     def __init__(self, *, ledger: Ledger, queue: LaneQueue) -> None:
         self._ledger = ledger
         self._queue = queue
-        self._message: LaneMessage | None = None
+        self.first: LaneMessage | None = None
         self._batch: Batch | None = None
 
     @property
     def available(self) -> int:
         """Return the recipients left to claim; a batch that has not been decoded counts as a full one."""
-        in_hand = self._batch.remaining if self._batch else MAX_BATCH_RECIPIENTS if self._message else 0
+        in_hand = self._batch.remaining if self._batch else MAX_BATCH_RECIPIENTS if self.first else 0
         return in_hand + self._queue.waiting * MAX_BATCH_RECIPIENTS
-
-    @property
-    def first(self) -> LaneMessage | None:
-        return self._message
 
     async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
         """Claim up to `wanted` recipients of one batch; some may be ineligible. Raises DependencyUnavailable."""
-        if self._message and not self._message.alive:
-            self._message = self._batch = None
-        self._message = self._message or self._queue.take()
-        if self._message is None:
+        if self.first and not self.first.alive:
+            self.first = self._batch = None
+        self.first = self.first or self._queue.take()
+        if self.first is None:
             return
         try:
-            self._batch = self._batch or await self._open(self._message)
+            self._batch = self._batch or await self._open(self.first)
             if self._batch:
                 count = self._batch.remaining if self._batch.ineligible else wanted
                 claims = await self._ledger.claim_batch(self._batch, count)
@@ -170,7 +169,7 @@ class BatchLane:
             await self._settle(Done())
 
     async def _settle(self, outcome: Done | Dead) -> None:
-        message, self._message, self._batch = self._message, None, None
+        message, self.first, self._batch = self.first, None, None
         if message:
             await message.settle(outcome)
 

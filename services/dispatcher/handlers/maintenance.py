@@ -10,12 +10,14 @@ from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import BroadcastProgress, Ledger, Meter, Publish, RecipientRepository
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed, FailureCount
+from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Address, Message
 from shared.runtime.clock import Clock
 
 REQUEUE_BATCH_SIZE = 2000
 FOLLOW_UP_BATCH_SIZE = 500
 LATE_ANSWER_SECONDS = 5.0
+MARK = "mark"  # in place of Meta's words
 
 _log = structlog.get_logger()
 
@@ -34,7 +36,7 @@ async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, ma
     """Mark abandoned claims as unknown, and requeue unknown ones that may be sent again (decision 0008).
 
     A missing status proves that a message was not sent only if the stream of statuses reached messages claimed
-    `margin_seconds` later at least `grace_seconds` ago.
+    `margin_seconds` later at least `grace_seconds` ago, and all that arrived since then has been read.
     """
     marked = await ledger.mark_unknown()
     released = await ledger.requeue_unknown(grace_seconds, margin_seconds)
@@ -42,6 +44,12 @@ async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, ma
     meter.count("unknown_outcomes", released, "sent_again")
     if marked or released:
         _log.warning("unknown_outcomes", marked=marked, released=released)
+
+
+async def mark_statuses(publish: Publish, clock: Clock) -> None:
+    """Publish a mark behind the statuses that wait; when it is read, none does: Meta may report nothing for long."""
+    now = clock()
+    await publish(DeliveryStatuses(statuses=(DeliveryStatus(message_key=b"", status=MARK, at=now, received_at=now),)))
 
 
 async def requeue_waiting(ledger: Ledger) -> None:

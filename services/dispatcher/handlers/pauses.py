@@ -11,12 +11,14 @@ from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW
 from services.dispatcher.ports import Ledger, Meter, RateLimiter
 
+THROTTLE_SECONDS = 0.25
+
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Pauses:
-    """Pauses of sending, of a template's broadcasts, and of one broadcast. All raise DependencyUnavailable."""
+    """Pauses of sending, of a template's broadcasts, and of one broadcast. All methods raise DependencyUnavailable."""
 
     ledger: Ledger
     limiter: RateLimiter
@@ -28,6 +30,11 @@ class Pauses:
         if paused:
             _log.error("sending_paused", reason=reason, probe_in_seconds=seconds)
         return paused
+
+    async def throttle(self, code: int | None, seconds: float = THROTTLE_SECONDS) -> None:
+        """Make all replicas send more slowly after `seconds`."""
+        if await self.limiter.throttle(seconds):
+            _log.warning("sending_throttled", code=code, seconds=seconds)
 
     async def pause_template(self, template: str, reason: str) -> None:
         if await self.ledger.pause_template(template, reason):

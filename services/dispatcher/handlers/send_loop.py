@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -44,6 +45,7 @@ class SendLoop:
     _open_slots: int = field(default=0, init=False)
     _paused_since: float | None = field(default=None, init=False)
     _closing: bool = field(default=False, init=False)
+    _opened: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._stopping, self._refill_needed = asyncio.Event(), asyncio.Event()
@@ -117,9 +119,13 @@ class SendLoop:
         """Send nothing for `seconds`, at most one second.
 
         Return claims at once. Return messages to the broker before its acknowledgement timeout expires, or at once if
-        only this replica cannot reach Meta, so that others can send them.
+        only this replica cannot reach Meta, so that others can send them. What came for a probe goes to the ledger, for
+        the next ones: returned after each, it would soon be dead.
         """
         self.meter.show_send_bound("pause")
+        if self._opened:
+            self._opened = False
+            await self._claim_for(self.lanes.estimate_available())
         self._give_back()
         if self._paused_since is None:
             self._paused_since = self._read_clock()
@@ -143,9 +149,10 @@ class SendLoop:
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
     async def _claim_one(self) -> Claim | None:
-        """Claim a message for a probe, reopening the lanes if they are empty."""
+        """Claim a message for a probe, reopening the lanes if there is none."""
         if not self.lanes.estimate_available() and not self._stopping.is_set():
             self.lanes.open()
+            self._opened = True
             await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
         await self._claim_for(1)
         return self._take()
@@ -210,10 +217,8 @@ class SendLoop:
         return None if claim else "nothing"
 
     async def _report_late(self, use: LateUse) -> None:
-        try:
+        with suppress(DependencyUnavailable):  # without the database no replica gets another slot
             await self.limiter.report_late_use(use)
-        except DependencyUnavailable:
-            return  # without the database no replica gets another slot
 
     async def _refill(self) -> None:
         """Claim for the slots of open leases whenever it is needed."""

@@ -20,12 +20,11 @@ from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON, Reacha
 from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.send_results import Accepted, ConnectedLate, ErrorResponse, NotSent, Record, SendResult
 from services.dispatcher.handlers.lanes import Lanes
-from services.dispatcher.handlers.pauses import Pauses, explain_code
+from services.dispatcher.handlers.pauses import THROTTLE_SECONDS, Pauses, explain_code
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.ports import Claim, Graph, Meter, RateLimiter
 from shared.outcome import DependencyUnavailable
 
-THROTTLE_SECONDS = 0.25
 # Longer waits demanded by Meta pause sending.
 LONG_RETRY_SECONDS = 5.0
 CHECK_INTERVAL_SECONDS = 0.25
@@ -223,8 +222,7 @@ class Sender:
             case ErrorAction.AGAIN if answer.alone:
                 _log.warning("one_message_refused", code=answer.code, delivery=str(claim.delivery))
             case ErrorAction.SLOWER if wait <= LONG_RETRY_SECONDS:
-                if await self.limiter.throttle(wait):
-                    _log.warning("sending_throttled", code=answer.code, http_status=answer.http_status, seconds=wait)
+                await self.pauses.throttle(answer.code, wait)
             case ErrorAction.SLOWER:
                 reason = f"Meta asks us to wait {answer.retry_after:.0f} s (HTTP {answer.http_status})"
                 await self.pauses.pause_sending(reason, wait)
@@ -233,5 +231,6 @@ class Sender:
             case ErrorAction.TEMPLATE if template := claim.content.get("template"):
                 key = template_key(template["name"], template["language"]["code"])
                 await self.pauses.pause_template(key, explain_code(answer.code))
-            case ErrorAction.DROP if claim.broadcast and self._rejections.observe(claim.broadcast, answer.code):
-                await self.pauses.pause_broadcast(claim.broadcast, answer.code)
+            case ErrorAction.DROP if source := claim.broadcast:
+                if self._rejections.observe(source, answer.code, [claim.delivery]):
+                    await self.pauses.pause_broadcast(source, answer.code)

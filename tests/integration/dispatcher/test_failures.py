@@ -175,5 +175,5 @@ async def test_a_reply_that_fails_with_the_code_of_a_template_is_not_sent_again_
     now = datetime.now(UTC)
     (reply,) = await ledger.claim_replies([(build_reply(), now)])
     update = StatusUpdate(reply.delivery, DeliveryState.FAILED, b"k", error_code=TEMPLATE_MISSING)
-    await ledger.apply_statuses([add_retry(update, now)])
+    await ledger.apply_statuses([add_retry(update)])
     assert await states(pool, reply.delivery) == {"failed": 1}

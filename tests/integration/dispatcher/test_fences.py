@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -14,13 +15,15 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.consumers import fold, split_by_delivery
+from services.dispatcher.handlers.consumers import StatusHandler, fold, split_by_delivery
+from services.dispatcher.handlers.maintenance import mark_statuses
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.ports import Claim, StatusUpdate
+from shared.contracts.envelope import encode
 from shared.contracts.inbound import DeliveryStatus
-from shared.contracts.message import Lane
+from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool
-from shared.outcome import InvalidDataError
+from shared.outcome import Done, InvalidDataError
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.factories import build_batch_message, build_record, generate_subscribers, news
 from tests.integration.dispatcher.test_ledger import backdate, claim, counted, states
@@ -34,7 +37,7 @@ def accepted(one: Claim, key: bytes) -> Record:
 
 def failed(delivery: UUID, key: bytes, *, attempts: int = 5) -> StatusUpdate:
     """A failure that may pass: the delivery is due again at once."""
-    return StatusUpdate(delivery, DeliveryState.FAILED, key, 131000, attempts, datetime.now(UTC), "again")
+    return StatusUpdate(delivery, DeliveryState.FAILED, key, 131000, attempts, (0.0,), "again")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +172,59 @@ async def test_a_status_of_an_old_message_does_not_prove_what_came_after_it(
     assert await ledger.requeue_unknown(0, 10) == 0
     await ledger.apply_statuses([news(retried.delivery, DeliveryState.READ, b"two")])
     assert await ledger.requeue_unknown(0, 10) == 1
+
+
+async def test_what_nobody_has_read_proves_nothing_however_long_ago_the_stream_had_passed(
+    ledger: PostgresLedger, database: FreshDatabase
+) -> None:
+    """Meta repeated a status that we had not taken; it waits on the queue, and no dispatcher ran for minutes."""
+    lost, later = await claim(ledger, build_batch_message(generate_subscribers(2)))
+    await backdate(database.url, [lost.delivery], 500)
+    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
+    owner = await asyncpg.connect(database.url)
+
+    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    await owner.execute(
+        "update dispatcher.status_stream set seen_at = seen_at - interval '400 s',"
+        " arrived_at = arrived_at - interval '400 s'"
+    )
+    assert await ledger.requeue_unknown(300, 21) == 0, "nothing newer has been read"
+    await ledger.apply_statuses([], datetime.now(UTC) - timedelta(seconds=350))
+    assert await ledger.requeue_unknown(300, 0) == 0, "what came later may still be on the queue"
+    await owner.execute("update dispatcher.status_stream set seen_at = seen_at - interval '1 s'")
+    await ledger.apply_statuses([], datetime.now(UTC))
+    assert await ledger.requeue_unknown(300, 21) == 0, "what was delivered together is still being stored"
+    assert await ledger.requeue_unknown(300, 0) == 1
+    await owner.close()
+
+
+async def test_a_mark_is_read_behind_the_statuses_and_is_none(ledger: PostgresLedger, pool: Pool) -> None:
+    registry, published = CollectorRegistry(), list[Message]()
+
+    async def publish(message: Message) -> None:
+        published.append(message)
+
+    handler = StatusHandler(ledger=ledger, pauses=cast(Any, None), meter=Metrics(registry, limit=80))
+    await mark_statuses(publish, lambda: NOW)
+    body = encode(published[0], event_id="1", source="/test", time=NOW)
+    assert await handler.handle(body) == Done()
+    async with pool.connection() as connection:
+        assert await connection.fetchval("select arrived_at from dispatcher.status_stream") == NOW
+    assert registry.get_sample_value("kreisfunk_dispatcher_statuses_total", {"result": "unmatched"}) == 0
+
+
+async def test_a_delivery_that_was_only_examined_tells_nothing_about_the_stream(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    message = build_batch_message(generate_subscribers(1))
+    (one,) = await claim(ledger, message)
+    async with pool.connection() as connection:
+        claimed_at = await connection.fetchval("select claimed_at from dispatcher.delivery")
+        await ledger.record([build_record(one, DeliveryState.WAITING)])
+        await ledger.pause_broadcast(message.broadcast, "a test")
+        assert await ledger.claim_due(Lane.BULK, 1) == []
+        await ledger.apply_statuses([news(one.delivery, DeliveryState.SENT)])
+        assert await connection.fetchval("select max(through) from dispatcher.status_stream") == claimed_at
 
 
 async def test_a_failure_after_its_broadcast_has_finished_is_sent_again(ledger: PostgresLedger, pool: Pool) -> None:

@@ -1,19 +1,22 @@
 """How many steps a lane takes to get through a batch, and what it does with one that cannot be sent."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
 
 import msgspec
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, BatchLane
+from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, BatchLane, Lanes
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours
 from shared.contracts.envelope import encode
-from shared.contracts.message import Message
+from shared.contracts.message import Lane, Message
+from shared.database.pool import Database as Pool
 from shared.outcome import Dead, Done, Outcome
 from tests.factories.ids import generate_id
 from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
+from tests.integration.dispatcher.test_ledger import states
 
 WANTED = 7
 
@@ -64,6 +67,20 @@ async def get_through(ledger: PostgresLedger, message: BroadcastBatch) -> tuple[
 async def test_a_batch_is_claimed_as_slots_come(ledger: PostgresLedger) -> None:
     steps, claims = await get_through(ledger, build_batch_message(generate_subscribers(2 * WANTED)))
     assert (steps, len(claims)) == (2, 2 * WANTED)
+
+
+async def test_a_refill_and_a_probe_that_claim_at_once_pass_over_nobody(ledger: PostgresLedger, pool: Pool) -> None:
+    message = build_batch_message(generate_subscribers(5 * WANTED))
+    queues = {lane: SingleMessage(message) for lane in Lane}
+    queues[Lane.REPLY].waiting = queues[Lane.URGENT].waiting = 0
+    lanes = Lanes(ledger=ledger, queues=queues, prepare=lambda _: None, wake=asyncio.Event())
+    claims = list[Claim]()
+    while queues[Lane.BULK].outcome is None:
+        await asyncio.gather(lanes.claim_some(1), lanes.claim_some(WANTED))
+        while claim := lanes.take():
+            claims.append(claim)
+    assert await states(pool, message.broadcast) == {"claimed": 5 * WANTED}
+    assert len({claim.delivery for claim in claims}) == len(claims) == 5 * WANTED
 
 
 async def test_what_has_expired_is_passed_over_in_two_steps_so_that_few_slots_are_lost(ledger: PostgresLedger) -> None:

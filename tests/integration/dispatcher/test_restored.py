@@ -136,7 +136,7 @@ async def test_a_failure_of_before_is_not_tried_again_since_that_may_have_happen
     await accept(ledger, claims)
     if restored:
         await mark_restored(database)
-    failed = StatusUpdate(claims[0].delivery, DeliveryState.FAILED, b"k", 131000, 3, datetime.now(UTC), "again")
+    failed = StatusUpdate(claims[0].delivery, DeliveryState.FAILED, b"k", 131000, 3, (0.0,), "again")
     await ledger.apply_statuses([failed])
     assert await states(pool, message.broadcast) == {"failed" if restored else "waiting": 1}
 

@@ -170,8 +170,7 @@ comment on column dispatcher.delivery.claim is
     'how often the row was claimed; only the newest claim may record a result';
 comment on column dispatcher.delivery.resends is
     'how often it was sent again although Meta may have an earlier message: its outcome was unknown, or given up by hand';
-comment on column dispatcher.delivery.claimed_at is
-    'when the row was inserted, claimed, or examined for a claim, whichever was last';
+comment on column dispatcher.delivery.claimed_at is 'when the row was claimed last; until then, when it was inserted';
 comment on column dispatcher.delivery.answer_by is
     'when the outcome becomes unknown unless a result is recorded; null unless claimed';
 comment on column dispatcher.delivery.unknown_at is 'when the outcome became unknown; null unless unknown';
@@ -186,15 +185,17 @@ comment on column dispatcher.delivery.error_code is 'Meta''s code of the newest 
 create table dispatcher.status_stream (
     number text not null,
     seen_at timestamptz not null,
+    arrived_at timestamptz not null default clock_timestamp(),
     through timestamptz not null,
     primary key (number, seen_at)
 );
 comment on table dispatcher.status_stream is
-    'progress of Meta''s status webhooks: at seen_at a status of a message claimed at through arrived';
+    'progress of Meta''s status webhooks: at seen_at a status of a message claimed at through was read';
 comment on column dispatcher.status_stream.number is 'Meta''s id of the sending phone number';
-comment on column dispatcher.status_stream.seen_at is 'when the status arrived';
+comment on column dispatcher.status_stream.seen_at is 'when the status was read';
+comment on column dispatcher.status_stream.arrived_at is 'when the ingress got it; it may have waited since';
 comment on column dispatcher.status_stream.through is
-    'when the message of the status was claimed; of several the newest';
+    'when the message of the status was claimed; of several the newest; -infinity for a mark of our own';
 
 -- Slots planned between two times (seconds since 1970), one of which was used `late` seconds after its time.
 create type dispatcher.late_use as (starts double precision, ends double precision, late double precision);
@@ -361,6 +362,32 @@ returns dispatcher.delivery_state language sql immutable parallel safe as $$
         when old > 'failed' then new
         else greatest(old, new)
     end
+$$;
+
+-- Records that statuses which the ingress got at `arrived` are being read, the newest of a message claimed at `through`
+-- (null for a mark of our own); at most four times a second unless they are of newer messages.
+create function dispatcher.note_stream(sender text, arrived timestamptz, through timestamptz) returns void
+language sql as $$
+    insert into dispatcher.status_stream (number, seen_at, arrived_at, through)
+    select sender, clock_timestamp(), least(arrived, clock_timestamp()), coalesce(note_stream.through, '-infinity')
+    from (
+        select max(s.through) as through from dispatcher.status_stream s
+        where s.number = sender and s.seen_at > clock_timestamp() - interval '250 milliseconds'
+    ) newest
+    where coalesce(note_stream.through > newest.through, newest.through is null)
+    on conflict do nothing
+$$;
+
+-- Returns how far the stream of statuses had come `grace` seconds ago: a status of a message claimed well before would be
+-- here by now. That holds only if all that arrived within the grace time has been read: something newer was, so long ago
+-- (`margin`) that what was delivered together with it is stored. Statuses that nobody reads wait, and prove nothing.
+create function dispatcher.passed(sender text, grace double precision, margin double precision) returns timestamptz
+language sql stable as $$
+    select max(s.through) from dispatcher.status_stream s
+    where s.number = sender and s.seen_at < clock_timestamp() - make_interval(secs => grace) and s.arrived_at <= (
+        select max(r.arrived_at) - make_interval(secs => grace) from dispatcher.status_stream r
+        where r.number = sender and r.seen_at > clock_timestamp() - interval '1 hour'
+            and r.seen_at < clock_timestamp() - make_interval(secs => least(grace, margin)))
 $$;
 
 -- Updates the counters for these changes, always in the same order, so that writers cannot deadlock; returns the number

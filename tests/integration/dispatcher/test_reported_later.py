@@ -1,0 +1,134 @@
+"""A failure that Meta reports after it has accepted the message is treated as if it had been the answer."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.domain.errors import MANY_ATTEMPTS, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW as MANY
+from services.dispatcher.domain.send_results import Record
+from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.handlers.consumers import StatusHandler
+from services.dispatcher.handlers.pauses import Pauses
+from services.dispatcher.ports import Claim
+from shared.contracts.envelope import encode
+from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
+from shared.contracts.message import Lane
+from shared.database.pool import Database as Pool
+from shared.outcome import Done
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
+from tests.integration.dispatcher.test_ledger import claim, states
+
+UNKNOWN, TOO_FAST, PAIR, LOCKED = 131000, 130429, 131056, 131031
+WAIT = "select extract(epoch from due_at - clock_timestamp())::float8 from dispatcher.delivery"
+
+
+@pytest.fixture
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def handler(ledger: PostgresLedger, pool: Pool) -> StatusHandler:
+    meter = Metrics(CollectorRegistry(), limit=100)
+    limiter = PostgresRateLimiter(pool, number=ledger.number, limits=SendLimits(100))
+    return StatusHandler(ledger=ledger, pauses=Pauses(ledger, limiter, meter), meter=meter)
+
+
+async def report(handler: StatusHandler, one: Claim, status: str = "failed", code: int | None = None) -> None:
+    """Let Meta accept a claim's message, and say later what became of it."""
+    key, now = f"{one.delivery} {one.number}".encode(), datetime.now(UTC)
+    await handler.ledger.record([Record(one.delivery, one.number, DeliveryState.ACCEPTED, message_key=key)])
+    said = DeliveryStatus(
+        message_key=key, status=status, at=now, received_at=now, delivery=str(one.delivery), error_code=code
+    )
+    body = encode(DeliveryStatuses(statuses=(said,)), event_id="1", source="/test", time=now)
+    assert await handler.handle(body) == Done()
+
+
+async def claim_again(ledger: PostgresLedger, owner: asyncpg.Connection) -> Claim:
+    """Claim what waits, as if its time had come."""
+    await owner.execute("update dispatcher.delivery set due_at = now() where waits_for is not null")
+    (again,) = await ledger.claim_due(Lane.BULK, 1)
+    return again
+
+
+@pytest.mark.parametrize(("code", "times"), [(UNKNOWN, 9), (PAIR, 11), (TOO_FAST, 40)])
+async def test_each_time_a_passing_failure_is_reported_its_message_waits_for_longer(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection, code: int, times: int
+) -> None:
+    (one,) = await claim(ledger, build_batch_message(generate_subscribers(1)))
+    waits, rule = list[float](), find_error_rule(code)
+    for _ in range(times):
+        await report(handler, one, code=code)
+        waits.append(await owner.fetchval(WAIT))
+        one = await claim_again(ledger, owner)
+    assert waits == pytest.approx([compute_retry_delay(rule, attempt + 1, 0.5) for attempt in range(times)], abs=0.5)
+    assert one.attempt == (1 if code == TOO_FAST else times + 1)
+
+
+async def test_a_rate_that_is_reported_as_exceeded_slows_all_replicas_down(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    (one,) = await claim(ledger, build_batch_message(generate_subscribers(1)))
+    await report(handler, one, code=TOO_FAST)
+    assert await owner.fetchval("select per_second from dispatcher.rate") == pytest.approx(80, abs=1)
+
+
+async def test_a_code_about_the_sender_that_only_one_recipient_gets_ends_for_this_one_and_pauses_nothing(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    message = build_batch_message(generate_subscribers(2))
+    unlucky, other = await claim(ledger, message)
+    for _ in range(40):
+        await report(handler, unlucky, code=LOCKED)
+        if other.number:
+            await report(handler, other, "sent")
+            other.number = 0
+        if not await owner.fetchval("select count(*) from dispatcher.delivery where waits_for is not null"):
+            break
+        unlucky = await claim_again(ledger, owner)
+    assert await states(ledger.database, message.broadcast) == {"failed": 1, "sent": 1}
+    assert unlucky.attempt == MANY_ATTEMPTS
+    assert await owner.fetchval("select paused_reason from dispatcher.rate") is None
+
+
+async def test_as_long_as_nobody_else_gets_anything_a_code_about_the_sender_fails_nobody(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """A phone that gets an older message when it is switched on proves nothing."""
+    message = build_batch_message(generate_subscribers(2))
+    unlucky, other = await claim(ledger, message)
+    await report(handler, other, "sent")
+    for _ in range(2 * MANY_ATTEMPTS):
+        await report(handler, unlucky, code=LOCKED)
+        await report(handler, other, "delivered")
+        unlucky = await claim_again(ledger, owner)
+    assert unlucky.attempt == 1
+    assert await owner.fetchval("select paused_reason from dispatcher.rate") is None
+
+
+async def test_who_was_refused_alone_waits_with_all_others_once_all_are_refused(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    unlucky, other, *all_others = await claim(ledger, build_batch_message(generate_subscribers(2 + MANY)))
+    await report(handler, unlucky, code=LOCKED)
+    await report(handler, other, "sent")
+    unlucky = await claim_again(ledger, owner)
+    await report(handler, unlucky, code=LOCKED)
+    unlucky = await claim_again(ledger, owner)
+    assert unlucky.attempt == 2
+    for one in all_others:
+        await report(handler, one, code=LOCKED)
+    assert await owner.fetchval("select paused_reason from dispatcher.rate") is not None
+    await report(handler, unlucky, code=LOCKED)
+    assert await owner.fetchval("select max(attempt) from dispatcher.delivery") == 2

@@ -1,0 +1,120 @@
+"""However long something other than Meta answers, the messages of the lanes end nowhere but in the ledger."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.domain import reachability
+from services.dispatcher.domain.send_results import Accepted, NoResponse, SendResult
+from services.dispatcher.handlers import recorder as recording
+from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.maintenance import find_work
+from services.dispatcher.handlers.pauses import Pauses
+from services.dispatcher.handlers.recorder import Recorder
+from services.dispatcher.handlers.send_loop import SendLoop
+from services.dispatcher.handlers.sender import Sender
+from services.dispatcher.ports import Claim
+from shared.amqp import topology
+from shared.amqp.connection import connect_twice
+from shared.amqp.consumer import open_consumer
+from shared.amqp.pausable import PausableConsumer
+from shared.runtime.background import repeat, run_in_background
+from tests.integration.dispatcher.dispatch_client import wait_until
+from tests.integration.dispatcher.endpoint_harness import EndpointHarness
+
+RATE, RECIPIENTS = 20, 20
+PROBES = topology.DELIVERY_LIMIT + 10
+REPLIES = PROBES + 20
+# As a service has them, with as much between a result, the search for work and the next probe, only shorter.
+COMMIT_SECONDS, SEARCH_SECONDS, BACKOFF_SECONDS = 0.01, 0.02, 0.15
+
+
+@dataclass
+class Gateway:
+    """Something before Meta, which answers every request with a page of its own as long as it is broken."""
+
+    broken: bool = True
+    sent: list[Claim] = field(default_factory=list)
+
+    def prepare(self, _: Iterable[Claim]) -> None:
+        """There is nothing to encode."""
+
+    def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[SendResult]:
+        assert may_leave()
+        self.sent.append(claim)
+        answer = asyncio.get_running_loop().create_future()
+        page = NoResponse("HTTP 503 that is not from Meta", foreign=True)
+        answer.set_result(page if self.broken else Accepted(str(claim.delivery)))
+        return answer
+
+    def answer(self, sent: asyncio.Future[SendResult]) -> SendResult:
+        return sent.result()
+
+    def hash_message_id(self, message_id: str) -> bytes:
+        return message_id.encode()
+
+
+@asynccontextmanager
+async def run_replica(rig: EndpointHarness, ledger: PostgresLedger, gateway: Gateway) -> AsyncIterator[None]:
+    """One replica, as it is put together in a service."""
+    wake, meter, graph = asyncio.Event(), Metrics(CollectorRegistry(), limit=RATE), cast(Any, gateway)
+    limiter = PostgresRateLimiter(ledger.database, number=ledger.number, limits=SendLimits(RATE))
+    await limiter.set_up()
+    async with AsyncExitStack() as stack:
+        both = await stack.enter_async_context(connect_twice(rig.broker_url, password=None, name="test"))
+        queues = {
+            lane: PausableConsumer(partial(open_consumer, *both, queue, prefetch=64), wake)
+            for lane, queue in topology.LANES.items()
+        }
+        recorder = Recorder(ledger, meter)
+        lanes = Lanes(ledger=ledger, queues=queues, prepare=gateway.prepare, wake=wake)
+        pauses = Pauses(ledger, limiter, meter)
+        sender = Sender(graph, lanes, pauses, limiter, recorder, meter, max_requests=64, timeout=20)
+        loop = SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter)
+        needed = defaultdict[str, asyncio.Event](asyncio.Event)
+        searching = repeat(lambda: find_work(ledger, lanes, needed), SEARCH_SECONDS)
+        jobs = [recorder.run(), searching, *(queue.run() for queue in queues.values())]
+        async with run_in_background(*jobs):
+            sending = asyncio.create_task(loop.run(5.0))
+            yield
+            loop.stop()
+            await sending
+            await recorder.flush()
+
+
+async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
+    endpoint_rig: EndpointHarness, ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "GROUP_INTERVAL_SECONDS", COMMIT_SECONDS)
+    monkeypatch.setattr(reachability, "MIN_BACKOFF_SECONDS", BACKOFF_SECONDS)
+    monkeypatch.setattr(reachability, "MAX_BACKOFF_SECONDS", BACKOFF_SECONDS)
+    gateway, citizens = Gateway(), endpoint_rig.build_citizens(RECIPIENTS)
+    await endpoint_rig.client.publish_broadcast(citizens)
+    for citizen in endpoint_rig.build_citizens(REPLIES):
+        await endpoint_rig.client.request_reply(citizen, "Guten Tag")
+
+    async def are_probed() -> bool:
+        return len(gateway.sent) >= PROBES
+
+    async def are_settled() -> bool:
+        states = await endpoint_rig.count_states()
+        return states.keys() == {"unknown", "accepted"} and sum(states.values()) == RECIPIENTS + REPLIES
+
+    async with run_replica(endpoint_rig, ledger, gateway):
+        await wait_until(are_probed, endpoint_rig.describe)
+        dead = {queue.name: await endpoint_rig.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
+        assert not any(dead.values()), dead
+        gateway.broken = False
+        await wait_until(are_settled, endpoint_rig.describe)
+    deliveries = [claim.delivery for claim in gateway.sent]
+    assert len(deliveries) == len(set(deliveries)) == RECIPIENTS + REPLIES
