@@ -83,24 +83,14 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, Resources]:
     registry = CollectorRegistry()
-    database = await stack.enter_async_context(
-        open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
-    )
-    consuming, publishing = await stack.enter_async_context(
-        connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
-    )
-    readiness = Readiness(
-        {
-            "database": database.is_reachable,
-            "broker": build_connection_check(consuming, publishing),
-            "lanes": _report_not_ready,
-        }
-    )
-    await stack.enter_async_context(
-        open_internal_port(
-            host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
-        )
-    )
+    pool = open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
+    database = await stack.enter_async_context(pool)
+    connections = connect_twice(settings.broker_url, password=settings.broker_secret, name=NAME)
+    consuming, publishing = await stack.enter_async_context(connections)
+    broker = build_connection_check(consuming, publishing)
+    readiness = Readiness({"database": database.is_reachable, "broker": broker, "lanes": _report_not_ready})
+    host, port = settings.internal_host, settings.internal_port
+    await stack.enter_async_context(open_internal_port(host=host, port=port, registry=registry, readiness=readiness))
     await require_migrated(database, NAME, MIGRATIONS)
     keys = KeyRing.parse(settings.encryption_keys.get_secret_value())
     index_key = BlindIndexKey.parse(settings.index_key.get_secret_value())
@@ -223,9 +213,8 @@ async def _open_handlers(
     }
     workers: list[Job] = []
     for queue, handler in handlers.items():
-        consumer = await stack.enter_async_context(
-            open_consumer(outside.consuming, outside.publishing, queue, prefetch=WORKERS_PER_QUEUE)
-        )
+        opened = open_consumer(outside.consuming, outside.publishing, queue, prefetch=WORKERS_PER_QUEUE)
+        consumer = await stack.enter_async_context(opened)
         workers += [partial(run_worker, consumer, partial(_handle, handler))] * WORKERS_PER_QUEUE
     return workers
 
