@@ -78,7 +78,7 @@ async def test_pause_and_resume_and_cancel(
     await ledger.requeue_waiting(100)
     shown = (await run(environment, "broadcasts", "show", source, "--json")).json
     assert (shown["standing"], shown["reason"]) == ("paused", "Rückfrage")
-    assert {"cause": "resume", "deliveries": 2, "due_at": None} in shown["waits"]
+    assert {"cause": "resume", "deliveries": 1, "due_at": None} in shown["waits"]
     assert (await run(environment, "broadcasts", "resume", source, "--json")).json["result"] == "resumed"
     assert (await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")).status == 0
     await ledger.requeue_waiting(100)

@@ -194,7 +194,11 @@ async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
     await finish_erasures(people, forget_at_once)
     await owner(database, "update dispatcher.delivery set claimed_at = now() - interval '1 hour'")
     await owner(
-        database, "insert into dispatcher.status_stream values ($1, now() - interval '10 minutes', now())", NUMBER
+        database,
+        """insert into dispatcher.status_stream (number, seen_at, arrived_at, through) values
+            ($1, now() - interval '10 minutes', now() - interval '10 minutes', now()),
+            ($1, now() - interval '1 minute', now() - interval '1 minute', '-infinity')""",
+        NUMBER,
     )
     assert await ledger.requeue_unknown(300, 21) == 1
     assert await ledger.claim_due(Lane.BULK, 1) == []

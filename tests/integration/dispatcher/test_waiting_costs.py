@@ -102,12 +102,6 @@ async def exhaust_limits(ledger: PostgresLedger, pool: Pool, owner: asyncpg.Conn
     """No more people today, and no more messages this month, than those in the ledger."""
     await limit(pool, people=DUE, messages=DUE)
     await owner.execute("insert into dispatcher.sent_month values (dispatcher.this_month(), $1)", DUE)
-    await owner.execute(
-        "insert into dispatcher.reached select subscriber, date_trunc('minute', now()) from dispatcher.delivery"
-    )
-    await owner.execute(
-        "insert into dispatcher.reached_minute select minute, count(*) from dispatcher.reached group by minute"
-    )
 
 
 async def test_what_waits_costs_what_may_be_sent_nothing_whatever_it_waits_for(
