@@ -303,4 +303,5 @@ def _is_sign(words: Sequence[str], index: int) -> bool:
     after = words[index + 1 : index + 4]
     around = {*words[max(0, index - 1) : index], *after[:1]}
     # "Stopp an der Ampel", but not "Stopp, ich stehe an der Ampel"
-    return bool(around & STOP_SIGNS or (set(after[:1]) & _AT and set(after) & _IN_TRAFFIC))
+    named = list(words)[max(0, index - 2) : index] == ["start", "und"]  # "Was sollen Start und Stop?"
+    return bool(named or around & STOP_SIGNS or (set(after[:1]) & _AT and set(after) & _IN_TRAFFIC))
