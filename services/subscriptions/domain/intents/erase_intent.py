@@ -24,7 +24,7 @@ _BETWEEN = read_words("""mich uns jetzt bitte sie wieder das den die mir t es wi
 # "Bitte nichts löschen"
 _NOTHING = read_words("nichts nix")
 _WITH_OBJECT = read_words("loeschen abbestellen weglassen streichen kuendigen entfernen abschalten")
-_BEYOND = read_words("nur mehr weiter laenger")
+_BEYOND = read_words("nur erst mehr weiter laenger")
 _I_LEAVE = read_words("kuendige widerrufe storniere beende")
 # "Abmelden will ich mich nicht"
 _REFUSALS = {(wish, who) for wish in read_words("will moechte wollen moechten werde tu tue") for who in ("ich", "wir")}

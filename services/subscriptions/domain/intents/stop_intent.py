@@ -269,7 +269,8 @@ class StopSigns(EraseSigns):
         """Find a plain "Stop" anywhere in a short text, at an end of a long one, or in a text about our messages."""
         words, short = self.words, len(self.words) <= MAX_SHORT_WORDS
         places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
-        named = [index for index in places if index and words[index - 1] in _JUST_BEFORE_A_NOUN]
+        before = _JUST_BEFORE_A_NOUN | ({"und"} if "start" in self.said else set())  # "Das mit dem Start und Stop"
+        named = [index for index in places if index and words[index - 1] in before]
         meant = [index for index in places if not is_denied_word(words, index)]
         if not meant or (not short and (meant == named or self.text.asks)):
             return False
@@ -303,5 +304,4 @@ def _is_sign(words: Sequence[str], index: int) -> bool:
     after = words[index + 1 : index + 4]
     around = {*words[max(0, index - 1) : index], *after[:1]}
     # "Stopp an der Ampel", but not "Stopp, ich stehe an der Ampel"
-    named = list(words)[max(0, index - 2) : index] == ["start", "und"]  # "Was sollen Start und Stop?"
-    return bool(named or around & STOP_SIGNS or (set(after[:1]) & _AT and set(after) & _IN_TRAFFIC))
+    return bool(around & STOP_SIGNS or (set(after[:1]) & _AT and set(after) & _IN_TRAFFIC))
