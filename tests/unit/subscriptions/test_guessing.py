@@ -90,9 +90,8 @@ def test_texts_that_were_never_examples_are_understood() -> None:
     """Nobody is subscribed by mistake, and the share may only rise: what it was when the lists were written."""
     verdicts = score(UNSEEN, lambda text: detect_text_intent(CitizenText(text), COUNTY).intent)
     assert verdicts.texts >= 200
-    assert verdicts.false_opt_ins == verdicts.false_erasures == 0
-    assert verdicts.missed_stops <= 1
-    assert verdicts.right / verdicts.texts >= 0.98
+    assert verdicts.false_opt_ins == verdicts.false_erasures == verdicts.missed_stops == 0
+    assert verdicts.right / verdicts.texts >= 0.985
 
 
 def test_nobody_is_left_without_an_answer_on_a_mere_suspicion() -> None:

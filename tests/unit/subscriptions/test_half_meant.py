@@ -52,7 +52,6 @@ def test_whoever_is_disturbed_at_night_may_leave_altogether(text: str) -> None:
         "Eventuell kündige ich das bald",
         "Sollte ich mich abmelden?",
         "vielleicht sollte ich das abbestellen",
-        "Wollte mich erst abmelden, aber der Kanal ist doch gut",
         "Angenommen ich will kündigen, wie geht das?",
         "Falls nichts Brauchbares kommt, melde ich mich wieder ab",
         "werd mich wohl bald abmelden",

@@ -106,9 +106,9 @@ def test_all_after_the_question_about_places_means_places() -> None:
 
 
 def test_an_opinion_is_one_if_it_was_asked_for() -> None:
-    _, answer, _ = converse("Feedback", "Nicht stoppen bitte, ich finde das gut")
+    _, answer, _ = converse("Feedback", "Bitte nicht abmelden, das ist toll")
     assert answer == TEXTS.feedback_thanks.text
-    _, answer, _ = converse("Nicht stoppen bitte, ich finde das gut")
+    _, answer, _ = converse("Bitte nicht abmelden, das ist toll")
     assert answer != TEXTS.feedback_thanks.text
 
 

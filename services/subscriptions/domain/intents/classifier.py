@@ -4,7 +4,7 @@ The examples are messages and what they mean, in the folder `examples`, one file
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain, pairwise
@@ -104,6 +104,10 @@ class Prediction:
     def probability(self) -> float:
         """Return the probability of `intent`."""
         return self._probabilities[self.intent]
+
+    def drop(self, intents: Collection[Intent]) -> "Prediction":
+        """Return the prediction among all other intents, their probabilities as they were."""
+        return Prediction({intent: chance for intent, chance in self._probabilities.items() if intent not in intents})
 
     def sum_probability(self, *intents: Intent) -> float:
         return sum(self._probabilities.get(intent, 0.0) for intent in intents)

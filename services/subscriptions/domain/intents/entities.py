@@ -30,11 +30,13 @@ _REST = (
     r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles)\b"
     r"(?: als \w+)?(?: \w+){0,3}?"
 )
+_GONE = r"(?:ab|abbestell\w*|abmelden|interessiert (?:mich|uns) nicht|weg|weglassen|streichen|raus|loeschen|stopp\w*)"
 _REST_REFUSED = re.compile(
-    _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
+    _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|wurs\w*|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
     r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )\bmehr (?:\w+ ){0,2}(?:nicht|nichts|nix|keine[ns]?)\b|"
-    r"\balles? (?:\w+ ){0,2}(?:abbestell\w*|abmelden|weg|raus|loeschen|stopp\w*) (?:\w+ ){0,2}(?:bis auf|ausser)\b|"
-    r"\b(?:bis auf|ausser) (?:\w+ ){1,3}alles (?:\w+ ){0,2}(?:abbestell\w*|abmelden|weg|raus|loeschen|stopp\w*)\b|"
+    rf"\balle[sm]? (?:\w+ ){{0,2}}{_GONE} (?:\w+ ){{0,2}}(?:bis auf|ausser)\b|"
+    rf"\b(?:bis auf|ausser) (?:\w+ ){{1,3}}alles (?:\w+ ){{0,2}}{_GONE}\b|"
+    rf"\balles (?:bis auf|ausser) (?:\w+ ){{1,5}}{_GONE}\b|"
     r"\b(?:stop|cancel|everything|all|nothing|no) (?:\w+ ){0,4}(?:except|apart from)\b|"
     r"\b(?:nichts|nix) (?:\w+ ){0,3}ausser\b|"
     r"\bausser\b.*\b(?:nichts|nix)\b|\balles ausserhalb\b.*\b(?:nicht|weg|egal)\b"

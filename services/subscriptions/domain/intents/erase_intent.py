@@ -14,7 +14,6 @@ from services.subscriptions.domain.intents.vocabulary import (
     NEVER,
     NO,
     OTHER_BUSINESS,
-    POLITE,
     STOP_ALONE_WORDS,
     STOP_WORDS,
 )
@@ -25,8 +24,10 @@ _BETWEEN = read_words("""mich uns jetzt bitte sie wieder das den die mir t es wi
 # "Bitte nichts löschen"
 _NOTHING = read_words("nichts nix")
 _WITH_OBJECT = read_words("loeschen abbestellen weglassen streichen kuendigen entfernen abschalten")
+_BEYOND = read_words("nur erst mehr weiter laenger")
+_I_LEAVE = read_words("kuendige widerrufe storniere beende")
 # "Abmelden will ich mich nicht"
-_REFUSALS = {(wish, who) for wish in ("will", "moechte", "wollen", "moechten", "werde") for who in ("ich", "wir")}
+_REFUSALS = {(wish, who) for wish in read_words("will moechte wollen moechten werde tu tue") for who in ("ich", "wir")}
 ERASE = read_words("""loeschen loesche loescht loeschung loeschantrag loesch vergesst loschen losche geloescht delete
     erase silmek silin sil حذف
     видалити удалить usun usunac vergessen vernichten""")
@@ -152,8 +153,8 @@ def is_denied_word(words: Sequence[str], index: int) -> bool:
         return True
     if set(words) & CANNOT:
         return False
-    refused = set(words[:index]) - _BETWEEN - POLITE
-    if refused and refused <= _NOTHING and words[index] in _WITH_OBJECT:
-        return True
     before = [word for word in words[max(0, index - MAX_SHORT_WORDS) : index] if word not in _BETWEEN]
-    return bool(before and before[-1] in NEVER) or after == ["nicht"]
+    if words[index] in _I_LEAVE and after[:1] == ["nicht"] and not _BEYOND & set(after[1:2]):
+        return True  # "Keine Sorge, ich kündige nicht"
+    denying = NEVER | _NOTHING if words[index] in _WITH_OBJECT else NEVER  # "Ich will nichts löschen lassen"
+    return bool(before and before[-1] in denying) or after == ["nicht"]

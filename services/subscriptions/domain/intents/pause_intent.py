@@ -46,7 +46,8 @@ _ONLY_AGAIN = re.compile(
 )
 # "До 1 февраля", "until 20 August", and what is to come afterwards: "sonra tekrar", "потом снова".
 _FOREIGN_UNTIL = re.compile(
-    r"\b(?:до|until|till|hasta|do|pana pe) (?:\w+ )?\d|\b(?:until|till) \w+|\b(?:sonra|sonrasi)\b|\btekrar\b|"
+    r"\b(?:до|until|till|hasta|do|pana pe) (?:\w+ )?\d|"
+    r"\b(?:until|till|jusqu a|hasta(?! (?:luego|pronto|nunca|siempre))) \w+|\b(?:sonra|sonrasi)\b|\btekrar\b|"
     r"\b(?:потом|затем|потім|снова|знову|reprene\w*|reprend\w*|ensuite|despues|otra vez|afterwards)\b|"
     r"\b(?:after that|then again|during|ramazan|ramadan|pendant|durante|podczas|boyunca)\b|المتابع|خلال|رمضان"
 )

@@ -58,6 +58,8 @@ _ALL_GONE = read_words("nichts nix soll kann muss macht mach weg aus schluss end
 _THE_REST_TOO = re.compile(
     r"^(?:und )?(?:(?:alles|das) andere|alle anderen|der rest) (?:\w+ ){0,2}auch (?:nicht|nix|weg|raus)\b"
 )
+# "Nicht nur die Jobs abbestellen, sondern alles"
+_NOT_ONLY_A_PART = re.compile(rf"\bnicht (?:nur|bloss) (?:\w+ ){{1,4}}{_ENDS} sondern (?:\w+ )?{_WHOLE}\b")
 # "Ganz abmelden wollte ich mich nicht, lasst mir die Baustellen": a part is to stay.
 _PARTLY = re.compile(
     rf"\b(?:(?<!nicht )nur (?!wegen\b|{_ENDS}\b)|(?<!nicht )bloss|lediglich|ausschliesslich|ausser|bis auf|"
@@ -105,7 +107,7 @@ def _is_leaving_altogether(text: CitizenText) -> bool:
     parts = text.split_at(_PARTS)
     if text.asks or {"wenn", "falls"} & text.said or _PARTLY.search(text.sentence):
         return False
-    return any(
+    return bool(_NOT_ONLY_A_PART.search(text.sentence)) or any(
         (
             part.said - _ALL_GONE <= _AROUND - UNSURE
             and (_EVERYTHING.search(part.sentence) or _TOLD.search(part.sentence))

@@ -20,6 +20,8 @@ MIN_PROBABILITY_HIGH, MIN_PROBABILITY_HIGHEST = 0.7, 0.9
 # doubtful.
 MIN_STOP_PROBABILITY = 0.2
 MAX_DOUBTFUL_PROBABILITY = 0.4
+# Minimum probability of an opinion from somebody who says that they stay.
+MIN_OTHER_PROBABILITY = 0.25
 # Minimum probability of both stopping and starting at which a single word is ambiguous.
 MIN_EITHER_PROBABILITY = 0.05
 # Somebody who reports a death means the owner of the number.
@@ -28,7 +30,6 @@ _OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
 _ASKING_WORDS = read_words("wer wann")  # "Wer hat den Baum am Rathaus entfernt?"
 _HOW = read_words("wie wo how")
 _OF_US = RECEIVED | read_words("verteiler liste kanal dienst abo euch ihnen whatsapp")
-_STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*)\b")
 # "Meine Mutter will sich abmelden, wie macht sie das?"
 _OF_ANOTHER = re.compile(
     r"^(?:mein|unser|ein|eine)\w* \w+ (?:will|moechte|wollte|wuerde) (?:sich|das|hier)\b.*"
@@ -50,7 +51,10 @@ def apply_prediction(prediction: Prediction, found: Findings, county: County) ->
     """Return the intent of a text as predicted, with its slots; a question or OTHER where it is doubtful."""
     doubt, unfounded = _find_doubt(prediction, found), found.stop.is_mere_question
     if (doubt or prediction.intent in _COMING_OR_GOING) and found.stop.is_denied:
-        return ParsedIntent(intent=Intent.OTHER)
+        # "Ich will nicht raus, aber die Qualität hat nachgelassen"
+        other = prediction.drop(_COMING_OR_GOING)
+        sure = other.intent is Intent.FEEDBACK and other.probability >= MIN_OTHER_PROBABILITY
+        return _add_slots(other, found, county) if sure else ParsedIntent(intent=Intent.OTHER)
     if doubt and prediction.intent not in LEAVING:
         return ParsedIntent(intent=Intent.OTHER if unfounded and doubt is Intent.ASK_STOP else doubt)
     one = len(found.phrase.words) == 1 and prediction.intent in _COMING_OR_GOING
@@ -106,8 +110,6 @@ def _correct_prediction(prediction: Prediction, found: Findings) -> Intent | Non
             return Intent.ASK_STOP
         case Intent.STOP | Intent.ASK_STOP if _OF_ANOTHER.search(found.phrase.sentence):
             return Intent.HELP
-        case Intent.FEEDBACK if _STAYING.search(found.phrase.sentence):
-            return Intent.OTHER
         case Intent.PAUSE | Intent.RESUME:
             return _correct_pause(prediction.intent, found)
         case _:
@@ -164,7 +166,8 @@ def _build_add(about: Entities) -> ParsedIntent:
 
 
 def _build_remove(about: Entities, text: CitizenText) -> ParsedIntent:
-    if about.rest is False and about.topics:
-        return ParsedIntent(intent=Intent.ONLY, topics=about.topics, places=about.places)
+    wanted = about.topics if about.rest is False else about.wanted if "ausschliesslich" in text.said else None
+    if wanted:
+        return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=about.places)
     topics = about.unwanted or (about.wanted - about.kept)
     return ParsedIntent(intent=Intent.REMOVE if topics else Intent.TOPICS, topics=topics)

@@ -4,6 +4,7 @@ import re
 
 from services.subscriptions.domain.intents.intent import MAX_FEEDBACK_LENGTH, Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import Signs, read_words
+from services.subscriptions.domain.intents.topic_selection import PLACE_WORDS
 from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, HOW
 
 MAX_SHORT_WORDS = 2
@@ -109,7 +110,7 @@ class QuestionSigns(Signs):
         if {"was"} < said <= _DATA_AROUND and said & _KNOWING and said & _OF_ME:
             return ParsedIntent(intent=Intent.DATA)
         if _WHAT_TOPICS.search(self.sentence):
-            return ParsedIntent(intent=Intent.TOPICS)
+            return ParsedIntent(intent=Intent.PLACES if said & PLACE_WORDS else Intent.TOPICS)
         return ParsedIntent(intent=Intent.HELP) if self._is_for_help or self.asks_what_happens else None
 
     @property

@@ -269,7 +269,8 @@ class StopSigns(EraseSigns):
         """Find a plain "Stop" anywhere in a short text, at an end of a long one, or in a text about our messages."""
         words, short = self.words, len(self.words) <= MAX_SHORT_WORDS
         places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
-        named = [index for index in places if index and words[index - 1] in _JUST_BEFORE_A_NOUN]
+        before = _JUST_BEFORE_A_NOUN | ({"und"} if "start" in self.said else set())  # "Das mit dem Start und Stop"
+        named = [index for index in places if index and words[index - 1] in before]
         meant = [index for index in places if not is_denied_word(words, index)]
         if not meant or (not short and (meant == named or self.text.asks)):
             return False

@@ -82,10 +82,13 @@ _SPOKEN = {
     "meldn": "melden", "nehmn": "nehmen", "nemt": "nehmt", "tragn": "tragen", "ausm": "aus", "haalt": "hoert",
     "rin": "rein", "ma": "mal", "koent": "koennt", "opschreven": "gespeichert", "vergeten": "vergessen",
     "mugg": "moechte", "muegg": "moechte", "huelpt": "helft", "hulp": "hilfe",
-    "pasue": "pause", "puase": "pause", "foer": "fuer", "gifft": "gibt", "eerst": "erst", "bruukt": "braucht",
+    "pasue": "pause", "wiso": "wieso", "bekome": "bekomme",
+    "auschliesslich": "ausschliesslich", "ausschlieslich": "ausschliesslich", "auschlieslich": "ausschliesslich",
+    "puase": "pause", "foer": "fuer", "gifft": "gibt", "eerst": "erst", "bruukt": "braucht",
     "mell": "melde", "schrieft": "schreibt", "naver": "nachbar", "nahber": "nachbar", "gemeend": "gemeinde",
     "utwahl": "auswahl", "utwaehlen": "auswaehlen", "utwaehlt": "ausgewaehlt", "wahn": "wohne", "week": "woche",
-    "doerper": "doerfer", "fueer": "feuer",
+    "doerper": "doerfer", "fueer": "feuer", "gemeen": "gemeinde", "gmoa": "gemeinde", "gmoinda": "gemeinden",
+    "jemeinde": "gemeinde", "jemeinden": "gemeinden", "oort": "ort", "oorten": "orte", "doerp": "dorf",
 }  # fmt: skip
 _BREAK = re.compile(
     r"(?<=[.!?])\s+|[;\n\r]+|,\s+(?!(?:dass|ob|wenn|wann|wie|was|wo|der|die|das|damit|um)\b"

@@ -80,7 +80,7 @@ _RECEIVING = RECEIVED | read_words("abo kanal verteiler dienst bekommen erhalten
 TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
     auswahl einstellungen einstellung menue rubriken konular tematy
     теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
-_PLACES = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen dorf doerfer")
+PLACE_WORDS = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen dorf doerfer")
 _LIMITING = read_words("auf beschraenken einschraenken begrenzen eingrenzen bestimmte bestimmten einzelne auch")
 _EVERYWHERE = re.compile(
     r"\b(?:ganze[nmr]?|gesamte[nmr]?|kompletten?) (?:land)?kreis(?:gebiet)?\b|\bkreisweit\b|\bueberall\b|"
@@ -121,6 +121,9 @@ def match_selection(phrase: Phrase, text: CitizenText, county: County) -> Parsed
     found = _find_mentions(_move_yes_no(_rewrite_exceptions(phrase)), county)
     if not found.topics | found.denied and _wants_every_place(found, phrase, text):
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
+    sentence, not_only = _NOT_ONLY.subn("", text.sentence)
+    if not_only and found.topics and ALL & found.rest and not _REFUSING & set(sentence.split()):
+        return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)  # "Nicht nur Jobs, ich will alles"
     if found.topics or found.places or found.denied:
         return _select_by_sign(found, text) or _select_by_name(found, text)
     return _match_list_request(found.rest, text, county)
@@ -279,7 +282,8 @@ def _is_polite_request(found: _Mentions) -> bool:
 def _is_exclusive(found: _Mentions) -> bool:
     """Return whether all other topics are refused: "Baustellen ja, Rest nein", "Alles abbestellen außer Stellen"."""
     said, struck = found.rest, _NOT | STOP_WORDS | STOP_ALONE_WORDS
-    if "ausser" in said and said & ALL and said & (STOP_WORDS | _WEG):
+    nothing = said & (_NOTHING - {"keine"}) and said <= _NOTHING | _LINK | FILLER_WORDS | {"ausser"}
+    if "ausser" in said and (nothing or (said & ALL and said & (STOP_WORDS | _WEG))):
         return True
     if not found.topics | found.denied:  # "Lilienthal und Grasberg, sonst nichts"
         return {"sonst"} < said <= _NOTHING | _LINK | FILLER_WORDS and len(said & _NOTHING) == 1 and "mehr" not in said
@@ -337,12 +341,10 @@ def _match_list_request(said: set[str], text: CitizenText, county: County) -> Pa
         return ParsedIntent(intent=Intent.TOPICS)
     if said & ALL and not text.asks and _is_about_all_topics(said):
         return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
-    if said & ALL and said & _PLACES and said <= ALL | _PLACES | _LINK:
+    if said & ALL and said & PLACE_WORDS and said <= ALL | PLACE_WORDS | _LINK:
         return ParsedIntent(intent=Intent.PLACES, every_place=True)
-    if said & TOPICS and said <= TOPICS | _AROUND_LIST:
+    if said <= TOPICS | _AROUND_LIST and (said & TOPICS or (said & _CHOOSING and said & _ELSE)):
         return ParsedIntent(intent=Intent.TOPICS)
-    if said & _CHOOSING and said & _ELSE and said <= _AROUND_LIST:
-        return ParsedIntent(intent=Intent.TOPICS)
-    if said & _PLACES and said <= _PLACES | _AROUND_LIST | _LIMITING:
+    if said & PLACE_WORDS and said <= PLACE_WORDS | _AROUND_LIST | _LIMITING:
         return ParsedIntent(intent=Intent.PLACES)
     return None
