@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback
-from services.subscriptions.adapters.retention import erase_person, find_last_erasure, lock_people
+from services.subscriptions.adapters.retention import erase_person, find_last_erasure, list_unpublished, lock_people
 from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
 from services.subscriptions.domain.consent import Consent, ConsentEvent
 from services.subscriptions.domain.conversation import Conversation, merge_conversations
@@ -120,6 +121,9 @@ class PostgresSubscriberRepository:
             if trial:
                 state = replace(state, trial=await _use_trial(connection, trial))
             changes = decide(await self._add_history(connection, state, sender, former) if history else state)
+            if changes.erased:
+                stored = map(_publications.decode, await list_unpublished(connection, changes.erased))
+                changes = replace(changes, publications=(*chain.from_iterable(stored), *changes.publications))
             await _save_changes(connection, changes)
             if changes.conversation:
                 await connection.execute(_DROP_CONVERSATION, sender.also)
