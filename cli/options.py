@@ -31,5 +31,5 @@ WhichOrAll = Annotated[str | None, typer.Argument(help="Its id as `list` shows i
 All = Annotated[bool, typer.Option("--all", help="Everything that is there.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
-# Default time to wait for Kreisfunk's answer.
-ANSWER_TIMEOUT_SECONDS = 10.0
+# Default time to wait for Kreisfunk's answer. Only that about an unknown notice takes long: half a minute.
+ANSWER_TIMEOUT_SECONDS = 45.0

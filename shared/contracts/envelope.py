@@ -76,6 +76,7 @@ MESSAGES: dict[str, type[Message]] = {
 
 
 CONTENT_TYPE = "application/cloudevents+json"
+UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 M = TypeVar("M", bound=Message)
 
 
@@ -95,7 +96,7 @@ class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: Annotated[str, Meta(min_length=1, max_length=200)]
     type: str
     specversion: str
-    time: Moment = datetime(1970, 1, 1, tzinfo=UTC)
+    time: Moment = UNKNOWN_TIME
     subject: str | None = None
     expirytime: Moment | None = None
     datacontenttype: str = ""

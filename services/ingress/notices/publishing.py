@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from services.ingress.notices.validation import (
     PublishResult,
     validate_events,
 )
-from shared.contracts.envelope import Envelope, encode, read_envelope
+from shared.contracts.envelope import UNKNOWN_TIME, Envelope, encode, read_envelope
 from shared.contracts.events import NoticeChecked
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticeCheck, NoticeContent
@@ -63,7 +64,7 @@ class NoticeCheckClient:
         self._pending[name] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
-                await self.outbox.store(stamp_event(self._build_check(event, name[1]), caller))
+                await self.outbox.store(stamp_event(self._build_check(event, name[1]), caller, self.clock()))
                 return await self._pending[name]
         except (TimeoutError, NoticeNotStored):
             return None
@@ -136,7 +137,7 @@ class PublishService:
         """Return when the broker has all events. Raises ApiError; part of a batch may be stored nevertheless."""
         parsed = self.parse(request, caller)
         for event in parsed.events:  # in order, since a batch may publish a notice and then update it
-            await self._store(stamp_event(event.envelope, caller))
+            await self._store(stamp_event(event.envelope, caller, self.clock()))
             self.feed.add_published(event, caller)
         return parsed, [build_publish_result(event.envelope) for event in parsed.events]
 
@@ -149,10 +150,14 @@ class PublishService:
         self.count_stored(event.type)
 
 
-def stamp_event(event: Envelope, caller: Caller) -> Envelope:
-    """Return the event as published: with the caller's system, and the token's topics if it is narrowed."""
+def stamp_event(event: Envelope, caller: Caller, now: datetime) -> Envelope:
+    """Return the event as published: with the caller's system, and the token's topics if it is narrowed.
+
+    A time that is missing is added: it shows later that `scheduled_at` was ahead when the event came.
+    """
     topics = ",".join(caller.system.topics) if caller.narrowed else None
-    return msgspec.structs.replace(event, kreisfunksystem=caller.system.name, kreisfunktopics=topics)
+    time = now if event.time == UNKNOWN_TIME else event.time
+    return msgspec.structs.replace(event, kreisfunksystem=caller.system.name, kreisfunktopics=topics, time=time)
 
 
 def build_publish_result(event: Envelope) -> PublishResult:

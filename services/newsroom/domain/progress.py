@@ -74,11 +74,15 @@ class BroadcastStatus:
             return BroadcastPhase.FINISHED
         if self.stop_cause:
             return BroadcastPhase.STOPPED
-        return BroadcastPhase.SENDING if self.started_at or self.states else BroadcastPhase.PLANNED
+        return BroadcastPhase.SENDING if self.was_begun else BroadcastPhase.PLANNED
 
     @property
     def is_final(self) -> bool:
         return self.phase in (BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED)
+
+    @property
+    def was_begun(self) -> bool:
+        return self.started_at is not None or bool(self.states)
 
     @property
     def phase_name(self) -> str:
@@ -114,11 +118,12 @@ class BroadcastStatus:
 
     @property
     def done(self) -> int:
-        return max((self.audience or sum(self.states.values())) - self.waiting, 0)
+        """Return how many neither wait nor were dropped by a withdrawal or a correction."""
+        return max((self.audience or sum(self.states.values())) - self.waiting - self.cancelled, 0)
 
     @property
     def percent(self) -> int:
-        """Return how much of the audience is dealt with; 100 only when nobody waits."""
+        """Return how much of the audience is dealt with; 100 only when nobody waits or was dropped."""
         whole = self.audience or sum(self.states.values())
         return 100 * self.done // whole if whole else (100 if self.is_final else 0)
 

@@ -81,11 +81,15 @@ _PEOPLE = """
     delete from subscriptions.subscriber where id in (select id from person)
 """
 # What was published about the person is deleted; that the messages were handled must stay known, or Meta's redelivery
-# of an old "Start" would subscribe again. What an earlier erasure has not published yet is still needed: it alone names
-# the subscriber that must not be sent anything.
+# of an old "Start" would subscribe again.
 _INBOX = """
     update subscriptions.inbox set publications = $2
-    where senders && $1 and publications <> $2 and result <> 'erased'
+    where senders && $1 and publications <> $2
+"""
+# It alone names the subscriber that must not be sent anything; its own message may be a dead letter, which is deleted.
+_UNPUBLISHED = """
+    select publications from subscriptions.inbox
+    where senders && $1 and publications <> $2 and result = 'erased' order by handled_at
 """
 _LEFT = """
     insert into subscriptions.erasure (address_index, erased_on)
@@ -103,6 +107,12 @@ _LAST = """
 # In the order of the sorted keys, so that two replicas with the same two addresses cannot deadlock.
 _LOCK = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key"
 NO_PUBLICATIONS = b"\x90"  # an empty list in MessagePack
+
+
+async def list_unpublished(connection: Connection, erased: ErasureScope) -> list[bytes]:
+    """Return what earlier erasures of the person have not published yet, encoded: this one has to publish it."""
+    rows = await connection.fetch(_UNPUBLISHED, (*erased.indexes, *erased.former), NO_PUBLICATIONS)
+    return [row["publications"] for row in rows]
 
 
 async def erase_person(connection: Connection, erased: ErasureScope) -> None:

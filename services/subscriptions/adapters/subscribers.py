@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback
-from services.subscriptions.adapters.retention import erase_person, find_last_erasure, lock_people
+from services.subscriptions.adapters.retention import erase_person, find_last_erasure, list_unpublished, lock_people
 from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
 from services.subscriptions.domain.consent import Consent, ConsentEvent
 from services.subscriptions.domain.conversation import Conversation, merge_conversations
@@ -40,15 +41,16 @@ _FIND = """
 _SAVE = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
         user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
-        chosen_received_at, merged_into, suspended, preferred_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        chosen_received_at, merged_into, suspended, preferred_at, paused_at, paused_received_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
     on conflict (id) do update set (sequence, state, phone_index, phone_sealed, user_index, user_sealed,
         started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
-        chosen_received_at, merged_into, suspended, preferred_at)
+        chosen_received_at, merged_into, suspended, preferred_at, paused_at, paused_received_at)
       = (excluded.sequence, excluded.state, excluded.phone_index, excluded.phone_sealed, excluded.user_index,
         excluded.user_sealed, excluded.started_at, excluded.started_received_at, excluded.ended_at,
         excluded.ended_received_at, excluded.places, excluded.paused_until, excluded.chosen_at,
-        excluded.chosen_received_at, excluded.merged_into, excluded.suspended, excluded.preferred_at)
+        excluded.chosen_received_at, excluded.merged_into, excluded.suspended, excluded.preferred_at,
+        excluded.paused_at, excluded.paused_received_at)
 """
 _USE_TRIAL = "delete from subscriptions.trial where code = $1 and ends_at > now() and guesses < $2 returning text"
 _SAVE_CONSENT = """
@@ -119,6 +121,9 @@ class PostgresSubscriberRepository:
             if trial:
                 state = replace(state, trial=await _use_trial(connection, trial))
             changes = decide(await self._add_history(connection, state, sender, former) if history else state)
+            if changes.erased:
+                stored = map(_publications.decode, await list_unpublished(connection, changes.erased))
+                changes = replace(changes, publications=(*chain.from_iterable(stored), *changes.publications))
             await _save_changes(connection, changes)
             if changes.conversation:
                 await connection.execute(_DROP_CONVERSATION, sender.also)
@@ -295,6 +300,7 @@ def _read_subscriber(row: Row) -> Subscriber:
         places=frozenset(row["places"]),
         paused_until=row["paused_until"],
         chosen=_read_time(row, "chosen"),
+        paused=_read_time(row, "paused"),
         merged_into=row["merged_into"],
         suspended=frozenset(row["suspended"]),
         preferred=row["preferred_at"],
@@ -325,6 +331,7 @@ def _build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
         subscriber.merged_into,
         sorted(subscriber.suspended),
         subscriber.preferred,
+        *(subscriber.paused or (None, None)),
     )
 
 

@@ -22,17 +22,15 @@ from services.subscriptions.domain.feedback import (
     build_reaction_query,
     identify_person,
 )
+from services.subscriptions.domain.merging import Person, move_person, resolve_person
 from services.subscriptions.domain.privacy import ErasureScope, StoredState, build_erased_event, build_erasure
 from services.subscriptions.domain.publication import Publication, build_dispatch_message
 from services.subscriptions.domain.subscriber import (
     MessageTime,
-    Person,
     PreferenceResult,
     Subscriber,
     apply_preference,
     derive_key,
-    move_person,
-    resolve_person,
     select_address,
 )
 from services.subscriptions.domain.subscription_events import build_changed, build_ended, build_started

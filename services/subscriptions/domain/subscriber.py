@@ -40,7 +40,8 @@ NO_ADDRESSES = Addresses()
 class Subscriber:
     """Person who wrote "Start" or "Stop" at least once.
 
-    `sequence` counts starts, choices and stops; `chosen` is the time of the newest choice of topics, places or a pause.
+    `sequence` counts starts, choices and stops; `chosen` is the time of the newest choice of topics or places, `paused`
+    that of the newest pause or its early end.
     No `places` means all of them. `suspended` are topics that a stop inside WhatsApp ended and that the person has not
     decided about since; `preferred` is when they last stopped or resumed there. Of an unsubscribed person's addresses
     only the blind index remains, so that a "Start" which arrives late is recognised as older than the "Stop".
@@ -54,6 +55,7 @@ class Subscriber:
     places: frozenset[str] = frozenset()
     paused_until: datetime | None = None
     chosen: MessageTime | None = None
+    paused: MessageTime | None = None
     merged_into: UUID | None = None
     suspended: frozenset[str] = frozenset()
     preferred: datetime | None = None
@@ -67,12 +69,17 @@ class Subscriber:
     @property
     def last_change(self) -> MessageTime | None:
         """Return the newest start or stop."""
-        return max((moment for moment in (self.started, self.ended) if moment), default=None)
+        return find_newest(self.started, self.ended)
+
+    @property
+    def last_choice(self) -> MessageTime | None:
+        """Return the newest start, stop or choice of topics or places."""
+        return find_newest(self.last_change, self.chosen)
 
     @property
     def last_request(self) -> MessageTime | None:
-        """Return the newest start, stop or choice."""
-        return max((moment for moment in (self.last_change, self.chosen) if moment), default=None)
+        """Return the newest start, stop, choice or pause."""
+        return find_newest(self.last_choice, self.paused)
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and now < self.paused_until
@@ -121,7 +128,7 @@ class Subscriber:
 
     def pause(self, until: datetime | None, moment: MessageTime) -> "Subscriber":
         """Pause all messages until then; None ends a pause."""
-        return replace(self, sequence=self.sequence + 1, paused_until=until, chosen=moment)
+        return replace(self, sequence=self.sequence + 1, paused_until=until, paused=moment)
 
     def suspend(self, topics: frozenset[str], moment: MessageTime) -> "Subscriber":
         """Withdraw some topics because of a stop inside WhatsApp; if none is left, it is a complete stop."""
@@ -141,6 +148,11 @@ class Subscriber:
             topics=self.topics | topics,
             suspended=frozenset(),
         )
+
+
+def find_newest(*moments: MessageTime | None) -> MessageTime | None:
+    """Return the newest moment; None if there is none."""
+    return max(filter(None, moments), default=None)
 
 
 def create_subscriber(message: InboundMessage) -> Subscriber:
@@ -176,107 +188,6 @@ def list_indexes(addresses: Addresses) -> tuple[bytes, ...]:
 def list_lookup_indexes(addresses: Addresses) -> tuple[bytes, ...]:
     """Return all blind indexes under which these addresses may be stored, beginning with the current ones."""
     return (*list_indexes(addresses), *addresses.also)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Person:
-    """Row of a sender with the addresses just seen, and the row that was merged into it."""
-
-    subscriber: Subscriber | None = None
-    absorbed: Subscriber | None = None
-
-
-def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
-    """Return one person from the rows found under the sender's addresses."""
-    found = by_user or by_phone
-    if found is None:
-        return Person()
-    if by_phone is None or by_phone.id == found.id:
-        return Person(subscriber=_attach(found, sender))
-    first, second = sorted((found, by_phone), key=lambda row: row.id)
-    kept, other = _choose_kept(first, second)
-    return Person(subscriber=_attach(_merge_subscribers(kept, other), sender), absorbed=_clear_absorbed(other, kept))
-
-
-def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
-    """Return the same person under other addresses, merged with a person who already wrote from those.
-
-    A number that is no longer named is dropped: somebody else may get it. A user id without a successor stays.
-    """
-    moved = former.subscriber
-    if moved is None:
-        return Person()
-    reached = Addresses(phone=after.phone, user=after.user or moved.addresses.user)
-    merged = (moved.id, former.absorbed.id if former.absorbed else None)
-    met = next((row for row in (by_user, by_phone) if row and row.id not in merged), None)
-    kept, other = _choose_kept(met, moved) if met else (moved, None)
-    united = _merge_subscribers(kept, other) if other else kept
-    addresses = reached if united.subscribed else remove_sealed(reached)
-    return Person(
-        subscriber=replace(united, addresses=addresses), absorbed=_clear_absorbed(other, kept) if other else None
-    )
-
-
-def _attach(subscriber: Subscriber, sender: Addresses) -> Subscriber:
-    known = subscriber.addresses
-    seen = Addresses(phone=_pick_newer(sender.phone, known.phone), user=_pick_newer(sender.user, known.user))
-    return replace(subscriber, addresses=seen if subscriber.subscribed else remove_sealed(seen))
-
-
-def _pick_newer(seen: Address | None, known: Address | None) -> Address | None:
-    """Keep an address that is known already, so that an unchanged person causes no write."""
-    if seen is None or (known is not None and known.index == seen.index and known.sealed):
-        return known
-    return seen
-
-
-def _choose_kept(first: Subscriber, second: Subscriber) -> tuple[Subscriber, Subscriber]:
-    """Return the row that stays and the other one: the latest change applies; of two at the same time, the stop.
-
-    A row that took over the state of another one would be on no page of a broadcast whose expansion is between both.
-    If both have the same state, the first stays.
-    """
-    if _has_same_state(first, second) or not _has_newer_change(second, first):
-        return first, second
-    return second, first
-
-
-def _has_same_state(one: Subscriber, other: Subscriber) -> bool:
-    return (one.topics, one.places, one.paused_until) == (other.topics, other.places, other.paused_until)
-
-
-def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
-    """Return the row that stays, with a number above both, the newest times and all addresses."""
-    return replace(
-        kept,
-        sequence=max(kept.sequence, other.sequence) + 1,
-        suspended=(other if _has_newer_change(other, kept) else kept).suspended,
-        preferred=max(filter(None, (kept.preferred, other.preferred)), default=None),
-        chosen=max(filter(None, (kept.chosen, other.chosen)), default=None),
-        addresses=combine_addresses(kept.addresses, other.addresses),
-        started=max(filter(None, (kept.started, other.started)), default=None),
-        ended=max(filter(None, (kept.ended, other.ended)), default=None),
-    )
-
-
-def _has_newer_change(one: Subscriber, other: Subscriber) -> bool:
-    if one.last_change == other.last_change:
-        return not one.subscribed
-    return other.last_change is None or (one.last_change is not None and one.last_change > other.last_change)
-
-
-def _clear_absorbed(subscriber: Subscriber, kept: Subscriber) -> Subscriber:
-    return replace(
-        subscriber,
-        sequence=subscriber.sequence + 1,
-        state=SubscriberState.MERGED,
-        addresses=NO_ADDRESSES,
-        topics=frozenset(),
-        places=frozenset(),
-        paused_until=None,
-        suspended=frozenset(),
-        merged_into=kept.id,
-    )
 
 
 MARKETING = "marketing_messages"

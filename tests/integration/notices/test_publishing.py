@@ -1,14 +1,25 @@
 """What is answered with 202 is on the queue, whole, with the system that the token is of."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aio_pika
 import pytest
 
+from services.subscriptions.domain.notice_commands import read_request
+from shared.contracts.envelope import read_envelope
+from shared.notices.cloudevents import AmqpMessage
+from shared.notices.configuration import NOTICES_API_LOGIN
+from tests.factories.citizens import COUNTY
 from tests.harness.notices_api import BATCH, UPDATED, WITHDRAWN, NoticesApi, data, event, soon
 from tests.harness.notices_county import PRESS_SOURCE, ROADS_SOURCE
 from tests.integration.notices.conftest import NoticeQueue
 from tests.servers import wait_for
+
+
+async def take_without_time(notices: NoticeQueue) -> list[dict[str, Any]]:
+    """All events but for when they came, which is different each time."""
+    return [{name: value for name, value in found.items() if name != "time"} for found, _ in await notices.take()]
 
 
 async def test_a_structured_event_is_published_and_can_be_followed(door: NoticesApi, notices: NoticeQueue) -> None:
@@ -23,7 +34,7 @@ async def test_a_structured_event_is_published_and_can_be_followed(door: Notices
         "notice": sent["subject"],
     }
     [(found, message)] = await notices.take()
-    assert {**sent, "kreisfunksystem": "pressestelle"}.keys() == found.keys()
+    assert {**sent, "kreisfunksystem": "pressestelle", "time": ""}.keys() == found.keys()
     assert (found["data"], found["kreisfunksystem"]) == (sent["data"], "pressestelle")
     assert message.routing_key == "notice.published"
     assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
@@ -38,7 +49,7 @@ async def test_a_binary_event_is_the_same_event(door: NoticesApi, notices: Notic
     answer = await door.post(sent["data"], "application/json; charset=utf-8", headers=headers)
     assert answer.status == 202, answer.text
     assert (await door.publish(sent)).body == answer.body
-    (first, _), (second, _) = await notices.take()
+    first, second = await take_without_time(notices)
     assert first == second
 
 
@@ -87,7 +98,7 @@ async def test_plain_json_with_the_same_key_is_the_same_event(door: NoticesApi, 
     assert first.body == again.body
     assert first.headers["Location"] == again.headers["Location"] != other.headers["Location"]
     assert (foreign.status, foreign.fields) == (422, ["source"])  # this system has two
-    published = [found for found, _ in await notices.take()]
+    published = await take_without_time(notices)
     assert published[0] == published[1]
     assert published[0]["source"] == PRESS_SOURCE
     assert datetime.fromisoformat(published[0]["expirytime"]) == datetime.fromisoformat(str(content["expires_at"]))
@@ -131,6 +142,21 @@ async def test_what_was_planned_ahead_is_taken_after_its_moment(door: NoticesApi
     assert answer.status == 202, answer.text
     [(found, _)] = await notices.take()
     assert found["data"] == sent["data"]
+    assert datetime.fromisoformat(found["time"]) == datetime.fromisoformat(str(sent["time"]))
+
+
+async def test_plain_json_planned_ahead_may_wait_for_us_beyond_its_moment(
+    door: NoticesApi, notices: NoticeQueue
+) -> None:
+    before = datetime.now(UTC)
+    answer = await door.write({**data(scheduled_at=soon(1)), "expires_at": soon(6)})
+    assert answer.status == 202, answer.text
+    [(_, message)] = await notices.take()
+    stored = read_envelope(message.body)
+    assert before <= stored.time <= datetime.now(UTC)
+    handled = read_request(AmqpMessage(body=message.body, login=NOTICES_API_LOGIN), COUNTY, before + timedelta(hours=2))
+    assert handled.problems == ()
+    assert handled.command is not None
 
 
 async def test_a_key_belongs_to_its_system(door: NoticesApi, notices: NoticeQueue) -> None:

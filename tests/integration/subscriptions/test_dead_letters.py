@@ -5,6 +5,7 @@ import pytest
 
 from services.subscriptions.handlers.inbound import DeadLetterHandler
 from shared.contracts.dispatch import ReplyRequested
+from shared.contracts.events import SubscriberErased, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.inbound import InboundMessage
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome
 from tests.databases import FreshDatabase
@@ -62,6 +63,23 @@ async def test_it_is_erased_with_its_person(stand: SubscriptionsHarness) -> None
     await stand.receive(build_message("Löschen", sender=build_phone(1), seconds=20))
     rows = await stand.fetch_rows("select senders from subscriptions.dead_letter")
     assert rows == [([*(address.index for address in (build_both(2).phone, build_both(2).user) if address)],)]
+
+
+async def test_an_erasure_that_became_a_dead_letter_is_told_by_the_next(stand: SubscriptionsHarness) -> None:
+    """It alone named the subscriber who must not be sent anything."""
+    await stand.receive(build_message("Start", sender=build_phone(1)))
+    first = build_message("Löschen", sender=build_phone(1), seconds=10)
+    stand.publisher.refuse = lambda _: True
+    with pytest.raises(DependencyUnavailable):
+        await stand.receive(first)
+    await bury(stand, first)
+    stand.publisher.refuse = lambda _: False
+    await stand.receive(build_message("Löschen", sender=build_phone(1), seconds=20))
+    [started] = stand.publisher.list_messages(SubscriptionStarted)
+    assert started.subscriber in {each.subscriber for each in stand.publisher.list_messages(SubscriptionEnded)}
+    assert len(stand.publisher.list_messages(SubscriberErased)) == 2
+    left = "select from subscriptions.inbox where result = 'erased' and publications <> '\\x90'"
+    assert await stand.fetch_rows(left) == []
 
 
 async def test_what_was_said_before_an_erasure_is_not_kept_after_it(stand: SubscriptionsHarness) -> None:

@@ -7,8 +7,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from cli.options import ANSWER_TIMEOUT_SECONDS
 from cli.publish.results import build_json, format_text, report
 from services.ingress.notices.progress import EventProgress, EventState
+from services.subscriptions.handlers.notices import EARLY_DELAYS_SECONDS
 from shared.contracts.events import NoticeAction, Problem
 
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
@@ -69,3 +71,7 @@ def test_what_is_expected_is_told_with_the_answer() -> None:
     )
     expected = "6000 people, 273.60 euros (utility), about 75 s, begins 2026-11-30T18:00:00+01:00"
     assert format_text(planned) == f"{format_text(ACCEPTED)}, {expected}"
+
+
+def test_commands_wait_longer_than_an_event_about_an_unknown_notice_does() -> None:
+    assert sum(EARLY_DELAYS_SECONDS.values()) + 10 < ANSWER_TIMEOUT_SECONDS

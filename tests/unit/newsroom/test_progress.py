@@ -20,7 +20,7 @@ def test_everybody_is_in_one_line(states: dict[str, int], more: int, cancelled_a
     audience = sum(states.values()) + more
     status = BroadcastStatus(id=UUID(int=1), audience=audience, states=states, cancelled_at=cancelled_at)
     assert sum(line.count for line in list_account(status)) == audience
-    assert status.done + status.waiting == audience
+    assert status.done + status.waiting + status.cancelled == audience
     assert 0 <= status.percent <= 100
     assert (status.percent == 100) <= (status.waiting == 0)
 
@@ -70,7 +70,7 @@ def test_nobody_waits_for_what_was_withdrawn_or_corrected_before_it_began() -> N
     assert [line.state for line in list_account(planned)] == ["waiting"]
     dropped = replace(planned, cancelled_at=NOON)
     assert [(line.state, line.count) for line in list_account(dropped)] == [("cancelled", 6_000)]
-    assert (dropped.waiting, dropped.percent) == (0, 100)
+    assert (dropped.waiting, dropped.done, dropped.percent) == (0, 0, 0)
     assert (planned.is_settled, dropped.is_settled) == (False, True)
 
 
@@ -78,7 +78,7 @@ def test_of_what_is_withdrawn_only_requests_in_flight_still_wait() -> None:
     states = {"sent": 10, "waiting": 5, "claimed": 2, "cancelled": 1}
     running = BroadcastStatus(id=UUID(int=1), audience=30, states=states, started_at=NOON, cancelled_at=NOON)
     assert {line.state: line.count for line in list_account(running)} == {"sent": 10, "waiting": 2, "cancelled": 18}
-    assert not running.is_settled
+    assert (running.done, running.is_settled) == (10, False)
     assert replace(running, states={"sent": 10}).is_settled
 
 

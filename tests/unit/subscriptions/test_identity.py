@@ -3,7 +3,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, resolve_person, select_address
+from services.subscriptions.domain.merging import resolve_person
+from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, select_address
 from shared.contracts.message import Addresses
 from tests.factories.citizens import (
     build_both,

@@ -121,6 +121,52 @@ def test_nothing_is_ended_of_whoever_had_stopped_before(merge: Merge) -> None:
     assert (changes.subscribers[-1].id, changes.subscribers[-1].topics) == (started.id, COUNTY.topic_ids)
 
 
+ALL, JOBS, WORKS = COUNTY.topic_ids, frozenset({"stellen"}), frozenset({"baustellen"})
+
+
+@pytest.mark.parametrize("merge", [write, move])
+@pytest.mark.parametrize(
+    ("by_user", "by_phone", "topics", "is_paused"),
+    [
+        ([(0, "Start"), (40, "nur Stellen")], [(30, "Start")], JOBS, False),
+        ([(0, "Start"), (50, "nur Stellen")], [(30, "Start"), (40, "nur Baustellen")], JOBS, False),
+        ([(0, "Start"), (40, "Pause 3 Tage")], [(30, "Start")], ALL, True),
+        ([(0, "Start"), (50, "Pause 3 Tage")], [(30, "Start"), (40, "nur Baustellen")], WORKS, True),
+        ([(0, "Start"), (20, "Pause 3 Tage"), (40, "nur Stellen")], [(30, "Start")], JOBS, False),
+    ],
+)
+def test_of_two_who_are_subscribed_the_newest_choice_and_the_newest_pause_apply(
+    merge: Merge,
+    by_user: list[tuple[int, str]],
+    by_phone: list[tuple[int, str]],
+    topics: frozenset[str],
+    is_paused: bool,
+) -> None:
+    rows = find_row(*by_user, sender=build_user(1)), find_row(*by_phone, sender=build_phone(1))
+    changes = merge(*rows)
+    merged = changes.subscribers[-1]
+    assert (merged.topics, merged.is_paused(build_time(100))) == (topics, is_paused)
+    (other,) = [row for row in rows if row.id != merged.id]
+    assert [subscriber for subscriber, _, _ in list_ended(changes)] == [other.id]
+
+
+@pytest.mark.parametrize("merge", [write, move])
+@given(talk=TALK)
+def test_two_who_are_subscribed_get_what_one_would_who_had_said_it_all(
+    merge: Merge, talk: list[tuple[int, str]]
+) -> None:
+    said = [(second, who, text) for second, (who, text) in enumerate(talk) if "Pause" not in text]
+    rows = [
+        play(*[(second, text) for second, who, text in said if who == each], sender=sender)
+        for each, sender in enumerate((build_user(1), build_phone(1)))
+    ]
+    alone = play(*[(second, text) for second, _, text in said], sender=build_both(1))
+    by_user, by_phone = rows
+    if by_user and by_phone and by_user.subscribed and by_phone.subscribed:
+        assert alone is not None
+        assert merge(by_user, by_phone).subscribers[-1].topics == alone.topics
+
+
 def test_a_stop_inside_whatsapp_that_names_both_ends_what_waits_for_either() -> None:
     started = find_row((0, "Start"), sender=build_user(1))
     fewer = find_row((30, "Start"), (31, "nur Veranstaltungen"), sender=build_phone(1))

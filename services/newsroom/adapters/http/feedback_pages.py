@@ -121,7 +121,9 @@ class OverviewPages:
             unreviewed=await self.drafts.list_unreviewed() if account.may(self.reviewing) else [],
             planned=_choose_newest(newest, BroadcastPhase.PLANNED),
             sending=_choose_newest(newest, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
-            sent=_choose_newest(newest, BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED),
+            sent=_choose_newest(
+                [each for each in newest if each.was_begun], BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED
+            ),
             entries=await self.feedback.list_entries(FeedbackFilter(kind="text"), 5),
             topics=self.topics,
             may_write=account.may(Right.WRITE),

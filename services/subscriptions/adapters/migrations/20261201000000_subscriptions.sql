@@ -28,6 +28,8 @@ create table subscriptions.subscriber (
   ended_received_at timestamptz,
   chosen_at timestamptz,
   chosen_received_at timestamptz,
+  paused_at timestamptz,
+  paused_received_at timestamptz,
   places text[] not null default '{}',
   paused_until timestamptz,
   suspended text[] not null default '{}',
@@ -59,8 +61,11 @@ comment on column subscriptions.subscriber.ended_at is
   'newest stop by Meta''s clock, in whole seconds; null if never stopped';
 comment on column subscriptions.subscriber.ended_received_at is 'newest stop by our clock; null with ended_at';
 comment on column subscriptions.subscriber.chosen_at is
-  'newest choice of topics, places or a pause, by Meta''s clock; null if none';
+  'newest choice of topics or places, by Meta''s clock; null if none';
 comment on column subscriptions.subscriber.chosen_received_at is 'newest choice by our clock; null with chosen_at';
+comment on column subscriptions.subscriber.paused_at is
+  'newest pause or its early end, by Meta''s clock; null if none';
+comment on column subscriptions.subscriber.paused_received_at is 'newest pause by our clock; null with paused_at';
 comment on column subscriptions.subscriber.places is 'municipalities chosen for local topics; empty means all';
 comment on column subscriptions.subscriber.paused_until is 'end of the pause the person asked for; null without one';
 comment on column subscriptions.subscriber.suspended is

@@ -1,0 +1,130 @@
+"""Merging of two rows that turn out to be one person, because a message names the addresses of both."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from services.subscriptions.domain.subscriber import (
+    NO_ADDRESSES,
+    MessageTime,
+    Subscriber,
+    SubscriberState,
+    combine_addresses,
+    find_newest,
+    remove_sealed,
+)
+from shared.contracts.message import Address, Addresses
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Row of a sender with the addresses just seen, and the row that was merged into it."""
+
+    subscriber: Subscriber | None = None
+    absorbed: Subscriber | None = None
+
+
+def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
+    """Return one person from the rows found under the sender's addresses."""
+    found = by_user or by_phone
+    if found is None:
+        return Person()
+    if by_phone is None or by_phone.id == found.id:
+        return Person(subscriber=_attach(found, sender))
+    first, second = sorted((found, by_phone), key=lambda row: row.id)
+    kept, other = _choose_kept(first, second)
+    return Person(subscriber=_attach(_merge_subscribers(kept, other), sender), absorbed=_clear_absorbed(other, kept))
+
+
+def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
+    """Return the same person under other addresses, merged with a person who already wrote from those.
+
+    A number that is no longer named is dropped: somebody else may get it. A user id without a successor stays.
+    """
+    moved = former.subscriber
+    if moved is None:
+        return Person()
+    reached = Addresses(phone=after.phone, user=after.user or moved.addresses.user)
+    merged = (moved.id, former.absorbed.id if former.absorbed else None)
+    met = next((row for row in (by_user, by_phone) if row and row.id not in merged), None)
+    kept, other = _choose_kept(met, moved) if met else (moved, None)
+    united = _merge_subscribers(kept, other) if other else kept
+    addresses = reached if united.subscribed else remove_sealed(reached)
+    return Person(
+        subscriber=replace(united, addresses=addresses), absorbed=_clear_absorbed(other, kept) if other else None
+    )
+
+
+def _attach(subscriber: Subscriber, sender: Addresses) -> Subscriber:
+    known = subscriber.addresses
+    seen = Addresses(phone=_pick_newer(sender.phone, known.phone), user=_pick_newer(sender.user, known.user))
+    return replace(subscriber, addresses=seen if subscriber.subscribed else remove_sealed(seen))
+
+
+def _pick_newer(seen: Address | None, known: Address | None) -> Address | None:
+    """Keep an address that is known already, so that an unchanged person causes no write."""
+    if seen is None or (known is not None and known.index == seen.index and known.sealed):
+        return known
+    return seen
+
+
+def _choose_kept(first: Subscriber, second: Subscriber) -> tuple[Subscriber, Subscriber]:
+    """Return the row that stays and the other one: the latest word applies; of two at the same time, the stop.
+
+    A row that took over the state of another one would be on no page of a broadcast whose expansion is between both.
+    If both have the same state, the first stays.
+    """
+    if _has_same_state(first, second) or not _has_newer_word(second, first):
+        return first, second
+    return second, first
+
+
+def _has_same_state(one: Subscriber, other: Subscriber) -> bool:
+    return (one.topics, one.places, one.paused_until) == (other.topics, other.places, other.paused_until)
+
+
+def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
+    """Return the row that stays, with a number above both, the newest times and all addresses."""
+    return replace(
+        kept,
+        sequence=max(kept.sequence, other.sequence) + 1,
+        suspended=(other if _has_newer_word(other, kept) else kept).suspended,
+        preferred=max(filter(None, (kept.preferred, other.preferred)), default=None),
+        paused_until=_select_pause(kept, other),
+        chosen=find_newest(kept.chosen, other.chosen),
+        paused=find_newest(kept.paused, other.paused),
+        addresses=combine_addresses(kept.addresses, other.addresses),
+        started=find_newest(kept.started, other.started),
+        ended=find_newest(kept.ended, other.ended),
+    )
+
+
+def _select_pause(kept: Subscriber, other: Subscriber) -> datetime | None:
+    """Return until when the person pauses: what they last said of it, which a start ends, whichever topics apply."""
+    both = kept.subscribed and other.subscribed
+    said, before = find_newest(other.started, other.paused), find_newest(kept.started, kept.paused)
+    return (other if both and _is_newer(said, before) else kept).paused_until
+
+
+def _has_newer_word(one: Subscriber, other: Subscriber) -> bool:
+    """Return whether starts and stops, and between two who are subscribed also choices, let the first apply."""
+    both = one.subscribed and other.subscribed
+    said, before = (row.last_choice if both else row.last_change for row in (one, other))
+    return not one.subscribed if said == before else _is_newer(said, before)
+
+
+def _is_newer(moment: MessageTime | None, other: MessageTime | None) -> bool:
+    return moment is not None and (other is None or moment > other)
+
+
+def _clear_absorbed(subscriber: Subscriber, kept: Subscriber) -> Subscriber:
+    return replace(
+        subscriber,
+        sequence=subscriber.sequence + 1,
+        state=SubscriberState.MERGED,
+        addresses=NO_ADDRESSES,
+        topics=frozenset(),
+        places=frozenset(),
+        paused_until=None,
+        suspended=frozenset(),
+        merged_into=kept.id,
+    )
