@@ -41,14 +41,15 @@ on conflict (id) do update set
 returning true
 """
 
-# Outcome of the candidates in `judged`: if there is a limit, claims are serialized by `limit_claims`.
+# Outcome of the candidates in `judged`: if the number's row has a limit, claims are serialized by `limit_claims`.
 _LIMITED = """
 exhausted as materialized (
     select e.* from (
         select array_agg(id order by id) as ids, array_agg(subscriber order by id) as subscribers,
             array_agg(claim = 0 order by id) as firsts
         from judged where verdict = 'claimed'
-    ) as wanted, dispatcher.limit_claims({number}, ids, subscribers, firsts) e where {number}::text is not null
+    ) as wanted, dispatcher.limit_claims({number}, ids, subscribers, firsts) e where exists (
+        select from dispatcher.rate where number = {number} and coalesce(people_setting, messages_a_month) is not null)
 ), limited as (
     select j.*, case when e.id is null then j.verdict else 'waiting' end as state,
         case when e.id is null then j.until end as due_at, coalesce(e.waits_for, j.cause) as waits_for
@@ -162,14 +163,12 @@ select $1, f, dispatcher.first_id(f), dispatcher.is_over(f) from unnest($2::uuid
 class LedgerClaims:
     """Claims of one phone number; `number` is its id at Meta, `slot` spreads the counters of several replicas.
 
-    `limited` is whether people per day or messages per month are limited; if not, claims need not be serialized. A
-    claim without a recorded result after `answer_seconds` has an unknown outcome.
+    A claim without a recorded result after `answer_seconds` has an unknown outcome.
     """
 
     database: Database
     number: str
     slot: int
-    limited: bool = True
     answer_seconds: float = 30.0
 
     async def find_newest_address(self) -> Address | None:
@@ -199,7 +198,7 @@ class LedgerClaims:
         columns = extract_columns(
             recipients, "subscriber", "sequence", "address.kind", "address.index", "address.sealed"
         )
-        more = (source, self.slot, self.answer_seconds, self.number if self.limited else None)
+        more = (source, self.slot, self.answer_seconds, self.number)
         row = await self.database.fetchrow(_CLAIM_BATCH, ids, *columns, ordinals, *more)
         mine = set(row["mine"] or ())
         return [
@@ -222,7 +221,7 @@ class LedgerClaims:
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
         """Claim due deliveries, oldest first; fewer than `limit` mean that no more are due."""
-        more = (self.slot, self.answer_seconds, self.number if self.limited and lane is not Lane.REPLY else None)
+        more = (self.slot, self.answer_seconds, self.number if lane is not Lane.REPLY else None)
         claimed_at, claims = Instant.now(), list[Claim]()
         while missing := limit - len(claims):
             try:
