@@ -109,7 +109,7 @@ async def _measure_rate(action: Callable[[Part], Awaitable[None]], parts: Sequen
 
 async def main(database_url: str, deliveries: int) -> None:
     async with open_database(database_url, password=None, name="benchmark", size=1) as database:
-        ledger = PostgresLedger(database, number=NUMBER_ID, slot=0, limited=False)
+        ledger = PostgresLedger(database, number=NUMBER_ID, slot=0)
         await ledger.ensure_partitions()
         print(json.dumps(await LedgerBenchmark(ledger, deliveries).run()))
 

@@ -120,8 +120,7 @@ async def _assemble(
     rate, number = compute_permitted_rate(settings.messages_per_second), settings.phone_number_id
     limits = SendLimits(rate, settings.people_per_day, settings.messages_per_month)
     slot, answer_seconds = uuid4().int % COUNTER_SLOTS, settings.answer_margin_seconds + maintenance.LATE_ANSWER_SECONDS
-    limited = bool(settings.people_per_day or settings.messages_per_month)
-    ledger = PostgresLedger(outside.database, number, slot, limited, answer_seconds)
+    ledger = PostgresLedger(outside.database, number, slot, answer_seconds)
     limiter = PostgresRateLimiter(outside.database, number=number, limits=limits)
     await ledger.ensure_partitions()
     await limiter.set_up()

@@ -30,7 +30,8 @@ order by f.look_at limit 1 for update of f, b skip locked
 """
 
 # All ids of a broadcast's deliveries begin with its time, so they are read in the order of the primary key. Eligible
-# recipients are due at once but wait for their turn: lanes and limits apply as for any other delivery.
+# recipients are due at once but wait for their turn: lanes and limits apply as for any other delivery. A pass that
+# meets somebody who is to get the earlier one, perhaps again, is not the last.
 _EXTEND_FOLLOW_UP = """
 with found as (
     select d.id, d.subscriber, d.sequence, d.address_kind, d.address_index, d.address_sealed
@@ -58,8 +59,14 @@ with found as (
         select dispatcher.count_changes($5, array_agg(source), null, array_agg(state)) from inserted)
     where b.id = $1
 )
-select count(*) as found, (select id from found order by id desc limit 1) as position from found
+select *, $6 and not exists (
+    select from dispatcher.delivery d
+    where d.id > $3 and d.id <= case when found = $4 then position else dispatcher.last_id($2) end
+        and d.source = $2 and d.subscriber is not null and d.state in ('waiting', 'claimed')) as last
+from (select count(*) as found, (select id from found order by id desc limit 1) as position from found) page
 """
+
+_ADVANCE = "update dispatcher.follow_up set position = $3, last = $4 where broadcast = $1 and follows = $2"
 
 # Within ten minutes of its claim a delivery is accepted, unknown, or waiting again.
 _START_NEXT_ROUND = """
@@ -227,12 +234,11 @@ class PostgresLedger(LedgerResults):
             if row is None:
                 return False
             both = (row["broadcast"], row["follows"])
-            page = await connection.fetchrow(_EXTEND_FOLLOW_UP, *both, row["position"], limit, self.slot)
+            page = await connection.fetchrow(_EXTEND_FOLLOW_UP, *both, row["position"], limit, self.slot, row["last"])
             assert page is not None  # noqa: S101 - a count has one row
             if page["found"] == limit and not row["ended"]:
-                statement = "update dispatcher.follow_up set position = $3 where broadcast = $1 and follows = $2"
-                await connection.execute(statement, *both, page["position"])
-            elif row["last"] or row["ended"]:
+                await connection.execute(_ADVANCE, *both, page["position"], page["last"])
+            elif page["last"] or row["ended"]:
                 await connection.execute(_FINISH_FOLLOW_UP, *both)
             else:
                 await connection.execute(_START_NEXT_ROUND, *both)

@@ -41,14 +41,15 @@ on conflict (id) do update set
 returning true
 """
 
-# Outcome of the candidates in `judged`: if there is a limit, claims are serialized by `limit_claims`.
+# Outcome of the candidates in `judged`: if the number's row has a limit, claims are serialized by `limit_claims`.
 _LIMITED = """
 exhausted as materialized (
     select e.* from (
         select array_agg(id order by id) as ids, array_agg(subscriber order by id) as subscribers,
             array_agg(claim = 0 order by id) as firsts
         from judged where verdict = 'claimed'
-    ) as wanted, dispatcher.limit_claims({number}, ids, subscribers, firsts) e where {number}::text is not null
+    ) as wanted, dispatcher.limit_claims({number}, ids, subscribers, firsts) e where exists (
+        select from dispatcher.rate where number = {number} and coalesce(people_setting, messages_a_month) is not null)
 ), limited as (
     select j.*, case when e.id is null then j.verdict else 'waiting' end as state,
         case when e.id is null then j.until end as due_at, coalesce(e.waits_for, j.cause) as waits_for
@@ -63,9 +64,11 @@ with candidate as (
         as c (id, subscriber, sequence, address_kind, address_index, address_sealed, ordinal)
     where not exists (select from dispatcher.delivery d where d.id = c.id)
 ), judged as (
-    select c.*, b.expires_at, b.published_at, b.lane, v.*
-    from candidate c, dispatcher.broadcast b,
-        dispatcher.judge_new(b, c.subscriber, c.sequence, c.ordinal) v (verdict, until, cause)
+    select c.*, b.expires_at, b.published_at, b.lane,
+        case when $12 and v.state = 'claimed' then 'waiting' else v.state end as verdict,
+        case when $12 and v.state = 'claimed' then clock_timestamp() else v.due_at end as until,
+        case when $12 and v.state = 'claimed' then 'rate' else v.waits_for end as cause
+    from candidate c, dispatcher.broadcast b, dispatcher.judge_new(b, c.subscriber, c.sequence, c.ordinal) v
     where b.id = $8
 ), {_LIMITED.format(number="$11")}, inserted as (
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, claim, address_kind, address_index,
@@ -134,13 +137,16 @@ _CLAIM_REPLIES = f"""
 with suppressed as ({SUPPRESS}
 ), candidate as (
     select c.*, case when expires_at <= clock_timestamp() then 'expired'
-        when {FORGOTTEN.format("asked_at")} then 'unknown' else 'claimed' end::dispatcher.delivery_state as state
+        when {FORGOTTEN.format("asked_at")} then 'unknown' when $12 then 'waiting'
+        else 'claimed' end::dispatcher.delivery_state as state
     from unnest($4::uuid[], $5::text[], $6::bytea[], $7::bytea[], $8::timestamptz[],
         $9::timestamptz[], $10::text[]) as c (id, kind, index, sealed, asked_at, expires_at, content)
 ), inserted as (
     insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, address_index, address_sealed,
-        content, asked_at, expires_at, answer_by, unknown_at)
-    select id, id, 'reply', state, 1, kind, index, sealed, content::jsonb, asked_at, expires_at,
+        content, asked_at, expires_at, due_at, waits_for, answer_by, unknown_at)
+    select id, id, 'reply', state, (state <> 'waiting')::int, kind, index, sealed, content::jsonb, asked_at, expires_at,
+        case when state = 'waiting' then clock_timestamp() end,
+        case when state = 'waiting' then 'rate'::dispatcher.wait_cause end,
         case when state = 'claimed' then clock_timestamp() + make_interval(secs => $11) end,
         case when state = 'unknown' then clock_timestamp() end
     from candidate
@@ -162,14 +168,12 @@ select $1, f, dispatcher.first_id(f), dispatcher.is_over(f) from unnest($2::uuid
 class LedgerClaims:
     """Claims of one phone number; `number` is its id at Meta, `slot` spreads the counters of several replicas.
 
-    `limited` is whether people per day or messages per month are limited; if not, claims need not be serialized. A
-    claim without a recorded result after `answer_seconds` has an unknown outcome.
+    A claim without a recorded result after `answer_seconds` has an unknown outcome.
     """
 
     database: Database
     number: str
     slot: int
-    limited: bool = True
     answer_seconds: float = 30.0
 
     async def find_newest_address(self) -> Address | None:
@@ -189,8 +193,8 @@ class LedgerClaims:
             await connection.execute(_REGISTER, *_build_broadcast_values(message, content))
             await connection.execute(_BEGIN_FOLLOW_UP, message.broadcast, message.follows)
 
-    async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
-        """Claim up to `limit` of the next recipients; ineligible ones are recorded as such."""
+    async def claim_batch(self, batch: Batch, limit: int, *, wait: bool = False) -> list[Claim]:
+        """Claim up to `limit` of the next recipients, or let them `wait` for a slot; record ineligible ones as such."""
         message, recipients = batch.message, batch.peek_recipients(limit)
         source, times = message.broadcast, (message.published_at, message.expires_at)
         ids = [delivery_id(source, recipient.subscriber) for recipient in recipients]
@@ -199,7 +203,7 @@ class LedgerClaims:
         columns = extract_columns(
             recipients, "subscriber", "sequence", "address.kind", "address.index", "address.sealed"
         )
-        more = (source, self.slot, self.answer_seconds, self.number if self.limited else None)
+        more = (source, self.slot, self.answer_seconds, self.number, wait)
         row = await self.database.fetchrow(_CLAIM_BATCH, ids, *columns, ordinals, *more)
         mine = set(row["mine"] or ())
         return [
@@ -208,8 +212,10 @@ class LedgerClaims:
             if delivery in mine
         ]
 
-    async def claim_replies(self, replies: Sequence[tuple[ReplyRequested, datetime]]) -> list[Claim]:
-        """Claim replies; their withdrawals are committed in the same transaction."""
+    async def claim_replies(
+        self, replies: Sequence[tuple[ReplyRequested, datetime]], *, wait: bool = False
+    ) -> list[Claim]:
+        """Claim replies, or let them `wait` for a slot; their withdrawals are committed in the same transaction."""
         claimed_at = Instant.now()
         claims = {reply.reply: _build_reply_claim(reply, asked, claimed_at) for reply, asked in replies}
         columns = extract_columns(
@@ -217,12 +223,12 @@ class LedgerClaims:
         )
         contents = [msgspec.json.encode(claim.content).decode() for claim in claims.values()]
         withdrawals = _build_withdrawal_columns([reply.withdrawal for reply, _ in replies if reply.withdrawal])
-        rows = await self.database.fetch(_CLAIM_REPLIES, *withdrawals, *columns, contents, self.answer_seconds)
+        rows = await self.database.fetch(_CLAIM_REPLIES, *withdrawals, *columns, contents, self.answer_seconds, wait)
         return [claims[row["id"]] for row in rows]
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
         """Claim due deliveries, oldest first; fewer than `limit` mean that no more are due."""
-        more = (self.slot, self.answer_seconds, self.number if self.limited and lane is not Lane.REPLY else None)
+        more = (self.slot, self.answer_seconds, self.number if lane is not Lane.REPLY else None)
         claimed_at, claims = Instant.now(), list[Claim]()
         while missing := limit - len(claims):
             try:

@@ -29,6 +29,8 @@ from shared.outcome import InvalidDataError
 from shared.runtime.bisection import store_bisected
 from shared.runtime.message_handler import MessageHandler
 
+MOST_REFUSED = 1000
+
 _log = structlog.get_logger()
 
 
@@ -36,8 +38,8 @@ _log = structlog.get_logger()
 class StatusHandler(MessageHandler):
     """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter.
 
-    `_refused` are deliveries reported with a code about the sender, and whether others have left since: then the code
-    is about one message, unless so many get it that sending pauses.
+    `_refused` are the latest deliveries reported with a code about the sender, and whether others have left since the
+    last such report: then the next one is about one message, unless so many get it that sending pauses.
     """
 
     ledger: Ledger
@@ -49,26 +51,28 @@ class StatusHandler(MessageHandler):
     async def _apply(self, message: Message) -> None:
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
-        news = [add_retry(item, alone=self._refused.get(item.delivery, False)) for item in fold(message.statuses)]
         foreign = sum(_parse_status(status) is None for status in message.statuses if status.status != MARK)
         self.meter.count("statuses", foreign, "unmatched")
         for category, number in count_billed(message.statuses).items():
             self.meter.count("billed_messages", number, category)
         arrived = max((status.received_at for status in message.statuses), default=None)
-        for batch in split_by_delivery(news) or [[]]:
+        for batch in split_by_delivery(fold(message.statuses)) or [[]]:
             await store_bisected(batch, partial(self._apply_updates, arrived), self._reject)
 
     async def _apply_updates(self, arrived: datetime | None, updates: Sequence[StatusUpdate]) -> None:
-        applied = await self.ledger.apply_statuses(updates, arrived)
+        news = [add_retry(one, alone=self._refused.get(one.delivery, False)) for one in updates]
+        applied = await self.ledger.apply_statuses(news, arrived)
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
         for broadcast in applied.reached:
             self._rejections.forget(broadcast)
-            self._refused.update(dict.fromkeys(self._refused, True))
+        self._refused.update(dict.fromkeys(self._refused if applied.reached else (), True))
         for failure in applied.failures:
             action = find_error_rule(failure.code).action
             if action is ErrorAction.SENDER and failure.broadcast:
-                self._refused.update((one, self._refused.get(one, False)) for one in failure.deliveries)
+                self._refused.update(dict.fromkeys(failure.deliveries, False))
+                for oldest in list(self._refused)[:-MOST_REFUSED]:
+                    del self._refused[oldest]
             if action is ErrorAction.TEMPLATE and failure.template:
                 await self.pauses.pause_template(failure.template, explain_code(failure.code))
             elif action is ErrorAction.SLOWER:

@@ -113,6 +113,13 @@ class Lanes:
                     return True
             return False
 
+    async def store(self) -> None:
+        """Let what the broker has delivered wait in the ledger, for any replica. Raises DependencyUnavailable."""
+        async with self._claiming:
+            for lane, source in self._sources.items():
+                for _ in range(self.queues[lane].waiting + 1):
+                    await source.claim(MAX_BATCH_RECIPIENTS, lambda _: None, wait=True)
+
     async def _claim(self, lane: Lane, wanted: int) -> None:
         def ready(claims: Sequence[Claim]) -> None:
             self.prepare(claims[:MOST_PREPARED])
@@ -146,8 +153,11 @@ class BatchLane:
         in_hand = self._batch.remaining if self._batch else MAX_BATCH_RECIPIENTS if self.first else 0
         return in_hand + self._queue.waiting * MAX_BATCH_RECIPIENTS
 
-    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
-        """Claim up to `wanted` recipients of one batch; some may be ineligible. Raises DependencyUnavailable."""
+    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None], *, wait: bool = False) -> None:
+        """Claim up to `wanted` recipients of one batch; after ineligible ones, all others wait in the ledger.
+
+        Raises DependencyUnavailable.
+        """
         if self.first and not self.first.alive:
             self.first = self._batch = None
         self.first = self.first or self._queue.take()
@@ -156,8 +166,9 @@ class BatchLane:
         try:
             self._batch = self._batch or await self._open(self.first)
             if self._batch:
-                count = self._batch.remaining if self._batch.ineligible else wanted
-                claims = await self._ledger.claim_batch(self._batch, count)
+                passing = self._batch.ineligible
+                count = self._batch.remaining if passing else wanted
+                claims = await self._ledger.claim_batch(self._batch, count, wait=wait or passing)
                 ready(claims)
                 self._batch.position += len(self._batch.peek_recipients(count))
                 self._batch.ineligible = not claims
@@ -212,7 +223,7 @@ class ReplyLane:
     def first(self) -> LaneMessage | None:
         return self._opened[0].message if self._opened else None
 
-    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
+    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None], *, wait: bool = False) -> None:
         """Claim up to `wanted` replies, fewer if some are already claimed. Raises DependencyUnavailable."""
         self._opened = deque(opened for opened in self._opened if opened.message.alive)
         while len(self._opened) < wanted and (message := self._queue.take()):
@@ -220,7 +231,7 @@ class ReplyLane:
                 self._opened.append(opened)
 
         async def claim(replies: Sequence[OpenedReply]) -> None:
-            ready(await self._ledger.claim_replies([(one.reply, one.asked_at) for one in replies]))
+            ready(await self._ledger.claim_replies([(one.reply, one.asked_at) for one in replies], wait=wait))
             for one in replies:
                 self._opened.remove(one)
                 await one.message.settle(Done())

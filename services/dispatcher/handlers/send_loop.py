@@ -125,7 +125,7 @@ class SendLoop:
         self.meter.show_send_bound("pause")
         if self._opened:
             self._opened = False
-            await self._claim_for(self.lanes.estimate_available())
+            await self.lanes.store()
         self._give_back()
         if self._paused_since is None:
             self._paused_since = self._read_clock()

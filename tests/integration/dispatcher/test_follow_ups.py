@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
 from tests.factories.ids import generate_id
+from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.factories import (
     TEMPLATE,
     build_batch,
@@ -27,8 +29,13 @@ from tests.integration.dispatcher.factories import (
     generate_subscribers,
     news,
 )
-from tests.integration.dispatcher.test_ledger import claim, counted, states
+from tests.integration.dispatcher.test_ledger import backdate, claim, counted, states
 
+STREAM_HAS_PASSED = """
+insert into dispatcher.status_stream (number, seen_at, arrived_at, through)
+select $1, now() - minutes * interval '1 minute', now() - minutes * interval '1 minute', now()
+from unnest(array[10, 20]) minutes
+"""
 RESEND = "select dispatcher.resend_missing($1, false)"
 
 
@@ -227,6 +234,33 @@ async def test_a_resend_during_the_last_pass_makes_another_one(
     for _ in range(2):
         await next_pass(ledger, pool)
     assert await counted(pool, follower.broadcast) == {"waiting": 3}
+    assert await audience(pool, follower.broadcast) == 3
+
+
+@pytest.mark.parametrize("reported", [True, False])
+async def test_who_is_to_get_the_earlier_one_again_while_it_is_read_gets_what_follows_it(
+    ledger: PostgresLedger, pool: Pool, database: FreshDatabase, reported: bool
+) -> None:
+    """Meta reports a failure that may pass, or its silence proves that an answer that is missing was none."""
+    message = build_batch_message(generate_subscribers(3))
+    *got, last = sorted(await claim(ledger, message), key=lambda one: one.delivery)
+    await accept(ledger, got)
+    await ledger.record([build_record(last, DeliveryState.ACCEPTED if reported else DeliveryState.UNKNOWN)])
+    follower = await begin(ledger, follow_up(message.broadcast))
+    assert await ledger.extend_follow_up(1)
+    if reported:
+        failed = news(last.delivery, DeliveryState.FAILED)
+        await ledger.apply_statuses([replace(failed, attempts=2, delays=[0.0], waits_for="again")])
+    else:
+        await backdate(database.url, [last.delivery], 3600)
+        async with pool.connection() as connection:
+            await connection.execute(STREAM_HAS_PASSED, NUMBER)
+        assert await ledger.requeue_unknown(300, 21) == 1
+    await follow(ledger, 1)
+    await deliver_next_pass(ledger, pool, Lane.BULK)
+    for _ in range(2):
+        await next_pass(ledger, pool)
+    assert await states(pool, follower.broadcast) == await counted(pool, follower.broadcast) == {"waiting": 3}
     assert await audience(pool, follower.broadcast) == 3
 
 

@@ -196,6 +196,15 @@ async def test_a_limit_after_a_time_without_one_counts_who_was_reached_meanwhile
         assert await connection.fetchval("select sum(people)::int from dispatcher.reached_minute") == 11
 
 
+async def test_a_limit_that_another_replica_brings_counts_for_one_that_knows_of_none(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    """During an update, replicas with the new setting and with the old one send together."""
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(5))))) == 5
+    await limit(pool, people=10)
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(20))))) == 5
+
+
 async def test_the_budget_of_a_month_is_a_hard_stop(ledger: PostgresLedger, pool: Pool) -> None:
     await limit(pool, messages=7)
     message = build_batch_message(generate_subscribers(10))

@@ -87,19 +87,29 @@ async def test_a_rate_that_is_reported_as_exceeded_slows_all_replicas_down(
 async def test_a_code_about_the_sender_that_only_one_recipient_gets_ends_for_this_one_and_pauses_nothing(
     handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    message = build_batch_message(generate_subscribers(2))
-    unlucky, other = await claim(ledger, message)
-    for _ in range(40):
-        await report(handler, unlucky, code=LOCKED)
-        if other.number:
-            await report(handler, other, "sent")
-            other.number = 0
-        if not await owner.fetchval("select count(*) from dispatcher.delivery where waits_for is not null"):
-            break
+    message = build_batch_message(generate_subscribers(1 + MANY_ATTEMPTS))
+    unlucky, *others = await claim(ledger, message)
+    await report(handler, unlucky, code=LOCKED)
+    for other in others:
+        await report(handler, other, "sent")
         unlucky = await claim_again(ledger, owner)
-    assert await states(ledger.database, message.broadcast) == {"failed": 1, "sent": 1}
+        await report(handler, unlucky, code=LOCKED)
+    assert await states(ledger.database, message.broadcast) == {"failed": 1, "sent": MANY_ATTEMPTS}
     assert unlucky.attempt == MANY_ATTEMPTS
     assert await owner.fetchval("select paused_reason from dispatcher.rate") is None
+
+
+async def test_a_message_to_somebody_else_proves_once_that_a_code_about_the_sender_is_about_one_recipient(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """The account may have been locked since."""
+    unlucky, other = await claim(ledger, build_batch_message(generate_subscribers(2)))
+    await report(handler, unlucky, code=LOCKED)
+    await report(handler, other, "sent")
+    for _ in range(2 * MANY_ATTEMPTS):
+        unlucky = await claim_again(ledger, owner)
+        await report(handler, unlucky, code=LOCKED)
+    assert (await claim_again(ledger, owner)).attempt == 2
 
 
 async def test_as_long_as_nobody_else_gets_anything_a_code_about_the_sender_fails_nobody(

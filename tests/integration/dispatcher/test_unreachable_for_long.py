@@ -33,6 +33,7 @@ from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness
 
 RATE, RECIPIENTS = 20, 20
+MANY_RECIPIENTS = 100
 PROBES = topology.DELIVERY_LIMIT + 10
 REPLIES = PROBES + 20
 # As a service has them, with as much between a result, the search for work and the next probe, only shorter.
@@ -65,10 +66,12 @@ class Gateway:
 
 
 @asynccontextmanager
-async def run_replica(rig: EndpointHarness, ledger: PostgresLedger, gateway: Gateway) -> AsyncIterator[None]:
+async def run_replica(
+    rig: EndpointHarness, ledger: PostgresLedger, gateway: Gateway, people_a_day: int | None = None
+) -> AsyncIterator[None]:
     """One replica, as it is put together in a service."""
     wake, meter, graph = asyncio.Event(), Metrics(CollectorRegistry(), limit=RATE), cast(Any, gateway)
-    limiter = PostgresRateLimiter(ledger.database, number=ledger.number, limits=SendLimits(RATE))
+    limiter = PostgresRateLimiter(ledger.database, number=ledger.number, limits=SendLimits(RATE, people_a_day))
     await limiter.set_up()
     async with AsyncExitStack() as stack:
         both = await stack.enter_async_context(connect_twice(rig.broker_url, password=None, name="test"))
@@ -118,3 +121,25 @@ async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
         await wait_until(are_settled, endpoint_rig.describe)
     deliveries = [claim.delivery for claim in gateway.sent]
     assert len(deliveries) == len(set(deliveries)) == RECIPIENTS + REPLIES
+
+
+async def test_what_a_probe_brings_waits_in_the_ledger_unclaimed_and_uses_no_limit_up(
+    endpoint_rig: EndpointHarness, ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "GROUP_INTERVAL_SECONDS", COMMIT_SECONDS)
+    monkeypatch.setattr(reachability, "MIN_BACKOFF_SECONDS", BACKOFF_SECONDS)
+    monkeypatch.setattr(reachability, "MAX_BACKOFF_SECONDS", BACKOFF_SECONDS)
+    gateway = Gateway()
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(MANY_RECIPIENTS))
+
+    async def are_all_stored() -> bool:
+        return sum((await endpoint_rig.count_states()).values()) == MANY_RECIPIENTS
+
+    async with run_replica(endpoint_rig, ledger, gateway, MANY_RECIPIENTS):
+        await wait_until(are_all_stored, endpoint_rig.describe)
+    async with ledger.database.connection() as connection:
+        claimed = await connection.fetchval("select count(*) from dispatcher.delivery where claim > 0")
+        people = await connection.fetchval("select coalesce(sum(people), 0) from dispatcher.reached_minute")
+    # One more may have been claimed for a probe that was not sent any more.
+    assert claimed <= len(gateway.sent) + 1
+    assert people <= len(gateway.sent) + 1

@@ -84,7 +84,7 @@ class SlowLanes:
     """Lanes whose first message comes BROKER_SECONDS after they were opened, as from a broker that is far or busy."""
 
     def __init__(self) -> None:
-        self.wake = asyncio.Event()
+        self.wake, self.stored = asyncio.Event(), 0
         self.ready: list[Claim] = []
 
     def open(self) -> None:
@@ -103,6 +103,9 @@ class SlowLanes:
 
     async def claim_some(self, _: int) -> bool:
         return False
+
+    async def store(self) -> None:
+        self.stored += 1
 
     def take(self) -> Claim | None:
         return self.ready.pop() if self.ready else None
@@ -129,15 +132,20 @@ class ProbingSender:
 
 @dataclass
 class OneProbe:
-    """A limiter that is paused and grants a single slot."""
+    """A limiter that is paused and grants a single slot; the pause may end, and another begin."""
 
     rate: float = 10.0
     asked: int = 0
+    ends_at: int = 0
+    paused_again: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reserve(self, _: int) -> Lease:
         self.asked += 1
-        now = asyncio.get_running_loop().time()
-        return Lease(start=now + 30, spacing=0.1, slots=int(self.asked == 1), paused_reason="a test")
+        if self.asked > self.ends_at + 1:
+            self.paused_again.set()
+        is_paused, now = self.asked != self.ends_at, asyncio.get_running_loop().time()
+        start = now + 30 if is_paused else now
+        return Lease(start, spacing=0.1, slots=int(self.asked == 1), paused_reason="a test" if is_paused else None)
 
 
 async def test_the_slot_of_a_probe_is_not_lost_to_a_broker_that_takes_seconds_to_deliver() -> None:
