@@ -98,6 +98,7 @@ class SendLoop:
         lease = await self._reserve(pacing.compute_lease_slots(self.limiter.rate, min(unplanned, room)))
         if not lease.paused_reason:
             self.meter.show_send_bound("requests" if lease.slots == room else "rate")
+            self._opened = False
             if self._paused_since is not None:
                 self._paused_since = None
                 self.lanes.open()

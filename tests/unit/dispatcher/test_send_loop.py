@@ -123,6 +123,9 @@ class ProbingSender:
     def is_fresh(self, _: Claim) -> bool:
         return True
 
+    def give_back(self, _: Claim) -> None:
+        pass
+
     async def probe(self, _: Claim) -> None:
         self.probed.set()
 
@@ -158,3 +161,16 @@ async def test_the_slot_of_a_probe_is_not_lost_to_a_broker_that_takes_seconds_to
             await sender.probed.wait()
         loop.stop()
         await running
+
+
+async def test_what_a_probe_that_ended_a_pause_had_brought_is_sent_and_not_stored_in_the_next_pause() -> None:
+    lanes, limiter, meter = SlowLanes(), OneProbe(ends_at=2), Metrics(CollectorRegistry(), limit=10)
+    loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, ProbingSender()), meter=meter)
+    loop._paused_since = 0.0
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(loop.run(0))
+        lanes.wake.set()
+        await limiter.paused_again.wait()
+        loop.stop()
+        await running
+    assert lanes.stored == 0
