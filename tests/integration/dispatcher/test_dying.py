@@ -72,9 +72,9 @@ class CrashingWrapper:
         return self._stepping(value) if name in self._methods else value
 
     def _stepping(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def call(*arguments: Any) -> Any:
+        async def call(*arguments: Any, **options: Any) -> Any:
             await self._death.step()
-            result = await method(*arguments)
+            result = await method(*arguments, **options)
             await self._death.step()
             return result
 

@@ -20,6 +20,7 @@ from shared.outcome import Dead, Done
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.factories import build_batch_message, build_record
+from tests.integration.dispatcher.test_follow_ups import STREAM_HAS_PASSED
 from tests.integration.dispatcher.test_ledger import claim, counted, states
 
 NOW = datetime.now(UTC)
@@ -184,6 +185,22 @@ async def test_an_erasure_needs_no_resume_and_no_outcome(
     assert await owner(database, "select from dispatcher.erasure") == []
 
 
+async def test_an_erasure_waits_for_a_reply_without_an_outcome_only_until_that_expires(
+    people: PostgresRecipientRepository, database: FreshDatabase
+) -> None:
+    reply = make_timed_id(NOW, b"reply")
+    await owner(database, ROW, reply, BROADCAST, None, "claimed", PHONE.index, PHONE.sealed, None)
+    await owner(database, "update dispatcher.delivery set state = 'unknown', answer_by = null, unknown_at = now()")
+    await people.register_erasure(ERASED)
+    await finish_erasures(people, forget_at_once)
+    kept = "select from dispatcher.delivery where address_sealed <> ''"
+    assert len(await owner(database, kept)) == 1
+    await owner(database, "update dispatcher.delivery set expires_at = now() - interval '1 s'")
+    await owner(database, "update dispatcher.erasure set tried_at = '-infinity'")
+    await finish_erasures(people, forget_at_once)
+    assert await owner(database, kept) == []
+
+
 async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
     people: PostgresRecipientRepository, ledger: PostgresLedger, pool: Pool, database: FreshDatabase
 ) -> None:
@@ -193,13 +210,7 @@ async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
     await people.register_erasure(ERASED)
     await finish_erasures(people, forget_at_once)
     await owner(database, "update dispatcher.delivery set claimed_at = now() - interval '1 hour'")
-    await owner(
-        database,
-        """insert into dispatcher.status_stream (number, seen_at, arrived_at, through) values
-            ($1, now() - interval '10 minutes', now() - interval '10 minutes', now()),
-            ($1, now() - interval '1 minute', now() - interval '1 minute', '-infinity')""",
-        NUMBER,
-    )
+    await owner(database, STREAM_HAS_PASSED, NUMBER)
     assert await ledger.requeue_unknown(300, 21) == 1
     assert await ledger.claim_due(Lane.BULK, 1) == []
     assert await counted(pool, message.broadcast) == {"suppressed": 1}

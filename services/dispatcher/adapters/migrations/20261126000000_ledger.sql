@@ -372,7 +372,7 @@ language sql as $$
     select sender, clock_timestamp(), least(arrived, clock_timestamp()), coalesce(note_stream.through, '-infinity')
     from (
         select max(s.through) as through from dispatcher.status_stream s
-        where s.number = sender and s.seen_at > clock_timestamp() - interval '250 milliseconds'
+        where s.number = sender and s.seen_at > statement_timestamp() - interval '250 milliseconds'
     ) newest
     where coalesce(note_stream.through > newest.through, newest.through is null)
     on conflict do nothing
@@ -384,10 +384,10 @@ $$;
 create function dispatcher.passed(sender text, grace double precision, margin double precision) returns timestamptz
 language sql stable as $$
     select max(s.through) from dispatcher.status_stream s
-    where s.number = sender and s.seen_at < clock_timestamp() - make_interval(secs => grace) and s.arrived_at <= (
+    where s.number = sender and s.seen_at < statement_timestamp() - make_interval(secs => grace) and s.arrived_at <= (
         select max(r.arrived_at) - make_interval(secs => grace) from dispatcher.status_stream r
-        where r.number = sender and r.seen_at > clock_timestamp() - interval '1 hour'
-            and r.seen_at < clock_timestamp() - make_interval(secs => least(grace, margin)))
+        where r.number = sender and r.seen_at > statement_timestamp() - interval '1 hour'
+            and r.seen_at < statement_timestamp() - make_interval(secs => least(grace, margin)))
 $$;
 
 -- Updates the counters for these changes, always in the same order, so that writers cannot deadlock; returns the number
@@ -647,7 +647,7 @@ begin
             and d.subscriber is not null and d.claim > 0
             and d.claimed_at > clock_timestamp() - interval '24 hours 1 minute' offset 0) d
     where b.finished_at is null or b.finished_at > clock_timestamp() - interval '25 hours'
-    group by d.subscriber
+    group by d.subscriber order by max(d.claimed_at) desc limit new.people_a_day
     on conflict (subscriber) do update set minute = greatest(r.minute, excluded.minute);
     delete from dispatcher.reached_minute;
     insert into dispatcher.reached_minute (minute, people)
@@ -903,7 +903,7 @@ create function dispatcher.erase_addresses(people uuid[], indexes bytea[]) retur
     with found as (
         select d.id, d.state from dispatcher.delivery d
         where d.id = any(array(select dispatcher.deliveries_to(people, indexes))) and d.state <> 'claimed'
-            and (d.subscriber is not null or d.state not in ('waiting', 'unknown'))
+            and (d.subscriber is not null or d.state not in ('waiting', 'unknown') or d.expires_at <= clock_timestamp())
         order by d.id for update
     ), changed as (
         update dispatcher.delivery d
