@@ -190,7 +190,8 @@ async def test_an_erasure_waits_for_a_reply_without_an_outcome_only_until_that_e
 ) -> None:
     reply = make_timed_id(NOW, b"reply")
     await owner(database, ROW, reply, BROADCAST, None, "claimed", PHONE.index, PHONE.sealed, None)
-    await owner(database, "update dispatcher.delivery set state = 'unknown', answer_by = null, unknown_at = now()")
+    unknown = "state = 'unknown', answer_by = null, unknown_at = now(), expires_at = now() + interval '1 hour'"
+    await owner(database, f"update dispatcher.delivery set {unknown}")  # noqa: S608 - from above
     await people.register_erasure(ERASED)
     await finish_erasures(people, forget_at_once)
     kept = "select from dispatcher.delivery where address_sealed <> ''"
