@@ -17,6 +17,7 @@ from shared.outcome import Outcome
 from shared.runtime.clock import Instant
 
 Publish = Callable[[Message], Awaitable[None]]
+AskedReply = tuple[ReplyRequested, datetime]  # with the time of the decision to send it
 
 
 @dataclass
@@ -183,9 +184,7 @@ class Ledger(Protocol):
 
     async def claim_batch(self, batch: Batch, limit: int, *, wait: bool = False) -> list[Claim]: ...
 
-    async def claim_replies(
-        self, replies: Sequence[tuple[ReplyRequested, datetime]], *, wait: bool = False
-    ) -> list[Claim]: ...
+    async def claim_replies(self, replies: Sequence[AskedReply], *, wait: bool = False) -> list[Claim]: ...
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]: ...
 

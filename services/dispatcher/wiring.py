@@ -72,6 +72,7 @@ class Resources:
 
 
 Job = Callable[[], Coroutine[Any, Any, None]]
+Jobs = list[Job]
 
 
 async def serve(settings: Settings, stop: StopRequest) -> None:
@@ -113,9 +114,7 @@ async def _report_not_ready() -> bool:
     return False
 
 
-async def _assemble(
-    outside: Resources, readiness: Readiness, stack: AsyncExitStack
-) -> tuple[SendLoop, Recorder, list[Job]]:
+async def _assemble(outside: Resources, readiness: Readiness, stack: AsyncExitStack) -> tuple[SendLoop, Recorder, Jobs]:
     settings, meter = outside.settings, outside.metrics
     rate, number = compute_permitted_rate(settings.messages_per_second), settings.phone_number_id
     limits = SendLimits(rate, settings.people_per_day, settings.messages_per_month)
@@ -144,9 +143,7 @@ async def _check_all_open(inboxes: Collection[PausableConsumer]) -> bool:
     return all(inbox.opened.is_set() for inbox in inboxes)
 
 
-async def _run(
-    send_loop: SendLoop, recorder: Recorder, jobs: list[Job], readiness: Readiness, stop: StopRequest
-) -> None:
+async def _run(send_loop: SendLoop, recorder: Recorder, jobs: Jobs, readiness: Readiness, stop: StopRequest) -> None:
     """Send until `stop`; the send loop then ends on its own, and the background jobs are cancelled after it."""
     async with asyncio.TaskGroup() as tasks:
         background = [tasks.create_task(job()) for job in jobs]
@@ -171,7 +168,7 @@ def _build_lane_consumers(outside: Resources, rate: float, wake: asyncio.Event) 
     }
 
 
-def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: Lanes, sender: Sender) -> list[Job]:
+def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: Lanes, sender: Sender) -> Jobs:
     settings, meter = outside.settings, outside.metrics
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
     people, rules = PostgresRecipientRepository(outside.database), build_retention_rules(settings.retention_days)
@@ -197,9 +194,7 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
     ]
 
 
-async def _open_handlers(
-    outside: Resources, ledger: PostgresLedger, pauses: Pauses, stack: AsyncExitStack
-) -> list[Job]:
+async def _open_handlers(outside: Resources, ledger: PostgresLedger, pauses: Pauses, stack: AsyncExitStack) -> Jobs:
     database, publish, count_event = outside.database, outside.publish, outside.metrics.count_account_event
     account = PostgresAccount(database, number=outside.settings.phone_number_id)
     recipients, mandatory = PostgresRecipientRepository(database), outside.publish_mandatory
@@ -210,7 +205,7 @@ async def _open_handlers(
         topology.DISPATCHER_ERASURES: consumers.RecipientHandler(recipients=recipients, publish=mandatory),
         topology.DISPATCHER_ACCOUNT: consumers.AccountHandler(apply=account.apply, count_event=count_event),
     }
-    workers: list[Job] = []
+    workers: Jobs = []
     for queue, handler in handlers.items():
         opened = open_consumer(outside.consuming, outside.publishing, queue, prefetch=WORKERS_PER_QUEUE)
         consumer = await stack.enter_async_context(opened)

@@ -103,10 +103,9 @@ class GraphApi:
         Meta only, and logged nowhere.
         """
         try:
-            parameters = {"messaging_product": "whatsapp", "bsuid": self._decrypt(user)}
-            async with self.session.delete(
-                self.contact_book_url, params=parameters, timeout=TIMEOUT, allow_redirects=False
-            ) as response:
+            query = {"messaging_product": "whatsapp", "bsuid": self._decrypt(user)}
+            request = self.session.delete(self.contact_book_url, params=query, timeout=TIMEOUT, allow_redirects=False)
+            async with request as response:
                 _log.info("contact_book_asked", status=response.status)
                 return response.status in (200, 400, 404)
         except EncryptionError:

@@ -18,7 +18,7 @@ import msgspec
 
 from services.dispatcher.domain.account import template_key
 from services.dispatcher.domain.content import build_reply_body
-from services.dispatcher.ports import Batch, Claim
+from services.dispatcher.ports import AskedReply, Batch, Claim
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Address, AddressKind, Lane
@@ -163,6 +163,8 @@ insert into dispatcher.follow_up (broadcast, follows, position, last)
 select $1, f, dispatcher.first_id(f), dispatcher.is_over(f) from unnest($2::uuid[]) f on conflict do nothing
 """
 
+_ADDRESS = ("address.kind", "address.index", "address.sealed")
+
 
 @dataclass(frozen=True)
 class LedgerClaims:
@@ -183,14 +185,14 @@ class LedgerClaims:
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Register the broadcast and how many recipients are known so far."""
-        if not await self.database.fetchval(_REGISTER, *_build_broadcast_values(batch, content)):
+        if not await self.database.fetchval(_REGISTER, *_build_broadcast_row(batch, content)):
             raise InvalidDataError("the permitted hours of a broadcast cannot be computed")
 
     async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
         """Register the broadcast and what it follows; recipients are added later. An existing one stays unchanged."""
         async with self.database.transaction() as connection:
             await connection.execute(_LOCK_FOLLOWED, message.follows)
-            await connection.execute(_REGISTER, *_build_broadcast_values(message, content))
+            await connection.execute(_REGISTER, *_build_broadcast_row(message, content))
             await connection.execute(_BEGIN_FOLLOW_UP, message.broadcast, message.follows)
 
     async def claim_batch(self, batch: Batch, limit: int, *, wait: bool = False) -> list[Claim]:
@@ -200,9 +202,7 @@ class LedgerClaims:
         ids = [delivery_id(source, recipient.subscriber) for recipient in recipients]
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
         claimed_at = Instant.now()
-        columns = extract_columns(
-            recipients, "subscriber", "sequence", "address.kind", "address.index", "address.sealed"
-        )
+        columns = extract_columns(recipients, "subscriber", "sequence", *_ADDRESS)
         more = (source, self.slot, self.answer_seconds, self.number, wait)
         row = await self.database.fetchrow(_CLAIM_BATCH, ids, *columns, ordinals, *more)
         mine = set(row["mine"] or ())
@@ -212,15 +212,11 @@ class LedgerClaims:
             if delivery in mine
         ]
 
-    async def claim_replies(
-        self, replies: Sequence[tuple[ReplyRequested, datetime]], *, wait: bool = False
-    ) -> list[Claim]:
+    async def claim_replies(self, replies: Sequence[AskedReply], *, wait: bool = False) -> list[Claim]:
         """Claim replies, or let them `wait` for a slot; their withdrawals are committed in the same transaction."""
         claimed_at = Instant.now()
         claims = {reply.reply: _build_reply_claim(reply, asked, claimed_at) for reply, asked in replies}
-        columns = extract_columns(
-            claims.values(), "delivery", "address.kind", "address.index", "address.sealed", "asked_at", "expires_at"
-        )
+        columns = extract_columns(claims.values(), "delivery", *_ADDRESS, "asked_at", "expires_at")
         contents = [msgspec.json.encode(claim.content).decode() for claim in claims.values()]
         withdrawals = _build_withdrawal_columns([reply.withdrawal for reply, _ in replies if reply.withdrawal])
         rows = await self.database.fetch(_CLAIM_REPLIES, *withdrawals, *columns, contents, self.answer_seconds, wait)
@@ -253,9 +249,7 @@ def extract_columns(items: Iterable[object], *names: str) -> tuple[list[Any], ..
     return tuple([get(item) for item in listed] for get in map(attrgetter, names))
 
 
-def _build_broadcast_values(
-    message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any]
-) -> tuple[object, ...]:
+def _build_broadcast_row(message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any]) -> tuple[object, ...]:
     """Return the columns of a new broadcast; the audience of a follow-up is not known yet."""
     expanded, audience, spacing, hours = 0, None, None, message.hours
     if isinstance(message, BroadcastBatch):
@@ -287,10 +281,7 @@ def _build_reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: In
 def _read_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
     same = {name: row[name] for name in ("attempt", "asked_at", "expires_at", "broadcast", "error_code")}
     lane, content = Lane(row["lane"]), msgspec.json.decode(row["content"])
-    address, number = _read_address(row), row["claim"]
-    return Claim(
-        delivery=row["id"], lane=lane, address=address, content=content, claimed_at=claimed_at, number=number, **same
-    )
+    return Claim(row["id"], lane, _read_address(row), content, claimed_at=claimed_at, number=row["claim"], **same)
 
 
 def _read_address(row: asyncpg.Record) -> Address:

@@ -60,8 +60,7 @@ with news as (
         error_code = coalesce(j.error_code, d.error_code),
         due_at = case when j.new_state = 'waiting' then j.due_at end,
         waits_for = case when j.new_state = 'waiting' then j.waits_for end,
-        answer_by = null,
-        unknown_at = case when j.new_state = 'unknown' then clock_timestamp() end,
+        answer_by = null, unknown_at = case when j.new_state = 'unknown' then clock_timestamp() end,
         attempt = d.attempt + case when j.attempted and j.new_state = 'waiting' then 1 else 0 end,
         content = case when j.new_state in ('waiting', 'unknown') then d.content end
     from judged j where d.id = j.id and (j.new_state <> j.old_state
@@ -113,8 +112,7 @@ with news as (
         attempt = d.attempt + (j.new_state = 'waiting' and j.waits_for not in ('slower', 'sender', 'template'))::int,
         due_at = case when j.new_state = 'waiting' then clock_timestamp() + make_interval(secs => j.delay) end,
         waits_for = case when j.new_state = 'waiting' then j.waits_for end,
-        answer_by = null,
-        unknown_at = null,
+        answer_by = null, unknown_at = null,
         content = case when j.new_state = 'waiting' then d.content end
     from judged j where d.id = j.id and j.new_state <> j.old_state
     {_NOTED.format(codes="$9")}, continued as (

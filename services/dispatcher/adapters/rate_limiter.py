@@ -17,8 +17,7 @@ values ($1, $2, $2, $3, $3, $4)
 on conflict (number) do update set
     ceiling = excluded.ceiling, per_second = least(r.per_second, excluded.ceiling),
     people_a_day = case when r.people_setting is distinct from $3 then $3 else r.people_a_day end,
-    people_setting = $3,
-    messages_a_month = excluded.messages_a_month
+    people_setting = $3, messages_a_month = excluded.messages_a_month
 """
 _RESERVE = """
 select slots, planned, shift, paused_reason, spacing_seconds, rate_per_second, clock from dispatcher.reserve($1, $2)
@@ -65,8 +64,7 @@ class PostgresRateLimiter:
 
         Raises DependencyUnavailable: then nothing is sent.
         """
-        row = await self.database.fetchrow(_RESERVE, self.number, slots)
-        got, planned, shift, held, spacing, self.rate, read = row
+        got, planned, shift, held, spacing, self.rate, read = await self.database.fetchrow(_RESERVE, self.number, slots)
         self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
         start = self._clock.convert_to_local(planned + shift)
         return Lease(start=start, spacing=spacing, slots=got, planned=planned, shift=shift, paused_reason=held)

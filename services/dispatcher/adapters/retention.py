@@ -8,10 +8,8 @@ from shared.database.retention import RetentionRule, build_row_rule
 
 # After a reply is sent, only statuses and reactions refer to it, and they do not need its address.
 REPLY_ADDRESS_RETENTION = timedelta(days=1)
-# Meta's limit covers 24 hours.
-REACHED_RETENTION = timedelta(hours=25)
+REACHED_RETENTION = timedelta(hours=25)  # Meta's limit covers 24 hours
 SHORT_RETENTION = timedelta(days=1)
-WITHDRAWAL_MARGIN = timedelta(days=WITHDRAWAL_RETENTION_MARGIN_DAYS)
 
 _ERASE_REPLY_ADDRESSES = """
     with old as (
@@ -38,7 +36,7 @@ _DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(extract(day from $1::in
 
 def build_retention_rules(retention_days: int) -> Mapping[str, RetentionRule]:
     """Return the rules of all data with a limited retention; deliveries are dropped by week, stray ones by row."""
-    kept = timedelta(days=retention_days)
+    kept, withdrawn = timedelta(days=retention_days), timedelta(days=retention_days + WITHDRAWAL_RETENTION_MARGIN_DAYS)
     return {
         "waiting_delivery": RetentionRule(kept, "select dispatcher.end_old_waiting($1, $2::integer)"),
         "deliveries_week": RetentionRule(kept, _DROP_OLD_WEEKS, _OLDEST_WEEK),
@@ -49,7 +47,5 @@ def build_retention_rules(retention_days: int) -> Mapping[str, RetentionRule]:
         "status_stream": build_row_rule(SHORT_RETENTION, "dispatcher.status_stream", "number, seen_at", "seen_at"),
         "unreachable": build_row_rule(SHORT_RETENTION, "dispatcher.unreachable", "replica", "said_at"),
         "refusal": build_row_rule(kept, "dispatcher.refusal", "delivery", "told_at"),
-        "suppression": build_row_rule(
-            kept + WITHDRAWAL_MARGIN, "dispatcher.suppression", "subscriber, topic", "suppressed_at"
-        ),
+        "suppression": build_row_rule(withdrawn, "dispatcher.suppression", "subscriber, topic", "suppressed_at"),
     }

@@ -89,9 +89,7 @@ def _build_list(text: str, menu: ReplyMenu) -> dict[str, Any]:
         raise ContentError(f"a title in a list has at most {MAX_ROW_TITLE_LENGTH} characters")
     if any(len(row.description) > MAX_ROW_DESCRIPTION_LENGTH for row in rows):
         raise ContentError(f"a description in a list has at most {MAX_ROW_DESCRIPTION_LENGTH} characters")
-    sections = [
-        {"title": section.title, "rows": [_build_row(row) for row in section.rows]} for section in menu.sections
-    ]
+    sections = [{"title": section.title, "rows": list(map(_build_row, section.rows))} for section in menu.sections]
     return _build_interactive("list", text, {"button": menu.button, "sections": sections})
 
 

@@ -39,8 +39,7 @@ class ErrorRule:
 
 # Attempts include other failures, so the exponent ends where the pair limit itself has certainly passed.
 MAX_PAIR_EXPONENT = 3
-# Longest wait that we accept from Meta, in seconds.
-MAX_RETRY_SECONDS = 60.0
+MAX_RETRY_SECONDS = 60.0  # longest wait that we accept from Meta
 MAX_CODE = 2**31 - 1
 MANY_ATTEMPTS = 30  # with pauses of up to a minute, about 25 minutes
 _AGAIN, _SLOWER, _PAIR, _DROP, _RECIPIENT, _TEMPLATE, _SENDER = ErrorAction

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 LEASE_SECONDS = 0.1
 # Maximum age of a claim when its message is written: a "Stop" may have been committed since.
 MAX_CLAIM_SECONDS = 1.0
-# Wait of a pause by Meta before its first probe.
-PROBE_DELAY_SECONDS = 30.0
+PROBE_DELAY_SECONDS = 30.0  # wait of a pause by Meta before its first probe
 SHARE_OF_LIMIT = 0.995
 LOW_LIMIT = 20
 SHARE_OF_LOW_LIMIT = 0.94
@@ -115,5 +114,4 @@ def compute_prefetch_seconds(previous: float, took: float) -> float:
 
     The maximum limits the delay of a "Stop"; the minimum keeps a slow claim from missing its slot.
     """
-    followed = max(1.5 * took, PREFETCH_DECAY * previous)
-    return min(MAX_PREFETCH_SECONDS, max(MIN_PREFETCH_SECONDS, followed))
+    return min(MAX_PREFETCH_SECONDS, max(MIN_PREFETCH_SECONDS, 1.5 * took, PREFETCH_DECAY * previous))

@@ -199,10 +199,9 @@ class RecipientHandler(MessageHandler):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountHandler(MessageHandler):
-    """Consumer of account webhooks.
+    """Consumer of account webhooks. `apply` returns whether a change lowered a limit, or None if it is not new.
 
-    `apply` applies a change and returns whether it lowered a limit, or None if it is not new. `count_event` receives
-    the field of each event, and its classification if it is new.
+    `count_event` receives the field of each event, and its classification if it is new.
     """
 
     apply: Callable[[AccountReport, datetime], Awaitable[bool | None]]

@@ -98,19 +98,15 @@ async def publish_progress(
         await publish(build_progress_event(progress))
         if late:
             await ledger.mark_published(progress)
-        elif progress.finished:
-            seconds = await ledger.finish(progress.broadcast)
-            if seconds is not None:
-                meter.record_broadcast(seconds)
+        elif progress.finished and (seconds := await ledger.finish(progress.broadcast)) is not None:
+            meter.record_broadcast(seconds)
 
 
 def build_progress_event(progress: BroadcastProgress) -> Message:
     """Return the event for the progress of a broadcast, or for its end."""
     states = {state.value: count for state, count in progress.states.items()}
-    failures = tuple(
-        FailureCount(code=code, reason=explain_failure(code), recipients=count)
-        for code, count in sorted(progress.failures.items(), key=lambda item: -item[1])
-    )
+    worst = sorted(progress.failures.items(), key=lambda item: -item[1])
+    failures = tuple(FailureCount(code=code, reason=explain_failure(code), recipients=count) for code, count in worst)
     broadcast, audience, limited = progress.broadcast, progress.audience, progress.person_limited
     if progress.finished and audience is not None:
         return BroadcastFinished(broadcast=broadcast, audience=audience, states=states, failures=failures)
@@ -119,11 +115,9 @@ def build_progress_event(progress: BroadcastProgress) -> Message:
     )
 
 
-async def finish_erasures(
-    recipients: RecipientRepository, delete_contact: Callable[[Address], Awaitable[bool]]
-) -> None:
+async def finish_erasures(recipients: RecipientRepository, forget: Callable[[Address], Awaitable[bool]]) -> None:
     """Complete due erasures: at Meta, and in the ledger once nothing remains to be sent to the address."""
     for erasure in await recipients.claim_due_erasures():
-        if erasure.user is not None and await delete_contact(erasure.user):
+        if erasure.user is not None and await forget(erasure.user):
             await recipients.mark_contact_deleted(erasure)
         await recipients.erase(erasure)

@@ -34,10 +34,7 @@ class Recorder:
         self._idle.set()
 
     def add(self, result: Callable[[], Record]) -> None:
-        """Add a result, which is built when its group is committed: building them together takes a third of the time.
-
-        It counts as unrecorded until its group is committed.
-        """
+        """Add a result, built when its group is committed: building them together takes a third of the time."""
         self.unrecorded += 1
         self._results.append(result)
         self._arrived.set()

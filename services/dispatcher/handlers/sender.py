@@ -125,10 +125,7 @@ class Sender:
         return started
 
     async def cancel_overdue(self) -> None:
-        """Cancel requests that exceed the timeout, forever; they count as unanswered.
-
-        One scan over all of them costs less than a timer for each.
-        """
+        """Cancel requests that exceed the timeout, forever; one scan over all costs less than a timer for each."""
         while True:
             await asyncio.sleep(CHECK_INTERVAL_SECONDS)
             started_before = monotonic() - self.timeout
