@@ -15,7 +15,7 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
 from services.dispatcher.domain import reachability
-from services.dispatcher.domain.send_results import Accepted, NoResponse, SendResult
+from services.dispatcher.domain.send_results import Accepted, NoResponse, NotSent, SendResult
 from services.dispatcher.handlers import recorder as recording
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.maintenance import find_work
@@ -51,9 +51,11 @@ class Gateway:
         """There is nothing to encode."""
 
     def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[SendResult]:
-        assert may_leave()
-        self.sent.append(claim)
         answer = asyncio.get_running_loop().create_future()
+        if not may_leave():  # on a machine that is too busy
+            answer.set_result(NotSent())
+            return answer
+        self.sent.append(claim)
         page = NoResponse("HTTP 503 that is not from Meta", foreign=True)
         answer.set_result(page if self.broken else Accepted(str(claim.delivery)))
         return answer
