@@ -148,7 +148,8 @@ async def test_what_was_stopped_while_a_replica_stood_still_does_not_leave_after
             for dispatcher in frozen:
                 freeze(dispatcher)
             since = time.monotonic()
-            await asyncio.sleep(0.3)  # what the third one has in hand leaves
+            # What the third one had in hand has left by then.
+            await endpoint_rig.wait_for_requests(len(endpoint_rig.endpoint.requests) + 60)
             await stop(endpoint_rig, await claimed_subscribers(endpoint_rig))
             await wait_until_moment(since + 3.5)
             for dispatcher in frozen:

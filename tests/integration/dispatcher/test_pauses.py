@@ -38,7 +38,7 @@ from tests.servers import Servers
 REFUSING_SECONDS = 20.0
 RECOVERED_SECONDS = 60.0
 MARGIN_SECONDS = 15.0
-MOST_PROBES = 4  # after 1, 2, 4 and 8 s, wherever the first of them falls
+MOST_PROBES = 3
 PAUSED = ("kreisfunk_dispatcher_sending_paused", "kreisfunk_dispatcher_meta_unreachable_seconds")
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 ANSWERS = {"code 190": build_refusal(190, 401), "403 page": build_proxy_page(403), "404 page": build_proxy_page(404)}

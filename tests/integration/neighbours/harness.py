@@ -68,9 +68,12 @@ class MunicipalHarness:
 
     @asynccontextmanager
     async def flood_broker(
-        self, way: str, size: int, connections: int = CONNECTIONS, *, url: str | None = None
+        self, way: str, size: int, connections: int = CONNECTIONS, *, url: str | None = None, shut_out: bool = False
     ) -> AsyncIterator[Counter[str]]:
-        """Let the login flood the broker while the block runs. Counts what it does, and connections cut or refused."""
+        """Let the login flood the broker while the block runs. Counts what it does, and connections cut or refused.
+
+        Begins once it does something, or is refused if it is to be `shut_out`.
+        """
         login, numbers = url or self.login_url, map(str, (size, connections, CHANNELS))
         program = (sys.executable, "-m", "tests.integration.neighbours.flood", login, way, *numbers)
         process = await asyncio.create_subprocess_exec(*program, cwd=ROOT, stdin=PIPE, stdout=PIPE)
@@ -78,7 +81,7 @@ class MunicipalHarness:
         seen: Counter[str] = Counter()
         counting = asyncio.create_task(count_lines(process.stdout, seen))
         try:
-            await wait_for(lambda: wait_until_happened(lambda: seen.total() > seen["cut"]))
+            await wait_for(lambda: wait_until_happened(lambda: bool(seen if shut_out else seen.keys() - {"cut"})))
             yield seen
         finally:
             process.kill()

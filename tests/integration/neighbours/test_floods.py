@@ -82,15 +82,16 @@ async def nobody_else_noticed(county: MunicipalHarness, usual: float, taken: flo
 async def test_citizens_are_answered_while_a_login_opens_201_connections(
     county: MunicipalHarness, usual: float
 ) -> None:
-    async with county.flood_broker("published", 600, connections=STORM) as seen:
-        taken = await county.measure_answers(500)
-        connections = await county.stack.servers.rabbitmq.run_rabbitmqctl("list_connections", "user", "state")
+    places = MUNICIPAL_LIMITS["max-connections"]
+    async with county.flood_broker("published", 600, connections=places):
+        # What opens in the same instant may pass RabbitMQ's limit, which is meant to be cheap (rabbitmq-server#1547).
+        await wait_for(partial(has_opened, county, places))
+        async with county.flood_broker("published", 600, connections=STORM - places, shut_out=True) as seen:
+            taken = await county.measure_answers(500)
+            opened = await count_opened(county)
     await wait_for(partial(has_all_its_places, county))
-    opened = sum(connections.splitlines().count(f"{LOGIN}\t{state}") for state in OPEN)
-    # RabbitMQ counts a connection after it has let it in: where many open in the same instant, one or two more pass.
-    most = MUNICIPAL_LIMITS["max-connections"] + 2
-    assert 0 < opened <= most
-    assert seen["cut"] >= STORM - most
+    assert 0 < opened <= places
+    assert seen["cut"] >= STORM - places
     await nobody_else_noticed(county, usual, taken)
 
 
@@ -173,6 +174,15 @@ async def everything_opened(county: MunicipalHarness) -> AsyncIterator[Sequence[
         for _ in range(MUNICIPAL_LIMITS["max-channels"]):
             await connections[0].channel()
         yield connections
+
+
+async def count_opened(county: MunicipalHarness) -> int:
+    connections = await county.stack.servers.rabbitmq.run_rabbitmqctl("list_connections", "user", "state")
+    return sum(connections.splitlines().count(f"{LOGIN}\t{state}") for state in OPEN)
+
+
+async def has_opened(county: MunicipalHarness, count: int) -> bool:
+    return await count_opened(county) >= count
 
 
 async def has_all_its_places(county: MunicipalHarness) -> bool:
