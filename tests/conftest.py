@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 
+import asyncpg
 import psutil
 import pytest
 from hypothesis import settings
@@ -82,6 +83,14 @@ async def database(servers: Servers, database_template: str) -> AsyncIterator[Fr
     """A fresh database with all migrations, for one test."""
     async with create_database(servers, database_template) as fresh:
         yield fresh
+
+
+@pytest.fixture
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the database's owner, who may do everything."""
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ class SendLoop:
     _open_slots: int = field(default=0, init=False)
     _paused_since: float | None = field(default=None, init=False)
     _closing: bool = field(default=False, init=False)
-    _opened: bool = field(default=False, init=False)
+    _opened_for_probe: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._stopping, self._refill_needed = asyncio.Event(), asyncio.Event()
@@ -98,7 +98,7 @@ class SendLoop:
         lease = await self._reserve(pacing.compute_lease_slots(self.limiter.rate, min(unplanned, room)))
         if not lease.paused_reason:
             self.meter.show_send_bound("requests" if lease.slots == room else "rate")
-            self._opened = False
+            self._opened_for_probe = False
             if self._paused_since is not None:
                 self._paused_since = None
                 self.lanes.open()
@@ -124,8 +124,8 @@ class SendLoop:
         the next ones: returned after each, it would soon be dead.
         """
         self.meter.show_send_bound("pause")
-        if self._opened:
-            self._opened = False
+        if self._opened_for_probe:
+            self._opened_for_probe = False
             await self.lanes.store()
         self._give_back()
         if self._paused_since is None:
@@ -153,7 +153,7 @@ class SendLoop:
         """Claim a message for a probe, reopening the lanes if there is none."""
         if not self.lanes.estimate_available() and not self._stopping.is_set():
             self.lanes.open()
-            self._opened = True
+            self._opened_for_probe = True
             await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
         await self._claim_for(1)
         return self._take()

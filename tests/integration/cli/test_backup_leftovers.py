@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,13 +22,6 @@ from tests.servers import Servers, wait_for
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 SCRATCH = "select datname from pg_database where datname like 'kreisfunk\\_verify\\_%' order by 1"
-
-
-@pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

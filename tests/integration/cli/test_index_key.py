@@ -57,13 +57,6 @@ async def stand(pool: Pool) -> SubscriptionsHarness:
     return build_harness(pool)
 
 
-@pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
 async def states(owner: asyncpg.Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in await owner.fetch(STATES)}
 

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from secrets import token_hex
 
 import asyncpg
-import pytest
 
 from shared.database.metrics import DatabaseCollector
 from shared.database.pool import open_database
@@ -19,14 +18,6 @@ DEAD_ROWS = """
     delete from heap where value > 20;
     select pg_stat_force_next_flush()
 """
-
-
-@pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    """A superuser."""
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 async def read_metrics(database: FreshDatabase) -> Mapping[str, float]:

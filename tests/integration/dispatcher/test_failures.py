@@ -1,6 +1,6 @@
 """Failures by reason: in each progress, and after the end, when most of them are reported."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -22,18 +22,10 @@ from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool
 from shared.outcome import DependencyUnavailable
-from tests.databases import FreshDatabase
 from tests.integration.dispatcher.factories import build_batch_message, build_record, build_reply, generate_subscribers
 from tests.integration.dispatcher.test_ledger import claim, counted, states
 
 UNDELIVERABLE, TOO_MUCH, TEMPLATE_MISSING = 131026, 131049, 132001
-
-
-@pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 def explain(code: int) -> str:

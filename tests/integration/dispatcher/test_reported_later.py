@@ -1,6 +1,5 @@
 """A failure that Meta reports after it has accepted the message is treated as if it had been the answer."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import asyncpg
@@ -22,19 +21,11 @@ from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.outcome import Done
-from tests.databases import FreshDatabase
 from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
 from tests.integration.dispatcher.test_ledger import claim, states
 
 UNKNOWN, TOO_FAST, PAIR, LOCKED = 131000, 130429, 131056, 131031
 WAIT = "select extract(epoch from due_at - clock_timestamp())::float8 from dispatcher.delivery"
-
-
-@pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """What the dispatcher forgets, when, and in which steps."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
-import pytest
 from annotated_types import Ge
 from prometheus_client import CollectorRegistry
 
@@ -16,7 +14,6 @@ from services.dispatcher.settings import Settings
 from shared.contracts.ids import make_timed_id
 from shared.database.pool import Database as Pool
 from shared.database.retention import Retention
-from tests.databases import FreshDatabase
 
 RETENTION_DAYS = 90
 NOW = datetime.now(UTC)
@@ -54,13 +51,6 @@ TABLES = {
         timedelta(days=RETENTION_DAYS + 14),
     ),
 }
-
-
-@pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 def keeper(pool: Pool, registry: CollectorRegistry) -> Retention:

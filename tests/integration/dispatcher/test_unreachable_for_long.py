@@ -67,6 +67,13 @@ class Gateway:
         return message_id.encode()
 
 
+@pytest.fixture(autouse=True)
+def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "GROUP_INTERVAL_SECONDS", COMMIT_SECONDS)
+    monkeypatch.setattr(reachability, "MIN_BACKOFF_SECONDS", BACKOFF_SECONDS)
+    monkeypatch.setattr(reachability, "MAX_BACKOFF_SECONDS", BACKOFF_SECONDS)
+
+
 @asynccontextmanager
 async def run_replica(
     rig: EndpointHarness, ledger: PostgresLedger, gateway: Gateway, people_a_day: int | None = None
@@ -98,11 +105,8 @@ async def run_replica(
 
 
 async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
-    endpoint_rig: EndpointHarness, ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+    endpoint_rig: EndpointHarness, ledger: PostgresLedger
 ) -> None:
-    monkeypatch.setattr(recording, "GROUP_INTERVAL_SECONDS", COMMIT_SECONDS)
-    monkeypatch.setattr(reachability, "MIN_BACKOFF_SECONDS", BACKOFF_SECONDS)
-    monkeypatch.setattr(reachability, "MAX_BACKOFF_SECONDS", BACKOFF_SECONDS)
     gateway, citizens = Gateway(), endpoint_rig.build_citizens(RECIPIENTS)
     await endpoint_rig.client.publish_broadcast(citizens)
     for citizen in endpoint_rig.build_citizens(REPLIES):
@@ -126,11 +130,8 @@ async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
 
 
 async def test_what_a_probe_brings_waits_in_the_ledger_unclaimed_and_uses_no_limit_up(
-    endpoint_rig: EndpointHarness, ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+    endpoint_rig: EndpointHarness, ledger: PostgresLedger
 ) -> None:
-    monkeypatch.setattr(recording, "GROUP_INTERVAL_SECONDS", COMMIT_SECONDS)
-    monkeypatch.setattr(reachability, "MIN_BACKOFF_SECONDS", BACKOFF_SECONDS)
-    monkeypatch.setattr(reachability, "MAX_BACKOFF_SECONDS", BACKOFF_SECONDS)
     gateway = Gateway()
     await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(MANY_RECIPIENTS))
 

@@ -1,7 +1,6 @@
 """What waits for a limit, a pause or the end of its week costs nothing until that is over."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -46,13 +45,6 @@ async def many_waiting(owner: asyncpg.Connection, message: BroadcastBatch, cause
     await owner.execute(
         "insert into dispatcher.broadcast_count values ($1, 'waiting', 9, $2)", message.broadcast, WAITING
     )
-
-
-@pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 async def test_who_waits_for_people_is_no_candidate_and_is_not_rewritten(

@@ -56,13 +56,6 @@ CAUSES: dict[str, list[tuple[str, timedelta | None, int]]] = {
 
 
 @pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def pool(database: FreshDatabase, owner: asyncpg.Connection) -> AsyncIterator[Pool]:
     """A single connection, which counts, and plans only once: the planner reads some blocks, too, if only so many."""
     await owner.execute(f"alter database {database.name} set plan_cache_mode = force_generic_plan")

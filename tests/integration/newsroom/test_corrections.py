@@ -1,25 +1,8 @@
 """Two corrections of one notice, in browsers: whoever comes second is told before theirs replaces the first one."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
-from services.newsroom.domain.accounts import Role
 from services.newsroom.domain.drafts import OVERTAKEN
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, build_fields, count_publications
-
-
-@pytest.fixture
-async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
-    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
-        yield WritingDesk(browser=browser)
-
-
-@pytest.fixture
-async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
-    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
-        yield WritingDesk(browser=browser)
 
 
 async def publish(writer: WritingDesk, approver: WritingDesk, path: str) -> None:

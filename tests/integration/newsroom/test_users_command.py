@@ -1,6 +1,6 @@
 """`kreisfunk newsroom users`, as the operator of the server calls it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import asyncpg
 import pytest
@@ -14,13 +14,6 @@ NORD = ("r.nord", "--name", "Redaktion Nord", "--role", "editor", "--role", "ope
 @pytest.fixture
 def environment(database: FreshDatabase) -> Mapping[str, str]:
     return {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom")}
-
-
-@pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 async def run_users(*arguments: str, environment: Mapping[str, str]) -> CommandResult:

@@ -1,12 +1,9 @@
 """The annexes of docs/datenschutz.md say what a migrated database has, and what each role may read of it."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
-import pytest
 
 from deploy.secrets import SECRETS
-from tests.databases import ROLES, FreshDatabase
+from tests.databases import ROLES
 from tests.privacy_page import HASHED, SEALED, PrivacyColumn, read_columns, read_legend, read_roles
 
 _COLUMNS = """
@@ -22,13 +19,6 @@ where c.relkind in ('r', 'p') and n.nspname in ('subscriptions', 'dispatcher', '
     and (has_any_column_privilege($1, c.oid, 'insert, update') or has_table_privilege($1, c.oid, 'delete'))
 """
 LETTERS = {role: letter for letter, role in read_legend().items()}
-
-
-@pytest.fixture
-async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 async def existing(owner: asyncpg.Connection) -> dict[tuple[str, str], frozenset[str]]:

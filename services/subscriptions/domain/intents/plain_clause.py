@@ -82,7 +82,7 @@ def apply_plain_clause(parsed: ParsedIntent, text: CitizenText) -> ParsedIntent:
         return ParsedIntent(intent=Intent.STOP)
     if parsed.intent not in _BESIDE:
         return parsed
-    said = [(sentence, _split_clauses(sentence)) for sentence in text.sentences]
+    said = [(sentence, sentence.split_at(_CLAUSE) or [sentence]) for sentence in text.sentences]
     told = any(_is_told_to_leave(sentence, clauses) for sentence, clauses in said)
     if not told and not any(_is_only_leaving(sentence, clauses[0]) for sentence, clauses in said):
         joins = parsed.intent is Intent.OTHER and has_lone_word(text, _START)
@@ -115,11 +115,6 @@ def _is_leaving_altogether(text: CitizenText) -> bool:
         or _THE_REST_TOO.search(part.sentence)
         for part in parts
     )
-
-
-def _split_clauses(sentence: CitizenText) -> list[CitizenText]:
-    parts = _CLAUSE.split(sentence.raw)
-    return [CitizenText(part) for part in parts] if len(parts) > 1 else [sentence]
 
 
 def _is_told_to_leave(sentence: CitizenText, clauses: Sequence[CitizenText]) -> bool:

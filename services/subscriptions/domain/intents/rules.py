@@ -11,7 +11,7 @@ from services.subscriptions.domain.intents.pause_intent import PauseSigns
 from services.subscriptions.domain.intents.question_intent import QuestionSigns
 from services.subscriptions.domain.intents.start_intent import StartSigns, correct_stop_typos
 from services.subscriptions.domain.intents.stop_intent import StopSigns
-from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words, split_text
+from services.subscriptions.domain.intents.text import CitizenText, Phrase, read_words
 from services.subscriptions.domain.intents.topic_selection import match_selection
 from services.subscriptions.domain.intents.vocabulary import (
     FAMILY,
@@ -87,7 +87,7 @@ def apply_rules(whole: Findings, county: County) -> ParsedIntent:
 
 def has_joining_part(text: CitizenText, county: County) -> bool:
     """Return whether a part of a text is about joining: "Ich möchte mich anmelden, Jobs interessieren mich nicht"."""
-    parts = [part for clause in text.clauses or [text] for part in split_text(clause.raw, _WITHOUT)]
+    parts = [part for clause in text.clauses or [text] for part in clause.split_at(_WITHOUT)]
     return any(_match_text(part, county, whole=False).intent in _JOINING for part in parts)
 
 
