@@ -66,12 +66,12 @@ def publish(
     from cli.publish.results import read_events
     from shared.runtime.clock import system_clock
 
+    further = (link, picture, municipality, urgent, scheduled_at, expires_in, expires_at, spread, follows, notice)
+    _require_valid_options(file, (topic, headline, text), (*further, revision > 1), watch=watch, no_wait=no_wait)
     now = system_clock()
     content: dict[str, Any] = {"topic": topic, "headline": headline, "text": text, "link": link, "picture": picture}
-    content |= {"urgent": urgent, "municipalities": tuple(municipality or ()), "follows": follows}
-    content["scheduled_at"] = options.parse_scheduled_at(scheduled_at)
-    content["spread_minutes"] = options.parse_spread(spread)
-    _require_valid_options(file, (topic, headline, text), watch=watch, no_wait=no_wait)
+    content |= {"urgent": urgent, "follows": follows, "scheduled_at": options.parse_scheduled_at(scheduled_at)}
+    content |= {"municipalities": tuple(municipality or ()), "spread_minutes": options.parse_spread(spread)}
     expiry = options.parse_expiry(now, expires_in, expires_at)
     message = options.build_message(content, revision)
     publisher = find_publisher(url, stack, source)
@@ -81,13 +81,17 @@ def publish(
     handle_all(publisher, bodies, output_options, check=check, may_ask=not yes, from_file=file is not None)
 
 
-def _require_valid_options(file: str | None, content: Sequence[str], *, watch: bool, no_wait: bool) -> None:
+def _require_valid_options(
+    file: str | None, content: Sequence[str], further: Sequence[object], *, watch: bool, no_wait: bool
+) -> None:
     if file is None and not all(content):
         raise typer.BadParameter("give a file, or --topic, --headline and --text")
     if watch and no_wait:
         raise typer.BadParameter("give --watch or --no-wait, not both")
     if file is not None and any(content):  # usually the rest of a text without quotation marks
         raise typer.BadParameter(f'{file} is beside the options: write --text "…" around what has spaces')
+    if file is not None and any(further):
+        raise typer.BadParameter("give a file, or options of the notice, not both: the file says all of it")
 
 
 def withdraw(

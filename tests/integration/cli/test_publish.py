@@ -144,6 +144,18 @@ async def test_a_wrong_command_line_ends_before_anything_is_published(wrong: tup
     assert "Traceback" not in ended.errors
 
 
+@pytest.mark.parametrize(
+    "option", [("--scheduled-at", "2030-01-01T08:00"), ("--follows", "n-1"), ("--urgent",), ("--revision", "2")]
+)
+async def test_a_file_says_all_of_it_and_no_option_beside_it_is_dropped(
+    tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    nobody = {"KREISFUNK_NOTICES_API_URL": "http://127.0.0.1:1", "KREISFUNK_NOTICES_API_TOKEN": text_of("press")}
+    ended = await run_in_process("publish", str(tmp_path / "event.json"), *option, environment=nobody)
+    assert (ended.status, ended.output) == (2, "")
+    assert "not both" in ended.errors
+
+
 async def test_a_stack_that_does_not_run_is_named() -> None:
     ended = await run_in_process(*NOTICE, "--stack", "nowhere", environment={})
     assert ended.status == 2
