@@ -19,6 +19,7 @@ async def try_restore(
     owner: asyncpg.Connection, settings: BackupSettings, manifest: Manifest, frames: Iterator[bytes], on_rows: OnRows
 ) -> None:
     """Restore a backup into a new database, count its rows, and drop that database. Raises BackupFileError."""
+    await owner.execute("select pg_advisory_lock(hashtext('kreisfunk_verify'))")  # one at a time, as long as it lasts
     await _drop_leftovers(owner)
     name = f"kreisfunk_verify_{secrets.token_hex(4)}"
     url = urlunsplit(urlsplit(settings.database_url)._replace(path=f"/{name}"))
@@ -47,7 +48,7 @@ async def restore_and_count(
 
 
 async def _drop_leftovers(owner: asyncpg.Connection) -> None:
-    """Drop what trials left that were killed; a database in which another one works cannot be dropped."""
+    """Drop what trials left that were killed; a database to which a dying one is still connected stays for now."""
     for row in await owner.fetch(_LEFTOVERS):
         with suppress(asyncpg.ObjectInUseError):
             await owner.execute(f"drop database if exists {row[0]}")

@@ -7,7 +7,7 @@ import base64
 import fcntl
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import permutations
 from pathlib import Path
@@ -100,7 +100,9 @@ def _change_index_keys(folder: Path, step: Step) -> int:
 def _change(folder: Path, name: str, step: Step) -> str:
     """Take the step in all files, or go on with it, and return what they have now. Raises KeyFilesError."""
     files = sorted(folder.glob(f"*/{name}"))
-    with _lock(files):
+    if not files:
+        raise KeyFilesError(f"{folder} has no {name}")
+    with _lock(files[0].parent):
         texts = {file: file.read_text().strip() for file in files}
         after = _take_step(set(texts.values()), step)
         if after is None:
@@ -115,9 +117,11 @@ def _take_step(texts: set[str], step: Step) -> str | None:
     """Return what all files have after the step; None if they differ by anything else."""
     if len(texts) == 1:
         return step(next(iter(texts)), secrets.token_bytes(KEY_BYTES))
-    for before, after in permutations(texts, 2):
+    if len(texts) > 2:
+        return None
+    for before, after in permutations(texts):
         with suppress(KeyFilesError, EncryptionError, ValueError):
-            if len(texts) == 2 and step(before, _read_newest_bytes(after)) == after:
+            if step(before, _read_newest_bytes(after)) == after:
                 return after
     return None
 
@@ -128,14 +132,11 @@ def _read_newest_bytes(text: str) -> bytes:
 
 
 @contextmanager
-def _lock(files: Sequence[Path]) -> Iterator[None]:
-    """Let one change of these files wait for another; in containers, only the folders of the files are shared."""
-    if not files:
-        yield
-        return
-    folder = os.open(files[0].parent, os.O_RDONLY)
+def _lock(folder: Path) -> Iterator[None]:
+    """Let one change of the files wait for another; in containers, only the folders of the files are shared."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(folder)
+        os.close(descriptor)

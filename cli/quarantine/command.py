@@ -129,8 +129,12 @@ def _format_list(items: "Sequence[QuarantineItem]", total: int) -> str:
         return "nothing is in quarantine"
     lines = [
         (
-            *(item.queued.message_id[:SHORT_ID_LENGTH], item.kind, item.system or "-"),
-            *(format_time(item.since), item.size, item.reason),
+            item.queued.message_id[:SHORT_ID_LENGTH],
+            item.kind,
+            item.system or "-",
+            format_time(item.since),
+            item.size,
+            item.reason,
         )
         for item in items
     ]
