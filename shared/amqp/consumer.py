@@ -146,12 +146,12 @@ class Consumer:
                 await settle()
             except (DependencyUnavailable, Unroutable, *CONNECTION_ERRORS) as error:
                 _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
-                await asyncio.sleep(_compute_backoff(attempt))
             except Exception:  # a bug, such as a header that cannot be written; the process has others to serve
                 _log.exception("settle_impossible", queue=self.queue.name)
                 settle = partial(received.incoming.reject, requeue=False)
             else:
                 return
+            await asyncio.sleep(_compute_backoff(attempt))
 
     async def _apply_and_acknowledge(self, received: ReceivedMessage, outcome: Outcome) -> None:
         await self._apply_outcome(received, outcome)

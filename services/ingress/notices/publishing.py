@@ -124,7 +124,8 @@ class PublishService:
         if errors:
             raise ApiError(ErrorType.INVALID, errors=errors)
         return parsed, [
-            build_check_result(event, checked) for event, checked in zip(parsed.events, answers, strict=True)
+            build_check_result(event, checked, self.clock())
+            for event, checked in zip(parsed.events, answers, strict=True)
         ]
 
     async def _check_event(self, parsed: ParsedRequest, place: int, caller: Caller) -> NoticeChecked | None:
@@ -166,7 +167,7 @@ def build_publish_result(event: Envelope) -> PublishResult:
     )
 
 
-def build_check_result(event: ParsedNotice, checked: NoticeChecked | None) -> CheckResult:
+def build_check_result(event: ParsedNotice, checked: NoticeChecked | None, now: datetime) -> CheckResult:
     """Return the result for an event without problems; `checked` is the answer of subscriptions, if there was one."""
     notice = event.notice
     taken = msgspec.structs.asdict(build_publish_result(event.envelope))
@@ -178,6 +179,6 @@ def build_check_result(event: ParsedNotice, checked: NoticeChecked | None) -> Ch
         **taken,
         topic=notice.topic,
         lane=Lane.URGENT if notice.urgent else Lane.BULK,
-        begins_at=notice.scheduled_at,
+        begins_at=notice.scheduled_at if notice.scheduled_at and notice.scheduled_at > now else None,
         expires_at=event.envelope.expirytime,
     )
