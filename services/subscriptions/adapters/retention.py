@@ -83,8 +83,7 @@ _PEOPLE = """
 # What was published about the person is deleted; that the messages were handled must stay known, or Meta's redelivery
 # of an old "Start" would subscribe again.
 _INBOX = """
-    update subscriptions.inbox set publications = $2
-    where senders && $1 and publications <> $2
+    update subscriptions.inbox set publications = $2 where senders && $1 and publications <> $2
 """
 # It alone names the subscriber that must not be sent anything; its own message may be a dead letter, which is deleted.
 _UNPUBLISHED = """

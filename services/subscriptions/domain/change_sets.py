@@ -78,11 +78,11 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
         result=decision.result,
         subscribers=_collect_changed(state, person, decision.subscriber),
         consents=(
-            *_build_merge_entries((person.absorbed,), moment, key),
+            *_build_merge_entries(person.absorbed, moment, key),
             *_build_consents(person.subscriber, decision, moment, key),
         ),
         publications=(
-            *_end_absorbed(state, (person.absorbed,), moment, key),
+            *_end_absorbed(state, person.absorbed, moment, key),
             *build_publications(message, person.subscriber, decision),
             *_build_reaction_query(decision, context),
             *((build_feedback_received(feedback),) if feedback else ()),
@@ -103,11 +103,11 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
         result=_classify_preference(preferred),
         subscribers=_collect_changed(state, person, preferred.subscriber),
         consents=(
-            *_build_merge_entries((person.absorbed,), moment, key),
+            *_build_merge_entries(person.absorbed, moment, key),
             *_build_preference_consents(preferred, moment, key),
         ),
         publications=(
-            *_end_absorbed(state, (person.absorbed,), moment, key),
+            *_end_absorbed(state, person.absorbed, moment, key),
             *_build_preference_events(person, preferred, moment, key),
         ),
     )
@@ -125,15 +125,14 @@ def decide_move(state: StoredState, change: IdentityChange, *, author_key: Autho
     moment = MessageTime(min(change.at, change.received_at), change.received_at)
     said = max(moment, former.subscriber.last_request or moment)
     if state.erased and said < state.erased:
-        people = tuple(row for row in (former.subscriber.stop(state.erased), former.absorbed) if row)
+        people = (former.subscriber.stop(state.erased), *former.absorbed)
         return _erase_former(people, state.erased, state, change, author_key)
     entry = build_consent(person.subscriber, ConsentEvent.MOVED, moment=moment, message_key=change.message_key)
-    absorbed = tuple(row for row in (former.absorbed, person.absorbed) if row)
     return ChangeSet(
         result=MessageResult.MOVED,
-        subscribers=(*absorbed, person.subscriber),
-        consents=(*_build_merge_entries(absorbed, moment, change.message_key), entry),
-        publications=_end_absorbed(state, absorbed, moment, change.message_key),
+        subscribers=(*person.absorbed, person.subscriber),
+        consents=(*_build_merge_entries(person.absorbed, moment, change.message_key), entry),
+        publications=_end_absorbed(state, person.absorbed, moment, change.message_key),
     )
 
 
@@ -143,7 +142,7 @@ def _erase_sender(person: Person, decision: Decision, context: DecisionContext) 
     What the person said later is erased, too: the erasure takes its time, so that nothing older counts any more.
     """
     message, state = context.message, context.state
-    people = tuple(row for row in (decision.subscriber, person.absorbed) if row)
+    people = tuple(row for row in (decision.subscriber, *person.absorbed) if row)
     newest = person.subscriber.last_request if person.subscriber else None
     erased = build_erasure(
         people,
@@ -156,8 +155,7 @@ def _erase_sender(person: Person, decision: Decision, context: DecisionContext) 
     stored = (row.addresses for row in (person.subscriber, state.by_user, state.by_phone) if row)
     known, key = (message.sender, *stored), message.message_key
     changes = _build_erasure_changes(people, erased, state, known, moment=context.moment, key=key)
-    reply = build_publications(message, person.subscriber, decision)
-    return replace(changes, publications=(*changes.publications, *reply))
+    return replace(changes, publications=(*changes.publications, *_build_reply(message, decision)))
 
 
 def _erase_former(
@@ -206,11 +204,11 @@ def _build_reaction_query(decision: Decision, context: DecisionContext) -> tuple
 def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber | None) -> tuple[Subscriber, ...]:
     """Return the rows to save: the one that is merged comes first, since it gives up its addresses."""
     changed = subscriber if subscriber not in (state.by_user, state.by_phone) else None
-    return tuple(row for row in (person.absorbed, changed) if row)
+    return tuple(row for row in (*person.absorbed, changed) if row)
 
 
-def _build_merge_entries(absorbed: Iterable[Subscriber | None], moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
-    return tuple(build_consent(row, ConsentEvent.MERGED, moment=moment, message_key=key) for row in absorbed if row)
+def _build_merge_entries(absorbed: Iterable[Subscriber], moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
+    return tuple(build_consent(row, ConsentEvent.MERGED, moment=moment, message_key=key) for row in absorbed)
 
 
 def _build_consents(
@@ -241,12 +239,12 @@ def _list_consent_changes(
 
 
 def _end_absorbed(
-    state: StoredState, absorbed: Iterable[Subscriber | None], moment: MessageTime, key: bytes
+    state: StoredState, absorbed: Iterable[Subscriber], moment: MessageTime, key: bytes
 ) -> tuple[Publication, ...]:
     """End each merged row: what is still on its way to it would arrive twice, or after a stop of the other row."""
     stored = (state.by_user, state.by_phone, state.former_by_user, state.former_by_phone)
     subscribed = {row.id for row in stored if row and row.subscribed}
-    return tuple(build_ended(row, moment=moment, message_key=key) for row in absorbed if row and row.id in subscribed)
+    return tuple(build_ended(row, moment=moment, message_key=key) for row in absorbed if row.id in subscribed)
 
 
 def _classify_preference(preferred: PreferenceResult) -> MessageResult:
@@ -283,11 +281,7 @@ def build_publications(
     """Return the publications of a decision: a withdrawal goes out before its confirmation to the citizen."""
     after = decision.subscriber
     new = after is not None and (before is None or after.sequence != before.sequence)
-    told = (
-        _build_change_events(message, before, after, decision)
-        if after and new and decision.result is not MessageResult.ERASED
-        else ()
-    )
+    told = _build_change_events(message, before, after, decision) if after and new else ()
     return (*told, *_build_reply(message, decision))
 
 

@@ -127,7 +127,7 @@ def _find_open_question(result: MessageResult, answer: ReplyContent, context: De
 
 
 def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> bool:
-    """Return whether the message is outdated: a stop or an erasure by a newer start only, a choice by any newer one."""
+    """Return whether something newer counts: for a stop or an erasure a start, for a start also a stop, else all."""
     moment, erased_at = context.moment, context.state.erased
     if context.parsed.intent is Intent.EMERGENCY:
         return False

@@ -17,10 +17,10 @@ from shared.contracts.message import Address, Addresses
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Row of a sender with the addresses just seen, and the row that was merged into it."""
+    """Row of a sender with the addresses just seen, and the rows that were merged into it."""
 
     subscriber: Subscriber | None = None
-    absorbed: Subscriber | None = None
+    absorbed: tuple[Subscriber, ...] = ()
 
 
 def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
@@ -32,25 +32,28 @@ def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, send
         return Person(subscriber=_attach(found, sender))
     first, second = sorted((found, by_phone), key=lambda row: row.id)
     kept, other = _choose_kept(first, second)
-    return Person(subscriber=_attach(_merge_subscribers(kept, other), sender), absorbed=_clear_absorbed(other, kept))
+    united = _attach(_merge_subscribers(kept, other), sender)
+    return Person(subscriber=united, absorbed=(_clear_absorbed(other, kept),))
 
 
 def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
-    """Return the same person under other addresses, merged with a person who already wrote from those.
+    """Return the same person under other addresses, merged with whoever already wrote from those.
 
     A number that is no longer named is dropped: somebody else may get it. A user id without a successor stays.
     """
     moved = former.subscriber
     if moved is None:
         return Person()
-    reached = Addresses(phone=after.phone, user=after.user or moved.addresses.user)
-    merged = (moved.id, former.absorbed.id if former.absorbed else None)
-    met = next((row for row in (by_user, by_phone) if row and row.id not in merged), None)
-    kept, other = _choose_kept(met, moved) if met else (moved, None)
+    known = {row.id for row in (moved, *former.absorbed)}
+    there = [row for row in (by_user, by_phone) if row and row.id not in known]
+    met = resolve_person(there[0], there[-1], after) if there else Person()
+    kept, other = _choose_kept(met.subscriber, moved) if met.subscriber else (moved, None)
     united = _merge_subscribers(kept, other) if other else kept
-    addresses = reached if united.subscribed else remove_sealed(reached)
+    reached = Addresses(phone=after.phone, user=after.user or united.addresses.user)
+    gone = (_clear_absorbed(other, kept),) if other else ()
     return Person(
-        subscriber=replace(united, addresses=addresses), absorbed=_clear_absorbed(other, kept) if other else None
+        subscriber=replace(united, addresses=reached if united.subscribed else remove_sealed(reached)),
+        absorbed=(*former.absorbed, *met.absorbed, *gone),
     )
 
 
@@ -70,8 +73,8 @@ def _pick_newer(seen: Address | None, known: Address | None) -> Address | None:
 def _choose_kept(first: Subscriber, second: Subscriber) -> tuple[Subscriber, Subscriber]:
     """Return the row that stays and the other one: the latest word applies; of two at the same time, the stop.
 
-    A row that took over the state of another one would be on no page of a broadcast whose expansion is between both.
-    If both have the same state, the first stays.
+    A row that took over the state of another one could be on no page of a broadcast: pages follow the ids, and its own
+    may have been passed already. If both have the same state, the first stays.
     """
     if _has_same_state(first, second) or not _has_newer_word(second, first):
         return first, second
@@ -83,7 +86,7 @@ def _has_same_state(one: Subscriber, other: Subscriber) -> bool:
 
 
 def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
-    """Return the row that stays, with a number above both, the newest times and all addresses."""
+    """Return the row that stays, with a sequence above both, the newest times and all addresses."""
     return replace(
         kept,
         sequence=max(kept.sequence, other.sequence) + 1,
@@ -99,14 +102,14 @@ def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
 
 
 def _select_pause(kept: Subscriber, other: Subscriber) -> datetime | None:
-    """Return until when the person pauses: what they last said of it, which a start ends, whichever topics apply."""
+    """Return the end of the pause: the newest pause or start decides, even if the topics of the other row apply."""
     both = kept.subscribed and other.subscribed
     said, before = find_newest(other.started, other.paused), find_newest(kept.started, kept.paused)
     return (other if both and _is_newer(said, before) else kept).paused_until
 
 
 def _has_newer_word(one: Subscriber, other: Subscriber) -> bool:
-    """Return whether starts and stops, and between two who are subscribed also choices, let the first apply."""
+    """Return whether the first was changed last: choices count if both are subscribed; at the same time a stop wins."""
     both = one.subscribed and other.subscribed
     said, before = (row.last_choice if both else row.last_change for row in (one, other))
     return not one.subscribed if said == before else _is_newer(said, before)

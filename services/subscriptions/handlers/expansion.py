@@ -37,8 +37,8 @@ class Scheduler:
     async def start_due(self) -> None:
         """Publish, then begin: after a crash in between the same id is sent again.
 
-        One that cannot begin, such as one that a frozen replica is about to begin, does not hold back the others; then
-        raises DependencyUnavailable.
+        One that cannot begin, for example because a frozen replica holds its lock, does not hold back the others.
+        Raises DependencyUnavailable at the end.
         """
         failures = []
         for broadcast in await self.broadcasts.list_due(self.clock()):

@@ -24,7 +24,7 @@ from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Outcome, RetryLater
 from shared.runtime.clock import Clock
 
-# By attempt; in all longer than the broker takes to notice a dead replica, and to deliver what that had again.
+# By attempt; together longer than the broker takes to notice a dead replica and to deliver its messages again.
 EARLY_DELAYS_SECONDS: Mapping[int | None, float] = {1: 1.0, 2: 10.0, 3: 10.0, 4: 10.0}
 ProcessNotice = Callable[[NoticeCommand, datetime, Callable[[NoticeState], NoticeDecision]], Awaitable[NoticeDecision]]
 

@@ -68,6 +68,14 @@ def move(former: Subscriber, met: Subscriber) -> ChangeSet:
     return decide_move(StoredState(by_phone=met, former_by_user=former), change, author_key=AUTHOR_KEY)
 
 
+def move_to_both(former: Subscriber, by_user: Subscriber, by_phone: Subscriber) -> ChangeSet:
+    """What a new user id and a new number change if somebody wrote from each of them before."""
+    before, after, at = build_both(2), build_both(1), build_time(60)
+    change = IdentityChange(message_key=b"k", before=before, after=after, at=at, received_at=at)
+    state = StoredState(by_user=by_user, by_phone=by_phone, former_by_user=former)
+    return decide_move(state, change, author_key=AUTHOR_KEY)
+
+
 def list_ended(changes: ChangeSet) -> list[tuple[UUID, int, str | None]]:
     told = [decode(each.body) for each in changes.publications]
     return [(each.subscriber, each.sequence, each.topic) for each in told if isinstance(each, SubscriptionEnded)]
@@ -75,6 +83,28 @@ def list_ended(changes: ChangeSet) -> list[tuple[UUID, int, str | None]]:
 
 def list_recipients(rows: tuple[Subscriber, ...], topic: str) -> list[tuple[UUID, int]]:
     return [(row.id, row.sequence) for row in sorted(rows, key=lambda row: row.id) if topic in row.topics]
+
+
+@pytest.mark.parametrize("newest", range(3))
+def test_a_move_to_what_two_rows_were_written_from_makes_one_person_of_all_three(newest: int) -> None:
+    senders = (build_user(2), build_user(1), build_phone(1))
+    rows = [
+        find_row((10 if number == newest else number, "Start"), sender=sender) for number, sender in enumerate(senders)
+    ]
+    changes = move_to_both(*rows)
+    (kept,) = [row for row in changes.subscribers if row.state is not SubscriberState.MERGED]
+    assert (kept.addresses, len(changes.subscribers)) == (build_both(1), 3)
+    assert {row.id for row in changes.subscribers} == {row.id for row in rows}
+    assert {ended[0] for ended in list_ended(changes)} == {row.id for row in rows} - {kept.id}
+
+
+def test_a_new_number_keeps_the_user_id_of_whoever_wrote_from_it_before() -> None:
+    former, met = find_row((0, "Start"), sender=build_phone(2)), find_row((5, "Start"), sender=build_both(1))
+    at = build_time(60)
+    change = IdentityChange(message_key=b"k", before=build_phone(2), after=build_phone(1), at=at, received_at=at)
+    changes = decide_move(StoredState(by_phone=met, former_by_phone=former), change, author_key=AUTHOR_KEY)
+    (kept,) = [row for row in changes.subscribers if row.state is not SubscriberState.MERGED]
+    assert kept.addresses == build_both(1)
 
 
 @pytest.mark.parametrize("merge", [write, move])
