@@ -85,9 +85,9 @@ async def fetch_decisions(connection: Connection, draft: UUID) -> tuple[DraftDec
 
 def _read_decision(row: asyncpg.Record) -> DraftDecision:
     verdict, account, counted = Verdict(row["verdict"]), build_account(row), row["counted"]
-    counts = verdict not in _RIGHTS or account.may(_RIGHTS[verdict])
-    if verdict in _RIGHTS and counted is not None:  # of what is published
-        counts = row["decision"] in counted
+    right = _RIGHTS.get(verdict)
+    # Of what is published, what counted then counts.
+    counts = right is None or (account.may(right) if counted is None else row["decision"] in counted)
     return DraftDecision(
         id=row["decision"],
         verdict=verdict,

@@ -64,7 +64,7 @@ class PostgresSendingControl:
             return SendingOverview(numbers=await fetch_numbers(connection), templates=await _fetch_pauses(connection))
 
     async def read_budget(self, at: datetime | None = None) -> MonthBudget | None:
-        """Return the budget of the month in which the moment is, this one without any."""
+        """Return the budget of the month of that moment, by default of this month; None without a limit."""
         async with self._database.connection() as connection:
             return await fetch_budget(connection, at)
 

@@ -249,7 +249,7 @@ def require_changed(draft: NoticeDraft) -> None:
 
 
 def require_newest(draft: NoticeDraft) -> None:
-    """Return unless another revision was published since it was begun. Raises DraftRefused."""
+    """Return unless a newer revision was published that its editor does not know. Raises DraftRefused."""
     if draft.is_overtaken:
         raise DraftRefused(OVERTAKEN)
 

@@ -145,6 +145,7 @@ class DraftingService:
 
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
+            require_newest(found)
             state = require_approver(found, build_author(account), verdict, by_lead=by_lead)
             return self._build_change(account, found, "draft.approved", state, verdict)
 

@@ -30,6 +30,7 @@ async def test_whoever_corrects_second_is_told_of_the_first_correction(
     saved = await ben.browser.send(second, {**typed, "version": 1, "then": "autosave"}, csrf=shown.csrf)
     assert saved.status == 200, saved.text
     assert OVERTAKEN in (await ben.browser.open(f"{second}/pruefung")).text
+    assert (await anna.send(second, "freigeben", 2)).status == 422
     refused = await ben.send(second, "veroeffentlichen", 2)
     assert (refused.status, OVERTAKEN in refused.text) == (422, True)
 

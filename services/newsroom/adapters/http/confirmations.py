@@ -111,7 +111,7 @@ def list_offered(status: BroadcastStatus, account: Account, *, lead_resends: boo
 
 
 def _find_fitting(status: BroadcastStatus) -> Iterator[BroadcastChange]:
-    if not status.is_final and (status.started_at or status.states):
+    if not status.is_final and status.was_begun:
         yield BroadcastChange.RESUME if status.stop_cause == "broadcast" else BroadcastChange.PAUSE
         yield BroadcastChange.CANCEL
     if status.states.get("failed") and status.phase is not BroadcastPhase.CANCELLED:

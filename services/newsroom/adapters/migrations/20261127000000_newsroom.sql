@@ -289,6 +289,8 @@ create table newsroom.broadcast (
 create index broadcast_notice on newsroom.broadcast (notice, revision);
 create index broadcast_accepted on newsroom.broadcast (accepted_at desc nulls last, id);
 create index broadcast_started on newsroom.broadcast (started_at);
+-- What the month's budget still has to allow for.
+create index broadcast_unfinished on newsroom.broadcast (id) where finished_at is null and cancelled_at is null;
 comment on table newsroom.broadcast is
   'broadcasts of all systems, filled from events, which may arrive in any order: null is what no event has told yet';
 comment on column newsroom.broadcast.id is 'id of the broadcast';
@@ -405,13 +407,10 @@ comment on column newsroom.archive_entry.replaced_by is
 comment on column newsroom.archive_entry.withdrawn_at is 'when it was withdrawn; null unless it was';
 
 create table newsroom.withdrawn_notice (
-  source text not null,
-  notice text not null,
-  at timestamptz not null,
-  primary key (source, notice)
+  notice text primary key,
+  at timestamptz not null
 );
 comment on table newsroom.withdrawn_notice is 'notices of ours that were withdrawn, by whichever system';
-comment on column newsroom.withdrawn_notice.source is 'source of the notice';
 comment on column newsroom.withdrawn_notice.notice is 'id of the notice';
 comment on column newsroom.withdrawn_notice.at is 'when it was withdrawn';
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from deploy.paths import CONFIG
 from tests.databases import FreshDatabase
@@ -267,12 +267,16 @@ async def test_a_page_that_is_told_nothing_any_more_says_so(
     await expect(page.get_by_role("button", name="Anmelden")).to_be_visible()
 
 
+@pytest.mark.parametrize("answer", ["503", "refused"])
 async def test_a_page_that_was_told_nothing_for_a_while_counts_again(
-    inspector: Inspector, newsroom: NewsroomProcess
+    inspector: Inspector, newsroom: NewsroomProcess, answer: str
 ) -> None:
+    async def respond(route: Route) -> None:
+        await (route.fulfill(status=503) if answer == "503" else route.abort("connectionrefused"))
+
     broadcast = await add_broadcast(newsroom.database)
     page = await open_as_colleague(inspector, newsroom)
-    await page.route("**/strom", lambda route: route.fulfill(status=503))
+    await page.route("**/strom", respond)
     await page.goto(f"{newsroom.url}/aussendungen/{broadcast}")
     again = page.get_by_role("link", name="Seite neu laden")
     await expect(again).to_be_visible()

@@ -15,11 +15,13 @@ shown.addEventListener("focusout", () => setTimeout(show));
 
 let stream;
 let wait = FIRST_WAIT_SECONDS;
+let failures = 0;
 function watch() {
   stream = new EventSource(shown.dataset.stream);
   stream.addEventListener("open", () => {
     lost.hidden = true;
     wait = FIRST_WAIT_SECONDS;
+    failures = 0;
   });
   stream.addEventListener("message", (event) => {
     newest = event.data;
@@ -30,10 +32,13 @@ function watch() {
     const ended = document.querySelector("[data-ended]");
     if (ended) ended.textContent = ended.dataset.ended;
   });
-  // After an answer that is no stream the browser never asks again; after a while there may be one, or never.
+  // One failure is the end of a stream, after which the browser comes back by itself. After an answer that is no stream
+  // it never asks again; after a while there may be one, or never.
   stream.addEventListener("error", () => {
-    if (stream.readyState !== EventSource.CLOSED) return;
-    lost.hidden = false;
+    failures += 1;
+    const isClosed = stream.readyState === EventSource.CLOSED;
+    if (isClosed || failures > 1) lost.hidden = false;
+    if (!isClosed) return;
     setTimeout(watch, wait * 1000);
     wait *= 2;
   });
