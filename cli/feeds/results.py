@@ -24,6 +24,8 @@ RESULT_TEXTS = {
     "followed_up": "followed up",
     "drafted": "kept as a draft",
     "too_many": "kept as a draft, since they were too many at once",
+    "perhaps_known": "kept as a draft, since they may have been there before",
+    "not_kept": "marked as known, since too many drafts wait",
     "marked": "marked as known",
     "known": "known",
     "changed": "changed, not updated",

@@ -3,9 +3,9 @@
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import Raw
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from services.feeds.configuration import FeedOrigin, FeedRule, FirstPoll, Mode, Origin
 from services.feeds.content import build_content
 from services.feeds.rss import Feed, FeedEntry
-from services.feeds.state import EventDestination, KnownEntry, OriginState, PendingEvent, hash_parts
+from services.feeds.state import EventDestination, KnownEntry, OriginState, PendingEvent, hash_parts, put_last
 from shared.contracts.envelope import encode, read_envelope
 from shared.contracts.events import Problem
 from shared.contracts.message import Message
@@ -22,6 +22,8 @@ from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdat
 from shared.notices.configuration import Configuration
 from shared.notices.rules import validate_notice
 from shared.notices.time_parsing import parse_duration
+
+MAX_DRAFTS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,54 +97,90 @@ class PollOutcome:
     problems: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
 
 
-def evaluate_feed(origin: FeedOrigin, memory: OriginState, feed: Feed, publisher: PublisherIdentity) -> PollOutcome:
-    """Evaluate every entry once; the first poll only marks entries as known, unless the origin says otherwise."""
+def evaluate_feed(
+    origin: FeedOrigin, memory: OriginState, feed: Feed, publisher: PublisherIdentity, room: int = MAX_DRAFTS
+) -> PollOutcome:
+    """Evaluate every entry once; the first poll only marks entries as known, unless the origin says otherwise.
+
+    There is `room` for so many drafts; they are for the newest entries, and the others are only marked as known.
+    """
     outcome = PollOutcome(memory)
     outcome.counts["broken"] += feed.broken
-    quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
-    limit = origin.most_at_once if memory.polled else None
+    decided = list(_evaluate_entries(origin, memory, feed, publisher))
+    surplus = sum(judged.way is EventDestination.DRAFT for judged in decided) - room
     entries = dict(memory.entries)
-    # A feed lists the newest entry first; notices have to be published in chronological order.
-    for entry in reversed(feed.entries):
-        key = hash_parts(entry.id)
-        judged = _evaluate_entry(origin, entry, entries.get(key), publisher, quietly=quietly)
-        entries[key] = judged.known
-        outcome.counts[judged.result] += 1
-        _keep(outcome, judged, limit)
-    outcome.memory = replace(outcome.memory, polled=True, entries=entries).drop_old_entries(publisher.now.date())
+    for judged in decided:
+        if judged.way is EventDestination.DRAFT and surplus > 0:
+            surplus -= 1
+            judged = judged.drop_draft()
+        put_last(entries, judged.key, judged.known)
+        outcome.counts.update(filter(None, (judged.result, judged.draft_reason)))
+        if judged.problems:
+            outcome.problems[judged.subject] = judged.problems
+        if judged.way is not None:
+            outcome.memory = outcome.memory.with_pending(PendingEvent(way=judged.way, event=Raw(judged.event)))
+    after = replace(outcome.memory, polled=True, entries=entries)
+    outcome.memory = after.drop_old_entries(publisher.now.date(), len(feed.entries))
     return outcome
 
 
 @dataclass(frozen=True, kw_only=True)
 class _EntryDecision:
+    """Decision on the entry `key`; `draft_reason` says why what would be published becomes a draft."""
+
+    key: str
     known: KnownEntry
     result: str
     way: EventDestination | None = None
     event: bytes = b""
     subject: str = ""
     problems: tuple[Problem, ...] = ()
+    draft_reason: str = ""
+
+    def make_draft(self, reason: str) -> "_EntryDecision":
+        return dataclasses.replace(self, way=EventDestination.DRAFT, draft_reason=reason)
+
+    def drop_draft(self) -> "_EntryDecision":
+        """Return the decision to only mark the entry: this revision of it is nowhere."""
+        known = replace(self.known, revision=self.known.revision - 1)
+        return dataclasses.replace(self, known=known, result="not_kept", way=None, draft_reason="")
 
 
-def _keep(outcome: PollOutcome, judged: _EntryDecision, limit: int | None) -> None:
-    if judged.problems:
-        outcome.problems[judged.subject] = judged.problems
-    if judged.way is None:
-        return
-    way = judged.way
-    if way is EventDestination.DIRECT and limit is not None and _count_direct(outcome.memory.pending) >= limit:
-        way = EventDestination.DRAFT
-        outcome.counts["too_many"] += 1
-    outcome.memory = outcome.memory.with_pending(PendingEvent(way=way, event=Raw(judged.event)))
+def _evaluate_entries(
+    origin: FeedOrigin, memory: OriginState, feed: Feed, publisher: PublisherIdentity
+) -> Iterator[_EntryDecision]:
+    """Yield the decisions. A feed lists the newest entry first; notices have to be published in chronological order."""
+    quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
+    limit = origin.most_at_once if memory.polled else None
+    direct = sum(one.way is EventDestination.DIRECT for one in memory.pending)
+    for entry in reversed(feed.entries):
+        known = memory.entries.get(hash_parts(entry.id))
+        judged = _evaluate_entry(origin, entry, known, publisher, quietly=quietly)
+        if judged.way is EventDestination.DIRECT:
+            if known is None and _may_be_forgotten(memory, entry, publisher.now):
+                judged = judged.make_draft("perhaps_known")
+            elif limit is not None and direct >= limit:
+                judged = judged.make_draft("too_many")
+            else:
+                direct += 1
+        yield judged
 
 
-def _count_direct(pending: Iterable[PendingEvent]) -> int:
-    return sum(one.way is EventDestination.DIRECT for one in pending)
+def _may_be_forgotten(memory: OriginState, entry: FeedEntry, now: datetime) -> bool:
+    """Return whether an unknown entry may have been here before, as it is not dated after the last one forgotten.
+
+    A day lies between: where entries are forgotten every day, none is new for sure.
+    """
+    if memory.forgot is None:
+        return False
+    after = memory.forgot + timedelta(days=1)
+    return entry.published is None or not after < entry.published.astimezone(UTC).date() <= now.date()
 
 
 def _evaluate_entry(
     origin: FeedOrigin, entry: FeedEntry, known: KnownEntry | None, publisher: PublisherIdentity, *, quietly: bool
 ) -> _EntryDecision:
-    today = publisher.now.date()
+    today, key = publisher.now.date(), hash_parts(entry.id)
     choice = choose(origin, title=entry.title, text=entry.summary, categories=entry.categories)
     content = _build_content(origin, entry, choice, publisher.county) if choice else None
     digest = hash_parts(msgspec.json.encode(content).decode()) if content else ""
@@ -150,11 +188,11 @@ def _evaluate_entry(
         return _evaluate_known(origin, entry, replace(known, seen=today), digest, choice, content, publisher)
     fresh = KnownEntry(digest=digest, seen=today)
     if quietly:
-        return _EntryDecision(known=fresh, result="marked")
+        return _EntryDecision(key=key, known=fresh, result="marked")
     if choice is None or content is None:
-        return _EntryDecision(known=fresh, result="left_out")
+        return _EntryDecision(key=key, known=fresh, result="left_out")
     if _is_old(origin, entry, publisher.now):
-        return _EntryDecision(known=fresh, result="old")
+        return _EntryDecision(key=key, known=fresh, result="old")
     return _build_publication(origin, entry, fresh, choice, content, publisher)
 
 
@@ -167,11 +205,12 @@ def _evaluate_known(
     content: NoticeContent | None,
     publisher: PublisherIdentity,
 ) -> _EntryDecision:
+    key = hash_parts(entry.id)
     if digest == known.digest or choice is None or content is None:
-        return _EntryDecision(known=known, result="known")
+        return _EntryDecision(key=key, known=known, result="known")
     if not origin.updates or not known.revision:
         # Counted as changed once; an entry that was never published cannot be updated.
-        return _EntryDecision(known=replace(known, digest=digest), result="changed")
+        return _EntryDecision(key=key, known=replace(known, digest=digest), result="changed")
     return _build_publication(origin, entry, replace(known, digest=digest), choice, content, publisher)
 
 
@@ -184,7 +223,8 @@ def _build_publication(
     publisher: PublisherIdentity,
 ) -> _EntryDecision:
     """Build the next revision, unless our own rules refuse it."""
-    subject = f"{origin.name}-{hash_parts(entry.id)}"
+    key = hash_parts(entry.id)
+    subject = f"{origin.name}-{key}"
     revision = known.revision + 1
     event = publisher.build_event(
         _build_message(content, revision),
@@ -194,10 +234,11 @@ def _build_publication(
     )
     problems = publisher.find_problems(event)
     if problems:
-        return _EntryDecision(known=known, result="refused", subject=subject, problems=problems)
+        return _EntryDecision(key=key, known=known, result="refused", subject=subject, problems=problems)
     way = EventDestination.DRAFT if choice.mode is Mode.DRAFT else EventDestination.DIRECT
     result = "drafted" if way is EventDestination.DRAFT else "published" if revision == 1 else "updated"
-    return _EntryDecision(known=replace(known, revision=revision), result=result, way=way, event=event, subject=subject)
+    published = replace(known, revision=revision)
+    return _EntryDecision(key=key, known=published, result=result, way=way, event=event, subject=subject)
 
 
 def _build_message(content: NoticeContent, revision: int) -> Message:

@@ -1,17 +1,18 @@
 """Polling of one origin: deliver pending events first, then look for new entries."""
 
+import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import takewhile
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 import structlog
 from msgspec.structs import replace
 
 from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import FetchFailed
-from services.feeds.state import EventDestination, OriginState, StateFolder
+from services.feeds.state import EventDestination, OriginState, PendingEvent, StateFolder
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.runtime.clock import Clock
@@ -19,12 +20,22 @@ from shared.runtime.clock import Clock
 if TYPE_CHECKING:  # `feeds check` publishes nothing, and needs no broker's driver
     from services.feeds.publisher import NoticePublisher, OpenPublisher
 
+FOLDER = "folder"
+P = ParamSpec("P")
+T = TypeVar("T")
 _log = structlog.get_logger()
+
+
+class FolderUnusable(Exception):
+    """Raised when the folder cannot be read or written, as on a full disk; the text says why."""
 
 
 @dataclass
 class PollResult:
-    """Result of a poll: `result` is `new`, `unchanged`, or why it failed; `counts` has the entries per outcome."""
+    """Result of a poll: `result` is `new`, `unchanged`, or why it failed; `counts` has the entries per outcome.
+
+    It is FOLDER if the state folder cannot be used.
+    """
 
     name: str
     result: str
@@ -48,7 +59,8 @@ class PollSource(Protocol):
 class Poller:
     """Poller of one origin, to be run every `every_seconds`.
 
-    If the process is killed, pending events are delivered again with the same bytes.
+    If the process is killed, pending events are delivered again with the same bytes. `delivered` has those that are
+    delivered, but still pending in the folder, since its disk was full.
     """
 
     name: str
@@ -57,59 +69,85 @@ class Poller:
     folder: StateFolder
     open_publisher: "OpenPublisher"
     clock: Clock
+    delivered: set[str] = field(default_factory=set)
 
     async def poll(self) -> PollResult:
         """Poll once; raise DependencyUnavailable if it cannot publish: decided events then wait in the folder."""
-        memory = await self._deliver(self.folder.read_state(self.name))
+        try:
+            return await self._poll()
+        except FolderUnusable as error:
+            return PollResult(self.name, FOLDER, detail=str(error))
+
+    async def _poll(self) -> PollResult:
+        memory = await self._deliver(await self._use_folder(self.folder.read_state, self.name))
         if memory.not_before is not None and memory.not_before > self.clock():
             return PollResult(self.name, "must_wait", detail=f"asked us to wait until {memory.not_before:%H:%M:%S} UTC")
         try:
             outcome = await self.source(memory)
         except FetchFailed as error:
-            self._remember(memory, self._record_failure(memory, error))
+            await self._remember(memory, self._record_failure(memory, error))
             return PollResult(self.name, error.reason, detail=str(error))
         if outcome is None:
-            self._remember(memory, replace(memory, failures=0, not_before=None))
+            await self._remember(memory, replace(memory, failures=0, not_before=None))
             return PollResult(self.name, "unchanged")
         after = replace(outcome.memory, failures=0, not_before=None)
-        self._remember(memory, after)
+        await self._remember(memory, after)
         await self._deliver(after)
         return PollResult(self.name, "new", outcome.counts, outcome.problems)
 
     async def _deliver(self, memory: OriginState) -> OriginState:
         """Deliver all pending events; return the state without them.
 
-        Raises DependencyUnavailable; events confirmed before that are already removed from the saved state.
+        Raises DependencyUnavailable and FolderUnusable; events confirmed before that are not delivered again.
         """
-        while memory.pending:
-            for draft in takewhile(lambda one: one.way is EventDestination.DRAFT, memory.pending):
-                path = self.folder.save_draft(bytes(draft.event))
-                _log.info("feed_draft", feed=self.name, file=str(path))
-                memory = self._drop_first(memory)
-            if memory.pending:
-                async with self.open_publisher() as publisher:
-                    memory = await self._publish(memory, publisher)
+        memory = await self._save_drafts(memory)
+        if memory.pending:
+            async with self.open_publisher() as publisher:
+                memory = await self._publish(memory, publisher)
         return memory
+
+    async def _save_drafts(self, memory: OriginState) -> OriginState:
+        drafts = [one for one in memory.pending if one.way is EventDestination.DRAFT]
+        for draft in drafts:
+            event = bytes(draft.event)
+            event_id = read_envelope(event).id
+            if event_id not in self.delivered:
+                path = await self._use_folder(self.folder.save_draft, event)
+                self.delivered.add(event_id)
+                _log.info("feed_draft", feed=self.name, file=str(path))
+        rest = tuple(one for one in memory.pending if one.way is not EventDestination.DRAFT)
+        return await self._drop_delivered(memory, rest) if drafts else memory
 
     async def _publish(self, memory: OriginState, publisher: "NoticePublisher") -> OriginState:
-        while memory.pending and memory.pending[0].way is EventDestination.DIRECT:
+        while memory.pending:
             event = bytes(memory.pending[0].event)
             envelope = read_envelope(event)
-            self.folder.save_sent(self.name, event)
-            await publisher.publish(event, envelope)
-            _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
-            memory = self._drop_first(memory)
+            if envelope.id not in self.delivered:
+                await self._use_folder(self.folder.save_sent, self.name, event)
+                await publisher.publish(event, envelope)
+                self.delivered.add(envelope.id)
+                _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
+            memory = await self._drop_delivered(memory, memory.pending[1:])
         return memory
 
-    def _drop_first(self, memory: OriginState) -> OriginState:
-        rest = replace(memory, pending=memory.pending[1:])
-        self.folder.save_state(self.name, rest)
-        return rest
+    async def _drop_delivered(self, memory: OriginState, rest: tuple[PendingEvent, ...]) -> OriginState:
+        """Save and return the state with only `rest` pending."""
+        after = replace(memory, pending=rest)
+        await self._use_folder(self.folder.save_state, self.name, after)
+        self.delivered.clear()
+        return after
+
+    async def _use_folder(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read or write in a thread, so that a slow disk does not block the other origins. Raises FolderUnusable."""
+        try:
+            return await asyncio.to_thread(work, *args, **kwargs)
+        except OSError as error:
+            raise FolderUnusable(f"cannot use {self.folder.path}: {error.strerror or error}") from None
 
     def _record_failure(self, memory: OriginState, error: FetchFailed) -> OriginState:
         wait = timedelta(seconds=error.retry_after) if error.retry_after else None
         return replace(memory, failures=memory.failures + 1, not_before=self.clock() + wait if wait else None)
 
-    def _remember(self, before: OriginState, after: OriginState) -> None:
+    async def _remember(self, before: OriginState, after: OriginState) -> None:
         if after != before:
-            self.folder.save_state(self.name, after)
+            await self._use_folder(self.folder.save_state, self.name, after)

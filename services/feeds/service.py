@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from services.feeds.answers import Answers
 from services.feeds.metrics import Metrics
-from services.feeds.polling import Poller, PollResult
+from services.feeds.polling import FOLDER, Poller, PollResult
 from services.feeds.settings import Settings
 from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
@@ -56,7 +56,8 @@ class PollLoop:
     def _report(self, poll: PollResult) -> None:
         self.metrics.count_poll(poll)
         wrong = {subject: [one.field for one in problems] for subject, problems in poll.problems.items()}
-        tell = _log.warning if poll.failed or wrong else _log.info
+        is_flood = poll.counts["not_kept"] or poll.counts["perhaps_known"]
+        tell = _log.warning if poll.failed or wrong or is_flood else _log.info
         tell(
             "feed_polled",
             name=poll.name,
@@ -68,7 +69,7 @@ class PollLoop:
 
     def _compute_pause(self, poll: PollResult) -> float:
         """Return the pause; it doubles with each failure of the website, up to MAX_PAUSE_SECONDS."""
-        self.failures = self.failures + 1 if poll.failed else 0
+        self.failures = self.failures + 1 if poll.failed and poll.result != FOLDER else 0
         usual = self.poller.every_seconds
         return usual if not self.failures else min(usual * 2 ** min(self.failures, 10), max(usual, MAX_PAUSE_SECONDS))
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,36 +14,44 @@ from msgspec.structs import replace
 from services.feeds.cap.decisions import evaluate_alerts
 from services.feeds.cap.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, read_alert
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FirstPoll
-from services.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
+from services.feeds.decisions import MAX_DRAFTS, PollOutcome, PublisherIdentity, evaluate_feed
 from services.feeds.fetching import Fetched, Fetcher, FetchFailed
 from services.feeds.rss import Feed, FeedEntry, NotAFeed, read_feed
-from services.feeds.state import KnownEntry, OriginState, hash_parts
+from services.feeds.state import KnownEntry, OriginState, hash_parts, put_last
 from shared.runtime.clock import Clock
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedSource:
-    """Implementation of polling.PollSource for a feed; events are published as `publisher`."""
+    """Implementation of polling.PollSource for a feed; events are published as `publisher`.
+
+    `count_drafts` returns how many drafts of the feed wait.
+    """
 
     origin: FeedOrigin
     fetcher: Fetcher
     publisher: PublisherIdentity
     clock: Clock
+    count_drafts: Callable[[], int]
 
     async def __call__(self, memory: OriginState) -> PollOutcome | None:
         fetched = await fetch_if_changed(self.fetcher, self.origin.url, memory)
         if fetched.body is None:
             return None
         try:
-            # Parsing a large feed is slow; in a thread it does not block the other feeds.
+            # A large feed takes long; in a thread it does not block the others.
             feed = await asyncio.to_thread(
                 read_feed, fetched.body, content_type=fetched.content_type, address=fetched.address
             )
         except NotAFeed as error:
             raise FetchFailed("not_a_feed", str(error)) from None
-        outcome = evaluate_feed(self.origin, memory, feed, self.publisher.with_time(self.clock()))
+        outcome = await asyncio.to_thread(self._evaluate, memory, feed)
         outcome.memory = with_validators(outcome.memory, self.origin.url, fetched)
         return outcome
+
+    def _evaluate(self, memory: OriginState, feed: Feed) -> PollOutcome:
+        room = max(0, MAX_DRAFTS - self.count_drafts())
+        return evaluate_feed(self.origin, memory, feed, self.publisher.with_time(self.clock()), room)
 
 
 async def fetch_if_changed(fetcher: Fetcher, address: str, memory: OriginState) -> Fetched:
@@ -173,7 +181,8 @@ class AlertWebSource:
         if quietly:
             found.counts["marked"] += len(new)
         seen = [link for link in links if hash_parts(link) in known]
-        known |= {hash_parts(link): KnownEntry(digest="", seen=today) for link in (*seen, *fetched)}
+        for link in (*seen, *fetched):
+            put_last(known, hash_parts(link), KnownEntry(digest="", seen=today))
         return known, len(fetched) == len(new)
 
     async def _fetch(self, link: str, found: _ReadAlerts) -> bool:

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +22,8 @@ from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 
 RETENTION = timedelta(days=400)
+MAX_KNOWN = 10_000
+Known = TypeVar("Known")
 
 
 class EventDestination(StrEnum):
@@ -62,7 +66,8 @@ class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """State of one origin. `alerts` maps each known alert to the key of its warning, "" if it has none.
 
-    The validators `etag` and `last_modified` belong to `address`.
+    What was seen last is last in `entries`, `alerts` and `warnings`; `forgot` is the last day on which an entry was
+    dropped because there were too many. The validators `etag` and `last_modified` belong to `address`.
     """
 
     polled: bool = False
@@ -71,23 +76,43 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_modified: str | None = None
     not_before: datetime | None = None
     failures: int = 0
+    forgot: date | None = None
     entries: dict[str, KnownEntry] = {}
     alerts: dict[str, tuple[date, str]] = {}
     warnings: dict[str, PublishedWarning] = {}
     pending: tuple[PendingEvent, ...] = ()
 
-    def drop_old_entries(self, today: date) -> "OriginState":
-        """Return a copy without everything that has not been seen for longer than RETENTION (400 days)."""
-        oldest = today - RETENTION
+    def drop_old_entries(self, today: date, current: int) -> "OriginState":
+        """Return a copy without what has not been seen for RETENTION, and without the oldest beyond MAX_KNOWN.
+
+        `current` is the number of entries or alerts in this poll: they are the newest, and all are kept.
+        """
+        oldest, number = today - RETENTION, MAX_KNOWN + current
+        recent = {key: known for key, known in self.entries.items() if known.seen >= oldest}
+        alerts = {key: seen for key, seen in self.alerts.items() if seen[0] >= oldest}
+        warnings = {key: warned for key, warned in self.warnings.items() if warned.seen >= oldest}
+        entries = _keep_last(recent, number)
+        before = self.forgot if self.forgot is not None and self.forgot >= oldest else None
         return msgspec.structs.replace(
             self,
-            entries={key: known for key, known in self.entries.items() if known.seen >= oldest},
-            alerts={key: seen for key, seen in self.alerts.items() if seen[0] >= oldest},
-            warnings={key: warned for key, warned in self.warnings.items() if warned.seen >= oldest},
+            entries=entries,
+            alerts=_keep_last(alerts, number),
+            warnings=_keep_last(dict(sorted(warnings.items(), key=lambda pair: not pair[1].over)), number),
+            forgot=today if len(entries) < len(recent) else before,
         )
 
     def with_pending(self, *pending: PendingEvent) -> "OriginState":
         return msgspec.structs.replace(self, pending=(*self.pending, *pending))
+
+
+def put_last(known: dict[str, Known], key: str, value: Known) -> None:
+    """Store the value as the one that was seen last."""
+    known.pop(key, None)
+    known[key] = value
+
+
+def _keep_last(known: dict[str, Known], number: int) -> dict[str, Known]:
+    return dict(islice(known.items(), max(0, len(known) - number), None))
 
 
 def hash_parts(*parts: str) -> str:
@@ -170,6 +195,11 @@ class StateFolder:
         path = self.drafts / _build_file_name(envelope.id)
         write_atomically(path, msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n")
         return path
+
+    def count_drafts(self, origin: str) -> int:
+        """Return the number of drafts of this origin that wait."""
+        of_origin = re.compile(rf"{re.escape(origin)}-[0-9a-f]{{20}}\.")
+        return sum(of_origin.match(path.name) is not None for path in self.drafts.glob("*.json"))
 
     def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str) -> None:
         """Store an event that Kreisfunk refused, with the reasons."""

@@ -52,7 +52,16 @@ class FeedComponents:
             system=self.file.system, source=self.file.source, county=self.county, now=self.clock()
         )
         feeds = [
-            (origin, FeedSource(origin=origin, fetcher=fetcher, publisher=place, clock=self.clock))
+            (
+                origin,
+                FeedSource(
+                    origin=origin,
+                    fetcher=fetcher,
+                    publisher=place,
+                    clock=self.clock,
+                    count_drafts=partial(self.folder.count_drafts, origin.name),
+                ),
+            )
             for origin in self.file.feeds
         ]
         return [*feeds, *((origin, self._build_alert_source(origin, fetcher, place)) for origin in self.file.alerts)]

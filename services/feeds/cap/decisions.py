@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 from msgspec import Raw
 from msgspec.structs import asdict, replace
@@ -13,7 +13,14 @@ from services.feeds.cap.wording import LocalWarning, is_urgent, select_local_war
 from services.feeds.configuration import AlertOrigin, CancelBy, FirstPoll, Mode, UpdateBy
 from services.feeds.content import build_content
 from services.feeds.decisions import PollOutcome, PublisherIdentity, RuleChoice, choose
-from services.feeds.state import EventDestination, OriginState, PendingEvent, PublishedWarning, hash_parts
+from services.feeds.state import (
+    EventDestination,
+    OriginState,
+    PendingEvent,
+    PublishedWarning,
+    hash_parts,
+    put_last,
+)
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.time_parsing import parse_duration
@@ -28,26 +35,30 @@ def evaluate_alerts(
     origin: AlertOrigin, memory: OriginState, alerts: Iterable[Alert], publisher: PublisherIdentity
 ) -> PollOutcome:
     """Process each alert once, in the order in which they were sent, whatever order they are passed in."""
-    desk = _AlertProcessor(origin, PollOutcome(memory), publisher)
+    desk = _AlertProcessor(origin, PollOutcome(memory), publisher, dict(memory.alerts), dict(memory.warnings))
     quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
     for alert in sorted(alerts, key=lambda alert: (alert.sent, alert.kind == CANCEL, alert.identifier)):
         desk.outcome.counts[desk.process(alert, quietly=quietly)] += 1
-    desk.outcome.memory = replace(desk.outcome.memory, polled=True).drop_old_entries(publisher.now.date())
+    after = replace(desk.outcome.memory, polled=True, alerts=desk.alerts, warnings=desk.warnings)
+    desk.outcome.memory = after.drop_old_entries(publisher.now.date(), len(desk.marked))
     return desk.outcome
 
 
 @dataclass
 class _AlertProcessor:
-    """Processor of one alert after another; accumulates the results in `outcome`."""
+    """Processor of one alert after another; accumulates the results in `outcome`, `alerts` and `warnings`."""
 
     origin: AlertOrigin
     outcome: PollOutcome
     publisher: PublisherIdentity
+    alerts: dict[str, tuple[date, str]]
+    warnings: dict[str, PublishedWarning]
+    marked: set[str] = field(default_factory=set)
 
     def process(self, alert: Alert, *, quietly: bool) -> str:
         """Process one alert and return the name of its result."""
         key = hash_parts(alert.sender, alert.identifier)
-        seen = self.outcome.memory.alerts.get(key)
+        seen = self.alerts.get(key)
         if seen is not None:
             self._mark(seen[1], key)
             return "known"
@@ -63,12 +74,9 @@ class _AlertProcessor:
         return self._warn(alert, key, earlier)
 
     def _mark(self, warning: str, *keys: str) -> None:
-        memory, seen = self.outcome.memory, (self.publisher.now.date(), warning)
-        self.outcome.memory = replace(memory, alerts={**memory.alerts, **dict.fromkeys(keys, seen)})
-
-    def _keep(self, key: str, warned: PublishedWarning) -> None:
-        memory = self.outcome.memory
-        self.outcome.memory = replace(memory, warnings={**memory.warnings, key: warned})
+        for key in keys:
+            put_last(self.alerts, key, (self.publisher.now.date(), warning))
+        self.marked.update(keys)
 
     def _find_referenced(self, alert: Alert) -> dict[str, PublishedWarning]:
         """Return the referenced warnings that are not over.
@@ -79,10 +87,10 @@ class _AlertProcessor:
         if alert.kind == ALERT:
             return found
         keys = [hash_parts(*reference) for reference in alert.references if self._may_refer(alert, reference[0])]
-        self._mark("", *(key for key in keys if key not in self.outcome.memory.alerts))
+        self._mark("", *(key for key in keys if key not in self.alerts))
         for key in keys:
-            warning = self.outcome.memory.alerts[key][1]
-            warned = self.outcome.memory.warnings.get(warning)
+            warning = self.alerts[key][1]
+            warned = self.warnings.get(warning)
             if warned is not None and not warned.over:
                 found[warning] = warned
         return found
@@ -119,7 +127,7 @@ class _AlertProcessor:
         message = self._build_message(told, warned, municipalities=_select_municipalities(told, choice))
         if not self._send(message, warned, warned.subject, "1", self._compute_expiry(told)):
             return "refused"
-        self._keep(key, warned)
+        put_last(self.warnings, key, warned)
         self._mark(key, key)
         return "drafted" if warned.way is EventDestination.DRAFT else "published"
 
@@ -138,7 +146,7 @@ class _AlertProcessor:
         )
         if sent is None:
             return "refused"
-        self._keep(warning, sent)
+        put_last(self.warnings, warning, sent)
         self._mark(warning, key)
         for other, replaced in others:
             self._withdraw(other, replaced, key)
@@ -172,7 +180,7 @@ class _AlertProcessor:
     def _withdraw(self, warning: str, warned: PublishedWarning, by: str) -> None:
         for subject in (warned.subject, *warned.follow_ups):
             self._send(NoticeWithdrawn(reason="cancelled"), warned, subject, "withdrawn", None)
-        self._keep(warning, replace(warned, over=True, seen=self.publisher.now.date()))
+        put_last(self.warnings, warning, replace(warned, over=True, seen=self.publisher.now.date()))
         self._mark(warning, by)
 
     def _send_all_clear(self, told: LocalWarning | None, warned: PublishedWarning) -> None:

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from deploy.paths import ROOT
+from services.feeds.decisions import MAX_DRAFTS
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.commands import run_kreisfunk
 from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer
@@ -60,6 +61,29 @@ async def test_by_default_the_first_poll_marks_and_what_is_new_becomes_a_draft(
     (draft,) = office.list_kept("drafts")
     assert draft["data"]["headline"] == "Meldung 2"
     assert "source" not in draft
+
+
+async def test_where_too_many_drafts_wait_the_older_entries_are_only_marked(
+    website: FakeWebsite, office: FeedsHarness
+) -> None:
+    office.options = 'first_poll = "publish"\n'
+    drafts = office.folder / "kept" / "drafts"
+    drafts.mkdir(parents=True)
+    for number in range(MAX_DRAFTS - 1):
+        (drafts / f"presse-{number:020x}.1.json").write_text("{}")
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(2), build_item(1)]))
+    told = "presse: 1 kept as a draft, 1 marked as known, since too many drafts wait\n"
+    assert (await office.poll_once()).output == told
+    assert [draft["data"]["headline"] for draft in office.list_kept("drafts") if draft] == ["Meldung 2"]
+
+
+async def test_a_folder_that_cannot_be_used_is_named(website: FakeWebsite, office: FeedsHarness) -> None:
+    kept = office.folder / "kept"
+    kept.mkdir()
+    (kept / "memory").write_text("no folder")
+    ended = await office.poll_once()
+    assert (ended.status, ended.output) == (1, f"presse: cannot be read: cannot use {kept}: Not a directory\n")
+    assert website.requests == []
 
 
 async def test_a_broker_that_is_away_costs_nothing(website: FakeWebsite, office: FeedsHarness) -> None:
