@@ -9,10 +9,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from services.subscriptions.adapters.consents import append_consent, fetch_consents
 from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback
 from services.subscriptions.adapters.retention import erase_person, find_last_erasure, list_unpublished, lock_people
 from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
-from services.subscriptions.domain.consent import Consent, ConsentEvent
 from services.subscriptions.domain.conversation import Conversation, merge_conversations
 from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.privacy import StoredState, collect_indexes, derive_authors
@@ -25,7 +25,6 @@ from services.subscriptions.domain.subscriber import (
     list_lookup_indexes,
     select_address,
 )
-from services.subscriptions.domain.wording import Wording
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.database.pool import Connection, Database
 
@@ -53,14 +52,6 @@ _SAVE = """
         excluded.paused_at, excluded.paused_received_at)
 """
 _USE_TRIAL = "delete from subscriptions.trial where code = $1 and ends_at > now() and guesses < $2 returning text"
-_SAVE_CONSENT = """
-    insert into subscriptions.consent (subscriber_id, sequence, event, topics, wording_version, wording_hash,
-        said_at, received_at, message_key)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-"""
-_SAVE_WORDING = (
-    "insert into subscriptions.wording (hash, version, text) values ($1, $2, $3) on conflict (hash) do nothing"
-)
 _SAVE_CONVERSATION = """
     insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4, $5
     on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
@@ -68,12 +59,6 @@ _SAVE_CONVERSATION = """
 """
 # One address has one row, whichever index key its blind index was made with.
 _DROP_CONVERSATION = "delete from subscriptions.conversation where address_index = any($1)"
-_CONSENTS = """
-    with recursive person as (
-        select id from subscriptions.subscriber where id = any($1)
-        union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
-    select * from subscriptions.consent where subscriber_id in (select id from person) order by said_at, id
-"""
 # A move names both addresses; the message about it stays in the inbox as long as anything of the former address is
 # left.
 _FORMER = """
@@ -136,8 +121,7 @@ class PostgresSubscriberRepository:
     ) -> StoredState:
         found = (state.former_by_user, state.former_by_phone) if former else (state.by_user, state.by_phone)
         people, addresses = [each for each in found if each], former or sender
-        rows = await connection.fetch(_CONSENTS, [each.id for each in people])
-        consents = tuple([_read_consent(row) for row in rows])
+        consents = await fetch_consents(connection, [each.id for each in people])
         known_at = (*collect_indexes(people, addresses), *addresses.also)
         earlier = tuple([row["index"] for row in await connection.fetch(_FORMER, known_at)])
         feedback = await fetch_feedback(connection, derive_authors(self._key, people, earlier, consents))
@@ -155,16 +139,6 @@ class PostgresSubscriberRepository:
             row = await connection.fetchrow(_ADDRESSES, subscriber)
         addresses = _read_addresses(row) if row else None
         return addresses if addresses and select_address(addresses) else None
-
-
-async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None:
-    """Store the texts that consents refer to by hash."""
-    async with database.connection() as connection:
-        await connection.executemany(_SAVE_WORDING, [_build_wording_row(wording) for wording in wordings])
-
-
-def _build_wording_row(wording: Wording) -> tuple[object, ...]:
-    return wording.hash, wording.version, wording.text
 
 
 def _build_conversation_row(sender: Addresses, conversation: Conversation) -> tuple[object, ...]:
@@ -225,7 +199,7 @@ async def _save_changes(connection: Connection, changes: ChangeSet) -> None:
         await connection.execute(_SAVE, *_build_subscriber_row(subscriber))
         await _save_topics(connection, subscriber)
     for consent in changes.consents:
-        await _append_consent(connection, consent)
+        await append_consent(connection, consent)
     if changes.feedback:
         await connection.execute(SAVE_FEEDBACK, *build_feedback_row(changes.feedback))
     if changes.erased:
@@ -244,24 +218,6 @@ async def _save_topics(connection: Connection, subscriber: Subscriber) -> None:
         " on conflict do nothing",
         subscriber.id,
         topics,
-    )
-
-
-async def _append_consent(connection: Connection, consent: Consent) -> None:
-    wording = consent.wording
-    if wording:
-        await connection.execute(_SAVE_WORDING, *_build_wording_row(wording))
-    await connection.execute(
-        _SAVE_CONSENT,
-        consent.subscriber,
-        consent.sequence,
-        consent.event,
-        sorted(consent.topics),
-        wording.version if wording else None,
-        wording.hash if wording else None,
-        consent.said_at,
-        consent.received_at,
-        consent.message_key,
     )
 
 
@@ -332,18 +288,4 @@ def _build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
         sorted(subscriber.suspended),
         subscriber.preferred,
         *(subscriber.paused or (None, None)),
-    )
-
-
-def _read_consent(row: Row) -> Consent:
-    """Return the entry with the version of its wording only: the text is found by its hash."""
-    return Consent(
-        subscriber=row["subscriber_id"],
-        sequence=row["sequence"],
-        event=ConsentEvent(row["event"]),
-        topics=frozenset(row["topics"]),
-        wording=Wording(row["wording_version"], "") if row["wording_version"] else None,
-        said_at=row["said_at"],
-        received_at=row["received_at"],
-        message_key=row["message_key"],
     )
