@@ -12,13 +12,14 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
+from services.subscriptions.adapters.consents import save_wordings
 from services.subscriptions.adapters.dead_letters import PostgresDeadLetterRepository
 from services.subscriptions.adapters.feedback import PostgresFeedbackRepository
 from services.subscriptions.adapters.metrics import Metrics
 from services.subscriptions.adapters.notices import PostgresNoticeRepository
 from services.subscriptions.adapters.publisher import AmqpEventPublisher
 from services.subscriptions.adapters.retention import build_retention_rules
-from services.subscriptions.adapters.subscribers import PostgresSubscriberRepository, save_wordings
+from services.subscriptions.adapters.subscribers import PostgresSubscriberRepository
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.intents.classifier import load_classifier

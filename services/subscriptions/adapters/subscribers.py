@@ -9,10 +9,16 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback
-from services.subscriptions.adapters.retention import erase_person, find_last_erasure, list_unpublished, lock_people
+from services.subscriptions.adapters.consents import append_consent, fetch_consents
+from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback, list_feedback
+from services.subscriptions.adapters.retention import (
+    NO_PUBLICATIONS,
+    erase_person,
+    find_last_erasure,
+    list_unpublished,
+    lock_people,
+)
 from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
-from services.subscriptions.domain.consent import Consent, ConsentEvent
 from services.subscriptions.domain.conversation import Conversation, merge_conversations
 from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.privacy import StoredState, collect_indexes, derive_authors
@@ -25,7 +31,6 @@ from services.subscriptions.domain.subscriber import (
     list_lookup_indexes,
     select_address,
 )
-from services.subscriptions.domain.wording import Wording
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.database.pool import Connection, Database
 
@@ -33,11 +38,10 @@ from shared.database.pool import Connection, Database
 MAX_TRIAL_GUESSES = 20
 
 _FIND = """
-    select subscriber.*, array(
-        select topic from subscriptions.subscription where subscriber_id = subscriber.id) as topics
-    from subscriptions.subscriber where user_index = any($1) or phone_index = any($1)
-    order by id for update
+    select * from subscriptions.subscriber where user_index = any($1) or phone_index = any($1) order by id for update
 """
+# In a statement of its own: one that waited for a row would still see the topics from before.
+_TOPICS = "select subscriber_id, topic from subscriptions.subscription where subscriber_id = any($1)"
 _SAVE = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
         user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
@@ -53,14 +57,6 @@ _SAVE = """
         excluded.paused_at, excluded.paused_received_at)
 """
 _USE_TRIAL = "delete from subscriptions.trial where code = $1 and ends_at > now() and guesses < $2 returning text"
-_SAVE_CONSENT = """
-    insert into subscriptions.consent (subscriber_id, sequence, event, topics, wording_version, wording_hash,
-        said_at, received_at, message_key)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-"""
-_SAVE_WORDING = (
-    "insert into subscriptions.wording (hash, version, text) values ($1, $2, $3) on conflict (hash) do nothing"
-)
 _SAVE_CONVERSATION = """
     insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4, $5
     on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
@@ -68,12 +64,6 @@ _SAVE_CONVERSATION = """
 """
 # One address has one row, whichever index key its blind index was made with.
 _DROP_CONVERSATION = "delete from subscriptions.conversation where address_index = any($1)"
-_CONSENTS = """
-    with recursive person as (
-        select id from subscriptions.subscriber where id = any($1)
-        union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
-    select * from subscriptions.consent where subscriber_id in (select id from person) order by said_at, id
-"""
 # A move names both addresses; the message about it stays in the inbox as long as anything of the former address is
 # left.
 _FORMER = """
@@ -84,6 +74,16 @@ _FORMER = """
             on moved.senders @> array[theirs.index] and moved.result = 'moved')
     select index from theirs
 """
+_MOVES = "select message_key, senders from subscriptions.inbox where senders && $1 and result = 'moved'"
+_MOVED = """
+    select * from subscriptions.subscriber
+    where (user_index = any($1) or phone_index = any($1)) and exists (
+        select from subscriptions.consent
+        where subscriber_id = subscriber.id and event = 'moved' and message_key = any($2) and said_at >= $3)
+    order by id for update
+"""
+# Of a person who was erased meanwhile nothing is written back.
+_TRIM = "update subscriptions.inbox set publications = $2 where message_key = $1 and publications <> $3"
 _ADDRESSES = """
     select phone_index, phone_sealed, user_index, user_sealed from subscriptions.subscriber where id = $1
 """
@@ -108,6 +108,7 @@ class PostgresSubscriberRepository:
         *,
         history: bool = False,
         former: Addresses | None = None,
+        said: datetime | None = None,
         keys_also: Sequence[bytes] = (),
         trial: str = "",
     ) -> StoredDecision:
@@ -117,7 +118,7 @@ class PostgresSubscriberRepository:
             before = await _find_decision(connection, (message_key, *keys_also))
             if before:
                 return before
-            state = await _read_state(connection, sender, former)
+            state = await _read_state(connection, sender, former, said)
             if trial:
                 state = replace(state, trial=await _use_trial(connection, trial))
             changes = decide(await self._add_history(connection, state, sender, former) if history else state)
@@ -134,37 +135,31 @@ class PostgresSubscriberRepository:
     async def _add_history(
         self, connection: Connection, state: StoredState, sender: Addresses, former: Addresses | None
     ) -> StoredState:
-        found = (state.former_by_user, state.former_by_phone) if former else (state.by_user, state.by_phone)
+        there = (state.by_user, state.by_phone, state.moved)
+        found = (state.former_by_user, state.former_by_phone) if former else there
         people, addresses = [each for each in found if each], former or sender
-        rows = await connection.fetch(_CONSENTS, [each.id for each in people])
-        consents = tuple([_read_consent(row) for row in rows])
+        consents = await fetch_consents(connection, [each.id for each in people])
         known_at = (*collect_indexes(people, addresses), *addresses.also)
         earlier = tuple([row["index"] for row in await connection.fetch(_FORMER, known_at)])
-        feedback = await fetch_feedback(connection, derive_authors(self._key, people, earlier, consents))
-        return replace(state, history=consents, feedback=feedback, former=earlier)
+        authors = derive_authors(self._key, people, earlier, consents)
+        return replace(
+            state,
+            history=consents,
+            feedback=await fetch_feedback(connection, authors),
+            all_feedback=await list_feedback(connection, authors),
+            former=earlier,
+        )
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
         kept = msgspec.msgpack.encode(publications)
         async with self._database.connection() as connection:
-            await connection.execute(
-                "update subscriptions.inbox set publications = $2 where message_key = $1", message_key, kept
-            )
+            await connection.execute(_TRIM, message_key, kept, NO_PUBLICATIONS)
 
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_ADDRESSES, subscriber)
         addresses = _read_addresses(row) if row else None
         return addresses if addresses and select_address(addresses) else None
-
-
-async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None:
-    """Store the texts that consents refer to by hash."""
-    async with database.connection() as connection:
-        await connection.executemany(_SAVE_WORDING, [_build_wording_row(wording) for wording in wordings])
-
-
-def _build_wording_row(wording: Wording) -> tuple[object, ...]:
-    return wording.hash, wording.version, wording.text
 
 
 def _build_conversation_row(sender: Addresses, conversation: Conversation) -> tuple[object, ...]:
@@ -180,16 +175,20 @@ async def _find_decision(connection: Connection, keys: Sequence[bytes]) -> Store
     return StoredDecision(result=row["result"], publications=_publications.decode(row["publications"]), duplicate=True)
 
 
-async def _read_state(connection: Connection, sender: Addresses, former: Addresses | None) -> StoredState:
+async def _read_state(
+    connection: Connection, sender: Addresses, former: Addresses | None, said: datetime | None
+) -> StoredState:
     by_user, by_phone = await _find_subscribers(connection, sender)
     was_user, was_phone = await _find_subscribers(connection, former) if former else (None, None)
     known = list_lookup_indexes(sender)
+    moved = await _find_moved(connection, known, said) if said and not (by_user or by_phone) else None
     rows = await connection.fetch("select * from subscriptions.conversation where address_index = any($1)", known)
     return StoredState(
         by_user=by_user,
         by_phone=by_phone,
         former_by_user=was_user,
         former_by_phone=was_phone,
+        moved=moved,
         conversation=merge_conversations([_read_conversation(row) for row in rows]),
         erased=await find_last_erasure(connection, known),
     )
@@ -197,13 +196,32 @@ async def _read_state(connection: Connection, sender: Addresses, former: Address
 
 async def _find_subscribers(connection: Connection, sender: Addresses) -> tuple[Subscriber | None, Subscriber | None]:
     known = list_lookup_indexes(sender)
-    found = [_read_subscriber(row) for row in await connection.fetch(_FIND, known)]
+    found = await _fetch_subscribers(connection, _FIND, known)
     by_user = [each for each in found if each.addresses.user and each.addresses.user.index in known]
     by_phone = [each for each in found if each.addresses.phone and each.addresses.phone.index in known]
     # Two rows under two blind indexes of one address are merged, like those of two addresses.
     user = next(iter((*by_user[:1], *by_phone[1:])), None)
     other = next((each for each in (*by_phone, *by_user) if each is not user), None)
     return user, other or (user if by_phone else None)
+
+
+async def _find_moved(connection: Connection, known: Sequence[bytes], said: datetime) -> Subscriber | None:
+    """Return whoever had this address when they wrote, and has moved since; the proof of the move tells who."""
+    moves = await connection.fetch(_MOVES, known)
+    if not moves:
+        return None
+    there = [index for move in moves for index in move["senders"]]
+    found = await _fetch_subscribers(connection, _MOVED, there, [move["message_key"] for move in moves], said)
+    return found[0] if found else None
+
+
+async def _fetch_subscribers(connection: Connection, query: str, *arguments: object) -> list[Subscriber]:
+    rows = await connection.fetch(query, *arguments)
+    chosen = await connection.fetch(_TOPICS, [row["id"] for row in rows]) if rows else []
+    return [
+        _read_subscriber(row, frozenset(each["topic"] for each in chosen if each["subscriber_id"] == row["id"]))
+        for row in rows
+    ]
 
 
 def _read_conversation(row: Row) -> Conversation:
@@ -225,7 +243,7 @@ async def _save_changes(connection: Connection, changes: ChangeSet) -> None:
         await connection.execute(_SAVE, *_build_subscriber_row(subscriber))
         await _save_topics(connection, subscriber)
     for consent in changes.consents:
-        await _append_consent(connection, consent)
+        await append_consent(connection, consent)
     if changes.feedback:
         await connection.execute(SAVE_FEEDBACK, *build_feedback_row(changes.feedback))
     if changes.erased:
@@ -244,24 +262,6 @@ async def _save_topics(connection: Connection, subscriber: Subscriber) -> None:
         " on conflict do nothing",
         subscriber.id,
         topics,
-    )
-
-
-async def _append_consent(connection: Connection, consent: Consent) -> None:
-    wording = consent.wording
-    if wording:
-        await connection.execute(_SAVE_WORDING, *_build_wording_row(wording))
-    await connection.execute(
-        _SAVE_CONSENT,
-        consent.subscriber,
-        consent.sequence,
-        consent.event,
-        sorted(consent.topics),
-        wording.version if wording else None,
-        wording.hash if wording else None,
-        consent.said_at,
-        consent.received_at,
-        consent.message_key,
     )
 
 
@@ -290,13 +290,13 @@ def _read_address(row: Row, kind: AddressKind) -> Address | None:
     return Address(kind=kind, index=index, sealed=row[f"{kind}_sealed"] or b"") if index else None
 
 
-def _read_subscriber(row: Row) -> Subscriber:
+def _read_subscriber(row: Row, topics: frozenset[str]) -> Subscriber:
     return Subscriber(
         id=row["id"],
         sequence=row["sequence"],
         state=SubscriberState(row["state"]),
         addresses=_read_addresses(row),
-        topics=frozenset(row["topics"]),
+        topics=topics,
         places=frozenset(row["places"]),
         paused_until=row["paused_until"],
         chosen=_read_time(row, "chosen"),
@@ -332,18 +332,4 @@ def _build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
         sorted(subscriber.suspended),
         subscriber.preferred,
         *(subscriber.paused or (None, None)),
-    )
-
-
-def _read_consent(row: Row) -> Consent:
-    """Return the entry with the version of its wording only: the text is found by its hash."""
-    return Consent(
-        subscriber=row["subscriber_id"],
-        sequence=row["sequence"],
-        event=ConsentEvent(row["event"]),
-        topics=frozenset(row["topics"]),
-        wording=Wording(row["wording_version"], "") if row["wording_version"] else None,
-        said_at=row["said_at"],
-        received_at=row["received_at"],
-        message_key=row["message_key"],
     )

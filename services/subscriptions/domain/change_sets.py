@@ -1,7 +1,9 @@
 """Change sets: everything that one message changes and publishes, decided on the stored state of its sender; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+
+import msgspec
 
 from services.subscriptions.domain.consent import Consent, ConsentEvent, build_consent
 from services.subscriptions.domain.conversation import Conversation
@@ -22,6 +24,7 @@ from services.subscriptions.domain.feedback import (
     build_reaction_query,
     identify_person,
 )
+from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.merging import Person, move_person, resolve_person
 from services.subscriptions.domain.privacy import ErasureScope, StoredState, build_erased_event, build_erasure
 from services.subscriptions.domain.publication import Publication, build_dispatch_message
@@ -64,7 +67,8 @@ class StoredDecision:
 
 def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
     """Return everything that a citizen's message changes."""
-    context, message = replace(context, state=state), context.message
+    context = _follow_move(replace(context, state=state))
+    state, message = context.state, context.message
     person = resolve_person(state.by_user, state.by_phone, message.sender)
     decision = decide(person.subscriber, context)
     if decision.result in (MessageResult.IGNORED, MessageResult.OUTDATED):
@@ -78,11 +82,11 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
         result=decision.result,
         subscribers=_collect_changed(state, person, decision.subscriber),
         consents=(
-            *_build_merge_entries(person.absorbed, moment, key),
+            *_build_merge_entries(person, moment, key),
             *_build_consents(person.subscriber, decision, moment, key),
         ),
         publications=(
-            *_end_absorbed(state, person.absorbed, moment, key),
+            *_end_merged(state, person, moment, key),
             *build_publications(message, person.subscriber, decision),
             *_build_reaction_query(decision, context),
             *((build_feedback_received(feedback),) if feedback else ()),
@@ -90,6 +94,18 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
         conversation=decision.conversation,
         feedback=feedback,
     )
+
+
+def _follow_move(context: DecisionContext) -> DecisionContext:
+    """Return the message of somebody who has moved since they wrote it as if it came from where they are now.
+
+    Only the blind index of an unsubscribed person's address is known, so nothing but a withdrawal follows them.
+    """
+    moved = context.state.moved
+    if moved is None or not (moved.subscribed or context.parsed.intent in (Intent.STOP, Intent.ERASE)):
+        return context
+    message = msgspec.structs.replace(context.message, sender=moved.addresses)
+    return replace(context, message=message, state=replace(context.state, by_phone=moved))
 
 
 def decide_preference(state: StoredState, change: PreferenceChange, *, county: County) -> ChangeSet:
@@ -103,11 +119,11 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
         result=_classify_preference(preferred),
         subscribers=_collect_changed(state, person, preferred.subscriber),
         consents=(
-            *_build_merge_entries(person.absorbed, moment, key),
+            *_build_merge_entries(person, moment, key),
             *_build_preference_consents(preferred, moment, key),
         ),
         publications=(
-            *_end_absorbed(state, person.absorbed, moment, key),
+            *_end_merged(state, person, moment, key),
             *_build_preference_events(person, preferred, moment, key),
         ),
     )
@@ -131,8 +147,8 @@ def decide_move(state: StoredState, change: IdentityChange, *, author_key: Autho
     return ChangeSet(
         result=MessageResult.MOVED,
         subscribers=(*person.absorbed, person.subscriber),
-        consents=(*_build_merge_entries(person.absorbed, moment, change.message_key), entry),
-        publications=_end_absorbed(state, person.absorbed, moment, change.message_key),
+        consents=(*_build_merge_entries(person, moment, change.message_key), entry),
+        publications=tuple(_end_merged(state, person, moment, change.message_key)),
     )
 
 
@@ -188,7 +204,7 @@ def _build_erasure_changes(
         publications=(
             *(build_ended(row, moment=moment, message_key=key) for row in people),
             build_erased_event(erased, known, key),
-            *((build_feedback_erased(state.feedback, moment, key),) if state.feedback else ()),
+            *build_feedback_erased(state.all_feedback, moment, key),
         ),
         erased=erased,
     )
@@ -207,8 +223,11 @@ def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber 
     return tuple(row for row in (*person.absorbed, changed) if row)
 
 
-def _build_merge_entries(absorbed: Iterable[Subscriber], moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
-    return tuple(build_consent(row, ConsentEvent.MERGED, moment=moment, message_key=key) for row in absorbed)
+def _build_merge_entries(person: Person, moment: MessageTime, key: bytes) -> Iterator[Consent]:
+    for row in person.absorbed:
+        yield build_consent(row, ConsentEvent.MERGED, moment=moment, message_key=key)
+    if (kept := person.subscriber) and person.lost:
+        yield build_consent(kept, ConsentEvent.WITHDRAWN, moment=moment, message_key=key, topics=person.lost)
 
 
 def _build_consents(
@@ -238,13 +257,20 @@ def _list_consent_changes(
     return [entry for entry in entries if entry[1]] or [(ConsentEvent.CHANGED, after.topics)]
 
 
-def _end_absorbed(
-    state: StoredState, absorbed: Iterable[Subscriber], moment: MessageTime, key: bytes
-) -> tuple[Publication, ...]:
+def _end_merged(state: StoredState, person: Person, moment: MessageTime, key: bytes) -> Iterator[Publication]:
     """End each merged row: what is still on its way to it would arrive twice, or after a stop of the other row."""
     stored = (state.by_user, state.by_phone, state.former_by_user, state.former_by_phone)
     subscribed = {row.id for row in stored if row and row.subscribed}
-    return tuple(build_ended(row, moment=moment, message_key=key) for row in absorbed if row.id in subscribed)
+    for row in person.absorbed:
+        if row.id in subscribed:
+            yield build_ended(row, moment=moment, message_key=key)
+    if person.subscriber and person.lost:
+        yield from _end_topics(person.subscriber, person.lost, moment, key)
+
+
+def _end_topics(after: Subscriber, topics: frozenset[str], moment: MessageTime, key: bytes) -> Iterator[Publication]:
+    for topic in sorted(topics) if after.subscribed else [None]:
+        yield build_ended(after, moment=moment, message_key=key, topic=topic)
 
 
 def _classify_preference(preferred: PreferenceResult) -> MessageResult:
@@ -267,8 +293,7 @@ def _build_preference_events(
 ) -> tuple[Publication, ...]:
     after = preferred.subscriber
     if preferred.withdrawn:
-        topics = sorted(preferred.withdrawn) if after.subscribed else [None]
-        return tuple(build_ended(after, moment=moment, message_key=key, topic=topic) for topic in topics)
+        return tuple(_end_topics(after, preferred.withdrawn, moment, key))
     if not preferred.restored:
         return ()
     tell = build_changed if person.subscriber and person.subscriber.subscribed else build_started

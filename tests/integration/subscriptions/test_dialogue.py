@@ -215,6 +215,19 @@ async def test_a_second_erasure_leaves_the_first_one_what_it_has_not_published_y
     assert sealed_hex(1) not in await everything(stand, database)
 
 
+async def test_an_answer_that_is_confirmed_after_an_erasure_is_not_written_back(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, database: FreshDatabase
+) -> None:
+    """Another replica erases what the first one is about to trim."""
+    said = build_message("Feedback: Danke", seconds=5)
+    stand.publisher.lose = lambda publication: publication.key == "reply"
+    with pytest.raises(DependencyUnavailable):
+        await stand.receive(said)
+    await other.receive(build_message("Löschen", seconds=9))
+    await stand.parts.inbound.subscribers.trim_stored_replies(said.message_key, (stand.publisher.published[-1],))
+    assert sealed_hex(1) not in await everything(stand, database)
+
+
 async def test_an_erasure_that_is_published_is_not_kept_for_another_time(
     stand: SubscriptionsHarness, database: FreshDatabase
 ) -> None:

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
+from services.subscriptions.adapters.consents import save_wordings
 from services.subscriptions.adapters.metrics import Metrics
 from services.subscriptions.adapters.retention import INBOX_RETENTION, build_retention_rules
-from services.subscriptions.adapters.subscribers import save_wordings
 from shared.database.retention import Retention
 from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY, TEXTS, build_both, build_message
