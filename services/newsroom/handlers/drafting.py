@@ -9,6 +9,7 @@ import msgspec
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import (
     choose_verdict,
+    find_emergency_obstacle,
     require_amount_right,
     require_approval,
     require_approver,
@@ -195,8 +196,6 @@ class DraftingService:
         """
         account.require(Right.WRITE)
         why = parse_reason(reason, "Bitte schreiben Sie, warum die Meldung nicht warten kann.", DraftRefused)
-        if not self.assessor.rules.emergency:
-            raise DraftRefused("Der Notfallweg ist in diesem Landkreis nicht eingerichtet.")
         return await self._publish(account, draft, seen, emergency=why)
 
     async def _publish(self, account: Account, draft: UUID, seen: int, emergency: str | None = None) -> NoticeDraft:
@@ -217,8 +216,8 @@ class DraftingService:
                 require_budget(budget, forecast)
                 by_lead = self.assessor.is_for_lead(found, forecast)
                 require_approval(found, self.assessor.list_reasons(found, forecast), by_lead=by_lead)
-            elif not found.content.urgent:
-                raise DraftRefused("Der Notfallweg ist nur für Eilmeldungen.")
+            elif obstacle := find_emergency_obstacle(found.content, self.assessor.rules):
+                raise DraftRefused(obstacle)
             change = self._build_change(
                 account,
                 found,
