@@ -17,13 +17,14 @@ from services.newsroom.adapters.credentials import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresLoginThrottle, PostgresSessionRepository
 from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie
+from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie, hash_recovery_code
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
 from services.newsroom.handlers.login import (
     TOTP_PURPOSE,
     LoginAttempt,
     LoginRefused,
     LoginService,
+    SetupRefused,
     StartedSession,
 )
 from services.newsroom.ports import NewAccount
@@ -80,8 +81,8 @@ class LoginDesk:
         await self.accounts.create_account(new, ACT)
         return account
 
-    async def log_in(self, password: str = OLD) -> StartedSession:
-        code = pyotp.TOTP(encode_totp_secret(self.secret)).now()
+    async def log_in(self, password: str = OLD, code: str = "") -> StartedSession:
+        code = code or pyotp.TOTP(encode_totp_secret(self.secret)).now()
         await self.owner.execute("update newsroom.account set totp_step = 0 where id = $1", self.account.id)
         attempt = LoginAttempt(
             login=self.account.login, password=password, code=code, address=secrets.token_hex(4), device=None
@@ -249,6 +250,15 @@ async def test_changing_the_password_ends_other_sessions_and_is_one_act(desk: Lo
     await desk.service.change_password(visitor, **build_change(desk))
     assert (await desk.count_open(), await desk.read_hash()) == (1, f"hash of {NEW}")
     assert await desk.count_acts("account.password_changed") == 1
+
+
+async def test_a_new_password_that_is_refused_uses_no_code(desk: LoginDesk) -> None:
+    visitor, code = await desk.visit(await desk.log_in()), "ABCD-EFGH-IJKL-MNOP"
+    statement = "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)"
+    await desk.owner.execute(statement, desk.account.id, hash_recovery_code(code))
+    with pytest.raises(SetupRefused):
+        await desk.service.change_password(visitor, current=OLD, new="kurz", code=code)
+    await desk.log_in(code=code)
 
 
 async def test_a_password_changes_together_with_the_end_of_sessions_or_not_at_all(desk: LoginDesk) -> None:
