@@ -104,12 +104,12 @@ class AccountRequestRepository(Protocol):
     async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: NewAccount | None) -> bool:
         """Decide the request and carry it out, an invitation by creating `new`.
 
-        Return False if it has been decided, or the decider is blocked by now. Raises AccountProblem if the login of an
-        invitation is taken.
+        Return False if it has been decided. Raises NotPermitted if decider or requester have lost the right by now, and
+        AccountProblem if the login of an invitation is taken.
         """
 
     async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
-        """Return False as `confirm`."""
+        """Return False if it has been decided, or the decider is blocked by now."""
 
 
 class SessionRepository(Protocol):

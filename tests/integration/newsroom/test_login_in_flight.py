@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pyotp
@@ -15,7 +15,7 @@ from services.newsroom.adapters.account_requests import PostgresAccountRequestRe
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.credentials import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresLoginThrottle, PostgresSessionRepository
-from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
+from services.newsroom.domain.accounts import Account, NotPermitted, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie, hash_recovery_code
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
@@ -284,8 +284,8 @@ async def test_a_session_that_ends_meanwhile_changes_no_password(desk: LoginDesk
     assert await desk.read_hash() == f"hash of {OLD}"
 
 
-async def test_whoever_is_blocked_meanwhile_confirms_no_account(desk: LoginDesk) -> None:
-    administration = AccountAdministration(
+def build_administration(desk: LoginDesk) -> AccountAdministration:
+    return AccountAdministration(
         accounts=desk.accounts,
         requests=desk.requests,
         sessions=desk.service.sessions,
@@ -293,11 +293,25 @@ async def test_whoever_is_blocked_meanwhile_confirms_no_account(desk: LoginDesk)
         sealer=desk.service.sealer,
         clock=system_clock,
     )
-    requester, decider = [await desk.add_operator() for _ in range(2)]
-    login = f"g-{secrets.token_hex(5)}"
-    await administration.invite(requester, Invitation(login=login, name="Gast", roles=["editor"], same_person_as=""))
-    (request,) = [each for each in await desk.requests.list_open_requests() if each.login == login]
-    desk.hasher.interrupt = lambda: desk.accounts.disable(decider.id, system_clock(), ACT)
-    with pytest.raises(AccountProblem):
-        await administration.confirm(decider, request.id)
+
+
+async def find_request(desk: LoginDesk, login: str) -> UUID:
+    (request,) = [each.id for each in await desk.requests.list_open_requests() if each.login == login]
+    return request
+
+
+@pytest.mark.parametrize("lost", ["disabled_at = now()", "roles = '{editor}'"])
+@pytest.mark.parametrize("who", ["requester", "decider"])
+async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(
+    desk: LoginDesk, who: str, lost: str
+) -> None:
+    administration, login = build_administration(desk), f"g-{secrets.token_hex(5)}"
+    people = {each: await desk.add_operator() for each in ("requester", "decider")}
+    invitation = Invitation(login=login, name="Gast", roles=["editor"], same_person_as="")
+    await administration.invite(people["requester"], invitation)
+    request, statement = await find_request(desk, login), f"update newsroom.account set {lost} where id = $1"  # noqa: S608 - ours
+    desk.hasher.interrupt = lambda: desk.owner.execute(statement, people[who].id)
+    with pytest.raises(NotPermitted):
+        await administration.confirm(people["decider"], request)
     assert await desk.accounts.find_account(login) is None
+    await administration.refuse(await desk.add_operator(), request)
