@@ -105,7 +105,7 @@ class AccountRequestRepository(Protocol):
         """Decide the request and carry it out, an invitation by creating `new`.
 
         Return False if it has been decided. Raises NotPermitted if decider or requester have lost the right by now, and
-        AccountProblem if the login of an invitation is taken.
+        AccountProblem if the login of an invitation is taken, or the account to be enabled is not blocked as it was.
         """
 
     async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from services.newsroom.adapters.account_requests import PostgresAccountRequestRe
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.credentials import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresLoginThrottle, PostgresSessionRepository
-from services.newsroom.domain.accounts import Account, NotPermitted, Role
+from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie, hash_recovery_code
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
@@ -315,3 +315,19 @@ async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(
         await administration.confirm(people["decider"], request)
     assert await desk.accounts.find_account(login) is None
     await administration.refuse(await desk.add_operator(), request)
+
+
+async def test_a_request_from_before_a_later_block_does_not_end_that(desk: LoginDesk) -> None:
+    administration, login = build_administration(desk), desk.account.login
+    await desk.block_for_a_while()
+    await administration.request_enabling(await desk.add_operator(), login)
+    await desk.reset()
+    await desk.block_for_a_while()
+    request, decider = await find_request(desk, login), await desk.add_operator()
+    with pytest.raises(AccountProblem, match="noch einmal gesperrt"):
+        await administration.confirm(decider, request)
+    assert (await administration.get_account(login)).is_disabled
+    await administration.refuse(decider, request)
+    await administration.request_enabling(await desk.add_operator(), login)
+    await administration.confirm(decider, await find_request(desk, login))
+    assert not (await administration.get_account(login)).is_disabled
