@@ -223,6 +223,9 @@ class DraftRepository(Protocol):
 
     async def create(self, draft: NoticeDraft, act: Act) -> None: ...
 
+    async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
+        """Create the draft and publish it, or store nothing. Raises as `change`."""
+
     async def find(self, draft: UUID) -> NoticeDraft:
         """Return the draft. Raises DraftNotFound."""
 

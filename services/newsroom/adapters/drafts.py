@@ -85,19 +85,12 @@ class PostgresDraftRepository:
 
     async def create(self, draft: NoticeDraft, act: Act) -> None:
         async with self._database.transaction() as connection:
-            await connection.execute(
-                _ADD_DRAFT,
-                draft.id,
-                draft.notice,
-                draft.kind,
-                draft.corrects,
-                draft.state,
-                draft.version,
-                draft.created_by.account,
-                draft.changed_at,
-            )
-            await _add_version(connection, draft.id, draft.newest)
-            await record_act(connection, act)
+            await _add_draft(connection, draft, act)
+
+    async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
+        async with self._database.transaction() as connection:
+            await _add_draft(connection, draft, act)
+            return await self._publish(connection, draft.id, decide)
 
     async def find(self, draft: UUID) -> NoticeDraft:
         async with self._database.connection() as connection:
@@ -110,10 +103,13 @@ class PostgresDraftRepository:
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
         async with self._database.transaction() as connection:
-            await lock_budget(connection)
-            found = await self._lock(connection, draft)
-            budget = await fetch_budget(connection, found.content.scheduled_at)
-            return await self._apply(connection, found, decide(found, budget))
+            return await self._publish(connection, draft, decide)
+
+    async def _publish(self, connection: Connection, draft: UUID, decide: DecidePublication) -> NoticeDraft:
+        await lock_budget(connection)
+        found = await self._lock(connection, draft)
+        budget = await fetch_budget(connection, found.content.scheduled_at)
+        return await self._apply(connection, found, decide(found, budget))
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         rows = await self._database.fetch(_LISTED, [state.value for state in states], limit)
@@ -155,6 +151,22 @@ class PostgresDraftRepository:
             raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
         await _store(connection, draft.id, change)
         return await self._find(connection, draft.id)
+
+
+async def _add_draft(connection: Connection, draft: NoticeDraft, act: Act) -> None:
+    await connection.execute(
+        _ADD_DRAFT,
+        draft.id,
+        draft.notice,
+        draft.kind,
+        draft.corrects,
+        draft.state,
+        draft.version,
+        draft.created_by.account,
+        draft.changed_at,
+    )
+    await _add_version(connection, draft.id, draft.newest)
+    await record_act(connection, act)
 
 
 async def _store(connection: Connection, draft: UUID, change: DraftChange) -> None:

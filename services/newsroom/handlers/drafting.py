@@ -33,9 +33,10 @@ from services.newsroom.domain.drafts import (
     require_newest,
     require_version,
 )
+from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.domain.sending import MonthBudget
 from services.newsroom.handlers.assessing import DraftAssessor, require_budget
-from services.newsroom.ports import DraftChange, DraftRepository
+from services.newsroom.ports import DecidePublication, DraftChange, DraftRepository
 from shared.runtime.clock import Clock
 
 
@@ -204,6 +205,13 @@ class DraftingService:
         require_version(read, seen)  # what is estimated is the version that is published
         # A withdrawal waits for nothing: messages go out meanwhile.
         forecast = None if read.kind is DraftKind.WITHDRAWAL else await self.assessor.estimate(read)
+        published = await self.drafts.publish(draft, self._build_decision(account, seen, forecast, emergency))
+        self.handed_over()
+        return published
+
+    def _build_decision(
+        self, account: Account, seen: int, forecast: NoticeForecast | None = None, emergency: str | None = None
+    ) -> DecidePublication:
         publication = uuid4()
 
         def decide(found: NoticeDraft, budget: MonthBudget | None) -> DraftChange:
@@ -229,9 +237,7 @@ class DraftingService:
             handed_over = self.assessor.build_publication(found, publication, forecast)
             return replace(change, publication=handed_over, emergency=emergency)
 
-        published = await self.drafts.publish(draft, decide)
-        self.handed_over()
-        return published
+        return decide
 
     async def review(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Record that a second person has looked at what was published in an emergency. Raises as `save`."""
@@ -268,6 +274,7 @@ class DraftingService:
     async def withdraw(self, account: Account, draft: UUID, reason: str) -> NoticeDraft:
         """Withdraw a published notice at once: nobody who has not got it will get it. Raises as `save`."""
         account.require(Right.WRITE)
+        account.require(Right.SEND)
         why = parse_reason(reason, "Bitte schreiben Sie einen Grund.", DraftRefused)
         found = await self._find_published(draft)
         content = DraftContent(topic=found.content.topic, headline=found.content.headline, reason=why)
@@ -276,8 +283,11 @@ class DraftingService:
         if any(problem.field == "reason" for problem in self.assessor.find_problems(withdrawal)):
             raise DraftRefused("Der Grund darf weder eine fremde Internetadresse noch unsichtbare Zeichen enthalten.")
         self.assessor.require_valid(withdrawal)
-        await self.drafts.create(withdrawal, _build_act(account, "draft.created", withdrawal))
-        return await self._publish(account, withdrawal.id, withdrawal.version)
+        begun = _build_act(account, "draft.created", withdrawal)
+        decide = self._build_decision(account, withdrawal.version)
+        published = await self.drafts.create_published(withdrawal, begun, decide)
+        self.handed_over()
+        return published
 
     def _build_change(
         self,
