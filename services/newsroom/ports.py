@@ -203,8 +203,9 @@ class NoticesApiAway(DependencyUnavailable):
 
 @dataclass(frozen=True, kw_only=True)
 class DraftChange:
-    """Change that an act makes to a draft; None leaves that as it is. All of it is stored, or nothing."""
+    """Change that the actor's act makes to a draft; None leaves that as it is. All of it is stored, or nothing."""
 
+    actor: Account
     act: Act
     state: DraftState
     at: datetime
@@ -232,7 +233,8 @@ class DraftRepository(Protocol):
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         """Decide on the locked draft, store the change, and return the draft; None changes nothing.
 
-        Raises DraftNotFound, NotPermitted if whoever acts has been blocked meanwhile, and whatever `decide` raises.
+        Raises DraftNotFound, NotPermitted if the actor's session was ended or a role taken away meanwhile, and whatever
+        `decide` raises.
         """
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:

@@ -31,7 +31,11 @@ _LOCK = """
     from newsroom.draft where id = $1
 """
 _LOCK_ROW = "select from newsroom.draft where id = $1 for update"
-_IS_DISABLED = "select disabled_at is not null from newsroom.account where id = $1"
+_MAY_ACT = """
+    select disabled_at is null and roles @> $2::text[] and ($3::bytea is null or exists (
+        select from newsroom.session where token_hash = $3 and revoked_at is null))
+    from newsroom.account where id = $1
+"""
 _ADD_DRAFT = """
     insert into newsroom.draft (id, notice, kind, corrects, state, version, created_by, created_at, changed_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
@@ -146,9 +150,9 @@ class PostgresDraftRepository:
     async def _apply(self, connection: Connection, draft: NoticeDraft, change: DraftChange | None) -> NoticeDraft:
         if change is None:
             return draft
-        # Meanwhile the notices API may have been asked, for seconds.
-        if await connection.fetchval(_IS_DISABLED, change.act.account):
-            raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
+        actor = change.actor  # the notices API may have been asked, for seconds
+        if not await connection.fetchval(_MAY_ACT, actor.id, sorted(actor.roles), actor.session):
+            raise NotPermitted("Ihre Anmeldung wurde inzwischen beendet, oder Ihr Konto hat eine Rolle weniger.")
         await _store(connection, draft.id, change)
         return await self._find(connection, draft.id)
 

@@ -121,7 +121,8 @@ class DraftingService:
             saved_at=now,
             seen_revision=seen_revision,
         )
-        return DraftChange(act=_build_act(account, "draft.saved", draft), state=state, at=now, version=version)
+        act = _build_act(account, "draft.saved", draft)
+        return DraftChange(actor=account, act=act, state=state, at=now, version=version)
 
     async def submit(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Ask for an approval. Raises as `save`."""
@@ -302,7 +303,8 @@ class DraftingService:
         said = verdict and DraftDecision(
             id=uuid4(), verdict=verdict, version=draft.version, by=build_author(account), at=now, reason=reason
         )
-        return DraftChange(act=_build_act(account, action, draft, reason), state=state, at=now, decision=said or None)
+        act = _build_act(account, action, draft, reason)
+        return DraftChange(actor=account, act=act, state=state, at=now, decision=said or None)
 
     async def _find_published(self, draft: UUID) -> NoticeDraft:
         found = await self.drafts.find(draft)

@@ -29,15 +29,13 @@ async def store(database: FreshDatabase) -> AsyncIterator[Store]:
         yield opened
 
 
-async def test_a_withdrawal_that_is_not_published_leaves_no_draft(store: Store, database: FreshDatabase) -> None:
+async def test_a_withdrawal_that_is_not_published_leaves_no_draft(store: Store, owner: asyncpg.Connection) -> None:
     draft = await store.publish()
-    owner = await asyncpg.connect(database.url)
     await owner.execute(_FAIL)
     with pytest.raises(asyncpg.RaiseError):
         await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
     assert await store.fetch("select kind from newsroom.draft") == [("notice",)]
     await owner.execute("drop function newsroom.fail cascade")
-    await owner.close()
     await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
     acts = "select action from newsroom.audit where account = $1 order by id"
     assert await store.fetch(acts, store.ben.id) == [("draft.created",), ("draft.published",)]
