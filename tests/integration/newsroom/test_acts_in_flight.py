@@ -1,7 +1,7 @@
 """An act that is being checked while its author is blocked, loses a role or is logged out: it does not survive that."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -16,9 +16,8 @@ from services.newsroom.domain.drafts import DraftState, NoticeDraft
 from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.drafting import DraftingService
 from shared.runtime.clock import system_clock
-from tests.databases import FreshDatabase
 from tests.factories.press_office import CONTENT, DEEDS, FORECAST, ROUTINE
-from tests.integration.newsroom.writing_store import Store, build_drafting, open_store
+from tests.integration.newsroom.writing_store import Store, build_drafting
 
 # At any hour and with any price, which the notices API is asked for.
 _RULES = msgspec.structs.replace(
@@ -29,12 +28,6 @@ _ENDS = {
     "role": "update newsroom.account set roles = '{lead}' where id = $1",
     "session": "update newsroom.session set revoked_at = now() where account = $1",
 }
-
-
-@pytest.fixture
-async def store(database: FreshDatabase) -> AsyncIterator[Store]:
-    async with open_store(database) as opened:
-        yield opened
 
 
 async def begin(store: Store) -> tuple[DraftingService, NoticeDraft]:
@@ -61,7 +54,7 @@ async def test_what_ends_while_the_price_is_asked_for_ends_the_act(
     drafting, draft = await begin(store)
     actor = await log_in(owner, store.ben if act in ("approve", "return") else store.anna)
 
-    async def end_meanwhile(_: Mapping[str, Any]) -> NoticeForecast:
+    async def end_meanwhile(event: Mapping[str, Any]) -> NoticeForecast:
         await owner.execute(_ENDS[end], actor.id)
         return FORECAST
 

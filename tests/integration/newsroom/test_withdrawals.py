@@ -1,15 +1,13 @@
 """Withdrawals: each is published when it is begun, or is nothing; one that comes back can be discarded."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from tests.databases import FreshDatabase
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, read_state
-from tests.integration.newsroom.writing_store import Store, open_store
+from tests.integration.newsroom.writing_store import Store
 
 _FAIL = """
     create function newsroom.fail() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
@@ -21,12 +19,6 @@ _REJECT = """
         where draft = $1 returning draft)
     update newsroom.draft set state = 'returned' from rejected where id = draft
 """
-
-
-@pytest.fixture
-async def store(database: FreshDatabase) -> AsyncIterator[Store]:
-    async with open_store(database) as opened:
-        yield opened
 
 
 async def test_a_withdrawal_that_is_not_published_leaves_no_draft(store: Store, owner: asyncpg.Connection) -> None:

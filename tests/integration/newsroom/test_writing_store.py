@@ -20,13 +20,7 @@ from tests.databases import FreshDatabase
 from tests.factories.press_office import CONTENT
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.writing_desk import add_broadcast
-from tests.integration.newsroom.writing_store import SOURCE, Store, add_account, build_drafting, open_store
-
-
-@pytest.fixture
-async def store(database: FreshDatabase) -> AsyncIterator[Store]:
-    async with open_store(database) as opened:
-        yield opened
+from tests.integration.newsroom.writing_store import SOURCE, Store, add_account, build_drafting
 
 
 @asynccontextmanager
