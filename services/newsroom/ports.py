@@ -104,12 +104,12 @@ class AccountRequestRepository(Protocol):
     async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: NewAccount | None) -> bool:
         """Decide the request and carry it out, an invitation by creating `new`.
 
-        Return False if it has been decided, or the decider is blocked by now. Raises AccountProblem if the login of an
-        invitation is taken.
+        Return False if it has been decided. Raises NotPermitted if decider or requester have lost the right by now, and
+        AccountProblem if the login of an invitation is taken, or the account to be enabled is not blocked as it was.
         """
 
     async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
-        """Return False as `confirm`."""
+        """Return False if it has been decided, or the decider is blocked by now."""
 
 
 class SessionRepository(Protocol):
@@ -203,8 +203,9 @@ class NoticesApiAway(DependencyUnavailable):
 
 @dataclass(frozen=True, kw_only=True)
 class DraftChange:
-    """Change that an act makes to a draft; None leaves that as it is. All of it is stored, or nothing."""
+    """Change that the actor's act makes to a draft; None leaves that as it is. All of it is stored, or nothing."""
 
+    actor: Account
     act: Act
     state: DraftState
     at: datetime
@@ -223,13 +224,17 @@ class DraftRepository(Protocol):
 
     async def create(self, draft: NoticeDraft, act: Act) -> None: ...
 
+    async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
+        """Create the draft and publish it, or store nothing. Raises as `change`."""
+
     async def find(self, draft: UUID) -> NoticeDraft:
         """Return the draft. Raises DraftNotFound."""
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         """Decide on the locked draft, store the change, and return the draft; None changes nothing.
 
-        Raises DraftNotFound, NotPermitted if whoever acts has been blocked meanwhile, and whatever `decide` raises.
+        Raises DraftNotFound, NotPermitted if the actor's session was ended or a role taken away meanwhile, and whatever
+        `decide` raises.
         """
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:

@@ -97,6 +97,10 @@ class DraftsInMemory:
         self.versions[draft.id] = [draft.newest]
         self.acts.append(act)
 
+    async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
+        await self.create(draft, act)
+        return await self.publish(draft.id, decide)
+
     async def find(self, draft: UUID) -> NoticeDraft:
         if draft not in self.drafts:
             raise DraftNotFound

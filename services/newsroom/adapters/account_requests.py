@@ -1,6 +1,7 @@
 """PostgreSQL implementation of ports.AccountRequestRepository."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,14 +25,16 @@ select r.id as request, r.kind, r.login as subject, r.payload, r.requested_at, {
 from newsroom.account_request r join newsroom.account a on a.id = r.requested_by
 where r.decision is null and ($1::uuid is null or r.id = $1) order by r.requested_at
 """  # noqa: S608 - constant parts
-# The password of a new account may have been hashed for seconds: whoever decides may be blocked by now.
+# Whoever blocks one of them meanwhile, or takes a role away, waits for what is decided here.
+_PEOPLE = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.id = any($1) order by a.id for share"  # noqa: S608 - constant parts
 _DECIDE = """
 update newsroom.account_request set decided_by = $2, decided_at = $3, decision = $4, payload = payload - 'sealed'
 where id = $1 and decision is null
     and exists (select from newsroom.account where id = $2 and disabled_at is null) returning id
 """
 _SET_ROLES = "update newsroom.account set roles = $2 where login = $1"
-_ENABLE = "update newsroom.account set disabled_at = null where login = $1"
+# Of a later block nobody has said that it should end.
+_ENABLE = "update newsroom.account set disabled_at = null where login = $1 and disabled_at < $2 returning id"
 
 
 class PostgresAccountRequestRepository:
@@ -64,6 +67,7 @@ class PostgresAccountRequestRepository:
 
     async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: NewAccount | None) -> bool:
         async with self._database.transaction() as connection:
+            await _check_decider(connection, request, decider)
             if not await _decide(connection, request, decider, now, "confirmed"):
                 return False
             await _apply_request(connection, request, decider, new)
@@ -72,6 +76,13 @@ class PostgresAccountRequestRepository:
     async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
         async with self._database.transaction() as connection:
             return await _decide(connection, request, decider, now, "refused")
+
+
+async def _check_decider(connection: Connection, request: AccountRequest, decider: UUID) -> None:
+    """Check again who asks and who decides: the password of a new account may have been hashed for seconds."""
+    rows = await connection.fetch(_PEOPLE, [request.requested_by.id, decider])
+    people = {row["id"]: build_account(row) for row in rows}
+    replace(request, requested_by=people[request.requested_by.id]).check_decider(people[decider])
 
 
 async def _decide(connection: Connection, request: AccountRequest, decider: UUID, now: datetime, decision: str) -> bool:
@@ -94,7 +105,8 @@ async def _apply_request(
     if request.change is AccountChange.ROLES:
         await connection.execute(_SET_ROLES, request.login, roles)
     elif request.change is AccountChange.ENABLE:
-        await connection.execute(_ENABLE, request.login)
+        if await connection.fetchval(_ENABLE, request.login, request.requested_at) is None:
+            raise AccountProblem("Das Konto wurde inzwischen entsperrt oder noch einmal gesperrt. Bitte lehnen Sie ab.")
     elif new is None or not await insert_account(connection, new, act):
         raise AccountProblem("Diesen Anmeldenamen gibt es schon.")
     if request.change is not AccountChange.INVITE:

@@ -31,7 +31,11 @@ _LOCK = """
     from newsroom.draft where id = $1
 """
 _LOCK_ROW = "select from newsroom.draft where id = $1 for update"
-_IS_DISABLED = "select disabled_at is not null from newsroom.account where id = $1"
+_MAY_ACT = """
+    select disabled_at is null and roles @> $2::text[] and ($3::bytea is null or exists (
+        select from newsroom.session where token_hash = $3 and revoked_at is null))
+    from newsroom.account where id = $1
+"""
 _ADD_DRAFT = """
     insert into newsroom.draft (id, notice, kind, corrects, state, version, created_by, created_at, changed_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
@@ -85,19 +89,12 @@ class PostgresDraftRepository:
 
     async def create(self, draft: NoticeDraft, act: Act) -> None:
         async with self._database.transaction() as connection:
-            await connection.execute(
-                _ADD_DRAFT,
-                draft.id,
-                draft.notice,
-                draft.kind,
-                draft.corrects,
-                draft.state,
-                draft.version,
-                draft.created_by.account,
-                draft.changed_at,
-            )
-            await _add_version(connection, draft.id, draft.newest)
-            await record_act(connection, act)
+            await _add_draft(connection, draft, act)
+
+    async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
+        async with self._database.transaction() as connection:
+            await _add_draft(connection, draft, act)
+            return await self._publish(connection, draft.id, decide)
 
     async def find(self, draft: UUID) -> NoticeDraft:
         async with self._database.connection() as connection:
@@ -110,10 +107,13 @@ class PostgresDraftRepository:
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
         async with self._database.transaction() as connection:
-            await lock_budget(connection)
-            found = await self._lock(connection, draft)
-            budget = await fetch_budget(connection, found.content.scheduled_at)
-            return await self._apply(connection, found, decide(found, budget))
+            return await self._publish(connection, draft, decide)
+
+    async def _publish(self, connection: Connection, draft: UUID, decide: DecidePublication) -> NoticeDraft:
+        await lock_budget(connection)
+        found = await self._lock(connection, draft)
+        budget = await fetch_budget(connection, found.content.scheduled_at)
+        return await self._apply(connection, found, decide(found, budget))
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         rows = await self._database.fetch(_LISTED, [state.value for state in states], limit)
@@ -150,11 +150,27 @@ class PostgresDraftRepository:
     async def _apply(self, connection: Connection, draft: NoticeDraft, change: DraftChange | None) -> NoticeDraft:
         if change is None:
             return draft
-        # Meanwhile the notices API may have been asked, for seconds.
-        if await connection.fetchval(_IS_DISABLED, change.act.account):
-            raise NotPermitted("Ihr Konto ist inzwischen gesperrt.")
+        actor = change.actor  # the notices API may have been asked, for seconds
+        if not await connection.fetchval(_MAY_ACT, actor.id, sorted(actor.roles), actor.session):
+            raise NotPermitted("Ihre Anmeldung wurde inzwischen beendet, oder Ihr Konto hat eine Rolle weniger.")
         await _store(connection, draft.id, change)
         return await self._find(connection, draft.id)
+
+
+async def _add_draft(connection: Connection, draft: NoticeDraft, act: Act) -> None:
+    await connection.execute(
+        _ADD_DRAFT,
+        draft.id,
+        draft.notice,
+        draft.kind,
+        draft.corrects,
+        draft.state,
+        draft.version,
+        draft.created_by.account,
+        draft.changed_at,
+    )
+    await _add_version(connection, draft.id, draft.newest)
+    await record_act(connection, act)
 
 
 async def _store(connection: Connection, draft: UUID, change: DraftChange) -> None:

@@ -1,6 +1,7 @@
 """Sessions, known devices, and counters of failed logins in PostgreSQL, shared by all replicas."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -89,7 +90,8 @@ class PostgresSessionRepository:
             return None
         (row,) = rows
         stage = SessionStage(row["stage"])
-        return Visitor(account=build_account(row), session=token_hash, csrf=row["csrf"], stage=stage)
+        account = replace(build_account(row), session=token_hash)
+        return Visitor(account=account, session=token_hash, csrf=row["csrf"], stage=stage)
 
     async def list_sessions(self, account: UUID) -> Sequence[OpenSession]:
         return [OpenSession(**row) for row in await self._database.fetch(_LIST, *self._limits, account)]

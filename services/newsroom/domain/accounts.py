@@ -66,7 +66,10 @@ class AccountProblem(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Account; `person` is the human, who may have several. `is_external`: the identity provider says who it is."""
+    """Account; `person` is the human, who may have several. `is_external`: the identity provider says who it is.
+
+    `session` is the one in which it acts, None outside of any.
+    """
 
     id: UUID
     login: str
@@ -75,6 +78,7 @@ class Account:
     roles: frozenset[Role]
     is_disabled: bool = False
     is_external: bool = False
+    session: bytes | None = None
 
     def may(self, right: Right) -> bool:
         return not self.is_disabled and any(right in RIGHTS[role] for role in self.roles)

@@ -12,6 +12,7 @@ from services.newsroom.domain.accounts import Account, NotPermitted, Right
 from services.newsroom.domain.drafts import (
     Author,
     DraftAct,
+    DraftContent,
     DraftDecision,
     DraftKind,
     DraftRefused,
@@ -114,6 +115,15 @@ def is_approved(draft: NoticeDraft, *, by_lead: bool = False) -> bool:
     given = [each for each in _list_approvals(draft) if not each.is_void and each.by.person not in own]
     is_enough = any(each.verdict is Verdict.APPROVE_AMOUNT for each in given) if by_lead else bool(given)
     return draft.find_return() is None and is_enough
+
+
+def find_emergency_obstacle(content: DraftContent, rules: ApprovalRules) -> str | None:
+    """Return why this may not be sent before anybody has approved it, in German; None if it may."""
+    if not rules.emergency:
+        return "Der Notfallweg ist in diesem Landkreis nicht eingerichtet."
+    if not content.urgent:
+        return "Der Notfallweg ist nur für Eilmeldungen."
+    return "Was geplant ist, kann auf eine Freigabe warten." if content.scheduled_at else None
 
 
 def find_missing(draft: NoticeDraft, reasons: tuple[str, ...], *, by_lead: bool) -> str | None:

@@ -1,5 +1,6 @@
 """The archive for machines: RSS 2.0, Atom, JSON Feed 1.1 and schema.org."""
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def build_rss(site: ArchiveSite, archive: Archive, selection: ArchiveSelection) 
         _add(item, "link", site.build_entry_url(entry.code))
         _add(item, "guid", site.build_entry_url(archive.get_origin(entry)), isPermaLink="false")
         _add(item, "pubDate", format_datetime(entry.changed_at))
-        _add(item, "description", entry.text)
+        _add(item, "description", html.escape(entry.text, quote=False))  # readers take it for HTML
         for tag in _list_tags(site, entry):
             _add(item, "category", tag)
     return _encode(rss)

@@ -200,13 +200,13 @@ class NoticeDraft:
 
 
 SUBMITTED_STATES = (DraftState.PENDING, DraftState.ESCALATED, DraftState.APPROVED)
-OPEN_STATES = (DraftState.DRAFT, DraftState.RETURNED, *SUBMITTED_STATES)
-_EDITABLE = (DraftState.DRAFT, DraftState.RETURNED)
+WRITING_STATES = (DraftState.DRAFT, DraftState.RETURNED)
+OPEN_STATES = (*WRITING_STATES, *SUBMITTED_STATES)
 _NEXT: Mapping[DraftAct, Mapping[DraftState, DraftState]] = MappingProxyType(
     {
         # Whoever edits takes back what was said of the earlier version.
         DraftAct.SAVE: dict.fromkeys(OPEN_STATES, DraftState.DRAFT),
-        DraftAct.SUBMIT: dict.fromkeys(_EDITABLE, DraftState.PENDING),
+        DraftAct.SUBMIT: dict.fromkeys(WRITING_STATES, DraftState.PENDING),
         # An approval that has become void needs another one.
         DraftAct.APPROVE: dict.fromkeys(SUBMITTED_STATES, DraftState.APPROVED),
         DraftAct.RETURN: dict.fromkeys(SUBMITTED_STATES, DraftState.RETURNED),

@@ -9,6 +9,7 @@ import msgspec
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import (
     choose_verdict,
+    find_emergency_obstacle,
     require_amount_right,
     require_approval,
     require_approver,
@@ -32,9 +33,10 @@ from services.newsroom.domain.drafts import (
     require_newest,
     require_version,
 )
+from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.domain.sending import MonthBudget
 from services.newsroom.handlers.assessing import DraftAssessor, require_budget
-from services.newsroom.ports import DraftChange, DraftRepository
+from services.newsroom.ports import DecidePublication, DraftChange, DraftRepository
 from shared.runtime.clock import Clock
 
 
@@ -119,7 +121,8 @@ class DraftingService:
             saved_at=now,
             seen_revision=seen_revision,
         )
-        return DraftChange(act=_build_act(account, "draft.saved", draft), state=state, at=now, version=version)
+        act = _build_act(account, "draft.saved", draft)
+        return DraftChange(actor=account, act=act, state=state, at=now, version=version)
 
     async def submit(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Ask for an approval. Raises as `save`."""
@@ -195,8 +198,6 @@ class DraftingService:
         """
         account.require(Right.WRITE)
         why = parse_reason(reason, "Bitte schreiben Sie, warum die Meldung nicht warten kann.", DraftRefused)
-        if not self.assessor.rules.emergency:
-            raise DraftRefused("Der Notfallweg ist in diesem Landkreis nicht eingerichtet.")
         return await self._publish(account, draft, seen, emergency=why)
 
     async def _publish(self, account: Account, draft: UUID, seen: int, emergency: str | None = None) -> NoticeDraft:
@@ -205,6 +206,13 @@ class DraftingService:
         require_version(read, seen)  # what is estimated is the version that is published
         # A withdrawal waits for nothing: messages go out meanwhile.
         forecast = None if read.kind is DraftKind.WITHDRAWAL else await self.assessor.estimate(read)
+        published = await self.drafts.publish(draft, self._build_decision(account, seen, forecast, emergency))
+        self.handed_over()
+        return published
+
+    def _build_decision(
+        self, account: Account, seen: int, forecast: NoticeForecast | None = None, emergency: str | None = None
+    ) -> DecidePublication:
         publication = uuid4()
 
         def decide(found: NoticeDraft, budget: MonthBudget | None) -> DraftChange:
@@ -217,8 +225,8 @@ class DraftingService:
                 require_budget(budget, forecast)
                 by_lead = self.assessor.is_for_lead(found, forecast)
                 require_approval(found, self.assessor.list_reasons(found, forecast), by_lead=by_lead)
-            elif not found.content.urgent:
-                raise DraftRefused("Der Notfallweg ist nur für Eilmeldungen.")
+            elif obstacle := find_emergency_obstacle(found.content, self.assessor.rules):
+                raise DraftRefused(obstacle)
             change = self._build_change(
                 account,
                 found,
@@ -230,9 +238,7 @@ class DraftingService:
             handed_over = self.assessor.build_publication(found, publication, forecast)
             return replace(change, publication=handed_over, emergency=emergency)
 
-        published = await self.drafts.publish(draft, decide)
-        self.handed_over()
-        return published
+        return decide
 
     async def review(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Record that a second person has looked at what was published in an emergency. Raises as `save`."""
@@ -269,6 +275,7 @@ class DraftingService:
     async def withdraw(self, account: Account, draft: UUID, reason: str) -> NoticeDraft:
         """Withdraw a published notice at once: nobody who has not got it will get it. Raises as `save`."""
         account.require(Right.WRITE)
+        account.require(Right.SEND)
         why = parse_reason(reason, "Bitte schreiben Sie einen Grund.", DraftRefused)
         found = await self._find_published(draft)
         content = DraftContent(topic=found.content.topic, headline=found.content.headline, reason=why)
@@ -277,8 +284,11 @@ class DraftingService:
         if any(problem.field == "reason" for problem in self.assessor.find_problems(withdrawal)):
             raise DraftRefused("Der Grund darf weder eine fremde Internetadresse noch unsichtbare Zeichen enthalten.")
         self.assessor.require_valid(withdrawal)
-        await self.drafts.create(withdrawal, _build_act(account, "draft.created", withdrawal))
-        return await self._publish(account, withdrawal.id, withdrawal.version)
+        begun = _build_act(account, "draft.created", withdrawal)
+        decide = self._build_decision(account, withdrawal.version)
+        published = await self.drafts.create_published(withdrawal, begun, decide)
+        self.handed_over()
+        return published
 
     def _build_change(
         self,
@@ -293,7 +303,8 @@ class DraftingService:
         said = verdict and DraftDecision(
             id=uuid4(), verdict=verdict, version=draft.version, by=build_author(account), at=now, reason=reason
         )
-        return DraftChange(act=_build_act(account, action, draft, reason), state=state, at=now, decision=said or None)
+        act = _build_act(account, action, draft, reason)
+        return DraftChange(actor=account, act=act, state=state, at=now, decision=said or None)
 
     async def _find_published(self, draft: UUID) -> NoticeDraft:
         found = await self.drafts.find(draft)

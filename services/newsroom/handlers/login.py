@@ -230,12 +230,12 @@ class LoginService:
         is_right = await self.hasher.verify(hashed, current)
         if credentials is None or hashed is None or not is_right:
             raise SetupRefused({"current": "Das Kennwort ist falsch."})
+        if problem := await self._find_password_problem(visitor, new):  # before the code, which is good for one use
+            raise SetupRefused({"new": problem})
         proof = await self._check_code(credentials, code)
         if proof is None:
             raise SetupRefused({"code": "Der Code ist falsch oder schon benutzt. Warten Sie auf den nächsten."})
         await self.throttle.settle(counters)
-        if problem := await self._find_password_problem(visitor, new):
-            raise SetupRefused({"new": problem})
         detail = {"proof": proof.value}
         act = Act(account=account.id, action="account.password_changed", object=account.login, detail=detail)
         if not await self.accounts.change_password(visitor, hashed, await self.hasher.hash(new), now, act):

@@ -15,6 +15,7 @@ from tests.harness.newsroom import (
 )
 from tests.harness.service_login import service_login
 from tests.harness.writing_desk import WritingDesk
+from tests.integration.newsroom.writing_store import Store, open_store
 from tests.servers import Servers
 
 
@@ -71,6 +72,13 @@ async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
     """Another one."""
     async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
         yield WritingDesk(browser=browser)
+
+
+@pytest.fixture
+async def store(database: FreshDatabase) -> AsyncIterator[Store]:
+    """The newsroom without its pages."""
+    async with open_store(database) as opened:
+        yield opened
 
 
 @pytest.fixture

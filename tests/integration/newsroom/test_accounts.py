@@ -255,6 +255,8 @@ async def test_the_audit_is_shown_page_by_page(newsroom: NewsroomProcess, browse
         "update newsroom.audit set action = 'x'",
         "delete from newsroom.audit",
         "truncate newsroom.audit",
+        "insert into newsroom.audit (at, action, object) values (now() - interval '1 day', 'x', 'y')",
+        "insert into newsroom.audit (id, action, object) overriding system value values (1, 'x', 'y')",
         "delete from newsroom.account",
         "update newsroom.draft_version set content = '{}'",
         "update newsroom.decision set verdict = 'approve'",

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -35,18 +35,12 @@ from shared.outcome import Dead
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
 from tests.factories.press_office import CONTENT
-from tests.integration.newsroom.writing_store import SOURCE, Store, open_store
+from tests.integration.newsroom.writing_store import SOURCE, Store
 from tests.servers import wait_for
 
 _WAITING = """
 select count(*) from pg_locks join pg_stat_activity using (pid) where not granted and datname = current_database()
 """
-
-
-@pytest.fixture
-async def store(database: FreshDatabase) -> AsyncIterator[Store]:
-    async with open_store(database) as opened:
-        yield opened
 
 
 BROADCAST = UUID(int=77)

@@ -4,6 +4,7 @@ No notices API answers, so nobody knows what a notice costs, and it may be too m
 """
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,7 @@ from services.newsroom.domain.accounts import Role
 from tests.databases import FreshDatabase
 from tests.harness.ledger_rows import add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage, run_newsroom
-from tests.harness.writing_desk import WritingDesk, count_publications, read_state
+from tests.harness.writing_desk import WritingDesk, count_publications, format_local, read_state
 
 WORDS = "Jemand mit der Rolle Leitung muss die Meldung freigeben."
 
@@ -108,6 +109,15 @@ async def test_a_lead_reviews_what_was_sent_in_an_emergency(
     assert (refused.status, "Rolle Leitung" in refused.text) == (403, True)
     assert "Nachträglich zu prüfen" in (await lead.browser.open("/")).text
     assert (await lead.act(path, "nachpruefen")).status == 303
+
+
+async def test_the_emergency_lane_is_offered_for_what_goes_out_at_once(anna: WritingDesk) -> None:
+    later = format_local(datetime.now(UTC) + timedelta(hours=3))
+    drafts = [await anna.begin(urgent="1", scheduled_at=moment) for moment in ("", later)]
+    pages = [(await anna.browser.open(f"{path}/pruefung")).text for path in drafts]
+    assert ["/notfall" in page for page in pages] == [True, False]
+    refused = await anna.send(drafts[1], "notfall", 2, {"reason": "Bombenfund"})
+    assert (refused.status, "Was geplant ist" in refused.text) == (422, True)
 
 
 async def resend(browser: EditorBrowser, broadcast: UUID) -> ShownPage:

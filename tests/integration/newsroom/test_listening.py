@@ -1,11 +1,8 @@
 """What the county hears: from the events, in any order, to the pages, and never anything about a person."""
 
 import itertools
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
-
-import pytest
 
 from services.newsroom.adapters.listening import BroadcastRunReader, PostgresListeningLog
 from services.newsroom.domain.accounts import Role
@@ -19,21 +16,14 @@ from shared.contracts.events import (
     SubscriptionStarted,
 )
 from shared.contracts.message import Lane, Message
-from tests.databases import FreshDatabase
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import add_broadcast
-from tests.integration.newsroom.writing_store import SOURCE, Store, open_store
+from tests.integration.newsroom.writing_store import SOURCE, Store
 
 BROADCAST = UUID(int=78)
 # 22:40 in Germany, so that a day there is no day in UTC.
 BEGIN = datetime(2026, 11, 24, 21, 40, tzinfo=UTC)
 PERIOD = ListeningPeriod(first=date(2026, 11, 1), last=date(2026, 11, 30))
-
-
-@pytest.fixture
-async def store(database: FreshDatabase) -> AsyncIterator[Store]:
-    async with open_store(database) as opened:
-        yield opened
 
 
 def build_start(topic: str = "stellen") -> BroadcastStarted:

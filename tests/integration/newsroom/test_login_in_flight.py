@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pyotp
@@ -17,13 +17,14 @@ from services.newsroom.adapters.credentials import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresLoginThrottle, PostgresSessionRepository
 from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie
+from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie, hash_recovery_code
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
 from services.newsroom.handlers.login import (
     TOTP_PURPOSE,
     LoginAttempt,
     LoginRefused,
     LoginService,
+    SetupRefused,
     StartedSession,
 )
 from services.newsroom.ports import NewAccount
@@ -80,8 +81,8 @@ class LoginDesk:
         await self.accounts.create_account(new, ACT)
         return account
 
-    async def log_in(self, password: str = OLD) -> StartedSession:
-        code = pyotp.TOTP(encode_totp_secret(self.secret)).now()
+    async def log_in(self, password: str = OLD, code: str = "") -> StartedSession:
+        code = code or pyotp.TOTP(encode_totp_secret(self.secret)).now()
         await self.owner.execute("update newsroom.account set totp_step = 0 where id = $1", self.account.id)
         attempt = LoginAttempt(
             login=self.account.login, password=password, code=code, address=secrets.token_hex(4), device=None
@@ -251,6 +252,15 @@ async def test_changing_the_password_ends_other_sessions_and_is_one_act(desk: Lo
     assert await desk.count_acts("account.password_changed") == 1
 
 
+async def test_a_new_password_that_is_refused_uses_no_code(desk: LoginDesk) -> None:
+    visitor, code = await desk.visit(await desk.log_in()), "ABCD-EFGH-IJKL-MNOP"
+    statement = "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)"
+    await desk.owner.execute(statement, desk.account.id, hash_recovery_code(code))
+    with pytest.raises(SetupRefused):
+        await desk.service.change_password(visitor, current=OLD, new="kurz", code=code)
+    await desk.log_in(code=code)
+
+
 async def test_a_password_changes_together_with_the_end_of_sessions_or_not_at_all(desk: LoginDesk) -> None:
     visitor = await prepare_change(desk)
     name = f"fail_{desk.account.id.hex}"
@@ -274,8 +284,8 @@ async def test_a_session_that_ends_meanwhile_changes_no_password(desk: LoginDesk
     assert await desk.read_hash() == f"hash of {OLD}"
 
 
-async def test_whoever_is_blocked_meanwhile_confirms_no_account(desk: LoginDesk) -> None:
-    administration = AccountAdministration(
+def build_administration(desk: LoginDesk) -> AccountAdministration:
+    return AccountAdministration(
         accounts=desk.accounts,
         requests=desk.requests,
         sessions=desk.service.sessions,
@@ -283,11 +293,41 @@ async def test_whoever_is_blocked_meanwhile_confirms_no_account(desk: LoginDesk)
         sealer=desk.service.sealer,
         clock=system_clock,
     )
-    requester, decider = [await desk.add_operator() for _ in range(2)]
-    login = f"g-{secrets.token_hex(5)}"
-    await administration.invite(requester, Invitation(login=login, name="Gast", roles=["editor"], same_person_as=""))
-    (request,) = [each for each in await desk.requests.list_open_requests() if each.login == login]
-    desk.hasher.interrupt = lambda: desk.accounts.disable(decider.id, system_clock(), ACT)
-    with pytest.raises(AccountProblem):
-        await administration.confirm(decider, request.id)
+
+
+async def find_request(desk: LoginDesk, login: str) -> UUID:
+    (request,) = [each.id for each in await desk.requests.list_open_requests() if each.login == login]
+    return request
+
+
+@pytest.mark.parametrize("lost", ["disabled_at = now()", "roles = '{editor}'"])
+@pytest.mark.parametrize("who", ["requester", "decider"])
+async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(
+    desk: LoginDesk, who: str, lost: str
+) -> None:
+    administration, login = build_administration(desk), f"g-{secrets.token_hex(5)}"
+    people = {each: await desk.add_operator() for each in ("requester", "decider")}
+    invitation = Invitation(login=login, name="Gast", roles=["editor"], same_person_as="")
+    await administration.invite(people["requester"], invitation)
+    request, statement = await find_request(desk, login), f"update newsroom.account set {lost} where id = $1"  # noqa: S608 - ours
+    desk.hasher.interrupt = lambda: desk.owner.execute(statement, people[who].id)
+    with pytest.raises(NotPermitted):
+        await administration.confirm(people["decider"], request)
     assert await desk.accounts.find_account(login) is None
+    await administration.refuse(await desk.add_operator(), request)
+
+
+async def test_a_request_from_before_a_later_block_does_not_end_that(desk: LoginDesk) -> None:
+    administration, login = build_administration(desk), desk.account.login
+    await desk.block_for_a_while()
+    await administration.request_enabling(await desk.add_operator(), login)
+    await desk.reset()
+    await desk.block_for_a_while()
+    request, decider = await find_request(desk, login), await desk.add_operator()
+    with pytest.raises(AccountProblem, match="noch einmal gesperrt"):
+        await administration.confirm(decider, request)
+    assert (await administration.get_account(login)).is_disabled
+    await administration.refuse(decider, request)
+    await administration.request_enabling(await desk.add_operator(), login)
+    await administration.confirm(decider, await find_request(desk, login))
+    assert not (await administration.get_account(login)).is_disabled

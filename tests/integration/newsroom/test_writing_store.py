@@ -1,10 +1,9 @@
 """Drafts and the outbox in a real PostgreSQL: nobody overwrites, nothing is sent twice, every version stays."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -12,23 +11,16 @@ import msgspec
 import pytest
 
 from services.newsroom.adapters.sending_control import PostgresSendingControl
-from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import DraftConflict, DraftRefused, DraftState, NoticeDraft
-from services.newsroom.domain.outbox import NoticeForecast, PublicationState, PublishAnswer
+from services.newsroom.domain.outbox import PublicationState, PublishAnswer
 from shared.contracts.events import NoticeAccepted, Problem
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
-from tests.factories.press_office import CONTENT, FORECAST, ScriptedNoticesApi
+from tests.factories.press_office import CONTENT
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.writing_desk import add_broadcast
-from tests.integration.newsroom.writing_store import SOURCE, Store, add_account, build_drafting, open_store
-
-
-@pytest.fixture
-async def store(database: FreshDatabase) -> AsyncIterator[Store]:
-    async with open_store(database) as opened:
-        yield opened
+from tests.integration.newsroom.writing_store import SOURCE, Store, add_account, build_drafting
 
 
 @asynccontextmanager
@@ -158,24 +150,6 @@ async def test_what_counted_when_it_was_published_counts_for_ever(
     await store.publications.record_answer(publication.id, PublishAnswer(status=422), system_clock())
     returned = await store.drafts.find(draft.id)
     assert [each.is_void for each in returned.decisions] == [False, False, True], "they count for the next publication"
-
-
-async def test_whoever_is_blocked_while_the_price_is_asked_for_sends_nothing(
-    store: Store, database: FreshDatabase
-) -> None:
-    draft = await store.write()
-
-    class BlockingNoticesApi(ScriptedNoticesApi):
-        async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
-            owner = await asyncpg.connect(database.url)
-            await owner.execute("update newsroom.account set disabled_at = now() where id = $1", store.anna.id)
-            await owner.close()
-            return FORECAST
-
-    store.drafting.assessor.notices.check = BlockingNoticesApi().check  # type: ignore[method-assign]
-    with pytest.raises(NotPermitted):
-        await store.drafting.publish(store.anna, draft.id, 1)
-    assert await store.fetch("select count(*) from newsroom.publication") == [(0,)]
 
 
 async def test_a_failure_in_the_middle_stores_nothing(store: Store) -> None:

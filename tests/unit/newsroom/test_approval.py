@@ -205,6 +205,15 @@ async def test_an_emergency_is_sent_alone_with_a_reason_and_reviewed_by_somebody
         await office.drafting.review(CLEO, draft.id, 1)
 
 
+async def test_what_is_planned_waits_for_an_approval_even_if_it_is_urgent() -> None:
+    office = build_office(ApprovalRules(emergency=True))
+    planned = msgspec.structs.replace(CONTENT, urgent=True, scheduled_at=NOON + timedelta(hours=3))
+    draft = await office.drafting.create(ANNA, planned)
+    with pytest.raises(DraftRefused, match="Was geplant ist"):
+        await office.drafting.publish_emergency(ANNA, draft.id, 1, "Bombenfund")
+    assert office.drafts.published == []
+
+
 async def test_a_review_of_one_version_is_none_of_the_next_emergency() -> None:
     office = build_office(ApprovalRules(emergency=True))
     draft = await office.drafting.create(ANNA, msgspec.structs.replace(CONTENT, urgent=True))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
@@ -32,9 +33,33 @@ def parse_xml(document: bytes) -> ElementTree.Element:
     return ElementTree.fromstring(document)  # noqa: S314 (our own)
 
 
+class _Reader(HTMLParser):
+    """A feed reader, to which a description is HTML; `shown` is its text, without what would be an element."""
+
+    shown = ""
+
+    def handle_data(self, data: str) -> None:
+        self.shown += data
+
+
+def read_html(html: str) -> str:
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    return reader.shown
+
+
 def read_rss(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, str, str, str]]:
     items = parse_xml(build_rss(SITE, archive, selection)).iterfind("channel/item")
-    return [tuple(item.findtext(name) or "" for name in ("guid", "link", "title", "description")) for item in items]  # type: ignore[misc]
+    return [
+        (
+            item.findtext("guid") or "",
+            item.findtext("link") or "",
+            item.findtext("title") or "",
+            read_html(item.findtext("description") or ""),
+        )
+        for item in items
+    ]
 
 
 def read_atom(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, str, str, str]]:

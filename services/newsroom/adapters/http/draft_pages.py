@@ -27,9 +27,9 @@ from services.newsroom.adapters.http.web_pages import (
 )
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import (
-    OPEN_STATES,
     OVERTAKEN,
     SUBMITTED_STATES,
+    WRITING_STATES,
     DraftConflict,
     DraftContent,
     DraftKind,
@@ -81,15 +81,14 @@ class DraftPages:
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
-        opened = await self.drafting.drafts.list_drafts(OPEN_STATES, MAX_LISTED)
-        ended = await self.drafting.drafts.list_drafts((DraftState.PUBLISHED,), MAX_LISTED)
+        drafts = self.drafting.drafts
         return render_page(
             request,
             "drafts.html",
-            waiting=[each for each in opened if each.state in SUBMITTED_STATES],
-            writing=[each for each in opened if each.state not in SUBMITTED_STATES],
-            unreviewed=await self.drafting.drafts.list_unreviewed(),
-            published=ended,
+            waiting=await drafts.list_drafts(SUBMITTED_STATES, MAX_LISTED),
+            writing=await drafts.list_drafts(WRITING_STATES, MAX_LISTED),
+            unreviewed=await drafts.list_unreviewed(),
+            published=await drafts.list_drafts((DraftState.PUBLISHED,), MAX_LISTED),
             topics=self._topic_titles,
         )
 
@@ -102,7 +101,7 @@ class DraftPages:
         draft = await self.drafting.drafts.find(parse_draft_id(request))
         publication = await self.publications.find_newest(draft.id)
         may_write = get_visitor(request).account.may(Right.WRITE)
-        is_begun = draft.state in (DraftState.DRAFT, DraftState.RETURNED) or "bearbeiten" in request.query
+        is_begun = draft.state in WRITING_STATES or "bearbeiten" in request.query
         if draft.is_open and may_write and is_begun and draft.kind is not DraftKind.WITHDRAWAL:
             form = self._show_form(draft, with_problems="pruefen" in request.query)
             return self._render_editor(request, draft, form, rejection=_explain_rejection(draft, publication))

@@ -11,7 +11,7 @@ from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_vis
 from services.newsroom.adapters.listening import PostgresFeedbackLog
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import find_obstacle
-from services.newsroom.domain.drafts import SUBMITTED_STATES, DraftState, build_author
+from services.newsroom.domain.drafts import DraftState, build_author
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
@@ -19,7 +19,7 @@ from services.newsroom.ports import BroadcastStatuses, DraftRepository
 
 FEEDBACK_PATH = "/rueckmeldungen"
 MAX_SHOWN, MAX_EXPORTED = 100, 20_000
-MAX_NEWEST, MAX_NEWEST_SHOWN = 50, 8
+MAX_DRAFTS, MAX_NEWEST, MAX_NEWEST_SHOWN = 50, 50, 8
 MAX_WORDS_LENGTH = 100
 
 
@@ -101,23 +101,19 @@ class OverviewPages:
         """Show what this person can do next, what is being sent, and what citizens say."""
         account = get_visitor(request).account
         author = build_author(account)
-        opened = await self.drafts.list_drafts((*SUBMITTED_STATES, DraftState.RETURNED), 50)
         # Where leads approve amounts, what one of them may approve waits for them as well.
         rights = {DraftState.PENDING: self.reviewing, DraftState.ESCALATED: Right.APPROVE_AMOUNTS}
-        pending = [each for each in opened if each.state in rights]
+        pending = await self.drafts.list_drafts(tuple(rights), MAX_DRAFTS)
         fitting = [each for each in pending if account.may(rights[each.state])]
+        returned = await self.drafts.list_drafts((DraftState.RETURNED,), MAX_DRAFTS)
         newest = await self.statuses.list_newest(MAX_NEWEST)
         return render_page(
             request,
             "overview.html",
             to_approve=[each for each in fitting if not find_obstacle(each, author)],
             waiting=[each for each in pending if each.newest.author.person == author.person],
-            approved=[each for each in opened if each.state is DraftState.APPROVED],
-            returned=[
-                each
-                for each in opened
-                if each.state is DraftState.RETURNED and each.newest.author.person == author.person
-            ],
+            approved=await self.drafts.list_drafts((DraftState.APPROVED,), MAX_DRAFTS),
+            returned=[each for each in returned if each.newest.author.person == author.person],
             unreviewed=await self.drafts.list_unreviewed() if account.may(self.reviewing) else [],
             planned=_choose_newest(newest, BroadcastPhase.PLANNED),
             sending=_choose_newest(newest, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),

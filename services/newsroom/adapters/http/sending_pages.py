@@ -11,6 +11,7 @@ from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, Right
+from services.newsroom.domain.approval import find_emergency_obstacle
 from services.newsroom.domain.drafts import NoticeDraft
 from services.newsroom.domain.explanations import (
     FIELD_NAMES,
@@ -82,7 +83,7 @@ class SendingPages:
             may_send=account.may(Right.SEND),
             may_review=draft.is_emergency and account.may(Right.APPROVE_AMOUNTS if lead_reviews else Right.APPROVE),
             lead_reviews=lead_reviews,
-            has_emergency=self.drafting.assessor.rules.emergency and content.urgent,
+            has_emergency=not find_emergency_obstacle(content, self.drafting.assessor.rules),
         )
 
     async def _submit(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:

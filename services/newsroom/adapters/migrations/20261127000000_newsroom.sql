@@ -416,8 +416,9 @@ comment on column newsroom.withdrawn_notice.at is 'when it was withdrawn';
 
 grant usage on schema newsroom to kreisfunk_newsroom;
 grant select on newsroom.schema_migrations, newsroom.schema_checksums to kreisfunk_newsroom;
-grant select, insert on newsroom.audit, newsroom.draft_version, newsroom.decision, newsroom.withdrawn_notice
-  to kreisfunk_newsroom;
+grant select, insert on newsroom.draft_version, newsroom.decision, newsroom.withdrawn_notice to kreisfunk_newsroom;
+-- When an act was done, and after which others, is not for the service to say.
+grant select, insert (account, action, object, detail) on newsroom.audit to kreisfunk_newsroom;
 grant select, insert, update on newsroom.account, newsroom.account_request, newsroom.draft, newsroom.publication,
   newsroom.broadcast, newsroom.subscription_hour, newsroom.topic_audience, newsroom.archive_entry to kreisfunk_newsroom;
 grant select, insert, update, delete on newsroom.session, newsroom.device, newsroom.login_failure,

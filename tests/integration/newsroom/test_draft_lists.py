@@ -1,0 +1,34 @@
+"""Pages that list drafts: whatever else there is, what waits for somebody is shown."""
+
+from uuid import UUID
+
+import pytest
+
+from services.newsroom.adapters.http.draft_pages import MAX_LISTED
+from tests.harness.newsroom import NewsroomProcess
+from tests.harness.writing_desk import WritingDesk
+
+_ADD = """
+    with added as (
+        insert into newsroom.draft (id, notice, kind, state, version, created_by)
+        select gen_random_uuid(), gen_random_uuid()::text, 'notice', $2, 1, created_by
+        from newsroom.draft, generate_series(1, $3) where id = $1 returning id, created_by)
+    insert into newsroom.draft_version (draft, version, content, author) select id, 1, '{}', created_by from added
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "state"),
+    [
+        ("/entwuerfe", "Freigabe", "draft"),
+        ("/", "Wartet auf Ihre Freigabe", "returned"),
+        ("/", "Wartet auf Ihre Freigabe", "approved"),
+    ],
+)
+async def test_what_waits_for_an_approval_is_shown_however_many_newer_drafts_there_are(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk, page: str, heading: str, state: str
+) -> None:
+    path = await anna.begin()
+    await anna.act(path, "einreichen")
+    await newsroom.owner.execute(_ADD, UUID(path.split("/")[2]), state, MAX_LISTED)
+    assert path in (await ben.browser.open(page)).text.split(f">{heading}</h2>")[1].split("<h2")[0]
