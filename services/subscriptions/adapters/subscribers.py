@@ -11,7 +11,13 @@ import msgspec
 
 from services.subscriptions.adapters.consents import append_consent, fetch_consents
 from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback
-from services.subscriptions.adapters.retention import erase_person, find_last_erasure, list_unpublished, lock_people
+from services.subscriptions.adapters.retention import (
+    NO_PUBLICATIONS,
+    erase_person,
+    find_last_erasure,
+    list_unpublished,
+    lock_people,
+)
 from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
 from services.subscriptions.domain.conversation import Conversation, merge_conversations
 from services.subscriptions.domain.feedback import AuthorKey
@@ -69,6 +75,8 @@ _FORMER = """
             on moved.senders @> array[theirs.index] and moved.result = 'moved')
     select index from theirs
 """
+# Of a person who was erased meanwhile nothing is written back.
+_TRIM = "update subscriptions.inbox set publications = $2 where message_key = $1 and publications <> $3"
 _ADDRESSES = """
     select phone_index, phone_sealed, user_index, user_sealed from subscriptions.subscriber where id = $1
 """
@@ -130,9 +138,7 @@ class PostgresSubscriberRepository:
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
         kept = msgspec.msgpack.encode(publications)
         async with self._database.connection() as connection:
-            await connection.execute(
-                "update subscriptions.inbox set publications = $2 where message_key = $1", message_key, kept
-            )
+            await connection.execute(_TRIM, message_key, kept, NO_PUBLICATIONS)
 
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
         async with self._database.connection() as connection:

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
-from services.subscriptions.adapters.retention import build_retention_rules
+from services.subscriptions.adapters.retention import NO_PUBLICATIONS, build_retention_rules
 from services.subscriptions.domain.subscriber import list_indexes
 from services.subscriptions.wiring import build_retention
 from shared.contracts.dispatch import ReplyRequested
@@ -213,6 +213,19 @@ async def test_a_second_erasure_leaves_the_first_one_what_it_has_not_published_y
     assert subscriber in [each for one in other.publisher.list_messages(SubscriberErased) for each in one.subscribers]
     assert len(other.publisher.list_messages(ReplyRequested)) == 2
     assert sealed_hex(1) not in await everything(stand, database)
+
+
+async def test_an_answer_that_is_confirmed_after_an_erasure_is_not_written_back(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness
+) -> None:
+    """Another replica erases what the first one is about to trim."""
+    said = build_message("Feedback: Danke", seconds=5)
+    stand.publisher.lose = lambda publication: publication.key == "reply"
+    with pytest.raises(DependencyUnavailable):
+        await stand.receive(said)
+    await other.receive(build_message("Löschen", seconds=9))
+    await stand.parts.inbound.subscribers.trim_stored_replies(said.message_key, (stand.publisher.published[-1],))
+    assert await stand.fetch_rows("select distinct publications from subscriptions.inbox") == [(NO_PUBLICATIONS,)]
 
 
 async def test_an_erasure_that_is_published_is_not_kept_for_another_time(
