@@ -57,8 +57,11 @@ class FeedbackRepository(Protocol):
     async def find_topic(self, broadcast: UUID) -> str | None:
         """Return the topic of a broadcast; None for one that does not exist."""
 
-    async def save(self, feedback: Feedback) -> None:
-        """Store feedback, or delete the stored entry if it has become empty."""
+    async def save(self, feedback: Feedback, subscriber: UUID) -> bool:
+        """Store a subscriber's feedback, or delete the stored entry if it has become empty.
+
+        Return False, and do neither, if the subscriber had everything deleted meanwhile.
+        """
 
 
 class EventPublisher(Protocol):

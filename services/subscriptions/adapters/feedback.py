@@ -18,7 +18,8 @@ SAVE_FEEDBACK = """
     on conflict (id) do update set (value, at) = (excluded.value, excluded.at)
     returning topic
 """
-
+# An erasure that comes meanwhile waits, and finds what is stored here.
+_STILL_KNOWN = "select true from subscriptions.subscriber where id = $1 for key share"
 _FEEDBACK_OF = """
     select id, kind, value, said, broadcast_id, topic, at, author from subscriptions.feedback where author = any($1)
     order by at desc, id desc limit $2
@@ -78,9 +79,12 @@ class PostgresFeedbackRepository:
             )
         return topic
 
-    async def save(self, feedback: Feedback) -> None:
-        async with self._database.connection() as connection:
+    async def save(self, feedback: Feedback, subscriber: UUID) -> bool:
+        async with self._database.transaction() as connection:
+            if await connection.fetchval(_STILL_KNOWN, subscriber) is None:
+                return False
             if feedback.value or feedback.said:
                 await connection.execute(SAVE_FEEDBACK, *build_feedback_row(feedback))
             else:
                 await connection.execute("delete from subscriptions.feedback where id = $1", feedback.id)
+        return True

@@ -36,8 +36,8 @@ class ReactionConsumer:
         topic = await self.feedback.find_topic(located.broadcast)
         if topic is not None:
             feedback = replace(build_reaction(located, self.author_key), topic=topic)
-            await self.feedback.save(feedback)
-            await self.publisher.publish(build_feedback_received(feedback))
+            if await self.feedback.save(feedback, located.subscriber):
+                await self.publisher.publish(build_feedback_received(feedback))
         return Done()
 
 

@@ -49,22 +49,41 @@ async def test_feedback_is_kept_by_topic_and_broadcast_without_a_number(stand: S
     ) == [(0,)], "the words are in the feedback only"
 
 
-async def test_a_reaction_is_located_counted_and_taken_back(stand: SubscriptionsHarness) -> None:
+async def react(stand: SubscriptionsHarness) -> ReactionReceived:
+    """Ask the dispatcher which message somebody reacted to."""
     await send_texts(stand, "Start", sender=build_both(1))
     await count_audience(stand)
     reaction = build_message("👍", kind="reaction", sender=build_both(1), seconds=10)
     await stand.receive(msgspec.structs.replace(reaction, about_key=b"k"))
     (asked,) = stand.publisher.list_messages(ReactionReceived)
+    return asked
+
+
+async def locate(stand: SubscriptionsHarness, asked: ReactionReceived, value: str) -> None:
+    located = ReactionLocated(
+        reaction=asked.reaction,
+        subscriber=asked.subscriber,
+        broadcast=asked.broadcasts[0],
+        value=value,
+        at=asked.at,
+    )
+    body = encode(located, event_id="r", source="/kreisfunk/dispatcher", time=NOON)
+    assert await stand.parts.reactions.handle(body) == Done()
+
+
+async def test_a_reaction_is_located_counted_and_taken_back(stand: SubscriptionsHarness) -> None:
+    asked = await react(stand)
     assert (asked.about_key, len(asked.broadcasts), asked.value) == (b"k", 1, "👍")
     for value, kept in (("👍", [("reaction", "👍")]), ("", [])):
-        located = ReactionLocated(
-            reaction=asked.reaction,
-            subscriber=asked.subscriber,
-            broadcast=asked.broadcasts[0],
-            value=value,
-            at=asked.at,
-        )
-        body = encode(located, event_id="r", source="/kreisfunk/dispatcher", time=NOON)
-        assert await stand.parts.reactions.handle(body) == Done()
+        await locate(stand, asked, value)
         assert await stand.fetch_rows("select kind, value from subscriptions.feedback") == kept
     assert len(list_reply_texts(stand)) == 1
+
+
+async def test_a_reaction_that_is_located_after_an_erasure_is_not_kept(stand: SubscriptionsHarness) -> None:
+    asked = await react(stand)
+    await send_texts(stand, "Löschen", sender=build_both(1), start=20)
+    for value in ("👍", ""):
+        await locate(stand, asked, value)
+    assert await stand.fetch_rows("select id from subscriptions.feedback") == []
+    assert stand.publisher.list_messages(FeedbackReceived) == []
