@@ -24,11 +24,17 @@ _FEEDBACK_OF = """
     select id, kind, value, said, broadcast_id, topic, at, author from subscriptions.feedback where author = any($1)
     order by at desc, id desc limit $2
 """
+_ALL_OF = "select id from subscriptions.feedback where author = any($1) order by id"
 
 
 async def fetch_feedback(connection: Connection, authors: Sequence[bytes]) -> tuple[Feedback, ...]:
     """Return feedback by these authors, newest first; at most MAX_SHOWN_FEEDBACK."""
     return tuple([_read_feedback(row) for row in await connection.fetch(_FEEDBACK_OF, authors, MAX_SHOWN_FEEDBACK)])
+
+
+async def list_feedback(connection: Connection, authors: Sequence[bytes]) -> tuple[UUID, ...]:
+    """Return the ids of all feedback by these authors."""
+    return tuple([row["id"] for row in await connection.fetch(_ALL_OF, authors)])
 
 
 def _read_feedback(row: asyncpg.Record) -> Feedback:

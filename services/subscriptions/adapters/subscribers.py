@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from services.subscriptions.adapters.consents import append_consent, fetch_consents
-from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback
+from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback, list_feedback
 from services.subscriptions.adapters.retention import (
     NO_PUBLICATIONS,
     erase_person,
@@ -132,8 +132,14 @@ class PostgresSubscriberRepository:
         consents = await fetch_consents(connection, [each.id for each in people])
         known_at = (*collect_indexes(people, addresses), *addresses.also)
         earlier = tuple([row["index"] for row in await connection.fetch(_FORMER, known_at)])
-        feedback = await fetch_feedback(connection, derive_authors(self._key, people, earlier, consents))
-        return replace(state, history=consents, feedback=feedback, former=earlier)
+        authors = derive_authors(self._key, people, earlier, consents)
+        return replace(
+            state,
+            history=consents,
+            feedback=await fetch_feedback(connection, authors),
+            all_feedback=await list_feedback(connection, authors),
+            former=earlier,
+        )
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
         kept = msgspec.msgpack.encode(publications)

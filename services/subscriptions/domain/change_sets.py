@@ -188,7 +188,7 @@ def _build_erasure_changes(
         publications=(
             *(build_ended(row, moment=moment, message_key=key) for row in people),
             build_erased_event(erased, known, key),
-            *((build_feedback_erased(state.feedback, moment, key),) if state.feedback else ()),
+            *build_feedback_erased(state.all_feedback, moment, key),
         ),
         erased=erased,
     )

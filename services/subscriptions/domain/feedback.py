@@ -1,7 +1,7 @@
 """Citizens' feedback, stored without anything that identifies them."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,8 @@ from shared.contracts.message import Addresses
 MAX_VALUE_LENGTH = 16
 # Number of a person's newest entries that they are shown.
 MAX_SHOWN_FEEDBACK = 1_000
+# Number of entries that one event names.
+MAX_ERASED_FEEDBACK = 1_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,11 +131,12 @@ def build_feedback_received(feedback: Feedback) -> Publication:
     return build_event(told, identifier=feedback.id, at=feedback.at)
 
 
-def build_feedback_erased(entries: Sequence[Feedback], moment: MessageTime, message_key: bytes) -> Publication:
-    """Return the event that makes others delete feedback that they know from `build_feedback_received`."""
-    identifier = make_timed_id(moment.at, b"feedback erased", message_key)
-    told = FeedbackErased(feedback=tuple(entry.id for entry in entries), at=moment.at)
-    return build_event(told, identifier=identifier, at=moment.received_at, required=True)
+def build_feedback_erased(entries: Sequence[UUID], moment: MessageTime, message_key: bytes) -> Iterator[Publication]:
+    """Return the events that make others delete feedback that they know from `build_feedback_received`."""
+    for start in range(0, len(entries), MAX_ERASED_FEEDBACK):
+        identifier = make_timed_id(moment.at, b"feedback erased", message_key, str(start).encode())
+        told = FeedbackErased(feedback=tuple(entries[start : start + MAX_ERASED_FEEDBACK]), at=moment.at)
+        yield build_event(told, identifier=identifier, at=moment.received_at, required=True)
 
 
 def identify_person(subscriber: Subscriber | None, sender: Addresses) -> bytes:

@@ -111,9 +111,9 @@ _RATINGS = {GOOD: "Hilfreich", BAD: "Nicht hilfreich"}
 class StoredState:
     """Stored state of a sender and, as `former_by_…`, of former addresses of theirs.
 
-    `erased` is when the person last had everything deleted. `history`, `feedback` (newest first) and `former`, the
-    blind indexes of addresses that the sender had before, are filled only on request. `trial` is the text of the
-    newsroom's that the sender's code was for; empty if for none.
+    `erased` is when the person last had everything deleted. `history`, `feedback` (newest first, as much as is shown),
+    `all_feedback` (its ids) and `former`, the blind indexes of addresses that the sender had before, are filled only on
+    request. `trial` is the text of the newsroom's that the sender's code was for; empty if for none.
     """
 
     by_user: Subscriber | None = None
@@ -124,6 +124,7 @@ class StoredState:
     erased: MessageTime | None = None
     history: tuple[Consent, ...] = ()
     feedback: tuple[Feedback, ...] = ()
+    all_feedback: tuple[UUID, ...] = ()
     former: tuple[bytes, ...] = ()
     trial: str = ""
 

@@ -2,20 +2,14 @@
 
 import msgspec
 
+from services.subscriptions.domain.feedback import MAX_ERASED_FEEDBACK
 from shared.contracts.envelope import encode
-from shared.contracts.events import (
-    FeedbackReceived,
-    ReactionLocated,
-    ReactionReceived,
-)
+from shared.contracts.events import FeedbackErased, FeedbackReceived, ReactionLocated, ReactionReceived
 from shared.contracts.message import Addresses
 from shared.outcome import Done
-from tests.factories.citizens import (
-    NOON,
-    TEXTS,
-    build_both,
-    build_message,
-)
+from tests.databases import FreshDatabase
+from tests.factories.citizens import NOON, TEXTS, build_both, build_message, build_phone
+from tests.integration.subscriptions.audience import run_as_owner
 from tests.integration.subscriptions.conversation import count_audience, list_reply_texts, send_texts
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
@@ -87,3 +81,20 @@ async def test_a_reaction_that_is_located_after_an_erasure_is_not_kept(stand: Su
         await locate(stand, asked, value)
     assert await stand.fetch_rows("select id from subscriptions.feedback") == []
     assert stand.publisher.list_messages(FeedbackReceived) == []
+
+
+async def test_an_erasure_names_all_feedback_of_its_person(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
+    """However much it is: in events of a bounded size, each with an id of its own."""
+    await send_texts(stand, "Feedback: Weiter so", sender=build_phone(1))
+    ((author,),) = await stand.fetch_rows("select author from subscriptions.feedback")
+    many = "insert into subscriptions.feedback (id, kind, at, author) select gen_random_uuid(), 'text', now(), $1"
+    await run_as_owner(database, f"{many} from generate_series(1, $2)", author, MAX_ERASED_FEEDBACK)
+    kept = {identifier for (identifier,) in await stand.fetch_rows("select id from subscriptions.feedback")}
+    await send_texts(stand, "Löschen", sender=build_phone(1), start=10)
+    told = stand.publisher.list_messages(FeedbackErased)
+    assert [len(each.feedback) for each in told] == [MAX_ERASED_FEEDBACK, 1]
+    assert {identifier for each in told for identifier in each.feedback} == kept
+    published = [each.message_id for each in stand.publisher.published if each.key == FeedbackErased.KEY]
+    assert len(set(published)) == 2
