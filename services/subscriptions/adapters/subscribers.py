@@ -38,11 +38,10 @@ from shared.database.pool import Connection, Database
 MAX_TRIAL_GUESSES = 20
 
 _FIND = """
-    select subscriber.*, array(
-        select topic from subscriptions.subscription where subscriber_id = subscriber.id) as topics
-    from subscriptions.subscriber where user_index = any($1) or phone_index = any($1)
-    order by id for update
+    select * from subscriptions.subscriber where user_index = any($1) or phone_index = any($1) order by id for update
 """
+# In a statement of its own: one that waited for a row would still see the topics from before.
+_TOPICS = "select subscriber_id, topic from subscriptions.subscription where subscriber_id = any($1)"
 _SAVE = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
         user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
@@ -183,13 +182,22 @@ async def _read_state(connection: Connection, sender: Addresses, former: Address
 
 async def _find_subscribers(connection: Connection, sender: Addresses) -> tuple[Subscriber | None, Subscriber | None]:
     known = list_lookup_indexes(sender)
-    found = [_read_subscriber(row) for row in await connection.fetch(_FIND, known)]
+    found = await _fetch_subscribers(connection, _FIND, known)
     by_user = [each for each in found if each.addresses.user and each.addresses.user.index in known]
     by_phone = [each for each in found if each.addresses.phone and each.addresses.phone.index in known]
     # Two rows under two blind indexes of one address are merged, like those of two addresses.
     user = next(iter((*by_user[:1], *by_phone[1:])), None)
     other = next((each for each in (*by_phone, *by_user) if each is not user), None)
     return user, other or (user if by_phone else None)
+
+
+async def _fetch_subscribers(connection: Connection, query: str, *arguments: object) -> list[Subscriber]:
+    rows = await connection.fetch(query, *arguments)
+    chosen = await connection.fetch(_TOPICS, [row["id"] for row in rows]) if rows else []
+    return [
+        _read_subscriber(row, frozenset(each["topic"] for each in chosen if each["subscriber_id"] == row["id"]))
+        for row in rows
+    ]
 
 
 def _read_conversation(row: Row) -> Conversation:
@@ -258,13 +266,13 @@ def _read_address(row: Row, kind: AddressKind) -> Address | None:
     return Address(kind=kind, index=index, sealed=row[f"{kind}_sealed"] or b"") if index else None
 
 
-def _read_subscriber(row: Row) -> Subscriber:
+def _read_subscriber(row: Row, topics: frozenset[str]) -> Subscriber:
     return Subscriber(
         id=row["id"],
         sequence=row["sequence"],
         state=SubscriberState(row["state"]),
         addresses=_read_addresses(row),
-        topics=frozenset(row["topics"]),
+        topics=topics,
         places=frozenset(row["places"]),
         paused_until=row["paused_until"],
         chosen=_read_time(row, "chosen"),

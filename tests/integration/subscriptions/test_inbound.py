@@ -210,6 +210,22 @@ async def test_a_stop_by_either_address_holds_for_both(stand: SubscriptionsHarne
     assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 2)]
 
 
+async def test_a_topic_that_the_other_address_drops_meanwhile_stays_dropped(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness
+) -> None:
+    """Webhooks that name one address each do not wait for one another before they have found the row."""
+    await stand.receive(build_message("Start", sender=build_both(1)))
+    async with stand.database.transaction() as dropping:
+        await dropping.execute("update subscriptions.subscriber set sequence = sequence + 1")
+        await dropping.execute("delete from subscriptions.subscription where topic = 'stellen'")
+        pausing = asyncio.create_task(other.receive(build_message("Pause 3 Tage", sender=build_phone(1), seconds=5)))
+        await other.wait_until_one_waits()
+    await pausing
+    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 3)]
+    topics = await stand.fetch_rows("select topic from subscriptions.subscription")
+    assert {topic for (topic,) in topics} == COUNTY.topic_ids - {"stellen"}
+
+
 async def test_a_large_group_is_handled_in_the_order_of_each_person(stand: SubscriptionsHarness) -> None:
     words = ["Start", "Stop", "Start", "Hallo", "Stop"]
     talk = [

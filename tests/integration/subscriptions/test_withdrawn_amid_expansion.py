@@ -14,12 +14,10 @@ from tests.factories.citizens import NOON
 from tests.integration.subscriptions.audience import subscribe_many
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import publish, withdraw
-from tests.servers import wait_for
 
 PEOPLE = 150
 PAGES = "select page from subscriptions.pending_page order by page"
 BROADCASTS = "select state, read_to_end from subscriptions.broadcast"
-WAITING = "select count(*)::int from pg_locks where locktype in ('transactionid', 'tuple') and not granted"
 
 
 def prepare(broadcast: Broadcast, recipients: Sequence[Recipient]) -> tuple[BroadcastPage, ...]:
@@ -32,13 +30,6 @@ async def claim(stand: SubscriptionsHarness, connection: Connection) -> Postgres
     return PostgresBroadcastClaim(connection, broadcast)
 
 
-async def wait_until_one_waits(stand: SubscriptionsHarness) -> None:
-    async def one_waits() -> bool:
-        return await stand.fetch_rows(WAITING) != [(0,)]
-
-    await wait_for(one_waits)
-
-
 async def test_pages_that_are_just_being_stored_are_dropped_by_a_withdrawal(
     stand: SubscriptionsHarness, other: SubscriptionsHarness, database: FreshDatabase
 ) -> None:
@@ -49,7 +40,7 @@ async def test_pages_that_are_just_being_stored_are_dropped_by_a_withdrawal(
         async with connection.transaction():
             assert len(await claimed.prepare_next_pages(2, prepare)) == 2
             withdrawal = asyncio.create_task(withdraw(other))
-            await wait_until_one_waits(stand)
+            await stand.wait_until_one_waits()
     assert await withdrawal == Done()
     assert await stand.fetch_rows(PAGES) == []
     assert await stand.fetch_rows(BROADCASTS) == [("cancelled", False)]
@@ -67,7 +58,7 @@ async def test_whoever_confirms_a_page_waits_for_a_withdrawal_before_the_page_is
         async with stand.database.transaction() as withdrawing:
             await withdrawing.execute("select from subscriptions.broadcast for update")
             confirming = asyncio.create_task(claimed.mark_published([0]))
-            await wait_until_one_waits(stand)
+            await stand.wait_until_one_waits()
             dropped = await withdrawing.fetch("delete from subscriptions.pending_page returning page")
             assert sorted(row["page"] for row in dropped) == [0, 1]
         await confirming
