@@ -231,7 +231,8 @@ def _resume(subscriber: Subscriber | None, context: DecisionContext) -> Decision
     if subscriber is None or not subscriber.subscribed:
         return _answer(subscriber, context.replies.ask_start(), context)
     if not subscriber.is_paused(context.now):
-        return _answer(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
+        heard = replace(subscriber, paused=context.moment)  # a pause from before it may still arrive
+        return _answer(heard, context.replies.build_already_subscribed(heard, context.now), context)
     after = subscriber.pause(None, context.moment)
     return Decision(MessageResult.CHANGED, context.parsed, after, context.replies.build_resume(after, context.now))
 

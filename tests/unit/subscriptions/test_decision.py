@@ -102,6 +102,15 @@ def test_what_is_older_than_the_last_change_changes_nothing(text: str) -> None:
     assert understand_message(subscriber, build_message(text, seconds=8), build_context())[1].reply is None
 
 
+def test_a_pause_that_its_end_overtakes_is_outdated() -> None:
+    started = after([build_message("Start")])
+    resumed, answered = understand_message(started, build_message("weiter", seconds=20), build_context(seconds=60))
+    assert answered.result is MessageResult.INFORMED
+    paused, outcome = understand_message(resumed, build_message("Pause 3 Tage", seconds=10), build_context(seconds=60))
+    assert paused is not None
+    assert (outcome.result, paused.paused_until, paused.sequence) == (MessageResult.OUTDATED, None, started.sequence)
+
+
 @pytest.mark.parametrize("newer", ["Stop", "nur Stellen", "Pause 3 Tage"])
 def test_an_erasure_that_a_newer_word_overtakes_is_done(newer: str) -> None:
     subscriber = after([build_message("Start"), build_message(newer, seconds=30)])
