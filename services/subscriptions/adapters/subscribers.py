@@ -74,6 +74,14 @@ _FORMER = """
             on moved.senders @> array[theirs.index] and moved.result = 'moved')
     select index from theirs
 """
+_MOVES = "select message_key, senders from subscriptions.inbox where senders && $1 and result = 'moved'"
+_MOVED = """
+    select * from subscriptions.subscriber
+    where (user_index = any($1) or phone_index = any($1)) and exists (
+        select from subscriptions.consent
+        where subscriber_id = subscriber.id and event = 'moved' and message_key = any($2) and said_at >= $3)
+    order by id for update
+"""
 # Of a person who was erased meanwhile nothing is written back.
 _TRIM = "update subscriptions.inbox set publications = $2 where message_key = $1 and publications <> $3"
 _ADDRESSES = """
@@ -100,6 +108,7 @@ class PostgresSubscriberRepository:
         *,
         history: bool = False,
         former: Addresses | None = None,
+        said: datetime | None = None,
         keys_also: Sequence[bytes] = (),
         trial: str = "",
     ) -> StoredDecision:
@@ -109,7 +118,7 @@ class PostgresSubscriberRepository:
             before = await _find_decision(connection, (message_key, *keys_also))
             if before:
                 return before
-            state = await _read_state(connection, sender, former)
+            state = await _read_state(connection, sender, former, said)
             if trial:
                 state = replace(state, trial=await _use_trial(connection, trial))
             changes = decide(await self._add_history(connection, state, sender, former) if history else state)
@@ -126,7 +135,8 @@ class PostgresSubscriberRepository:
     async def _add_history(
         self, connection: Connection, state: StoredState, sender: Addresses, former: Addresses | None
     ) -> StoredState:
-        found = (state.former_by_user, state.former_by_phone) if former else (state.by_user, state.by_phone)
+        there = (state.by_user, state.by_phone, state.moved)
+        found = (state.former_by_user, state.former_by_phone) if former else there
         people, addresses = [each for each in found if each], former or sender
         consents = await fetch_consents(connection, [each.id for each in people])
         known_at = (*collect_indexes(people, addresses), *addresses.also)
@@ -165,16 +175,20 @@ async def _find_decision(connection: Connection, keys: Sequence[bytes]) -> Store
     return StoredDecision(result=row["result"], publications=_publications.decode(row["publications"]), duplicate=True)
 
 
-async def _read_state(connection: Connection, sender: Addresses, former: Addresses | None) -> StoredState:
+async def _read_state(
+    connection: Connection, sender: Addresses, former: Addresses | None, said: datetime | None
+) -> StoredState:
     by_user, by_phone = await _find_subscribers(connection, sender)
     was_user, was_phone = await _find_subscribers(connection, former) if former else (None, None)
     known = list_lookup_indexes(sender)
+    moved = await _find_moved(connection, known, said) if said and not (by_user or by_phone) else None
     rows = await connection.fetch("select * from subscriptions.conversation where address_index = any($1)", known)
     return StoredState(
         by_user=by_user,
         by_phone=by_phone,
         former_by_user=was_user,
         former_by_phone=was_phone,
+        moved=moved,
         conversation=merge_conversations([_read_conversation(row) for row in rows]),
         erased=await find_last_erasure(connection, known),
     )
@@ -189,6 +203,16 @@ async def _find_subscribers(connection: Connection, sender: Addresses) -> tuple[
     user = next(iter((*by_user[:1], *by_phone[1:])), None)
     other = next((each for each in (*by_phone, *by_user) if each is not user), None)
     return user, other or (user if by_phone else None)
+
+
+async def _find_moved(connection: Connection, known: Sequence[bytes], said: datetime) -> Subscriber | None:
+    """Return whoever had this address when they wrote, and has moved since; the proof of the move tells who."""
+    moves = await connection.fetch(_MOVES, known)
+    if not moves:
+        return None
+    there = [index for move in moves for index in move["senders"]]
+    found = await _fetch_subscribers(connection, _MOVED, there, [move["message_key"] for move in moves], said)
+    return found[0] if found else None
 
 
 async def _fetch_subscribers(connection: Connection, query: str, *arguments: object) -> list[Subscriber]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from services.subscriptions.domain.consent import Consent, ConsentEvent, build_consent
 from services.subscriptions.domain.conversation import Conversation
 from services.subscriptions.domain.county import County
@@ -22,6 +24,7 @@ from services.subscriptions.domain.feedback import (
     build_reaction_query,
     identify_person,
 )
+from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.merging import Person, move_person, resolve_person
 from services.subscriptions.domain.privacy import ErasureScope, StoredState, build_erased_event, build_erasure
 from services.subscriptions.domain.publication import Publication, build_dispatch_message
@@ -64,7 +67,8 @@ class StoredDecision:
 
 def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
     """Return everything that a citizen's message changes."""
-    context, message = replace(context, state=state), context.message
+    context = _follow_move(replace(context, state=state))
+    state, message = context.state, context.message
     person = resolve_person(state.by_user, state.by_phone, message.sender)
     decision = decide(person.subscriber, context)
     if decision.result in (MessageResult.IGNORED, MessageResult.OUTDATED):
@@ -90,6 +94,18 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
         conversation=decision.conversation,
         feedback=feedback,
     )
+
+
+def _follow_move(context: DecisionContext) -> DecisionContext:
+    """Return the message of somebody who has moved since they wrote it as if it came from where they are now.
+
+    Only the blind index of an unsubscribed person's address is known, so nothing but a withdrawal follows them.
+    """
+    moved = context.state.moved
+    if moved is None or not (moved.subscribed or context.parsed.intent in (Intent.STOP, Intent.ERASE)):
+        return context
+    message = msgspec.structs.replace(context.message, sender=moved.addresses)
+    return replace(context, message=message, state=replace(context.state, by_phone=moved))
 
 
 def decide_preference(state: StoredState, change: PreferenceChange, *, county: County) -> ChangeSet:

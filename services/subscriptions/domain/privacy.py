@@ -111,7 +111,8 @@ _RATINGS = {GOOD: "Hilfreich", BAD: "Nicht hilfreich"}
 class StoredState:
     """Stored state of a sender and, as `former_by_…`, of former addresses of theirs.
 
-    `erased` is when the person last had everything deleted. `history`, `feedback` (newest first, as much as is shown),
+    `moved` is, if nobody is found, whoever had the address when the message was written and has moved since. `erased`
+    is when the person last had everything deleted. `history`, `feedback` (newest first, as much as is shown),
     `all_feedback` (its ids) and `former`, the blind indexes of addresses that the sender had before, are filled only on
     request. `trial` is the text of the newsroom's that the sender's code was for; empty if for none.
     """
@@ -120,6 +121,7 @@ class StoredState:
     by_phone: Subscriber | None = None
     former_by_user: Subscriber | None = None
     former_by_phone: Subscriber | None = None
+    moved: Subscriber | None = None
     conversation: Conversation = NEW_CONVERSATION
     erased: MessageTime | None = None
     history: tuple[Consent, ...] = ()

@@ -94,6 +94,7 @@ class InboundConsumer:
             message.received_at,
             partial(decide_message, context=context),
             history=parsed.intent in (Intent.DATA, Intent.ERASE),
+            said=context.moment.at,
             trial=parsed.value if parsed.intent is Intent.TRIAL else "",
         )
         await self._publish(decision)

@@ -3,6 +3,7 @@
 import pytest
 
 from services.subscriptions.adapters.retention import NO_PUBLICATIONS
+from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import encode
 from shared.contracts.events import FeedbackErased, SubscriberErased, SubscriptionEnded
 from shared.contracts.inbound import IdentityChange, IdentityChanges
@@ -80,6 +81,33 @@ async def test_whoever_had_everything_erased_at_the_new_number_is_erased_at_the_
     assert left == (NO_PUBLICATIONS,)
     events = "select event from subscriptions.consent where subscriber_id = $1 order by id"
     assert await stand.fetch_rows(events, subscriber) == [("given",), ("erased",)]
+
+
+@pytest.mark.parametrize(("text", "left"), [("Stop", ["unsubscribed"]), ("Löschen", []), ("Start", ["subscribed"])])
+async def test_what_was_written_before_a_move_and_arrives_after_it_is_by_whoever_moved(
+    stand: SubscriptionsHarness, text: str, left: list[str]
+) -> None:
+    await send_texts(stand, "Start", sender=OLD_PHONE)
+    ((subscriber,),) = await stand.fetch_rows("select id from subscriptions.subscriber")
+    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
+    await stand.receive(build_message(text, sender=OLD_PHONE, seconds=30, name="late"))
+    assert NEW_PHONE.phone is not None
+    assert await stand.fetch_rows(PEOPLE) == [(NEW_PHONE.phone.index, state) for state in left]
+    ended = [each.subscriber for each in stand.publisher.list_messages(SubscriptionEnded)]
+    assert ended == ([] if text == "Start" else [subscriber])
+    assert stand.publisher.list_messages(ReplyRequested)[-1].recipient == NEW_PHONE.phone
+
+
+async def test_whoever_gets_a_number_that_was_given_up_is_somebody_else(stand: SubscriptionsHarness) -> None:
+    await send_texts(stand, "Start", sender=OLD_PHONE)
+    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
+    await send_texts(stand, "Stop", sender=OLD_PHONE, start=90)
+    assert NEW_PHONE.phone is not None
+    assert OLD_PHONE.phone is not None
+    assert set(await stand.fetch_rows(PEOPLE)) == {
+        (NEW_PHONE.phone.index, "subscribed"),
+        (OLD_PHONE.phone.index, "unsubscribed"),
+    }
 
 
 async def test_whoever_came_back_at_the_new_number_after_the_erasure_stays(stand: SubscriptionsHarness) -> None:
