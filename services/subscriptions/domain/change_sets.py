@@ -1,6 +1,6 @@
 """Change sets: everything that one message changes and publishes, decided on the stored state of its sender; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -82,11 +82,11 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
         result=decision.result,
         subscribers=_collect_changed(state, person, decision.subscriber),
         consents=(
-            *_build_merge_entries(person.absorbed, moment, key),
+            *_build_merge_entries(person, moment, key),
             *_build_consents(person.subscriber, decision, moment, key),
         ),
         publications=(
-            *_end_absorbed(state, person.absorbed, moment, key),
+            *_end_merged(state, person, moment, key),
             *build_publications(message, person.subscriber, decision),
             *_build_reaction_query(decision, context),
             *((build_feedback_received(feedback),) if feedback else ()),
@@ -119,11 +119,11 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
         result=_classify_preference(preferred),
         subscribers=_collect_changed(state, person, preferred.subscriber),
         consents=(
-            *_build_merge_entries(person.absorbed, moment, key),
+            *_build_merge_entries(person, moment, key),
             *_build_preference_consents(preferred, moment, key),
         ),
         publications=(
-            *_end_absorbed(state, person.absorbed, moment, key),
+            *_end_merged(state, person, moment, key),
             *_build_preference_events(person, preferred, moment, key),
         ),
     )
@@ -147,8 +147,8 @@ def decide_move(state: StoredState, change: IdentityChange, *, author_key: Autho
     return ChangeSet(
         result=MessageResult.MOVED,
         subscribers=(*person.absorbed, person.subscriber),
-        consents=(*_build_merge_entries(person.absorbed, moment, change.message_key), entry),
-        publications=_end_absorbed(state, person.absorbed, moment, change.message_key),
+        consents=(*_build_merge_entries(person, moment, change.message_key), entry),
+        publications=tuple(_end_merged(state, person, moment, change.message_key)),
     )
 
 
@@ -223,8 +223,11 @@ def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber 
     return tuple(row for row in (*person.absorbed, changed) if row)
 
 
-def _build_merge_entries(absorbed: Iterable[Subscriber], moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
-    return tuple(build_consent(row, ConsentEvent.MERGED, moment=moment, message_key=key) for row in absorbed)
+def _build_merge_entries(person: Person, moment: MessageTime, key: bytes) -> Iterator[Consent]:
+    for row in person.absorbed:
+        yield build_consent(row, ConsentEvent.MERGED, moment=moment, message_key=key)
+    if (kept := person.subscriber) and person.lost:
+        yield build_consent(kept, ConsentEvent.WITHDRAWN, moment=moment, message_key=key, topics=person.lost)
 
 
 def _build_consents(
@@ -254,13 +257,20 @@ def _list_consent_changes(
     return [entry for entry in entries if entry[1]] or [(ConsentEvent.CHANGED, after.topics)]
 
 
-def _end_absorbed(
-    state: StoredState, absorbed: Iterable[Subscriber], moment: MessageTime, key: bytes
-) -> tuple[Publication, ...]:
+def _end_merged(state: StoredState, person: Person, moment: MessageTime, key: bytes) -> Iterator[Publication]:
     """End each merged row: what is still on its way to it would arrive twice, or after a stop of the other row."""
     stored = (state.by_user, state.by_phone, state.former_by_user, state.former_by_phone)
     subscribed = {row.id for row in stored if row and row.subscribed}
-    return tuple(build_ended(row, moment=moment, message_key=key) for row in absorbed if row.id in subscribed)
+    for row in person.absorbed:
+        if row.id in subscribed:
+            yield build_ended(row, moment=moment, message_key=key)
+    if person.subscriber and person.lost:
+        yield from _end_topics(person.subscriber, person.lost, moment, key)
+
+
+def _end_topics(after: Subscriber, topics: frozenset[str], moment: MessageTime, key: bytes) -> Iterator[Publication]:
+    for topic in sorted(topics) if after.subscribed else [None]:
+        yield build_ended(after, moment=moment, message_key=key, topic=topic)
 
 
 def _classify_preference(preferred: PreferenceResult) -> MessageResult:
@@ -283,8 +293,7 @@ def _build_preference_events(
 ) -> tuple[Publication, ...]:
     after = preferred.subscriber
     if preferred.withdrawn:
-        topics = sorted(preferred.withdrawn) if after.subscribed else [None]
-        return tuple(build_ended(after, moment=moment, message_key=key, topic=topic) for topic in topics)
+        return tuple(_end_topics(after, preferred.withdrawn, moment, key))
     if not preferred.restored:
         return ()
     tell = build_changed if person.subscriber and person.subscriber.subscribed else build_started

@@ -17,9 +17,10 @@ from shared.contracts.message import Address, Addresses
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Row of a sender with the addresses just seen, and the rows that were merged into it."""
+    """Row of a sender with the addresses just seen, the topics that it lost by a merge, and the rows merged into it."""
 
     subscriber: Subscriber | None = None
+    lost: frozenset[str] = frozenset()
     absorbed: tuple[Subscriber, ...] = ()
 
 
@@ -33,7 +34,7 @@ def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, send
     first, second = sorted((found, by_phone), key=lambda row: row.id)
     kept, other = _choose_kept(first, second)
     united = _attach(_merge_subscribers(kept, other), sender)
-    return Person(subscriber=united, absorbed=(_clear_absorbed(other, kept),))
+    return Person(subscriber=united, lost=kept.topics - united.topics, absorbed=(_clear_absorbed(other, kept),))
 
 
 def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
@@ -51,8 +52,10 @@ def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber
     united = _merge_subscribers(kept, other) if other else kept
     reached = Addresses(phone=after.phone, user=after.user or united.addresses.user)
     gone = (_clear_absorbed(other, kept),) if other else ()
+    before = former if kept is moved else met
     return Person(
         subscriber=replace(united, addresses=reached if united.subscribed else remove_sealed(reached)),
+        lost=before.lost | (kept.topics - united.topics),
         absorbed=(*former.absorbed, *met.absorbed, *gone),
     )
 
@@ -87,7 +90,7 @@ def _has_same_state(one: Subscriber, other: Subscriber) -> bool:
 
 def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
     """Return the row that stays, with a sequence above both, the newest times and all addresses."""
-    return replace(
+    merged = replace(
         kept,
         sequence=max(kept.sequence, other.sequence) + 1,
         suspended=(other if _has_newer_word(other, kept) else kept).suspended,
@@ -99,6 +102,15 @@ def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
         started=find_newest(kept.started, other.started),
         ended=find_newest(kept.ended, other.ended),
     )
+    stopped = _find_stopped(kept, other)
+    return merged.suspend(stopped, merged.ended) if stopped and merged.ended else merged
+
+
+def _find_stopped(kept: Subscriber, other: Subscriber) -> frozenset[str]:
+    """Return the topics of the row that stays that a later stop inside WhatsApp ended in the other one."""
+    heard = (kept.last_choice and kept.last_choice.at, kept.preferred, other.preferred)
+    is_newest = other.preferred == max(filter(None, heard), default=None)
+    return kept.topics & other.suspended if is_newest else frozenset()
 
 
 def _select_pause(kept: Subscriber, other: Subscriber) -> datetime | None:
@@ -109,10 +121,16 @@ def _select_pause(kept: Subscriber, other: Subscriber) -> datetime | None:
 
 
 def _has_newer_word(one: Subscriber, other: Subscriber) -> bool:
-    """Return whether the first was changed last: choices count if both are subscribed; at the same time a stop wins."""
-    both = one.subscribed and other.subscribed
-    said, before = (row.last_choice if both else row.last_change for row in (one, other))
-    return not one.subscribed if said == before else _is_newer(said, before)
+    """Return whether the first was changed last: choices count unless either was stopped; at the same time a stop wins.
+
+    A stop inside WhatsApp is not one of these: it ends some topics only, whichever row stays.
+    """
+    ended, other_ended = (not (row.subscribed or row.suspended) for row in (one, other))
+    said, before = (
+        row.last_change if is_ended else row.started if ended or other_ended else row.last_choice
+        for row, is_ended in ((one, ended), (other, other_ended))
+    )
+    return ended if said == before else _is_newer(said, before)
 
 
 def _is_newer(moment: MessageTime | None, other: MessageTime | None) -> bool:

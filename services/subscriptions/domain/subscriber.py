@@ -73,13 +73,13 @@ class Subscriber:
 
     @property
     def last_choice(self) -> MessageTime | None:
-        """Return the newest start, stop or choice of topics or places."""
-        return find_newest(self.last_change, self.chosen)
+        """Return the newest start or choice of topics or places."""
+        return find_newest(self.started, self.chosen)
 
     @property
     def last_request(self) -> MessageTime | None:
         """Return the newest start, stop, choice or pause."""
-        return find_newest(self.last_choice, self.paused)
+        return find_newest(self.last_change, self.chosen, self.paused)
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and now < self.paused_until

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from operator import add
 from uuid import UUID
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.subscriptions.domain.change_sets import ChangeSet, decide_message, decide_move, decide_preference
+from services.subscriptions.domain.consent import ConsentEvent
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
-from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, select_address
+from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, apply_preference, select_address
 from shared.contracts.envelope import decode
 from shared.contracts.events import SubscriptionEnded
 from shared.contracts.inbound import IdentityChange, PreferenceChange
@@ -30,16 +32,25 @@ from tests.factories.citizens import (
 )
 
 Merge = Callable[[Subscriber, Subscriber], ChangeSet]
-WORDS = st.sampled_from(["Start", "Stop", "nur Baustellen", "nur Stellen", "Pause 3 Tage"])
-TALK = st.lists(st.tuples(st.integers(0, 1), WORDS), min_size=2, max_size=8).filter(
-    lambda talk: {who for who, _ in talk} == {0, 1}
-)
+Talk = list[tuple[int, str]]
+IN_APP = "a stop inside WhatsApp"
+
+
+def build_talks(*words: str) -> st.SearchStrategy[Talk]:
+    """What somebody says in turns to two rows of theirs."""
+    talks = st.lists(st.tuples(st.integers(0, 1), st.sampled_from(words)), min_size=2, max_size=8)
+    return talks.filter(lambda talk: {who for who, _ in talk} == {0, 1})
 
 
 def play(*said: tuple[int, str], sender: Addresses) -> Subscriber | None:
     """Whoever says this at these seconds."""
     subscriber: Subscriber | None = None
     for second, text in said:
+        if text == IN_APP:
+            change = PreferenceChange(person=sender, category="marketing_messages", value="stop", at=build_time(second))
+            preferred = apply_preference(subscriber, change, COUNTY.marketing_topics)
+            subscriber = preferred.subscriber if preferred else subscriber
+            continue
         message = build_message(text, sender=sender, seconds=second)
         subscriber, _ = understand_message(subscriber, message, build_context(seconds=100))
     return subscriber
@@ -108,9 +119,14 @@ def test_a_new_number_keeps_the_user_id_of_whoever_wrote_from_it_before() -> Non
 
 
 @pytest.mark.parametrize("merge", [write, move])
-@given(talk=TALK, turned=st.booleans(), read=st.integers(0, 2), topic=st.sampled_from(sorted(COUNTY.topic_ids)))
+@given(
+    talk=build_talks("Start", "Stop", "nur Baustellen", "nur Stellen", "Pause 3 Tage", IN_APP),
+    turned=st.booleans(),
+    read=st.integers(0, 2),
+    topic=st.sampled_from(sorted(COUNTY.topic_ids)),
+)
 def test_a_merge_amid_an_expansion_leaves_the_person_on_one_page_that_is_sent(
-    merge: Merge, talk: list[tuple[int, str]], turned: bool, read: int, topic: str
+    merge: Merge, talk: Talk, turned: bool, read: int, topic: str
 ) -> None:
     said = list(enumerate(talk))
     rows = [
@@ -125,7 +141,7 @@ def test_a_merge_amid_an_expansion_leaves_the_person_on_one_page_that_is_sent(
     before = [each for each in list_recipients((by_user, by_phone), topic) if each[0].int <= read]
     changes = merge(by_user, by_phone)
     after = [each for each in list_recipients(changes.subscribers, topic) if each[0].int > read]
-    ended = {subscriber: number for subscriber, number, _ in list_ended(changes)}
+    ended = {subscriber: number for subscriber, number, which in list_ended(changes) if which in (topic, None)}
     sent = [(row, number) for row, number in before + after if ended.get(row, 0) < number]
     wanted = topic in changes.subscribers[-1].topics
     assert [row for row, _ in sent] == [changes.subscribers[-1].id] * wanted
@@ -167,8 +183,8 @@ ALL, JOBS, WORKS = COUNTY.topic_ids, frozenset({"stellen"}), frozenset({"baustel
 )
 def test_of_two_who_are_subscribed_the_newest_choice_and_the_newest_pause_apply(
     merge: Merge,
-    by_user: list[tuple[int, str]],
-    by_phone: list[tuple[int, str]],
+    by_user: Talk,
+    by_phone: Talk,
     topics: frozenset[str],
     is_paused: bool,
 ) -> None:
@@ -181,11 +197,52 @@ def test_of_two_who_are_subscribed_the_newest_choice_and_the_newest_pause_apply(
 
 
 @pytest.mark.parametrize("merge", [write, move])
-@given(talk=TALK)
-def test_two_who_are_subscribed_get_what_one_would_who_had_said_it_all(
-    merge: Merge, talk: list[tuple[int, str]]
-) -> None:
-    said = [(second, who, text) for second, (who, text) in enumerate(talk) if "Pause" not in text]
+@pytest.mark.parametrize("stop", [[(50, IN_APP)], [(35, IN_APP)], [(35, IN_APP), (50, IN_APP)]])
+def test_a_stop_inside_whatsapp_does_not_undo_a_written_one(merge: Merge, stop: Talk) -> None:
+    rows = (
+        find_row((10, "Start"), *stop, sender=build_user(1)),
+        find_row((20, "Start"), (40, "Stop"), sender=build_phone(1)),
+    )
+    changes = merge(*rows)
+    assert [(row.id, row.state) for row in changes.subscribers] == [
+        (rows[0].id, SubscriberState.MERGED),
+        (rows[1].id, SubscriberState.UNSUBSCRIBED),
+    ]
+
+
+@pytest.mark.parametrize("merge", [write, move])
+def test_a_stop_inside_whatsapp_that_left_one_row_without_topics_leaves_the_other_its_own(merge: Merge) -> None:
+    stopped = find_row((0, "Start"), (5, "nur Stellen"), (30, IN_APP), sender=build_user(1))
+    chosen = find_row((20, "Start"), (40, "nur Baustellen"), sender=build_phone(1))
+    assert not stopped.subscribed
+    changes = merge(stopped, chosen)
+    assert (changes.subscribers[-1].id, changes.subscribers[-1].topics) == (chosen.id, WORKS)
+    assert list_ended(changes) == []
+
+
+@pytest.mark.parametrize("merge", [write, move])
+def test_a_stop_inside_whatsapp_that_one_row_heard_ends_topics_of_the_other(merge: Merge) -> None:
+    stopped = find_row((0, "Start"), (50, IN_APP), sender=build_user(1))
+    chosen = find_row((10, "Start"), (40, "nur Stellen"), sender=build_phone(1))
+    changes = merge(stopped, chosen)
+    merged = changes.subscribers[-1]
+    assert (merged.id, merged.state, merged.suspended) == (chosen.id, SubscriberState.UNSUBSCRIBED, JOBS)
+    assert set(list_ended(changes)) == {(stopped.id, 3, None), (chosen.id, merged.sequence, None)}
+    assert [(each.subscriber, each.event, each.topics) for each in changes.consents if each.topics] == [
+        (chosen.id, ConsentEvent.WITHDRAWN, JOBS)
+    ]
+
+
+@pytest.mark.parametrize("merge", [write, move])
+@given(
+    talk=st.one_of(
+        build_talks("Start", "Stop", "nur Baustellen", "nur Stellen"),
+        st.builds(add, build_talks("Start", "Stop", "nur Stellen"), build_talks("Start", "Stop", IN_APP)),
+    )
+)
+def test_two_who_are_subscribed_get_what_one_would_who_had_said_it_all(merge: Merge, talk: Talk) -> None:
+    """A row does not remember a stop inside WhatsApp that ends none of its topics: then Meta refuses messages."""
+    said = [(second, who, text) for second, (who, text) in enumerate(talk)]
     rows = [
         play(*[(second, text) for second, who, text in said if who == each], sender=sender)
         for each, sender in enumerate((build_user(1), build_phone(1)))
