@@ -80,8 +80,17 @@ def _choose_kept(first: Subscriber, second: Subscriber) -> tuple[Subscriber, Sub
     may have been passed already. If both have the same state, the first stays.
     """
     if _has_same_state(first, second) or not _has_newer_word(second, first):
-        return first, second
-    return second, first
+        return (second, first) if _may_be_left_out(first, second) else (first, second)
+    return (first, second) if _may_be_left_out(second, first) else (second, first)
+
+
+def _may_be_left_out(one: Subscriber, other: Subscriber) -> bool:
+    """Return whether pages may have left out the first for a pause that the other one ends, and the other is better.
+
+    Either it has all topics that apply, so that it was on these pages, or its own come later.
+    """
+    is_resumed = one.paused_until is not None and _select_pause(one, other) != one.paused_until
+    return is_resumed and (one.topics <= other.topics or one.id < other.id)
 
 
 def _has_same_state(one: Subscriber, other: Subscriber) -> bool:
@@ -89,11 +98,14 @@ def _has_same_state(one: Subscriber, other: Subscriber) -> bool:
 
 
 def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
-    """Return the row that stays, with a sequence above both, the newest times and all addresses."""
+    """Return the row that stays, with what applies, a sequence above both, the newest times and all addresses."""
+    said, silent = (other, kept) if _has_newer_word(other, kept) else (kept, other)
     merged = replace(
         kept,
         sequence=max(kept.sequence, other.sequence) + 1,
-        suspended=(other if _has_newer_word(other, kept) else kept).suspended,
+        topics=said.topics,
+        places=said.places,
+        suspended=said.suspended,
         preferred=max(filter(None, (kept.preferred, other.preferred)), default=None),
         paused_until=_select_pause(kept, other),
         chosen=find_newest(kept.chosen, other.chosen),
@@ -102,15 +114,15 @@ def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
         started=find_newest(kept.started, other.started),
         ended=find_newest(kept.ended, other.ended),
     )
-    stopped = _find_stopped(kept, other)
+    stopped = _find_stopped(said, silent)
     return merged.suspend(stopped, merged.ended) if stopped and merged.ended else merged
 
 
-def _find_stopped(kept: Subscriber, other: Subscriber) -> frozenset[str]:
-    """Return the topics of the row that stays that a later stop inside WhatsApp ended in the other one."""
-    heard = (kept.last_choice and kept.last_choice.at, kept.preferred, other.preferred)
-    is_newest = other.preferred == max(filter(None, heard), default=None)
-    return kept.topics & other.suspended if is_newest else frozenset()
+def _find_stopped(said: Subscriber, silent: Subscriber) -> frozenset[str]:
+    """Return the topics which apply that a later stop inside WhatsApp ended in the other row."""
+    heard = (said.last_choice and said.last_choice.at, said.preferred, silent.preferred)
+    is_newest = silent.preferred == max(filter(None, heard), default=None)
+    return said.topics & silent.suspended if is_newest else frozenset()
 
 
 def _select_pause(kept: Subscriber, other: Subscriber) -> datetime | None:
