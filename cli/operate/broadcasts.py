@@ -30,6 +30,11 @@ _OVERVIEW = (
 )
 SCHEDULED = "scheduled"
 MAX_HEADLINE_LENGTH = 40
+# Ends both the expansion and the sending; even of a broadcast that the ledger does not know, pages may be on their way.
+_CANCEL = """
+select case when expanding then 'expanding' else before end
+from subscriptions.cancel_expansion($1, $2) expanding, dispatcher.cancel_broadcast($1, $2, expanding) before
+"""
 _BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
 
 app = typer.Typer(no_args_is_help=True)
@@ -88,8 +93,7 @@ def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Data
     Exit status: 0 cancelled, 2 wrong command line, 3 ended or no such broadcast,
     4 database unavailable or role refused.
     """
-    statement = "select dispatcher.cancel_broadcast($1, $2)"
-    _change("cancelled", statement, (broadcast, reason), UNFINISHED, json=json, stack=stack)
+    _change("cancelled", _CANCEL, (broadcast, reason), (*UNFINISHED, "expanding"), json=json, stack=stack)
 
 
 @app.command()

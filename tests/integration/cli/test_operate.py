@@ -1,7 +1,7 @@
 """The operators' commands on a real ledger, with the operator's role."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,8 +12,11 @@ from deploy.local.ports import LOOPBACK, reserve_ports
 from services.dispatcher.adapters.ledger import REPLICA, PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
 from services.dispatcher.ports import Claim
-from shared.contracts.dispatch import BroadcastBatch
+from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
+from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, build_pages
+from shared.contracts.dispatch import BroadcastBatch, Recipient
 from shared.database.pool import Database as Pool
+from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.harness.commands import run_kreisfunk
 from tests.integration.cli.planned_broadcasts import NOBODY, insert_planned, run
@@ -254,3 +257,41 @@ async def test_what_is_scheduled_is_ended_by_whoever_published_it(
     await insert_planned(database, UUID(NOBODY))
     ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "x")
     assert (ended.status, "kreisfunk withdraw" in ended.errors) == (3, True)
+
+
+async def test_one_that_stands_in_the_way_is_ended_although_no_page_of_it_has_come(
+    database: FreshDatabase, owner: asyncpg.Connection, environment: Mapping[str, str]
+) -> None:
+    older, younger = UUID(NOBODY), UUID(int=UUID(NOBODY).int + 1)
+    for broadcast in (older, younger):
+        await insert_planned(database, broadcast, state="expanding")
+    read = "update subscriptions.broadcast set read_to_end = true, published_at = now() where id = $1"
+    await owner.execute(read, older)
+    await owner.execute("insert into subscriptions.pending_page values ($1, 0, $1, '', 1, true)", older)
+
+    ended = await run(environment, "broadcasts", "cancel", older, "--reason", "steckt fest", "--json")
+
+    assert (ended.status, ended.json["before"]) == (0, "expanding")
+    assert await find_next_to_expand(database) == younger
+    assert await owner.fetch("select from subscriptions.pending_page where broadcast_id = $1", older) == []
+    assert await owner.fetchval("select read_to_end from subscriptions.broadcast where id = $1", older) is False
+    # What the broker has of it is not sent either.
+    assert await owner.fetch("select broadcast, reason from dispatcher.cancellation") == [(older, "steckt fest")]
+    assert "cancelled: steckt fest" in (await run(environment, "broadcasts", "show", older)).output
+
+
+async def find_next_to_expand(database: FreshDatabase) -> UUID:
+    asked: list[Broadcast] = []
+
+    def prepare(broadcast: Broadcast, _: Sequence[Recipient]) -> tuple[BroadcastPage, ...]:
+        asked.append(broadcast)
+        return build_pages(broadcast, (), more=False, now=broadcast.published_at)
+
+    url = database.build_role_url("kreisfunk_subscriptions")
+    async with (
+        open_database(url, password=None, name="test", size=1) as pool,
+        PostgresBroadcastRepository(pool).claim() as claim,
+    ):
+        assert claim
+        await claim.fetch_pages(1, prepare)
+    return asked[0].id
