@@ -236,10 +236,26 @@ async def test_what_is_scheduled_is_listed_first_and_shown_with_its_beginning(
         (str(coming), "scheduled"),
         (str(running), "running"),
     ]
-    assert len((await run(environment, "broadcasts", "list", "-n", 1, "--json")).json["broadcasts"]) == 1
     shown = await run(environment, "broadcasts", "show", coming)
     assert f"begins     {begins.astimezone():%Y-%m-%d %H:%M:%S}" in shown.output
     assert "everybody is read when it begins" in shown.output
+
+
+async def test_however_much_is_scheduled_what_comes_next_and_what_runs_is_listed(
+    mixed: tuple[BroadcastBatch, list[Claim]],
+    database: FreshDatabase,
+    owner: asyncpg.Connection,
+    environment: Mapping[str, str],
+) -> None:
+    coming = [UUID(int=UUID(NOBODY).int + number) for number in range(3)]
+    for broadcast in coming:
+        await insert_planned(database, broadcast)
+    await owner.execute("update subscriptions.broadcast set published_at = now() where id = $1", coming[1])
+    listed = (await run(environment, "broadcasts", "list", "-n", 1, "--json")).json
+    assert [one["broadcast"] for one in listed["broadcasts"]] == [str(coming[1]), str(mixed[0].broadcast)]
+    assert listed["total"] == 4
+    assert (await run(environment, "broadcasts", "list", "-n", 1)).output.endswith("\n2 more: --number 3\n")
+    assert "more" not in (await run(environment, "broadcasts", "list", "-n", 3)).output
 
 
 async def test_what_was_withdrawn_before_it_began_is_shown_and_not_listed(
