@@ -19,8 +19,16 @@ from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.harness.commands import run_kreisfunk
+from tests.harness.ledger_rows import add_sent_broadcast
 from tests.integration.cli.planned_broadcasts import NOBODY, insert_planned, run
 from tests.integration.dispatcher.conftest import NUMBER
+
+UNKNOWN_REPLY = """
+insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed, asked_at,
+    expires_at, unknown_at)
+select person, person, 'reply', 'unknown', 'phone', '', '', now(), now() + interval '1 day', now()
+from dispatcher.delivery_id($1, gen_random_uuid()) person
+"""
 
 
 @pytest.fixture
@@ -118,6 +126,17 @@ async def test_an_unknown_outcome_is_listed_with_its_age_and_settled(
     assert (await run(environment, "deliveries", "settle", claims[5].delivery, "--as", "failed")).status == 3
     assert (await run(environment, "deliveries", "unknown")).output == "nothing is unknown\n"
     assert (await books(environment, message.broadcast))["accepted"] == 4
+
+
+async def test_of_many_unknown_outcomes_replies_are_listed_first_and_how_many_more_there_are(
+    ledger: PostgresLedger, owner: asyncpg.Connection, environment: Mapping[str, str]
+) -> None:
+    broadcast = await add_sent_broadcast(owner, {"unknown": 1_000})
+    await owner.execute(UNKNOWN_REPLY, broadcast)
+    told = (await run(environment, "deliveries", "unknown")).output.splitlines()
+    assert (len(told), told[1].split()[3], told[-1]) == (1_002, "reply", "1 more: --limit 1001")
+    listed = (await run(environment, "deliveries", "unknown", "--limit", 2, "--json")).json
+    assert (listed["total"], len(listed["unknown"])) == (1_001, 2)
 
 
 async def test_a_settled_failure_says_who_settled_it(
@@ -292,7 +311,8 @@ async def test_one_that_stands_in_the_way_is_ended_although_no_page_of_it_has_co
     assert await owner.fetch("select from subscriptions.pending_page where broadcast_id = $1", older) == []
     assert await owner.fetchval("select read_to_end from subscriptions.broadcast where id = $1", older) is False
     # What the broker has of it is not sent either.
-    assert await owner.fetch("select broadcast, reason from dispatcher.cancellation") == [(older, "steckt fest")]
+    [cancelled] = await owner.fetch("select broadcast, reason from dispatcher.cancellation")
+    assert tuple(cancelled) == (older, "steckt fest")
     assert "cancelled: steckt fest" in (await run(environment, "broadcasts", "show", older)).output
 
 
