@@ -50,7 +50,7 @@ def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
         yield Check("queue arguments", partial(servers.check_queue_arguments, admin))
     for access in list(accesses.values())[:1]:
         yield Check("broker topology", partial(servers.check_login, access, servers.check_topology))
-        yield Check("dead letters", partial(servers.check_login, access, servers.check_dead_letters))
+        yield Check("dead-letter queues", partial(servers.check_login, access, servers.check_dead_letters))
 
 
 def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Check]:
@@ -62,6 +62,8 @@ def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Chec
         if name in SCHEMAS:
             looks[f"rights of {role}"] = partial(servers.check_rights, name)
             looks[f"migrations of {name}"] = partial(servers.check_migrations, name)
+        if name == "subscriptions":
+            looks["dead letters"] = servers.check_kept_letters
         if standbys:
             looks[f"standbys, seen by {role}"] = partial(servers.check_standbys, standbys)
         for title, look in looks.items():
