@@ -1,8 +1,8 @@
 """A command's connection to the database, and the explanation of its errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import asyncpg
@@ -44,8 +44,15 @@ def run_on_database(
         async with open_connection(settings, name) as connection:
             return await ask(connection)
 
-    try:
+    with explain_errors(role):
         return asyncio.run(run())
+
+
+@contextmanager
+def explain_errors(role: str) -> Iterator[None]:
+    """End the command with status 4 if the database cannot be reached or refuses; `role` names the right one."""
+    try:
+        yield
     except REFUSED:
         advice = f"Check {DATABASE_URL} and its password, then `kreisfunk migrate`."
         fail("The database refuses this role.", advice, EXIT_UNAVAILABLE)

@@ -1,5 +1,6 @@
-"""Atomic writing of files."""
+"""Atomic writing of files, one change at a time."""
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ def open_atomically(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)  # whatever the umask
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -26,3 +28,14 @@ def write_secret(path: Path, value: str, *, mode: int = 0o600) -> None:
     """Write a file atomically with this mode."""
     with open_atomically(path, mode) as file:
         file.write(value.encode())
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Let one change of its files wait for another; in containers, only the folders of the files are shared."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

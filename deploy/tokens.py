@@ -1,17 +1,14 @@
 """The file of tokens for the notices API, changed under a lock and written atomically."""
 
 import base64
-import fcntl
-import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from deploy.atomic_write import write_secret
+from deploy.atomic_write import lock_folder, write_secret
 from shared.notices.tokens import RANDOM_BYTES, TOKEN_PREFIX, Token, TokenList, hash_token
 
 Tokens = tuple[Token, ...]
@@ -78,15 +75,8 @@ def remove_tokens(file: Path, wanted: Callable[[Token], bool]) -> Tokens:
 def _change(file: Path, change: Callable[[Tokens], Tokens]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _lock_file(file):
+        with lock_folder(file.parent):
             tokens = change(read_tokens(file))
             write_secret(file, msgspec.json.format(msgspec.json.encode(TokenList(tokens=tokens))).decode() + "\n")
     except OSError as error:
         raise TokenFileError(f"{file}: {error.strerror}") from None
-
-
-@contextmanager
-def _lock_file(file: Path) -> Iterator[None]:
-    with open(os.open(file.with_name(f".{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

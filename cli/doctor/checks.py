@@ -17,6 +17,7 @@ from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
 from shared.notices.configuration import ConfigurationError, read_configuration
+from shared.runtime.hosts import get_login
 from shared.runtime.settings import DatabaseSettings, ServiceSettings
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces answers there
@@ -45,12 +46,13 @@ def _build_settings_checks(read: Mapping[str, BaseSettings | DoctorProblem]) -> 
 def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
     accesses = {name: found for name, found in known.items() if isinstance(found, servers.Broker)}
     for name, access in accesses.items():
-        yield Check(f"broker login {PROCESS_KINDS[name].login}", partial(servers.check_login, access))
+        login = get_login(access.broker_url) or PROCESS_KINDS[name].login
+        yield Check(f"broker login {login}", partial(servers.check_login, access))
     if isinstance(admin := known.get("admin"), MigrationSettings):
         yield Check("queue arguments", partial(servers.check_queue_arguments, admin))
     for access in list(accesses.values())[:1]:
         yield Check("broker topology", partial(servers.check_login, access, servers.check_topology))
-        yield Check("dead letters", partial(servers.check_login, access, servers.check_dead_letters))
+        yield Check("dead-letter queues", partial(servers.check_login, access, servers.check_dead_letters))
 
 
 def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Check]:
@@ -62,6 +64,8 @@ def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Chec
         if name in SCHEMAS:
             looks[f"rights of {role}"] = partial(servers.check_rights, name)
             looks[f"migrations of {name}"] = partial(servers.check_migrations, name)
+        if name == "subscriptions":
+            looks["dead letters"] = servers.check_kept_letters
         if standbys:
             looks[f"standbys, seen by {role}"] = partial(servers.check_standbys, standbys)
         for title, look in looks.items():

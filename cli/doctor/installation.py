@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from cli.doctor.findings import DoctorProblem
 from cli.output import EXIT_USAGE, fail
-from cli.settings import BrokerAccess, MigrationSettings
+from cli.settings import BROKER_API_URL, BrokerAccess, MigrationSettings
 from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment
 from deploy.local.stack_file import StackAddresses
@@ -84,15 +84,16 @@ def _list_ready_urls(addresses: StackAddresses) -> dict[str, str]:
 def find_processes(environment: Mapping[str, str]) -> dict[str, Environment]:
     """Find process environments in one environment: of its own process, or of each that has a folder of secrets.
 
-    The environment belongs to the process whose broker login it has. With folders, login and role in the URLs are
-    replaced by each process's own.
+    The environment belongs to the process whose broker login it has, and with any other login and RabbitMQ's management
+    interface to an administrator. With folders, login and role in the URLs are replaced by each process's own.
     """
     ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     folders = _find_secret_folders(ours.get(SECRETS_DIR))
     if folders:
         return {name: _build_environment(ours, PROCESS_KINDS[name], folder) for name, folder in folders.items()}
     login = get_login(ours.get(BROKER_URL, ""))
-    return {name: ours for name, kind in PROCESS_KINDS.items() if kind.login == login}
+    found = {name: ours for name, kind in PROCESS_KINDS.items() if kind.login == login}
+    return found or ({"admin": ours} if login and ours.get(BROKER_API_URL) else {})
 
 
 def _find_secret_folders(secrets: str | None) -> dict[str, Path]:

@@ -28,6 +28,7 @@ Broker = BrokerAccess | ServiceSettings
 InventoryCheck = Callable[[Inventory], DoctorProblem | None]
 DatabaseCheck = Callable[[asyncpg.Connection], Awaitable[DoctorProblem | None]]
 _LOGIN_ADVICE = "Check KREISFUNK_DATABASE_URL and KREISFUNK_DATABASE_PASSWORD, then run `kreisfunk migrate`."
+_LETTERS_ADVICE = 'What each is and how to settle it: operators\' guide, "Dead letters and quarantine".'
 # Each row is a right that no service needs.
 EXCESSIVE_RIGHTS = """
 select reason from (values
@@ -83,10 +84,7 @@ def check_topology(inventory: Inventory) -> DoctorProblem | None:
 def check_dead_letters(inventory: Inventory) -> DoctorProblem | None:
     """Check that no message waits for an operator."""
     kept = [f"{inventory.waiting[name]} in {name}" for name in list_operator_queues() if inventory.waiting.get(name)]
-    if not kept:
-        return None
-    advice = 'What each is and how to settle it: operators\' guide, "Dead letters and quarantine".'
-    return DoctorProblem(_format_names(kept), advice)
+    return DoctorProblem(_format_names(kept), _LETTERS_ADVICE) if kept else None
 
 
 def _format_names(names: list[str] | tuple[str, ...]) -> str:
@@ -130,6 +128,12 @@ async def check_migrations(schema: str, connection: asyncpg.Connection) -> Docto
     except asyncpg.InsufficientPrivilegeError:
         return DoctorProblem("this role may not read the list of migrations", "Run `kreisfunk migrate`.")
     return DoctorProblem(f"{len(pending)} migrations have not run", "Run `kreisfunk migrate`.") if pending else None
+
+
+async def check_kept_letters(connection: asyncpg.Connection) -> DoctorProblem | None:
+    """Check that subscriptions keep no message of a citizen that could not be handled."""
+    kept = await connection.fetchval("select count(*) from subscriptions.dead_letter")
+    return DoctorProblem(f"{kept} in `kreisfunk dead-letters list`", _LETTERS_ADVICE) if kept else None
 
 
 async def check_standbys(expected: int, connection: asyncpg.Connection) -> DoctorProblem | None:

@@ -4,15 +4,13 @@ Files change one after the other. A step that is repeated after an interruption 
 """
 
 import base64
-import fcntl
-import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import permutations
 from pathlib import Path
 
-from deploy.atomic_write import write_secret
+from deploy.atomic_write import lock_folder, write_secret
 from shared.encryption import KEY_BYTES, MAX_LINKS, BlindIndexKey, EncryptionError, KeyRing
 
 MAX_VERSIONS = 255
@@ -102,7 +100,7 @@ def _change(folder: Path, name: str, step: Step) -> str:
     files = sorted(folder.glob(f"*/{name}"))
     if not files:
         raise KeyFilesError(f"{folder} has no {name}")
-    with _lock(files[0].parent):
+    with lock_folder(files[0].parent):
         texts = {file: file.read_text().strip() for file in files}
         after = _take_step(set(texts.values()), step)
         if after is None:
@@ -129,14 +127,3 @@ def _take_step(texts: set[str], step: Step) -> str | None:
 def _read_newest_bytes(text: str) -> bytes:
     """Return the random bytes with which a text was made, if they were new then: those at its end."""
     return base64.b64decode(text.rpartition(",")[2].rpartition(":")[2])[-KEY_BYTES:]
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Let one change of the files wait for another; in containers, only the folders of the files are shared."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

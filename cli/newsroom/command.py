@@ -87,6 +87,7 @@ def reset(login: Login, json: Json = False, stack: DatabaseStack = None) -> None
 
 def _run(stack: Path | None, act: "Callable[[AccountSettings], Coroutine[Any, Any, T]]") -> T:
     """Return the result; ends the command if the request is refused or the database is unavailable."""
+    from cli.database import explain_errors
     from cli.settings import AccountSettings, read_installation_settings
     from cli.stacks import DATABASE_URL
     from shared.outcome import DependencyUnavailable, InvalidDataError
@@ -94,7 +95,8 @@ def _run(stack: Path | None, act: "Callable[[AccountSettings], Coroutine[Any, An
     settings = read_installation_settings(AccountSettings, stack, DATABASE_URL, lambda one: one.addresses.users)
 
     try:
-        return asyncio.run(act(settings))
+        with explain_errors("the role kreisfunk_newsroom"):
+            return asyncio.run(act(settings))
     except AccountProblem as problem:
         fail(str(problem), "Nothing was changed.", EXIT_REJECTED)
     except (DependencyUnavailable, InvalidDataError) as error:

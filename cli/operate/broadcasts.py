@@ -30,6 +30,12 @@ _OVERVIEW = (
 )
 SCHEDULED = "scheduled"
 MAX_HEADLINE_LENGTH = 40
+MAX_LISTED = 1000
+# Ends both the expansion and the sending; even of a broadcast that the ledger does not know, pages may be on their way.
+_CANCEL = """
+select case when expanding then 'expanding' else before end
+from subscriptions.cancel_expansion($1, $2) expanding, dispatcher.cancel_broadcast($1, $2, expanding) before
+"""
 _BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
 
 app = typer.Typer(no_args_is_help=True)
@@ -37,16 +43,19 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("list")
 def list_broadcasts(
-    number: Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="How many, newest first.")] = 20,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, max=MAX_LISTED, help="How many of both.")] = 20,
     json: Json = False,
     stack: DatabaseStack = None,
 ) -> None:
-    """List broadcasts, newest first: those that have not begun, then those in the ledger.
+    """List broadcasts: those that have not begun, the next first, then those in the ledger, newest first.
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
-    found = run_on_ledger(stack, lambda connection: ledger.fetch_latest(connection, number))
-    print_result({"broadcasts": [asdict(one) for one in found]}, format_overview(found), json=json)
+    found, totals = run_on_ledger(stack, lambda connection: ledger.fetch_latest(connection, number))
+    text, more = format_overview(found), sum(totals) - len(found)
+    if more:
+        text += f"\n{more} more: --number {min(max(totals), MAX_LISTED)}"
+    print_result({"total": sum(totals), "broadcasts": [asdict(one) for one in found]}, text, json=json)
 
 
 @app.command("show")
@@ -88,8 +97,7 @@ def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Data
     Exit status: 0 cancelled, 2 wrong command line, 3 ended or no such broadcast,
     4 database unavailable or role refused.
     """
-    statement = "select dispatcher.cancel_broadcast($1, $2)"
-    _change("cancelled", statement, (broadcast, reason), UNFINISHED, json=json, stack=stack)
+    _change("cancelled", _CANCEL, (broadcast, reason), (*UNFINISHED, "expanding"), json=json, stack=stack)
 
 
 @app.command()

@@ -8,18 +8,19 @@ import asyncpg
 import typer
 
 from cli.operate.session import Yes, refuse, run_on_ledger, warn_of_duplicates
-from cli.options import DatabaseStack, Json
+from cli.options import DatabaseStack, Json, ListLimit
 from cli.output import EXIT_USAGE, fail, format_duration, format_table, print_result
 
 _UNKNOWN = """
 select d.id as delivery, case when d.subscriber is not null then d.source end as broadcast, d.lane::text, b.notice,
     d.unknown_at, d.expires_at, d.attempt, d.resends,
     extract(epoch from clock_timestamp() - d.unknown_at)::float8 as age_seconds,
-    exists (select from dispatcher.restore r where r.lost_at > d.asked_at) as restored
+    exists (select from dispatcher.restore r where r.lost_at > d.asked_at) as restored, count(*) over () as total
 from dispatcher.delivery d left join dispatcher.broadcast b on b.id = d.source
-where d.unknown_at is not null and ($1::uuid is null or d.source = $1) order by d.unknown_at limit $2
+where d.unknown_at is not null and ($1::uuid is null or d.source = $1)
+order by d.subscriber is not null, d.unknown_at limit $2
 """
-MAX_SHOWN = 1000
+DEFAULT_LIMIT = 1000
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -35,15 +36,17 @@ class DeliveryOutcome(StrEnum):
 @app.command("unknown")
 def list_unknown(
     broadcast: Annotated[UUID | None, typer.Option(help="Only of this broadcast.")] = None,
+    limit: ListLimit = DEFAULT_LIMIT,
     json: Json = False,
     stack: DatabaseStack = None,
 ) -> None:
-    """List unknown outcomes, the oldest first, at most 1,000.
+    """List unknown outcomes: replies, then broadcasts, the oldest first.
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
-    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_UNKNOWN, broadcast, MAX_SHOWN))
-    print_result({"unknown": [dict(row) for row in rows]}, _format_text(rows), json=json)
+    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_UNKNOWN, broadcast, limit))
+    unknown = [{name: value for name, value in row.items() if name != "total"} for row in rows]
+    print_result({"total": rows[0]["total"] if rows else 0, "unknown": unknown}, _format_text(rows), json=json)
 
 
 @app.command()
@@ -77,7 +80,9 @@ def settle(
 def _format_text(rows: list[asyncpg.Record]) -> str:
     if not rows:
         return "nothing is unknown"
-    return format_table(("delivery", "age", "broadcast", "notice", "reason"), list(map(_format_line, rows)))
+    shown = format_table(("delivery", "age", "broadcast", "notice", "reason"), list(map(_format_line, rows)))
+    total = rows[0]["total"]
+    return shown if total <= len(rows) else f"{shown}\n{total - len(rows)} more: --limit {total}"
 
 
 def _format_line(row: asyncpg.Record) -> tuple[object, ...]:

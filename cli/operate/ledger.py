@@ -24,7 +24,8 @@ select b.id as broadcast, b.notice, b.revision, b.topic, b.lane::text, b.templat
     (select coalesce(json_object_agg(state, deliveries), '{}') from (
         select n.state, sum(n.deliveries) as deliveries from dispatcher.broadcast_count n
         where n.broadcast = b.id group by n.state having sum(n.deliveries) <> 0
-    ) as counts)::text as states
+    ) as counts)::text as states,
+    (select count(*) from dispatcher.broadcast) as total
 from dispatcher.broadcast b
 """
 _LATEST = _BROADCASTS + "order by b.published_at desc, b.id limit $1"
@@ -44,11 +45,12 @@ group by error_code order by 2 desc, 1
 _PLANNED = """
 select b.id as broadcast, b.notice, b.revision, b.topic, b.lane, b.template->>'name' as template, b.state as standing,
     b.reason, b.published_at, b.expires_at, b.opens, b.closes, b.zone,
-    (select p->>'text' from jsonb_array_elements(b.template->'parameters') p where p->>'name' = 'headline') as headline
+    (select p->>'text' from jsonb_array_elements(b.template->'parameters') p where p->>'name' = 'headline') as headline,
+    count(*) over () as total
 from subscriptions.broadcast b
 where not exists (select from dispatcher.broadcast l where l.id = b.id)
 """
-_NEXT_PLANNED = _PLANNED + "and b.state in ('scheduled', 'expanding') order by b.published_at desc, b.id limit $1"
+_NEXT_PLANNED = _PLANNED + "and b.state in ('scheduled', 'expanding') order by b.published_at, b.id limit $1"
 _ONE_PLANNED = _PLANNED + "and b.id = $1 and b.state <> 'expanded'"
 REPLACED, SUPERSEDED = "replaced", "superseded"
 ACCEPTED = ("accepted", "sent", "delivered", "read")
@@ -118,10 +120,11 @@ class BroadcastView:
     failures: Sequence[FailureGroup] = field(default_factory=tuple)
 
 
-async def fetch_latest(ledger: asyncpg.Connection, number: int) -> list[BroadcastView]:
-    """Return the newest broadcasts, newest first: those that have not begun, then those in the ledger."""
-    planned = [_build_planned(row) for row in await ledger.fetch(_NEXT_PLANNED, number)]
-    return [*planned, *[_build_view(row) for row in await ledger.fetch(_LATEST, number)]][:number]
+async def fetch_latest(ledger: asyncpg.Connection, number: int) -> tuple[list[BroadcastView], tuple[int, int]]:
+    """Return at most `number` that have not begun, the next first, and in the ledger, newest first, and both totals."""
+    planned, begun = await ledger.fetch(_NEXT_PLANNED, number), await ledger.fetch(_LATEST, number)
+    totals = (planned[0]["total"] if planned else 0, begun[0]["total"] if begun else 0)
+    return [*map(_build_planned, planned), *map(_build_view, begun)], totals
 
 
 async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastView | None:

@@ -57,11 +57,7 @@ def show(which: Which, stack: BrokerStack = None) -> None:
     """
     from cli.quarantine.session import run_session
 
-    async def open_one(desk: "QuarantineSession") -> "tuple[QuarantineItem, bytes]":
-        item = await desk.find(which)
-        return item, item.decrypt(desk.settings.ring)
-
-    item, plain = run_session(stack, open_one)
+    item, plain = run_session(stack, lambda desk: desk.find_and_decrypt(which))
     note("This may name people: do not copy it anywhere.", "yellow")
     for name, value in item.description.items():
         say(f"{name}: {escape(str(value), line=True)}")

@@ -75,15 +75,12 @@ class QuarantineItem:
         return {"id": self.queued.message_id, **described}
 
     def decrypt(self, ring: KeyRing | None) -> bytes:
-        """Return the original bytes; ends the command with status 3 without the right key."""
+        """Return the original bytes. Raises EncryptionError without the right key."""
         if self.webhook is None:
             return self.queued.body
         if ring is None:
-            _fail_for_keys("It is sealed, and no sealing key is set.")
-        try:
-            return ring.decrypt(self.webhook.sealed, purpose="webhook")
-        except EncryptionError as error:
-            _fail_for_keys(f"It is sealed, and {error}.")
+            raise EncryptionError("no sealing key is set")
+        return ring.decrypt(self.webhook.sealed, purpose="webhook")
 
 
 def describe_message(queued: BrowsedMessage) -> QuarantineItem:
@@ -182,14 +179,24 @@ class QuarantineSession:
             fail(problem, "`kreisfunk quarantine list` shows what is there.", EXIT_REJECTED)
         return found[0]
 
+    async def find_and_decrypt(self, beginning: str) -> tuple[QuarantineItem, bytes]:
+        """Return the item and its original bytes; ends the command with status 3 without the item or the right key."""
+        item = await self.find(beginning)
+        try:
+            return item, item.decrypt(self.settings.ring)
+        except EncryptionError as error:
+            _fail_for_keys(f"It is sealed, and {error}.")
+
     async def replay(self, selection: str) -> AsyncGenerator[tuple[str, ReplayResult], None]:
-        """Publish each selected item, then remove it."""
+        """Publish each selected item, then remove it; what cannot be read stays, with its problem."""
         async with aclosing(self._select_items(selection)) as items:
             async for item in items:
                 if item.is_notice:
                     await item.queued.send_back()
                     yield item.queued.message_id, ReplayResult(sent_back=True)
-                elif item.webhook:
+                elif not item.webhook:
+                    yield item.queued.message_id, ReplayResult(problems=(item.reason,))
+                else:
                     outcome = await self._replay_webhook(item, item.webhook, datetime.now(UTC))
                     if outcome.complete:
                         await item.queued.remove()
@@ -222,7 +229,11 @@ class QuarantineSession:
         Raises BrokerUnavailable or Unroutable; then repeat it.
         """
         rules = self._build_rules(webhook)
-        understood = parse_webhook(item.decrypt(self.settings.ring), rules)
+        try:
+            plain = item.decrypt(self.settings.ring)
+        except EncryptionError as error:
+            return ReplayResult(problems=(f"it is sealed, and {error}",))
+        understood = parse_webhook(plain, rules)
         unheard = select_unpublished(webhook, understood)
         fresh = [event for event in unheard if not is_too_old(event, now)]
         for number, group in enumerate(group_events(fresh)):

@@ -10,7 +10,7 @@ import msgspec
 
 from cli.output import EXIT_USAGE, fail, note, print_result
 from cli.settings import COUNTY_FILE, read_county
-from deploy.atomic_write import write_secret
+from deploy.atomic_write import lock_folder, write_secret
 from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration, System
 
@@ -32,12 +32,11 @@ def _format_list(values: Sequence[str]) -> str:
 
 def register(file: Path, system: System) -> None:
     """Append the registration. Raises DecodeError or OSError, and then leaves the file unchanged."""
-    before = file.read_text()
-    after = f"{before.rstrip()}\n\n{render_block(system)}"
-    msgspec.toml.decode(after, type=Configuration)
-    mode = file.stat().st_mode & 0o777
-    write_secret(file.resolve(), after)
-    os.chmod(file, mode)
+    file = file.resolve()
+    with lock_folder(file.parent):
+        after = f"{file.read_text().rstrip()}\n\n{render_block(system)}"
+        msgspec.toml.decode(after, type=Configuration)
+        write_secret(file, after, mode=file.stat().st_mode & 0o777)
 
 
 def add_system(values: dict[str, Any], county: Path | None, *, as_json: bool) -> None:

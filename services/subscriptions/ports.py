@@ -16,6 +16,7 @@ from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.subscriber import MessageTime
 from shared.contracts.dispatch import Recipient
 from shared.contracts.message import Addresses
+from shared.outcome import DependencyUnavailable
 
 
 class SubscriberRepository(Protocol):
@@ -65,11 +66,15 @@ class FeedbackRepository(Protocol):
         """
 
 
+class PublicationRefused(DependencyUnavailable):
+    """The broker is there and takes no more just now: the lane is full."""
+
+
 class EventPublisher(Protocol):
     """Publisher to the broker."""
 
     async def publish(self, publication: Publication) -> None:
-        """Publish, and return when it is confirmed. Raises DependencyUnavailable."""
+        """Publish, and return when it is confirmed. Raises PublicationRefused or DependencyUnavailable."""
 
 
 class DeadLetterRepository(Protocol):

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from services.subscriptions.domain.publication import Destination, Publication
-from shared.amqp.publisher import Publisher
+from services.subscriptions.ports import PublicationRefused
+from shared.amqp.publisher import Publisher, PublishRefused
 from shared.amqp.topology import DISPATCH, EVENTS
 from shared.outcome import DependencyUnavailable, Unroutable
 
@@ -26,5 +27,7 @@ class AmqpEventPublisher:
                 message_id=publication.message_id,
                 mandatory=publication.required,
             )
+        except PublishRefused as error:
+            raise PublicationRefused(str(error)) from error
         except Unroutable as error:
             raise DependencyUnavailable(str(error)) from error

@@ -10,7 +10,7 @@ import structlog
 from services.subscriptions.domain import notice_events
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS, Broadcast, BroadcastPage, build_pages
 from services.subscriptions.domain.publication import Destination, Publication
-from services.subscriptions.ports import BroadcastClaim, BroadcastRepository, EventPublisher
+from services.subscriptions.ports import BroadcastClaim, BroadcastRepository, EventPublisher, PublicationRefused
 from shared.contracts.dispatch import Recipient
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set
@@ -21,6 +21,7 @@ PAGES_AHEAD = 10
 ROUNDS = 8
 POLL_INTERVAL_SECONDS = 0.5
 RETRY_DELAYS_SECONDS = (0.05, 0.1, 0.2, 0.5)
+BUG_DELAY_SECONDS = 5.0
 
 _log = structlog.get_logger()
 
@@ -70,17 +71,25 @@ class BroadcastExpander:
     rounds: int = ROUNDS
 
     async def run(self) -> None:
-        """Expand for ever; wait a little longer each time while a dependency is unavailable or a lane is full."""
-        pauses = 0
+        """Expand for ever; wait a little longer each time while a dependency is unavailable or a lane is full.
+
+        The first failure in a row that is more than a full lane is a warning.
+        """
+        pauses, warned = 0, False
         while True:
             self.work_available.clear()
             try:
                 busy = await self.expand_next()
-                pauses = 0
+                pauses, warned = 0, False
             except DependencyUnavailable as error:
-                _log.debug("expansion_waits", reason=str(error))
+                worth_a_warning = not warned and not isinstance(error, PublicationRefused)
+                (_log.warning if worth_a_warning else _log.debug)("expansion_waits", reason=str(error))
+                warned = warned or worth_a_warning
                 pause = RETRY_DELAYS_SECONDS[min(pauses, len(RETRY_DELAYS_SECONDS) - 1)]
                 pauses += 1
+            except Exception:  # a bug is logged, and an operator may cancel the broadcast that it hits
+                _log.exception("expansion_failed")
+                pause = BUG_DELAY_SECONDS
             else:
                 pause = 0 if busy else POLL_INTERVAL_SECONDS
             await wait_until_set(self.work_available, pause)  # a new notice may be urgent

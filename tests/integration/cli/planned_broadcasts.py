@@ -12,7 +12,7 @@ from tests.harness.commands import CommandResult, run_in_process
 
 NOBODY = "018f0000-0000-8000-8000-000000000001"
 HEADLINE = "L 149: Vollsperrung zwischen Worpswede und Hüttenbusch"
-TEMPLATE = {"name": "stellen_v1", "parameters": [{"name": "headline", "text": HEADLINE}]}
+TEMPLATE = {"name": "stellen_v1", "language": "de", "parameters": [{"name": "headline", "text": HEADLINE}]}
 
 
 async def run(environment: Mapping[str, str], *arguments: object) -> CommandResult:

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import aio_pika
+import asyncpg
 import pytest
 
 from cli.doctor.installation import PROCESS_KINDS
@@ -59,7 +61,8 @@ async def test_all_is_well_in_a_stack(stack: Stack) -> None:
     assert lines[-1] == f"{len(lines) - 1} checks, 0 problems"
     for name in PROCESS_KINDS.keys() - {"newsroom"}:  # this stack has none
         assert f"ok       settings of {name}" in lines
-    for name in ("broker topology", "dead letters", "rights of kreisfunk_dispatcher", "Graph API token"):
+    kept = ("dead-letter queues", "dead letters")
+    for name in ("broker topology", *kept, "rights of kreisfunk_dispatcher", "Graph API token"):
         assert f"ok       {name}" in lines
 
 
@@ -99,7 +102,7 @@ async def test_a_wrong_broker_password_is_found(operator: StackOperator) -> None
     assert set(problems(await look(operator, "subscriptions"))) == {
         "broker login subscriptions",
         "broker topology",
-        "dead letters",
+        "dead-letter queues",
     }
 
 
@@ -233,8 +236,20 @@ async def test_dead_letters_and_missing_queues_are_found(operator: StackOperator
             without = problems(await look(operator, "ingress"))
         finally:
             await topology.declare(channel)
-    assert found == {"dead letters": f"1 in {dead}"}
+    assert found == {"dead-letter queues": f"1 in {dead}"}
     assert without == {"broker topology": f"missing: {dead}"}
+
+
+async def test_a_citizens_message_that_could_not_be_handled_is_found(operator: StackOperator, stack: Stack) -> None:
+    owner = await asyncpg.connect(stack.database_url)
+    letter = uuid4()
+    await owner.execute("insert into subscriptions.dead_letter values ($1, 'bug', '', '{}')", letter)
+    try:
+        found = problems(await look(operator, "subscriptions"))
+    finally:
+        await owner.execute("delete from subscriptions.dead_letter where id = $1", letter)
+        await owner.close()
+    assert found == {"dead letters": "1 in `kreisfunk dead-letters list`"}
 
 
 async def test_a_service_that_is_down_is_found(operator: StackOperator, stack: Stack) -> None:

@@ -1,7 +1,7 @@
 """The operators' commands on a real ledger, with the operator's role."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,12 +12,23 @@ from deploy.local.ports import LOOPBACK, reserve_ports
 from services.dispatcher.adapters.ledger import REPLICA, PostgresLedger
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
 from services.dispatcher.ports import Claim
-from shared.contracts.dispatch import BroadcastBatch
+from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
+from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, build_pages
+from shared.contracts.dispatch import BroadcastBatch, Recipient
 from shared.database.pool import Database as Pool
+from shared.database.pool import open_database
 from tests.databases import FreshDatabase
 from tests.harness.commands import run_kreisfunk
+from tests.harness.ledger_rows import add_sent_broadcast
 from tests.integration.cli.planned_broadcasts import NOBODY, insert_planned, run
 from tests.integration.dispatcher.conftest import NUMBER
+
+UNKNOWN_REPLY = """
+insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed, asked_at,
+    expires_at, unknown_at)
+select person, person, 'reply', 'unknown', 'phone', '', '', now(), now() + interval '1 day', now()
+from dispatcher.delivery_id($1, gen_random_uuid()) person
+"""
 
 
 @pytest.fixture
@@ -115,6 +126,17 @@ async def test_an_unknown_outcome_is_listed_with_its_age_and_settled(
     assert (await run(environment, "deliveries", "settle", claims[5].delivery, "--as", "failed")).status == 3
     assert (await run(environment, "deliveries", "unknown")).output == "nothing is unknown\n"
     assert (await books(environment, message.broadcast))["accepted"] == 4
+
+
+async def test_of_many_unknown_outcomes_replies_are_listed_first_and_how_many_more_there_are(
+    ledger: PostgresLedger, owner: asyncpg.Connection, environment: Mapping[str, str]
+) -> None:
+    broadcast = await add_sent_broadcast(owner, {"unknown": 1_000})
+    await owner.execute(UNKNOWN_REPLY, broadcast)
+    told = (await run(environment, "deliveries", "unknown")).output.splitlines()
+    assert (len(told), told[1].split()[3], told[-1]) == (1_002, "reply", "1 more: --limit 1001")
+    listed = (await run(environment, "deliveries", "unknown", "--limit", 2, "--json")).json
+    assert (listed["total"], len(listed["unknown"])) == (1_001, 2)
 
 
 async def test_a_settled_failure_says_who_settled_it(
@@ -233,10 +255,26 @@ async def test_what_is_scheduled_is_listed_first_and_shown_with_its_beginning(
         (str(coming), "scheduled"),
         (str(running), "running"),
     ]
-    assert len((await run(environment, "broadcasts", "list", "-n", 1, "--json")).json["broadcasts"]) == 1
     shown = await run(environment, "broadcasts", "show", coming)
     assert f"begins     {begins.astimezone():%Y-%m-%d %H:%M:%S}" in shown.output
     assert "everybody is read when it begins" in shown.output
+
+
+async def test_however_much_is_scheduled_what_comes_next_and_what_runs_is_listed(
+    mixed: tuple[BroadcastBatch, list[Claim]],
+    database: FreshDatabase,
+    owner: asyncpg.Connection,
+    environment: Mapping[str, str],
+) -> None:
+    coming = [UUID(int=UUID(NOBODY).int + number) for number in range(3)]
+    for broadcast in coming:
+        await insert_planned(database, broadcast)
+    await owner.execute("update subscriptions.broadcast set published_at = now() where id = $1", coming[1])
+    listed = (await run(environment, "broadcasts", "list", "-n", 1, "--json")).json
+    assert [one["broadcast"] for one in listed["broadcasts"]] == [str(coming[1]), str(mixed[0].broadcast)]
+    assert listed["total"] == 4
+    assert (await run(environment, "broadcasts", "list", "-n", 1)).output.endswith("\n2 more: --number 3\n")
+    assert "more" not in (await run(environment, "broadcasts", "list", "-n", 3)).output
 
 
 async def test_what_was_withdrawn_before_it_began_is_shown_and_not_listed(
@@ -254,3 +292,42 @@ async def test_what_is_scheduled_is_ended_by_whoever_published_it(
     await insert_planned(database, UUID(NOBODY))
     ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "x")
     assert (ended.status, "kreisfunk withdraw" in ended.errors) == (3, True)
+
+
+async def test_one_that_stands_in_the_way_is_ended_although_no_page_of_it_has_come(
+    database: FreshDatabase, owner: asyncpg.Connection, environment: Mapping[str, str]
+) -> None:
+    older, younger = UUID(NOBODY), UUID(int=UUID(NOBODY).int + 1)
+    for broadcast in (older, younger):
+        await insert_planned(database, broadcast, state="expanding")
+    read = "update subscriptions.broadcast set read_to_end = true, published_at = now() where id = $1"
+    await owner.execute(read, older)
+    await owner.execute("insert into subscriptions.pending_page values ($1, 0, $1, '', 1, true)", older)
+
+    ended = await run(environment, "broadcasts", "cancel", older, "--reason", "steckt fest", "--json")
+
+    assert (ended.status, ended.json["before"]) == (0, "expanding")
+    assert await find_next_to_expand(database) == younger
+    assert await owner.fetch("select from subscriptions.pending_page where broadcast_id = $1", older) == []
+    assert await owner.fetchval("select read_to_end from subscriptions.broadcast where id = $1", older) is False
+    # What the broker has of it is not sent either.
+    [cancelled] = await owner.fetch("select broadcast, reason from dispatcher.cancellation")
+    assert tuple(cancelled) == (older, "steckt fest")
+    assert "cancelled: steckt fest" in (await run(environment, "broadcasts", "show", older)).output
+
+
+async def find_next_to_expand(database: FreshDatabase) -> UUID:
+    asked: list[Broadcast] = []
+
+    def prepare(broadcast: Broadcast, _: Sequence[Recipient]) -> tuple[BroadcastPage, ...]:
+        asked.append(broadcast)
+        return build_pages(broadcast, (), more=False, now=broadcast.published_at)
+
+    url = database.build_role_url("kreisfunk_subscriptions")
+    async with (
+        open_database(url, password=None, name="test", size=1) as pool,
+        PostgresBroadcastRepository(pool).claim() as claim,
+    ):
+        assert claim
+        await claim.fetch_pages(1, prepare)
+    return asked[0].id

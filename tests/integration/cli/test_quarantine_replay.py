@@ -24,6 +24,7 @@ from tests.factories.webhooks import (
     build_webhook,
 )
 from tests.integration.cli.quarantine_harness import (
+    KEYS,
     NOW,
     RECENTLY,
     QuarantineHarness,
@@ -167,6 +168,30 @@ async def test_a_replay_needs_keys_and_number_before_it_touches_anything(ward: Q
     assert "index key" in ended.errors
     assert await take_texts(ward) == []
     await ward.wait_for_items(1)
+
+
+@pytest.mark.foreign_messages("quarantine may hold what is no message of ours")
+async def test_what_cannot_be_read_stays_with_its_problem_and_the_others_are_sent_on(ward: QuarantineHarness) -> None:
+    older = KEYS["KREISFUNK_ENCRYPTION_KEYS"].replace("1:", "2:")
+    await ward.put_event("aaaa", b"what is this?")
+    await ward.put_webhook("bbbb", build_text_webhook(1), at=NOW)
+    await ward.put_rejected("cccc", b"{}")
+
+    alone = await run_quarantine("replay", "aaaa", environment=ward.environment)
+    await ward.wait_for_items(2)
+    ended = await run_quarantine(
+        "replay", "--all", "--json", environment={**ward.environment, "KREISFUNK_ENCRYPTION_KEYS": older}
+    )
+
+    problem = "still not understood: not a message of ours; stays in quarantine"
+    assert (alone.status, alone.output) == (3, f"aaaa: 0 published, 0 not for us, {problem}\n")
+    assert ended.status == 3
+    results = {it["id"]: (it["done"], "".join(it["problems"])) for it in ended.json["replayed"]}
+    assert results.keys() == {"aaaa", "bbbb", "cccc"}
+    assert results["aaaa"] == (False, "not a message of ours")
+    assert "not in the ring" in results["bbbb"][1]
+    assert results["cccc"] == (True, "")
+    await ward.wait_for_items(2)
 
 
 async def test_a_replay_that_is_killed_loses_nothing_and_goes_on(ward: QuarantineHarness) -> None:

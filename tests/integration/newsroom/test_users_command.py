@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import asyncpg
 import pytest
 
-from tests.databases import FreshDatabase
+from tests.databases import FreshDatabase, create_database
 from tests.harness.commands import CommandResult, run_in_process
+from tests.servers import Servers
 
 NORD = ("r.nord", "--name", "Redaktion Nord", "--role", "editor", "--role", "operator")
 
@@ -98,3 +99,16 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(
 async def test_a_database_that_is_away_is_said_to_be(environment: Mapping[str, str]) -> None:
     away = {"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_newsroom@127.0.0.1:9/x"}
     assert (await run_users("list", environment=away)).status == 4
+
+
+async def test_another_role_is_told_which_one_may(database: FreshDatabase) -> None:
+    operator = {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
+    ended = await run_users("list", environment=operator)
+    assert (ended.status, "kreisfunk_newsroom" in ended.errors, "Traceback" in ended.everything) == (4, True, False)
+
+
+async def test_a_database_that_is_not_migrated_is_said_to_be(servers: Servers) -> None:
+    async with create_database(servers, "template1") as empty:
+        environment = {"KREISFUNK_DATABASE_URL": empty.build_role_url("kreisfunk_newsroom")}
+        ended = await run_users("list", environment=environment)
+    assert (ended.status, "kreisfunk migrate" in ended.errors, "Traceback" in ended.everything) == (4, True, False)

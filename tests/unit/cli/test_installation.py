@@ -4,8 +4,9 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
+from cli.doctor.checks import build_checks
 from cli.doctor.findings import DoctorProblem
-from cli.doctor.installation import find_processes, read_all_settings
+from cli.doctor.installation import Installation, find_processes, read_all_settings
 
 DISPATCHER = {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/", "PATH": "/bin"}
 
@@ -17,6 +18,21 @@ def test_the_broker_login_says_whose_environment_it_is() -> None:
 def test_nothing_is_found_in_a_strange_environment() -> None:
     assert find_processes({"PATH": "/bin"}) == {}
     assert find_processes({"KREISFUNK_BROKER_URL": "amqp://stranger@broker/"}) == {}
+
+
+def test_whoever_has_the_management_interface_is_an_administrator_with_any_login() -> None:
+    chart = {
+        "KREISFUNK_BROKER_URL": "amqp://default_user_Zx9@broker:5672/",
+        "KREISFUNK_BROKER_API_URL": "http://broker:15672",
+        "KREISFUNK_BROKER_PASSWORD": "x",
+        "KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_owner@database/kreisfunk",
+        "KREISFUNK_DATABASE_PASSWORD": "x",
+        "KREISFUNK_LOGIN_PASSWORDS": "{}",
+    }
+    assert find_processes(chart) == {"admin": chart}
+    names = [check.name for check in build_checks(Installation(processes=find_processes(chart)))]
+    assert "broker login default_user_Zx9" in names
+    assert "queue arguments" in names
 
 
 def test_each_folder_of_secrets_is_a_process_with_its_own_login_and_role(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """`kreisfunk systems add`: a registration in the county's file, or the file as it was."""
 
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from cli.systems.registration import render_block
+from cli.systems.registration import register, render_block
+from deploy.atomic_write import write_secret
 from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration, System, read_configuration
 from tests.harness.commands import CommandResult, run_in_process
@@ -91,13 +96,33 @@ async def test_what_would_make_the_file_wrong_is_refused_and_the_file_stays(
 async def test_where_the_file_cannot_be_written_what_belongs_there_is_shown(
     county: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_only(*_: object) -> None:
+    def read_only(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("cli.systems.registration.write_secret", read_only)
     ended = await systems(county, *ROADS, *TOPICS)
     assert ended.status == 1
     assert 'sources = ["/landkreis-osterholz/bauamt"]' in ended.errors
+
+
+def test_two_at_once_are_both_registered_with_the_mode_of_the_file(
+    county: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    county.chmod(0o664)
+    reading, modes = threading.Barrier(2), []
+
+    def write_once_both_have_read(path: Path, value: str, *, mode: int) -> None:
+        with suppress(threading.BrokenBarrierError):
+            reading.wait(0.5)
+        write_secret(path, value, mode=mode)
+        modes.append(stat.S_IMODE(path.stat().st_mode))
+
+    monkeypatch.setattr("cli.systems.registration.write_secret", write_once_both_have_read)
+    both = [System(name=name, sources=(f"/{name}",), topics=("stellen",)) for name in ("bauamt", "tiefbau")]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(partial(register, county), both))
+    assert [registered(county, system.name) for system in both] == both
+    assert modes == [0o664, 0o664]
 
 
 async def test_a_file_that_is_wrong_already_is_said_to_be_so(county: Path) -> None:

@@ -21,7 +21,7 @@ PROGRAM = r"(?:docker compose|\.venv/bin/kreisfunk)"
 IN_A_BLOCK = re.compile(rf"^(?: {{4,}}|.*\$\()?({PROGRAM} .+)$", re.MULTILINE)
 IN_A_LINE = re.compile(rf"`({PROGRAM} [^`]+)`")
 # What only the shell reads.
-ENDS = re.compile(r" (?:\||<|<<'END'|#)(?: .*)?$|\)$")
+ENDS = re.compile(r" (?:\||&&|<|<<'END'|#)(?: .*)?$|\)$")
 WITH_VALUE = ("-v", "--profile")
 PLACEHOLDERS = {"ID": str(uuid4()), "DELIVERY": str(uuid4()), "SERVICE": "newsroom"}
 

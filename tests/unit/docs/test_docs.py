@@ -1,6 +1,7 @@
 """The documentation is not stale, and what it points to is there."""
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,11 @@ def test_pictures_are_small() -> None:
     sizes = {path.name: path.stat().st_size for path in (DOCS / "pictures").iterdir()}
     assert sizes
     assert {name: size for name, size in sizes.items() if size > PICTURE_BYTES} == {}
+
+
+def test_a_secret_that_the_guides_write_into_the_checkout_is_ignored_by_git() -> None:
+    guides = "\n".join(path.read_text() for path in DOCS.glob("guides/*.md"))
+    written = set(re.findall(r"(?:<|cp|kreisfunk secrets) (?:/made/)?([\w-]+(?:\.txt|\.tar|(?=\n)))", guides))
+    assert written > {"client-secret.txt", "secrets"}
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().split()]
+    assert [name for name in written if not any(fnmatch(name, pattern) for pattern in ignored)] == []

@@ -23,14 +23,14 @@ def secrets(tmp_path: Path) -> Path:
     return folder
 
 
-def run_from_guide(words: str, secrets: Path) -> None:
+def run_from_guide(words: str, secrets: Path, *, before: str = "", check: bool = True) -> None:
     """Run the one command of the guide that has these words."""
     (command,) = re.findall(rf"^ +(docker compose run .*{words}.*)$", OPERATORS.read_text(), re.MULTILINE)
     docker = secrets.parent / "docker"
     docker.write_text(DOCKER)
     docker.chmod(0o700)
     environment = {"PATH": f"{docker.parent}:/usr/bin:/bin", "SECRETS": str(secrets)}
-    subprocess.run(["sh", "-euc", command], env=environment, check=True)
+    subprocess.run(["sh", "-euc", f"{before}\n{command}"], env=environment, check=check)
 
 
 def read_rings(secrets: Path, name: str) -> dict[str, list[int]]:
@@ -40,3 +40,11 @@ def read_rings(secrets: Path, name: str) -> dict[str, list[int]]:
 def test_subscriptions_get_a_second_key(secrets: Path) -> None:
     run_from_guide("> kreisfunk_dead_letter_keys", secrets)
     assert read_rings(secrets, "kreisfunk_dead_letter_keys") == {"subscriptions": [1, 2]}
+    assert {path.stat().st_mode & 0o777 for path in secrets.glob("subscriptions/*")} == {0o600}
+
+
+def test_a_disk_without_space_leaves_the_ring_as_it_was(secrets: Path) -> None:
+    before = read_rings(secrets, "kreisfunk_dead_letter_keys")
+    run_from_guide("> kreisfunk_dead_letter_keys", secrets, before="trap '' XFSZ; ulimit -f 0", check=False)
+    assert read_rings(secrets, "kreisfunk_dead_letter_keys") == before
+    assert not re.findall(r"> \S*kreisfunk_\w+_keys'", OPERATORS.read_text())

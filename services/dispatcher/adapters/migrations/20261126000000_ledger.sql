@@ -948,11 +948,13 @@ security definer set search_path = pg_catalog, dispatcher as $$
     select standing from before
 $$;
 
-create function dispatcher.cancel_broadcast(target uuid, why text) returns text language sql
-security definer set search_path = pg_catalog, dispatcher as $$
+-- One whose pages `may_come` is cancelled before the ledger knows it.
+create function dispatcher.cancel_broadcast(target uuid, why text, may_come boolean default false) returns text
+language sql security definer set search_path = pg_catalog, dispatcher as $$
     with before as materialized (select dispatcher.standing(target)), cancelled as (
         insert into dispatcher.cancellation (broadcast, reason)
-        select target, why from before where standing in ('running', 'held', 'paused') on conflict do nothing
+        select target, why from before where standing in ('running', 'held', 'paused') or standing = 'missing' and may_come
+        on conflict do nothing
     )
     select standing from before
 $$;

@@ -389,8 +389,25 @@ end
 $$;
 comment on function subscriptions.drop_dead_letters(uuid) is 'null means all of them';
 
+-- Ends an expansion as a withdrawal does: first the lock, since pages that are being stored meanwhile are visible only to
+-- a statement that begins later. False if it is not being expanded; what is scheduled is ended by its publisher.
+create function subscriptions.cancel_expansion(target uuid, why text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, subscriptions as $$
+begin
+  perform from subscriptions.broadcast where id = target and state = 'expanding' for update;
+  if not found then
+    return false;
+  end if;
+  with dropped as (delete from subscriptions.pending_page where broadcast_id = target returning page)
+  update subscriptions.broadcast set state = 'cancelled', reason = why, position = default,
+    read_to_end = read_to_end and not exists (select from dropped)
+  where id = target;
+  return true;
+end
+$$;
+
 revoke all on function subscriptions.forget_proofs(interval, integer), subscriptions.replay_dead_letters(uuid),
-  subscriptions.drop_dead_letters(uuid) from public;
+  subscriptions.drop_dead_letters(uuid), subscriptions.cancel_expansion(uuid, text) from public;
 grant usage on schema subscriptions
   to kreisfunk_subscriptions, kreisfunk_monitor, kreisfunk_operator, kreisfunk_rotation;
 
@@ -421,8 +438,8 @@ grant select on subscriptions.subscription, subscriptions.consent, subscriptions
 grant select (id, source, notice, revision, topic, lane, template, state, reason, published_at, expires_at, opens,
   closes, zone) on subscriptions.broadcast to kreisfunk_operator;
 grant select (id, reason, failed_at, replay_at) on subscriptions.dead_letter to kreisfunk_operator;
-grant execute on function subscriptions.replay_dead_letters(uuid), subscriptions.drop_dead_letters(uuid)
-  to kreisfunk_operator;
+grant execute on function subscriptions.replay_dead_letters(uuid), subscriptions.drop_dead_letters(uuid),
+  subscriptions.cancel_expansion(uuid, text) to kreisfunk_operator;
 -- What editors are shown about a notice: neither the words of people nor anything that identifies them.
 grant select (kind, value, topic, broadcast_id, at) on subscriptions.feedback to kreisfunk_operator;
 
@@ -488,7 +505,8 @@ revoke execute on function subscriptions.replay_dead_letters(uuid) from kreisfun
 revoke usage on schema subscriptions from kreisfunk_newsroom;
 drop function subscriptions.count_dead_letters, subscriptions.offer_trial;
 drop table subscriptions.trial;
-drop function subscriptions.forget_proofs, subscriptions.replay_dead_letters, subscriptions.drop_dead_letters;
+drop function subscriptions.forget_proofs, subscriptions.replay_dead_letters, subscriptions.drop_dead_letters,
+  subscriptions.cancel_expansion;
 drop table subscriptions.pending_page, subscriptions.broadcast, subscriptions.notice_event, subscriptions.notice,
   subscriptions.erasure, subscriptions.feedback, subscriptions.conversation, subscriptions.dead_letter,
   subscriptions.inbox, subscriptions.consent, subscriptions.wording, subscriptions.subscription,
