@@ -24,13 +24,17 @@ from shared.database.pool import Connection, Database
 # Each returns the broadcast's standing before, and how many people will get the message again.
 _PAUSE = "select dispatcher.pause_broadcast($1, $2), 0"
 _RESUME = "select dispatcher.resume_broadcast($1), 0"
-_CANCEL = "select dispatcher.cancel_broadcast($1, $2), 0"
+# Ends both the expansion and the sending.
+_CANCEL = """
+select case when expanding then 'expanding' else before end, 0
+from subscriptions.cancel_expansion($1, $2) expanding, dispatcher.cancel_broadcast($1, $2, expanding) before
+"""
 _RESEND = "select standing, failed from dispatcher.resend_failed($1)"
 _UNFINISHED = ("running", "held", "paused")
 _FITTING: Mapping[BroadcastChange, tuple[str, ...]] = {
     BroadcastChange.PAUSE: _UNFINISHED,
     BroadcastChange.RESUME: ("paused",),
-    BroadcastChange.CANCEL: _UNFINISHED,
+    BroadcastChange.CANCEL: (*_UNFINISHED, "expanding"),
     BroadcastChange.RESEND: (*_UNFINISHED, "finished"),
 }
 

@@ -31,7 +31,7 @@ PERMITTED = {
         "resume_sending",
         "resume_template",
     },
-    "subscriptions": {"count_dead_letters", "replay_dead_letters", "offer_trial"},
+    "subscriptions": {"count_dead_letters", "replay_dead_letters", "cancel_expansion", "offer_trial"},
 }
 _DEFINERS = """
 select n.nspname, p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
@@ -100,6 +100,20 @@ async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomPro
         ("broadcast.resumed", {"reason": "Übung"}),
         ("broadcast.cancelled", {"reason": "Übung"}),
     ]
+
+
+async def test_what_is_ended_is_no_longer_expanded(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
+    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
+    await newsroom.owner.execute("insert into subscriptions.notice (source, notice) values ('/x', 'n')")
+    await newsroom.owner.execute(
+        """insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
+            published_at, expires_at)
+        values ($1, '/x', 'n', 1, '', 'stellen', 'bulk', '{}', now(), now() + '1 hour')""",
+        broadcast,
+    )
+    assert (await act(operator, f"/aussendungen/{broadcast}/beenden", "steckt fest")).status == 303
+    stored = await newsroom.owner.fetchrow("select state, reason from subscriptions.broadcast")
+    assert tuple(stored) == ("cancelled", "steckt fest")
 
 
 async def test_who_failed_gets_it_again_and_nobody_else(

@@ -498,10 +498,11 @@ revoke all on function subscriptions.count_dead_letters(), subscriptions.offer_t
 grant select, update (guesses), delete on subscriptions.trial to kreisfunk_subscriptions;
 grant usage on schema subscriptions to kreisfunk_newsroom;
 grant execute on function subscriptions.count_dead_letters(), subscriptions.replay_dead_letters(uuid),
-  subscriptions.offer_trial(uuid, text, text) to kreisfunk_newsroom;
+  subscriptions.cancel_expansion(uuid, text), subscriptions.offer_trial(uuid, text, text) to kreisfunk_newsroom;
 
 -- migrate:down
-revoke execute on function subscriptions.replay_dead_letters(uuid) from kreisfunk_newsroom;
+revoke execute on function subscriptions.replay_dead_letters(uuid), subscriptions.cancel_expansion(uuid, text)
+  from kreisfunk_newsroom;
 revoke usage on schema subscriptions from kreisfunk_newsroom;
 drop function subscriptions.count_dead_letters, subscriptions.offer_trial;
 drop table subscriptions.trial;
