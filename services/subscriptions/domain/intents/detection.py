@@ -54,6 +54,7 @@ _NEAR_LEAVING = frozenset(
     (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
 )
 _LIMITED = frozenset((Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY))
+_OF_TOPICS = frozenset((Intent.REMOVE, Intent.ONLY))
 _JOINING = frozenset((Intent.START, Intent.ASK_START))
 # A rule that does as much as the prediction: whoever erases leaves, and whoever adds without a subscription is asked.
 _COVERED = {Intent.ASK_START: {Intent.START}, Intent.ERASE: {Intent.STOP}, Intent.ADD: _JOINING}
@@ -168,6 +169,8 @@ def _may_be_about_a_topic(rule: ParsedIntent, prediction: Prediction, found: Fin
 def _should_overrule(prediction: Prediction, rule: ParsedIntent, found: Findings) -> bool:
     """Return whether the prediction replaces the rule. A stop is accepted most readily and given up least readily."""
     short, probability = len(found.text.words) <= MAX_SHORT_WORDS, prediction.probability
+    if prediction.intent in _OF_TOPICS:
+        probability = prediction.sum_probability(*_OF_TOPICS)  # "Jobs bitte abbestellen, den Rest behalte ich"
     if prediction.intent is Intent.NOTHING:
         # A text taken for an automatic reply gets no answer at all.
         return probability >= MIN_PROBABILITY_STOP and not found.stop.has_stop_word
@@ -198,7 +201,7 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, found: Findings) -> 
         case Intent.STOP, Intent.PAUSE:
             sure = prediction.probability >= MIN_PROBABILITY_STOP and not found.stop.has_foreign_stop
             return not (sure or found.pause.is_temporary)
-        case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES | Intent.RESUME:
+        case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES:
             return rule.has_limit  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
         case Intent.ONLY, Intent.TOPICS | Intent.START | Intent.ASK_START | Intent.ADD | Intent.OTHER:
             all_topics = bool(ALL & said and not rule.places)  # "Ich möchte doch wieder alle Themen"

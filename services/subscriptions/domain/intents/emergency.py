@@ -25,7 +25,7 @@ _CALM = read_words("""wann darf duerfen erlaubt verboten fest feste uebung tag i
     warum wieso wie wer sperrung gesperrt baustelle umleitung schutz gebuehr kosten oeffnungszeiten telefonnummer
     suche job geblitzt blitzer blitzt kontrolliert handy smartphone telefon""")
 _CALLS = re.compile(
-    r"\b(?:ins wasser (?:gefallen|gesprungen|gestuerzt)|(?:person|kind|jemand|mann|frau|boot) (?:\w+ ){0,4}"
+    r"\b(?:ins wasser (?:gesprungen|gestuerzt)|(?:person|kind|jemand|mann|frau|boot) (?:\w+ ){0,4}"
     r"untergegangen|(?:chest pain|heart attack|stroke|not breathing)|"
     r"(?:schiesst|schiessen) (?:\w+ )?(?:jemand|einer|er|auf)|"
     r"in (?:den|die|das|einen) \w+ gefallen|werde (?:\w+ ){0,2}(?:verfolgt|bedroht|"

@@ -106,7 +106,7 @@ class EraseSigns(Signs):
         told = erasing <= {"geloescht"} and not said & _TO_BE_DELETED
         if told or said & OTHER_BUSINESS - _RELATIVES or not has_undenied(self.words, ERASE):
             return False
-        if "verteiler" in said and "daten" not in said:
+        if "daten" not in said and any(word.endswith("verteiler") for word in said):
             return False  # "Meine Nummer bitte aus dem Verteiler löschen"
         if _ERASED.search(self.sentence):
             return True

@@ -297,7 +297,7 @@ class StopSigns(EraseSigns):
         For example "Nachricht nix mehr", "ich nicht wollen".
         """
         learners = self.said & NO and self.said <= FILLER_WORDS | NO | STOP_ALONE_WORDS and not self.is_complaint
-        return bool(learners and self.said & _NO_MORE_WITH)
+        return bool(learners and self.said & _NO_MORE_WITH) and "noch kein" not in self.sentence
 
 
 def _is_sign(words: Sequence[str], index: int) -> bool:
