@@ -112,7 +112,7 @@ async def test_what_is_ended_is_no_longer_expanded(newsroom: NewsroomProcess, op
         broadcast,
     )
     assert (await act(operator, f"/aussendungen/{broadcast}/beenden", "steckt fest")).status == 303
-    stored = await newsroom.owner.fetchrow("select state, reason from subscriptions.broadcast")
+    [stored] = await newsroom.owner.fetch("select state, reason from subscriptions.broadcast")
     assert tuple(stored) == ("cancelled", "steckt fest")
 
 

@@ -15,7 +15,8 @@ _FAIL = """
 """
 _REJECT = """
     with rejected as (
-        update newsroom.publication set state = 'rejected', problems = '[]', answered_at = now()
+        update newsroom.publication set state = 'rejected', answered_at = now(),
+            problems = '[{"field": "subject", "problem": "there is no such notice"}]'
         where draft = $1 returning draft)
     update newsroom.draft set state = 'returned' from rejected where id = draft
 """
@@ -46,6 +47,7 @@ async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
     shown = await anna.browser.open(withdrawal)
     assert f'action="{withdrawal}/verwerfen"' in shown.text
     assert "bearbeiten" not in shown.text  # nobody edits a withdrawal
+    assert "Die Meldung gilt weiter." in shown.text
     discarded = await anna.send(withdrawal, "verwerfen", shown.read_value("version"))
     assert discarded.location == f"{withdrawal}?erledigt=verworfen"
     assert await read_state(newsroom.owner, withdrawal) == ("discarded", 1)
