@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import NamedTuple
 
 import structlog
@@ -19,6 +20,8 @@ from shared.outcome import Dead, Done, InvalidDataError
 from shared.runtime.bisection import store_bisected
 
 MAX_BATCH_RECIPIENTS = 100
+# Closing lanes again before the broker has delivered would count as a delivery of each message, and lose a probe.
+LANES_OPEN_TIMEOUT_SECONDS = 10.0
 # Requests prepared at once; preparing more would take so long that slots in the meantime would be used late.
 MOST_PREPARED = 16
 
@@ -38,8 +41,8 @@ class Lanes:
     prepare: Callable[[Iterable[Claim]], None]
     wake: asyncio.Event
     due: dict[Lane, int] = field(default_factory=dict, init=False)
-    _oldest: dict[Lane, datetime] = field(default_factory=dict, init=False)
     _closed: bool = field(default=False, init=False)
+    _opened_at: float = field(default=-LANES_OPEN_TIMEOUT_SECONDS, init=False)
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -56,32 +59,35 @@ class Lanes:
 
     def open(self) -> None:
         """Start consuming from the broker."""
-        self._closed = False
-        self._oldest.clear()
+        if self._closed:
+            self._closed, self._opened_at = False, monotonic()
         for queue in self.queues.values():
             queue.open()
 
-    def close(self) -> None:
-        """Return all unclaimed messages to the broker, before its acknowledgement timeout expires."""
+    async def close(self) -> None:
+        """Let what the broker has delivered wait in the ledger, for any replica, and stop consuming.
+
+        Lanes that were opened just now stay open: call it again. Raises DependencyUnavailable.
+        """
         if self._closed:
             return
-        self._closed = True
-        self._oldest = self._read_publication_times()
-        for queue in self.queues.values():
-            queue.close()
+        async with self._claiming:
+            for lane, source in self._sources.items():
+                for _ in range(self.queues[lane].waiting + 1):
+                    await source.claim(MAX_BATCH_RECIPIENTS, lambda _: None, wait=True)
+        if monotonic() - self._opened_at >= LANES_OPEN_TIMEOUT_SECONDS:
+            self._closed = True
+            for queue in self.queues.values():
+                queue.close()
 
     def measure_waiting_seconds(self, now: datetime) -> Mapping[Lane, float]:
         """Return the seconds that the first message of each lane has waited to be claimed."""
-        oldest = {**self._read_publication_times(), **self._oldest}
-        return {lane: max(0.0, (now - oldest[lane]).total_seconds()) if lane in oldest else 0.0 for lane in Lane}
-
-    def _read_publication_times(self) -> dict[Lane, datetime]:
-        times = dict[Lane, datetime]()
+        waited = dict.fromkeys(Lane, 0.0)
         for lane in Lane:
             if first := self._sources[lane].first or self.queues[lane].peek():
                 with suppress(ContractError):  # it becomes a dead letter when its turn comes
-                    times[lane] = read_envelope(first.body).time
-        return times
+                    waited[lane] = max(0.0, (now - read_envelope(first.body).time).total_seconds())
+        return waited
 
     def has_claims(self) -> bool:
         return any(self._ready.values())
@@ -112,13 +118,6 @@ class Lanes:
                     await self._claim(lane, missing)
                     return True
             return False
-
-    async def store(self) -> None:
-        """Let what the broker has delivered wait in the ledger, for any replica. Raises DependencyUnavailable."""
-        async with self._claiming:
-            for lane, source in self._sources.items():
-                for _ in range(self.queues[lane].waiting + 1):
-                    await source.claim(MAX_BATCH_RECIPIENTS, lambda _: None, wait=True)
 
     async def _claim(self, lane: Lane, wanted: int) -> None:
         def ready(claims: Sequence[Claim]) -> None:

@@ -9,7 +9,7 @@ import structlog
 
 from services.dispatcher.domain import pacing
 from services.dispatcher.domain.pacing import LateUse, Lease
-from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim, Meter, RateLimiter
 from shared.outcome import DependencyUnavailable
@@ -19,10 +19,8 @@ RETRY_DELAY_SECONDS = 0.2
 MIN_WAIT_SECONDS = 0.5
 MIN_SLEEP_SECONDS = 0.001
 PAUSE_CHECK_INTERVAL_SECONDS = 1.0
-# Longer pauses return the lanes' messages to the broker; for short ones that would only add to their delivery count.
+# Longer pauses close the lanes: the broker waits for half an hour for a message that it has delivered.
 LANES_CLOSE_DELAY_SECONDS = 60.0
-# Closing them again before the broker has delivered would lose a probe, and count as a delivery of each message.
-LANES_OPEN_TIMEOUT_SECONDS = 10.0
 
 _log = structlog.get_logger()
 
@@ -45,7 +43,6 @@ class SendLoop:
     _open_slots: int = field(default=0, init=False)
     _paused_since: float | None = field(default=None, init=False)
     _closing: bool = field(default=False, init=False)
-    _opened_for_probe: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._stopping, self._refill_needed = asyncio.Event(), asyncio.Event()
@@ -98,7 +95,6 @@ class SendLoop:
         lease = await self._reserve(pacing.compute_lease_slots(self.limiter.rate, min(unplanned, room)))
         if not lease.paused_reason:
             self.meter.show_send_bound("requests" if lease.slots == room else "rate")
-            self._opened_for_probe = False
             if self._paused_since is not None:
                 self._paused_since = None
                 self.lanes.open()
@@ -119,19 +115,16 @@ class SendLoop:
     async def _pause(self, seconds: float) -> None:
         """Send nothing for `seconds`, at most one second.
 
-        Return claims at once. Return messages to the broker before its acknowledgement timeout expires, or at once if
-        only this replica cannot reach Meta, so that others can send them. What came for a probe goes to the ledger, for
-        the next ones: returned after each, it would soon be dead.
+        Return claims at once. Store messages in the ledger before the broker's acknowledgement timeout expires, or at
+        once if only this replica cannot reach Meta, so that others can send them: returned to the broker after each
+        pause or probe, they would soon be dead.
         """
         self.meter.show_send_bound("pause")
-        if self._opened_for_probe:
-            self._opened_for_probe = False
-            await self.lanes.store()
         self._give_back()
         if self._paused_since is None:
             self._paused_since = self._read_clock()
         if self.sender.reachability.reason or self._read_clock() - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
-            self.lanes.close()
+            await self.lanes.close()
         await wait_until_set(self._stopping, min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds)))
 
     async def _probe_reachability(self) -> None:
@@ -153,7 +146,6 @@ class SendLoop:
         """Claim a message for a probe, reopening the lanes if there is none."""
         if not self.lanes.estimate_available() and not self._stopping.is_set():
             self.lanes.open()
-            self._opened_for_probe = True
             await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
         await self._claim_for(1)
         return self._take()

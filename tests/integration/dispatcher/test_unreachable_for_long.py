@@ -38,6 +38,7 @@ PROBES = topology.DELIVERY_LIMIT + 10
 REPLIES = PROBES + 20
 # As a service has them, with as much between a result, the search for work and the next probe, only shorter.
 COMMIT_SECONDS, SEARCH_SECONDS, BACKOFF_SECONDS = 0.01, 0.02, 0.15
+PAGE = NoResponse("HTTP 503 that is not from Meta", foreign=True)
 
 
 @dataclass
@@ -56,15 +57,24 @@ class Gateway:
             answer.set_result(NotSent())
             return answer
         self.sent.append(claim)
-        page = NoResponse("HTTP 503 that is not from Meta", foreign=True)
-        answer.set_result(page if self.broken else Accepted(str(claim.delivery)))
+        answer.set_result(self.judge(claim))
         return answer
+
+    def judge(self, claim: Claim) -> SendResult:
+        return PAGE if self.broken else Accepted(str(claim.delivery))
 
     def answer(self, sent: asyncio.Future[SendResult]) -> SendResult:
         return sent.result()
 
     def hash_message_id(self, message_id: str) -> bytes:
         return message_id.encode()
+
+
+class FlappingGateway(Gateway):
+    """One that answers every second request itself."""
+
+    def judge(self, claim: Claim) -> SendResult:
+        return PAGE if len(self.sent) % 2 else Accepted(str(claim.delivery))
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +137,24 @@ async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
         await wait_until(are_settled, endpoint_rig.describe)
     deliveries = [claim.delivery for claim in gateway.sent]
     assert len(deliveries) == len(set(deliveries)) == RECIPIENTS + REPLIES
+
+
+async def test_a_gateway_that_answers_now_and_then_makes_no_dead_letters(
+    endpoint_rig: EndpointHarness, ledger: PostgresLedger
+) -> None:
+    gateway = FlappingGateway()
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(RECIPIENTS))
+    for citizen in endpoint_rig.build_citizens(2 * REPLIES):
+        await endpoint_rig.client.request_reply(citizen, "Guten Tag")
+
+    async def are_all_settled() -> bool:
+        dead = {queue.name: await endpoint_rig.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
+        assert not any(dead.values()), dead
+        states = await endpoint_rig.count_states()
+        return states.keys() == {"unknown", "accepted"} and sum(states.values()) == RECIPIENTS + 2 * REPLIES
+
+    async with run_replica(endpoint_rig, ledger, gateway):
+        await wait_until(are_all_settled, endpoint_rig.describe)
 
 
 async def test_what_a_probe_brings_waits_in_the_ledger_unclaimed_and_uses_no_limit_up(

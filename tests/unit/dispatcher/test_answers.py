@@ -28,7 +28,7 @@ from services.dispatcher.domain.send_results import (
     build_record,
 )
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.send_loop import LANES_OPEN_TIMEOUT_SECONDS
+from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 DELIVERY = UUID(int=7)

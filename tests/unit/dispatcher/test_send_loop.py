@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.reachability import Reachability
-from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers import lanes as lanes_module
+from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS, SendLoop
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim, RateLimiter
@@ -24,14 +25,14 @@ BROKER_SECONDS = 2.0
 
 @dataclass
 class FakeLaneQueue:
-    """A lane with one message, and the times at which it was opened or closed."""
+    """A lane with a message that is gone when it is taken, and the times at which it was opened or closed."""
 
     limiter: "FakeLimiter"
     waiting: int = 1
     changes: list[tuple[str, float]] = field(default_factory=list)
 
     def take(self) -> None:
-        raise AssertionError("there is no slot")
+        self.waiting = 0
 
     def peek(self) -> None:
         return None
@@ -94,18 +95,14 @@ class SlowLanes:
         self.ready.append(cast(Claim, object()))
         self.wake.set()
 
-    def close(self) -> None:
-        """Everything goes back to the broker."""
-        self.ready.clear()
+    async def close(self) -> None:
+        self.stored += 1
 
     def estimate_available(self) -> int:
         return len(self.ready)
 
     async def claim_some(self, _: int) -> bool:
         return False
-
-    async def store(self) -> None:
-        self.stored += 1
 
     def take(self) -> Claim | None:
         return self.ready.pop() if self.ready else None
@@ -174,3 +171,22 @@ async def test_what_a_probe_that_ended_a_pause_had_brought_is_sent_and_not_store
         loop.stop()
         await running
     assert lanes.stored == 0
+
+
+async def test_lanes_that_were_opened_just_now_stay_open_until_the_broker_has_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each return counts as a delivery of a message, which is dead after some."""
+    now = 1000.0
+    monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
+    queues = {lane: FakeLaneQueue(FakeLimiter([])) for lane in Lane}
+    lanes = Lanes(ledger=NOTHING, queues=cast(Any, queues), prepare=lambda _: None, wake=asyncio.Event())
+    for _ in range(3):
+        await lanes.close()
+        lanes.open()
+        await lanes.close()
+        now += LANES_OPEN_TIMEOUT_SECONDS - 1
+        await lanes.close()
+        now += 1
+    words = [[word for word, _ in queue.changes] for queue in queues.values()]
+    assert words == [["closed", "opened"] * 3] * len(Lane)
