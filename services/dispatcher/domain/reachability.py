@@ -1,7 +1,9 @@
 """Reachability of Meta from one replica, and the backoff while it is unreachable."""
 
+from dataclasses import replace
+
 from services.dispatcher.domain import send_results
-from services.dispatcher.domain.send_results import SendResult
+from services.dispatcher.domain.send_results import Refused, SendResult
 
 # After so many messages in a row without an answer from Meta, a replica sends only probes.
 MAX_FAILURES = 10
@@ -31,16 +33,23 @@ class Reachability:
         match answer:
             case send_results.Accepted() | send_results.ErrorResponse():
                 return self._recover()
-            case send_results.NoResponse(foreign=True) | send_results.Unreachable(foreign=True):
+            case send_results.NoResponse(foreign=True) | Refused(foreign=True, alone=False):
                 return self._fail(answer.reason, now, MAX_FAILURES)
-            case send_results.NoResponse(reason) | send_results.Unreachable(reason):
-                return self._fail(reason, now, KEY_FAILURE_WEIGHT if reason == UNDECRYPTABLE_REASON else 1)
+            case Refused(alone=False):
+                return self._fail(answer.reason, now, KEY_FAILURE_WEIGHT)
+            case send_results.NoResponse() | send_results.Unreachable():
+                return self._fail(answer.reason, now, 1)
             case _:
                 return False
 
     def get_backoff_seconds(self, now: float) -> float:
         """Return for how long nothing may be sent; 0 if one message may, or any number while `reason` is None."""
         return max(0.0, self._backoff_until - now)
+
+    def postpone(self, answer: Refused, now: float) -> Refused:
+        """Let a message be due shortly after the next probe, so that this is another one if there is one."""
+        rest = MAX_BACKOFF_SECONDS if answer.alone else self.get_backoff_seconds(now)
+        return replace(answer, seconds=max(answer.seconds, 1.1 * rest))
 
     def _recover(self) -> bool:
         recovered = self.reason is not None

@@ -11,6 +11,9 @@ from services.dispatcher.domain import errors
 from services.dispatcher.domain.errors import ErrorAction, ErrorRule
 from services.dispatcher.domain.states import DeliveryState
 
+# Leaves time for a replica that may have another way to Meta, or the right key.
+REFUSED_SECONDS = 5.0
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -45,14 +48,22 @@ class ConnectedLate:
 
 @dataclass(frozen=True)
 class Unreachable:
-    """Meta did not get the message: no connection could be opened, or the address could not be decrypted.
+    """Meta did not get the message: no connection could be opened."""
 
-    It is due again after `seconds`. `foreign` is set if something else answered, such as a proxy.
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Meta did not get the message: something else refused it, such as a proxy (`foreign`), or nobody could decrypt it.
+
+    It is due again after `seconds`. `alone` is set if others are accepted, so that only this message is refused.
     """
 
     reason: str
-    seconds: float = 1.0
     foreign: bool = False
+    seconds: float = REFUSED_SECONDS
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ class Expired:
     """The message expired between the claim and the request."""
 
 
-SendResult = Accepted | ErrorResponse | NotSent | ConnectedLate | Unreachable | NoResponse | Expired
+SendResult = Accepted | ErrorResponse | NotSent | ConnectedLate | Unreachable | Refused | NoResponse | Expired
 
 
 class Record(NamedTuple):
@@ -105,8 +116,10 @@ def build_record(
             return _record_error(record, answer, attempt=attempt, now=now, jitter=jitter, templated=templated)
         case NotSent() | ConnectedLate():
             seconds = 0.0
-        case Unreachable(_, seconds):
-            pass
+        case Unreachable():
+            seconds = 1.0
+        case Refused():
+            seconds = answer.seconds
     return record(DeliveryState.WAITING, due_at=now + timedelta(seconds=seconds), waits_for="rate")
 
 

@@ -104,15 +104,15 @@ class Lanes:
         self._ready[claim.lane].appendleft(claim)
         self.wake.set()
 
-    async def claim_some(self, slots: int) -> bool:
-        """Claim for the highest lane that has work and, together with the lanes above it, fewer than `slots` claims.
+    async def claim_some(self, slots: int, lanes: Iterable[Lane] = Lane) -> bool:
+        """Claim for the first lane that has work and, together with the lanes before it, fewer than `slots` claims.
 
         Return False if there is no work. A second caller waits, as both would move a batch's position. Raises
         DependencyUnavailable.
         """
         async with self._claiming:
             missing = slots
-            for lane in Lane:
+            for lane in lanes:
                 missing -= len(self._ready[lane])
                 if missing > 0 and (lane in self.due or self._sources[lane].available):
                     await self._claim(lane, missing)

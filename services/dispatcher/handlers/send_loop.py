@@ -1,7 +1,8 @@
 """Main loop: reserve a lease, have claims ready when it starts, send one at each slot, repeat."""
 
 import asyncio
-from collections.abc import Awaitable
+import random
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim, Meter, RateLimiter
+from shared.contracts.message import Lane
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set
 
@@ -143,11 +145,14 @@ class SendLoop:
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
     async def _claim_one(self) -> Claim | None:
-        """Claim a message for a probe, reopening the lanes if there is none."""
-        if not self.lanes.estimate_available() and not self._stopping.is_set():
+        """Claim a message for a probe; open the lanes, as what is due may be what nobody takes."""
+        if not self._stopping.is_set():
             self.lanes.open()
-            await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
-        await self._claim_for(1)
+            if not self.lanes.estimate_available():
+                await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
+        # By chance: where replies come first, two that nobody takes would leave no probe to other lanes.
+        is_alone = self.sender.reachability.reason is not None
+        await self._claim_for(1, random.sample(list(Lane), len(Lane)) if is_alone else Lane)
         return self._take()
 
     def _give_back(self) -> None:
@@ -223,9 +228,9 @@ class SendLoop:
                 took = self._read_clock() - started
                 self._prefetch_seconds = pacing.compute_prefetch_seconds(self._prefetch_seconds, took)
 
-    async def _claim_for(self, slots: int | None) -> None:
+    async def _claim_for(self, slots: int | None, lanes: Iterable[Lane] = Lane) -> None:
         """Claim until `slots` claims, by default one for each open slot, are ready or no work is left."""
-        while await self.lanes.claim_some(self._open_slots if slots is None else slots):
+        while await self.lanes.claim_some(self._open_slots if slots is None else slots, lanes):
             pass
 
     async def _sleep_until_woken(self, seconds: float = 1.0) -> None:

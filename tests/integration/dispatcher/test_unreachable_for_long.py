@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -15,7 +16,7 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
 from services.dispatcher.domain import reachability
-from services.dispatcher.domain.send_results import Accepted, NoResponse, NotSent, SendResult
+from services.dispatcher.domain.send_results import Accepted, NoResponse, NotSent, Refused, SendResult
 from services.dispatcher.handlers import recorder as recording
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.maintenance import find_work
@@ -47,6 +48,7 @@ class Gateway:
 
     broken: bool = True
     sent: list[Claim] = field(default_factory=list)
+    refused: set[UUID] = field(default_factory=set)
 
     def prepare(self, _: Iterable[Claim]) -> None:
         """There is nothing to encode."""
@@ -75,6 +77,14 @@ class FlappingGateway(Gateway):
 
     def judge(self, claim: Claim) -> SendResult:
         return PAGE if len(self.sent) % 2 else Accepted(str(claim.delivery))
+
+
+class PickyGateway(Gateway):
+    """One that refuses single messages, and lets all others through."""
+
+    def judge(self, claim: Claim) -> SendResult:
+        refusal = Refused("HTTP 403 that is not from Meta", foreign=True, seconds=0.0)
+        return refusal if claim.delivery in self.refused else Accepted(str(claim.delivery))
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +165,30 @@ async def test_a_gateway_that_answers_now_and_then_makes_no_dead_letters(
 
     async with run_replica(endpoint_rig, ledger, gateway):
         await wait_until(are_all_settled, endpoint_rig.describe)
+
+
+@pytest.mark.parametrize("kind", ["replies", "a broadcast"])
+async def test_single_messages_that_something_else_refuses_keep_no_others_from_leaving(
+    endpoint_rig: EndpointHarness, ledger: PostgresLedger, kind: str
+) -> None:
+    gateway, others, unlucky = PickyGateway(), endpoint_rig.build_citizens(RECIPIENTS), endpoint_rig.build_citizens(2)
+    for citizen in unlucky:
+        gateway.refused.add(await endpoint_rig.client.request_reply(citizen, "Guten Tag"))
+
+    async def are_probed() -> bool:
+        return len(gateway.sent) > 2 * len(unlucky)
+
+    async def others_have_left() -> bool:
+        return (await endpoint_rig.count_states()).get("accepted", 0) == RECIPIENTS
+
+    async with run_replica(endpoint_rig, ledger, gateway):
+        await wait_until(are_probed, endpoint_rig.describe)
+        if kind == "a broadcast":
+            await endpoint_rig.client.publish_broadcast(others)
+        for citizen in others if kind == "replies" else ():
+            await endpoint_rig.client.request_reply(citizen, "Guten Tag")
+        await wait_until(others_have_left, endpoint_rig.describe)
+    assert await endpoint_rig.count_states() == {"accepted": RECIPIENTS, "waiting": len(unlucky)}
 
 
 async def test_what_a_probe_brings_waits_in_the_ledger_unclaimed_and_uses_no_limit_up(

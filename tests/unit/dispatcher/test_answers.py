@@ -23,6 +23,7 @@ from services.dispatcher.domain.send_results import (
     NoResponse,
     NotSent,
     Record,
+    Refused,
     SendResult,
     Unreachable,
     build_record,
@@ -78,7 +79,7 @@ def test_retry_after_is_honoured_up_to_a_minute(asked: float, waited: int) -> No
 
 
 def test_what_is_not_metas_word_is_nobodys_failure() -> None:
-    for answer in (Unreachable("a proxy's page", foreign=True), Unreachable("refused"), ConnectedLate()):
+    for answer in (Refused("a proxy's page", foreign=True), Unreachable("refused"), ConnectedLate()):
         assert (record(answer, 50).state, record(answer, 50).attempted) == (DeliveryState.WAITING, False)
 
 

@@ -101,7 +101,7 @@ class SlowLanes:
     def estimate_available(self) -> int:
         return len(self.ready)
 
-    async def claim_some(self, _: int) -> bool:
+    async def claim_some(self, *_: object) -> bool:
         return False
 
     def take(self) -> Claim | None:
