@@ -1,6 +1,7 @@
 """What else makes a delivery wait: hours, spread, people a day, budget, pauses; on a real PostgreSQL."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
@@ -194,6 +195,20 @@ async def test_a_limit_after_a_time_without_one_counts_who_was_reached_meanwhile
     async with pool.connection() as connection:
         assert await connection.fetchval("select count(*) from dispatcher.reached") == 11
         assert await connection.fetchval("select sum(people)::int from dispatcher.reached_minute") == 11
+
+
+@pytest.mark.parametrize("number", [NUMBER, "700800900100201"])
+async def test_a_limit_that_begins_and_rises_permits_no_more_than_it_says_also_for_a_new_number(
+    ledger: PostgresLedger, pool: Pool, number: str
+) -> None:
+    """Meta limits what all numbers of an account send together."""
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(30))))) == 30
+    limiter = PostgresRateLimiter(pool, number=number, limits=SendLimits(100, 10))
+    await limiter.set_up()
+    later = PostgresLedger(pool, number=number, slot=3)
+    assert await claim(later, different_people(build_batch_message(generate_subscribers(1)))) == []
+    await replace(limiter, limits=SendLimits(100, 40)).set_up()
+    assert len(await claim(later, different_people(build_batch_message(generate_subscribers(20))))) == 10
 
 
 async def test_a_limit_that_another_replica_brings_counts_for_one_that_knows_of_none(

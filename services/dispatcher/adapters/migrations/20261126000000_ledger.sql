@@ -635,8 +635,9 @@ create function dispatcher.last_id(source uuid) returns uuid language sql immuta
     select (left(source::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
 $$;
 
--- Notes who was sent a message in the last 24 hours: without a limit nobody was noted. Claims wait for the number's
--- row, so none is missed. Broadcasts are read one by one (offset 0), so that only their weeks are read.
+-- Notes who was sent a message in the last 24 hours, the latest ones, as many as the limit: without one nobody was noted,
+-- and under a lower one not all. Claims wait for the number's row, so none is missed. Broadcasts are read one by one
+-- (offset 0), so that only their weeks are read.
 create function dispatcher.note_reached() returns trigger language plpgsql as $$
 begin
     insert into dispatcher.reached as r (subscriber, minute)
@@ -655,8 +656,10 @@ begin
     return null;
 end
 $$;
-create trigger limit_begins after update of people_a_day on dispatcher.rate for each row
-    when (old.people_a_day is null and new.people_a_day is not null) execute function dispatcher.note_reached();
+create trigger limit_begins after insert on dispatcher.rate for each row
+    when (new.people_a_day is not null) execute function dispatcher.note_reached();
+create trigger limit_rises after update of people_a_day on dispatcher.rate for each row
+    when (new.people_a_day > coalesce(old.people_a_day, 0)) execute function dispatcher.note_reached();
 
 -- Creates weekly partitions from two weeks ago to four weeks ahead, with the rights of its owner, since the calling
 -- role may create nothing; matching rows of the default partition are moved. Returns whether all exist: if somebody
