@@ -16,7 +16,7 @@ from services.dispatcher.ports import Batch, Claim, LaneMessage, LaneQueue, Ledg
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
 from shared.contracts.envelope import ContractError, decode, read_data, read_envelope
 from shared.contracts.message import Lane, Message
-from shared.outcome import Dead, Done, InvalidDataError
+from shared.outcome import Dead, DependencyUnavailable, Done, InvalidDataError, Outcome, RetryLater
 from shared.runtime.bisection import store_bisected
 
 MAX_BATCH_RECIPIENTS = 100
@@ -171,14 +171,15 @@ class BatchLane:
                 ready(claims)
                 self._batch.position += len(self._batch.peek_recipients(count))
                 self._batch.ineligible = not claims
-        except (ContractError, ContentError, InvalidDataError) as error:
-            _log.error("batch_unusable", problem=str(error))
-            await self._settle(Dead(str(error)))
+        except DependencyUnavailable:
+            raise
+        except Exception as error:
+            await self._settle(_refuse(error))
             return
         if self._batch is None or not self._batch.remaining:
             await self._settle(Done())
 
-    async def _settle(self, outcome: Done | Dead) -> None:
+    async def _settle(self, outcome: Outcome) -> None:
         message, self.first, self._batch = self.first, None, None
         if message:
             await message.settle(outcome)
@@ -237,7 +238,7 @@ class ReplyLane:
 
         async def reject(opened: OpenedReply, error: InvalidDataError) -> None:
             self._opened.remove(opened)
-            await _reject(opened.message, error)
+            await opened.message.settle(_refuse(error))
 
         if self._opened:
             await store_bisected(list(self._opened)[:wanted], claim, reject)
@@ -248,12 +249,16 @@ async def _open(message: LaneMessage) -> OpenedReply | None:
         envelope = read_envelope(message.body)
         reply = read_data(envelope, ReplyRequested)
         build_reply_body(reply.text, reply.buttons, reply.menu)
-    except (ContractError, ContentError) as error:
-        await _reject(message, error)
+    except Exception as error:
+        await message.settle(_refuse(error))
         return None
     return OpenedReply(message, reply, envelope.time)
 
 
-async def _reject(message: LaneMessage, error: Exception) -> None:
-    _log.error("reply_unusable", problem=str(error))
-    await message.settle(Dead(str(error)))
+def _refuse(error: Exception) -> Outcome:
+    """Return what becomes of a message that cannot be claimed: after a bug, too, the lane goes on with the next one."""
+    if isinstance(error, ContractError | ContentError | InvalidDataError):
+        _log.error("lane_message_unusable", problem=str(error))
+        return Dead(str(error))
+    _log.error("lane_message_failed", exc_info=error)
+    return RetryLater(10, f"unexpected {type(error).__name__}")
