@@ -307,7 +307,7 @@ comment on column dispatcher.refusal.code is 'Meta''s error code';
 comment on column dispatcher.refusal.told_at is 'when it was reported to subscriptions; null until then';
 
 -- The earlier broadcast's deliveries are read in passes as long as it is under way; the last pass is the first one that
--- began after its end. A resend of it begins them anew.
+-- began after its end. A resend of it, or a status that proves one given up to be delivered, begins them anew.
 create table dispatcher.follow_up (
     broadcast uuid not null references dispatcher.broadcast,
     follows uuid not null,
@@ -960,24 +960,24 @@ security definer set search_path = pg_catalog, dispatcher as $$
     select standing from before
 $$;
 
--- Makes the follow-ups of a broadcast that is sent again, and the follow-ups of these, read its recipients once more,
--- unless they have ended. They are locked in the order of their ids, so that two callers do not wait for each other;
--- one that began meanwhile (see begin_follow_up) is found in the next round.
-create function dispatcher.reopen_follow_ups(target uuid) returns void language plpgsql as $$
+-- Makes the follow-ups of broadcasts that are sent again, or turn out to have been sent, and the follow-ups of these, read
+-- their recipients once more, unless they have ended. They are locked in the order of their ids, so that two callers do
+-- not wait for each other; one that began meanwhile (see begin_follow_up) is found in the next round.
+create function dispatcher.reopen_follow_ups(targets uuid[]) returns void language plpgsql strict as $$
 declare
     reopened uuid[];
     found_now uuid[];
 begin
     loop
-        with recursive later (id) as (
-            select target
+        with recursive later (id, follows) as (
+            select unnest(targets), false
             union
-            select b.id
+            select b.id, true
             from later l join dispatcher.follow_up f on f.follows = l.id join dispatcher.broadcast b on b.id = f.broadcast
             where b.expires_at > clock_timestamp()
                 and not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
         )
-        select array_agg(id order by id) filter (where id <> target) into found_now from later;
+        select array_agg(id order by id) into found_now from later where follows;
         exit when found_now is not distinct from reopened;
         perform from dispatcher.broadcast b where b.id = any(found_now) order by b.id for update;
         reopened := found_now;
@@ -985,7 +985,7 @@ begin
     update dispatcher.follow_up f
     set position = dispatcher.first_id(f.follows), since = '-infinity', began_at = clock_timestamp(), last = false,
         look_at = clock_timestamp(), done_at = null
-    where f.broadcast = any(reopened) and f.follows = any(target || reopened);
+    where f.broadcast = any(reopened) and f.follows = any(targets || reopened);
     update dispatcher.broadcast b set audience = null, finished_at = null where b.id = any(reopened);
 end
 $$;
@@ -1025,7 +1025,7 @@ begin
         into failed_again, all_again from changed;
         if all_again > 0 then
             update dispatcher.broadcast b set finished_at = null where b.id = target;
-            perform dispatcher.reopen_follow_ups(target);
+            perform dispatcher.reopen_follow_ups(array[target]);
         end if;
     end if;
     return query select before, failed_again, all_again - failed_again;
