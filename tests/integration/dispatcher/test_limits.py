@@ -211,6 +211,26 @@ async def test_a_limit_that_begins_and_rises_permits_no_more_than_it_says_also_f
     assert len(await claim(later, different_people(build_batch_message(generate_subscribers(20))))) == 10
 
 
+async def test_a_replica_that_starts_without_a_limit_takes_that_of_the_others_away_for_a_minute_at_most(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    """One with the old setting that starts again during an update; a tier that Meta reported stays."""
+    limiter = PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100, 10, 7))
+    await limiter.set_up()
+    await limit(pool)
+    await limiter.keep_limits()
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(12))))) == 7
+    tier = AccountReport(AccountUpdate.LIMIT, "people a day", "5", limit=5)
+    assert await PostgresAccount(pool, number=NUMBER).apply(tier, at=datetime.now(UTC))
+    for _ in range(2):
+        await limiter.keep_limits()
+        async with pool.connection() as connection:
+            row = await connection.fetchrow(
+                "select people_setting, people_a_day, messages_a_month from dispatcher.rate"
+            )
+        assert tuple(row) == (10, 5, 7)
+
+
 async def test_a_limit_that_another_replica_brings_counts_for_one_that_knows_of_none(
     ledger: PostgresLedger, pool: Pool
 ) -> None:

@@ -656,10 +656,32 @@ begin
     return null;
 end
 $$;
-create trigger limit_begins after insert on dispatcher.rate for each row
-    when (new.people_a_day is not null) execute function dispatcher.note_reached();
 create trigger limit_rises after update of people_a_day on dispatcher.rate for each row
     when (new.people_a_day > coalesce(old.people_a_day, 0)) execute function dispatcher.note_reached();
+
+-- Sets the limits of a number; null leaves a limit as it is. A report from Meta counts until the setting changes.
+create procedure dispatcher.set_limits(sender text, people integer, messages integer) language plpgsql as $$
+begin
+    update dispatcher.rate r
+    set people_a_day = case when r.people_setting = people then r.people_a_day else coalesce(people, r.people_a_day) end,
+        people_setting = coalesce(people, r.people_setting),
+        messages_a_month = coalesce(messages, r.messages_a_month)
+    where r.number = sender;
+end
+$$;
+
+-- Sets the rate and the limits of a number when a replica starts; null takes a limit away.
+create procedure dispatcher.set_up(sender text, rate double precision, people integer, messages integer)
+language plpgsql as $$
+begin
+    insert into dispatcher.rate as r (number, per_second, ceiling) values (sender, rate, rate)
+    on conflict (number) do update set
+        ceiling = excluded.ceiling, per_second = least(r.per_second, excluded.ceiling),
+        people_a_day = case when people is not null then r.people_a_day end,
+        people_setting = case when people is not null then r.people_setting end, messages_a_month = messages;
+    call dispatcher.set_limits(sender, people, messages);
+end
+$$;
 
 -- Creates weekly partitions from two weeks ago to four weeks ahead, with the rights of its owner, since the calling
 -- role may create nothing; matching rows of the default partition are moved. Returns whether all exist: if somebody
