@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -224,11 +225,24 @@ async def test_a_replica_that_starts_without_a_limit_takes_that_of_the_others_aw
     assert await PostgresAccount(pool, number=NUMBER).apply(tier, at=datetime.now(UTC))
     for _ in range(2):
         await limiter.keep_limits()
-        async with pool.connection() as connection:
-            row = await connection.fetchrow(
-                "select people_setting, people_a_day, messages_a_month from dispatcher.rate"
-            )
+        row = await pool.fetchrow("select people_setting, people_a_day, messages_a_month from dispatcher.rate")
         assert tuple(row) == (10, 5, 7)
+
+
+async def test_what_is_claimed_while_a_limit_begins_counts(
+    ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
+) -> None:
+    """It takes seconds to note who was reached by then."""
+    async with owner.transaction():
+        await owner.execute("lock table dispatcher.reached in exclusive mode")
+        beginning = asyncio.create_task(limit(pool, people=10))
+        await asyncio.wait({beginning}, timeout=0.5)
+        claiming = asyncio.create_task(claim(ledger, different_people(build_batch_message(generate_subscribers(5)))))
+        await asyncio.wait({claiming}, timeout=0.5)
+        assert not beginning.done()
+    await beginning
+    assert len(await claiming) == 5
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(20))))) == 5
 
 
 async def test_a_limit_that_another_replica_brings_counts_for_one_that_knows_of_none(

@@ -231,7 +231,8 @@ comment on column dispatcher.rate.probe_at is
 comment on column dispatcher.rate.people_a_day is 'Meta''s tier: different people in any 24 hours; null means no limit';
 comment on column dispatcher.rate.messages_a_month is 'messages that may be sent in a month; null means no limit';
 comment on column dispatcher.rate.people_setting is
-    'our setting of people_a_day, which a report from Meta overrides until the setting changes; null means no limit';
+    'our setting of people_a_day, which a report from Meta overrides until the setting changes; 0 means that it begins, null
+that there is no limit';
 
 create table dispatcher.unreachable (
     replica text primary key,
@@ -659,9 +660,13 @@ $$;
 create trigger limit_rises after update of people_a_day on dispatcher.rate for each row
     when (new.people_a_day > coalesce(old.people_a_day, 0)) execute function dispatcher.note_reached();
 
--- Sets the limits of a number; null leaves a limit as it is. A report from Meta counts until the setting changes.
+-- Sets the limits of a number; null leaves a limit as it is. A report from Meta counts until the setting changes. From the
+-- commit on claims wait for the number's row, also for as long as note_reached takes.
 create procedure dispatcher.set_limits(sender text, people integer, messages integer) language plpgsql as $$
 begin
+    update dispatcher.rate r set people_setting = 0
+    where r.number = sender and r.people_setting is null and people is not null;
+    commit;
     update dispatcher.rate r
     set people_a_day = case when r.people_setting = people then r.people_a_day else coalesce(people, r.people_a_day) end,
         people_setting = coalesce(people, r.people_setting),
