@@ -19,7 +19,6 @@ from shared.runtime.background import wait_until_set
 
 RETRY_DELAY_SECONDS = 0.2
 MIN_WAIT_SECONDS = 0.5
-MIN_SLEEP_SECONDS = 0.001
 PAUSE_CHECK_INTERVAL_SECONDS = 1.0
 # Longer pauses close the lanes: the broker waits for half an hour for a message that it has delivered.
 LANES_CLOSE_DELAY_SECONDS = 60.0
@@ -101,7 +100,7 @@ class SendLoop:
                 self._paused_since = None
                 self.lanes.open()
             await self._schedule_lease(lease)
-        elif lease.slots and (claim := await self._claim_one()):
+        elif lease.slots and await self._find_one() and (claim := await self._claim_one()):
             await self.sender.probe(claim)
         else:
             await self._pause(lease.start - self._read_clock())
@@ -134,22 +133,26 @@ class SendLoop:
         if rest := self.sender.reachability.get_backoff_seconds(self._read_clock()):
             await self._pause(rest)
             return
-        if claim := await self._claim_one():
-            lease = await self._reserve(1)
-            if not lease.paused_reason and (wait := lease.start - self._read_clock()) > 0:
-                await asyncio.sleep(max(MIN_SLEEP_SECONDS, wait))
-            if lease.slots and (lease.paused_reason or not lease.is_missed(self._read_clock() - lease.start)):
-                await self.sender.probe(claim)
-                return
-            self.sender.give_back(claim)
+        if await self._find_one() and (lease := await self._reserve(1)).slots:
+            await self._sleep_until(lease.start - self._prefetch_seconds)
+            if claim := await self._claim_one():
+                await self._sleep_until(lease.start)
+                if lease.paused_reason or not lease.is_missed(self._read_clock() - lease.start):
+                    await self.sender.probe(claim)
+                    return
+                self.sender.give_back(claim)
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
-    async def _claim_one(self) -> Claim | None:
-        """Claim a message for a probe; open the lanes, as what is due may be what nobody takes."""
+    async def _find_one(self) -> bool:
+        """Return whether there is a message for a probe; open the lanes, as what is due may be what nobody takes."""
         if not self._stopping.is_set():
             self.lanes.open()
             if not self.lanes.estimate_available():
                 await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
+        return self.lanes.estimate_available() > 0
+
+    async def _claim_one(self) -> Claim | None:
+        """Claim a message for a probe."""
         # By chance: where replies come first, two that nobody takes would leave no probe to other lanes.
         is_alone = self.sender.reachability.reason is not None
         await self._claim_for(1, random.sample(list(Lane), len(Lane)) if is_alone else Lane)
@@ -171,7 +174,7 @@ class SendLoop:
         wait = lease.opens - self._prefetch_seconds - self._read_clock()
         if wait > MIN_WAIT_SECONDS and await wait_until_set(self._stopping, wait):
             return
-        await asyncio.sleep(max(0.0, lease.opens - self._prefetch_seconds - self._read_clock()))
+        await self._sleep_until(lease.opens - self._prefetch_seconds)
         self._open_slots += lease.slots
         self._refill_needed.set()
         self._schedule_slots(lease)
@@ -232,6 +235,9 @@ class SendLoop:
         """Claim until `slots` claims, by default one for each open slot, are ready or no work is left."""
         while await self.lanes.claim_some(self._open_slots if slots is None else slots, lanes):
             pass
+
+    async def _sleep_until(self, moment: float) -> None:
+        await asyncio.sleep(max(0.0, moment - self._read_clock()))
 
     async def _sleep_until_woken(self, seconds: float = 1.0) -> None:
         self.lanes.wake.clear()

@@ -9,14 +9,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, Lease
 from services.dispatcher.domain.reachability import Reachability
+from services.dispatcher.domain.send_results import NoResponse
 from services.dispatcher.handlers import lanes as lanes_module
 from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS, SendLoop
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim, RateLimiter
 from shared.contracts.message import Lane
+from shared.runtime.clock import Instant
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 NOTHING: Any = None
@@ -171,6 +173,44 @@ async def test_what_a_probe_that_ended_a_pause_had_brought_is_sent_and_not_store
         loop.stop()
         await running
     assert lanes.stored == 0
+
+
+class SpareLanes(SlowLanes):
+    """Lanes that always have a message, which is claimed when it is asked for."""
+
+    def estimate_available(self) -> int:
+        return 1
+
+    async def claim_some(self, *_: object) -> bool:
+        self.ready[:] = [cast(Claim, Instant.now())]
+        return False
+
+
+class HastySender(ProbingSender):
+    """One that may not send what was claimed long ago."""
+
+    async def probe(self, claim: Claim) -> None:
+        if cast(Instant, claim).age() < MAX_CLAIM_SECONDS:
+            self.probed.set()
+
+
+class BusyLimiter(OneProbe):
+    """Others have reserved the next slots."""
+
+    async def reserve(self, _: int) -> Lease:
+        return Lease(asyncio.get_running_loop().time() + 1.5 * MAX_CLAIM_SECONDS, spacing=0.1, slots=1)
+
+
+async def test_a_probe_is_claimed_shortly_before_its_slot_however_far_that_is() -> None:
+    sender, meter = HastySender(), Metrics(CollectorRegistry(), limit=10)
+    sender.reachability.observe(NoResponse("HTTP 503 that is not from Meta", foreign=True), 0.0)
+    lanes, limiter = SpareLanes(), BusyLimiter()
+    loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=meter)
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(loop.run(0))
+        await sender.probed.wait()
+        loop.stop()
+        await running
 
 
 async def test_lanes_that_were_opened_just_now_stay_open_until_the_broker_has_delivered(
