@@ -16,11 +16,7 @@ _RESERVE = """
 select slots, planned, shift, paused_reason, spacing_seconds, rate_per_second, clock from dispatcher.reserve($1, $2)
 """
 PAUSE = "select dispatcher.pause_by_meta($1, $2, $3)"
-RESUME = """
-update dispatcher.rate set paused_reason = null
-where number = $1 and paused_reason is not null and not paused_by_operator
-returning true
-"""
+RESUME = "select dispatcher.resume_by_meta($1)"
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,6 @@ from services.dispatcher.domain import errors
 from services.dispatcher.domain.errors import ErrorAction, ErrorRule
 from services.dispatcher.domain.states import DeliveryState
 
-# Leaves time for a replica that may have another way to Meta, or the right key.
-REFUSED_SECONDS = 5.0
-
 
 @dataclass(frozen=True)
 class Accepted:
@@ -57,12 +54,12 @@ class Unreachable:
 class Refused:
     """Meta did not get the message: something else refused it, such as a proxy (`foreign`), or nobody could decrypt it.
 
-    It is due again after `seconds`. `alone` is set if others are accepted, so that only this message is refused.
+    It is due again after `seconds`, for a replica that can send it. `alone` is set if others are accepted meanwhile.
     """
 
     reason: str
     foreign: bool = False
-    seconds: float = REFUSED_SECONDS
+    seconds: float = 5.0
     alone: bool = False
 
 

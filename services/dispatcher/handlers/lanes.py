@@ -12,7 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from services.dispatcher.domain.content import ContentError, build_reply_body, build_template_body
-from services.dispatcher.ports import Batch, Claim, LaneMessage, LaneQueue, Ledger
+from services.dispatcher.ports import AskedReply, Batch, Claim, LaneMessage, LaneQueue, Ledger
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
 from shared.contracts.envelope import ContractError, decode, read_data, read_envelope
 from shared.contracts.message import Lane, Message
@@ -200,11 +200,10 @@ class BatchLane:
 
 
 class OpenedReply(NamedTuple):
-    """A decoded reply that is not claimed yet. `asked_at` is the time of the decision to send it."""
+    """A decoded reply that is not claimed yet."""
 
     message: LaneMessage
-    reply: ReplyRequested
-    asked_at: datetime
+    asked: AskedReply
 
 
 class ReplyLane:
@@ -231,7 +230,7 @@ class ReplyLane:
                 self._opened.append(opened)
 
         async def claim(replies: Sequence[OpenedReply]) -> None:
-            ready(await self._ledger.claim_replies([(one.reply, one.asked_at) for one in replies], wait=wait))
+            ready(await self._ledger.claim_replies([one.asked for one in replies], wait=wait))
             for one in replies:
                 self._opened.remove(one)
                 await one.message.settle(Done())
@@ -252,7 +251,7 @@ async def _open(message: LaneMessage) -> OpenedReply | None:
     except Exception as error:
         await message.settle(_refuse(error))
         return None
-    return OpenedReply(message, reply, envelope.time)
+    return OpenedReply(message, (reply, envelope.time))
 
 
 def _refuse(error: Exception) -> Outcome:

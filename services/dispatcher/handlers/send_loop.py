@@ -116,9 +116,8 @@ class SendLoop:
     async def _pause(self, seconds: float) -> None:
         """Send nothing for `seconds`, at most one second.
 
-        Return claims at once. Store messages in the ledger before the broker's acknowledgement timeout expires, or at
-        once if only this replica cannot reach Meta, so that others can send them: returned to the broker after each
-        pause or probe, they would soon be dead.
+        Return claims at once, and messages to the ledger before the broker's acknowledgement timeout expires, or at
+        once if only this replica cannot reach Meta, so that others can send them.
         """
         self.meter.show_send_bound("pause")
         self._give_back()
@@ -152,7 +151,6 @@ class SendLoop:
         return self.lanes.estimate_available() > 0
 
     async def _claim_one(self) -> Claim | None:
-        """Claim a message for a probe."""
         # By chance: where replies come first, two that nobody takes would leave no probe to other lanes.
         is_alone = self.sender.reachability.reason is not None
         await self._claim_for(1, random.sample(list(Lane), len(Lane)) if is_alone else Lane)

@@ -12,7 +12,6 @@ from services.dispatcher.domain.reachability import (
     Reachability,
 )
 from services.dispatcher.domain.send_results import (
-    REFUSED_SECONDS,
     Accepted,
     ErrorResponse,
     NoResponse,
@@ -80,7 +79,7 @@ def test_what_is_refused_lets_another_message_be_the_next_probe() -> None:
     for _ in range(8):
         reachability.observe(PAGE, now)
         rest = reachability.get_backoff_seconds(now)
-        assert rest < reachability.postpone(PAGE, now).seconds <= max(REFUSED_SECONDS, 1.1 * rest)
+        assert rest < reachability.postpone(PAGE, now).seconds <= max(PAGE.seconds, 1.1 * rest)
         now += rest
 
 

@@ -555,6 +555,23 @@ begin
 end
 $$;
 
+-- Resumes sending unless an operator paused it. Returns whether that ended a pause.
+create function dispatcher.resume_by_meta(sender text) returns boolean language plpgsql as $$
+begin
+    update dispatcher.rate r set paused_reason = null
+    where r.number = sender and r.paused_reason is not null and not r.paused_by_operator;
+    return found;
+end
+$$;
+
+-- Applies a limit of people that Meta reports (null: none) unless we have set none. Returns whether it lowered ours.
+create function dispatcher.limit_by_meta(sender text, people integer) returns boolean language sql as $$
+    with before as (select people_a_day from dispatcher.rate where number = sender for update)
+    update dispatcher.rate r set people_a_day = people
+    from before where r.number = sender and r.people_setting is not null
+    returning coalesce(people < before.people_a_day, people is not null)
+$$;
+
 create function dispatcher.this_month() returns date language sql stable as $$
     select date_trunc('month', clock_timestamp() at time zone 'Europe/Berlin')::date
 $$;
@@ -985,6 +1002,31 @@ security definer set search_path = pg_catalog, dispatcher as $$
         select target, why from before where standing in ('running', 'held', 'paused') on conflict do nothing
     )
     select standing from before
+$$;
+
+-- Ends a page of a follow-up: the next one begins after `place`; null ends the pass, which was the last one or not. Within
+-- ten minutes of its claim a delivery is accepted, unknown, or waiting again, so the next pass begins there. `position`
+-- identifies the last recipient; it is not needed in the end, so it is overwritten.
+create function dispatcher.end_page(follower uuid, target uuid, place uuid, was_last boolean) returns void
+language plpgsql as $$
+begin
+    if place is not null then
+        update dispatcher.follow_up f set position = place, last = was_last
+        where f.broadcast = follower and f.follows = target;
+    elsif was_last then
+        update dispatcher.follow_up f set done_at = clock_timestamp(), position = f.follows
+        where f.broadcast = follower and f.follows = target;
+        update dispatcher.broadcast b set audience = b.expanded
+        where b.id = follower and not exists (
+            select from dispatcher.follow_up f where f.broadcast = follower and f.done_at is null);
+    else
+        update dispatcher.follow_up f
+        set position = dispatcher.first_id(target), last = dispatcher.is_over(target),
+            since = f.began_at - interval '10 minutes', began_at = clock_timestamp(),
+            look_at = clock_timestamp() + interval '1 second'
+        where f.broadcast = follower and f.follows = target;
+    end if;
+end
 $$;
 
 -- Makes the follow-ups of broadcasts that are sent again, or turn out to have been sent, and the follow-ups of these, read
