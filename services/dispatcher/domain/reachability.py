@@ -46,7 +46,7 @@ class Reachability:
         """Return for how long nothing may be sent; 0 if one message may, or any number while `reason` is None."""
         return max(0.0, self._backoff_until - now)
 
-    def postpone(self, answer: Refused, now: float) -> Refused:
+    def schedule_retry(self, answer: Refused, now: float) -> Refused:
         """Let a message be due shortly after the next probe, so that this is another one if there is one."""
         rest = MAX_BACKOFF_SECONDS if answer.alone else self.get_backoff_seconds(now)
         return replace(answer, seconds=max(answer.seconds, 1.1 * rest))

@@ -187,7 +187,7 @@ class Sender:
         if self.reachability.observe(answer, now):
             self._log_reachability()
         if isinstance(answer, Refused):
-            answer = self.reachability.postpone(answer, now)
+            answer = self.reachability.schedule_retry(answer, now)
         self._finish(claim, answer, now - started)
 
     def _may_leave(self, claim: Claim) -> bool:

@@ -79,11 +79,11 @@ def test_what_is_refused_lets_another_message_be_the_next_probe() -> None:
     for _ in range(8):
         reachability.observe(PAGE, now)
         rest = reachability.get_backoff_seconds(now)
-        assert rest < reachability.postpone(PAGE, now).seconds <= max(PAGE.seconds, 1.1 * rest)
+        assert rest < reachability.schedule_retry(PAGE, now).seconds <= max(PAGE.seconds, 1.1 * rest)
         now += rest
 
 
 def test_what_is_refused_alone_makes_no_replica_rest_and_is_tried_every_half_minute() -> None:
     reachability, alone = Reachability(), replace(PAGE, alone=True)
     assert observe(reachability, [alone] * MAX_FAILURES) == [False] * MAX_FAILURES
-    assert MAX_BACKOFF_SECONDS < reachability.postpone(alone, 0.0).seconds < 2 * MAX_BACKOFF_SECONDS
+    assert MAX_BACKOFF_SECONDS < reachability.schedule_retry(alone, 0.0).seconds < 2 * MAX_BACKOFF_SECONDS
