@@ -199,9 +199,7 @@ class BatchLane:
                 raise ContractError(f"expected {BroadcastBatch.TYPE} or {BroadcastFollowUp.TYPE}")
 
 
-class OpenedReply(NamedTuple):
-    """A decoded reply that is not claimed yet."""
-
+class OpenedReply(NamedTuple):  # decoded, but not claimed yet
     message: LaneMessage
     asked: AskedReply
 

@@ -121,11 +121,12 @@ class SendLoop:
         """
         self.meter.show_send_bound("pause")
         self._give_back()
-        if self._paused_since is None:
-            self._paused_since = self._read_clock()
-        if self.sender.reachability.reason or self._read_clock() - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
+        now = self._read_clock()
+        self._paused_since = self._paused_since or now
+        if self.sender.reachability.reason or now - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
             await self.lanes.close()
-        await wait_until_set(self._stopping, min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds)))
+        ends = now + min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds))
+        await wait_until_set(self._stopping, max(0.0, ends - self._read_clock()))
 
     async def _probe_reachability(self) -> None:
         """After each backoff, send one message at a slot of the shared rate and wait for its answer."""
