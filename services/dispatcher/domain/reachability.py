@@ -1,7 +1,5 @@
 """Reachability of Meta from one replica, and the backoff while it is unreachable."""
 
-from dataclasses import replace
-
 from services.dispatcher.domain import send_results
 from services.dispatcher.domain.send_results import Refused, SendResult
 
@@ -45,11 +43,6 @@ class Reachability:
     def get_backoff_seconds(self, now: float) -> float:
         """Return for how long nothing may be sent; 0 if one message may, or any number while `reason` is None."""
         return max(0.0, self._backoff_until - now)
-
-    def schedule_retry(self, answer: Refused, now: float) -> Refused:
-        """Let a message be due shortly after the next probe, so that this is another one if there is one."""
-        rest = MAX_BACKOFF_SECONDS if answer.alone else self.get_backoff_seconds(now)
-        return replace(answer, seconds=max(answer.seconds, 1.1 * rest))
 
     def _recover(self) -> bool:
         recovered = self.reason is not None

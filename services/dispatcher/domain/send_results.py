@@ -11,6 +11,9 @@ from services.dispatcher.domain import errors
 from services.dispatcher.domain.errors import ErrorAction, ErrorRule
 from services.dispatcher.domain.states import DeliveryState
 
+# Another replica may be able to send what this one is refused; if it sends all others, only a person can help.
+REFUSED_SECONDS, REFUSED_ALONE_SECONDS = 5.0, 30.0
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -54,12 +57,11 @@ class Unreachable:
 class Refused:
     """Meta did not get the message: something else refused it, such as a proxy (`foreign`), or nobody could decrypt it.
 
-    It is due again after `seconds`, for a replica that can send it. `alone` is set if others are accepted meanwhile.
+    It is due again soon, for a replica that can send it. `alone` is set if others are accepted meanwhile.
     """
 
     reason: str
     foreign: bool = False
-    seconds: float = 5.0
     alone: bool = False
 
 
@@ -116,7 +118,7 @@ def build_record(
         case Unreachable():
             seconds = 1.0
         case Refused():
-            seconds = answer.seconds
+            seconds = REFUSED_ALONE_SECONDS if answer.alone else REFUSED_SECONDS
     return record(DeliveryState.WAITING, due_at=now + timedelta(seconds=seconds), waits_for="rate")
 
 

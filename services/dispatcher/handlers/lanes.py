@@ -199,7 +199,9 @@ class BatchLane:
                 raise ContractError(f"expected {BroadcastBatch.TYPE} or {BroadcastFollowUp.TYPE}")
 
 
-class OpenedReply(NamedTuple):  # decoded, but not claimed yet
+class OpenedReply(NamedTuple):
+    """A decoded reply that is not claimed yet."""
+
     message: LaneMessage
     asked: AskedReply
 

@@ -122,7 +122,8 @@ class SendLoop:
         self.meter.show_send_bound("pause")
         self._give_back()
         now = self._read_clock()
-        self._paused_since = self._paused_since or now
+        if self._paused_since is None:
+            self._paused_since = now
         if self.sender.reachability.reason or now - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
             await self.lanes.close()
         ends = now + min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds))
@@ -152,6 +153,7 @@ class SendLoop:
         return self.lanes.estimate_available() > 0
 
     async def _claim_one(self) -> Claim | None:
+        """Claim a message for a probe."""
         # By chance: where replies come first, two that nobody takes would leave no probe to other lanes.
         is_alone = self.sender.reachability.reason is not None
         await self._claim_for(1, random.sample(list(Lane), len(Lane)) if is_alone else Lane)

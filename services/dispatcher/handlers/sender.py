@@ -184,11 +184,9 @@ class Sender:
             return
         now = monotonic()
         self._answer_seconds += ANSWER_WEIGHT * (now - started - self._answer_seconds)
+        self._finish(claim, answer, now - started)
         if self.reachability.observe(answer, now):
             self._log_reachability()
-        if isinstance(answer, Refused):
-            answer = self.reachability.schedule_retry(answer, now)
-        self._finish(claim, answer, now - started)
 
     def _may_leave(self, claim: Claim) -> bool:
         """Return whether the message may still be written."""

@@ -234,7 +234,7 @@ async def test_what_is_claimed_while_a_limit_begins_counts(
 ) -> None:
     """It takes seconds to note who was reached by then."""
     async with owner.transaction():
-        await owner.execute("lock table dispatcher.reached in exclusive mode")
+        await owner.execute("lock table dispatcher.reached_minute in exclusive mode")
         beginning = asyncio.create_task(limit(pool, people=10))
         await asyncio.wait({beginning}, timeout=0.5)
         claiming = asyncio.create_task(claim(ledger, different_people(build_batch_message(generate_subscribers(5)))))

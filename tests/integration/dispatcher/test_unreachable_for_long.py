@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
-from services.dispatcher.domain import reachability
+from services.dispatcher.domain import reachability, send_results
 from services.dispatcher.domain.send_results import Accepted, NoResponse, NotSent, Refused, SendResult
 from services.dispatcher.handlers import recorder as recording
 from services.dispatcher.handlers.lanes import Lanes
@@ -84,13 +84,14 @@ class PickyGateway(Gateway):
     """One that refuses single messages, and lets all others through."""
 
     def judge(self, claim: Claim) -> SendResult:
-        refusal = Refused("HTTP 403 that is not from Meta", foreign=True, seconds=0.0)
+        refusal = Refused("HTTP 403 that is not from Meta", foreign=True)
         return refusal if claim.delivery in self.refused else Accepted(str(claim.delivery))
 
 
 @pytest.fixture(autouse=True)
 def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "GROUP_INTERVAL_SECONDS", COMMIT_SECONDS)
+    monkeypatch.setattr(send_results, "REFUSED_SECONDS", SEARCH_SECONDS)
     monkeypatch.setattr(reachability, "MIN_BACKOFF_SECONDS", BACKOFF_SECONDS)
     monkeypatch.setattr(reachability, "MAX_BACKOFF_SECONDS", BACKOFF_SECONDS)
 

@@ -1,5 +1,6 @@
 """What is recorded of each answer."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -44,7 +45,9 @@ def test_an_answer_that_never_came_is_unknown_and_not_an_error() -> None:
 
 
 def test_what_was_not_written_waits_and_costs_no_attempt() -> None:
-    for answer, seconds in ((NotSent(), 0), (Unreachable("connection refused"), 1)):
+    refused = Refused("HTTP 403 that is not from Meta", foreign=True)
+    alone = replace(refused, alone=True)
+    for answer, seconds in ((NotSent(), 0), (Unreachable("connection refused"), 1), (refused, 5), (alone, 30)):
         result = record(answer)
         due_at = NOW + timedelta(seconds=seconds)
         assert (result.state, result.due_at, result.attempted) == (DeliveryState.WAITING, due_at, False)

@@ -153,7 +153,7 @@ class OneProbe:
 async def test_the_slot_of_a_probe_is_not_lost_to_a_broker_that_takes_seconds_to_deliver() -> None:
     lanes, sender, meter = SlowLanes(), ProbingSender(), Metrics(CollectorRegistry(), limit=10)
     loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, OneProbe()), sender=cast(Any, sender), meter=meter)
-    loop._paused_since = 1.0  # for long
+    loop._paused_since = 0.0  # for long
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(loop.run(0))
         async with asyncio.timeout(3 * BROKER_SECONDS):
@@ -165,7 +165,7 @@ async def test_the_slot_of_a_probe_is_not_lost_to_a_broker_that_takes_seconds_to
 async def test_what_a_probe_that_ended_a_pause_had_brought_is_sent_and_not_stored_in_the_next_pause() -> None:
     lanes, limiter, meter = SlowLanes(), OneProbe(ends_at=2), Metrics(CollectorRegistry(), limit=10)
     loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, ProbingSender()), meter=meter)
-    loop._paused_since = 1.0
+    loop._paused_since = 0.0
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(loop.run(0))
         lanes.wake.set()
