@@ -184,6 +184,7 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
         every(1.0, lambda: maintenance.requeue_waiting(ledger)),
         every(60.0, meter.retention.build_retention(outside.database, rules).run),
         every(600.0, ledger.ensure_partitions),
+        every(60.0, sender.limiter.keep_limits),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),
         every(5.0, lambda: maintenance.mark_statuses(outside.publish_mark, system_clock), "marks"),
         every(0.25, publish_progress, "progress"),

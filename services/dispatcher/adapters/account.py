@@ -19,12 +19,7 @@ on conflict (subject) do update set said_at = excluded.said_at, word = excluded.
 where n.said_at < excluded.said_at or n.said_at = excluded.said_at and n.word <> excluded.word
 returning true
 """
-_SET_RECIPIENT_LIMIT = """
-with before as (select people_a_day from dispatcher.rate where number = $1 for update)
-update dispatcher.rate r set people_a_day = $2
-from before where r.number = $1 and r.people_setting is not null
-returning coalesce($2::int < before.people_a_day, $2::int is not null)
-"""
+_SET_LIMIT = "select dispatcher.limit_by_meta($1, $2)"
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class PostgresAccount:
                 case AccountUpdate.TEMPLATE_RESUMED:
                     await connection.execute(RESUME_TEMPLATE, change.template)
                 case AccountUpdate.LIMIT:
-                    return bool(await connection.fetchval(_SET_RECIPIENT_LIMIT, self.number, change.limit))
+                    return bool(await connection.fetchval(_SET_LIMIT, self.number, change.limit))
                 case AccountUpdate.SENDING_PAUSED:
                     await connection.execute(PAUSE, self.number, change.word, PROBE_DELAY_SECONDS)
                 case AccountUpdate.SENDING_RESUMED:

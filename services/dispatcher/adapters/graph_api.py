@@ -14,15 +14,13 @@ from services.dispatcher.domain import send_results
 from services.dispatcher.domain.content import build_recipient_fields
 from services.dispatcher.domain.errors import clamp_code
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
-from services.dispatcher.domain.send_results import NoResponse, SendResult, Unreachable
+from services.dispatcher.domain.send_results import NoResponse, Refused, SendResult, Unreachable
 from services.dispatcher.ports import Claim
 from shared.contracts.message import Address
 from shared.encryption import BlindIndexKey, EncryptionError, KeyRing
 from shared.runtime import post_client
 from shared.runtime.post_client import HttpAnswer, PostClient
 
-# Leaves time for a replica with the right key, and does not retry constantly what none can decrypt.
-UNDECRYPTABLE_DELAY_SECONDS = 5.0
 TIMEOUT = ClientTimeout(total=10)
 
 _log = structlog.get_logger()
@@ -83,7 +81,7 @@ class GraphApi:
         except asyncio.CancelledError:
             return NoResponse("given up")
         except EncryptionError:
-            return Unreachable(UNDECRYPTABLE_REASON, UNDECRYPTABLE_DELAY_SECONDS)
+            return Refused(UNDECRYPTABLE_REASON)
         except post_client.ConnectedLateError:
             return send_results.ConnectedLate()
         except post_client.ConnectError as error:
@@ -144,7 +142,7 @@ def _parse_response(answer: HttpAnswer) -> SendResult:
     if is_success or body.error is None:
         # Behind a gateway that answers with an error Meta may have it: Envoy's 503 may mean that the connection broke.
         is_unsure = is_success or status >= 500
-        return (NoResponse if is_unsure else Unreachable)(f"HTTP {status} that is not from Meta", foreign=True)
+        return (NoResponse if is_unsure else Refused)(f"HTTP {status} that is not from Meta", foreign=True)
     seconds = answer.headers.get(b"retry-after", b"")
     retry_after = float(seconds[:9]) if seconds.isdigit() else None
     is_hidden = (body.error.code, body.error.error_subcode) == (100, 33)

@@ -66,27 +66,6 @@ select *, $6 and not exists (
 from (select count(*) as found, (select id from found order by id desc limit 1) as position from found) page
 """
 
-_ADVANCE = "update dispatcher.follow_up set position = $3, last = $4 where broadcast = $1 and follows = $2"
-
-# Within ten minutes of its claim a delivery is accepted, unknown, or waiting again.
-_START_NEXT_ROUND = """
-update dispatcher.follow_up
-set position = dispatcher.first_id($2), last = dispatcher.is_over($2), since = began_at - interval '10 minutes',
-    began_at = clock_timestamp(), look_at = clock_timestamp() + interval '1 second'
-where broadcast = $1 and follows = $2
-"""
-
-# `position` identifies the last recipient; it is not needed any more, so it is overwritten.
-_FINISH_FOLLOW_UP = """
-with done as (
-    update dispatcher.follow_up set done_at = clock_timestamp(), position = follows
-    where broadcast = $1 and follows = $2
-)
-update dispatcher.broadcast b set audience = b.expanded
-where b.id = $1 and not exists (
-    select from dispatcher.follow_up f where f.broadcast = $1 and f.follows <> $2 and f.done_at is null)
-"""
-
 # Checks for all kinds of periodic work in one query, so that none runs without need.
 _FIND_WORK = """
 select array(
@@ -236,12 +215,9 @@ class PostgresLedger(LedgerResults):
             both = (row["broadcast"], row["follows"])
             page = await connection.fetchrow(_EXTEND_FOLLOW_UP, *both, row["position"], limit, self.slot, row["last"])
             assert page is not None  # noqa: S101 - a count has one row
-            if page["found"] == limit and not row["ended"]:
-                await connection.execute(_ADVANCE, *both, page["position"], page["last"])
-            elif page["last"] or row["ended"]:
-                await connection.execute(_FINISH_FOLLOW_UP, *both)
-            else:
-                await connection.execute(_START_NEXT_ROUND, *both)
+            place = page["position"] if page["found"] == limit and not row["ended"] else None
+            is_last = page["last"] or row["ended"]
+            await connection.execute("select dispatcher.end_page($1, $2, $3, $4)", *both, place, is_last)
         return True
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:

@@ -66,7 +66,7 @@ with candidate as (
 ), judged as (
     select c.*, b.expires_at, b.published_at, b.lane,
         case when $12 and v.state = 'claimed' then 'waiting' else v.state end as verdict,
-        case when $12 and v.state = 'claimed' then clock_timestamp() else v.due_at end as until,
+        case when $12 and v.state = 'claimed' then least(b.published_at, clock_timestamp()) else v.due_at end as until,
         case when $12 and v.state = 'claimed' then 'rate' else v.waits_for end as cause
     from candidate c, dispatcher.broadcast b, dispatcher.judge_new(b, c.subscriber, c.sequence, c.ordinal) v
     where b.id = $8
@@ -145,7 +145,7 @@ with suppressed as ({SUPPRESS}
     insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, address_index, address_sealed,
         content, asked_at, expires_at, due_at, waits_for, answer_by, unknown_at)
     select id, id, 'reply', state, (state <> 'waiting')::int, kind, index, sealed, content::jsonb, asked_at, expires_at,
-        case when state = 'waiting' then clock_timestamp() end,
+        case when state = 'waiting' then least(asked_at, clock_timestamp()) end,
         case when state = 'waiting' then 'rate'::dispatcher.wait_cause end,
         case when state = 'claimed' then clock_timestamp() + make_interval(secs => $11) end,
         case when state = 'unknown' then clock_timestamp() end

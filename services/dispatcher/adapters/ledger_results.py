@@ -28,6 +28,12 @@ _NOTED = """returning d.id, case when d.subscriber is not null then d.source end
     on conflict do nothing
 )"""
 
+# Who turns out to have got a broadcast without a new claim may have been passed over by what follows it.
+_FOLLOWED = """dispatcher.reopen_follow_ups(array_agg(distinct broadcast) filter (where broadcast is not null
+        and old_state in ('waiting', 'failed', 'expired', 'cancelled', 'suppressed')
+        and new_state in ('accepted', 'sent', 'delivered', 'read'))),
+    dispatcher.count_changes({slot}, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) as changed"""
+
 # Shared end of MARK_UNKNOWN and REQUEUE_UNKNOWN.
 _COUNTED = """returning case when d.subscriber is not null then d.source end as broadcast,
         '{old}'::dispatcher.delivery_state as old_state, d.state as new_state
@@ -66,7 +72,7 @@ with news as (
     from judged j where d.id = j.id and (j.new_state <> j.old_state
         or j.state = 'accepted' and d.message_key is null and j.new_state in ('accepted', 'sent', 'delivered', 'read'))
     {_NOTED.format(codes="$10")}
-select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
+select {_FOLLOWED.format(slot="$9")} from changed
 """
 
 # A failure that Meta reports later counts once, and only for the message that it names: the row's own, or the only one
@@ -118,19 +124,20 @@ with news as (
     {_NOTED.format(codes="$9")}, continued as (
     update dispatcher.broadcast b set finished_at = null
     where b.finished_at is not null and b.id in (select broadcast from changed where new_state = 'waiting')
+    returning b.id
 ), failed as (
     select c.broadcast, b.template, c.error_code as code, array_agg(c.id) as deliveries
     from changed c left join dispatcher.broadcast b on b.id = c.broadcast
     where c.new_state in ('waiting', 'failed') group by 1, 2, 3
 )
-select dispatcher.count_changes($8, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) as changed,
+select {_FOLLOWED.format(slot="$8")},
     -- Only a status of the newest message tells how far the stream is.
     (select dispatcher.note_stream($10, $11, max(claimed_at))
         from locked l join news n on l.id = n.id where coalesce(old_key = n.message_key, claim = 1)) as noted,
     (select count(*) from locked) as matched, (select json_agg(f) from failed f)::text as failures,
     array_agg(distinct broadcast) filter (where broadcast is not null and new_state in ('sent', 'delivered')
         and old_state in ('claimed', 'unknown', 'accepted')) as reached
-from changed
+from changed where (select count(*) from continued) >= 0 -- before those that are reopened, which may be the same
 """
 
 _MARK_UNKNOWN = f"""

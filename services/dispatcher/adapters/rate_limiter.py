@@ -11,23 +11,12 @@ from shared.database.pool import Database
 THROTTLE_FACTOR = 0.8
 CLOCK_COMPARISONS = 8
 
-_SET_UP = """
-insert into dispatcher.rate as r (number, per_second, ceiling, people_a_day, people_setting, messages_a_month)
-values ($1, $2, $2, $3, $3, $4)
-on conflict (number) do update set
-    ceiling = excluded.ceiling, per_second = least(r.per_second, excluded.ceiling),
-    people_a_day = case when r.people_setting is distinct from $3 then $3 else r.people_a_day end,
-    people_setting = $3, messages_a_month = excluded.messages_a_month
-"""
+_SET_UP = "call dispatcher.set_up($1, $2, $3, $4)"
 _RESERVE = """
 select slots, planned, shift, paused_reason, spacing_seconds, rate_per_second, clock from dispatcher.reserve($1, $2)
 """
 PAUSE = "select dispatcher.pause_by_meta($1, $2, $3)"
-RESUME = """
-update dispatcher.rate set paused_reason = null
-where number = $1 and paused_reason is not null and not paused_by_operator
-returning true
-"""
+RESUME = "select dispatcher.resume_by_meta($1)"
 
 
 @dataclass(frozen=True)
@@ -58,6 +47,11 @@ class PostgresRateLimiter:
             for _ in range(CLOCK_COMPARISONS):
                 read = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
                 self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
+
+    async def keep_limits(self) -> None:
+        """Set our limits of people and messages again if a replica without them has started since."""
+        more = (self.limits.people_a_day, self.limits.messages_a_month)
+        await self.database.fetchval("call dispatcher.set_limits($1, $2, $3)", self.number, *more)
 
     async def reserve(self, slots: int) -> Lease:
         """Reserve slots for this replica only; while sending is paused, none or one for a probe.

@@ -1,7 +1,7 @@
 """Reachability of Meta from one replica, and the backoff while it is unreachable."""
 
 from services.dispatcher.domain import send_results
-from services.dispatcher.domain.send_results import SendResult
+from services.dispatcher.domain.send_results import Refused, SendResult
 
 # After so many messages in a row without an answer from Meta, a replica sends only probes.
 MAX_FAILURES = 10
@@ -31,10 +31,12 @@ class Reachability:
         match answer:
             case send_results.Accepted() | send_results.ErrorResponse():
                 return self._recover()
-            case send_results.NoResponse(foreign=True) | send_results.Unreachable(foreign=True):
+            case send_results.NoResponse(foreign=True) | Refused(foreign=True, alone=False):
                 return self._fail(answer.reason, now, MAX_FAILURES)
-            case send_results.NoResponse(reason) | send_results.Unreachable(reason):
-                return self._fail(reason, now, KEY_FAILURE_WEIGHT if reason == UNDECRYPTABLE_REASON else 1)
+            case Refused(alone=False):
+                return self._fail(answer.reason, now, KEY_FAILURE_WEIGHT)
+            case send_results.NoResponse() | send_results.Unreachable():
+                return self._fail(answer.reason, now, 1)
             case _:
                 return False
 

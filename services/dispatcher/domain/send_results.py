@@ -11,6 +11,9 @@ from services.dispatcher.domain import errors
 from services.dispatcher.domain.errors import ErrorAction, ErrorRule
 from services.dispatcher.domain.states import DeliveryState
 
+# Another replica may be able to send what this one is refused; if it sends all others, only a person can help.
+REFUSED_SECONDS, REFUSED_ALONE_SECONDS = 5.0, 30.0
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -45,14 +48,21 @@ class ConnectedLate:
 
 @dataclass(frozen=True)
 class Unreachable:
-    """Meta did not get the message: no connection could be opened, or the address could not be decrypted.
+    """Meta did not get the message: no connection could be opened."""
 
-    It is due again after `seconds`. `foreign` is set if something else answered, such as a proxy.
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Meta did not get the message: something else refused it, such as a proxy (`foreign`), or nobody could decrypt it.
+
+    It is due again soon, for a replica that can send it. `alone` is set if others are accepted meanwhile.
     """
 
     reason: str
-    seconds: float = 1.0
     foreign: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class Expired:
     """The message expired between the claim and the request."""
 
 
-SendResult = Accepted | ErrorResponse | NotSent | ConnectedLate | Unreachable | NoResponse | Expired
+SendResult = Accepted | ErrorResponse | NotSent | ConnectedLate | Unreachable | Refused | NoResponse | Expired
 
 
 class Record(NamedTuple):
@@ -105,8 +115,10 @@ def build_record(
             return _record_error(record, answer, attempt=attempt, now=now, jitter=jitter, templated=templated)
         case NotSent() | ConnectedLate():
             seconds = 0.0
-        case Unreachable(_, seconds):
-            pass
+        case Unreachable():
+            seconds = 1.0
+        case Refused():
+            seconds = REFUSED_ALONE_SECONDS if answer.alone else REFUSED_SECONDS
     return record(DeliveryState.WAITING, due_at=now + timedelta(seconds=seconds), waits_for="rate")
 
 

@@ -6,19 +6,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import NamedTuple
 
 import structlog
 
 from services.dispatcher.domain.content import ContentError, build_reply_body, build_template_body
-from services.dispatcher.ports import Batch, Claim, LaneMessage, LaneQueue, Ledger
+from services.dispatcher.ports import AskedReply, Batch, Claim, LaneMessage, LaneQueue, Ledger
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
 from shared.contracts.envelope import ContractError, decode, read_data, read_envelope
 from shared.contracts.message import Lane, Message
-from shared.outcome import Dead, Done, InvalidDataError
+from shared.outcome import Dead, DependencyUnavailable, Done, InvalidDataError, Outcome, RetryLater
 from shared.runtime.bisection import store_bisected
 
 MAX_BATCH_RECIPIENTS = 100
+# Closing lanes again before the broker has delivered would count as a delivery of each message, and lose a probe.
+LANES_OPEN_TIMEOUT_SECONDS = 10.0
 # Requests prepared at once; preparing more would take so long that slots in the meantime would be used late.
 MOST_PREPARED = 16
 
@@ -38,8 +41,8 @@ class Lanes:
     prepare: Callable[[Iterable[Claim]], None]
     wake: asyncio.Event
     due: dict[Lane, int] = field(default_factory=dict, init=False)
-    _oldest: dict[Lane, datetime] = field(default_factory=dict, init=False)
     _closed: bool = field(default=False, init=False)
+    _opened_at: float = field(default=-LANES_OPEN_TIMEOUT_SECONDS, init=False)
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -56,32 +59,35 @@ class Lanes:
 
     def open(self) -> None:
         """Start consuming from the broker."""
-        self._closed = False
-        self._oldest.clear()
+        if self._closed:
+            self._closed, self._opened_at = False, monotonic()
         for queue in self.queues.values():
             queue.open()
 
-    def close(self) -> None:
-        """Return all unclaimed messages to the broker, before its acknowledgement timeout expires."""
+    async def close(self) -> None:
+        """Let what the broker has delivered wait in the ledger, for any replica, and stop consuming.
+
+        Lanes that were opened just now stay open: call it again. Raises DependencyUnavailable.
+        """
         if self._closed:
             return
-        self._closed = True
-        self._oldest = self._read_publication_times()
-        for queue in self.queues.values():
-            queue.close()
+        async with self._claiming:
+            for lane, source in self._sources.items():
+                for _ in range(self.queues[lane].waiting + 1):
+                    await source.claim(MAX_BATCH_RECIPIENTS, lambda _: None, wait=True)
+        if monotonic() - self._opened_at >= LANES_OPEN_TIMEOUT_SECONDS:
+            self._closed = True
+            for queue in self.queues.values():
+                queue.close()
 
     def measure_waiting_seconds(self, now: datetime) -> Mapping[Lane, float]:
         """Return the seconds that the first message of each lane has waited to be claimed."""
-        oldest = {**self._read_publication_times(), **self._oldest}
-        return {lane: max(0.0, (now - oldest[lane]).total_seconds()) if lane in oldest else 0.0 for lane in Lane}
-
-    def _read_publication_times(self) -> dict[Lane, datetime]:
-        times = dict[Lane, datetime]()
+        waited = dict.fromkeys(Lane, 0.0)
         for lane in Lane:
             if first := self._sources[lane].first or self.queues[lane].peek():
                 with suppress(ContractError):  # it becomes a dead letter when its turn comes
-                    times[lane] = read_envelope(first.body).time
-        return times
+                    waited[lane] = max(0.0, (now - read_envelope(first.body).time).total_seconds())
+        return waited
 
     def has_claims(self) -> bool:
         return any(self._ready.values())
@@ -98,27 +104,20 @@ class Lanes:
         self._ready[claim.lane].appendleft(claim)
         self.wake.set()
 
-    async def claim_some(self, slots: int) -> bool:
-        """Claim for the highest lane that has work and, together with the lanes above it, fewer than `slots` claims.
+    async def claim_some(self, slots: int, lanes: Iterable[Lane] = Lane) -> bool:
+        """Claim for the first lane that has work and, together with the lanes before it, fewer than `slots` claims.
 
         Return False if there is no work. A second caller waits, as both would move a batch's position. Raises
         DependencyUnavailable.
         """
         async with self._claiming:
             missing = slots
-            for lane in Lane:
+            for lane in lanes:
                 missing -= len(self._ready[lane])
                 if missing > 0 and (lane in self.due or self._sources[lane].available):
                     await self._claim(lane, missing)
                     return True
             return False
-
-    async def store(self) -> None:
-        """Let what the broker has delivered wait in the ledger, for any replica. Raises DependencyUnavailable."""
-        async with self._claiming:
-            for lane, source in self._sources.items():
-                for _ in range(self.queues[lane].waiting + 1):
-                    await source.claim(MAX_BATCH_RECIPIENTS, lambda _: None, wait=True)
 
     async def _claim(self, lane: Lane, wanted: int) -> None:
         def ready(claims: Sequence[Claim]) -> None:
@@ -172,14 +171,15 @@ class BatchLane:
                 ready(claims)
                 self._batch.position += len(self._batch.peek_recipients(count))
                 self._batch.ineligible = not claims
-        except (ContractError, ContentError, InvalidDataError) as error:
-            _log.error("batch_unusable", problem=str(error))
-            await self._settle(Dead(str(error)))
+        except DependencyUnavailable:
+            raise
+        except Exception as error:
+            await self._settle(_refuse(error))
             return
         if self._batch is None or not self._batch.remaining:
             await self._settle(Done())
 
-    async def _settle(self, outcome: Done | Dead) -> None:
+    async def _settle(self, outcome: Outcome) -> None:
         message, self.first, self._batch = self.first, None, None
         if message:
             await message.settle(outcome)
@@ -200,11 +200,10 @@ class BatchLane:
 
 
 class OpenedReply(NamedTuple):
-    """A decoded reply that is not claimed yet. `asked_at` is the time of the decision to send it."""
+    """A decoded reply that is not claimed yet."""
 
     message: LaneMessage
-    reply: ReplyRequested
-    asked_at: datetime
+    asked: AskedReply
 
 
 class ReplyLane:
@@ -231,14 +230,14 @@ class ReplyLane:
                 self._opened.append(opened)
 
         async def claim(replies: Sequence[OpenedReply]) -> None:
-            ready(await self._ledger.claim_replies([(one.reply, one.asked_at) for one in replies], wait=wait))
+            ready(await self._ledger.claim_replies([one.asked for one in replies], wait=wait))
             for one in replies:
                 self._opened.remove(one)
                 await one.message.settle(Done())
 
         async def reject(opened: OpenedReply, error: InvalidDataError) -> None:
             self._opened.remove(opened)
-            await _reject(opened.message, error)
+            await opened.message.settle(_refuse(error))
 
         if self._opened:
             await store_bisected(list(self._opened)[:wanted], claim, reject)
@@ -249,12 +248,16 @@ async def _open(message: LaneMessage) -> OpenedReply | None:
         envelope = read_envelope(message.body)
         reply = read_data(envelope, ReplyRequested)
         build_reply_body(reply.text, reply.buttons, reply.menu)
-    except (ContractError, ContentError) as error:
-        await _reject(message, error)
+    except Exception as error:
+        await message.settle(_refuse(error))
         return None
-    return OpenedReply(message, reply, envelope.time)
+    return OpenedReply(message, (reply, envelope.time))
 
 
-async def _reject(message: LaneMessage, error: Exception) -> None:
-    _log.error("reply_unusable", problem=str(error))
-    await message.settle(Dead(str(error)))
+def _refuse(error: Exception) -> Outcome:
+    """Return what becomes of a message that cannot be claimed: after a bug, too, the lane goes on with the next one."""
+    if isinstance(error, ContractError | ContentError | InvalidDataError):
+        _log.error("lane_message_unusable", problem=str(error))
+        return Dead(str(error))
+    _log.error("lane_message_failed", exc_info=error)
+    return RetryLater(10, f"unexpected {type(error).__name__}")

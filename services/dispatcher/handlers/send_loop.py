@@ -1,7 +1,8 @@
 """Main loop: reserve a lease, have claims ready when it starts, send one at each slot, repeat."""
 
 import asyncio
-from collections.abc import Awaitable
+import random
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -9,20 +10,18 @@ import structlog
 
 from services.dispatcher.domain import pacing
 from services.dispatcher.domain.pacing import LateUse, Lease
-from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim, Meter, RateLimiter
+from shared.contracts.message import Lane
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set
 
 RETRY_DELAY_SECONDS = 0.2
 MIN_WAIT_SECONDS = 0.5
-MIN_SLEEP_SECONDS = 0.001
 PAUSE_CHECK_INTERVAL_SECONDS = 1.0
-# Longer pauses return the lanes' messages to the broker; for short ones that would only add to their delivery count.
+# Longer pauses close the lanes: the broker waits for half an hour for a message that it has delivered.
 LANES_CLOSE_DELAY_SECONDS = 60.0
-# Closing them again before the broker has delivered would lose a probe, and count as a delivery of each message.
-LANES_OPEN_TIMEOUT_SECONDS = 10.0
 
 _log = structlog.get_logger()
 
@@ -45,7 +44,6 @@ class SendLoop:
     _open_slots: int = field(default=0, init=False)
     _paused_since: float | None = field(default=None, init=False)
     _closing: bool = field(default=False, init=False)
-    _opened_for_probe: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._stopping, self._refill_needed = asyncio.Event(), asyncio.Event()
@@ -98,12 +96,11 @@ class SendLoop:
         lease = await self._reserve(pacing.compute_lease_slots(self.limiter.rate, min(unplanned, room)))
         if not lease.paused_reason:
             self.meter.show_send_bound("requests" if lease.slots == room else "rate")
-            self._opened_for_probe = False
             if self._paused_since is not None:
                 self._paused_since = None
                 self.lanes.open()
             await self._schedule_lease(lease)
-        elif lease.slots and (claim := await self._claim_one()):
+        elif lease.slots and await self._find_one() and (claim := await self._claim_one()):
             await self.sender.probe(claim)
         else:
             await self._pause(lease.start - self._read_clock())
@@ -119,43 +116,47 @@ class SendLoop:
     async def _pause(self, seconds: float) -> None:
         """Send nothing for `seconds`, at most one second.
 
-        Return claims at once. Return messages to the broker before its acknowledgement timeout expires, or at once if
-        only this replica cannot reach Meta, so that others can send them. What came for a probe goes to the ledger, for
-        the next ones: returned after each, it would soon be dead.
+        Return claims at once, and messages to the ledger before the broker's acknowledgement timeout expires, or at
+        once if only this replica cannot reach Meta, so that others can send them.
         """
         self.meter.show_send_bound("pause")
-        if self._opened_for_probe:
-            self._opened_for_probe = False
-            await self.lanes.store()
         self._give_back()
+        now = self._read_clock()
         if self._paused_since is None:
-            self._paused_since = self._read_clock()
-        if self.sender.reachability.reason or self._read_clock() - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
-            self.lanes.close()
-        await wait_until_set(self._stopping, min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds)))
+            self._paused_since = now
+        if self.sender.reachability.reason or now - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
+            await self.lanes.close()
+        ends = now + min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds))
+        await wait_until_set(self._stopping, max(0.0, ends - self._read_clock()))
 
     async def _probe_reachability(self) -> None:
         """After each backoff, send one message at a slot of the shared rate and wait for its answer."""
         if rest := self.sender.reachability.get_backoff_seconds(self._read_clock()):
             await self._pause(rest)
             return
-        if claim := await self._claim_one():
-            lease = await self._reserve(1)
-            if not lease.paused_reason and (wait := lease.start - self._read_clock()) > 0:
-                await asyncio.sleep(max(MIN_SLEEP_SECONDS, wait))
-            if lease.slots and (lease.paused_reason or not lease.is_missed(self._read_clock() - lease.start)):
-                await self.sender.probe(claim)
-                return
-            self.sender.give_back(claim)
+        if await self._find_one() and (lease := await self._reserve(1)).slots:
+            await self._sleep_until(lease.start - self._prefetch_seconds)
+            if claim := await self._claim_one():
+                await self._sleep_until(lease.start)
+                if lease.paused_reason or not lease.is_missed(self._read_clock() - lease.start):
+                    await self.sender.probe(claim)
+                    return
+                self.sender.give_back(claim)
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
-    async def _claim_one(self) -> Claim | None:
-        """Claim a message for a probe, reopening the lanes if there is none."""
-        if not self.lanes.estimate_available() and not self._stopping.is_set():
+    async def _find_one(self) -> bool:
+        """Return whether there is a message for a probe; open the lanes, as what is due may be what nobody takes."""
+        if not self._stopping.is_set():
             self.lanes.open()
-            self._opened_for_probe = True
-            await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
-        await self._claim_for(1)
+            if not self.lanes.estimate_available():
+                await self._sleep_until_woken(LANES_OPEN_TIMEOUT_SECONDS)
+        return self.lanes.estimate_available() > 0
+
+    async def _claim_one(self) -> Claim | None:
+        """Claim a message for a probe."""
+        # By chance: where replies come first, two that nobody takes would leave no probe to other lanes.
+        is_alone = self.sender.reachability.reason is not None
+        await self._claim_for(1, random.sample(list(Lane), len(Lane)) if is_alone else Lane)
         return self._take()
 
     def _give_back(self) -> None:
@@ -174,7 +175,7 @@ class SendLoop:
         wait = lease.opens - self._prefetch_seconds - self._read_clock()
         if wait > MIN_WAIT_SECONDS and await wait_until_set(self._stopping, wait):
             return
-        await asyncio.sleep(max(0.0, lease.opens - self._prefetch_seconds - self._read_clock()))
+        await self._sleep_until(lease.opens - self._prefetch_seconds)
         self._open_slots += lease.slots
         self._refill_needed.set()
         self._schedule_slots(lease)
@@ -231,10 +232,13 @@ class SendLoop:
                 took = self._read_clock() - started
                 self._prefetch_seconds = pacing.compute_prefetch_seconds(self._prefetch_seconds, took)
 
-    async def _claim_for(self, slots: int | None) -> None:
+    async def _claim_for(self, slots: int | None, lanes: Iterable[Lane] = Lane) -> None:
         """Claim until `slots` claims, by default one for each open slot, are ready or no work is left."""
-        while await self.lanes.claim_some(self._open_slots if slots is None else slots):
+        while await self.lanes.claim_some(self._open_slots if slots is None else slots, lanes):
             pass
+
+    async def _sleep_until(self, moment: float) -> None:
+        await asyncio.sleep(max(0.0, moment - self._read_clock()))
 
     async def _sleep_until_woken(self, seconds: float = 1.0) -> None:
         self.lanes.wake.clear()

@@ -3,12 +3,14 @@
 import asyncio
 import math
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -18,7 +20,7 @@ from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON, Reachability
 from services.dispatcher.domain.rejections import Rejections
-from services.dispatcher.domain.send_results import Accepted, ConnectedLate, ErrorResponse, NotSent, Record, SendResult
+from services.dispatcher.domain.send_results import Accepted, ConnectedLate, ErrorResponse, NotSent, Refused, SendResult
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.pauses import THROTTLE_SECONDS, Pauses, explain_code
 from services.dispatcher.handlers.recorder import Recorder
@@ -54,6 +56,7 @@ class Sender:
     stopping: bool = field(default=False, init=False)
     _rejections: Rejections = field(default_factory=Rejections, init=False)
     _accepted: set[bool] = field(default_factory=set, init=False)
+    _refused: deque[UUID] = field(default_factory=lambda: deque(maxlen=1000), init=False)
     _answer_seconds: float = field(default=1.0, init=False)
     _in_flight: dict[asyncio.Future[Any], float] = field(default_factory=dict, init=False)
 
@@ -80,7 +83,7 @@ class Sender:
 
     def mark_keys_unverified(self) -> None:
         """Start with probes only, until one proves that the addresses can be decrypted."""
-        self.reachability.observe(send_results.Unreachable(UNDECRYPTABLE_REASON, foreign=True), monotonic())
+        self.reachability.observe(Refused(UNDECRYPTABLE_REASON, foreign=True), monotonic())
         self._log_reachability()
 
     def start(self, claim: Claim) -> None:
@@ -158,7 +161,7 @@ class Sender:
         return send_results.Expired() if self.limiter.read_clock() >= claim.expires_at else NotSent()
 
     def _mark_alone(self, claim: Claim, answer: SendResult, *, probe: bool) -> SendResult:
-        """Return the answer, marked if a code about the sender, given again while others are accepted, is about one."""
+        """Return the answer, marked as about one message if that is refused again while others are accepted."""
         kind = claim.broadcast is None  # Meta may accept replies, but no templates
         if isinstance(answer, Accepted):
             self._accepted.add(kind)
@@ -166,6 +169,12 @@ class Sender:
             if answer.code == claim.error_code and kind in self._accepted and not probe:
                 return replace(answer, alone=True)
             self._accepted.discard(kind)
+        elif isinstance(answer, Refused):
+            if alone := claim.delivery in self._refused and kind in self._accepted and not probe:
+                _log.warning("one_message_refused", reason=answer.reason, delivery=str(claim.delivery))
+            self._accepted.discard(kind)
+            self._refused.append(claim.delivery)
+            return replace(answer, alone=alone)
         return answer
 
     def _settle(self, claim: Claim, answer: SendResult, started: float) -> None:
@@ -186,14 +195,13 @@ class Sender:
     def _finish(self, claim: Claim, answer: SendResult, seconds: float) -> None:
         self.recorder.add(partial(self._build_record, claim, answer, seconds, self.limiter.read_clock()))
 
-    def _build_record(self, claim: Claim, answer: SendResult, seconds: float, now: datetime) -> Record:
+    def _build_record(self, claim: Claim, answer: SendResult, seconds: float, now: datetime) -> send_results.Record:
         key = self.graph.hash_message_id(answer.message_id) if isinstance(answer, Accepted) else None
         jitter = random.random()  # noqa: S311 - spreads retries
         self.meter.record_send(claim, answer, seconds, now)
-        record, templated = partial(Record, claim.delivery, claim.number, message_key=key), "template" in claim.content
-        return send_results.build_record(
-            record, answer, attempt=claim.attempt, now=now, jitter=jitter, templated=templated
-        )
+        record = partial(send_results.Record, claim.delivery, claim.number, message_key=key)
+        templated, attempt = "template" in claim.content, claim.attempt
+        return send_results.build_record(record, answer, attempt=attempt, now=now, jitter=jitter, templated=templated)
 
     def _log_reachability(self) -> None:
         if reason := self.reachability.reason:

@@ -13,7 +13,7 @@ from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Permitt
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool
-from shared.outcome import Dead, Done, Outcome
+from shared.outcome import Dead, Done, Outcome, RetryLater
 from tests.factories.ids import generate_id
 from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
 from tests.integration.dispatcher.test_ledger import states
@@ -87,6 +87,14 @@ async def test_what_has_expired_is_passed_over_in_two_steps_so_that_few_slots_ar
     people = generate_subscribers(MAX_BATCH_RECIPIENTS)
     steps, claims = await get_through(ledger, build_batch_message(people, expires_in=-1))
     assert (steps, claims) == (2, [])
+
+
+async def test_a_batch_that_nobody_expected_goes_behind_the_others(ledger: PostgresLedger) -> None:
+    """Like any message whose handling fails by a bug, it is dead after some attempts."""
+    batch = msgspec.structs.replace(build_batch_message(generate_subscribers(1)), spacing_seconds=1e300)
+    queue = SingleMessage(batch)
+    await BatchLane(ledger=ledger, queue=queue).claim(WANTED, lambda _: None)
+    assert queue.outcome == RetryLater(10, "unexpected OverflowError")
 
 
 async def test_a_broadcast_whose_hours_the_database_cannot_compute_stops_no_other(ledger: PostgresLedger) -> None:

@@ -1,9 +1,11 @@
 """What else makes a delivery wait: hours, spread, people a day, budget, pauses; on a real PostgreSQL."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -194,6 +196,53 @@ async def test_a_limit_after_a_time_without_one_counts_who_was_reached_meanwhile
     async with pool.connection() as connection:
         assert await connection.fetchval("select count(*) from dispatcher.reached") == 11
         assert await connection.fetchval("select sum(people)::int from dispatcher.reached_minute") == 11
+
+
+@pytest.mark.parametrize("number", [NUMBER, "700800900100201"])
+async def test_a_limit_that_begins_and_rises_permits_no_more_than_it_says_also_for_a_new_number(
+    ledger: PostgresLedger, pool: Pool, number: str
+) -> None:
+    """Meta limits what all numbers of an account send together."""
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(30))))) == 30
+    limiter = PostgresRateLimiter(pool, number=number, limits=SendLimits(100, 10))
+    await limiter.set_up()
+    later = PostgresLedger(pool, number=number, slot=3)
+    assert await claim(later, different_people(build_batch_message(generate_subscribers(1)))) == []
+    await replace(limiter, limits=SendLimits(100, 40)).set_up()
+    assert len(await claim(later, different_people(build_batch_message(generate_subscribers(20))))) == 10
+
+
+async def test_a_replica_that_starts_without_a_limit_takes_that_of_the_others_away_for_a_minute_at_most(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    """One with the old setting that starts again during an update; a tier that Meta reported stays."""
+    limiter = PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100, 10, 7))
+    await limiter.set_up()
+    await limit(pool)
+    await limiter.keep_limits()
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(12))))) == 7
+    tier = AccountReport(AccountUpdate.LIMIT, "people a day", "5", limit=5)
+    assert await PostgresAccount(pool, number=NUMBER).apply(tier, at=datetime.now(UTC))
+    for _ in range(2):
+        await limiter.keep_limits()
+        row = await pool.fetchrow("select people_setting, people_a_day, messages_a_month from dispatcher.rate")
+        assert tuple(row) == (10, 5, 7)
+
+
+async def test_what_is_claimed_while_a_limit_begins_counts(
+    ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
+) -> None:
+    """It takes seconds to note who was reached by then."""
+    async with owner.transaction():
+        await owner.execute("lock table dispatcher.reached_minute in exclusive mode")
+        beginning = asyncio.create_task(limit(pool, people=10))
+        await asyncio.wait({beginning}, timeout=0.5)
+        claiming = asyncio.create_task(claim(ledger, different_people(build_batch_message(generate_subscribers(5)))))
+        await asyncio.wait({claiming}, timeout=0.5)
+        assert not beginning.done()
+    await beginning
+    assert len(await claiming) == 5
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(20))))) == 5
 
 
 async def test_a_limit_that_another_replica_brings_counts_for_one_that_knows_of_none(

@@ -1,5 +1,6 @@
 """What is recorded of each answer."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -23,12 +24,13 @@ from services.dispatcher.domain.send_results import (
     NoResponse,
     NotSent,
     Record,
+    Refused,
     SendResult,
     Unreachable,
     build_record,
 )
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.send_loop import LANES_OPEN_TIMEOUT_SECONDS
+from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 DELIVERY = UUID(int=7)
@@ -43,7 +45,9 @@ def test_an_answer_that_never_came_is_unknown_and_not_an_error() -> None:
 
 
 def test_what_was_not_written_waits_and_costs_no_attempt() -> None:
-    for answer, seconds in ((NotSent(), 0), (Unreachable("connection refused"), 1)):
+    refused = Refused("HTTP 403 that is not from Meta", foreign=True)
+    alone = replace(refused, alone=True)
+    for answer, seconds in ((NotSent(), 0), (Unreachable("connection refused"), 1), (refused, 5), (alone, 30)):
         result = record(answer)
         due_at = NOW + timedelta(seconds=seconds)
         assert (result.state, result.due_at, result.attempted) == (DeliveryState.WAITING, due_at, False)
@@ -78,7 +82,7 @@ def test_retry_after_is_honoured_up_to_a_minute(asked: float, waited: int) -> No
 
 
 def test_what_is_not_metas_word_is_nobodys_failure() -> None:
-    for answer in (Unreachable("a proxy's page", foreign=True), Unreachable("refused"), ConnectedLate()):
+    for answer in (Refused("a proxy's page", foreign=True), Unreachable("refused"), ConnectedLate()):
         assert (record(answer, 50).state, record(answer, 50).attempted) == (DeliveryState.WAITING, False)
 
 

@@ -13,9 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from deploy.local.ports import LOOPBACK
-from services.dispatcher.adapters.graph_api import UNDECRYPTABLE_DELAY_SECONDS, GraphApi
+from services.dispatcher.adapters.graph_api import GraphApi
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
-from services.dispatcher.domain.send_results import ErrorResponse, SendResult, Unreachable
+from services.dispatcher.domain.send_results import ErrorResponse, Refused, SendResult
 from services.dispatcher.ports import Claim
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.encryption import BlindIndexKey, KeyRing
@@ -60,7 +60,7 @@ async def test_what_cannot_be_decrypted_takes_no_other_with_it_and_says_so_at_it
         assert (broken.request is None, whole.request is None) == (True, False)
         sent = api.send(broken, lambda: True)
         await asyncio.wait([sent])
-        assert api.answer(sent) == Unreachable(UNDECRYPTABLE_REASON, UNDECRYPTABLE_DELAY_SECONDS)
+        assert api.answer(sent) == Refused(UNDECRYPTABLE_REASON)
 
 
 async def test_an_address_of_another_key_says_that_the_key_is_wrong() -> None:
@@ -68,7 +68,7 @@ async def test_an_address_of_another_key_says_that_the_key_is_wrong() -> None:
         api = graph(session, OTHER_KEY)
         sent = api.send(claim(), lambda: True)
         await asyncio.wait([sent])
-        assert api.answer(sent) == Unreachable(UNDECRYPTABLE_REASON, UNDECRYPTABLE_DELAY_SECONDS)
+        assert api.answer(sent) == Refused(UNDECRYPTABLE_REASON)
 
 
 async def test_a_user_id_is_not_taken_elsewhere_by_a_redirect() -> None:
@@ -93,7 +93,7 @@ async def test_a_user_id_is_not_taken_elsewhere_by_a_redirect() -> None:
         ({"code": 100, "error_subcode": 33}, ErrorResponse(33, 400)),
         ({"code": 100, "error_subcode": "33", "error_data": 7}, ErrorResponse(100, 400)),
         ({"code": 131009, "error_subcode": 33}, ErrorResponse(131009, 400)),
-        ({"code": "100"}, Unreachable("HTTP 400 that is not from Meta", foreign=True)),
+        ({"code": "100"}, Refused("HTTP 400 that is not from Meta", foreign=True)),
     ],
 )
 async def test_an_address_that_is_hidden_from_our_token_is_not_the_messages_fault(

@@ -1,6 +1,7 @@
 """When one replica rests, and until when."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,11 +16,12 @@ from services.dispatcher.domain.send_results import (
     ErrorResponse,
     NoResponse,
     NotSent,
+    Refused,
     SendResult,
     Unreachable,
 )
 
-PAGE = Unreachable("HTTP 403 that is not from Meta", foreign=True)
+PAGE = Refused("HTTP 403 that is not from Meta", foreign=True)
 
 
 def observe(reachability: Reachability, answers: Sequence[SendResult], now: float = 0.0) -> list[bool]:
@@ -49,7 +51,7 @@ def test_ten_in_a_row_are(answer: SendResult) -> None:
 
 def test_three_addresses_in_a_row_that_cannot_be_decrypted_tell_of_a_wrong_key() -> None:
     reachability = Reachability()
-    assert observe(reachability, [Unreachable(UNDECRYPTABLE_REASON)] * 3) == [False, False, True]
+    assert observe(reachability, [Refused(UNDECRYPTABLE_REASON)] * 3) == [False, False, True]
     assert reachability.reason == UNDECRYPTABLE_REASON
 
 
@@ -70,3 +72,8 @@ def test_what_was_under_way_when_a_rest_began_does_not_prolong_it() -> None:
     reachability = Reachability()
     observe(reachability, [PAGE] + [PAGE] * 50 + [NotSent()])
     assert reachability.get_backoff_seconds(0.0) == 1.0
+
+
+def test_what_is_refused_alone_makes_no_replica_rest() -> None:
+    reachability, alone = Reachability(), replace(PAGE, alone=True)
+    assert observe(reachability, [alone] * MAX_FAILURES) == [False] * MAX_FAILURES

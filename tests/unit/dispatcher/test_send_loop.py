@@ -9,13 +9,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, Lease
 from services.dispatcher.domain.reachability import Reachability
-from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.domain.send_results import NoResponse
+from services.dispatcher.handlers import lanes as lanes_module
+from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
 from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS, SendLoop
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim, RateLimiter
 from shared.contracts.message import Lane
+from shared.runtime.clock import Instant
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 NOTHING: Any = None
@@ -24,14 +27,14 @@ BROKER_SECONDS = 2.0
 
 @dataclass
 class FakeLaneQueue:
-    """A lane with one message, and the times at which it was opened or closed."""
+    """A lane with a message that is gone when it is taken, and the times at which it was opened or closed."""
 
     limiter: "FakeLimiter"
     waiting: int = 1
     changes: list[tuple[str, float]] = field(default_factory=list)
 
     def take(self) -> None:
-        raise AssertionError("there is no slot")
+        self.waiting = 0
 
     def peek(self) -> None:
         return None
@@ -94,18 +97,14 @@ class SlowLanes:
         self.ready.append(cast(Claim, object()))
         self.wake.set()
 
-    def close(self) -> None:
-        """Everything goes back to the broker."""
-        self.ready.clear()
+    async def close(self) -> None:
+        self.stored += 1
 
     def estimate_available(self) -> int:
         return len(self.ready)
 
-    async def claim_some(self, _: int) -> bool:
+    async def claim_some(self, *_: object) -> bool:
         return False
-
-    async def store(self) -> None:
-        self.stored += 1
 
     def take(self) -> Claim | None:
         return self.ready.pop() if self.ready else None
@@ -174,3 +173,60 @@ async def test_what_a_probe_that_ended_a_pause_had_brought_is_sent_and_not_store
         loop.stop()
         await running
     assert lanes.stored == 0
+
+
+class SpareLanes(SlowLanes):
+    """Lanes that always have a message, which is claimed when it is asked for."""
+
+    def estimate_available(self) -> int:
+        return 1
+
+    async def claim_some(self, *_: object) -> bool:
+        self.ready[:] = [cast(Claim, Instant.now())]
+        return False
+
+
+class HastySender(ProbingSender):
+    """One that may not send what was claimed long ago."""
+
+    async def probe(self, claim: Claim) -> None:
+        if cast(Instant, claim).age() < MAX_CLAIM_SECONDS:
+            self.probed.set()
+
+
+class BusyLimiter(OneProbe):
+    """Others have reserved the next slots."""
+
+    async def reserve(self, _: int) -> Lease:
+        return Lease(asyncio.get_running_loop().time() + 1.5 * MAX_CLAIM_SECONDS, spacing=0.1, slots=1)
+
+
+async def test_a_probe_is_claimed_shortly_before_its_slot_however_far_that_is() -> None:
+    sender, meter = HastySender(), Metrics(CollectorRegistry(), limit=10)
+    sender.reachability.observe(NoResponse("HTTP 503 that is not from Meta", foreign=True), 0.0)
+    lanes, limiter = SpareLanes(), BusyLimiter()
+    loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=meter)
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(loop.run(0))
+        await sender.probed.wait()
+        loop.stop()
+        await running
+
+
+async def test_lanes_that_were_opened_just_now_stay_open_until_the_broker_has_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each return counts as a delivery of a message, which is dead after some."""
+    now = 1000.0
+    monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
+    queues = {lane: FakeLaneQueue(FakeLimiter([])) for lane in Lane}
+    lanes = Lanes(ledger=NOTHING, queues=cast(Any, queues), prepare=lambda _: None, wake=asyncio.Event())
+    for _ in range(3):
+        await lanes.close()
+        lanes.open()
+        await lanes.close()
+        now += LANES_OPEN_TIMEOUT_SECONDS - 1
+        await lanes.close()
+        now += 1
+    words = [[word for word, _ in queue.changes] for queue in queues.values()]
+    assert words == [["closed", "opened"] * 3] * len(Lane)

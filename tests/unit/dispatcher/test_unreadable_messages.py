@@ -1,12 +1,13 @@
 """A message that nobody can read, at the front of a lane while nothing is sent."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from services.dispatcher.handlers.lanes import Lanes
 from shared.contracts.message import Lane
+from shared.outcome import Dead, Outcome
 
 NOTHING: Any = None
 
@@ -15,23 +16,26 @@ NOTHING: Any = None
 class UnreadableMessage:
     body: bytes = b"\x00"
     alive: bool = True
+    outcomes: list[Outcome] = field(default_factory=list)
 
-    async def settle(self, _: object) -> None:
-        raise AssertionError("nobody has read it")
+    async def settle(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
 
 
 @dataclass
 class UnreadableLane:
     """A lane's queue with such a message."""
 
+    message: UnreadableMessage = field(default_factory=UnreadableMessage)
     waiting: int = 1
     is_open: bool = True
 
-    def take(self) -> UnreadableMessage:
-        raise AssertionError("there is no slot")
+    def take(self) -> UnreadableMessage | None:
+        self.waiting -= 1
+        return self.message if self.waiting == 0 else None
 
     def peek(self) -> UnreadableMessage:
-        return UnreadableMessage()
+        return self.message
 
     def open(self) -> None:
         self.is_open = True
@@ -44,5 +48,6 @@ async def test_what_nobody_can_read_hides_no_metric_and_keeps_no_lane_open() -> 
     queues = {lane: UnreadableLane() for lane in Lane}
     lanes = Lanes(ledger=NOTHING, queues=queues, prepare=NOTHING, wake=asyncio.Event())
     assert lanes.measure_waiting_seconds(datetime.now(UTC)) == dict.fromkeys(Lane, 0.0)
-    lanes.close()
+    await lanes.close()
     assert not any(queue.is_open for queue in queues.values())
+    assert [type(outcome) for queue in queues.values() for outcome in queue.message.outcomes] == [Dead] * len(Lane)

@@ -231,7 +231,8 @@ comment on column dispatcher.rate.probe_at is
 comment on column dispatcher.rate.people_a_day is 'Meta''s tier: different people in any 24 hours; null means no limit';
 comment on column dispatcher.rate.messages_a_month is 'messages that may be sent in a month; null means no limit';
 comment on column dispatcher.rate.people_setting is
-    'our setting of people_a_day, which a report from Meta overrides until the setting changes; null means no limit';
+    'our setting of people_a_day, which a report from Meta overrides until the setting changes; 0 means that it begins, null
+that there is no limit';
 
 create table dispatcher.unreachable (
     replica text primary key,
@@ -307,7 +308,7 @@ comment on column dispatcher.refusal.code is 'Meta''s error code';
 comment on column dispatcher.refusal.told_at is 'when it was reported to subscriptions; null until then';
 
 -- The earlier broadcast's deliveries are read in passes as long as it is under way; the last pass is the first one that
--- began after its end. A resend of it begins them anew.
+-- began after its end. A resend of it, or a status that proves one given up to be delivered, begins them anew.
 create table dispatcher.follow_up (
     broadcast uuid not null references dispatcher.broadcast,
     follows uuid not null,
@@ -554,6 +555,23 @@ begin
 end
 $$;
 
+-- Resumes sending unless an operator paused it. Returns whether that ended a pause.
+create function dispatcher.resume_by_meta(sender text) returns boolean language plpgsql as $$
+begin
+    update dispatcher.rate r set paused_reason = null
+    where r.number = sender and r.paused_reason is not null and not r.paused_by_operator;
+    return found;
+end
+$$;
+
+-- Applies a limit of people that Meta reports (null: none) unless we have set none. Returns whether it lowered ours.
+create function dispatcher.limit_by_meta(sender text, people integer) returns boolean language sql as $$
+    with before as (select people_a_day from dispatcher.rate where number = sender for update)
+    update dispatcher.rate r set people_a_day = people
+    from before where r.number = sender and r.people_setting is not null
+    returning coalesce(people < before.people_a_day, people is not null)
+$$;
+
 create function dispatcher.this_month() returns date language sql stable as $$
     select date_trunc('month', clock_timestamp() at time zone 'Europe/Berlin')::date
 $$;
@@ -635,8 +653,9 @@ create function dispatcher.last_id(source uuid) returns uuid language sql immuta
     select (left(source::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
 $$;
 
--- Notes who was sent a message in the last 24 hours: without a limit nobody was noted. Claims wait for the number's
--- row, so none is missed. Broadcasts are read one by one (offset 0), so that only their weeks are read.
+-- Notes who was sent a message in the last 24 hours, the latest ones, as many as the limit: without one nobody was noted,
+-- and under a lower one not all. Claims wait for the number's row, so none is missed. Broadcasts are read one by one
+-- (offset 0), so that only their weeks are read.
 create function dispatcher.note_reached() returns trigger language plpgsql as $$
 begin
     insert into dispatcher.reached as r (subscriber, minute)
@@ -655,8 +674,36 @@ begin
     return null;
 end
 $$;
-create trigger limit_begins after update of people_a_day on dispatcher.rate for each row
-    when (old.people_a_day is null and new.people_a_day is not null) execute function dispatcher.note_reached();
+create trigger limit_rises after update of people_a_day on dispatcher.rate for each row
+    when (new.people_a_day > coalesce(old.people_a_day, 0)) execute function dispatcher.note_reached();
+
+-- Sets the limits of a number; null leaves a limit as it is. A report from Meta counts until the setting changes. From the
+-- commit on claims wait for the number's row, also for as long as note_reached takes.
+create procedure dispatcher.set_limits(sender text, people integer, messages integer) language plpgsql as $$
+begin
+    update dispatcher.rate r set people_setting = 0
+    where r.number = sender and r.people_setting is null and people is not null;
+    commit;
+    update dispatcher.rate r
+    set people_a_day = case when r.people_setting = people then r.people_a_day else coalesce(people, r.people_a_day) end,
+        people_setting = coalesce(people, r.people_setting),
+        messages_a_month = coalesce(messages, r.messages_a_month)
+    where r.number = sender;
+end
+$$;
+
+-- Sets the rate and the limits of a number when a replica starts; null takes a limit away.
+create procedure dispatcher.set_up(sender text, rate double precision, people integer, messages integer)
+language plpgsql as $$
+begin
+    insert into dispatcher.rate as r (number, per_second, ceiling) values (sender, rate, rate)
+    on conflict (number) do update set
+        ceiling = excluded.ceiling, per_second = least(r.per_second, excluded.ceiling),
+        people_a_day = case when people is not null then r.people_a_day end,
+        people_setting = case when people is not null then r.people_setting end, messages_a_month = messages;
+    call dispatcher.set_limits(sender, people, messages);
+end
+$$;
 
 -- Creates weekly partitions from two weeks ago to four weeks ahead, with the rights of its owner, since the calling
 -- role may create nothing; matching rows of the default partition are moved. Returns whether all exist: if somebody
@@ -959,24 +1006,49 @@ language sql security definer set search_path = pg_catalog, dispatcher as $$
     select standing from before
 $$;
 
--- Makes the follow-ups of a broadcast that is sent again, and the follow-ups of these, read its recipients once more,
--- unless they have ended. They are locked in the order of their ids, so that two callers do not wait for each other;
--- one that began meanwhile (see begin_follow_up) is found in the next round.
-create function dispatcher.reopen_follow_ups(target uuid) returns void language plpgsql as $$
+-- Ends a page of a follow-up: the next one begins after `place`; null ends the pass, which was the last one or not. Within
+-- ten minutes of its claim a delivery is accepted, unknown, or waiting again, so the next pass begins there. `position`
+-- identifies the last recipient; it is not needed in the end, so it is overwritten.
+create function dispatcher.end_page(follower uuid, target uuid, place uuid, was_last boolean) returns void
+language plpgsql as $$
+begin
+    if place is not null then
+        update dispatcher.follow_up f set position = place, last = was_last
+        where f.broadcast = follower and f.follows = target;
+    elsif was_last then
+        update dispatcher.follow_up f set done_at = clock_timestamp(), position = f.follows
+        where f.broadcast = follower and f.follows = target;
+        update dispatcher.broadcast b set audience = b.expanded
+        where b.id = follower and not exists (
+            select from dispatcher.follow_up f where f.broadcast = follower and f.done_at is null);
+    else
+        update dispatcher.follow_up f
+        set position = dispatcher.first_id(target), last = dispatcher.is_over(target),
+            since = f.began_at - interval '10 minutes', began_at = clock_timestamp(),
+            look_at = clock_timestamp() + interval '1 second'
+        where f.broadcast = follower and f.follows = target;
+    end if;
+end
+$$;
+
+-- Makes the follow-ups of broadcasts that are sent again, or turn out to have been sent, and the follow-ups of these, read
+-- their recipients once more, unless they have ended. They are locked in the order of their ids, so that two callers do
+-- not wait for each other; one that began meanwhile (see begin_follow_up) is found in the next round.
+create function dispatcher.reopen_follow_ups(targets uuid[]) returns void language plpgsql strict as $$
 declare
     reopened uuid[];
     found_now uuid[];
 begin
     loop
-        with recursive later (id) as (
-            select target
+        with recursive later (id, follows) as (
+            select unnest(targets), false
             union
-            select b.id
+            select b.id, true
             from later l join dispatcher.follow_up f on f.follows = l.id join dispatcher.broadcast b on b.id = f.broadcast
             where b.expires_at > clock_timestamp()
                 and not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
         )
-        select array_agg(id order by id) filter (where id <> target) into found_now from later;
+        select array_agg(id order by id) into found_now from later where follows;
         exit when found_now is not distinct from reopened;
         perform from dispatcher.broadcast b where b.id = any(found_now) order by b.id for update;
         reopened := found_now;
@@ -984,7 +1056,7 @@ begin
     update dispatcher.follow_up f
     set position = dispatcher.first_id(f.follows), since = '-infinity', began_at = clock_timestamp(), last = false,
         look_at = clock_timestamp(), done_at = null
-    where f.broadcast = any(reopened) and f.follows = any(target || reopened);
+    where f.broadcast = any(reopened) and f.follows = any(targets || reopened);
     update dispatcher.broadcast b set audience = null, finished_at = null where b.id = any(reopened);
 end
 $$;
@@ -1024,7 +1096,7 @@ begin
         into failed_again, all_again from changed;
         if all_again > 0 then
             update dispatcher.broadcast b set finished_at = null where b.id = target;
-            perform dispatcher.reopen_follow_ups(target);
+            perform dispatcher.reopen_follow_ups(array[target]);
         end if;
     end if;
     return query select before, failed_again, all_again - failed_again;
