@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
-from services.dispatcher.domain import reachability, send_results
+from services.dispatcher.domain import pacing, reachability, send_results
 from services.dispatcher.domain.send_results import Accepted, NoResponse, NotSent, Refused, SendResult
 from services.dispatcher.handlers import recorder as recording
 from services.dispatcher.handlers.lanes import Lanes
@@ -34,8 +34,9 @@ from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness
 
 RATE, RECIPIENTS = 20, 20
-# For the leases before the first answer, and for a probe that was not sent any more.
-MANY_RECIPIENTS, CLAIMED_BEFORE = 100, 20
+MANY_RECIPIENTS = 100
+# For the slots that are open when the first answer comes.
+CLAIMED_BEFORE = int(RATE * pacing.MAX_PREFETCH_SECONDS) + pacing.compute_lease_slots(RATE, MANY_RECIPIENTS)
 PROBES = topology.DELIVERY_LIMIT + 10
 REPLIES = PROBES + 20
 # As a service has them, with as much between a result, the search for work and the next probe, only shorter.
