@@ -5,6 +5,7 @@ It can also lose SYNs: connecting then takes seconds, as on a congested network.
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ TAIL_BYTES = 20
 REQUEST_MARK = b" HTTP/1.1\r\n"
 BACKLOG = 200
 ACCEPT_SECONDS = 1.0
+# Linger for zero seconds: closing resets the connection.
+RESET = struct.pack("ii", 1, 0)
 Take = Callable[[socket.socket], Awaitable[None]]
 
 
@@ -268,10 +271,15 @@ async def _drop_syns(listener: socket.socket, seconds: float) -> None:
     """Make the kernel drop SYNs: shorten its accept queue to one connection, and fill it with one of ours.
 
     A connection that the kernel completes but nobody reads from would look open to its client, whose data would arrive
-    seconds later. A lost SYN keeps the client waiting for the connection.
+    seconds later, so those that wait are reset. A lost SYN keeps the client waiting for the connection.
     """
     loop = asyncio.get_running_loop()
     listener.listen(0)
+    with suppress(BlockingIOError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.close()
     try:
         with suppress(TimeoutError), socket.socket() as plug:
             plug.setblocking(False)

@@ -1,6 +1,7 @@
 """The proxy on real sockets: passes on unchanged, and does to connections what was asked for."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -226,3 +227,15 @@ async def test_with_lost_syns_connections_are_cut_and_new_ones_take_their_time(p
     assert await echoed(reader, writer, b"there") == b"there"
     proxy.set_conditions(UNDISTURBED_NETWORK)
     assert await echoed(*await connect(), b"again") == b"again"
+
+
+async def test_with_lost_syns_no_connection_looks_open_that_nobody_reads_from(proxy: Proxy) -> None:
+    loop = asyncio.get_running_loop()
+    waiting = [socket.create_connection((LOOPBACK, proxy.port)) for _ in range(5)]
+    proxy.set_conditions(NetworkConditions(lost_syn_seconds=60.0))
+    for connection in waiting:
+        connection.setblocking(False)
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+            with pytest.raises(ConnectionResetError):
+                await loop.sock_recv(connection, 1)
+        connection.close()
