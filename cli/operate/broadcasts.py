@@ -30,11 +30,11 @@ _OVERVIEW = (
 )
 SCHEDULED = "scheduled"
 MAX_HEADLINE_LENGTH = 40
-MAX_LISTED = 1000
 # Ends both the expansion and the sending; even of a broadcast that the ledger does not know, pages may be on their way.
 _CANCEL = """
-select case when expanding then 'expanding' else before end
-from subscriptions.cancel_expansion($1, $2) expanding, dispatcher.cancel_broadcast($1, $2, expanding) before
+select case when expansion = 'expanding' or before = 'missing' then coalesce(expansion, before) else before end
+from subscriptions.cancel_expansion($1, $2) expansion,
+    dispatcher.cancel_broadcast($1, $2, expansion is not null) before
 """
 _BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
 
@@ -43,7 +43,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("list")
 def list_broadcasts(
-    number: Annotated[int, typer.Option("--number", "-n", min=1, max=MAX_LISTED, help="How many of both.")] = 20,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many of each.")] = 20,
     json: Json = False,
     stack: DatabaseStack = None,
 ) -> None:
@@ -54,7 +54,7 @@ def list_broadcasts(
     found, totals = run_on_ledger(stack, lambda connection: ledger.fetch_latest(connection, number))
     text, more = format_overview(found), sum(totals) - len(found)
     if more:
-        text += f"\n{more} more: --number {min(max(totals), MAX_LISTED)}"
+        text += f"\n{more} more: --number {max(totals)}"
     print_result({"total": sum(totals), "broadcasts": [asdict(one) for one in found]}, text, json=json)
 
 
@@ -97,7 +97,7 @@ def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Data
     Exit status: 0 cancelled, 2 wrong command line, 3 ended or no such broadcast,
     4 database unavailable or role refused.
     """
-    _change("cancelled", _CANCEL, (broadcast, reason), (*UNFINISHED, "expanding"), json=json, stack=stack)
+    _change("cancelled", _CANCEL, (broadcast, reason), (*UNFINISHED, "expanding", "expanded"), json=json, stack=stack)
 
 
 @app.command()

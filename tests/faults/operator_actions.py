@@ -24,6 +24,11 @@ FINAL_SECONDS = 30.0
 RUNNING = ("running", "held", "paused")
 
 _FIND = "select id from dispatcher.broadcast where notice = $1"
+# As `kreisfunk broadcasts cancel` does it.
+_CANCEL = """
+select before from subscriptions.cancel_expansion($1, 'Probe') expansion,
+    dispatcher.cancel_broadcast($1, 'Probe', expansion is not null) before
+"""
 _FAILED = """
 select distinct d.source from dispatcher.delivery d join dispatcher.broadcast b on b.id = d.source
 where d.state = 'failed' and d.error_code = $1 and b.expires_at > clock_timestamp()
@@ -76,7 +81,7 @@ class FaultOperator:
 
     async def cancel(self, notice: str) -> None:
         broadcast = await self._find_broadcast(notice)
-        if broadcast and await self._stop_broadcast("select dispatcher.cancel_broadcast($1, 'Probe')", broadcast):
+        if broadcast and await self._stop_broadcast(_CANCEL, broadcast):
             self.say(f"          {notice} is cancelled")
 
     async def run(self, code: int) -> None:

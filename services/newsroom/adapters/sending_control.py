@@ -26,15 +26,16 @@ _PAUSE = "select dispatcher.pause_broadcast($1, $2), 0"
 _RESUME = "select dispatcher.resume_broadcast($1), 0"
 # Ends both the expansion and the sending.
 _CANCEL = """
-select case when expanding then 'expanding' else before end, 0
-from subscriptions.cancel_expansion($1, $2) expanding, dispatcher.cancel_broadcast($1, $2, expanding) before
+select case when expansion = 'expanding' or before = 'missing' then coalesce(expansion, before) else before end, 0
+from subscriptions.cancel_expansion($1, $2) expansion,
+    dispatcher.cancel_broadcast($1, $2, expansion is not null) before
 """
 _RESEND = "select standing, failed from dispatcher.resend_failed($1)"
 _UNFINISHED = ("running", "held", "paused")
 _FITTING: Mapping[BroadcastChange, tuple[str, ...]] = {
     BroadcastChange.PAUSE: _UNFINISHED,
     BroadcastChange.RESUME: ("paused",),
-    BroadcastChange.CANCEL: (*_UNFINISHED, "expanding"),
+    BroadcastChange.CANCEL: (*_UNFINISHED, "expanding", "expanded"),
     BroadcastChange.RESEND: (*_UNFINISHED, "finished"),
 }
 

@@ -316,6 +316,15 @@ async def test_one_that_stands_in_the_way_is_ended_although_no_page_of_it_has_co
     assert "cancelled: steckt fest" in (await run(environment, "broadcasts", "show", older)).output
 
 
+async def test_one_whose_pages_all_wait_at_the_broker_is_cancelled(
+    database: FreshDatabase, owner: asyncpg.Connection, environment: Mapping[str, str]
+) -> None:
+    await insert_planned(database, UUID(NOBODY), state="expanded")
+    ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "Übung", "--json")
+    assert (ended.status, ended.json["before"]) == (0, "expanded")
+    assert await owner.fetchval("select reason from dispatcher.cancellation where broadcast = $1", NOBODY) == "Übung"
+
+
 async def find_next_to_expand(database: FreshDatabase) -> UUID:
     asked: list[Broadcast] = []
 

@@ -390,19 +390,23 @@ $$;
 comment on function subscriptions.drop_dead_letters(uuid) is 'null means all of them';
 
 -- Ends an expansion as a withdrawal does: first the lock, since pages that are being stored meanwhile are visible only to
--- a statement that begins later. False if it is not being expanded; what is scheduled is ended by its publisher.
-create function subscriptions.cancel_expansion(target uuid, why text) returns boolean
+-- a statement that begins later. Returns its state before if pages of it may be on their way, else null; what is
+-- scheduled is ended by its publisher.
+create function subscriptions.cancel_expansion(target uuid, why text) returns text
 language plpgsql security definer set search_path = pg_catalog, subscriptions as $$
+declare
+  before text;
 begin
-  perform from subscriptions.broadcast where id = target and state = 'expanding' for update;
-  if not found then
-    return false;
+  select b.state into before from subscriptions.broadcast b
+  where b.id = target and (b.state = 'expanding' or b.state = 'expanded' and b.expires_at > clock_timestamp())
+  for update;
+  if before = 'expanding' then
+    with dropped as (delete from subscriptions.pending_page where broadcast_id = target returning page)
+    update subscriptions.broadcast set state = 'cancelled', reason = why, position = default,
+      read_to_end = read_to_end and not exists (select from dropped)
+    where id = target;
   end if;
-  with dropped as (delete from subscriptions.pending_page where broadcast_id = target returning page)
-  update subscriptions.broadcast set state = 'cancelled', reason = why, position = default,
-    read_to_end = read_to_end and not exists (select from dropped)
-  where id = target;
-  return true;
+  return before;
 end
 $$;
 
