@@ -79,7 +79,9 @@ _MOVED = """
     select * from subscriptions.subscriber
     where (user_index = any($1) or phone_index = any($1)) and exists (
         select from subscriptions.consent
-        where subscriber_id = subscriber.id and event = 'moved' and message_key = any($2) and said_at >= $3)
+        where subscriber_id in (
+            select m.id from subscriptions.subscriber m where m.id = subscriber.id or m.merged_into = subscriber.id)
+            and event = 'moved' and message_key = any($2) and said_at >= $3)
     order by id for update
 """
 # Of a person who was erased meanwhile nothing is written back.

@@ -98,6 +98,22 @@ async def test_what_was_written_before_a_move_and_arrives_after_it_is_by_whoever
     assert stand.publisher.list_messages(ReplyRequested)[-1].recipient == NEW_PHONE.phone
 
 
+async def test_what_was_written_before_a_move_reaches_the_row_that_took_over_the_mover(
+    stand: SubscriptionsHarness,
+) -> None:
+    """Whoever moved has also written from a user id alone, chosen later there, and now writes from both."""
+    both = Addresses(phone=NEW_PHONE.phone, user=build_both(9).user)
+    await send_texts(stand, "Start", sender=OLD_PHONE)
+    await send_texts(stand, "Start", sender=Addresses(user=both.user), start=5)
+    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
+    await send_texts(stand, "nur Stellen", sender=Addresses(user=both.user), start=70)
+    await send_texts(stand, "Hallo", sender=both, start=80)
+    states = "select state from subscriptions.subscriber order by state"
+    assert await stand.fetch_rows(states) == [("merged",), ("subscribed",)]
+    await stand.receive(build_message("Stop", sender=OLD_PHONE, seconds=30, name="late"))
+    assert await stand.fetch_rows(states) == [("merged",), ("unsubscribed",)]
+
+
 async def test_whoever_gets_a_number_that_was_given_up_is_somebody_else(stand: SubscriptionsHarness) -> None:
     await send_texts(stand, "Start", sender=OLD_PHONE)
     await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
