@@ -32,9 +32,9 @@ class FolderUnusable(Exception):
 
 @dataclass
 class PollResult:
-    """Result of a poll: `result` is `new`, `unchanged`, or why it failed; `counts` has the entries per outcome.
+    """Result of a poll: `result` is `new`, `unchanged`, or why it failed, FOLDER if the state folder cannot be used.
 
-    It is FOLDER if the state folder cannot be used.
+    `counts` has the entries per outcome.
     """
 
     name: str

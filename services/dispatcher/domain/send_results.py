@@ -55,7 +55,7 @@ class Unreachable:
 
 @dataclass(frozen=True)
 class Refused:
-    """Meta did not get the message: something else refused it, such as a proxy (`foreign`), or nobody could decrypt it.
+    """Meta did not get the message: something else refused it, such as a proxy (`foreign`), or we cannot decrypt it.
 
     It is due again soon, for a replica that can send it. `alone` is set if others are accepted meanwhile.
     """

@@ -255,7 +255,7 @@ async def _open(message: LaneMessage) -> OpenedReply | None:
 
 
 def _refuse(error: Exception) -> Outcome:
-    """Return what becomes of a message that cannot be claimed: after a bug, too, the lane goes on with the next one."""
+    """Return what becomes of a message that cannot be claimed; after a bug, except in claiming replies, a retry."""
     if isinstance(error, ContractError | ContentError | InvalidDataError):
         _log.error("lane_message_unusable", problem=str(error))
         return Dead(str(error))

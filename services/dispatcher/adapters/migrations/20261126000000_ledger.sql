@@ -231,7 +231,7 @@ comment on column dispatcher.rate.probe_at is
 comment on column dispatcher.rate.people_a_day is 'Meta''s tier: different people in any 24 hours; null means no limit';
 comment on column dispatcher.rate.messages_a_month is 'messages that may be sent in a month; null means no limit';
 comment on column dispatcher.rate.people_setting is
-    'our setting of people_a_day, which a report from Meta overrides until the setting changes; null means no limit';
+    'our setting of people_a_day, which a report from Meta overrides until it changes; null: no limit, 0: one is beginning';
 
 create table dispatcher.unreachable (
     replica text primary key,
