@@ -137,10 +137,13 @@ class SendLoop:
         if await self._find_one() and (lease := await self._reserve(1)).slots:
             await self._sleep_until(lease.start - self._prefetch_seconds)
             if claim := await self._claim_one():
-                await self._sleep_until(lease.start)
-                if lease.paused_reason or not lease.is_missed(self._read_clock() - lease.start):
-                    await self.sender.probe(claim)
-                    return
+                if not lease.paused_reason and self._is_missed(lease):
+                    lease = await self._reserve(1)  # the claim took longer than it had
+                if lease.slots:
+                    await self._sleep_until(lease.start)
+                    if lease.paused_reason or not self._is_missed(lease):
+                        await self.sender.probe(claim)
+                        return
                 self.sender.give_back(claim)
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
@@ -158,6 +161,9 @@ class SendLoop:
         is_alone = self.sender.reachability.reason is not None
         await self._claim_for(1, random.sample(list(Lane), len(Lane)) if is_alone else Lane)
         return self._take()
+
+    def _is_missed(self, lease: Lease) -> bool:
+        return lease.is_missed(self._read_clock() - lease.start)
 
     def _give_back(self) -> None:
         while claim := self.lanes.take():

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, Lease
+from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, MAX_SLOT_DELAY_SECONDS, Lease
 from services.dispatcher.domain.reachability import Reachability
 from services.dispatcher.domain.send_results import NoResponse
 from services.dispatcher.handlers import lanes as lanes_module
@@ -205,6 +205,33 @@ async def test_a_probe_is_claimed_shortly_before_its_slot_however_far_that_is() 
     sender, meter = HastySender(), Metrics(CollectorRegistry(), limit=10)
     sender.reachability.observe(NoResponse("HTTP 503 that is not from Meta", foreign=True), 0.0)
     lanes, limiter = SpareLanes(), BusyLimiter()
+    loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=meter)
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(loop.run(0))
+        await sender.probed.wait()
+        loop.stop()
+        await running
+
+
+class SlowSpareLanes(SpareLanes):
+    """Lanes on a database that takes longer for a claim than a slot lasts."""
+
+    async def claim_some(self, *_: object) -> bool:
+        await asyncio.sleep(2 * MAX_SLOT_DELAY_SECONDS)
+        return await super().claim_some()
+
+
+class IdleLimiter(OneProbe):
+    """Nobody else has reserved a slot: the next one is now."""
+
+    async def reserve(self, _: int) -> Lease:
+        return Lease(asyncio.get_running_loop().time(), spacing=0.1, slots=1)
+
+
+async def test_a_probe_whose_claim_takes_longer_than_its_slot_gets_another_slot() -> None:
+    sender, meter = HastySender(), Metrics(CollectorRegistry(), limit=10)
+    sender.reachability.observe(NoResponse("HTTP 503 that is not from Meta", foreign=True), 0.0)
+    lanes, limiter = SlowSpareLanes(), IdleLimiter()
     loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=meter)
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(loop.run(0))
