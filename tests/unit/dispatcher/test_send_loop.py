@@ -201,18 +201,6 @@ class BusyLimiter(OneProbe):
         return Lease(asyncio.get_running_loop().time() + 1.5 * MAX_CLAIM_SECONDS, spacing=0.1, slots=1)
 
 
-async def test_a_probe_is_claimed_shortly_before_its_slot_however_far_that_is() -> None:
-    sender, meter = HastySender(), Metrics(CollectorRegistry(), limit=10)
-    sender.reachability.observe(NoResponse("HTTP 503 that is not from Meta", foreign=True), 0.0)
-    lanes, limiter = SpareLanes(), BusyLimiter()
-    loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=meter)
-    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(loop.run(0))
-        await sender.probed.wait()
-        loop.stop()
-        await running
-
-
 class SlowSpareLanes(SpareLanes):
     """Lanes on a database that takes longer for a claim than a slot lasts."""
 
@@ -228,11 +216,17 @@ class IdleLimiter(OneProbe):
         return Lease(asyncio.get_running_loop().time(), spacing=0.1, slots=1)
 
 
-async def test_a_probe_whose_claim_takes_longer_than_its_slot_gets_another_slot() -> None:
+@pytest.mark.parametrize(
+    ("lanes", "limiter"),
+    [(SpareLanes, BusyLimiter), (SlowSpareLanes, IdleLimiter)],
+    ids=["its slot is far", "its claim takes longer than a slot"],
+)
+async def test_a_probe_is_claimed_and_has_a_slot_at_about_the_same_time(
+    lanes: type[SpareLanes], limiter: type[OneProbe]
+) -> None:
     sender, meter = HastySender(), Metrics(CollectorRegistry(), limit=10)
     sender.reachability.observe(NoResponse("HTTP 503 that is not from Meta", foreign=True), 0.0)
-    lanes, limiter = SlowSpareLanes(), IdleLimiter()
-    loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=meter)
+    loop = SendLoop(lanes=cast(Any, lanes()), limiter=cast(Any, limiter()), sender=cast(Any, sender), meter=meter)
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(loop.run(0))
         await sender.probed.wait()
