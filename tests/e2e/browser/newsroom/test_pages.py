@@ -1,5 +1,6 @@
 """Every page of the newsroom that can be reached, for everybody: axe-core, narrow windows, dark mode, keyboard."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -179,6 +180,25 @@ async def test_half_a_date_is_an_error_and_not_no_date(inspector: Inspector, new
     await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
     await expect(page.get_by_role("alert")).to_be_focused()
     await expect(begins).not_to_have_value("")
+
+
+async def test_what_is_written_before_the_script_comes_is_seen_and_saved(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await open_as_colleague(inspector, newsroom)
+    written = asyncio.Event()
+
+    async def come_late(route: Route) -> None:
+        await written.wait()
+        await route.continue_()
+
+    await page.route("**/writing*.js*", come_late)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await page.get_by_label("Überschrift").fill("K 9 gesperrt")
+    await page.get_by_label("Text", exact=True).focus()
+    written.set()
+    await expect(page.get_by_role("complementary", name="Vorschau")).to_contain_text("K 9 gesperrt")
+    await expect(page.get_by_text("Gespeichert um")).to_be_visible()
 
 
 async def test_without_script_the_browser_refuses_half_a_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:

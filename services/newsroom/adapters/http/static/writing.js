@@ -94,3 +94,9 @@ form.addEventListener("submit", (event) => {
     form.requestSubmit(submitter);
   }));
 });
+
+// A fast writer, or a browser that restores what was written, may be there before this script.
+const asSent = form.cloneNode(true);
+asSent.reset();
+const [now, before] = [form, asSent].map((each) => new URLSearchParams(new FormData(each)).toString());
+if (now !== before || findHalfDate()) ["input", "change"].forEach((kind) => form.dispatchEvent(new Event(kind)));
