@@ -321,6 +321,9 @@ class BroadcastStatuses(Protocol):
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]: ...
 
+    async def list_unfinished(self, limit: int) -> Sequence[BroadcastStatus]:
+        """Return what is sent now, then what is planned, the next first."""
+
     async def list_sources(self) -> Sequence[SourceUse]:
         """Return when each source last published."""
 

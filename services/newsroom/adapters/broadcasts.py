@@ -130,6 +130,10 @@ _NEWEST = f"""
     {_STATUS} where b.accepted_at < coalesce($2::timestamptz, 'infinity')
     order by b.accepted_at desc, b.id limit $1
 """
+_UNFINISHED = f"""
+    {_STATUS} where b.finished_at is null and b.cancelled_at is null
+    order by b.scheduled_at nulls first, b.accepted_at desc nulls last, b.id limit $1
+"""
 _USES = """
     select source, max(accepted_at) as last_at,
         count(*) filter (where accepted_at > now() - interval '30 days') as month
@@ -280,6 +284,9 @@ class PostgresBroadcastStatuses:
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         return [_read_status(row) for row in await self._database.fetch(_NEWEST, limit, before)]
+
+    async def list_unfinished(self, limit: int) -> Sequence[BroadcastStatus]:
+        return [_read_status(row) for row in await self._database.fetch(_UNFINISHED, limit)]
 
     async def list_sources(self) -> Sequence[SourceUse]:
         return [SourceUse(**row) for row in await self._database.fetch(_USES)]

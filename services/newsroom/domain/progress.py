@@ -130,10 +130,11 @@ class BroadcastStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastList:
-    """The newest broadcasts, and what is on its way to become one, each newest first."""
+    """A page of broadcasts, and what is on its way to become one, each newest first."""
 
     pending: tuple[PendingNotice, ...]
     broadcasts: tuple[BroadcastStatus, ...]
+    has_more: bool = False
 
     @property
     def is_moving(self) -> bool:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -95,11 +96,18 @@ def watch_list(statuses: BroadcastStatuses, publications: PublicationRepository)
     return ChangeWatch(read)
 
 
-async def read_list(statuses: BroadcastStatuses, publications: PublicationRepository) -> BroadcastList:
-    """Return the newest broadcasts, and what is on its way to become one. Raises DatabaseUnavailable."""
+async def read_list(
+    statuses: BroadcastStatuses, publications: PublicationRepository, before: datetime | None = None
+) -> BroadcastList:
+    """Return the newest broadcasts and what is on its way to become one, or those accepted before that moment.
+
+    Raises DatabaseUnavailable.
+    """
+    broadcasts = await statuses.list_newest(MAX_LISTED + 1, before)
     return BroadcastList(
-        pending=tuple(await publications.list_under_way(MAX_PENDING)),
-        broadcasts=tuple(await statuses.list_newest(MAX_LISTED)),
+        pending=() if before else tuple(await publications.list_under_way(MAX_PENDING)),
+        broadcasts=tuple(broadcasts[:MAX_LISTED]),
+        has_more=len(broadcasts) > MAX_LISTED,
     )
 
 

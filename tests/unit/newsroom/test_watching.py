@@ -31,6 +31,9 @@ class StatusesInMemory:
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         return []
 
+    async def list_unfinished(self, limit: int) -> Sequence[BroadcastStatus]:
+        return []
+
     async def list_sources(self) -> Sequence[SourceUse]:
         return []
 

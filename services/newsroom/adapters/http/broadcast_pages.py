@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -62,8 +63,9 @@ class BroadcastPages:
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
-        newest = await read_list(self.statuses, self.publications)
-        return render_page(request, "broadcasts.html", newest=newest, topics=self.topics)
+        before = _parse_before(request)
+        newest = await read_list(self.statuses, self.publications, before)
+        return render_page(request, "broadcasts.html", newest=newest, is_older=before is not None, topics=self.topics)
 
     async def show(self, request: web.Request) -> web.Response:
         status, account = await find_broadcast(self.statuses, request), get_visitor(request).account
@@ -182,6 +184,14 @@ async def find_broadcast(statuses: BroadcastStatuses, request: web.Request) -> B
     if not found:
         raise web.HTTPNotFound
     return found[0]
+
+
+def _parse_before(request: web.Request) -> datetime | None:
+    try:
+        before = datetime.fromisoformat(request.query.get("vor", ""))
+        return before.astimezone(UTC) if before.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _format_event(page: web.Response) -> str:

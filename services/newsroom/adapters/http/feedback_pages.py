@@ -106,6 +106,7 @@ class OverviewPages:
         pending = await self.drafts.list_drafts(tuple(rights), MAX_DRAFTS)
         fitting = [each for each in pending if account.may(rights[each.state])]
         returned = await self.drafts.list_drafts((DraftState.RETURNED,), MAX_DRAFTS)
+        unfinished = await self.statuses.list_unfinished(MAX_NEWEST)
         newest = await self.statuses.list_newest(MAX_NEWEST)
         return render_page(
             request,
@@ -115,9 +116,9 @@ class OverviewPages:
             approved=await self.drafts.list_drafts((DraftState.APPROVED,), MAX_DRAFTS),
             returned=[each for each in returned if each.newest.author.person == author.person],
             unreviewed=await self.drafts.list_unreviewed() if account.may(self.reviewing) else [],
-            planned=_choose_newest(newest, BroadcastPhase.PLANNED),
-            sending=_choose_newest(newest, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
-            sent=_choose_newest(
+            planned=_choose(unfinished, BroadcastPhase.PLANNED),
+            sending=_choose(unfinished, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
+            sent=_choose(
                 [each for each in newest if each.was_begun], BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED
             ),
             entries=await self.feedback.list_entries(FeedbackFilter(kind="text"), 5),
@@ -126,5 +127,5 @@ class OverviewPages:
         )
 
 
-def _choose_newest(newest: Sequence[BroadcastStatus], *phases: BroadcastPhase) -> Sequence[BroadcastStatus]:
-    return [each for each in newest if each.phase in phases][:MAX_NEWEST_SHOWN]
+def _choose(statuses: Sequence[BroadcastStatus], *phases: BroadcastPhase) -> Sequence[BroadcastStatus]:
+    return [each for each in statuses if each.phase in phases][:MAX_NEWEST_SHOWN]
