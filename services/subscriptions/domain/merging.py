@@ -55,7 +55,7 @@ def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber
     before = former if kept is moved else met
     return Person(
         subscriber=replace(united, addresses=reached if united.subscribed else remove_sealed(reached)),
-        lost=before.lost | (kept.topics - united.topics),
+        lost=(before.lost | kept.topics) - united.topics,
         absorbed=(*former.absorbed, *met.absorbed, *gone),
     )
 

@@ -42,6 +42,12 @@ def build_talks(*words: str) -> st.SearchStrategy[Talk]:
     return talks.filter(lambda talk: {who for who, _ in talk} == {0, 1})
 
 
+def build_talk() -> st.SearchStrategy[Talk]:
+    """What somebody who subscribes says to one row of theirs, and when."""
+    words = st.sampled_from(("Start", "nur Baustellen", "nur Stellen", "Pause 3 Tage", IN_APP))
+    return st.lists(st.tuples(st.integers(1, 50), words), max_size=4).map(lambda said: [(0, "Start"), *sorted(said)])
+
+
 def play(*said: tuple[int, str], sender: Addresses) -> Subscriber | None:
     """Whoever says this at these seconds."""
     subscriber: Subscriber | None = None
@@ -109,6 +115,22 @@ def test_a_move_to_what_two_rows_were_written_from_makes_one_person_of_all_three
     assert (kept.addresses, len(changes.subscribers)) == (build_both(1), 3)
     assert {row.id for row in changes.subscribers} == {row.id for row in rows}
     assert {ended[0] for ended in list_ended(changes)} == {row.id for row in rows} - {kept.id}
+
+
+@given(talks=st.lists(build_talk(), min_size=3, max_size=3))
+@example(
+    talks=[
+        [(0, "Start"), (12, "Pause 3 Tage"), (43, IN_APP), (50, "nur Stellen")],
+        [(0, "Start"), (15, "Pause 3 Tage"), (42, IN_APP)],
+        [(0, "Start"), (5, IN_APP), (20, "Start")],
+    ]
+)
+def test_whoever_is_one_of_three_rows_is_told_no_end_of_what_still_comes(talks: list[Talk]) -> None:
+    senders = (build_user(2), build_user(1), build_phone(1))
+    changes = move_to_both(*(find_row(*talk, sender=sender) for talk, sender in zip(talks, senders, strict=True)))
+    kept = {row.id: row for row in changes.subscribers if row.state is not SubscriberState.MERGED}
+    for who, _, topic in list_ended(changes):
+        assert who not in kept or topic not in kept[who].topics
 
 
 def test_a_new_number_keeps_the_user_id_of_whoever_wrote_from_it_before() -> None:
