@@ -32,6 +32,7 @@ class SubscriberRepository(Protocol):
         history: bool = False,
         former: Addresses | None = None,
         said: datetime | None = None,
+        ends: bool = False,
         keys_also: Sequence[bytes] = (),
         trial: str = "",
     ) -> StoredDecision:
@@ -39,8 +40,9 @@ class SubscriberRepository(Protocol):
 
         `keys_also` are other keys by which it may be known, from `derive_alternate_keys`. `former` are addresses that
         the sender had. `history` requests everything that is stored about the sender, or about whoever had the `former`
-        addresses. `said` is when the sender wrote, who may have moved since. Messages of one person are decided one
-        after the other, also across replicas. The code of a `trial` is used up, or counts as a guess.
+        addresses. `said` is when the sender wrote, who may have moved since; only what `ends` a subscription follows
+        those who are unsubscribed, as no address of theirs is known. Messages of one person are decided one after the
+        other, also across replicas. The code of a `trial` is used up, or counts as a guess.
         """
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:

@@ -111,6 +111,7 @@ class PostgresSubscriberRepository:
         history: bool = False,
         former: Addresses | None = None,
         said: datetime | None = None,
+        ends: bool = False,
         keys_also: Sequence[bytes] = (),
         trial: str = "",
     ) -> StoredDecision:
@@ -121,6 +122,8 @@ class PostgresSubscriberRepository:
             if before:
                 return before
             state = await _read_state(connection, sender, former, said)
+            if state.moved and not (state.moved.subscribed or ends):
+                state = replace(state, moved=None)
             if trial:
                 state = replace(state, trial=await _use_trial(connection, trial))
             changes = decide(await self._add_history(connection, state, sender, former) if history else state)

@@ -24,7 +24,6 @@ from services.subscriptions.domain.feedback import (
     build_reaction_query,
     identify_person,
 )
-from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.merging import Person, move_person, resolve_person
 from services.subscriptions.domain.privacy import ErasureScope, StoredState, build_erased_event, build_erasure
 from services.subscriptions.domain.publication import Publication, build_dispatch_message
@@ -97,12 +96,9 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
 
 
 def _follow_move(context: DecisionContext) -> DecisionContext:
-    """Return the message of somebody who has moved since they wrote it as if it came from where they are now.
-
-    Only the blind index of an unsubscribed person's address is known, so nothing but a withdrawal follows them.
-    """
+    """Return the message of somebody who has moved since they wrote it as if it came from where they are now."""
     moved = context.state.moved
-    if moved is None or not (moved.subscribed or context.parsed.intent in (Intent.STOP, Intent.ERASE)):
+    if moved is None:
         return context
     message = msgspec.structs.replace(context.message, sender=moved.addresses)
     return replace(context, message=message, state=replace(context.state, by_phone=moved))

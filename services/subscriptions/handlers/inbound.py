@@ -95,6 +95,7 @@ class InboundConsumer:
             partial(decide_message, context=context),
             history=parsed.intent in (Intent.DATA, Intent.ERASE),
             said=context.moment.at,
+            ends=parsed.intent in (Intent.STOP, Intent.ERASE),
             trial=parsed.value if parsed.intent is Intent.TRIAL else "",
         )
         await self._publish(decision)

@@ -98,6 +98,19 @@ async def test_what_was_written_before_a_move_and_arrives_after_it_is_by_whoever
     assert stand.publisher.list_messages(ReplyRequested)[-1].recipient == NEW_PHONE.phone
 
 
+async def test_who_has_the_old_number_is_told_nothing_of_a_mover_who_has_unsubscribed(
+    stand: SubscriptionsHarness,
+) -> None:
+    await send_texts(stand, "Start", "Feedback: Danke", sender=OLD_PHONE)
+    await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
+    await send_texts(stand, "Stop", sender=NEW_PHONE, start=70)
+    await stand.receive(build_message("Daten", sender=OLD_PHONE, seconds=30, name="late"))
+    told = stand.publisher.list_messages(ReplyRequested)[-1]
+    assert told.recipient == OLD_PHONE.phone
+    assert "Danke" not in told.text
+    assert "20. November" not in told.text
+
+
 async def test_what_was_written_before_a_move_reaches_the_row_that_took_over_the_mover(
     stand: SubscriptionsHarness,
 ) -> None:
