@@ -51,6 +51,9 @@ class LaneMessage(Protocol):
     @property
     def alive(self) -> bool: ...
 
+    @property
+    def attempt(self) -> int: ...
+
     async def settle(self, outcome: Outcome) -> None: ...
 
 

@@ -31,6 +31,10 @@ class PendingMessage:
     def alive(self) -> bool:
         return self.received.alive
 
+    @property
+    def attempt(self) -> int:
+        return self.received.attempt
+
     async def settle(self, outcome: Outcome) -> None:
         await self.consumer.settle(self.received, outcome)
 

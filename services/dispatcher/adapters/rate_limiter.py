@@ -51,7 +51,7 @@ class PostgresRateLimiter:
     async def keep_limits(self) -> None:
         """Set our limits of people and messages again if a replica without them has started since."""
         more = (self.limits.people_a_day, self.limits.messages_a_month)
-        await self.database.fetchval("call dispatcher.set_limits($1, $2, $3)", self.number, *more)
+        await self.database.fetchval("call dispatcher.keep_limits($1, $2, $3)", self.number, *more)
 
     async def reserve(self, slots: int) -> Lease:
         """Reserve slots for this replica only; while sending is paused, none or one for a probe.

@@ -24,6 +24,8 @@ MAX_BATCH_RECIPIENTS = 100
 LANES_OPEN_TIMEOUT_SECONDS = 10.0
 # Requests prepared at once; preparing more would take so long that slots in the meantime would be used late.
 MOST_PREPARED = 16
+# A bug that concerns all messages, such as a missing right, may be found before they are dead.
+RETRY_SECONDS = (10, 60, 600)
 
 _log = structlog.get_logger()
 
@@ -174,7 +176,7 @@ class BatchLane:
         except DependencyUnavailable:
             raise
         except Exception as error:
-            await self._settle(_refuse(error))
+            await self._settle(_refuse(error, self.first.attempt))
             return
         if self._batch is None or not self._batch.remaining:
             await self._settle(Done())
@@ -230,17 +232,25 @@ class ReplyLane:
                 self._opened.append(opened)
 
         async def claim(replies: Sequence[OpenedReply]) -> None:
-            ready(await self._ledger.claim_replies([one.asked for one in replies], wait=wait))
+            ready(await self._claim(replies, wait=wait))
             for one in replies:
                 self._opened.remove(one)
                 await one.message.settle(Done())
 
         async def reject(opened: OpenedReply, error: InvalidDataError) -> None:
             self._opened.remove(opened)
-            await opened.message.settle(_refuse(error))
+            await opened.message.settle(_refuse(error.__cause__ or error, opened.message.attempt))
 
         if self._opened:
             await store_bisected(list(self._opened)[:wanted], claim, reject)
+
+    async def _claim(self, replies: Sequence[OpenedReply], *, wait: bool) -> list[Claim]:
+        try:
+            return await self._ledger.claim_replies([one.asked for one in replies], wait=wait)
+        except (DependencyUnavailable, InvalidDataError):
+            raise
+        except Exception as error:
+            raise InvalidDataError("a bug") from error  # so that they are halved until one reply is alone
 
 
 async def _open(message: LaneMessage) -> OpenedReply | None:
@@ -249,15 +259,15 @@ async def _open(message: LaneMessage) -> OpenedReply | None:
         reply = read_data(envelope, ReplyRequested)
         build_reply_body(reply.text, reply.buttons, reply.menu)
     except Exception as error:
-        await message.settle(_refuse(error))
+        await message.settle(_refuse(error, message.attempt))
         return None
     return OpenedReply(message, (reply, envelope.time))
 
 
-def _refuse(error: Exception) -> Outcome:
-    """Return what becomes of a message that cannot be claimed; after a bug, except in claiming replies, a retry."""
+def _refuse(error: BaseException, attempt: int) -> Outcome:
+    """Return what becomes of a message that cannot be claimed: after a bug a retry, later each time."""
     if isinstance(error, ContractError | ContentError | InvalidDataError):
         _log.error("lane_message_unusable", problem=str(error))
         return Dead(str(error))
     _log.error("lane_message_failed", exc_info=error)
-    return RetryLater(10, f"unexpected {type(error).__name__}")
+    return RetryLater(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS)) - 1], f"unexpected {type(error).__name__}")

@@ -69,8 +69,8 @@ class SendLoop:
         self._give_back()
         await self.sender.drain(drain_seconds)
 
-    async def _try(self, action: Awaitable[None]) -> bool:
-        """Return whether the action succeeded; log an error instead of ending the loop."""
+    async def _try(self, action: Awaitable[None]) -> None:
+        """Log an error of the action instead of ending the loop."""
         try:
             await action
         except DependencyUnavailable as error:
@@ -78,9 +78,8 @@ class SendLoop:
         except Exception:  # a bug costs one iteration and is logged; the process continues
             _log.exception("send_loop_failed")
         else:
-            return True
+            return
         await asyncio.sleep(RETRY_DELAY_SECONDS)
-        return False
 
     async def _run_once(self) -> None:
         if self.sender.reachability.reason is not None:
@@ -233,15 +232,14 @@ class SendLoop:
         while not self._closing:
             await self._refill_needed.wait()
             self._refill_needed.clear()
-            started = self._read_clock()
-            if await self._try(self._claim_for(None)):
-                took = self._read_clock() - started
-                self._prefetch_seconds = pacing.compute_prefetch_seconds(self._prefetch_seconds, took)
+            await self._try(self._claim_for(None))
 
     async def _claim_for(self, slots: int | None, lanes: Iterable[Lane] = Lane) -> None:
         """Claim until `slots` claims, by default one for each open slot, are ready or no work is left."""
+        started = self._read_clock()
         while await self.lanes.claim_some(self._open_slots if slots is None else slots, lanes):
             pass
+        self._prefetch_seconds = pacing.compute_prefetch_seconds(self._prefetch_seconds, self._read_clock() - started)
 
     async def _sleep_until(self, moment: float) -> None:
         await asyncio.sleep(max(0.0, moment - self._read_clock()))

@@ -17,7 +17,8 @@ _PROMISED = """
             greatest(coalesce(b.audience, p.people) - coalesce(s.settled, 0), 0) as people
         from newsroom.broadcast b left join newsroom.publication p on p.broadcast = b.id cross join lateral (
             select sum(value::int) as settled from jsonb_each_text(b.states) where key <> 'waiting') s
-        where b.finished_at is null and b.cancelled_at is null
+        where b.finished_at is null and b.cancelled_at is null and not exists (
+            select from dispatcher.list_stops() stop where stop.broadcast = b.id and stop.cause = 'cancelled')
         union all
         select created_at, (body -> 'data' ->> 'scheduled_at')::timestamptz, people
         from newsroom.publication where state <> 'rejected' and broadcast is null and confirmed_at is null

@@ -137,6 +137,7 @@ class FakeLaneMessage:
         self._lane = lane
         self.body = body
         self.alive = True
+        self.attempt = 1
 
     async def settle(self, _: Outcome) -> None:
         self._broker.unsettled[self._lane].remove(self)

@@ -2,20 +2,24 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from typing import cast
+from uuid import UUID
 
 import msgspec
+import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, BatchLane, Lanes
-from services.dispatcher.ports import Claim
+from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, BatchLane, Lanes, ReplyLane
+from services.dispatcher.ports import AskedReply, Claim, Ledger
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool
 from shared.outcome import Dead, Done, Outcome, RetryLater
 from tests.factories.ids import generate_id
-from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
+from tests.integration.dispatcher.factories import build_batch_message, build_reply, generate_subscribers
 from tests.integration.dispatcher.test_ledger import states
 
 WANTED = 7
@@ -26,8 +30,9 @@ class SingleMessage:
 
     alive = True
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, attempt: int = 1) -> None:
         self.body = encode(message, event_id="1", source="/test", time=datetime.now(UTC))
+        self.attempt = attempt
         self.waiting = 1
         self.outcome: Outcome | None = None
 
@@ -89,12 +94,61 @@ async def test_what_has_expired_is_passed_over_in_two_steps_so_that_few_slots_ar
     assert (steps, claims) == (2, [])
 
 
-async def test_a_batch_that_nobody_expected_goes_behind_the_others(ledger: PostgresLedger) -> None:
-    """Like any message whose handling fails by a bug, it is dead after some attempts."""
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 10), (2, 60), (3, 600), (5, 600)])
+async def test_a_batch_that_nobody_expected_goes_behind_the_others(
+    ledger: PostgresLedger, attempt: int, seconds: int
+) -> None:
+    """Like any message whose handling fails by a bug, it is dead after some attempts; by then the bug may be known."""
     batch = msgspec.structs.replace(build_batch_message(generate_subscribers(1)), spacing_seconds=1e300)
-    queue = SingleMessage(batch)
+    queue = SingleMessage(batch, attempt)
     await BatchLane(ledger=ledger, queue=queue).claim(WANTED, lambda _: None)
-    assert queue.outcome == RetryLater(10, "unexpected OverflowError")
+    assert queue.outcome == RetryLater(seconds, "unexpected OverflowError")
+
+
+class SeveralMessages:
+    """A lane's queue and its messages."""
+
+    def __init__(self, *messages: Message) -> None:
+        self.all = [SingleMessage(each) for each in messages]
+        self.waiting = len(messages)
+
+    def take(self) -> SingleMessage | None:
+        self.waiting -= 1
+        return self.all[-self.waiting - 1] if self.waiting >= 0 else None
+
+    def peek(self) -> None:
+        return None
+
+    def open(self) -> None:
+        raise AssertionError("a lane opens no queue")
+
+    def close(self) -> None:
+        raise AssertionError("a lane closes no queue")
+
+
+@dataclass
+class LedgerWithBug:
+    """A ledger that fails for one reply as nobody expected."""
+
+    ledger: PostgresLedger
+    reply: UUID
+
+    async def claim_replies(self, asked: Sequence[AskedReply], *, wait: bool) -> list[Claim]:
+        if any(reply.reply == self.reply for reply, _ in asked):
+            raise KeyError
+        return await self.ledger.claim_replies(asked, wait=wait)
+
+
+async def test_a_reply_whose_claim_fails_by_a_bug_keeps_no_other_from_leaving(ledger: PostgresLedger) -> None:
+    replies = [build_reply() for _ in range(WANTED)]
+    queue, claims = SeveralMessages(*replies), list[Claim]()
+    broken = cast("Ledger", LedgerWithBug(ledger, replies[2].reply))
+    lane = ReplyLane(ledger=broken, queue=queue)
+    while lane.available:
+        await lane.claim(WANTED, claims.extend)
+    assert {claim.delivery for claim in claims} == {each.reply for each in replies} - {replies[2].reply}
+    retry = RetryLater(10, "unexpected KeyError")
+    assert [each.outcome for each in queue.all] == [retry if number == 2 else Done() for number in range(WANTED)]
 
 
 async def test_a_broadcast_whose_hours_the_database_cannot_compute_stops_no_other(ledger: PostgresLedger) -> None:

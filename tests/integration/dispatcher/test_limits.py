@@ -20,7 +20,12 @@ from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Database as Pool
 from shared.encryption import BlindIndexKey
 from tests.integration.dispatcher.conftest import NUMBER
-from tests.integration.dispatcher.factories import build_batch, build_batch_message, generate_subscribers
+from tests.integration.dispatcher.factories import (
+    build_batch,
+    build_batch_message,
+    generate_subscribers,
+    wait_until_locked,
+)
 
 MOMENTS = [datetime(2026, 3, 29, hour, minute, tzinfo=UTC) for hour in range(24) for minute in (0, 1, 59)] + [
     datetime(2026, 10, 25, hour, tzinfo=UTC) + timedelta(minutes=minute) for hour in range(24) for minute in (0, 30)
@@ -229,6 +234,19 @@ async def test_a_replica_that_starts_without_a_limit_takes_that_of_the_others_aw
         assert tuple(row) == (10, 5, 7)
 
 
+async def test_replicas_with_different_limits_do_not_take_turns(pool: Pool) -> None:
+    """During an update the last one that started decides, and a tier that Meta reported stays."""
+    old, new = (PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100, *some)) for some in ((10, 7), (20, 9)))
+    for limiter in (old, new):
+        await limiter.set_up()
+    tier = AccountReport(AccountUpdate.LIMIT, "people a day", "5", limit=5)
+    assert await PostgresAccount(pool, number=NUMBER).apply(tier, at=datetime.now(UTC))
+    for limiter in (old, new):
+        await limiter.keep_limits()
+        row = await pool.fetchrow("select people_setting, people_a_day, messages_a_month from dispatcher.rate")
+        assert tuple(row) == (20, 5, 9)
+
+
 async def test_what_is_claimed_while_a_limit_begins_counts(
     ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
 ) -> None:
@@ -236,10 +254,9 @@ async def test_what_is_claimed_while_a_limit_begins_counts(
     async with owner.transaction():
         await owner.execute("lock table dispatcher.reached_minute in exclusive mode")
         beginning = asyncio.create_task(limit(pool, people=10))
-        await asyncio.wait({beginning}, timeout=0.5)
+        await wait_until_locked(pool)
         claiming = asyncio.create_task(claim(ledger, different_people(build_batch_message(generate_subscribers(5)))))
-        await asyncio.wait({claiming}, timeout=0.5)
-        assert not beginning.done()
+        await wait_until_locked(pool, 2)
     await beginning
     assert len(await claiming) == 5
     assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(20))))) == 5

@@ -8,8 +8,10 @@ import aio_pika
 import asyncpg
 import pytest
 
+from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Role
 from shared.amqp.topology import QUARANTINE
+from shared.database.pool import open_database
 from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, count_states, set_up_number
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
 from tests.harness.writing_desk import WritingDesk, add_broadcast
@@ -114,6 +116,27 @@ async def test_what_is_ended_is_no_longer_expanded(newsroom: NewsroomProcess, op
     assert (await act(operator, f"/aussendungen/{broadcast}/beenden", "steckt fest")).status == 303
     [stored] = await newsroom.owner.fetch("select state, reason from subscriptions.broadcast")
     assert tuple(stored) == ("cancelled", "steckt fest")
+
+
+async def test_what_is_ended_before_its_first_page_is_shown_as_ended_and_holds_no_budget(
+    newsroom: NewsroomProcess, operator: EditorBrowser
+) -> None:
+    """The ledger never hears of its recipients, and so never tells of its end."""
+    await newsroom.owner.execute("update dispatcher.rate set messages_a_month = 1000")
+    left = await read_left(newsroom)
+    broadcast = await add_broadcast(newsroom.owner, audience=400, states="{}", started_at=None)
+    assert await read_left(newsroom) == left - 400
+    await newsroom.owner.execute("select dispatcher.cancel_broadcast($1, 'steckt fest', true)", broadcast)
+    assert "beendet, bevor alle sie hatten" in (await operator.open(f"/aussendungen/{broadcast}")).text
+    assert await read_left(newsroom) == left
+
+
+async def read_left(newsroom: NewsroomProcess) -> int:
+    """What is left of this month's budget."""
+    async with open_database(newsroom.database.build_role_url(NEWSROOM), password=None, name="test", size=1) as pool:
+        budget = await PostgresSendingControl(pool).read_budget()
+    assert budget is not None
+    return budget.left
 
 
 async def test_who_failed_gets_it_again_and_nobody_else(

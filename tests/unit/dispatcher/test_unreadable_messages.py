@@ -16,6 +16,7 @@ NOTHING: Any = None
 class UnreadableMessage:
     body: bytes = b"\x00"
     alive: bool = True
+    attempt: int = 1
     outcomes: list[Outcome] = field(default_factory=list)
 
     async def settle(self, outcome: Outcome) -> None:

@@ -653,7 +653,7 @@ create function dispatcher.last_id(source uuid) returns uuid language sql immuta
 $$;
 
 -- Notes who was sent a message in the last 24 hours, the latest ones, as many as the limit: without one nobody was noted,
--- and under a lower one not all. Claims wait for the number's row, so none is missed. Broadcasts are read one by one
+-- and under a lower one not all. Claims that begin now wait for the number's row; only what was under way may be missed. Broadcasts are read one by one
 -- (offset 0), so that only their weeks are read.
 create function dispatcher.note_reached() returns trigger language plpgsql as $$
 begin
@@ -688,6 +688,18 @@ begin
         people_setting = coalesce(people, r.people_setting),
         messages_a_month = coalesce(messages, r.messages_a_month)
     where r.number = sender;
+end
+$$;
+
+-- Sets the limits that a replica without them has taken away since; other ones are not a replica's to change.
+create procedure dispatcher.keep_limits(sender text, people integer, messages integer) language plpgsql as $$
+declare
+    row_then dispatcher.rate;
+begin
+    select * into strict row_then from dispatcher.rate r where r.number = sender;
+    call dispatcher.set_limits(sender,
+        case when coalesce(row_then.people_setting, 0) = 0 then people end,
+        case when row_then.messages_a_month is null then messages end);
 end
 $$;
 
@@ -1032,13 +1044,15 @@ $$;
 
 -- Makes the follow-ups of broadcasts that are sent again, or turn out to have been sent, and the follow-ups of these, read
 -- their recipients once more, unless they have ended. They are locked in the order of their ids, so that two callers do
--- not wait for each other; one that began meanwhile (see begin_follow_up) is found in the next round.
+-- not wait for each other, with what they follow: one that begins meanwhile (see begin_follow_up) sees what this
+-- transaction has changed, or is found here.
 create function dispatcher.reopen_follow_ups(targets uuid[]) returns void language plpgsql strict as $$
 declare
-    reopened uuid[];
+    reopened uuid[] := '{}';
     found_now uuid[];
 begin
     loop
+        perform from dispatcher.broadcast b where b.id = any(targets || reopened) order by b.id for update;
         with recursive later (id, follows) as (
             select unnest(targets), false
             union
@@ -1047,9 +1061,8 @@ begin
             where b.expires_at > clock_timestamp()
                 and not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
         )
-        select array_agg(id order by id) into found_now from later where follows;
-        exit when found_now is not distinct from reopened;
-        perform from dispatcher.broadcast b where b.id = any(found_now) order by b.id for update;
+        select coalesce(array_agg(id order by id), '{}') into found_now from later where follows;
+        exit when found_now = reopened;
         reopened := found_now;
     end loop;
     update dispatcher.follow_up f
@@ -1262,6 +1275,9 @@ security definer set search_path = pg_catalog, dispatcher as $$
         ) r
     where b.finished_at is null and (x.broadcast is not null
         or b.expires_at > clock_timestamp() and coalesce(b.paused_reason, h.reason, r.reason) is not null)
+    union all
+    select x.broadcast, 'cancelled', x.reason from dispatcher.cancellation x  -- before the first recipients
+    where not exists (select from dispatcher.broadcast b where b.id = x.broadcast)
 $$;
 
 -- Returns the limits of each sending number, and what of them is used now. `unreachable_since` is for how long a
