@@ -26,7 +26,7 @@ NoticesApiStack = Annotated[Path | None, _build_stack_option("KREISFUNK_NOTICES_
 TokensStack = Annotated[Path | None, _build_stack_option("KREISFUNK_NOTICES_API_TOKENS_FILE")]
 CountyFile = Annotated[Path, _build_file_option("KREISFUNK_COUNTY_FILE", "The county's file.", COUNTY)]
 TemplatesFile = Annotated[Path, _build_file_option("KREISFUNK_TEMPLATES_FILE", "Our templates.", TEMPLATES)]
-ListLimit = Annotated[int, typer.Option(min=1, help="The first so many.")]
+ListLimit = Annotated[int, typer.Option(min=1, help="How many to show.")]
 WhichOrAll = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
 All = Annotated[bool, typer.Option("--all", help="Everything that is there.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

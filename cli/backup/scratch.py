@@ -12,7 +12,9 @@ from cli.backup.tables import Manifest, OnRows, restore_database
 from cli.database import open_connection
 from cli.settings import BackupSettings
 
-_LEFTOVERS = "select datname from pg_database where datname ~ '^kreisfunk_verify_[0-9a-f]{8}$'"
+# Named after the database whose backup is tried: the server may have other installations.
+_PREFIX = "select 'kreisfunk_verify_' || oid || '_' from pg_database where datname = current_database()"
+_LEFTOVERS = "select datname from pg_database where datname ~ ('^' || $1 || '[0-9a-f]{8}$')"
 
 
 async def try_restore(
@@ -20,8 +22,9 @@ async def try_restore(
 ) -> None:
     """Restore a backup into a new database, count its rows, and drop that database. Raises BackupFileError."""
     await owner.execute("select pg_advisory_lock(hashtext('kreisfunk_verify'))")  # one at a time, as long as it lasts
-    await _drop_leftovers(owner)
-    name = f"kreisfunk_verify_{secrets.token_hex(4)}"
+    prefix = await owner.fetchval(_PREFIX)
+    await _drop_leftovers(owner, prefix)
+    name = f"{prefix}{secrets.token_hex(4)}"
     url = urlunsplit(urlsplit(settings.database_url)._replace(path=f"/{name}"))
     await owner.execute(f"create database {name} template template0")
     try:
@@ -47,8 +50,8 @@ async def restore_and_count(
         await transaction.rollback()
 
 
-async def _drop_leftovers(owner: asyncpg.Connection) -> None:
+async def _drop_leftovers(owner: asyncpg.Connection, prefix: str) -> None:
     """Drop what trials left that were killed; a database to which a dying one is still connected stays for now."""
-    for row in await owner.fetch(_LEFTOVERS):
+    for row in await owner.fetch(_LEFTOVERS, prefix):
         with suppress(asyncpg.ObjectInUseError):
             await owner.execute(f"drop database if exists {row[0]}")

@@ -89,19 +89,20 @@ async def test_nothing_that_is_tried_is_ever_stored(
             await connection.close()
 
 
-async def test_a_trial_removes_what_a_killed_one_left_unless_it_is_in_use(
+async def test_a_trial_removes_what_a_killed_one_left_unless_it_is_in_use_or_of_another_installation(
     owner: asyncpg.Connection, database: FreshDatabase, environment: dict[str, str], tmp_path: Path
 ) -> None:
     file = await save(environment, tmp_path)
-    left, used = (f"kreisfunk_verify_{os.urandom(4).hex()}" for _ in range(2))
-    for name in (left, used):
+    oid = await owner.fetchval("select oid from pg_database where datname = current_database()")
+    left, used, foreign = (f"kreisfunk_verify_{each}_{os.urandom(4).hex()}" for each in (oid, oid, 1))
+    for name in (left, used, foreign):
         await owner.execute(f"create database {name} template template0")
     connection = await asyncpg.connect(urlunsplit(urlsplit(database.url)._replace(path=f"/{used}")))
     try:
         ended = await run(environment, "backup", "verify", file)
         assert ended.status == 0, ended.everything
-        assert [row[0] for row in await owner.fetch(SCRATCH)] == [used]
+        assert {row[0] for row in await owner.fetch(SCRATCH)} == {used, foreign}
     finally:
         await connection.close()
-        await owner.execute(f"drop database if exists {used} with (force)")
-        await owner.execute(f"drop database if exists {left} with (force)")
+        for name in (left, used, foreign):
+            await owner.execute(f"drop database if exists {name} with (force)")
