@@ -37,6 +37,8 @@ INVALID_VALUE = {"reject_share": 1, "reject_code": 131009, "reject_status": 400}
 NOBODY_READS = {"read_share": 0}  # somebody's reading would settle what is unknown
 NO_ANSWER = {"timeout_share": 1, "timeout_accept_share": 0}
 IDENTIFIER = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+SLOW = "update dispatcher.rate set per_second = 5, changed_at = clock_timestamp()"
+FAST = "update dispatcher.rate set per_second = ceiling, changed_at = clock_timestamp()"
 NEARLY_FULL = 900
 DEAD = topology.DISPATCHER_ACCOUNT.dead_letter_queue
 REFUSE = """
@@ -119,10 +121,12 @@ async def test_meta_stops_account_and_template(shift: NightShift) -> None:
 async def test_meta_rejects_every_message_of_a_broadcast(shift: NightShift) -> None:
     """BroadcastStopped."""
     await shift.town.press.simulator.set_faults(INVALID_VALUE)
+    await shift.database.execute(SLOW)  # a busy machine could send all messages before the pause
     try:
         await shift.publish("strassensperrungen")
         await shift.watch.wait_for("BroadcastStopped")
     finally:
+        await shift.database.execute(FAST)
         await shift.town.press.simulator.set_faults({})
     listed = await shift.town.run_kreisfunk("broadcasts", "list")
     [broadcast] = re.findall(rf"^({IDENTIFIER}) .+ paused ", listed, re.MULTILINE)
