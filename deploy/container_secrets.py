@@ -18,6 +18,7 @@ POSTGRES = "postgres/owner_password"
 # Only clusters use these: by them a standby logs in at the primary, and broker nodes know one another.
 REPLICATION, COOKIE = "postgres/replication_password", "rabbitmq/erlang_cookie"
 RABBITMQ = "rabbitmq/definitions.json"
+SERVER_FILES = (POSTGRES, REPLICATION, RABBITMQ, COOKIE, GRAFANA)
 
 
 def build_server_files(folder: Path, salt: bytes) -> dict[str, str]:

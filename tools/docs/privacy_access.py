@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from deploy.container_secrets import GRAFANA, POSTGRES, RABBITMQ
+from deploy.container_secrets import SERVER_FILES
 from deploy.secrets import FILES, TOKENS
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL, SERVICES, Permission
@@ -29,7 +29,9 @@ PURPOSES = {
     "kreisfunk_notices_api_token": "Zugang von Pressestelle und Redaktion für Meldungen über HTTP, je ein eigener",
     "tokens.json": "Hashwerte der Zugänge für Meldungen über HTTP, mit dem Namen des Fachverfahrens",
     "owner_password": "Besitzer der Datenbank",
+    "replication_password": "Zugang einer zweiten Datenbank zur ersten, nur bei mehreren Knoten",
     "definitions.json": "Hashwerte der Passwörter von RabbitMQ",
+    "erlang_cookie": "Erkennung der Knoten von RabbitMQ untereinander, nur bei mehreren Knoten",
     "admin_password": "Zugang zu den Schaubildern des Betriebs",
 }
 SIMULATED = "simulator"
@@ -72,7 +74,7 @@ def render_keys_table() -> str:
 
 def _list_keys() -> Iterator[tuple[str, str, str]]:
     folders: dict[str, list[str]] = {}
-    for file in (*FILES, TOKENS, POSTGRES, RABBITMQ, GRAFANA):
+    for file in (*FILES, TOKENS, *SERVER_FILES):
         path = PurePosixPath(file)
         if path.parts[0] != SIMULATED:
             folders.setdefault(path.name, []).append(path.parts[0])
