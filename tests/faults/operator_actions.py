@@ -67,17 +67,19 @@ class FaultOperator:
     _accepted_just_now: set[str] = field(default_factory=set)
 
     async def pause(self, notice: str, seconds: float) -> None:
-        """Pause the broadcast of a notice, and resume it after `seconds`."""
+        """Pause the broadcast of a notice, and resume it after `seconds`, or when cancelled."""
         broadcast = await self._find_broadcast(notice)
         if broadcast is None or not await self._stop_broadcast(
             "select dispatcher.pause_broadcast($1, 'Probe')", broadcast
         ):
             return
         self.say(f"          {notice} is paused")
-        await asyncio.sleep(seconds)
-        self.commands[-1].until = time.time()
-        await self._fetch_value("select dispatcher.resume_broadcast($1)", broadcast)
-        self.say(f"          {notice} goes on")
+        try:
+            await asyncio.sleep(seconds)
+        finally:  # also when the traffic ends
+            self.commands[-1].until = time.time()
+            await self._fetch_value("select dispatcher.resume_broadcast($1)", broadcast)
+            self.say(f"          {notice} goes on")
 
     async def cancel(self, notice: str) -> None:
         broadcast = await self._find_broadcast(notice)

@@ -1,0 +1,43 @@
+"""What the bench's operator does, on a real ledger."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from cli.settings import OperatorSettings
+from tests.databases import FreshDatabase
+from tests.faults.operator_actions import FaultOperator
+from tests.harness.ledger_rows import add_sent_broadcast, set_up_number
+from tests.servers import wait_for
+
+NOBODY: Any = None
+
+
+async def test_what_is_paused_goes_on_when_the_traffic_ends(database: FreshDatabase) -> None:
+    settings = OperatorSettings(database_url=database.build_role_url("kreisfunk_operator"), database_password=None)
+    operator = FaultOperator(settings, NOBODY, lambda _: None)
+    owner = await asyncpg.connect(database.url)
+    try:
+        await set_up_number(owner)
+        broadcast = await add_sent_broadcast(owner, {"waiting": 2})
+        notice = await owner.fetchval("select notice from dispatcher.broadcast where id = $1", broadcast)
+        pausing = asyncio.create_task(operator.pause(notice, 3_600.0))
+
+        async def is_paused() -> bool:
+            return await fetch_reason(owner) == "Probe"
+
+        await wait_for(is_paused)
+        pausing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pausing
+        assert await fetch_reason(owner) is None
+    finally:
+        await owner.close()
+    assert [command.until < float("inf") for command in operator.commands] == [True]
+
+
+async def fetch_reason(owner: asyncpg.Connection) -> str | None:
+    reason: str | None = await owner.fetchval("select paused_reason from dispatcher.broadcast")
+    return reason
