@@ -79,7 +79,7 @@ STOP = re.compile(
             r"(?:melde|trage) ich (?:mich|uns) (?:\w+ ){0,4}(?:ab|aus)$",
             r"(?:habe|hab|hatte|haben|hatten) (?:mich|uns) (?:(?!nie|nicht)\w+ ){0,4}(?:abgemeldet|ausgetragen)",
             r"bitte (?:stoppen|abmelden|abbestellen|austragen|beenden|kuendigen|aufhoeren|einstellen)(?: danke)?$",
-            rf"(?:brauche|will|moechte|lese) (?:\w+ ){{0,2}}{_NEWS} (?:\w+ )?nicht(?: mehr)?",
+            rf"(?:brauche|will|moechte|lese) (?:\w+ ){{0,2}}{_NEWS} (?:\w+ )?nicht(?! dass\b)(?: mehr)?",
             rf"(?:nichts|nix) mehr (?:\w+ ){{0,3}}{_SEND}",
             rf"{_SEND} (?:(?:sie|ihr|mir|mich|uns|ihm|ihnen|bitte|jetzt|nun|da|hier|ab|heute|sofort|also|doch) ){{0,5}}"
             r"(?:nichts?|nix|nie|niemals) (?:mehr|wieder)\b",
