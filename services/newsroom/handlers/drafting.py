@@ -121,7 +121,7 @@ class DraftingService:
             saved_at=now,
             seen_revision=seen_revision,
         )
-        act = _build_act(account, "draft.saved", draft)
+        act = _build_act(account, "draft.saved", replace(draft, newest=version))
         return DraftChange(actor=account, act=act, state=state, at=now, version=version)
 
     async def submit(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:

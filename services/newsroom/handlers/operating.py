@@ -42,7 +42,10 @@ _SENDING_ACTIONS: Mapping[SendingChange, str] = {
     SendingChange.REPLAY: "letters.replayed",
 }
 _STANDINGS: Mapping[str, str] = {
-    "missing": "Der Versand hat noch nicht begonnen, oder er ist schon lange her.",
+    "missing": (
+        "Der Versand hat noch nicht begonnen, oder er ist schon lange her. Bis er beginnt, können Sie die Aussendung"
+        " beenden; wer die Meldung geschrieben hat, kann sie zurückziehen."
+    ),
     "cancelled": "Die Aussendung ist schon beendet.",
     "finished": "Die Aussendung ist schon abgeschlossen.",
     "expired": "Die Meldung gilt nicht mehr. Niemand bekommt sie noch.",

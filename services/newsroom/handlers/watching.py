@@ -52,7 +52,9 @@ class ChangeWatch(Generic[Key, Shown]):
     async def refresh(self) -> None:
         """Read all that is followed, and tell the viewers. Raises DatabaseUnavailable."""
         if self._viewers:
-            self._known = dict(await self.read([*self._viewers]))
+            found = await self.read([*self._viewers])
+            # Whoever comes next must not be told what the last one was about to be.
+            self._known = {key: shown for key, shown in found.items() if key in self._viewers}
             await self._notify()
 
     async def close(self) -> None:

@@ -285,6 +285,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             feedback=feedback,
             topics=topics,
             reviewing=Right.COUNTERSIGN if has_amount else Right.APPROVE,
+            read_sending=PostgresSendingControl(newsroom.database).read_limits,
         ),
         DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
         SendingPages(drafting=writing.drafting, templates=writing.templates),

@@ -31,7 +31,7 @@ async def test_a_notice_reaches_everybody_and_its_page_accounts_for_them(press: 
     broadcast = await press.follow(path)
     await press.wait_for_everybody(text)
     shown = await press.wait_for_text(broadcast, "abgeschlossen")
-    assert f"{CITIZENS} von {CITIZENS} bearbeitet" in shown
+    assert f"{CITIZENS} von {CITIZENS} erledigt" in shown
     table = (await press.anna.browser.open(f"{broadcast}/nachweis.csv")).text
     rows = dict(line.split(";", 1) for line in table.splitlines())
     states = ("gelesen", "zugestellt", "unterwegs", "übergeben", "warten noch", "nicht erreicht", "ungeklärt")

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from services.newsroom.adapters.http.draft_pages import MAX_LISTED
+from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk
 
@@ -32,3 +33,30 @@ async def test_what_waits_for_an_approval_is_shown_however_many_newer_drafts_the
     await anna.act(path, "einreichen")
     await newsroom.owner.execute(_ADD, UUID(path.split("/")[2]), state, MAX_LISTED)
     assert path in (await ben.browser.open(page)).text.split(f">{heading}</h2>")[1].split("<h2")[0]
+
+
+async def test_the_overview_says_that_nothing_is_sent_and_what_one_is_writing(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    await set_up_number(newsroom.owner)
+    path = await anna.begin()
+    own = ">Daran schreiben Sie gerade</h2>"
+    assert path in (await anna.browser.open("/")).text.split(own)[1].split("<h2")[0]
+    assert own not in (await ben.browser.open("/")).text
+    paused = "Der gesamte Versand ist angehalten."
+    assert paused not in (await anna.browser.open("/")).text
+    await newsroom.owner.execute("update dispatcher.rate set paused_reason = 'Übung <1>'")
+    shown = (await anna.browser.open("/")).text
+    assert paused in shown
+    assert "Grund: Übung &lt;1&gt;" in shown
+
+
+async def test_the_log_names_the_version_that_was_saved(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+    path = await anna.begin()
+    draft = path.split("/")[2]
+    rows = await newsroom.owner.fetch(
+        "select detail ->> 'version' as version from newsroom.audit where detail ->> 'draft' = $1 order by id", draft
+    )
+    newest = await newsroom.owner.fetchval("select version from newsroom.draft where id = $1", UUID(draft))
+    assert newest > 1
+    assert rows[-1]["version"] == str(newest)

@@ -68,6 +68,30 @@ async def test_a_viewer_is_told_each_change_once() -> None:
         assert await watch.wait_for_change(FIRST.id, FIRST, PATIENCE) == later
 
 
+@dataclass
+class SlowStatuses(StatusesInMemory):
+    """Statuses whose query is under way until `answers` is set."""
+
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
+        found = await super().find_all(broadcasts)
+        await self.answers.wait()
+        return found
+
+
+async def test_whoever_comes_after_the_last_one_is_not_told_what_was_read_for_them() -> None:
+    statuses = SlowStatuses()
+    watch = watch_broadcasts(statuses)
+    with watch.follow(FIRST.id):
+        reading = asyncio.create_task(watch.refresh())
+        await asyncio.sleep(0)
+    statuses.answers.set()
+    await reading
+    with watch.follow(FIRST.id):
+        assert await watch.wait_for_change(FIRST.id, None, 0.01) is None
+
+
 async def test_a_broadcast_nobody_knows_is_waited_for() -> None:
     watch = watch_broadcasts(StatusesInMemory())
     with watch.follow(UUID(int=3)):

@@ -1,6 +1,6 @@
 """Pages that listen and look: feedback of citizens, and the overview."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from services.newsroom.domain.drafts import DraftState, build_author
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
+from services.newsroom.domain.sending import SendingOverview
 from services.newsroom.ports import BroadcastStatuses, DraftRepository
 
 FEEDBACK_PATH = "/rueckmeldungen"
@@ -93,6 +94,7 @@ class OverviewPages:
     feedback: PostgresFeedbackLog
     topics: Mapping[str, str]
     reviewing: Right
+    read_sending: Callable[[], Awaitable[SendingOverview]]
 
     def list_pages(self) -> tuple[WebPage, ...]:
         return (WebPage(method="GET", path="/", handler=self.show, audience=Audience.LOGGED_IN, title="Übersicht"),)
@@ -108,9 +110,13 @@ class OverviewPages:
         returned = await self.drafts.list_drafts((DraftState.RETURNED,), MAX_DRAFTS)
         unfinished = await self.statuses.list_unfinished(MAX_NEWEST)
         newest = await self.statuses.list_newest(MAX_NEWEST)
+        in_work = await self.drafts.list_drafts((DraftState.DRAFT,), MAX_DRAFTS)
+        numbers = (await self.read_sending()).numbers
         return render_page(
             request,
             "overview.html",
+            paused=[number.paused_reason for number in numbers if number.paused_reason],
+            in_work=[each for each in in_work if each.newest.author.person == author.person],
             to_approve=[each for each in fitting if not find_obstacle(each, author)],
             waiting=[each for each in pending if each.newest.author.person == author.person],
             approved=await self.drafts.list_drafts((DraftState.APPROVED,), MAX_DRAFTS),

@@ -201,6 +201,37 @@ async def test_what_is_written_before_the_script_comes_is_seen_and_saved(
     await expect(page.get_by_text("Gespeichert um")).to_be_visible()
 
 
+async def test_what_is_being_written_is_saved_before_the_field_is_left(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await open_as_colleague(inspector, newsroom)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
+    await page.get_by_label("Text", exact=True).press_sequentially("Die Brücke ist gesperrt.")
+    await expect(page.get_by_text("Gespeichert um")).to_be_visible()
+    await expect(page.get_by_label("Text", exact=True)).to_be_focused()
+    await page.reload()
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+
+
+async def test_without_a_connection_nothing_that_was_written_is_lost(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await open_as_colleague(inspector, newsroom)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
+    await page.context.set_offline(True)
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Keine Verbindung: noch nicht gespeichert.")).to_be_visible()
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+    await page.context.set_offline(False)
+    await expect(page.get_by_text("Gespeichert um")).to_be_visible()
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+
+
 async def test_without_script_the_browser_refuses_half_a_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:
     """But nothing that is missing: it may be written later."""
     context = await inspector.open_context(script=False)
@@ -265,7 +296,7 @@ async def test_what_is_told_while_somebody_reads_by_keyboard_is_shown_afterwards
     await expect(page).to_have_title("told")
     await expect(table).to_be_focused()
     await page.keyboard.press("Shift+Tab")
-    await expect(page.get_by_text("10 von 10 bearbeitet")).to_be_visible()
+    await expect(page.get_by_text("10 von 10 erledigt")).to_be_visible()
 
 
 @pytest.mark.parametrize("suffix", ["", "/{}"], ids=["list", "broadcast"])
@@ -302,5 +333,5 @@ async def test_a_page_that_was_told_nothing_for_a_while_counts_again(
     await expect(again).to_be_visible()
     await page.unroute("**/strom")
     await newsroom.database.execute("update newsroom.broadcast set audience = 12 where id = $1", broadcast)
-    await expect(page.get_by_text("6 von 12 bearbeitet")).to_be_visible()
+    await expect(page.get_by_text("6 von 12 erledigt")).to_be_visible()
     await expect(again).to_be_hidden()

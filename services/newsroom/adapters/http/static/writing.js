@@ -12,10 +12,15 @@ async function showPreview() {
   if (answer.ok && turn === shown) preview.innerHTML = await answer.text();
 }
 
-let waiting;
+const SAVE_AFTER = 5000;
+const RETRY_AFTER = 3000;
+let waiting, due;
+let unsaved = false;
 form.addEventListener("input", () => {
   clearTimeout(waiting);
   waiting = setTimeout(() => showPreview().catch(() => {}), 400);
+  unsaved = true;
+  planSave(SAVE_AFTER);
 });
 
 // A field with a date but no time says the same as an empty one: nobody may take the one for the other. The browser's own
@@ -44,6 +49,20 @@ form.addEventListener("input", ({ target }) => {
 
 // One after the other, so that each names the version that the one before has made.
 let saving = Promise.resolve();
+function planSave(milliseconds) {
+  clearTimeout(due);
+  // Whoever is still typing a date is not told yet that it is half.
+  due = setTimeout(() => (document.activeElement?.validity?.badInput ? planSave(milliseconds) : beginSave()), milliseconds);
+}
+function beginSave() {
+  clearTimeout(due);
+  saving = saving.then(save).catch(tellAway);
+}
+function tellAway() {
+  unsaved = true;
+  saved.textContent = "Keine Verbindung: noch nicht gespeichert. Es wird von selbst wieder versucht.";
+  planSave(RETRY_AFTER);
+}
 async function save() {
   if (findHalfDate()) {
     saved.textContent = "Noch nicht gespeichert: Ein Zeitpunkt ist unvollständig.";
@@ -51,7 +70,9 @@ async function save() {
   }
   const body = new URLSearchParams(new FormData(form));
   body.set("then", "autosave");
-  const answer = await fetch(form.action, { method: "POST", body });
+  unsaved = false;
+  // `keepalive`: whoever leaves the page meanwhile loses nothing.
+  const answer = await fetch(form.action, { method: "POST", body, keepalive: true });
   if (answer.redirected || answer.status === 401) {
     saved.textContent = "Nicht gespeichert: Sie sind nicht mehr angemeldet. Speichern Sie, um Ihren Text kopieren zu können.";
     return;
@@ -71,13 +92,13 @@ async function save() {
   }
 }
 
-form.addEventListener("change", () => {
-  saving = saving.then(save).catch(() => {
-    saved.textContent = "Keine Verbindung: noch nicht gespeichert.";
-  });
-});
+form.addEventListener("change", beginSave);
+window.addEventListener("online", () => unsaved && beginSave());
+window.addEventListener("beforeunload", () => unsaved && !settled && beginSave());
+document.addEventListener("visibilitychange", () => document.hidden && unsaved && beginSave());
 
-// Whoever presses a button while it saves by itself names the version that comes of it.
+// Whoever presses a button while it saves by itself names the version that comes of it; without a connection the page, and
+// what is written on it, stays.
 let settled = false;
 form.addEventListener("submit", (event) => {
   const wrong = findHalfDate();
@@ -89,10 +110,14 @@ form.addEventListener("submit", (event) => {
     return;
   }
   const { submitter } = event;
-  saving.finally(() => setTimeout(() => {  // a form that is being submitted cannot be submitted again
-    settled = true;
-    form.requestSubmit(submitter);
-  }));
+  clearTimeout(due);
+  saving = saving
+    .then(() => unsaved && save())
+    .then(() => setTimeout(() => {  // a form that is being submitted cannot be submitted again
+      settled = true;
+      form.requestSubmit(submitter);
+    }))
+    .catch(tellAway);
 });
 
 // A fast writer, or a browser that restores what was written, may be there before this script.
