@@ -28,14 +28,21 @@ _LENGTHS: Mapping[str, Callable[[bytes], int]] = {
     "timestamp": lambda _: 8,
 }
 _DELIVERY_MODES = (1, 2)
+_FIELD_LENGTHS = {b"t": 1, b"b": 1, b"B": 1, b"s": 2, b"u": 2, b"I": 4, b"i": 4, b"l": 8, b"L": 8, b"f": 4, b"d": 8}
+_FIELD_LENGTHS |= {b"D": 5, b"T": 8, b"V": 0, b"\0": 0}
+_NESTED = (b"A", b"F")
+# Our own tables have fewer: those of a publisher that we keep (MAX_HEADERS of the consumer), and what the broker adds.
+MAX_FIELDS = 200
+MAX_NESTED_BYTES = 8_192
 
 
 def accept_all_properties() -> None:
     """Patch pamqp, so that messages of untrusted publishers are delivered whatever properties they have.
 
     pamqp fails on text that is not UTF-8, a time that Python cannot represent, or endlessly nested tables: that ends
-    the connection and everything read from it, citizens' messages included. aio-pika fails on an unknown delivery
-    mode: the message is then never settled and occupies `prefetch` forever.
+    the connection and everything read from it, citizens' messages included. It takes a second for 130,000 fields in
+    one table. aio-pika fails on an unknown delivery mode: the message is then never settled and occupies `prefetch`
+    forever.
     """
     Basic.Properties.unmarshal = _read_properties  # type: ignore[method-assign, assignment] # it has no setting
 
@@ -51,11 +58,25 @@ def _read_properties(properties: BasicProperties, flags: int, data: bytes) -> No
 
 
 def _read_property(name: str, kind: str, data: bytes) -> Any:
+    if kind == "table" and _is_costly(data):
+        return None
     try:
         value = decode.by_type(data, kind)[1]
     except Exception:  # any error is caused by the publisher
         return None
     return value if name != "delivery_mode" or value in _DELIVERY_MODES else None
+
+
+def _is_costly(table: bytes) -> bool:
+    """Return whether a table has many fields, or much in nested ones: at each pamqp copies all that follows."""
+    position, fields, nested = 4, 0, 0
+    while position < len(table) and fields <= MAX_FIELDS and nested <= MAX_NESTED_BYTES:
+        start = position + 1 + table[position]
+        kind, fields = table[start : start + 1], fields + 1
+        length = _FIELD_LENGTHS.get(kind, 4 + int.from_bytes(table[start + 1 : start + 5], "big"))
+        nested += length if kind in _NESTED else 0
+        position = start + 1 + length
+    return fields > MAX_FIELDS or nested > MAX_NESTED_BYTES
 
 
 # A node whose machine is gone does not refuse: the next one has to be tried before the attempt as a whole times out.

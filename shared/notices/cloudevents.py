@@ -21,9 +21,10 @@ from shared.contracts.envelope import CONTENT_TYPE, ContractError, Envelope, rea
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.configuration import NOTICES_API_LOGIN
-from shared.notices.schema_errors import find_schema_errors, report_unknown_fields
+from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS, find_schema_errors, report_unknown_fields
 
 MAX_NAME_LENGTH = 200
+MAX_FIELD_LENGTH = 40
 NOTICE_TYPES: Mapping[str, type[NoticePublished | NoticeUpdated | NoticeWithdrawn]] = {
     kind.TYPE: kind for kind in (NoticePublished, NoticeUpdated, NoticeWithdrawn)
 }
@@ -174,7 +175,7 @@ def _check_unknown_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
     if str(given.get("type")) not in NOTICE_TYPES:
         return
     unknown = [name for name in given if name not in _ATTRIBUTES]
-    foreign = [name for name in unknown if _EXTENSION.fullmatch(name) and name not in _ALIASES]
+    foreign = {name for name in unknown if _EXTENSION.fullmatch(name) and name not in _ALIASES}
     yield from report_unknown_fields([name for name in unknown if name not in foreign], _ATTRIBUTES, _ALIASES)
 
 
@@ -271,14 +272,14 @@ def _parse_content_type(value: str) -> tuple[str, str]:
 def _collect_attributes(headers: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Return the event's attributes by name, and a problem for each that has two different values."""
     found: dict[str, Any] = {}
-    twice = []
+    twice: list[Problem] = []
     for header, value in headers.items():
         prefix = next((known for known in HEADER_PREFIXES if header.startswith(known)), None)
         if prefix is None:
             continue
         name = header.removeprefix(prefix)
-        if found.setdefault(name, value) != value:
-            twice.append(Problem(field=name, problem="is given twice, in different ways"))
+        if found.setdefault(name, value) != value and len(twice) < MAX_UNKNOWN_FIELDS:
+            twice.append(Problem(field=name[:MAX_FIELD_LENGTH], problem="is given twice, in different ways"))
     return found, twice
 
 

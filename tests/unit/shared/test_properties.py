@@ -6,7 +6,8 @@ import pika  # type: ignore[import-untyped]  # it has no types
 import pytest
 from pamqp.commands import Basic
 
-from shared.amqp.connection import accept_all_properties
+from shared.amqp.connection import MAX_FIELDS, accept_all_properties
+from shared.amqp.consumer import MAX_HEADER_BYTES, MAX_HEADERS
 
 NO_TEXT = b"\xff\xfe"
 accept_all_properties()
@@ -18,6 +19,30 @@ def read(**written: Any) -> Basic.Properties:
     properties = Basic.Properties()
     properties.unmarshal(int.from_bytes(data[:2], "big"), data[2:])
     return properties
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {f"{number:x}": None for number in range(MAX_FIELDS + 1)},
+        {f"{number:x}": "x" for number in range(MAX_FIELDS + 1)},
+        {"ce-id": "1", "x": [None] * 10_000},
+        {"ce-id": "1", "x": {f"{number:x}": None for number in range(4_000)}},
+        {"x": [[None] * 5_000], "y": [[None] * 5_000]},
+    ],
+    ids=["many fields", "many texts", "a long array", "a large table", "two halves"],
+)
+def test_a_table_that_takes_long_to_read_is_left_out(headers: dict[str, Any]) -> None:
+    """It is read where citizens are answered."""
+    found = read(headers=headers, user_id="u")
+    assert (found.headers, found.user_id) == (None, "u")
+
+
+def test_a_table_with_all_that_we_write_is_read() -> None:
+    kept = {f"{number:255}": "x" * MAX_HEADER_BYTES for number in range(MAX_HEADERS)}
+    deaths = [{"count": 1, "queue": "q" * 200, "reason": "expired", "exchange": "e", "routing-keys": ["k"]}] * 4
+    headers = {**kept, "attempt": 3, "reason": "r" * 200, "x-death": deaths}
+    assert read(headers=headers).headers == headers
 
 
 def test_what_is_right_is_read() -> None:

@@ -72,6 +72,16 @@ def test_the_same_attribute_twice_is_refused_if_it_differs() -> None:
     assert fields(other) == ["id"]
 
 
+def test_an_answer_to_many_attributes_given_twice_is_short() -> None:
+    """Everybody reads it: a hundred megabytes of answers are kept."""
+    names = [f"{number}{'x' * 200}" for number in range(200)]
+    headers = {f"{prefix}{name}": prefix for name in names for prefix in HEADER_PREFIXES}
+    problems = wrong(
+        structured(DATA, content_type="application/json", headers={**binary().headers, **headers})
+    ).problems
+    assert len(msgspec.json.encode(problems)) < 4_000
+
+
 @pytest.mark.parametrize(
     ("message", "field"),
     [
