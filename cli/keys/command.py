@@ -13,7 +13,8 @@ from cli.database import run_on_database
 from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, drop_key, use_index_key
 from cli.keys.renewal import AddressRenewal
 from cli.keys.stores import Store, count_old_dead_letters, list_hash_stores, list_message_stores, list_sealed_stores
-from cli.output import fail, say
+from cli.options import Yes
+from cli.output import confirm, fail, say
 from cli.progress import build_bars
 from cli.settings import IndexRotationSettings, RotationSettings
 from shared.encryption import BlindIndexKey, EncryptionError
@@ -47,8 +48,10 @@ def rotate_command() -> None:
 
 
 @keys.command("drop")
-def drop(folder: Folder) -> None:
+def drop(folder: Folder, yes: Yes = False) -> None:
     """Drop all keys but the newest, once `kreisfunk keys status` permits it. Then restart dispatcher and ingress."""
+    loss = "What is stored under an older key is lost for good."
+    confirm(f"{loss} Has `kreisfunk keys status` said that this may follow?", yes=yes, otherwise=loss)
     version = _change_key_files(drop_key, folder)
     say(f"version {version} is the only one; restart dispatcher and ingress")
 

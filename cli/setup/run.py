@@ -1,6 +1,8 @@
 """One run of `kreisfunk setup`: the installation, what was given, who is asked, and what a step says."""
 
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -144,13 +146,17 @@ class SetupRun:
         """Return whether a change is wanted; without a terminal only with --yes."""
         if self.options.check:
             return False
-        return self.options.yes or (console.is_terminal and typer.confirm(question, err=True))
+        if self.options.yes or not console.is_terminal:
+            return self.options.yes
+        with _let_interrupt():
+            return typer.confirm(question, err=True)
 
     def ask(self, question: str, *, secret: bool = False) -> str:
         """Return what is typed in, empty if nobody is there or it was skipped with Enter."""
         if self.options.check or not console.is_terminal:
             return ""
-        return str(typer.prompt(question, default="", show_default=False, hide_input=secret, err=True)).strip()
+        with _let_interrupt():
+            return str(typer.prompt(question, default="", show_default=False, hide_input=secret, err=True)).strip()
 
     def build_client(self, token: str | None = None) -> MetaClient:
         """Return a client with this token, else with that of the system user."""
@@ -164,6 +170,16 @@ class SetupRun:
         """Store a secret, and remember which service has to read it."""
         self.secrets.write(file, value)
         self.restart.append(file.partition("/")[0])
+
+
+@contextmanager
+def _let_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end a question: asyncio's own handler only takes effect once the loop goes on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def read_given(path: Path | None) -> str:

@@ -323,7 +323,13 @@ def test_a_new_key_reaches_every_holder(tmp_path: Path) -> None:
 def test_only_the_newest_key_stays_with_every_holder(tmp_path: Path) -> None:
     create_secrets(tmp_path)
     add_key(tmp_path)
-    finished = subprocess.run([*KEYS, "drop", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    before = (tmp_path / "dispatcher/kreisfunk_encryption_keys").read_text()
+    refused = subprocess.run([*KEYS, "drop", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert (refused.returncode, "Say --yes" in refused.stderr) == (2, True)
+    assert (tmp_path / "dispatcher/kreisfunk_encryption_keys").read_text() == before
+    finished = subprocess.run(
+        [*KEYS, "drop", str(tmp_path), "--yes"], capture_output=True, text=True, timeout=60, check=False
+    )
     assert finished.returncode == 0, finished.stderr
     rings = {path.parent.name: path.read_text() for path in tmp_path.glob("*/kreisfunk_encryption_keys")}
     assert rings.keys() == {"ingress", "dispatcher", "rotation", "quarantine"}

@@ -1,0 +1,44 @@
+"""Questions of `kreisfunk setup` end with Ctrl-C, although its loop has a handler of its own."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cli.setup import run as run_module
+from cli.setup.run import SetupOptions, SetupRun
+
+NOTHING: Any = None
+
+
+class Terminal:
+    is_terminal = True
+
+
+def interrupt(*_: object, **__: object) -> bool:
+    """As if the person had pressed Ctrl-C at the question."""
+    signal.raise_signal(signal.SIGINT)
+    return True
+
+
+@pytest.mark.parametrize("kind", ["confirm", "prompt"])
+def test_an_interrupted_question_is_answered_by_nobody(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    left_out: dict[str, Any] = dict.fromkeys(
+        ("token_file", "app_secret_file", "app_id", "callback_url", "picture", "test_to")
+    )
+    given: dict[str, Any] = {"check": False, "yes": False, "provider": False, "county": Path(), "templates": Path()}
+    options = SetupOptions(**given, **left_out)
+    run = SetupRun(settings=NOTHING, secrets=NOTHING, options=options, session=NOTHING)
+    monkeypatch.setattr(run_module, "console", Terminal())
+    monkeypatch.setattr(typer, kind, interrupt)
+    asked: list[object] = []
+
+    async def ask() -> None:
+        asked.append(run.may("Bill it?") if kind == "confirm" else run.ask("Which?"))
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(ask())
+    assert asked == []
