@@ -4,7 +4,8 @@
 %%
 %% It asks a backend of authorisation within the very process that asks: at login that of the connection, later that
 %% of each channel, before the first message. So these processes bound themselves. Erlang ends one that holds more, and
-%% with it the connection. Everything else is answered by RabbitMQ's own backend.
+%% with it the connection. Who only asks for what needs no permission, and reads no answer, fills a channel and its writer,
+%% which are never asked: a guard looks at those. Everything else is answered by RabbitMQ's own backend.
 -module(kreisfunk_bounds).
 -behaviour(rabbit_authz_backend).
 
@@ -14,6 +15,9 @@
 %% Of each process. A notice has at most 64 KiB, and a channel waits for the queue with at most some forty of them, each
 %% with one or two pieces of 128 KiB that were read from the socket.
 -define(MAX_BYTES, 16 * 1024 * 1024).
+%% What waits for a channel or its writer: some forty messages, and as many answers.
+-define(MAX_WAITING, 5000).
+-define(LOOK_EVERY, 200).
 
 user_login_authorization(Name, _Properties) ->
     bound_memory(Name),
@@ -58,13 +62,52 @@ bound_memory_of_this_process(Name) ->
 
 %% Who is killed tells nobody, and would count for ever among the connections and channels that the login may have.
 watch(Name, Process) ->
-    spawn(fun() ->
-        Monitor = monitor(process, Process),
-        receive
-            {'DOWN', Monitor, process, Process, killed} -> tell_that_it_ended(Name, Process);
-            {'DOWN', Monitor, process, Process, _} -> ok
-        end
-    end).
+    spawn(fun() -> guard(Name, Process, monitor(process, Process)) end).
+
+guard(Name, Process, Monitor) ->
+    receive
+        {'DOWN', Monitor, process, Process, killed} -> tell_that_it_ended(Name, Process);
+        {'DOWN', Monitor, process, Process, _} -> ok
+    after ?LOOK_EVERY ->
+        lists:any(fun holds_too_much/1, list_served(Process)) andalso cut(Process),
+        guard(Name, Process, Monitor)
+    end.
+
+%% Its socket would stay open for as long as answers wait in it.
+cut(Process) ->
+    Sockets = case process_info(Process, links) of
+        {links, Links} -> [Link || Link <- Links, is_port(Link)];
+        undefined -> []
+    end,
+    [catch inet:setopts(Socket, [{linger, {true, 0}}]) || Socket <- Sockets],
+    exit(Process, kill),
+    [catch port_close(Socket) || Socket <- Sockets].
+
+%% The channels of a connection, and their writers; a channel itself has none.
+list_served(Process) ->
+    Channels = [Channel || {{ch_pid, Channel}, _} <- read_dictionary(Process)],
+    Channels ++ [Writer || Channel <- Channels, Writer <- find_writer(Channel)].
+
+find_writer(Channel) ->
+    case [Supervisor || {'$ancestors', [Supervisor | _]} <- read_dictionary(Channel), is_pid(Supervisor)] of
+        [Supervisor] ->
+            try [Writer || {writer, Writer, _, _} <- supervisor:which_children(Supervisor), is_pid(Writer)]
+            catch exit:_ -> []  % it has ended meanwhile
+            end;
+        _ -> []
+    end.
+
+read_dictionary(Process) ->
+    case process_info(Process, dictionary) of
+        {dictionary, Found} -> Found;
+        undefined -> []
+    end.
+
+holds_too_much(Process) ->
+    case process_info(Process, [message_queue_len, memory]) of
+        [{message_queue_len, Waiting}, {memory, Bytes}] -> Waiting > ?MAX_WAITING orelse Bytes > ?MAX_BYTES;
+        undefined -> false
+    end.
 
 tell_that_it_ended(Name, Process) ->
     rabbit_core_metrics:channel_closed(Process),

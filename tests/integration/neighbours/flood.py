@@ -74,6 +74,20 @@ def leave_unread(channels: list[pika.channel.Channel], _properties: pika.BasicPr
     yield 0
 
 
+def leave_unanswered(channels: list[pika.channel.Channel], _properties: pika.BasicProperties, _: int) -> Sent:
+    """Ask what needs no permission, without end, and take no answer from the socket."""
+    socket = channels[0].connection._impl._transport._sock
+    socket.setblocking(True)
+    declare = pika.spec.Queue.Declare(queue=ANSWERS, passive=True)
+    asked = b"".join(pika.frame.Method(channel.channel_number, declare).marshal() for channel in channels) * 200
+    try:
+        while True:
+            socket.sendall(asked)
+            yield len(asked)
+    finally:
+        socket.setblocking(False)  # the library would wait for an answer to its goodbye
+
+
 def send(channel: pika.channel.Channel, method: pika.amqp_object.Method) -> None:
     send_frame(channel, pika.frame.Method(channel.channel_number, method))
 
@@ -90,6 +104,7 @@ WAYS: Mapping[str, Callable[[list[pika.channel.Channel], pika.BasicProperties, i
     "unfinished": leave_unfinished,
     "looped": repeat_answers,
     "unread": leave_unread,
+    "unanswered": leave_unanswered,
 }
 
 

@@ -24,7 +24,7 @@ REFUSED = (AMQPConnectionError, InvalidFrameError)  # what the library makes of 
 PROMISED_SECONDS = 1.0
 BUSY_MACHINE = 10  # times what answers take here without a flood, where a machine is too busy for the promise
 OPEN = ("running", "flow", "blocking", "blocked")  # a connection's states; others are on their way in or out
-UNBOUNDED = ("uncommitted", "unfinished")  # in RabbitMQ by itself
+UNBOUNDED = ("uncommitted", "unfinished", "unanswered")  # in RabbitMQ by itself
 STORM = 201  # connections
 STOPS = 700
 MAX_REJECTION = 5_000  # about: it names twenty fields that nobody knows
@@ -58,7 +58,14 @@ def message(body: bytes = b"{}", expiration: int | None = None) -> aio_pika.Mess
 
 @pytest.mark.parametrize(
     ("way", "size"),
-    [("published", 65_536), ("published", 600), ("published", 8_000_000), ("uncommitted", 65_536), ("unfinished", 0)],
+    [
+        ("published", 65_536),
+        ("published", 600),
+        ("published", 8_000_000),
+        ("uncommitted", 65_536),
+        ("unfinished", 0),
+        ("unanswered", 0),
+    ],
 )
 async def test_citizens_are_answered_while_a_login_floods(
     county: MunicipalHarness, usual: float, way: str, size: int
