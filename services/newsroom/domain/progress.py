@@ -30,6 +30,7 @@ PHASE_NAMES: Mapping[BroadcastPhase, str] = {
     BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
 }
 WITHDRAWN_NAME = "zurückgezogen"
+_STAYS = "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar."
 # States of those whom a withdrawal does not concern any more.
 _SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
 
@@ -157,10 +158,12 @@ class BroadcastList:
 def explain_withdrawal(status: BroadcastStatus) -> str:
     """Return what withdrawing its notice does, in German."""
     if status.has_everybody:
-        return "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."
-    if status.phase is BroadcastPhase.FINISHED and status.is_settled:
-        return "Niemand wartet mehr auf sie, und wer sie hat, behält sie. Schreiben Sie eine Entwarnung."
-    return "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
+        does = "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."
+    elif status.phase is BroadcastPhase.FINISHED and status.is_settled:
+        does = "Niemand wartet mehr auf sie, und wer sie hat, behält sie. Schreiben Sie eine Entwarnung."
+    else:
+        does = "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
+    return f"{does} {_STAYS}" if status.started_at else does
 
 
 @dataclass(frozen=True)
