@@ -152,6 +152,9 @@ class DraftsInMemory:
     async def find_audience(self, source: str, notice: str) -> int | None:
         return self.audience
 
+    async def find_headline(self, notice: str) -> str:
+        return ""
+
 
 @dataclass
 class ScriptedNoticesApi:

@@ -95,12 +95,12 @@ _REPLACE = """
         where b.source = $1 and b.notice = $2 and b.revision > e.revision and b.started_at is not null)
     where e.notice = $2
 """
-_WITHDRAWN = "insert into newsroom.withdrawn_notice (notice, at) values ($1, $2) on conflict do nothing"
+_WITHDRAWN = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3) on conflict do nothing"
 # Run after either event, as the withdrawal may be known before the start.
 _WITHDRAW = """
     update newsroom.archive_entry e set withdrawn_at = w.at
     from newsroom.withdrawn_notice w
-    where w.notice = $1 and e.notice = w.notice and e.withdrawn_at is null
+    where w.source = $1 and w.notice = $2 and e.notice = w.notice and e.withdrawn_at is null
 """
 _COUNT = """
     insert into newsroom.subscription_hour (hour, topic, started, ended) values ($1, $2, $3, $4)
@@ -122,9 +122,10 @@ _MARK_ERASED = """
 """
 _STATUS = """
     select b.id, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures, b.person_limited,
-        b.accepted_at, b.scheduled_at, b.started_at, b.finished_at, b.cancelled_at,
+        b.accepted_at, b.scheduled_at, b.started_at, b.finished_at, b.cancelled_at, w.at as withdrawn_at,
         s.cause as stop_cause, s.reason as stop_reason
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
+        left join newsroom.withdrawn_notice w on w.source = b.source and w.notice = b.notice
 """
 _NEWEST = f"""
     {_STATUS} where b.accepted_at < coalesce($2::timestamptz, 'infinity')
@@ -168,10 +169,11 @@ class PostgresEventRecords:
             if publication := await _find_publication(connection, message):
                 await connection.execute(_ACCEPT_PUBLICATION, publication, at, message.broadcast)
                 await connection.execute(_PUBLISH_DRAFT, publication, at)
-            # A system that manages our source may have withdrawn it, too.
-            if message.action is NoticeAction.WITHDRAWN and message.source == self._source:
-                await connection.execute(_WITHDRAWN, message.notice, at)
-                await connection.execute(_WITHDRAW, message.notice)
+            if message.action is NoticeAction.WITHDRAWN:
+                await connection.execute(_WITHDRAWN, message.source, message.notice, at)
+                # A system that manages our source may have withdrawn ours, too.
+                if message.source == self._source:
+                    await connection.execute(_WITHDRAW, message.source, message.notice)
 
     async def record_rejected(self, message: NoticeRejected, at: datetime) -> None:
         async with self._database.transaction() as connection:
@@ -268,7 +270,7 @@ async def _archive(connection: Connection, message: BroadcastStarted, at: dateti
     if publication is not None:
         await connection.execute(_ARCHIVE, derive_code(publication), publication, notice, revision, at)
     await connection.execute(_REPLACE, source, notice)  # a revision of another system is no entry, but replaces ours
-    await connection.execute(_WITHDRAW, notice)
+    await connection.execute(_WITHDRAW, source, notice)
 
 
 class PostgresBroadcastStatuses:

@@ -73,6 +73,12 @@ _OWN_REVISION = """
     select coalesce(max(revision), 0) from newsroom.publication where draft = $1 and state <> 'rejected'
 """
 _AUDIENCE = "select max(audience) from newsroom.broadcast where source = $1 and notice = $2"
+_HEADLINE = """
+    select v.content ->> 'headline' from newsroom.publication p
+    join newsroom.draft d on d.id = p.draft join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
+    where p.state <> 'rejected' and (d.notice = $1 or (d.corrects = $1 and d.kind = 'update'))
+    order by p.revision desc, p.created_at desc limit 1
+"""
 _UNREVIEWED = f"""
     {DRAFTS} where d.emergency is not null and d.state = 'published' and not exists (
         select from newsroom.decision e where e.draft = d.id and e.version = d.version and e.verdict = 'review')
@@ -129,6 +135,9 @@ class PostgresDraftRepository:
     async def find_audience(self, source: str, notice: str) -> int | None:
         audience: int | None = await self._database.fetchval(_AUDIENCE, source, notice)
         return audience
+
+    async def find_headline(self, notice: str) -> str:
+        return await self._database.fetchval(_HEADLINE, notice) or ""
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         return [read_draft(row) for row in await self._database.fetch(_UNREVIEWED)]

@@ -175,13 +175,18 @@ def require_approver(draft: NoticeDraft, actor: Author, verdict: Verdict, *, by_
     return DraftState.ESCALATED if by_lead and verdict is not Verdict.APPROVE_AMOUNT else after
 
 
-def require_reviewer(draft: NoticeDraft, actor: Author) -> None:
-    """Return if the actor may review what was published in an emergency. Raises DraftRefused."""
+def find_review_obstacle(draft: NoticeDraft, actor: Author) -> str | None:
+    """Return why the actor may not review what was published in an emergency, in German; None if they may."""
     reviewed = (each.version for each in draft.decisions if each.verdict is Verdict.REVIEW)
     if not draft.is_emergency or draft.version in reviewed:
-        raise DraftRefused("Hier ist nichts nachträglich zu prüfen.")
-    if actor.person in list_owners(draft):
-        raise DraftRefused("Eigene Meldungen prüft eine andere Person.")
+        return "Hier ist nichts nachträglich zu prüfen."
+    return "Eigene Meldungen prüft eine andere Person." if actor.person in list_owners(draft) else None
+
+
+def require_reviewer(draft: NoticeDraft, actor: Author) -> None:
+    """Return if the actor may review what was published in an emergency. Raises DraftRefused."""
+    if obstacle := find_review_obstacle(draft, actor):
+        raise DraftRefused(obstacle)
 
 
 def require_approval(draft: NoticeDraft, reasons: tuple[str, ...], *, by_lead: bool) -> None:

@@ -29,7 +29,10 @@ PHASE_NAMES: Mapping[BroadcastPhase, str] = {
     BroadcastPhase.FINISHED: "abgeschlossen",
     BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
 }
-
+WITHDRAWN_NAME = "zurückgezogen"
+_STAYS = "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar."
+# States of those whom a withdrawal does not concern any more.
+_SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
 
 STOP_NAMES: Mapping[str, str] = {
     "broadcast": "Diese Aussendung ist angehalten.",
@@ -43,7 +46,7 @@ class BroadcastStatus:
     """State of a broadcast as our events have told it; None is what they have not.
 
     `stop_cause` says what is paused, if anything is: the broadcast, its template, or all sending; or that the broadcast
-    was cancelled.
+    was cancelled. `withdrawn_at` is that of the notice: whoever has got a revision of it before keeps it.
     """
 
     id: UUID
@@ -61,6 +64,7 @@ class BroadcastStatus:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cancelled_at: datetime | None = None
+    withdrawn_at: datetime | None = None
     stop_cause: str | None = None
     stop_reason: str | None = None
 
@@ -86,7 +90,12 @@ class BroadcastStatus:
 
     @property
     def phase_name(self) -> str:
-        return PHASE_NAMES[self.phase]
+        return WITHDRAWN_NAME if self.is_over else PHASE_NAMES[self.phase]
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether it has ended, and its notice was withdrawn."""
+        return self.is_final and self.withdrawn_at is not None
 
     @property
     def stop_name(self) -> str:
@@ -106,6 +115,11 @@ class BroadcastStatus:
     def is_settled(self) -> bool:
         """Return whether it has ended and nobody waits."""
         return self.is_final and not self.waiting
+
+    @property
+    def has_everybody(self) -> bool:
+        """Return whether all who want it have got it."""
+        return self.is_settled and sum(self.states.get(state, 0) for state in _SERVED) == sum(self.states.values())
 
     @property
     def _is_dropped(self) -> bool:
@@ -139,6 +153,17 @@ class BroadcastList:
     @property
     def is_moving(self) -> bool:
         return bool(self.pending) or any(not each.is_final for each in self.broadcasts)
+
+
+def explain_withdrawal(status: BroadcastStatus) -> str:
+    """Return what withdrawing its notice does, in German."""
+    if status.has_everybody:
+        does = "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."
+    elif status.phase is BroadcastPhase.FINISHED and status.is_settled:
+        does = "Niemand wartet mehr auf sie, und wer sie hat, behält sie. Schreiben Sie eine Entwarnung."
+    else:
+        does = "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
+    return f"{does} {_STAYS}" if status.started_at else does
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ async def test_a_withdrawn_notice_reaches_nobody(press: PressTown) -> None:
     broadcast = await press.follow(path)
     withdrawn = (await press.ben.send(path, "zurueckziehen", 2, {"reason": "Fällt aus."})).location
     await press.wait_for_text(withdrawn, "ist zurückgezogen")
-    await press.wait_for_text(broadcast, "beendet, bevor alle sie hatten")
+    await press.wait_for_text(broadcast, ">zurückgezogen</span>")
     other = f"Danach, {uuid4().hex[:8]}."
     await press.publish(text=other)
     await press.wait_for_everybody(other)

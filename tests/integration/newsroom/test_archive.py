@@ -107,6 +107,11 @@ async def test_what_no_longer_stands_says_so(archive: ArchiveHarness, database: 
     await archive.cache.refresh()
     _, page = await archive.get("/meldung/0000-0001")
     assert 'href="/meldung/0000-0002">Zur neuesten Fassung: Neue Fassung</a>' in page
+    for path in ("/meldung/0000-0003", "/pruefen?code=0000-0003"):
+        _, page = await archive.get(path)
+        assert "zurückgezogen" in page.lower()
+        assert "<dt>Veröffentlicht</dt>" in page
+        assert "ersandt" not in page.split("<main")[1].split("</main>")[0], "maybe nobody got it"
     assert "Diese Meldung ist zurückgezogen" in (await archive.get("/meldung/0000-0003"))[1]
     _, page = await archive.get("/meldung/0000-0004")
     assert "Es gibt eine neuere Fassung" in page
@@ -238,8 +243,8 @@ async def test_an_entry_has_one_address(archive: ArchiveHarness, database: Fresh
 @pytest.mark.parametrize(
     ("code", "answer"),
     [
-        ("K7M2-Q9TX", "Ja, mit diesem Code haben wir eine Meldung versandt"),
-        ("k7m2+q9tx", "Ja, mit diesem Code haben wir eine Meldung versandt"),
+        ("K7M2-Q9TX", "Ja, mit diesem Code haben wir eine Meldung veröffentlicht"),
+        ("k7m2+q9tx", "Ja, mit diesem Code haben wir eine Meldung veröffentlicht"),
         ("0000-0000", "Diesen Code kennen wir nicht"),
         ("%00%0d%0aSet-Cookie:x", "Diesen Code kennen wir nicht"),
         ('"><script>', "Diesen Code kennen wir nicht"),

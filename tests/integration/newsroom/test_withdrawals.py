@@ -1,13 +1,21 @@
-"""Withdrawals: each is published when it is begun, or is nothing; one that comes back can be discarded."""
+"""Withdrawals: each is published when it is begun, or is nothing; one that comes back can be discarded.
 
-from uuid import UUID
+What was withdrawn says so wherever its broadcast is shown.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
+from services.newsroom.domain.progress import BroadcastPhase
+from shared.contracts.events import BroadcastCancelled, BroadcastFinished, NoticeAccepted, NoticeAction
+from shared.runtime.clock import system_clock
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, read_state
-from tests.integration.newsroom.writing_store import Store
+from tests.harness.writing_desk import WritingDesk, add_broadcast, read_state
+from tests.integration.newsroom.writing_store import SOURCE, Store
 
 _FAIL = """
     create function newsroom.fail() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
@@ -51,3 +59,96 @@ async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
     discarded = await anna.send(withdrawal, "verwerfen", shown.read_value("version"))
     assert discarded.location == f"{withdrawal}?erledigt=verworfen"
     assert await read_state(newsroom.owner, withdrawal) == ("discarded", 1)
+
+
+_NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)
+_DONE: dict[str, object] = {"states": '{"delivered": 9, "read": 1}', "finished_at": _NOON}
+
+
+async def publish_in_emergency(newsroom: NewsroomProcess, desk: WritingDesk, **changes: Any) -> tuple[UUID, str]:
+    """The broadcast that a new draft became, and the id of its notice."""
+    path, notice = await desk.begin(urgent="1"), uuid4().hex
+    assert (await desk.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    broadcast = await add_broadcast(newsroom.owner, notice=notice, headline=f"Fall {notice}", **changes)
+    become = "update newsroom.publication set broadcast = $2 where draft = $1"
+    await newsroom.owner.execute(become, UUID(path.split("/")[2]), broadcast)
+    return broadcast, notice
+
+
+async def withdraw(newsroom: NewsroomProcess, notice: str, source: str = "/landkreis-osterholz/pressestelle") -> None:
+    add = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3)"
+    await newsroom.owner.execute(add, source, notice, _NOON)
+
+
+@pytest.mark.parametrize("changes", [_DONE, {"cancelled_at": _NOON}, {"states": "{}", "cancelled_at": _NOON}])
+async def test_what_was_withdrawn_says_so_everywhere(
+    newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object]
+) -> None:
+    broadcast, notice = await publish_in_emergency(newsroom, anna, **changes)
+    path = f"/aussendungen/{broadcast}"
+    pages = ("/", "/aussendungen", path, f"{path}/nachweis")
+    badge = ">zurückgezogen</span>"
+    before = [(await anna.browser.open(page)).text for page in pages]
+    await withdraw(newsroom, notice)
+    after = [(await anna.browser.open(page)).text for page in pages]
+    for shown, expected in ((before, False), (after, True)):
+        lists = [text.split(f"Fall {notice}</a>")[1].split("</li>")[0] for text in shown[:2]]
+        assert [badge in text for text in (*lists, *shown[2:])] == [expected] * 4
+    assert "<dt>Zurückgezogen</dt><dd>28.11.2026, 12:00 Uhr" in after[3]
+    assert "zurückgezogen;28. November 2026, 12:00 Uhr" in (await anna.browser.open(f"{path}/nachweis.csv")).text
+
+
+async def test_what_was_withdrawn_is_neither_corrected_nor_withdrawn_nor_sent_again(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    failed = {**_DONE, "states": '{"delivered": 9, "failed": 1}'}
+    broadcast, notice = await publish_in_emergency(newsroom, anna, **failed)
+    acts = ("/korrigieren", "/zurueckziehen", "/nachsenden", "/folgemeldung", "/kopieren")
+    for expected in ((True,) * 5, (False, False, False, True, True)):
+        shown = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
+        assert tuple(f'{act}"' in shown for act in acts) == expected
+        if expected[0]:
+            await withdraw(newsroom, notice)
+
+
+async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+    told: list[tuple[dict[str, object], str]] = [
+        ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
+        (_DONE, "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."),
+        ({**_DONE, "states": '{"read": 9, "failed": 1}'}, "Niemand wartet mehr auf sie, und wer sie hat, behält sie."),
+    ]
+    for changes, words in told:
+        broadcast, _ = await publish_in_emergency(newsroom, anna, **changes)
+        shown = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
+        assert [each in shown for _, each in told] == [each == words for _, each in told]
+        assert "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar." in shown
+    planned, _ = await publish_in_emergency(newsroom, anna, started_at=None, states="{}")
+    assert "Im Archiv" not in (await anna.browser.open(f"/aussendungen/{planned}")).text, "it comes with the start"
+
+
+async def test_the_notice_of_another_system_with_the_same_id_was_not_withdrawn(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    broadcast, notice = await publish_in_emergency(newsroom, anna, **_DONE)
+    await withdraw(newsroom, notice, source="/landkreis-osterholz/bauamt")
+    assert "/zurueckziehen" in (await anna.browser.open(f"/aussendungen/{broadcast}")).text
+
+
+@pytest.mark.parametrize("source", [SOURCE, "/landkreis-osterholz/bauamt"])
+async def test_every_revision_knows_that_its_notice_was_withdrawn_by_whichever_system(
+    store: Store, source: str
+) -> None:
+    at, broadcasts = system_clock(), [UUID(int=81), UUID(int=82)]
+    for revision, broadcast in enumerate(broadcasts, start=1):
+        accepted = NoticeAccepted(source=source, event="e", notice="n", revision=revision, broadcast=broadcast)
+        await store.tell(accepted, at)
+    await store.tell(BroadcastCancelled(broadcast=broadcasts[0], source=source, notice="n"), at)
+    await store.tell(BroadcastFinished(broadcast=broadcasts[1], audience=1, states={"sent": 1}), at)
+    withdrawn = NoticeAccepted(source=source, event="w", notice="n", revision=2, action=NoticeAction.WITHDRAWN)
+    for _ in range(2):
+        await store.tell(withdrawn, at)
+    first, second = sorted(await store.statuses.find_all(broadcasts), key=lambda status: status.id)
+    assert (first.phase, second.phase) == (BroadcastPhase.CANCELLED, BroadcastPhase.FINISHED)
+    for status in (first, second):
+        assert (status.withdrawn_at, status.phase_name) == (at, "zurückgezogen")
+    assert list(await store.statuses.list_newest(2)) == [first, second]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.domain.states import DeliveryState
-from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, list_account
+from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, explain_withdrawal, list_account
 from tests.factories.press_office import NOON
 
 STATES = st.dictionaries(st.sampled_from([state.value for state in DeliveryState]), st.integers(0, 1_000))
@@ -96,3 +96,26 @@ def test_a_notice_that_everybody_had_before_it_was_replaced_is_finished(
 ) -> None:
     status = BroadcastStatus(id=UUID(int=1), audience=10, states=states, finished_at=NOON, cancelled_at=NOON)
     assert status.phase is phase
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ({"delivered": 9, "suppressed": 1}, "Alle haben sie schon"),
+        ({"delivered": 9, "failed": 1}, "Niemand wartet mehr"),
+        ({"delivered": 9, "unknown": 1}, "Niemand wartet mehr"),
+        ({"delivered": 9, "waiting": 1}, "Wer sie noch nicht hat"),
+        ({"delivered": 9, "cancelled": 1}, "Wer sie noch nicht hat"),
+    ],
+)
+def test_a_withdrawal_is_explained_by_who_has_the_notice(states: dict[str, int], words: str) -> None:
+    status = BroadcastStatus(id=UUID(int=1), audience=10, states=states, started_at=NOON, finished_at=NOON)
+    assert explain_withdrawal(status).startswith(words)
+    assert "Im Archiv" not in explain_withdrawal(replace(status, started_at=None))
+
+
+def test_what_is_withdrawn_says_so_once_it_has_ended() -> None:
+    running = BroadcastStatus(id=UUID(int=1), audience=10, started_at=NOON, withdrawn_at=NOON)
+    assert running.phase_name == "wird gesendet"
+    for ended in (replace(running, finished_at=NOON, states={"read": 10}), replace(running, cancelled_at=NOON)):
+        assert ended.phase_name == "zurückgezogen"

@@ -19,7 +19,7 @@ from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
-from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, list_account
+from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, explain_withdrawal, list_account
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, read_list
 from services.newsroom.ports import BroadcastStatuses, DraftRepository, PublicationRepository
@@ -75,6 +75,7 @@ class BroadcastPages:
             "broadcast.html",
             draft=draft,
             may_write=account.may(Right.WRITE),
+            withdrawal=explain_withdrawal(status),
             changes=list_offered(status, account, lead_resends=self.resending.is_for_lead(status)),
             done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
             feedback=await self.feedback.summarize(FeedbackFilter(broadcast=status.id)),
@@ -102,6 +103,7 @@ class BroadcastPages:
             ("begonnen", status.started_at),
             ("abgeschlossen", status.finished_at),
             ("beendet", status.cancelled_at),
+            ("zurückgezogen", status.withdrawn_at),
         )
         rows: list[tuple[object, ...]] = [
             ("Meldung", status.notice or ""),

@@ -114,7 +114,8 @@ def _find_fitting(status: BroadcastStatus) -> Iterator[BroadcastChange]:
     if not status.is_final and status.was_begun:
         yield BroadcastChange.RESUME if status.stop_cause == "broadcast" else BroadcastChange.PAUSE
         yield BroadcastChange.CANCEL
-    if status.states.get("failed") and status.phase is not BroadcastPhase.CANCELLED:
+    is_cut = status.phase is BroadcastPhase.CANCELLED or status.withdrawn_at
+    if status.states.get("failed") and not is_cut:
         yield BroadcastChange.RESEND
 
 

@@ -57,7 +57,6 @@ _DONE: Mapping[str, str] = {
     "verworfen": "Der Entwurf ist verworfen.",
     "begonnen": "Ein neuer Entwurf ist begonnen.",
     "ueberholt": f"Ihre Korrektur ist gespeichert. {OVERTAKEN}",
-    "geprueft": "Die nachträgliche Prüfung ist festgehalten.",
 }
 
 

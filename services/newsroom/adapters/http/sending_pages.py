@@ -11,8 +11,8 @@ from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, Right
-from services.newsroom.domain.approval import find_emergency_obstacle
-from services.newsroom.domain.drafts import NoticeDraft
+from services.newsroom.domain.approval import find_emergency_obstacle, find_review_obstacle
+from services.newsroom.domain.drafts import NoticeDraft, build_author
 from services.newsroom.domain.explanations import (
     FIELD_NAMES,
     explain_audience,
@@ -42,7 +42,7 @@ class SendingPages:
             ("zurueckgeben", self._send_back, approve, "?erledigt=zurueckgegeben"),
             ("veroeffentlichen", self._publish, Right.SEND, ""),
             ("notfall", self._publish_emergency, write, ""),
-            ("nachpruefen", self._review, approve, "?erledigt=geprueft"),
+            ("nachpruefen", self._review, approve, "/pruefung?erledigt=geprueft"),
             ("verwerfen", self._discard, write, "?erledigt=verworfen"),
             ("kopieren", self._copy, write, "?erledigt=begonnen"),
             ("korrigieren", self._correct, write, "?erledigt=begonnen"),
@@ -57,19 +57,21 @@ class SendingPages:
         return (check, *posts)
 
     async def show_check(self, request: web.Request) -> web.Response:
-        """Show what would happen, and what may be done now."""
+        """Show what would happen, and what may be done now; of what was sent in an emergency, what it was."""
         draft, account = await self.drafting.drafts.find(parse_draft_id(request)), get_visitor(request).account
-        if not draft.is_open and not draft.is_emergency:
+        if draft.is_emergency:
+            return await self._show_review(request, draft, account)
+        if not draft.is_open:
             return redirect(f"{DRAFTS_PATH}/{draft.id}")
         found = await self.drafting.assessor.evaluate(draft, account)
         forecast, content, configuration = found.forecast, draft.content, self.drafting.assessor.configuration
         topic = configuration.find_topic(content.topic)
         price = configuration.prices.get_price(topic.category) if topic else None
-        lead_reviews = draft.is_emergency and await self.drafting.assessor.is_review_for_lead(draft)
         return render_page(
             request,
             "draft_check.html",
             draft=draft,
+            earlier=await self.drafting.drafts.find_headline(draft.corrects) if draft.corrects else "",
             found=found,
             problems=[(FIELD_NAMES.get(each.field, each.field), explain_problem(each)) for each in found.problems],
             blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
@@ -81,9 +83,22 @@ class SendingPages:
             topics={topic.id: topic.title for topic in configuration.topics},
             may_write=account.may(Right.WRITE),
             may_send=account.may(Right.SEND),
-            may_review=draft.is_emergency and account.may(Right.APPROVE_AMOUNTS if lead_reviews else Right.APPROVE),
-            lead_reviews=lead_reviews,
             has_emergency=not find_emergency_obstacle(content, self.drafting.assessor.rules),
+        )
+
+    async def _show_review(self, request: web.Request, draft: NoticeDraft, account: Account) -> web.Response:
+        configuration = self.drafting.assessor.configuration
+        lead_reviews = await self.drafting.assessor.is_review_for_lead(draft)
+        return render_page(
+            request,
+            "draft_review.html",
+            draft=draft,
+            done="Die Prüfung ist vermerkt." if request.query.get("erledigt") == "geprueft" else "",
+            preview=build_preview(draft.content, configuration.find_topic(draft.content.topic), self.templates),
+            topics={topic.id: topic.title for topic in configuration.topics},
+            may_review=account.may(Right.APPROVE_AMOUNTS if lead_reviews else Right.APPROVE),
+            lead_reviews=lead_reviews,
+            obstacle=find_review_obstacle(draft, build_author(account)),
         )
 
     async def _submit(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:

@@ -407,10 +407,13 @@ comment on column newsroom.archive_entry.replaced_by is
 comment on column newsroom.archive_entry.withdrawn_at is 'when it was withdrawn; null unless it was';
 
 create table newsroom.withdrawn_notice (
-  notice text primary key,
-  at timestamptz not null
+  source text not null,
+  notice text not null,
+  at timestamptz not null,
+  primary key (source, notice)
 );
-comment on table newsroom.withdrawn_notice is 'notices of ours that were withdrawn, by whichever system';
+comment on table newsroom.withdrawn_notice is 'notices of all systems that were withdrawn, by whichever system';
+comment on column newsroom.withdrawn_notice.source is 'source of the notice';
 comment on column newsroom.withdrawn_notice.notice is 'id of the notice';
 comment on column newsroom.withdrawn_notice.at is 'when it was withdrawn';
 

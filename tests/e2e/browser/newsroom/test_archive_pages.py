@@ -151,7 +151,7 @@ async def test_a_citizen_checks_a_message_without_script_and_mouse(
     await page.get_by_label("Prüfcode").focus()
     await page.keyboard.type("k7m2 q9tx")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("Ja, mit diesem Code haben wir eine Meldung versandt")).to_be_visible()
+    await expect(page.get_by_text("Ja, mit diesem Code haben wir eine Meldung veröffentlicht")).to_be_visible()
     await page.get_by_role("link", name="Zur Seite dieser Meldung").press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("K 8: neue Fahrbahndecke")
 

@@ -274,7 +274,7 @@ async def find_in_archive(county: Stack, inspector: Inspector, citizen: int) -> 
     await inspector.inspect(page, "archive")
     await page.get_by_label("Prüfcode").fill(code)
     await page.get_by_role("button", name="Prüfen").click()
-    await expect(page.get_by_text("Ja, mit diesem Code haben wir eine Meldung versandt")).to_be_visible()
+    await expect(page.get_by_text("Ja, mit diesem Code haben wir eine Meldung veröffentlicht")).to_be_visible()
     await expect(page.get_by_text(TEXT)).to_be_visible()
     await expect(page.get_by_text("Ersetzt")).to_be_visible()
     await take_picture(page, "code")

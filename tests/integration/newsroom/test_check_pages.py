@@ -1,0 +1,69 @@
+"""What the check says of drafts that are about another notice, and of what was sent before anybody had approved it."""
+
+from uuid import UUID
+
+from tests.harness.newsroom import NewsroomProcess
+from tests.harness.writing_desk import WritingDesk, add_broadcast
+
+REVIEWED = "Die Prüfung ist vermerkt."
+BUTTON = "/nachpruefen"
+
+
+async def publish_in_emergency(desk: WritingDesk, **changes: str) -> str:
+    path = await desk.begin(urgent="1", **changes)
+    assert (await desk.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    return path
+
+
+async def test_what_was_sent_in_an_emergency_is_looked_at_without_blockers(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await publish_in_emergency(anna)
+    broadcast = await add_broadcast(newsroom.owner)
+    become = "update newsroom.publication set broadcast = $2 where draft = $1"
+    await newsroom.owner.execute(become, UUID(path.split("/")[2]), broadcast)
+    shown = await ben.browser.open(f"{path}/pruefung")
+    assert ">Nachträglich prüfen</h1>" in shown.text
+    assert "„Bombenfund“" in shown.text
+    assert REVIEWED not in shown.text
+    for words in ("kern-alert--danger", "kern-alert--warning", "Prüfung vor dem Senden", "gesendet werden"):
+        assert words not in shown.text
+    assert f'href="{path}">Zur Aussendung</a>' in shown.text
+    assert (await ben.browser.open(path)).location == f"/aussendungen/{broadcast}"
+
+
+async def test_a_review_is_confirmed_and_not_offered_again(anna: WritingDesk, ben: WritingDesk) -> None:
+    path = await publish_in_emergency(anna)
+    own = (await anna.browser.open(f"{path}/pruefung")).text
+    assert (BUTTON in own, "Eigene Meldungen prüft eine andere Person." in own) == (False, True)
+    reviewed = await ben.act(path, "nachpruefen")
+    assert (reviewed.status, reviewed.location) == (303, f"{path}/pruefung?erledigt=geprueft")
+    shown = (await ben.browser.open(reviewed.location)).text
+    assert (BUTTON in shown, REVIEWED in shown, "nachträglich geprüft von" in shown) == (False, True, True)
+
+
+async def test_a_correction_says_which_notice_it_corrects(anna: WritingDesk) -> None:
+    path = await publish_in_emergency(anna, headline="K 8 gesperrt")
+    first = (await anna.send(path, "korrigieren", 2)).location.partition("?")[0]
+    await anna.save(first, headline="K 8 halb frei", urgent="1")
+    shown = (await anna.browser.open(f"{first}/pruefung")).text
+    assert "Korrektur der Meldung „K 8 gesperrt“" in shown
+    assert "<dt>Gemeinden</dt><dd>ganzer Landkreis</dd>" in shown
+    assert (await anna.send(first, "notfall", 2, {"reason": "Eilt."})).status == 303
+    second = (await anna.send(first, "korrigieren", 2)).location.partition("?")[0]
+    shown = (await anna.browser.open(f"{second}/pruefung")).text
+    assert "Korrektur der Meldung „K 8 halb frei“" in shown, "the newest revision is what it replaces"
+
+
+async def test_a_follow_up_says_to_whom_it_goes(anna: WritingDesk) -> None:
+    path = await publish_in_emergency(anna, headline="K 7 gesperrt")
+    follow_up = (await anna.send(path, "folgemeldung", 2)).location.partition("?")[0]
+    shown = (await anna.browser.open(f"{follow_up}/pruefung")).text
+    assert "Folgemeldung zu „K 7 gesperrt“: geht an alle, die die erste bekommen haben" in shown
+    for page in (f"{follow_up}/pruefung", f"{follow_up}/fassungen"):
+        assert "ganzer Landkreis" not in (await anna.browser.open(page)).text
+
+
+async def test_a_new_notice_is_neither(anna: WritingDesk) -> None:
+    shown = (await anna.browser.open(f"{await anna.begin()}/pruefung")).text
+    assert [words in shown for words in ("Korrektur der Meldung", "Folgemeldung")] == [False, False]
