@@ -148,14 +148,14 @@ class SetupRun:
             return False
         if self.options.yes or not console.is_terminal:
             return self.options.yes
-        with _let_interrupt():
+        with _restore_interrupt():
             return typer.confirm(question, err=True)
 
     def ask(self, question: str, *, secret: bool = False) -> str:
         """Return what is typed in, empty if nobody is there or it was skipped with Enter."""
         if self.options.check or not console.is_terminal:
             return ""
-        with _let_interrupt():
+        with _restore_interrupt():
             return str(typer.prompt(question, default="", show_default=False, hide_input=secret, err=True)).strip()
 
     def build_client(self, token: str | None = None) -> MetaClient:
@@ -173,7 +173,7 @@ class SetupRun:
 
 
 @contextmanager
-def _let_interrupt() -> Iterator[None]:
+def _restore_interrupt() -> Iterator[None]:
     """Let Ctrl-C end a question: asyncio's own handler only takes effect once the loop goes on."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
