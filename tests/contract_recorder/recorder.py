@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote, unquote, urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
+from shared.amqp import connection
 from tests.contract_recorder.coverage import SEEN
 from tests.contract_recorder.message_checks import TracedMessage, find_problems
 from tests.servers import WAIT_TIMEOUT_SECONDS, send_broker_request
@@ -22,6 +24,7 @@ TRACE = "amq.rabbitmq.trace"
 QUEUE = "test.tap"
 QUEUE_ARGUMENTS: Mapping[str, Any] = {"x-queue-type": "quorum"}
 END = "test.tap.end"
+MAX_COPIED = 1_000_000
 
 
 class ContractViolationError(AssertionError):
@@ -67,10 +70,13 @@ class ContractRecorder:
         raise_violations(self._broken)
 
     async def _read_messages(self, *, excusing: bool) -> None:
+        # A copy has the properties of what was published among its own, however costly they are to read.
+        everything = patch.multiple(connection, MAX_FIELDS=MAX_COPIED, MAX_NESTED_BYTES=MAX_COPIED)
         async with _open_channel(self.url) as channel:
-            async for message in self._read_copies(channel):
-                counted = self._excused if excusing and message.is_excusable else self._broken
-                counted.update(check_message(message))
+            with everything:
+                async for message in self._read_copies(channel):
+                    counted = self._excused if excusing and message.is_excusable else self._broken
+                    counted.update(check_message(message))
 
     async def _read_copies(self, channel: AbstractChannel) -> AsyncIterator[TracedMessage]:
         """All that was published up to now: our own last message is the proof that nothing is missing."""

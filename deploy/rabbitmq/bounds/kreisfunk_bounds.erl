@@ -69,12 +69,13 @@ guard(Name, Process, Monitor) ->
         {'DOWN', Monitor, process, Process, killed} -> tell_that_it_ended(Name, Process);
         {'DOWN', Monitor, process, Process, _} -> ok
     after ?LOOK_EVERY ->
-        lists:any(fun holds_too_much/1, list_served(Process)) andalso cut(Process),
+        lists:any(fun holds_too_much/1, list_served(Process)) andalso cut(Name, Process),
         guard(Name, Process, Monitor)
     end.
 
 %% Its socket would stay open for as long as answers wait in it.
-cut(Process) ->
+cut(Name, Process) ->
+    logger:warning("a connection of ~ts is cut: more waits for it than it may hold, or it reads no answers", [Name]),
     Sockets = case process_info(Process, links) of
         {links, Links} -> [Link || Link <- Links, is_port(Link)];
         undefined -> []

@@ -132,7 +132,7 @@ _NEWEST = f"""
     order by b.accepted_at desc, b.id limit $1
 """
 _UNFINISHED = f"""
-    {_STATUS} where b.finished_at is null and b.cancelled_at is null
+    {_STATUS} where b.finished_at is null and b.cancelled_at is null and s.cause is distinct from 'cancelled'
     order by b.scheduled_at nulls first, b.accepted_at desc nulls last, b.id limit $1
 """
 _USES = """

@@ -119,7 +119,9 @@ class BroadcastStatus:
     @property
     def has_everybody(self) -> bool:
         """Return whether all who want it have got it."""
-        return self.is_settled and sum(self.states.get(state, 0) for state in _SERVED) == sum(self.states.values())
+        counts = [self.states.get(state, 0) for state in _SERVED]
+        has_anybody = sum(counts) > self.states.get("suppressed", 0)
+        return has_anybody and self.is_settled and sum(counts) == sum(self.states.values())
 
     @property
     def _is_dropped(self) -> bool:

@@ -1043,8 +1043,8 @@ end
 $$;
 
 -- Makes the follow-ups of broadcasts that are sent again, or turn out to have been sent, and the follow-ups of these, read
--- their recipients once more, unless they have ended. They are locked in the order of their ids, so that two callers do
--- not wait for each other, with what they follow: one that begins meanwhile (see begin_follow_up) sees what this
+-- their recipients once more, unless they have ended. They are locked with what they follow, each time in the order
+-- of their ids (of two callers that wait for each other all the same, one is repeated): one that begins meanwhile (see begin_follow_up) sees what this
 -- transaction has changed, or is found here.
 create function dispatcher.reopen_follow_ups(targets uuid[]) returns void language plpgsql strict as $$
 declare

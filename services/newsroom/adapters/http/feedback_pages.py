@@ -115,7 +115,7 @@ class OverviewPages:
         return render_page(
             request,
             "overview.html",
-            paused=[number.paused_reason for number in numbers if number.paused_reason],
+            paused=[number.paused_reason for number in numbers] if all(each.paused_reason for each in numbers) else [],
             in_work=[each for each in in_work if each.newest.author.person == author.person],
             to_approve=[each for each in fitting if not find_obstacle(each, author)],
             waiting=[each for each in pending if each.newest.author.person == author.person],

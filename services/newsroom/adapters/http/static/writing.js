@@ -14,8 +14,13 @@ async function showPreview() {
 
 const SAVE_AFTER = 5000;
 const RETRY_AFTER = 3000;
+const TIMEOUT = 10000;
 let waiting, due;
 let unsaved = false;
+let isUnderWay = false;
+let isRefused = false;
+let isLeaving = false;
+let unanswered = null;  // it may be stored: what is said again is the same, before anything else
 form.addEventListener("input", () => {
   clearTimeout(waiting);
   waiting = setTimeout(() => showPreview().catch(() => {}), 400);
@@ -68,11 +73,37 @@ async function save() {
     saved.textContent = "Noch nicht gespeichert: Ein Zeitpunkt ist unvollständig.";
     return;
   }
-  const body = new URLSearchParams(new FormData(form));
-  body.set("then", "autosave");
-  unsaved = false;
-  // `keepalive`: whoever leaves the page meanwhile loses nothing.
-  const answer = await fetch(form.action, { method: "POST", body, keepalive: true });
+  const repeated = unanswered;
+  if (!repeated) {
+    unanswered = new URLSearchParams(new FormData(form));
+    unanswered.set("then", "autosave");
+    unsaved = false;
+  }
+  const answer = await send(unanswered);
+  unanswered = null;
+  await tellAnswer(answer);
+  if (repeated && unsaved) await save();
+}
+async function send(body) {
+  isUnderWay = true;
+  try {
+    // `keepalive`: whoever leaves the page meanwhile loses nothing.
+    const answer = await fetch(form.action, { method: "POST", body, keepalive: true, signal: AbortSignal.timeout(TIMEOUT) });
+    if (answer.status >= 500) throw new Error(answer.status);
+    return answer;
+  } finally {
+    isUnderWay = false;
+  }
+}
+async function tellAnswer(answer) {
+  if (answer.ok && !answer.redirected && (answer.headers.get("Content-Type") || "").includes("json")) {
+    const { version } = await answer.json();
+    isRefused = false;
+    document.querySelectorAll("input[name=version]").forEach((each) => (each.value = version));
+    saved.textContent = `Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`;
+    return;
+  }
+  unsaved = isRefused = true;
   if (answer.redirected || answer.status === 401) {
     saved.textContent = "Nicht gespeichert: Sie sind nicht mehr angemeldet. Speichern Sie, um Ihren Text kopieren zu können.";
     return;
@@ -81,20 +112,19 @@ async function save() {
     saved.textContent = "Nicht gespeichert. Bitte speichern Sie selbst.";
     return;
   }
-  const told = await answer.json();
-  if (told.version) {
-    form.elements.version.value = told.version;
-    saved.textContent = `Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`;
-  } else if (told.refused) {
-    saved.textContent = `Nicht gespeichert. ${told.refused}`;
-  } else {
-    saved.textContent = "Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Fassungen zu sehen.";
-  }
+  const { refused } = await answer.json();
+  saved.textContent = refused
+    ? `Nicht gespeichert. ${refused}`
+    : "Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Fassungen zu sehen.";
 }
 
 form.addEventListener("change", beginSave);
 window.addEventListener("online", () => unsaved && beginSave());
-window.addEventListener("beforeunload", () => unsaved && !settled && beginSave());
+window.addEventListener("beforeunload", (event) => {
+  if (!unsaved || settled || isLeaving) return;
+  if (isUnderWay || isRefused || !navigator.onLine || findHalfDate()) event.preventDefault();
+  else beginSave();
+});
 document.addEventListener("visibilitychange", () => document.hidden && unsaved && beginSave());
 
 // Whoever presses a button while it saves by itself names the version that comes of it; without a connection the page, and
@@ -118,6 +148,19 @@ form.addEventListener("submit", (event) => {
       form.requestSubmit(submitter);
     }))
     .catch(tellAway);
+});
+
+// The other buttons of the page name the version, too; without a connection the page stays.
+document.addEventListener("submit", (event) => {
+  const { target, submitter } = event;
+  if (target === form || isLeaving || !(unsaved || isUnderWay)) return;
+  event.preventDefault();
+  if (unsaved) beginSave();
+  saving.then(() => {
+    if (unsaved && !isRefused) return;
+    isLeaving = true;
+    target.requestSubmit(submitter);
+  });
 });
 
 // A fast writer, or a browser that restores what was written, may be there before this script.

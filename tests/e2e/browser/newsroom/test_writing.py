@@ -1,0 +1,131 @@
+"""Writing in a browser: nothing that was typed is lost, and half a date is none."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from tests.databases import FreshDatabase
+from tests.e2e.browser.newsroom.inspection import ASSETS, Inspector
+from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
+from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
+from tests.harness.writing_desk import format_local
+
+
+@pytest.fixture
+async def newsroom(database: FreshDatabase, vhost: str, tmp_path: Path) -> AsyncIterator[NewsroomProcess]:
+    async with run_newsroom(database, vhost, tmp_path, ASSETS) as running:
+        yield running
+
+
+async def begin_writing(inspector: Inspector, newsroom: NewsroomProcess, *, script: bool = True) -> Page:
+    context = await inspector.open_context(script=script)
+    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
+    page = await inspector.open(context, newsroom.url)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
+    return page
+
+
+async def test_half_a_date_is_an_error_and_not_no_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await begin_writing(inspector, newsroom)
+    begins = page.get_by_label("Senden ab")
+    await begins.press_sequentially("1205")
+    await page.get_by_label("Überschrift").fill("K 9 gesperrt")
+    await page.get_by_label("Text", exact=True).focus()
+    await expect(page.get_by_text("Noch nicht gespeichert")).to_be_visible()
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await expect(begins).to_be_focused()
+    await expect(begins).to_have_attribute("aria-invalid", "true")
+    await expect(begins).to_have_accessible_description(re.compile("Bitte geben Sie Datum und Uhrzeit an"))
+    await inspector.inspect(page)
+    await begins.fill(format_local(datetime.now(UTC) + timedelta(hours=1)))
+    await expect(begins).not_to_have_attribute("aria-invalid", "true")
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await expect(page.get_by_role("alert")).to_be_focused()
+    await expect(begins).not_to_have_value("")
+
+
+async def test_what_is_written_before_the_script_comes_is_seen_and_saved(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    context = await inspector.open_context()
+    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
+    page = await inspector.open(context, newsroom.url)
+    written = asyncio.Event()
+
+    async def come_late(route: Route) -> None:
+        await written.wait()
+        await route.continue_()
+
+    await page.route("**/writing*.js*", come_late)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await page.get_by_label("Überschrift").fill("K 9 gesperrt")
+    await page.get_by_label("Text", exact=True).focus()
+    written.set()
+    await expect(page.get_by_role("complementary", name="Vorschau")).to_contain_text("K 9 gesperrt")
+    await expect(page.get_by_text("Gespeichert um")).to_be_visible()
+
+
+async def test_what_is_being_written_is_saved_before_the_field_is_left(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    await page.get_by_label("Text", exact=True).press_sequentially("Die Brücke ist gesperrt.")
+    await expect(page.get_by_text("Gespeichert um")).to_be_visible()
+    await expect(page.get_by_label("Text", exact=True)).to_be_focused()
+    await page.reload()
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+
+
+async def test_without_a_connection_nothing_that_was_written_is_lost(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    await page.context.set_offline(True)
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Keine Verbindung: noch nicht gespeichert.")).to_be_visible()
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+    await page.context.set_offline(False)
+    await expect(page.get_by_text("Gespeichert um")).to_be_visible()
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+
+
+async def test_a_newsroom_that_is_away_is_asked_again(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await begin_writing(inspector, newsroom)
+
+    async def be_away(route: Route) -> None:
+        await route.fulfill(status=503, content_type="text/html", body="away")
+
+    await page.route(page.url, be_away)
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    await expect(page.get_by_text("Keine Verbindung: noch nicht gespeichert.")).to_be_visible()
+    await page.unroute(page.url)
+    await expect(page.get_by_text("Gespeichert um")).to_be_visible()
+
+
+async def test_what_was_saved_by_itself_can_be_discarded(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    """Its button names the version that came of it, and waits for what is being typed."""
+    page = await begin_writing(inspector, newsroom)
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name="Entwurf verwerfen").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist verworfen.")).to_be_visible()
+
+
+async def test_without_script_the_browser_refuses_half_a_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    """But nothing that is missing: it may be written later."""
+    page = await begin_writing(inspector, newsroom, script=False)
+    begins = page.get_by_label("Senden ab")
+    await begins.press_sequentially("1205")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(begins).to_be_focused()
+    await begins.fill("")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
