@@ -25,7 +25,20 @@ from tests.integration.dispatcher.test_ledger import states
 WANTED = 7
 
 
-class SingleMessage:
+class OpenQueue:
+    """A lane's queue, as far as each of them is alike."""
+
+    def peek(self) -> None:
+        return None
+
+    def open(self) -> None:
+        raise AssertionError("a lane opens no queue")
+
+    def close(self) -> None:
+        raise AssertionError("a lane closes no queue")
+
+
+class SingleMessage(OpenQueue):
     """A lane's queue and its only message."""
 
     alive = True
@@ -39,15 +52,6 @@ class SingleMessage:
     def take(self) -> "SingleMessage":
         self.waiting = 0
         return self
-
-    def peek(self) -> None:
-        return None
-
-    def open(self) -> None:
-        raise AssertionError("a lane opens no queue")
-
-    def close(self) -> None:
-        raise AssertionError("a lane closes no queue")
 
     async def settle(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -105,7 +109,7 @@ async def test_a_batch_that_nobody_expected_goes_behind_the_others(
     assert queue.outcome == RetryLater(seconds, "unexpected OverflowError")
 
 
-class SeveralMessages:
+class SeveralMessages(OpenQueue):
     """A lane's queue and its messages."""
 
     def __init__(self, *messages: Message) -> None:
@@ -115,15 +119,6 @@ class SeveralMessages:
     def take(self) -> SingleMessage | None:
         self.waiting -= 1
         return self.all[-self.waiting - 1] if self.waiting >= 0 else None
-
-    def peek(self) -> None:
-        return None
-
-    def open(self) -> None:
-        raise AssertionError("a lane opens no queue")
-
-    def close(self) -> None:
-        raise AssertionError("a lane closes no queue")
 
 
 @dataclass
