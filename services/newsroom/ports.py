@@ -12,7 +12,7 @@ from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
 from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
 from services.newsroom.domain.listening import TopicAudience
-from services.newsroom.domain.login import FailureCounter, NewSession, OpenSession, Visitor
+from services.newsroom.domain.login import FailureCounter, NewLogin, NewSession, OpenSession, Visitor
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PendingNotice, PublishAnswer
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget, SourceUse
@@ -50,16 +50,6 @@ class NewAccount:
     password_ends_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewLogin:
-    """Credentials that the owner logs in with from now on."""
-
-    password_hash: str
-    totp_sealed: bytes
-    totp_step: int
-    recovery_codes: Sequence[bytes]
-
-
 class AccountRepository(Protocol):
     """Accounts; every change is stored together with its act. Methods raise DatabaseUnavailable."""
 
@@ -83,6 +73,9 @@ class AccountRepository(Protocol):
 
     async def change_password(self, visitor: Visitor, old: str, new: str, now: datetime, act: Act) -> bool:
         """Replace the hash `old` and end the other sessions; return False if it was replaced or the session ended."""
+
+    async def replace_recovery_codes(self, visitor: Visitor, password: str, codes: Sequence[bytes], act: Act) -> bool:
+        """Return False if the hash `password` was replaced or the session ended."""
 
     async def use_totp_step(self, account: UUID, step: int) -> bool:
         """Return False if this step or a later one was used."""
@@ -273,8 +266,8 @@ class PublicationRepository(Protocol):
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
         """Return what was published here and is no broadcast yet, newest first; no withdrawals."""
 
-    async def find_draft(self, broadcast: UUID) -> UUID | None:
-        """Return the draft that became this broadcast."""
+    async def find_published(self, broadcast: UUID) -> NoticePublication | None:
+        """Return what became this broadcast; None if another system published it."""
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         """Record that the notices API accepted or rejected it; a rejection returns the draft to its editors."""
@@ -321,6 +314,9 @@ class BroadcastStatuses(Protocol):
 
     async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
         """Return those that are known."""
+
+    async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
+        """Return those of the same notice, of what it follows, and of what follows it, in the order of acceptance."""
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]: ...
 

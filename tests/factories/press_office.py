@@ -260,7 +260,7 @@ class PublicationsInMemory:
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
         return []
 
-    async def find_draft(self, broadcast: UUID) -> UUID | None:
+    async def find_published(self, broadcast: UUID) -> NoticePublication | None:
         return None
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:

@@ -86,13 +86,15 @@ class SendLoop:
             await self._probe_reachability()
             return
         unplanned = self.lanes.estimate_available() - self._open_slots
-        lead = self._prefetch_seconds + self._open_slots / self.limiter.rate
-        room = self.sender.estimate_room(self._open_slots, self.limiter.rate, lead)
-        if self._paused_since is None and min(unplanned, room) <= 0:
+        rate = self.limiter.rate
+        room = self.sender.estimate_room(self._open_slots, rate, self._open_slots / rate)
+        # A lease costs a query: while others are open, a small one waits for more requests to end.
+        enough = pacing.compute_lease_slots(rate / 4, unplanned) if self._open_slots else 1
+        if self._paused_since is None and (unplanned <= 0 or room < enough):
             self.meter.show_send_bound("work" if unplanned <= 0 else "requests")
             await self._sleep_until_woken()
             return
-        lease = await self._reserve(pacing.compute_lease_slots(self.limiter.rate, min(unplanned, room)))
+        lease = await self._reserve(pacing.compute_lease_slots(rate, min(unplanned, room)))
         if not lease.paused_reason:
             self.meter.show_send_bound("requests" if lease.slots == room else "rate")
             if self._paused_since is not None:

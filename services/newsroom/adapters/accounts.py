@@ -10,8 +10,8 @@ from services.newsroom.adapters.audit import record_act
 from services.newsroom.domain.accounts import Account, AccountProblem, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import ProviderSubject
-from services.newsroom.domain.login import Visitor
-from services.newsroom.ports import Credentials, NewAccount, NewLogin
+from services.newsroom.domain.login import NewLogin, Visitor
+from services.newsroom.ports import Credentials, NewAccount
 from shared.database.pool import Connection, Database
 from shared.outcome import InvalidDataError
 
@@ -54,6 +54,7 @@ where {_HAS_SESSION} and totp_secret is null and subject is null returning id
 _CHANGE_PASSWORD = f"""
 update newsroom.account set password_hash = $4 where {_HAS_SESSION} and password_hash = $3 returning id
 """  # noqa: S608 - constant parts
+_HAS_PASSWORD = f"select id from newsroom.account where {_HAS_SESSION} and password_hash = $3"  # noqa: S608 - constant parts
 _USE_STEP = "update newsroom.account set totp_step = $2 where id = $1 and totp_step < $2 returning id"
 _USE_CODE = """
 update newsroom.recovery_code set used_at = $3 where account = $1 and code_hash = $2 and used_at is null
@@ -119,10 +120,7 @@ class PostgresAccountRepository:
         async with self._database.transaction() as connection:
             if not await _change_login(connection, _SET_UP, visitor, *values):
                 return False
-            rows = [(account, code) for code in login.recovery_codes]
-            await connection.executemany(
-                "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)", rows
-            )
+            await _store_recovery_codes(connection, account, login.recovery_codes)
             await connection.execute(END_SESSIONS, account, now, None)
             await record_act(connection, act)
         return True
@@ -146,11 +144,26 @@ class PostgresAccountRepository:
             await record_act(connection, act)
         return True
 
+    async def replace_recovery_codes(self, visitor: Visitor, password: str, codes: Sequence[bytes], act: Act) -> bool:
+        async with self._database.transaction() as connection:
+            if not await _change_login(connection, _HAS_PASSWORD, visitor, password):
+                return False
+            await _store_recovery_codes(connection, visitor.account.id, codes)
+            await record_act(connection, act)
+        return True
+
     async def use_totp_step(self, account: UUID, step: int) -> bool:
         return await self._database.fetchval(_USE_STEP, account, step) is not None
 
     async def use_recovery_code(self, account: UUID, code: bytes, now: datetime) -> bool:
         return await self._database.fetchval(_USE_CODE, account, code, now) is not None
+
+
+async def _store_recovery_codes(connection: Connection, account: UUID, codes: Sequence[bytes]) -> None:
+    """Replace those of the account."""
+    await connection.execute("delete from newsroom.recovery_code where account = $1", account)
+    rows = [(account, code) for code in codes]
+    await connection.executemany("insert into newsroom.recovery_code (account, code_hash) values ($1, $2)", rows)
 
 
 async def _change_login(connection: Connection, statement: str, visitor: Visitor, *values: object) -> bool:

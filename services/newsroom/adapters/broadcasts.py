@@ -127,6 +127,13 @@ _STATUS = """
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
         left join newsroom.withdrawn_notice w on w.source = b.source and w.notice = b.notice
 """
+_RELATED = f"""
+    {_STATUS} join newsroom.broadcast o on o.id = $1 and b.source = o.source and b.id <> o.id
+    where b.notice = o.notice
+        or b.notice in (select d.notice from newsroom.draft d where d.corrects = o.notice and d.kind = 'follow_up')
+        or b.notice = (select d.corrects from newsroom.draft d where d.notice = o.notice and d.kind = 'follow_up')
+    order by b.accepted_at, b.id
+"""  # noqa: S608 - constant parts
 _NEWEST = f"""
     {_STATUS} where b.accepted_at < coalesce($2::timestamptz, 'infinity')
     order by b.accepted_at desc, b.id limit $1
@@ -283,6 +290,9 @@ class PostgresBroadcastStatuses:
         return [
             _read_status(row) for row in await self._database.fetch(f"{_STATUS} where b.id = any($1)", [*broadcasts])
         ]
+
+    async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
+        return [_read_status(row) for row in await self._database.fetch(_RELATED, broadcast)]
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         return [_read_status(row) for row in await self._database.fetch(_NEWEST, limit, before)]

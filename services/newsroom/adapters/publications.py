@@ -31,7 +31,7 @@ _UNDER_WAY = """
     where p.state <> 'rejected' and p.broadcast is null and p.confirmed_at is null and d.kind <> 'withdrawal'
     order by p.created_at desc limit $1
 """
-_DRAFT = "select draft from newsroom.publication where broadcast = $1"
+_PUBLISHED = f"select {_COLUMNS} from newsroom.publication where broadcast = $1"  # noqa: S608 - constant parts
 _ACCEPT = """
     update newsroom.publication
     set answered_at = coalesce(answered_at, $2), state = case state when 'waiting' then 'accepted' else state end
@@ -65,9 +65,9 @@ class PostgresPublicationRepository:
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
         return [PendingNotice(**row) for row in await self._database.fetch(_UNDER_WAY, limit)]
 
-    async def find_draft(self, broadcast: UUID) -> UUID | None:
-        found: UUID | None = await self._database.fetchval(_DRAFT, broadcast)
-        return found
+    async def find_published(self, broadcast: UUID) -> NoticePublication | None:
+        rows = await self._database.fetch(_PUBLISHED, broadcast)
+        return read_publication(rows[0]) if rows else None
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         async with self._database.transaction() as connection:

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -80,6 +80,16 @@ class LoginProof(StrEnum):
     ONE_TIME_CODE = "one_time_code"
     RECOVERY_CODE = "recovery_code"
     IDENTITY_PROVIDER = "identity_provider"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLogin:
+    """Credentials that the owner logs in with from now on."""
+
+    password_hash: str
+    totp_sealed: bytes
+    totp_step: int
+    recovery_codes: Sequence[bytes]
 
 
 class FailureScope(StrEnum):

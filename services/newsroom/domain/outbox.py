@@ -9,6 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
+from services.newsroom.domain.archive import derive_code, format_code
 from shared.contracts.events import Euros, Problem
 
 RETRY_DELAYS_SECONDS = (1, 2, 5, 15, 30)
@@ -47,6 +48,11 @@ class NoticePublication:
     problems: tuple[Problem, ...] = ()
     broadcast: UUID | None = None
     confirmed_at: datetime | None = None
+
+    @property
+    def code(self) -> str:
+        """Return the code at the end of its text, by which a citizen finds out whether the message was ours."""
+        return format_code(derive_code(self.id))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from shared.notices.rules import MAX_CONTENT_LENGTH
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _MARKED = re.compile(r"(?<!\w)([*_])(?=\S)(.+?)(?<=\S)\1(?!\w)")
 _NO_TEMPLATE = "*{{headline}}*\n\n{{text}}"
+EXAMPLE_CODE = "ABCD-EFGH"
 _NO_TEXT = {"headline": "Überschrift", "text": "Text der Meldung"}
 
 
@@ -70,13 +71,15 @@ def count_length(content: DraftContent) -> LengthCount:
     return LengthCount(used=used)
 
 
-def build_preview(content: DraftContent, topic: Topic | None, templates: Mapping[str, TemplateText]) -> Preview:
-    """Return the message that a citizen would get; without a topic, or with an unknown template, its text only."""
+def build_preview(
+    content: DraftContent, topic: Topic | None, templates: Mapping[str, TemplateText], code: str = EXAMPLE_CODE
+) -> Preview:
+    """Return the message that a citizen gets; without a topic, or with an unknown template, its text only."""
     template = templates.get(topic.template) if topic else None
     parts = template.components if template else ()
     body = _find_text(parts, "BODY") or _NO_TEMPLATE
     return Preview(
-        lines=tuple(tuple(_split_line(line, content)) for line in body.split("\n")),
+        lines=tuple(tuple(_split_line(line, content, code)) for line in body.split("\n")),
         picture=content.picture,
         footer=_find_text(parts, "FOOTER"),
         buttons=tuple(button.text for part in parts for button in part.buttons),
@@ -88,17 +91,17 @@ def build_trial_text(content: DraftContent, topic: Topic | None, templates: Mapp
     template = templates.get(topic.template) if topic else None
     parts = template.components if template else ()
     footer = _find_text(parts, "FOOTER")
-    return _fill_line(_find_text(parts, "BODY") or _NO_TEMPLATE, content) + (footer and f"\n\n{footer}")
+    return _fill_line(_find_text(parts, "BODY") or _NO_TEMPLATE, content, EXAMPLE_CODE) + (footer and f"\n\n{footer}")
 
 
 def _find_text(parts: Sequence[TemplatePart], kind: str) -> str:
     return next((part.text for part in parts if part.type == kind), "")
 
 
-def _split_line(line: str, content: DraftContent) -> Iterator[Segment]:
+def _split_line(line: str, content: DraftContent, code: str) -> Iterator[Segment]:
     """Yield the segments of a line of the template, in which `*` and `_` mark bold and italics as in WhatsApp."""
     missing = any(not getattr(content, name, "-") for name in _PLACEHOLDER.findall(line))
-    filled = _fill_line(line, content)
+    filled = _fill_line(line, content, code)
     position = 0
     for marked in _MARKED.finditer(filled):
         if marked.start() > position:
@@ -109,13 +112,13 @@ def _split_line(line: str, content: DraftContent) -> Iterator[Segment]:
         yield Segment(text=filled[position:], placeholder=missing)
 
 
-def _fill_line(line: str, content: DraftContent) -> str:
-    return _PLACEHOLDER.sub(lambda found: _fill(found[1], content), line)
+def _fill_line(line: str, content: DraftContent, code: str) -> str:
+    return _PLACEHOLDER.sub(lambda found: _fill(found[1], content, code), line)
 
 
-def _fill(name: str, content: DraftContent) -> str:
+def _fill(name: str, content: DraftContent, code: str) -> str:
     values: Mapping[str, Any] = {
         "headline": content.headline,
-        "text": f"{content.text} Prüfcode: ABCD-EFGH {content.link}".strip() if content.text else "",
+        "text": f"{content.text} Prüfcode: {code} {content.link}".strip() if content.text else "",
     }
     return values.get(name) or _NO_TEXT.get(name, "")

@@ -29,7 +29,7 @@ PHASE_NAMES: Mapping[BroadcastPhase, str] = {
     BroadcastPhase.FINISHED: "abgeschlossen",
     BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
 }
-WITHDRAWN_NAME = "zurückgezogen"
+SCHEDULED_NAME, WITHDRAWN_NAME = "geplant", "zurückgezogen"
 _STAYS = "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar."
 # States of those whom a withdrawal does not concern any more.
 _SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
@@ -90,12 +90,19 @@ class BroadcastStatus:
 
     @property
     def phase_name(self) -> str:
+        if self.phase is BroadcastPhase.PLANNED and self.scheduled_at:
+            return SCHEDULED_NAME
         return WITHDRAWN_NAME if self.is_over else PHASE_NAMES[self.phase]
 
     @property
     def is_over(self) -> bool:
         """Return whether it has ended, and its notice was withdrawn."""
         return self.is_final and self.withdrawn_at is not None
+
+    def is_later(self, other: "BroadcastStatus") -> bool:
+        """Return whether it was published after the other one; events that are still missing count as the oldest."""
+        mine, theirs = (each.accepted_at or each.started_at for each in (self, other))
+        return mine is not None and (theirs is None or mine > theirs)
 
     @property
     def stop_name(self) -> str:

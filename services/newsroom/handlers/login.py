@@ -13,6 +13,7 @@ from services.newsroom.domain.login import (
     FailureCounter,
     FailureScope,
     LoginProof,
+    NewLogin,
     NewSession,
     SessionStage,
     Visitor,
@@ -30,7 +31,6 @@ from services.newsroom.ports import (
     AccountRepository,
     Credentials,
     LoginThrottle,
-    NewLogin,
     PasswordHasher,
     SecretSealer,
     SessionRepository,
@@ -196,7 +196,7 @@ class LoginService:
         }
         if step is None or any(problems.values()):
             raise SetupRefused({name: problem for name, problem in problems.items() if problem})
-        codes = [encode_recovery_code(token_bytes(RECOVERY_CODE_BYTES)) for _ in range(RECOVERY_CODE_COUNT)]
+        codes = _make_recovery_codes()
         login = NewLogin(
             password_hash=await self.hasher.hash(password),
             totp_sealed=self.sealer.seal(secret, TOTP_PURPOSE, account.id.bytes),
@@ -221,27 +221,52 @@ class LoginService:
 
     async def change_password(self, visitor: Visitor, *, current: str, new: str, code: str) -> None:
         """Change the password, and end all other sessions of the account. Raises SetupRefused or LoginRefused."""
-        account, now = visitor.account, self.clock()
-        counters = (FailureCounter(FailureScope.DEVICE, visitor.session.hex()),)
-        if wait := await self.throttle.reserve(counters, now):
+        credentials, hashed = await self._require_password(visitor, current)
+        if problem := await self._find_password_problem(visitor, new):  # before the code, which is good for one use
+            raise SetupRefused({"new": problem})
+        act = await self._require_code(visitor, credentials, code, "account.password_changed")
+        if not await self.accounts.change_password(visitor, hashed, await self.hasher.hash(new), self.clock(), act):
+            raise NotPermitted(ENDED)
+
+    async def replace_recovery_codes(self, visitor: Visitor, *, current: str, code: str) -> list[str]:
+        """Return new recovery codes, in place of all earlier ones. Raises SetupRefused or LoginRefused."""
+        credentials, hashed = await self._require_password(visitor, current)
+        act = await self._require_code(visitor, credentials, code, "account.recovery_codes_replaced")
+        codes = _make_recovery_codes()
+        hashes = [hash_recovery_code(each) for each in codes]
+        if not await self.accounts.replace_recovery_codes(visitor, hashed, hashes, act):
+            raise NotPermitted(ENDED)
+        return codes
+
+    async def _require_password(self, visitor: Visitor, current: str) -> tuple[Credentials, str]:
+        """Return the credentials and their hash, if that is the password. Counts as a failure until `_require_code`."""
+        if wait := await self.throttle.reserve(_list_own_counters(visitor), self.clock()):
             raise LoginRefused(wait)
-        credentials = await self.accounts.find_credentials(account.login)
+        credentials = await self.accounts.find_credentials(visitor.account.login)
         hashed = credentials.password_hash if credentials else None
         is_right = await self.hasher.verify(hashed, current)
         if credentials is None or hashed is None or not is_right:
             raise SetupRefused({"current": "Das Kennwort ist falsch."})
-        if problem := await self._find_password_problem(visitor, new):  # before the code, which is good for one use
-            raise SetupRefused({"new": problem})
+        return credentials, hashed
+
+    async def _require_code(self, visitor: Visitor, credentials: Credentials, code: str, action: str) -> Act:
+        """Return the act that the code proves."""
         proof = await self._check_code(credentials, code)
         if proof is None:
             raise SetupRefused({"code": "Der Code ist falsch oder schon benutzt. Warten Sie auf den nächsten."})
-        await self.throttle.settle(counters)
-        detail = {"proof": proof.value}
-        act = Act(account=account.id, action="account.password_changed", object=account.login, detail=detail)
-        if not await self.accounts.change_password(visitor, hashed, await self.hasher.hash(new), now, act):
-            raise NotPermitted(ENDED)
+        await self.throttle.settle(_list_own_counters(visitor))
+        account, detail = visitor.account, {"proof": proof.value}
+        return Act(account=account.id, action=action, object=account.login, detail=detail)
 
     async def end_other_sessions(self, visitor: Visitor) -> None:
         """End all sessions of the account but this one."""
         act = Act(account=visitor.account.id, action="session.others_closed", object=visitor.account.login)
         await self.sessions.end_sessions(visitor.account.id, self.clock(), act, but=visitor.session)
+
+
+def _list_own_counters(visitor: Visitor) -> tuple[FailureCounter, ...]:
+    return (FailureCounter(FailureScope.DEVICE, visitor.session.hex()),)
+
+
+def _make_recovery_codes() -> list[str]:
+    return [encode_recovery_code(token_bytes(RECOVERY_CODE_BYTES)) for _ in range(RECOVERY_CODE_COUNT)]

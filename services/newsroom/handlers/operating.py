@@ -96,8 +96,8 @@ class ResendRules:
 
     async def build_permit(self, account: Account, status: BroadcastStatus) -> Callable[[int], None]:
         """Return what raises NotPermitted if the account may not send it again to so many people."""
-        draft = await self.publications.find_draft(status.id)
-        owners = list_owners(await self.drafts.find(draft)) if draft else ()
+        published = await self.publications.find_published(status.id)
+        owners = list_owners(await self.drafts.find(published.draft)) if published else ()
 
         def permit(people: int) -> None:
             by_lead = self.rules.is_for_lead(compute_costs(self.configuration, status.topic, people))

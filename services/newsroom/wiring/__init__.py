@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
 from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.drafts import PostgresDraftRepository
@@ -286,6 +287,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             topics=topics,
             reviewing=Right.COUNTERSIGN if has_amount else Right.APPROVE,
             read_sending=PostgresSendingControl(newsroom.database).read_limits,
+            list_requests=PostgresAccountRequestRepository(newsroom.database).list_open_requests,
         ),
         DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
         SendingPages(drafting=writing.drafting, templates=writing.templates),
@@ -300,7 +302,8 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             list_watch=writing.newest,
             resending=writing.resending,
             sessions=newsroom.watch,
-            topics=topics,
+            county=newsroom.configuration,
+            templates=writing.templates,
             clock=system_clock,
         ),
         FeedbackPages(feedback=feedback, topics=topics),

@@ -31,3 +31,20 @@ async def test_pages_that_never_come_are_told_and_keep_no_broadcast_from_its_end
     await ledger.finish(came.broadcast)
     assert await ledger.collect_progress(60) == []
     assert (await ledger.read_backlog()).unaccounted > 0
+
+
+async def test_what_waits_for_lost_pages_after_its_expiry_is_told_once_a_minute(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    """Each telling is an event to every municipal system."""
+    came = msgspec.structs.replace(build_batch_message(generate_subscribers(2)), last=False)
+    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in await claim(ledger, came)])
+    await ledger.collect_progress(60)
+    change = """update dispatcher.broadcast set expires_at = clock_timestamp() - interval '5 minutes',
+        progressed_at = clock_timestamp() - make_interval(secs => $1)"""
+    told = {}
+    for seconds in (2, 61):
+        async with pool.connection() as connection:
+            await connection.execute(change, seconds)
+        told[seconds] = [one.finished for one in await ledger.collect_progress(60)]
+    assert told == {2: [], 61: [False]}

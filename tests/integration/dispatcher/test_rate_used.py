@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import asyncpg
 import pytest
@@ -68,7 +69,22 @@ async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they
     for earlier, later in zip(requests[:answered], requests[permitted:], strict=True):
         assert later.at >= earlier.at + seconds
     unused = await endpoint_rig.fetch_metric(dispatcher, LOST, reason="requests")
-    assert unused <= len(requests) / 10
+    assert unused <= len(requests) / 20
+
+
+@pytest.mark.alone
+async def test_answers_that_take_longer_and_shorter_cost_no_slots(endpoint_rig: EndpointHarness) -> None:
+    """As many requests as permitted are in flight all the time; slots that find no room are lost for all replicas."""
+    seconds = Random(7)
+
+    def behave(_request: SendRequest) -> GraphAnswer:
+        return GraphAnswer(after=seconds.gauss(0.6, 0.1))
+
+    endpoint_rig.endpoint.behave = behave
+    (dispatcher,) = await endpoint_rig.start(rate=1000, connections=200, request_timeout_seconds=60)
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(2_000))
+    await endpoint_rig.wait_for_accepted(2_000)
+    assert await endpoint_rig.fetch_metric(dispatcher, LOST, reason="requests") <= 200
 
 
 @pytest.mark.alone

@@ -71,6 +71,19 @@ async def test_an_invitation_counts_when_a_second_person_confirms_it(
     assert list(statuses.values()) == [403, 403, 403, 303]
 
 
+async def test_a_request_is_on_the_overview_of_whoever_can_decide_it(
+    newsroom: NewsroomProcess, browser: EditorBrowser, colleague: Member
+) -> None:
+    login = new_login()
+    await invite(browser, login, name=f"Frau {login}")
+    writer = await newsroom.add_member(Role.EDITOR)
+    shown = {"requester": f"Frau {login}" in (await browser.open("/")).text}
+    for name, member in (("colleague", colleague), ("writer", writer)):
+        async with newsroom.open_browser(member) as opened:
+            shown[name] = f"Neues Konto: Frau {login}" in (await opened.open("/")).text
+    assert shown == {"requester": False, "colleague": True, "writer": False}
+
+
 async def test_nobody_confirms_what_they_requested_themselves(
     newsroom: NewsroomProcess, member: Member, browser: EditorBrowser
 ) -> None:

@@ -1,9 +1,11 @@
 """What the check says of drafts that are about another notice, and of what was sent before anybody had approved it."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, add_broadcast
+from tests.harness.writing_desk import WritingDesk, add_broadcast, format_local
 
 REVIEWED = "Die Prüfung ist vermerkt."
 BUTTON = "/nachpruefen"
@@ -67,3 +69,16 @@ async def test_a_follow_up_says_to_whom_it_goes(anna: WritingDesk) -> None:
 async def test_a_new_notice_is_neither(anna: WritingDesk) -> None:
     shown = (await anna.browser.open(f"{await anna.begin()}/pruefung")).text
     assert [words in shown for words in ("Korrektur der Meldung", "Folgemeldung")] == [False, False]
+
+
+async def test_what_has_a_time_is_not_published_now(anna: WritingDesk, ben: WritingDesk) -> None:
+    for scheduled_at, expected in (
+        ("", "Jetzt"),
+        (format_local(datetime.now(UTC) + timedelta(hours=6)), "Zum geplanten Zeitpunkt"),
+    ):
+        path = await anna.begin(scheduled_at=scheduled_at)
+        await anna.act(path, "einreichen")
+        await ben.act(path, "freigeben")
+        shown = (await anna.browser.open(f"{path}/pruefung")).text
+        found = re.findall(r">([^<>]+) veröffentlichen<", shown)
+        assert found == [expected]

@@ -26,6 +26,10 @@ def users_settings(newsroom: NewsroomProcess) -> AccountSettings:
     return AccountSettings(database_url=url, database_password=None)
 
 
+def list_codes(page: ShownPage) -> list[str]:
+    return re.findall(r"<code>([A-Z2-7]{4}(?:-[A-Z2-7]{4}){3})</code>", page.text)
+
+
 async def test_a_first_password_leads_to_setting_up_and_no_further(
     newsroom: NewsroomProcess, stranger: EditorBrowser
 ) -> None:
@@ -41,7 +45,7 @@ async def test_a_first_password_leads_to_setting_up_and_no_further(
     wrong = await stranger.send("/einrichten", {**fields, "code": "000000"}, csrf=form.csrf)
     assert (wrong.status, "passt nicht zu diesem Bild" in wrong.text) == (422, True)
     done = await stranger.send("/einrichten", {**fields, "code": pyotp.TOTP(secret).now()}, csrf=form.csrf)
-    codes = re.findall(r"<code>([A-Z2-7]{4}(?:-[A-Z2-7]{4}){3})</code>", done.text)
+    codes = list_codes(done)
     assert (done.status, len(set(codes))) == (200, 10)
     assert (await stranger.open("/profil")).status == 200
     async with newsroom.open_browser() as other:
@@ -108,3 +112,24 @@ async def test_guessing_the_password_inside_a_session_is_delayed_too(
     assert scope == "device"
     await newsroom.count_failures(scope, session, 40)
     assert (await browser.fill_in("/profil", "/profil/kennwort", **change)).status == 429
+
+
+async def test_new_recovery_codes_need_the_password_and_a_code_and_replace_the_old_ones(
+    newsroom: NewsroomProcess, member: Member, browser: EditorBrowser
+) -> None:
+    replace = "/profil/codes"
+    fields = {"codes_current": PASSWORD}
+
+    async def renew(**typed: str) -> ShownPage:
+        return await browser.fill_in("/profil", replace, **{**fields, **typed})
+
+    wrong = await renew(codes_current="falsch", codes_code=member.next_code())
+    assert (wrong.status, "Das Kennwort ist falsch." in wrong.text) == (422, True)
+    assert (await renew(codes_code="000000")).status == 422
+    old = list_codes(await renew(codes_code=member.next_code()))
+    new = list_codes(await renew(codes_code=old[1]))
+    assert (len(old), len(set(old) | set(new))) == (10, 20)
+    for code, expected in ((old[0], 403), (new[0], 303), (new[0], 403)):
+        async with newsroom.open_browser() as other:
+            assert (await log_in(other, member.account.login, code=code)).status == expected
+    assert "Wiederherstellungscodes erneuert" in (await browser.open("/protokoll")).text

@@ -20,6 +20,7 @@ ACTION_NAMES: Mapping[str, str] = {
     "account.enable": "Konto entsperrt",
     "account.invite": "Konto angelegt",
     "account.password_changed": "Kennwort geändert",
+    "account.recovery_codes_replaced": "Wiederherstellungscodes erneuert",
     "account.reset": "Anmeldung zurückgesetzt",
     "account.roles": "Rollen geändert",
     "account.set_up": "Anmeldung eingerichtet",

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,9 +16,11 @@ from services.newsroom.adapters.http.rendering import render_page, respond_with_
 from services.newsroom.adapters.http.web_pages import WebPage, get_visitor
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.domain.accounts import Right
-from services.newsroom.domain.drafts import NoticeDraft
+from services.newsroom.domain.county import NewsroomCounty
+from services.newsroom.domain.drafts import DraftContent
 from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
+from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, explain_withdrawal, list_account
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, read_list
@@ -48,7 +50,8 @@ class BroadcastPages:
     list_watch: ChangeWatch[str, BroadcastList]
     sessions: SessionWatch
     resending: ResendRules
-    topics: Mapping[str, str]
+    county: NewsroomCounty
+    templates: Mapping[str, TemplateText]
     clock: Clock
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -65,39 +68,39 @@ class BroadcastPages:
     async def show_list(self, request: web.Request) -> web.Response:
         before = _parse_before(request)
         newest = await read_list(self.statuses, self.publications, before)
-        return render_page(request, "broadcasts.html", newest=newest, is_older=before is not None, topics=self.topics)
+        return render_page(request, "broadcasts.html", newest=newest, is_older=before is not None, topics=self._topics)
 
     async def show(self, request: web.Request) -> web.Response:
         status, account = await find_broadcast(self.statuses, request), get_visitor(request).account
-        draft = await self._find_draft(status)
         return render_page(
             request,
             "broadcast.html",
-            draft=draft,
+            related=await self.statuses.list_related(status.id),
             may_write=account.may(Right.WRITE),
             withdrawal=explain_withdrawal(status),
             changes=list_offered(status, account, lead_resends=self.resending.is_for_lead(status)),
             done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
             feedback=await self.feedback.summarize(FeedbackFilter(broadcast=status.id)),
             echo=await self.listening.find_echo(status.id),
+            **await self._describe_notice(status),
             **self._describe(status),
         )
 
     async def show_certificate(self, request: web.Request) -> web.Response:
         status = await find_broadcast(self.statuses, request)
-        draft = await self._find_draft(status)
         return render_page(
             request,
             "certificate.html",
-            draft=draft,
             now=self.clock(),
-            content=draft and draft.content,
+            county=self.county.name,
+            **await self._describe_notice(status),
             **self._describe(status),
         )
 
     async def download(self, request: web.Request) -> web.Response:
         """Respond with the certificate as a table; it holds no personal data."""
         status = await find_broadcast(self.statuses, request)
+        notice = await self._describe_notice(status)
         moments = (
             ("angenommen", status.accepted_at),
             ("begonnen", status.started_at),
@@ -106,11 +109,13 @@ class BroadcastPages:
             ("zurückgezogen", status.withdrawn_at),
         )
         rows: list[tuple[object, ...]] = [
+            ("Herausgeber", self.county.name),
             ("Meldung", status.notice or ""),
             ("Fassung", status.revision or ""),
             ("Aussendung", str(status.id)),
             ("Überschrift", status.headline or ""),
-            ("Thema", self.topics.get(status.topic or "", status.topic or "")),
+            ("Thema", self._topics.get(status.topic or "", status.topic or "")),
+            *(_list_content(notice["draft"].content, notice["code"]) if notice["draft"] else ()),
             *((name, format_moment(moment)) for name, moment in moments if moment),
             ("Empfänger", status.audience if status.audience is not None else ""),
             *((line.name, line.count) for line in list_account(status)),
@@ -132,7 +137,7 @@ class BroadcastPages:
         """Respond with the list after each change, until the end of the session."""
 
         def render(shown: BroadcastList) -> web.Response:
-            return render_page(request, "broadcast_list.html", newest=shown, topics=self.topics)
+            return render_page(request, "broadcast_list.html", newest=shown, topics=self._topics)
 
         return await self._stream(request, self.list_watch, BROADCASTS_PATH, render, lambda _: False)
 
@@ -169,12 +174,21 @@ class BroadcastPages:
         return response
 
     def _describe(self, status: BroadcastStatus) -> dict[str, Any]:
-        return {"broadcast": status, "account": list_account(status), "topics": self.topics}
+        return {"broadcast": status, "account": list_account(status), "topics": self._topics}
 
-    async def _find_draft(self, status: BroadcastStatus) -> NoticeDraft | None:
-        """Return the draft that became the broadcast; None if another system published it."""
-        draft = await self.publications.find_draft(status.id)
-        return await self.drafts.find(draft) if draft else None
+    async def _describe_notice(self, status: BroadcastStatus) -> dict[str, Any]:
+        """Return the notice as it was published here; of another system's nothing is known but what events tell."""
+        published = await self.publications.find_published(status.id)
+        if published is None:
+            return {"draft": None}
+        draft = await self.drafts.find(published.draft)
+        topic = self.county.find_topic(draft.content.topic)
+        preview = build_preview(draft.content, topic, self.templates, published.code)
+        return {"draft": draft, "code": published.code, "preview": preview}
+
+    @property
+    def _topics(self) -> dict[str, str]:
+        return {topic.id: topic.title for topic in self.county.topics}
 
 
 async def find_broadcast(statuses: BroadcastStatuses, request: web.Request) -> BroadcastStatus:
@@ -186,6 +200,16 @@ async def find_broadcast(statuses: BroadcastStatuses, request: web.Request) -> B
     if not found:
         raise web.HTTPNotFound
     return found[0]
+
+
+def _list_content(content: DraftContent, code: str) -> Iterator[tuple[str, str]]:
+    yield "Text", content.text
+    yield "Gemeinden", ", ".join(content.municipalities) or "ganzer Landkreis"
+    if content.link:
+        yield "Link", content.link
+    if content.expires_at:
+        yield "Gültig bis", format_moment(content.expires_at)
+    yield "Prüfcode", code
 
 
 def _parse_before(request: web.Request) -> datetime | None:

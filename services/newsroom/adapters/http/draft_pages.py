@@ -42,7 +42,7 @@ from services.newsroom.domain.drafts import (
 from services.newsroom.domain.explanations import FORM_FIELDS, FORM_NAMES, explain_problem
 from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
-from services.newsroom.domain.preview import TemplateText, build_preview, count_length
+from services.newsroom.domain.preview import EXAMPLE_CODE, TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import PublicationRepository
 from shared.notices.configuration import Configuration
@@ -114,7 +114,7 @@ class DraftPages:
             publication=publication,
             is_waiting=publication is not None and _is_waiting(draft, publication),
             rejection=_explain_rejection(draft, publication),
-            preview=self._build_preview(draft.content),
+            preview=self._build_preview(draft.content, publication.code if publication else EXAMPLE_CODE),
             topics=self._topic_titles,
         )
 
@@ -220,8 +220,8 @@ class DraftPages:
             "hints": find_hints(content, self.drafting.clock().date()),
         }
 
-    def _build_preview(self, content: DraftContent) -> object:
-        return build_preview(content, self._configuration.find_topic(content.topic), self.templates)
+    def _build_preview(self, content: DraftContent, code: str = EXAMPLE_CODE) -> object:
+        return build_preview(content, self._configuration.find_topic(content.topic), self.templates, code)
 
     @property
     def _configuration(self) -> Configuration:

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from aiohttp import web
 
+from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_visitor
 from services.newsroom.adapters.listening import PostgresFeedbackLog
-from services.newsroom.domain.accounts import Right
+from services.newsroom.domain.accounts import Account, AccountRequest, Right
 from services.newsroom.domain.approval import find_obstacle
 from services.newsroom.domain.drafts import DraftState, build_author
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
@@ -95,6 +96,7 @@ class OverviewPages:
     topics: Mapping[str, str]
     reviewing: Right
     read_sending: Callable[[], Awaitable[SendingOverview]]
+    list_requests: Callable[[], Awaitable[Sequence[AccountRequest]]]
 
     def list_pages(self) -> tuple[WebPage, ...]:
         return (WebPage(method="GET", path="/", handler=self.show, audience=Audience.LOGGED_IN, title="Übersicht"),)
@@ -117,6 +119,8 @@ class OverviewPages:
             "overview.html",
             paused=[number.paused_reason for number in numbers] if all(each.paused_reason for each in numbers) else [],
             in_work=[each for each in in_work if each.newest.author.person == author.person],
+            requests=await self._list_decidable(account),
+            change_names=CHANGE_NAMES,
             to_approve=[each for each in fitting if not find_obstacle(each, author)],
             waiting=[each for each in pending if each.newest.author.person == author.person],
             approved=await self.drafts.list_drafts((DraftState.APPROVED,), MAX_DRAFTS),
@@ -131,6 +135,13 @@ class OverviewPages:
             topics=self.topics,
             may_write=account.may(Right.WRITE),
         )
+
+    async def _list_decidable(self, account: Account) -> Sequence[AccountRequest]:
+        if not account.may(Right.MANAGE_ACCOUNTS):
+            return []
+        return [
+            each for each in await self.list_requests() if account.person not in (each.requested_by.person, each.person)
+        ]
 
 
 def _choose(statuses: Sequence[BroadcastStatus], *phases: BroadcastPhase) -> Sequence[BroadcastStatus]:

@@ -56,6 +56,7 @@ class LoginPages:
             WebPage(method="POST", path=SETUP_PATH, handler=self.set_up, audience=setting_up),
             WebPage(method="GET", path=PROFILE_PATH, handler=self.show_profile, audience=logged_in),
             WebPage(method="POST", path=f"{PROFILE_PATH}/kennwort", handler=self.change_password, audience=logged_in),
+            WebPage(method="POST", path=f"{PROFILE_PATH}/codes", handler=self.replace_codes, audience=logged_in),
             WebPage(method="POST", path=f"{PROFILE_PATH}/sitzungen", handler=self.end_others, audience=logged_in),
         )
 
@@ -108,13 +109,28 @@ class LoginPages:
         filled_in = {name: form.get(name, "") for name in ("current", "new", "code")}
         try:
             await self.login.change_password(get_visitor(request), **filled_in)
-        except SetupRefused as refused:
-            return await self.show_profile(request, problems=refused.problems, status=422)
-        except LoginRefused as refused:
-            return await self.show_profile(
-                request, problems={"current": _describe_wait(refused.wait_seconds)}, status=429
-            )
+        except (SetupRefused, LoginRefused) as refused:
+            return await self._show_refused(request, refused)
         return redirect(f"{PROFILE_PATH}?erledigt=kennwort")
+
+    async def replace_codes(self, request: web.Request) -> web.Response:
+        form = get_form(request)
+        filled_in = {name: form.get(f"codes_{name}", "") for name in ("current", "code")}
+        try:
+            codes = await self.login.replace_recovery_codes(get_visitor(request), **filled_in)
+        except (SetupRefused, LoginRefused) as refused:
+            return await self._show_refused(request, refused, "codes_")
+        return render_page(request, "recovery_codes.html", codes=codes)
+
+    async def _show_refused(
+        self, request: web.Request, refused: SetupRefused | LoginRefused, prefix: str = ""
+    ) -> web.Response:
+        """Show the profile with what is wrong, in the form whose fields have this prefix."""
+        if isinstance(refused, SetupRefused):
+            problems = {f"{prefix}{name}": problem for name, problem in refused.problems.items()}
+            return await self.show_profile(request, problems=problems, status=422)
+        problems = {f"{prefix}current": _describe_wait(refused.wait_seconds)}
+        return await self.show_profile(request, problems=problems, status=429)
 
     async def end_others(self, request: web.Request) -> web.Response:
         await self.login.end_other_sessions(get_visitor(request))
