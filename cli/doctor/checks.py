@@ -11,6 +11,7 @@ from cli.doctor import servers
 from cli.doctor.findings import Check, DoctorProblem
 from cli.doctor.graph_api import GraphClient, list_expected_templates, read_definitions
 from cli.doctor.installation import PROCESS_KINDS, Installation, read_all_settings
+from cli.doctor.setting_names import check_names
 from cli.migrate.database import SCHEMAS
 from cli.settings import MigrationSettings
 from services.dispatcher.settings import Settings as Dispatcher
@@ -29,6 +30,7 @@ def build_checks(installation: Installation) -> list[Check]:
     read = read_all_settings(installation.processes)
     known = {name: settings for name, settings in read.items() if isinstance(settings, BaseSettings)}
     return [
+        Check("names of settings", partial(check_names, installation.environment)),
         *_build_settings_checks(read),
         *_build_broker_checks(known),
         *_build_database_checks(known, installation.database_standbys),

@@ -47,13 +47,14 @@ PROCESS_KINDS: Mapping[str, ProcessKind] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """An installation; `processes` has the environment of each kind of process found.
+    """An installation; `processes` has the environment of each kind of process found, `environment` what they share.
 
     `ingress_url` and `ready_urls` None: derive them from the processes' settings. `other_ready_urls` are probes of
     processes whose environment is not known here.
     """
 
     processes: Mapping[str, Environment] = field(repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     ingress_url: str | None = None
     ready_urls: Mapping[str, str] | None = None
     other_ready_urls: tuple[str, ...] = ()
@@ -126,7 +127,7 @@ def find_installation(stack: Path | None, environment: Mapping[str, str]) -> Ins
     """Return the installation of the environment, else a local stack; ends the command with status 2 without any."""
     processes = {} if stack else find_processes(environment)
     if processes:
-        return Installation(processes=processes)
+        return Installation(processes=processes, environment=environment)
     running = find_stack(stack, environment)
     if running is None:
         logins = ", ".join(kind.login for kind in PROCESS_KINDS.values())

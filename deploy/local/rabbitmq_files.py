@@ -35,6 +35,7 @@ log.console = false
 vm_memory_high_watermark.absolute = 768MiB
 disk_free_limit.absolute = 100MB
 max_message_size = 8388608
+frame_max = 16384
 raft.wal_max_size_bytes = 33554432
 management.rates_mode = basic
 """

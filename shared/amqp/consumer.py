@@ -27,7 +27,8 @@ ATTEMPT_HEADER = "attempt"
 REASON_HEADER = "reason"
 PUBLISHER_HEADER = "publisher"
 TRUNCATED_HEADER = "truncated-from"
-MAX_HEADER_BYTES = 1_000
+# Of all together: with our own they fit into one frame, of which the broker accepts 16 KiB.
+MAX_HEADER_BYTES = 12_000
 MAX_HEADERS = 50
 _OWN_HEADERS = frozenset((ATTEMPT_HEADER, REASON_HEADER, PUBLISHER_HEADER, TRUNCATED_HEADER))
 
@@ -88,9 +89,10 @@ class ReceivedMessage(NamedTuple):
 
 
 def limit_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headers that fit, measured in bytes: all headers of a message must fit into one frame."""
-    short = {name: value for name, value in headers.items() if len(f"{name}{value}".encode()) <= MAX_HEADER_BYTES}
-    return dict(list(short.items())[:MAX_HEADERS])
+    """Return the first headers that fit: all headers of a message must fit into one frame."""
+    sizes = itertools.accumulate(len(f"{name}{value}".encode()) for name, value in headers.items())
+    fitting = sum(size <= MAX_HEADER_BYTES for size in sizes)
+    return dict(list(headers.items())[: min(fitting, MAX_HEADERS)])
 
 
 MAX_ATTEMPTS = 6

@@ -34,6 +34,14 @@ def publish(channels: list[pika.channel.Channel], properties: pika.BasicProperti
         yield size
 
 
+def publish_headers(channels: list[pika.channel.Channel], properties: pika.BasicProperties, size: int) -> Sent:
+    """Nothing but headers, which no bound of a queue counts; they expire at once, so that no number bounds them."""
+    properties.headers, properties.expiration, properties.delivery_mode = {"x": "x" * size}, "0", 2
+    for channel in cycle(channels):
+        channel.basic_publish(MUNICIPAL_EVENTS, KEY, b"", properties)
+        yield size
+
+
 def hold_in_transactions(channels: list[pika.channel.Channel], properties: pika.BasicProperties, size: int) -> Sent:
     for channel in channels:
         channel.tx_select()
@@ -100,6 +108,7 @@ def send_frame(channel: pika.channel.Channel, frame: pika.frame.Frame) -> None:
 
 WAYS: Mapping[str, Callable[[list[pika.channel.Channel], pika.BasicProperties, int], Sent]] = {
     "published": publish,
+    "headers": publish_headers,
     "uncommitted": hold_in_transactions,
     "unfinished": leave_unfinished,
     "looped": repeat_answers,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import aio_pika
 import pytest
@@ -28,6 +29,9 @@ UNBOUNDED = ("uncommitted", "unfinished", "unanswered")  # in RabbitMQ by itself
 STORM = 201  # connections
 STOPS = 700
 MAX_REJECTION = 5_000  # about: it names twenty fields that nobody knows
+MOST_HEADERS, TOO_MANY_HEADERS = 15_000, 100_000  # of which the broker takes 16 KiB
+MUCH_MEGABYTES = 4_000
+MOST_BYTES_ON_DISK = 400_000_000
 REJECTIONS = 8_000  # of that size, which a login makes in seven minutes
 QUEUE = topology.SUBSCRIPTIONS_NOTICES
 
@@ -65,6 +69,7 @@ def message(body: bytes = b"{}", expiration: int | None = None) -> aio_pika.Mess
         ("uncommitted", 65_536),
         ("unfinished", 0),
         ("unanswered", 0),
+        ("headers", TOO_MANY_HEADERS),
     ],
 )
 async def test_citizens_are_answered_while_a_login_floods(
@@ -72,7 +77,7 @@ async def test_citizens_are_answered_while_a_login_floods(
 ) -> None:
     async with county.flood_broker(way, size) as seen:
         taken = await county.measure_answers(500)
-    if way in UNBOUNDED:
+    if way in UNBOUNDED or size == TOO_MANY_HEADERS:
         assert seen["cut"] > 0
     elif size <= MAX_BODY_BYTES:
         assert seen["cut"] == 0, "too many notices are refused, and nobody is cut off for them"
@@ -117,6 +122,24 @@ async def test_stops_are_answered_while_one_login_floods_and_another_does_its_wo
         assert first["megabyte"] > 0
         await nobody_else_noticed(county, usual, taken)
     await wait_for(partial(is_quiet, county), 120)
+
+
+async def test_headers_do_not_fill_the_disk(county: MunicipalHarness) -> None:
+    files = county.stack.folder / "rabbitmq"
+    before = most = measure_folder(files)
+    async with county.flood_broker("headers", MOST_HEADERS) as seen:
+
+        async def has_sent_much() -> bool:
+            nonlocal most
+            most = max(most, measure_folder(files))
+            return seen["megabyte"] >= MUCH_MEGABYTES
+
+        await wait_for(has_sent_much, 300)
+    assert most - before < MOST_BYTES_ON_DISK
+
+
+def measure_folder(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 async def is_quiet(county: MunicipalHarness) -> bool:

@@ -78,7 +78,7 @@ async def service(
         {"reply_to": NO_TEXT},
         {"headers": {"x": NO_TEXT, "attempt": 2**62}},
         {"headers": {"attempt": -LATEST, "publisher": "somebody", "x-death": [{"count": LATEST}]}},
-        {"headers": {f"{number}": EMOJI * 980 for number in range(33)}},
+        {"headers": {f"{number}": EMOJI * 980 for number in range(4)}},
         {"headers": nested()},
         {"delivery_mode": 77},
         {"priority": 255, "correlation_id": "\0", "type": "\x1b[2J", "app_id": "x" * 255},

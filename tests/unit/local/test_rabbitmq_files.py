@@ -21,7 +21,9 @@ def test_the_administrator_is_the_only_user() -> None:
 
 def test_a_broker_in_a_container_has_the_same_bounds() -> None:
     configuration = (ROOT / "deploy/rabbitmq/kreisfunk.conf").read_text()
-    bounds = re.findall(r"^(?:auth_backends|max_message_size|tcp_listen_options).+$", CONFIGURATION, re.MULTILINE)
-    assert len(bounds) == 5
+    bounds = re.findall(
+        r"^(?:auth_backends|max_message_size|frame_max|tcp_listen_options).+$", CONFIGURATION, re.MULTILINE
+    )
+    assert len(bounds) == 6
     assert set(bounds) <= set(configuration.splitlines())
     assert f"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: {CREDIT}\n" in (ROOT / "docker-compose.yml").read_text()

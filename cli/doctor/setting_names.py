@@ -1,0 +1,53 @@
+"""Names in the environment that nothing reads, such as a misspelled one in `.env`."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+from pydantic_settings import BaseSettings
+
+from cli.doctor.findings import DoctorProblem
+from cli.doctor.installation import PROCESS_KINDS
+from cli.settings import CommandSettings
+from cli.setup.run import MetaSettings
+from services.feeds.settings import Settings as Feeds
+from shared.runtime.settings import PREFIX
+
+# Those that only docker-compose.yml or an option of a command reads.
+OTHER_NAMES = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        *("IMAGE", "BACKUPS", "INGRESS_PORT", "SIMULATOR_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"),
+        *("EDGE_HOST", "EDGE_HTTP_PORT", "EDGE_INGRESS", "EDGE_TLS"),
+        "SECRETS_DIR",
+    )
+)
+
+
+def list_known_names() -> set[str]:
+    """Return the name of every setting that anything reads."""
+    kinds: tuple[type[BaseSettings], ...] = (
+        *(kind.settings for kind in PROCESS_KINDS.values()),
+        CommandSettings,
+        MetaSettings,
+        Feeds,
+    )
+    return {name for kind in kinds for name in _list_names(kind)} | OTHER_NAMES
+
+
+def _list_names(kind: type[BaseSettings]) -> Iterator[str]:
+    prefix = kind.model_config.get("env_prefix") or ""
+    yield from (f"{prefix}{name}".upper() for name in kind.model_fields)
+    for derived in kind.__subclasses__():
+        yield from _list_names(derived)
+
+
+async def check_names(environment: Mapping[str, str]) -> DoctorProblem | None:
+    """Return a problem if any name begins like a setting and is none; no value is told."""
+    known = list_known_names()
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    if not unknown:
+        return None
+    similar = {name: get_close_matches(name, known, 1, cutoff=0.8) for name in unknown}
+    guesses = "; ".join(f"{name}: did you mean {found[0]}?" for name, found in similar.items() if found)
+    advice = "docs/guides/operators.md lists all settings."
+    return DoctorProblem(f"nothing reads {', '.join(unknown)}", f"{guesses} {advice}".strip())
