@@ -13,6 +13,8 @@ def secrets(
 ) -> None:
     """Create all secrets that are missing. Files that exist stay as they are; running again is safe."""
     created = create_secrets(folder)
-    for path in created:
+    for path in created.new:
         typer.echo(f"created {path}")
-    typer.echo(f"secrets: {len(created)} created, all complete in {folder}")
+    for path in created.restored:
+        typer.echo(f"restored {path}")
+    typer.echo(f"secrets: {created.describe()}; all complete in {folder}")

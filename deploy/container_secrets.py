@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy.atomic_write import write_secret
 from deploy.local.rabbitmq_files import build_definitions
-from deploy.secrets import create_secrets, generate_password
+from deploy.secrets import CreatedSecrets, create_secrets, generate_password
 
 GRAFANA = "grafana/admin_password"
 POSTGRES = "postgres/owner_password"
@@ -36,15 +36,17 @@ def _read(path: Path) -> str:
     return path.read_text().strip()
 
 
-def create(folder: Path) -> int:
-    """Write missing files and return the number of new secrets. Safe to run again."""
+def create(folder: Path) -> CreatedSecrets:
+    """Write missing files and return those of our processes. Safe to run again."""
     created = create_secrets(folder)
     for name, value in build_server_files(folder, secrets.token_bytes(4)).items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         write_secret(path, value, mode=0o644)
-    return len(created)
+    return created
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"secrets: {create(Path(sys.argv[1]))} created, all complete\n")
+    created_here = create(Path(sys.argv[1]))
+    sys.stdout.write("".join(f"restored {path}\n" for path in created_here.restored))
+    sys.stdout.write(f"secrets: {created_here.describe()}; all complete\n")

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from deploy.atomic_write import write_secret
 from deploy.tokens import add_token, generate_token
@@ -120,7 +121,19 @@ def _find_existing(secret: Secret, existing: Mapping[str, str], logins: Mapping[
     return logins.get(secret.login or "")
 
 
-def create_secrets(folder: Path) -> list[Path]:
+class CreatedSecrets(NamedTuple):
+    """Files that were missing: those with a `new` value, and those `restored` from another file with the same one."""
+
+    new: list[Path]
+    restored: list[Path]
+
+    def describe(self) -> str:
+        """Return what was done, for whoever wanted a new value and has forgotten a file that holds the old one."""
+        kept = f", {len(self.restored)} restored, as another file still holds them" if self.restored else ""
+        return f"{len(self.new)} created{kept}"
+
+
+def create_secrets(folder: Path) -> CreatedSecrets:
     """Write missing files and return them. Folders get mode 0700, files 0600."""
     existing = {file: (folder / file).read_text().strip() for file in FILES if (folder / file).exists()}
     missing = build_missing_files(existing, secrets.token_bytes)
@@ -134,7 +147,18 @@ def create_secrets(folder: Path) -> list[Path]:
     for path, mode in _list_modes(folder):
         if path.stat().st_mode & 0o777 != mode:
             path.chmod(mode)
-    return [folder / file for file in missing]
+    restored = _list_restored(existing)
+    return CreatedSecrets(
+        new=[folder / file for file in missing if file not in restored],
+        restored=[folder / file for file in missing if file in restored],
+    )
+
+
+def _list_restored(existing: Mapping[str, str]) -> set[str]:
+    logins: dict[str, str] = json.loads(existing.get(LOGIN_PASSWORDS, "{}"))
+    known = [secret for secret in SECRETS if _find_existing(secret, existing, logins) is not None]
+    has_all_logins = all(secret in known for secret in SECRETS if secret.login)
+    return {file for secret in known for file in secret.files} | ({LOGIN_PASSWORDS} if has_all_logins else set())
 
 
 def _list_modes(folder: Path) -> Iterator[tuple[Path, int]]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
 from cli.doctor.findings import DoctorProblem
-from cli.doctor.installation import PROCESS_KINDS
+from cli.doctor.installation import PROCESS_KINDS, SECRETS_DIR
 from cli.settings import CommandSettings
 from cli.setup.run import MetaSettings
 from services.feeds.settings import Settings as Feeds
@@ -42,12 +43,23 @@ def _list_names(kind: type[BaseSettings]) -> Iterator[str]:
 
 
 async def check_names(environment: Mapping[str, str]) -> DoctorProblem | None:
-    """Return a problem if any name begins like a setting and is none; no value is told."""
+    """Return a problem if any name begins like a setting and is none, or is a secret twice; no value is told."""
     known = list_known_names()
     unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
-    if not unknown:
-        return None
-    similar = {name: get_close_matches(name, known, 1, cutoff=0.8) for name in unknown}
-    guesses = "; ".join(f"{name}: did you mean {found[0]}?" for name, found in similar.items() if found)
-    advice = "docs/guides/operators.md lists all settings."
-    return DoctorProblem(f"nothing reads {', '.join(unknown)}", f"{guesses} {advice}".strip())
+    if unknown:
+        similar = {name: get_close_matches(name, known, 1, cutoff=0.8) for name in unknown}
+        guesses = "; ".join(f"{name}: did you mean {found[0]}?" for name, found in similar.items() if found)
+        advice = "docs/guides/operators.md lists all settings."
+        return DoctorProblem(f"nothing reads {', '.join(unknown)}", f"{guesses} {advice}".strip())
+    twice = sorted(name for name in environment if name in known and _has_file(environment, name))
+    if twice:
+        what = f"{', '.join(twice)}: both a variable and a file"
+        return DoctorProblem(
+            what, "Remove it from .env: containers get the file only, and what is checked here differs."
+        )
+    return None
+
+
+def _has_file(environment: Mapping[str, str], name: str) -> bool:
+    folder = environment.get(SECRETS_DIR, "")
+    return bool(folder) and any(Path(folder).glob(f"**/{name.lower()}"))

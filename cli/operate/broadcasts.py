@@ -12,7 +12,8 @@ from cli.operate import ledger
 from cli.operate.ledger import BroadcastView
 from cli.operate.session import Reason, Yes, explain_wait, refuse, run_on_ledger, warn_of_duplicates
 from cli.options import DatabaseStack, Json
-from cli.output import EXIT_USAGE, fail, format_pairs, format_table, format_time, print_result
+from cli.options import Yes as YesForGood
+from cli.output import EXIT_USAGE, confirm, fail, format_pairs, format_table, format_time, note, print_result
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
 REFUSALS: Mapping[str, str] = {
@@ -91,12 +92,19 @@ def resume(broadcast: Broadcast, json: Json = False, stack: DatabaseStack = None
 
 
 @app.command()
-def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: DatabaseStack = None) -> None:
+def cancel(
+    broadcast: Broadcast, reason: Reason, yes: YesForGood = False, json: Json = False, stack: DatabaseStack = None
+) -> None:
     """Cancel the rest of a broadcast for good. To end all broadcasts of a notice, use `kreisfunk withdraw`.
 
-    Exit status: 0 cancelled, 2 wrong command line, 3 ended or no such broadcast,
+    Exit status: 0 cancelled, 1 aborted, 2 wrong command line, 3 ended or no such broadcast,
     4 database unavailable or role refused.
     """
+    found = None if yes else run_on_ledger(stack, lambda connection: ledger.fetch_one(connection, broadcast))
+    if found and found.standing in (*UNFINISHED, "expanding"):
+        waiting = found.books.waiting if found.books.complete else f"{found.books.waiting} so far"
+        note(f"{found.headline or broadcast}: those who wait ({waiting}) will not get it.", "yellow")
+        confirm("Cancel it for good?", yes=yes, otherwise="Nothing was changed.")
     _change("cancelled", _CANCEL, (broadcast, reason), (*UNFINISHED, "expanding", "expanded"), json=json, stack=stack)
 
 

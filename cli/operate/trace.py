@@ -30,7 +30,7 @@ STATES = {
     "waiting": "it waits",
     "claimed": "it is on its way to Meta",
     "unknown": "nobody knows whether Meta has it: no answer came",
-    "accepted": "Meta has accepted it, and has said nothing since",
+    "accepted": "Meta has accepted it, or an operator has settled it so; Meta has said nothing since",
     "sent": "it has left Meta",
     "delivered": "it is on the phone",
     "read": "it was read",
@@ -86,7 +86,7 @@ def build_trace(row: asyncpg.Record) -> dict[str, Any]:
     code = row["error_code"]
     return {
         **{name: row[name] for name in _SHOWN},
-        "meaning": STATES[row["state"]],
+        "meaning": _explain_state(row),
         "waits_for": explain_wait(row["waits_for"]) if row["waits_for"] else None,
         "reasons": list(_list_reasons(row)),
         "claims": row["claim"],
@@ -129,7 +129,13 @@ def _list_moments(row: asyncpg.Record) -> Iterator[tuple[datetime | None, str]]:
     yield row["due_at"], "may be taken from then on"
     if row["state"] in UNFINISHED:
         yield row["expires_at"], "not sent from then on"
-    yield row["now"], f"now: {STATES[row['state']]}"
+    yield row["now"], f"now: {_explain_state(row)}"
+
+
+def _explain_state(row: asyncpg.Record) -> str:
+    if row["state"] == "failed" and row["error_code"] is None:
+        return "it has failed, and Meta has named no reason: it could not be written, or an operator has settled it so"
+    return STATES[row["state"]]
 
 
 def format_trace(found: Mapping[str, Any]) -> str:

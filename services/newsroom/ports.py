@@ -74,8 +74,10 @@ class AccountRepository(Protocol):
     async def change_password(self, visitor: Visitor, old: str, new: str, now: datetime, act: Act) -> bool:
         """Replace the hash `old` and end the other sessions; return False if it was replaced or the session ended."""
 
-    async def replace_recovery_codes(self, visitor: Visitor, password: str, codes: Sequence[bytes], act: Act) -> bool:
-        """Return False if the hash `password` was replaced or the session ended."""
+    async def replace_recovery_codes(
+        self, visitor: Visitor, password: str, codes: Sequence[bytes], now: datetime, act: Act
+    ) -> bool:
+        """As `change_password`, of the account with the hash `password`."""
 
     async def use_totp_step(self, account: UUID, step: int) -> bool:
         """Return False if this step or a later one was used."""

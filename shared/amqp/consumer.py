@@ -27,8 +27,8 @@ ATTEMPT_HEADER = "attempt"
 REASON_HEADER = "reason"
 PUBLISHER_HEADER = "publisher"
 TRUNCATED_HEADER = "truncated-from"
-# Of all together: with our own they fit into one frame, of which the broker accepts 16 KiB.
-MAX_HEADER_BYTES = 12_000
+# Of all together: with our own, and the other properties, they fit into one frame, of which the broker accepts 16 KiB.
+MAX_HEADER_BYTES = 8_000
 MAX_HEADERS = 50
 _OWN_HEADERS = frozenset((ATTEMPT_HEADER, REASON_HEADER, PUBLISHER_HEADER, TRUNCATED_HEADER))
 
@@ -89,10 +89,14 @@ class ReceivedMessage(NamedTuple):
 
 
 def limit_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the first headers that fit: all headers of a message must fit into one frame."""
-    sizes = itertools.accumulate(len(f"{name}{value}".encode()) for name, value in headers.items())
-    fitting = sum(size <= MAX_HEADER_BYTES for size in sizes)
-    return dict(list(headers.items())[: min(fitting, MAX_HEADERS)])
+    """Return the headers that fit, the shortest first: all headers of a message must fit into one frame."""
+    shortest = sorted(headers, key=lambda name: _measure_header(name, headers[name]))[:MAX_HEADERS]
+    ends = itertools.accumulate(_measure_header(name, headers[name]) for name in shortest)
+    return {name: headers[name] for name, end in zip(shortest, ends, strict=True) if end <= MAX_HEADER_BYTES}
+
+
+def _measure_header(name: str, value: object) -> int:
+    return len(f"{name}{value}".encode()) + 6  # with their lengths and the kind of the value
 
 
 MAX_ATTEMPTS = 6

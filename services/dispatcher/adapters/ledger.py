@@ -124,7 +124,8 @@ from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audienc
 _TELL = """update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = %(progress)s
     from counted c where b.id = c.id and %(due)s and (b.progress is distinct from c.progress or %(again)s) returning"""
 _DUE = "b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'"
-_AGAIN = "b.progressed_at < clock_timestamp() - interval '1 minute'"
+_AGAIN = """b.progressed_at < clock_timestamp() - interval '1 minute'
+    or b.expires_at + make_interval(secs => $1) between b.progressed_at and clock_timestamp()"""
 _LATE = """b.finished_at between clock_timestamp() - interval '3 days' and clock_timestamp() - interval '1 minute'
     and b.progressed_at < clock_timestamp() - interval '30 seconds'"""
 _ONE = {"due": "b.id = $2", "tell": "select", "told": "from dispatcher.broadcast b join counted c using (id)"}

@@ -42,6 +42,7 @@ class SendLoop:
     # The first claims open connections.
     _prefetch_seconds: float = field(default=pacing.MAX_PREFETCH_SECONDS, init=False)
     _open_slots: int = field(default=0, init=False)
+    _spare_claims: int = field(default=0, init=False)
     _paused_since: float | None = field(default=None, init=False)
     _closing: bool = field(default=False, init=False)
 
@@ -86,17 +87,24 @@ class SendLoop:
             await self._probe_reachability()
             return
         unplanned = self.lanes.estimate_available() - self._open_slots
-        rate = self.limiter.rate
-        room = self.sender.estimate_room(self._open_slots, rate, self._open_slots / rate)
-        # A lease costs a query: while others are open, a small one waits for more requests to end.
-        enough = pacing.compute_lease_slots(rate / 4, unplanned) if self._open_slots else 1
-        if self._paused_since is None and (unplanned <= 0 or room < enough):
-            self.meter.show_send_bound("work" if unplanned <= 0 else "requests")
+        wanted = pacing.compute_lease_slots(self.limiter.rate, unplanned)
+        slots = self.sender.estimate_room(wanted, self._open_slots, self.limiter.rate)
+        # A lease costs a query: while another one is open, a small one waits for more requests to end.
+        least = max(1, min(wanted, self.sender.max_requests // 2) // 4) if self._open_slots else 1
+        is_full = unplanned > 0 and slots < wanted
+        # A lease that starts as soon as requests end leaves no time to claim; if none end, nothing is claimed in vain.
+        self._spare_claims = max(1, wanted // 4) if is_full and (slots or self._open_slots) else 0
+        if self._paused_since is None and (unplanned <= 0 or slots < least):
+            self.meter.show_send_bound("requests" if is_full else "work")
+            if is_full:
+                if claim := self._take():  # which gives back what has become too old
+                    self.lanes.put_back(claim)
+                self._refill_needed.set()
             await self._sleep_until_woken()
             return
-        lease = await self._reserve(pacing.compute_lease_slots(rate, min(unplanned, room)))
+        lease = await self._reserve(max(1, slots))
         if not lease.paused_reason:
-            self.meter.show_send_bound("requests" if lease.slots == room else "rate")
+            self.meter.show_send_bound("requests" if is_full else "rate")
             if self._paused_since is not None:
                 self._paused_since = None
                 self.lanes.open()
@@ -237,9 +245,9 @@ class SendLoop:
             await self._try(self._claim_for(None))
 
     async def _claim_for(self, slots: int | None, lanes: Iterable[Lane] = Lane) -> None:
-        """Claim until `slots` claims, by default one for each open slot, are ready or no work is left."""
+        """Claim until `slots` claims, by default as many as open slots and spare ones, are ready or no work is left."""
         started = self._read_clock()
-        while await self.lanes.claim_some(self._open_slots if slots is None else slots, lanes):
+        while await self.lanes.claim_some(self._open_slots + self._spare_claims if slots is None else slots, lanes):
             pass
         self._prefetch_seconds = pacing.compute_prefetch_seconds(self._prefetch_seconds, self._read_clock() - started)
 

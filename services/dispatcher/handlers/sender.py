@@ -3,11 +3,13 @@
 import asyncio
 import math
 import random
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from itertools import takewhile
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -64,14 +66,16 @@ class Sender:
     def free_requests(self) -> int:
         return self.max_requests - len(self._in_flight)
 
-    def estimate_room(self, planned: int, rate: float, lead: float) -> int:
-        """Return how many more may start after `planned` ones, in `lead` seconds, if answers take as long as recently.
+    def estimate_room(self, slots: int, planned: int, rate: float) -> int:
+        """Return how many of `slots` after `planned` ones will find room, if answers take as long as recently.
 
         A request that takes longer counts as in flight, so that a Meta that answers no more gets no plans.
         """
         now, usual = monotonic(), self._answer_seconds
-        ended = sum(now < started + usual < now + lead for started in self._in_flight.values())
-        return self.free_requests + ended - min(planned, math.ceil(rate * usual))
+        ends = [started + usual - now for started in self._in_flight.values() if started + usual > now]
+        free = self.free_requests - min(planned, math.ceil(rate * usual))
+        rooms = (free + bisect_right(ends, (planned + number) / rate) - number for number in range(slots))
+        return sum(1 for _ in takewhile(lambda room: room > 0, rooms))
 
     def measure_unreachable(self) -> float:
         """Return for how many seconds Meta has been unreachable; 0 if it answers."""

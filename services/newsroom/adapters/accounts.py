@@ -144,11 +144,14 @@ class PostgresAccountRepository:
             await record_act(connection, act)
         return True
 
-    async def replace_recovery_codes(self, visitor: Visitor, password: str, codes: Sequence[bytes], act: Act) -> bool:
+    async def replace_recovery_codes(
+        self, visitor: Visitor, password: str, codes: Sequence[bytes], now: datetime, act: Act
+    ) -> bool:
         async with self._database.transaction() as connection:
             if not await _change_login(connection, _HAS_PASSWORD, visitor, password):
                 return False
             await _store_recovery_codes(connection, visitor.account.id, codes)
+            await connection.execute(END_SESSIONS, visitor.account.id, now, visitor.session)
             await record_act(connection, act)
         return True
 

@@ -128,11 +128,14 @@ _STATUS = """
         left join newsroom.withdrawn_notice w on w.source = b.source and w.notice = b.notice
 """
 _RELATED = f"""
-    {_STATUS} join newsroom.broadcast o on o.id = $1 and b.source = o.source and b.id <> o.id
-    where b.notice = o.notice
-        or b.notice in (select d.notice from newsroom.draft d where d.corrects = o.notice and d.kind = 'follow_up')
-        or b.notice = (select d.corrects from newsroom.draft d where d.notice = o.notice and d.kind = 'follow_up')
-    order by b.accepted_at, b.id
+    {_STATUS} where b.id <> $1 and b.source = (select source from newsroom.broadcast where id = $1)
+        and b.notice = any(array(
+            select o.notice from newsroom.broadcast o where o.id = $1
+            union select d.notice from newsroom.broadcast o join newsroom.draft d on d.corrects = o.notice
+            where o.id = $1 and d.kind = 'follow_up'
+            union select d.corrects from newsroom.broadcast o join newsroom.draft d on d.notice = o.notice
+            where o.id = $1 and d.kind = 'follow_up'))
+    order by b.accepted_at, b.id limit 50
 """  # noqa: S608 - constant parts
 _NEWEST = f"""
     {_STATUS} where b.accepted_at < coalesce($2::timestamptz, 'infinity')

@@ -229,12 +229,15 @@ class LoginService:
             raise NotPermitted(ENDED)
 
     async def replace_recovery_codes(self, visitor: Visitor, *, current: str, code: str) -> list[str]:
-        """Return new recovery codes, in place of all earlier ones. Raises SetupRefused or LoginRefused."""
+        """Return new recovery codes in place of all earlier ones, and end all other sessions of the account.
+
+        Raises SetupRefused or LoginRefused.
+        """
         credentials, hashed = await self._require_password(visitor, current)
         act = await self._require_code(visitor, credentials, code, "account.recovery_codes_replaced")
         codes = _make_recovery_codes()
         hashes = [hash_recovery_code(each) for each in codes]
-        if not await self.accounts.replace_recovery_codes(visitor, hashed, hashes, act):
+        if not await self.accounts.replace_recovery_codes(visitor, hashed, hashes, self.clock(), act):
             raise NotPermitted(ENDED)
         return codes
 

@@ -15,7 +15,7 @@ from tests.harness.commands import run_in_process, run_on_terminal
 from tests.runbook_pages import read_commands
 
 COMPOSE = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]
-ASKS = ("drop", "resend")
+ASKS = ("cancel", "drop", "resend")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def test_a_folder_goes_through_all_steps_and_no_other(tmp_path: Path) -> None:
     assert drop_index_key(tmp_path) == 2
     assert held(tmp_path) == BlindIndexKey(used.key)
     assert add_index_key(tmp_path) == 3
-    assert create_secrets(tmp_path) == []
+    assert create_secrets(tmp_path) == ([], [])
 
 
 def held(folder: Path) -> BlindIndexKey:

@@ -317,7 +317,7 @@ def test_a_new_key_reaches_every_holder(tmp_path: Path) -> None:
     (ring,) = rings
     assert set(KeyRing.parse(ring).keys) == {1, 2}
     assert ring.split(":")[2] not in finished.stdout
-    assert create_secrets(tmp_path) == []
+    assert create_secrets(tmp_path) == ([], [])
 
 
 def test_only_the_newest_key_stays_with_every_holder(tmp_path: Path) -> None:

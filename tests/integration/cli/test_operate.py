@@ -91,7 +91,9 @@ async def test_pause_and_resume_and_cancel(
     assert (shown["standing"], shown["reason"]) == ("paused", "Rückfrage")
     assert {"cause": "resume", "deliveries": 1, "due_at": None} in shown["waits"]
     assert (await run(environment, "broadcasts", "resume", source, "--json")).json["result"] == "resumed"
-    assert (await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")).status == 0
+    asked = await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")
+    assert (asked.status, "will not get it." in asked.errors) == (2, True)
+    assert (await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum", "--yes")).status == 0
     await ledger.requeue_waiting(100)
     assert (await books(environment, source))["cancelled"] == 2
     again = await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")
@@ -123,6 +125,7 @@ async def test_an_unknown_outcome_is_listed_with_its_age_and_settled(
     assert str(claims[5].delivery) in (await run(environment, "deliveries", "unknown")).output
     settled = await run(environment, "deliveries", "settle", claims[5].delivery, "--as", "accepted")
     assert (settled.status, settled.output) == (0, "accepted: 1\n")
+    assert "an operator has settled it so" in (await run(environment, "trace", claims[5].delivery)).output
     assert (await run(environment, "deliveries", "settle", claims[5].delivery, "--as", "failed")).status == 3
     assert (await run(environment, "deliveries", "unknown")).output == "nothing is unknown\n"
     assert (await books(environment, message.broadcast))["accepted"] == 4
@@ -142,9 +145,10 @@ async def test_of_many_unknown_outcomes_replies_are_listed_first_and_how_many_mo
 async def test_a_settled_failure_says_who_settled_it(
     mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
 ) -> None:
-    source = mixed[0].broadcast
+    source, delivery = mixed[0].broadcast, mixed[1][5].delivery
     assert (await run(environment, "deliveries", "settle", "--broadcast", source, "--as", "failed")).status == 0
     assert "von Hand" in (await run(environment, "broadcasts", "show", source)).output
+    assert "an operator has settled it so" in (await run(environment, "trace", delivery)).output
     assert (await run(environment, "deliveries", "settle", "--as", "failed")).status == 2
     assert (await run(environment, "deliveries", "settle", source, "--as", "resend")).status == 2
 
@@ -290,7 +294,7 @@ async def test_what_is_scheduled_is_ended_by_whoever_published_it(
     ledger: PostgresLedger, database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
     await insert_planned(database, UUID(NOBODY))
-    ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "x")
+    ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "x", "--yes")
     assert (ended.status, "kreisfunk withdraw" in ended.errors) == (3, True)
 
 
@@ -304,7 +308,7 @@ async def test_one_that_stands_in_the_way_is_ended_although_no_page_of_it_has_co
     await owner.execute(read, older)
     await owner.execute("insert into subscriptions.pending_page values ($1, 0, $1, '', 1, true)", older)
 
-    ended = await run(environment, "broadcasts", "cancel", older, "--reason", "steckt fest", "--json")
+    ended = await run(environment, "broadcasts", "cancel", older, "--reason", "steckt fest", "--json", "--yes")
 
     assert (ended.status, ended.json["before"]) == (0, "expanding")
     assert await find_next_to_expand(database) == younger
@@ -320,7 +324,7 @@ async def test_one_whose_pages_all_wait_at_the_broker_is_cancelled(
     database: FreshDatabase, owner: asyncpg.Connection, environment: Mapping[str, str]
 ) -> None:
     await insert_planned(database, UUID(NOBODY), state="expanded")
-    ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "Übung", "--json")
+    ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "Übung", "--json", "--yes")
     assert (ended.status, ended.json["before"]) == (0, "expanded")
     assert await owner.fetchval("select reason from dispatcher.cancellation where broadcast = $1", NOBODY) == "Übung"
 

@@ -85,7 +85,7 @@ async def test_a_notice_and_what_came_later_lead_to_each_other(
 async def test_the_broadcast_of_another_system_shows_what_events_have_told(
     newsroom: NewsroomProcess, anna: WritingDesk
 ) -> None:
-    broadcast = await add_broadcast(newsroom.owner, headline="Von nebenan")
+    broadcast = await add_broadcast(newsroom.owner, headline="Von nebenan", notice="n-nebenan")
     page = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
     assert "ein anderes Fachverfahren" in page
     assert "Die Meldung</h2>" not in page

@@ -1,6 +1,7 @@
 """A misspelled name in `.env` is found, and nothing that anything reads is called misspelled."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,16 @@ async def test_a_name_that_nothing_reads_is_told_and_no_value_is() -> None:
 
 async def test_names_that_something_reads_are_no_problem() -> None:
     assert await check_names({name: "1" for name in list_known_names()}) is None
+
+
+async def test_a_secret_that_is_a_variable_beside_its_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "kreisfunk_graph_token").write_text("x")
+    given = {"KREISFUNK_SECRETS_DIR": str(tmp_path), "KREISFUNK_GRAPH_URL": "http://x"}
+    assert await check_names(given) is None
+    found = await check_names({**given, "KREISFUNK_GRAPH_TOKEN": "secret-value"})
+    assert isinstance(found, DoctorProblem)
+    assert "KREISFUNK_GRAPH_TOKEN: both a variable and a file" in found.what
+    assert "secret-value" not in f"{found}"
 
 
 def test_the_doctor_sees_what_is_in_the_file_of_variables() -> None:

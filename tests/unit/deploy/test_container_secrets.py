@@ -15,9 +15,9 @@ def contents(folder: Path, *, without: str) -> dict[str, str]:
 
 
 def test_a_second_run_changes_nothing_but_the_salt(tmp_path: Path) -> None:
-    assert create(tmp_path) > 0
+    assert create(tmp_path).new
     before = contents(tmp_path, without="definitions.json")
-    assert create(tmp_path) == 0
+    assert create(tmp_path) == ([], [])
     assert contents(tmp_path, without="definitions.json") == before
 
 

@@ -6,6 +6,7 @@ import stat
 from itertools import count
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -72,7 +73,7 @@ def test_a_login_that_a_new_version_adds_joins_the_list() -> None:
 def test_only_the_owner_can_read_what_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     created = create_secrets(folder)
-    assert {path.relative_to(folder).as_posix() for path in created} == set(FILES)
+    assert ({path.relative_to(folder).as_posix() for path in created.new}, created.restored) == (set(FILES), [])
     for path in (folder, *folder.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
@@ -81,9 +82,21 @@ def test_running_again_changes_nothing_but_opened_modes(tmp_path: Path) -> None:
     create_secrets(tmp_path)
     before = {file: (tmp_path / file).read_text() for file in FILES}
     (tmp_path / LOGIN_PASSWORDS).chmod(0o644)
-    assert create_secrets(tmp_path) == []
+    assert create_secrets(tmp_path) == ([], [])
     assert {file: (tmp_path / file).read_text() for file in FILES} == before
     assert stat.S_IMODE((tmp_path / LOGIN_PASSWORDS).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_a_password_that_another_file_still_holds_is_restored_and_that_is_told(tmp_path: Path, forgotten: bool) -> None:
+    create_secrets(tmp_path)
+    file = tmp_path / "dispatcher/kreisfunk_broker_password"
+    before = file.read_text()
+    for gone in (file, *(() if forgotten else (tmp_path / LOGIN_PASSWORDS,))):
+        gone.unlink()
+    again = create_secrets(tmp_path)
+    assert (file.read_text() == before, again.restored) == ((True, [file]) if forgotten else (False, []))
+    assert ("1 restored" in again.describe()) is forgotten
 
 
 def test_the_notices_api_gets_a_password_and_no_key() -> None:

@@ -17,7 +17,7 @@ from services.newsroom.adapters.http.web_pages import WebPage, get_visitor
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.county import NewsroomCounty
-from services.newsroom.domain.drafts import DraftContent
+from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.preview import TemplateText, build_preview
@@ -115,7 +115,7 @@ class BroadcastPages:
             ("Aussendung", str(status.id)),
             ("Überschrift", status.headline or ""),
             ("Thema", self._topics.get(status.topic or "", status.topic or "")),
-            *(_list_content(notice["draft"].content, notice["code"]) if notice["draft"] else ()),
+            *(_list_content(notice["draft"], notice["content"], notice["code"]) if notice["draft"] else ()),
             *((name, format_moment(moment)) for name, moment in moments if moment),
             ("Empfänger", status.audience if status.audience is not None else ""),
             *((line.name, line.count) for line in list_account(status)),
@@ -182,9 +182,11 @@ class BroadcastPages:
         if published is None:
             return {"draft": None}
         draft = await self.drafts.find(published.draft)
-        topic = self.county.find_topic(draft.content.topic)
-        preview = build_preview(draft.content, topic, self.templates, published.code)
-        return {"draft": draft, "code": published.code, "preview": preview}
+        # Its editors may have gone on while its acceptance was on the way.
+        versions = await self.drafts.list_versions(draft.id)
+        content = next(each.content for each in versions if each.version == published.version)
+        preview = build_preview(content, self.county.find_topic(content.topic), self.templates, published.code)
+        return {"draft": draft, "content": content, "code": published.code, "preview": preview}
 
     @property
     def _topics(self) -> dict[str, str]:
@@ -202,11 +204,11 @@ async def find_broadcast(statuses: BroadcastStatuses, request: web.Request) -> B
     return found[0]
 
 
-def _list_content(content: DraftContent, code: str) -> Iterator[tuple[str, str]]:
+def _list_content(draft: NoticeDraft, content: DraftContent, code: str) -> Iterator[tuple[str, str]]:
     yield "Text", content.text
-    yield "Gemeinden", ", ".join(content.municipalities) or "ganzer Landkreis"
-    if content.link:
-        yield "Link", content.link
+    if draft.kind is not DraftKind.FOLLOW_UP:  # which goes to the recipients of the earlier one, wherever they live
+        yield "Gemeinden", ", ".join(content.municipalities) or "ganzer Landkreis"
+    yield from ((name, value) for name, value in (("Link", content.link), ("Bild", content.picture)) if value)
     if content.expires_at:
         yield "Gültig bis", format_moment(content.expires_at)
     yield "Prüfcode", code

@@ -8,3 +8,12 @@ document.querySelector("[data-focus]")?.focus();
 const printer = document.querySelector("[data-print]");
 printer?.removeAttribute("hidden");
 printer?.addEventListener("click", () => window.print());
+
+// A second press while the first is on its way: of its answer only the second's would be seen.
+const sent = new WeakSet();
+addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.method !== "post") return;
+  if (sent.has(event.target)) event.preventDefault();
+  sent.add(event.target);
+  setTimeout(() => sent.delete(event.target), 10000);  // the way may have been lost
+});

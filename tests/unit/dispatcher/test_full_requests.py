@@ -1,0 +1,205 @@
+"""A dispatcher with as many requests in flight as permitted: it uses them all, and leaves the slots it cannot use.
+
+In virtual time, with the real loop and its estimate: a lease costs a query, and a claim takes its time.
+"""
+
+import asyncio
+import selectors
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, cast
+
+import pytest
+
+from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, Lease
+from services.dispatcher.domain.reachability import Reachability
+from services.dispatcher.handlers import sender as sender_module
+from services.dispatcher.handlers.send_loop import SendLoop
+from services.dispatcher.handlers.sender import ANSWER_WEIGHT, Sender
+
+RESERVE_SECONDS, CLAIM_SECONDS = 0.003, 0.01
+SETTLING_SECONDS, MEASURED_SECONDS = 3.0, 5.0
+BACKLOG = 100_000
+MAX_BATCH = 100
+
+
+class VirtualSelector(selectors.DefaultSelector):
+    """A selector that does not wait, and adds the time instead."""
+
+    now = 1_000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        found: list[tuple[selectors.SelectorKey, int]] = super().select(0)
+        return found
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes while it would wait, and then only."""
+
+    def __init__(self) -> None:
+        self.selector = VirtualSelector()
+        super().__init__(self.selector)
+
+    def time(self) -> float:
+        return self.selector.now
+
+
+def read_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@dataclass
+class SoleLimiter:
+    """A limiter that nobody else uses."""
+
+    rate: float
+    next_at: float = 0.0
+    queries: int = 0
+
+    async def reserve(self, slots: int) -> Lease:
+        self.queries += 1
+        await asyncio.sleep(RESERVE_SECONDS)
+        start = max(self.next_at, read_time())
+        self.next_at = start + slots / self.rate
+        return Lease(start=start, spacing=1 / self.rate, slots=slots, planned=start)
+
+    async def report_late_use(self, _: object) -> None:
+        pass
+
+
+@dataclass
+class EndlessLanes:
+    """Lanes with more work than anybody can do; a claim is the time at which it was claimed."""
+
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: deque[float] = field(default_factory=deque)
+
+    def estimate_available(self) -> int:
+        return BACKLOG
+
+    async def claim_some(self, slots: int, _: Iterable[object]) -> bool:
+        if (missing := min(MAX_BATCH, slots - len(self.ready))) <= 0:
+            return False
+        await asyncio.sleep(CLAIM_SECONDS)
+        self.ready.extend([read_time()] * missing)
+        return True
+
+    def has_claims(self) -> bool:
+        return bool(self.ready)
+
+    def take(self) -> float | None:
+        return self.ready.popleft() if self.ready else None
+
+    def put_back(self, claim: float) -> None:
+        self.ready.appendleft(claim)
+        self.wake.set()
+
+    def open(self) -> None:
+        pass
+
+
+class SlowSender:
+    """A sender whose requests take a time drawn by chance, or none if there is no `mean`."""
+
+    estimate_room = Sender.estimate_room
+
+    def __init__(self, lanes: EndlessLanes, max_requests: int, mean: float, deviation: float) -> None:
+        self.lanes, self.max_requests, self.mean, self.deviation = lanes, max_requests, mean, deviation
+        self.reachability, self.chance = Reachability(), Random(1)
+        self._in_flight: dict[object, float] = {}
+        self._answer_seconds, self.sent, self.given_back = 1.0, 0, 0
+
+    @property
+    def free_requests(self) -> int:
+        return self.max_requests - len(self._in_flight)
+
+    def is_fresh(self, claim: float) -> bool:
+        return read_time() - claim <= MAX_CLAIM_SECONDS
+
+    def give_back(self, _: float) -> None:
+        self.given_back += 1
+
+    def start(self, _: float) -> None:
+        self.sent += 1
+        request = object()
+        self._in_flight[request] = read_time()
+        if self.mean:
+            seconds = max(0.001, self.chance.gauss(self.mean, self.deviation))
+            asyncio.get_running_loop().call_later(seconds, self.end, request)
+
+    def end(self, request: object) -> None:
+        was_full = self.free_requests <= 0
+        self._answer_seconds += ANSWER_WEIGHT * (read_time() - self._in_flight.pop(request) - self._answer_seconds)
+        if was_full:
+            self.lanes.wake.set()
+
+
+@dataclass
+class LossMeter:
+    """Slots that were lost, by reason."""
+
+    lost: Counter[str] = field(default_factory=Counter)
+
+    def count(self, _: str, *, label: str) -> None:
+        self.lost[label] += 1
+
+    def record_lease(self, *_: object) -> None:
+        pass
+
+    def show_send_bound(self, _: str) -> None:
+        pass
+
+
+async def measure(rate: float, requests: int, mean: float, deviation: float) -> Sequence[float]:
+    """Requests sent, slots lost, and queries for leases, each a second."""
+    lanes, limiter, meter = EndlessLanes(), SoleLimiter(rate), LossMeter()
+    sender = SlowSender(lanes, requests, mean, deviation)
+    loop = SendLoop(
+        lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=cast(Any, meter)
+    )
+    running = asyncio.create_task(loop.run(0))
+    await asyncio.sleep(SETTLING_SECONDS)
+    before = (sender.sent, meter.lost.total(), limiter.queries)
+    await asyncio.sleep(MEASURED_SECONDS)
+    after = (sender.sent, meter.lost.total(), limiter.queries)
+    running.cancel()
+    await asyncio.wait([running])
+    return [(last - first) / MEASURED_SECONDS for first, last in zip(before, after, strict=True)]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *case: Any) -> Sequence[float]:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        monkeypatch.setattr(sender_module, "monotonic", runner.get_loop().time)
+        return runner.run(measure(*case))
+
+
+@pytest.mark.parametrize(
+    ("rate", "requests", "mean", "deviation"),
+    [
+        (1_000, 200, 0.6, 0.1),
+        (1_000, 160, 0.15, 0.01),
+        (1_000, 160, 0.15, 0.05),
+        (1_000, 20, 0.05, 0.01),
+        (1_000, 2, 0.05, 0.01),
+        (80, 20, 0.5, 0.0),
+        (80, 20, 0.5, 0.1),
+        (5, 2, 0.5, 0.1),
+        (80, 320, 0.5, 0.1),
+        (1_000, 4_000, 0.3, 0.1),
+    ],
+)
+def test_as_many_are_sent_as_requests_and_rate_permit_and_few_slots_are_lost(
+    monkeypatch: pytest.MonkeyPatch, rate: int, requests: int, mean: float, deviation: float
+) -> None:
+    possible = min(rate, requests / mean)
+    sent, lost, queries = run(monkeypatch, rate, requests, mean, deviation)
+    assert sent >= 0.85 * possible
+    assert lost <= 0.15 * sent
+    assert queries <= max(50, 0.7 * sent)
+
+
+def test_a_meta_that_answers_no_more_costs_no_slots_and_no_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, 1_000, 200, 0.0, 0.0) == [0, 0, 0]
