@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic_settings import BaseSettings
 
@@ -10,6 +10,7 @@ from cli.doctor.findings import DoctorProblem
 from cli.doctor.installation import PROCESS_KINDS, SECRETS_DIR
 from cli.settings import CommandSettings
 from cli.setup.run import MetaSettings
+from deploy.secrets import FILES
 from services.feeds.settings import Settings as Feeds
 from shared.runtime.settings import PREFIX
 
@@ -22,6 +23,9 @@ OTHER_NAMES = frozenset(
         "SECRETS_DIR",
     )
 )
+
+
+_SECRET_FILES = {PurePosixPath(file).name for file in FILES}
 
 
 def list_known_names() -> set[str]:
@@ -61,5 +65,6 @@ async def check_names(environment: Mapping[str, str]) -> DoctorProblem | None:
 
 
 def _has_file(environment: Mapping[str, str], name: str) -> bool:
+    """Return whether it is a secret whose file a process in a container gets, whoever that is."""
     folder = environment.get(SECRETS_DIR, "")
-    return bool(folder) and any(Path(folder).glob(f"**/{name.lower()}"))
+    return bool(folder) and (name.lower() in _SECRET_FILES or any(Path(folder).glob(f"**/{name.lower()}")))

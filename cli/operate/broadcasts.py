@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
+import asyncpg
 import typer
 
 from cli.operate import ledger
@@ -37,6 +38,7 @@ select case when expansion = 'expanding' or before = 'missing' then coalesce(exp
 from subscriptions.cancel_expansion($1, $2) expansion,
     dispatcher.cancel_broadcast($1, $2, expansion is not null) before
 """
+_IS_EXPANDED = "select exists (select from subscriptions.broadcast where id = $1 and state = 'expanded')"
 _BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
 
 app = typer.Typer(no_args_is_help=True)
@@ -100,12 +102,23 @@ def cancel(
     Exit status: 0 cancelled, 1 aborted, 2 wrong command line, 3 ended or no such broadcast,
     4 database unavailable or role refused.
     """
-    found = None if yes else run_on_ledger(stack, lambda connection: ledger.fetch_one(connection, broadcast))
-    if found and found.standing in (*UNFINISHED, "expanding"):
-        waiting = found.books.waiting if found.books.complete else f"{found.books.waiting} so far"
-        note(f"{found.headline or broadcast}: those who wait ({waiting}) will not get it.", "yellow")
+    waiting = None if yes else run_on_ledger(stack, lambda connection: _describe_waiting(connection, broadcast))
+    if waiting:
+        note(waiting, "yellow")
         confirm("Cancel it for good?", yes=yes, otherwise="Nothing was changed.")
     _change("cancelled", _CANCEL, (broadcast, reason), (*UNFINISHED, "expanding", "expanded"), json=json, stack=stack)
+
+
+async def _describe_waiting(connection: asyncpg.Connection, broadcast: UUID) -> str | None:
+    """Return who would get it no more; None if there is nothing to cancel."""
+    found = await ledger.fetch_one(connection, broadcast)
+    if found is None:
+        is_expanded = await connection.fetchval(_IS_EXPANDED, broadcast)
+        return f"{broadcast}: those whose messages wait at the broker will not get it." if is_expanded else None
+    if found.standing not in (*UNFINISHED, "expanding"):
+        return None
+    number = found.books.waiting if found.books.complete else f"{found.books.waiting} so far"
+    return f"{found.headline or broadcast}: those who wait ({number}) will not get it."
 
 
 @app.command()

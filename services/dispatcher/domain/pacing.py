@@ -8,6 +8,7 @@ from dataclasses import dataclass
 LEASE_SECONDS = 0.1
 # Maximum age of a claim when its message is written: a "Stop" may have been committed since.
 MAX_CLAIM_SECONDS = 1.0
+MAX_SPARE_SECONDS = 0.7 * MAX_CLAIM_SECONDS
 PROBE_DELAY_SECONDS = 30.0  # wait of a pause by Meta before its first probe
 SHARE_OF_LIMIT = 0.995
 LOW_LIMIT = 20

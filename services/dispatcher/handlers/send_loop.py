@@ -61,6 +61,7 @@ class SendLoop:
             refilling = tasks.create_task(self._refill())
             while not self._stopping.is_set():
                 await self._try(self._run_once())
+            self._spare_claims = 0
             while self._open_slots:
                 await self._sleep_until_woken()
             self._closing = True
@@ -93,7 +94,7 @@ class SendLoop:
         least = max(1, min(wanted, self.sender.max_requests // 2) // 4) if self._open_slots else 1
         is_full = unplanned > 0 and slots < wanted
         # A lease that starts as soon as requests end leaves no time to claim; if none end, nothing is claimed in vain.
-        self._spare_claims = max(1, wanted // 4) if is_full and (slots or self._open_slots) else 0
+        self._spare_claims = self._count_spare(wanted) if is_full and (slots or self._open_slots) else 0
         if self._paused_since is None and (unplanned <= 0 or slots < least):
             self.meter.show_send_bound("requests" if is_full else "work")
             if is_full:
@@ -113,6 +114,11 @@ class SendLoop:
             await self.sender.probe(claim)
         else:
             await self._pause(lease.start - self._read_clock())
+
+    def _count_spare(self, wanted: int) -> int:
+        """Return how many claims to have ready: for as long as claiming takes, but no more than are soon sent."""
+        soon = self.limiter.rate * self._prefetch_seconds, self.sender.max_rate * pacing.MAX_SPARE_SECONDS
+        return max(1, min(wanted, *map(round, soon)))
 
     async def _reserve(self, slots: int) -> Lease:
         lease = await self.limiter.reserve(slots)
@@ -188,6 +194,8 @@ class SendLoop:
 
     async def _schedule_lease(self, lease: Lease) -> None:
         wait = lease.opens - self._prefetch_seconds - self._read_clock()
+        if wait > pacing.MAX_CLAIM_SECONDS:
+            self._give_back()
         if wait > MIN_WAIT_SECONDS and await wait_until_set(self._stopping, wait):
             return
         await self._sleep_until(lease.opens - self._prefetch_seconds)

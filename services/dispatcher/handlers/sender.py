@@ -66,6 +66,11 @@ class Sender:
     def free_requests(self) -> int:
         return self.max_requests - len(self._in_flight)
 
+    @property
+    def max_rate(self) -> float:
+        """Return how many may be sent a second with `max_requests` in flight, if answers take as long as recently."""
+        return self.max_requests / max(0.001, self._answer_seconds)
+
     def estimate_room(self, slots: int, planned: int, rate: float) -> int:
         """Return how many of `slots` after `planned` ones will find room, if answers take as long as recently.
 

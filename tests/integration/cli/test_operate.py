@@ -324,6 +324,8 @@ async def test_one_whose_pages_all_wait_at_the_broker_is_cancelled(
     database: FreshDatabase, owner: asyncpg.Connection, environment: Mapping[str, str]
 ) -> None:
     await insert_planned(database, UUID(NOBODY), state="expanded")
+    asked = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "Übung")
+    assert (asked.status, "wait at the broker" in asked.errors) == (2, True)
     ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "Übung", "--json", "--yes")
     assert (ended.status, ended.json["before"]) == (0, "expanded")
     assert await owner.fetchval("select reason from dispatcher.cancellation where broadcast = $1", NOBODY) == "Übung"

@@ -127,6 +127,7 @@ async def test_new_recovery_codes_need_the_password_and_a_code_and_replace_the_o
     assert (wrong.status, "Das Kennwort ist falsch." in wrong.text) == (422, True)
     assert (await renew(codes_code="000000")).status == 422
     async with newsroom.open_browser(member) as elsewhere:
+        assert (await elsewhere.open("/profil")).status == 200
         old = list_codes(await renew(codes_code=member.next_code()))
         assert (await elsewhere.open("/profil")).status == 303
     new = list_codes(await renew(codes_code=old[1]))

@@ -19,7 +19,7 @@ from services.dispatcher.handlers import sender as sender_module
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import ANSWER_WEIGHT, Sender
 
-RESERVE_SECONDS, CLAIM_SECONDS = 0.003, 0.01
+RESERVE_SECONDS = 0.003
 SETTLING_SECONDS, MEASURED_SECONDS = 3.0, 5.0
 BACKLOG = 100_000
 MAX_BATCH = 100
@@ -72,8 +72,9 @@ class SoleLimiter:
 
 @dataclass
 class EndlessLanes:
-    """Lanes with more work than anybody can do; a claim is the time at which it was claimed."""
+    """Lanes with more work than anybody can do; a claim is the time at which it was claimed, and takes its time."""
 
+    claim_seconds: float
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     ready: deque[float] = field(default_factory=deque)
 
@@ -83,7 +84,7 @@ class EndlessLanes:
     async def claim_some(self, slots: int, _: Iterable[object]) -> bool:
         if (missing := min(MAX_BATCH, slots - len(self.ready))) <= 0:
             return False
-        await asyncio.sleep(CLAIM_SECONDS)
+        await asyncio.sleep(self.claim_seconds)
         self.ready.extend([read_time()] * missing)
         return True
 
@@ -102,15 +103,15 @@ class EndlessLanes:
 
 
 class SlowSender:
-    """A sender whose requests take a time drawn by chance, or none if there is no `mean`."""
+    """A sender whose requests take a time drawn by chance, or have no answer once it hangs."""
 
-    estimate_room = Sender.estimate_room
+    estimate_room, max_rate = Sender.estimate_room, Sender.max_rate
 
     def __init__(self, lanes: EndlessLanes, max_requests: int, mean: float, deviation: float) -> None:
         self.lanes, self.max_requests, self.mean, self.deviation = lanes, max_requests, mean, deviation
         self.reachability, self.chance = Reachability(), Random(1)
         self._in_flight: dict[object, float] = {}
-        self._answer_seconds, self.sent, self.given_back = 1.0, 0, 0
+        self._answer_seconds, self.sent, self.given_back, self.hangs = 1.0, 0, 0, False
 
     @property
     def free_requests(self) -> int:
@@ -126,11 +127,15 @@ class SlowSender:
         self.sent += 1
         request = object()
         self._in_flight[request] = read_time()
-        if self.mean:
-            seconds = max(0.001, self.chance.gauss(self.mean, self.deviation))
-            asyncio.get_running_loop().call_later(seconds, self.end, request)
+        seconds = max(0.001, self.chance.gauss(self.mean, self.deviation))
+        asyncio.get_running_loop().call_later(seconds, self.end, request)
+
+    def hang(self) -> None:
+        self.hangs = True
 
     def end(self, request: object) -> None:
+        if self.hangs:
+            return
         was_full = self.free_requests <= 0
         self._answer_seconds += ANSWER_WEIGHT * (read_time() - self._in_flight.pop(request) - self._answer_seconds)
         if was_full:
@@ -153,29 +158,61 @@ class LossMeter:
         pass
 
 
-async def measure(rate: float, requests: int, mean: float, deviation: float) -> Sequence[float]:
-    """Requests sent, slots lost, and queries for leases, each a second."""
-    lanes, limiter, meter = EndlessLanes(), SoleLimiter(rate), LossMeter()
+@dataclass(frozen=True)
+class Figures:
+    """What happened, each a second; and claims that are still held, or were given back in the end."""
+
+    sent: float
+    lost: float
+    queries: float
+    given_back: float
+    held: int
+
+
+async def measure(
+    rate: float, requests: int, mean: float, deviation: float, claim_seconds: float, hangs: bool
+) -> Figures:
+    """A Meta that `hangs` does so after the settling time, and is looked at some seconds later."""
+    lanes, limiter, meter = EndlessLanes(claim_seconds), SoleLimiter(rate), LossMeter()
     sender = SlowSender(lanes, requests, mean, deviation)
     loop = SendLoop(
         lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=cast(Any, meter)
     )
     running = asyncio.create_task(loop.run(0))
-    await asyncio.sleep(SETTLING_SECONDS)
-    before = (sender.sent, meter.lost.total(), limiter.queries)
+
+    def read() -> Sequence[float]:
+        return (sender.sent, meter.lost.total(), limiter.queries, sender.given_back)
+
+    await asyncio.sleep(SETTLING_SECONDS + 4 * mean)
+    if hangs:
+        sender.hang()
+        await asyncio.sleep(SETTLING_SECONDS)
+    before = read()
     await asyncio.sleep(MEASURED_SECONDS)
-    after = (sender.sent, meter.lost.total(), limiter.queries)
+    sent, lost, queries, given_back = [
+        (last - first) / MEASURED_SECONDS for first, last in zip(before, read(), strict=True)
+    ]
     running.cancel()
     await asyncio.wait([running])
-    return [(last - first) / MEASURED_SECONDS for first, last in zip(before, after, strict=True)]
+    return Figures(sent, lost, queries, given_back, len(lanes.ready))
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *case: Any) -> Sequence[float]:
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    rate: float,
+    requests: int,
+    mean: float,
+    deviation: float,
+    *,
+    claim_seconds: float = 0.01,
+    hangs: bool = False,
+) -> Figures:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         monkeypatch.setattr(sender_module, "monotonic", runner.get_loop().time)
-        return runner.run(measure(*case))
+        return runner.run(measure(rate, requests, mean, deviation, claim_seconds, hangs))
 
 
+@pytest.mark.parametrize("claim_seconds", [0.01, 0.05])
 @pytest.mark.parametrize(
     ("rate", "requests", "mean", "deviation"),
     [
@@ -184,6 +221,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *case: Any) -> Sequence[float]:
         (1_000, 160, 0.15, 0.05),
         (1_000, 20, 0.05, 0.01),
         (1_000, 2, 0.05, 0.01),
+        (1_000, 4_000, 6.0, 1.0),
+        (1_000, 200, 10.0, 4.0),
         (80, 20, 0.5, 0.0),
         (80, 20, 0.5, 0.1),
         (5, 2, 0.5, 0.1),
@@ -192,14 +231,17 @@ def run(monkeypatch: pytest.MonkeyPatch, *case: Any) -> Sequence[float]:
     ],
 )
 def test_as_many_are_sent_as_requests_and_rate_permit_and_few_slots_are_lost(
-    monkeypatch: pytest.MonkeyPatch, rate: int, requests: int, mean: float, deviation: float
+    monkeypatch: pytest.MonkeyPatch, rate: int, requests: int, mean: float, deviation: float, claim_seconds: float
 ) -> None:
     possible = min(rate, requests / mean)
-    sent, lost, queries = run(monkeypatch, rate, requests, mean, deviation)
-    assert sent >= 0.85 * possible
-    assert lost <= 0.15 * sent
-    assert queries <= max(50, 0.7 * sent)
+    found = run(monkeypatch, rate, requests, mean, deviation, claim_seconds=claim_seconds)
+    assert found.sent >= 0.85 * possible
+    assert found.lost <= 0.15 * found.sent
+    assert found.queries <= max(50, 0.7 * found.sent)
+    assert found.given_back <= 0.1 * found.sent
 
 
-def test_a_meta_that_answers_no_more_costs_no_slots_and_no_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, 1_000, 200, 0.0, 0.0) == [0, 0, 0]
+def test_a_meta_that_answers_no_more_costs_no_slots_and_no_queries_and_holds_no_claims(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert run(monkeypatch, 1_000, 200, 0.6, 0.1, hangs=True) == Figures(0, 0, 0, 0, 0)

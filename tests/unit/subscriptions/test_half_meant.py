@@ -240,3 +240,17 @@ def test_blanks_are_parsed_in_bounded_time() -> None:
     started = time.process_time()
     assert CitizenText("\N{IDEOGRAPHIC SPACE}" * 4096).clauses == []
     assert time.process_time() - started < 0.05
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Start bitte, danke schön und noch einen schönen Feierabend", "Start! Danke und noch ein schönes Wochenende"],
+)
+def test_a_start_with_a_farewell_is_asked_about(text: str) -> None:
+    assert understand(text).intent is Intent.ASK_START
+
+
+def test_whoever_needs_no_more_than_that_does_not_leave() -> None:
+    text = "Ich möchte mich anmelden, und zwar für die Stellenangebote in Schwanewede, mehr brauche ich nicht"
+    assert understand(text).intent not in LEAVING
+    assert understand("Das hier brauche ich nicht mehr").intent in LEAVING

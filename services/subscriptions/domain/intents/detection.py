@@ -29,6 +29,7 @@ from services.subscriptions.domain.intents.vocabulary import (
     ONLY,
     OTHER_BUSINESS,
     POLITE,
+    START_ALONE,
     STOP,
 )
 from shared.contracts.inbound import InboundMessage
@@ -48,6 +49,7 @@ MIN_PROBABILITY_LOW, MIN_PROBABILITY_RULE, MIN_PROBABILITY_STRONG, MIN_PROBABILI
 # is about little else.
 MAX_SHORT_WORDS, MAX_NOISE, BRIEF = 2, 1, 6
 
+_FAREWELL = read_words("schoen noch einen feierabend wochenende sonntag tschuess wuensche ich ihnen euch allen")
 _ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
 # Intents expressed with stop words without meaning a stop: a pause, some topics, both, an automatic reply.
 _NEAR_LEAVING = frozenset(
@@ -116,6 +118,8 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, 
     text = found.text
     if rule.intent is Intent.OTHER and (text.said <= POLITE or len("".join(text.words)) <= MAX_NOISE):
         return rule
+    if rule.intent is Intent.ASK_START and text.said <= START_ALONE | POLITE | _FAREWELL:
+        return rule  # "Start bitte, danke und noch einen schönen Feierabend"
     if _is_certain(rule, prediction, found) or not (
         _is_elsewhere(rule, prediction, found, county) or _should_overrule(prediction, rule, found)
     ):

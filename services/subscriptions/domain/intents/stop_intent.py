@@ -126,6 +126,8 @@ _INSISTING = read_words("jetzt sofort endlich damit hier nein ja ist es mal aber
 _NO_MORE_WITH = RECEIVED | read_words("""schicken schickt schick senden sendet send schreiben schreibt schreib
     erhalten bekommen kriegen wollen will moechte brauche brauchen brauch interesse interessiert abo abonnement
     werbung whatsapp sms post mails mail istemiyorum gonderme больше не wiecej chce""")
+# "Ich habe noch keine", "mehr brauche ich nicht"
+_NOTHING_ELSE = re.compile(r"noch kein|\bmehr (?:brauche|brauch|benoetige|will|moechte) (?:ich|wir) (?:\w+ )?nicht$")
 _AROUND_STOP_WORDS = STOP_WORDS | FILLER_WORDS | STOP_ALONE_WORDS | HOW | START | NO
 _STOP_PHRASES = (phrases.STOP, foreign_phrases.STOP, foreign_phrases.NO_MESSAGES)
 
@@ -297,7 +299,7 @@ class StopSigns(EraseSigns):
         For example "Nachricht nix mehr", "ich nicht wollen".
         """
         learners = self.said & NO and self.said <= FILLER_WORDS | NO | STOP_ALONE_WORDS and not self.is_complaint
-        return bool(learners and self.said & _NO_MORE_WITH) and "noch kein" not in self.sentence
+        return bool(learners and self.said & _NO_MORE_WITH) and not _NOTHING_ELSE.search(self.sentence)
 
 
 def _is_sign(words: Sequence[str], index: int) -> bool:

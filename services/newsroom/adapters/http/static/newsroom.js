@@ -10,10 +10,11 @@ printer?.removeAttribute("hidden");
 printer?.addEventListener("click", () => window.print());
 
 // A second press while the first is on its way: of its answer only the second's would be seen.
-const sent = new WeakSet();
+let sent = new WeakSet();
+addEventListener("pageshow", () => { sent = new WeakSet(); });
 addEventListener("submit", (event) => {
   if (event.defaultPrevented || event.target.method !== "post") return;
-  if (sent.has(event.target)) event.preventDefault();
+  if (sent.has(event.target)) { event.preventDefault(); return; }
   sent.add(event.target);
   setTimeout(() => sent.delete(event.target), 10000);  // the way may have been lost
 });
