@@ -79,7 +79,9 @@ async def test_a_correction_and_an_all_clear_reach_who_they_are_for(press: Press
         assert (await press.anna.act(begun, "veroeffentlichen")).status == 303
         broadcast = await press.follow(begun)
         shown = await press.wait_for_text(broadcast, "abgeschlossen")
-        assert ("2. Fassung" in shown) == (name == "korrigieren")
+        title, _, related = shown.partition("Gehört dazu")
+        assert ("2. Fassung" in title) == (name == "korrigieren")
+        assert ("2. Fassung" in related) == (name == "folgemeldung")
         await press.wait_for_everybody(text)
 
 
