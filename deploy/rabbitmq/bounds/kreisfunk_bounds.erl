@@ -13,7 +13,7 @@
          expiry_timestamp/1]).
 
 %% Of each process. A notice has at most 64 KiB, and a channel waits for the queue with at most some forty of them, each
-%% with one or two pieces of 128 KiB that were read from the socket.
+%% with five frames, of which each counts with the piece of 32 KiB that was read from the socket.
 -define(MAX_BYTES, 16 * 1024 * 1024).
 %% What waits for a channel or its writer: some forty messages, and as many answers.
 -define(MAX_WAITING, 5000).
