@@ -30,6 +30,7 @@ TRUNCATED_HEADER = "truncated-from"
 # Of all together: with our own, and the other properties, they fit into one frame, of which the broker accepts 16 KiB.
 MAX_HEADER_BYTES = 8_000
 MAX_HEADERS = 50
+MAX_NAME_BYTES = 128  # of a field of AMQP; pamqp cuts what is longer, and logs it whole
 _OWN_HEADERS = frozenset((ATTEMPT_HEADER, REASON_HEADER, PUBLISHER_HEADER, TRUNCATED_HEADER))
 
 
@@ -90,7 +91,8 @@ class ReceivedMessage(NamedTuple):
 
 def limit_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headers that fit, the shortest first: all headers of a message must fit into one frame."""
-    shortest = sorted(headers, key=lambda name: _measure_header(name, headers[name]))[:MAX_HEADERS]
+    names = (name for name in headers if len(name.encode()) <= MAX_NAME_BYTES)
+    shortest = sorted(names, key=lambda name: _measure_header(name, headers[name]))[:MAX_HEADERS]
     ends = itertools.accumulate(_measure_header(name, headers[name]) for name in shortest)
     return {name: headers[name] for name, end in zip(shortest, ends, strict=True) if end <= MAX_HEADER_BYTES}
 

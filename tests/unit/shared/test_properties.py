@@ -52,6 +52,10 @@ def test_a_header_that_is_too_long_leaves_room_for_the_others() -> None:
     assert kept == attributes
 
 
+def test_a_header_whose_name_is_too_long_is_left_out() -> None:
+    assert limit_headers({"ä" * 65: "x", "ä" * 64: "y"}) == {"ä" * 64: "y"}
+
+
 def test_what_is_right_is_read() -> None:
     found = read(content_type="a/b", headers={"x": 1}, delivery_mode=2, message_id="i", timestamp=9, user_id="u")
     assert (found.content_type, found.headers, found.delivery_mode, found.message_id) == ("a/b", {"x": 1}, 2, "i")
