@@ -6,11 +6,19 @@ import pika  # type: ignore[import-untyped]  # it has no types
 import pytest
 from pamqp.commands import Basic
 
-from shared.amqp.connection import MAX_FIELDS, accept_all_properties
+from shared.amqp import connection
+from shared.amqp.connection import MAX_FIELDS, MAX_NESTED_BYTES, accept_all_properties
 from shared.amqp.consumer import MAX_HEADER_BYTES, MAX_HEADERS, limit_headers
 
 NO_TEXT = b"\xff\xfe"
 accept_all_properties()
+
+
+@pytest.fixture(autouse=True)
+def usual_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one process with these tests, the recorder of messages may read everything just now."""
+    monkeypatch.setattr(connection, "MAX_FIELDS", MAX_FIELDS)
+    monkeypatch.setattr(connection, "MAX_NESTED_BYTES", MAX_NESTED_BYTES)
 
 
 def read(**written: Any) -> Basic.Properties:
