@@ -29,7 +29,7 @@ class StatusesInMemory:
         return [self.known[each] for each in broadcasts if each in self.known]
 
     async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
-        raise NotImplementedError
+        return []
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         return []
