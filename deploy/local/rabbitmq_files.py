@@ -31,6 +31,8 @@ definitions.import_backend = local_filesystem
 definitions.local.path = {folder}/definitions.json
 log.file = {folder}/rabbitmq.log
 log.file.level = warning
+log.file.rotation.size = 10485760
+log.file.rotation.count = 5
 log.console = false
 vm_memory_high_watermark.absolute = 768MiB
 disk_free_limit.absolute = 100MB
@@ -40,9 +42,10 @@ raft.wal_max_size_bytes = 33554432
 management.rates_mode = basic
 """
 
-# Messages that a channel may send ahead; with RabbitMQ's 400, as many still arrive after a queue became full.
-CREDIT = "-rabbit credit_flow_default_credit {8,4}"
-ERLANG_ARGUMENTS = f"+S 1:1 +B i -noinput -kernel inet_dist_use_interface {{127,0,0,1}} {CREDIT}"
+# Messages that a channel may send ahead: with RabbitMQ's 400, as many still arrive after a queue became full. And how
+# long a retry waits that came back to a full queue: RabbitMQ's three minutes take the room of others.
+RABBIT_ARGUMENTS = "-rabbit credit_flow_default_credit {8,4} dead_letter_worker_publisher_confirm_timeout 10000"
+ERLANG_ARGUMENTS = f"+S 1:1 +B i -noinput -kernel inet_dist_use_interface {{127,0,0,1}} {RABBIT_ARGUMENTS}"
 
 
 @dataclass(frozen=True, kw_only=True)

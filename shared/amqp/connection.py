@@ -33,7 +33,7 @@ _FIELD_LENGTHS |= {b"D": 5, b"T": 8, b"V": 0, b"\0": 0}
 _NESTED = (b"A", b"F")
 # Our own tables have fewer: those of a publisher that we keep (MAX_HEADERS of the consumer), and what the broker adds.
 MAX_FIELDS = 200
-MAX_NESTED_BYTES = 8_192
+MAX_NESTED_BYTES = 2_048
 
 
 def accept_all_properties() -> None:

@@ -112,6 +112,10 @@ _log = structlog.get_logger()
 Handler = Callable[[ReceivedMessage], Awaitable[Outcome]]
 
 
+class RetryRefused(Exception):
+    """The delay tier is full of what outsiders sent. Handle the message at once, as at its last attempt."""
+
+
 @dataclass
 class Consumer:
     """Consumer of one queue, with at most `prefetch` unsettled messages at a time."""
@@ -138,7 +142,10 @@ class Consumer:
             _log.warning("dependency_unavailable", queue=self.queue.name, error=str(error))
 
     async def settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
-        """Apply the outcome, retrying until it succeeds. Shielded from cancellation; does nothing on a dead channel."""
+        """Apply the outcome, retrying until it succeeds. Shielded from cancellation; does nothing on a dead channel.
+
+        Raises RetryRefused if the message is to be retried, and a bounded delay tier has no room for it.
+        """
         await asyncio.shield(self._settle(received, outcome))
 
     async def _settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
@@ -152,6 +159,8 @@ class Consumer:
                 return
             try:
                 await settle()
+            except RetryRefused:
+                raise
             except (DependencyUnavailable, Unroutable, *CONNECTION_ERRORS) as error:
                 _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
             except Exception:  # a bug, such as a header that cannot be written; the process has others to serve
@@ -188,10 +197,14 @@ class Consumer:
         if received.attempt >= MAX_ATTEMPTS:
             await self._send_to_dead_letters(received, parts, reason)
             return
+        tier = self.queue.name_retry_queue(select_tier(seconds))
         for message_id, body in parts.items():
-            await self._publish_next_attempt(
-                received, self.queue.name_retry_queue(select_tier(seconds)), message_id, body, {}
-            )
+            try:
+                await self._publish_next_attempt(received, tier, message_id, body, {})
+            except PublishRefused:
+                if self.queue.has_bounded_retries:
+                    raise RetryRefused(tier) from None
+                raise
 
     async def _send_to_dead_letters(self, received: ReceivedMessage, parts: Mapping[str, bytes], reason: str) -> None:
         _log.error("dead_letter", queue=self.queue.name, reason=reason, attempt=received.attempt)
@@ -283,9 +296,10 @@ async def run_worker(consumer: Consumer, handle: Handler, *, until: asyncio.Even
     With `until`, return once that is set and the current message is settled.
     """
     while received := await _receive_next(consumer, until):
-        outcome = await _call_handler(consumer, received, handle)
-        if outcome is not None:
-            await consumer.settle(received, outcome)
+        try:
+            await _handle_and_settle(consumer, received, handle)
+        except RetryRefused:
+            await _handle_and_settle(consumer, received._replace(attempt=MAX_ATTEMPTS), handle)
 
 
 async def _receive_next(consumer: Consumer, until: asyncio.Event | None) -> ReceivedMessage | None:
@@ -298,6 +312,12 @@ async def _receive_next(consumer: Consumer, until: asyncio.Event | None) -> Rece
     finally:
         receiving.cancel()
         stopping.cancel()
+
+
+async def _handle_and_settle(consumer: Consumer, received: ReceivedMessage, handle: Handler) -> None:
+    outcome = await _call_handler(consumer, received, handle)
+    if outcome is not None:
+        await consumer.settle(received, outcome)
 
 
 async def _call_handler(consumer: Consumer, received: ReceivedMessage, handle: Handler) -> Outcome | None:

@@ -57,6 +57,11 @@ class Queue:
     def dead_letter_queue(self) -> str:
         return f"{self.name}.dead"
 
+    @property
+    def has_bounded_retries(self) -> bool:
+        """Return whether each delay tier has the queue's own bounds, since outsiders may cause retries."""
+        return self.max_dead_letters is not None
+
     def name_retry_queue(self, name: str) -> str:
         return f"{self.name}.retry.{name}"
 
@@ -240,11 +245,10 @@ async def _declare_queue(channel: AbstractChannel, queue: Queue, arguments: Mapp
 
 
 def _build_queue_arguments(queue: Queue) -> dict[str, Any]:
-    bounds = {"x-max-length": queue.max_length, "x-max-length-bytes": queue.max_bytes}
     limits: dict[str, Any] = {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
-        **{name: most for name, most in bounds.items() if most},
+        **_build_bounds(queue),
     }
     if queue.max_age:
         limits["x-message-ttl"] = int(queue.max_age.total_seconds() * 1000)
@@ -257,6 +261,11 @@ def _build_queue_arguments(queue: Queue) -> dict[str, Any]:
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
+
+
+def _build_bounds(queue: Queue) -> dict[str, int]:
+    bounds = {"x-max-length": queue.max_length, "x-max-length-bytes": queue.max_bytes}
+    return {name: most for name, most in bounds.items() if most}
 
 
 def _build_expiring_arguments() -> dict[str, Any]:
@@ -279,4 +288,5 @@ def _build_tier_arguments(queue: Queue, seconds: float) -> dict[str, Any]:
         "x-dead-letter-routing-key": queue.name,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
+        **(_build_bounds(queue) if queue.has_bounded_retries else {}),
     }

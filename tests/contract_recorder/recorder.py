@@ -35,6 +35,30 @@ class RecorderBlindError(AssertionError):
     """The tap does not see what is published, so that it proves nothing."""
 
 
+class _UnboundedProperties:
+    """Reads properties however costly: a copy has those of what was published among its own.
+
+    Recorders that read at the same time share it; the last one to end brings the bounds back.
+    """
+
+    def __init__(self) -> None:
+        self._readers = 0
+        self._patch = patch.multiple(connection, MAX_FIELDS=MAX_COPIED, MAX_NESTED_BYTES=MAX_COPIED)
+
+    def __enter__(self) -> None:
+        if not self._readers:
+            self._patch.start()
+        self._readers += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._readers -= 1
+        if not self._readers:
+            self._patch.stop()
+
+
+_READING = _UnboundedProperties()
+
+
 class ContractRecorder:
     """Looks at everything once. What is wrong in what services publish is never excused."""
 
@@ -70,10 +94,8 @@ class ContractRecorder:
         raise_violations(self._broken)
 
     async def _read_messages(self, *, excusing: bool) -> None:
-        # A copy has the properties of what was published among its own, however costly they are to read.
-        everything = patch.multiple(connection, MAX_FIELDS=MAX_COPIED, MAX_NESTED_BYTES=MAX_COPIED)
         async with _open_channel(self.url) as channel:
-            with everything:
+            with _READING:
                 async for message in self._read_copies(channel):
                     counted = self._excused if excusing and message.is_excusable else self._broken
                     counted.update(check_message(message))

@@ -11,6 +11,7 @@
 
 -export([user_login_authorization/2, check_vhost_access/3, check_resource_access/4, check_topic_access/4,
          expiry_timestamp/1]).
+-export([shorten/2]).
 
 %% Of each process. A notice has at most 64 KiB, and a channel waits for the queue with at most some forty of them, each
 %% with five frames, of which each counts with the piece of 32 KiB that was read from the socket.
@@ -18,6 +19,8 @@
 %% What waits for a channel or its writer: some forty messages, and as many answers.
 -define(MAX_WAITING, 5000).
 -define(LOOK_EVERY, 200).
+%% Of an entry of the log, before it is broken into lines.
+-define(MAX_LOGGED, 1024).
 
 user_login_authorization(Name, _Properties) ->
     bound_memory(Name),
@@ -55,10 +58,22 @@ bound_memory_of_this_process(Name) ->
     case process_flag(max_heap_size, Bound) of
         #{size := 0} ->
             process_flag(priority, low),
+            logger:add_primary_filter(?MODULE, {fun ?MODULE:shorten/2, none}),
             watch(Name, self());
         _ ->
             ok
     end.
+
+%% Headers that nobody can read end a channel, and RabbitMQ writes down several times all that it held: 200 kB each time.
+shorten(#{msg := {string, _}} = Event, none) -> Event;
+shorten(#{msg := Message} = Event, none) ->
+    case erlang:external_size(Message) > ?MAX_LOGGED of
+        true -> Event#{msg := {string, format_shortened(Message)}};
+        false -> Event
+    end.
+
+format_shortened({report, Report}) -> format_shortened({"~tp", [Report]});
+format_shortened({Format, Arguments}) -> io_lib:format(Format, Arguments, [{chars_limit, ?MAX_LOGGED}]).
 
 %% Who is killed tells nobody, and would count for ever among the connections and channels that the login may have.
 watch(Name, Process) ->

@@ -1,10 +1,12 @@
 """Does its worst until it is ended: `python -m tests.integration.neighbours.flood URL WAY SIZE CONNECTIONS CHANNELS`.
 
 Nothing waits for a confirm, and whoever is cut off or refused connects again. Prints a line for each megabyte, answer,
-question for all answers, and cut.
+question for all answers, broken channel, and cut.
 """
 
+import json
 import os
+import struct
 import sys
 import threading
 import time
@@ -16,8 +18,10 @@ from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 
 from shared.amqp.topology import ANSWERS, MUNICIPAL_EVENTS
 from shared.contracts.envelope import CONTENT_TYPE
+from tests.harness.notices_api import STRUCTURED, UPDATED, data, event
 
 KEY = "notice.published"
+SOURCE = "/landkreis-osterholz/pressestelle"
 ANNOUNCED = 512 * 1024 * 1024  # of a message that never ends; more is refused at once
 FRAGMENT = 65_536
 MEGABYTE = 1_000_000
@@ -39,6 +43,29 @@ def publish_headers(channels: list[pika.channel.Channel], properties: pika.Basic
     properties.headers, properties.expiration, properties.delivery_mode = {"x": "x" * size}, "0", 2
     for channel in cycle(channels):
         channel.basic_publish(MUNICIPAL_EVENTS, KEY, b"", properties)
+        yield size
+
+
+def publish_early(channels: list[pika.channel.Channel], properties: pika.BasicProperties, size: int) -> Sent:
+    """Changes of notices that nobody published, and may yet come: each is looked at several times."""
+    properties.content_type, properties.delivery_mode = STRUCTURED, 2
+    for channel in cycle(channels):
+        change = event(data=data(text="x" * size, revision=2), type=UPDATED, source=SOURCE)
+        body = json.dumps(change).encode()
+        channel.basic_publish(MUNICIPAL_EVENTS, "notice.updated", body, properties)
+        yield len(body)
+
+
+def break_channels(channels: list[pika.channel.Channel], properties: pika.BasicProperties, size: int) -> Sent:
+    """Headers that nobody can read, for which RabbitMQ ends the channel and writes it down with all that it held."""
+    for channel in channels:
+        send(channel, pika.spec.Basic.Publish(exchange=MUNICIPAL_EVENTS, routing_key=KEY))
+        table = struct.pack(">I", size) + b"\x01x" + b"?" * (size - 2)
+        content = struct.pack(">HHQH", pika.spec.Basic.INDEX, 0, 0, pika.BasicProperties.FLAG_HEADERS) + table
+        frame = struct.pack(">BHI", pika.spec.FRAME_HEADER, channel.channel_number, len(content)) + content
+        channel.connection._impl._output_marshaled_frames([frame + bytes((pika.spec.FRAME_END,))])
+        channel.connection._flush_output()
+        say("broken")
         yield size
 
 
@@ -109,6 +136,8 @@ def send_frame(channel: pika.channel.Channel, frame: pika.frame.Frame) -> None:
 WAYS: Mapping[str, Callable[[list[pika.channel.Channel], pika.BasicProperties, int], Sent]] = {
     "published": publish,
     "headers": publish_headers,
+    "early": publish_early,
+    "broken": break_channels,
     "uncommitted": hold_in_transactions,
     "unfinished": leave_unfinished,
     "looped": repeat_answers,

@@ -135,6 +135,14 @@ class MunicipalHarness:
         log = (self.stack.folder / "rabbitmq" / "rabbitmq.log").read_text()
         return [line for line in log.splitlines() if "alarm set" in line]
 
+    def measure_log_entries(self) -> list[int]:
+        """How many bytes the broker wrote down at once, each time; the lines of an entry begin alike."""
+        log = (self.stack.folder / "rabbitmq" / "rabbitmq.log").read_text()
+        entries: Counter[str] = Counter()
+        for line in log.splitlines():
+            entries[line.partition("> ")[0]] += len(line)
+        return list(entries.values())
+
     async def count_refused_webhooks(self) -> float:
         """How many were answered with 503."""
         async with ClientSession() as session, session.get(self.stack.metrics_urls["ingress-1"]) as response:

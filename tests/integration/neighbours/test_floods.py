@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError
 from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
 
-from deploy.local.rabbitmq_files import CREDIT
+from deploy.local.rabbitmq_files import RABBIT_ARGUMENTS
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL_LIMITS
 from shared.contracts.envelope import CONTENT_TYPE
@@ -25,11 +25,13 @@ REFUSED = (AMQPConnectionError, InvalidFrameError)  # what the library makes of 
 PROMISED_SECONDS = 1.0
 BUSY_MACHINE = 10  # times what answers take here without a flood, where a machine is too busy for the promise
 OPEN = ("running", "flow", "blocking", "blocked")  # a connection's states; others are on their way in or out
-UNBOUNDED = ("uncommitted", "unfinished", "unanswered")  # in RabbitMQ by itself
+CUT = ("uncommitted", "unfinished", "unanswered", "broken")  # off for it
 STORM = 201  # connections
 STOPS = 700
 MAX_REJECTION = 5_000  # about: it names twenty fields that nobody knows
 MOST_HEADERS, TOO_MANY_HEADERS = 15_000, 100_000  # of which the broker takes 16 KiB
+SOME_HEADERS = 4_000
+MOST_BYTES_LOGGED = 10_000  # at once, where RabbitMQ by itself writes 50,000
 MUCH_MEGABYTES = 4_000
 MOST_BYTES_ON_DISK = 400_000_000
 REJECTIONS = 8_000  # of that size, which a login makes in seven minutes
@@ -70,6 +72,8 @@ def message(body: bytes = b"{}", expiration: int | None = None) -> aio_pika.Mess
         ("unfinished", 0),
         ("unanswered", 0),
         ("headers", TOO_MANY_HEADERS),
+        ("early", 600),
+        ("broken", MOST_HEADERS),
     ],
 )
 async def test_citizens_are_answered_while_a_login_floods(
@@ -77,10 +81,20 @@ async def test_citizens_are_answered_while_a_login_floods(
 ) -> None:
     async with county.flood_broker(way, size) as seen:
         taken = await county.measure_answers(500)
-    if way in UNBOUNDED or size == TOO_MANY_HEADERS:
+    if way in CUT or size == TOO_MANY_HEADERS:
         assert seen["cut"] > 0
     elif size <= MAX_BODY_BYTES:
         assert seen["cut"] == 0, "too many notices are refused, and nobody is cut off for them"
+    await wait_for(partial(has_all_its_places, county))
+    await nobody_else_noticed(county, usual, taken)
+
+
+async def test_broken_channels_do_not_fill_the_log(county: MunicipalHarness, usual: float) -> None:
+    async with county.flood_broker("broken", SOME_HEADERS) as seen:
+        taken = await county.measure_answers(500)
+    assert seen["broken"] > 0
+    assert seen["cut"] > 0
+    assert max(county.measure_log_entries()) < MOST_BYTES_LOGGED
     await wait_for(partial(has_all_its_places, county))
     await nobody_else_noticed(county, usual, taken)
 
@@ -147,11 +161,11 @@ async def is_quiet(county: MunicipalHarness) -> bool:
     return not await county.count_messages(QUEUE.name)
 
 
-async def test_a_channel_takes_few_messages_ahead(county: MunicipalHarness) -> None:
-    credit = await county.stack.servers.rabbitmq.run_rabbitmqctl(
-        "eval", "application:get_env(rabbit, credit_flow_default_credit)."
-    )
-    assert credit.strip() == f"{{ok,{CREDIT.split()[-1]}}}"
+async def test_the_broker_knows_the_bounds_that_its_configuration_cannot_name(county: MunicipalHarness) -> None:
+    _, *arguments = RABBIT_ARGUMENTS.split()
+    for name, value in zip(arguments[::2], arguments[1::2], strict=True):
+        known = await county.stack.servers.rabbitmq.run_rabbitmqctl("eval", f"application:get_env(rabbit, {name}).")
+        assert known.strip() == f"{{ok,{value}}}"
 
 
 async def test_what_does_not_fit_is_refused_its_publisher_hears_it_and_http_goes_on(county: MunicipalHarness) -> None:

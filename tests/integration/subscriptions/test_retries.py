@@ -1,7 +1,8 @@
 """What is parked for later is still what its publisher sent."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.consumer import MAX_ATTEMPTS, ReceivedMessage, open_consumer, run_worker
 from shared.outcome import Done, Outcome, Rejected, RetryLater, Separate
-from tests.integration.subscriptions.service_process import open_broker_harness
+from tests.integration.subscriptions.service_process import BrokerHarness, open_broker_harness
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for
 
 
@@ -102,12 +103,11 @@ async def test_after_the_last_attempt_each_part_is_a_dead_letter_with_its_reason
     assert (dead.message_id, dead.body, dead.headers["reason"]) == ("first", b"one", "unexpected Error")
 
 
-@pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
+@pytest.mark.foreign_messages("what is parked is not read, and need not be a group")
 async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
     servers: Servers, vhost: str, tmp_path: Path
 ) -> None:
-    tier = topology.SUBSCRIPTIONS_NOTICES.name_retry_queue("10m")
-    policy = f"policies/{vhost.rpartition('/')[2]}/full"
+    tier = topology.SUBSCRIPTIONS_INBOUND.name_retry_queue("10m")
     finished = asyncio.Event()
 
     async def handle(received: ReceivedMessage) -> Outcome:
@@ -116,16 +116,13 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
     async with (
         open_broker_harness(servers, vhost, tmp_path) as broker,
         connect(broker.service_url, password=None, name="test") as connection,
-        open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
+        open_consumer(connection, connection, topology.SUBSCRIPTIONS_INBOUND, prefetch=1) as consumer,
     ):
-        for _ in range(3):
-            await broker.channel.default_exchange.publish(Message(b"{}"), tier)
-        await call_broker_api(servers, "PUT", policy, {"pattern": f"^{tier}$", "definition": {"max-length": 1}})
-        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
-        with capture_logs() as logs:
-            await broker.publish_notice(b"{}")
-            await wait_for(partial(has_failed, logs))
-        await call_broker_api(servers, "DELETE", policy)
+        async with filled_queue(servers, vhost, broker, tier):
+            working = asyncio.create_task(run_worker(consumer, handle, until=finished))
+            with capture_logs() as logs:
+                await broker.publish(topology.INBOUND, "messages", b"whole")
+                await wait_for(partial(has_failed, logs))
 
         async def is_parked() -> bool:
             return await broker.count_messages(tier) == 4
@@ -133,6 +130,56 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
         await wait_for(is_parked)
         finished.set()
         await working
+
+
+@pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
+async def test_the_attempt_is_the_last_where_what_outsiders_sent_fills_all_room_for_retries(
+    servers: Servers, vhost: str, tmp_path: Path
+) -> None:
+    """Nobody waits for the room: whoever sent it is answered at once."""
+    tier = topology.SUBSCRIPTIONS_NOTICES.name_retry_queue("10m")
+    attempts: list[int] = []
+    finished = asyncio.Event()
+
+    async def handle(received: ReceivedMessage) -> Outcome:
+        attempts.append(received.attempt)
+        if received.attempt < MAX_ATTEMPTS:
+            return RetryLater(600, "not now")
+        finished.set()
+        return Done()
+
+    async with (
+        open_broker_harness(servers, vhost, tmp_path) as broker,
+        connect(broker.service_url, password=None, name="test") as connection,
+        open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
+        filled_queue(servers, vhost, broker, tier),
+    ):
+        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
+        await broker.publish_notice(b"{}")
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+            await working
+        assert await broker.count_messages(tier) == 3
+        assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.name) == 0
+    assert attempts == [1, MAX_ATTEMPTS]
+
+
+def test_what_outsiders_sent_has_only_so_much_room_for_retries() -> None:
+    arguments = topology.list_arguments()
+    for queue in topology.QUEUES:
+        for tier in map(queue.name_retry_queue, topology.RETRY_TIERS):
+            bounds = (arguments[tier].get("x-max-length"), arguments[tier].get("x-max-length-bytes"))
+            assert bounds == ((queue.max_length, queue.max_bytes) if queue.has_bounded_retries else (None, None))
+
+
+@asynccontextmanager
+async def filled_queue(servers: Servers, vhost: str, broker: BrokerHarness, name: str) -> AsyncIterator[None]:
+    """A queue that refuses messages meanwhile: it holds three, and more than it may."""
+    policy = f"policies/{vhost.rpartition('/')[2]}/full"
+    for _ in range(3):
+        await broker.channel.default_exchange.publish(Message(b"{}"), name)
+    await call_broker_api(servers, "PUT", policy, {"pattern": f"^{name}$", "definition": {"max-length": 1}})
+    yield
+    await call_broker_api(servers, "DELETE", policy)
 
 
 @pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")

@@ -5,7 +5,7 @@ import hashlib
 import re
 
 from deploy.local.names import ADMIN
-from deploy.local.rabbitmq_files import CONFIGURATION, CREDIT, build_definitions, hash_password
+from deploy.local.rabbitmq_files import CONFIGURATION, RABBIT_ARGUMENTS, build_definitions, hash_password
 from deploy.paths import ROOT
 
 
@@ -26,4 +26,5 @@ def test_a_broker_in_a_container_has_the_same_bounds() -> None:
     )
     assert len(bounds) == 6
     assert set(bounds) <= set(configuration.splitlines())
-    assert f"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: {CREDIT}\n" in (ROOT / "docker-compose.yml").read_text()
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert f"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: >-\n        {RABBIT_ARGUMENTS}\n" in compose
