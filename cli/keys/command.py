@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress
 
 from cli.database import run_on_database
-from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, drop_key, use_index_key
+from cli.keys.key_files import KeyFilesError, Ring, add_index_key, add_key, drop_index_key, drop_key, use_index_key
 from cli.keys.renewal import AddressRenewal
 from cli.keys.stores import Store, count_old_dead_letters, list_hash_stores, list_message_stores, list_sealed_stores
 from cli.options import Yes
@@ -25,14 +25,32 @@ MAX_PASSES = 3
 T = TypeVar("T")
 
 Folder = Annotated[Path, typer.Argument(help="Folder of secrets, as `kreisfunk secrets` made it.")]
+OfRing = Annotated[
+    Ring, typer.Option("--ring", help="Of citizens' addresses, of subscriptions' dead letters, or of the newsroom.")
+]
+USERS: Mapping[Ring, str] = {
+    Ring.ADDRESSES: "dispatcher and ingress",
+    Ring.DEAD_LETTERS: "subscriptions",
+    Ring.NEWSROOM: "the newsroom",
+}
+AFTER_ADDING: Mapping[Ring, str] = {
+    Ring.ADDRESSES: "then run `kreisfunk keys rotate`",
+    Ring.DEAD_LETTERS: "and drop the older ones after `dead_letter_days`",
+    Ring.NEWSROOM: "and drop the older ones once everybody has set up their one-time codes anew",
+}
+BEFORE_DROPPING: Mapping[Ring, str] = {
+    Ring.ADDRESSES: "Has `kreisfunk keys status` said that this may follow?",
+    Ring.DEAD_LETTERS: "Have `dead_letter_days` passed since subscriptions was restarted with the newest one?",
+    Ring.NEWSROOM: "Has everybody set up their one-time codes anew?",
+}
 keys = typer.Typer(no_args_is_help=True)
 
 
 @keys.command("add")
-def add(folder: Folder) -> None:
-    """Add a new key to all rings. Then restart dispatcher and ingress, one replica after the other, and rotate."""
-    version = _change_key_files(add_key, folder)
-    say(f"version {version} added; restart dispatcher and ingress, then run `kreisfunk keys rotate`")
+def add(folder: Folder, ring: OfRing = Ring.ADDRESSES) -> None:
+    """Add a new key to a ring. Then restart those who use it, one replica after the other."""
+    version = _change_key_files(lambda of: add_key(of, ring), folder)
+    say(f"version {version} added; restart {USERS[ring]}, {AFTER_ADDING[ring]}")
 
 
 @keys.command("rotate")
@@ -48,12 +66,12 @@ def rotate_command() -> None:
 
 
 @keys.command("drop")
-def drop(folder: Folder, yes: Yes = False) -> None:
-    """Drop all keys but the newest, once `kreisfunk keys status` permits it. Then restart dispatcher and ingress."""
+def drop(folder: Folder, ring: OfRing = Ring.ADDRESSES, yes: Yes = False) -> None:
+    """Drop all keys of a ring but the newest, once nothing needs them. Then restart those who use it."""
     loss = "What is stored under an older key is lost for good."
-    confirm(f"{loss} Has `kreisfunk keys status` said that this may follow?", yes=yes, otherwise=loss)
-    version = _change_key_files(drop_key, folder)
-    say(f"version {version} is the only one; restart dispatcher and ingress")
+    confirm(f"{loss} {BEFORE_DROPPING[ring]}", yes=yes, otherwise=loss)
+    version = _change_key_files(lambda of: drop_key(of, ring), folder)
+    say(f"version {version} is the only one; restart {USERS[ring]}")
 
 
 @keys.command("add-index")

@@ -5,8 +5,9 @@ Files change one after the other. A step that is repeated after an interruption 
 
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from enum import StrEnum
 from itertools import permutations
 from pathlib import Path
 
@@ -14,23 +15,38 @@ from deploy.atomic_write import lock_folder, write_secret
 from shared.encryption import KEY_BYTES, MAX_LINKS, BlindIndexKey, EncryptionError, KeyRing
 
 MAX_VERSIONS = 255
-SEALING_FILE, INDEX_FILE = "kreisfunk_encryption_keys", "kreisfunk_index_key"
+INDEX_FILE = "kreisfunk_index_key"
 # Makes the text of a file from the one before and from new random bytes, if it needs some.
 Step = Callable[[str, bytes], str]
+
+
+class Ring(StrEnum):
+    """Key ring that operators name."""
+
+    ADDRESSES = "addresses"
+    DEAD_LETTERS = "dead-letters"
+    NEWSROOM = "newsroom"
+
+
+RING_FILES: Mapping[Ring, str] = {
+    Ring.ADDRESSES: "kreisfunk_encryption_keys",
+    Ring.DEAD_LETTERS: "kreisfunk_dead_letter_keys",
+    Ring.NEWSROOM: "kreisfunk_newsroom_keys",
+}
 
 
 class KeyFilesError(Exception):
     """The key files are missing, differ, or do not permit this step; the text says which."""
 
 
-def add_key(folder: Path) -> int:
-    """Append a new key to every ring in the folder; return its version. Raises KeyFilesError."""
-    return _change_rings(folder, _append_key)
+def add_key(folder: Path, ring: Ring = Ring.ADDRESSES) -> int:
+    """Append a new key to the ring, in each of its files; return its version. Raises KeyFilesError."""
+    return _change_ring(folder, ring, _append_key)
 
 
-def drop_key(folder: Path) -> int:
-    """Keep only the newest key in every ring; return its version. Raises KeyFilesError."""
-    return _change_rings(folder, _keep_newest_key)
+def drop_key(folder: Path, ring: Ring = Ring.ADDRESSES) -> int:
+    """Keep only the newest key of the ring, in each of its files; return its version. Raises KeyFilesError."""
+    return _change_ring(folder, ring, _keep_newest_key)
 
 
 def add_index_key(folder: Path) -> int:
@@ -86,8 +102,8 @@ def _keep_longer_key(text: str, _: bytes) -> str:
     return BlindIndexKey(index.key).text
 
 
-def _change_rings(folder: Path, step: Step) -> int:
-    return max(KeyRing.parse(_change(folder, SEALING_FILE, step)).keys)
+def _change_ring(folder: Path, ring: Ring, step: Step) -> int:
+    return max(KeyRing.parse(_change(folder, RING_FILES[ring], step)).keys)
 
 
 def _change_index_keys(folder: Path, step: Step) -> int:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 import cli.keys.key_files
-from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, drop_key, use_index_key
+from cli.keys.key_files import KeyFilesError, Ring, add_index_key, add_key, drop_index_key, drop_key, use_index_key
 from deploy.atomic_write import write_secret
 from deploy.secrets import create_secrets
 from shared.encryption import KeyRing
 from tests.harness.disks import FullDisk
 
 Step = Callable[[Path], int]
+FILES = {Ring.ADDRESSES: "encryption", Ring.DEAD_LETTERS: "dead_letter", Ring.NEWSROOM: "newsroom"}
 SEALING_STEPS: Sequence[Step] = (add_key, drop_key)
 INDEX_STEPS: Sequence[Step] = (add_index_key, use_index_key, drop_index_key)
 
@@ -56,6 +57,18 @@ def test_files_that_are_no_step_apart_are_left_alone(tmp_path: Path) -> None:
         with pytest.raises(KeyFilesError, match="must be the same"):
             step(tmp_path)
     assert read_texts(tmp_path) == before
+
+
+@pytest.mark.parametrize("ring", Ring)
+def test_each_ring_has_its_own_keys(tmp_path: Path, ring: Ring) -> None:
+    create_secrets(tmp_path)
+    rings = {path: path.read_text() for path in tmp_path.glob("*/kreisfunk_*_keys")}
+    assert add_key(tmp_path, ring) == 2
+    changed = {path for path, text in rings.items() if path.read_text() != text}
+    assert {sorted(KeyRing.parse(path.read_text()).keys) == [1, 2] for path in changed} == {True}
+    assert {path.name for path in changed} == {f"kreisfunk_{FILES[ring]}_keys"}
+    assert drop_key(tmp_path, ring) == 2
+    assert all(path.read_text().startswith("2:") for path in changed)
 
 
 def test_several_who_add_at_once_add_a_version_each(tmp_path: Path) -> None:
