@@ -52,11 +52,7 @@ _GAUGES = (
     ("meta_unreachable_seconds", "Time since Meta last answered this replica; 0 while it answers"),
     ("replicas_expected", "Configured number of dispatchers"),
     ("max_requests_in_flight", "Requests to Meta that this replica may have in flight at once"),
-    (
-        "lane_oldest_seconds",
-        "Wait of the first in a lane on the broker, or since a retry or broadcast was due",
-        "lane",
-    ),
+    ("lane_oldest_seconds", "Wait of the first in a lane on the broker, or since a retry or broadcast was due", "lane"),
     ("waiting_deliveries", "Deliveries neither accepted nor ended (from the ledger)", "lane"),
     ("unaccounted", "Recipients of ended broadcasts without a row in the ledger; always 0 (from the ledger)"),
     ("unknown_oldest_seconds", "Age of the oldest request without an answer; 0 if none (from the ledger)"),

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-TEMPLATE_PAUSING_EVENTS = frozenset(
-    {"PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING_DELETION", "LOCKED", "REJECTED"}
-)
-TEMPLATE_RESUMING_EVENTS = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
-TEMPLATE_FIELDS = frozenset({"message_template_status_update", "message_template_quality_update"})
-LIMIT_FIELDS = frozenset({"business_capability_update", "phone_number_quality_update"})
+TEMPLATE_PAUSING_EVENTS = ("PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING_DELETION", "LOCKED", "REJECTED")
+TEMPLATE_RESUMING_EVENTS = ("APPROVED", "REINSTATED", "UNARCHIVED")
+TEMPLATE_FIELDS = ("message_template_status_update", "message_template_quality_update")
+LIMIT_FIELDS = ("business_capability_update", "phone_number_quality_update")
 # Newest first; Meta still sends the older ones along with it.
 LIMIT_NAMES = ("max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit")
 TIERS = {
@@ -27,10 +25,10 @@ TIERS = {
     "TIER_UNLIMITED": None,
 }
 MAX_LIMIT = 1_000_000_000
-ACCOUNT_GONE = frozenset({"ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_APP_UNINSTALLED", "PARTNER_REMOVED"})
-SENDING_RESTRICTIONS = frozenset({"RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"})
-LOW_QUALITY = frozenset({"YELLOW", "RED"})
-QUALITY_SCORES = LOW_QUALITY | {"GREEN", "UNKNOWN"}
+ACCOUNT_GONE = ("ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_APP_UNINSTALLED", "PARTNER_REMOVED")
+SENDING_RESTRICTIONS = ("RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING")
+LOW_QUALITY = ("YELLOW", "RED")
+QUALITY_SCORES = (*LOW_QUALITY, "GREEN", "UNKNOWN")
 
 
 class AccountUpdate(StrEnum):
@@ -145,4 +143,4 @@ def _parse_sender_change(value: Mapping[str, Any]) -> AccountReport | None:
 
 
 def _is_sending_restriction(restriction: object) -> bool:
-    return isinstance(restriction, Mapping) and restriction.get("restriction_type") in list(SENDING_RESTRICTIONS)
+    return isinstance(restriction, Mapping) and restriction.get("restriction_type") in SENDING_RESTRICTIONS
