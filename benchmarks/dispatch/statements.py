@@ -21,7 +21,7 @@ from benchmarks.dispatch.factories import (
 from benchmarks.dispatch.replica import NUMBER_ID
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.content import build_template_body
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
@@ -42,7 +42,7 @@ class LedgerBenchmark:
     def __init__(self, ledger: PostgresLedger, deliveries: int) -> None:
         self._ledger = ledger
         meter = Metrics(CollectorRegistry(), limit=80)
-        self._limiter = PostgresRateLimiter(ledger.database, number=ledger.number, limits=SendLimits(80))
+        self._limiter = PostgresRateLimiter(ledger.database, number=ledger.number, limit=80)
         pauses = Pauses(ledger, self._limiter, meter)
         self._statuses = StatusHandler(ledger=ledger, pauses=pauses, meter=meter)
         self._deliveries = deliveries

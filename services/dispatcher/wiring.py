@@ -16,7 +16,7 @@ from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.graph_api import GraphApi
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
 from services.dispatcher.adapters.retention import build_retention_rules
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, compute_permitted_rate, compute_prefetched_batches
@@ -117,10 +117,9 @@ async def _report_not_ready() -> bool:
 async def _assemble(outside: Resources, readiness: Readiness, stack: AsyncExitStack) -> tuple[SendLoop, Recorder, Jobs]:
     settings, meter = outside.settings, outside.metrics
     rate, number = compute_permitted_rate(settings.messages_per_second), settings.phone_number_id
-    limits = SendLimits(rate, settings.people_per_day, settings.messages_per_month)
     slot, answer_seconds = uuid4().int % COUNTER_SLOTS, settings.answer_margin_seconds + maintenance.LATE_ANSWER_SECONDS
     ledger = PostgresLedger(outside.database, number, slot, answer_seconds)
-    limiter = PostgresRateLimiter(outside.database, number=number, limits=limits)
+    limiter = PostgresRateLimiter(outside.database, number, rate, settings.people_per_day, settings.messages_per_month)
     await ledger.ensure_partitions()
     await limiter.set_up()
     wake = asyncio.Event()

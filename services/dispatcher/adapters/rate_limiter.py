@@ -19,38 +19,33 @@ PAUSE = "select dispatcher.pause_by_meta($1, $2, $3)"
 RESUME = "select dispatcher.resume_by_meta($1)"
 
 
-@dataclass(frozen=True)
-class SendLimits:
-    """Limits: messages per second; people in any 24 hours (Meta's tier) and messages a month, None for no limit."""
-
-    rate: float
-    people_a_day: int | None = None
-    messages_a_month: int | None = None
-
-
 @dataclass
 class PostgresRateLimiter:
-    """Shared rate limiter; its row, with a throttled rate, a tier changed by Meta and a pause, outlives the process."""
+    """Shared rate limiter; its row, with a throttled rate, a tier changed by Meta and a pause, outlives the process.
+
+    Limits: `limit` messages per second; people in any 24 hours (Meta's tier) and messages a month, None for no limit.
+    """
 
     database: Database
     number: str
-    limits: SendLimits
+    limit: float
+    people_a_day: int | None = None
+    messages_a_month: int | None = None
 
     def __post_init__(self) -> None:
-        self.rate, self._clock = self.limits.rate, ServerClock()
+        self.rate, self._clock = self.limit, ServerClock()
 
     async def set_up(self) -> None:
         """Create or update the row with our limits, and compare the clocks."""
-        limits = self.limits
         async with self.database.connection() as connection:
-            await connection.execute(_SET_UP, self.number, limits.rate, limits.people_a_day, limits.messages_a_month)
+            await connection.execute(_SET_UP, self.number, self.limit, self.people_a_day, self.messages_a_month)
             for _ in range(CLOCK_COMPARISONS):
                 read = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
                 self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
 
     async def keep_limits(self) -> None:
         """Set our limits of people and messages again if a replica without them has started since."""
-        more = (self.limits.people_a_day, self.limits.messages_a_month)
+        more = (self.people_a_day, self.messages_a_month)
         await self.database.fetchval("call dispatcher.keep_limits($1, $2, $3)", self.number, *more)
 
     async def reserve(self, slots: int) -> Lease:

@@ -7,7 +7,7 @@ import aio_pika
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Claim
@@ -41,7 +41,7 @@ async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
 async def ledger(pool: Pool) -> PostgresLedger:
     ledger = PostgresLedger(pool, number=NUMBER, slot=3)
     await ledger.ensure_partitions()
-    await PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(76, people_a_day=250)).set_up()
+    await PostgresRateLimiter(pool, number=NUMBER, limit=76, people_a_day=250).set_up()
     return ledger
 
 

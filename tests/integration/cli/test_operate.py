@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from services.dispatcher.adapters.ledger import REPLICA, PostgresLedger
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.ports import Claim
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
 from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, build_pages
@@ -158,7 +158,7 @@ async def test_limits_say_why_everybody_waits(
 ) -> None:
     (free,) = (await run(environment, "sending", "--json")).json["numbers"]
     assert (free["rate_permitted"], free["rate_limit"], free["people_a_day"], free["waits"]) == (76, 76, 250, [])
-    await PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(76)).throttle(30)
+    await PostgresRateLimiter(pool, number=NUMBER, limit=76).throttle(30)
     slowed = (await run(environment, "sending")).output
     assert "slowed down by Meta" in slowed
     assert "paused by Meta" in slowed

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase
@@ -32,7 +32,7 @@ async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
 async def ledger(pool: Pool) -> PostgresLedger:
     ledger = PostgresLedger(pool, number=NUMBER, slot=3)
     await ledger.ensure_partitions()
-    await PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100)).set_up()
+    await PostgresRateLimiter(pool, number=NUMBER, limit=100).set_up()
     return ledger
 
 

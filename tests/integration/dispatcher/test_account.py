@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from services.dispatcher.adapters.account import PostgresAccount
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.account import AccountUpdate
 from services.dispatcher.handlers.consumers import AccountHandler
 from shared.contracts.envelope import encode
@@ -70,7 +70,7 @@ class Account:
 
     async def starts(self, people_per_day: int | None) -> None:
         """A dispatcher with this setting."""
-        await PostgresRateLimiter(self._pool, number=NUMBER, limits=SendLimits(100, people_per_day)).set_up()
+        await PostgresRateLimiter(self._pool, NUMBER, 100, people_per_day).set_up()
 
 
 @pytest.fixture

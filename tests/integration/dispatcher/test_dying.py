@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.send_results import Accepted, SendResult
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.lanes import Lanes
@@ -186,7 +186,7 @@ async def live(
             claimed = await connection.fetchval("select count(*) from dispatcher.delivery where state = 'claimed'")
         return heir or claimed == 0
 
-    limiter = PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(10_000))
+    limiter = PostgresRateLimiter(pool, number=NUMBER, limit=10_000)
     await limiter.set_up()
     mortal = cast("Ledger", death.through(ledger, "register", "claim_batch", "claim_replies", "claim_due", "record"))
     sure = cast("PostgresRateLimiter", death.through(limiter, "reserve"))

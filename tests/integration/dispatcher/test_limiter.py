@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, LateUse, Lease
 from shared.database.pool import Database as Pool
 from shared.outcome import DependencyUnavailable
@@ -25,7 +25,7 @@ from unnest($1::float8[], $2::float8[], $3::float8[]) as given (starts, ends, la
 
 
 async def limiter(pool: Pool, rate: float = RATE) -> PostgresRateLimiter:
-    made = PostgresRateLimiter(pool, number="1", limits=SendLimits(rate))
+    made = PostgresRateLimiter(pool, number="1", limit=rate)
     await made.set_up()
     return made
 

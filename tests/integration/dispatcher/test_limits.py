@@ -11,7 +11,7 @@ import pytest
 
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.account import AccountReport, AccountUpdate
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
@@ -60,7 +60,7 @@ def different_people(message: BroadcastBatch) -> BroadcastBatch:
 
 
 async def limit(pool: Pool, *, people: int | None = None, messages: int | None = None) -> None:
-    await PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100, people, messages)).set_up()
+    await PostgresRateLimiter(pool, NUMBER, 100, people, messages).set_up()
 
 
 async def test_the_hours_in_sql_are_the_hours_in_python_on_the_days_when_clocks_change(pool: Pool) -> None:
@@ -209,11 +209,11 @@ async def test_a_limit_that_begins_and_rises_permits_no_more_than_it_says_also_f
 ) -> None:
     """Meta limits what all numbers of an account send together."""
     assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(30))))) == 30
-    limiter = PostgresRateLimiter(pool, number=number, limits=SendLimits(100, 10))
+    limiter = PostgresRateLimiter(pool, number, 100, 10)
     await limiter.set_up()
     later = PostgresLedger(pool, number=number, slot=3)
     assert await claim(later, different_people(build_batch_message(generate_subscribers(1)))) == []
-    await replace(limiter, limits=SendLimits(100, 40)).set_up()
+    await replace(limiter, people_a_day=40).set_up()
     assert len(await claim(later, different_people(build_batch_message(generate_subscribers(20))))) == 10
 
 
@@ -221,7 +221,7 @@ async def test_a_replica_that_starts_without_a_limit_takes_that_of_the_others_aw
     ledger: PostgresLedger, pool: Pool
 ) -> None:
     """One with the old setting that starts again during an update; a tier that Meta reported stays."""
-    limiter = PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100, 10, 7))
+    limiter = PostgresRateLimiter(pool, NUMBER, 100, 10, 7)
     await limiter.set_up()
     await limit(pool)
     await limiter.keep_limits()
@@ -236,7 +236,7 @@ async def test_a_replica_that_starts_without_a_limit_takes_that_of_the_others_aw
 
 async def test_replicas_with_different_limits_do_not_take_turns(pool: Pool) -> None:
     """During an update the last one that started decides, and a tier that Meta reported stays."""
-    old, new = (PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100, *some)) for some in ((10, 7), (20, 9)))
+    old, new = (PostgresRateLimiter(pool, NUMBER, 100, *some) for some in ((10, 7), (20, 9)))
     for limiter in (old, new):
         await limiter.set_up()
     tier = AccountReport(AccountUpdate.LIMIT, "people a day", "5", limit=5)
@@ -306,7 +306,7 @@ async def test_a_template_that_is_held_in_another_language_parks_nothing(ledger:
 
 
 async def test_a_held_sender_gets_one_try_in_a_while(pool: Pool) -> None:
-    limiter = PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100))
+    limiter = PostgresRateLimiter(pool, number=NUMBER, limit=100)
     await limiter.set_up()
     assert await limiter.pause("token expired", 30.0)
     assert not await limiter.pause("token expired", 30.0)

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.maintenance import requeue_waiting
@@ -208,7 +208,7 @@ async def test_a_verdict_that_does_not_exist_is_refused(operator: asyncpg.Connec
 async def test_a_hold_by_a_person_is_neither_tried_nor_released_by_an_accepted_message(
     ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
 ) -> None:
-    limiter = PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100))
+    limiter = PostgresRateLimiter(pool, number=NUMBER, limit=100)
     assert await operator.fetchval("select dispatcher.pause_sending('Wartung', null)") == 1
     lease = await limiter.reserve(5)
     assert (lease.slots, lease.paused_reason) == (0, "Wartung")

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.errors import MANY_ATTEMPTS, compute_retry_delay, find_error_rule
 from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW as MANY
 from services.dispatcher.domain.send_results import Record
@@ -31,7 +31,7 @@ WAIT = "select extract(epoch from due_at - clock_timestamp())::float8 from dispa
 @pytest.fixture
 def handler(ledger: PostgresLedger, pool: Pool) -> StatusHandler:
     meter = Metrics(CollectorRegistry(), limit=100)
-    limiter = PostgresRateLimiter(pool, number=ledger.number, limits=SendLimits(100))
+    limiter = PostgresRateLimiter(pool, number=ledger.number, limit=100)
     return StatusHandler(ledger=ledger, pauses=Pauses(ledger, limiter, meter), meter=meter)
 
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain import pacing, reachability, send_results
 from services.dispatcher.domain.send_results import Accepted, NoResponse, NotSent, Refused, SendResult
 from services.dispatcher.handlers import recorder as recording
@@ -109,7 +109,7 @@ async def run_replica(
 ) -> AsyncIterator[None]:
     """One replica, as it is put together in a service."""
     wake, meter, graph = asyncio.Event(), Metrics(CollectorRegistry(), limit=RATE), cast(Any, gateway)
-    limiter = PostgresRateLimiter(ledger.database, number=ledger.number, limits=SendLimits(RATE, people_a_day))
+    limiter = PostgresRateLimiter(ledger.database, ledger.number, RATE, people_a_day)
     await limiter.set_up()
     async with AsyncExitStack() as stack:
         both = await stack.enter_async_context(connect_twice(rig.broker_url, password=None, name="test"))
