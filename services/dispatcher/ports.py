@@ -165,14 +165,6 @@ class Backlog:
     sending_paused: bool = False
 
 
-@dataclass(frozen=True)
-class Work:
-    """Due deliveries by lane, counted up to a limit, and other kinds of work: unknown, progress, refusals, …"""
-
-    due: dict[Lane, int] = field(default_factory=dict)
-    kinds: frozenset[str] = frozenset()
-
-
 class Ledger(Protocol):
     """Rows of all deliveries. Every method is one transaction and raises DependencyUnavailable.
 
@@ -191,7 +183,7 @@ class Ledger(Protocol):
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]: ...
 
-    async def find_work(self) -> Work: ...
+    async def find_work(self) -> tuple[dict[Lane, int], list[str]]: ...
 
     async def record(self, records: Sequence[Record]) -> None: ...
 

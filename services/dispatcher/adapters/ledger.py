@@ -11,7 +11,7 @@ import msgspec
 
 from services.dispatcher.adapters.ledger_results import LedgerResults
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.ports import Backlog, BroadcastProgress, Work
+from services.dispatcher.ports import Backlog, BroadcastProgress
 from shared.contracts.message import Lane
 
 # Identifies this process to an operator.
@@ -201,10 +201,11 @@ class PostgresLedger(LedgerResults):
         """Create the partitions of the coming weeks; return False if a reader of the whole table blocks it for now."""
         return bool(await self.database.fetchval("select dispatcher.ensure_partitions()"))
 
-    async def find_work(self) -> Work:
+    async def find_work(self) -> tuple[dict[Lane, int], list[str]]:
+        """Return due deliveries by lane, counted up to a limit, and other kinds of work: unknown, progress, …"""
         row = await self.database.fetchrow(_FIND_WORK, list(Lane), MAX_DUE_COUNT)
-        kinds = frozenset(name for name, found in row.items() if found is True)
-        return Work(due={lane: count for lane, count in zip(Lane, row["due"], strict=True) if count}, kinds=kinds)
+        kinds = [name for name, found in row.items() if found is True]
+        return {lane: count for lane, count in zip(Lane, row["due"], strict=True) if count}, kinds
 
     async def extend_follow_up(self, limit: int) -> bool:
         """Add up to `limit` recipients to the unlocked follow-up that waited longest; return False if none is due."""

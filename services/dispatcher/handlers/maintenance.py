@@ -24,11 +24,10 @@ _log = structlog.get_logger()
 
 async def find_work(ledger: Ledger, lanes: Lanes, needed: Mapping[str, asyncio.Event]) -> None:
     """Find lanes with due deliveries and wake the send loop for them; set the events of the other kinds of work."""
-    work = await ledger.find_work()
-    lanes.due = work.due
-    if work.due:
+    lanes.due, kinds = await ledger.find_work()
+    if lanes.due:
         lanes.wake.set()
-    for kind in work.kinds:
+    for kind in kinds:
         needed[kind].set()
 
 

@@ -120,7 +120,8 @@ async def test_whoever_has_a_turn_keeps_it_over_a_pause_and_nobody_is_due_earlie
     assert await ledger.claim_batch(batch, 5) == []
     await ledger.requeue_waiting(100)
     assert await waits_for(pool, message) == {cause: 2, "spread": 7}
-    assert not (await ledger.find_work()).due
+    due, _ = await ledger.find_work()
+    assert not due
     async with pool.connection() as connection:
         await connection.execute("update dispatcher.broadcast set paused_reason = null")
         await connection.execute("delete from dispatcher.template_pause")
@@ -293,7 +294,8 @@ async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
     await ledger.pause_template("t/de", "paused")
     assert await claim(ledger, message) == []
     assert await waits_for(pool, message) == {"template": 5}
-    assert not (await ledger.find_work()).due
+    due, _ = await ledger.find_work()
+    assert not due
     approved = AccountReport(AccountUpdate.TEMPLATE_RESUMED, "template t/de", "accepted", "t/de")
     await PostgresAccount(pool, number=NUMBER).apply(approved, at=datetime.now(UTC))
     await ledger.requeue_waiting(100)

@@ -57,7 +57,8 @@ async def test_a_paused_broadcast_is_parked_and_a_resumed_one_goes_on(
     source = message.broadcast
     assert await operator.fetchval("select dispatcher.pause_broadcast($1, 'Prüfung')", source) == "running"
     await requeue_waiting(ledger)
-    assert not (await ledger.find_work()).due
+    due, _ = await ledger.find_work()
+    assert not due
     assert await operator.fetchval("select dispatcher.resume_broadcast($1)", source) == "paused"
     await requeue_waiting(ledger)
     assert len(await all_due(ledger)) == 2

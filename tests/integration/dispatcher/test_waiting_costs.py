@@ -76,7 +76,7 @@ async def measure(ledger: PostgresLedger, pool: Pool) -> dict[str, int]:
     """The blocks that each step reads in the last round, when all is planned."""
     for _ in range(ROUNDS):
         blocks = [await count_blocks(pool)]
-        work = await ledger.find_work()
+        due, _ = await ledger.find_work()
         blocks.append(await count_blocks(pool))
         claims = await ledger.claim_due(Lane.BULK, DUE)
         blocks.append(await count_blocks(pool))
@@ -86,7 +86,7 @@ async def measure(ledger: PostgresLedger, pool: Pool) -> dict[str, int]:
         blocks.append(await count_blocks(pool))
         await ledger.read_backlog()
         blocks.append(await count_blocks(pool))
-        assert (work.due[Lane.BULK], len(claims)) == (DUE, DUE)
+        assert (due[Lane.BULK], len(claims)) == (DUE, DUE)
     steps = ("find_work", "claim_due", "record", "requeue_waiting", "read_backlog")
     return {step: after - before for step, (before, after) in zip(steps, pairwise(blocks), strict=True)}
 
