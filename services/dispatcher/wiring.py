@@ -151,7 +151,7 @@ async def _run(send_loop: SendLoop, recorder: Recorder, jobs: Jobs, readiness: R
         readiness.draining = True
         send_loop.stop()
         await sending
-        await recorder.flush()
+        await recorder.idle.wait()
         for task in background:
             task.cancel()
 

@@ -20,8 +20,7 @@ _log = structlog.get_logger()
 class Recorder:
     """Buffer of send results, committed GROUP_INTERVAL_SECONDS later or as soon as the database is available.
 
-    `unrecorded` counts the results that are not committed yet. A result that the database refuses is counted; its
-    delivery becomes unknown.
+    `idle` is set while all are committed. A result that the database refuses is counted; its delivery becomes unknown.
     """
 
     def __init__(self, ledger: Ledger, meter: Meter) -> None:
@@ -29,20 +28,14 @@ class Recorder:
         self._meter = meter
         self._results: list[Callable[[], Record]] = []
         self._arrived = asyncio.Event()
-        self.unrecorded = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     def add(self, result: Callable[[], Record]) -> None:
         """Add a result, built when its group is committed: building them together takes a third of the time."""
-        self.unrecorded += 1
         self._results.append(result)
         self._arrived.set()
-        self._idle.clear()
-
-    async def flush(self) -> None:
-        """Wait until everything added so far is committed."""
-        await self._idle.wait()
+        self.idle.clear()
 
     async def run(self) -> None:
         """Commit groups forever."""
@@ -50,13 +43,11 @@ class Recorder:
             await self._arrived.wait()
             await asyncio.sleep(GROUP_INTERVAL_SECONDS)
             group, self._results = self._results[:MAX_GROUP_SIZE], self._results[MAX_GROUP_SIZE:]
-            if not self._results:
-                self._arrived.clear()
             records = [record for result in group if (record := _build_record(result))]
             await store_bisected(records, self._commit, self._reject)
-            self.unrecorded -= len(group)
-            if not self.unrecorded:
-                self._idle.set()
+            if not self._results:
+                self._arrived.clear()
+                self.idle.set()
 
     async def _commit(self, records: Sequence[Record]) -> None:
         # Meta's answer must not be lost when the database is unavailable or there is a bug: keep it and retry.

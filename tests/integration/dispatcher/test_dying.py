@@ -180,7 +180,7 @@ async def live(
 
     async def idle() -> bool:
         await find_work(ledger, lanes, needed)  # which a service does four times a second
-        if any(broker.unsettled.values()) or lanes.due or recorder.unrecorded:
+        if any(broker.unsettled.values()) or lanes.due or not recorder.idle.is_set():
             return False
         async with pool.connection() as connection:
             claimed = await connection.fetchval("select count(*) from dispatcher.delivery where state = 'claimed'")

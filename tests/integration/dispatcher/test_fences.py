@@ -285,7 +285,7 @@ async def test_one_result_that_the_database_refuses_takes_no_other_with_it(ledge
         code = 99_999_999_999 if number == 13 else 131026
         recorder.add(partial(Record, one.delivery, one.number, DeliveryState.FAILED, error_code=code))
     running = asyncio.create_task(recorder.run())
-    await asyncio.wait_for(recorder.flush(), 60)
+    await asyncio.wait_for(recorder.idle.wait(), 60)
     running.cancel()
     assert registry.get_sample_value("kreisfunk_dispatcher_refused_rows_total", {"kind": "result"}) == 1
     assert await counted(pool, message.broadcast) == {"failed": 19, "claimed": 1}

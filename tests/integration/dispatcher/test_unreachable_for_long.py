@@ -130,7 +130,7 @@ async def run_replica(
             yield
             loop.stop()
             await sending
-            await recorder.flush()
+            await recorder.idle.wait()
 
 
 async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
