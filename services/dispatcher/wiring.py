@@ -195,15 +195,15 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
 
 
 async def _open_handlers(outside: Resources, ledger: PostgresLedger, pauses: Pauses, stack: AsyncExitStack) -> Jobs:
-    database, publish, count_event = outside.database, outside.publish, outside.metrics.count_account_event
+    database, publish, meter = outside.database, outside.publish, outside.metrics
     account = PostgresAccount(database, number=outside.settings.phone_number_id)
     recipients, mandatory = PostgresRecipientRepository(database), outside.publish_mandatory
     handlers: Mapping[topology.Queue, MessageHandler] = {
-        topology.DISPATCHER_STATUSES: consumers.StatusHandler(ledger=ledger, pauses=pauses, meter=outside.metrics),
+        topology.DISPATCHER_STATUSES: consumers.StatusHandler(ledger=ledger, pauses=pauses, meter=meter),
         topology.DISPATCHER_SUPPRESSIONS: consumers.SuppressionHandler(ledger=ledger),
         topology.DISPATCHER_PROGRESS_REQUESTS: consumers.ProgressRequestHandler(ledger=ledger, publish=publish),
         topology.DISPATCHER_ERASURES: consumers.RecipientHandler(recipients=recipients, publish=mandatory),
-        topology.DISPATCHER_ACCOUNT: consumers.AccountHandler(apply=account.apply, count_event=count_event),
+        topology.DISPATCHER_ACCOUNT: consumers.AccountHandler(apply=account.apply, meter=meter),
     }
     workers: Jobs = []
     for queue, handler in handlers.items():

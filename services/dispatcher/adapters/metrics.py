@@ -126,11 +126,6 @@ class Metrics:
     def show_send_bound(self, what: str) -> None:
         self._bound.state(what)
 
-    def count_account_event(self, field: str, update: AccountUpdate | None) -> None:
-        self._count["account_events"].labels(field if field in ACCOUNT_FIELDS else "other").inc()
-        if update is not None:
-            self._count["account_updates"].labels(update.value).inc()
-
 
 def _classify_result(answer: SendResult) -> str:
     if isinstance(answer, ErrorResponse):

@@ -23,7 +23,7 @@ from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import ContractError
 from shared.contracts.ids import delivery_id
-from shared.contracts.inbound import AccountEvents, DeliveryStatus, DeliveryStatuses
+from shared.contracts.inbound import ACCOUNT_FIELDS, AccountEvents, DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Message
 from shared.outcome import InvalidDataError
 from shared.runtime.bisection import store_bisected
@@ -199,13 +199,10 @@ class RecipientHandler(MessageHandler):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountHandler(MessageHandler):
-    """Consumer of account webhooks. `apply` returns whether a change lowered a limit, or None if it is not new.
-
-    `count_event` receives the field of each event, and its classification if it is new.
-    """
+    """Consumer of account webhooks; `apply` returns whether a change lowered a limit, or None if it is not new."""
 
     apply: Callable[[AccountReport, datetime], Awaitable[bool | None]]
-    count_event: Callable[[str, AccountUpdate | None], None]
+    meter: Meter
 
     async def _apply(self, message: Message) -> None:
         if not isinstance(message, AccountEvents):
@@ -215,5 +212,7 @@ class AccountHandler(MessageHandler):
             at = min(event.at or event.received_at, event.received_at)
             lowered = await self.apply(change, at) if change else False
             news = None if lowered is None else classify_update(event.field, event.value, change, lowered=lowered)
-            self.count_event(event.field, news)
+            self.meter.count("account_events", label=event.field if event.field in ACCOUNT_FIELDS else "other")
+            if news is not None:
+                self.meter.count("account_updates", label=news)
             _log.warning("account_event", field=event.field, change=change and change.update, news=news)
