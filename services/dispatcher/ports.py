@@ -1,7 +1,7 @@
 """Ports of the handlers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -277,9 +277,6 @@ class RateLimiter(Protocol):
 
 class Graph(Protocol):
     """Meta's API. Never raises: every failure is a result."""
-
-    def prepare(self, claims: Iterable[Claim]) -> None:
-        """Encode the requests of claims in one go, which costs less than one at a time."""
 
     def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[Any]:
         """Send unless `may_leave`, called just before writing to an open connection, returns False."""

@@ -159,10 +159,9 @@ async def _run(send_loop: SendLoop, recorder: Recorder, jobs: Jobs, readiness: R
 def _build_lane_consumers(outside: Resources, rate: float, wake: asyncio.Event) -> Mapping[Lane, PausableConsumer]:
     batches = compute_prefetched_batches(rate, MAX_BATCH_RECIPIENTS)
     prefetch = {Lane.REPLY: max(PREFETCHED_REPLIES, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
+    open_lane = partial(open_consumer, outside.consuming, outside.publishing)
     return {
-        lane: PausableConsumer(
-            partial(open_consumer, outside.consuming, outside.publishing, queue, prefetch=prefetch[lane]), wake
-        )
+        lane: PausableConsumer(partial(open_lane, queue, prefetch=prefetch[lane]), wake)
         for lane, queue in topology.LANES.items()
     }
 

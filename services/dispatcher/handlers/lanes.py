@@ -161,11 +161,11 @@ class BatchLane:
         """
         if self.first and not self.first.alive:
             self.first = self._batch = None
-        self.first = self.first or self._queue.take()
-        if self.first is None:
+        self.first = message = self.first or self._queue.take()
+        if message is None:
             return
         try:
-            self._batch = self._batch or await self._open(self.first)
+            self._batch = self._batch or await self._open(message)
             if self._batch:
                 passing = self._batch.ineligible
                 count = self._batch.remaining if passing else wanted
@@ -176,15 +176,14 @@ class BatchLane:
         except DependencyUnavailable:
             raise
         except Exception as error:
-            await self._settle(_refuse(error, self.first.attempt))
+            await self._settle(message, _refuse(error, message.attempt))
             return
         if self._batch is None or not self._batch.remaining:
-            await self._settle(Done())
+            await self._settle(message, Done())
 
-    async def _settle(self, outcome: Outcome) -> None:
-        message, self.first, self._batch = self.first, None, None
-        if message:
-            await message.settle(outcome)
+    async def _settle(self, message: LaneMessage, outcome: Outcome) -> None:
+        self.first = self._batch = None
+        await message.settle(outcome)
 
     async def _open(self, message: LaneMessage) -> Batch | None:
         """Register the broadcast of a message; return None if the message contains no recipients."""
