@@ -59,6 +59,5 @@ class Settings(DatabaseSettings, EncryptionSettings):
 
     @property
     def number_url(self) -> str:
-        """Return the URL of our phone number at Meta."""
         base = str(self.graph_url).rstrip("/")
         return f"{base}/{self.graph_version}/{self.phone_number_id}"

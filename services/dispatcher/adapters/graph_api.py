@@ -60,7 +60,7 @@ class GraphApi:
         return self.index_key.compute_base_index("wamid", message_id)
 
     def prepare(self, claims: Iterable[Claim]) -> None:
-        """Encode requests in one go, which costs less than one at a time; errors are ignored, and occur again in `send`."""
+        """Encode requests in one go, which costs less than one by one; errors are ignored here and recur in `send`."""
         for claim in claims:
             with suppress(Exception):
                 claim.request = self._encode(claim)

@@ -263,7 +263,7 @@ class PostgresLedger(LedgerResults):
         )
 
     async def report_unreachable(self, reason: str, seconds: float) -> None:
-        """Record for how long Meta has been unreachable from this replica; the record is valid for a short time."""
+        """Record for operators, and for a short time, how long Meta has been unreachable from this replica."""
         await self.database.fetchval(_REPORT_UNREACHABLE, REPLICA, self.number, reason, seconds)
 
     async def pause_template(self, template: str, reason: str) -> bool:
@@ -281,10 +281,7 @@ class PostgresLedger(LedgerResults):
 
 
 def _read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
-    """Return the progress from the counters of one broadcast.
-
-    It has finished when no delivery is waiting, or unknown as long as that can change.
-    """
+    """Return a broadcast's progress: finished when no delivery is waiting, or unknown as long as that can change."""
     first = rows[0]
     states = {DeliveryState(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
     known = sum(states.values())

@@ -1,8 +1,7 @@
 """Table of Meta's error codes: what each means for the delivery and for sending.
 
 Sources, unless stated otherwise: Meta, "Error codes" (WhatsApp Cloud API, support/error-codes, September 2026; HTTP
-statuses of the page of December 2025). A code that is not listed fails its delivery and is counted: it is never retried
-blindly.
+statuses of the page of December 2025). A code that is not listed fails its delivery: counted, never retried blindly.
 """
 
 from collections.abc import Mapping

@@ -67,8 +67,7 @@ class LateUse:
 class ServerClock:
     """Conversion between the database's clock and the local one.
 
-    Of the last answers the one with the shortest return time counts; a converted moment is late by that time, never
-    early.
+    Of the last answers that with the shortest return time counts; a converted moment is late by that, never early.
     """
 
     def __init__(self) -> None:
@@ -79,11 +78,9 @@ class ServerClock:
         self._differences.append(arrived - read)
 
     def convert_to_local(self, moment: float) -> float:
-        """Return the local time of a moment on the server's clock."""
         return moment + min(self._differences)
 
     def convert_to_server(self, moment: float) -> float:
-        """Return the server's time at a local moment."""
         return moment - min(self._differences)
 
 

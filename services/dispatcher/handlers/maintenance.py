@@ -64,10 +64,7 @@ async def extend_follow_ups(ledger: Ledger) -> None:
 
 
 async def report_backlog(ledger: Ledger, lanes: Lanes, sender: Sender, meter: Meter, clock: Clock) -> None:
-    """Export the backlog, the waiting time of each lane, and for how long Meta has been unreachable.
-
-    An unreachable Meta is also recorded in the ledger, for operators.
-    """
+    """Export the backlog, the waiting time of each lane, and for how long Meta has been unreachable."""
     outstanding = await ledger.read_backlog()
     ages = lanes.measure_waiting_seconds(clock())
     waited = {lane: max(age, outstanding.overdue_seconds.get(lane, 0.0)) for lane, age in ages.items()}

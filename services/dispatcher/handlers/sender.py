@@ -198,7 +198,6 @@ class Sender:
             self._log_reachability()
 
     def _may_leave(self, claim: Claim) -> bool:
-        """Return whether the message may still be written."""
         return not self.stopping and self.is_fresh(claim) and self.limiter.read_clock() < claim.expires_at
 
     def _finish(self, claim: Claim, answer: SendResult, seconds: float) -> None:
