@@ -11,6 +11,8 @@ import msgspec
 import typer
 from rich.console import Console
 
+from shared.contracts.hours import LOCAL_ZONE
+
 # Control characters, characters that change the direction of writing or are invisible, and lone surrogates, which
 # cannot be encoded.
 _CONTROL_CHARACTERS = re.compile(
@@ -104,8 +106,8 @@ def format_pairs(*rows: tuple[str, object]) -> str:
 
 
 def format_time(at: datetime | None) -> str:
-    """Format a time in this machine's time zone, with its offset."""
-    return at.astimezone().isoformat(" ", "seconds") if at else "-"
+    """Format a time in the county's time zone, with its offset."""
+    return at.astimezone(LOCAL_ZONE).isoformat(" ", "seconds") if at else "-"
 
 
 def format_duration(seconds: float) -> str:

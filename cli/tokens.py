@@ -53,13 +53,21 @@ def create(
 
 @app.command("list")
 def list_tokens(json: Json = False, stack: TokensStack = None) -> None:
-    """List all tokens, without their texts."""
+    """List all tokens, without their texts. One of a system that the county's file no longer has is refused."""
+    settings = _read_settings(stack)
+    county = read_county(settings.county_file)
     try:
-        tokens = read_tokens(_read_settings(stack).notices_api_tokens_file)
+        tokens = read_tokens(settings.notices_api_tokens_file)
     except TokenFileError as error:
         fail(str(error))
     rows = [
-        (each.id, each.system, _format_scope(each), format_time(each.created_at), _format_expiry(each))
+        (
+            each.id,
+            each.system,
+            _format_scope(each),
+            format_time(each.created_at),
+            _format_expiry(each) if county.find_system(each.system) else "is refused: no such system",
+        )
         for each in tokens
     ]
     text = format_table(("id", "system", "topics", "created", "ends"), rows) if rows else "there are no tokens"

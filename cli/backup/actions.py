@@ -29,7 +29,7 @@ from cli.backup.tables import (
     save_database,
 )
 from cli.database import run_on_database
-from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, print_result, say
+from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_time, print_result, say
 from cli.progress import build_bars
 from cli.settings import BackupSettings, read_installation_settings
 from cli.stacks import DATABASE_URL, RunningStack
@@ -37,6 +37,7 @@ from deploy.atomic_write import write_secret
 from deploy.secrets import generate_key
 from shared.database.migrations import MigrationError
 from shared.encryption import EncryptionError, parse_key
+from shared.notices.cloudevents import attach_local_zone
 from shared.runtime.settings import PREFIX
 
 _SERVICES = r"""
@@ -80,7 +81,7 @@ def create_backup(target: Path, key_file: Path | None, stack: Path | None, *, js
 
     manifest = _run(settings, save, path)
     size = path.stat().st_size
-    text = f"{path}: {manifest.rows} rows as of {_format(manifest.saved_at)}, {size / 1e6:.1f} MB"
+    text = f"{path}: {manifest.rows} rows as of {format_time(manifest.saved_at)}, {size / 1e6:.1f} MB"
     print_result(
         {"file": str(path), "saved_at": manifest.saved_at, "rows": manifest.rows, "bytes": size}, text, json=json
     )
@@ -97,7 +98,9 @@ def verify_backup(file: Path, key_file: Path | None, stack: Path | None, *, json
         return manifest
 
     manifest = _run(settings, verify, file)
-    text = f"{file}: whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {_format(manifest.saved_at)}"
+    text = (
+        f"{file}: whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {format_time(manifest.saved_at)}"
+    )
     print_result({"saved_at": manifest.saved_at, "rows": manifest.rows}, text, json=json)
 
 
@@ -151,16 +154,16 @@ def _read_key(file: Path | None, settings: BackupSettings) -> bytes:
 
 
 def _read_time(text: str | None) -> datetime | None:
-    """Return a time; one without an offset is of this machine's time zone."""
+    """Return a time; one without an offset is in the county's time zone."""
     try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+        return attach_local_zone(datetime.fromisoformat(text)) if text else None
     except ValueError:
         fail(f"{text} is no time.", "Write it as 2026-12-01T14:30+01:00.", EXIT_USAGE)
 
 
 def _check_order(saved_at: datetime, lost_at: datetime | None) -> None:
     if lost_at is not None and not saved_at <= lost_at <= datetime.now(UTC):
-        fail(f"The database was lost between {_format(saved_at)} and now.", "Correct --lost-at.", EXIT_USAGE)
+        fail(f"The database was lost between {format_time(saved_at)} and now.", "Correct --lost-at.", EXIT_USAGE)
 
 
 @contextmanager
@@ -228,7 +231,7 @@ def describe_held(held: HeldWork) -> str:
     return "\n".join(
         (
             "Sending is paused. This database knows nothing of what happened"
-            f" from {_format(held.saved_at)} to {_format(held.lost_at)}:",
+            f" from {format_time(held.saved_at)} to {format_time(held.lost_at)}:",
             f"  {held.deliveries} deliveries of {held.broadcasts} broadcasts and {held.replies} replies may have been"
             " sent: they are held",
             f"  {held.unfinished} broadcasts were under way: whoever they had not reached will be held, too",
@@ -240,7 +243,3 @@ def describe_held(held: HeldWork) -> str:
             " `kreisfunk sending resume`.",
         )
     )
-
-
-def _format(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -11,7 +11,9 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
+from cli.output import format_time
 from shared.contracts.events import Problem
+from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.notices import NoticeWithdrawn
 
 _MARK = """
@@ -118,7 +120,7 @@ async def hold_everything(
     """Pause and hold inside the caller's transaction. Without `lost_at` anything until now may have been sent."""
     marked = await connection.fetchval(_MARK, lost_at, saved_at)
     await connection.fetchval(
-        _PAUSE, f"restored from {saved_at:%Y-%m-%d %H:%M:%S} UTC; see `kreisfunk deliveries unknown`, then resume"
+        _PAUSE, f"restored from {format_time(saved_at)}; see `kreisfunk deliveries unknown`, then resume"
     )
     await connection.execute(_LOCK)
     await connection.fetchval(_HOLD)
@@ -133,7 +135,8 @@ async def hold_everything(
 
 def _explain(saved_at: datetime) -> Sequence[Problem]:
     text = (
-        f"Die Datenbank wurde aus der Sicherung vom {saved_at:%d.%m.%Y, %H:%M} Uhr (UTC) wiederhergestellt: Vielleicht"
-        " ging diese Meldung schon hinaus. Bitte prüfen, und nur dann erneut veröffentlichen, wenn nicht."
+        f"Die Datenbank wurde aus der Sicherung vom {saved_at.astimezone(LOCAL_ZONE):%d.%m.%Y, %H:%M} Uhr"
+        " wiederhergestellt: Vielleicht ging diese Meldung schon hinaus. Bitte prüfen, und nur dann erneut"
+        " veröffentlichen, wenn nicht."
     )
     return (Problem(field="time", problem=text),)

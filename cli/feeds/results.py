@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from cli.feeds.setup import open_rules
-from cli.output import EXIT_FAILED, EXIT_REJECTED, EXIT_USAGE, fail, print_result
+from cli.output import EXIT_FAILED, EXIT_REJECTED, EXIT_USAGE, fail, format_time, print_result
 from services.feeds.decisions import PublisherIdentity
 from services.feeds.dry_run import DryRunError, DryRunResult, RulesNotChosen, evaluate_input, read_input
 from services.feeds.polling import PollResult
@@ -66,7 +66,7 @@ def _format_entry(tried: DryRunResult) -> Iterator[str]:
 
 
 def _format_expiry(expirytime: str | None) -> str:
-    return f", until {parse_moment(expirytime).isoformat(' ', 'minutes')}" if expirytime else ""
+    return f", until {format_time(parse_moment(expirytime))}" if expirytime else ""
 
 
 def format_lines(poll: PollResult) -> list[str]:

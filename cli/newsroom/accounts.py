@@ -85,7 +85,7 @@ async def _open_accounts(settings: AccountSettings) -> AsyncIterator[PostgresAcc
 async def _get_account(accounts: PostgresAccountRepository, login: str) -> Account:
     account = await accounts.find_account(parse_login(login))
     if account is None:
-        raise AccountProblem(f"Das Konto {login} gibt es nicht.")
+        raise AccountProblem(f"There is no account {login}.")
     return account
 
 
@@ -100,7 +100,7 @@ async def _create(
     if not await accounts.create_account(
         new, Act(account=None, action="account.created", object=account.login, detail=detail)
     ):
-        raise AccountProblem(f"Das Konto {account.login} gibt es schon.")
+        raise AccountProblem(f"There is an account {account.login} already.")
     return first
 
 

@@ -9,14 +9,31 @@ import typer
 
 from cli.options import DatabaseStack, Json
 from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, fail, format_table, format_time, note, print_result
-from services.newsroom.domain.accounts import Account, AccountProblem, Role
+from services.newsroom.domain.accounts import MAX_NAME_LENGTH, Account, AccountProblem, Role, parse_login, parse_name
 
 if TYPE_CHECKING:
     from cli.newsroom.accounts import FirstPassword
     from cli.settings import AccountSettings
 
 T = TypeVar("T")
-Login = Annotated[str, typer.Argument(help="Name to log in with, such as redaktion-1.")]
+
+
+def _validate_login(text: str | None) -> str | None:
+    try:
+        return text if text is None else parse_login(text)
+    except AccountProblem:
+        expected = "2 to 40 characters: a to z, digits, dots and dashes, beginning with a letter or digit"
+        raise typer.BadParameter(f"a login has {expected}") from None
+
+
+def _validate_name(text: str) -> str:
+    try:
+        return parse_name(text)
+    except AccountProblem:
+        raise typer.BadParameter(f"a name has 1 to {MAX_NAME_LENGTH} printable characters") from None
+
+
+Login = Annotated[str, typer.Argument(help="Name to log in with, such as redaktion-1.", callback=_validate_login)]
 
 app = typer.Typer(no_args_is_help=True)
 users = typer.Typer(help="Accounts of the newsroom; each change counts at once.", no_args_is_help=True)
@@ -26,10 +43,14 @@ app.add_typer(users, name="users")
 @users.command()
 def add(
     login: Login,
-    name: Annotated[str, typer.Option(help="Name of the person, as colleagues read it.")],
+    name: Annotated[str, typer.Option(help="Name of the person, as colleagues read it.", callback=_validate_name)],
     role: Annotated[list[Role], typer.Option(help="What the account may do; may be repeated.")],
     same_person: Annotated[
-        str | None, typer.Option(help="Login of another account of the same person, who may not approve for both.")
+        str | None,
+        typer.Option(
+            help="Login of another account of the same person, who may not approve for both.",
+            callback=_validate_login,
+        ),
     ] = None,
     json: Json = False,
     stack: DatabaseStack = None,

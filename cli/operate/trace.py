@@ -74,7 +74,7 @@ def explain_absence(delivery: UUID, now: datetime) -> str:
         return (
             f"It is from {made_at:%Y-%m-%d}: rows are deleted after {MAX_DELIVERY_RETENTION_DAYS} days at the latest."
         )
-    return f"It is from {made_at:%Y-%m-%d %H:%M} UTC: its batch may still wait at the broker, or nobody asked for it."
+    return f"It is from {format_time(made_at)}: its batch may still wait at the broker, or nobody asked for it."
 
 
 def build_trace(row: asyncpg.Record) -> dict[str, Any]:

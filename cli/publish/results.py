@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import msgspec
 
-from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, console, fail, print_result
+from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, console, fail, format_time, print_result
 from services.ingress.notices.progress import EventProgress, EventState
 from services.ingress.notices.validation import CheckResult
 from shared.contracts.events import Problem
-from shared.notices.cloudevents import LOCAL_ZONE, UnreadableEvent, decode_json
+from shared.notices.cloudevents import UnreadableEvent, decode_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -72,7 +72,7 @@ class CheckedEvent:
         if self.expected is None:
             return [f"  {problem.field}: {problem.problem}" for problem in self.problems]
         expiry = self.expected.expires_at
-        ends = [f"expires {expiry.astimezone(LOCAL_ZONE).isoformat(timespec='seconds')}"] if expiry else []
+        ends = [f"expires {format_time(expiry)}"] if expiry else []
         figures = ", ".join((*format_figures(self.expected, self.expected.begins_at), *ends))
         return [f"  {line}" for line in (figures, *self.expected.blockers) if line]
 
@@ -172,7 +172,7 @@ def format_figures(status: NoticeStatus, begins_at: datetime | None) -> list[str
     if status.duration_seconds is not None:
         parts.append(f"about {status.duration_seconds} s")
     if begins_at is not None:
-        parts.append(f"begins {begins_at.astimezone(LOCAL_ZONE).isoformat()}")
+        parts.append(f"begins {format_time(begins_at)}")
     return parts
 
 

@@ -1,7 +1,9 @@
-"""Permitted hours of a broadcast, by local time."""
+"""Local time, and the permitted hours of a broadcast by it."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+LOCAL_ZONE = ZoneInfo("Europe/Berlin")
 
 
 def find_opening(opens: time, closes: time, zone: str, moment: datetime) -> datetime:

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Raw
 
 from shared.contracts.envelope import CONTENT_TYPE, ContractError, Envelope, read_envelope
 from shared.contracts.events import Problem
+from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.configuration import NOTICES_API_LOGIN
 from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS, find_schema_errors, report_unknown_fields
@@ -28,7 +28,6 @@ MAX_FIELD_LENGTH = 40
 NOTICE_TYPES: Mapping[str, type[NoticePublished | NoticeUpdated | NoticeWithdrawn]] = {
     kind.TYPE: kind for kind in (NoticePublished, NoticeUpdated, NoticeWithdrawn)
 }
-LOCAL_ZONE = ZoneInfo("Europe/Berlin")
 
 _ATTRIBUTES = (*(field.encode_name for field in msgspec.structs.fields(Envelope)), "dataschema")
 _MOMENTS = ("time", "expirytime")

@@ -3,7 +3,8 @@
 import re
 from datetime import date, datetime, timedelta
 
-from shared.notices.cloudevents import LOCAL_ZONE, attach_local_zone
+from shared.contracts.hours import LOCAL_ZONE
+from shared.notices.cloudevents import attach_local_zone
 
 _DURATION = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

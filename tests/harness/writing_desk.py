@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from services.newsroom.domain.german import ZONE
+from shared.contracts.hours import LOCAL_ZONE
 from tests.harness.newsroom import EditorBrowser, ShownPage
 
 
 def format_local(moment: datetime) -> str:
     """As a browser's field of date and time says it."""
-    return moment.astimezone(ZONE).strftime("%Y-%m-%dT%H:%M")
+    return moment.astimezone(LOCAL_ZONE).strftime("%Y-%m-%dT%H:%M")
 
 
 def build_fields(**changes: Any) -> dict[str, object]:

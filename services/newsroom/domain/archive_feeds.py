@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 import msgspec
 
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, EntryState, format_code
-from services.newsroom.domain.german import MONTHS, ZONE
+from services.newsroom.domain.german import MONTHS
+from shared.contracts.hours import LOCAL_ZONE
 
 _DAY = re.compile(
     r"\b(?P<day>\d{1,2})\.(?:\s*(?:bis|und|–|-)\s*\d{1,2}\.)?\s*"
@@ -36,7 +37,7 @@ class EventTime:
 def find_event_time(text: str, published_at: datetime) -> EventTime | None:
     """Return the first day that the text names, with the times after it; without a year, the next such day."""
     found = _DAY.search(text)
-    day = _read_day(found, published_at.astimezone(ZONE).date()) if found else None
+    day = _read_day(found, published_at.astimezone(LOCAL_ZONE).date()) if found else None
     if found is None or day is None:
         return None
     clock = _TIME.search(text, found.end())
@@ -46,7 +47,7 @@ def find_event_time(text: str, published_at: datetime) -> EventTime | None:
     end = _read_time(clock, "end")
     ends_later = end is not None and end > begin
     return EventTime(
-        datetime.combine(day, begin, ZONE), datetime.combine(day, end, ZONE) if end and ends_later else None
+        datetime.combine(day, begin, LOCAL_ZONE), datetime.combine(day, end, LOCAL_ZONE) if end and ends_later else None
     )
 
 

@@ -1,9 +1,9 @@
 """Days and moments in German, in the county's time zone."""
 
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
-ZONE = ZoneInfo("Europe/Berlin")
+from shared.contracts.hours import LOCAL_ZONE
+
 MONTHS = (
     "Januar",
     "Februar",
@@ -23,13 +23,13 @@ _WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag
 
 def format_day(moment: datetime | date) -> str:
     """Return such as `Freitag, 27. November 2026`."""
-    day = moment.astimezone(ZONE).date() if isinstance(moment, datetime) else moment
+    day = moment.astimezone(LOCAL_ZONE).date() if isinstance(moment, datetime) else moment
     return f"{_WEEKDAYS[day.weekday()]}, {day.day}. {MONTHS[day.month - 1]} {day.year}"
 
 
 def format_moment(moment: datetime) -> str:
     """Return such as `27. November 2026, 18:00 Uhr`."""
-    local = moment.astimezone(ZONE)
+    local = moment.astimezone(LOCAL_ZONE)
     return f"{local.day}. {MONTHS[local.month - 1]} {local.year}, {local:%H:%M} Uhr"
 
 

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import msgspec
 
-from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.listening import TopicAudience
 from services.newsroom.ports import AudienceCounts, NoticesApi
 from shared.contracts.envelope import encode
+from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.notices import NoticePublished
 from shared.runtime.clock import Clock
 
@@ -39,7 +39,7 @@ class AudienceSurvey:
                 continue
             forecast = await self.notices.check(self._build_event(topic))
             if forecast.audience is not None:
-                day = now.astimezone(ZONE).date()
+                day = now.astimezone(LOCAL_ZONE).date()
                 await self.counts.record_audience(TopicAudience(day, topic, forecast.audience), now)
 
     def _build_event(self, topic: str) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from datetime import date, datetime, time, timedelta
 
 from services.subscriptions.domain.intents.intent import MAX_PAUSE_DAYS, Day, ParsedIntent
-from services.subscriptions.domain.replies import BERLIN
+from shared.contracts.hours import LOCAL_ZONE
 
 DEFAULT_PAUSE_DAYS = 14
 _MAX_PAUSE = timedelta(days=MAX_PAUSE_DAYS)
@@ -11,14 +11,14 @@ _MAX_PAUSE = timedelta(days=MAX_PAUSE_DAYS)
 
 def calculate_pause_end(parsed: ParsedIntent, now: datetime) -> datetime:
     """Return the midnight at which messages resume; the default length if the day does not exist or has passed."""
-    today = now.astimezone(BERLIN).date()
+    today = now.astimezone(LOCAL_ZONE).date()
     last = _find_requested_day(parsed, today) or today + timedelta(days=DEFAULT_PAUSE_DAYS)
-    return datetime.combine(min(last, today + _MAX_PAUSE) + timedelta(days=1), time(), BERLIN)
+    return datetime.combine(min(last, today + _MAX_PAUSE) + timedelta(days=1), time(), LOCAL_ZONE)
 
 
 def build_pause_note(parsed: ParsedIntent, now: datetime) -> str:
     """Return a note if the pause is not as long as requested; empty if it is."""
-    today = now.astimezone(BERLIN).date()
+    today = now.astimezone(LOCAL_ZONE).date()
     last = _find_requested_day(parsed, today)
     if last is None:
         return f"Eine Dauer haben wir nicht erkannt, deshalb sind es {DEFAULT_PAUSE_DAYS} Tage."

@@ -10,9 +10,10 @@ from services.subscriptions.domain.conversation import NEW_CONVERSATION, Convers
 from services.subscriptions.domain.feedback import MAX_SHOWN_FEEDBACK, AuthorKey, Feedback, FeedbackKind
 from services.subscriptions.domain.intents.intent import BAD, GOOD
 from services.subscriptions.domain.publication import Publication, build_event
-from services.subscriptions.domain.replies import BERLIN, ReplyBuilder, ReplyContent, format_day
+from services.subscriptions.domain.replies import ReplyBuilder, ReplyContent, format_day
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, list_indexes
 from shared.contracts.events import SubscriberErased
+from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS, WITHDRAWAL_RETENTION_MARGIN_DAYS
@@ -161,7 +162,7 @@ def _list_lines(
     kept = replies.county.dead_letter_days
     yield f"Nachrichten, die wir nicht verarbeiten konnten, verschlüsselt: höchstens {kept} Tage"
     if stored.erased:
-        yield f"Frühere Löschung: {stored.erased.at.astimezone(BERLIN):%d.%m.%Y}"
+        yield f"Frühere Löschung: {stored.erased.at.astimezone(LOCAL_ZONE):%d.%m.%Y}"
     yield f"Namen, Bilder und andere Texte von Ihnen speichern wir nicht. Datenschutz: {replies.county.privacy_url}"
     yield "Alles löschen: Löschen"
     yield from _describe_consents(stored.history, replies)
@@ -216,11 +217,11 @@ def _describe_all_feedback(feedback: Sequence[Feedback], replies: ReplyBuilder) 
 def _describe_feedback(feedback: Feedback, replies: ReplyBuilder) -> str:
     about = f" zu {replies.join_titles([feedback.topic]) or feedback.topic}" if feedback.topic else ""
     said = f"„{feedback.said}“" if feedback.kind is FeedbackKind.TEXT else _RATINGS.get(feedback.value, feedback.value)
-    return f"{feedback.at.astimezone(BERLIN):%d.%m.%Y %H} Uhr{about}: {said}"
+    return f"{feedback.at.astimezone(LOCAL_ZONE):%d.%m.%Y %H} Uhr{about}: {said}"
 
 
 def _format_time(moment: datetime) -> str:
-    return moment.astimezone(BERLIN).strftime("%d.%m.%Y %H:%M")
+    return moment.astimezone(LOCAL_ZONE).strftime("%d.%m.%Y %H:%M")
 
 
 def build_erasure_reply(replies: ReplyBuilder, now: datetime, *, consented: bool) -> ReplyContent:

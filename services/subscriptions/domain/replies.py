@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from services.subscriptions.domain import conversation
 from services.subscriptions.domain.county import County
@@ -17,6 +16,7 @@ from services.subscriptions.domain.wording import (
     build_wordings,
 )
 from shared.contracts.dispatch import ReplyButton, ReplyMenu, ReplyRow, ReplySection
+from shared.contracts.hours import LOCAL_ZONE
 from shared.notices.configuration import Topic
 
 MAX_ROWS = 10
@@ -71,7 +71,6 @@ def _cut_rows(sections: Iterable[ReplySection]) -> tuple[ReplySection, ...]:
     return tuple(ReplySection(title=section.title, rows=section.rows[:MAX_ROWS]) for section in sections)
 
 
-BERLIN = ZoneInfo("Europe/Berlin")
 TRIAL_HEADING = "Testnachricht der Redaktion, nicht veröffentlicht:"
 _MONTHS = ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
     "Dezember")  # fmt: skip
@@ -226,5 +225,5 @@ def join_words(words: Sequence[str]) -> str:
 
 def format_day(moment: datetime) -> str:
     """Return the date as written in a letter: "3. März 2026"."""
-    local = moment.astimezone(BERLIN)
+    local = moment.astimezone(LOCAL_ZONE)
     return f"{local.day}. {_MONTHS[local.month - 1]} {local.year}"

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeRejected
+from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.message import Lane
-from shared.notices.cloudevents import LOCAL_ZONE, AmqpMessage
+from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import DependencyUnavailable, Done, Rejected
 from tests.factories.citizens import NOON
 from tests.integration.subscriptions.harness import SubscriptionsHarness

@@ -69,7 +69,7 @@ def test_what_is_expected_is_told_with_the_answer() -> None:
     planned = msgspec.structs.replace(
         ACCEPTED, audience=6_000, costs={"utility": "273.60"}, duration_seconds=75, scheduled_at=begins
     )
-    expected = "6000 people, 273.60 euros (utility), about 75 s, begins 2026-11-30T18:00:00+01:00"
+    expected = "6000 people, 273.60 euros (utility), about 75 s, begins 2026-11-30 18:00:00+01:00"
     assert format_text(planned) == f"{format_text(ACCEPTED)}, {expected}"
 
 

@@ -49,13 +49,13 @@ def expect(**given: Any) -> CheckResult:
         (
             expect(revision=1, audience=6_000, costs={"utility": "273.60"}),
             0,
-            ["  6000 people, 273.60 euros (utility), expires 2026-11-30T18:00:00+01:00"],
+            ["  6000 people, 273.60 euros (utility), expires 2026-11-30 18:00:00+01:00"],
         ),
         (
             expect(audience=0, begins_at=ENDS, blockers=("nobody has subscribed to this",)),
             6,
             [
-                "  0 people, begins 2026-11-30T18:00:00+01:00, expires 2026-11-30T18:00:00+01:00",
+                "  0 people, begins 2026-11-30 18:00:00+01:00, expires 2026-11-30 18:00:00+01:00",
                 "  nobody has subscribed to this",
             ],
         ),

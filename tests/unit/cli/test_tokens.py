@@ -69,6 +69,16 @@ async def test_a_token_may_be_for_some_topics_and_some_days(environment: dict[st
     assert [each["id"] for each in listed["tokens"]] == [made["id"]]
 
 
+async def test_a_token_of_a_system_that_is_gone_says_so(tmp_path: Path, environment: dict[str, str]) -> None:
+    await run_in_process("tokens", "create", "pressestelle", environment=environment)
+    text = (CONFIG / "county.toml").read_text()
+    (tmp_path / "county.toml").write_text(text.replace('name = "pressestelle"', 'name = "presseamt"'))
+    later = {**environment, "KREISFUNK_COUNTY_FILE": str(tmp_path / "county.toml")}
+    listed = await run_in_process("tokens", "list", environment=later)
+    assert "pressestelle" in listed.output
+    assert "is refused: no such system" in listed.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"), [(("niemand",), "pressestelle"), (("pressestelle", "--topic", "wetter"), "wetter")]
 )

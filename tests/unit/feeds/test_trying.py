@@ -139,7 +139,7 @@ async def test_the_command_needs_no_broker_and_says_it_in_words(rules: Path, tmp
     target.write_bytes(build_rss([build_item(1), build_item(2, title="Intern")]))
     ended = await check(rules, target, "--rules", "presse")
     assert (ended.status, ended.errors) == (0, ""), ended.everything
-    assert re.match(r"published: Meldung 1\n  veranstaltungen: Meldung 1, until 20[\d-]+ \d\d:\d\d\+0", ended.output)
+    assert re.match(r"published: Meldung 1\n  veranstaltungen: Meldung 1, until 20[\d-]+ [\d:]{8}\+0", ended.output)
     assert ended.output.endswith("left out by rule: Intern\n")
 
 

@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime
 import pytest
 
 from services.newsroom.domain.archive_feeds import EventTime, find_event_time
-from services.newsroom.domain.german import ZONE, format_day, format_moment
+from services.newsroom.domain.german import format_day, format_moment
+from shared.contracts.hours import LOCAL_ZONE
 
 PUBLISHED = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
 
 def local(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=ZONE)  # type: ignore[misc,arg-type] # year, month, day, hour, minute
+    return datetime(*parts, tzinfo=LOCAL_ZONE)  # type: ignore[misc,arg-type] # year, month, day, hour, minute
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from services.newsroom.adapters.http.rendering import KERN_STYLES, StaticFiles, 
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, format_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_linked_data, build_query, get_headline
 from services.newsroom.domain.county import NewsroomCounty
-from services.newsroom.domain.german import ZONE, format_day, format_moment
+from services.newsroom.domain.german import format_day, format_moment
 from services.newsroom.domain.service_level import ServiceLevel, format_seconds
+from shared.contracts.hours import LOCAL_ZONE
 
 PAGE_ENTRIES = 20
 UNKNOWN_CODE = "Geben Sie den Code so ein, wie er in der Nachricht steht."
@@ -153,7 +154,7 @@ def _build_environment(site: ArchiveSite) -> Environment:
         moment=format_moment,
         number=format_number,
         seconds=format_seconds,
-        clock=lambda moment: f"{moment.astimezone(ZONE):%H:%M}",
+        clock=lambda moment: f"{moment.astimezone(LOCAL_ZONE):%H:%M}",
         iso=lambda moment: moment.isoformat(),
         host=lambda url: urlsplit(url).hostname,
         dial=lambda telephone: quote("".join(sign for sign in telephone if sign.isdigit() or sign == "+")),

@@ -12,8 +12,8 @@ from aiohttp import web
 from services.newsroom.adapters.http.web_pages import FormData
 from services.newsroom.domain.drafts import DraftContent, DraftRefused
 from services.newsroom.domain.explanations import FORM_NAMES
-from services.newsroom.domain.german import ZONE
 from services.newsroom.ports import DraftNotFound
+from shared.contracts.hours import LOCAL_ZONE
 
 _NO_MOMENT = "Bitte geben Sie Datum und Uhrzeit an, zum Beispiel 16.11.2026, 18:00 Uhr."
 _LOCAL = "%Y-%m-%dT%H:%M"
@@ -70,7 +70,7 @@ def _parse_moment(text: str) -> datetime | None:
     """Return what a browser's date field says, in the county's time; None if it is no moment of our time."""
     # At the ends of the calendar another time zone is no date any more.
     with suppress(ValueError):
-        moment = datetime.fromisoformat(text.strip()[:16]).replace(tzinfo=ZONE)
+        moment = datetime.fromisoformat(text.strip()[:16]).replace(tzinfo=LOCAL_ZONE)
         if 2000 <= moment.year <= 2100:
             return moment
     return None
@@ -92,7 +92,7 @@ def build_values(content: DraftContent) -> Mapping[str, str]:
     texts: dict[str, str] = {name: getattr(content, name) for name in _TEXTS}
     moments = {"scheduled_at": content.scheduled_at, "expires_at": content.expires_at}
     return texts | {
-        name: moment.astimezone(ZONE).strftime(_LOCAL) if moment else "" for name, moment in moments.items()
+        name: moment.astimezone(LOCAL_ZONE).strftime(_LOCAL) if moment else "" for name, moment in moments.items()
     }
 
 

@@ -14,10 +14,10 @@ from services.newsroom.domain.accounts import Account, AccountRequest, Right
 from services.newsroom.domain.approval import find_obstacle
 from services.newsroom.domain.drafts import DraftState, build_author
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
-from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import SendingOverview
 from services.newsroom.ports import BroadcastStatuses, DraftRepository
+from shared.contracts.hours import LOCAL_ZONE
 
 FEEDBACK_PATH = "/rueckmeldungen"
 MAX_SHOWN, MAX_EXPORTED = 100, 20_000
@@ -60,7 +60,7 @@ class FeedbackPages:
         head = ("Zeit (volle Stunde)", "Art", "Bewertung", "Mitteilung", "Thema", "Aussendung")
         rows = (
             (
-                f"{each.at.astimezone(ZONE):%d.%m.%Y %H:%M}",
+                f"{each.at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}",
                 each.kind_name,
                 each.value_name,
                 each.text,

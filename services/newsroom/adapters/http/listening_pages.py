@@ -10,7 +10,6 @@ from services.newsroom.adapters.http.rendering import render_page, respond_with_
 from services.newsroom.adapters.http.web_pages import WebPage
 from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.domain.accounts import Right
-from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.listening import (
     PERIODS_DAYS,
     WHOLE_CHANNEL,
@@ -21,6 +20,7 @@ from services.newsroom.domain.listening import (
     draw_line,
     sum_moves,
 )
+from shared.contracts.hours import LOCAL_ZONE
 from shared.runtime.clock import Clock
 
 LISTENING_PATH = "/auswertung"
@@ -82,7 +82,7 @@ class ListeningPages:
         )
         rows = (
             (
-                f"{each.started_at.astimezone(ZONE):%d.%m.%Y %H:%M}",
+                f"{each.started_at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}",
                 each.name,
                 self.topics.get(each.topic or "", each.topic or ""),
                 each.people if each.people is not None else "",
@@ -118,5 +118,5 @@ class ListeningPages:
     def _read_choice(self, request: web.Request) -> tuple[ListeningPeriod, str]:
         """Return what is chosen in the query; what is unknown chooses everything."""
         topic = request.query.get("thema", "")
-        today = self.clock().astimezone(ZONE).date()
+        today = self.clock().astimezone(LOCAL_ZONE).date()
         return choose_period(request.query.get("tage", ""), today), topic if topic in self.topics else ""

@@ -16,8 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.newsroom.adapters.http.web_pages import VISITOR, Audience, WebPage
 from services.newsroom.domain.accounts import Right, Role
 from services.newsroom.domain.feedback import render_csv
-from services.newsroom.domain.german import ZONE
 from services.newsroom.domain.login import SessionStage
+from shared.contracts.hours import LOCAL_ZONE
 
 OWN = Path(__file__).parent / "static"
 KERN_STYLES = ("kern.min.css", "fonts/fira-sans.css")
@@ -178,11 +178,11 @@ def build_environment() -> Environment:
 
 def format_moment(moment: datetime) -> str:
     """Return date and time as people in Germany write them."""
-    return moment.astimezone(ZONE).strftime("%d.%m.%Y, %H:%M Uhr")
+    return moment.astimezone(LOCAL_ZONE).strftime("%d.%m.%Y, %H:%M Uhr")
 
 
 def format_day(moment: datetime | date) -> str:
-    day = moment.astimezone(ZONE) if isinstance(moment, datetime) else moment
+    day = moment.astimezone(LOCAL_ZONE) if isinstance(moment, datetime) else moment
     return day.strftime("%d.%m.%Y")
 
 
