@@ -23,8 +23,13 @@
 -define(MAX_LOGGED, 1024).
 
 user_login_authorization(Name, _Properties) ->
-    bound_memory(Name),
-    {ok, none}.
+    case is_bounded(Name) andalso speaks_amqp_1_0() of
+        true ->
+            {refused, "a municipal login speaks AMQP 0-9-1", []};
+        false ->
+            bound_memory(Name),
+            {ok, none}
+    end.
 
 check_vhost_access(User, VHost, Data) ->
     rabbit_auth_backend_internal:check_vhost_access(User, VHost, Data).
@@ -42,15 +47,23 @@ expiry_timestamp(_User) ->
 
 %% Municipal logins are those with a limit of channels. A RabbitMQ that cannot be asked so lets everybody work unbounded:
 %% that nobody could log in would be worse.
-bound_memory(Name) ->
+is_bounded(Name) ->
     try
-        case rabbit_auth_backend_internal:get_user_limits(Name) of
-            #{<<"max-channels">> := _} -> bound_memory_of_this_process(Name);
-            _ -> ok
-        end
+        maps:is_key(<<"max-channels">>, rabbit_auth_backend_internal:get_user_limits(Name))
     catch
-        Class:Reason -> logger:error("the memory of ~ts is not bounded: ~tp ~tp", [Name, Class, Reason])
+        Class:Reason ->
+            logger:error("the memory of ~ts is not bounded: ~tp ~tp", [Name, Class, Reason]),
+            false
     end.
+
+%% In AMQP 1.0 a connection has 64 sessions of 256 links, which no limit of channels counts, and other processes than those
+%% that are looked at here.
+speaks_amqp_1_0() ->
+    {current_stacktrace, Stack} = process_info(self(), current_stacktrace),
+    lists:keymember(rabbit_amqp_reader, 1, Stack).
+
+bound_memory(Name) ->
+    is_bounded(Name) andalso bound_memory_of_this_process(Name).
 
 bound_memory_of_this_process(Name) ->
     Words = ?MAX_BYTES div erlang:system_info(wordsize),

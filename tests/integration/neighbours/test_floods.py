@@ -17,6 +17,7 @@ from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL_LIMITS
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.notices.cloudevents import MAX_BODY_BYTES
+from tests.harness import amqp_1_0
 from tests.integration.neighbours.harness import AT_ONCE, CONNECTIONS, LOGIN, MunicipalHarness, run_municipal_harness
 from tests.servers import wait_for
 
@@ -211,6 +212,12 @@ async def test_only_so_many_connections_and_channels_are_opened(county: Municipa
             await aio_pika.connect(county.login_url)
         with pytest.raises(Exception, match="limit"):
             await connections[0].channel()
+
+
+async def test_a_login_does_not_speak_amqp_1_0(county: MunicipalHarness) -> None:
+    """There a connection has thousands of links that no limit counts."""
+    assert await amqp_1_0.log_in(county.login_url) == amqp_1_0.FAILED
+    assert await amqp_1_0.log_in(county.stack.broker_url) == amqp_1_0.OK
 
 
 @asynccontextmanager
