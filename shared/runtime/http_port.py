@@ -1,10 +1,12 @@
 """HTTP port for untrusted clients: bodies as sent, bounded memory for each connection, no client data in logs."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 import structlog
@@ -20,6 +22,9 @@ MAX_HEAD_BYTES = 16 * 1024
 # pieces may still be unparsed.
 MIN_CONTENT_SHARE = 0.75
 MAX_PENDING_BYTES = 2 * PIECE_BYTES
+# Chunks of less than 16 bytes, in a piece: parsing as many as fit in takes as long as 100 requests.
+MAX_TINY_CHUNKS = 400
+TINY_CHUNK = re.compile(rb"\r\n0*[0-9a-fA-F](?:;[^\r\n]*)?(?=\r\n)")
 FAILURE_LOG_INTERVAL_SECONDS = 60.0
 # Below the default limit of open files, 1,024, which includes the connections to the broker.
 MAX_CONNECTIONS = 800
@@ -40,6 +45,16 @@ async def _expect(request: web.Request) -> None:
 
 
 web_urldispatcher._default_expect_handler = _expect
+
+
+class _ParserError(_ErrInfo):
+    """What the parser met, without its text and traceback: they hold what was read, five times over and in a cycle."""
+
+    def __init__(self, *, status: int, **_: object) -> None:
+        super().__init__(status=status, exc=HttpProcessingError(code=status), message="")
+
+
+web_protocol._ErrInfo = _ParserError  # type: ignore[assignment,misc] # it offers no setting for that
 
 _CAUSED_BY_CLIENTS = (ConnectionError, ClientError, HttpProcessingError, web.RequestPayloadError)
 _piece = memoryview(bytearray(PIECE_BYTES))
@@ -197,10 +212,14 @@ class PieceReader(asyncio.BufferedProtocol):
             return
         handler = self._handler
         requests = handler._request_count
-        handler.data_received(bytes(_piece[:nbytes]))
+        piece = bytes(_piece[:nbytes])
+        if _has_tiny_chunks(piece):
+            self._refuse() if self._body.is_eof() else self._give_up_body()
+            return
+        handler.data_received(piece)
         if handler._request_count != requests:
             message, payload = handler._messages[-1]
-            if message.__class__ is _ErrInfo:
+            if message.__class__ is _ParserError:
                 self._give_up_body()
             elif len(handler._messages) >= MAX_PARSED_AHEAD:
                 self._refuse()
@@ -231,6 +250,12 @@ class PieceReader(asyncio.BufferedProtocol):
         self._is_broken = True
         self._handler.refused(400)
         self._handler.force_close()
+
+
+def _has_tiny_chunks(piece: bytes) -> bool:
+    if piece.count(b"\r\n") <= MAX_TINY_CHUNKS:
+        return False
+    return sum(1 for _ in islice(TINY_CHUNK.finditer(piece), MAX_TINY_CHUNKS + 1)) > MAX_TINY_CHUNKS
 
 
 KEEPALIVE_TIMEOUT_SECONDS = 75.0

@@ -147,6 +147,14 @@ def extract_texts(raw: bytes | msgspec.Raw, *names: str) -> list[str]:
     return [text for name in names if (text := _decode_optional_text(fields.get(name)))]
 
 
+def decode_optional(raw: msgspec.Raw) -> object:
+    """Return the value, or None if it does not decode."""
+    try:
+        return msgspec.json.decode(raw)
+    except _UNDECODABLE:
+        return None
+
+
 def _decode_optional_text(raw: msgspec.Raw | None) -> str | None:
     try:
         return _text.decode(raw) if raw is not None else None

@@ -7,7 +7,7 @@ newer names as reported by integrators.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from msgspec import Raw, Struct
 
@@ -66,11 +66,14 @@ class Webhook(WebhookPart, frozen=True, kw_only=True):
 
 
 class Entry(WebhookPart, frozen=True, kw_only=True):
-    """Changes of one account; `time` is present if they concern the account itself."""
+    """Changes of one account; `time` is present if they concern the account itself.
+
+    No message needs the other two, so nothing is lost with one that does not decode.
+    """
 
     changes: Sequence[Raw]
-    id: Any = None
-    time: Any = None
+    id: Raw = Raw(b"null")
+    time: Raw = Raw(b"null")
 
 
 class Change(WebhookPart, frozen=True, kw_only=True):

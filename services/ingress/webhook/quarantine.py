@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from services.ingress.webhook import payloads
 from services.ingress.webhook.addresses import Rules, pick_addresses
+from services.ingress.webhook.decoding import decode_optional
 from services.ingress.webhook.events import ParseProblem, ProblemKind
 from shared.contracts.inbound import WebhookQuarantined
 
@@ -86,8 +87,9 @@ def _build_quarantined(plain: bytes, problems: Sequence[ParseProblem], rules: Ru
     )
 
 
-def _limit_id(identifier: object) -> str | int | None:
+def _limit_id(raw: Raw) -> str | int | None:
     """Return the value if it can be an id or a time, else an empty string."""
+    identifier = decode_optional(raw)
     if isinstance(identifier, str) and len(identifier) <= MAX_ID_LENGTH:
         return identifier
     return identifier if isinstance(identifier, int) or identifier is None else ""

@@ -21,6 +21,7 @@ from services.ingress.webhook.decoding import (
     ParseError,
     UnknownField,
     decode_object,
+    decode_optional,
     decode_valid_fields,
     decode_webhook,
     extract_texts,
@@ -131,14 +132,14 @@ def _parse_account_change(entry: payloads.Entry, change: payloads.Change, rules:
     named = _find_account_id(entry, value)
     if rules.account_id is not None and named is not None and str(named) != rules.account_id:
         return Ignored.OTHER_ACCOUNT
-    return _build_account_event(change.field, value, rules, at=parse_optional_timestamp(entry.time))
+    return _build_account_event(change.field, value, rules, at=parse_optional_timestamp(decode_optional(entry.time)))
 
 
 def _find_account_id(entry: payloads.Entry, value: Mapping[str, object]) -> object:
     """Return the account's id: a partner's entry has the id of a business portfolio and names the account inside."""
     info = value.get("waba_info")
     inside = info.get("waba_id") if isinstance(info, dict) else None
-    return inside if isinstance(inside, str | int) and inside else entry.id
+    return inside if isinstance(inside, str | int) and inside else decode_optional(entry.id)
 
 
 def _parse_value(entry: payloads.Entry, change: payloads.Change, rules: Rules) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.contracts.inbound import InboundMessages
-from tests.factories.webhooks import build_messages_body, build_text_message
+from tests.factories.webhooks import build_messages_body, build_text_message, sign
 from tests.harness.ingress import IngressProcess, run_ingress
 from tests.harness.ingress_queues import IngressQueues
 from tests.integration.ingress.connections import RawConnection, build_head, open_connection, read_memory_peak
@@ -22,6 +22,9 @@ HEADERS = tuple(f"X-Filling-{number}: {'x' * 4000}" for number in range(200))
 MANY_HEADERS = "".join(f"X-Filling-{number}: {'x' * 60}\r\n" for number in range(90))
 PIPELINED = f"GET /webhook HTTP/1.1\r\nHost: x\r\n{MANY_HEADERS}\r\n".encode() * 40
 JUST_FITTING = build_head(HUGE, WRONG, *(f"X-Filling-{number}: {'x' * 110}" for number in range(120)))
+WAVES = 6
+NO_REQUEST = 60_000  # bytes
+UPGRADE = b"GET /webhook HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 TRAILERS = build_head(None, WRONG) + b"1\r\nx\r\n0\r\n" + b"X-Filling: x\r\n" * 20_000
 
 
@@ -58,6 +61,31 @@ async def test_500_hostile_connections_take_less_than_200_megabytes(
     assert read_memory_peak(fresh.child) < LIMIT
     assert await fresh.is_ready()
     assert "Traceback" not in fresh.log
+
+
+async def test_strangers_who_go_leave_nothing_behind(fresh: IngressProcess) -> None:
+    """The parser's error about what is no request would keep it, until garbage is collected."""
+    for _ in range(WAVES):
+        async with AsyncExitStack() as stack:
+            strangers = [await stack.enter_async_context(open_connection(fresh.url)) for _ in range(CONNECTIONS)]
+            await asyncio.gather(*(attack(each, UPGRADE, NO_REQUEST) for each in strangers))
+            await asyncio.gather(*(each.reader.read() for each in strangers), return_exceptions=True)
+    assert read_memory_peak(fresh.child) < LIMIT
+
+
+@pytest.mark.parametrize(("chunks", "status"), [(300, b"200"), (2_000, b"400")])
+async def test_a_body_in_tiny_chunks_is_given_up_before_it_is_parsed(
+    fresh: IngressProcess, chunks: int, status: bytes
+) -> None:
+    """Parsing takes a hundred times as long as their content is worth."""
+    body = build_messages_body(build_text_message(1))
+    filled = body.ljust(len(body) + chunks)
+    head = build_head(None, f"X-Hub-Signature-256: {sign(filled)}", "Expect: 100-continue")
+    async with open_connection(fresh.url) as connection:
+        await connection.send(head)
+        assert (await connection.read_answer()).split()[1] == b"100"
+        await connection.send(b"%x\r\n%s\r\n" % (len(body), body) + b"1\r\n \r\n" * chunks + b"0\r\n\r\n")
+        assert (await connection.read_answer()).split()[1] == status
 
 
 async def attack(stranger: RawConnection, beginning: bytes, size: int) -> None:

@@ -93,6 +93,16 @@ def test_a_list_that_is_none_sinks_no_text_beside_it(field: str, broken: Any) ->
     assert reason.startswith(f"value.{field}: ")
 
 
+@pytest.mark.parametrize("field", ["id", "time"])
+@pytest.mark.parametrize("broken", [b"1e999", b'"\xff"', b"[" * 600 + b"]" * 600])
+def test_what_no_message_needs_of_an_entry_sinks_no_text_in_it(field: str, broken: bytes) -> None:
+    value = json.dumps(build_value(messages=[build_text_message(1, "Stop")])).encode()
+    changes = b'"changes": [{"field": "messages", "value": ' + value + b"}]"
+    entry = b'{"' + field.encode() + b'": ' + broken + b", " + changes + b"}"
+    found = find_all(b'{"object": "whatsapp_business_account", "entry": [' + entry + b"]}")
+    assert (texts(found), reasons(found)) == (["Stop"], [])
+
+
 @pytest.mark.parametrize(
     "broken",
     [
