@@ -22,6 +22,7 @@ MAX_HEAD_BYTES = 16 * 1024
 # pieces may still be unparsed.
 MIN_CONTENT_SHARE = 0.75
 MAX_PENDING_BYTES = 2 * PIECE_BYTES
+HEAD_END = b"\r\n\r\n"
 # Chunks of less than 16 bytes, in a piece: parsing as many as fit in takes as long as 100 requests.
 MAX_TINY_CHUNKS = 400
 TINY_CHUNK = re.compile(rb"\r\n0*[0-9a-fA-F](?:;[^\r\n]*)?(?=\r\n)")
@@ -210,12 +211,17 @@ class PieceReader(asyncio.BufferedProtocol):
         """Pass the next piece to the parser, and check the result."""
         if self._is_broken:
             return
-        handler = self._handler
-        requests = handler._request_count
         piece = bytes(_piece[:nbytes])
         if _has_tiny_chunks(piece):
-            self._refuse() if self._body.is_eof() else self._give_up_body()
-            return
+            if self._body.is_eof():
+                self._parse(piece[: piece.find(HEAD_END) + len(HEAD_END)])
+            self._give_up_body()
+        else:
+            self._parse(piece)
+
+    def _parse(self, piece: bytes) -> None:
+        handler = self._handler
+        requests = handler._request_count
         handler.data_received(piece)
         if handler._request_count != requests:
             message, payload = handler._messages[-1]
@@ -225,9 +231,9 @@ class PieceReader(asyncio.BufferedProtocol):
                 self._refuse()
             self._body, self._head_bytes, self._body_bytes = payload, 0, 0
         elif self._body.is_eof():
-            self._count_head(nbytes)
+            self._count_head(len(piece))
         else:
-            self._count_body(nbytes)
+            self._count_body(len(piece))
 
     def _give_up_body(self) -> None:
         """Raise an error in the handler that waits for the rest of a body with broken framing."""

@@ -128,13 +128,16 @@ async def test_a_body_that_is_not_transferred_correctly_is_refused_and_counted(i
     assert_nothing_failed(ingress)
 
 
+@pytest.mark.parametrize("beginning", [b"", b"1\r\nx\r\n" * 2_000], ids=["alone", "together with its head"])
 @pytest.mark.parametrize(
     "piece", [b"1\r\nx\r\n", b"1;" + b"x" * 60 + b"\r\nx\r\n"], ids=["tiny chunks", "chunks of extensions"]
 )
-async def test_a_body_that_is_little_but_framing_is_given_up(ingress: IngressProcess, piece: bytes) -> None:
+async def test_a_body_that_is_little_but_framing_is_given_up(
+    ingress: IngressProcess, piece: bytes, beginning: bytes
+) -> None:
     before = await webhooks(ingress, "malformed")
     async with open_connection(ingress.url) as connection:
-        await connection.send(build_head(None, WRONG))
+        await connection.send(build_head(None, WRONG) + beginning)
         await connection.send(piece * (256 * 1024 // len(piece)))
         assert (await connection.read_answer()).startswith(b"HTTP/1.1 400 ")
     assert await webhooks(ingress, "malformed") == before + 1
