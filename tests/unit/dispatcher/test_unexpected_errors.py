@@ -1,0 +1,280 @@
+"""An exception that nobody foresaw costs one round or one row: all goes on, and nothing is lost or done twice."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.send_results import ErrorResponse, Record
+from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.handlers.consumers import StatusHandler
+from services.dispatcher.handlers.pauses import Pauses
+from services.dispatcher.handlers.recorder import Recorder
+from services.dispatcher.handlers.send_loop import SendLoop
+from services.dispatcher.handlers.sender import Sender
+from services.dispatcher.ports import AppliedStatuses, Claim, Ledger, StatusUpdate
+from shared.contracts.envelope import encode
+from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
+from shared.contracts.message import Lane
+from shared.outcome import Done, InvalidDataError
+from shared.runtime.clock import Instant
+from tests.unit.dispatcher.test_full_requests import (
+    EndlessLanes,
+    LossMeter,
+    SlowSender,
+    SoleLimiter,
+    VirtualLoop,
+    read_time,
+)
+
+NOTHING: Any = None
+NUMBERS = range(1, 41)
+ENOUGH_SECONDS = 10.0
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def run(story: Coroutine[Any, Any, None]) -> list[str]:
+    """Run in virtual time, and return the events that were logged as errors."""
+    with capture_logs() as lines, asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(story)
+    return [line["event"] for line in lines if line["log_level"] == "error"]
+
+
+class Unforeseen(Exception):
+    """What a bug raises."""
+
+
+@dataclass
+class FailsOnce:
+    """Raises the first time."""
+
+    has_failed: bool = False
+
+    def check(self) -> None:
+        if not self.has_failed:
+            self.has_failed = True
+            raise Unforeseen
+
+
+@dataclass
+class OnceBrokenLimiter(SoleLimiter):
+    once: FailsOnce = field(default_factory=FailsOnce)
+
+    async def reserve(self, slots: int) -> Lease:
+        if self.queries:  # the second lease, while the first is used
+            self.once.check()
+        return await super().reserve(slots)
+
+
+@dataclass
+class NumberedLanes(EndlessLanes):
+    """Lanes with so many messages, each with its number; `once` breaks a claim."""
+
+    once: FailsOnce = field(default_factory=lambda: FailsOnce(has_failed=True))
+    left: deque[int] = field(default_factory=lambda: deque(NUMBERS))
+
+    def estimate_available(self) -> int:
+        return len(self.left) + len(self.ready)
+
+    async def claim_some(self, slots: int, _: Iterable[object]) -> bool:
+        if (missing := min(len(self.left), slots - len(self.ready))) <= 0:
+            return False
+        await asyncio.sleep(self.claim_seconds)
+        if len(self.left) < len(NUMBERS):
+            self.once.check()
+        self.ready.extend(self.left.popleft() for _ in range(missing))
+        return True
+
+
+class NotingSender(SlowSender):
+    """A sender that remembers the numbers of what it sent."""
+
+    stopping = False
+
+    def __init__(self, lanes: EndlessLanes) -> None:
+        super().__init__(lanes, 10, 0.05, 0.0)
+        self.numbers: list[float] = []
+
+    def is_fresh(self, _: float) -> bool:
+        return True
+
+    def start(self, claim: float) -> None:
+        self.numbers.append(claim)
+        super().start(claim)
+
+    async def drain(self, _: float) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("build_lanes", "build_limiter"),
+    [
+        (lambda: NumberedLanes(0.01), lambda: OnceBrokenLimiter(80)),
+        (lambda: NumberedLanes(0.01, once=FailsOnce()), lambda: SoleLimiter(80)),
+    ],
+    ids=["a lease", "a claim"],
+)
+def test_the_loop_goes_on_after_an_error_and_sends_each_once(
+    build_lanes: Callable[[], NumberedLanes], build_limiter: Callable[[], SoleLimiter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.dispatcher.handlers.sender.monotonic", read_time)
+    numbers: list[float] = []
+
+    async def send_all() -> None:
+        lanes, limiter = build_lanes(), build_limiter()
+        sender, meter = NotingSender(lanes), LossMeter()
+        loop = SendLoop(
+            lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=cast(Any, meter)
+        )
+        running = asyncio.create_task(loop.run(0))
+        await asyncio.sleep(ENOUGH_SECONDS)
+        loop.stop()
+        await running
+        numbers.extend(sender.numbers)
+
+    assert run(send_all()) == ["send_loop_failed"]
+    assert numbers == list(NUMBERS)
+
+
+@dataclass
+class OnceBrokenLedger:
+    """A ledger that keeps what it was told, refuses statuses of `refused`, and breaks once if so wished."""
+
+    once: FailsOnce = field(default_factory=lambda: FailsOnce(has_failed=True))
+    refused: UUID | None = None
+    records: list[Record] = field(default_factory=list)
+    updates: list[StatusUpdate] = field(default_factory=list)
+
+    async def record(self, records: Sequence[Record]) -> None:
+        self.once.check()
+        self.records.extend(records)
+
+    async def apply_statuses(self, updates: Sequence[StatusUpdate], _: datetime | None) -> AppliedStatuses:
+        if self.refused in {update.delivery for update in updates}:
+            raise InvalidDataError("out of range")
+        self.updates.extend(updates)
+        return AppliedStatuses(changed=len(updates), unmatched=0, failures=(), reached=())
+
+
+def build_recorder(ledger: OnceBrokenLedger) -> Recorder:
+    return Recorder(cast(Ledger, ledger), Metrics(CollectorRegistry(), limit=80))
+
+
+def give(record: Record) -> Callable[[], Record]:
+    return lambda: record
+
+
+async def record_all(recorder: Recorder, results: Iterable[Callable[[], Record]]) -> None:
+    running = asyncio.create_task(recorder.run())
+    for result in results:
+        recorder.add(result)
+    async with asyncio.timeout(ENOUGH_SECONDS):
+        await recorder.idle.wait()
+    running.cancel()
+
+
+def test_results_are_recorded_once_after_an_error() -> None:
+    ledger, results = OnceBrokenLedger(FailsOnce()), [Record(uuid4(), 1, DeliveryState.ACCEPTED) for _ in range(5)]
+
+    async def story() -> None:
+        await record_all(build_recorder(ledger), [give(one) for one in results])
+
+    assert run(story()) == ["recording_failed"]
+    assert ledger.records == results
+
+
+def test_a_result_that_cannot_be_built_costs_no_other() -> None:
+    ledger, results = OnceBrokenLedger(), [Record(uuid4(), 1, DeliveryState.ACCEPTED) for _ in range(2)]
+
+    def fail() -> Record:
+        raise Unforeseen
+
+    async def story() -> None:
+        await record_all(build_recorder(ledger), [give(results[0]), fail, give(results[1])])
+
+    assert run(story()) == ["result_unusable"]
+    assert ledger.records == results
+
+
+class RefusingGraph:
+    """A Meta that refuses us at once."""
+
+    def send(self, *_: object) -> asyncio.Future[None]:
+        sent = asyncio.get_running_loop().create_future()
+        sent.set_result(None)
+        return sent
+
+    def answer(self, _: object) -> ErrorResponse:
+        return ErrorResponse(131031, 403)
+
+
+@dataclass
+class OnceBrokenPauses:
+    """A limiter of which a pause breaks once."""
+
+    once: FailsOnce = field(default_factory=FailsOnce)
+    reasons: list[str] = field(default_factory=list)
+
+    async def pause(self, reason: str, _: float) -> bool:
+        self.once.check()
+        self.reasons.append(reason)
+        return False
+
+    def read_clock(self) -> datetime:
+        return NOW
+
+
+def build_claim() -> Claim:
+    return Claim(uuid4(), Lane.BULK, NOTHING, {"type": "template"}, NOW, NOW + timedelta(hours=1), Instant.now())
+
+
+def test_an_answer_that_cannot_be_applied_is_recorded_and_the_next_one_is_applied() -> None:
+    ledger, limiter, claims = OnceBrokenLedger(), OnceBrokenPauses(), [build_claim() for _ in range(2)]
+    meter, shared = Metrics(CollectorRegistry(), limit=80), cast(Any, limiter)
+
+    async def story() -> None:
+        recorder, graph, pauses = build_recorder(ledger), cast(Any, RefusingGraph()), Pauses(NOTHING, shared, meter)
+        sender = Sender(graph, NOTHING, pauses, shared, recorder, meter, max_requests=2, timeout=20)
+        for claim in claims:
+            sender.start(claim)
+            await asyncio.sleep(1)
+        assert sender.free_requests == 2
+        await record_all(recorder, [])
+
+    assert run(story()) == ["answer_not_applied"]
+    assert limiter.reasons == ["account locked (Meta's code 131031)"]
+    assert [(one.delivery, one.state) for one in ledger.records] == [
+        (claim.delivery, DeliveryState.WAITING) for claim in claims
+    ]
+
+
+def build_status(delivery: UUID) -> DeliveryStatus:
+    return DeliveryStatus(
+        message_key=delivery.bytes, status="delivered", at=NOW, received_at=NOW, delivery=str(delivery)
+    )
+
+
+@pytest.mark.parametrize("place", [0, 6, 12])
+def test_a_status_that_the_database_refuses_takes_no_other_with_it(place: int) -> None:
+    deliveries, registry = [uuid4() for _ in range(13)], CollectorRegistry()
+    ledger = OnceBrokenLedger(refused=deliveries[place])
+    handler = StatusHandler(ledger=cast(Ledger, ledger), pauses=NOTHING, meter=Metrics(registry, limit=80))
+    group = DeliveryStatuses(statuses=tuple(map(build_status, deliveries)))
+
+    async def story() -> None:
+        assert await handler.handle(encode(group, event_id="1", source="/test", time=NOW)) == Done()
+
+    assert run(story()) == ["status_refused"]
+    assert sorted(update.delivery for update in ledger.updates) == sorted({*deliveries} - {deliveries[place]})
+    assert registry.get_sample_value("kreisfunk_dispatcher_refused_rows_total", {"kind": "status"}) == 1
+    changed = registry.get_sample_value("kreisfunk_dispatcher_statuses_total", {"result": "changed"})
+    assert changed == len(deliveries) - 1
