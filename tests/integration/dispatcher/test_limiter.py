@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
-from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, LateUse, Lease
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS, SLOT_TOLERANCE_SECONDS, LateUse, Lease
 from shared.database.pool import Database as Pool
 from shared.outcome import DependencyUnavailable
 from tests.factories.pacing_model import shift_after
@@ -115,6 +115,22 @@ async def test_the_plan_moves_when_lateness_has_grown_too_long(pool: Pool) -> No
     after = await other.reserve(1)
     assert after.shift == 0
     assert after.planned - first.planned == pytest.approx(1 + 0.3 - SLOT_TOLERANCE_SECONDS, abs=1e-4)
+
+
+async def test_while_sending_is_paused_all_replicas_together_get_a_slot_each_half_minute(pool: Pool) -> None:
+    one, other = await limiter(pool), await limiter(pool)
+    assert await one.pause("a test", PROBE_DELAY_SECONDS)
+    assert (await one.reserve(5)).slots == 0
+    for _ in range(3):
+        async with pool.connection() as connection:
+            await connection.execute("update dispatcher.rate set probe_at = probe_at - interval '30 seconds'")
+        now = asyncio.get_running_loop().time()
+        leases = [await replica.reserve(5) for replica in (one, other)]
+        assert [lease.slots for lease in leases] == [1, 0]
+        assert leases[1].start - now == pytest.approx(PROBE_DELAY_SECONDS, abs=2)
+        # Meta refuses the probe.
+        assert not await one.pause("once more", PROBE_DELAY_SECONDS)
+    assert (await other.reserve(1)).paused_reason == "a test"
 
 
 def use_of(lease: Lease, late: float) -> LateUse:

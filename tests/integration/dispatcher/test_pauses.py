@@ -3,10 +3,9 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -14,14 +13,11 @@ import pytest
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.services import Service
 from shared.amqp import topology
-from shared.contracts.inbound import AccountEvent, AccountEvents
-from shared.runtime.clock import system_clock
 from tests.integration.cli.planned_broadcasts import run
 from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import (
     EndpointHarness,
     build_phone,
-    run_separate_harness,
     wait_until_moment,
 )
 from tests.integration.dispatcher.fake_graph_api import (
@@ -33,34 +29,16 @@ from tests.integration.dispatcher.fake_graph_api import (
     build_refusal,
     run_fake_graph_api,
 )
-from tests.servers import Servers
 
-REFUSING_SECONDS = 20.0
 RECOVERED_SECONDS = 60.0
 MARGIN_SECONDS = 15.0
 MOST_PROBES = 3
 PAUSED = ("kreisfunk_dispatcher_sending_paused", "kreisfunk_dispatcher_meta_unreachable_seconds")
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
-ANSWERS = {"code 190": build_refusal(190, 401), "403 page": build_proxy_page(403), "404 page": build_proxy_page(404)}
-PARTNER = "partner removed"
-Trouble = Callable[[EndpointHarness], Awaitable[None]]
-REASONS = {"code 190": "token expired (Meta's code 190)"}
 
 
 def always(answer: GraphAnswer) -> Behaviour:
     return lambda _: answer
-
-
-async def assert_it_recovers_by_itself(rig: EndpointHarness, since: float, count: int) -> None:
-    """Meta is well again REFUSING_SECONDS after it was noticed: few probes until then, soon afterwards everything."""
-    await wait_until_moment(since + REFUSING_SECONDS)
-    rig.endpoint.behave = build_acceptance
-    assert rig.endpoint.count_requests(since + 2, since + REFUSING_SECONDS) <= MOST_PROBES
-    await rig.wait_for_accepted(1, RECOVERED_SECONDS)
-    await rig.wait_for_accepted(count, MARGIN_SECONDS)
-    assert await rig.read_paused_reason() is None
-    states = await rig.count_states()
-    assert not {"unknown", "failed"} & states.keys(), states
 
 
 async def send_all_kinds(rig: EndpointHarness) -> int:
@@ -70,75 +48,6 @@ async def send_all_kinds(rig: EndpointHarness) -> int:
     for citizen in citizens[300:]:
         await rig.client.request_reply(citizen, "Guten Tag")
     return len(citizens)
-
-
-async def held(rig: EndpointHarness) -> None:
-    async def is_held() -> bool:
-        return await rig.read_paused_reason() is not None
-
-    await wait_until(is_held, rig.describe)
-
-
-async def refuse_for_a_while(rig: EndpointHarness, cause: str) -> None:
-    rig.endpoint.behave = always(ANSWERS[cause])
-    (dispatcher,) = await rig.start()
-    count = await send_all_kinds(rig)
-
-    async def shown() -> bool:
-        return any([await rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
-
-    await wait_until(shown, rig.describe)
-    assert await rig.read_paused_reason() == REASONS.get(cause)
-    noticed = datetime.fromisoformat(rig.read_log(dispatcher, "error")[0]["timestamp"])
-    since = time.monotonic() - (datetime.now(UTC) - noticed).total_seconds()
-    await assert_it_recovers_by_itself(rig, since, count)
-    assert 1 <= len(rig.read_log(dispatcher, "error")) <= MOST_PROBES
-
-
-async def remove_partner_for_a_while(rig: EndpointHarness) -> None:
-    rig.endpoint.behave = always(build_refusal(131031, 403))
-    now = system_clock()
-    removed = AccountEvent(field="account_update", value={"event": "PARTNER_REMOVED"}, at=now, received_at=now)
-    await rig.start(2)
-    await rig.client.send(AccountEvents(events=(removed,)), topology.INBOUND, AccountEvents.KEY)
-    await held(rig)
-    since = time.monotonic()
-    count = await send_all_kinds(rig)
-    await assert_it_recovers_by_itself(rig, since, count)
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def recoveries(
-    servers: Servers, database_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Mapping[str, asyncio.Task[None]]]:
-    """All begin before the first test, each in a system of its own: most of each is the half minute to a probe."""
-
-    async def run_alone(trouble: Trouble) -> None:
-        async with run_separate_harness(servers, database_template, tmp_path_factory.mktemp("recovery")) as rig:
-            await trouble(rig)
-
-    troubles: dict[str, Trouble] = {cause: partial(refuse_for_a_while, cause=cause) for cause in ANSWERS}
-    troubles[PARTNER] = remove_partner_for_a_while
-    running = {name: asyncio.create_task(run_alone(trouble)) for name, trouble in troubles.items()}
-    try:
-        yield running
-    finally:
-        for task in running.values():
-            task.cancel()
-        await asyncio.gather(*running.values(), return_exceptions=True)
-
-
-@pytest.mark.parametrize("cause", ANSWERS)
-async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
-    recoveries: Mapping[str, asyncio.Task[None]], cause: str
-) -> None:
-    await recoveries[cause]
-
-
-async def test_a_partner_that_was_removed_and_added_again_sends_again_by_itself(
-    recoveries: Mapping[str, asyncio.Task[None]],
-) -> None:
-    await recoveries[PARTNER]
 
 
 def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,8 +101,7 @@ async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(end
 
 async def one_429(rig: EndpointHarness) -> None:
     """Let Meta answer one request of a running broadcast with a long Retry-After."""
-    page = build_proxy_page(429)
-    long = GraphAnswer(status=429, body=page.body, headers={**page.headers, "Retry-After": "600"})
+    long = replace(build_refusal(130429, 429), headers={"Retry-After": "600"})
     answered: list[int] = []
 
     def behave(request: SendRequest) -> GraphAnswer:
@@ -211,9 +119,25 @@ async def one_429(rig: EndpointHarness) -> None:
     await wait_until(has_answered, rig.describe)
 
 
+async def is_shown_as_a_pause(rig: EndpointHarness, dispatcher: Service) -> None:
+    """To operators and in metrics; Meta may ask for longer than we wait."""
+
+    async def shown() -> bool:
+        names = ("sending_paused", "rate_permitted")
+        return [await rig.fetch_metric(dispatcher, f"kreisfunk_dispatcher_{name}") for name in names] == [1, 0]
+
+    await wait_until(shown, rig.describe)
+    operator = {"KREISFUNK_DATABASE_URL": rig.database.build_role_url("kreisfunk_operator")}
+    (number,) = (await run(operator, "sending", "--json")).json["numbers"]
+    assert (number["rate_permitted"], number["paused_by_operator"]) == (0, False)
+    (told,) = number["waits"]
+    assert told.startswith("paused: Meta asks us to wait 600 s (HTTP 429) (next try in ")
+
+
 async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(endpoint_rig: EndpointHarness) -> None:
     (dispatcher,) = await endpoint_rig.start()
     await one_429(endpoint_rig)
+    await is_shown_as_a_pause(endpoint_rig, dispatcher)
     await endpoint_rig.wait_for_accepted(200, RECOVERED_SECONDS + MARGIN_SECONDS)
     told = [str(event) for event in endpoint_rig.read_log(dispatcher, "warning", "error")]
     assert any(re.search("429|throughput|paus|slow", event, re.IGNORECASE) for event in told), told

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -13,21 +14,24 @@ from services.dispatcher.domain.pacing import (
     MAX_CLAIM_SECONDS,
     MAX_SLOT_DELAY_SECONDS,
     MIN_PREFETCH_SECONDS,
+    PROBE_DELAY_SECONDS,
     Lease,
 )
 from services.dispatcher.domain.reachability import Reachability
 from services.dispatcher.domain.send_results import NoResponse
 from services.dispatcher.handlers import lanes as lanes_module
 from services.dispatcher.handlers.lanes import LANES_OPEN_TIMEOUT_SECONDS, Lanes
-from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS, SendLoop
+from services.dispatcher.handlers.send_loop import LANES_CLOSE_DELAY_SECONDS, PAUSE_CHECK_INTERVAL_SECONDS, SendLoop
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim, RateLimiter
 from shared.contracts.message import Lane
 from shared.runtime.clock import Instant
 from tests.servers import WAIT_TIMEOUT_SECONDS
+from tests.unit.dispatcher.test_full_requests import VirtualLoop, read_time
 
 NOTHING: Any = None
 BROKER_SECONDS = 2.0
+PROBES = 8
 
 
 @dataclass
@@ -255,3 +259,84 @@ async def test_lanes_that_were_opened_just_now_stay_open_until_the_broker_has_de
         now += 1
     words = [[word for word, _ in queue.changes] for queue in queues.values()]
     assert words == [["closed", "opened"] * 3] * len(Lane)
+
+
+class ClosedLanes(SpareLanes):
+    """Lanes that have nothing from when they are closed until some time after they were opened again."""
+
+    is_open = has_messages = True
+
+    def open(self) -> None:
+        if not self.is_open:
+            super().open()
+        self.is_open = True
+
+    def deliver(self) -> None:
+        self.has_messages = True
+        self.wake.set()
+
+    async def close(self) -> None:
+        self.is_open = self.has_messages = False
+
+    def estimate_available(self) -> int:
+        return int(self.has_messages)
+
+    def has_claims(self) -> bool:
+        return bool(self.ready)
+
+
+@dataclass
+class PausedRow:
+    """The shared row while sending is paused: a probe half a minute later, and then every half minute."""
+
+    rate: float = 10.0
+    probe_at: float | None = None
+    is_paused: bool = True
+
+    async def reserve(self, slots: int) -> Lease:
+        now = read_time()
+        if not self.is_paused:
+            return Lease(now, spacing=0.1, slots=slots)
+        due = self.probe_at or now + PROBE_DELAY_SECONDS
+        is_due = due <= now
+        self.probe_at = now + PROBE_DELAY_SECONDS if is_due else due
+        return Lease(max(due, now), spacing=0.1, slots=int(is_due), paused_reason="a test")
+
+
+class RefusedSender(ProbingSender):
+    """A sender of which Meta accepts the last probe only."""
+
+    def __init__(self, row: PausedRow) -> None:
+        super().__init__()
+        self.row, self.max_rate, self.max_requests = row, 10.0, 10
+        self.probes: list[float] = []
+        self.free_requests, self.sent = 10, asyncio.Event()
+
+    async def probe(self, _: Claim) -> None:
+        self.probes.append(read_time())
+        self.row.is_paused = len(self.probes) < PROBES
+
+    def start(self, _: Claim) -> None:
+        self.sent.set()
+
+
+def test_each_probe_is_half_a_minute_after_the_one_before_and_after_an_accepted_one_all_is_sent() -> None:
+    """For longer than lanes stay open in a pause."""
+
+    async def probe_often() -> Sequence[float]:
+        row, lanes, meter = PausedRow(), ClosedLanes(), Metrics(CollectorRegistry(), limit=10)
+        sender = RefusedSender(row)
+        loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, row), sender=cast(Any, sender), meter=meter)
+        moments = [read_time()]
+        async with asyncio.TaskGroup() as tasks, asyncio.timeout(10 * PROBE_DELAY_SECONDS):
+            running = tasks.create_task(loop.run(0))
+            await sender.sent.wait()
+            loop.stop()
+            await running
+        return [*moments, *sender.probes]
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        moments = runner.run(probe_often())
+    waits = [later - earlier for earlier, later in pairwise(moments)]
+    assert len(waits) == PROBES
+    assert all(abs(wait - PROBE_DELAY_SECONDS) <= BROKER_SECONDS + PAUSE_CHECK_INTERVAL_SECONDS for wait in waits)

@@ -1,0 +1,153 @@
+"""A sender that Meta refused for a while sends again by itself; meanwhile nobody fails and hardly anything is sent."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW
+from shared.amqp import topology
+from shared.contracts.inbound import AccountEvent, AccountEvents
+from shared.runtime.clock import system_clock
+from tests.integration.dispatcher.dispatch_client import wait_until
+from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_separate_harness, wait_until_moment
+from tests.integration.dispatcher.fake_graph_api import build_acceptance, build_proxy_page, build_refusal
+from tests.integration.dispatcher.test_pauses import (
+    MARGIN_SECONDS,
+    MOST_PROBES,
+    PAUSED,
+    RECOVERED_SECONDS,
+    always,
+    send_all_kinds,
+)
+from tests.servers import Servers
+
+REFUSING_SECONDS = 20.0
+LOCKED = build_refusal(131031, 403)
+ANSWERS = {
+    "code 190": build_refusal(190, 401),
+    "code 131042": build_refusal(131042),
+    "403 page": build_proxy_page(403),
+    "404 page": build_proxy_page(404),
+}
+REASONS = {
+    "code 190": "token expired (Meta's code 190)",
+    "code 131042": "payment problem (Meta's code 131042)",
+}
+RESTRICTION = {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING"}
+WEBHOOKS: Mapping[str, Mapping[str, object]] = {
+    "PARTNER_REMOVED": {"event": "PARTNER_REMOVED"},
+    "account disabled": {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}},
+    "account restricted": {"event": "ACCOUNT_RESTRICTION", "restriction_info": [RESTRICTION]},
+}
+STATUSES = "statuses"
+Trouble = Callable[[EndpointHarness], Awaitable[None]]
+
+
+async def assert_it_recovers_by_itself(rig: EndpointHarness, since: float, count: int) -> None:
+    """Meta is well again REFUSING_SECONDS after it was noticed: few probes until then, soon afterwards everything."""
+    await wait_until_moment(since + REFUSING_SECONDS)
+    rig.endpoint.behave = build_acceptance
+    assert rig.endpoint.count_requests(since + 2, since + REFUSING_SECONDS) <= MOST_PROBES
+    await rig.wait_for_accepted(1, RECOVERED_SECONDS)
+    await rig.wait_for_accepted(count, MARGIN_SECONDS)
+    assert await rig.read_paused_reason() is None
+    states = await rig.count_states()
+    assert not {"unknown", "failed"} & states.keys(), states
+
+
+async def held(rig: EndpointHarness) -> None:
+    async def is_held() -> bool:
+        return await rig.read_paused_reason() is not None
+
+    await wait_until(is_held, rig.describe)
+
+
+async def refuse_for_a_while(rig: EndpointHarness, cause: str) -> None:
+    rig.endpoint.behave = always(ANSWERS[cause])
+    (dispatcher,) = await rig.start()
+    count = await send_all_kinds(rig)
+
+    async def shown() -> bool:
+        return any([await rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
+
+    await wait_until(shown, rig.describe)
+    assert await rig.read_paused_reason() == REASONS.get(cause)
+    noticed = datetime.fromisoformat(rig.read_log(dispatcher, "error")[0]["timestamp"])
+    since = time.monotonic() - (datetime.now(UTC) - noticed).total_seconds()
+    await assert_it_recovers_by_itself(rig, since, count)
+    assert 1 <= len(rig.read_log(dispatcher, "error")) <= MOST_PROBES
+
+
+async def take_account_away_for_a_while(rig: EndpointHarness, cause: str) -> None:
+    """Let Meta say so in a webhook, before anything is refused; it says nothing when all is well again."""
+    rig.endpoint.behave = always(LOCKED)
+    now = system_clock()
+    event = AccountEvent(field="account_update", value=dict(WEBHOOKS[cause]), at=now, received_at=now)
+    await rig.start(2)
+    await rig.client.send(AccountEvents(events=(event,)), topology.INBOUND, AccountEvents.KEY)
+    await held(rig)
+    since = time.monotonic()
+    assert (await rig.read_paused_reason()).removeprefix("Meta: ") == cause
+    count = await send_all_kinds(rig)
+    await assert_it_recovers_by_itself(rig, since, count)
+
+
+async def report_failures_for_a_while(rig: EndpointHarness) -> None:
+    """Let Meta accept messages, and say of each afterwards that the account is locked; these are sent again."""
+    await rig.start(2)
+    await rig.client.publish_broadcast(rig.build_citizens(MAX_REJECTIONS_IN_A_ROW))
+    await rig.wait_for_accepted(MAX_REJECTIONS_IN_A_ROW)
+    rig.endpoint.behave = always(LOCKED)
+    await rig.publish_statuses(rig.endpoint.accepted, "failed", 131031)
+    await held(rig)
+    since = time.monotonic()
+    assert await rig.read_paused_reason() == "account locked (Meta's code 131031)"
+    rig.endpoint.accepted.clear()
+    count = await send_all_kinds(rig)
+    await assert_it_recovers_by_itself(rig, since, MAX_REJECTIONS_IN_A_ROW + count)
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def recoveries(
+    servers: Servers, database_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Mapping[str, asyncio.Task[None]]]:
+    """All begin before the first test, each in a system of its own: most of each is the half minute to a probe."""
+
+    async def run_alone(trouble: Trouble) -> None:
+        async with run_separate_harness(servers, database_template, tmp_path_factory.mktemp("recovery")) as rig:
+            await trouble(rig)
+
+    troubles: dict[str, Trouble] = {cause: partial(refuse_for_a_while, cause=cause) for cause in ANSWERS}
+    troubles |= {cause: partial(take_account_away_for_a_while, cause=cause) for cause in WEBHOOKS}
+    troubles[STATUSES] = report_failures_for_a_while
+    running = {name: asyncio.create_task(run_alone(trouble)) for name, trouble in troubles.items()}
+    try:
+        yield running
+    finally:
+        for task in running.values():
+            task.cancel()
+        await asyncio.gather(*running.values(), return_exceptions=True)
+
+
+@pytest.mark.parametrize("cause", ANSWERS)
+async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
+    recoveries: Mapping[str, asyncio.Task[None]], cause: str
+) -> None:
+    await recoveries[cause]
+
+
+@pytest.mark.parametrize("cause", WEBHOOKS)
+async def test_a_sender_whose_account_was_away_for_a_while_sends_again_by_itself(
+    recoveries: Mapping[str, asyncio.Task[None]], cause: str
+) -> None:
+    await recoveries[cause]
+
+
+async def test_a_sender_of_which_statuses_said_that_it_is_locked_sends_again_by_itself(
+    recoveries: Mapping[str, asyncio.Task[None]],
+) -> None:
+    await recoveries[STATUSES]
