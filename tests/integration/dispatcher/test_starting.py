@@ -63,6 +63,31 @@ async def test_a_dispatcher_that_is_started_before_its_schema_waits_for_it(
         await dispatcher.stop()
 
 
+async def test_a_dispatcher_whose_schema_lacks_its_newest_migration_says_so_and_sends_nothing_until_it_has_run(
+    endpoint_rig: EndpointHarness,
+) -> None:
+    books, dispatcher = endpoint_rig.client.books, endpoint_rig.prepare()
+    version = await books.fetchval("select max(version) from dispatcher.schema_migrations")
+    checksum = await books.fetchval(
+        "delete from dispatcher.schema_checksums where version = $1 returning checksum", version
+    )
+    await books.execute("delete from dispatcher.schema_migrations where version = $1", version)
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(10))
+    starting = asyncio.create_task(dispatcher.start())
+
+    async def is_told_again() -> bool:
+        log = endpoint_rig.folder / f"{dispatcher.name}.log"
+        return log.exists() and str(endpoint_rig.read_log(dispatcher, "warning")).count("run `kreisfunk migrate`") > 1
+
+    await wait_until(is_told_again, endpoint_rig.describe)
+    assert await endpoint_rig.fetch_readiness(dispatcher) != 200
+    assert (await consumed_lanes(endpoint_rig), endpoint_rig.endpoint.requests) == (0, [])
+    await books.execute("insert into dispatcher.schema_migrations values ($1)", version)
+    await books.execute("insert into dispatcher.schema_checksums values ($1, $2)", version, checksum)
+    await starting
+    await endpoint_rig.wait_for_accepted(10)
+
+
 async def test_a_message_dated_weeks_ahead_keeps_no_dispatcher_from_starting(
     endpoint_rig: EndpointHarness, database: FreshDatabase
 ) -> None:
