@@ -303,3 +303,13 @@ async def test_the_role_may_not_define_nor_delete(pool: Pool) -> None:
         async with pool.connection() as connection:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
+
+
+async def test_a_lane_is_overdue_since_its_oldest_retry_was_due(ledger: PostgresLedger) -> None:
+    for lane, dues in ((Lane.URGENT, (-90, -30)), (Lane.BULK, (60,))):
+        message = build_batch_message(generate_subscribers(len(dues)), lane=lane)
+        claims = await claim(ledger, message)
+        pairs = zip(claims, dues, strict=True)
+        await ledger.record([build_record(one, DeliveryState.WAITING, seconds=due) for one, due in pairs])
+    overdue = (await ledger.read_backlog()).overdue_seconds
+    assert overdue == {Lane.REPLY: 0, Lane.URGENT: pytest.approx(90, abs=10), Lane.BULK: 0}

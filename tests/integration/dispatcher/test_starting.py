@@ -10,11 +10,16 @@ import asyncpg
 
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
+from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase, create_database, migrate_database
+from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.dispatch_client import wait_until
-from tests.integration.dispatcher.endpoint_harness import EndpointHarness
+from tests.integration.dispatcher.endpoint_harness import RATE, EndpointHarness, wait_until_moment
+from tests.integration.dispatcher.factories import wait_until_locked
 from tests.integration.dispatcher.harness import ROLE
 from tests.servers import Servers
+
+PAUSE_SECONDS = 3.0
 
 
 async def test_a_dispatcher_is_not_ready_before_it_consumes_the_lanes(
@@ -88,6 +93,35 @@ async def test_a_dispatcher_whose_schema_lacks_its_newest_migration_says_so_and_
     await endpoint_rig.wait_for_accepted(10)
 
 
+async def test_a_pause_by_an_operator_while_a_dispatcher_starts_holds(
+    endpoint_rig: EndpointHarness, database: FreshDatabase, pool: Pool
+) -> None:
+    await endpoint_rig.client.books.execute("call dispatcher.set_up($1, $2, null, null)", NUMBER, RATE)
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(50))
+    dispatcher, operator = endpoint_rig.prepare(), await asyncpg.connect(database.url)
+    try:
+        async with operator.transaction():
+            await operator.execute("select from dispatcher.rate for update")
+            starting = asyncio.create_task(dispatcher.start())
+            await wait_until_locked(pool)
+            await operator.execute("select dispatcher.pause_sending('exercise', null)")
+        await starting
+
+        async def is_seen() -> bool:
+            name = "kreisfunk_dispatcher_send_bound_by"
+            paused = await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_sending_paused")
+            return paused == await endpoint_rig.fetch_metric(dispatcher, name, **{name: "pause"}) == 1
+
+        await wait_until(is_seen, endpoint_rig.describe)
+        await wait_until_moment(time.monotonic() + PAUSE_SECONDS)
+        assert await endpoint_rig.read_paused_reason() == "exercise"
+        assert endpoint_rig.endpoint.requests == []
+        await operator.execute("select dispatcher.resume_sending(null)")
+    finally:
+        await operator.close()
+    await endpoint_rig.wait_for_accepted(50)
+
+
 async def test_a_message_dated_weeks_ahead_keeps_no_dispatcher_from_starting(
     endpoint_rig: EndpointHarness, database: FreshDatabase
 ) -> None:
@@ -148,7 +182,7 @@ async def test_a_replica_with_a_wrong_or_missing_key_is_not_ready_and_fails_nobo
 async def test_a_replica_with_a_wrong_key_is_never_ready_even_with_nothing_to_send(
     endpoint_rig: EndpointHarness,
 ) -> None:
-    await endpoint_rig.start()
+    (right,) = await endpoint_rig.start()
     await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(5))
     await endpoint_rig.wait_for_accepted(5)
     wrong = endpoint_rig.prepare(encryption_keys=f"1:{base64.b64encode(os.urandom(32)).decode()}")
@@ -163,3 +197,9 @@ async def test_a_replica_with_a_wrong_key_is_never_ready_even_with_nothing_to_se
 
     await wait_until(says_why, endpoint_rig.describe)
     assert await endpoint_rig.fetch_readiness(wrong) == 503
+
+    async def is_counted_for_the_alert() -> bool:
+        return await endpoint_rig.fetch_metric(wrong, "kreisfunk_dispatcher_meta_unreachable_seconds") > 2
+
+    await wait_until(is_counted_for_the_alert, endpoint_rig.describe)
+    assert await endpoint_rig.fetch_metric(right, "kreisfunk_dispatcher_meta_unreachable_seconds") == 0

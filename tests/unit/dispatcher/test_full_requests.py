@@ -12,7 +12,9 @@ from random import Random
 from typing import Any, cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, Lease
 from services.dispatcher.domain.reachability import Reachability
 from services.dispatcher.handlers import sender as sender_module
@@ -75,11 +77,12 @@ class EndlessLanes:
     """Lanes with more work than anybody can do; a claim is the time at which it was claimed, and takes its time."""
 
     claim_seconds: float
+    backlog: int = BACKLOG
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     ready: deque[float] = field(default_factory=deque)
 
     def estimate_available(self) -> int:
-        return BACKLOG
+        return self.backlog
 
     async def claim_some(self, slots: int, _: Iterable[object]) -> bool:
         if (missing := min(MAX_BATCH, slots - len(self.ready))) <= 0:
@@ -245,3 +248,25 @@ def test_a_meta_that_answers_no_more_costs_no_slots_and_no_queries_and_holds_no_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert run(monkeypatch, 1_000, 200, 0.6, 0.1, hangs=True) == Figures(0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("requests", "backlog", "bound"), [(320, BACKLOG, "rate"), (4, BACKLOG, "requests"), (320, 0, "work")]
+)
+def test_what_bounds_sending_is_told(monkeypatch: pytest.MonkeyPatch, requests: int, backlog: int, bound: str) -> None:
+    registry, name = CollectorRegistry(), "kreisfunk_dispatcher_send_bound_by"
+
+    async def send() -> None:
+        lanes, meter = EndlessLanes(0.01, backlog), Metrics(registry, limit=80)
+        limiter, sender = cast(Any, SoleLimiter(80)), cast(Any, SlowSender(lanes, requests, 0.5, 0.1))
+        loop = SendLoop(lanes=cast(Any, lanes), limiter=limiter, sender=sender, meter=meter)
+        running = asyncio.create_task(loop.run(0))
+        await asyncio.sleep(SETTLING_SECONDS)
+        running.cancel()
+        await asyncio.wait([running])
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        monkeypatch.setattr(sender_module, "monotonic", runner.get_loop().time)
+        runner.run(send())
+    told = {state: registry.get_sample_value(name, {name: state}) for state in ("rate", "requests", "work", "pause")}
+    assert [state for state, value in told.items() if value] == [bound]

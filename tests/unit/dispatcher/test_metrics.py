@@ -1,13 +1,28 @@
 """Metrics that alerts read."""
 
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.send_results import Accepted, NoResponse, SendResult
+from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.maintenance import report_backlog
+from services.dispatcher.ports import Backlog, LaneMessage, Ledger
+from shared.contracts.envelope import encode
+from shared.contracts.events import BroadcastCancelled
+from shared.contracts.message import Lane
+from tests.factories.ids import generate_id
 from tests.unit.dispatcher.test_graph_api import claim
+from tests.unit.dispatcher.test_unreadable_messages import UnreadableMessage
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+NOTHING: Any = None
 
 
 @pytest.mark.parametrize(("answer", "found"), [(NoResponse("timeout"), 1), (Accepted("wamid.1"), 0)])
@@ -16,3 +31,37 @@ def test_a_request_without_an_answer_is_an_unknown_outcome(answer: SendResult, f
     Metrics(registry, limit=80).record_send(claim(), answer, 2.0, datetime.now(UTC))
     name, labels = "kreisfunk_dispatcher_unknown_outcomes_total", {"event": "found"}
     assert registry.get_sample_value(name, labels) == found
+
+
+def build_queue(waited: float | None) -> Any:
+    """Return a lane's queue whose first message was published that long ago, or that is empty."""
+    message: LaneMessage | None = None
+    if waited is not None:
+        any_message = BroadcastCancelled(broadcast=generate_id(), source="/x", notice="n", reason="r")
+        body = encode(any_message, event_id="1", source="/test", time=NOW - timedelta(seconds=waited))
+        message = UnreadableMessage(body)
+    return SimpleNamespace(peek=lambda: message, waiting=int(message is not None))
+
+
+@pytest.mark.parametrize(
+    ("at_the_broker", "due_for", "shown"),
+    [
+        ({Lane.URGENT: 90.0, Lane.BULK: 7.0}, {}, {Lane.REPLY: 0, Lane.URGENT: 90, Lane.BULK: 7}),
+        ({}, {Lane.URGENT: 40.0}, {Lane.REPLY: 0, Lane.URGENT: 40, Lane.BULK: 0}),
+        ({Lane.URGENT: 5.0, Lane.BULK: 70.0}, {Lane.URGENT: 60.0, Lane.BULK: 8.0}, {Lane.URGENT: 60, Lane.BULK: 70}),
+    ],
+    ids=["on the broker", "due retries", "the older of both"],
+)
+async def test_a_lane_has_waited_as_long_as_its_first_message_or_its_oldest_due_retry(
+    at_the_broker: Mapping[Lane, float], due_for: Mapping[Lane, float], shown: Mapping[Lane, float]
+) -> None:
+    async def read_backlog() -> Backlog:
+        return Backlog(waiting={}, overdue_seconds=due_for, unaccounted=0, unknown_seconds=0)
+
+    registry, ledger = CollectorRegistry(), cast(Ledger, SimpleNamespace(read_backlog=read_backlog))
+    queues = {lane: build_queue(at_the_broker.get(lane)) for lane in Lane}
+    lanes = Lanes(ledger=ledger, queues=queues, prepare=NOTHING, wake=asyncio.Event())
+    sender: Any = SimpleNamespace(measure_unreachable=lambda: 0.0, reachability=SimpleNamespace(reason=None))
+    await report_backlog(ledger, lanes, sender, Metrics(registry, limit=80), lambda: NOW)
+    name = "kreisfunk_dispatcher_lane_oldest_seconds"
+    assert {lane: registry.get_sample_value(name, {"lane": lane.value}) for lane in shown} == shown

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.domain.pacing import (
+    BATCH_PREFETCH_SECONDS,
     CLOCK_SAMPLES,
     MAX_LATENESS_SECONDS,
     MAX_PREFETCH_SECONDS,
@@ -19,6 +20,7 @@ from services.dispatcher.domain.pacing import (
     compute_lease_slots,
     compute_permitted_rate,
     compute_prefetch_seconds,
+    compute_prefetched_batches,
 )
 from tests.factories.pacing_model import shift_after
 
@@ -30,6 +32,14 @@ def test_a_lease_is_a_tenth_of_a_second_and_what_there_is_to_send_at_most(rate: 
     slots = compute_lease_slots(rate, available)
     assert 1 <= slots <= max(1, available)
     assert slots <= max(1, rate / 10 + 1e-9)
+
+
+@given(st.floats(1, 2000), st.integers(1, 100))
+def test_the_batches_in_hand_last_for_half_a_second_and_hardly_longer(rate: float, recipients: int) -> None:
+    batches, needed = compute_prefetched_batches(rate, recipients), rate * BATCH_PREFETCH_SECONDS
+    assert batches >= 2, "one is delivered while the other is claimed"
+    assert needed <= batches * recipients
+    assert batches == 2 or (batches - 1) * recipients < needed
 
 
 @given(st.floats(1, 1000), st.integers(1, 200))
