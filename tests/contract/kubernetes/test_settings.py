@@ -98,6 +98,18 @@ def test_every_process_can_read_its_settings(
                     pytest.fail(f"{component}: {explain(error, kind)}")
 
 
+def test_the_pod_of_notices_gets_its_password_and_tokens_and_no_key(
+    installed: Installation, secrets: Path, tmp_path: Path
+) -> None:
+    mounted = {}
+    for component, pod in installed.list_pods():
+        root = tmp_path / component
+        mount(pod, secrets, root)
+        mounted[component] = {path.name for path in root.rglob("*") if path.is_file()}
+    assert mounted["notices"] == {"kreisfunk_broker_password", "tokens.json"}
+    assert {name for name in mounted["ingress"] if name.endswith(("_key", "_keys"))}, "as others have"
+
+
 def test_secrets_are_files_only(installed: Installation) -> None:
     secret = {
         f"{PREFIX}{field.upper()}"

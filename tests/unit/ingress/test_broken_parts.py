@@ -4,8 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
+from services.ingress.webhook import translate
+from services.ingress.webhook.decoding import decode_valid_fields
 from services.ingress.webhook.events import Finding, ParseProblem
+from services.ingress.webhook.payloads import WebhookPart
 from services.ingress.webhook.translate import MAX_PARTS
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, PreferenceChange
 from tests.factories.webhook_rules import decrypt_addresses, find_all
@@ -171,6 +175,33 @@ def test_a_webhook_with_more_than_meta_sends_is_read_to_a_bound(values: list[Jso
     found = find_all(entries(*values))
     assert len(found) <= MAX_PARTS + 1
     assert len([reason for reason in reasons(found) if reason.startswith("more than ")]) == 1
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        b"%s",
+        b'{"changes": [%s]}',
+        b'{"changes": [{"field": "messages", "value": {"messages": [%s]}}]}',
+        b'{"changes": [{"field": "messages", "value": {"statuses": [%s]}}]}',
+        b'{"changes": [{"field": "messages", "value": {"user_preferences": [%s]}}]}',
+        b'{"changes": [{"field": "messages", "value": {"messages": [{}], "contacts": [%s]}}]}',
+    ],
+    ids=["entries", "changes", "messages", "statuses", "preferences", "contacts"],
+)
+def test_of_300_000_parts_only_so_many_are_looked_at_as_are_told(
+    around: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[object] = []
+
+    def decode(kind: type[WebhookPart], raw: Raw) -> object:
+        looked_at.append(kind)
+        return decode_valid_fields(kind, raw)
+
+    monkeypatch.setattr(translate, "decode_valid_fields", decode)
+    body = b'{"object": "whatsapp_business_account", "entry": [%s]}' % (around % b",".join([b"{}"] * 300_000))
+    assert len(find_all(body)) <= MAX_PARTS + 1
+    assert 1_000 <= len(looked_at) <= MAX_PARTS + 10
 
 
 @pytest.mark.parametrize("field", ["id", "timestamp", "type"])
