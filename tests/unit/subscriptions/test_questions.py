@@ -105,11 +105,19 @@ def test_all_after_the_question_about_places_means_places() -> None:
     assert "Orte ändern: Gemeinden" in answer
 
 
-def test_an_opinion_is_one_if_it_was_asked_for() -> None:
-    _, answer, _ = converse("Feedback", "Bitte nicht abmelden, das ist toll")
+@pytest.mark.parametrize(
+    "text",
+    ["Bitte nicht abmelden, das ist toll", "Nicht stoppen bitte, ich finde das gut", "Bloß nicht aufhören, ist super"],
+)
+def test_an_opinion_is_one_if_it_was_asked_for(text: str) -> None:
+    _, answer, _ = converse("Feedback", text)
     assert answer == TEXTS.feedback_thanks.text
-    _, answer, _ = converse("Bitte nicht abmelden, das ist toll")
+    _, answer, _ = converse(text)
     assert answer != TEXTS.feedback_thanks.text
+    subscriber, answer, _ = converse("Start", text)
+    assert answer != TEXTS.feedback_thanks.text
+    assert subscriber is not None
+    assert subscriber.subscribed
 
 
 def test_a_question_with_buttons_tells_what_to_write() -> None:

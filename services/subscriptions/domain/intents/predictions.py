@@ -42,6 +42,11 @@ _OF_A_THING = re.compile(
     r"^(?:der|die|das|unser\w*) \w+ (?:\w+ )?(?:endet|ist|dauert|beginnt|wird|findet|kommt|geht)\b"
     r"(?!.*\b(?:ich|wir|mir|uns|mich|nichts?|nix|keine|pause|ruhe|schick\w*|schreib\w*|send\w*|bitte)\b)"
 )
+# "Nicht stoppen bitte, ich finde das gut" is no opinion to keep; "Nicht abmelden, aber bitte früher schreiben" is one.
+_GO_ON = re.compile(
+    r"^(?:bitte |bloss |ja |doch )*nicht (?:\w+ )?(?:stopp\w*|abmelde\w*|aufhoer\w*|abbestell\w*|loesche\w*)\b"
+    r"(?!.*\b(?:aber|nur|sondern|nicht|kein\w*|mehr|zu|besser)\b)"
+)
 LEAVING = (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
 COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
 _COMING_OR_GOING = frozenset((*LEAVING, *COMING))
@@ -103,6 +108,8 @@ def _correct_prediction(prediction: Prediction, found: Findings) -> Intent | Non
         case Intent.ERASE:
             return Intent.OTHER if found.stop.is_report else Intent.ASK_ERASE
         case Intent.STOP if found.stop.is_enjoying:
+            return Intent.OTHER
+        case Intent.FEEDBACK if _GO_ON.search(found.phrase.sentence):
             return Intent.OTHER
         case Intent.STOP if found.stop.is_hypothetical and (
             found.text.asks or prediction.probability < MIN_PROBABILITY_HIGHEST
