@@ -168,6 +168,12 @@ class SendingOverview:
     def is_paused(self) -> bool:
         return any(number.paused_reason for number in self.numbers)
 
+    @property
+    def pause_reasons(self) -> list[str]:
+        """Return why nothing at all is sent; empty if any number sends."""
+        reasons = [number.paused_reason for number in self.numbers if number.paused_reason]
+        return reasons if len(reasons) == len(self.numbers) else []
+
     def list_reports(self, configured: Iterable[str]) -> Sequence[TemplateReport]:
         """Return what Meta said of each template that is configured or known to it, by name."""
         found = {template: TemplateReport(template=template) for template in configured}

@@ -259,9 +259,12 @@ class DraftingService:
         return await self.create(account, content)
 
     async def correct(self, account: Account, draft: UUID) -> NoticeDraft:
-        """Begin the next revision of a published notice. Raises as `save`."""
+        """Begin the next revision of a published notice, which keeps a time that is to come. Raises as `save`."""
         found = await self._find_published(draft)
-        content = msgspec.structs.replace(found.content, scheduled_at=None)
+        planned = found.content.scheduled_at
+        content = msgspec.structs.replace(
+            found.content, scheduled_at=planned if planned and planned > self.clock() else None
+        )
         return await self.create(
             account, content, kind=DraftKind.UPDATE, corrects=found.subject, seen_revision=found.own_revision
         )

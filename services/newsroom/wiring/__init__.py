@@ -304,6 +304,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             sessions=newsroom.watch,
             county=newsroom.configuration,
             templates=writing.templates,
+            read_sending=PostgresSendingControl(newsroom.database).read_limits,
             clock=system_clock,
         ),
         FeedbackPages(feedback=feedback, topics=topics),

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, explain_withdrawal, list_account
+from services.newsroom.domain.sending import SendingOverview
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, read_list
 from services.newsroom.ports import BroadcastStatuses, DraftRepository, PublicationRepository
@@ -52,6 +53,7 @@ class BroadcastPages:
     resending: ResendRules
     county: NewsroomCounty
     templates: Mapping[str, TemplateText]
+    read_sending: Callable[[], Awaitable[SendingOverview]]
     clock: Clock
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -72,10 +74,13 @@ class BroadcastPages:
 
     async def show(self, request: web.Request) -> web.Response:
         status, account = await find_broadcast(self.statuses, request), get_visitor(request).account
+        related = await self.statuses.list_related(status.id)
         return render_page(
             request,
             "broadcast.html",
-            related=await self.statuses.list_related(status.id),
+            related=related,
+            newer=_find_newest(status, related),
+            paused=[] if status.is_final else (await self.read_sending()).pause_reasons,
             may_write=account.may(Right.WRITE),
             withdrawal=explain_withdrawal(status),
             changes=list_offered(status, account, lead_resends=self.resending.is_for_lead(status)),
@@ -202,6 +207,12 @@ async def find_broadcast(statuses: BroadcastStatuses, request: web.Request) -> B
     if not found:
         raise web.HTTPNotFound
     return found[0]
+
+
+def _find_newest(status: BroadcastStatus, related: Sequence[BroadcastStatus]) -> BroadcastStatus | None:
+    """Return the broadcast of the notice's newest revision, if this one is of an older."""
+    newer = [one for one in related if one.notice == status.notice and (one.revision or 0) > (status.revision or 0)]
+    return max(newer, key=lambda one: one.revision or 0, default=None)
 
 
 def _list_content(draft: NoticeDraft, content: DraftContent, code: str) -> Iterator[tuple[str, str]]:

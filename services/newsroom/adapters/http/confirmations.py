@@ -111,8 +111,9 @@ def list_offered(status: BroadcastStatus, account: Account, *, lead_resends: boo
 
 
 def _find_fitting(status: BroadcastStatus) -> Iterator[BroadcastChange]:
-    if not status.is_final and status.was_begun:
-        yield BroadcastChange.RESUME if status.stop_cause == "broadcast" else BroadcastChange.PAUSE
+    if not status.is_final:
+        if status.was_begun:
+            yield BroadcastChange.RESUME if status.stop_cause == "broadcast" else BroadcastChange.PAUSE
         yield BroadcastChange.CANCEL
     is_cut = status.phase is BroadcastPhase.CANCELLED or status.withdrawn_at
     if status.states.get("failed") and not is_cut:

@@ -113,11 +113,10 @@ class OverviewPages:
         unfinished = await self.statuses.list_unfinished(MAX_NEWEST)
         newest = await self.statuses.list_newest(MAX_NEWEST)
         in_work = await self.drafts.list_drafts((DraftState.DRAFT,), MAX_DRAFTS)
-        numbers = (await self.read_sending()).numbers
         return render_page(
             request,
             "overview.html",
-            paused=[number.paused_reason for number in numbers] if all(each.paused_reason for each in numbers) else [],
+            paused=(await self.read_sending()).pause_reasons,
             in_work=[each for each in in_work if each.newest.author.person == author.person],
             requests=await self._list_decidable(account),
             change_names=CHANGE_NAMES,

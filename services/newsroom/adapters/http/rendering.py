@@ -113,6 +113,7 @@ class PageRenderer:
         )
         self._environment.filters.update(
             moment=format_moment,
+            hour=format_hour,
             day=format_day,
             quoted=partial(quote, safe=""),
             number=format_number,
@@ -179,6 +180,12 @@ def build_environment() -> Environment:
 def format_moment(moment: datetime) -> str:
     """Return date and time as people in Germany write them."""
     return moment.astimezone(LOCAL_ZONE).strftime("%d.%m.%Y, %H:%M Uhr")
+
+
+def format_hour(moment: datetime) -> str:
+    """Return the date, and the hour that begins at this moment."""
+    local = moment.astimezone(LOCAL_ZONE)
+    return f"{local:%d.%m.%Y}, zwischen {local.hour} und {local.hour + 1} Uhr"
 
 
 def format_day(moment: datetime | date) -> str:
