@@ -1,12 +1,13 @@
 """Settings from the environment and from secret files; all problems are reported at once."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.runtime.hosts import get_login
@@ -14,6 +15,7 @@ from shared.runtime.hosts import get_login
 PREFIX = "KREISFUNK_"
 EXIT_SETTINGS = 2
 MAX_SHUTDOWN_SECONDS = 5.0
+THOUSANDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -42,6 +44,14 @@ class ServiceSettings(BaseSettings):
     internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     drain_seconds: float = Field(20, gt=0, le=600, description="longest time from SIGTERM to the end")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_thousands(cls, value: object) -> object:
+        """Raise ValueError for 1.000, which Germans write for a thousand and pydantic reads as one."""
+        if isinstance(value, str) and THOUSANDS.fullmatch(value.strip()):
+            raise ValueError("write the number without dots")
+        return value
 
     @property
     def login(self) -> str:

@@ -23,6 +23,13 @@ def read(**given: Any) -> Settings:
     return Settings(**environment, **given)
 
 
+@pytest.mark.parametrize("name", ["people_per_day", "messages_per_month", "messages_per_second"])
+@pytest.mark.parametrize("number", ["1.000", "50.000", "1.000.000"])
+def test_dots_for_thousands_are_refused(name: str, number: str) -> None:
+    with pytest.raises(ValidationError, match="without dots"):
+        read(**{name: number})
+
+
 @pytest.mark.parametrize("url", ["http://graph.example", "http://10.0.0.7:8090", "http://simulator.example"])
 def test_the_token_and_numbers_do_not_go_unencrypted_to_another_host(url: str) -> None:
     with pytest.raises(ValidationError, match="must begin with https"):
