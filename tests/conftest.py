@@ -24,7 +24,6 @@ LONGEST = (
     "tests/e2e/newsroom/",
     "tests/e2e/browser/newsroom/test_archive_pages.py",
     "tests/e2e/demo/",
-    "tests/integration/dispatcher/test_recoveries.py",
 )
 IN_MEMORY = "/dev/shm"
 MEMORY_NEEDED = 6 * 1024**3

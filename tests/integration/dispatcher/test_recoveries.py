@@ -25,6 +25,7 @@ from tests.integration.dispatcher.test_pauses import (
 )
 from tests.servers import Servers
 
+pytestmark = pytest.mark.alone  # all of it happens at once, in real time
 REFUSING_SECONDS = 20.0
 LOCKED = build_refusal(131031, 403)
 ANSWERS = {

@@ -79,6 +79,8 @@ async def test_a_notice_and_what_came_later_lead_to_each_other(
     assert f'href="/aussendungen/{second}">Später</a>' in before
     assert ("Korrektur, 2. Fassung" if same else "Folgemeldung, 1. Fassung") in before
     assert f'href="/aussendungen/{first}">' in after
+    assert (f"/entwuerfe/{draft}/korrigieren" in before) != same
+    assert ("Es gibt eine neuere Fassung" in before) == same
     assert ("frühere Fassung" if same else "Meldung, auf die diese folgt") in after
 
 

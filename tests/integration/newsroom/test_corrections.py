@@ -1,8 +1,16 @@
 """Two corrections of one notice, in browsers: whoever comes second is told before theirs replaces the first one."""
 
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
 from services.newsroom.domain.drafts import OVERTAKEN
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, build_fields, count_publications
+from tests.harness.writing_desk import WritingDesk, build_fields, count_publications, format_local
+
+_MAKE_PAST = """
+    update newsroom.draft_version set content = content || jsonb_build_object('scheduled_at', now() - interval '1 hour')
+    where draft = $1
+"""
 
 
 async def publish(writer: WritingDesk, approver: WritingDesk, path: str) -> None:
@@ -13,6 +21,17 @@ async def publish(writer: WritingDesk, approver: WritingDesk, path: str) -> None
 
 async def begin_correction(desk: WritingDesk, path: str) -> str:
     return (await desk.send(path, "korrigieren", 2)).location.partition("?")[0]
+
+
+async def test_the_correction_of_what_is_planned_keeps_its_time(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    planned = format_local(datetime.now(UTC) + timedelta(hours=12))
+    path = await anna.begin(scheduled_at=planned)
+    await publish(anna, ben, path)
+    assert f'value="{planned}"' in (await anna.browser.open(await begin_correction(anna, path))).text
+    await newsroom.owner.execute(_MAKE_PAST, UUID(path.split("/")[2]))
+    assert f'value="{planned}"' not in (await anna.browser.open(await begin_correction(anna, path))).text
 
 
 async def test_whoever_corrects_second_is_told_of_the_first_correction(

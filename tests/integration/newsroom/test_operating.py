@@ -104,17 +104,30 @@ async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomPro
     ]
 
 
-async def test_what_is_ended_is_no_longer_expanded(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
-    broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
-    await newsroom.owner.execute("insert into subscriptions.notice (source, notice) values ('/x', 'n')")
+@pytest.mark.parametrize("is_begun", [True, False])
+async def test_what_is_ended_is_no_longer_expanded(
+    newsroom: NewsroomProcess, operator: EditorBrowser, is_begun: bool
+) -> None:
+    if is_begun:
+        broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
+    else:
+        broadcast = await add_broadcast(newsroom.owner, states="{}", started_at=None)
+    page = (await operator.open(f"/aussendungen/{broadcast}")).text
+    assert (f"/aussendungen/{broadcast}/beenden" in page, f"/aussendungen/{broadcast}/anhalten" in page) == (
+        True,
+        is_begun,
+    )
+    await newsroom.owner.execute("insert into subscriptions.notice (source, notice) values ('/x', $1)", str(broadcast))
     await newsroom.owner.execute(
         """insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
             published_at, expires_at)
-        values ($1, '/x', 'n', 1, '', 'stellen', 'bulk', '{}', now(), now() + '1 hour')""",
+        values ($1, '/x', $2, 1, '', 'stellen', 'bulk', '{}', now(), now() + '1 hour')""",
         broadcast,
+        str(broadcast),
     )
     assert (await act(operator, f"/aussendungen/{broadcast}/beenden", "steckt fest")).status == 303
-    [stored] = await newsroom.owner.fetch("select state, reason from subscriptions.broadcast")
+    stored = await newsroom.owner.fetchrow("select state, reason from subscriptions.broadcast where id = $1", broadcast)
+    assert stored is not None
     assert tuple(stored) == ("cancelled", "steckt fest")
 
 
@@ -198,7 +211,10 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
         "von 1.000",
     ):
         assert words in shown
-    assert "Der gesamte Versand ist angehalten." in (await operator.open(f"/aussendungen/{broadcast}")).text
+    planned = await add_broadcast(newsroom.owner, states="{}", started_at=None)
+    for each in (broadcast, planned):
+        page = (await operator.open(f"/aussendungen/{each}")).text
+        assert page.count("Der gesamte Versand ist angehalten.") == 1
     async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR)) as editor:
         desk = WritingDesk(browser=editor)
         check = await editor.open(f"{await desk.begin()}/pruefung")

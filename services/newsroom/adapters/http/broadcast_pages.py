@@ -80,7 +80,7 @@ class BroadcastPages:
             "broadcast.html",
             related=related,
             newer=_find_newest(status, related),
-            paused=[] if status.is_final else (await self.read_sending()).pause_reasons,
+            paused=[] if status.is_final or status.stop_cause else (await self.read_sending()).pause_reasons,
             may_write=account.may(Right.WRITE),
             withdrawal=explain_withdrawal(status),
             changes=list_offered(status, account, lead_resends=self.resending.is_for_lead(status)),
