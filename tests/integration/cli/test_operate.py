@@ -15,6 +15,7 @@ from services.dispatcher.ports import Claim
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
 from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, build_pages
 from shared.contracts.dispatch import BroadcastBatch, Recipient
+from shared.contracts.hours import LOCAL_ZONE
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase
@@ -260,7 +261,7 @@ async def test_what_is_scheduled_is_listed_first_and_shown_with_its_beginning(
         (str(running), "running"),
     ]
     shown = await run(environment, "broadcasts", "show", coming)
-    assert f"begins     {begins.astimezone():%Y-%m-%d %H:%M:%S}" in shown.output
+    assert f"begins     {begins.astimezone(LOCAL_ZONE):%Y-%m-%d %H:%M:%S}" in shown.output
     assert "everybody is read when it begins" in shown.output
 
 
