@@ -79,21 +79,21 @@ async function save() {
     unanswered.set("then", "autosave");
     unsaved = false;
   }
-  const answer = await send(unanswered);
-  unanswered = null;
-  await tellAnswer(answer);
-  if (repeated && unsaved) await save();
-}
-async function send(body) {
-  isUnderWay = true;
+  isUnderWay = true;  // until the version that came of it is on the page
   try {
-    // `keepalive`: whoever leaves the page meanwhile loses nothing.
-    const answer = await fetch(form.action, { method: "POST", body, keepalive: true, signal: AbortSignal.timeout(TIMEOUT) });
-    if (answer.status >= 500) throw new Error(answer.status);
-    return answer;
+    const answer = await send(unanswered);
+    unanswered = null;
+    await tellAnswer(answer);
   } finally {
     isUnderWay = false;
   }
+  if (repeated && unsaved) await save();
+}
+async function send(body) {
+  // `keepalive`: whoever leaves the page meanwhile loses nothing.
+  const answer = await fetch(form.action, { method: "POST", body, keepalive: true, signal: AbortSignal.timeout(TIMEOUT) });
+  if (answer.status >= 500) throw new Error(answer.status);
+  return answer;
 }
 async function tellAnswer(answer) {
   if (answer.ok && !answer.redirected && (answer.headers.get("Content-Type") || "").includes("json")) {
