@@ -49,7 +49,7 @@ web_urldispatcher._default_expect_handler = _expect
 
 
 class _ParserError(_ErrInfo):
-    """What the parser met, without its text and traceback: they hold what was read, five times over and in a cycle."""
+    """Error of the parser without text and traceback, which hold what was read, five times over and in a cycle."""
 
     def __init__(self, *, status: int, **_: object) -> None:
         super().__init__(status=status, exc=HttpProcessingError(code=status), message="")

@@ -15,7 +15,7 @@ from shared.runtime.hosts import get_login
 PREFIX = "KREISFUNK_"
 EXIT_SETTINGS = 2
 MAX_SHUTDOWN_SECONDS = 5.0
-THOUSANDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")
+THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 

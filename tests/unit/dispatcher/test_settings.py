@@ -30,6 +30,10 @@ def test_dots_for_thousands_are_refused(name: str, number: str) -> None:
         read(**{name: number})
 
 
+def test_a_fraction_is_no_thousand() -> None:
+    assert read(drain_seconds="0.250").drain_seconds == 0.25
+
+
 @pytest.mark.parametrize("url", ["http://graph.example", "http://10.0.0.7:8090", "http://simulator.example"])
 def test_the_token_and_numbers_do_not_go_unencrypted_to_another_host(url: str) -> None:
     with pytest.raises(ValidationError, match="must begin with https"):
