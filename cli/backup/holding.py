@@ -18,7 +18,7 @@ from shared.contracts.notices import NoticeWithdrawn
 
 _MARK = """
 insert into dispatcher.restore as r (lost_at, saved_at) values (coalesce($1, clock_timestamp()), $2)
-on conflict (lost_at) do update set saved_at = least(r.saved_at, excluded.saved_at)
+on conflict (lost_at) do update set saved_at = least(r.saved_at, excluded.saved_at), keys_confirmed_at = null
 returning lost_at
 """
 _PAUSE = "select dispatcher.pause_sending($1, null)"
@@ -119,9 +119,8 @@ async def hold_everything(
 ) -> HeldWork:
     """Pause and hold inside the caller's transaction. Without `lost_at` anything until now may have been sent."""
     marked = await connection.fetchval(_MARK, lost_at, saved_at)
-    await connection.fetchval(
-        _PAUSE, f"restored from {format_time(saved_at)}; see `kreisfunk deliveries unknown`, then resume"
-    )
+    advice = "see `kreisfunk keys status` and `kreisfunk deliveries unknown`, then resume"
+    await connection.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
     await connection.execute(_LOCK)
     await connection.fetchval(_HOLD)
     for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -13,16 +14,17 @@ from cli.database import run_on_database
 from cli.keys.key_files import KeyFilesError, Ring, add_index_key, add_key, drop_index_key, drop_key, use_index_key
 from cli.keys.renewal import AddressRenewal
 from cli.keys.stores import Store, count_old_dead_letters, list_hash_stores, list_message_stores, list_sealed_stores
-from cli.options import Yes
+from cli.options import DatabaseStack, Yes
 from cli.output import confirm, fail, say
 from cli.progress import build_bars
-from cli.settings import IndexRotationSettings, RotationSettings
+from cli.settings import IndexRotationSettings, RotationSettings, read_installation_settings
+from cli.stacks import DATABASE_URL
 from shared.encryption import BlindIndexKey, EncryptionError
-from shared.runtime.settings import read_settings
 
 # A process that has only the old ring goes on encrypting with it; without a limit this would never end.
 MAX_PASSES = 3
 T = TypeVar("T")
+S = TypeVar("S", bound=RotationSettings)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of secrets, as `kreisfunk secrets` made it.")]
 OfRing = Annotated[
@@ -38,8 +40,9 @@ AFTER_ADDING: Mapping[Ring, str] = {
     Ring.DEAD_LETTERS: "and drop the older ones after `dead_letter_days`",
     Ring.NEWSROOM: "and drop the older ones once everybody has set up their one-time codes anew",
 }
+MAY_DROP = "Has `kreisfunk keys status` said that this may follow?"
 BEFORE_DROPPING: Mapping[Ring, str] = {
-    Ring.ADDRESSES: "Has `kreisfunk keys status` said that this may follow?",
+    Ring.ADDRESSES: MAY_DROP,
     Ring.DEAD_LETTERS: "Have `dead_letter_days` passed since subscriptions was restarted with the newest one?",
     Ring.NEWSROOM: "Has everybody set up their one-time codes anew?",
 }
@@ -54,13 +57,13 @@ def add(folder: Folder, ring: OfRing = Ring.ADDRESSES) -> None:
 
 
 @keys.command("rotate")
-def rotate_command() -> None:
+def rotate_command(stack: DatabaseStack = None) -> None:
     """Encrypt all stored addresses with the newest key, while everything runs. It may be interrupted and repeated.
 
     Exit status: 0 nothing is encrypted with an older key any more, 1 something is, 2 settings missing, 4 database
     unavailable or role refused.
     """
-    settings = read_settings(RotationSettings)
+    settings = _read_settings(RotationSettings, stack)
     done = _rotate_stores(settings, list_sealed_stores(settings.ring), "sealed anew")
     say(f"everything is sealed with version {max(settings.ring.keys)}: {done}")
 
@@ -68,9 +71,8 @@ def rotate_command() -> None:
 @keys.command("drop")
 def drop(folder: Folder, ring: OfRing = Ring.ADDRESSES, yes: Yes = False) -> None:
     """Drop all keys of a ring but the newest, once nothing needs them. Then restart those who use it."""
-    loss = "What is stored under an older key is lost for good."
-    confirm(f"{loss} {BEFORE_DROPPING[ring]}", yes=yes, otherwise=loss)
-    version = _change_key_files(lambda of: drop_key(of, ring), folder)
+    ask = partial(_confirm_loss, "What is stored under an older key is lost for good.", BEFORE_DROPPING[ring], yes)
+    version = _change_key_files(lambda of: drop_key(of, ring, ask), folder)
     say(f"version {version} is the only one; restart {USERS[ring]}")
 
 
@@ -89,12 +91,12 @@ def use_index(folder: Folder) -> None:
 
 
 @keys.command("rotate-index")
-def rotate_index() -> None:
+def rotate_index(stack: DatabaseStack = None) -> None:
     """Rewrite all stored hashes with the new index key, while everything runs. It may be interrupted and repeated.
 
     Exit status: 0 no older hash is left, 1 some are, 2 settings missing, 4 database unavailable or role refused.
     """
-    settings = read_settings(IndexRotationSettings)
+    settings = _read_settings(IndexRotationSettings, stack)
     index = _require_index_in_use(settings)
     _, blocking = _run_on_database(settings, lambda connection: count_old_dead_letters(connection, index))
     if blocking:
@@ -108,30 +110,36 @@ def rotate_index() -> None:
 
 
 @keys.command("status")
-def show_status() -> None:
+def show_status(stack: DatabaseStack = None) -> None:
     """Say whether older keys may be dropped: exit status 0 if they may, 1 if one may not.
 
     What is on queues, in the quarantine or encrypted in dead letters may need an older key, too, and is not counted.
+    After a restore, `kreisfunk sending resume` is refused until this ends with 0.
     """
-    settings = read_settings(IndexRotationSettings)
+    settings = _read_settings(IndexRotationSettings, stack)
     _report_left(
         _run_on_database(settings, lambda connection: _count_sealed(connection, settings)),
         "an older sealing key",
         "Run `kreisfunk keys rotate`.",
     )
-    say("`kreisfunk keys drop` may follow, if nothing older is on queues, in the quarantine or in dead letters")
+    if len(settings.ring.keys) > 1:
+        say("`kreisfunk keys drop` may follow, if nothing older is on queues, in the quarantine or in dead letters")
     _report_left(
         _run_on_database(settings, lambda connection: _count_hashed(connection, settings)),
         "an older index key",
         "Run `kreisfunk keys rotate-index`; replay or drop dead letters.",
     )
-    say("`kreisfunk keys drop-index` may follow, `feedback_days` after `use-index`: strangers' feedback is found by it")
+    if settings.index.others:
+        say("`kreisfunk keys drop-index` may follow, `feedback_days` after `use-index`: strangers' feedback needs it")
+    _run_on_database(settings, lambda connection: connection.execute("select dispatcher.confirm_keys()"))
+    say("no older key is needed in the database")
 
 
 @keys.command("drop-index")
-def drop_index(folder: Folder) -> None:
+def drop_index(folder: Folder, yes: Yes = False) -> None:
     """Drop the older index key, once `kreisfunk keys status` permits it. Then restart every ingress."""
-    version = _change_key_files(drop_index_key, folder)
+    ask = partial(_confirm_loss, "Whoever is stored under the older index key is not found any more.", MAY_DROP, yes)
+    version = _change_key_files(lambda of: drop_index_key(of, ask), folder)
     say(f"index key {version} is the only one; restart every ingress")
 
 
@@ -139,7 +147,15 @@ def _change_key_files(change: Callable[[Path], int], folder: Path) -> int:
     try:
         return change(folder)
     except (KeyFilesError, EncryptionError, OSError) as error:
-        fail(str(error), "Was the folder made by `kreisfunk secrets`?")
+        fail(str(error))
+
+
+def _confirm_loss(loss: str, question: str, yes: bool) -> None:
+    confirm(f"{loss} {question}", yes=yes, otherwise=loss)
+
+
+def _read_settings(kind: type[S], stack: Path | None) -> S:
+    return read_installation_settings(kind, stack, DATABASE_URL, lambda one: one.addresses.rotation)
 
 
 def _require_index_in_use(settings: IndexRotationSettings) -> BlindIndexKey:

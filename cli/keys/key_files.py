@@ -18,6 +18,8 @@ MAX_VERSIONS = 255
 INDEX_FILE = "kreisfunk_index_key"
 # Makes the text of a file from the one before and from new random bytes, if it needs some.
 Step = Callable[[str, bytes], str]
+# Asks a person before a key is lost; raises what ends the command.
+Confirm = Callable[[], None]
 
 
 class Ring(StrEnum):
@@ -39,14 +41,18 @@ class KeyFilesError(Exception):
     """The key files are missing, differ, or do not permit this step; the text says which."""
 
 
+def _accept() -> None:
+    """Ask nobody: the step loses nothing."""
+
+
 def add_key(folder: Path, ring: Ring = Ring.ADDRESSES) -> int:
     """Append a new key to the ring, in each of its files; return its version. Raises KeyFilesError."""
     return _change_ring(folder, ring, _append_key)
 
 
-def drop_key(folder: Path, ring: Ring = Ring.ADDRESSES) -> int:
+def drop_key(folder: Path, ring: Ring = Ring.ADDRESSES, confirm: Confirm = _accept) -> int:
     """Keep only the newest key of the ring, in each of its files; return its version. Raises KeyFilesError."""
-    return _change_ring(folder, ring, _keep_newest_key)
+    return _change_ring(folder, ring, _keep_newest_key, confirm)
 
 
 def add_index_key(folder: Path) -> int:
@@ -59,9 +65,9 @@ def use_index_key(folder: Path) -> int:
     return _change_index_keys(folder, _prefer_longer_key)
 
 
-def drop_index_key(folder: Path) -> int:
+def drop_index_key(folder: Path, confirm: Confirm = _accept) -> int:
     """Keep only the longer key; return its version. Raises KeyFilesError."""
-    return _change_index_keys(folder, _keep_longer_key)
+    return _change_index_keys(folder, _keep_longer_key, confirm)
 
 
 def _append_key(text: str, fresh: bytes) -> str:
@@ -102,25 +108,26 @@ def _keep_longer_key(text: str, _: bytes) -> str:
     return BlindIndexKey(index.key).text
 
 
-def _change_ring(folder: Path, ring: Ring, step: Step) -> int:
-    return max(KeyRing.parse(_change(folder, RING_FILES[ring], step)).keys)
+def _change_ring(folder: Path, ring: Ring, step: Step, confirm: Confirm = _accept) -> int:
+    return max(KeyRing.parse(_change(folder, RING_FILES[ring], step, confirm)).keys)
 
 
-def _change_index_keys(folder: Path, step: Step) -> int:
-    index = BlindIndexKey.parse(_change(folder, INDEX_FILE, step))
+def _change_index_keys(folder: Path, step: Step, confirm: Confirm = _accept) -> int:
+    index = BlindIndexKey.parse(_change(folder, INDEX_FILE, step, confirm))
     return max(len(key) for key in (index.key, *index.others)) // KEY_BYTES
 
 
-def _change(folder: Path, name: str, step: Step) -> str:
+def _change(folder: Path, name: str, step: Step, confirm: Confirm) -> str:
     """Take the step in all files, or go on with it, and return what they have now. Raises KeyFilesError."""
     files = sorted(folder.glob(f"*/{name}"))
     if not files:
-        raise KeyFilesError(f"{folder} has no {name}")
+        raise KeyFilesError(f"{folder} has no {name}: was it made by `kreisfunk secrets`?")
     with lock_folder(files[0].parent):
         texts = {file: file.read_text().strip() for file in files}
         after = _take_step(set(texts.values()), step)
         if after is None:
             raise KeyFilesError(f"every {name} in {folder} must be the same; repeat the step that was interrupted")
+        confirm()
         for file in files:
             if texts[file] != after:
                 write_secret(file, after)

@@ -61,12 +61,27 @@ def pause(reason: Reason, number: Number = None, json: Json = False, stack: Data
 def resume(number: Number = None, json: Json = False, stack: DatabaseStack = None) -> None:
     """Resume sending. If the cause of a pause by Meta persists, the next message pauses sending again.
 
-    Exit status: 0 resumed, 2 wrong command line, 3 nothing was paused, 4 database unavailable or role refused.
+    Exit status: 0 resumed, 2 wrong command line, 3 nothing was paused, or a restored database may need older keys, 4
+    database unavailable or role refused.
     """
-    resumed = run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_sending($1)", number))
+    resumed = run_on_ledger(stack, lambda ledger: _resume(ledger, number))
+    if resumed is None:
+        refuse(
+            'This database was restored, and a "Stop" may find nobody in it.',
+            "Rotate with `kreisfunk keys` until `kreisfunk keys status` ends with 0.",
+        )
     if not resumed:
         refuse("Sending is not paused.")
     print_result({"result": "resumed", "numbers": resumed}, "resumed", json=json)
+
+
+async def _resume(ledger: asyncpg.Connection, number: str | None) -> int | None:
+    """Return how many numbers were paused; None if keys are not confirmed after a restore."""
+    try:
+        resumed: int = await ledger.fetchval("select dispatcher.resume_sending($1)", number)
+    except asyncpg.ObjectNotInPrerequisiteStateError:
+        return None
+    return resumed
 
 
 async def _read_limits(ledger: asyncpg.Connection) -> tuple[list[Limits], list[dict[str, Any]]]:

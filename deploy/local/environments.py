@@ -198,6 +198,7 @@ def build_command_environments(stack: StackEnvironment) -> dict[str, Environment
             **county,
         },
         "operator": {"KREISFUNK_DATABASE_URL": database_url("kreisfunk_operator")},
+        "rotation": {"KREISFUNK_DATABASE_URL": database_url("kreisfunk_rotation")},
         "users": {"KREISFUNK_DATABASE_URL": database_url("kreisfunk_newsroom")},
         "quarantine": {
             "KREISFUNK_BROKER_URL": broker_url("quarantine"),

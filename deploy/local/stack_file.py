@@ -42,6 +42,7 @@ class StackAddresses:
     publisher: dict[str, str]
     feeds: dict[str, str]
     operator: dict[str, str]
+    rotation: dict[str, str]
     quarantine: dict[str, str]
     tokens: dict[str, str]
     systems: dict[str, str]

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from services.newsroom.adapters.audit import record_act
 from services.newsroom.adapters.budget import fetch_budget, fetch_numbers
 from services.newsroom.domain.audit import Act
@@ -15,6 +17,7 @@ from services.newsroom.domain.sending import (
     MonthBudget,
     SendingChange,
     SendingOverview,
+    SendingRefused,
     TemplatePause,
     TemplateReport,
     WaitingCount,
@@ -31,6 +34,10 @@ from subscriptions.cancel_expansion($1, $2) expansion,
     dispatcher.cancel_broadcast($1, $2, expansion is not null) before
 """
 _RESEND = "select standing, failed from dispatcher.resend_failed($1)"
+_KEYS_UNCONFIRMED = (
+    "Die Datenbank wurde aus einer Sicherung wiederhergestellt, und ihre Schlüssel sind noch nicht geprüft. Ein „Stop“"
+    " fände vielleicht niemanden. Wer das System betreibt, prüft sie mit „kreisfunk keys status“."
+)
 _UNFINISHED = ("running", "held", "paused")
 _FITTING: Mapping[BroadcastChange, tuple[str, ...]] = {
     BroadcastChange.PAUSE: _UNFINISHED,
@@ -90,11 +97,14 @@ class PostgresSendingControl:
 
     async def change_sending(self, change: SendingChange, subject: str, reason: str, act: Act) -> int:
         statement, *arguments = _choose_for_sending(change, subject, reason)
-        async with self._database.transaction() as connection:
-            changed = int(await connection.fetchval(statement, *arguments))
-            if changed:
-                await record_act(connection, act)
-            return changed
+        try:
+            async with self._database.transaction() as connection:
+                changed = int(await connection.fetchval(statement, *arguments))
+                if changed:
+                    await record_act(connection, act)
+        except asyncpg.ObjectNotInPrerequisiteStateError:
+            raise SendingRefused(_KEYS_UNCONFIRMED) from None
+        return changed
 
 
 async def _fetch_pauses(connection: Connection) -> tuple[TemplatePause, ...]:

@@ -10,8 +10,10 @@ import aiohttp
 import asyncpg
 import pytest
 
+from cli.output import EXIT_REJECTED
 from deploy.local.names import DATABASE
 from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted, run_steering_harness
+from tests.harness.commands import run_in_process
 from tests.servers import build_authorization, wait_for
 
 pytestmark = pytest.mark.timeout(400)
@@ -114,7 +116,7 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     assert "restored" in paused["paused_reason"]
     assert await list_deliveries(town) == got
 
-    await town.run_kreisfunk("sending", "resume")
+    await resume(town)
     await town.wait_until_settled(afterwards, broadcast)
     assert has_everybody_once(await town.list_accepted(third))
     assert await count_twice(town, first, second) == 0
@@ -126,6 +128,14 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     await wait_for_answer(town, citizen["id"], len(got))
     await decide(town, broadcast, first)
     assert await count_twice(town, first, second) == 0
+
+
+async def resume(town: SteeringHarness) -> None:
+    """As the guide says: not before the keys are confirmed."""
+    where = ("--stack", str(town.stack.folder))
+    assert (await run_in_process("sending", "resume", *where, environment={})).status == EXIT_REJECTED
+    assert (await run_in_process("keys", "status", *where, environment={})).status == 0
+    await town.run_kreisfunk("sending", "resume")
 
 
 async def wait_for_answer(town: SteeringHarness, citizen: int, before: int) -> None:

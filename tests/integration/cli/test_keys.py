@@ -337,4 +337,6 @@ def test_only_the_newest_key_stays_with_every_holder(tmp_path: Path) -> None:
     assert set(KeyRing.parse(ring).keys) == {2}
     with pytest.raises(KeyFilesError, match="no older key"):
         drop_key(tmp_path)
+    again = subprocess.run([*KEYS, "drop", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert (again.returncode, again.stderr.split()) == (1, ["there", "is", "no", "older", "key"]), "asked in vain"
     assert ring.split(":")[1] not in finished.stdout

@@ -29,6 +29,7 @@ ADDRESSES = StackAddresses(
     feeds={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:4/"},
     quarantine={"KREISFUNK_BROKER_URL": "amqp://quarantine@127.0.0.1:4/"},
     operator={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_operator@127.0.0.1:6/kreisfunk"},
+    rotation={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_rotation@127.0.0.1:6/kreisfunk"},
     tokens={"KREISFUNK_NOTICES_API_TOKENS_FILE": "/secrets/tokens/tokens.json"},
     systems={"KREISFUNK_BROKER_API_URL": "http://127.0.0.1:5"},
     users={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_newsroom@127.0.0.1:6/kreisfunk"},
