@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,6 +73,7 @@ SURVEY_SECONDS = 60.0
 RETENTION_INTERVAL_SECONDS = 3_600.0
 METRICS_INTERVAL_SECONDS = 5.0
 STRANDED_SECONDS = 10.0
+CLOSE_SECONDS = 5.0  # of a broker that does not answer
 
 _log = structlog.get_logger()
 
@@ -214,7 +215,9 @@ async def _open_ports(newsroom: Newsroom) -> AsyncIterator[None]:
         yield
 
 
-def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextManager[None]:
+@asynccontextmanager
+async def _run_work(newsroom: Newsroom, stop: StopRequest) -> AsyncIterator[None]:
+    """Work until the block ends, then let the consumer settle its message and close its connections."""
     writing, rules = newsroom.writing, build_retention_rules(newsroom.configuration.feedback_days)
     metrics = newsroom.metrics
     for kind in rules:
@@ -225,7 +228,7 @@ def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextMana
         on_deleted=metrics.count_deleted,
         on_finished=metrics.record_retention,
     )
-    return run_in_background(
+    work = run_in_background(
         repeat(newsroom.watch.refresh, WATCH_SECONDS),
         repeat(writing.broadcasts.refresh, WATCH_SECONDS),
         repeat(writing.newest.refresh, WATCH_SECONDS),
@@ -234,8 +237,13 @@ def _run_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextMana
         repeat(partial(metrics.refresh, newsroom.database), METRICS_INTERVAL_SECONDS),
         writing.outbox.run(),
         repeat(newsroom.stranded.refresh, STRANDED_SECONDS),
-        consume_events(newsroom.settings, writing.events, newsroom.stranded, stop),
     )
+    consumer = consume_events(newsroom.settings, writing.events, newsroom.stranded, stop)
+    async with asyncio.TaskGroup() as tasks, work:
+        consuming = tasks.create_task(consumer)
+        yield
+        await asyncio.wait([consuming], timeout=CLOSE_SECONDS)
+        consuming.cancel()
 
 
 def _read_static_files(assets: Path) -> StaticFiles:
