@@ -101,6 +101,8 @@ def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
             what = f"its certificate is not trusted: {cause.verify_message}"
             advice = "and name a CA of your own"
+        case aiohttp.ClientConnectorError(os_error=ssl.SSLError() as cause):
+            what, advice = f"no TLS is possible: {cause.reason}", "and what answers on its port"
         case aiohttp.ClientConnectorError():
             what, advice = f"cannot be reached: {type(error.os_error).__name__}", _WAY_OUT
         case _:

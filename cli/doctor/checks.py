@@ -9,7 +9,7 @@ from yarl import URL
 
 from cli.doctor import servers
 from cli.doctor.findings import Check, DoctorProblem
-from cli.doctor.graph_api import GraphClient, list_expected_templates, read_definitions
+from cli.doctor.graph_api import GraphClient, check_ca_file, list_expected_templates, read_definitions
 from cli.doctor.installation import PROCESS_KINDS, Installation, read_all_settings
 from cli.doctor.setting_names import check_names
 from cli.migrate.database import SCHEMAS
@@ -22,6 +22,7 @@ from shared.runtime.hosts import get_login
 from shared.runtime.settings import DatabaseSettings, ServiceSettings
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces answers there
+CA_FILE = "SSL_CERT_FILE"
 KnownSettings = Mapping[str, BaseSettings]
 
 
@@ -75,6 +76,8 @@ def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Chec
 
 
 def _build_graph_checks(installation: Installation, known: KnownSettings) -> Iterator[Check]:
+    if path := installation.environment.get(CA_FILE):
+        yield Check(f"certificates of {CA_FILE}", partial(check_ca_file, path))
     settings = known.get("dispatcher")
     if isinstance(settings, Dispatcher):
         client = GraphClient(settings=settings)

@@ -1,6 +1,7 @@
 """Checks of Meta's Graph API: the token, and whether each topic's template exists with our parameters."""
 
 import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,17 @@ def list_expected_templates(topic: Topic) -> list[ExpectedTemplate]:
     if topic.picture_template is None:
         return usual
     return [*usual, ExpectedTemplate(name=topic.picture_template, language=topic.language, picture=True)]
+
+
+async def check_ca_file(path: str) -> DoctorProblem | None:
+    """Check the file of SSL_CERT_FILE: OpenSSL does not say that it cannot read it, and trusts the other CAs only."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        advice = 'Put the CA there in PEM, readable by everybody (operators\' guide, "The way to Meta").'
+        return DoctorProblem(f"{path}: {reason}", advice)
+    return None
 
 
 def read_definitions(path: Path) -> list[TemplateDefinition]:

@@ -158,6 +158,8 @@ def _explain(error: Exception) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             return f"{type(error).__name__}: {error.verify_message}"
+        case ssl.SSLError():
+            return f"{type(error).__name__}: {error.reason}"
         case socket.gaierror():
             return f"{type(error).__name__}: {error.strerror}"
         case _:

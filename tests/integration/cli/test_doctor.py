@@ -141,6 +141,20 @@ async def test_a_certificate_that_nobody_trusts_is_told_until_its_ca_is_named(
     assert trusted == "Meta answers with another number"
 
 
+@pytest.mark.parametrize(
+    ("text", "what"), [(None, "No such file or directory"), ("", "it holds no certificate")], ids=["missing", "empty"]
+)
+async def test_a_ca_that_cannot_be_read_is_named(
+    operator: StackOperator, tmp_path: Path, text: str | None, what: str
+) -> None:
+    ca = tmp_path / "ca.pem"
+    if text is not None:
+        ca.write_text(text)
+    environment = {**operator.build_environment("dispatcher"), "SSL_CERT_FILE": str(ca)}
+    found = problems(await run_kreisfunk("doctor", "--json", environment=environment))
+    assert found["certificates of SSL_CERT_FILE"] == f"{ca}: {what}"
+
+
 async def look_at_meta(operator: StackOperator, url: str, more: Mapping[str, str] | None = None) -> str:
     """What the doctor says of the token, with something else in Meta's place."""
     environment = {**operator.build_environment("dispatcher"), "KREISFUNK_GRAPH_URL": url, **(more or {})}

@@ -30,6 +30,8 @@ async def test_a_redirect_is_not_followed_with_number_and_token() -> None:
 
 UNTRUSTED = ssl.SSLCertVerificationError()
 UNTRUSTED.verify_message = "unable to get local issuer certificate"
+NO_TLS = ssl.SSLError()
+NO_TLS.reason = "WRONG_VERSION_NUMBER"
 META = ConnectionKey("graph.facebook.com", 443, True, True, None, None, None)
 
 
@@ -39,6 +41,7 @@ META = ConnectionKey("graph.facebook.com", 443, True, True, None, None, None)
         aiohttp.ClientConnectorDNSError(META, OSError()),
         aiohttp.ClientConnectorCertificateError(META, UNTRUSTED),
         aiohttp.ClientConnectorError(META, ConnectionRefusedError()),
+        aiohttp.ClientConnectorSSLError(META, NO_TLS),
         aiohttp.ServerDisconnectedError(),
     ],
     ids=lambda error: type(error).__name__,

@@ -242,7 +242,7 @@ async def test_who_speaks_no_tls_is_not_reached() -> None:
 
     async with await asyncio.start_server(speak, LOOPBACK, 0) as listening:
         url = f"https://{LOOPBACK}:{listening.sockets[0].getsockname()[1]}/"
-        with pytest.raises(ConnectError, match="SSL"):
+        with pytest.raises(ConnectError, match=r"^SSLError: [A-Z_]+$"):
             await post(PostClient(url, headers=HEADERS, late_seconds=1))
 
 
