@@ -33,6 +33,7 @@ FIELDS = (
 # Paths that must not be reached from outside, of whatever stands behind the same name.
 CLOSED_PATHS = ("/", "/metrics", "/notices")
 ADDRESS = re.compile(r"https?://[^\s/?#]+/webhook")
+REDIRECTS, PROXY_FAILURES = range(300, 400), (502, 503, 504)
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 _GUIDE = 'Operators\' guide, "TLS at the edge".'
 
@@ -80,7 +81,15 @@ async def _check_handshake(run: SetupRun, url: str) -> DoctorProblem | None:
         what = "the ingress has another verify token"
         return DoctorProblem(what, "Restart it, so that it reads the present one: `docker compose restart ingress`.")
     what = f"the handshake was answered with {status}" if status != 200 else "something else answers the handshake"
-    return DoctorProblem(what, f"The proxy has to pass /webhook on to the ingress, unchanged. {_GUIDE}")
+    return DoctorProblem(what, f"{_explain_status(status)} {_GUIDE}")
+
+
+def _explain_status(status: int) -> str:
+    if status in REDIRECTS:
+        return "Meta follows no redirect: name the address to which it leads."
+    if status in PROXY_FAILURES:
+        return "The proxy does not reach the ingress: is that up, and is its address right?"
+    return "The proxy has to pass /webhook on to the ingress, unchanged."
 
 
 async def _find_open_path(run: SetupRun, url: str) -> DoctorProblem | None:

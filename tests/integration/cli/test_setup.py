@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from deploy.paths import CONFIG
 from simulator.graph.errors import GraphError
@@ -217,6 +219,24 @@ async def test_an_address_that_does_not_answer_the_handshake_is_explained(new: N
     states = read_states(nowhere)
     assert (states["callback"], states["webhook"]) == ("PROBLEM", "PROBLEM")
     assert "(code 2200, Meta says:" in nowhere.output
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"), [(308, "follows no redirect"), (502, "does not reach the ingress"), (404, "unchanged")]
+)
+async def test_a_proxy_that_does_not_pass_the_webhook_on_is_explained(
+    new: NewInstallation, status: int, advice: str
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    app = web.Application()
+    app.router.add_route("*", "/webhook", answer)
+    await new.set_up_all()
+    async with TestServer(app) as proxy:
+        ended = await new.set_up("--check", "--callback-url", str(proxy.make_url("/webhook")))
+    assert f"PROBLEM  callback: the handshake was answered with {status}" in ended.output
+    assert advice in ended.output
 
 
 async def test_a_rejected_template_and_a_changed_one_are_explained(new: NewInstallation, tmp_path: Path) -> None:
