@@ -149,6 +149,7 @@ class NoticeDraft:
 
     `corrects` is the notice that it updates, follows or withdraws; `revision` the newest revision of its notice that
     was handed over, here or by another system, 0 if none was, and `own_revision` the one that this draft became.
+    `is_replaced` is whether a newer one is sent instead of that, `withdrawn_at` when its notice was withdrawn.
     `emergency` is why it was last published before a second person had approved it.
     """
 
@@ -162,6 +163,8 @@ class NoticeDraft:
     corrects: str | None = None
     revision: int = 0
     own_revision: int = 0
+    is_replaced: bool = False
+    withdrawn_at: datetime | None = None
     emergency: str | None = None
     decisions: tuple[DraftDecision, ...] = field(default=())
 
