@@ -62,7 +62,7 @@ class DraftAct(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Verdict of a person on a version; a review comes after an emergency publication.
+    """Verdict of a person on a version; an emergency is its publication without approval, a review comes after that.
 
     With `approve_amount` a lead approves a version and what it costs.
     """
@@ -71,6 +71,7 @@ class Verdict(StrEnum):
     APPROVE = "approve"
     APPROVE_AMOUNT = "approve_amount"
     RETURN = "return"
+    EMERGENCY = "emergency"
     REVIEW = "review"
 
 

@@ -290,7 +290,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             list_requests=PostgresAccountRequestRepository(newsroom.database).list_open_requests,
         ),
         DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
-        SendingPages(drafting=writing.drafting, templates=writing.templates),
+        SendingPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
         TrialPages(trials=_build_trials(newsroom), phone=newsroom.settings.archive_phone),
         BroadcastPages(
             statuses=statuses,

@@ -114,7 +114,7 @@ class DraftPages:
             publication=publication,
             is_waiting=publication is not None and _is_waiting(draft, publication),
             rejection=_explain_rejection(draft, publication),
-            preview=self._build_preview(draft.content, _choose_code(draft, publication)),
+            preview=self._build_preview(draft.content, choose_code(draft, publication)),
             topics=self._topic_titles,
         )
 
@@ -253,7 +253,7 @@ def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None
     return [explain_problem(problem) for problem in publication.problems]
 
 
-def _choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:
+def choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:
     """Return the code that citizens get; what was rejected is published again with another one."""
     return publication.code if publication and draft.state is DraftState.PUBLISHED else EXAMPLE_CODE
 
