@@ -11,7 +11,9 @@ import asyncpg
 from shared.contracts.hours import LOCAL_ZONE
 from tests.harness.newsroom import EditorBrowser, ShownPage
 
-_PUBLISHED = "select id, body ->> 'subject' as subject from newsroom.publication where draft = $1"
+_PUBLISHED = """
+    select id, body ->> 'source' as source, body ->> 'subject' as subject from newsroom.publication where draft = $1
+"""
 
 
 def format_local(moment: datetime) -> str:
@@ -110,6 +112,6 @@ async def become_broadcast(owner: asyncpg.Connection, path: str, **changes: obje
     """The broadcast that the published draft became, as events would have told of it."""
     row = await owner.fetchrow(_PUBLISHED, UUID(path.split("/")[2]))
     assert row is not None
-    broadcast = await add_broadcast(owner, notice=row["subject"], **changes)
+    broadcast = await add_broadcast(owner, source=row["source"], notice=row["subject"], **changes)
     await owner.execute("update newsroom.publication set broadcast = $2 where id = $1", row["id"], broadcast)
     return broadcast

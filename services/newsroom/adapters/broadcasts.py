@@ -127,6 +127,7 @@ _STATUS = f"""
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
         left join newsroom.withdrawn_notice w on w.source = b.source and w.notice = b.notice
 """  # noqa: S608 - constant parts
+_REVISIONS = f"{_STATUS} where b.source = $1 and b.notice = $2 order by b.revision desc nulls last, b.id limit 50"
 _RELATED = f"""
     {_STATUS} where b.id <> $1 and b.source = (select source from newsroom.broadcast where id = $1)
         and b.notice = any(array(
@@ -293,6 +294,9 @@ class PostgresBroadcastStatuses:
         return [
             _read_status(row) for row in await self._database.fetch(f"{_STATUS} where b.id = any($1)", [*broadcasts])
         ]
+
+    async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:
+        return [_read_status(row) for row in await self._database.fetch(_REVISIONS, source, notice)]
 
     async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
         return [_read_status(row) for row in await self._database.fetch(_RELATED, broadcast)]
