@@ -41,6 +41,12 @@ STOP_NAMES: Mapping[str, str] = {
 }
 
 
+def name_broadcast(headline: str | None, notice: str | None, revision: int | None) -> str:
+    """Return what a broadcast is called where its revisions stand side by side, in German."""
+    name = headline or notice or "Aussendung"
+    return f"{name}, {revision}. Fassung" if revision and revision > 1 else name
+
+
 @dataclass(frozen=True, kw_only=True)
 class BroadcastStatus:
     """State of a broadcast as our events have told it; None is what they have not.
@@ -69,6 +75,10 @@ class BroadcastStatus:
     is_replaced: bool = False
     stop_cause: str | None = None
     stop_reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        return name_broadcast(self.headline, self.notice, self.revision)
 
     @property
     def phase(self) -> BroadcastPhase:

@@ -89,6 +89,7 @@ class DraftPages:
             writing=await drafts.list_drafts(WRITING_STATES, MAX_LISTED),
             unreviewed=await drafts.list_unreviewed(),
             published=await drafts.list_drafts((DraftState.PUBLISHED,), MAX_LISTED),
+            most=MAX_LISTED,
             topics=self._topic_titles,
         )
 
