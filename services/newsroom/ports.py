@@ -317,6 +317,9 @@ class BroadcastStatuses(Protocol):
     async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
         """Return those that are known."""
 
+    async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:
+        """Return those of the notice, the newest revision first."""
+
     async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
         """Return those of the same notice, of what it follows, and of what follows it, in the order of acceptance."""
 

@@ -11,6 +11,10 @@ import asyncpg
 from shared.contracts.hours import LOCAL_ZONE
 from tests.harness.newsroom import EditorBrowser, ShownPage
 
+_PUBLISHED = """
+    select id, body ->> 'source' as source, body ->> 'subject' as subject from newsroom.publication where draft = $1
+"""
+
 
 def format_local(moment: datetime) -> str:
     """As a browser's field of date and time says it."""
@@ -102,3 +106,12 @@ async def add_broadcast(owner: asyncpg.Connection, **changes: object) -> UUID:
     identifier = values["id"]
     assert isinstance(identifier, UUID)
     return identifier
+
+
+async def become_broadcast(owner: asyncpg.Connection, path: str, **changes: object) -> UUID:
+    """The broadcast that the published draft became, as events would have told of it."""
+    row = await owner.fetchrow(_PUBLISHED, UUID(path.split("/")[2]))
+    assert row is not None
+    broadcast = await add_broadcast(owner, source=row["source"], notice=row["subject"], **changes)
+    await owner.execute("update newsroom.publication set broadcast = $2 where id = $1", row["id"], broadcast)
+    return broadcast

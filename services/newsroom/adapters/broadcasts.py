@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.newsroom.adapters.draft_rows import encode_json
+from services.newsroom.adapters.draft_rows import IS_REPLACED, encode_json
 from services.newsroom.adapters.publications import reject_publication
 from services.newsroom.domain.archive import ArchiveEntry, derive_code
 from services.newsroom.domain.progress import BroadcastStatus
@@ -120,13 +120,14 @@ _LOCK_FEEDBACK = "select pg_advisory_xact_lock(hashtextextended('feedback ' || $
 _MARK_ERASED = """
     insert into newsroom.inbox (event) select 'erased ' || entry from unnest($1::uuid[]) entry on conflict do nothing
 """
-_STATUS = """
+_STATUS = f"""
     select b.id, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures, b.person_limited,
         b.accepted_at, b.scheduled_at, b.started_at, b.finished_at, b.cancelled_at, w.at as withdrawn_at,
-        s.cause as stop_cause, s.reason as stop_reason
+        s.cause as stop_cause, s.reason as stop_reason, {IS_REPLACED}
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
         left join newsroom.withdrawn_notice w on w.source = b.source and w.notice = b.notice
-"""
+"""  # noqa: S608 - constant parts
+_REVISIONS = f"{_STATUS} where b.source = $1 and b.notice = $2 order by b.revision desc nulls last, b.id limit 50"
 _RELATED = f"""
     {_STATUS} where b.id <> $1 and b.source = (select source from newsroom.broadcast where id = $1)
         and b.notice = any(array(
@@ -293,6 +294,9 @@ class PostgresBroadcastStatuses:
         return [
             _read_status(row) for row in await self._database.fetch(f"{_STATUS} where b.id = any($1)", [*broadcasts])
         ]
+
+    async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:
+        return [_read_status(row) for row in await self._database.fetch(_REVISIONS, source, notice)]
 
     async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
         return [_read_status(row) for row in await self._database.fetch(_RELATED, broadcast)]

@@ -22,12 +22,25 @@ from services.newsroom.domain.outbox import NoticePublication, PublicationState
 from shared.contracts.events import Problem
 from shared.database.pool import Connection
 
-DRAFTS = """
+# Of a broadcast `b`: a newer revision that is only planned replaces what was sent to all when it begins.
+IS_REPLACED = """
+    exists (select from newsroom.broadcast n
+        where n.source = b.source and n.notice = b.notice and n.revision > b.revision
+            and (n.started_at is not null or (b.cancelled_at is not null and b.finished_at is null))) as is_replaced
+"""
+DRAFTS = f"""
     select d.id, d.notice, d.kind, d.corrects, d.state, d.changed_at, d.emergency, v.version, v.content, v.saved_at,
-        v.seen_revision, v.author, a.person, a.name, d.created_by, c.person as creator_person, c.name as creator_name
+        v.seen_revision, v.author, a.person, a.name, d.created_by, c.person as creator_person, c.name as creator_name,
+        p.revision as own_revision, w.at as withdrawn_at, {IS_REPLACED}
     from newsroom.draft d join newsroom.draft_version v on v.draft = d.id and v.version = d.version
         join newsroom.account a on a.id = v.author join newsroom.account c on c.id = d.created_by
-"""
+        left join lateral (
+            select revision, broadcast, body ->> 'source' as source from newsroom.publication
+            where draft = d.id and state <> 'rejected' order by created_at desc limit 1) p on true
+        left join newsroom.broadcast b on b.id = p.broadcast
+        left join newsroom.withdrawn_notice w on w.source = p.source
+            and w.notice = case when d.kind in ('update', 'withdrawal') then d.corrects else d.notice end
+"""  # noqa: S608 - constant parts
 _DECISIONS = f"""
     select {ACCOUNT_COLUMNS}, e.id as decision, e.verdict, e.version, e.person as human, e.reason, e.at as said_at, (
         select p.approvals from newsroom.draft d join newsroom.publication p on p.draft = d.id and p.version = d.version
@@ -49,9 +62,7 @@ def encode_json(value: object) -> str:
     return _encode(value).decode()
 
 
-def read_draft(
-    row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), revision: int = 0, own_revision: int = 0
-) -> NoticeDraft:
+def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), revision: int = 0) -> NoticeDraft:
     """Return a row of DRAFTS as a draft."""
     return NoticeDraft(
         id=row["id"],
@@ -63,7 +74,9 @@ def read_draft(
         changed_at=row["changed_at"],
         corrects=row["corrects"],
         revision=revision,
-        own_revision=own_revision,
+        own_revision=row["own_revision"] or 0,
+        is_replaced=row["is_replaced"],
+        withdrawn_at=row["withdrawn_at"],
         emergency=row["emergency"],
         decisions=decisions,
     )

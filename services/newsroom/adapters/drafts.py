@@ -69,9 +69,6 @@ _REVISION = """
         where p.state <> 'rejected' and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
     ), (select max(revision) from newsroom.broadcast where source = $1 and notice = $2)), 0)
 """
-_OWN_REVISION = """
-    select coalesce(max(revision), 0) from newsroom.publication where draft = $1 and state <> 'rejected'
-"""
 _AUDIENCE = "select max(audience) from newsroom.broadcast where source = $1 and notice = $2"
 _HEADLINE = """
     select v.content ->> 'headline' from newsroom.publication p
@@ -148,8 +145,7 @@ class PostgresDraftRepository:
             raise DraftNotFound
         bare = read_draft(row)
         revision = await connection.fetchval(_REVISION, self._source, bare.subject)
-        own_revision = await connection.fetchval(_OWN_REVISION, draft)
-        return read_draft(row, await fetch_decisions(connection, draft), revision, own_revision)
+        return read_draft(row, await fetch_decisions(connection, draft), revision)
 
     async def _lock(self, connection: Connection, draft: UUID) -> NoticeDraft:
         await connection.execute(_LOCK, draft)

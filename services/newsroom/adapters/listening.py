@@ -35,8 +35,8 @@ _RECORD_AUDIENCE = """
 """
 # The hour of the beginning counts whole: who leaves at once is in it.
 _ECHOES = f"""
-    select b.id, b.headline, b.notice, b.topic, b.started_at, b.audience as people, l.left_topic, l.left_all,
-        f.good, f.bad, f.reactions, f.texts
+    select b.id, b.headline, b.notice, b.revision, b.topic, b.started_at, b.audience as people,
+        l.left_topic, l.left_all, f.good, f.bad, f.reactions, f.texts
     from newsroom.broadcast b
     cross join lateral (
         select coalesce(sum(h.ended) filter (where h.topic = b.topic), 0)::int as left_topic,
@@ -122,7 +122,7 @@ _CHOSEN = """
 """
 _ENTRIES = f"""
     select f.id, f.kind, f.at, coalesce(f.value, '') as value, coalesce(f.text, '') as text, f.topic, f.broadcast,
-        b.headline
+        b.headline, b.revision
     from newsroom.feedback f left join newsroom.broadcast b on b.id = f.broadcast
     where {_CHOSEN} order by f.at desc, f.id limit $5
 """  # noqa: S608 - constant parts

@@ -25,7 +25,8 @@ _NEWEST = f"""
     select {_COLUMNS} from newsroom.publication where draft = $1 order by created_at desc, id limit 1
 """  # noqa: S608 - constant parts
 _UNDER_WAY = """
-    select p.draft, v.content ->> 'headline' as headline, v.content ->> 'topic' as topic, p.created_at, p.tries
+    select p.draft, p.revision, v.content ->> 'headline' as headline, v.content ->> 'topic' as topic, p.created_at,
+        p.tries
     from newsroom.publication p join newsroom.draft d on d.id = p.draft
         join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
     where p.state <> 'rejected' and p.broadcast is null and p.confirmed_at is null and d.kind <> 'withdrawal'

@@ -1,6 +1,6 @@
 """Four eyes by risk: when a second person has to approve, and who may be that person."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, time
 from decimal import Decimal
 from uuid import UUID
@@ -17,6 +17,7 @@ from services.newsroom.domain.drafts import (
     DraftKind,
     DraftRefused,
     DraftState,
+    DraftVersion,
     NoticeDraft,
     Verdict,
     advance_state,
@@ -24,6 +25,12 @@ from services.newsroom.domain.drafts import (
 from shared.notices.configuration import TopicId
 
 _LEAD_DECIDES = "Wenn es so viel kostet, oder die Kosten nicht bekannt sind, entscheidet jemand mit der Rolle Leitung."
+_RESPONSIBLE: Mapping[Verdict, str] = {
+    Verdict.APPROVE: "Freigegeben",
+    Verdict.APPROVE_AMOUNT: "Freigegeben",
+    Verdict.EMERGENCY: "Im Notfall gesendet",
+    Verdict.REVIEW: "Nachträglich geprüft",
+}
 
 
 class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -201,5 +208,23 @@ def _list_approvals(draft: NoticeDraft) -> list[DraftDecision]:
 
 def list_owners(draft: NoticeDraft) -> frozenset[UUID]:
     """Return the humans for whom this version is their own."""
-    submitted = (e.by.person for e in draft.decisions if e.verdict is Verdict.SUBMIT and e.version == draft.version)
-    return frozenset((draft.newest.author.person, *submitted))
+    said = (each for each in draft.decisions if each.version == draft.version)
+    handed_on = (each.by.person for each in said if each.verdict in (Verdict.SUBMIT, Verdict.EMERGENCY))
+    return frozenset((draft.newest.author.person, *handed_on))
+
+
+def list_responsible(draft: NoticeDraft, version: DraftVersion) -> Iterator[tuple[str, str, datetime | None]]:
+    """Yield who wrote, approved and reviewed what was sent, and why nobody was asked, in German; some at a time."""
+    said = [each for each in draft.decisions if each.version == version.version]
+    yield "Verfasst", version.author.name, version.saved_at
+    for each in said:
+        if each.is_void:
+            yield "Freigabe, die nicht galt", each.by.name, each.at
+        elif each.verdict in _RESPONSIBLE and (draft.is_emergency or each.is_approval):
+            yield _RESPONSIBLE[each.verdict], each.by.name, each.at
+    if draft.is_emergency:
+        if not any(each.is_approval and not each.is_void for each in said):
+            yield "Freigabe", "keine: im Notfall gesendet", None
+        yield "Grund des Notfalls", draft.emergency or "", None
+        if not any(each.verdict is Verdict.REVIEW for each in said):
+            yield _RESPONSIBLE[Verdict.REVIEW], "noch nicht", None

@@ -62,7 +62,7 @@ class DraftAct(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Verdict of a person on a version; a review comes after an emergency publication.
+    """Verdict of a person on a version; an emergency is its publication without approval, a review comes after that.
 
     With `approve_amount` a lead approves a version and what it costs.
     """
@@ -71,6 +71,7 @@ class Verdict(StrEnum):
     APPROVE = "approve"
     APPROVE_AMOUNT = "approve_amount"
     RETURN = "return"
+    EMERGENCY = "emergency"
     REVIEW = "review"
 
 
@@ -149,6 +150,7 @@ class NoticeDraft:
 
     `corrects` is the notice that it updates, follows or withdraws; `revision` the newest revision of its notice that
     was handed over, here or by another system, 0 if none was, and `own_revision` the one that this draft became.
+    `is_replaced` is whether a newer one is sent instead of that, `withdrawn_at` when its notice was withdrawn.
     `emergency` is why it was last published before a second person had approved it.
     """
 
@@ -162,6 +164,8 @@ class NoticeDraft:
     corrects: str | None = None
     revision: int = 0
     own_revision: int = 0
+    is_replaced: bool = False
+    withdrawn_at: datetime | None = None
     emergency: str | None = None
     decisions: tuple[DraftDecision, ...] = field(default=())
 

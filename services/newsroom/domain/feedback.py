@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from services.newsroom.domain.progress import name_broadcast
+
 KIND_NAMES: Mapping[str, str] = {"text": "Mitteilung", "rating": "Bewertung", "reaction": "Reaktion"}
 VALUE_NAMES: Mapping[str, str] = {"good": "hilfreich", "bad": "nicht hilfreich"}
 
@@ -23,6 +25,11 @@ class FeedbackEntry:
     topic: str | None = None
     broadcast: UUID | None = None
     headline: str | None = None
+    revision: int | None = None
+
+    @property
+    def broadcast_name(self) -> str:
+        return name_broadcast(self.headline, None, self.revision)
 
     @property
     def kind_name(self) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from services.newsroom.domain.progress import name_broadcast
+
 # Topic of whoever begins or leaves altogether.
 WHOLE_CHANNEL = ""
 PERIODS_DAYS = (30, 90, 365)
@@ -80,6 +82,7 @@ class BroadcastEcho:
     id: UUID
     headline: str | None
     notice: str | None
+    revision: int | None = None
     topic: str | None
     started_at: datetime
     people: int | None
@@ -92,7 +95,7 @@ class BroadcastEcho:
 
     @property
     def name(self) -> str:
-        return self.headline or self.notice or "Aussendung"
+        return name_broadcast(self.headline, self.notice, self.revision)
 
 
 def sum_moves(moves: Sequence[SubscriptionMoves]) -> tuple[int, int]:

@@ -60,6 +60,7 @@ class PendingNotice:
     """Notice on its way from here to a broadcast; `tries` counts attempts without an answer."""
 
     draft: UUID
+    revision: int
     headline: str
     topic: str
     created_at: datetime

@@ -41,12 +41,19 @@ STOP_NAMES: Mapping[str, str] = {
 }
 
 
+def name_broadcast(headline: str | None, notice: str | None, revision: int | None) -> str:
+    """Return what a broadcast is called where its revisions stand side by side, in German."""
+    name = headline or notice or "Aussendung"
+    return f"{name}, {revision}. Fassung" if revision and revision > 1 else name
+
+
 @dataclass(frozen=True, kw_only=True)
 class BroadcastStatus:
     """State of a broadcast as our events have told it; None is what they have not.
 
     `stop_cause` says what is paused, if anything is: the broadcast, its template, or all sending; or that the broadcast
-    was cancelled. `withdrawn_at` is that of the notice: whoever has got a revision of it before keeps it.
+    was cancelled. `withdrawn_at` is that of the notice: whoever has got a revision of it before keeps it. `is_replaced`
+    is whether a newer revision is sent instead, or to those who have this one.
     """
 
     id: UUID
@@ -65,8 +72,13 @@ class BroadcastStatus:
     finished_at: datetime | None = None
     cancelled_at: datetime | None = None
     withdrawn_at: datetime | None = None
+    is_replaced: bool = False
     stop_cause: str | None = None
     stop_reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        return name_broadcast(self.headline, self.notice, self.revision)
 
     @property
     def phase(self) -> BroadcastPhase:
@@ -90,9 +102,14 @@ class BroadcastStatus:
 
     @property
     def phase_name(self) -> str:
-        if self.phase is BroadcastPhase.PLANNED and self.scheduled_at:
+        if self.phase is BroadcastPhase.PLANNED and self.is_planned:
             return SCHEDULED_NAME
         return WITHDRAWN_NAME if self.is_over else PHASE_NAMES[self.phase]
+
+    @property
+    def is_planned(self) -> bool:
+        """Return whether it has a time, and was not begun."""
+        return self.scheduled_at is not None and not self.was_begun
 
     @property
     def is_over(self) -> bool:

@@ -232,7 +232,7 @@ class DraftingService:
                 found,
                 "draft.published_in_emergency" if emergency else "draft.published",
                 state,
-                Verdict.SUBMIT if emergency else None,
+                Verdict.EMERGENCY if emergency else None,
                 emergency or "",
             )
             handed_over = self.assessor.build_publication(found, publication, forecast)

@@ -297,8 +297,13 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             read_sending=PostgresSendingControl(newsroom.database).read_limits,
             list_requests=PostgresAccountRequestRepository(newsroom.database).list_open_requests,
         ),
-        DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
-        SendingPages(drafting=writing.drafting, templates=writing.templates),
+        DraftPages(
+            drafting=writing.drafting,
+            publications=writing.publications,
+            statuses=statuses,
+            templates=writing.templates,
+        ),
+        SendingPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
         TrialPages(trials=_build_trials(newsroom), phone=newsroom.settings.archive_phone),
         BroadcastPages(
             statuses=statuses,

@@ -16,6 +16,11 @@ _ADD = """
 """
 
 
+def list_cards(page: str) -> list[str]:
+    """What each broadcast's card says, beginning with its headline."""
+    return [card.split("</li>")[0] for card in re.split(r'href="/aussendungen/[0-9a-f-]{36}">', page)[1:]]
+
+
 @pytest.fixture(autouse=True)
 async def _no_others(newsroom: NewsroomProcess) -> None:
     await newsroom.owner.execute("delete from newsroom.broadcast")
@@ -54,3 +59,48 @@ async def test_an_unreadable_moment_shows_the_newest(newsroom: NewsroomProcess, 
 async def test_a_broadcast_names_the_notice_for_the_command_line(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
     broadcast = await add_broadcast(newsroom.owner, notice="presse-<17>")
     assert "Kennung der Meldung: presse-&lt;17&gt;" in (await anna.browser.open(f"/aussendungen/{broadcast}")).text
+
+
+@pytest.mark.parametrize("page", ["/", "/aussendungen"])
+async def test_two_revisions_with_the_same_headline_are_told_apart(
+    newsroom: NewsroomProcess, anna: WritingDesk, page: str
+) -> None:
+    now = datetime.now(UTC)
+    for revision in (1, 2):
+        await add_broadcast(newsroom.owner, revision=revision, accepted_at=now + timedelta(minutes=revision))
+    second, first = list_cards((await anna.browser.open(page)).text)
+    assert [", 2. Fassung ·" in card for card in (first, second)] == [False, True]
+    assert [", 1. Fassung ·" in card for card in (first, second)] == [True, False]
+    assert [">ersetzt</span>" in card for card in (first, second)] == [True, False]
+
+
+async def test_a_correction_that_is_planned_has_not_replaced_what_was_sent(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    now = datetime.now(UTC)
+    sent = {"states": '{"delivered": 10}', "finished_at": now, "cancelled_at": now}
+    first = await add_broadcast(newsroom.owner, **sent)
+    planned = {"started_at": None, "states": "{}", "scheduled_at": now + timedelta(days=1)}
+    await add_broadcast(newsroom.owner, revision=2, accepted_at=now + timedelta(minutes=1), **planned)
+    badge = ">ersetzt</span>"
+    assert badge not in (await anna.browser.open("/aussendungen")).text
+    never_sent = "update newsroom.broadcast set finished_at = null, states = '{}' where id = $1"
+    await newsroom.owner.execute(never_sent, first)
+    assert badge in list_cards((await anna.browser.open("/aussendungen")).text)[1]
+    assert badge in (await anna.browser.open(f"/aussendungen/{first}")).text
+
+
+async def test_what_is_planned_says_for_when(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+    at = datetime(2026, 12, 24, 15, tzinfo=UTC)
+    never = {"started_at": None, "states": "{}", "scheduled_at": at}
+    for headline, changes in (("Bald", {}), ("Nie", {"cancelled_at": at}), ("Begonnen", {"started_at": at})):
+        accepted = datetime(2026, 11, 1, 8, tzinfo=UTC)
+        await add_broadcast(newsroom.owner, headline=headline, accepted_at=accepted, **{**never, **changes})
+    cards = list_cards((await anna.browser.open("/aussendungen")).text)
+    found = {card.split("<")[0]: re.findall(r"· ([^·]*24\.12\.2026, 16:00 Uhr)", card) for card in cards}
+    assert found == {
+        "Bald": ["geplant für 24.12.2026, 16:00 Uhr"],
+        "Nie": ["war geplant für 24.12.2026, 16:00 Uhr"],
+        "Begonnen": ["24.12.2026, 16:00 Uhr"],
+    }
+    assert "· geplant für 24.12.2026, 16:00 Uhr" in (await anna.browser.open("/")).text

@@ -1,5 +1,6 @@
 """Pages that list drafts: whatever else there is, what waits for somebody is shown."""
 
+import re
 from uuid import UUID
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from services.newsroom.adapters.http.draft_pages import MAX_LISTED
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import WritingDesk
+from tests.harness.writing_desk import WritingDesk, become_broadcast
 
 _ADD = """
     with added as (
@@ -60,3 +61,21 @@ async def test_the_log_names_the_version_that_was_saved(newsroom: NewsroomProces
     newest = await newsroom.owner.fetchval("select version from newsroom.draft where id = $1", UUID(draft))
     assert newest > 1
     assert rows[-1]["version"] == str(newest)
+
+
+async def test_published_revisions_of_one_notice_are_told_apart(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+    path = await anna.begin(urgent="1", headline="K 5 gesperrt")
+    paths = []
+    for revision in (1, 2, 3):
+        assert (await anna.send(path, "notfall", 2 if revision == 1 else 1, {"reason": "Bombenfund"})).status == 303
+        await become_broadcast(newsroom.owner, path, revision=revision)
+        paths.append(path)
+        path = (await anna.send(path, "korrigieren", 0)).location.partition("?")[0]
+    page = (await anna.browser.open("/entwuerfe")).text.split(">Veröffentlicht</h2>")[1]
+    cards = [page.split(f'href="{each}">')[1].split("</li>")[0] for each in paths]
+    found = [re.findall(r"Meldung, .\. Fassung|Korrektur, .\. Fassung|ersetzt", card) for card in cards]
+    assert found == [
+        ["ersetzt", "Meldung, 1. Fassung"],
+        ["ersetzt", "Korrektur, 2. Fassung"],
+        ["Korrektur, 3. Fassung"],
+    ]

@@ -14,7 +14,7 @@ from services.newsroom.domain.progress import BroadcastPhase
 from shared.contracts.events import BroadcastCancelled, BroadcastFinished, NoticeAccepted, NoticeAction
 from shared.runtime.clock import system_clock
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, add_broadcast, read_state
+from tests.harness.writing_desk import WritingDesk, add_broadcast, become_broadcast, read_state
 from tests.integration.newsroom.writing_store import SOURCE, Store
 
 _FAIL = """
@@ -61,6 +61,7 @@ async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
     assert await read_state(newsroom.owner, withdrawal) == ("discarded", 1)
 
 
+_OURS = "/landkreis-osterholz/redaktion"
 _NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)
 _DONE: dict[str, object] = {"states": '{"delivered": 9, "read": 1}', "finished_at": _NOON}
 
@@ -132,6 +133,36 @@ async def test_the_notice_of_another_system_with_the_same_id_was_not_withdrawn(
     broadcast, notice = await publish_in_emergency(newsroom, anna, **_DONE)
     await withdraw(newsroom, notice, source="/landkreis-osterholz/bauamt")
     assert "/zurueckziehen" in (await anna.browser.open(f"/aussendungen/{broadcast}")).text
+
+
+async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_clear(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    path = await anna.begin(urgent="1", headline="K 4 gesperrt")
+    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
+    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche Straße."})).location
+    subject = await newsroom.owner.fetchval("select notice from newsroom.draft where id = $1", UUID(path.split("/")[2]))
+    shown = (await anna.browser.open(withdrawal)).text
+    assert ">wird zurückgezogen</span>" in shown
+    await withdraw(newsroom, subject, source=_OURS)
+    shown = (await anna.browser.open(withdrawal)).text
+    assert (">zurückgezogen</span>" in shown, ">veröffentlicht</span>" in shown) == (True, False)
+    assert f'href="/aussendungen/{broadcast}">' in shown
+    assert "zurückgezogene Meldung" in shown
+    assert f'action="{path}/folgemeldung"' in shown
+    listed = (await anna.browser.open("/entwuerfe")).text
+    for each in (path, withdrawal):
+        assert ">zurückgezogen</span>" in listed.split(f'href="{each}">')[1].split("</li>")[0]
+
+    all_clear = (await anna.send(path, "folgemeldung", 2)).location.partition("?")[0]
+    notice = await newsroom.owner.fetchval(
+        "select notice from newsroom.draft where id = $1", UUID(all_clear.split("/")[2])
+    )
+    later = await add_broadcast(newsroom.owner, source=_OURS, notice=notice, headline="K 4 ist frei")
+    shown = (await anna.browser.open(withdrawal)).text
+    assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
+    assert "Folgemeldung, 1. Fassung" in shown
 
 
 @pytest.mark.parametrize("source", [SOURCE, "/landkreis-osterholz/bauamt"])

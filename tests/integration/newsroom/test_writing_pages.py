@@ -336,7 +336,7 @@ async def test_the_overview_tells_what_is_planned_being_sent_and_sent(
     for heading in states:
         section = shown.split(f">{heading}</h2>")[1].split("<h2")[0]
         assert [each for each in states if f"Fall {each}<" in section] == [heading]
-        assert ("beginnt 07.01.2030, 07:30 Uhr" in section) == (heading == "Geplant")
+        assert ("· geplant für 07.01.2030, 07:30 Uhr" in section) == (heading == "Geplant")
 
 
 async def test_what_was_withdrawn_before_it_began_neither_begins_nor_was_sent(

@@ -93,6 +93,7 @@ class AuditPages:
         return render_page(
             request,
             "audit.html",
+            is_older=is_number,
             entries=entries[:PAGE_LENGTH],
             has_more=len(entries) > PAGE_LENGTH,
             action_names=ACTION_NAMES,

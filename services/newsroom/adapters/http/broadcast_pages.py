@@ -16,6 +16,7 @@ from services.newsroom.adapters.http.rendering import render_page, respond_with_
 from services.newsroom.adapters.http.web_pages import WebPage, get_visitor
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.domain.accounts import Right
+from services.newsroom.domain.approval import list_responsible
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
@@ -103,7 +104,7 @@ class BroadcastPages:
         )
 
     async def download(self, request: web.Request) -> web.Response:
-        """Respond with the certificate as a table; it holds no personal data."""
+        """Respond with the certificate as a table; it names colleagues, but nobody who got the notice."""
         status = await find_broadcast(self.statuses, request)
         notice = await self._describe_notice(status)
         moments = (
@@ -122,6 +123,7 @@ class BroadcastPages:
             ("Thema", self._topics.get(status.topic or "", status.topic or "")),
             *(_list_content(notice["draft"], notice["content"], notice["code"]) if notice["draft"] else ()),
             *((name, format_moment(moment)) for name, moment in moments if moment),
+            *((name, f"{value}, {format_moment(at)}" if at else value) for name, value, at in notice["responsible"]),
             ("Empfänger", status.audience if status.audience is not None else ""),
             *((line.name, line.count) for line in list_account(status)),
             *((f"nicht erreicht: {failure.reason}", failure.recipients) for failure in status.failures),
@@ -185,13 +187,19 @@ class BroadcastPages:
         """Return the notice as it was published here; of another system's nothing is known but what events tell."""
         published = await self.publications.find_published(status.id)
         if published is None:
-            return {"draft": None}
+            return {"draft": None, "responsible": ()}
         draft = await self.drafts.find(published.draft)
         # Its editors may have gone on while its acceptance was on the way.
         versions = await self.drafts.list_versions(draft.id)
-        content = next(each.content for each in versions if each.version == published.version)
-        preview = build_preview(content, self.county.find_topic(content.topic), self.templates, published.code)
-        return {"draft": draft, "content": content, "code": published.code, "preview": preview}
+        version = next(each for each in versions if each.version == published.version)
+        content = version.content
+        return {
+            "draft": draft,
+            "content": content,
+            "code": published.code,
+            "preview": build_preview(content, self.county.find_topic(content.topic), self.templates, published.code),
+            "responsible": tuple(list_responsible(draft, version)),
+        }
 
     @property
     def _topics(self) -> dict[str, str]:

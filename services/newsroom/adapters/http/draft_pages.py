@@ -44,7 +44,7 @@ from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import EXAMPLE_CODE, TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
-from services.newsroom.ports import PublicationRepository
+from services.newsroom.ports import BroadcastStatuses, PublicationRepository
 from shared.notices.configuration import Configuration
 
 DRAFTS_PATH = "/entwuerfe"
@@ -66,6 +66,7 @@ class DraftPages:
 
     drafting: DraftingService
     publications: PublicationRepository
+    statuses: BroadcastStatuses
     templates: Mapping[str, TemplateText]
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -88,6 +89,7 @@ class DraftPages:
             writing=await drafts.list_drafts(WRITING_STATES, MAX_LISTED),
             unreviewed=await drafts.list_unreviewed(),
             published=await drafts.list_drafts((DraftState.PUBLISHED,), MAX_LISTED),
+            most=MAX_LISTED,
             topics=self._topic_titles,
         )
 
@@ -114,9 +116,24 @@ class DraftPages:
             publication=publication,
             is_waiting=publication is not None and _is_waiting(draft, publication),
             rejection=_explain_rejection(draft, publication),
-            preview=self._build_preview(draft.content, _choose_code(draft, publication)),
+            preview=self._build_preview(draft.content, choose_code(draft, publication)),
             topics=self._topic_titles,
+            **await self._find_withdrawn(draft, publication),
         )
+
+    async def _find_withdrawn(self, draft: NoticeDraft, publication: NoticePublication | None) -> dict[str, Any]:
+        """Return what a withdrawal is about: the newest broadcast, those that belong to it, and its draft."""
+        if publication is None or draft.kind is not DraftKind.WITHDRAWAL:
+            return {"related": ()}
+        revisions = await self.statuses.list_revisions(publication.event["source"], draft.subject)
+        if not revisions:
+            return {"related": ()}
+        published = await self.publications.find_published(revisions[0].id)
+        return {
+            "withdrawn": revisions[0],
+            "related": [revisions[0], *await self.statuses.list_related(revisions[0].id)],
+            "original": await self.drafting.drafts.find(published.draft) if published else None,
+        }
 
     async def save(self, request: web.Request) -> web.Response:
         """Save; with `then` the script saves in the background, or the editor goes on to the check."""
@@ -253,7 +270,7 @@ def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None
     return [explain_problem(problem) for problem in publication.problems]
 
 
-def _choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:
+def choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:
     """Return the code that citizens get; what was rejected is published again with another one."""
     return publication.code if publication and draft.state is DraftState.PUBLISHED else EXAMPLE_CODE
 

@@ -65,7 +65,7 @@ class FeedbackPages:
                 each.value_name,
                 each.text,
                 self.topics.get(each.topic or "", each.topic or ""),
-                each.headline or str(each.broadcast or ""),
+                each.broadcast_name if each.headline else str(each.broadcast or ""),
             )
             for each in entries
         )

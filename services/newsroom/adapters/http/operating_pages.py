@@ -147,7 +147,7 @@ class BroadcastChangePages:
         reason: str = "",
     ) -> web.Response:
         failures, costs = ((), "") if change is not BroadcastChange.RESEND else self._describe_resend(status)
-        back, about = f"{BROADCASTS_PATH}/{status.id}", status.headline or "Aussendung"
+        back, about = f"{BROADCASTS_PATH}/{status.id}", status.name
         return _render_confirmation(
             request,
             BROADCAST_CONFIRMATIONS[change],

@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.newsroom.adapters.http.draft_forms import parse_draft_id, parse_version
-from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
+from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH, choose_code
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, Right
@@ -23,6 +23,7 @@ from services.newsroom.domain.explanations import (
 from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.domain.sending import describe_budget
 from services.newsroom.handlers.drafting import DraftingService
+from services.newsroom.ports import PublicationRepository
 
 _Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
 
@@ -32,6 +33,7 @@ class SendingPages:
     """Pages of the check and of each act on a draft."""
 
     drafting: DraftingService
+    publications: PublicationRepository
     templates: Mapping[str, TemplateText]
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -88,13 +90,15 @@ class SendingPages:
 
     async def _show_review(self, request: web.Request, draft: NoticeDraft, account: Account) -> web.Response:
         configuration = self.drafting.assessor.configuration
+        topic = configuration.find_topic(draft.content.topic)
         lead_reviews = await self.drafting.assessor.is_review_for_lead(draft)
+        publication = await self.publications.find_newest(draft.id)
         return render_page(
             request,
             "draft_review.html",
             draft=draft,
             done="Die Prüfung ist vermerkt." if request.query.get("erledigt") == "geprueft" else "",
-            preview=build_preview(draft.content, configuration.find_topic(draft.content.topic), self.templates),
+            preview=build_preview(draft.content, topic, self.templates, choose_code(draft, publication)),
             topics={topic.id: topic.title for topic in configuration.topics},
             may_review=account.may(Right.APPROVE_AMOUNTS if lead_reviews else Right.APPROVE),
             lead_reviews=lead_reviews,
