@@ -202,8 +202,7 @@ create table newsroom.decision (
   version integer not null,
   account uuid not null references newsroom.account,
   person uuid not null,
-  verdict text not null check (
-    verdict in ('submit', 'approve', 'approve_amount', 'return', 'emergency', 'review')),
+  verdict text not null check (verdict in ('submit', 'approve', 'approve_amount', 'return', 'review')),
   reason text not null default '',
   at timestamptz not null default now(),
   foreign key (draft, version) references newsroom.draft_version (draft, version),
@@ -213,15 +212,15 @@ create index decision_draft on newsroom.decision (draft, version);
 create unique index decision_approval on newsroom.decision (draft, version, account, verdict)
   where verdict in ('approve', 'approve_amount');
 comment on table newsroom.decision is
-  'submissions, approvals, returns, emergencies and later reviews of a version; each account approves a version once';
+  'submissions, approvals, returns and later reviews of a version; each account approves a version once';
 comment on column newsroom.decision.id is 'id of the decision';
 comment on column newsroom.decision.draft is 'draft.id';
 comment on column newsroom.decision.version is 'the version that was read';
 comment on column newsroom.decision.account is 'account.id';
 comment on column newsroom.decision.person is 'account.person at that time';
 comment on column newsroom.decision.verdict is
-  'submit, approve, approve_amount (by a lead), return, emergency for sending before anybody has approved, or review of that';
-comment on column newsroom.decision.reason is 'why it was returned, or sent in an emergency; empty otherwise';
+  'submit, approve, approve_amount (by a lead), return, or review for what was sent before anybody had approved it';
+comment on column newsroom.decision.reason is 'why it was returned; may be empty otherwise';
 comment on column newsroom.decision.at is 'when it was decided';
 
 create table newsroom.publication (
