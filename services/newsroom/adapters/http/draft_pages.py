@@ -184,6 +184,7 @@ class DraftPages:
             "draft_editor.html",
             status=status,
             is_unsaved=status != 200,
+            is_saved=request.query.get("erledigt") == "gespeichert",
             done=_explain_done(request, draft),
             returned=draft.find_return(),
             rejection=rejection,

@@ -16,6 +16,7 @@ SCREENSHOTS = Path(os.environ.get("KREISFUNK_TEST_SCREENSHOTS", ".local/screensh
 DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (320, 640)
 # A window of 1280 pixels at 200 %.
 ENLARGED = (640, 450)
+Scheme = Literal["light", "dark"]
 PATIENCE_MILLISECONDS = 60_000
 MAX_CONTROLS = 100
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -72,7 +73,7 @@ class Inspector:
         self,
         size: tuple[int, int] = DESKTOP,
         *,
-        scheme: Literal["light", "dark"] = "light",
+        scheme: Scheme = "light",
         script: bool = True,
         **options: Any,
     ) -> BrowserContext:
