@@ -225,6 +225,9 @@ class DraftRepository(Protocol):
     async def find(self, draft: UUID) -> NoticeDraft:
         """Return the draft. Raises DraftNotFound."""
 
+    async def find_untouched(self, like: NoticeDraft) -> UUID | None:
+        """Return one that the same account has begun with the same content and not saved since."""
+
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         """Decide on the locked draft, store the change, and return the draft; None changes nothing.
 
