@@ -335,7 +335,8 @@ class BroadcastStatuses(Protocol):
 class AudienceCounts(Protocol):
     """Counts of the people that each topic reaches. Methods raise DatabaseUnavailable."""
 
-    async def list_counted_topics(self, since: datetime) -> Collection[str]: ...
+    async def list_counted_topics(self, since: datetime) -> Collection[str]:
+        """Return the topics that were counted after that, and have anybody; the first are to be seen at once."""
 
     async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
         """Record the count, in place of an earlier one of the same day."""
