@@ -225,6 +225,9 @@ class DraftRepository(Protocol):
     async def find(self, draft: UUID) -> NoticeDraft:
         """Return the draft. Raises DraftNotFound."""
 
+    async def find_untouched(self, like: NoticeDraft) -> UUID | None:
+        """Return one that the same account has begun with the same content and not saved since."""
+
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         """Decide on the locked draft, store the change, and return the draft; None changes nothing.
 
@@ -335,7 +338,8 @@ class BroadcastStatuses(Protocol):
 class AudienceCounts(Protocol):
     """Counts of the people that each topic reaches. Methods raise DatabaseUnavailable."""
 
-    async def list_counted_topics(self, since: datetime) -> Collection[str]: ...
+    async def list_counted_topics(self, since: datetime) -> Collection[str]:
+        """Return the topics that were counted after that, and have anybody; the first are to be seen at once."""
 
     async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
         """Record the count, in place of an earlier one of the same day."""

@@ -113,6 +113,17 @@ class DraftsInMemory:
         revision, own_revision = max(revisions, default=0), max(own, default=0)
         return replace(found, revision=revision, own_revision=own_revision, decisions=decisions)
 
+    async def find_untouched(self, like: NoticeDraft) -> UUID | None:
+        same = (like.created_by, like.kind, like.corrects, like.content, like.newest.seen_revision)
+        found = (
+            each.id
+            for each in self.drafts.values()
+            if each.state is DraftState.DRAFT
+            and each.version == 1
+            and (each.created_by, each.kind, each.corrects, each.content, each.newest.seen_revision) == same
+        )
+        return next(found, None)
+
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
         return await self.change(draft, lambda found: decide(found, self.budget))
 

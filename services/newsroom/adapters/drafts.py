@@ -76,6 +76,12 @@ _HEADLINE = """
     where p.state <> 'rejected' and (d.notice = $1 or (d.corrects = $1 and d.kind = 'update'))
     order by p.revision desc, p.created_at desc limit 1
 """
+_UNTOUCHED = """
+    select d.id from newsroom.draft d join newsroom.draft_version v on v.draft = d.id and v.version = d.version
+    where d.state = 'draft' and d.version = 1 and d.created_by = $1 and d.kind = $2
+        and d.corrects is not distinct from $3 and v.content = $4::jsonb and v.seen_revision = $5
+    order by d.changed_at desc limit 1
+"""
 _UNREVIEWED = f"""
     {DRAFTS} where d.emergency is not null and d.state = 'published' and not exists (
         select from newsroom.decision e where e.draft = d.id and e.version = d.version and e.verdict = 'review')
@@ -102,6 +108,13 @@ class PostgresDraftRepository:
     async def find(self, draft: UUID) -> NoticeDraft:
         async with self._database.connection() as connection:
             return await self._find(connection, draft)
+
+    async def find_untouched(self, like: NoticeDraft) -> UUID | None:
+        begun = (like.created_by.account, like.kind, like.corrects)
+        found: UUID | None = await self._database.fetchval(
+            _UNTOUCHED, *begun, encode_json(like.content), like.newest.seen_revision
+        )
+        return found
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         async with self._database.transaction() as connection:

@@ -29,6 +29,7 @@ _LEAVERS = """
     where h.hour >= $1::date - 1 and (h.hour at time zone 'Europe/Berlin')::date between $1 and $2 group by h.topic
 """
 _AUDIENCES = "select day, topic, people from newsroom.topic_audience where day between $1 and $2 order by day, topic"
+_COUNTED = "select topic from newsroom.topic_audience where counted_at > $1 and people > 0"
 _RECORD_AUDIENCE = """
     insert into newsroom.topic_audience (day, topic, people, counted_at) values ($1, $2, $3, $4)
     on conflict (day, topic) do update set people = excluded.people, counted_at = excluded.counted_at
@@ -93,8 +94,7 @@ class PostgresListeningLog:
         return BroadcastEcho(**rows[0]) if rows else None
 
     async def list_counted_topics(self, since: datetime) -> Collection[str]:
-        rows = await self._database.fetch("select topic from newsroom.topic_audience where counted_at > $1", since)
-        return {row["topic"] for row in rows}
+        return {row["topic"] for row in await self._database.fetch(_COUNTED, since)}
 
     async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
         async with self._database.connection() as connection:

@@ -59,9 +59,16 @@ _PROBLEMS = _compile_table(
         r"^text: .*at most (\d+) characters": "Mit dem Prüfcode sind höchstens {0} Zeichen möglich.",
         r"at most (\d+) characters": "Höchstens {0} Zeichen sind möglich.",
         r"line break or a tab": "WhatsApp erlaubt hier keinen Zeilenumbruch und keinen Tabulator.",
+        r"^headline: .*control characters": (
+            "Die Überschrift enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu."
+        ),
         r"control characters": "Der Text enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu.",
         r"more than 4 spaces": "WhatsApp erlaubt höchstens vier Leerzeichen hintereinander.",
         r"\{\{ or \}\}": "Die Zeichen {{ und }} sind nicht möglich.",
+        r"^headline: .*may not be linked to \(only (.*?)\)": (
+            "Die Überschrift enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie"
+            " nach dem Punkt ein Leerzeichen."
+        ),
         r"may not be linked to \(only (.*?)\)": (
             "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie nach"
             " dem Punkt ein Leerzeichen."

@@ -48,6 +48,8 @@ def _find_hints(content: DraftContent, today: date) -> Iterator[Hint]:
         yield Hint("text", advice)
     if content.headline.rstrip().endswith("."):
         yield Hint("headline", "Eine Überschrift braucht keinen Punkt am Ende.")
+    if _ADDRESS.search(content.headline):
+        yield Hint("headline", "Setzen Sie die Adresse in das Feld „Link“, nicht in die Überschrift.")
     if _ADDRESS.search(content.text):
         yield Hint("text", "Setzen Sie die Adresse in das Feld „Link“. Im Text sagen Sie, was dort zu finden ist.")
     if content.link and content.text and not _POINTER.search(content.text.lower()):

@@ -40,12 +40,16 @@ class TemplateText(Struct, frozen=True, kw_only=True):
 
 
 class Segment(Struct, frozen=True, kw_only=True):
-    """Stretch of a line with one look; in a `placeholder` line something has not been written yet."""
+    """Stretch of a line with one look; in a `placeholder` line something has not been written yet.
+
+    The code of the notice is one of its own, as it is not divided at a line's end.
+    """
 
     text: str
     bold: bool = False
     italic: bool = False
     placeholder: bool = False
+    is_code: bool = False
 
 
 class Preview(Struct, frozen=True, kw_only=True):
@@ -105,11 +109,18 @@ def _split_line(line: str, content: DraftContent, code: str) -> Iterator[Segment
     position = 0
     for marked in _MARKED.finditer(filled):
         if marked.start() > position:
-            yield Segment(text=filled[position : marked.start()], placeholder=missing)
+            yield from _split_code(filled[position : marked.start()], code, placeholder=missing)
         yield Segment(text=marked[2], bold=marked[1] == "*", italic=marked[1] == "_", placeholder=missing)
         position = marked.end()
     if position < len(filled):
-        yield Segment(text=filled[position:], placeholder=missing)
+        yield from _split_code(filled[position:], code, placeholder=missing)
+
+
+def _split_code(text: str, code: str, *, placeholder: bool) -> Iterator[Segment]:
+    before, found, after = text.rpartition(code)
+    for part, is_code in ((before, False), (found, True), (after, False)):
+        if part:
+            yield Segment(text=part, placeholder=placeholder, is_code=is_code)
 
 
 def _fill_line(line: str, content: DraftContent, code: str) -> str:

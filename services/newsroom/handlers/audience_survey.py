@@ -22,7 +22,7 @@ _COUNTED_FOR = timedelta(minutes=15)
 
 @dataclass(frozen=True, kw_only=True)
 class AudienceSurvey:
-    """Survey of all topics; run it often: each topic is counted every quarter of an hour, whoever asks."""
+    """Survey of all topics; run it often: each topic is counted every quarter of an hour, an empty one each time."""
 
     counts: AudienceCounts
     notices: NoticesApi

@@ -58,11 +58,13 @@ class DraftingService:
         corrects: str | None = None,
         seen_revision: int = 0,
     ) -> NoticeDraft:
-        """Begin a draft. Raises NotPermitted."""
+        """Begin a draft, or go on with one that was begun like it and left as it was. Raises NotPermitted."""
         account.require(Right.WRITE)
         draft = self._build_draft(account, content, kind, corrects, seen_revision)
-        await self.drafts.create(draft, _build_act(account, "draft.created", draft))
-        return await self.drafts.find(draft.id)
+        begun = await self.drafts.find_untouched(draft)
+        if begun is None:
+            await self.drafts.create(draft, _build_act(account, "draft.created", draft))
+        return await self.drafts.find(begun or draft.id)
 
     def _build_draft(
         self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None, seen_revision: int = 0

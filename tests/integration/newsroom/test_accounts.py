@@ -207,6 +207,24 @@ async def test_a_block_counts_at_once_and_its_end_needs_a_second_person(
         assert (await guest.send("/anmelden", fields, csrf="")).status == 303
 
 
+async def test_a_block_is_asked_before_it_counts(newsroom: NewsroomProcess, browser: EditorBrowser) -> None:
+    """By a page, so that it needs no script."""
+    victim = await newsroom.add_member(Role.EDITOR)
+    page = f"/konto/{victim.account.login}"
+    shown = (await browser.open(page)).text
+    assert (f'action="{page}/sperren"' in shown, f'href="{page}/sperren"' in shown) == (False, True)
+    async with newsroom.open_browser(victim) as blocked:
+        asked = (await browser.open(f"{page}/sperren")).text
+        for words in (victim.account.name, victim.account.login, "Die Sperre gilt sofort", f'action="{page}/sperren"'):
+            assert words in asked
+        assert (await blocked.open("/profil")).status == 200
+        told = await browser.fill_in(f"{page}/sperren", f"{page}/sperren")
+        assert "Das Konto ist gesperrt" in (await browser.open(told.location)).text
+        assert (await blocked.open("/profil")).status == 303
+    assert (await browser.open(f"{page}/sperren")).location == page
+    assert (await browser.open("/konto/niemand/sperren")).status == 404
+
+
 async def test_nobody_blocks_themselves(newsroom: NewsroomProcess, member: Member, browser: EditorBrowser) -> None:
     page = f"/konto/{member.account.login}"
     assert (await browser.fill_in(page, f"{page}/sperren")).status == 403

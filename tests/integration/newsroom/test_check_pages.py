@@ -1,11 +1,12 @@
-"""What the check says of drafts that are about another notice, and of what was sent before anybody had approved it."""
+"""What the check says of drafts that are about another notice, and of what was sent before anybody had approved it;
+and what follows it."""
 
 import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, add_broadcast, format_local
+from tests.harness.writing_desk import WritingDesk, add_broadcast, count_publications, format_local
 
 REVIEWED = "Die Prüfung ist vermerkt."
 BUTTON = "/nachpruefen"
@@ -82,3 +83,19 @@ async def test_what_has_a_time_is_not_published_now(anna: WritingDesk, ben: Writ
         shown = (await anna.browser.open(f"{path}/pruefung")).text
         found = re.findall(r">([^<>]+) veröffentlichen<", shown)
         assert found == [expected]
+
+
+async def test_a_second_press_where_one_approved_publishes_nothing(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    """The page that comes of it says that it is approved, and has no button that publishes, but the way to it."""
+    path = await anna.begin()
+    await anna.act(path, "einreichen")
+    approved = await ben.act(path, "freigeben")
+    assert approved.location == f"{path}?erledigt=freigegeben"
+    shown = (await ben.browser.open(approved.location)).text
+    assert "Die Meldung ist freigegeben." in shown
+    assert "/veroeffentlichen" not in shown
+    assert f'href="{path}/pruefung"><span class="kern-label">Zum Veröffentlichen<' in shown
+    assert f"{path}/veroeffentlichen" in (await ben.browser.open(f"{path}/pruefung")).text
+    assert await count_publications(newsroom.owner, path) == 0

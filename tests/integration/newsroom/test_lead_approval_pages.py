@@ -52,7 +52,11 @@ async def test_after_the_approver_the_lead_is_asked(
     assert WORDS in (await anna.browser.open(f"{path}/pruefung")).text
     # A lead alone may approve it, too.
     assert path in (await lead.browser.open("/")).text.partition("Wartet auf Ihre Freigabe")[2].split("<h2")[0]
-    assert (await approver.act(path, "freigeben")).status == 303
+    approved = await approver.act(path, "freigeben")
+    assert approved.status == 303
+    told = (await approver.browser.open(approved.location)).text
+    assert "Ihre Freigabe ist vermerkt. Jetzt fehlt noch die der Leitung." in told
+    assert "Die Meldung ist freigegeben." not in told
     assert await read_state(newsroom.owner, path) == ("escalated", 2)
     check = (await approver.browser.open(f"{path}/pruefung")).text
     for words in (WORDS, "wartet auf die Leitung", "Sie haben diese Fassung schon freigegeben.", "mehr als 0,10 Euro"):
@@ -65,8 +69,11 @@ async def test_after_the_approver_the_lead_is_asked(
             assert (await desk.send(path, name, 2)).status == 422
     overview = (await lead.browser.open("/")).text
     assert "Teure Meldung" in overview.split("Wartet auf Ihre Freigabe")[1].split("<h2")[0]
-    assert (await lead.act(path, "freigeben")).status == 303
+    approved = await lead.act(path, "freigeben")
     assert await read_state(newsroom.owner, path) == ("approved", 2)
+    told = (await lead.browser.open(approved.location)).text
+    assert "Veröffentlichen kann sie jemand mit der Rolle Redaktion oder Freigabe." in told
+    assert "Zum Veröffentlichen" not in told
     assert "mit ihren Kosten freigegeben von" in (await anna.browser.open(f"{path}/pruefung")).text
     assert (await lead.send(path, "veroeffentlichen", 2)).status == 403
     assert (await anna.act(path, "veroeffentlichen")).status == 303

@@ -118,6 +118,14 @@ async def test_the_last_count_of_a_day_counts(store: Store) -> None:
     assert await log.list_counted_topics(BEGIN + timedelta(days=1)) == set()
 
 
+async def test_where_nobody_was_is_counted_again_at_the_next_round(store: Store) -> None:
+    """So that the page does not say for a quarter of an hour that nobody has subscribed."""
+    log, day = PostgresListeningLog(store.database), date(2026, 11, 24)
+    for topic, people in (("stellen", 0), ("baustellen", 5)):
+        await log.record_audience(TopicAudience(day, topic, people), BEGIN)
+    assert await log.list_counted_topics(BEGIN - timedelta(minutes=1)) == {"baustellen"}
+
+
 async def test_the_page_shows_a_table_behind_each_chart(newsroom: NewsroomProcess) -> None:
     now = datetime.now(UTC)
     hour = now.replace(minute=0, second=0, microsecond=0)

@@ -90,6 +90,8 @@ async def test_changing_the_password_needs_the_old_one_and_a_code_and_ends_other
     newsroom: NewsroomProcess, member: Member, browser: EditorBrowser
 ) -> None:
     change = "/profil/kennwort"
+    both = "Sechs Ziffern aus der App oder ein Wiederherstellungscode<"
+    assert (await browser.open("/profil")).text.count(both) == 2, "it takes either"
     fields = {"current": PASSWORD, "new": NEW_PASSWORD}
     assert (await browser.fill_in("/profil", change, **{**fields, "current": "falsch"}, code="0")).status == 422
     assert (await browser.fill_in("/profil", change, **fields, code="000000")).status == 422

@@ -75,14 +75,18 @@ async def test_of_corrections_at_once_one_is_published_and_the_others_wait_until
     store: Store,
 ) -> None:
     first = await store.publish()
-    corrections = [await store.drafting.correct(store.ben, first.id) for _ in range(5)]
+    corrections = []
+    for number in range(5):
+        begun = await store.drafting.correct(store.ben, first.id)
+        content = msgspec.structs.replace(begun.content, text=f"Berichtigung {number}.")
+        corrections.append(await store.drafting.save(store.ben, begun.id, 1, content))
     results = await asyncio.gather(
-        *(store.drafting.publish(store.ben, each.id, 1) for each in corrections), return_exceptions=True
+        *(store.drafting.publish(store.ben, each.id, 2) for each in corrections), return_exceptions=True
     )
     assert sorted(type(each).__name__ for each in results) == ["DraftRefused"] * 4 + ["NoticeDraft"]
     refused = next(each for each, result in zip(corrections, results, strict=True) if isinstance(result, DraftRefused))
-    await store.drafting.mark_newest_seen(store.ben, refused.id, 1)
-    await store.drafting.publish(store.ben, refused.id, 2)
+    await store.drafting.mark_newest_seen(store.ben, refused.id, 2)
+    await store.drafting.publish(store.ben, refused.id, 3)
     assert not (await store.drafting.correct(store.ben, refused.id)).is_overtaken
     assert (await store.drafting.correct(store.ben, first.id)).is_overtaken
     revisions = "select revision, (body -> 'data' ->> 'revision')::int from newsroom.publication order by revision"
@@ -233,7 +237,8 @@ async def test_a_planned_notice_is_paid_for_by_the_month_in_which_it_is_sent(
     assert (await read_left(store), await read_left(store, later)) == (5, 20)
 
     content = msgspec.structs.replace(CONTENT, scheduled_at=later, expires_at=later + timedelta(days=1))
-    drafts = [await store.drafting.create(store.anna, content) for _ in range(3)]
+    contents = [msgspec.structs.replace(content, headline=f"K {number} gesperrt") for number in range(3)]
+    drafts = [await store.drafting.create(store.anna, each) for each in contents]
     for draft in drafts[:2]:  # each goes to 10
         await store.drafting.publish(store.anna, draft.id, 1)
     with pytest.raises(DraftRefused, match="Das Budget für"):

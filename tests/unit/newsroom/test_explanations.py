@@ -39,6 +39,7 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"text": "weit     weg"},
     {"text": "{{1}}"},
     {"text": "Mehr auf example.org"},
+    {"headline": "Mehr auf example.org"},
     {"text": "x" * 790, "headline": "y" * 120},
     {"link": "http://www.landkreis-osterholz.de"},
     {"link": "https://example.org/a"},
@@ -99,6 +100,13 @@ def test_every_problem_is_explained(problem: Problem) -> None:
     assert not german.startswith(UNTRANSLATED)
     assert german.endswith(".")
     assert "{0}" not in german
+
+
+@pytest.mark.parametrize("words", ["Mehr auf https://example.org", "eins\u202ezwei"])
+@pytest.mark.parametrize(("field", "name"), [("headline", "Die Überschrift"), ("text", "Der Text")])
+def test_what_is_wrong_in_one_field_is_not_said_of_another(field: str, name: str, words: str) -> None:
+    (problem,) = validate({**RIGHT, field: words}, (NOON + timedelta(days=1)).isoformat())
+    assert explain_problem(problem).startswith(f"{name} enthält")
 
 
 def test_a_problem_nobody_knows_is_shown_as_it_is() -> None:

@@ -26,6 +26,7 @@ LONG = (
         ("headline", "Jetzt anmelden!!", "Ausrufezeichen"),
         ("headline", "K 9 gesperrt.", "keinen Punkt"),
         ("headline", "Fest am 24.11.2026", "schon vorbei"),
+        ("headline", "Mehr: https://www.landkreis-osterholz.de/a", "Feld „Link“"),
         ("text", "Am 24. November 2026 um 10 Uhr.", "schon vorbei"),
         ("text", "Am 31.11.2026 um 10 Uhr.", "gibt es nicht"),
         ("text", LONG, "24 Wörter"),

@@ -41,6 +41,14 @@ def test_a_trial_says_what_the_preview_shows(topic: Topic) -> None:
     assert f"*{CONTENT.headline}*" in text
 
 
+def test_the_code_is_a_segment_of_its_own() -> None:
+    """Also behind a text that names another one, or the same."""
+    said = msgspec.structs.replace(CONTENT, text="Statt K7M2-Q9TX oder ABCD-EFGH:")
+    for code in ("ABCD-EFGH", "1234-5678"):
+        codes = [part.text for line in build_preview(said, None, {}, code).lines for part in line if part.is_code]
+        assert codes == [code]
+
+
 def test_what_is_not_written_yet_has_its_name_in_its_place() -> None:
     preview = build_preview(DraftContent(), None, {})
     assert join(preview) == "Überschrift\n\nText der Meldung"

@@ -2,23 +2,35 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 from uuid import UUID
 
 from aiohttp import web
 
+from services.newsroom.adapters.http.confirmations import Confirmation
 from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
 from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
-from services.newsroom.domain.accounts import AccountChange, AccountProblem, Right
+from services.newsroom.domain.accounts import Account, AccountChange, AccountProblem, Right
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
 
 ACCOUNTS_PATH = "/konten"
 _ACCOUNT = "/konto/{login}"
 _REQUEST = "/konten/antrag/{request:[0-9a-f-]{36}}"
+BLOCK = Confirmation(
+    name="sperren",
+    title="Konto sperren",
+    explanation=(
+        "Die Sperre gilt sofort und beendet alle Sitzungen dieses Kontos. Zum Entsperren ist eine zweite Person nötig."
+    ),
+    button="Konto sperren",
+    done="Das Konto ist gesperrt, seine Sitzungen sind beendet.",
+    is_dangerous=True,
+)
 _DONE = {
+    "gesperrt": BLOCK.done,
     "beantragt": "Das ist beantragt. Eine zweite Person muss es bestätigen.",
     "bestaetigt": "Das ist bestätigt und gilt ab sofort.",
     "abgelehnt": "Der Antrag ist abgelehnt.",
-    "gesperrt": "Das Konto ist gesperrt, seine Sitzungen sind beendet.",
     "beendet": "Alle Sitzungen des Kontos sind beendet.",
 }
 _EMPTY_INVITATION = Invitation(login="", name="", roles=(), same_person_as="")
@@ -44,7 +56,8 @@ class AccountPages:
             WebPage(method="GET", path=_ACCOUNT, handler=self.show_account, audience=right),
             WebPage(method="POST", path=f"{_ACCOUNT}/rollen", handler=self.request_roles, audience=right),
             WebPage(method="POST", path=f"{_ACCOUNT}/entsperren", handler=self.request_enabling, audience=right),
-            WebPage(method="POST", path=f"{_ACCOUNT}/sperren", handler=self.block, audience=right),
+            WebPage(method="GET", path=f"{_ACCOUNT}/{BLOCK.name}", handler=self.ask_to_block, audience=right),
+            WebPage(method="POST", path=f"{_ACCOUNT}/{BLOCK.name}", handler=self.block, audience=right),
             WebPage(method="POST", path=f"{_ACCOUNT}/sitzungen", handler=self.end_sessions, audience=right),
             WebPage(method="POST", path=f"{_REQUEST}/bestaetigen", handler=self.confirm, audience=right),
             WebPage(method="POST", path=f"{_REQUEST}/ablehnen", handler=self.refuse, audience=right),
@@ -72,6 +85,23 @@ class AccountPages:
     async def request_enabling(self, request: web.Request) -> web.Response:
         act = self.administration.request_enabling(get_visitor(request).account, _get_login(request))
         return await _respond(request, act, "beantragt", self.show_account)
+
+    async def ask_to_block(self, request: web.Request) -> web.Response:
+        account = await self._find_account(request)
+        if account.is_disabled or account.id == get_visitor(request).account.id:
+            return redirect(f"/konto/{quote(account.login, safe='')}")
+        return render_page(
+            request,
+            "confirmation.html",
+            confirmation=BLOCK,
+            back=f"/konto/{quote(account.login, safe='')}",
+            about=f"{account.name}, Anmeldename {account.login}",
+            problem="",
+            subject="",
+            failures=(),
+            costs="",
+            max_length=0,
+        )
 
     async def block(self, request: web.Request) -> web.Response:
         act = self.administration.block(get_visitor(request).account, _get_login(request))
@@ -121,18 +151,20 @@ class AccountPages:
         )
 
     async def show_account(self, request: web.Request, problem: str = "") -> web.Response:
-        try:
-            account = await self.administration.get_account(_get_login(request))
-        except AccountProblem:
-            raise web.HTTPNotFound from None
         return render_page(
             request,
             "account.html",
             status=422 if problem else 200,
             problem=problem,
-            account=account,
+            account=await self._find_account(request),
             role_options=list(ROLE_NAMES.items()),
         )
+
+    async def _find_account(self, request: web.Request) -> Account:
+        try:
+            return await self.administration.get_account(_get_login(request))
+        except AccountProblem:
+            raise web.HTTPNotFound from None
 
 
 async def _respond(

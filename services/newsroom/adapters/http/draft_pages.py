@@ -58,6 +58,10 @@ _DONE: Mapping[str, str] = {
     "begonnen": "Ein neuer Entwurf ist begonnen.",
     "ueberholt": f"Ihre Korrektur ist gespeichert. {OVERTAKEN}",
 }
+_APPROVED: Mapping[DraftState, str] = {
+    DraftState.APPROVED: "Die Meldung ist freigegeben.",
+    DraftState.ESCALATED: "Ihre Freigabe ist vermerkt. Jetzt fehlt noch die der Leitung.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,7 @@ class DraftPages:
             request,
             "draft.html",
             draft=draft,
-            done=_DONE.get(request.query.get("erledigt", ""), ""),
+            done=_explain_done(request, draft),
             publication=publication,
             is_waiting=publication is not None and _is_waiting(draft, publication),
             rejection=_explain_rejection(draft, publication),
@@ -197,7 +201,8 @@ class DraftPages:
             "draft_editor.html",
             status=status,
             is_unsaved=status != 200,
-            done=_DONE.get(request.query.get("erledigt", ""), ""),
+            is_saved=request.query.get("erledigt") == "gespeichert",
+            done=_explain_done(request, draft),
             returned=draft.find_return(),
             rejection=rejection,
             **self._describe_form(draft, form),
@@ -261,6 +266,12 @@ def _render_unsaved(request: web.Request, form: FormData, refused: DraftRefused)
         next=request.path,
         next_name="Zum Entwurf",
     )
+
+
+def _explain_done(request: web.Request, draft: NoticeDraft) -> str:
+    """Return what was just done to the draft; empty if nothing was."""
+    name = request.query.get("erledigt", "")
+    return _APPROVED.get(draft.state, "") if name == "freigegeben" else _DONE.get(name, "")
 
 
 def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None) -> list[str]:

@@ -40,7 +40,8 @@ class SendingPages:
         write, approve = Right.WRITE, Right.COUNTERSIGN
         acts: tuple[tuple[str, _Act, Right, str], ...] = (
             ("einreichen", self._submit, write, "?erledigt=eingereicht"),
-            ("freigeben", self._approve, approve, "/pruefung"),
+            # Not to the check, whose button that publishes would be where they have just pressed.
+            ("freigeben", self._approve, approve, "?erledigt=freigegeben"),
             ("zurueckgeben", self._send_back, approve, "?erledigt=zurueckgegeben"),
             ("veroeffentlichen", self._publish, Right.SEND, ""),
             ("notfall", self._publish_emergency, write, ""),

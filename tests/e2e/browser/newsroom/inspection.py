@@ -16,6 +16,7 @@ SCREENSHOTS = Path(os.environ.get("KREISFUNK_TEST_SCREENSHOTS", ".local/screensh
 DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (320, 640)
 # A window of 1280 pixels at 200 %.
 ENLARGED = (640, 450)
+Scheme = Literal["light", "dark"]
 PATIENCE_MILLISECONDS = 60_000
 MAX_CONTROLS = 100
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -49,6 +50,27 @@ _WIDEST = """
   .map((element) => element.tagName.toLowerCase() + "." + element.className).slice(0, 5)
 """
 
+# Codes, and words of up to 24 letters; addresses and file names have to go on in another line.
+_TORN = """
+() => {
+  const torn = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (!node.parentElement.checkVisibility() || node.parentElement.closest(".nr-hidden")) continue;
+    const words = /[A-Z0-9]{4}-[A-Z0-9]{4}\\b|(?<![^\\s–-])[^\\s–-]{2,24}(?![^\\s–-])/gu;
+    for (const { 0: text, index } of node.data.matchAll(words)) {
+      if (/[_\\/@]|\\w\\.\\w/.test(text)) continue;
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + text.length);
+      if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) torn.push(text);
+    }
+  }
+  return torn;
+}
+"""
+
 
 @dataclass
 class Inspector:
@@ -72,7 +94,7 @@ class Inspector:
         self,
         size: tuple[int, int] = DESKTOP,
         *,
-        scheme: Literal["light", "dark"] = "light",
+        scheme: Scheme = "light",
         script: bool = True,
         **options: Any,
     ) -> BrowserContext:
@@ -128,6 +150,12 @@ async def list_problems(page: Page, axe: str) -> list[str]:
         f"{violation['id']}: {violation['help']}; {[node['html'][:200] for node in violation['nodes'][:3]]}"
         for violation in found["violations"]
     ]
+
+
+async def list_torn_words(page: Page) -> list[str]:
+    """The words and codes that go on in another line, though they would fit into one."""
+    found: list[str] = await page.evaluate(_TORN)
+    return found
 
 
 # A page that begins with the focus on what it has to say is walked from its top, too.

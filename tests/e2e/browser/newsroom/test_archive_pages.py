@@ -19,6 +19,7 @@ from tests.e2e.browser.newsroom.inspection import (
     SCREENSHOTS,
     TABLET,
     Inspector,
+    list_torn_words,
     press_to,
     take_screenshot,
     walk_by_keyboard,
@@ -130,6 +131,20 @@ async def test_every_page_is_for_everybody(
         await take_screenshot(page, SCREENSHOTS / f"archive-{request.node.callspec.id}", name)
         await inspector.inspect(page, name)
         await page.close()
+
+
+@pytest.mark.parametrize("archive", [ASSETS, NO_ASSETS], indirect=True, ids=["kern", "plain"])
+async def test_words_and_codes_stay_whole(inspector: Inspector, archive: ArchiveHarness) -> None:
+    """On narrow screens, wherever the line ends."""
+    page = await inspector.open(await inspector.open_context(PHONE), archive.url)
+    torn = {}
+    for name, path in PAGES.items():
+        await page.goto(archive.url + path)
+        for width in range(PHONE[0], 480, 20):
+            await page.set_viewport_size({"width": width, "height": PHONE[1]})
+            if words := await list_torn_words(page):
+                torn[f"{name} {width}"] = words
+    assert torn == {}
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -19,6 +18,7 @@ from tests.e2e.browser.newsroom.inspection import (
     SCREENSHOTS,
     TABLET,
     Inspector,
+    Scheme,
     take_screenshot,
     walk_by_keyboard,
 )
@@ -27,7 +27,6 @@ from tests.e2e.browser.newsroom.rows import STATES, fill_newsroom, find_draft
 from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
 from tests.harness.writing_desk import add_broadcast, format_local
 
-Scheme = Literal["light", "dark"]
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
 
 

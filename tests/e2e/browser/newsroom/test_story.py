@@ -204,6 +204,8 @@ async def write(writer: Colleague, headline: str) -> None:
 async def publish(approver: Colleague) -> str:
     """Approve what is open and publish it; return the path of its broadcast."""
     await approver.press("Freigeben")
+    await expect(approver.page.get_by_text("Die Meldung ist freigegeben.")).to_be_visible()
+    await approver.follow("Zum Veröffentlichen")
     await approver.press("Jetzt veröffentlichen")
     await expect(approver.page).to_have_url(re.compile(r"/aussendungen/[0-9a-f-]{36}$"), timeout=SENDING_MILLISECONDS)
     return approver.page.url.removeprefix(approver.url)

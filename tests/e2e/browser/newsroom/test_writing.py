@@ -89,7 +89,7 @@ async def test_without_a_connection_nothing_that_was_written_is_lost(
     await page.context.set_offline(True)
     await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
     await page.get_by_role("button", name="Speichern").press("Enter")
-    await expect(page.get_by_text("Keine Verbindung: noch nicht gespeichert.")).to_be_visible()
+    await expect(page.get_by_text("Noch nicht gespeichert: keine Verbindung.")).to_be_visible()
     await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
     await page.context.set_offline(False)
     await expect(page.get_by_text("Gespeichert um")).to_be_visible()
@@ -106,7 +106,7 @@ async def test_a_newsroom_that_is_away_is_asked_again(inspector: Inspector, news
 
     await page.route(page.url, be_away)
     await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
-    await expect(page.get_by_text("Keine Verbindung: noch nicht gespeichert.")).to_be_visible()
+    await expect(page.get_by_text("Noch nicht gespeichert: keine Verbindung.")).to_be_visible()
     await page.unroute(page.url)
     await expect(page.get_by_text("Gespeichert um")).to_be_visible()
 

@@ -26,6 +26,14 @@ async def create_session(
     return token
 
 
+async def renew_session(database: asyncpg.Connection) -> str:
+    """The cookie of another session of the only account."""
+    token = secrets.token_urlsafe(32)
+    account = await database.fetchval("select id from newsroom.account")
+    await database.execute(_SESSION, hash_cookie(token), account, secrets.token_urlsafe(16), "open")
+    return token
+
+
 async def add_cookie(context: BrowserContext, url: str, token: str) -> None:
     parts = urlsplit(url)
     await context.add_cookies(

@@ -3,7 +3,7 @@
 
 const form = document.querySelector("form[data-autosave]");
 const preview = document.querySelector("[data-preview-target]");
-const saved = form.querySelector("[data-saved]");
+const [pending, saved, login] = ["pending", "saved", "login"].map((each) => form.querySelector(`[data-${each}]`));
 
 let shown = 0;
 async function showPreview() {
@@ -19,14 +19,30 @@ let waiting, due;
 let unsaved = false;
 let isUnderWay = false;
 let isRefused = false;
+let isLoggedOut = false;
 let isLeaving = false;
 let unanswered = null;  // it may be stored: what is said again is the same, before anything else
 form.addEventListener("input", () => {
   clearTimeout(waiting);
   waiting = setTimeout(() => showPreview().catch(() => {}), 400);
   unsaved = true;
+  tellPending("Noch nicht gespeichert.");
   planSave(SAVE_AFTER);
 });
+
+// What stands there is never better than it is; read aloud is only what came of it, not every letter.
+function tellPending(words) {
+  document.querySelector("[data-until-written]")?.classList.add("nw-past");
+  if (saved.classList.contains("nw-problem")) return;
+  saved.textContent = "";
+  pending.textContent = words;
+}
+function tell(words, isProblem) {
+  pending.textContent = "";
+  saved.classList.toggle("nw-problem", isProblem);
+  saved.textContent = words;
+  login.hidden = !isLoggedOut;
+}
 
 // A field with a date but no time says the same as an empty one: nobody may take the one for the other. The browser's own
 // check would also stop what may be stored without it.
@@ -65,12 +81,12 @@ function beginSave() {
 }
 function tellAway() {
   unsaved = true;
-  saved.textContent = "Keine Verbindung: noch nicht gespeichert. Es wird von selbst wieder versucht.";
+  tell("Noch nicht gespeichert: keine Verbindung. Es wird von selbst wieder versucht.", true);
   planSave(RETRY_AFTER);
 }
 async function save() {
   if (findHalfDate()) {
-    saved.textContent = "Noch nicht gespeichert: Ein Zeitpunkt ist unvollständig.";
+    tell("Noch nicht gespeichert: Ein Zeitpunkt ist unvollständig.", true);
     return;
   }
   const repeated = unanswered;
@@ -80,8 +96,13 @@ async function save() {
     unsaved = false;
   }
   isUnderWay = true;  // until the version that came of it is on the page
+  tellPending("Wird gespeichert …");
   try {
-    const answer = await send(unanswered);
+    let answer = await send(unanswered);
+    if (isOfNobody(answer) && (await renewLogin())) {
+      unanswered.set("csrf", form.elements.csrf.value);
+      answer = await send(unanswered);
+    }
     unanswered = null;
     await tellAnswer(answer);
   } finally {
@@ -95,31 +116,47 @@ async function send(body) {
   if (answer.status >= 500) throw new Error(answer.status);
   return answer;
 }
+function isOfNobody(answer) {
+  return answer.redirected || answer.status === 401 || answer.status === 403;
+}
+// Whoever has logged in again in another window goes on here; what they have written is not saved for anybody else.
+async function renewLogin() {
+  const answer = await fetch(`${form.action}?bearbeiten=1`, { signal: AbortSignal.timeout(TIMEOUT) });
+  const shown = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-autosave]");
+  if (shown?.dataset.account !== form.dataset.account) return false;
+  document.querySelectorAll("input[name=csrf]").forEach((each) => (each.value = shown.elements.csrf.value));
+  return true;
+}
 async function tellAnswer(answer) {
-  if (answer.ok && !answer.redirected && (answer.headers.get("Content-Type") || "").includes("json")) {
+  const isJson = (answer.headers.get("Content-Type") || "").includes("json");
+  isLoggedOut = answer.redirected || answer.status === 401;
+  if (answer.ok && isJson && !isLoggedOut) {
     const { version } = await answer.json();
     isRefused = false;
     document.querySelectorAll("input[name=version]").forEach((each) => (each.value = version));
-    saved.textContent = `Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`;
+    tell(`Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`, false);
+    if (unsaved) tellPending("Noch nicht gespeichert.");
     return;
   }
   unsaved = isRefused = true;
-  if (answer.redirected || answer.status === 401) {
-    saved.textContent = "Nicht gespeichert: Sie sind nicht mehr angemeldet. Speichern Sie, um Ihren Text kopieren zu können.";
-    return;
+  if (isLoggedOut) {
+    tell("Noch nicht gespeichert: Sie sind abgemeldet.", true);
+  } else if (!isJson) {
+    tell("Noch nicht gespeichert. Bitte speichern Sie selbst.", true);
+  } else {
+    const { refused } = await answer.json();
+    tell(
+      refused
+        ? `Noch nicht gespeichert. ${refused}`
+        : "Noch nicht gespeichert: Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Fassungen zu sehen.",
+      true,
+    );
   }
-  if (!(answer.headers.get("Content-Type") || "").includes("json")) {
-    saved.textContent = "Nicht gespeichert. Bitte speichern Sie selbst.";
-    return;
-  }
-  const { refused } = await answer.json();
-  saved.textContent = refused
-    ? `Nicht gespeichert. ${refused}`
-    : "Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Fassungen zu sehen.";
 }
 
 form.addEventListener("change", beginSave);
 window.addEventListener("online", () => unsaved && beginSave());
+window.addEventListener("focus", () => isLoggedOut && beginSave());
 window.addEventListener("beforeunload", (event) => {
   if (!unsaved || settled || isLeaving) return;
   if (isUnderWay || isRefused || !navigator.onLine || findHalfDate()) event.preventDefault();

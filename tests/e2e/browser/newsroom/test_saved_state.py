@@ -1,0 +1,138 @@
+"""Whether it is saved stands where one writes, in every moment as it is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from tests.databases import FreshDatabase
+from tests.e2e.browser.newsroom.inspection import (
+    ASSETS,
+    DESKTOP,
+    PHONE,
+    SCREENSHOTS,
+    Inspector,
+    Scheme,
+    take_screenshot,
+)
+from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
+from tests.e2e.browser.newsroom.visitors import add_cookie, create_session, renew_session
+
+ADVICE = "Melden Sie sich in einem neuen Fenster an"
+_COVERED = """
+() => {
+  const focused = document.activeElement.getBoundingClientRect();
+  const state = document.querySelector(".nw-saved").getBoundingClientRect();
+  return focused.bottom > state.top && focused.top < state.bottom;
+}
+"""
+
+
+@pytest.fixture
+async def newsroom(database: FreshDatabase, vhost: str, tmp_path: Path) -> AsyncIterator[NewsroomProcess]:
+    async with run_newsroom(database, vhost, tmp_path, ASSETS) as running:
+        yield running
+
+
+async def begin_writing(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int] = DESKTOP, scheme: Scheme = "light"
+) -> Page:
+    context = await inspector.open_context(size, scheme=scheme)
+    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
+    page = await inspector.open(context, newsroom.url)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
+    return page
+
+
+async def test_what_is_not_saved_is_never_called_saved(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await begin_writing(inspector, newsroom)
+    text, state = page.get_by_label("Text", exact=True), page.locator(".nw-saved")
+    answered = asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await text.fill("Die Brücke ist gesperrt.")
+    await expect(state).to_have_text("Noch nicht gespeichert.", use_inner_text=True)
+    await expect(state).to_contain_text("Gespeichert um")
+    await page.route(page.url, answer_late)
+    await text.press_sequentially(" Bis Freitag.")
+    await expect(state).to_have_text("Noch nicht gespeichert.", use_inner_text=True)
+    await expect(state).to_have_text("Wird gespeichert …", use_inner_text=True)
+    await text.press_sequentially(" Vielleicht.")
+    await expect(state).to_have_text("Noch nicht gespeichert.", use_inner_text=True)
+    async with page.expect_response(page.url):
+        answered.set()
+    await expect(page.locator("form[data-autosave] input[name=version]")).to_have_value("3")
+    await expect(state).to_have_text("Noch nicht gespeichert.", use_inner_text=True)
+    await expect(state).to_contain_text("Gespeichert um")
+
+
+async def test_after_saving_the_page_stops_saying_so_with_the_first_letter(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    told = page.get_by_text("Der Entwurf ist gespeichert.")
+    await expect(told).to_be_visible()
+    await page.get_by_label("Text", exact=True).press_sequentially(" B")
+    await expect(told).to_be_hidden()
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["1280", "320-dark"])
+async def test_the_state_is_in_view_and_covers_nothing_that_has_the_focus(
+    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], scheme: Scheme
+) -> None:
+    page = await begin_writing(inspector, newsroom, size, scheme)
+    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    state = page.locator(".nw-saved")
+    await page.get_by_label("Überschrift").press_sequentially("K 9 gesperrt")
+    await expect(state).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
+    await expect(state).to_be_in_viewport(ratio=1)
+    await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", "logged-out")
+    await inspector.inspect(page)
+    for key in ("Tab", "Shift+Tab"):
+        for _ in range(25):
+            await page.keyboard.press(key)
+            if await page.evaluate("form.contains(document.activeElement) && !document.activeElement.closest('p')"):
+                assert not await page.evaluate(_COVERED), await page.evaluate("document.activeElement.id")
+
+
+async def test_whoever_logs_in_again_in_another_window_goes_on(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await begin_writing(inspector, newsroom)
+    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    state = page.locator(".nw-saved")
+    await expect(state.get_by_role("link", name=ADVICE)).to_be_visible()
+    async with page.context.expect_page() as opened:
+        await state.get_by_role("link", name=ADVICE).press("Enter")
+    await expect((await opened.value).get_by_role("heading", level=1)).to_have_text("Anmelden")
+    await add_cookie(page.context, newsroom.url, await renew_session(newsroom.database))
+    await (await opened.value).close()
+    await page.evaluate("dispatchEvent(new Event('focus'))")
+    await expect(state).to_contain_text("Gespeichert um")
+    await expect(state.get_by_role("link")).to_have_count(0)
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+
+
+async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    state = page.locator(".nw-saved")
+    await expect(state).to_contain_text("Gespeichert um")
+    await add_cookie(page.context, newsroom.url, await create_session(newsroom.database, "Jemand anderes"))
+    await page.get_by_label("Text", exact=True).press_sequentially(" Bis Freitag.")
+    await expect(state).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
+    await page.evaluate("dispatchEvent(new Event('focus'))")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.get_by_text("Kopieren Sie Ihren Text")).to_be_visible()
+    assert await newsroom.database.fetchval("select max(version) from newsroom.draft") == 2
