@@ -69,5 +69,5 @@ async def test_whoever_reviews_sees_the_code_that_citizens_got(
     find = "select id from newsroom.publication where draft = $1"
     publication = await newsroom.owner.fetchval(find, UUID(path.split("/")[2]))
     shown = (await ben.browser.open(f"{path}/pruefung")).text
-    assert f"Prüfcode: {format_code(derive_code(publication))}" in shown
+    assert f'Prüfcode: <span class="nw-code">{format_code(derive_code(publication))}</span>' in shown
     assert "ABCD-EFGH" not in shown

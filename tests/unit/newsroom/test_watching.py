@@ -28,6 +28,9 @@ class StatusesInMemory:
         self.asked.append(sorted(broadcasts))
         return [self.known[each] for each in broadcasts if each in self.known]
 
+    async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:
+        return []
+
     async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
         return []
 
