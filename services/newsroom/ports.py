@@ -236,7 +236,7 @@ class DraftRepository(Protocol):
         """
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
-        """As `change`, given the budget of its month, too; nobody else can promise any of that before this is stored."""
+        """As `change`, given its month's budget, too, of which nobody else can promise any before this is stored."""
 
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         """Return drafts in these states, the last changed first, without their decisions."""
