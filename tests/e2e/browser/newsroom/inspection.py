@@ -64,7 +64,13 @@ _TORN = """
       const range = document.createRange();
       range.setStart(node, index);
       range.setEnd(node, index + text.length);
-      if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) torn.push(text);
+      const boxes = [...range.getClientRects()];
+      if (new Set(boxes.map((box) => Math.round(box.top))).size < 2) continue;
+      let block = node.parentElement;
+      while (getComputedStyle(block).display === "inline") block = block.parentElement;
+      const { paddingLeft, paddingRight } = getComputedStyle(block);
+      const room = block.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+      if (boxes.reduce((sum, box) => sum + box.width, 0) <= room) torn.push(text);
     }
   }
   return torn;
