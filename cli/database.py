@@ -15,6 +15,12 @@ from shared.runtime.settings import DatabaseSettings
 
 CONNECT_TIMEOUT_SECONDS = 10
 REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+OUTDATED = (
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+)
 UNAVAILABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 T = TypeVar("T")
 
@@ -56,7 +62,7 @@ def explain_errors(role: str) -> Iterator[None]:
     except REFUSED:
         advice = f"Check {DATABASE_URL} and its password, then `kreisfunk migrate`."
         fail("The database refuses this role.", advice, EXIT_UNAVAILABLE)
-    except (asyncpg.UndefinedFunctionError, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+    except OUTDATED:
         fail("The database is not that of this version.", "Run `kreisfunk migrate`.", EXIT_UNAVAILABLE)
     except asyncpg.InsufficientPrivilegeError:
         fail("This role may not do that.", f"Use {role}.", EXIT_UNAVAILABLE)

@@ -238,9 +238,9 @@ def describe_held(held: HeldWork) -> str:
             f"  {held.scheduled} broadcasts are scheduled; any of them may have been withdrawn since",
             f"  {held.returned} notices that waited in the newsroom's outbox are with their editors again",
             '  whoever said "Stop" or "Löschen" in that time is subscribed again, and whoever subscribed is not',
-            'Next: let `kreisfunk keys status` say that no older key is needed (else rotate: a "Stop" may find nobody,'
-            " and sending is not resumed); if the broker kept its messages, purge dispatch.urgent and dispatch.bulk"
-            " there; `kreisfunk migrate`, start the services, read `kreisfunk deliveries unknown` and"
+            "Next: `kreisfunk migrate`; let `kreisfunk keys status` end with 0 (else rotate; until then no message is"
+            " handled and sending is not resumed); if the broker kept its messages, purge dispatch.urgent and"
+            " dispatch.bulk there; start the services, read `kreisfunk deliveries unknown` and"
             " `kreisfunk broadcasts list`, then `kreisfunk sending resume`.",
         )
     )

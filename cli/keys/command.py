@@ -14,6 +14,7 @@ from cli.database import run_on_database
 from cli.keys.key_files import KeyFilesError, Ring, add_index_key, add_key, drop_index_key, drop_key, use_index_key
 from cli.keys.renewal import AddressRenewal
 from cli.keys.stores import Store, count_old_dead_letters, list_hash_stores, list_message_stores, list_sealed_stores
+from cli.keys.verification import find_foreign_keys
 from cli.options import DatabaseStack, Yes
 from cli.output import confirm, fail, say
 from cli.progress import build_bars
@@ -111,10 +112,10 @@ def rotate_index(stack: DatabaseStack = None) -> None:
 
 @keys.command("status")
 def show_status(stack: DatabaseStack = None) -> None:
-    """Say whether older keys may be dropped: exit status 0 if they may, 1 if one may not.
+    """Say whether older keys may be dropped: exit status 0 if they may, 1 if one may not, or none is the database's.
 
     What is on queues, in the quarantine or encrypted in dead letters may need an older key, too, and is not counted.
-    After a restore, `kreisfunk sending resume` is refused until this ends with 0.
+    After a restore, no message is handled and sending is not resumed until this ends with 0.
     """
     settings = _read_settings(IndexRotationSettings, stack)
     _report_left(
@@ -131,8 +132,9 @@ def show_status(stack: DatabaseStack = None) -> None:
     )
     if settings.index.others:
         say("`kreisfunk keys drop-index` may follow, `feedback_days` after `use-index`: strangers' feedback needs it")
-    _run_on_database(settings, lambda connection: connection.execute("select dispatcher.confirm_keys()"))
-    say("no older key is needed in the database")
+    if foreign := _run_on_database(settings, lambda connection: _confirm_keys(connection, settings)):
+        fail(f"These keys are not those of the database: {foreign}.", "Unpack the secrets that belong to it.")
+    say("the keys are those of the database, and no older one is needed in it")
 
 
 @keys.command("drop-index")
@@ -183,6 +185,14 @@ async def _count_hashed(connection: asyncpg.Connection, settings: IndexRotationS
     stores = list_hash_stores(index, settings.ring)
     left = {store.name: await store.count_outdated(connection) for store in stores}
     return left | {"dead letters": (await count_old_dead_letters(connection, index))[0]}
+
+
+async def _confirm_keys(connection: asyncpg.Connection, settings: IndexRotationSettings) -> str | None:
+    """Confirm the keys after a restore, or return why they are not those of the database."""
+    foreign = await find_foreign_keys(connection, settings.ring, settings.index)
+    if foreign is None:
+        await connection.execute("select dispatcher.confirm_keys()")
+    return foreign
 
 
 def _rotate_stores(settings: RotationSettings, stores: Sequence[Store], what: str) -> str:

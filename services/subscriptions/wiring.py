@@ -48,7 +48,7 @@ from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.encryption import KeyRing
 from shared.notices.cloudevents import AmqpMessage
-from shared.outcome import Outcome
+from shared.outcome import DependencyUnavailable, Outcome
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, open_internal_port
@@ -140,6 +140,16 @@ def build_retention(database: Database, county: County, metrics: Metrics) -> Ret
     return metrics.retention.build_retention(database, build_retention_rules(county))
 
 
+class KeysUnconfirmed(DependencyUnavailable):
+    """The database was restored, and its hashes may be of other keys than those of the messages. They wait."""
+
+
+async def require_confirmed_keys(database: Database) -> None:
+    """Raise KeysUnconfirmed after a restore, until the keys are known to fit (decision 0032)."""
+    if await database.fetchval("select dispatcher.awaits_keys()"):
+        raise KeysUnconfirmed("restored: no message is handled until `kreisfunk keys status` has ended with 0")
+
+
 async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
     """Run until `stop` is requested, then finish the work in progress and close."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
@@ -165,6 +175,7 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
         rate = settings.messages_per_second
         handlers = assemble(database, publisher, county, metrics, keys=keys, messages_per_second=rate)
         await require_migrated(database, NAME, MIGRATIONS)
+        await require_confirmed_keys(database)
         await save_wordings(database, build_wordings(county).list_all())
         maintenance = run_in_background(
             handlers.expander.run(),

@@ -106,8 +106,7 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     got = await list_deliveries(town)
     for text in (first, second):
         assert len(await town.list_accepted(text)) < CITIZENS
-    for name in SERVICES:
-        await town.stack.supervisor.start_one(name)
+    await start_again(town)
 
     afterwards, _ = await town.publish(third)
     (citizen,) = (await town.simulator.list_citizens())[:1]
@@ -116,7 +115,7 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     assert "restored" in paused["paused_reason"]
     assert await list_deliveries(town) == got
 
-    await resume(town)
+    await town.run_kreisfunk("sending", "resume")
     await town.wait_until_settled(afterwards, broadcast)
     assert has_everybody_once(await town.list_accepted(third))
     assert await count_twice(town, first, second) == 0
@@ -130,12 +129,13 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
     assert await count_twice(town, first, second) == 0
 
 
-async def resume(town: SteeringHarness) -> None:
-    """As the guide says: not before the keys are confirmed."""
+async def start_again(town: SteeringHarness) -> None:
+    """As the guide says: the keys come first, and nothing is resumed before."""
     where = ("--stack", str(town.stack.folder))
     assert (await run_in_process("sending", "resume", *where, environment={})).status == EXIT_REJECTED
     assert (await run_in_process("keys", "status", *where, environment={})).status == 0
-    await town.run_kreisfunk("sending", "resume")
+    for name in SERVICES:
+        await town.stack.supervisor.start_one(name)
 
 
 async def wait_for_answer(town: SteeringHarness, citizen: int, before: int) -> None:

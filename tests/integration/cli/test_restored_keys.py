@@ -1,22 +1,28 @@
 """After a restore nothing is sent as long as a "Stop" may find nobody."""
 
+import base64
 from datetime import UTC, datetime
 
 import asyncpg
+import pytest
 
 from cli.backup.holding import hold_everything
 from services.dispatcher.adapters.ledger import PostgresLedger
+from services.subscriptions.wiring import KeysUnconfirmed, require_confirmed_keys
 from shared.database.pool import open_database
+from shared.encryption import BlindIndexKey
 from tests.databases import FreshDatabase
 from tests.integration.cli.index_keys import KNOWN, NEW, OLD, USED, build_environment, build_message
 from tests.integration.cli.planned_broadcasts import run
 from tests.integration.subscriptions.harness import build_harness
 
+OPERATOR = "kreisfunk_operator"
 
-async def subscribe_before_the_rotation(database: FreshDatabase) -> None:
+
+async def subscribe(database: FreshDatabase, index: BlindIndexKey) -> None:
     url = database.build_role_url("kreisfunk_subscriptions")
     async with open_database(url, password=None, name="test", size=5) as pool:
-        await build_harness(pool).receive(build_message("Start", 1, OLD))
+        await build_harness(pool).receive(build_message("Start", 1, index))
 
 
 async def hold(database: FreshDatabase) -> None:
@@ -31,9 +37,9 @@ async def hold(database: FreshDatabase) -> None:
 async def test_sending_is_resumed_only_once_no_older_key_is_needed(
     ledger: PostgresLedger, database: FreshDatabase
 ) -> None:
-    await subscribe_before_the_rotation(database)
+    await subscribe(database, OLD)
     await hold(database)
-    operator = {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
+    operator = {"KREISFUNK_DATABASE_URL": database.build_role_url(OPERATOR)}
     dropped = build_environment(database, NEW)
 
     assert (await run(dropped, "keys", "status")).status == 1
@@ -49,7 +55,7 @@ async def test_sending_is_resumed_only_once_no_older_key_is_needed(
 
 
 async def test_another_restore_asks_for_the_keys_again(ledger: PostgresLedger, database: FreshDatabase) -> None:
-    operator = {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
+    operator = {"KREISFUNK_DATABASE_URL": database.build_role_url(OPERATOR)}
     for _ in range(2):
         await hold(database)
         assert (await run(operator, "sending", "resume")).status == 3
@@ -59,10 +65,50 @@ async def test_another_restore_asks_for_the_keys_again(ledger: PostgresLedger, d
 
 async def test_without_an_older_key_no_drop_is_suggested(database: FreshDatabase) -> None:
     shown = (await run(build_environment(database, OLD), "keys", "status")).output
-    assert shown.endswith("\nno older key is needed in the database\n")
+    assert shown.endswith("\nthe keys are those of the database, and no older one is needed in it\n")
     assert "may follow" not in shown
     assert (
         "`kreisfunk keys drop-index` may follow"
         in (await run(build_environment(database, USED), "keys", "status")).output
     )
     assert (await run(build_environment(database, KNOWN), "keys", "status")).status == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "ours", "why"),
+    [
+        (NEW, OLD, "hashes of a newer index key"),
+        (OLD, BlindIndexKey(bytes(32)), "hashes of another index key"),
+        (NEW, BlindIndexKey(OLD.key + bytes(range(32))), "hashes of another index key"),
+    ],
+    ids=["newer", "another", "another link"],
+)
+async def test_keys_of_another_database_are_never_confirmed(
+    ledger: PostgresLedger, database: FreshDatabase, stored: BlindIndexKey, ours: BlindIndexKey, why: str
+) -> None:
+    await subscribe(database, stored)
+    await hold(database)
+    refused = await run(build_environment(database, ours), "keys", "status")
+    assert (refused.status, why in refused.errors) == (1, True), refused.everything
+    assert (await run({"KREISFUNK_DATABASE_URL": database.build_role_url(OPERATOR)}, "sending", "resume")).status == 3
+
+
+async def test_a_ring_that_decrypts_nothing_is_never_confirmed(ledger: PostgresLedger, database: FreshDatabase) -> None:
+    await subscribe(database, OLD)
+    other = build_environment(database, OLD) | {
+        "KREISFUNK_ENCRYPTION_KEYS": f"1:{base64.b64encode(bytes(32)).decode()}"
+    }
+    refused = await run(other, "keys", "status")
+    assert (refused.status, "cannot be decrypted" in refused.errors) == (1, True), refused.everything
+
+
+async def test_no_message_is_handled_before_the_keys_are_confirmed(database: FreshDatabase) -> None:
+    async with open_database(
+        database.build_role_url("kreisfunk_subscriptions"), password=None, name="t", size=1
+    ) as pool:
+        await require_confirmed_keys(pool)
+        await hold(database)
+        with pytest.raises(KeysUnconfirmed, match="keys status"):
+            await require_confirmed_keys(pool)
+        assert (await run(build_environment(database, OLD), "keys", "status")).status == 0
+        await require_confirmed_keys(pool)

@@ -1,15 +1,33 @@
 -- migrate:up
 alter table dispatcher.restore add column keys_confirmed_at timestamptz;
 comment on column dispatcher.restore.keys_confirmed_at is
-    'since then no older key is needed; before, sending is not resumed';
+    'since then the keys are known to fit; before, no message is handled and sending is not resumed';
+-- Whoever restored before this migration has resumed since, or follows the guide of that version.
+update dispatcher.restore set keys_confirmed_at = restored_at;
 
--- After a restore, hashes may be older than the keys that ingress has: then a "Stop" finds nobody.
+-- Roles belong to the server: another database may be migrated at the same moment.
+do $$
+begin
+    create role kreisfunk_subscriptions nologin;
+exception when duplicate_object or unique_violation then null;
+end
+$$;
+
+-- After a restore, hashes may be of other keys than those that ingress has: then a "Stop" finds nobody.
+create function dispatcher.awaits_keys() returns boolean language sql stable
+security definer set search_path = pg_catalog, dispatcher as $$
+    select exists (select from dispatcher.restore r where r.keys_confirmed_at is null)
+$$;
+revoke all on function dispatcher.awaits_keys from public;
+grant usage on schema dispatcher to kreisfunk_subscriptions;
+grant execute on function dispatcher.awaits_keys to kreisfunk_subscriptions;
+
 create or replace function dispatcher.resume_sending(sender text) returns integer language plpgsql
 security definer set search_path = pg_catalog, dispatcher as $$
 declare
     released integer;
 begin
-    if exists (select from dispatcher.restore r where r.keys_confirmed_at is null) then
+    if dispatcher.awaits_keys() then
         raise exception 'the keys of a restored database are not confirmed'
             using errcode = 'object_not_in_prerequisite_state', hint = 'kreisfunk keys status';
     end if;
@@ -28,6 +46,7 @@ revoke all on function dispatcher.confirm_keys from public;
 grant execute on function dispatcher.confirm_keys to kreisfunk_rotation;
 
 -- migrate:down
+revoke usage on schema dispatcher from kreisfunk_subscriptions;
 drop function dispatcher.confirm_keys;
 create or replace function dispatcher.resume_sending(sender text) returns integer language sql
 security definer set search_path = pg_catalog, dispatcher as $$
@@ -37,4 +56,5 @@ security definer set search_path = pg_catalog, dispatcher as $$
     )
     select count(*)::integer from released
 $$;
+drop function dispatcher.awaits_keys;
 alter table dispatcher.restore drop column keys_confirmed_at;
