@@ -22,11 +22,12 @@ from services.newsroom.domain.outbox import NoticePublication, PublicationState
 from shared.contracts.events import Problem
 from shared.database.pool import Connection
 
-# Of a broadcast `b`: a newer revision that is only planned replaces what was sent to all when it begins.
+# Of a broadcast `b`: a newer revision that is only planned replaces what has reached all when it begins, else at once.
 IS_REPLACED = """
     exists (select from newsroom.broadcast n
         where n.source = b.source and n.notice = b.notice and n.revision > b.revision
-            and (n.started_at is not null or (b.cancelled_at is not null and b.finished_at is null))) as is_replaced
+            and (n.started_at is not null
+                or (b.cancelled_at is not null and (b.finished_at is null or b.states ? 'cancelled')))) as is_replaced
 """
 DRAFTS = f"""
     select d.id, d.notice, d.kind, d.corrects, d.state, d.changed_at, d.emergency, v.version, v.content, v.saved_at,

@@ -73,7 +73,6 @@ SURVEY_SECONDS = 60.0
 RETENTION_INTERVAL_SECONDS = 3_600.0
 METRICS_INTERVAL_SECONDS = 5.0
 STRANDED_SECONDS = 10.0
-CLOSE_SECONDS = 5.0  # of a broker that does not answer
 
 _log = structlog.get_logger()
 
@@ -242,7 +241,7 @@ async def _run_work(newsroom: Newsroom, stop: StopRequest) -> AsyncIterator[None
     async with asyncio.TaskGroup() as tasks, work:
         consuming = tasks.create_task(consumer)
         yield
-        await asyncio.wait([consuming], timeout=CLOSE_SECONDS)
+        await asyncio.wait([consuming], timeout=stop.drain_seconds / 4)  # beside the ports, which take half
         consuming.cancel()
 
 

@@ -88,6 +88,9 @@ async def test_a_correction_that_is_planned_has_not_replaced_what_was_sent(
     await newsroom.owner.execute(never_sent, first)
     assert badge in list_cards((await anna.browser.open("/aussendungen")).text)[1]
     assert badge in (await anna.browser.open(f"/aussendungen/{first}")).text
+    ended = "update newsroom.broadcast set finished_at = now(), states = $2::text::jsonb where id = $1"
+    await newsroom.owner.execute(ended, first, '{"delivered": 5, "cancelled": 5}')
+    assert badge in (await anna.browser.open(f"/aussendungen/{first}")).text, "the rest never gets it"
 
 
 async def test_what_is_planned_says_for_when(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
