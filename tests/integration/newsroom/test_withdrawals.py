@@ -16,6 +16,7 @@ from shared.runtime.clock import system_clock
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, add_broadcast, become_broadcast, read_state
 from tests.integration.newsroom.writing_store import SOURCE, Store
+from tests.servers import wait_for
 
 _FAIL = """
     create function newsroom.fail() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
@@ -163,6 +164,48 @@ async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_c
     shown = (await anna.browser.open(withdrawal)).text
     assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
     assert "Folgemeldung, 1. Fassung" in shown
+
+
+_TRIED = "select tries > 0 from newsroom.publication where draft = $1"
+_WAIT = "update newsroom.publication set tries = 0, next_at = now() + interval '1 hour' where draft = $1"
+_CONFIRM = """
+    update newsroom.publication set state = 'accepted', answered_at = now(), confirmed_at = now() where draft = $1
+"""
+
+
+async def test_right_after_the_button_the_page_speaks_of_the_withdrawal_and_not_of_the_notice(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    path = await anna.begin(urgent="1")
+    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    await become_broadcast(newsroom.owner, path)
+    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche Straße."})).location
+    draft = UUID(withdrawal.split("/")[2])
+    await wait_for(lambda: newsroom.owner.fetchval(_TRIED, draft))
+    assert "Das Zurückziehen wird übergeben." in (await anna.browser.open(withdrawal)).text
+    await newsroom.owner.execute(_WAIT, draft)
+    shown = (await anna.browser.open(withdrawal)).text
+    assert "Es gilt, sobald es angekommen ist; Sie müssen nichts tun." in shown
+    assert "geht auch dann genau einmal hinaus" not in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (_DONE, "Alle haben sie schon: Schreiben Sie eine Entwarnung."),
+        ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
+    ],
+)
+async def test_where_everybody_has_the_notice_its_withdrawal_asks_for_an_all_clear(
+    newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object], words: str
+) -> None:
+    path = await anna.begin(urgent="1")
+    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    await become_broadcast(newsroom.owner, path, **changes)
+    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche Straße."})).location
+    await newsroom.owner.execute(_CONFIRM, UUID(withdrawal.split("/")[2]))
+    shown = (await anna.browser.open(withdrawal)).text.split("Die Meldung ist zurückgezogen.")[1].split("</p>")[0]
+    assert words in shown
 
 
 @pytest.mark.parametrize("source", [SOURCE, "/landkreis-osterholz/bauamt"])
