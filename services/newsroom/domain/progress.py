@@ -52,8 +52,9 @@ class BroadcastStatus:
     """State of a broadcast as our events have told it; None is what they have not.
 
     `stop_cause` says what is paused, if anything is: the broadcast, its template, or all sending; or that the broadcast
-    was cancelled. `withdrawn_at` is that of the notice: whoever has got a revision of it before keeps it. `is_replaced`
-    is whether a newer revision is sent instead, or to those who have this one.
+    was cancelled. `withdrawn_at` is that of the notice: whoever has got a revision of it before keeps it. Who withdrew
+    it, and why, is known of what was withdrawn here. `is_replaced` is whether a newer revision is sent instead, or to
+    those who have this one.
     """
 
     id: UUID
@@ -72,6 +73,8 @@ class BroadcastStatus:
     finished_at: datetime | None = None
     cancelled_at: datetime | None = None
     withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
+    withdrawal_reason: str | None = None
     is_replaced: bool = False
     stop_cause: str | None = None
     stop_reason: str | None = None

@@ -41,6 +41,7 @@ ACTION_NAMES: Mapping[str, str] = {
     "draft.saved": "Entwurf gespeichert",
     "draft.submitted": "Entwurf zur Freigabe gegeben",
     "draft.tried": "Testnachricht vorbereitet",
+    "draft.withdrawn": "Meldung zurückgezogen",
     "letters.replayed": "Mitteilungen noch einmal verarbeitet",
     "notice.rejected": "Meldung vom Dienst abgelehnt",
     "sending.paused": "gesamten Versand angehalten",

@@ -123,6 +123,7 @@ class BroadcastPages:
             ("Thema", self._topics.get(status.topic or "", status.topic or "")),
             *(_list_content(notice["draft"], notice["content"], notice["code"]) if notice["draft"] else ()),
             *((name, format_moment(moment)) for name, moment in moments if moment),
+            *_list_withdrawal(status),
             *((name, f"{value}, {format_moment(at)}" if at else value) for name, value, at in notice["responsible"]),
             ("Empfänger", status.audience if status.audience is not None else ""),
             *((line.name, line.count) for line in list_account(status)),
@@ -231,6 +232,12 @@ def _list_content(draft: NoticeDraft, content: DraftContent, code: str) -> Itera
     if content.expires_at:
         yield "Gültig bis", format_moment(content.expires_at)
     yield "Prüfcode", code
+
+
+def _list_withdrawal(status: BroadcastStatus) -> Iterator[tuple[str, str]]:
+    if status.withdrawn_by:
+        yield "Zurückgezogen von", status.withdrawn_by
+        yield "Grund des Zurückziehens", status.withdrawal_reason or ""
 
 
 def _parse_before(request: web.Request) -> datetime | None:
