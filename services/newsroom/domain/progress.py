@@ -1,6 +1,6 @@
 """Progress of a broadcast, in the words of an editor: who has it, who waits, who did not get it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -33,6 +33,8 @@ SCHEDULED_NAME, WITHDRAWN_NAME = "geplant", "zurückgezogen"
 _STAYS = "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar."
 # States of those whom a withdrawal does not concern any more.
 _SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
+# States of those to whom a follow-up goes; what is unknown may have arrived.
+_HELD = ("accepted", "sent", "delivered", "read", "unknown")
 
 STOP_NAMES: Mapping[str, str] = {
     "broadcast": "Diese Aussendung ist angehalten.",
@@ -151,6 +153,11 @@ class BroadcastStatus:
         return has_anybody and self.is_settled and sum(counts) == sum(self.states.values())
 
     @property
+    def holders(self) -> int:
+        """Return how many have got it, or may have."""
+        return sum(self.states.get(state, 0) for state in _HELD)
+
+    @property
     def _is_dropped(self) -> bool:
         """Return whether it was withdrawn or replaced before its end; of one that never began nothing more is told."""
         return self.cancelled_at is not None and self.finished_at is None
@@ -193,6 +200,25 @@ def explain_withdrawal(status: BroadcastStatus) -> str:
     else:
         does = "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
     return f"{does} {_STAYS}" if status.started_at else does
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUpAudience:
+    """People to whom a follow-up goes; `waiting` of them have not got the first notice yet, and get it before."""
+
+    people: int
+    waiting: int
+
+
+def count_followers(revisions: Sequence[BroadcastStatus]) -> FollowUpAudience | None:
+    """Return to how many a follow-up of the notice with these revisions goes; None if nobody can know.
+
+    Who has several revisions counts once: whoever got an earlier one gets the newest, too.
+    """
+    if not revisions or any(each.audience is None and not each.is_final for each in revisions):
+        return None
+    people = max(each.holders + (0 if each.is_final else each.waiting) for each in revisions)
+    return FollowUpAudience(people=people, waiting=people - max(each.holders for each in revisions))
 
 
 @dataclass(frozen=True)
