@@ -29,7 +29,7 @@ PHASE_NAMES: Mapping[BroadcastPhase, str] = {
     BroadcastPhase.FINISHED: "abgeschlossen",
     BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
 }
-SCHEDULED_NAME, WITHDRAWN_NAME = "geplant", "zurückgezogen"
+SCHEDULED_NAME, WITHDRAWN_NAME, WAITING_NAME = "geplant", "zurückgezogen", "wartet"
 _STAYS = "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar."
 # States of those whom a withdrawal does not concern any more.
 _SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
@@ -109,6 +109,8 @@ class BroadcastStatus:
     def phase_name(self) -> str:
         if self.phase is BroadcastPhase.PLANNED and self.is_planned:
             return SCHEDULED_NAME
+        if self.phase is BroadcastPhase.STOPPED and self.stop_cause == "sending":
+            return WAITING_NAME
         return WITHDRAWN_NAME if self.is_over else PHASE_NAMES[self.phase]
 
     @property
