@@ -43,7 +43,8 @@ class DraftAssessment:
 
     `missing` says in German whose approval is missing, `obstacle` why this person may not give it; `may_approve` is
     whether their roles would permit it. `forecast` is None if the notices API did not answer, `budget` if messages are
-    not limited. `delays` say in German what keeps messages from leaving now; they stop nothing.
+    not limited. `delays` say in German what keeps messages from leaving now, with `is_held` everything; they stop
+    nothing.
     """
 
     problems: tuple[Problem, ...]
@@ -55,6 +56,7 @@ class DraftAssessment:
     similar: tuple[tuple[str, datetime], ...] = field(default=())
     budget: MonthBudget | None = None
     delays: tuple[str, ...] = ()
+    is_held: bool = False
 
     @property
     def budget_obstacle(self) -> str | None:
@@ -89,6 +91,7 @@ class DraftAssessor:
         may_approve = account.may(Right.COUNTERSIGN if by_lead else Right.APPROVE)
         verdict = choose_verdict(account, by_lead=by_lead) if may_approve else None
         since = self.clock() - SIMILAR_DAYS
+        sending = await self.read_sending()
         recent = await self.drafts.list_recent_headlines(draft.content.topic, since, draft.subject)
         return DraftAssessment(
             problems=self.find_problems(draft) or (forecast.problems if forecast else ()),
@@ -99,13 +102,16 @@ class DraftAssessor:
             may_approve=may_approve,
             similar=find_similar(draft.content.headline, recent),
             budget=await self.read_budget(draft.content.scheduled_at),
-            delays=await self._explain_delays(draft, forecast),
+            delays=self._explain_delays(draft, forecast, sending),
+            is_held=bool(sending.pause_reasons),
         )
 
-    async def _explain_delays(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> tuple[str, ...]:
+    def _explain_delays(
+        self, draft: NoticeDraft, forecast: NoticeForecast | None, sending: SendingOverview
+    ) -> tuple[str, ...]:
         topic = self.configuration.find_topic(draft.content.topic)
         template = f"{topic.choose_template(draft.content.picture)}/{topic.language}" if topic else ""
-        return explain_delays(await self.read_sending(), template, forecast.audience if forecast else None)
+        return explain_delays(sending, template, forecast.audience if forecast else None)
 
     def find_problems(self, draft: NoticeDraft) -> tuple[Problem, ...]:
         """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""
