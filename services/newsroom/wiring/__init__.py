@@ -309,7 +309,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
         BroadcastPages(
             statuses=statuses,
             publications=writing.publications,
-            drafts=writing.drafts,
+            drafting=writing.drafting,
             feedback=feedback,
             listening=listening,
             watch=writing.broadcasts,
