@@ -30,7 +30,7 @@ PHASE_NAMES: Mapping[BroadcastPhase, str] = {
     BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
 }
 SCHEDULED_NAME, WITHDRAWN_NAME, WAITING_NAME = "geplant", "zurückgezogen", "wartet"
-_STAYS = "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar."
+_STAYS = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
 # States of those whom a withdrawal does not concern any more.
 _SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
 # States of those to whom a follow-up goes; what is unknown may have arrived.

@@ -124,7 +124,7 @@ async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna
         broadcast, _ = await publish_in_emergency(newsroom, anna, **changes)
         shown = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
         assert [each in shown for _, each in told] == [each == words for _, each in told]
-        assert "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar." in shown
+        assert "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar." in shown
     planned, _ = await publish_in_emergency(newsroom, anna, started_at=None, states="{}")
     assert "Im Archiv" not in (await anna.browser.open(f"/aussendungen/{planned}")).text, "it comes with the start"
 
