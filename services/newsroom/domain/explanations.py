@@ -113,10 +113,8 @@ _BLOCKERS = _compile_table(
         r"^not everybody will get it: it takes about (\d+) s": (
             "Nicht alle bekommen die Meldung: Der Versand dauert etwa {0} Sekunden, und vorher endet die Gültigkeit."
         ),
-        r"^1 still wait for the first notice": "Eine Person wartet noch auf die erste Meldung. Sie bekommt diese danach.",
-        r"^(\d+) still wait for the first notice": (
-            "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach."
-        ),
+        r"^1 still wait for the first": "Eine Person wartet noch auf die erste Meldung. Sie bekommt diese danach.",
+        r"^(\d+) still wait for": "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach.",
         r"nothing (?:is|was) withdrawn": "Diese Meldung ist nicht bekannt; es gibt nichts zurückzuziehen.",
         r"could not be found out": (
             "Wie viele die Meldung bekommen, ließ sich gerade nicht feststellen. Versuchen Sie es gleich noch einmal."

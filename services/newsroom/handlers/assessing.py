@@ -145,9 +145,7 @@ class DraftAssessor:
         if not followers.people:
             return msgspec.structs.replace(forecast, audience=0, problems=(*forecast.problems, _NOBODY))
         blocker = (f"{followers.waiting} still wait for the first notice",) if followers.waiting else ()
-        forecast = msgspec.structs.replace(
-            forecast, audience=followers.people, blockers=(*forecast.blockers, *blocker)
-        )
+        forecast = msgspec.structs.replace(forecast, audience=followers.people, blockers=(*forecast.blockers, *blocker))
         costs = compute_costs(self.configuration, topic.id, followers.people)
         return msgspec.structs.replace(forecast, costs={} if costs is None else {str(topic.category): str(costs)})
 

@@ -52,8 +52,8 @@ _ALL_PAUSED = (
     "Der gesamte Versand ist angehalten, auch diese Aussendung wartet. Sie können sie beenden oder zurückziehen."
 )
 _NOT_BEGUN = (
-    "Der Versand hat noch nicht begonnen. Bis er beginnt, können Sie die Aussendung beenden; wer die Meldung geschrieben"
-    " hat, kann sie zurückziehen."
+    "Der Versand hat noch nicht begonnen. Bis er beginnt, können Sie die Aussendung beenden; wer die Meldung"
+    " geschrieben hat, kann sie zurückziehen."
 )
 _LONG_AGO = "Der Versand ist schon lange vorbei. An dieser Aussendung lässt sich nichts mehr ändern."
 _NO_REASON = "Bitte schreiben Sie einen Grund. Er steht im Protokoll."

@@ -59,10 +59,8 @@ async def test_an_act_leads_to_its_draft_or_broadcast_by_the_headline(
 ) -> None:
     path = await anna.begin(headline="K 2 <gesperrt>")
     broadcast = await add_broadcast(newsroom.owner, headline="K 3 gesperrt")
-    await newsroom.owner.execute(
-        "insert into newsroom.audit (action, object) values ('broadcast.paused', $1), ('template.resumed', 'notice/de')",
-        str(broadcast),
-    )
+    acts = "insert into newsroom.audit (action, object) values ('broadcast.paused', $1), ('template.resumed', $2)"
+    await newsroom.owner.execute(acts, str(broadcast), "notice/de")
     page = (await reader.open("/protokoll")).text
     assert f'href="{path}">K 2 &lt;gesperrt&gt;</a>' in page
     assert f'href="/aussendungen/{broadcast}">K 3 gesperrt</a>' in page

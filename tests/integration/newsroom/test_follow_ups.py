@@ -33,7 +33,9 @@ async def begin(store: Store, owner: asyncpg.Connection, *revisions: dict[str, o
     for number, changes in enumerate(revisions, start=1):
         await add_broadcast(owner, source=SOURCE, notice=first.notice, revision=number, **changes)
     draft = await store.drafting.follow_up(store.ben, first.id)
-    content = msgspec.structs.replace(CONTENT, headline="K 9 ist frei", expires_at=datetime.now(UTC) + timedelta(days=1))
+    content = msgspec.structs.replace(
+        CONTENT, headline="K 9 ist frei", expires_at=datetime.now(UTC) + timedelta(days=1)
+    )
     return await store.drafting.save(store.ben, draft.id, 1, content)
 
 
