@@ -244,7 +244,7 @@ async def test_what_has_begun_waits_while_all_sending_is_paused_and_says_so(
     newsroom: NewsroomProcess, operator: EditorBrowser
 ) -> None:
     """The ledger does not know of it yet: pages come when sending goes on."""
-    broadcast = await add_broadcast(newsroom.owner, states="{}")
+    broadcast = await add_broadcast(newsroom.owner, notice=uuid4().hex, states="{}")
     ended = await add_broadcast(newsroom.owner, states='{"delivered": 10}', finished_at=datetime.now(UTC))
     path = f"/aussendungen/{broadcast}"
     assert ">wird gesendet</span>" in (await operator.open(path)).text
