@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import aio_pika
@@ -238,35 +237,6 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
     assert acts == [("sending.paused", {"reason": "Falscher <b>Text"}), ("sending.resumed", {"reason": "Übung"})]
     log = (await operator.open("/protokoll")).text
     assert "gesamten Versand angehalten" in log
-
-
-async def test_what_has_begun_waits_while_all_sending_is_paused_and_says_so(
-    newsroom: NewsroomProcess, operator: EditorBrowser
-) -> None:
-    """The ledger does not know of it yet: pages come when sending goes on."""
-    broadcast = await add_broadcast(newsroom.owner, notice=uuid4().hex, states="{}")
-    ended = await add_broadcast(newsroom.owner, states='{"delivered": 10}', finished_at=datetime.now(UTC))
-    path = f"/aussendungen/{broadcast}"
-    assert ">wird gesendet</span>" in (await operator.open(path)).text
-    assert "noch nicht begonnen" in (await act(operator, f"{path}/anhalten")).text
-    await newsroom.owner.execute("select dispatcher.pause_sending('Übung <1>', null)")
-    try:
-        shown = (await operator.open(path)).text
-        assert (">wartet</span>" in shown, ">wird gesendet</span>" in shown) == (True, False)
-        assert shown.count("Der gesamte Versand ist angehalten.") == 1
-        assert "Grund: Übung &lt;1&gt;" in shown
-        refused = await act(operator, f"{path}/anhalten")
-        assert refused.status == 422
-        words = "Der gesamte Versand ist angehalten, auch diese Aussendung wartet."
-        assert f"{words} Sie können sie beenden oder zurückziehen." in refused.text
-        assert "schon lange" not in refused.text
-        known = await add_sent_broadcast(newsroom.owner, {"waiting": 2, "delivered": 1})
-        assert ">wartet</span>" in (await operator.open(f"/aussendungen/{known}")).text
-        assert ">abgeschlossen</span>" in (await operator.open(f"/aussendungen/{ended}")).text
-        assert "schon lange vorbei" in (await act(operator, f"/aussendungen/{ended}/anhalten")).text
-    finally:
-        await newsroom.owner.execute("select dispatcher.resume_sending(null)")
-    assert ">wird gesendet</span>" in (await operator.open(path)).text
 
 
 def read_report(page: str, template: str) -> list[str]:
