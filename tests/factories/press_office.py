@@ -22,6 +22,7 @@ from services.newsroom.domain.outbox import (
     PublicationState,
     PublishAnswer,
 )
+from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget, SendingNumber, SendingOverview
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
@@ -160,8 +161,12 @@ class DraftsInMemory:
     async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
         return []
 
-    async def find_audience(self, source: str, notice: str) -> int | None:
-        return self.audience
+    async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:
+        """Return the broadcast that went to `audience` people, if that is known."""
+        if self.audience is None:
+            return []
+        states = {"delivered": self.audience}
+        return [BroadcastStatus(id=UUID(int=1), audience=self.audience, states=states, finished_at=NOON)]
 
     async def find_headline(self, notice: str) -> str:
         return ""
@@ -246,6 +251,7 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
         clock=lambda: office.now,
         read_budget=read_budget,
         read_sending=read_sending,
+        list_revisions=drafts.list_revisions,
     )
     drafting = DraftingService(drafts=drafts, assessor=assessor, clock=lambda: office.now, handed_over=count)
     office = PressOffice(drafts=drafts, notices=notices, drafting=drafting)

@@ -1,6 +1,7 @@
 """The log of all acts in PostgreSQL; the role may add entries and read them, nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
 
 import msgspec
 
@@ -9,10 +10,15 @@ from shared.database.pool import Connection, Database
 
 _INSERT = "insert into newsroom.audit (account, action, object, detail) values ($1, $2, $3, $4::jsonb)"
 _LIST = """
-select e.id, e.at, a.name, e.action, e.object, e.detail
+select e.id, e.at, e.account, a.name, e.action, e.object, e.detail
 from newsroom.audit e left join newsroom.account a on a.id = e.account
 where e.id < coalesce($1, 9223372036854775807) order by e.id desc limit $2
 """
+_DRAFTS = """
+select d.id, v.content ->> 'headline' as headline
+from newsroom.draft d join newsroom.draft_version v on v.draft = d.id and v.version = d.version where d.id = any($1)
+"""
+_BROADCASTS = "select id, coalesce(headline, notice) as headline from newsroom.broadcast where id = any($1)"
 
 
 async def record_act(connection: Connection, act: Act) -> None:
@@ -31,3 +37,11 @@ class PostgresAuditLog:
         """Return the newest entries, only those before the entry with the id `before` if one is given."""
         rows = await self._database.fetch(_LIST, before, limit)
         return [AuditEntry(**{**row, "detail": msgspec.json.decode(row["detail"])}) for row in rows]
+
+    async def find_drafts(self, identifiers: Collection[UUID]) -> Mapping[UUID, str | None]:
+        """Return the headline of each draft, None without."""
+        return {row["id"]: row["headline"] for row in await self._database.fetch(_DRAFTS, list(identifiers))}
+
+    async def find_broadcasts(self, identifiers: Collection[UUID]) -> Mapping[UUID, str | None]:
+        """Return the headline of each broadcast that events have told of, None without."""
+        return {row["id"]: row["headline"] for row in await self._database.fetch(_BROADCASTS, list(identifiers))}

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.newsroom.adapters.draft_rows import IS_REPLACED, encode_json
+from services.newsroom.adapters.draft_rows import IS_REPLACED, WITHDRAWAL, encode_json
 from services.newsroom.adapters.publications import reject_publication
 from services.newsroom.domain.archive import ArchiveEntry, derive_code
 from services.newsroom.domain.progress import BroadcastStatus
@@ -123,9 +123,15 @@ _MARK_ERASED = """
 _STATUS = f"""
     select b.id, b.notice, b.revision, b.topic, b.headline, b.lane, b.audience, b.states, b.failures, b.person_limited,
         b.accepted_at, b.scheduled_at, b.started_at, b.finished_at, b.cancelled_at, w.at as withdrawn_at,
-        s.cause as stop_cause, s.reason as stop_reason, {IS_REPLACED}
+        ours.name as withdrawn_by, ours.reason as withdrawal_reason, coalesce(s.cause, p.cause) as stop_cause,
+        coalesce(s.reason, p.reason) as stop_reason, {IS_REPLACED}
     from newsroom.broadcast b left join dispatcher.list_stops() s on s.broadcast = b.id
         left join newsroom.withdrawn_notice w on w.source = b.source and w.notice = b.notice
+        left join lateral ({WITHDRAWAL}) ours on true
+        left join lateral (  -- what has begun, but waits before the ledger knows of it
+            select 'sending' as cause, min(paused_reason) as reason from dispatcher.read_limits()
+            having bool_and(paused_reason is not null)
+        ) p on b.started_at is not null and b.states = '{{}}' and b.finished_at is null and b.cancelled_at is null
 """  # noqa: S608 - constant parts
 _REVISIONS = f"{_STATUS} where b.source = $1 and b.notice = $2 order by b.revision desc nulls last, b.id limit 50"
 _RELATED = f"""

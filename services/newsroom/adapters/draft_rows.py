@@ -29,6 +29,16 @@ IS_REPLACED = """
             and (n.started_at is not null
                 or (b.cancelled_at is not null and (b.finished_at is null or b.states ? 'cancelled')))) as is_replaced
 """
+# Of a broadcast `b` whose notice was withdrawn at `w.at`: who did that here, and why.
+WITHDRAWAL = """
+    select a.name, v.content ->> 'reason' as reason
+    from newsroom.draft d join newsroom.publication p on p.draft = d.id
+        join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
+        join newsroom.account a on a.id = v.author
+    where w.at is not null and d.corrects = b.notice and d.kind = 'withdrawal' and p.body ->> 'source' = b.source
+        and p.confirmed_at is not null
+    order by p.confirmed_at limit 1
+"""
 DRAFTS = f"""
     select d.id, d.notice, d.kind, d.corrects, d.state, d.changed_at, d.emergency, v.version, v.content, v.saved_at,
         v.seen_revision, v.author, a.person, a.name, d.created_by, c.person as creator_person, c.name as creator_name,

@@ -69,7 +69,6 @@ _REVISION = """
         where p.state <> 'rejected' and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
     ), (select max(revision) from newsroom.broadcast where source = $1 and notice = $2)), 0)
 """
-_AUDIENCE = "select max(audience) from newsroom.broadcast where source = $1 and notice = $2"
 _HEADLINE = """
     select v.content ->> 'headline' from newsroom.publication p
     join newsroom.draft d on d.id = p.draft join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
@@ -141,10 +140,6 @@ class PostgresDraftRepository:
     async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
         rows = await self._database.fetch(_HEADLINES, topic, since, besides)
         return [(row["headline"], row["accepted_at"]) for row in rows]
-
-    async def find_audience(self, source: str, notice: str) -> int | None:
-        audience: int | None = await self._database.fetchval(_AUDIENCE, source, notice)
-        return audience
 
     async def find_headline(self, notice: str) -> str:
         return await self._database.fetchval(_HEADLINE, notice) or ""

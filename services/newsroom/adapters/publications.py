@@ -89,4 +89,5 @@ async def reject_publication(
     draft = await connection.fetchval(_REJECT, publication, encode_json(problems), now)
     notice = await connection.fetchval(_RETURN, draft, now) if draft else None
     if notice is not None:
-        await record_act(connection, Act(account=None, action="notice.rejected", object=notice))
+        detail = {"draft": str(draft)}
+        await record_act(connection, Act(account=None, action="notice.rejected", object=notice, detail=detail))

@@ -182,10 +182,15 @@ def require_approver(draft: NoticeDraft, actor: Author, verdict: Verdict, *, by_
     return DraftState.ESCALATED if by_lead and verdict is not Verdict.APPROVE_AMOUNT else after
 
 
+def find_review(draft: NoticeDraft) -> DraftDecision | None:
+    """Return who has reviewed what was published in an emergency; None if nobody has yet."""
+    said = (each for each in draft.decisions if each.verdict is Verdict.REVIEW and each.version == draft.version)
+    return next(said, None)
+
+
 def find_review_obstacle(draft: NoticeDraft, actor: Author) -> str | None:
     """Return why the actor may not review what was published in an emergency, in German; None if they may."""
-    reviewed = (each.version for each in draft.decisions if each.verdict is Verdict.REVIEW)
-    if not draft.is_emergency or draft.version in reviewed:
+    if not draft.is_emergency or find_review(draft):
         return "Hier ist nichts nachträglich zu prüfen."
     return "Eigene Meldungen prüft eine andere Person." if actor.person in list_owners(draft) else None
 

@@ -86,6 +86,7 @@ _PROBLEMS = _compile_table(
         r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",
         r"updates an unknown notice": "Die erste Fassung ist nicht bekannt. Schreiben Sie eine neue Meldung.",
         r"^revision: ": OVERTAKEN,
+        r"^follows: nobody": "Niemand hat die erste Meldung bekommen. Schreiben Sie eine neue Meldung.",
         r"^follows: ": "Die Meldung, auf die sich diese bezieht, ist nicht bekannt.",
         r"may publish (\d+) urgent.*from (\S+)": "Heute sind {0} Eilmeldungen möglich; die nächste ab {1}.",
         r"may publish (\d+) notices in an hour.*from (\S+)": (
@@ -112,6 +113,8 @@ _BLOCKERS = _compile_table(
         r"^not everybody will get it: it takes about (\d+) s": (
             "Nicht alle bekommen die Meldung: Der Versand dauert etwa {0} Sekunden, und vorher endet die Gültigkeit."
         ),
+        r"^1 still wait for the first": "Eine Person wartet noch auf die erste Meldung. Sie bekommt diese danach.",
+        r"^(\d+) still wait for": "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach.",
         r"nothing (?:is|was) withdrawn": "Diese Meldung ist nicht bekannt; es gibt nichts zurückzuziehen.",
         r"could not be found out": (
             "Wie viele die Meldung bekommen, ließ sich gerade nicht feststellen. Versuchen Sie es gleich noch einmal."

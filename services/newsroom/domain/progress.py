@@ -1,6 +1,6 @@
 """Progress of a broadcast, in the words of an editor: who has it, who waits, who did not get it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -29,10 +29,12 @@ PHASE_NAMES: Mapping[BroadcastPhase, str] = {
     BroadcastPhase.FINISHED: "abgeschlossen",
     BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
 }
-SCHEDULED_NAME, WITHDRAWN_NAME = "geplant", "zurückgezogen"
-_STAYS = "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar."
+SCHEDULED_NAME, WITHDRAWN_NAME, WAITING_NAME = "geplant", "zurückgezogen", "wartet"
+_STAYS = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
 # States of those whom a withdrawal does not concern any more.
 _SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
+# States of those to whom a follow-up goes; what is unknown may have arrived.
+_HELD = ("accepted", "sent", "delivered", "read", "unknown")
 
 STOP_NAMES: Mapping[str, str] = {
     "broadcast": "Diese Aussendung ist angehalten.",
@@ -52,8 +54,9 @@ class BroadcastStatus:
     """State of a broadcast as our events have told it; None is what they have not.
 
     `stop_cause` says what is paused, if anything is: the broadcast, its template, or all sending; or that the broadcast
-    was cancelled. `withdrawn_at` is that of the notice: whoever has got a revision of it before keeps it. `is_replaced`
-    is whether a newer revision is sent instead, or to those who have this one.
+    was cancelled. `withdrawn_at` is that of the notice: whoever has got a revision of it before keeps it. Who withdrew
+    it, and why, is known of what was withdrawn here. `is_replaced` is whether a newer revision is sent instead, or to
+    those who have this one.
     """
 
     id: UUID
@@ -72,6 +75,8 @@ class BroadcastStatus:
     finished_at: datetime | None = None
     cancelled_at: datetime | None = None
     withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
+    withdrawal_reason: str | None = None
     is_replaced: bool = False
     stop_cause: str | None = None
     stop_reason: str | None = None
@@ -104,6 +109,8 @@ class BroadcastStatus:
     def phase_name(self) -> str:
         if self.phase is BroadcastPhase.PLANNED and self.is_planned:
             return SCHEDULED_NAME
+        if self.phase is BroadcastPhase.STOPPED and self.stop_cause == "sending":
+            return WAITING_NAME
         return WITHDRAWN_NAME if self.is_over else PHASE_NAMES[self.phase]
 
     @property
@@ -148,6 +155,11 @@ class BroadcastStatus:
         return has_anybody and self.is_settled and sum(counts) == sum(self.states.values())
 
     @property
+    def holders(self) -> int:
+        """Return how many have got it, or may have."""
+        return sum(self.states.get(state, 0) for state in _HELD)
+
+    @property
     def _is_dropped(self) -> bool:
         """Return whether it was withdrawn or replaced before its end; of one that never began nothing more is told."""
         return self.cancelled_at is not None and self.finished_at is None
@@ -190,6 +202,25 @@ def explain_withdrawal(status: BroadcastStatus) -> str:
     else:
         does = "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
     return f"{does} {_STAYS}" if status.started_at else does
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUpAudience:
+    """People to whom a follow-up goes; `waiting` of them have not got the first notice yet, and get it before."""
+
+    people: int
+    waiting: int
+
+
+def count_followers(revisions: Sequence[BroadcastStatus]) -> FollowUpAudience | None:
+    """Return to how many a follow-up of the notice with these revisions goes; None if nobody can know.
+
+    Who has several revisions counts once: whoever got an earlier one gets the newest, too.
+    """
+    if not revisions or any(each.audience is None and not each.is_final for each in revisions):
+        return None
+    people = max(each.holders + (0 if each.is_final else each.waiting) for each in revisions)
+    return FollowUpAudience(people=people, waiting=people - max(each.holders for each in revisions))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Assessment of a draft before it is sent: problems, audience, costs, and whether two have to agree."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,6 +22,7 @@ from services.newsroom.domain.events import build_event, choose_revision
 from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication
+from services.newsroom.domain.progress import BroadcastStatus, count_followers
 from services.newsroom.domain.sending import MonthBudget, SendingOverview
 from services.newsroom.ports import DraftRepository, NoticesApi, NoticesApiAway
 from shared.contracts.events import Problem
@@ -32,6 +33,7 @@ from shared.runtime.clock import Clock
 SIMILAR_DAYS = timedelta(days=7)
 _NO_ID = UUID(int=0)
 _OVERTAKEN = Problem(field="revision", problem="does not know a newer one")
+_NOBODY = Problem(field="follows", problem="nobody has got the first notice")
 _CENT = Decimal("0.01")
 
 
@@ -41,7 +43,8 @@ class DraftAssessment:
 
     `missing` says in German whose approval is missing, `obstacle` why this person may not give it; `may_approve` is
     whether their roles would permit it. `forecast` is None if the notices API did not answer, `budget` if messages are
-    not limited. `delays` say in German what keeps messages from leaving now; they stop nothing.
+    not limited. `delays` say in German what keeps messages from leaving now, with `is_held` everything; they stop
+    nothing.
     """
 
     problems: tuple[Problem, ...]
@@ -53,6 +56,7 @@ class DraftAssessment:
     similar: tuple[tuple[str, datetime], ...] = field(default=())
     budget: MonthBudget | None = None
     delays: tuple[str, ...] = ()
+    is_held: bool = False
 
     @property
     def budget_obstacle(self) -> str | None:
@@ -65,7 +69,10 @@ class DraftAssessment:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftAssessor:
-    """Assessor of drafts. `system` is the municipal system that publishes for the newsroom."""
+    """Assessor of drafts. `system` is the municipal system that publishes for the newsroom.
+
+    `list_revisions` returns the broadcasts of a source's notice.
+    """
 
     drafts: DraftRepository
     notices: NoticesApi
@@ -75,6 +82,7 @@ class DraftAssessor:
     clock: Clock
     read_budget: Callable[[datetime | None], Awaitable[MonthBudget | None]]
     read_sending: Callable[[], Awaitable[SendingOverview]]
+    list_revisions: Callable[[str, str], Awaitable[Sequence[BroadcastStatus]]]
 
     async def evaluate(self, draft: NoticeDraft, account: Account) -> DraftAssessment:
         """Return what is known before sending it, to somebody with this account."""
@@ -83,6 +91,7 @@ class DraftAssessor:
         may_approve = account.may(Right.COUNTERSIGN if by_lead else Right.APPROVE)
         verdict = choose_verdict(account, by_lead=by_lead) if may_approve else None
         since = self.clock() - SIMILAR_DAYS
+        sending = await self.read_sending()
         recent = await self.drafts.list_recent_headlines(draft.content.topic, since, draft.subject)
         return DraftAssessment(
             problems=self.find_problems(draft) or (forecast.problems if forecast else ()),
@@ -93,13 +102,16 @@ class DraftAssessor:
             may_approve=may_approve,
             similar=find_similar(draft.content.headline, recent),
             budget=await self.read_budget(draft.content.scheduled_at),
-            delays=await self._explain_delays(draft, forecast),
+            delays=self._explain_delays(draft, forecast, sending),
+            is_held=bool(sending.pause_reasons),
         )
 
-    async def _explain_delays(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> tuple[str, ...]:
+    def _explain_delays(
+        self, draft: NoticeDraft, forecast: NoticeForecast | None, sending: SendingOverview
+    ) -> tuple[str, ...]:
         topic = self.configuration.find_topic(draft.content.topic)
         template = f"{topic.choose_template(draft.content.picture)}/{topic.language}" if topic else ""
-        return explain_delays(await self.read_sending(), template, forecast.audience if forecast else None)
+        return explain_delays(sending, template, forecast.audience if forecast else None)
 
     def find_problems(self, draft: NoticeDraft) -> tuple[Problem, ...]:
         """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""
@@ -123,15 +135,19 @@ class DraftAssessor:
         return await self._complete_follow_up(draft, found)
 
     async def _complete_follow_up(self, draft: NoticeDraft, forecast: NoticeForecast) -> NoticeForecast:
-        """Add audience and costs of a follow-up, which goes to as many as got the earlier notice."""
+        """Add audience and costs of a follow-up, which goes to those who got the earlier notice, or still get it."""
         topic = self.configuration.find_topic(draft.content.topic)
         if draft.kind is not DraftKind.FOLLOW_UP or forecast.audience is not None or not draft.corrects or not topic:
             return forecast
-        audience = await self.drafts.find_audience(self.system.sources[0], draft.corrects)
-        costs = compute_costs(self.configuration, topic.id, audience)
-        if costs is None:
+        followers = count_followers(await self.list_revisions(self.system.sources[0], draft.corrects))
+        if followers is None:
             return forecast
-        return msgspec.structs.replace(forecast, audience=audience, costs={str(topic.category): str(costs)})
+        if not followers.people:
+            return msgspec.structs.replace(forecast, audience=0, problems=(*forecast.problems, _NOBODY))
+        blocker = (f"{followers.waiting} still wait for the first notice",) if followers.waiting else ()
+        forecast = msgspec.structs.replace(forecast, audience=followers.people, blockers=(*forecast.blockers, *blocker))
+        costs = compute_costs(self.configuration, topic.id, followers.people)
+        return msgspec.structs.replace(forecast, costs={} if costs is None else {str(topic.category): str(costs)})
 
     def list_reasons(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> tuple[str, ...]:
         """Return why a second person has to approve; what is not known counts as a reason."""
@@ -151,7 +167,8 @@ class DraftAssessor:
         """Return whether a lead has to review what was sent in an emergency."""
         if self.rules.lead_euros is None:
             return False
-        audience = await self.drafts.find_audience(self.system.sources[0], draft.subject)
+        revisions = await self.list_revisions(self.system.sources[0], draft.subject)
+        audience = max((each.audience for each in revisions if each.audience is not None), default=None)
         return self.rules.is_for_lead(compute_costs(self.configuration, draft.content.topic, audience))
 
     def build_publication(

@@ -229,14 +229,9 @@ class DraftingService:
                 require_approval(found, self.assessor.list_reasons(found, forecast), by_lead=by_lead)
             elif obstacle := find_emergency_obstacle(found.content, self.assessor.rules):
                 raise DraftRefused(obstacle)
-            change = self._build_change(
-                account,
-                found,
-                "draft.published_in_emergency" if emergency else "draft.published",
-                state,
-                Verdict.EMERGENCY if emergency else None,
-                emergency or "",
-            )
+            action, why = _name_publication(found, emergency)
+            verdict = Verdict.EMERGENCY if emergency else None
+            change = self._build_change(account, found, action, state, verdict, why)
             handed_over = self.assessor.build_publication(found, publication, forecast)
             return replace(change, publication=handed_over, emergency=emergency)
 
@@ -316,6 +311,13 @@ class DraftingService:
         if found.state is not DraftState.PUBLISHED or found.kind is DraftKind.WITHDRAWAL:
             raise DraftRefused("Die Meldung ist nicht veröffentlicht.")
         return found
+
+
+def _name_publication(draft: NoticeDraft, emergency: str | None) -> tuple[str, str]:
+    """Return what publishing the draft is on record as, and its reason; empty for what needs none."""
+    if draft.kind is DraftKind.WITHDRAWAL:
+        return "draft.withdrawn", draft.content.reason
+    return ("draft.published_in_emergency", emergency) if emergency else ("draft.published", "")
 
 
 def _build_act(account: Account, action: str, draft: NoticeDraft, reason: str = "") -> Act:

@@ -42,16 +42,20 @@ _SENDING_ACTIONS: Mapping[SendingChange, str] = {
     SendingChange.REPLAY: "letters.replayed",
 }
 _STANDINGS: Mapping[str, str] = {
-    "missing": (
-        "Der Versand hat noch nicht begonnen, oder er ist schon lange her. Bis er beginnt, können Sie die Aussendung"
-        " beenden; wer die Meldung geschrieben hat, kann sie zurückziehen."
-    ),
     "cancelled": "Die Aussendung ist schon beendet.",
     "finished": "Die Aussendung ist schon abgeschlossen.",
     "expired": "Die Meldung gilt nicht mehr. Niemand bekommt sie noch.",
     "running": "Die Aussendung ist nicht angehalten.",
     "held": "Angehalten ist nicht diese Aussendung, sondern ihre Vorlage. Die gibt der Betrieb frei.",
 }
+_ALL_PAUSED = (
+    "Der gesamte Versand ist angehalten, auch diese Aussendung wartet. Sie können sie beenden oder zurückziehen."
+)
+_NOT_BEGUN = (
+    "Der Versand hat noch nicht begonnen. Bis er beginnt, können Sie die Aussendung beenden; wer die Meldung"
+    " geschrieben hat, kann sie zurückziehen."
+)
+_LONG_AGO = "Der Versand ist schon lange vorbei. An dieser Aussendung lässt sich nichts mehr ändern."
 _NO_REASON = "Bitte schreiben Sie einen Grund. Er steht im Protokoll."
 _NOTHING_TO_RESEND = "Es gibt niemanden, bei dem die Zustellung gescheitert ist, oder die Meldung gilt nicht mehr."
 _NOTHING_CHANGED: Mapping[SendingChange, str] = {
@@ -126,7 +130,15 @@ class OperatingService:
         answer = await self.control.change_broadcast(change, status.id, why, act, permit)
         if not answer.is_done:
             is_open = change is BroadcastChange.RESEND and answer.standing in ("running", "held", "paused", "finished")
+            if answer.standing == "missing":
+                raise SendingRefused(await self._explain_missing(status))
             raise SendingRefused(_NOTHING_TO_RESEND if is_open else _STANDINGS[answer.standing])
+
+    async def _explain_missing(self, status: BroadcastStatus) -> str:
+        """Return why the ledger has nothing of the broadcast, in German."""
+        if status.is_final:
+            return _LONG_AGO
+        return _ALL_PAUSED if (await self.control.read_overview()).pause_reasons else _NOT_BEGUN
 
     async def change_sending(self, account: Account, change: SendingChange, subject: str, reason: str) -> None:
         """Pause or resume all sending, release a template, or retry. Raises NotPermitted, SendingRefused."""

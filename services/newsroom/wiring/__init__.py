@@ -119,7 +119,7 @@ def assemble_writing(
     """Return the parts with their dependencies. Raises ConfigurationError."""
     system = find_own_system(configuration, settings.newsroom_system)
     drafts, publications = PostgresDraftRepository(database, system.sources[0]), PostgresPublicationRepository(database)
-    needed = asyncio.Event()
+    needed, statuses = asyncio.Event(), PostgresBroadcastStatuses(database)
     assessor = DraftAssessor(
         drafts=drafts,
         notices=notices,
@@ -129,6 +129,7 @@ def assemble_writing(
         clock=system_clock,
         read_budget=PostgresSendingControl(database).read_budget,
         read_sending=PostgresSendingControl(database).read_limits,
+        list_revisions=statuses.list_revisions,
     )
     resending = ResendRules(rules=assessor.rules, configuration=configuration, drafts=drafts, publications=publications)
     return Writing(
@@ -140,8 +141,8 @@ def assemble_writing(
             publications=publications, notices=notices, clock=system_clock, count=count, needed=needed
         ),
         events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
-        broadcasts=watch_broadcasts(PostgresBroadcastStatuses(database)),
-        newest=watch_list(PostgresBroadcastStatuses(database), publications),
+        broadcasts=watch_broadcasts(statuses),
+        newest=watch_list(statuses, publications),
         survey=AudienceSurvey(
             counts=PostgresListeningLog(database),
             notices=notices,
@@ -307,7 +308,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
         BroadcastPages(
             statuses=statuses,
             publications=writing.publications,
-            drafts=writing.drafts,
+            drafting=writing.drafting,
             feedback=feedback,
             listening=listening,
             watch=writing.broadcasts,

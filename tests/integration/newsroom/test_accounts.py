@@ -265,6 +265,15 @@ async def test_every_act_is_in_the_audit_with_who_did_it(
     assert not [row for row in details if "sealed" in row["detail"]]
 
 
+async def test_the_pages_of_an_account_are_in_the_menu(
+    newsroom: NewsroomProcess, browser: EditorBrowser, colleague: Member
+) -> None:
+    account = f"/konto/{colleague.account.login}"
+    for path in ("/konten", account, f"{account}/sperren", "/einladung"):
+        shown = (await browser.open(path)).text
+        assert re.findall(r'aria-current="page">([^<]+)<', shown) == ["Konten"], path
+
+
 async def test_the_audit_is_shown_page_by_page(newsroom: NewsroomProcess, browser: EditorBrowser) -> None:
     await newsroom.owner.executemany(
         "insert into newsroom.audit (action, object) values ('test.act', $1)", [(f"nr-{n:03}",) for n in range(120)]

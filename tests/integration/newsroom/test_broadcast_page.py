@@ -1,5 +1,7 @@
 """Page and certificate of a broadcast: the message as citizens got it, and the broadcasts that belong to it."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -82,6 +84,42 @@ async def test_a_notice_and_what_came_later_lead_to_each_other(
     assert (f"/entwuerfe/{draft}/korrigieren" in before) != same
     assert ("Es gibt eine neuere Fassung" in before) == same
     assert ("frühere Fassung" if same else "Meldung, auf die diese folgt") in after
+
+
+async def test_a_planned_revision_that_was_replaced_is_not_shown_as_sent(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    at = datetime(2026, 12, 24, 15, tzinfo=UTC)
+    never: dict[str, Any] = {"started_at": None, "states": "{}", "scheduled_at": at, "notice": "n-plan"}
+    accepted = datetime(2026, 11, 1, 8, tzinfo=UTC)
+    await add_broadcast(newsroom.owner, accepted_at=accepted, cancelled_at=accepted, **never)
+    later = accepted + timedelta(hours=1)
+    second = await add_broadcast(newsroom.owner, accepted_at=later, revision=2, **never)
+    related = (await anna.browser.open(f"/aussendungen/{second}")).text.split(">Gehört dazu</h3>")[1].split("</ul>")[0]
+    assert "frühere Fassung, 1. Fassung · war geplant für 24.12.2026, 16:00 Uhr</p>" in related
+    assert "01.11.2026" not in related
+
+
+async def test_what_is_sent_does_not_say_that_it_will_be_sent_at_once(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    at_once = "sofort nach dem Veröffentlichen"
+    path = await anna.begin()
+    assert at_once in (await anna.browser.open(f"{path}/pruefung")).text
+    draft, _, broadcast = await publish(newsroom, anna)
+    for page in (f"/aussendungen/{broadcast}", f"/entwuerfe/{draft}/pruefung", f"/entwuerfe/{draft}/fassungen"):
+        shown = (await anna.browser.open(page)).text
+        assert (at_once in shown, "<dt>Gültig bis</dt>" in shown) == (False, True)
+
+
+async def test_a_certificate_is_printed_without_the_shadows_of_what_scrolls(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    broadcast = await add_broadcast(newsroom.owner)
+    page = (await anna.browser.open(f"/aussendungen/{broadcast}/nachweis")).text
+    (sheet,) = re.findall(r'href="([^"]+/newsroom\.css)"', page)
+    printed = (await anna.browser.open(sheet)).text.split("@media print {")[1].split("\n}\n")[0]
+    assert "background: none;" in printed.split(".nr-scroll {")[1].split("}")[0]
 
 
 async def test_the_broadcast_of_another_system_shows_what_events_have_told(

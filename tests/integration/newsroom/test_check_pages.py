@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, add_broadcast, count_publications, format_local
 
@@ -83,6 +84,30 @@ async def test_what_has_a_time_is_not_published_now(anna: WritingDesk, ben: Writ
         shown = (await anna.browser.open(f"{path}/pruefung")).text
         found = re.findall(r">([^<>]+) veröffentlichen<", shown)
         assert found == [expected]
+
+
+async def test_what_holds_a_notice_up_is_said_before_anything_else(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    await set_up_number(newsroom.owner)
+    path = await anna.begin()
+    await anna.act(path, "einreichen")
+    await ben.act(path, "freigeben")
+    green = "Die Meldung kann gesendet werden."
+    held = "Die Meldung kann veröffentlicht werden, geht aber erst hinaus, wenn der Versand fortgesetzt ist."
+    delay = "Der Versand ist zurzeit angehalten (Übung)."
+    shown = (await anna.browser.open(f"{path}/pruefung")).text
+    assert [words in shown for words in (green, held, delay)] == [True, False, False]
+    await newsroom.owner.execute("update dispatcher.rate set paused_reason = 'Übung'")
+    try:
+        top, rest = (await anna.browser.open(f"{path}/pruefung")).text.split(">Wer bekommt sie?</h2>")
+        waiting = (await anna.browser.open(f"{await anna.begin()}/pruefung")).text
+    finally:
+        await newsroom.owner.execute("update dispatcher.rate set paused_reason = null")
+    assert [words in top for words in (green, held, delay)] == [False, True, True]
+    assert delay not in rest
+    assert f"{path}/veroeffentlichen" in rest
+    assert [words in waiting for words in (green, held, delay)] == [False, False, True]
 
 
 async def test_a_second_press_where_one_approved_publishes_nothing(

@@ -3,6 +3,7 @@
 import re
 from uuid import UUID
 
+from services.newsroom.domain.accounts import Role
 from services.newsroom.domain.archive import derive_code, format_code
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, become_broadcast
@@ -47,6 +48,53 @@ async def test_the_certificate_says_why_and_who_looked_at_it_afterwards(
     for shown in await read():
         assert re.fullmatch(r"Mina m-\w+, [^,]+, \d\d:\d\d Uhr", shown["Nachträglich geprüft"])
         assert shown["Nachträglich geprüft"].split(",")[0] != shown["Im Notfall gesendet"].split(",")[0]
+
+
+async def test_the_broadcast_says_that_nobody_was_asked_and_who_looked_at_it_afterwards(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await send(anna)
+    page = f"/aussendungen/{await become_broadcast(newsroom.owner, path)}"
+    own, other = [(await desk.browser.open(page)).text for desk in (anna, ben)]
+    link = f'href="{path}/pruefung">Noch nicht nachträglich geprüft</a>'
+    for shown in (own, other):
+        assert "Im Notfall ohne Freigabe gesendet: „Bombenfund &lt;1&gt;“" in shown
+        assert "Noch nicht nachträglich geprüft" in shown
+    assert (link in own, link in other) == (False, True), "own messages are reviewed by somebody else"
+    assert (await ben.act(path, "nachpruefen")).status == 303
+    for desk in (anna, ben):
+        shown = (await desk.browser.open(page)).text
+        assert re.search(r"Nachträglich geprüft von Mina m-\w+, [^<]+ Uhr\.</p>", shown)
+        assert "Noch nicht" not in shown
+
+
+async def test_a_broadcast_that_was_approved_says_nothing_of_an_emergency(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await anna.begin()
+    await anna.act(path, "einreichen")
+    await ben.act(path, "freigeben")
+    await anna.act(path, "veroeffentlichen")
+    shown = (await ben.browser.open(f"/aussendungen/{await become_broadcast(newsroom.owner, path)}")).text
+    assert ("Notfall" in shown, "achträglich" in shown) == (False, False)
+
+
+async def test_a_review_is_headed_by_what_it_is_and_shows_a_way_for_whoever_disagrees(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await send(anna)
+    disagree = "Stimmt etwas nicht, korrigieren Sie die Meldung oder ziehen Sie sie zurück:"
+    shown = (await ben.browser.open(f"{path}/pruefung")).text
+    assert ">Nachträglich prüfen</h1>" in shown
+    assert f'{disagree} <a class="kern-link" href="{path}">Zur Aussendung</a>' in shown
+    async with newsroom.open_browser(await newsroom.add_member(Role.APPROVER)) as browser:
+        shown = (await browser.open(f"{path}/pruefung")).text
+        assert (disagree in shown, "Stimmt etwas nicht, bitten Sie die Redaktion" in shown) == (False, True)
+    shown = (await ben.browser.open((await ben.act(path, "nachpruefen")).location)).text
+    assert ">Nachträglich geprüft</h1>" in shown
+    assert re.search(r"Nachträglich geprüft von Mina m-\w+, [^<]+ Uhr\.</p>", shown)
+    for words in ("Hier ist nichts nachträglich zu prüfen.", "Was möchten Sie tun?", "Stimmt etwas nicht"):
+        assert words not in shown
 
 
 async def test_the_certificate_as_a_table_says_who_approved(

@@ -3,6 +3,7 @@
 What was withdrawn says so wherever its broadcast is shown.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +14,7 @@ import pytest
 from services.newsroom.domain.progress import BroadcastPhase
 from shared.contracts.events import BroadcastCancelled, BroadcastFinished, NoticeAccepted, NoticeAction
 from shared.runtime.clock import system_clock
-from tests.harness.newsroom import NewsroomProcess
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, add_broadcast, become_broadcast, read_state
 from tests.integration.newsroom.writing_store import SOURCE, Store
 
@@ -39,7 +40,7 @@ async def test_a_withdrawal_that_is_not_published_leaves_no_draft(store: Store, 
     await owner.execute("drop function newsroom.fail cascade")
     await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
     acts = "select action from newsroom.audit where account = $1 order by id"
-    assert await store.fetch(acts, store.ben.id) == [("draft.created",), ("draft.published",)]
+    assert await store.fetch(acts, store.ben.id) == [("draft.created",), ("draft.withdrawn",)]
 
 
 async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
@@ -122,7 +123,7 @@ async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna
         broadcast, _ = await publish_in_emergency(newsroom, anna, **changes)
         shown = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
         assert [each in shown for _, each in told] == [each == words for _, each in told]
-        assert "Im Archiv bleibt sie mit dem Vermerk „Zurückgezogen“ lesbar." in shown
+        assert "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar." in shown
     planned, _ = await publish_in_emergency(newsroom, anna, started_at=None, states="{}")
     assert "Im Archiv" not in (await anna.browser.open(f"/aussendungen/{planned}")).text, "it comes with the start"
 
@@ -163,6 +164,84 @@ async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_c
     shown = (await anna.browser.open(withdrawal)).text
     assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
     assert "Folgemeldung, 1. Fassung" in shown
+
+
+_RECORD = "select object, detail ->> 'reason' from newsroom.audit where action = 'draft.withdrawn' and object = $1"
+
+
+async def test_a_withdrawal_is_on_record_with_who_and_why(
+    newsroom: NewsroomProcess, anna: WritingDesk, browser: EditorBrowser
+) -> None:
+    path = await anna.begin(urgent="1")
+    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
+    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche <Straße>."})).location
+    subject = await newsroom.owner.fetchval("select notice from newsroom.draft where id = $1", UUID(path.split("/")[2]))
+    rows = [tuple(row) for row in await newsroom.owner.fetch(_RECORD, subject)]
+    assert rows == [(subject, "Falsche <Straße>.")]
+    log = (await browser.open("/protokoll")).text
+    assert "Grund: Falsche &lt;Straße&gt;." in log.split(">Meldung zurückgezogen</td>")[1].split("</tr>")[0]
+    history = (await anna.browser.open(withdrawal)).text.split(">Verlauf</h2>")[1]
+    assert re.search(r"Zurückgezogen von Mina m-\w+, [^<]+ Uhr: „Falsche &lt;Straße&gt;.“</li>", history)
+
+    page, certificate = f"/aussendungen/{broadcast}", f"/aussendungen/{broadcast}/nachweis"
+    words = "Falsche &lt;Straße&gt;."
+    assert words not in (await anna.browser.open(page)).text, "it has not arrived"
+    await newsroom.owner.execute(_CONFIRM, UUID(withdrawal.split("/")[2]))
+    await withdraw(newsroom, subject, source=_OURS)
+    assert f": „{words}“</p>" in (await anna.browser.open(page)).text
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", (await anna.browser.open(certificate)).text))
+    table = dict(line.split(";", 1) for line in (await anna.browser.open(f"{certificate}.csv")).text.splitlines())
+    assert (facts["Grund des Zurückziehens"], table["Grund des Zurückziehens"]) == (words, "Falsche <Straße>.")
+    assert facts["Zurückgezogen von"] == table["Zurückgezogen von"]
+    assert facts["Zurückgezogen von"].startswith("Mina m-")
+
+
+async def test_what_another_system_has_withdrawn_has_neither_name_nor_reason(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    broadcast, notice = await publish_in_emergency(newsroom, anna, **_DONE)
+    await withdraw(newsroom, notice)
+    for page in (f"/aussendungen/{broadcast}", f"/aussendungen/{broadcast}/nachweis"):
+        shown = (await anna.browser.open(page)).text
+        assert ("Zurückgezogen von" in shown, "None" in shown) == (False, False)
+
+
+_CONFIRM = """
+    update newsroom.publication set state = 'accepted', answered_at = now(), confirmed_at = now() where draft = $1
+"""
+
+
+async def test_right_after_the_button_the_page_speaks_of_the_withdrawal_and_not_of_the_notice(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    path = await anna.begin(urgent="1")
+    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    await become_broadcast(newsroom.owner, path)
+    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche Straße."})).location
+    shown = (await anna.browser.open(withdrawal)).text
+    assert "Das Zurückziehen wird übergeben." in shown
+    assert "Es gilt, sobald es angekommen ist; Sie müssen nichts tun." in shown
+    assert "geht auch dann genau einmal hinaus" not in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (_DONE, "Alle haben sie schon: Schreiben Sie eine Entwarnung."),
+        ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
+    ],
+)
+async def test_where_everybody_has_the_notice_its_withdrawal_asks_for_an_all_clear(
+    newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object], words: str
+) -> None:
+    path = await anna.begin(urgent="1")
+    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    await become_broadcast(newsroom.owner, path, **changes)
+    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche Straße."})).location
+    await newsroom.owner.execute(_CONFIRM, UUID(withdrawal.split("/")[2]))
+    shown = (await anna.browser.open(withdrawal)).text.split("Die Meldung ist zurückgezogen.")[1].split("</p>")[0]
+    assert words in shown
 
 
 @pytest.mark.parametrize("source", [SOURCE, "/landkreis-osterholz/bauamt"])

@@ -93,6 +93,7 @@ def build_drafting(database: Database, drafts: PostgresDraftRepository, rules: A
         clock=system_clock,
         read_budget=PostgresSendingControl(database).read_budget,
         read_sending=PostgresSendingControl(database).read_limits,
+        list_revisions=PostgresBroadcastStatuses(database).list_revisions,
     )
     return DraftingService(drafts=drafts, assessor=assessor, clock=system_clock, handed_over=lambda: None)
 

@@ -50,7 +50,14 @@ class AccountPages:
     def list_pages(self) -> tuple[WebPage, ...]:
         right = Right.MANAGE_ACCOUNTS
         return (
-            WebPage(method="GET", path=ACCOUNTS_PATH, handler=self.show_list, audience=right, title="Konten"),
+            WebPage(
+                method="GET",
+                path=ACCOUNTS_PATH,
+                handler=self.show_list,
+                audience=right,
+                title="Konten",
+                covers=("/konto/", "/einladung"),
+            ),
             WebPage(method="GET", path="/einladung", handler=self.show_invitation, audience=right),
             WebPage(method="POST", path="/einladung", handler=self.invite, audience=right),
             WebPage(method="GET", path=_ACCOUNT, handler=self.show_account, audience=right),

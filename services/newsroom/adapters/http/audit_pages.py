@@ -1,7 +1,9 @@
 """Page of the audit log."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from uuid import UUID
 
 from aiohttp import web
 
@@ -10,9 +12,11 @@ from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
 from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
 from services.newsroom.adapters.http.web_pages import WebPage
 from services.newsroom.domain.accounts import Right
+from services.newsroom.domain.audit import AuditEntry, merge_saves
 from services.newsroom.domain.login import LoginProof
 
 PAGE_LENGTH = 50
+MAX_READ = 1_000
 ACTION_NAMES: Mapping[str, str] = {
     "account.connected": "Konto des Landkreises verbunden",
     "account.created": "Konto angelegt",
@@ -41,6 +45,7 @@ ACTION_NAMES: Mapping[str, str] = {
     "draft.saved": "Entwurf gespeichert",
     "draft.submitted": "Entwurf zur Freigabe gegeben",
     "draft.tried": "Testnachricht vorbereitet",
+    "draft.withdrawn": "Meldung zurückgezogen",
     "letters.replayed": "Mitteilungen noch einmal verarbeitet",
     "notice.rejected": "Meldung vom Dienst abgelehnt",
     "sending.paused": "gesamten Versand angehalten",
@@ -53,7 +58,6 @@ ACTION_NAMES: Mapping[str, str] = {
 }
 DETAIL_NAMES: Mapping[str, str] = {
     "change": "Änderung",
-    "draft": "Entwurf",
     "people": "Personen",
     "proof": "Nachweis",
     "reason": "Grund",
@@ -75,7 +79,7 @@ _VALUE_NAMES: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class AuditPages:
-    """Page of the audit log, newest first."""
+    """Page of the audit log, newest first; each page is made of at most MAX_READ acts."""
 
     log: PostgresAuditLog
 
@@ -89,22 +93,41 @@ class AuditPages:
     async def show_log(self, request: web.Request) -> web.Response:
         before = request.query.get("vor", "")
         is_number = before.isascii() and before.isdecimal() and len(before) < 19
-        entries = await self.log.list_entries(int(before) if is_number else None, PAGE_LENGTH + 1)
+        entries = await self.log.list_entries(int(before) if is_number else None, MAX_READ + 1)
+        rows, read = merge_saves(entries[:MAX_READ], PAGE_LENGTH)
         return render_page(
             request,
             "audit.html",
             is_older=is_number,
-            entries=entries[:PAGE_LENGTH],
-            has_more=len(entries) > PAGE_LENGTH,
+            entries=rows,
+            oldest=entries[read - 1].id if read < len(entries) else None,
+            links=await self._find_links(rows),
             action_names=ACTION_NAMES,
             describe=describe_detail,
         )
 
+    async def _find_links(self, rows: Sequence[AuditEntry]) -> Mapping[str, tuple[str, str]]:
+        """Return, by their ids, the paths and headlines of drafts and broadcasts that the rows are about."""
+        drafts = await self.log.find_drafts(list(_parse_ids(row.draft for row in rows)))
+        broadcasts = await self.log.find_broadcasts(list(_parse_ids(row.object for row in rows)))
+        return {
+            **{str(each): (f"/aussendungen/{each}", name or "Aussendung") for each, name in broadcasts.items()},
+            **{str(each): (f"/entwuerfe/{each}", name or "Ohne Überschrift") for each, name in drafts.items()},
+        }
+
 
 def describe_detail(detail: Mapping[str, str]) -> str:
-    """Return what else is known of an act, in German."""
-    named = ((DETAIL_NAMES.get(name, name), _name_value(name, value)) for name, value in detail.items() if value)
+    """Return what else is known of an act, in German; its draft is what it is about."""
+    told = ((name, value) for name, value in detail.items() if value and name != "draft")
+    named = ((DETAIL_NAMES.get(name, name), _name_value(name, value)) for name, value in told)
     return "; ".join(f"{name}: {value}" for name, value in named)
+
+
+def _parse_ids(texts: Iterable[str]) -> Iterator[UUID]:
+    """Yield those that are ids."""
+    for text in texts:
+        with suppress(ValueError):
+            yield UUID(text)
 
 
 def _name_value(name: str, value: str) -> str:

@@ -15,18 +15,19 @@ from services.newsroom.adapters.http.confirmations import BROADCAST_CONFIRMATION
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.web_pages import WebPage, get_visitor
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
-from services.newsroom.domain.accounts import Right
-from services.newsroom.domain.approval import list_responsible
+from services.newsroom.domain.accounts import Account, Right
+from services.newsroom.domain.approval import find_review, find_review_obstacle, list_responsible
 from services.newsroom.domain.county import NewsroomCounty
-from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
+from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft, build_author
 from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, explain_withdrawal, list_account
 from services.newsroom.domain.sending import SendingOverview
+from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, read_list
-from services.newsroom.ports import BroadcastStatuses, DraftRepository, PublicationRepository
+from services.newsroom.ports import BroadcastStatuses, PublicationRepository
 from shared.runtime.clock import Clock
 
 BROADCASTS_PATH = "/aussendungen"
@@ -45,7 +46,7 @@ class BroadcastPages:
 
     statuses: BroadcastStatuses
     publications: PublicationRepository
-    drafts: DraftRepository
+    drafting: DraftingService
     feedback: PostgresFeedbackLog
     listening: PostgresListeningLog
     watch: ChangeWatch[UUID, BroadcastStatus]
@@ -75,7 +76,7 @@ class BroadcastPages:
 
     async def show(self, request: web.Request) -> web.Response:
         status, account = await find_broadcast(self.statuses, request), get_visitor(request).account
-        related = await self.statuses.list_related(status.id)
+        related, notice = await self.statuses.list_related(status.id), await self._describe_notice(status)
         return render_page(
             request,
             "broadcast.html",
@@ -88,9 +89,17 @@ class BroadcastPages:
             done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
             feedback=await self.feedback.summarize(FeedbackFilter(broadcast=status.id)),
             echo=await self.listening.find_echo(status.id),
-            **await self._describe_notice(status),
+            **await self._describe_review(notice["draft"], account),
+            **notice,
             **self._describe(status),
         )
+
+    async def _describe_review(self, draft: NoticeDraft | None, account: Account) -> dict[str, Any]:
+        """Return who has reviewed what was sent in an emergency, and whether this account may."""
+        if draft is None or not draft.is_emergency or find_review_obstacle(draft, build_author(account)):
+            return {"review": draft and find_review(draft), "may_review": False}
+        by_lead = await self.drafting.assessor.is_review_for_lead(draft)
+        return {"review": None, "may_review": account.may(Right.APPROVE_AMOUNTS if by_lead else Right.APPROVE)}
 
     async def show_certificate(self, request: web.Request) -> web.Response:
         status = await find_broadcast(self.statuses, request)
@@ -123,6 +132,7 @@ class BroadcastPages:
             ("Thema", self._topics.get(status.topic or "", status.topic or "")),
             *(_list_content(notice["draft"], notice["content"], notice["code"]) if notice["draft"] else ()),
             *((name, format_moment(moment)) for name, moment in moments if moment),
+            *_list_withdrawal(status),
             *((name, f"{value}, {format_moment(at)}" if at else value) for name, value, at in notice["responsible"]),
             ("Empfänger", status.audience if status.audience is not None else ""),
             *((line.name, line.count) for line in list_account(status)),
@@ -188,9 +198,9 @@ class BroadcastPages:
         published = await self.publications.find_published(status.id)
         if published is None:
             return {"draft": None, "responsible": ()}
-        draft = await self.drafts.find(published.draft)
+        draft = await self.drafting.drafts.find(published.draft)
         # Its editors may have gone on while its acceptance was on the way.
-        versions = await self.drafts.list_versions(draft.id)
+        versions = await self.drafting.drafts.list_versions(draft.id)
         version = next(each for each in versions if each.version == published.version)
         content = version.content
         return {
@@ -231,6 +241,12 @@ def _list_content(draft: NoticeDraft, content: DraftContent, code: str) -> Itera
     if content.expires_at:
         yield "Gültig bis", format_moment(content.expires_at)
     yield "Prüfcode", code
+
+
+def _list_withdrawal(status: BroadcastStatus) -> Iterator[tuple[str, str]]:
+    if status.withdrawn_by:
+        yield "Zurückgezogen von", status.withdrawn_by
+        yield "Grund des Zurückziehens", status.withdrawal_reason or ""
 
 
 def _parse_before(request: web.Request) -> datetime | None:

@@ -128,10 +128,10 @@ class DraftPages:
     async def _find_withdrawn(self, draft: NoticeDraft, publication: NoticePublication | None) -> dict[str, Any]:
         """Return what a withdrawal is about: the newest broadcast, those that belong to it, and its draft."""
         if publication is None or draft.kind is not DraftKind.WITHDRAWAL:
-            return {"related": ()}
+            return {"withdrawn": None, "related": ()}
         revisions = await self.statuses.list_revisions(publication.event["source"], draft.subject)
         if not revisions:
-            return {"related": ()}
+            return {"withdrawn": None, "related": ()}
         published = await self.publications.find_published(revisions[0].id)
         return {
             "withdrawn": revisions[0],

@@ -11,7 +11,7 @@ from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH,
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, Right
-from services.newsroom.domain.approval import find_emergency_obstacle, find_review_obstacle
+from services.newsroom.domain.approval import find_emergency_obstacle, find_review, find_review_obstacle
 from services.newsroom.domain.drafts import NoticeDraft, build_author
 from services.newsroom.domain.explanations import (
     FIELD_NAMES,
@@ -103,6 +103,7 @@ class SendingPages:
             topics={topic.id: topic.title for topic in configuration.topics},
             may_review=account.may(Right.APPROVE_AMOUNTS if lead_reviews else Right.APPROVE),
             lead_reviews=lead_reviews,
+            review=find_review(draft),
             obstacle=find_review_obstacle(draft, build_author(account)),
         )
 

@@ -27,6 +27,8 @@ class Audience(StrEnum):
 class WebPage:
     """Page; `audience` is a right or an Audience. A page with a `title` is in the navigation, in the order of pages.
 
+    The navigation marks it on the pages below its path, too, and on those whose paths begin as `covers` says.
+
     A page changes something only if its method is POST: then its form carries the CSRF value of the session, which the
     server has checked when the handler is called.
     """
@@ -36,6 +38,7 @@ class WebPage:
     handler: PageHandler
     audience: Right | Audience
     title: str = ""
+    covers: tuple[str, ...] = ()
 
 
 class PageGroup(Protocol):

@@ -1,0 +1,95 @@
+"""To whom a follow-up goes: to those who have the first notice, or still get it, as far as events have told."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import msgspec
+import pytest
+
+from services.newsroom.domain.drafts import DraftRefused, NoticeDraft
+from services.newsroom.domain.explanations import explain_blocker, explain_problem
+from services.newsroom.domain.outbox import NoticeForecast
+from services.newsroom.handlers.drafting import DraftingService
+from tests.factories.press_office import CONTENT, FORECAST, ScriptedNoticesApi
+from tests.harness.writing_desk import add_broadcast
+from tests.integration.newsroom.writing_store import SOURCE, Store
+
+_NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)
+_ENDED = {"finished_at": _NOON}
+_TAKEN_BACK = {"cancelled_at": _NOON}
+# The notices API does not know who has what.
+_UNKNOWN: NoticeForecast = msgspec.structs.replace(FORECAST, audience=None, costs={})
+
+
+def open_desk(store: Store) -> DraftingService:
+    assessor = replace(store.drafting.assessor, notices=ScriptedNoticesApi(forecast=_UNKNOWN))
+    return replace(store.drafting, assessor=assessor)
+
+
+async def begin(store: Store, owner: asyncpg.Connection, *revisions: dict[str, object]) -> NoticeDraft:
+    """A follow-up of a notice with these broadcasts."""
+    first = await store.publish()
+    for number, changes in enumerate(revisions, start=1):
+        await add_broadcast(owner, source=SOURCE, notice=first.notice, revision=number, **changes)
+    draft = await store.drafting.follow_up(store.ben, first.id)
+    content = msgspec.structs.replace(
+        CONTENT, headline="K 9 ist frei", expires_at=datetime.now(UTC) + timedelta(days=1)
+    )
+    return await store.drafting.save(store.ben, draft.id, 1, content)
+
+
+@pytest.mark.parametrize(
+    ("revisions", "people", "waiting"),
+    [
+        ([{"audience": 9, "states": '{"delivered": 9}', **_ENDED}], 9, ""),
+        ([{"audience": 9, "states": '{"read": 2, "cancelled": 7}', **_ENDED, **_TAKEN_BACK}], 2, ""),
+        ([{"audience": 9, "states": '{"sent": 1, "accepted": 1, "expired": 4, "failed": 3}', **_ENDED}], 2, ""),
+        ([{"audience": 10, "states": '{"waiting": 4, "delivered": 6}'}], 10, "4 Personen warten noch auf die erste"),
+        ([{"audience": 10, "states": '{"waiting": 1, "delivered": 9}'}], 10, "Eine Person wartet noch auf die erste"),
+        (
+            [
+                {"audience": 9, "states": '{"delivered": 3, "cancelled": 6}', **_ENDED, **_TAKEN_BACK},
+                {"audience": 9, "states": '{"delivered": 9}', **_ENDED},
+            ],
+            9,
+            "",
+        ),
+    ],
+)
+async def test_a_follow_up_goes_to_those_who_have_the_notice_or_still_get_it(
+    store: Store, owner: asyncpg.Connection, revisions: list[dict[str, object]], people: int, waiting: str
+) -> None:
+    found = await open_desk(store).assessor.evaluate(await begin(store, owner, *revisions), store.ben)
+    assert found.forecast is not None
+    assert (found.forecast.audience, found.problems) == (people, ())
+    assert found.forecast.costs.keys() == FORECAST.costs.keys()
+    told = [explain_blocker(each) for each in found.forecast.blockers]
+    assert [text.startswith(waiting) for text in told] == ([True] if waiting else [])
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        {"audience": 9, "states": '{"cancelled": 9}', **_ENDED},
+        {"audience": 9, "states": "{}", "started_at": None, **_TAKEN_BACK},
+        {"audience": 9, "states": '{"expired": 9}', **_ENDED},
+    ],
+)
+async def test_where_nobody_has_the_notice_no_follow_up_is_published(
+    store: Store, owner: asyncpg.Connection, revision: dict[str, object]
+) -> None:
+    drafting, draft = open_desk(store), await begin(store, owner, revision)
+    found = await drafting.assessor.evaluate(draft, store.ben)
+    (text,) = [explain_problem(each) for each in found.problems]
+    assert text.startswith("Niemand hat die erste Meldung bekommen.")
+    assert not found.may_publish
+    with pytest.raises(DraftRefused):
+        await drafting.publish(store.ben, draft.id, 2)
+    assert await store.fetch("select count(*) from newsroom.publication") == [(1,)], "the first notice only"
+
+
+async def test_of_a_notice_about_which_no_event_has_told_nobody_knows(store: Store, owner: asyncpg.Connection) -> None:
+    found = await open_desk(store).assessor.evaluate(await begin(store, owner), store.ben)
+    assert found.forecast is not None
+    assert (found.forecast.audience, found.problems) == (None, ())
