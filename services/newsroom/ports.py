@@ -244,9 +244,6 @@ class DraftRepository(Protocol):
     async def find_audience(self, source: str, notice: str) -> int | None:
         """Return how many a notice went to; None if no event has told."""
 
-    async def find_headline(self, notice: str) -> str:
-        """Return that of the newest published revision; empty if none was published here."""
-
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         """Return what was published in an emergency and nobody has reviewed yet."""
 

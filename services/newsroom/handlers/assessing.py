@@ -17,7 +17,7 @@ from services.newsroom.domain.approval import (
     find_obstacle,
     list_approval_reasons,
 )
-from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft, build_author
+from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft, build_author, is_unchanged
 from services.newsroom.domain.events import build_event, choose_revision
 from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
@@ -32,6 +32,7 @@ from shared.runtime.clock import Clock
 SIMILAR_DAYS = timedelta(days=7)
 _NO_ID = UUID(int=0)
 _OVERTAKEN = Problem(field="revision", problem="does not know a newer one")
+_UNCHANGED = Problem(field="subject", problem="is the same as what was published last")
 _CENT = Decimal("0.01")
 
 
@@ -105,6 +106,8 @@ class DraftAssessor:
         """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""
         event = msgspec.json.encode(self._build_event(draft, _NO_ID))
         problems = validate_event(event, self.system, self.configuration, self.clock())
+        if is_unchanged(draft, self.clock()):
+            return (_UNCHANGED, *problems)
         return (_OVERTAKEN, *problems) if draft.is_overtaken else problems
 
     def require_valid(self, draft: NoticeDraft, forecast: NoticeForecast | None = None) -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from services.newsroom.domain.drafts import OVERTAKEN
+from services.newsroom.domain.drafts import OVERTAKEN, UNCHANGED
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, build_fields, count_publications, format_local
 
@@ -32,6 +32,30 @@ async def test_the_correction_of_what_is_planned_keeps_its_time(
     assert f'value="{planned}"' in (await anna.browser.open(await begin_correction(anna, path))).text
     await newsroom.owner.execute(_MAKE_PAST, UUID(path.split("/")[2]))
     assert f'value="{planned}"' not in (await anna.browser.open(await begin_correction(anna, path))).text
+
+
+async def test_a_correction_that_was_begun_by_mistake_sends_nobody_the_same_once_more(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await anna.begin(headline="K 4 gesperrt", urgent="1")
+    await publish(anna, ben, path)
+    begun = await begin_correction(anna, path)
+    shown = await anna.browser.open(begun)
+    assert "Schreiben Sie dazu, was sich geändert hat." in shown.text
+    fields = build_fields(headline="K 4 gesperrt", urgent="1", expires_at=shown.read_value("expires_at"))
+    saved = await anna.browser.send(begun, {**fields, "version": 1, "then": "check"}, csrf=shown.csrf)
+    assert (saved.status, saved.location) == (303, f"{begun}/pruefung")
+    check = (await anna.browser.open(saved.location)).text
+    assert UNCHANGED in check
+    for name in ("veroeffentlichen", "einreichen", "notfall", "testen"):
+        assert f"{begun}/{name}" not in check
+    for name in ("veroeffentlichen", "einreichen", "notfall"):
+        refused = await anna.send(begun, name, 1, {"reason": "Bombenfund"})
+        assert (refused.status, UNCHANGED in refused.text) == (422, True), name
+    assert await count_publications(newsroom.owner, begun) == 0
+    await anna.browser.send(begun, {**fields, "text": "Bis Freitag.", "version": 1}, csrf=shown.csrf)
+    assert UNCHANGED not in (await anna.browser.open(f"{begun}/pruefung")).text
+    await publish(anna, ben, begun)
 
 
 async def test_whoever_corrects_second_is_told_of_the_first_correction(

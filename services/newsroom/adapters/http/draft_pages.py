@@ -169,7 +169,7 @@ class DraftPages:
             return "?erledigt=ueberholt"
         if then != "check":
             return "?erledigt=gespeichert"
-        return "?pruefen=1" if self.drafting.assessor.find_problems(draft) else "/pruefung"
+        return "?pruefen=1" if self._list_errors(draft) else "/pruefung"
 
     async def show_preview(self, request: web.Request) -> web.Response:
         """Respond with the preview of what the form says, for the script that shows it while somebody writes."""
@@ -182,10 +182,14 @@ class DraftPages:
         return render_page(request, "draft_versions.html", draft=draft, versions=versions, topics=self._topic_titles)
 
     def _show_form(self, draft: NoticeDraft, *, with_problems: bool) -> ShownForm:
+        return fill_form(draft.version, draft.content, self._list_errors(draft) if with_problems else {})
+
+    def _list_errors(self, draft: NoticeDraft) -> dict[str, str]:
+        """Return what is wrong in which field; what is wrong with the whole notice is told by the check."""
         errors: dict[str, str] = {}
-        for problem in self.drafting.assessor.find_problems(draft) if with_problems else ():
+        for problem in self.drafting.assessor.find_problems(draft):
             errors.setdefault(FORM_FIELDS.get(problem.field, problem.field), explain_problem(problem))
-        return fill_form(draft.version, draft.content, errors)
+        return {name: error for name, error in errors.items() if name in DraftContent.__struct_fields__}
 
     def _render_editor(
         self,

@@ -74,7 +74,7 @@ class SendingPages:
             request,
             "draft_check.html",
             draft=draft,
-            earlier=await self.drafting.drafts.find_headline(draft.corrects) if draft.corrects else "",
+            earlier=draft.earlier.content.headline if draft.earlier else "",
             found=found,
             problems=[(FIELD_NAMES.get(each.field, each.field), explain_problem(each)) for each in found.problems],
             blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
