@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from services.newsroom.adapters.http.rendering import format_moment
 from services.newsroom.domain.drafts import OVERTAKEN, UNCHANGED
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, build_fields, count_publications, format_local
@@ -56,6 +57,24 @@ async def test_a_correction_that_was_begun_by_mistake_sends_nobody_the_same_once
     await anna.browser.send(begun, {**fields, "text": "Bis Freitag.", "version": 1}, csrf=shown.csrf)
     assert UNCHANGED not in (await anna.browser.open(f"{begun}/pruefung")).text
     await publish(anna, ben, begun)
+
+
+async def test_whoever_approves_a_correction_sees_what_is_changed_beside_what_was_published(
+    anna: WritingDesk, ben: WritingDesk
+) -> None:
+    before, after = [datetime.now(UTC) + timedelta(days=days) for days in (1, 2)]
+    path = await anna.begin(text="Bis Freitag.", expires_at=format_local(before), municipalities="Grasberg")
+    await publish(anna, ben, path)
+    begun = await begin_correction(anna, path)
+    await anna.save(begun, text="Bis Samstag.", expires_at=format_local(after), municipalities="Grasberg")
+    await anna.act(begun, "einreichen")
+    shown = (await ben.browser.open(f"{begun}/pruefung")).text
+    assert f'href="{path}">Korrektur der Meldung „K 9 gesperrt“</a>' in shown
+    assert ">Geändert: Text, Gültig bis</p>" in shown
+    published = shown.partition(">Bisher veröffentlicht</h2>")[2].partition("</aside>")[0]
+    for words in ("K 9 gesperrt", "Bis Freitag.", format_moment(before), "Grasberg"):
+        assert words in published
+    assert "Geändert:" not in (await ben.browser.open(f"{await ben.begin()}/pruefung")).text
 
 
 async def test_whoever_corrects_second_is_told_of_the_first_correction(

@@ -12,9 +12,10 @@ from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_emergency_obstacle, find_review_obstacle
-from services.newsroom.domain.drafts import NoticeDraft, build_author
+from services.newsroom.domain.drafts import NoticeDraft, build_author, list_changes
 from services.newsroom.domain.explanations import (
     FIELD_NAMES,
+    FORM_NAMES,
     explain_audience,
     explain_blocker,
     explain_duration,
@@ -75,6 +76,7 @@ class SendingPages:
             "draft_check.html",
             draft=draft,
             earlier=draft.earlier.content.headline if draft.earlier else "",
+            changes=[FORM_NAMES[name] for name in list_changes(draft, self.drafting.clock()) or ()],
             found=found,
             problems=[(FIELD_NAMES.get(each.field, each.field), explain_problem(each)) for each in found.problems],
             blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
