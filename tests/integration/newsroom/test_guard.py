@@ -133,7 +133,7 @@ async def test_an_old_browser_is_known_by_its_origin(newsroom: NewsroomProcess, 
 async def test_a_form_of_a_session_that_has_ended_is_refused(browser: EditorBrowser) -> None:
     csrf = (await browser.open("/profil")).csrf
     assert (await browser.send("/abmelden", csrf=csrf)).location == "/anmelden?abgemeldet=1"
-    assert (await browser.send("/profil/sitzungen", csrf=csrf)).location == "/anmelden"
+    assert (await browser.send("/profil/sitzungen", csrf=csrf)).location == "/anmelden?abgelaufen=1&weiter=%2Fprofil"
 
 
 async def test_a_text_that_is_sent_after_the_end_of_its_session_is_shown_to_be_copied(browser: EditorBrowser) -> None:

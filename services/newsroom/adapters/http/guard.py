@@ -4,12 +4,12 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from multidict import MultiDict
 
 from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.ways_back import build_login_path, find_way_back
 from services.newsroom.adapters.http.web_pages import (
     FORM,
     VISITOR,
@@ -26,7 +26,7 @@ from services.newsroom.ports import SessionRepository
 MAX_BODY_BYTES = 64 * 1024
 READ_TIMEOUT_SECONDS = 10.0
 CSRF_FIELD = "csrf"
-LOGIN_PATH, SETUP_PATH = "/anmelden", "/einrichten"
+SETUP_PATH = "/einrichten"
 _FORM_MEDIA = "application/x-www-form-urlencoded"
 _FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Sie haben sich neu angemeldet."
 
@@ -99,20 +99,21 @@ class PageGuard:
         """Return the handler of a page that lets nobody in but its audience."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            login = build_login_path(request, await find_way_back(request, self.origin))
             try:
-                refusal = await self._check_visitor(page, request)
+                refusal = await self._check_visitor(page, request, login)
                 return await page.handler(request) if refusal is None else refusal
             except TextsUnsaved as unsaved:
-                return _render_unsaved(request, unsaved.texts)
+                return _render_unsaved(request, unsaved.texts, login)
 
         return handle
 
-    async def _check_visitor(self, page: WebPage, request: web.Request) -> web.Response | None:
+    async def _check_visitor(self, page: WebPage, request: web.Request, login: str) -> web.Response | None:
         """Return a response that leads elsewhere, None if the page may answer. Raises NotPermitted and TextsUnsaved."""
         visitor = await self._find_visitor(request)
         if visitor is not None:
             request[VISITOR] = visitor
-        refusal = _refuse_visitor(page, visitor, request)
+        refusal = _refuse_visitor(page, visitor, login)
         if page.method != hdrs.METH_POST or (refusal is not None and visitor is not None):
             return refusal
         self._check_origin(request)
@@ -139,7 +140,7 @@ class PageGuard:
             raise NotPermitted(_FORGED)
 
 
-def _render_unsaved(request: web.Request, texts: Sequence[str]) -> web.Response:
+def _render_unsaved(request: web.Request, texts: Sequence[str], login: str) -> web.Response:
     return render_page(
         request,
         "unsaved.html",
@@ -147,18 +148,17 @@ def _render_unsaved(request: web.Request, texts: Sequence[str]) -> web.Response:
         texts=texts,
         reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
         advice="Öffnen Sie dann den Entwurf wieder und fügen Sie ihn ein.",
-        next=f"{LOGIN_PATH}?weiter=%2Fentwuerfe",
+        next=login,
         next_name="Zur Anmeldung",
     )
 
 
-def _refuse_visitor(page: WebPage, visitor: Visitor | None, request: web.Request) -> web.Response | None:
+def _refuse_visitor(page: WebPage, visitor: Visitor | None, login: str) -> web.Response | None:
     """Return a response that leads elsewhere, None if the visitor may enter. Raises NotPermitted."""
     if page.audience is Audience.EVERYBODY:
         return None
     if visitor is None:
-        back = quote(request.path_qs, safe="") if request.method == hdrs.METH_GET and request.path != "/" else ""
-        return redirect(f"{LOGIN_PATH}?weiter={back}" if back else LOGIN_PATH)
+        return redirect(login)
     if (visitor.stage is SessionStage.SETUP) != (page.audience is Audience.SETTING_UP):
         return redirect(SETUP_PATH if visitor.stage is SessionStage.SETUP else "/")
     if not isinstance(page.audience, Audience):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import segno
 from aiohttp import web
 
-from services.newsroom.adapters.http.guard import LOGIN_PATH, SETUP_PATH, CookieJar
+from services.newsroom.adapters.http.guard import SETUP_PATH, CookieJar
 from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.ways_back import LOGIN_PATH
 from services.newsroom.adapters.http.web_pages import (
     VISITOR,
     Audience,
@@ -172,6 +173,7 @@ class LoginPages:
             problem=problem,
             advice=advice,
             logged_out="abgemeldet" in request.query,
+            expired="abgelaufen" in request.query,
             provider=self.provider,
         )
 
