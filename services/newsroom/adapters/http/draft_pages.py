@@ -11,6 +11,7 @@ from services.newsroom.adapters.http.draft_forms import (
     FormRefused,
     ShownForm,
     fill_form,
+    list_filled_in,
     parse_content,
     parse_draft_id,
     parse_version,
@@ -22,7 +23,6 @@ from services.newsroom.adapters.http.web_pages import (
     WebPage,
     get_form,
     get_visitor,
-    list_texts,
     redirect,
 )
 from services.newsroom.domain.accounts import Right
@@ -156,7 +156,7 @@ class DraftPages:
                 return web.json_response({"refused": str(refused)}, status=422)
             if isinstance(refused, FormRefused) and before.is_open:
                 return self._render_editor(request, before, restore_form(form, refused), status=422)
-            return _render_unsaved(request, form, refused)
+            return self._render_unsaved(request, form, refused)
         if then == "autosave":
             return web.json_response({"version": draft.version})
         if draft.is_overtaken:  # which the page that comes next says
@@ -229,6 +229,20 @@ class DraftPages:
             **self._describe_form(newest, fill_form(newest.version, merged)),
         )
 
+    def _render_unsaved(self, request: web.Request, form: FormData, refused: DraftRefused) -> web.Response:
+        """Return a page with what somebody wrote in a draft that has ended meanwhile."""
+        return render_page(
+            request,
+            "unsaved.html",
+            status=422,
+            fields=list_filled_in(form, self._topic_titles),
+            reason=str(refused),
+            advice="Wenn er noch gebraucht wird, beginnen Sie damit eine neue Meldung oder eine Korrektur.",
+            next=request.path,
+            next_name="Zum Entwurf",
+            is_elsewhere=False,
+        )
+
     def _describe_form(self, draft: NoticeDraft, form: ShownForm) -> dict[str, Any]:
         return {
             "draft": draft,
@@ -256,20 +270,6 @@ class DraftPages:
     @property
     def _topic_titles(self) -> dict[str, str]:
         return {topic.id: topic.title for topic in self._configuration.topics}
-
-
-def _render_unsaved(request: web.Request, form: FormData, refused: DraftRefused) -> web.Response:
-    """Return a page with what somebody wrote in a draft that has ended meanwhile."""
-    return render_page(
-        request,
-        "unsaved.html",
-        status=422,
-        texts=list_texts(form),
-        reason=str(refused),
-        advice="Wenn er noch gebraucht wird, beginnen Sie damit eine neue Meldung oder eine Korrektur.",
-        next=request.path,
-        next_name="Zum Entwurf",
-    )
 
 
 def _explain_done(request: web.Request, draft: NoticeDraft) -> str:

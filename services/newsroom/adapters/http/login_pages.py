@@ -30,6 +30,7 @@ from shared.runtime.client_address import Network, find_client_address
 
 DEVICE_MAX_AGE_SECONDS = 180 * 86_400
 PROFILE_PATH = "/profil"
+LOGGED_IN_PATH = "/angemeldet"  # the end of a login in another window, beside which somebody writes
 _WRONG = (
     403,
     "Anmeldung nicht möglich.",
@@ -52,6 +53,7 @@ class LoginPages:
         return (
             WebPage(method="GET", path=LOGIN_PATH, handler=self.show_login, audience=everybody),
             WebPage(method="POST", path=LOGIN_PATH, handler=self.log_in, audience=everybody),
+            WebPage(method="GET", path=LOGGED_IN_PATH, handler=self.show_logged_in, audience=logged_in),
             WebPage(method="POST", path="/abmelden", handler=self.log_out, audience=everybody),
             WebPage(method="GET", path=SETUP_PATH, handler=self.show_setup, audience=setting_up),
             WebPage(method="POST", path=SETUP_PATH, handler=self.set_up, audience=setting_up),
@@ -82,6 +84,9 @@ class LoginPages:
         except LoginRefused as refused:
             return self._render_refusal(request, refused, login, destination)
         return self._set_cookies(redirect(choose_destination(destination)), started)
+
+    async def show_logged_in(self, request: web.Request) -> web.Response:
+        return render_page(request, "logged_in.html")
 
     async def log_out(self, request: web.Request) -> web.Response:
         if VISITOR in request:
