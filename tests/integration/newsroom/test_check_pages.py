@@ -85,6 +85,17 @@ async def test_what_has_a_time_is_not_published_now(anna: WritingDesk, ben: Writ
         assert found == [expected]
 
 
+async def test_whoever_may_approve_reads_that_it_is_for_them(anna: WritingDesk, ben: WritingDesk) -> None:
+    path = await anna.begin()
+    for is_submitted in (False, True):
+        for desk in (anna, ben):
+            shown = (await desk.browser.open(f"{path}/pruefung")).text
+            is_for_me = is_submitted and desk is ben
+            assert ("Die Meldung wartet auf Ihre Freigabe." in shown) == is_for_me
+            assert ("Eine zweite Person muss die Meldung freigeben." in shown) != is_for_me
+        await anna.act(path, "einreichen")
+
+
 async def test_a_second_press_where_one_approved_publishes_nothing(
     newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
 ) -> None:

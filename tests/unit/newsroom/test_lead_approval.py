@@ -198,7 +198,8 @@ async def test_the_check_says_who_has_to_approve_and_whether_it_is_me() -> None:
     evaluate = office.drafting.assessor.evaluate
     for account, may_approve, obstacle in ((BEN, True, "schon"), (LEA, True, None), (ANNA_AS_LEAD, True, "Eigene")):
         found = await evaluate(escalated, account)
-        assert found.missing == "Jemand mit der Rolle Leitung muss die Meldung freigeben."
+        theirs = "Jemand mit der Rolle Leitung muss die Meldung freigeben."
+        assert found.missing == (theirs if obstacle else "Die Meldung wartet auf Ihre Freigabe.")
         assert (found.may_publish, found.may_approve) == (False, may_approve)
         assert (obstacle or "") in (found.obstacle or "")
         assert (found.obstacle is None) == (obstacle is None)
