@@ -285,7 +285,7 @@ def require_version(draft: NoticeDraft, seen: int) -> None:
 def require_changed(draft: NoticeDraft) -> None:
     """Return unless this very version was returned. Raises DraftRefused."""
     if returned := draft.find_return():
-        raise DraftRefused(f"{returned.by.name} hat diese Fassung zurückgegeben. Bitte überarbeiten Sie sie zuerst.")
+        raise DraftRefused(f"{returned.by.name} hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst.")
 
 
 def require_newest(draft: NoticeDraft) -> None:

@@ -63,7 +63,7 @@ async def test_a_follow_up_says_to_whom_it_goes(anna: WritingDesk) -> None:
     follow_up = (await anna.send(path, "folgemeldung", 2)).location.partition("?")[0]
     shown = (await anna.browser.open(f"{follow_up}/pruefung")).text
     assert "Folgemeldung zu „K 7 gesperrt“: geht an alle, die die erste bekommen haben" in shown
-    for page in (f"{follow_up}/pruefung", f"{follow_up}/fassungen"):
+    for page in (f"{follow_up}/pruefung", f"{follow_up}/staende"):
         assert "ganzer Landkreis" not in (await anna.browser.open(page)).text
 
 

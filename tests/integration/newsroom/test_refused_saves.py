@@ -75,7 +75,7 @@ async def test_what_only_a_colleague_has_changed_is_seen_and_kept(anna: WritingD
     ben_changes = {"expires_at": "2031-04-01T18:00", "municipalities": "Grasberg", "topic": "baustellen", "urgent": "1"}
     assert (await ben.save(path, version="2", **ben_changes)).status == 303
     conflict = await anna.save(path, version="2", text="Worte von Anna.", expires_at="2031-05-01T18:00")
-    saved, _, mine = conflict.text.partition("Ihre Fassung")
+    saved, _, mine = conflict.text.partition("Ihr Stand")
     for words in ("01.04.2031, 18:00", "Grasberg", "Eilmeldung", "Baustellen"):
         assert words in saved
     assert "Sie unterscheiden sich in: Text." in conflict.text

@@ -81,7 +81,7 @@ class DraftPages:
             WebPage(method="POST", path="/vorschau", handler=self.show_preview, audience=write),
             WebPage(method="GET", path=DRAFT_PATH, handler=self.show, audience=look),
             WebPage(method="POST", path=DRAFT_PATH, handler=self.save, audience=write),
-            WebPage(method="GET", path=f"{DRAFT_PATH}/fassungen", handler=self.show_versions, audience=look),
+            WebPage(method="GET", path=f"{DRAFT_PATH}/staende", handler=self.show_versions, audience=look),
         )
 
     async def show_list(self, request: web.Request) -> web.Response:

@@ -150,7 +150,7 @@ async function tellAnswer(answer) {
     tell(
       refused
         ? `Noch nicht gespeichert. ${refused}`
-        : "Noch nicht gespeichert: Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Fassungen zu sehen.",
+        : "Noch nicht gespeichert: Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Stände zu sehen.",
       true,
     );
   }
