@@ -168,7 +168,8 @@ class NoticeDraft:
     `revision` the newest revision of its notice that was handed over, here or by another system, 0 if none was, and
     `own_revision` the one that this draft became. `is_replaced` is whether a newer one is sent instead of that,
     `withdrawn_at` when its notice was withdrawn.
-    `emergency` is why it was last published before a second person had approved it.
+    `emergency` is why it was last published before a second person had approved it. `is_resumed` is whether somebody
+    who wanted to begin it had begun it before.
     """
 
     id: UUID
@@ -185,6 +186,7 @@ class NoticeDraft:
     is_replaced: bool = False
     withdrawn_at: datetime | None = None
     emergency: str | None = None
+    is_resumed: bool = False
     decisions: tuple[DraftDecision, ...] = field(default=())
 
     @property
@@ -257,7 +259,7 @@ _NEXT: Mapping[DraftAct, Mapping[DraftState, DraftState]] = MappingProxyType(
 )
 _REFUSALS: Mapping[DraftAct, str] = MappingProxyType(
     {
-        DraftAct.SAVE: "Der Entwurf ist abgeschlossen und lässt sich nicht mehr ändern.",
+        DraftAct.SAVE: "Der Entwurf ist inzwischen veröffentlicht oder verworfen und lässt sich nicht mehr ändern.",
         DraftAct.SUBMIT: "Der Entwurf wurde schon zur Freigabe gegeben oder ist abgeschlossen.",
         DraftAct.APPROVE: "Der Entwurf wartet nicht auf eine Freigabe.",
         DraftAct.RETURN: "Der Entwurf wartet nicht auf eine Freigabe.",

@@ -66,7 +66,7 @@ class DraftingService:
         begun = await self.drafts.find_untouched(draft)
         if begun is None:
             await self.drafts.create(draft, _build_act(account, "draft.created", draft))
-        return await self.drafts.find(begun or draft.id)
+        return replace(await self.drafts.find(begun or draft.id), is_resumed=begun is not None)
 
     def _build_draft(
         self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None, seen_revision: int = 0

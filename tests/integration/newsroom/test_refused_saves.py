@@ -63,11 +63,14 @@ async def test_saving_in_the_background_tells_why_it_is_refused(anna: WritingDes
     ):
         refused = await anna.browser.send(path, {**fields, **changes}, csrf=shown.csrf)
         assert refused.status == 422
-        assert json.loads(refused.text)["refused"].startswith(reason)
+        told = json.loads(refused.text)["refused"]
+        assert (told.startswith(reason), "Kopieren" in told) == (True, False)
     assert (await anna.send(path, "verwerfen", 2)).status == 303
     refused = await anna.browser.send(path, {**fields, "text": WORDS}, csrf=shown.csrf)
     assert refused.status == 422
-    assert json.loads(refused.text)["refused"].startswith("Der Entwurf ist abgeschlossen")
+    told = json.loads(refused.text)["refused"]
+    assert told.startswith("Der Entwurf ist inzwischen veröffentlicht oder verworfen")
+    assert "Kopieren Sie Ihren Text." in told
 
 
 async def test_what_only_a_colleague_has_changed_is_seen_and_kept(anna: WritingDesk, ben: WritingDesk) -> None:

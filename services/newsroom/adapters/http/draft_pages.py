@@ -56,8 +56,10 @@ _DONE: Mapping[str, str] = {
     "zurueckgegeben": "Der Entwurf ist zurückgegeben.",
     "verworfen": "Der Entwurf ist verworfen.",
     "begonnen": "Ein neuer Entwurf ist begonnen.",
+    "fortgesetzt": "Sie haben diesen Entwurf schon begonnen.",
     "ueberholt": f"Ihre Korrektur ist gespeichert. {OVERTAKEN}",
 }
+_WRITTEN_TOO_LATE = "Wenn er noch gebraucht wird, beginnen Sie damit eine neue Meldung oder eine Korrektur."
 _APPROVED: Mapping[DraftState, str] = {
     DraftState.APPROVED: "Die Meldung ist freigegeben.",
     DraftState.ESCALATED: "Ihre Freigabe ist vermerkt. Jetzt fehlt noch die der Leitung.",
@@ -153,7 +155,8 @@ class DraftPages:
             return await self._render_conflict(request, identifier, parse_version(form), content)
         except DraftRefused as refused:
             if then == "autosave":
-                return web.json_response({"refused": str(refused)}, status=422)
+                advice = "" if isinstance(refused, FormRefused) else f" Kopieren Sie Ihren Text. {_WRITTEN_TOO_LATE}"
+                return web.json_response({"refused": f"{refused}{advice}"}, status=422)
             if isinstance(refused, FormRefused) and before.is_open:
                 return self._render_editor(request, before, restore_form(form, refused), status=422)
             return self._render_unsaved(request, form, refused)
@@ -237,7 +240,7 @@ class DraftPages:
             status=422,
             fields=list_filled_in(form, self._topic_titles),
             reason=str(refused),
-            advice="Wenn er noch gebraucht wird, beginnen Sie damit eine neue Meldung oder eine Korrektur.",
+            advice=_WRITTEN_TOO_LATE,
             next=request.path,
             next_name="Zum Entwurf",
             is_elsewhere=False,

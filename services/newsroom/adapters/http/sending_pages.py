@@ -26,6 +26,7 @@ from services.newsroom.domain.sending import describe_budget
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import PublicationRepository
 
+_BEGUN = "?erledigt=begonnen"
 _Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
 
 
@@ -48,9 +49,9 @@ class SendingPages:
             ("notfall", self._publish_emergency, write, ""),
             ("nachpruefen", self._review, approve, "/pruefung?erledigt=geprueft"),
             ("verwerfen", self._discard, write, "?erledigt=verworfen"),
-            ("kopieren", self._copy, write, "?erledigt=begonnen"),
-            ("korrigieren", self._correct, write, "?erledigt=begonnen"),
-            ("folgemeldung", self._follow_up, write, "?erledigt=begonnen"),
+            ("kopieren", self._copy, write, _BEGUN),
+            ("korrigieren", self._correct, write, _BEGUN),
+            ("folgemeldung", self._follow_up, write, _BEGUN),
             ("zurueckziehen", self._withdraw, write, ""),
         )
         check = WebPage(method="GET", path=f"{DRAFT_PATH}/pruefung", handler=self.show_check, audience=Right.LOOK)
@@ -147,6 +148,6 @@ def _build_handler(act: _Act, then: str) -> PageHandler:
 
     async def handle(request: web.Request) -> web.Response:
         draft = await act(get_visitor(request).account, parse_draft_id(request), get_form(request))
-        return redirect(f"{DRAFTS_PATH}/{draft.id}{then}")
+        return redirect(f"{DRAFTS_PATH}/{draft.id}{'?erledigt=fortgesetzt' if draft.is_resumed else then}")
 
     return handle
