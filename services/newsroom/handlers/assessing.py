@@ -43,7 +43,7 @@ class DraftAssessment:
 
     `missing` says in German whose approval is missing, or that it is this person's; `obstacle` why they may not give
     it, `may_approve` whether their roles would permit it. `forecast` is None if the notices API did not answer,
-    `budget` if messages are not limited. `delays` say in German what keeps messages from leaving now; they stop nothing.
+    `budget` if messages are not limited. `delays` say in German what keeps messages from leaving now, and stop nothing.
     """
 
     problems: tuple[Problem, ...]

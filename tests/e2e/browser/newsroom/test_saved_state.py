@@ -154,6 +154,17 @@ async def test_whoever_presses_a_button_while_logged_out_stays_where_everything_
     await expect(text).to_have_value("Die Brücke ist gesperrt.")
 
 
+async def test_no_other_button_takes_away_what_is_written_while_logged_out(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name="Entwurf verwerfen").press("Enter")
+    await expect(page.locator(".nw-saved")).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+
+
 async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:
