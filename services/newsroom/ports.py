@@ -241,9 +241,6 @@ class DraftRepository(Protocol):
     async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
         """Return drafts in these states, the last changed first, without their decisions."""
 
-    async def find_headline(self, notice: str) -> str:
-        """Return that of the newest published revision; empty if none was published here."""
-
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         """Return what was published in an emergency and nobody has reviewed yet."""
 

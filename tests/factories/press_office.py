@@ -14,7 +14,14 @@ from deploy.paths import CONFIG
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.drafts import DraftContent, DraftState, DraftVersion, NoticeDraft
+from services.newsroom.domain.drafts import (
+    DraftContent,
+    DraftKind,
+    DraftState,
+    DraftVersion,
+    NoticeDraft,
+    PublishedRevision,
+)
 from services.newsroom.domain.outbox import (
     NoticeForecast,
     NoticePublication,
@@ -112,7 +119,17 @@ class DraftsInMemory:
         )
         own = [each.revision for each in self.published if each.draft == draft]
         revision, own_revision = max(revisions, default=0), max(own, default=0)
-        return replace(found, revision=revision, own_revision=own_revision, decisions=decisions)
+        earlier = self._find_revision(found.corrects) if found.corrects else None
+        return replace(found, earlier=earlier, revision=revision, own_revision=own_revision, decisions=decisions)
+
+    def _find_revision(self, notice: str) -> PublishedRevision | None:
+        sent = [each for each in self.published if self.drafts[each.draft].kind is not DraftKind.WITHDRAWAL]
+        own = [each for each in sent if self.drafts[each.draft].subject == notice]
+        if not own:
+            return None
+        newest = max(own, key=lambda each: each.revision)
+        content = self.versions[newest.draft][newest.version - 1].content
+        return PublishedRevision(draft=newest.draft, revision=newest.revision, content=content)
 
     async def find_untouched(self, like: NoticeDraft) -> UUID | None:
         same = (like.created_by, like.kind, like.corrects, like.content, like.newest.seen_revision)
@@ -168,9 +185,6 @@ class DraftsInMemory:
         states = {"delivered": self.audience}
         return [BroadcastStatus(id=UUID(int=1), audience=self.audience, states=states, finished_at=NOON)]
 
-    async def find_headline(self, notice: str) -> str:
-        return ""
-
 
 @dataclass
 class ScriptedNoticesApi:
@@ -213,6 +227,11 @@ class PressOffice:
         draft = await self.drafting.create(ANNA, CONTENT)
         await self.drafting.publish(ANNA, draft.id, 1)
         return draft.id
+
+    async def correct(self, account: Account, draft: UUID, text: str) -> NoticeDraft:
+        """A correction that says something else: version 2."""
+        begun = await self.drafting.correct(account, draft)
+        return await self.drafting.save(account, begun.id, 1, msgspec.structs.replace(begun.content, text=text))
 
 
 # What somebody does with a version of a draft.

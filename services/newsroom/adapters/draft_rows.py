@@ -16,6 +16,7 @@ from services.newsroom.domain.drafts import (
     DraftState,
     DraftVersion,
     NoticeDraft,
+    PublishedRevision,
     Verdict,
 )
 from services.newsroom.domain.outbox import NoticePublication, PublicationState
@@ -73,8 +74,13 @@ def encode_json(value: object) -> str:
     return _encode(value).decode()
 
 
-def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), revision: int = 0) -> NoticeDraft:
-    """Return a row of DRAFTS as a draft."""
+def read_draft(
+    row: asyncpg.Record,
+    decisions: tuple[DraftDecision, ...] = (),
+    revision: int = 0,
+    earlier: asyncpg.Record | None = None,
+) -> NoticeDraft:
+    """Return a row of DRAFTS as a draft; `earlier` is that of the newest revision of the notice that it is about."""
     return NoticeDraft(
         id=row["id"],
         notice=row["notice"],
@@ -84,6 +90,7 @@ def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), r
         created_by=Author(account=row["created_by"], person=row["creator_person"], name=row["creator_name"]),
         changed_at=row["changed_at"],
         corrects=row["corrects"],
+        earlier=_read_revision(earlier) if earlier else None,
         revision=revision,
         own_revision=row["own_revision"] or 0,
         is_replaced=row["is_replaced"],
@@ -91,6 +98,10 @@ def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), r
         emergency=row["emergency"],
         decisions=decisions,
     )
+
+
+def _read_revision(row: asyncpg.Record) -> PublishedRevision:
+    return PublishedRevision(draft=row["draft"], revision=row["revision"], content=_decode_content(row["content"]))
 
 
 def read_version(row: asyncpg.Record) -> DraftVersion:

@@ -69,8 +69,8 @@ _REVISION = """
         where p.state <> 'rejected' and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
     ), (select max(revision) from newsroom.broadcast where source = $1 and notice = $2)), 0)
 """
-_HEADLINE = """
-    select v.content ->> 'headline' from newsroom.publication p
+_EARLIER = """
+    select p.draft, p.revision, v.content from newsroom.publication p
     join newsroom.draft d on d.id = p.draft join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
     where p.state <> 'rejected' and (d.notice = $1 or (d.corrects = $1 and d.kind = 'update'))
     order by p.revision desc, p.created_at desc limit 1
@@ -141,9 +141,6 @@ class PostgresDraftRepository:
         rows = await self._database.fetch(_HEADLINES, topic, since, besides)
         return [(row["headline"], row["accepted_at"]) for row in rows]
 
-    async def find_headline(self, notice: str) -> str:
-        return await self._database.fetchval(_HEADLINE, notice) or ""
-
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         return [read_draft(row) for row in await self._database.fetch(_UNREVIEWED)]
 
@@ -153,7 +150,8 @@ class PostgresDraftRepository:
             raise DraftNotFound
         bare = read_draft(row)
         revision = await connection.fetchval(_REVISION, self._source, bare.subject)
-        return read_draft(row, await fetch_decisions(connection, draft), revision)
+        earlier = await connection.fetchrow(_EARLIER, bare.corrects) if bare.corrects else None
+        return read_draft(row, await fetch_decisions(connection, draft), revision, earlier)
 
     async def _lock(self, connection: Connection, draft: UUID) -> NoticeDraft:
         await connection.execute(_LOCK, draft)

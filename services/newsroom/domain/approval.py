@@ -170,7 +170,7 @@ def find_obstacle(
     if actor.person in list_owners(draft):
         return "Eigene Meldungen gibt eine andere Person frei."
     if any(each.by.account == actor.account and each.verdict is verdict for each in _list_approvals(draft)):
-        return "Sie haben diese Fassung schon freigegeben."
+        return "Sie haben diesen Stand schon freigegeben."
     return None
 
 

@@ -15,6 +15,7 @@ from services.newsroom.domain.accounts import Account
 from shared.contracts.message import Moment
 
 OVERTAKEN = "Inzwischen wurde eine andere Korrektur veröffentlicht. Prüfen Sie diese zuerst."
+UNCHANGED = "Sie haben nichts geändert: Alle bekämen dieselbe Meldung noch einmal."
 # Bounds of what is stored while it is written; the rules of notices are stricter.
 Line = Annotated[str, Meta(max_length=300)]
 MAX_TEXT_LENGTH = 2_000
@@ -100,6 +101,12 @@ def merge_contents(begun: DraftContent, mine: DraftContent, theirs: DraftContent
     return replace(theirs, **{name: getattr(mine, name) for name in list_differences(begun, mine)})
 
 
+def drop_past_time(content: DraftContent, now: datetime) -> DraftContent:
+    """Return the content without a time at which it can be sent no more."""
+    planned = content.scheduled_at
+    return replace(content, scheduled_at=planned if planned and planned > now else None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Author:
     """Account that acts; two accounts of one human share `person`."""
@@ -145,13 +152,24 @@ class DraftVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublishedRevision:
+    """Newest revision of a notice that was published here, by which draft."""
+
+    draft: UUID
+    revision: int
+    content: DraftContent
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoticeDraft:
     """Draft in its newest version, with all that was decided about it, oldest first.
 
-    `corrects` is the notice that it updates, follows or withdraws; `revision` the newest revision of its notice that
-    was handed over, here or by another system, 0 if none was, and `own_revision` the one that this draft became.
-    `is_replaced` is whether a newer one is sent instead of that, `withdrawn_at` when its notice was withdrawn.
-    `emergency` is why it was last published before a second person had approved it.
+    `corrects` is the notice that it updates, follows or withdraws, and `earlier` what was published last of that;
+    `revision` the newest revision of its notice that was handed over, here or by another system, 0 if none was, and
+    `own_revision` the one that this draft became. `is_replaced` is whether a newer one is sent instead of that,
+    `withdrawn_at` when its notice was withdrawn.
+    `emergency` is why it was last published before a second person had approved it. `is_resumed` is whether somebody
+    who wanted to begin it had begun it before.
     """
 
     id: UUID
@@ -162,11 +180,13 @@ class NoticeDraft:
     created_by: Author
     changed_at: datetime
     corrects: str | None = None
+    earlier: PublishedRevision | None = None
     revision: int = 0
     own_revision: int = 0
     is_replaced: bool = False
     withdrawn_at: datetime | None = None
     emergency: str | None = None
+    is_resumed: bool = False
     decisions: tuple[DraftDecision, ...] = field(default=())
 
     @property
@@ -203,6 +223,24 @@ class NoticeDraft:
         return next(returns, None)
 
 
+def list_changes(draft: NoticeDraft, now: datetime) -> Sequence[str] | None:
+    """Return the names of the fields that a correction changes; None if nobody knows, or it is no correction."""
+    last = draft.earlier
+    if draft.kind is not DraftKind.UPDATE or last is None or last.revision != draft.revision:
+        return None  # another system has published since
+    return list_differences(*(_simplify(content, now) for content in (last.content, draft.content)))
+
+
+def _simplify(content: DraftContent, now: datetime) -> DraftContent:
+    """Return what citizens would see and get, however it was said."""
+    return replace(drop_past_time(content, now), municipalities=tuple(sorted(set(content.municipalities))))
+
+
+def is_unchanged(draft: NoticeDraft, now: datetime) -> bool:
+    """Return whether it would send everybody once more what they have."""
+    return draft.is_open and list_changes(draft, now) == []
+
+
 SUBMITTED_STATES = (DraftState.PENDING, DraftState.ESCALATED, DraftState.APPROVED)
 WRITING_STATES = (DraftState.DRAFT, DraftState.RETURNED)
 OPEN_STATES = (*WRITING_STATES, *SUBMITTED_STATES)
@@ -221,7 +259,7 @@ _NEXT: Mapping[DraftAct, Mapping[DraftState, DraftState]] = MappingProxyType(
 )
 _REFUSALS: Mapping[DraftAct, str] = MappingProxyType(
     {
-        DraftAct.SAVE: "Der Entwurf ist abgeschlossen und lässt sich nicht mehr ändern.",
+        DraftAct.SAVE: "Der Entwurf ist inzwischen veröffentlicht oder verworfen und lässt sich nicht mehr ändern.",
         DraftAct.SUBMIT: "Der Entwurf wurde schon zur Freigabe gegeben oder ist abgeschlossen.",
         DraftAct.APPROVE: "Der Entwurf wartet nicht auf eine Freigabe.",
         DraftAct.RETURN: "Der Entwurf wartet nicht auf eine Freigabe.",
@@ -249,13 +287,19 @@ def require_version(draft: NoticeDraft, seen: int) -> None:
 def require_changed(draft: NoticeDraft) -> None:
     """Return unless this very version was returned. Raises DraftRefused."""
     if returned := draft.find_return():
-        raise DraftRefused(f"{returned.by.name} hat diese Fassung zurückgegeben. Bitte überarbeiten Sie sie zuerst.")
+        raise DraftRefused(f"{returned.by.name} hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst.")
 
 
 def require_newest(draft: NoticeDraft) -> None:
     """Return unless a newer revision was published that its editor does not know. Raises DraftRefused."""
     if draft.is_overtaken:
         raise DraftRefused(OVERTAKEN)
+
+
+def require_difference(draft: NoticeDraft, now: datetime) -> None:
+    """Return unless a correction says what was published last. Raises DraftRefused."""
+    if is_unchanged(draft, now):
+        raise DraftRefused(UNCHANGED)
 
 
 def require_creator(draft: NoticeDraft, actor: Author) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
-from services.newsroom.domain.drafts import OVERTAKEN, DraftKind
+from services.newsroom.domain.drafts import OVERTAKEN, UNCHANGED, DraftKind
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.sending import SendingNumber, SendingOverview, format_count
 from shared.contracts.events import Problem
@@ -86,6 +86,7 @@ _PROBLEMS = _compile_table(
         r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",
         r"updates an unknown notice": "Die erste Fassung ist nicht bekannt. Schreiben Sie eine neue Meldung.",
         r"^revision: ": OVERTAKEN,
+        r"^subject: is the same": UNCHANGED,
         r"^follows: nobody": "Niemand hat die erste Meldung bekommen. Schreiben Sie eine neue Meldung.",
         r"^follows: ": "Die Meldung, auf die sich diese bezieht, ist nicht bekannt.",
         r"may publish (\d+) urgent.*from (\S+)": "Heute sind {0} Eilmeldungen möglich; die nächste ab {1}.",

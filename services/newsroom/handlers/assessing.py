@@ -17,7 +17,7 @@ from services.newsroom.domain.approval import (
     find_obstacle,
     list_approval_reasons,
 )
-from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft, build_author
+from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft, build_author, is_unchanged
 from services.newsroom.domain.events import build_event, choose_revision
 from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
@@ -34,17 +34,19 @@ SIMILAR_DAYS = timedelta(days=7)
 _NO_ID = UUID(int=0)
 _OVERTAKEN = Problem(field="revision", problem="does not know a newer one")
 _NOBODY = Problem(field="follows", problem="nobody has got the first notice")
+_UNCHANGED = Problem(field="subject", problem="is the same as what was published last")
 _CENT = Decimal("0.01")
+_YOURS = "Die Meldung wartet auf Ihre Freigabe."
 
 
 @dataclass(frozen=True, kw_only=True)
 class DraftAssessment:
     """Assessment before sending: problems stop it; `reasons` are why a second person has to approve.
 
-    `missing` says in German whose approval is missing, `obstacle` why this person may not give it; `may_approve` is
-    whether their roles would permit it. `forecast` is None if the notices API did not answer, `budget` if messages are
-    not limited. `delays` say in German what keeps messages from leaving now, with `is_held` everything; they stop
-    nothing.
+    `missing` says in German whose approval is missing, or that it is this person's; `obstacle` why they may not give
+    it, `may_approve` whether their roles would permit it. `forecast` is None if the notices API did not answer,
+    `budget` if messages are not limited. `delays` say in German what keeps messages from leaving now, with `is_held`
+    everything; they stop nothing.
     """
 
     problems: tuple[Problem, ...]
@@ -90,6 +92,8 @@ class DraftAssessor:
         by_lead, reasons = self.is_for_lead(draft, forecast), self.list_reasons(draft, forecast)
         may_approve = account.may(Right.COUNTERSIGN if by_lead else Right.APPROVE)
         verdict = choose_verdict(account, by_lead=by_lead) if may_approve else None
+        obstacle = find_obstacle(draft, build_author(account), verdict, by_lead=by_lead)
+        missing = find_missing(draft, reasons, by_lead=by_lead)
         since = self.clock() - SIMILAR_DAYS
         sending = await self.read_sending()
         recent = await self.drafts.list_recent_headlines(draft.content.topic, since, draft.subject)
@@ -97,8 +101,8 @@ class DraftAssessor:
             problems=self.find_problems(draft) or (forecast.problems if forecast else ()),
             forecast=forecast,
             reasons=reasons,
-            missing=find_missing(draft, reasons, by_lead=by_lead),
-            obstacle=find_obstacle(draft, build_author(account), verdict, by_lead=by_lead),
+            missing=_YOURS if missing and may_approve and not obstacle else missing,
+            obstacle=obstacle,
             may_approve=may_approve,
             similar=find_similar(draft.content.headline, recent),
             budget=await self.read_budget(draft.content.scheduled_at),
@@ -117,6 +121,8 @@ class DraftAssessor:
         """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""
         event = msgspec.json.encode(self._build_event(draft, _NO_ID))
         problems = validate_event(event, self.system, self.configuration, self.clock())
+        if is_unchanged(draft, self.clock()):
+            return (_UNCHANGED, *problems)
         return (_OVERTAKEN, *problems) if draft.is_overtaken else problems
 
     def require_valid(self, draft: NoticeDraft, forecast: NoticeForecast | None = None) -> None:

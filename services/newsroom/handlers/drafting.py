@@ -28,8 +28,10 @@ from services.newsroom.domain.drafts import (
     Verdict,
     advance_state,
     build_author,
+    drop_past_time,
     require_changed,
     require_creator,
+    require_difference,
     require_newest,
     require_version,
 )
@@ -64,7 +66,7 @@ class DraftingService:
         begun = await self.drafts.find_untouched(draft)
         if begun is None:
             await self.drafts.create(draft, _build_act(account, "draft.created", draft))
-        return await self.drafts.find(begun or draft.id)
+        return replace(await self.drafts.find(begun or draft.id), is_resumed=begun is not None)
 
     def _build_draft(
         self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None, seen_revision: int = 0
@@ -135,6 +137,7 @@ class DraftingService:
             state = advance_state(found.state, DraftAct.SUBMIT)
             require_changed(found)
             require_newest(found)
+            require_difference(found, self.clock())
             self.assessor.require_valid(found)
             return self._build_change(account, found, "draft.submitted", state, Verdict.SUBMIT)
 
@@ -151,6 +154,7 @@ class DraftingService:
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
             require_newest(found)
+            require_difference(found, self.clock())
             state = require_approver(found, build_author(account), verdict, by_lead=by_lead)
             return self._build_change(account, found, "draft.approved", state, verdict)
 
@@ -222,6 +226,7 @@ class DraftingService:
             state = advance_state(found.state, DraftAct.PUBLISH)
             require_changed(found)
             require_newest(found)
+            require_difference(found, self.clock())
             self.assessor.require_valid(found, forecast)
             if emergency is None:
                 require_budget(budget, forecast)
@@ -258,10 +263,7 @@ class DraftingService:
     async def correct(self, account: Account, draft: UUID) -> NoticeDraft:
         """Begin the next revision of a published notice, which keeps a time that is to come. Raises as `save`."""
         found = await self._find_published(draft)
-        planned = found.content.scheduled_at
-        content = msgspec.structs.replace(
-            found.content, scheduled_at=planned if planned and planned > self.clock() else None
-        )
+        content = drop_past_time(found.content, self.clock())
         return await self.create(
             account, content, kind=DraftKind.UPDATE, corrects=found.subject, seen_revision=found.own_revision
         )

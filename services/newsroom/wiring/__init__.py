@@ -257,7 +257,8 @@ def build_newsroom_app(newsroom: Newsroom) -> web.Application:
     """Return the application with all pages."""
     settings = newsroom.settings
     cookies = CookieJar(is_secure=settings.newsroom_url.startswith("https:"))
-    guard = PageGuard(sessions=newsroom.sessions, cookies=cookies, origin=settings.newsroom_url)
+    topics = {topic.id: topic.title for topic in newsroom.configuration.topics}
+    guard = PageGuard(sessions=newsroom.sessions, cookies=cookies, origin=settings.newsroom_url, topics=topics)
     return build_app(_build_pages(newsroom, cookies), guard=guard, static=newsroom.static, metrics=newsroom.metrics)
 
 

@@ -7,10 +7,20 @@ import pytest
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, read_state
 
+NEW, RESUMED = "Ein neuer Entwurf ist begonnen.", "Sie haben diesen Entwurf schon begonnen."
+
 
 async def begin(desk: WritingDesk) -> str:
     """The path of the draft that the button of the overview leads to."""
     return (await desk.browser.fill_in("/", "/entwuerfe")).location
+
+
+async def begin_from(desk: WritingDesk, path: str, name: str, said: str) -> str:
+    """The path of what a button of a notice leads to, if its page says that."""
+    led = (await desk.send(path, name, 2)).location
+    shown = (await desk.browser.open(led)).text
+    assert [words in shown for words in (NEW, RESUMED)] == [words == said for words in (NEW, RESUMED)]
+    return led.partition("?")[0]
 
 
 async def publish(writer: WritingDesk, approver: WritingDesk) -> str:
@@ -41,15 +51,15 @@ async def test_what_is_begun_from_a_notice_is_begun_once_while_nobody_writes_in_
     newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk, name: str
 ) -> None:
     path, other = await publish(anna, ben), await publish(anna, ben)
-    first = (await anna.send(path, name, 2)).location
-    assert (await anna.send(path, name, 2)).location == first
-    assert (await ben.send(path, name, 2)).location != first
+    first = await begin_from(anna, path, name, NEW)
+    assert await begin_from(anna, path, name, RESUMED) == first
+    assert await begin_from(ben, path, name, NEW) != first
     if name != "kopieren":
-        assert (await anna.send(other, name, 2)).location != first
+        assert await begin_from(anna, other, name, NEW) != first
     assert "Entwurf verwerfen" in (await anna.browser.open(first)).text
-    await anna.save(first.partition("?")[0], text="Etwas anderes.")
-    assert (await anna.send(path, name, 2)).location != first
-    assert await read_state(newsroom.owner, first.partition("?")[0]) == ("draft", 2)
+    await anna.save(first, text="Etwas anderes.")
+    assert await begin_from(anna, path, name, NEW) != first
+    assert await read_state(newsroom.owner, first) == ("draft", 2)
 
 
 async def test_a_correction_that_was_overtaken_is_begun_anew(

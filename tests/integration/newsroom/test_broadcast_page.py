@@ -35,7 +35,7 @@ async def test_what_was_sent_is_shown_with_its_own_code(newsroom: NewsroomProces
     code = format_code(derive_code(publication))
     page = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
     assert f'Die Brücke ist gesperrt. Prüfcode: <span class="nw-code">{code}</span>' in page
-    assert f"/entwuerfe/{draft}/fassungen" in page
+    assert f"/entwuerfe/{draft}/staende" in page
     certificate = (await anna.browser.open(f"/aussendungen/{broadcast}/nachweis")).text
     table = (await anna.browser.open(f"/aussendungen/{broadcast}/nachweis.csv")).text
     for name, value in (("Prüfcode", code), ("Herausgeber", "Landkreis Osterholz")):

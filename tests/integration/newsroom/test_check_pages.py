@@ -64,7 +64,7 @@ async def test_a_follow_up_says_to_whom_it_goes(anna: WritingDesk) -> None:
     follow_up = (await anna.send(path, "folgemeldung", 2)).location.partition("?")[0]
     shown = (await anna.browser.open(f"{follow_up}/pruefung")).text
     assert "Folgemeldung zu „K 7 gesperrt“: geht an alle, die die erste bekommen haben" in shown
-    for page in (f"{follow_up}/pruefung", f"{follow_up}/fassungen"):
+    for page in (f"{follow_up}/pruefung", f"{follow_up}/staende"):
         assert "ganzer Landkreis" not in (await anna.browser.open(page)).text
 
 
@@ -108,6 +108,17 @@ async def test_what_holds_a_notice_up_is_said_before_anything_else(
     assert delay not in rest
     assert f"{path}/veroeffentlichen" in rest
     assert [words in waiting for words in (green, held, delay)] == [False, False, True]
+
+
+async def test_whoever_may_approve_reads_that_it_is_for_them(anna: WritingDesk, ben: WritingDesk) -> None:
+    path = await anna.begin()
+    for is_submitted in (False, True):
+        for desk in (anna, ben):
+            shown = (await desk.browser.open(f"{path}/pruefung")).text
+            is_for_me = is_submitted and desk is ben
+            assert ("Die Meldung wartet auf Ihre Freigabe." in shown) == is_for_me
+            assert ("Eine zweite Person muss die Meldung freigeben." in shown) != is_for_me
+        await anna.act(path, "einreichen")
 
 
 async def test_a_second_press_where_one_approved_publishes_nothing(

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from services.newsroom.domain.drafts import OVERTAKEN
+from services.newsroom.adapters.http.rendering import format_moment
+from services.newsroom.domain.drafts import OVERTAKEN, UNCHANGED
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, build_fields, count_publications, format_local
 
@@ -32,6 +33,48 @@ async def test_the_correction_of_what_is_planned_keeps_its_time(
     assert f'value="{planned}"' in (await anna.browser.open(await begin_correction(anna, path))).text
     await newsroom.owner.execute(_MAKE_PAST, UUID(path.split("/")[2]))
     assert f'value="{planned}"' not in (await anna.browser.open(await begin_correction(anna, path))).text
+
+
+async def test_a_correction_that_was_begun_by_mistake_sends_nobody_the_same_once_more(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await anna.begin(headline="K 4 gesperrt", urgent="1")
+    await publish(anna, ben, path)
+    begun = await begin_correction(anna, path)
+    shown = await anna.browser.open(begun)
+    assert "Schreiben Sie dazu, was sich geändert hat." in shown.text
+    fields = build_fields(headline="K 4 gesperrt", urgent="1", expires_at=shown.read_value("expires_at"))
+    saved = await anna.browser.send(begun, {**fields, "version": 1, "then": "check"}, csrf=shown.csrf)
+    assert (saved.status, saved.location) == (303, f"{begun}/pruefung")
+    check = (await anna.browser.open(saved.location)).text
+    assert UNCHANGED in check
+    for name in ("veroeffentlichen", "einreichen", "notfall", "testen"):
+        assert f"{begun}/{name}" not in check
+    for name in ("veroeffentlichen", "einreichen", "notfall"):
+        refused = await anna.send(begun, name, 1, {"reason": "Bombenfund"})
+        assert (refused.status, UNCHANGED in refused.text) == (422, True), name
+    assert await count_publications(newsroom.owner, begun) == 0
+    await anna.browser.send(begun, {**fields, "text": "Bis Freitag.", "version": 1}, csrf=shown.csrf)
+    assert UNCHANGED not in (await anna.browser.open(f"{begun}/pruefung")).text
+    await publish(anna, ben, begun)
+
+
+async def test_whoever_approves_a_correction_sees_what_is_changed_beside_what_was_published(
+    anna: WritingDesk, ben: WritingDesk
+) -> None:
+    before, after = [datetime.now(UTC) + timedelta(days=days) for days in (1, 2)]
+    path = await anna.begin(text="Bis Freitag.", expires_at=format_local(before), municipalities="Grasberg")
+    await publish(anna, ben, path)
+    begun = await begin_correction(anna, path)
+    await anna.save(begun, text="Bis Samstag.", expires_at=format_local(after), municipalities="Grasberg")
+    await anna.act(begun, "einreichen")
+    shown = (await ben.browser.open(f"{begun}/pruefung")).text
+    assert f'href="{path}">Korrektur der Meldung „K 9 gesperrt“</a>' in shown
+    assert ">Geändert: Text, Gültig bis</p>" in shown
+    published = shown.partition(">Bisher veröffentlicht</h2>")[2].partition("</aside>")[0]
+    for words in ("K 9 gesperrt", "Bis Freitag.", format_moment(before), "Grasberg"):
+        assert words in published
+    assert "Geändert:" not in (await ben.browser.open(f"{await ben.begin()}/pruefung")).text
 
 
 async def test_whoever_corrects_second_is_told_of_the_first_correction(

@@ -67,10 +67,11 @@ async def test_published_revisions_of_one_notice_are_told_apart(newsroom: Newsro
     path = await anna.begin(urgent="1", headline="K 5 gesperrt")
     paths = []
     for revision in (1, 2, 3):
-        assert (await anna.send(path, "notfall", 2 if revision == 1 else 1, {"reason": "Bombenfund"})).status == 303
+        assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
         await become_broadcast(newsroom.owner, path, revision=revision)
         paths.append(path)
         path = (await anna.send(path, "korrigieren", 0)).location.partition("?")[0]
+        await anna.save(path, urgent="1", headline="K 5 gesperrt", text=f"Nach der {revision}. Fassung.")
     page = (await anna.browser.open("/entwuerfe")).text.split(">Veröffentlicht</h2>")[1]
     cards = [page.split(f'href="{each}">')[1].split("</li>")[0] for each in paths]
     found = [re.findall(r"Meldung, .\. Fassung|Korrektur, .\. Fassung|ersetzt", card) for card in cards]

@@ -17,13 +17,13 @@ async def send(desk: WritingDesk) -> str:
 
 async def test_the_history_says_that_nobody_was_asked(anna: WritingDesk) -> None:
     path = await send(anna)
-    for page in (path, f"{path}/pruefung", f"{path}/fassungen"):
+    for page in (path, f"{path}/pruefung", f"{path}/staende"):
         shown = (await anna.browser.open(page)).text
-        assert "Fassung 2 im Notfall ohne Freigabe gesendet von" in shown
+        assert "Stand 2 im Notfall ohne Freigabe gesendet von" in shown
         assert "zur Freigabe gegeben" not in shown
     approved = await anna.begin()
     await anna.act(approved, "einreichen")
-    assert "Fassung 2 zur Freigabe gegeben von" in (await anna.browser.open(f"{approved}/pruefung")).text
+    assert "Stand 2 zur Freigabe gegeben von" in (await anna.browser.open(f"{approved}/pruefung")).text
 
 
 async def test_the_certificate_says_why_and_who_looked_at_it_afterwards(

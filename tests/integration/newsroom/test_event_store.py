@@ -158,8 +158,8 @@ async def test_an_update_by_another_system_replaces_the_entry_and_counts_for_the
 
 async def test_a_correction_replaces_its_entry(store: Store) -> None:
     draft = await store.publish()
-    correction = await store.drafting.correct(store.ben, draft.id)
-    await store.drafting.publish(store.ben, correction.id, 1)
+    correction = await store.correct(draft, "Bis Freitag.")
+    await store.drafting.publish(store.ben, correction.id, 2)
     for revision in (2, 1):
         await store.tell(build_started(draft, revision), system_clock())
     rows = await store.fetch("select revision, replaced_by from newsroom.archive_entry order by revision")

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -133,23 +134,35 @@ async def test_an_old_browser_is_known_by_its_origin(newsroom: NewsroomProcess, 
 async def test_a_form_of_a_session_that_has_ended_is_refused(browser: EditorBrowser) -> None:
     csrf = (await browser.open("/profil")).csrf
     assert (await browser.send("/abmelden", csrf=csrf)).location == "/anmelden?abgemeldet=1"
-    assert (await browser.send("/profil/sitzungen", csrf=csrf)).location == "/anmelden"
+    assert (await browser.send("/profil/sitzungen", csrf=csrf)).location == "/anmelden?abgelaufen=1&weiter=%2Fprofil"
 
 
-async def test_a_text_that_is_sent_after_the_end_of_its_session_is_shown_to_be_copied(browser: EditorBrowser) -> None:
+async def test_a_form_that_is_sent_after_the_end_of_its_session_is_shown_to_be_copied(browser: EditorBrowser) -> None:
     csrf = (await browser.open("/profil")).csrf
     written = {
         "headline": "Sperrung <b>L 149</b>",
         "text": "Bis Freitag & länger",
-        "topic": "verkehr",
+        "topic": "stellen",
+        "link": "https://www.landkreis-osterholz.de/neu",
+        "municipalities": "Grasberg",
+        "expires_at": "2031-05-01T18:00",
+        "urgent": "1",
         "password": "geheim",
     }
     draft = f"/entwuerfe/{uuid4()}"
     for form in ({**written, "csrf": "f" * 32}, {**written, "csrf": csrf}):
         found = await browser.request("POST", draft, data=form, headers=SAME_ORIGIN)
-        assert (found.status, "geheim" in found.text, "verkehr" in found.text) == (401, False, False)
-        assert "Sperrung &lt;b&gt;L 149&lt;/b&gt;" in found.text
-        assert "Bis Freitag &amp; länger" in found.text
+        assert (found.status, "geheim" in found.text) == (401, False)
+        assert dict(re.findall("<dt>(.*)</dt><dd>(.*)</dd>", found.text)) == {
+            "Thema": "Stellen",
+            "Gemeinden": "Grasberg",
+            "Überschrift": "Sperrung &lt;b&gt;L 149&lt;/b&gt;",
+            "Text": "Bis Freitag &amp; länger",
+            "Link": "https://www.landkreis-osterholz.de/neu",
+            "Eilmeldung": "ja",
+            "Gültig bis": "1. Mai 2031, 18:00 Uhr",
+        }
+        assert f'href="/anmelden?abgelaufen=1&amp;weiter={quote(draft, safe="")}" target="_blank"' in found.text
         # In the second turn the value is right, but its session has ended.
         await browser.send("/abmelden", csrf=csrf)
     assert (await browser.request("POST", draft, data=form, headers={"Sec-Fetch-Site": "cross-site"})).status == 403

@@ -59,7 +59,7 @@ async def test_after_the_approver_the_lead_is_asked(
     assert "Die Meldung ist freigegeben." not in told
     assert await read_state(newsroom.owner, path) == ("escalated", 2)
     check = (await approver.browser.open(f"{path}/pruefung")).text
-    for words in (WORDS, "wartet auf die Leitung", "Sie haben diese Fassung schon freigegeben.", "mehr als 0,10 Euro"):
+    for words in (WORDS, "wartet auf die Leitung", "Sie haben diesen Stand schon freigegeben.", "mehr als 0,10 Euro"):
         assert words in check
     assert f"{path}/freigeben" not in check
     overview = (await approver.browser.open("/")).text

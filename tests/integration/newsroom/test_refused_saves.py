@@ -63,11 +63,14 @@ async def test_saving_in_the_background_tells_why_it_is_refused(anna: WritingDes
     ):
         refused = await anna.browser.send(path, {**fields, **changes}, csrf=shown.csrf)
         assert refused.status == 422
-        assert json.loads(refused.text)["refused"].startswith(reason)
+        told = json.loads(refused.text)["refused"]
+        assert (told.startswith(reason), "Kopieren" in told) == (True, False)
     assert (await anna.send(path, "verwerfen", 2)).status == 303
     refused = await anna.browser.send(path, {**fields, "text": WORDS}, csrf=shown.csrf)
     assert refused.status == 422
-    assert json.loads(refused.text)["refused"].startswith("Der Entwurf ist abgeschlossen")
+    told = json.loads(refused.text)["refused"]
+    assert told.startswith("Der Entwurf ist inzwischen veröffentlicht oder verworfen")
+    assert "Kopieren Sie Ihren Text." in told
 
 
 async def test_what_only_a_colleague_has_changed_is_seen_and_kept(anna: WritingDesk, ben: WritingDesk) -> None:
@@ -75,7 +78,7 @@ async def test_what_only_a_colleague_has_changed_is_seen_and_kept(anna: WritingD
     ben_changes = {"expires_at": "2031-04-01T18:00", "municipalities": "Grasberg", "topic": "baustellen", "urgent": "1"}
     assert (await ben.save(path, version="2", **ben_changes)).status == 303
     conflict = await anna.save(path, version="2", text="Worte von Anna.", expires_at="2031-05-01T18:00")
-    saved, _, mine = conflict.text.partition("Ihre Fassung")
+    saved, _, mine = conflict.text.partition("Ihr Stand")
     for words in ("01.04.2031, 18:00", "Grasberg", "Eilmeldung", "Baustellen"):
         assert words in saved
     assert "Sie unterscheiden sich in: Text." in conflict.text

@@ -96,7 +96,11 @@ async def test_two_who_write_at_once_see_both_versions(
         path, build_fields(text="Worte von beiden.", version=conflict.read_value("version")), csrf=conflict.csrf
     )
     assert merged.status == 303
-    versions = (await anna.browser.open(f"{path}/fassungen")).text
+    assert "Zwei Stände</h1>" in conflict.text
+    versions = (await anna.browser.open(f"{path}/staende")).text
+    assert [f">Stand {version}</h2>" in versions for version in range(1, 6)] == [True, True, True, True, False]
+    assert "Alle Stände ansehen" not in versions
+    assert "Alle Stände ansehen (4)" in (await anna.browser.open(path)).text
     assert "Worte von Ben." in versions
     assert "Worte von beiden." in versions
 
@@ -151,7 +155,7 @@ async def test_who_only_operates_does_nothing_to_a_notice(
     assert await count_publications(newsroom.owner, path) == 0
 
 
-@pytest.mark.parametrize("suffix", ["", "/pruefung", "/fassungen"])
+@pytest.mark.parametrize("suffix", ["", "/pruefung", "/staende"])
 async def test_a_stranger_sees_no_draft_by_its_address(anna: WritingDesk, stranger: EditorBrowser, suffix: str) -> None:
     path = await anna.begin(headline="Geheim")
     shown = await stranger.open(path + suffix)
@@ -181,7 +185,7 @@ HOSTILE = '"><script>alert(1)</script>{{ 123456 * 7 }}'
 
 async def test_hostile_words_are_shown_as_words(anna: WritingDesk, ben: WritingDesk) -> None:
     path = await anna.begin(headline=HOSTILE, text=HOSTILE, link=HOSTILE, picture=HOSTILE)
-    pages = [path, f"{path}/pruefung", f"{path}/fassungen", "/entwuerfe", "/"]
+    pages = [path, f"{path}/pruefung", f"{path}/staende", "/entwuerfe", "/"]
     texts = [(await anna.browser.open(page)).text for page in pages]
     conflict = await ben.save(path, version="1", headline=HOSTILE, text=HOSTILE)
     shown = await anna.browser.open(path)

@@ -75,11 +75,7 @@ async def test_of_corrections_at_once_one_is_published_and_the_others_wait_until
     store: Store,
 ) -> None:
     first = await store.publish()
-    corrections = []
-    for number in range(5):
-        begun = await store.drafting.correct(store.ben, first.id)
-        content = msgspec.structs.replace(begun.content, text=f"Berichtigung {number}.")
-        corrections.append(await store.drafting.save(store.ben, begun.id, 1, content))
+    corrections = [await store.correct(first, f"Berichtigung {number}.") for number in range(5)]
     results = await asyncio.gather(
         *(store.drafting.publish(store.ben, each.id, 2) for each in corrections), return_exceptions=True
     )
@@ -171,8 +167,8 @@ async def test_a_failure_in_the_middle_stores_nothing(store: Store) -> None:
 
 async def test_the_outbox_gives_each_notice_its_acts_in_order(store: Store) -> None:
     first = await store.publish()
-    correction = await store.drafting.correct(store.ben, first.id)
-    await store.drafting.publish(store.ben, correction.id, 1)
+    correction = await store.correct(first, "Bis Freitag.")
+    await store.drafting.publish(store.ben, correction.id, 2)
     other = await store.publish()
     now = system_clock()
     assert [each.draft for each in await store.publications.list_due(now, 10)] == [first.id, other.id]

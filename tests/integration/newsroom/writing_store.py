@@ -55,6 +55,11 @@ class Store:
         draft = await self.write()
         return await self.drafting.publish(self.anna, draft.id, 1)
 
+    async def correct(self, draft: NoticeDraft, text: str) -> NoticeDraft:
+        """Ben's correction that says something else: version 2."""
+        begun = await self.drafting.correct(self.ben, draft.id)
+        return await self.drafting.save(self.ben, begun.id, 1, msgspec.structs.replace(begun.content, text=text))
+
     async def find_publication(self, draft: NoticeDraft) -> Any:
         found = await self.publications.find_newest(draft.id)
         assert found is not None

@@ -141,9 +141,9 @@ async def test_what_was_returned_is_edited_before_it_is_sent() -> None:
     office = build_office(ROUTINE)
     draft = await office.submit()
     await office.drafting.send_back(BEN, draft.id, 1, " Wann   endet es? ")
-    with pytest.raises(DraftRefused, match="Ben hat diese Fassung"):
+    with pytest.raises(DraftRefused, match="Ben hat diesen Stand"):
         await office.drafting.submit(ANNA, draft.id, 1)
-    with pytest.raises(DraftRefused, match="Ben hat diese Fassung"):
+    with pytest.raises(DraftRefused, match="Ben hat diesen Stand"):
         await office.drafting.publish(ANNA, draft.id, 1)
     edited = await office.drafting.save(ANNA, draft.id, 1, msgspec.structs.replace(CONTENT, text="Bis Freitag."))
     assert (await office.drafting.publish(ANNA, draft.id, edited.version)).state is DraftState.PUBLISHED

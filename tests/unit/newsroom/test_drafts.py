@@ -1,5 +1,7 @@
 """Drafts: versions that nobody overwrites, states that end, and what is begun from a published notice."""
 
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -10,12 +12,14 @@ from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import (
     OPEN_STATES,
     OVERTAKEN,
+    UNCHANGED,
     DraftAct,
     DraftConflict,
     DraftKind,
     DraftRefused,
     DraftState,
     advance_state,
+    list_changes,
     merge_contents,
 )
 from services.newsroom.domain.explanations import explain_problem
@@ -120,10 +124,10 @@ async def test_what_breaks_a_rule_is_neither_submitted_nor_published() -> None:
 async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
     office = build_office(ROUTINE)
     first = await office.publish()
-    second = await office.drafting.correct(BEN, first)
-    await office.drafting.publish(BEN, second.id, 1)
-    third = await office.drafting.correct(BEN, second.id)
-    await office.drafting.publish(BEN, third.id, 1)
+    second = await office.correct(BEN, first, "Bis Donnerstag.")
+    await office.drafting.publish(BEN, second.id, 2)
+    third = await office.correct(BEN, second.id, "Bis Freitag.")
+    await office.drafting.publish(BEN, third.id, 2)
     assert second.kind is DraftKind.UPDATE
     events = [each.event for each in office.drafts.published]
     assert len({event["subject"] for event in events}) == 1
@@ -134,8 +138,9 @@ async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
 async def test_a_correction_of_an_older_revision_waits_until_its_editor_knows_the_newer_one() -> None:
     office = build_office(ROUTINE)
     first = await office.publish()
-    mine, theirs = await office.drafting.correct(ANNA, first), await office.drafting.correct(BEN, first)
-    await office.drafting.publish(ANNA, mine.id, 1)
+    theirs = await office.drafting.correct(BEN, first)
+    mine = await office.correct(ANNA, first, "Bis Donnerstag.")
+    await office.drafting.publish(ANNA, mine.id, 2)
     saved = await office.drafting.save(BEN, theirs.id, 1, OTHER)  # by itself, in a page that was open before
     for act in (office.drafting.submit, office.drafting.publish):
         with pytest.raises(DraftRefused, match="andere Korrektur"):
@@ -155,14 +160,72 @@ async def test_who_is_told_of_a_newer_correction_needs_a_new_approval() -> None:
     first = await office.submit()
     await office.drafting.approve(CLEO, first.id, 1)
     await office.drafting.publish(ANNA, first.id, 1)
-    mine, theirs = await office.drafting.correct(ANNA, first.id), await office.drafting.correct(BEN, first.id)
+    mine, theirs = [await office.correct(author, first.id, f"Von {author.name}.") for author in (ANNA, BEN)]
     for author, draft in ((ANNA, mine), (BEN, theirs)):
-        await office.drafting.submit(author, draft.id, 1)
-        await office.drafting.approve(CLEO, draft.id, 1)
-    await office.drafting.publish(ANNA, mine.id, 1)
-    await office.drafting.mark_newest_seen(BEN, theirs.id, 1)
+        await office.drafting.submit(author, draft.id, 2)
+        await office.drafting.approve(CLEO, draft.id, 2)
+    await office.drafting.publish(ANNA, mine.id, 2)
+    await office.drafting.mark_newest_seen(BEN, theirs.id, 2)
     with pytest.raises(DraftRefused, match="zweite Person"):
-        await office.drafting.publish(BEN, theirs.id, 2)
+        await office.drafting.publish(BEN, theirs.id, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"headline": "K 9 halb frei"},
+        {"link": "https://www.landkreis-osterholz.de/k9"},
+        {"municipalities": ("Grasberg",)},
+        {"urgent": True},
+        {"scheduled_at": NOON + timedelta(hours=2)},
+        {"expires_at": NOON + timedelta(days=2)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+async def test_a_correction_changes_something(change: dict[str, object]) -> None:
+    office = build_office(msgspec.structs.replace(ROUTINE, urgent_alone=True))
+    draft = await office.drafting.correct(ANNA, await office.publish())
+    for act in (office.drafting.submit, office.drafting.publish):
+        with pytest.raises(DraftRefused, match="nichts geändert"):
+            await act(ANNA, draft.id, 1)
+    (problem,) = (await office.drafting.assessor.evaluate(draft, ANNA)).problems
+    assert explain_problem(problem) == UNCHANGED
+    changed = await office.drafting.save(ANNA, draft.id, 1, msgspec.structs.replace(CONTENT, **change))
+    assert list_changes(changed, NOON) == list(change)
+    assert (await office.drafting.publish(ANNA, draft.id, 2)).state is DraftState.PUBLISHED
+    again = await office.drafting.correct(ANNA, draft.id)
+    with pytest.raises(DraftRefused, match="nichts geändert"):
+        await office.drafting.publish(ANNA, again.id, 1)
+
+
+async def test_an_unchanged_correction_that_waits_already_is_neither_approved_nor_sent_in_an_emergency() -> None:
+    office = build_office(ApprovalRules(emergency=True))
+    urgent = msgspec.structs.replace(CONTENT, urgent=True)
+    first = await office.drafting.create(ANNA, urgent)
+    await office.drafting.publish_emergency(ANNA, first.id, 1, "Bombenfund")
+    draft = await office.drafting.correct(ANNA, first.id)
+    office.drafts.drafts[draft.id] = replace(draft, state=DraftState.PENDING)
+    for act in (
+        office.drafting.approve(BEN, draft.id, 1),
+        office.drafting.publish_emergency(ANNA, draft.id, 1, "Bombenfund"),
+    ):
+        with pytest.raises(DraftRefused, match="nichts geändert"):
+            await act
+
+
+async def test_neither_a_time_that_is_past_nor_the_order_of_municipalities_is_a_change() -> None:
+    office = build_office(ROUTINE)
+    content = msgspec.structs.replace(
+        CONTENT, scheduled_at=NOON + timedelta(hours=1), municipalities=("Grasberg", "Worpswede")
+    )
+    first = await office.drafting.create(ANNA, content)
+    await office.drafting.publish(ANNA, first.id, 1)
+    office.now = NOON + timedelta(hours=2)
+    draft = await office.drafting.correct(ANNA, first.id)
+    turned = msgspec.structs.replace(draft.content, municipalities=("Worpswede", "Grasberg"))
+    await office.drafting.save(ANNA, draft.id, 1, turned)
+    with pytest.raises(DraftRefused, match="nichts geändert"):
+        await office.drafting.publish(ANNA, draft.id, 2)
 
 
 async def test_a_follow_up_names_the_notice_that_it_follows() -> None:

@@ -18,6 +18,7 @@ from tests.factories.press_office import (
     CLEO,
     CONTENT,
     FORECAST,
+    OTHER,
     OTTO,
     ROUTINE,
     PressOffice,
@@ -145,7 +146,7 @@ async def test_a_correction_and_an_all_clear_cost_money_too(kind: DraftKind) -> 
     office.notices.forecast = DEAR
     if kind is DraftKind.FOLLOW_UP:
         office.notices.forecast, office.drafts.audience = replace_costs(DEAR), 25_000
-    draft = await office.drafting.create(ANNA, CONTENT, kind=kind, corrects=first.notice, seen_revision=1)
+    draft = await office.drafting.create(ANNA, OTHER, kind=kind, corrects=first.notice, seen_revision=1)
     await office.drafting.submit(ANNA, draft.id, 1)
     await office.drafting.approve(BEN, draft.id, 1)
     with pytest.raises(DraftRefused, match="Rolle Leitung"):
@@ -197,7 +198,8 @@ async def test_the_check_says_who_has_to_approve_and_whether_it_is_me() -> None:
     evaluate = office.drafting.assessor.evaluate
     for account, may_approve, obstacle in ((BEN, True, "schon"), (LEA, True, None), (ANNA_AS_LEAD, True, "Eigene")):
         found = await evaluate(escalated, account)
-        assert found.missing == "Jemand mit der Rolle Leitung muss die Meldung freigeben."
+        theirs = "Jemand mit der Rolle Leitung muss die Meldung freigeben."
+        assert found.missing == (theirs if obstacle else "Die Meldung wartet auf Ihre Freigabe.")
         assert (found.may_publish, found.may_approve) == (False, may_approve)
         assert (obstacle or "") in (found.obstacle or "")
         assert (found.obstacle is None) == (obstacle is None)

@@ -63,7 +63,7 @@ DETAIL_NAMES: Mapping[str, str] = {
     "reason": "Grund",
     "request": "Antrag",
     "roles": "Rollen",
-    "version": "Fassung",
+    "version": "Stand",
 }
 _VALUE_NAMES: Mapping[str, Mapping[str, str]] = {
     "change": {change.value: name for change, name in CHANGE_NAMES.items()},

@@ -1,6 +1,6 @@
 """The editor's form: what it says, and what it shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +12,7 @@ from aiohttp import web
 from services.newsroom.adapters.http.web_pages import FormData
 from services.newsroom.domain.drafts import DraftContent, DraftRefused
 from services.newsroom.domain.explanations import FORM_NAMES
+from services.newsroom.domain.german import format_moment
 from services.newsroom.ports import DraftNotFound
 from shared.contracts.hours import LOCAL_ZONE
 
@@ -94,6 +95,24 @@ def build_values(content: DraftContent) -> Mapping[str, str]:
     return texts | {
         name: moment.astimezone(LOCAL_ZONE).strftime(_LOCAL) if moment else "" for name, moment in moments.items()
     }
+
+
+def list_filled_in(form: FormData, topics: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return name and value, in German, of all that somebody would have to fill in again if the form was lost."""
+    shown = ((FORM_NAMES[name], _show_field(name, form, topics)) for name in DraftContent.__struct_fields__)
+    return [(name, value) for name, value in shown if value]
+
+
+def _show_field(name: str, form: FormData, topics: Mapping[str, str]) -> str:
+    values = [value.strip() for value in form.getall(name, [])]
+    if name == "urgent":
+        return "ja" if values else ""
+    if name in _MOMENTS:
+        moments = ((value, _parse_moment(value)) for value in values)
+        values = [format_moment(moment) if moment else value for value, moment in moments]
+    if name == "topic":
+        values = [topics.get(value, value) for value in values]
+    return ", ".join(filter(None, values))
 
 
 def parse_version(form: FormData) -> int:

@@ -11,6 +11,7 @@ from services.newsroom.adapters.http.draft_forms import (
     FormRefused,
     ShownForm,
     fill_form,
+    list_filled_in,
     parse_content,
     parse_draft_id,
     parse_version,
@@ -22,7 +23,6 @@ from services.newsroom.adapters.http.web_pages import (
     WebPage,
     get_form,
     get_visitor,
-    list_texts,
     redirect,
 )
 from services.newsroom.domain.accounts import Right
@@ -56,8 +56,10 @@ _DONE: Mapping[str, str] = {
     "zurueckgegeben": "Der Entwurf ist zurückgegeben.",
     "verworfen": "Der Entwurf ist verworfen.",
     "begonnen": "Ein neuer Entwurf ist begonnen.",
+    "fortgesetzt": "Sie haben diesen Entwurf schon begonnen.",
     "ueberholt": f"Ihre Korrektur ist gespeichert. {OVERTAKEN}",
 }
+_WRITTEN_TOO_LATE = "Wenn er noch gebraucht wird, beginnen Sie damit eine neue Meldung oder eine Korrektur."
 _APPROVED: Mapping[DraftState, str] = {
     DraftState.APPROVED: "Die Meldung ist freigegeben.",
     DraftState.ESCALATED: "Ihre Freigabe ist vermerkt. Jetzt fehlt noch die der Leitung.",
@@ -81,7 +83,7 @@ class DraftPages:
             WebPage(method="POST", path="/vorschau", handler=self.show_preview, audience=write),
             WebPage(method="GET", path=DRAFT_PATH, handler=self.show, audience=look),
             WebPage(method="POST", path=DRAFT_PATH, handler=self.save, audience=write),
-            WebPage(method="GET", path=f"{DRAFT_PATH}/fassungen", handler=self.show_versions, audience=look),
+            WebPage(method="GET", path=f"{DRAFT_PATH}/staende", handler=self.show_versions, audience=look),
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
@@ -153,10 +155,11 @@ class DraftPages:
             return await self._render_conflict(request, identifier, parse_version(form), content)
         except DraftRefused as refused:
             if then == "autosave":
-                return web.json_response({"refused": str(refused)}, status=422)
+                advice = "" if isinstance(refused, FormRefused) else f" Kopieren Sie Ihren Text. {_WRITTEN_TOO_LATE}"
+                return web.json_response({"refused": f"{refused}{advice}"}, status=422)
             if isinstance(refused, FormRefused) and before.is_open:
                 return self._render_editor(request, before, restore_form(form, refused), status=422)
-            return _render_unsaved(request, form, refused)
+            return self._render_unsaved(request, form, refused)
         if then == "autosave":
             return web.json_response({"version": draft.version})
         if draft.is_overtaken:  # which the page that comes next says
@@ -169,7 +172,7 @@ class DraftPages:
             return "?erledigt=ueberholt"
         if then != "check":
             return "?erledigt=gespeichert"
-        return "?pruefen=1" if self.drafting.assessor.find_problems(draft) else "/pruefung"
+        return "?pruefen=1" if self._list_errors(draft) else "/pruefung"
 
     async def show_preview(self, request: web.Request) -> web.Response:
         """Respond with the preview of what the form says, for the script that shows it while somebody writes."""
@@ -182,10 +185,14 @@ class DraftPages:
         return render_page(request, "draft_versions.html", draft=draft, versions=versions, topics=self._topic_titles)
 
     def _show_form(self, draft: NoticeDraft, *, with_problems: bool) -> ShownForm:
+        return fill_form(draft.version, draft.content, self._list_errors(draft) if with_problems else {})
+
+    def _list_errors(self, draft: NoticeDraft) -> dict[str, str]:
+        """Return what is wrong in which field; what is wrong with the whole notice is told by the check."""
         errors: dict[str, str] = {}
-        for problem in self.drafting.assessor.find_problems(draft) if with_problems else ():
+        for problem in self.drafting.assessor.find_problems(draft):
             errors.setdefault(FORM_FIELDS.get(problem.field, problem.field), explain_problem(problem))
-        return fill_form(draft.version, draft.content, errors)
+        return {name: error for name, error in errors.items() if name in DraftContent.__struct_fields__}
 
     def _render_editor(
         self,
@@ -225,6 +232,20 @@ class DraftPages:
             **self._describe_form(newest, fill_form(newest.version, merged)),
         )
 
+    def _render_unsaved(self, request: web.Request, form: FormData, refused: DraftRefused) -> web.Response:
+        """Return a page with what somebody wrote in a draft that has ended meanwhile."""
+        return render_page(
+            request,
+            "unsaved.html",
+            status=422,
+            fields=list_filled_in(form, self._topic_titles),
+            reason=str(refused),
+            advice=_WRITTEN_TOO_LATE,
+            next=request.path,
+            next_name="Zum Entwurf",
+            is_elsewhere=False,
+        )
+
     def _describe_form(self, draft: NoticeDraft, form: ShownForm) -> dict[str, Any]:
         return {
             "draft": draft,
@@ -252,20 +273,6 @@ class DraftPages:
     @property
     def _topic_titles(self) -> dict[str, str]:
         return {topic.id: topic.title for topic in self._configuration.topics}
-
-
-def _render_unsaved(request: web.Request, form: FormData, refused: DraftRefused) -> web.Response:
-    """Return a page with what somebody wrote in a draft that has ended meanwhile."""
-    return render_page(
-        request,
-        "unsaved.html",
-        status=422,
-        texts=list_texts(form),
-        reason=str(refused),
-        advice="Wenn er noch gebraucht wird, beginnen Sie damit eine neue Meldung oder eine Korrektur.",
-        next=request.path,
-        next_name="Zum Entwurf",
-    )
 
 
 def _explain_done(request: web.Request, draft: NoticeDraft) -> str:

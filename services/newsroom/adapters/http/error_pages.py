@@ -24,7 +24,7 @@ _ADVICE: Mapping[int, tuple[str, str]] = {
     500: ("Das hat nicht geklappt", "Es liegt an uns. Bitte sagen Sie dem Betrieb, wann und wobei es geschah."),
 }
 _FALLBACK = ("Diese Anfrage war nicht zu verstehen", "Gehen Sie zurück und versuchen Sie es noch einmal.")
-_CHANGED_MEANWHILE = "Der Entwurf wurde inzwischen geändert. Lesen Sie die neue Fassung, bevor Sie fortfahren."
+_CHANGED_MEANWHILE = "Der Entwurf wurde inzwischen geändert. Lesen Sie den neuen Stand, bevor Sie fortfahren."
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",

@@ -2,21 +2,21 @@
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from multidict import MultiDict
 
+from services.newsroom.adapters.http.draft_forms import list_filled_in
 from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.ways_back import build_login_path, find_way_back
 from services.newsroom.adapters.http.web_pages import (
     FORM,
     VISITOR,
     Audience,
     FormData,
     WebPage,
-    list_texts,
     redirect,
 )
 from services.newsroom.domain.accounts import NotPermitted
@@ -26,17 +26,17 @@ from services.newsroom.ports import SessionRepository
 MAX_BODY_BYTES = 64 * 1024
 READ_TIMEOUT_SECONDS = 10.0
 CSRF_FIELD = "csrf"
-LOGIN_PATH, SETUP_PATH = "/anmelden", "/einrichten"
+SETUP_PATH = "/einrichten"
 _FORM_MEDIA = "application/x-www-form-urlencoded"
 _FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Sie haben sich neu angemeldet."
 
 
-class TextsUnsaved(Exception):
-    """Error: a form with these texts came after the end of its session."""
+class FormUnsaved(Exception):
+    """Error: this form, in which something is filled in, came after the end of its session."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, form: FormData) -> None:
         super().__init__()
-        self.texts = texts
+        self.form = form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,37 +89,39 @@ class CookieJar:
 
 @dataclass(frozen=True, kw_only=True)
 class PageGuard:
-    """Guard of all pages; `origin` is the newsroom's own, as browsers state it."""
+    """Guard of all pages; `origin` is the newsroom's own, as browsers state it, `topics` are titles by id."""
 
     sessions: SessionRepository
     cookies: CookieJar
     origin: str
+    topics: Mapping[str, str]
 
     def protect(self, page: WebPage) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Return the handler of a page that lets nobody in but its audience."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            login = build_login_path(request, await find_way_back(request, self.origin))
             try:
-                refusal = await self._check_visitor(page, request)
+                refusal = await self._check_visitor(page, request, login)
                 return await page.handler(request) if refusal is None else refusal
-            except TextsUnsaved as unsaved:
-                return _render_unsaved(request, unsaved.texts)
+            except FormUnsaved as unsaved:
+                return self._render_unsaved(request, unsaved.form, login)
 
         return handle
 
-    async def _check_visitor(self, page: WebPage, request: web.Request) -> web.Response | None:
-        """Return a response that leads elsewhere, None if the page may answer. Raises NotPermitted and TextsUnsaved."""
+    async def _check_visitor(self, page: WebPage, request: web.Request, login: str) -> web.Response | None:
+        """Return a response that leads elsewhere, None if the page may answer. Raises NotPermitted and FormUnsaved."""
         visitor = await self._find_visitor(request)
         if visitor is not None:
             request[VISITOR] = visitor
-        refusal = _refuse_visitor(page, visitor, request)
+        refusal = _refuse_visitor(page, visitor, login)
         if page.method != hdrs.METH_POST or (refusal is not None and visitor is not None):
             return refusal
         self._check_origin(request)
         if refusal is not None:
-            _keep_texts(await _read_fields(request))
+            self._keep_form(await _read_fields(request))
             return refusal
-        request[FORM] = await _read_form(request, visitor)
+        request[FORM] = await self._read_form(request, visitor)
         # The body may have taken its time: the session may have ended meanwhile.
         if visitor is not None and await self._find_visitor(request) != visitor:
             raise NotPermitted(_FORGED)
@@ -128,6 +130,33 @@ class PageGuard:
     async def _find_visitor(self, request: web.Request) -> Visitor | None:
         token = request.cookies.get(self.cookies.session)
         return await self.sessions.find_visitor(hash_cookie(token)) if token else None
+
+    async def _read_form(self, request: web.Request, visitor: Visitor | None) -> FormData:
+        """Return the fields of a form. Raises NotPermitted if it is not from a page of the visitor's session."""
+        fields = await _read_fields(request)
+        shown = fields.popall(CSRF_FIELD, [""])
+        if visitor is not None and not hmac.compare_digest(shown[0].encode(), visitor.csrf.encode()):
+            self._keep_form(fields)
+            raise NotPermitted(_FORGED)
+        return fields
+
+    def _keep_form(self, form: FormData) -> None:
+        """Raise FormUnsaved if somebody filled it in before their session ended: it is lost unless they copy it."""
+        if list_filled_in(form, self.topics):
+            raise FormUnsaved(form)
+
+    def _render_unsaved(self, request: web.Request, form: FormData, login: str) -> web.Response:
+        return render_page(
+            request,
+            "unsaved.html",
+            status=401,
+            fields=list_filled_in(form, self.topics),
+            reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
+            advice="Die Anmeldung öffnet ein neues Fenster und führt dann zurück: Fügen Sie dort ein, was hier steht.",
+            next=login,
+            next_name="Zur Anmeldung in einem neuen Fenster",
+            is_elsewhere=True,
+        )
 
     def _check_origin(self, request: web.Request) -> None:
         """Raise NotPermitted unless a browser says that one of our own pages sent the form.
@@ -139,47 +168,17 @@ class PageGuard:
             raise NotPermitted(_FORGED)
 
 
-def _render_unsaved(request: web.Request, texts: Sequence[str]) -> web.Response:
-    return render_page(
-        request,
-        "unsaved.html",
-        status=401,
-        texts=texts,
-        reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
-        advice="Öffnen Sie dann den Entwurf wieder und fügen Sie ihn ein.",
-        next=f"{LOGIN_PATH}?weiter=%2Fentwuerfe",
-        next_name="Zur Anmeldung",
-    )
-
-
-def _refuse_visitor(page: WebPage, visitor: Visitor | None, request: web.Request) -> web.Response | None:
+def _refuse_visitor(page: WebPage, visitor: Visitor | None, login: str) -> web.Response | None:
     """Return a response that leads elsewhere, None if the visitor may enter. Raises NotPermitted."""
     if page.audience is Audience.EVERYBODY:
         return None
     if visitor is None:
-        back = quote(request.path_qs, safe="") if request.method == hdrs.METH_GET and request.path != "/" else ""
-        return redirect(f"{LOGIN_PATH}?weiter={back}" if back else LOGIN_PATH)
+        return redirect(login)
     if (visitor.stage is SessionStage.SETUP) != (page.audience is Audience.SETTING_UP):
         return redirect(SETUP_PATH if visitor.stage is SessionStage.SETUP else "/")
     if not isinstance(page.audience, Audience):
         visitor.account.require(page.audience)
     return None
-
-
-async def _read_form(request: web.Request, visitor: Visitor | None) -> FormData:
-    """Return the fields of a form. Raises NotPermitted if it is not from a page of the visitor's session."""
-    fields = await _read_fields(request)
-    shown = fields.popall(CSRF_FIELD, [""])
-    if visitor is not None and not hmac.compare_digest(shown[0].encode(), visitor.csrf.encode()):
-        _keep_texts(fields)
-        raise NotPermitted(_FORGED)
-    return fields
-
-
-def _keep_texts(fields: FormData) -> None:
-    """Raise TextsUnsaved if somebody wrote a text on a page whose session has ended: it is lost unless they copy it."""
-    if texts := list_texts(fields):
-        raise TextsUnsaved(texts)
 
 
 async def _read_fields(request: web.Request) -> FormData:

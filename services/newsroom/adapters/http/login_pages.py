@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import segno
 from aiohttp import web
 
-from services.newsroom.adapters.http.guard import LOGIN_PATH, SETUP_PATH, CookieJar
+from services.newsroom.adapters.http.guard import SETUP_PATH, CookieJar
 from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.ways_back import LOGIN_PATH
 from services.newsroom.adapters.http.web_pages import (
     VISITOR,
     Audience,
@@ -29,6 +30,7 @@ from shared.runtime.client_address import Network, find_client_address
 
 DEVICE_MAX_AGE_SECONDS = 180 * 86_400
 PROFILE_PATH = "/profil"
+LOGGED_IN_PATH = "/angemeldet"  # the end of a login in another window, beside which somebody writes
 _WRONG = (
     403,
     "Anmeldung nicht möglich.",
@@ -51,6 +53,7 @@ class LoginPages:
         return (
             WebPage(method="GET", path=LOGIN_PATH, handler=self.show_login, audience=everybody),
             WebPage(method="POST", path=LOGIN_PATH, handler=self.log_in, audience=everybody),
+            WebPage(method="GET", path=LOGGED_IN_PATH, handler=self.show_logged_in, audience=logged_in),
             WebPage(method="POST", path="/abmelden", handler=self.log_out, audience=everybody),
             WebPage(method="GET", path=SETUP_PATH, handler=self.show_setup, audience=setting_up),
             WebPage(method="POST", path=SETUP_PATH, handler=self.set_up, audience=setting_up),
@@ -81,6 +84,9 @@ class LoginPages:
         except LoginRefused as refused:
             return self._render_refusal(request, refused, login, destination)
         return self._set_cookies(redirect(choose_destination(destination)), started)
+
+    async def show_logged_in(self, request: web.Request) -> web.Response:
+        return render_page(request, "logged_in.html")
 
     async def log_out(self, request: web.Request) -> web.Response:
         if VISITOR in request:
@@ -172,6 +178,7 @@ class LoginPages:
             problem=problem,
             advice=advice,
             logged_out="abgemeldet" in request.query,
+            expired="abgelaufen" in request.query,
             provider=self.provider,
         )
 

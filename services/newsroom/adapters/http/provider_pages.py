@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from services.newsroom.adapters.http.guard import LOGIN_PATH, SETUP_PATH, CookieJar
+from services.newsroom.adapters.http.guard import SETUP_PATH, CookieJar
 from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.ways_back import LOGIN_PATH
 from services.newsroom.adapters.http.web_pages import (
     VISITOR,
     Audience,

@@ -12,9 +12,10 @@ from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_emergency_obstacle, find_review, find_review_obstacle
-from services.newsroom.domain.drafts import NoticeDraft, build_author
+from services.newsroom.domain.drafts import NoticeDraft, build_author, list_changes
 from services.newsroom.domain.explanations import (
     FIELD_NAMES,
+    FORM_NAMES,
     explain_audience,
     explain_blocker,
     explain_duration,
@@ -25,6 +26,7 @@ from services.newsroom.domain.sending import describe_budget
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import PublicationRepository
 
+_BEGUN = "?erledigt=begonnen"
 _Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
 
 
@@ -47,9 +49,9 @@ class SendingPages:
             ("notfall", self._publish_emergency, write, ""),
             ("nachpruefen", self._review, approve, "/pruefung?erledigt=geprueft"),
             ("verwerfen", self._discard, write, "?erledigt=verworfen"),
-            ("kopieren", self._copy, write, "?erledigt=begonnen"),
-            ("korrigieren", self._correct, write, "?erledigt=begonnen"),
-            ("folgemeldung", self._follow_up, write, "?erledigt=begonnen"),
+            ("kopieren", self._copy, write, _BEGUN),
+            ("korrigieren", self._correct, write, _BEGUN),
+            ("folgemeldung", self._follow_up, write, _BEGUN),
             ("zurueckziehen", self._withdraw, write, ""),
         )
         check = WebPage(method="GET", path=f"{DRAFT_PATH}/pruefung", handler=self.show_check, audience=Right.LOOK)
@@ -74,7 +76,8 @@ class SendingPages:
             request,
             "draft_check.html",
             draft=draft,
-            earlier=await self.drafting.drafts.find_headline(draft.corrects) if draft.corrects else "",
+            earlier=draft.earlier.content.headline if draft.earlier else "",
+            changes=[FORM_NAMES[name] for name in list_changes(draft, self.drafting.clock()) or ()],
             found=found,
             problems=[(FIELD_NAMES.get(each.field, each.field), explain_problem(each)) for each in found.problems],
             blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
@@ -146,6 +149,6 @@ def _build_handler(act: _Act, then: str) -> PageHandler:
 
     async def handle(request: web.Request) -> web.Response:
         draft = await act(get_visitor(request).account, parse_draft_id(request), get_form(request))
-        return redirect(f"{DRAFTS_PATH}/{draft.id}{then}")
+        return redirect(f"{DRAFTS_PATH}/{draft.id}{'?erledigt=fortgesetzt' if draft.is_resumed else then}")
 
     return handle

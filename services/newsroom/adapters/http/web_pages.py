@@ -1,6 +1,6 @@
 """Pages as the server registers them: no handler is reachable without saying who may reach it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -49,7 +49,6 @@ class PageGroup(Protocol):
 
 VISITOR = web.RequestKey("visitor", Visitor)
 FORM: web.RequestKey[FormData] = web.RequestKey("form")
-_TEXTS = ("headline", "text", "link", "picture", "reason")
 
 
 def get_visitor(request: web.Request) -> Visitor:
@@ -60,11 +59,6 @@ def get_visitor(request: web.Request) -> Visitor:
 def get_form(request: web.Request) -> FormData:
     """Return the fields of a POST, without the CSRF value."""
     return request[FORM]
-
-
-def list_texts(form: FormData) -> Sequence[str]:
-    """Return what somebody has written into the form, and would have to write again if it was lost."""
-    return [text for name in _TEXTS for text in form.getall(name, []) if text.strip()]
 
 
 def redirect(path: str) -> web.Response:

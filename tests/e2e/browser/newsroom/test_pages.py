@@ -151,11 +151,11 @@ async def test_two_versions_are_for_everybody(
     await page.evaluate("form.elements.version.value = 9")
     await page.get_by_label("Link").evaluate("link => { link.value = 'https://www.landkreis-osterholz.de/neu' }")
     await page.get_by_role("button", name="Speichern").press("Enter")
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Zwei Fassungen")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Zwei Stände")
     await expect(page.get_by_text("Sie unterscheiden sich in: Link")).to_be_visible()
     await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}", "conflict")
     await inspector.inspect(page)
-    await page.get_by_role("button", name="Meine Fassung speichern").press("Enter")
+    await page.get_by_role("button", name="Meinen Stand speichern").press("Enter")
     await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
 
 

@@ -122,6 +122,49 @@ async def test_whoever_logs_in_again_in_another_window_goes_on(inspector: Inspec
     await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
 
 
+@pytest.mark.parametrize("button", ["Speichern", "Weiter zur Prüfung"])
+@pytest.mark.parametrize("is_saved", [True, False], ids=["saved", "unsaved"])
+async def test_whoever_presses_a_button_while_logged_out_stays_where_everything_is(
+    inspector: Inspector, newsroom: NewsroomProcess, button: str, is_saved: bool
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    text, state = page.get_by_label("Text", exact=True), page.locator(".nw-saved")
+    await page.get_by_label("Thema").select_option("stellen")
+    await text.fill("Die Brücke ist gesperrt.")
+    if is_saved:
+        await page.get_by_label("Überschrift").focus()
+        await expect(state).to_contain_text("Gespeichert um")
+    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await page.get_by_role("button", name=button).press("Enter")
+    await expect(state).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
+    async with page.context.expect_page() as opened:
+        await state.get_by_role("link", name=ADVICE).press("Enter")
+    window = await opened.value
+    await expect(window.get_by_role("heading", level=1)).to_have_text("Anmelden")
+    await add_cookie(page.context, newsroom.url, await renew_session(newsroom.database))
+    await window.reload()
+    await expect(window.get_by_role("heading", level=1)).to_have_text("Sie sind angemeldet.")
+    await expect(window.get_by_text("Schließen Sie dieses Fenster und schreiben Sie weiter.")).to_be_visible()
+    await window.close()
+    await expect(page.get_by_label("Thema")).to_have_value("stellen")
+    await expect(text).to_have_value("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name=button).press("Enter")
+    told = "Der Entwurf ist gespeichert." if button == "Speichern" else "Bitte prüfen Sie die markierten Felder."
+    await expect(page.get_by_text(told)).to_be_visible()
+    await expect(text).to_have_value("Die Brücke ist gesperrt.")
+
+
+async def test_no_other_button_takes_away_what_is_written_while_logged_out(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name="Entwurf verwerfen").press("Enter")
+    await expect(page.locator(".nw-saved")).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+
+
 async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:

@@ -20,6 +20,7 @@ let unsaved = false;
 let isUnderWay = false;
 let isRefused = false;
 let isLoggedOut = false;
+let needsLogin = false;  // and not the page that shows what was written by somebody who is logged in no more
 let isLeaving = false;
 let unanswered = null;  // it may be stored: what is said again is the same, before anything else
 form.addEventListener("input", () => {
@@ -122,6 +123,7 @@ function isOfNobody(answer) {
 // Whoever has logged in again in another window goes on here; what they have written is not saved for anybody else.
 async function renewLogin() {
   const answer = await fetch(`${form.action}?bearbeiten=1`, { signal: AbortSignal.timeout(TIMEOUT) });
+  needsLogin = answer.redirected && new URL(answer.url).pathname === login.querySelector("a").pathname;
   const shown = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-autosave]");
   if (shown?.dataset.account !== form.dataset.account) return false;
   document.querySelectorAll("input[name=csrf]").forEach((each) => (each.value = shown.elements.csrf.value));
@@ -132,7 +134,7 @@ async function tellAnswer(answer) {
   isLoggedOut = answer.redirected || answer.status === 401;
   if (answer.ok && isJson && !isLoggedOut) {
     const { version } = await answer.json();
-    isRefused = false;
+    isRefused = needsLogin = false;
     document.querySelectorAll("input[name=version]").forEach((each) => (each.value = version));
     tell(`Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`, false);
     if (unsaved) tellPending("Noch nicht gespeichert.");
@@ -148,7 +150,7 @@ async function tellAnswer(answer) {
     tell(
       refused
         ? `Noch nicht gespeichert. ${refused}`
-        : "Noch nicht gespeichert: Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Fassungen zu sehen.",
+        : "Noch nicht gespeichert: Jemand anderes hat den Entwurf geändert. Speichern Sie, um beide Stände zu sehen.",
       true,
     );
   }
@@ -164,8 +166,8 @@ window.addEventListener("beforeunload", (event) => {
 });
 document.addEventListener("visibilitychange", () => document.hidden && unsaved && beginSave());
 
-// Whoever presses a button while it saves by itself names the version that comes of it; without a connection the page, and
-// what is written on it, stays.
+// Whoever presses a button while it saves by itself names the version that comes of it; without a connection or a login the
+// page, and what is written on it, stays.
 let settled = false;
 form.addEventListener("submit", (event) => {
   const wrong = findHalfDate();
@@ -179,22 +181,22 @@ form.addEventListener("submit", (event) => {
   const { submitter } = event;
   clearTimeout(due);
   saving = saving
-    .then(() => unsaved && save())
-    .then(() => setTimeout(() => {  // a form that is being submitted cannot be submitted again
+    .then(save)
+    .then(() => needsLogin || setTimeout(() => {  // a form that is being submitted cannot be submitted again
       settled = true;
       form.requestSubmit(submitter);
     }))
     .catch(tellAway);
 });
 
-// The other buttons of the page name the version, too; without a connection the page stays.
+// The other buttons of the page name the version, too; without a connection or a login the page stays.
 document.addEventListener("submit", (event) => {
   const { target, submitter } = event;
   if (target === form || isLeaving || !(unsaved || isUnderWay)) return;
   event.preventDefault();
   if (unsaved) beginSave();
   saving.then(() => {
-    if (unsaved && !isRefused) return;
+    if (unsaved && (!isRefused || needsLogin)) return;
     isLeaving = true;
     target.requestSubmit(submitter);
   });
