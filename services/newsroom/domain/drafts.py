@@ -228,10 +228,10 @@ def list_changes(draft: NoticeDraft, now: datetime) -> Sequence[str] | None:
     last = draft.earlier
     if draft.kind is not DraftKind.UPDATE or last is None or last.revision != draft.revision:
         return None  # another system has published since
-    return list_differences(*(_simplify(content, now) for content in (last.content, draft.content)))
+    return list_differences(*(_normalize(content, now) for content in (last.content, draft.content)))
 
 
-def _simplify(content: DraftContent, now: datetime) -> DraftContent:
+def _normalize(content: DraftContent, now: datetime) -> DraftContent:
     """Return what citizens would see and get, however it was said."""
     return replace(drop_past_time(content, now), municipalities=tuple(sorted(set(content.municipalities))))
 

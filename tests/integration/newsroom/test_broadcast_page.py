@@ -107,7 +107,7 @@ async def test_what_is_sent_does_not_say_that_it_will_be_sent_at_once(
     path = await anna.begin()
     assert at_once in (await anna.browser.open(f"{path}/pruefung")).text
     draft, _, broadcast = await publish(newsroom, anna)
-    for page in (f"/aussendungen/{broadcast}", f"/entwuerfe/{draft}/pruefung", f"/entwuerfe/{draft}/fassungen"):
+    for page in (f"/aussendungen/{broadcast}", f"/entwuerfe/{draft}/pruefung", f"/entwuerfe/{draft}/staende"):
         shown = (await anna.browser.open(page)).text
         assert (at_once in shown, "<dt>Gültig bis</dt>" in shown) == (False, True)
 

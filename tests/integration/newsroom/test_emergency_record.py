@@ -19,7 +19,7 @@ async def test_the_history_says_that_nobody_was_asked(anna: WritingDesk) -> None
     path = await send(anna)
     for page in (path, f"{path}/pruefung", f"{path}/staende"):
         shown = (await anna.browser.open(page)).text
-        assert "Stand 2 im Notfall ohne Freigabe gesendet von" in shown
+        assert "Stand 2 im Notfall veröffentlicht von" in shown
         assert "zur Freigabe gegeben" not in shown
     approved = await anna.begin()
     await anna.act(approved, "einreichen")

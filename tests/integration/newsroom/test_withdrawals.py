@@ -262,3 +262,13 @@ async def test_every_revision_knows_that_its_notice_was_withdrawn_by_whichever_s
     for status in (first, second):
         assert (status.withdrawn_at, status.phase_name) == (at, "zurückgezogen")
     assert list(await store.statuses.list_newest(2)) == [first, second]
+
+
+async def test_what_was_withdrawn_before_it_began_neither_begins_nor_was_sent(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    headline, planned = f"Fall {uuid4().hex[:12]}", datetime(2030, 1, 8, 6, 30, tzinfo=UTC)
+    withdrawn = {"states": "{}", "started_at": None, "scheduled_at": planned, "cancelled_at": datetime.now(UTC)}
+    broadcast = await add_broadcast(newsroom.owner, headline=headline, **withdrawn)
+    overview, page = [(await anna.browser.open(path)).text for path in ("/", f"/aussendungen/{broadcast}")]
+    assert (headline in overview, headline in page, "beginnt" in page) == (False, True, False)

@@ -341,13 +341,3 @@ async def test_the_overview_tells_what_is_planned_being_sent_and_sent(
         section = shown.split(f">{heading}</h2>")[1].split("<h2")[0]
         assert [each for each in states if f"Fall {each}<" in section] == [heading]
         assert ("· geplant für 07.01.2030, 07:30 Uhr" in section) == (heading == "Geplant")
-
-
-async def test_what_was_withdrawn_before_it_began_neither_begins_nor_was_sent(
-    newsroom: NewsroomProcess, anna: WritingDesk
-) -> None:
-    headline, planned = f"Fall {uuid4().hex[:12]}", datetime(2030, 1, 8, 6, 30, tzinfo=UTC)
-    withdrawn = {"states": "{}", "started_at": None, "scheduled_at": planned, "cancelled_at": datetime.now(UTC)}
-    broadcast = await add_broadcast(newsroom.owner, headline=headline, **withdrawn)
-    overview, page = [(await anna.browser.open(path)).text for path in ("/", f"/aussendungen/{broadcast}")]
-    assert (headline in overview, headline in page, "beginnt" in page) == (False, True, False)
