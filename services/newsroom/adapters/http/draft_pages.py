@@ -208,7 +208,7 @@ class DraftPages:
             "draft_editor.html",
             status=status,
             is_unsaved=status != 200,
-            is_saved=request.query.get("erledigt") == "gespeichert",
+            is_saved=request.query.get("erledigt") in ("gespeichert", "ueberholt"),
             done=_explain_done(request, draft),
             returned=draft.find_return(),
             rejection=rejection,

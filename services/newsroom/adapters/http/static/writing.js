@@ -19,7 +19,7 @@ let waiting, due;
 let unsaved = false;
 let isUnderWay = false;
 let isRefused = false;
-let isLoggedOut = false;
+let lost = "";  // why nothing is taken from this page any more
 let needsLogin = false;  // and not the page that shows what was written by somebody who is logged in no more
 let isLeaving = false;
 let unanswered = null;  // it may be stored: what is said again is the same, before anything else
@@ -42,7 +42,7 @@ function tell(words, isProblem) {
   pending.textContent = "";
   saved.classList.toggle("nw-problem", isProblem);
   saved.textContent = words;
-  login.hidden = !isLoggedOut;
+  login.hidden = !needsLogin;
 }
 
 // A field with a date but no time says the same as an empty one: nobody may take the one for the other. The browser's own
@@ -100,7 +100,8 @@ async function save() {
   tellPending("Wird gespeichert …");
   try {
     let answer = await send(unanswered);
-    if (isOfNobody(answer) && (await renewLogin())) {
+    lost = isOfNobody(answer) ? await renewLogin() : "";
+    if (isOfNobody(answer) && !lost) {
       unanswered.set("csrf", form.elements.csrf.value);
       answer = await send(unanswered);
     }
@@ -120,19 +121,21 @@ async function send(body) {
 function isOfNobody(answer) {
   return answer.redirected || answer.status === 401 || answer.status === 403;
 }
-// Whoever has logged in again in another window goes on here; what they have written is not saved for anybody else.
+// Whoever has logged in again in another window goes on here; what they have written is not saved for anybody else. Returns
+// why not.
 async function renewLogin() {
   const answer = await fetch(`${form.action}?bearbeiten=1`, { signal: AbortSignal.timeout(TIMEOUT) });
   needsLogin = answer.redirected && new URL(answer.url).pathname === login.querySelector("a").pathname;
   const shown = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-autosave]");
-  if (shown?.dataset.account !== form.dataset.account) return false;
+  if (needsLogin) return "Sie sind abgemeldet.";
+  if (!shown) return "Der Entwurf ist abgeschlossen. Drücken Sie „Speichern“, um Ihren Text zu kopieren.";
+  if (shown.dataset.account !== form.dataset.account) return "In diesem Browser ist jetzt jemand anderes angemeldet.";
   document.querySelectorAll("input[name=csrf]").forEach((each) => (each.value = shown.elements.csrf.value));
-  return true;
+  return "";
 }
 async function tellAnswer(answer) {
   const isJson = (answer.headers.get("Content-Type") || "").includes("json");
-  isLoggedOut = answer.redirected || answer.status === 401;
-  if (answer.ok && isJson && !isLoggedOut) {
+  if (answer.ok && isJson && !answer.redirected) {
     const { version } = await answer.json();
     isRefused = needsLogin = false;
     document.querySelectorAll("input[name=version]").forEach((each) => (each.value = version));
@@ -141,8 +144,8 @@ async function tellAnswer(answer) {
     return;
   }
   unsaved = isRefused = true;
-  if (isLoggedOut) {
-    tell("Noch nicht gespeichert: Sie sind abgemeldet.", true);
+  if (lost) {
+    tell(`Noch nicht gespeichert: ${lost}`, true);
   } else if (!isJson) {
     tell("Noch nicht gespeichert. Bitte speichern Sie selbst.", true);
   } else {
@@ -158,7 +161,7 @@ async function tellAnswer(answer) {
 
 form.addEventListener("change", beginSave);
 window.addEventListener("online", () => unsaved && beginSave());
-window.addEventListener("focus", () => isLoggedOut && beginSave());
+window.addEventListener("focus", () => lost && beginSave());
 window.addEventListener("beforeunload", (event) => {
   if (!unsaved || settled || isLeaving) return;
   if (isUnderWay || isRefused || !navigator.onLine || findHalfDate()) event.preventDefault();
@@ -189,14 +192,14 @@ form.addEventListener("submit", (event) => {
     .catch(tellAway);
 });
 
-// The other buttons of the page name the version, too; without a connection or a login the page stays.
+// The other buttons of the page name the version, too; without a connection, or a login of the same account, the page stays.
 document.addEventListener("submit", (event) => {
   const { target, submitter } = event;
   if (target === form || isLeaving || !(unsaved || isUnderWay)) return;
   event.preventDefault();
   if (unsaved) beginSave();
   saving.then(() => {
-    if (unsaved && (!isRefused || needsLogin)) return;
+    if (unsaved && (!isRefused || lost)) return;
     isLeaving = true;
     target.requestSubmit(submitter);
   });
