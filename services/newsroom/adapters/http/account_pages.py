@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from services.newsroom.adapters.http.confirmations import Confirmation
+from services.newsroom.adapters.http.confirmations import Confirmation, render_confirmation
 from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
 from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Account, AccountChange, AccountProblem, Right
@@ -97,18 +97,8 @@ class AccountPages:
         account = await self._find_account(request)
         if account.is_disabled or account.id == get_visitor(request).account.id:
             return redirect(f"/konto/{quote(account.login, safe='')}")
-        return render_page(
-            request,
-            "confirmation.html",
-            confirmation=BLOCK,
-            back=f"/konto/{quote(account.login, safe='')}",
-            about=f"{account.name}, Anmeldename {account.login}",
-            problem="",
-            subject="",
-            failures=(),
-            costs="",
-            max_length=0,
-        )
+        back, about = f"/konto/{quote(account.login, safe='')}", f"{account.name}, Anmeldename {account.login}"
+        return render_confirmation(request, BLOCK, back, about, max_length=0)
 
     async def block(self, request: web.Request) -> web.Response:
         act = self.administration.block(get_visitor(request).account, _get_login(request))

@@ -1,9 +1,13 @@
-"""Words of the page before an act of operators and leads, and the acts that a broadcast's page offers."""
+"""The page before an act that asks, its words, and the acts that a broadcast's page offers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from aiohttp import web
+
+from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.domain.accounts import Account, Right
+from services.newsroom.domain.audit import MAX_REASON_LENGTH
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import BroadcastChange, SendingChange
 from services.newsroom.handlers.operating import CHANGE_RIGHTS
@@ -102,6 +106,36 @@ SENDING_CONFIRMATIONS: Mapping[SendingChange, Confirmation] = {
         done="Die Mitteilungen kommen noch einmal an die Reihe.",
     ),
 }
+
+
+def render_confirmation(
+    request: web.Request,
+    confirmation: Confirmation,
+    back: str,
+    about: str,
+    problem: str = "",
+    reason: str = "",
+    *,
+    subject: str = "",
+    failures: Sequence[object] = (),
+    costs: str = "",
+    max_length: int = MAX_REASON_LENGTH,
+) -> web.Response:
+    """Return the page before an act, with a field for a reason of at most `max_length` characters, or none if 0."""
+    return render_page(
+        request,
+        "confirmation.html",
+        status=422 if problem else 200,
+        confirmation=confirmation,
+        back=back,
+        about=about,
+        problem=problem,
+        reason=reason[:max_length],
+        subject=subject,
+        failures=failures,
+        costs=costs,
+        max_length=max_length,
+    )
 
 
 def list_offered(status: BroadcastStatus, account: Account, *, lead_resends: bool) -> list[Confirmation]:

@@ -11,8 +11,8 @@ from services.newsroom.adapters.http.broadcast_pages import BROADCAST_PATH, BROA
 from services.newsroom.adapters.http.confirmations import (
     BROADCAST_CONFIRMATIONS,
     SENDING_CONFIRMATIONS,
-    Confirmation,
     find_done,
+    render_confirmation,
 )
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import PageGroup, WebPage, get_form, get_visitor, redirect
@@ -20,7 +20,6 @@ from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import describe_costs
-from services.newsroom.domain.audit import MAX_REASON_LENGTH
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import BroadcastChange, SendingChange, SendingRefused, SourceUse
 from services.newsroom.handlers.operating import (
@@ -35,7 +34,6 @@ from shared.notices.configuration import Configuration, System
 
 OPERATING_PATH = "/betrieb"
 MAX_SUBJECT_LENGTH = 200
-_REFUSED = 422
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +101,7 @@ class OperatingPages:
         request: web.Request, change: SendingChange, subject: str, problem: str = "", reason: str = ""
     ) -> web.Response:
         about = f"Vorlage {subject}" if change is SendingChange.RESUME_TEMPLATE else ""
-        return _render_confirmation(
+        return render_confirmation(
             request, SENDING_CONFIRMATIONS[change], OPERATING_PATH, about, problem, reason, subject=subject
         )
 
@@ -148,7 +146,7 @@ class BroadcastChangePages:
     ) -> web.Response:
         failures, costs = ((), "") if change is not BroadcastChange.RESEND else self._describe_resend(status)
         back, about = f"{BROADCASTS_PATH}/{status.id}", status.name
-        return _render_confirmation(
+        return render_confirmation(
             request,
             BROADCAST_CONFIRMATIONS[change],
             back,
@@ -183,34 +181,6 @@ def build_operating_pages(
             templates=[f"{name}/{topic.language}" for topic in county.topics for name in topic.list_templates()],
         ),
     ]
-
-
-def _render_confirmation(
-    request: web.Request,
-    confirmation: Confirmation,
-    back: str,
-    about: str,
-    problem: str,
-    reason: str,
-    *,
-    subject: str = "",
-    failures: Sequence[object] = (),
-    costs: str = "",
-) -> web.Response:
-    return render_page(
-        request,
-        "confirmation.html",
-        status=_REFUSED if problem else 200,
-        confirmation=confirmation,
-        back=back,
-        about=about,
-        problem=problem,
-        reason=reason[:MAX_REASON_LENGTH],
-        subject=subject,
-        failures=failures,
-        costs=costs,
-        max_length=MAX_REASON_LENGTH,
-    )
 
 
 def _describe_system(system: System, uses: Sequence[SourceUse]) -> SystemUse:
