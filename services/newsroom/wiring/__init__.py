@@ -287,14 +287,13 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
     statuses, feedback = PostgresBroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
     listening = PostgresListeningLog(newsroom.database)
     topics = {topic.id: topic.title for topic in newsroom.configuration.topics}
-    has_amount = writing.drafting.assessor.rules.lead_euros is not None
     return [
         OverviewPages(
             drafts=writing.drafts,
             statuses=statuses,
             feedback=feedback,
             topics=topics,
-            reviewing=Right.COUNTERSIGN if has_amount else Right.APPROVE,
+            reviewing=Right.APPROVE if writing.drafting.assessor.rules.lead_euros is None else Right.COUNTERSIGN,
             read_sending=PostgresSendingControl(newsroom.database).read_limits,
             list_requests=PostgresAccountRequestRepository(newsroom.database).list_open_requests,
         ),
