@@ -80,3 +80,14 @@ async def test_published_revisions_of_one_notice_are_told_apart(newsroom: Newsro
         ["ersetzt", "Korrektur, 2. Fassung"],
         ["Korrektur, 3. Fassung"],
     ]
+
+
+async def test_what_was_saved_is_called_otherwise_than_a_revision(anna: WritingDesk) -> None:
+    path = await anna.begin()
+    assert "Zwei Stände</h1>" in (await anna.save(path, version="1", text="Anders.")).text
+    assert ">Alle Stände ansehen (2)</a>" in (await anna.browser.open(path)).text
+    versions = (await anna.browser.open(f"{path}/staende")).text
+    assert re.findall(r"<h[12][^>]*>(.*)</h", versions) == ["Alle Stände", "Stand 2", "Stand 1"]
+    assert "Alle Stände ansehen" not in versions, "it is this page"
+    for each in (path, f"{path}/pruefung", f"{path}/staende"):
+        assert "Fassung" not in (await anna.browser.open(each)).text

@@ -96,11 +96,7 @@ async def test_two_who_write_at_once_see_both_versions(
         path, build_fields(text="Worte von beiden.", version=conflict.read_value("version")), csrf=conflict.csrf
     )
     assert merged.status == 303
-    assert "Zwei Stände</h1>" in conflict.text
     versions = (await anna.browser.open(f"{path}/staende")).text
-    assert [f">Stand {version}</h2>" in versions for version in range(1, 6)] == [True, True, True, True, False]
-    assert "Alle Stände ansehen" not in versions
-    assert "Alle Stände ansehen (4)" in (await anna.browser.open(path)).text
     assert "Worte von Ben." in versions
     assert "Worte von beiden." in versions
 
