@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import asyncpg
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
@@ -43,7 +44,7 @@ from shared.amqp.topology import (
     SUBSCRIPTIONS_UNDELIVERABLE,
     Queue,
 )
-from shared.database.migrations import is_migrated, require_migrated
+from shared.database.migrations import NotMigrated, is_migrated, require_migrated
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.encryption import KeyRing
@@ -146,7 +147,11 @@ class KeysUnconfirmed(DependencyUnavailable):
 
 async def require_confirmed_keys(database: Database) -> None:
     """Raise KeysUnconfirmed after a restore, until the keys are known to fit (decision 0032)."""
-    if await database.fetchval("select dispatcher.awaits_keys()"):
+    try:
+        awaits = await database.fetchval("select dispatcher.awaits_keys()")
+    except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError):
+        raise NotMigrated("the dispatcher's schema is not up to date: run `kreisfunk migrate`") from None
+    if awaits:
         raise KeysUnconfirmed("restored: no message is handled until `kreisfunk keys status` has ended with 0")
 
 

@@ -15,7 +15,10 @@ from services.newsroom.domain.accounts import Account
 from shared.contracts.message import Moment
 
 OVERTAKEN = "Inzwischen wurde eine andere Korrektur veröffentlicht. Prüfen Sie diese zuerst."
-UNCHANGED = "Sie haben nichts geändert: Alle bekämen dieselbe Meldung noch einmal."
+UNCHANGED = (
+    "Sie haben nichts geändert: Alle bekämen dieselbe Meldung noch einmal. Soll sie noch einmal hinaus, kopieren Sie"
+    " sie als neue Meldung."
+)
 # Bounds of what is stored while it is written; the rules of notices are stricter.
 Line = Annotated[str, Meta(max_length=300)]
 MAX_TEXT_LENGTH = 2_000

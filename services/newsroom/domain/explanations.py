@@ -116,6 +116,7 @@ _BLOCKERS = _compile_table(
         ),
         r"^1 still wait for the first": "Eine Person wartet noch auf die erste Meldung. Sie bekommt diese danach.",
         r"^(\d+) still wait for": "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach.",
+        r"several revisions counts": "Wer mehrere Fassungen der Meldung hat, ist hier mehrfach gezählt.",
         r"nothing (?:is|was) withdrawn": "Diese Meldung ist nicht bekannt; es gibt nichts zurückzuziehen.",
         r"could not be found out": (
             "Wie viele die Meldung bekommen, ließ sich gerade nicht feststellen. Versuchen Sie es gleich noch einmal."

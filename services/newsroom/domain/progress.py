@@ -160,6 +160,15 @@ class BroadcastStatus:
         return sum(self.states.get(state, 0) for state in _HELD)
 
     @property
+    def is_counted(self) -> bool:
+        """Return whether events have told how many have it, or how many it still goes to."""
+        if not self.is_final:
+            return self.audience is not None
+        if not self.was_begun:
+            return self.cancelled_at is not None
+        return self.finished_at is not None and not (self.states.get("claimed") or self.states.get("waiting"))
+
+    @property
     def _is_dropped(self) -> bool:
         """Return whether it was withdrawn or replaced before its end; of one that never began nothing more is told."""
         return self.cancelled_at is not None and self.finished_at is None
@@ -206,21 +215,26 @@ def explain_withdrawal(status: BroadcastStatus) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FollowUpAudience:
-    """People to whom a follow-up goes; `waiting` of them have not got the first notice yet, and get it before."""
+    """People to whom a follow-up goes; `waiting` of them have not got the first notice yet, and get it before.
+
+    With `is_maximum` some may be counted twice.
+    """
 
     people: int
     waiting: int
+    is_maximum: bool
 
 
 def count_followers(revisions: Sequence[BroadcastStatus]) -> FollowUpAudience | None:
     """Return to how many a follow-up of the notice with these revisions goes; None if nobody can know.
 
-    Who has several revisions counts once: whoever got an earlier one gets the newest, too.
+    It goes to whoever has any of them. Each may be for other municipalities, so that they are added up.
     """
-    if not revisions or any(each.audience is None and not each.is_final for each in revisions):
+    if not revisions or not all(each.is_counted for each in revisions):
         return None
-    people = max(each.holders + (0 if each.is_final else each.waiting) for each in revisions)
-    return FollowUpAudience(people=people, waiting=people - max(each.holders for each in revisions))
+    waiting = [0 if each.is_final else each.waiting for each in revisions]
+    people = [each.holders + more for each, more in zip(revisions, waiting, strict=True)]
+    return FollowUpAudience(people=sum(people), waiting=sum(waiting), is_maximum=sum(map(bool, people)) > 1)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from services.newsroom.domain.approval import (
     find_obstacle,
     list_approval_reasons,
 )
-from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft, build_author, is_unchanged
+from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft, Verdict, build_author, is_unchanged
 from services.newsroom.domain.events import build_event, choose_revision
 from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
@@ -94,6 +94,7 @@ class DraftAssessor:
         verdict = choose_verdict(account, by_lead=by_lead) if may_approve else None
         obstacle = find_obstacle(draft, build_author(account), verdict, by_lead=by_lead)
         missing = find_missing(draft, reasons, by_lead=by_lead)
+        is_enough = verdict is not None and (not by_lead or verdict is Verdict.APPROVE_AMOUNT)
         since = self.clock() - SIMILAR_DAYS
         sending = await self.read_sending()
         recent = await self.drafts.list_recent_headlines(draft.content.topic, since, draft.subject)
@@ -101,7 +102,7 @@ class DraftAssessor:
             problems=self.find_problems(draft) or (forecast.problems if forecast else ()),
             forecast=forecast,
             reasons=reasons,
-            missing=_YOURS if missing and may_approve and not obstacle else missing,
+            missing=_YOURS if missing and is_enough and not obstacle else missing,
             obstacle=obstacle,
             may_approve=may_approve,
             similar=find_similar(draft.content.headline, recent),
@@ -150,8 +151,9 @@ class DraftAssessor:
             return forecast
         if not followers.people:
             return msgspec.structs.replace(forecast, audience=0, problems=(*forecast.problems, _NOBODY))
-        blocker = (f"{followers.waiting} still wait for the first notice",) if followers.waiting else ()
-        forecast = msgspec.structs.replace(forecast, audience=followers.people, blockers=(*forecast.blockers, *blocker))
+        more = [f"{followers.waiting} still wait for the first notice"] if followers.waiting else []
+        more += ["who has several revisions counts several times"] if followers.is_maximum else []
+        forecast = msgspec.structs.replace(forecast, audience=followers.people, blockers=(*forecast.blockers, *more))
         costs = compute_costs(self.configuration, topic.id, followers.people)
         return msgspec.structs.replace(forecast, costs={} if costs is None else {str(topic.category): str(costs)})
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.newsroom.domain.accounts import Account, NotPermitted, Right
 from services.newsroom.domain.approval import ApprovalRules, list_owners, require_amount_right
 from services.newsroom.domain.audit import Act, parse_reason
-from services.newsroom.domain.progress import BroadcastStatus
+from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import (
     BroadcastChange,
     ChangeAnswer,
@@ -49,7 +49,8 @@ _STANDINGS: Mapping[str, str] = {
     "held": "Angehalten ist nicht diese Aussendung, sondern ihre Vorlage. Die gibt der Betrieb frei.",
 }
 _ALL_PAUSED = (
-    "Der gesamte Versand ist angehalten, auch diese Aussendung wartet. Sie können sie beenden oder zurückziehen."
+    "Der gesamte Versand ist angehalten, auch diese Aussendung wartet. Sie können sie beenden; wer die Meldung"
+    " geschrieben hat, kann sie zurückziehen."
 )
 _NOT_BEGUN = (
     "Der Versand hat noch nicht begonnen. Bis er beginnt, können Sie die Aussendung beenden; wer die Meldung"
@@ -136,6 +137,8 @@ class OperatingService:
 
     async def _explain_missing(self, status: BroadcastStatus) -> str:
         """Return why the ledger has nothing of the broadcast, in German."""
+        if status.phase is BroadcastPhase.CANCELLED:
+            return _STANDINGS["cancelled"]
         if status.is_final:
             return _LONG_AGO
         return _ALL_PAUSED if (await self.control.read_overview()).pause_reasons else _NOT_BEGUN

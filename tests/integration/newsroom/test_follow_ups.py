@@ -52,6 +52,14 @@ async def begin(store: Store, owner: asyncpg.Connection, *revisions: dict[str, o
                 {"audience": 9, "states": '{"delivered": 3, "cancelled": 6}', **_ENDED, **_TAKEN_BACK},
                 {"audience": 9, "states": '{"delivered": 9}', **_ENDED},
             ],
+            12,
+            "Wer mehrere Fassungen",
+        ),
+        (
+            [
+                {"audience": 9, "states": "{}", "started_at": None, **_TAKEN_BACK},
+                {"audience": 9, "states": '{"delivered": 9}', **_ENDED},
+            ],
             9,
             "",
         ),
@@ -87,6 +95,23 @@ async def test_where_nobody_has_the_notice_no_follow_up_is_published(
     with pytest.raises(DraftRefused):
         await drafting.publish(store.ben, draft.id, 2)
     assert await store.fetch("select count(*) from newsroom.publication") == [(1,)], "the first notice only"
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        {"audience": 9, "states": '{"claimed": 2, "waiting": 7}', **_TAKEN_BACK},
+        {"audience": 9, "states": "{}", **_TAKEN_BACK},
+        {"audience": 9, "states": '{"claimed": 1, "cancelled": 8}', **_ENDED, **_TAKEN_BACK},
+        {"audience": None, "states": "{}"},
+    ],
+)
+async def test_while_events_have_not_told_the_end_nothing_is_refused_and_nothing_counted(
+    store: Store, owner: asyncpg.Connection, revision: dict[str, object]
+) -> None:
+    found = await open_desk(store).assessor.evaluate(await begin(store, owner, revision), store.ben)
+    assert found.forecast is not None
+    assert (found.forecast.audience, found.problems, bool(found.reasons)) == (None, (), True)
 
 
 async def test_of_a_notice_about_which_no_event_has_told_nobody_knows(store: Store, owner: asyncpg.Connection) -> None:

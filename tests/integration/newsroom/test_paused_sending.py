@@ -41,7 +41,9 @@ async def test_what_has_begun_waits_while_all_sending_is_paused_and_says_so(
         refused = await pause(operator, path)
         assert refused.status == 422
         words = "Der gesamte Versand ist angehalten, auch diese Aussendung wartet."
-        assert f"{words} Sie können sie beenden oder zurückziehen." in refused.text
+        assert (
+            f"{words} Sie können sie beenden; wer die Meldung geschrieben hat, kann sie zurückziehen." in refused.text
+        )
         assert "schon lange" not in refused.text
         known = await add_sent_broadcast(newsroom.owner, {"waiting": 2, "delivered": 1})
         assert ">wartet</span>" in (await operator.open(f"/aussendungen/{known}")).text
@@ -50,3 +52,5 @@ async def test_what_has_begun_waits_while_all_sending_is_paused_and_says_so(
     finally:
         await newsroom.owner.execute("select dispatcher.resume_sending(null)")
     assert ">wird gesendet</span>" in (await operator.open(path)).text
+    never = await add_broadcast(newsroom.owner, states="{}", started_at=None, cancelled_at=datetime.now(UTC))
+    assert "schon beendet" in (await pause(operator, f"/aussendungen/{never}")).text

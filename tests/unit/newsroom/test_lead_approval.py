@@ -191,15 +191,18 @@ async def test_an_emergency_that_has_cost_little_is_reviewed_as_before() -> None
     await office.drafting.review(BEN, draft.id, 1)
 
 
+THEIRS = "Jemand mit der Rolle Leitung muss die Meldung freigeben."
+
+
 async def test_the_check_says_who_has_to_approve_and_whether_it_is_me() -> None:
     office = build_dear_office()
     draft = await office.submit()
     escalated = await office.drafting.approve(BEN, draft.id, 1)
     evaluate = office.drafting.assessor.evaluate
+    assert (await evaluate(escalated, CLEO)).missing == THEIRS, "whose approval would not be enough"
     for account, may_approve, obstacle in ((BEN, True, "schon"), (LEA, True, None), (ANNA_AS_LEAD, True, "Eigene")):
         found = await evaluate(escalated, account)
-        theirs = "Jemand mit der Rolle Leitung muss die Meldung freigeben."
-        assert found.missing == (theirs if obstacle else "Die Meldung wartet auf Ihre Freigabe.")
+        assert found.missing == (THEIRS if obstacle else "Die Meldung wartet auf Ihre Freigabe.")
         assert (found.may_publish, found.may_approve) == (False, may_approve)
         assert (obstacle or "") in (found.obstacle or "")
         assert (found.obstacle is None) == (obstacle is None)

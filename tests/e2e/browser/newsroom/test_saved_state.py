@@ -185,3 +185,14 @@ async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.get_by_text("Kopieren Sie Ihren Text")).to_be_visible()
     assert await newsroom.database.fetchval("select max(version) from newsroom.draft") == 2
+
+
+async def test_whoever_may_not_write_any_more_keeps_the_text_on_the_page(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    await newsroom.database.execute("update newsroom.account set roles = '{lead}'")
+    await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
+    await page.get_by_role("button", name="Speichern").press("Enter")
+    await expect(page.locator(".nw-saved")).to_contain_text("Sie dürfen hier nicht mehr schreiben.")
+    await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")

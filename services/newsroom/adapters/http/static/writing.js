@@ -20,7 +20,8 @@ let unsaved = false;
 let isUnderWay = false;
 let isRefused = false;
 let lost = "";  // why nothing is taken from this page any more
-let needsLogin = false;  // and not the page that shows what was written by somebody who is logged in no more
+let needsLogin = false;
+let mustStay = false;  // no page shows what was written by somebody who may not write any more
 let isLeaving = false;
 let unanswered = null;  // it may be stored: what is said again is the same, before anything else
 form.addEventListener("input", () => {
@@ -125,10 +126,12 @@ function isOfNobody(answer) {
 // why not.
 async function renewLogin() {
   const answer = await fetch(`${form.action}?bearbeiten=1`, { signal: AbortSignal.timeout(TIMEOUT) });
+  if (answer.status >= 500) throw new Error(answer.status);
   needsLogin = answer.redirected && new URL(answer.url).pathname === login.querySelector("a").pathname;
   const shown = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-autosave]");
+  mustStay = !shown;
   if (needsLogin) return "Sie sind abgemeldet.";
-  if (!shown) return "Der Entwurf ist abgeschlossen. Drücken Sie „Speichern“, um Ihren Text zu kopieren.";
+  if (!shown) return "Sie dürfen hier nicht mehr schreiben. Kopieren Sie Ihren Text.";
   if (shown.dataset.account !== form.dataset.account) return "In diesem Browser ist jetzt jemand anderes angemeldet.";
   document.querySelectorAll("input[name=csrf]").forEach((each) => (each.value = shown.elements.csrf.value));
   return "";
@@ -137,7 +140,7 @@ async function tellAnswer(answer) {
   const isJson = (answer.headers.get("Content-Type") || "").includes("json");
   if (answer.ok && isJson && !answer.redirected) {
     const { version } = await answer.json();
-    isRefused = needsLogin = false;
+    isRefused = needsLogin = mustStay = false;
     document.querySelectorAll("input[name=version]").forEach((each) => (each.value = version));
     tell(`Gespeichert um ${new Date().toLocaleTimeString("de-DE", { timeStyle: "short" })} Uhr.`, false);
     if (unsaved) tellPending("Noch nicht gespeichert.");
@@ -185,7 +188,7 @@ form.addEventListener("submit", (event) => {
   clearTimeout(due);
   saving = saving
     .then(save)
-    .then(() => needsLogin || setTimeout(() => {  // a form that is being submitted cannot be submitted again
+    .then(() => mustStay || setTimeout(() => {  // a form that is being submitted cannot be submitted again
       settled = true;
       form.requestSubmit(submitter);
     }))
