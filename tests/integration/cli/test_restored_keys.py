@@ -9,6 +9,7 @@ import pytest
 from cli.backup.holding import hold_everything
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.subscriptions.wiring import KeysUnconfirmed, require_confirmed_keys
+from shared.database.migrations import NotMigrated
 from shared.database.pool import open_database
 from shared.encryption import BlindIndexKey
 from tests.databases import FreshDatabase
@@ -112,3 +113,15 @@ async def test_no_message_is_handled_before_the_keys_are_confirmed(database: Fre
             await require_confirmed_keys(pool)
         assert (await run(build_environment(database, OLD), "keys", "status")).status == 0
         await require_confirmed_keys(pool)
+
+
+async def test_subscriptions_wait_for_the_migration_of_the_dispatcher(
+    owner: asyncpg.Connection, database: FreshDatabase
+) -> None:
+    """Theirs may have run before."""
+    await owner.execute("drop function dispatcher.awaits_keys")
+    async with open_database(
+        database.build_role_url("kreisfunk_subscriptions"), password=None, name="t", size=1
+    ) as pool:
+        with pytest.raises(NotMigrated, match="kreisfunk migrate"):
+            await require_confirmed_keys(pool)
