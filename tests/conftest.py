@@ -27,13 +27,7 @@ LONGEST = (
 )
 IN_MEMORY = "/dev/shm"
 MEMORY_NEEDED = 6 * 1024**3
-# Files under the same of these, the first that fits, share a system; the runbooks' pages wait for half of the time.
-SHARING = (
-    "tests/e2e/dialogue/",
-    "tests/e2e/monitoring/test_runbook_pages.py",
-    "tests/e2e/monitoring/",
-    "tests/e2e/steering/",
-)
+SHARING = ("tests/e2e/dialogue/", "tests/e2e/monitoring/", "tests/e2e/steering/")
 
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 
