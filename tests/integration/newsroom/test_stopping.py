@@ -13,7 +13,7 @@ from tests.integration.dispatcher.endpoint_harness import replace_port
 from tests.proxy import NetworkConditions, run_proxy
 from tests.servers import wait_for
 
-FAR = NetworkConditions(latency_seconds=0.02)
+FAR = NetworkConditions(latency_seconds=0.005)
 
 
 async def test_a_stop_leaves_no_warning_however_far_the_broker_is(
