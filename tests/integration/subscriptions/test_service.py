@@ -298,6 +298,7 @@ async def test_a_broken_county_file_is_named(broker: BrokerHarness, tmp_path: Pa
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.usefixtures("database_template")  # with it come the roles of the server
 async def test_whoever_is_started_first_waits_for_database_and_schema(
     broker: BrokerHarness, servers: Servers, tmp_path: Path
 ) -> None:
