@@ -1,6 +1,7 @@
 """The system at night: what breaks it, and whoever follows the runbooks."""
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,19 @@ class NightShift:
     operator: NightOperator
     database: asyncpg.Connection
     citizens: list[int]
+
+    async def wait_for_refused(self) -> set[str]:
+        """The deliveries whose result was refused, once their last status was, too: a later one would settle them."""
+        found: set[str] = set()
+
+        async def are_told() -> bool:
+            seen = await self.operator.look("RowsRefused")
+            last = re.findall(r'"delivery":"([0-9a-f-]{36})","state":"delivered".+"event":"status_refused"', seen)
+            found.update(re.findall(r'"delivery":"([0-9a-f-]{36})".+"event":"result_refused"', seen))
+            return bool(found) and found <= {*last}
+
+        await wait_for(are_told)
+        return found
 
     async def write(self, count: int, text: str) -> None:
         """Each time other citizens, as Meta makes a person wait who gets several messages."""

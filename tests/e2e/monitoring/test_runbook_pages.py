@@ -190,35 +190,23 @@ async def test_meta_does_not_answer(shift: NightShift) -> None:
 
 
 async def test_the_database_refuses_what_meta_says(shift: NightShift) -> None:
-    """RowsRefused; also of messages that were under way before."""
-    refused: set[str] = set()
-
-    async def is_told() -> bool:
-        seen = await shift.operator.look("RowsRefused")
-        refused.update(re.findall(rf'"delivery":"({IDENTIFIER})".+"event":"result_refused"', seen))
-        # A status that came later would settle it by itself.
-        last = re.findall(rf'"delivery":"({IDENTIFIER})","state":"delivered".+"event":"status_refused"', seen)
-        return bool(refused) and refused <= {*last}
-
-    async def list_missing() -> set[str]:
-        shown = await shift.operator.do("RowsRefused", 1)
-        return {delivery for delivery in refused if delivery not in shown}
-
-    async def are_listed() -> bool:
-        return not await list_missing()
-
+    """RowsRefused."""
     await shift.town.press.simulator.set_faults(NOBODY_READS)
     await shift.change_ledger(REFUSE)
     try:
         await shift.write(1, "Hilfe")
         await shift.watch.wait_for("RowsRefused")
-        await wait_for(is_told)
+        refused = await shift.wait_for_refused()
     finally:
         await shift.change_ledger("drop function dispatcher.refuse cascade")
+
+    async def are_listed() -> bool:
+        return refused <= {*re.findall(IDENTIFIER, await shift.operator.do("RowsRefused", 1))}
+
     await wait_for(are_listed)
-    for delivery in refused:
-        assert "accepted: 1" in await shift.operator.do("RowsRefused", 2, ID=delivery)
-    assert await list_missing() == refused
+    settled = [await shift.operator.do("RowsRefused", 2, ID=delivery) for delivery in refused]
+    assert all("accepted: 1" in each for each in settled)
+    assert not await are_listed()
     await shift.town.press.simulator.set_faults({})
     await shift.watch.wait_for_end("RowsRefused")
 
