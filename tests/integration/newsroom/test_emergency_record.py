@@ -15,6 +15,14 @@ async def send(desk: WritingDesk) -> str:
     return path
 
 
+async def publish_approved(anna: WritingDesk, ben: WritingDesk) -> str:
+    path = await anna.begin()
+    await anna.act(path, "einreichen")
+    await ben.act(path, "freigeben")
+    await anna.act(path, "veroeffentlichen")
+    return path
+
+
 async def test_the_history_says_that_nobody_was_asked(anna: WritingDesk) -> None:
     path = await send(anna)
     for page in (path, f"{path}/pruefung", f"{path}/staende"):
@@ -71,10 +79,7 @@ async def test_the_broadcast_says_that_nobody_was_asked_and_who_looked_at_it_aft
 async def test_a_broadcast_that_was_approved_says_nothing_of_an_emergency(
     newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
 ) -> None:
-    path = await anna.begin()
-    await anna.act(path, "einreichen")
-    await ben.act(path, "freigeben")
-    await anna.act(path, "veroeffentlichen")
+    path = await publish_approved(anna, ben)
     shown = (await ben.browser.open(f"/aussendungen/{await become_broadcast(newsroom.owner, path)}")).text
     assert ("Notfall" in shown, "achträglich" in shown) == (False, False)
 
@@ -100,10 +105,7 @@ async def test_a_review_is_headed_by_what_it_is_and_shows_a_way_for_whoever_disa
 async def test_the_certificate_as_a_table_says_who_approved(
     newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
 ) -> None:
-    path = await anna.begin()
-    await anna.act(path, "einreichen")
-    await ben.act(path, "freigeben")
-    await anna.act(path, "veroeffentlichen")
+    path = await publish_approved(anna, ben)
     table = (await anna.browser.open(f"/aussendungen/{await become_broadcast(newsroom.owner, path)}/nachweis.csv")).text
     assert "\nFreigegeben;Mina m-" in table
     assert "\nVerfasst;Mina m-" in table
