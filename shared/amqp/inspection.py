@@ -1,15 +1,17 @@
 """Inspection for operators: which exchanges and queues exist, how many messages wait, and browsing of some queues."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from shared.amqp import topology
 from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable
+
+Answer = TypeVar("Answer")
 
 EXCHANGES = (
     topology.MUNICIPAL_EVENTS,
@@ -69,34 +71,44 @@ async def count_by_queue(connection: AbstractRobustConnection, names: Iterable[s
 
 
 async def _find_missing_exchanges(connection: AbstractRobustConnection) -> list[str]:
-    return [name for name in EXCHANGES if not await _has_exchange(connection, name)]
-
-
-async def _has_exchange(connection: AbstractRobustConnection, name: str) -> bool:
-    # One channel for each exchange: the broker closes it if the exchange does not exist.
-    channel = await connection.channel(publisher_confirms=False)
-    try:
+    async def declare(channel: AbstractChannel, name: str) -> bool:
         await channel.declare_exchange(name, passive=True)
-    except ChannelNotFoundEntity:
-        return False
-    finally:
-        await channel.close()
-    return True
+        return True
+
+    found = await _declare_each(connection, EXCHANGES, declare)
+    return [name for name in EXCHANGES if name not in found]
 
 
 async def _count_waiting(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
-    counts = {name: await _count_messages(connection, name) for name in names}
-    return {name: count for name, count in counts.items() if count is not None}
+    async def declare(channel: AbstractChannel, name: str) -> int:
+        return (await channel.declare_queue(name, passive=True)).declaration_result.message_count or 0
+
+    return await _declare_each(connection, names, declare)
 
 
-async def _count_messages(connection: AbstractRobustConnection, name: str) -> int | None:
-    channel = await connection.channel(publisher_confirms=False)
+async def _declare_each(
+    connection: AbstractRobustConnection,
+    names: Iterable[str],
+    declare: Callable[[AbstractChannel, str], Awaitable[Answer]],
+) -> dict[str, Answer]:
+    """Return the broker's answer for each name that exists.
+
+    They share a channel, so that a broker far away is asked once for each; it closes the channel if one does not exist.
+    """
+    answers: dict[str, Answer] = {}
+    channel: AbstractChannel | None = None
     try:
-        return (await channel.declare_queue(name, passive=True)).declaration_result.message_count
-    except ChannelNotFoundEntity:
-        return None
+        for name in names:
+            channel = channel or await connection.channel(publisher_confirms=False)
+            try:
+                answers[name] = await declare(channel, name)
+            except ChannelNotFoundEntity:
+                await channel.close()
+                channel = None
     finally:
-        await channel.close()
+        if channel is not None:
+            await channel.close()
+    return answers
 
 
 @dataclass(frozen=True)
