@@ -217,16 +217,14 @@ DecidePublication = Callable[[NoticeDraft, MonthBudget | None], DraftChange]
 class DraftRepository(Protocol):
     """Drafts with all their versions."""
 
-    async def create(self, draft: NoticeDraft, act: Act) -> None: ...
+    async def create(self, draft: NoticeDraft, act: Act) -> NoticeDraft:
+        """Create the draft, or resume one that its author has begun with the same content and not saved since."""
 
     async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
         """Create the draft and publish it, or store nothing. Raises as `change`."""
 
     async def find(self, draft: UUID) -> NoticeDraft:
         """Return the draft. Raises DraftNotFound."""
-
-    async def find_untouched(self, like: NoticeDraft) -> UUID | None:
-        """Return one that the same account has begun with the same content and not saved since."""
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         """Decide on the locked draft, store the change, and return the draft; None changes nothing.

@@ -100,14 +100,31 @@ class DraftsInMemory:
     budget: MonthBudget | None = None
     sending: SendingOverview = field(default_factory=SendingOverview)
 
-    async def create(self, draft: NoticeDraft, act: Act) -> None:
+    async def create(self, draft: NoticeDraft, act: Act) -> NoticeDraft:
+        if (begun := self._find_untouched(draft)) is not None:
+            return replace(await self.find(begun), is_resumed=True)
+        self._add(draft, act)
+        return await self.find(draft.id)
+
+    async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
+        self._add(draft, act)
+        return await self.publish(draft.id, decide)
+
+    def _add(self, draft: NoticeDraft, act: Act) -> None:
         self.drafts[draft.id] = draft
         self.versions[draft.id] = [draft.newest]
         self.acts.append(act)
 
-    async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
-        await self.create(draft, act)
-        return await self.publish(draft.id, decide)
+    def _find_untouched(self, like: NoticeDraft) -> UUID | None:
+        same = (like.created_by, like.kind, like.corrects, like.content, like.newest.seen_revision)
+        found = (
+            each.id
+            for each in self.drafts.values()
+            if each.state is DraftState.DRAFT
+            and each.version == 1
+            and (each.created_by, each.kind, each.corrects, each.content, each.newest.seen_revision) == same
+        )
+        return next(found, None)
 
     async def find(self, draft: UUID) -> NoticeDraft:
         if draft not in self.drafts:
@@ -130,17 +147,6 @@ class DraftsInMemory:
         newest = max(own, key=lambda each: each.revision)
         content = self.versions[newest.draft][newest.version - 1].content
         return PublishedRevision(draft=newest.draft, revision=newest.revision, content=content)
-
-    async def find_untouched(self, like: NoticeDraft) -> UUID | None:
-        same = (like.created_by, like.kind, like.corrects, like.content, like.newest.seen_revision)
-        found = (
-            each.id
-            for each in self.drafts.values()
-            if each.state is DraftState.DRAFT
-            and each.version == 1
-            and (each.created_by, each.kind, each.corrects, each.content, each.newest.seen_revision) == same
-        )
-        return next(found, None)
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
         return await self.change(draft, lambda found: decide(found, self.budget))

@@ -1,6 +1,7 @@
 """Drafts in PostgreSQL."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -30,6 +31,8 @@ _LOCK = """
     select pg_advisory_xact_lock(hashtextextended('notice ' || coalesce(corrects, notice), 0))
     from newsroom.draft where id = $1
 """
+# Whoever presses a button in two windows at once begins one draft.
+_LOCK_CREATION = "select pg_advisory_xact_lock(hashtextextended('creation ' || $1::uuid::text, 0))"
 _LOCK_ROW = "select from newsroom.draft where id = $1 for update"
 _MAY_ACT = """
     select disabled_at is null and roles @> $2::text[] and ($3::bytea is null or exists (
@@ -95,9 +98,15 @@ class PostgresDraftRepository:
         self._database = database
         self._source = source
 
-    async def create(self, draft: NoticeDraft, act: Act) -> None:
+    async def create(self, draft: NoticeDraft, act: Act) -> NoticeDraft:
+        begun = (draft.created_by.account, draft.kind, draft.corrects)
         async with self._database.transaction() as connection:
-            await _add_draft(connection, draft, act)
+            await connection.execute(_LOCK_CREATION, draft.created_by.account)
+            content = encode_json(draft.content)
+            untouched = await connection.fetchval(_UNTOUCHED, *begun, content, draft.newest.seen_revision)
+            if untouched is None:
+                await _add_draft(connection, draft, act)
+            return replace(await self._find(connection, untouched or draft.id), is_resumed=untouched is not None)
 
     async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
         async with self._database.transaction() as connection:
@@ -107,13 +116,6 @@ class PostgresDraftRepository:
     async def find(self, draft: UUID) -> NoticeDraft:
         async with self._database.connection() as connection:
             return await self._find(connection, draft)
-
-    async def find_untouched(self, like: NoticeDraft) -> UUID | None:
-        begun = (like.created_by.account, like.kind, like.corrects)
-        found: UUID | None = await self._database.fetchval(
-            _UNTOUCHED, *begun, encode_json(like.content), like.newest.seen_revision
-        )
-        return found
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
         async with self._database.transaction() as connection:

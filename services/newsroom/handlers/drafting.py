@@ -63,10 +63,7 @@ class DraftingService:
         """Begin a draft, or go on with one that was begun like it and left as it was. Raises NotPermitted."""
         account.require(Right.WRITE)
         draft = self._build_draft(account, content, kind, corrects, seen_revision)
-        begun = await self.drafts.find_untouched(draft)
-        if begun is None:
-            await self.drafts.create(draft, _build_act(account, "draft.created", draft))
-        return replace(await self.drafts.find(begun or draft.id), is_resumed=begun is not None)
+        return await self.drafts.create(draft, _build_act(account, "draft.created", draft))
 
     def _build_draft(
         self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None, seen_revision: int = 0

@@ -49,6 +49,13 @@ async def test_a_draft_comes_back_as_it_was_written(store: Store) -> None:
     )
 
 
+async def test_whoever_begins_a_draft_in_many_windows_at_once_has_begun_one(store: Store) -> None:
+    begun = await asyncio.gather(*(store.drafting.create(store.anna, CONTENT) for _ in range(8)))
+    assert len({each.id for each in begun}) == 1
+    assert sorted(each.is_resumed for each in begun) == [False] + [True] * 7
+    assert (await store.drafting.create(store.ben, CONTENT)).id != begun[0].id
+
+
 async def test_of_two_who_save_at_once_one_is_told_of_the_other(store: Store) -> None:
     draft = await store.write()
     texts = [msgspec.structs.replace(draft.content, text=f"Bis Tag {number}.") for number in range(8)]
