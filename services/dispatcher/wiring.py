@@ -178,7 +178,7 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
 
     return [
         every(0.25, lambda: maintenance.find_work(ledger, lanes, needed)),
-        every(1.0, lambda: maintenance.report_backlog(ledger, lanes, sender, meter, system_clock)),
+        every(1.0, lambda: maintenance.report_backlog(ledger, lanes, sender, meter, sender.limiter.read_clock)),
         every(1.0, lambda: maintenance.requeue_waiting(ledger)),
         every(60.0, meter.retention.build_retention(outside.database, rules).run),
         every(600.0, ledger.ensure_partitions),

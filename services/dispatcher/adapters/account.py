@@ -14,7 +14,7 @@ from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from shared.database.pool import Database
 
 _RECORD_IF_NEWER = """
-insert into dispatcher.account_update as n (subject, said_at, word) values ($1, $2, $3)
+insert into dispatcher.account_update as n (subject, said_at, word) values ($1, least($2, clock_timestamp()), $3)
 on conflict (subject) do update set said_at = excluded.said_at, word = excluded.word
 where n.said_at < excluded.said_at or n.said_at = excluded.said_at and n.word <> excluded.word
 returning true

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from services.dispatcher.domain import send_results
 from services.dispatcher.domain.content import build_recipient_fields
-from services.dispatcher.domain.errors import clamp_code
+from services.dispatcher.domain.errors import UNKNOWN_CODE, clamp_code, find_error_rule
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
 from services.dispatcher.domain.send_results import NoResponse, Refused, SendResult, Unreachable
 from services.dispatcher.ports import Claim
@@ -33,6 +33,7 @@ class _Message(Struct):
 class _Error(Struct):
     code: int
     error_subcode: object = None
+    fbtrace_id: object = None
 
 
 class _Body(Struct):
@@ -139,14 +140,18 @@ def _parse_response(answer: HttpAnswer) -> SendResult:
     is_success = 200 <= status < 300
     if is_success and body.messages:
         return send_results.Accepted(body.messages[0].id)
-    if is_success or body.error is None:
-        # Behind a gateway that answers with an error Meta may have it: Envoy's 503 may mean that the connection broke.
-        is_unsure = is_success or status >= 500
+    # Behind a gateway that answers with an error Meta may have it: Envoy's 503 may mean that the connection broke.
+    is_unsure = is_success or status >= 500
+    error = body.error
+    is_listed = error is not None and find_error_rule(error.code) is not UNKNOWN_CODE
+    # Gateways write the HTTP status into JSON of this shape, too; Meta's has an id for its support.
+    if is_success or error is None or not (is_listed or error.fbtrace_id):
         return (NoResponse if is_unsure else Refused)(f"HTTP {status} that is not from Meta", foreign=True)
+    if is_unsure and not is_listed:
+        return NoResponse(f"HTTP {status} with a code that is not listed")
     seconds = answer.headers.get(b"retry-after", b"")
     retry_after = float(seconds[:9]) if seconds.isdigit() else None
-    is_hidden = (body.error.code, body.error.error_subcode) == (100, 33)
-    code = 33 if is_hidden else clamp_code(body.error.code)
+    code = 33 if (error.code, error.error_subcode) == (100, 33) else clamp_code(error.code)
     return send_results.ErrorResponse(code=code, http_status=status, retry_after=retry_after)
 
 

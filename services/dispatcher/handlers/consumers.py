@@ -51,13 +51,14 @@ class StatusHandler(MessageHandler):
     async def _apply(self, message: Message) -> None:
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
+        arrived = max((status.received_at for status in message.statuses), default=None)
+        for batch in split_by_delivery(fold(message.statuses)) or [[]]:
+            await store_bisected(batch, partial(self._apply_updates, arrived), self._reject)
+        # Once all are stored: while the database is unavailable, all of this is repeated every other second.
         foreign = sum(_parse_status(status) is None for status in message.statuses if status.status != MARK)
         self.meter.count("statuses", foreign, "unmatched")
         for category, number in count_billed(message.statuses).items():
             self.meter.count("billed_messages", number, category)
-        arrived = max((status.received_at for status in message.statuses), default=None)
-        for batch in split_by_delivery(fold(message.statuses)) or [[]]:
-            await store_bisected(batch, partial(self._apply_updates, arrived), self._reject)
 
     async def _apply_updates(self, arrived: datetime | None, updates: Sequence[StatusUpdate]) -> None:
         news = [add_retry(one, alone=self._refused.get(one.delivery, False)) for one in updates]
@@ -209,8 +210,8 @@ class AccountHandler(MessageHandler):
             raise ContractError(f"unexpected type {message.TYPE}")
         for event in message.events:
             change = interpret_webhook(event.field, event.value)
-            at = min(event.at or event.received_at, event.received_at)
-            lowered = await self.apply(change, at) if change else False
+            # By Meta's clock: one ingress's may be slow, and what it reports now would be older than an earlier report.
+            lowered = await self.apply(change, event.at or event.received_at) if change else False
             news = None if lowered is None else classify_update(event.field, event.value, change, lowered=lowered)
             self.meter.count("account_events", label=event.field if event.field in ACCOUNT_FIELDS else "other")
             if news is not None:

@@ -22,6 +22,7 @@ from shared.runtime.bisection import store_bisected
 MAX_BATCH_RECIPIENTS = 100
 # Closing lanes again before the broker has delivered would count as a delivery of each message, and lose a probe.
 LANES_OPEN_TIMEOUT_SECONDS = 10.0
+SETTLE_TIMEOUT_SECONDS = 1.0
 # Requests prepared at once; preparing more would take so long that slots in the meantime would be used late.
 MOST_PREPARED = 16
 # A bug that concerns all messages, such as a missing right, may be found before they are dead.
@@ -77,6 +78,8 @@ class Lanes:
             for lane, source in self._sources.items():
                 for _ in range(self.queues[lane].waiting + 1):
                     await source.claim(MAX_BATCH_RECIPIENTS, lambda _: None, wait=True)
+        for source in self._sources.values():
+            await source.refusals.wait(SETTLE_TIMEOUT_SECONDS)
         if monotonic() - self._opened_at >= LANES_OPEN_TIMEOUT_SECONDS:
             self._closed = True
             for queue in self.queues.values():
@@ -145,6 +148,7 @@ class BatchLane:
     def __init__(self, *, ledger: Ledger, queue: LaneQueue) -> None:
         self._ledger = ledger
         self._queue = queue
+        self.refusals = Refusals()
         self.first: LaneMessage | None = None
         self._batch: Batch | None = None
 
@@ -176,14 +180,12 @@ class BatchLane:
         except DependencyUnavailable:
             raise
         except Exception as error:
-            await self._settle(message, _refuse(error, message.attempt))
+            self.first = self._batch = None
+            self.refusals.settle(message, error)
             return
         if self._batch is None or not self._batch.remaining:
-            await self._settle(message, Done())
-
-    async def _settle(self, message: LaneMessage, outcome: Outcome) -> None:
-        self.first = self._batch = None
-        await message.settle(outcome)
+            self.first = self._batch = None
+            await message.settle(Done())
 
     async def _open(self, message: LaneMessage) -> Batch | None:
         """Register the broadcast of a message; return None if the message contains no recipients."""
@@ -213,6 +215,7 @@ class ReplyLane:
     def __init__(self, *, ledger: Ledger, queue: LaneQueue) -> None:
         self._ledger = ledger
         self._queue = queue
+        self.refusals = Refusals()
         self._opened: deque[OpenedReply] = deque()
 
     @property
@@ -227,8 +230,10 @@ class ReplyLane:
         """Claim up to `wanted` replies, fewer if some are already claimed. Raises DependencyUnavailable."""
         self._opened = deque(opened for opened in self._opened if opened.message.alive)
         while len(self._opened) < wanted and (message := self._queue.take()):
-            if opened := await _open(message):
-                self._opened.append(opened)
+            try:
+                self._opened.append(_open(message))
+            except Exception as error:
+                self.refusals.settle(message, error)
 
         async def claim(replies: Sequence[OpenedReply]) -> None:
             ready(await self._claim(replies, wait=wait))
@@ -238,7 +243,7 @@ class ReplyLane:
 
         async def reject(opened: OpenedReply, error: InvalidDataError) -> None:
             self._opened.remove(opened)
-            await opened.message.settle(_refuse(error.__cause__ or error, opened.message.attempt))
+            self.refusals.settle(opened.message, error.__cause__ or error)
 
         if self._opened:
             await store_bisected(list(self._opened)[:wanted], claim, reject)
@@ -252,15 +257,29 @@ class ReplyLane:
             raise InvalidDataError("a bug") from error  # so that they are halved until one reply is alone
 
 
-async def _open(message: LaneMessage) -> OpenedReply | None:
-    try:
-        envelope = read_envelope(message.body)
-        reply = read_data(envelope, ReplyRequested)
-        build_reply_body(reply.text, reply.buttons, reply.menu)
-    except Exception as error:
-        await message.settle(_refuse(error, message.attempt))
-        return None
+def _open(message: LaneMessage) -> OpenedReply:
+    envelope = read_envelope(message.body)
+    reply = read_data(envelope, ReplyRequested)
+    build_reply_body(reply.text, reply.buttons, reply.menu)
     return OpenedReply(message, (reply, envelope.time))
+
+
+class Refusals:
+    """Messages that cannot be claimed. Settling one publishes it elsewhere, which a blocked broker holds up."""
+
+    def __init__(self) -> None:
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def settle(self, message: LaneMessage, error: BaseException) -> None:
+        """Settle the message while others are claimed."""
+        task = asyncio.create_task(message.settle(_refuse(error, message.attempt)))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until all are settled, or for so long."""
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=seconds)
 
 
 def _refuse(error: BaseException, attempt: int) -> Outcome:

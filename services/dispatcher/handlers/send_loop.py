@@ -1,6 +1,7 @@
 """Main loop: reserve a lease, have claims ready when it starts, send one at each slot, repeat."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
@@ -20,6 +21,8 @@ from shared.runtime.background import wait_until_set
 RETRY_DELAY_SECONDS = 0.2
 MIN_WAIT_SECONDS = 0.5
 PAUSE_CHECK_INTERVAL_SECONDS = 1.0
+# Whoever has nothing to send leaves a probe to others for so long, and then looks for a message.
+IDLE_DELAY_SECONDS = 1.0
 # Longer pauses close the lanes: the broker waits for half an hour for a message that it has delivered.
 LANES_CLOSE_DELAY_SECONDS = 60.0
 
@@ -44,6 +47,7 @@ class SendLoop:
     _open_slots: int = field(default=0, init=False)
     _spare_claims: int = field(default=0, init=False)
     _paused_since: float | None = field(default=None, init=False)
+    _probe_at: float = field(default=math.inf, init=False)
     _closing: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +90,17 @@ class SendLoop:
     async def _run_once(self) -> None:
         if self.sender.reachability.reason is not None:
             await self._probe_reachability()
-            return
+        elif self._is_probe_for_others():
+            await self._pause(IDLE_DELAY_SECONDS)
+        else:
+            await self._use_lease()
+
+    def _is_probe_for_others(self) -> bool:
+        """Return whether the probe that is due is left to a replica that has something to send."""
+        is_due = 0 <= self._read_clock() - self._probe_at < IDLE_DELAY_SECONDS
+        return is_due and not self.lanes.estimate_available()
+
+    async def _use_lease(self) -> None:
         unplanned = self.lanes.estimate_available() - self._open_slots
         wanted = pacing.compute_lease_slots(self.limiter.rate, unplanned)
         slots = self.sender.estimate_room(wanted, self._open_slots, self.limiter.rate)
@@ -104,6 +118,7 @@ class SendLoop:
             await self._sleep_until_woken()
             return
         lease = await self._reserve(max(1, slots))
+        self._probe_at = lease.start if lease.paused_reason else math.inf
         if not lease.paused_reason:
             self.meter.show_send_bound("requests" if is_full else "rate")
             if self._paused_since is not None:
@@ -111,7 +126,7 @@ class SendLoop:
                 self.lanes.open()
             await self._schedule_lease(lease)
         elif lease.slots and await self._find_one() and (claim := await self._claim_one()):
-            await self.sender.probe(claim)
+            await self.sender.probe(claim, paused=True)
         else:
             await self._pause(lease.start - self._read_clock())
 
@@ -157,7 +172,7 @@ class SendLoop:
                 if lease.slots:
                     await self._sleep_until(lease.start)
                     if lease.paused_reason or not self._is_missed(lease):
-                        await self.sender.probe(claim)
+                        await self.sender.probe(claim, paused=bool(lease.paused_reason))
                         return
                 self.sender.give_back(claim)
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)

@@ -108,10 +108,13 @@ class Sender:
         elif isinstance(answer, ErrorResponse):
             self._track(asyncio.ensure_future(self._apply_result(claim, answer, probe=False)), self._remove_task)
 
-    async def probe(self, claim: Claim) -> None:
-        """Send a claim to check whether the cause of a pause is gone, and apply the effects of its answer."""
+    async def probe(self, claim: Claim, *, paused: bool) -> None:
+        """Send a claim to check whether the cause of a pause is gone, and apply the effects of its answer.
+
+        If connecting takes too long, the claim is sent at once while sending is `paused` for all, else at another slot.
+        """
         started = monotonic()
-        for _ in range(MAX_PROBE_ATTEMPTS):
+        for _ in range(MAX_PROBE_ATTEMPTS if paused else 1):
             sent = self._send(claim)
             self._track(sent, self._remove_task)
             await asyncio.wait([sent])

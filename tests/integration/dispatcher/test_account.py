@@ -85,6 +85,19 @@ async def account(pool: Pool) -> Account:
     return account
 
 
+async def test_what_meta_says_last_counts_whatever_the_clock_of_the_ingress_says(account: Account) -> None:
+    await account.says(TEMPLATE, template("PAUSED"), minutes=0)
+    await account.says(TEMPLATE, template("APPROVED"), minutes=30, later=-60)
+    assert await account.holds() == []
+
+
+async def test_a_report_from_the_future_does_not_hide_the_next_one(account: Account) -> None:
+    await account.says(TEMPLATE, template("PAUSED"), minutes=60 * 24 * 365 * 10)
+    since = (datetime.now(UTC) - NOW) // timedelta(minutes=1) + 1
+    await account.says(TEMPLATE, template("APPROVED"), minutes=since)
+    assert await account.holds() == []
+
+
 async def test_a_paused_template_is_held_until_it_is_approved_again(account: Account) -> None:
     await account.says(TEMPLATE, template("PAUSED"), minutes=0)
     assert await account.holds() == ["t/de"]

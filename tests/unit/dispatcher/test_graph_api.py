@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from deploy.local.ports import LOOPBACK
 from services.dispatcher.adapters.graph_api import GraphApi
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
-from services.dispatcher.domain.send_results import ErrorResponse, Refused, SendResult
+from services.dispatcher.domain.send_results import ErrorResponse, NoResponse, Refused, SendResult
 from services.dispatcher.ports import Claim
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.encryption import BlindIndexKey, KeyRing
@@ -99,7 +99,34 @@ async def test_a_user_id_is_not_taken_elsewhere_by_a_redirect() -> None:
 async def test_an_address_that_is_hidden_from_our_token_is_not_the_messages_fault(
     error: dict[str, object], result: SendResult
 ) -> None:
+    assert await answer(400, error) == result
+
+
+async def answer(status: int, error: dict[str, object]) -> SendResult:
+    """What an answer with this error means."""
     sent = asyncio.get_running_loop().create_future()
-    sent.set_result(HttpAnswer(400, {}, json.dumps({"error": error}).encode()))
+    sent.set_result(HttpAnswer(status, {}, json.dumps({"error": error}).encode()))
     async with aiohttp.ClientSession() as session:
-        assert graph(session, KEY).answer(sent) == result
+        return graph(session, KEY).answer(sent)
+
+
+FOREIGN_REASON = "HTTP {} that is not from Meta"
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "result"),
+    [
+        (403, {"code": 403}, Refused(FOREIGN_REASON.format(403), foreign=True)),
+        (429, {"code": 429, "status": "UNAVAILABLE"}, Refused(FOREIGN_REASON.format(429), foreign=True)),
+        (502, {"code": 502, "fbtrace_id": ""}, NoResponse(FOREIGN_REASON.format(502), foreign=True)),
+        (504, {"code": 504}, NoResponse(FOREIGN_REASON.format(504), foreign=True)),
+        (503, {"code": 131999, "fbtrace_id": "A"}, NoResponse("HTTP 503 with a code that is not listed")),
+        (503, {"code": 131016}, ErrorResponse(131016, 503)),
+        (400, {"code": 131999, "fbtrace_id": "A"}, ErrorResponse(131999, 400)),
+    ],
+)
+async def test_an_error_with_a_code_is_metas_if_meta_has_listed_or_signed_it(
+    status: int, error: dict[str, object], result: SendResult
+) -> None:
+    """A gateway in between has no say on a message, and a code that nobody knows beside a 5xx proves nothing."""
+    assert await answer(status, error) == result

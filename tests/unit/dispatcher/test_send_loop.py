@@ -71,7 +71,8 @@ class FakeLimiter:
         is_over = self.asked >= len(self.asked_at)
         if is_over:
             self.over.set()
-        return Lease(start=self.now, spacing=0.1, slots=0, paused_reason=None if is_over else "a test")
+        start = self.now if is_over else self.now + PROBE_DELAY_SECONDS
+        return Lease(start=start, spacing=0.1, slots=0, paused_reason=None if is_over else "a test")
 
 
 async def test_lanes_are_closed_in_a_long_pause_only_and_opened_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +135,7 @@ class ProbingSender:
     def give_back(self, _: Claim) -> None:
         pass
 
-    async def probe(self, _: Claim) -> None:
+    async def probe(self, _claim: Claim, **_: object) -> None:
         self.probed.set()
 
     async def drain(self, _: float) -> None:
@@ -180,8 +181,8 @@ class SpareLanes(SlowLanes):
 class HastySender(ProbingSender):
     """One that may not send what was claimed long ago."""
 
-    async def probe(self, claim: Claim) -> None:
-        if cast(Instant, claim).age() < MAX_CLAIM_SECONDS:
+    async def probe(self, _claim: Claim, **_: object) -> None:
+        if cast(Instant, _claim).age() < MAX_CLAIM_SECONDS:
             self.probed.set()
 
 
@@ -312,7 +313,7 @@ class RefusedSender(ProbingSender):
         self.probes: list[float] = []
         self.free_requests, self.sent = 10, asyncio.Event()
 
-    async def probe(self, _: Claim) -> None:
+    async def probe(self, _claim: Claim, **_: object) -> None:
         self.probes.append(read_time())
         self.row.is_paused = len(self.probes) < PROBES
 

@@ -8,6 +8,7 @@ from typing import Any
 from services.dispatcher.handlers.lanes import Lanes
 from shared.contracts.message import Lane
 from shared.outcome import Dead, Outcome
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 NOTHING: Any = None
 
@@ -32,8 +33,8 @@ class UnreadableLane:
     is_open: bool = True
 
     def take(self) -> UnreadableMessage | None:
-        self.waiting -= 1
-        return self.message if self.waiting == 0 else None
+        has_one, self.waiting = bool(self.waiting), 0
+        return self.message if has_one else None
 
     def peek(self) -> UnreadableMessage:
         return self.message
@@ -52,3 +53,22 @@ async def test_what_nobody_can_read_hides_no_metric_and_keeps_no_lane_open() -> 
     await lanes.close()
     assert not any(queue.is_open for queue in queues.values())
     assert [type(outcome) for queue in queues.values() for outcome in queue.message.outcomes] == [Dead] * len(Lane)
+
+
+class BlockedMessage(UnreadableMessage):
+    """One that a broker with an alarm takes nowhere."""
+
+    async def settle(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        await asyncio.Event().wait()
+
+
+async def test_what_cannot_be_put_elsewhere_holds_up_neither_other_messages_nor_the_end() -> None:
+    queues = {lane: UnreadableLane(BlockedMessage()) for lane in Lane}
+    lanes = Lanes(ledger=NOTHING, queues=queues, prepare=NOTHING, wake=asyncio.Event())
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+        while await lanes.claim_some(1):
+            pass
+        await lanes.close()
+    assert [len(queue.message.outcomes) for queue in queues.values()] == [1] * len(Lane)
+    assert not any(queue.is_open for queue in queues.values())

@@ -1,0 +1,104 @@
+"""The one probe of all replicas goes to one that has something to send."""
+
+import asyncio
+from typing import Any, cast
+from unittest.mock import patch
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
+from services.dispatcher.domain.send_results import ConnectedLate
+from services.dispatcher.handlers.send_loop import SendLoop
+from services.dispatcher.handlers.sender import MAX_PROBE_ATTEMPTS, Sender
+from services.dispatcher.ports import Claim
+from tests.unit.dispatcher.test_full_requests import VirtualLoop
+from tests.unit.dispatcher.test_send_loop import PausedRow, ProbingSender, SlowLanes, SpareLanes
+
+NOTHING: Any = None
+PROBES = 5
+
+
+class EmptyLanes(SlowLanes):
+    """Lanes that are open and get nothing."""
+
+    def open(self) -> None:
+        pass
+
+
+class CountingSender(ProbingSender):
+    """A sender of which Meta accepts nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.probes = 0
+
+    async def probe(self, *_: object, **__: object) -> None:
+        self.probes += 1
+
+
+def test_a_replica_without_work_leaves_the_probe_to_one_with_a_message() -> None:
+    """It asks for the slot first each time."""
+
+    async def probe_often() -> tuple[int, int]:
+        row, busy, idle = PausedRow(), CountingSender(), CountingSender()
+        loops = [
+            SendLoop(
+                lanes=cast(Any, lanes),
+                limiter=cast(Any, row),
+                sender=cast(Any, sender),
+                meter=Metrics(CollectorRegistry(), limit=10),
+            )
+            for lanes, sender in ((EmptyLanes(), idle), (SpareLanes(), busy))
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(loop.run(0)) for loop in loops]
+            for loop in loops:
+                loop._paused_since = asyncio.get_running_loop().time()
+            await asyncio.sleep(PROBE_DELAY_SECONDS * (PROBES + 0.5))
+            for loop in loops:
+                loop.stop()
+            await asyncio.gather(*running)
+        return busy.probes, idle.probes
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(probe_often()) == (PROBES, 0)
+
+
+class LateGraph:
+    """Meta, to which connecting takes longer than a slot may be late."""
+
+    sent = 0
+
+    def send(self, *_: object) -> asyncio.Future[None]:
+        self.sent += 1
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        return future
+
+    def answer(self, _: object) -> ConnectedLate:
+        return ConnectedLate()
+
+
+class KeptClaims:
+    """Lanes that get back what was not sent."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.kept: list[Claim] = []
+
+    def put_back(self, claim: Claim) -> None:
+        self.kept.append(claim)
+
+
+@pytest.mark.parametrize(("paused", "sent"), [(True, MAX_PROBE_ATTEMPTS), (False, 1)])
+async def test_a_probe_whose_connection_came_late_leaves_at_another_slot_unless_nobody_sends(
+    paused: bool, sent: int
+) -> None:
+    graph, lanes, meter = LateGraph(), KeptClaims(), Metrics(CollectorRegistry(), limit=10)
+    sender = Sender(cast(Any, graph), cast(Any, lanes), NOTHING, NOTHING, NOTHING, meter, max_requests=10, timeout=20)
+    claim = cast(Claim, object())
+    with patch.object(Sender, "_may_leave", return_value=True):
+        await sender.probe(claim, paused=paused)
+    assert (graph.sent, lanes.kept) == (sent, [claim])
