@@ -287,10 +287,18 @@ def require_version(draft: NoticeDraft, seen: int) -> None:
         raise DraftConflict
 
 
+def explain_return(draft: NoticeDraft) -> str | None:
+    """Return that this very version was returned, in German; None if it was not."""
+    returned = draft.find_return()
+    if returned is None:
+        return None
+    return f"{returned.by.name} hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst."
+
+
 def require_changed(draft: NoticeDraft) -> None:
     """Return unless this very version was returned. Raises DraftRefused."""
-    if returned := draft.find_return():
-        raise DraftRefused(f"{returned.by.name} hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst.")
+    if refusal := explain_return(draft):
+        raise DraftRefused(refusal)
 
 
 def require_newest(draft: NoticeDraft) -> None:
