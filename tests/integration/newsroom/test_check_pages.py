@@ -11,7 +11,8 @@ from tests.harness.writing_desk import WritingDesk, add_broadcast, count_publica
 
 # As if the planned time had come meanwhile.
 _PASS = """
-    update newsroom.draft_version set content = jsonb_set(content, '{scheduled_at}', to_jsonb($2::text)) where draft = $1
+    update newsroom.draft_version set content = jsonb_set(content, '{scheduled_at}', to_jsonb($2::text))
+    where draft = $1
 """
 REVIEWED = "Die Prüfung ist vermerkt."
 BUTTON = "/nachpruefen"
