@@ -39,12 +39,13 @@ from services.newsroom.domain.drafts import (
     list_differences,
     merge_contents,
 )
-from services.newsroom.domain.explanations import FORM_FIELDS, FORM_NAMES, explain_problem
+from services.newsroom.domain.explanations import FIELD_NAMES, FORM_FIELDS, FORM_NAMES, explain_problem
 from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import EXAMPLE_CODE, TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import BroadcastStatuses, PublicationRepository
+from shared.contracts.hours import LOCAL_ZONE
 from shared.notices.configuration import Configuration
 
 DRAFTS_PATH = "/entwuerfe"
@@ -260,7 +261,7 @@ class DraftPages:
         return {
             "preview": self._build_preview(content),
             "length": count_length(content),
-            "hints": find_hints(content, self.drafting.clock().date()),
+            "hints": find_hints(content, self.drafting.clock().astimezone(LOCAL_ZONE).date()),
         }
 
     def _build_preview(self, content: DraftContent, code: str = EXAMPLE_CODE) -> object:
@@ -285,7 +286,7 @@ def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None
     """Return why the draft came back from the notices API; empty if it did not."""
     if draft.state is not DraftState.RETURNED or publication is None or draft.find_return():
         return []
-    return [explain_problem(problem) for problem in publication.problems]
+    return [f"{FIELD_NAMES.get(each.field, each.field)}: {explain_problem(each)}" for each in publication.problems]
 
 
 def choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:
