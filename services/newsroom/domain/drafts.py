@@ -1,6 +1,6 @@
 """Drafts: their content, their states, and what each act makes of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -224,6 +224,19 @@ class NoticeDraft:
         """Return the decision that returned this very version, if there is one."""
         returns = (e for e in self.decisions if e.verdict is Verdict.RETURN and e.version == self.version)
         return next(returns, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftFilter:
+    """Choice of drafts in some states: those that `writer` wrote, or anybody but `besides`, or changed `before` then.
+
+    Who wrote a draft is the person of its newest version.
+    """
+
+    states: Collection[DraftState]
+    writer: UUID | None = None
+    besides: UUID | None = None
+    before: datetime | None = None
 
 
 def list_changes(draft: NoticeDraft, now: datetime) -> Sequence[str] | None:

@@ -22,9 +22,7 @@ HALF_YEAR = timedelta(days=183)
 _SENTENCE_END = re.compile(r"(?<=[^\W\d]{4}[.!?])\s+|(?<=[!?])\s+|(?<=\b\d\d\d\d\.)\s+")
 _WORD = re.compile(r"[^\W\d_][\w’'-]*")
 # With the name of a month, a day may have no year.
-_DAY = re.compile(
-    rf"\b(\d{{1,2}})\.\s*(?:(\d{{1,2}})\.\s*(\d{{4}})|({'|'.join(MONTHS)})\b(?:\s*(\d{{4}}))?)"
-)
+_DAY = re.compile(rf"\b(\d{{1,2}})\.\s*(?:(\d{{1,2}})\.\s*(\d{{4}})|({'|'.join(MONTHS)})\b(?:\s*(\d{{4}}))?)")
 _ADDRESS = re.compile(r"https?://|\bwww\.")
 _POINTER = re.compile(
     r"\b(mehr|weiter\w*|info\w*|details|anmeld\w*|bewerb\w*|programm|karte|plan|link|hier|siehe|unter)\b"

@@ -34,12 +34,12 @@ HALF_BYTES = 9
 _DECIDED = "Das ist schon entschieden."
 # Without a script a button may be pressed twice: the second answer hides the first, which had a part of the password.
 _INVITED_TWICE = (
-    " Haben Sie „Einladen“ zweimal gedrückt und den ersten Teil des Kennworts nicht gesehen: Ziehen Sie den Antrag unter"
-    " „Konten“ zurück, und laden Sie noch einmal ein."
+    " Haben Sie „Einladen“ zweimal gedrückt und den ersten Teil des Kennworts nicht gesehen: Ziehen Sie den Antrag"
+    " unter „Konten“ zurück, und laden Sie noch einmal ein."
 )
 _CONFIRMED_TWICE = (
-    " Haben Sie „Bestätigen“ zweimal gedrückt und den zweiten Teil des Kennworts nicht gesehen: Bitten Sie den Betrieb um"
-    " ein neues Kennwort; wie das geht, steht auf der Seite des Kontos."
+    " Haben Sie „Bestätigen“ zweimal gedrückt und den zweiten Teil des Kennworts nicht gesehen: Bitten Sie den Betrieb"
+    " um ein neues Kennwort; wie das geht, steht auf der Seite des Kontos."
 )
 
 

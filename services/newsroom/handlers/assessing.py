@@ -52,9 +52,9 @@ class DraftAssessment:
     """Assessment before sending: problems stop it, and that this version was `returned`, which is said in German.
 
     `reasons` are why a second person has to approve. `missing` says in German whose approval is missing, or that it is
-    this person's; `obstacle` why they may not give it, `may_approve` whether their roles would permit it. `forecast` is None if the notices API did not answer,
-    `budget` if messages are not limited. `delays` say in German what keeps messages from leaving now, with `is_held`
-    everything; they stop nothing.
+    this person's; `obstacle` why they may not give it, `may_approve` whether their roles would permit it. `forecast` is
+    None if the notices API did not answer, `budget` if messages are not limited. `delays` say in German what keeps
+    messages from leaving now, with `is_held` everything; they stop nothing.
     """
 
     problems: tuple[Problem, ...]
