@@ -9,7 +9,7 @@ from uuid import UUID
 from services.newsroom.domain.accounts import Account, AccountRequest
 from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
+from services.newsroom.domain.drafts import DraftDecision, DraftFilter, DraftState, DraftVersion, NoticeDraft
 from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
 from services.newsroom.domain.listening import TopicAudience
 from services.newsroom.domain.login import FailureCounter, NewLogin, NewSession, OpenSession, Visitor
@@ -236,8 +236,8 @@ class DraftRepository(Protocol):
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
         """As `change`, given its month's budget, too, of which nobody else can promise any before this is stored."""
 
-    async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
-        """Return drafts in these states, the last changed first, without their decisions."""
+    async def list_drafts(self, chosen: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
+        """Return the drafts that are chosen, the last changed first, without their decisions."""
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         """Return what was published in an emergency and nobody has reviewed yet."""

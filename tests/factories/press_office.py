@@ -1,6 +1,6 @@
 """Drafts in memory, a notices API that says what it is told to, and people of a press office."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import (
     DraftContent,
+    DraftFilter,
     DraftKind,
     DraftState,
     DraftVersion,
@@ -172,8 +173,11 @@ class DraftsInMemory:
             self.published.append(change.publication)
         return await self.find(draft)
 
-    async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
-        return [draft for draft in self.drafts.values() if draft.state in states][:limit]
+    async def list_drafts(self, chosen: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
+        found = [draft for draft in self.drafts.values() if draft.state in chosen.states]
+        found = [draft for draft in found if chosen.writer in (None, draft.newest.author.person)]
+        found = [draft for draft in found if draft.newest.author.person != chosen.besides]
+        return [draft for draft in found if chosen.before is None or draft.changed_at < chosen.before][:limit]
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
         return [draft for draft in self.drafts.values() if draft.is_emergency]

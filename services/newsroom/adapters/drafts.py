@@ -1,6 +1,6 @@
 """Drafts in PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -16,12 +16,16 @@ from services.newsroom.adapters.draft_rows import (
 )
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.drafts import DraftState, DraftVersion, NoticeDraft
+from services.newsroom.domain.drafts import DraftFilter, DraftVersion, NoticeDraft
 from services.newsroom.ports import DecideDraft, DecidePublication, DraftChange, DraftNotFound
 from shared.database.pool import Connection, Database
 
 _DRAFT = f"{DRAFTS} where d.id = $1"
-_LISTED = f"{DRAFTS} where d.state = any($1) order by d.changed_at desc, d.id limit $2"
+_LISTED = f"""
+    {DRAFTS} where d.state = any($1) and ($3::uuid is null or a.person = $3) and ($4::uuid is null or a.person <> $4)
+        and ($5::timestamptz is null or d.changed_at < $5)
+    order by d.changed_at desc, d.id limit $2
+"""
 _VERSIONS = """
     select v.version, v.content, v.author, v.saved_at, v.seen_revision, a.person, a.name
     from newsroom.draft_version v join newsroom.account a on a.id = v.author where v.draft = $1 order by v.version desc
@@ -132,8 +136,10 @@ class PostgresDraftRepository:
         budget = await fetch_budget(connection, found.content.scheduled_at)
         return await self._apply(connection, found, decide(found, budget))
 
-    async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
-        rows = await self._database.fetch(_LISTED, [state.value for state in states], limit)
+    async def list_drafts(self, chosen: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
+        states = [state.value for state in chosen.states]
+        bounds = (chosen.writer, chosen.besides, chosen.before)
+        rows = await self._database.fetch(_LISTED, states, limit, *bounds)
         return [read_draft(row) for row in rows]
 
     async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:

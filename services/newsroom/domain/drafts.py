@@ -1,6 +1,6 @@
 """Drafts: their content, their states, and what each act makes of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -226,6 +226,19 @@ class NoticeDraft:
         return next(returns, None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DraftFilter:
+    """Choice of drafts in some states: those that `writer` wrote, or anybody but `besides`, or changed `before` then.
+
+    Who wrote a draft is the person of its newest version.
+    """
+
+    states: Collection[DraftState]
+    writer: UUID | None = None
+    besides: UUID | None = None
+    before: datetime | None = None
+
+
 def list_changes(draft: NoticeDraft, now: datetime) -> Sequence[str] | None:
     """Return the names of the fields that a correction changes; None if nobody knows, or it is no correction."""
     last = draft.earlier
@@ -287,10 +300,18 @@ def require_version(draft: NoticeDraft, seen: int) -> None:
         raise DraftConflict
 
 
+def explain_return(draft: NoticeDraft) -> str | None:
+    """Return that this very version was returned, in German; None if it was not."""
+    returned = draft.find_return()
+    if returned is None:
+        return None
+    return f"{returned.by.name} hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst."
+
+
 def require_changed(draft: NoticeDraft) -> None:
     """Return unless this very version was returned. Raises DraftRefused."""
-    if returned := draft.find_return():
-        raise DraftRefused(f"{returned.by.name} hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst.")
+    if refusal := explain_return(draft):
+        raise DraftRefused(refusal)
 
 
 def require_newest(draft: NoticeDraft) -> None:

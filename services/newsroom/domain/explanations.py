@@ -35,6 +35,7 @@ FORM_NAMES: Mapping[str, str] = MappingProxyType(
 )
 _UNKNOWN = "nicht bekannt"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)")
+_SECONDS = re.compile(r"\d+ s")
 
 _Table = Sequence[tuple[re.Pattern[str], str]]
 
@@ -111,8 +112,8 @@ _BLOCKERS = _compile_table(
             "Niemand bekommt die Meldung: Sie gilt nicht mehr, wenn die erlaubten Zeiten beginnen ({0})."
         ),
         r"^outside the permitted hours until (\S+)": "Gesendet wird erst ab {0}, wenn die erlaubten Zeiten beginnen.",
-        r"^not everybody will get it: it takes about (\d+) s": (
-            "Nicht alle bekommen die Meldung: Der Versand dauert etwa {0} Sekunden, und vorher endet die Gültigkeit."
+        r"^not everybody will get it: it takes about (\d+ s)": (
+            "Nicht alle bekommen die Meldung: Der Versand dauert {0}, und vorher endet die Gültigkeit."
         ),
         r"^1 still wait for the first": "Eine Person wartet noch auf die erste Meldung. Sie bekommt diese danach.",
         r"^(\d+) still wait for": "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach.",
@@ -137,13 +138,16 @@ def explain_blocker(blocker: str) -> str:
 def _translate(text: str, table: _Table) -> str | None:
     for pattern, german in table:
         if found := pattern.search(text):
-            groups = [_show_moment(group or "") for group in found.groups()]
+            groups = [_show_value(group or "") for group in found.groups()]
             return german.format(*groups) if groups else german
     return None
 
 
-def _show_moment(text: str) -> str:
-    return format_moment(datetime.fromisoformat(text)) if _ISO.fullmatch(text) else text
+def _show_value(text: str) -> str:
+    """Return a moment and a duration as an editor reads them, and anything else as it is."""
+    if _ISO.fullmatch(text):
+        return format_moment(datetime.fromisoformat(text))
+    return explain_duration(int(text.removesuffix(" s"))) if _SECONDS.fullmatch(text) else text
 
 
 def explain_audience(kind: DraftKind, audience: int | None) -> str:

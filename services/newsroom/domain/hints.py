@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from rapidfuzz import fuzz
 
@@ -16,11 +16,13 @@ MAX_WORD_LETTERS = 24
 MIN_SHOUTED_LETTERS = 5
 MAX_EMOJI = 2
 MIN_SIMILARITY = 80
+HALF_YEAR = timedelta(days=183)
 
 # A full stop behind a number or a short word (`1. Mai`, `St. Marien`, `z. B.`) ends no sentence.
 _SENTENCE_END = re.compile(r"(?<=[^\W\d]{4}[.!?])\s+|(?<=[!?])\s+|(?<=\b\d\d\d\d\.)\s+")
 _WORD = re.compile(r"[^\W\d_][\w’'-]*")
-_DAY = re.compile(rf"\b(\d{{1,2}})\.\s*(?:(\d{{1,2}})\.|({'|'.join(MONTHS)}))\s*(\d{{4}})")
+# With the name of a month, a day may have no year.
+_DAY = re.compile(rf"\b(\d{{1,2}})\.\s*(?:(\d{{1,2}})\.\s*(\d{{4}})|({'|'.join(MONTHS)})\b(?:\s*(\d{{4}}))?)")
 _ADDRESS = re.compile(r"https?://|\bwww\.")
 _POINTER = re.compile(
     r"\b(mehr|weiter\w*|info\w*|details|anmeld\w*|bewerb\w*|programm|karte|plan|link|hier|siehe|unter)\b"
@@ -65,14 +67,27 @@ def _find_shouting(text: str) -> Iterator[str]:
 
 
 def _find_past_dates(text: str, today: date) -> Iterator[str]:
-    for day, number, name, year in _DAY.findall(text):
-        try:
-            named = date(int(year), int(number) if number else MONTHS.index(name) + 1, int(day))
-        except ValueError:
-            yield f"Diesen Tag gibt es nicht: {day}. {number + '.' if number else name} {year}."
-            continue
-        if named < today:
+    for found in _DAY.finditer(text):
+        day, number, year, name, other_year = found.groups()
+        named = _find_day(int(day), int(number) if number else MONTHS.index(name) + 1, year or other_year, today)
+        if named is None:
+            yield f"Diesen Tag gibt es nicht: {found[0]}."
+        elif named < today:
             yield f"Der {named:%d.%m.%Y} ist schon vorbei."
+
+
+def _find_day(day: int, month: int, year: str | None, today: date) -> date | None:
+    """Return the day that is meant, None if there is none; without a year the next one, unless it has just passed."""
+    years = (int(year),) if year else (today.year, today.year + 1)
+    days = [found for each in years if (found := _build_date(each, month, day))]
+    return next((each for each in days if year or each >= today - HALF_YEAR), None)
+
+
+def _build_date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
 
 
 def _find_emoji(text: str) -> Iterator[str]:

@@ -31,6 +31,16 @@ from shared.runtime.clock import Clock
 
 HALF_PURPOSE = "newsroom-first-password"
 HALF_BYTES = 9
+_DECIDED = "Das ist schon entschieden."
+# Without a script a button may be pressed twice: the second answer hides the first, which had a part of the password.
+_INVITED_TWICE = (
+    " Haben Sie „Einladen“ zweimal gedrückt und den ersten Teil des Kennworts nicht gesehen: Ziehen Sie den Antrag"
+    " unter „Konten“ zurück, und laden Sie noch einmal ein."
+)
+_CONFIRMED_TWICE = (
+    " Haben Sie „Bestätigen“ zweimal gedrückt und den zweiten Teil des Kennworts nicht gesehen: Bitten Sie den Betrieb"
+    " um ein neues Kennwort; wie das geht, steht auf der Seite des Kontos."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +108,7 @@ class AccountAdministration:
 
         Raises NotPermitted for anybody but a second person, and AccountProblem.
         """
-        request, sealed = await self._find(request_id)
+        request, sealed = await self._find(request_id, _CONFIRMED_TWICE)
         request.check_decider(actor)
         half, new = None, None
         if request.change is AccountChange.INVITE:
@@ -108,7 +118,7 @@ class AccountAdministration:
             half = encode_cookie(token_bytes(HALF_BYTES))
             new = await self._build_account(request, first.decode() + half)
         if not await self.requests.confirm(request, actor.id, self.clock(), new):
-            raise AccountProblem("Das ist schon entschieden.")
+            raise AccountProblem(f"{_DECIDED}{_CONFIRMED_TWICE}")
         return half
 
     async def refuse(self, actor: Account, request_id: UUID) -> None:
@@ -116,7 +126,7 @@ class AccountAdministration:
         request, _ = await self._find(request_id)
         actor.require(Right.MANAGE_ACCOUNTS)
         if not await self.requests.refuse(request, actor.id, self.clock()):
-            raise AccountProblem("Das ist schon entschieden.")
+            raise AccountProblem(_DECIDED)
 
     async def block(self, actor: Account, login: str) -> None:
         """Block an account, with immediate effect on its sessions. Raises AccountProblem or NotPermitted."""
@@ -151,12 +161,13 @@ class AccountAdministration:
         detail = {"change": request.change.value, "roles": ", ".join(sorted(request.roles))}
         act = Act(account=request.requested_by.id, action="account_request.made", object=request.login, detail=detail)
         if not await self.requests.add_request(request, sealed, act):
-            raise AccountProblem("Für diesen Anmeldenamen wartet schon ein Antrag auf eine Entscheidung.")
+            advice = _INVITED_TWICE if half else ""
+            raise AccountProblem(f"Für diesen Anmeldenamen wartet schon ein Antrag auf eine Entscheidung.{advice}")
 
-    async def _find(self, request_id: UUID) -> tuple[AccountRequest, bytes]:
+    async def _find(self, request_id: UUID, advice: str = "") -> tuple[AccountRequest, bytes]:
         found = await self.requests.find_open_request(request_id)
         if found is None:
-            raise AccountProblem("Das ist schon entschieden.")
+            raise AccountProblem(f"{_DECIDED}{advice}")
         return found
 
     async def _build_account(self, request: AccountRequest, password: str) -> NewAccount:

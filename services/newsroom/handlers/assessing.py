@@ -17,7 +17,15 @@ from services.newsroom.domain.approval import (
     find_obstacle,
     list_approval_reasons,
 )
-from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft, Verdict, build_author, is_unchanged
+from services.newsroom.domain.drafts import (
+    DraftKind,
+    DraftRefused,
+    NoticeDraft,
+    Verdict,
+    build_author,
+    explain_return,
+    is_unchanged,
+)
 from services.newsroom.domain.events import build_event, choose_revision
 from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
@@ -41,12 +49,12 @@ _YOURS = "Die Meldung wartet auf Ihre Freigabe."
 
 @dataclass(frozen=True, kw_only=True)
 class DraftAssessment:
-    """Assessment before sending: problems stop it; `reasons` are why a second person has to approve.
+    """Assessment before sending: problems stop it, and that this version was `returned`, which is said in German.
 
-    `missing` says in German whose approval is missing, or that it is this person's; `obstacle` why they may not give
-    it, `may_approve` whether their roles would permit it. `forecast` is None if the notices API did not answer,
-    `budget` if messages are not limited. `delays` say in German what keeps messages from leaving now, with `is_held`
-    everything; they stop nothing.
+    `reasons` are why a second person has to approve. `missing` says in German whose approval is missing, or that it is
+    this person's; `obstacle` why they may not give it, `may_approve` whether their roles would permit it. `forecast` is
+    None if the notices API did not answer, `budget` if messages are not limited. `delays` say in German what keeps
+    messages from leaving now, with `is_held` everything; they stop nothing.
     """
 
     problems: tuple[Problem, ...]
@@ -55,6 +63,7 @@ class DraftAssessment:
     missing: str | None
     obstacle: str | None
     may_approve: bool
+    returned: str | None = None
     similar: tuple[tuple[str, datetime], ...] = field(default=())
     budget: MonthBudget | None = None
     delays: tuple[str, ...] = ()
@@ -66,7 +75,7 @@ class DraftAssessment:
 
     @property
     def may_publish(self) -> bool:
-        return not self.problems and not self.budget_obstacle and not self.missing
+        return not (self.problems or self.returned or self.budget_obstacle or self.missing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +114,7 @@ class DraftAssessor:
             missing=_YOURS if missing and is_enough and not obstacle else missing,
             obstacle=obstacle,
             may_approve=may_approve,
+            returned=explain_return(draft),
             similar=find_similar(draft.content.headline, recent),
             budget=await self.read_budget(draft.content.scheduled_at),
             delays=self._explain_delays(draft, forecast, sending),
@@ -126,10 +136,15 @@ class DraftAssessor:
             return (_UNCHANGED, *problems)
         return (_OVERTAKEN, *problems) if draft.is_overtaken else problems
 
-    def require_valid(self, draft: NoticeDraft, forecast: NoticeForecast | None = None) -> None:
+    def require_valid(
+        self,
+        draft: NoticeDraft,
+        forecast: NoticeForecast | None = None,
+        advice: str = "Bitte beheben Sie diese zuerst.",
+    ) -> None:
         """Return if the draft has no problem. Raises DraftRefused."""
         if self.find_problems(draft) or (forecast and forecast.problems):
-            raise DraftRefused("Die Meldung hat noch Fehler. Bitte beheben Sie diese zuerst.")
+            raise DraftRefused(f"Die Meldung hat noch Fehler. {advice}")
 
     async def estimate(self, draft: NoticeDraft) -> NoticeForecast | None:
         """Return what the notices API expects; None if it does not answer, or the draft is not worth asking about."""

@@ -153,6 +153,7 @@ class DraftingService:
             require_newest(found)
             require_difference(found, self.clock())
             state = require_approver(found, build_author(account), verdict, by_lead=by_lead)
+            self.assessor.require_valid(found, advice="Bitte geben Sie sie mit einer Begründung zurück.")
             return self._build_change(account, found, "draft.approved", state, verdict)
 
         return await self.drafts.change(draft, decide)

@@ -152,6 +152,22 @@ async def test_a_second_request_for_the_same_login_waits_for_the_first(browser: 
     assert (await invite(browser, login)).status == 200
     second = await invite(browser, login)
     assert (second.status, "wartet schon ein Antrag" in second.text) == (422, True)
+    assert "Ziehen Sie den Antrag unter „Konten“ zurück" in second.text, "its half of the password was never seen"
+
+
+async def test_whoever_confirms_twice_reads_how_the_password_is_replaced(
+    newsroom: NewsroomProcess, browser: EditorBrowser, colleague: Member
+) -> None:
+    login = new_login()
+    await invite(browser, login)
+    request = await find_request(newsroom, login)
+    async with newsroom.open_browser(colleague) as opened:
+        assert (await decide(opened, request, "bestaetigen")).status == 200
+        second = await decide(opened, request, "bestaetigen")
+        assert (second.status, "Bitten Sie den Betrieb um ein neues Kennwort" in second.text) == (409, True)
+        refused = await decide(opened, request, "ablehnen")
+        assert (refused.status, "neues Kennwort" in refused.text) == (409, False)
+        assert f"users reset {login}" in (await opened.open(f"/konto/{login}")).text
 
 
 async def test_a_login_that_was_taken_meanwhile_creates_nothing(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.newsroom.adapters.http.feedback_pages import MAX_NEWEST_SHOWN
 from services.newsroom.handlers.watching import MAX_LISTED
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, add_broadcast
@@ -36,6 +37,18 @@ async def test_a_broadcast_planned_long_ago_is_shown_however_many_newer_ones_the
     await newsroom.owner.execute(_ADD, MAX_LISTED)
     shown = (await anna.browser.open("/")).text.split(">Geplant</h2>")[1].split("<h2")[0]
     assert re.findall("Markt|Fest", shown) == ["Fest", "Markt"], "the next one first"
+
+
+@pytest.mark.parametrize(("heading", "started_at"), [("Geplant", None), ("Wird gerade gesendet", datetime.now(UTC))])
+async def test_the_overview_leads_to_the_broadcasts_that_it_leaves_out(
+    newsroom: NewsroomProcess, anna: WritingDesk, heading: str, started_at: datetime | None
+) -> None:
+    for more, is_linked in ((MAX_NEWEST_SHOWN, False), (1, True)):
+        for _ in range(more):
+            await add_broadcast(newsroom.owner, started_at=started_at, states="{}")
+        shown = (await anna.browser.open("/")).text.split(f">{heading}</h2>")[1].split("<h2")[0]
+        assert len(list_cards(shown)) == MAX_NEWEST_SHOWN
+        assert ('href="/aussendungen">Weitere Aussendungen</a>' in shown) == is_linked
 
 
 async def test_older_broadcasts_are_on_pages_of_their_own(newsroom: NewsroomProcess, anna: WritingDesk) -> None:

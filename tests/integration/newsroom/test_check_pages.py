@@ -7,8 +7,13 @@ from uuid import UUID
 
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, add_broadcast, count_publications, format_local
+from tests.harness.writing_desk import WritingDesk, add_broadcast, count_publications, format_local, read_state
 
+# As if the planned time had come meanwhile.
+_PASS = """
+    update newsroom.draft_version set content = jsonb_set(content, '{scheduled_at}', to_jsonb($2::text))
+    where draft = $1
+"""
 REVIEWED = "Die Prüfung ist vermerkt."
 BUTTON = "/nachpruefen"
 
@@ -135,3 +140,28 @@ async def test_a_second_press_where_one_approved_publishes_nothing(
     assert f'href="{path}/pruefung"><span class="kern-label">Zum Veröffentlichen<' in shown
     assert f"{path}/veroeffentlichen" in (await ben.browser.open(f"{path}/pruefung")).text
     assert await count_publications(newsroom.owner, path) == 0
+
+
+async def test_what_was_returned_offers_nothing_but_editing(anna: WritingDesk, ben: WritingDesk) -> None:
+    path = await anna.begin(urgent="1")
+    await anna.act(path, "einreichen")
+    assert (await ben.act(path, "zurueckgeben", {"reason": "Wann endet es?"})).status == 303
+    shown = (await anna.browser.open(f"{path}/pruefung")).text
+    assert "hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst." in shown
+    offered = [name for name in ("veroeffentlichen", "einreichen", "notfall") if f"{path}/{name}" in shown]
+    assert (offered, f"{path}?bearbeiten=1" in shown) == ([], True)
+
+
+async def test_what_cannot_be_sent_is_returned_and_not_approved(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await anna.begin(scheduled_at=format_local(datetime.now(UTC) + timedelta(hours=2)))
+    await anna.act(path, "einreichen")
+    assert f"{path}/freigeben" in (await ben.browser.open(f"{path}/pruefung")).text
+    await newsroom.owner.execute(_PASS, UUID(path.split("/")[2]), (datetime.now(UTC) - timedelta(hours=1)).isoformat())
+    shown = (await ben.browser.open(f"{path}/pruefung")).text
+    assert [f"{path}/{name}" in shown for name in ("freigeben", "zurueckgeben")] == [False, True]
+    assert "geben Sie sie bitte mit einer Begründung zurück." in shown
+    assert "mit einer Begründung" not in (await anna.browser.open(f"{path}/pruefung")).text
+    assert (await ben.send(path, "freigeben", 2)).status == 422
+    assert await read_state(newsroom.owner, path) == ("pending", 2)

@@ -2,24 +2,16 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from services.newsroom.adapters.http.draft_pages import MAX_LISTED
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, add_broadcast, format_local
 
 _FEEDBACK = """
     insert into newsroom.feedback (id, kind, text, topic, broadcast, at)
     values ($1, 'text', $2, 'baustellen', $3, now())
-"""
-_COPY = """
-    with added as (
-        insert into newsroom.draft (id, notice, kind, state, version, created_by)
-        select gen_random_uuid(), gen_random_uuid()::text, 'notice', 'published', 1, created_by
-        from newsroom.draft, generate_series(1, $2) where id = $1 returning id, created_by)
-    insert into newsroom.draft_version (draft, version, content, author) select id, 1, '{}', created_by from added
 """
 
 
@@ -68,14 +60,6 @@ async def test_a_draft_with_a_time_says_so_in_the_list(anna: WritingDesk) -> Non
     card = (await anna.browser.open("/entwuerfe")).text.split(f'href="{path}">')[1].split("</li>")[0]
     day, hour = planned.split("T")
     assert f"· senden ab {'.'.join(reversed(day.split('-')))}, {hour} Uhr ·" in card
-
-
-async def test_drafts_that_are_left_out_are_mentioned(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
-    hint = f"Gezeigt werden die neuesten {MAX_LISTED}."
-    path = await anna.begin()
-    assert hint not in (await anna.browser.open("/entwuerfe")).text
-    await newsroom.owner.execute(_COPY, UUID(path.split("/")[2]), MAX_LISTED + 1)
-    assert hint in (await anna.browser.open("/entwuerfe")).text.split(">Veröffentlicht</h2>")[1]
 
 
 @pytest.mark.parametrize(("path", "words"), [("/aussendungen", "Aussendungen"), ("/protokoll", "Einträge")])

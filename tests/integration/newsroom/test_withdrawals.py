@@ -57,6 +57,9 @@ async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
     assert f'action="{withdrawal}/verwerfen"' in shown.text
     assert "bearbeiten" not in shown.text  # nobody edits a withdrawal
     assert "Die Meldung gilt weiter." in shown.text
+    assert "Meldung: Bitte prüfen (there is no such notice)." in shown.text
+    check = (await anna.browser.open(f"{withdrawal}/pruefung")).text
+    assert [words in check for words in ("bearbeiten", f"{withdrawal}/testen")] == [False, False]
     discarded = await anna.send(withdrawal, "verwerfen", shown.read_value("version"))
     assert discarded.location == f"{withdrawal}?erledigt=verworfen"
     assert await read_state(newsroom.owner, withdrawal) == ("discarded", 1)

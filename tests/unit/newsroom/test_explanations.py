@@ -137,6 +137,11 @@ def test_every_blocker_is_explained(blocker: str) -> None:
     assert "2026-11-26T" not in german
 
 
+def test_how_long_sending_would_take_has_a_unit_that_suits() -> None:
+    german = explain_blocker("not everybody will get it: it takes about 12500 s at today's rate, and expires before")
+    assert "Der Versand dauert etwa 3 Stunden, und vorher endet die Gültigkeit." in german
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [

@@ -4,12 +4,13 @@ import csv
 import io
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
-from services.newsroom.adapters.http.draft_forms import build_values, parse_content, parse_version
+from services.newsroom.adapters.http.draft_forms import FormRefused, build_values, parse_content, parse_version
 from services.newsroom.domain.drafts import DraftContent, DraftRefused
 from services.newsroom.domain.feedback import render_csv
 
@@ -39,6 +40,21 @@ def test_a_form_that_is_sent_back_unchanged_changes_nothing(content: DraftConten
         assert abs((read.expires_at - content.expires_at).total_seconds()) in (0, 3600)
         content, read = (DraftContent(headline=each.headline, urgent=each.urgent) for each in (content, read))
     assert read == content
+
+
+def test_a_moment_of_the_hour_that_the_clocks_repeat_is_the_same_when_it_is_sent_again() -> None:
+    """Else each save would make a version, and void the approval."""
+    first, second = (parse_content(MultiDict(scheduled_at="2026-10-25T02:30"), DraftContent()) for _ in range(2))
+    stored = msgspec.json.decode(msgspec.json.encode(first), type=DraftContent)
+    assert stored == second
+    assert build_values(stored)["scheduled_at"] == "2026-10-25T02:30"
+
+
+def test_an_hour_that_the_clocks_leave_out_is_refused_at_its_field() -> None:
+    with pytest.raises(FormRefused) as refused:
+        parse_content(MultiDict(scheduled_at="2027-03-28T02:30", expires_at="2027-03-28T03:00"), DraftContent())
+    assert list(refused.value.errors) == ["scheduled_at"]
+    assert "gibt es an diesem Tag nicht" in refused.value.errors["scheduled_at"]
 
 
 def test_line_breaks_of_the_text_area_become_spaces() -> None:

@@ -29,6 +29,8 @@ LONG = (
         ("headline", "Mehr: https://www.landkreis-osterholz.de/a", "Feld „Link“"),
         ("text", "Am 24. November 2026 um 10 Uhr.", "schon vorbei"),
         ("text", "Am 31.11.2026 um 10 Uhr.", "gibt es nicht"),
+        ("text", "Am 24. November um 10 Uhr.", "Der 24.11.2026 ist schon vorbei"),
+        ("text", "Bis 31. November.", "gibt es nicht: 31. November."),
         ("text", LONG, "24 Wörter"),
         ("text", "Kurz. " + LONG, "24 Wörter"),
         ("text", "🎉🎉🎉 Es geht los.", "3 Bildzeichen"),
@@ -53,6 +55,7 @@ def test_a_link_without_words_is_named() -> None:
     [
         "Am Samstag, 28. November 2026, 10 bis 16 Uhr. Der Eintritt ist frei.",
         "Am 25.11.2026 geht es los.",
+        "Am 27. November geht es los, am 3. Januar geht es weiter.",
         "Die K 9 und die B 74 sind frei. Der ADAC hilft.",
         "Im Dr.-Meyer-Saal, Am Str. 3, beim DRK. Es gibt Kuchen 🎂.",
     ],

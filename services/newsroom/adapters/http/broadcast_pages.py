@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from aiohttp import hdrs, web
 
 from services.newsroom.adapters.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
-from services.newsroom.adapters.http.web_pages import WebPage, get_visitor
+from services.newsroom.adapters.http.web_pages import WebPage, get_visitor, parse_before
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_review, find_review_obstacle, list_responsible
@@ -70,7 +69,7 @@ class BroadcastPages:
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
-        before = _parse_before(request)
+        before = parse_before(request)
         newest = await read_list(self.statuses, self.publications, before)
         return render_page(request, "broadcasts.html", newest=newest, is_older=before is not None, topics=self._topics)
 
@@ -247,14 +246,6 @@ def _list_withdrawal(status: BroadcastStatus) -> Iterator[tuple[str, str]]:
     if status.withdrawn_by:
         yield "Zurückgezogen von", status.withdrawn_by
         yield "Grund des Zurückziehens", status.withdrawal_reason or ""
-
-
-def _parse_before(request: web.Request) -> datetime | None:
-    try:
-        before = datetime.fromisoformat(request.query.get("vor", ""))
-        return before.astimezone(UTC) if before.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _format_event(page: web.Response) -> str:

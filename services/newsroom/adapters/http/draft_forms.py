@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,7 @@ from services.newsroom.ports import DraftNotFound
 from shared.contracts.hours import LOCAL_ZONE
 
 _NO_MOMENT = "Bitte geben Sie Datum und Uhrzeit an, zum Beispiel 16.11.2026, 18:00 Uhr."
+_NO_SUCH_HOUR = "Diese Uhrzeit gibt es an diesem Tag nicht: Die Uhr wird von 2 auf 3 Uhr vorgestellt."
 _LOCAL = "%Y-%m-%dT%H:%M"
 _TEXTS = ("topic", "headline", "text", "link", "picture", "reason")
 _MOMENTS = ("scheduled_at", "expires_at")
@@ -51,7 +52,11 @@ def parse_content(form: FormData, old: DraftContent) -> DraftContent:
     if "fields" in form:  # boxes that are not ticked are not sent
         values |= {"urgent": "urgent" in form, "municipalities": tuple(form.getall("municipalities", []))}
     content = msgspec.structs.replace(old, **values)
-    errors = {name: _NO_MOMENT for name, moment in moments.items() if moment is None and form[name].strip()}
+    errors = {
+        name: _NO_SUCH_HOUR if _read_local(form[name]) else _NO_MOMENT
+        for name, moment in moments.items()
+        if moment is None and form[name].strip()
+    }
     errors |= {name: "Bitte kürzen Sie das." for name, value in values.items() if not _is_storable(name, value)}
     if errors:
         raise FormRefused(errors, content)
@@ -68,12 +73,22 @@ def _is_storable(name: str, value: object) -> bool:
 
 
 def _parse_moment(text: str) -> datetime | None:
-    """Return what a browser's date field says, in the county's time; None if it is no moment of our time."""
+    """Return the moment that a browser's date field says, in the county's time; None if it is no moment of our time."""
+    local = _read_local(text)
+    if local is None:
+        return None
+    # In the hour that the clocks repeat, a moment of their zone would equal none that was stored.
+    moment = local.astimezone(UTC)
+    return moment if moment.astimezone(LOCAL_ZONE).hour == local.hour else None
+
+
+def _read_local(text: str) -> datetime | None:
+    """Return what a date field says, which may be an hour that the clocks leave out; None if it is no date of ours."""
     # At the ends of the calendar another time zone is no date any more.
     with suppress(ValueError):
-        moment = datetime.fromisoformat(text.strip()[:16]).replace(tzinfo=LOCAL_ZONE)
-        if 2000 <= moment.year <= 2100:
-            return moment
+        local = datetime.fromisoformat(text.strip()[:16]).replace(tzinfo=LOCAL_ZONE)
+        if 2000 <= local.year <= 2100:
+            return local
     return None
 
 

@@ -1,6 +1,6 @@
 """Pages on which notices are written: list, editor, preview, versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from services.newsroom.adapters.http.web_pages import (
     WebPage,
     get_form,
     get_visitor,
+    parse_before,
     redirect,
 )
 from services.newsroom.domain.accounts import Right
@@ -32,6 +33,7 @@ from services.newsroom.domain.drafts import (
     WRITING_STATES,
     DraftConflict,
     DraftContent,
+    DraftFilter,
     DraftKind,
     DraftRefused,
     DraftState,
@@ -39,17 +41,23 @@ from services.newsroom.domain.drafts import (
     list_differences,
     merge_contents,
 )
-from services.newsroom.domain.explanations import FORM_FIELDS, FORM_NAMES, explain_problem
+from services.newsroom.domain.explanations import FIELD_NAMES, FORM_FIELDS, FORM_NAMES, explain_problem
 from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import EXAMPLE_CODE, TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import BroadcastStatuses, PublicationRepository
+from shared.contracts.hours import LOCAL_ZONE
 from shared.notices.configuration import Configuration
 
 DRAFTS_PATH = "/entwuerfe"
 DRAFT_PATH = "/entwuerfe/{draft}"
 MAX_LISTED = 100
+_LISTS: Mapping[str, Collection[DraftState]] = {
+    "freigabe": SUBMITTED_STATES,
+    "in-arbeit": WRITING_STATES,
+    "veroeffentlicht": (DraftState.PUBLISHED,),
+}
 _DONE: Mapping[str, str] = {
     "gespeichert": "Der Entwurf ist gespeichert.",
     "eingereicht": "Der Entwurf wartet jetzt auf die Freigabe durch eine andere Person.",
@@ -87,14 +95,19 @@ class DraftPages:
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
-        drafts = self.drafting.drafts
+        """Show the newest of each list, or older ones of a single list."""
+        drafts, chosen, before = self.drafting.drafts, request.query.get("liste", ""), parse_before(request)
+        is_older = chosen in _LISTS and before is not None
+        filters = {
+            name: DraftFilter(states=_LISTS[name], before=before if is_older else None)
+            for name in ((chosen,) if is_older else _LISTS)
+        }
         return render_page(
             request,
             "drafts.html",
-            waiting=await drafts.list_drafts(SUBMITTED_STATES, MAX_LISTED),
-            writing=await drafts.list_drafts(WRITING_STATES, MAX_LISTED),
-            unreviewed=await drafts.list_unreviewed(),
-            published=await drafts.list_drafts((DraftState.PUBLISHED,), MAX_LISTED),
+            lists={name: await drafts.list_drafts(each, MAX_LISTED + 1) for name, each in filters.items()},
+            unreviewed=[] if is_older else await drafts.list_unreviewed(),
+            is_older=is_older,
             most=MAX_LISTED,
             topics=self._topic_titles,
         )
@@ -260,7 +273,7 @@ class DraftPages:
         return {
             "preview": self._build_preview(content),
             "length": count_length(content),
-            "hints": find_hints(content, self.drafting.clock().date()),
+            "hints": find_hints(content, self.drafting.clock().astimezone(LOCAL_ZONE).date()),
         }
 
     def _build_preview(self, content: DraftContent, code: str = EXAMPLE_CODE) -> object:
@@ -285,7 +298,7 @@ def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None
     """Return why the draft came back from the notices API; empty if it did not."""
     if draft.state is not DraftState.RETURNED or publication is None or draft.find_return():
         return []
-    return [explain_problem(problem) for problem in publication.problems]
+    return [f"{FIELD_NAMES.get(each.field, each.field)}: {explain_problem(each)}" for each in publication.problems]
 
 
 def choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:

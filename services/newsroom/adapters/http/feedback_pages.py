@@ -11,8 +11,7 @@ from services.newsroom.adapters.http.rendering import render_page, respond_with_
 from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_visitor
 from services.newsroom.adapters.listening import PostgresFeedbackLog
 from services.newsroom.domain.accounts import Account, AccountRequest, Right
-from services.newsroom.domain.approval import find_obstacle
-from services.newsroom.domain.drafts import DraftState, build_author
+from services.newsroom.domain.drafts import DraftFilter, DraftState
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import SendingOverview
@@ -104,26 +103,24 @@ class OverviewPages:
     async def show(self, request: web.Request) -> web.Response:
         """Show what this person can do next, what is being sent, and what citizens say."""
         account = get_visitor(request).account
-        author = build_author(account)
         # Where leads approve amounts, what one of them may approve waits for them as well.
         rights = {DraftState.PENDING: self.reviewing, DraftState.ESCALATED: Right.APPROVE_AMOUNTS}
-        pending = await self.drafts.list_drafts(tuple(rights), MAX_DRAFTS)
-        fitting = [each for each in pending if account.may(rights[each.state])]
-        returned = await self.drafts.list_drafts((DraftState.RETURNED,), MAX_DRAFTS)
+        fitting = [state for state, right in rights.items() if account.may(right)]
+        list_drafts, own = self.drafts.list_drafts, account.person
+        limit = MAX_DRAFTS + 1  # to know whether there are more
         unfinished = await self.statuses.list_unfinished(MAX_NEWEST)
         newest = await self.statuses.list_newest(MAX_NEWEST)
-        in_work = await self.drafts.list_drafts((DraftState.DRAFT,), MAX_DRAFTS)
         return render_page(
             request,
             "overview.html",
             paused=(await self.read_sending()).pause_reasons,
-            in_work=[each for each in in_work if each.newest.author.person == author.person],
+            in_work=await list_drafts(DraftFilter(states=(DraftState.DRAFT,), writer=own), limit),
             requests=await self._list_decidable(account),
             change_names=CHANGE_NAMES,
-            to_approve=[each for each in fitting if not find_obstacle(each, author)],
-            waiting=[each for each in pending if each.newest.author.person == author.person],
-            approved=await self.drafts.list_drafts((DraftState.APPROVED,), MAX_DRAFTS),
-            returned=[each for each in returned if each.newest.author.person == author.person],
+            to_approve=await list_drafts(DraftFilter(states=fitting, besides=own), limit),
+            waiting=await list_drafts(DraftFilter(states=tuple(rights), writer=own), limit),
+            approved=await list_drafts(DraftFilter(states=(DraftState.APPROVED,)), limit),
+            returned=await list_drafts(DraftFilter(states=(DraftState.RETURNED,), writer=own), limit),
             unreviewed=await self.drafts.list_unreviewed() if account.may(self.reviewing) else [],
             planned=_choose(unfinished, BroadcastPhase.PLANNED),
             sending=_choose(unfinished, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
@@ -131,6 +128,8 @@ class OverviewPages:
                 [each for each in newest if each.was_begun], BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED
             ),
             entries=await self.feedback.list_entries(FeedbackFilter(kind="text"), 5),
+            most_drafts=MAX_DRAFTS,
+            most_broadcasts=MAX_NEWEST_SHOWN,
             topics=self.topics,
             may_write=account.may(Right.WRITE),
         )
@@ -144,4 +143,4 @@ class OverviewPages:
 
 
 def _choose(statuses: Sequence[BroadcastStatus], *phases: BroadcastPhase) -> Sequence[BroadcastStatus]:
-    return [each for each in statuses if each.phase in phases][:MAX_NEWEST_SHOWN]
+    return [each for each in statuses if each.phase in phases]

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -59,6 +60,15 @@ def get_visitor(request: web.Request) -> Visitor:
 def get_form(request: web.Request) -> FormData:
     """Return the fields of a POST, without the CSRF value."""
     return request[FORM]
+
+
+def parse_before(request: web.Request) -> datetime | None:
+    """Return the moment before which an older page of a list begins; None for the newest."""
+    try:
+        before = datetime.fromisoformat(request.query.get("vor", ""))
+        return before.astimezone(UTC) if before.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def redirect(path: str) -> web.Response:
