@@ -33,6 +33,7 @@ from services.newsroom.domain.drafts import (
     require_creator,
     require_difference,
     require_newest,
+    require_unsubmitted,
     require_version,
 )
 from services.newsroom.domain.outbox import NoticeForecast
@@ -81,10 +82,13 @@ class DraftingService:
             corrects=corrects,
         )
 
-    async def save(self, account: Account, draft: UUID, seen: int, content: DraftContent) -> NoticeDraft:
+    async def save(
+        self, account: Account, draft: UUID, seen: int, content: DraftContent, *, takes_back: bool = True
+    ) -> NoticeDraft:
         """Store a new version, unless it says the same; an approval of the earlier one is void.
 
-        Raises NotPermitted, DraftNotFound, DraftConflict, DraftRefused.
+        Without `takes_back` what was submitted or approved stays as it is. Raises NotPermitted, DraftNotFound,
+        DraftConflict, DraftRefused.
         """
         account.require(Right.WRITE)
 
@@ -93,6 +97,8 @@ class DraftingService:
             if content == found.content:
                 return None  # the page may have saved it by itself just before
             require_version(found, seen)
+            if not takes_back:
+                require_unsubmitted(found)
             return self._build_version(account, found, state, content, found.newest.seen_revision)
 
         return await self.drafts.change(draft, decide)

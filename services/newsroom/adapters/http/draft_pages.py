@@ -35,6 +35,7 @@ from services.newsroom.domain.drafts import (
     DraftKind,
     DraftRefused,
     DraftState,
+    DraftSubmitted,
     NoticeDraft,
     list_differences,
     merge_contents,
@@ -52,6 +53,7 @@ DRAFT_PATH = "/entwuerfe/{draft}"
 MAX_LISTED = 100
 _DONE: Mapping[str, str] = {
     "gespeichert": "Der Entwurf ist gespeichert.",
+    "zurueckgenommen": "Der Entwurf ist gespeichert. Geben Sie ihn erneut zur Freigabe.",
     "eingereicht": "Der Entwurf wartet jetzt auf die Freigabe durch eine andere Person.",
     "zurueckgegeben": "Der Entwurf ist zurückgegeben.",
     "verworfen": "Der Entwurf ist verworfen.",
@@ -142,20 +144,27 @@ class DraftPages:
         }
 
     async def save(self, request: web.Request) -> web.Response:
-        """Save; with `then` the script saves in the background, or the editor goes on to the check."""
+        """Save; with `then` the script saves in the background, or the editor goes on to the check.
+
+        What was submitted meanwhile is taken back only by whoever was told: by the page, or before they press a button.
+        """
         identifier, form = parse_draft_id(request), get_form(request)
         then = form.get("then", "")
+        takes_back = then != "autosave" or "told" in form
         before = await self.drafting.drafts.find(identifier)
         try:
             content = parse_content(form, before.content)
-            draft = await self.drafting.save(get_visitor(request).account, identifier, parse_version(form), content)
+            draft = await self.drafting.save(
+                get_visitor(request).account, identifier, parse_version(form), content, takes_back=takes_back
+            )
         except DraftConflict:
             if then == "autosave":
                 return web.json_response({"conflict": f"{DRAFTS_PATH}/{identifier}"}, status=409)
             return await self._render_conflict(request, identifier, parse_version(form), content)
         except DraftRefused as refused:
             if then == "autosave":
-                advice = "" if isinstance(refused, FormRefused) else f" Kopieren Sie Ihren Text. {_WRITTEN_TOO_LATE}"
+                may_go_on = isinstance(refused, FormRefused | DraftSubmitted)
+                advice = "" if may_go_on else f" Kopieren Sie Ihren Text. {_WRITTEN_TOO_LATE}"
                 return web.json_response({"refused": f"{refused}{advice}"}, status=422)
             if isinstance(refused, FormRefused) and before.is_open:
                 return self._render_editor(request, before, restore_form(form, refused), status=422)
@@ -164,14 +173,15 @@ class DraftPages:
             return web.json_response({"version": draft.version})
         if draft.is_overtaken:  # which the page that comes next says
             await self.drafting.mark_newest_seen(get_visitor(request).account, identifier, draft.version)
-        return redirect(f"{DRAFTS_PATH}/{identifier}{self._choose_next(draft, then)}")
+        return redirect(f"{DRAFTS_PATH}/{identifier}{self._choose_next(before, draft, then)}")
 
-    def _choose_next(self, draft: NoticeDraft, then: str) -> str:
+    def _choose_next(self, before: NoticeDraft, draft: NoticeDraft, then: str) -> str:
         """Return what follows the address of a draft that was just saved."""
         if draft.is_overtaken:
             return "?erledigt=ueberholt"
         if then != "check":
-            return "?erledigt=gespeichert"
+            is_taken_back = before.state in SUBMITTED_STATES and draft.state not in SUBMITTED_STATES
+            return f"?erledigt={'zurueckgenommen' if is_taken_back else 'gespeichert'}"
         return "?pruefen=1" if self._list_errors(draft) else "/pruefung"
 
     async def show_preview(self, request: web.Request) -> web.Response:
@@ -208,7 +218,7 @@ class DraftPages:
             "draft_editor.html",
             status=status,
             is_unsaved=status != 200,
-            is_saved=request.query.get("erledigt") in ("gespeichert", "ueberholt"),
+            is_saved=request.query.get("erledigt") in ("gespeichert", "zurueckgenommen", "ueberholt"),
             done=_explain_done(request, draft),
             returned=draft.find_return(),
             rejection=rejection,
