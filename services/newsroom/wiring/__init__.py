@@ -27,6 +27,7 @@ from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app
 from services.newsroom.adapters.http.trial_pages import TrialPages
 from services.newsroom.adapters.http.web_pages import PageGroup
+from services.newsroom.adapters.http.withdrawal_pages import WithdrawalPages
 from services.newsroom.adapters.identity_provider import open_identity_provider
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
@@ -218,6 +219,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
     return [
         OverviewPages(
             drafts=writing.drafts,
+            publications=writing.publications,
             statuses=statuses,
             feedback=feedback,
             topics=topics,
@@ -232,6 +234,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             templates=writing.templates,
         ),
         SendingPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
+        WithdrawalPages(drafting=writing.drafting, publications=writing.publications, statuses=statuses),
         TrialPages(trials=_build_trials(newsroom), phone=newsroom.settings.archive_phone),
         BroadcastPages(
             statuses=statuses,

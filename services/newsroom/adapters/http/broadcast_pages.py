@@ -22,7 +22,7 @@ from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.preview import TemplateText, build_preview
-from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, explain_withdrawal, list_account
+from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, list_account
 from services.newsroom.domain.sending import SendingOverview
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.operating import ResendRules
@@ -84,7 +84,6 @@ class BroadcastPages:
             newer=_find_newest(status, related),
             paused=[] if status.is_final or status.stop_cause else (await self.read_sending()).pause_reasons,
             may_write=account.may(Right.WRITE),
-            withdrawal=explain_withdrawal(status),
             changes=list_offered(status, account, lead_resends=self.resending.is_for_lead(status)),
             done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
             feedback=await self.feedback.summarize(FeedbackFilter(broadcast=status.id)),

@@ -16,7 +16,8 @@ from services.newsroom.domain.drafts import DraftState, build_author
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import SendingOverview
-from services.newsroom.ports import BroadcastStatuses, DraftRepository
+from services.newsroom.handlers.watching import MAX_PENDING
+from services.newsroom.ports import BroadcastStatuses, DraftRepository, PublicationRepository
 from shared.contracts.hours import LOCAL_ZONE
 
 FEEDBACK_PATH = "/rueckmeldungen"
@@ -91,6 +92,7 @@ class OverviewPages:
     """The first page after the login; whoever has the right `reviewing` is shown what waits for approval or review."""
 
     drafts: DraftRepository
+    publications: PublicationRepository
     statuses: BroadcastStatuses
     feedback: PostgresFeedbackLog
     topics: Mapping[str, str]
@@ -125,6 +127,7 @@ class OverviewPages:
             approved=await self.drafts.list_drafts((DraftState.APPROVED,), MAX_DRAFTS),
             returned=[each for each in returned if each.newest.author.person == author.person],
             unreviewed=await self.drafts.list_unreviewed() if account.may(self.reviewing) else [],
+            under_way=await self.publications.list_under_way(MAX_PENDING),
             planned=_choose(unfinished, BroadcastPhase.PLANNED),
             sending=_choose(unfinished, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
             sent=_choose(
