@@ -1,18 +1,16 @@
 """Pages of broadcasts: list, live progress, certificate."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from services.newsroom.adapters.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
+from services.newsroom.adapters.http.streams import stream_changes
 from services.newsroom.adapters.http.web_pages import WebPage, get_visitor
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.domain.accounts import Account, Right
@@ -32,12 +30,6 @@ from shared.runtime.clock import Clock
 
 BROADCASTS_PATH = "/aussendungen"
 BROADCAST_PATH = "/aussendungen/{broadcast}"
-POLL_SECONDS = 1.0
-KEEPALIVE_SECONDS = 10.0
-WRITE_TIMEOUT_SECONDS = 10.0
-MAX_STREAM_SECONDS = 3_600.0
-Key = TypeVar("Key", bound=Hashable)
-Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +139,9 @@ class BroadcastPages:
         def render(shown: BroadcastStatus) -> web.Response:
             return render_page(request, "broadcast_account.html", **self._describe(shown))
 
-        return await self._stream(request, self.watch, status.id, render, lambda shown: shown.is_settled)
+        return await stream_changes(
+            request, self.sessions, self.watch, status.id, render, is_over=lambda shown: shown.is_settled
+        )
 
     async def stream_list(self, request: web.Request) -> web.StreamResponse:
         """Respond with the list after each change, until the end of the session."""
@@ -155,39 +149,9 @@ class BroadcastPages:
         def render(shown: BroadcastList) -> web.Response:
             return render_page(request, "broadcast_list.html", newest=shown, topics=self._topics)
 
-        return await self._stream(request, self.list_watch, BROADCASTS_PATH, render, lambda _: False)
-
-    async def _stream(
-        self,
-        request: web.Request,
-        watch: ChangeWatch[Key, Shown],
-        key: Key,
-        render: Callable[[Shown], web.Response],
-        is_over: Callable[[Shown], bool],
-    ) -> web.StreamResponse:
-        if watch.is_full:
-            raise web.HTTPServiceUnavailable
-        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"})
-        await response.prepare(request)
-        gone = suppress(ConnectionError, TimeoutError)
-        with gone, self.sessions.follow(get_visitor(request)) as ended, watch.follow(key):
-            told: Shown | None = None
-            begun = said = time.monotonic()
-            while not ended.is_set() and not watch.closing and request.transport is not None:
-                shown = await watch.wait_for_change(key, told, POLL_SECONDS)
-                now = time.monotonic()
-                if shown is not None and not ended.is_set():
-                    await _send(response, _format_event(render(shown)))
-                    told, said = shown, now
-                elif now - said > KEEPALIVE_SECONDS:
-                    await _send(response, ": nothing new\n\n")
-                    said = now
-                if told is not None and is_over(told):
-                    await _send(response, "event: end\ndata:\n\n")
-                    break
-                if now - begun > MAX_STREAM_SECONDS:
-                    break  # without an end the browser comes back by itself
-        return response
+        return await stream_changes(
+            request, self.sessions, self.list_watch, BROADCASTS_PATH, render, is_over=lambda _: False
+        )
 
     def _describe(self, status: BroadcastStatus) -> dict[str, Any]:
         return {"broadcast": status, "account": list_account(status), "topics": self._topics}
@@ -254,12 +218,3 @@ def _parse_before(request: web.Request) -> datetime | None:
         return before.astimezone(UTC) if before.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def _format_event(page: web.Response) -> str:
-    return "".join(f"data: {line}\n" for line in (page.text or "").splitlines()) + "\n"
-
-
-async def _send(response: web.StreamResponse, text: str) -> None:
-    async with asyncio.timeout(WRITE_TIMEOUT_SECONDS):
-        await response.write(text.encode())
