@@ -297,7 +297,10 @@ class PublicationsInMemory:
         ][:limit]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
-        return next((each for each in self.waiting if each.draft == draft), None)
+        return next(iter(await self.list_newest([draft])), None)
+
+    async def list_newest(self, drafts: Collection[UUID]) -> Sequence[NoticePublication]:
+        return list({each.draft: each for each in reversed(self.waiting) if each.draft in drafts}.values())
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
         return []

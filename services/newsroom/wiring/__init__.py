@@ -118,7 +118,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         opened.set()
         await stop.requested.wait()
         readiness.draining = True
-        await asyncio.gather(writing.broadcasts.close(), writing.newest.close())
+        await asyncio.gather(writing.broadcasts.close(), writing.newest.close(), writing.handovers.close())
 
 
 @asynccontextmanager
@@ -161,6 +161,7 @@ async def _run_work(newsroom: Newsroom, stop: StopRequest) -> AsyncIterator[None
         repeat(newsroom.watch.refresh, WATCH_SECONDS),
         repeat(writing.broadcasts.refresh, WATCH_SECONDS),
         repeat(writing.newest.refresh, WATCH_SECONDS),
+        repeat(writing.handovers.refresh, WATCH_SECONDS),
         repeat(retention.run, RETENTION_INTERVAL_SECONDS),
         repeat(writing.survey.run, SURVEY_SECONDS),
         repeat(partial(metrics.refresh, newsroom.database), METRICS_INTERVAL_SECONDS),
@@ -231,6 +232,8 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             drafting=writing.drafting,
             publications=writing.publications,
             statuses=statuses,
+            watch=writing.handovers,
+            sessions=newsroom.watch,
             templates=writing.templates,
         ),
         SendingPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),

@@ -12,6 +12,7 @@ from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.publications import PostgresPublicationRepository
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.county import NewsroomCounty
+from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import TemplateText
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
 from services.newsroom.handlers.assessing import DraftAssessor
@@ -20,7 +21,7 @@ from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.publishing import PublicationOutbox
-from services.newsroom.handlers.watching import ChangeWatch, watch_broadcasts, watch_list
+from services.newsroom.handlers.watching import ChangeWatch, watch_broadcasts, watch_list, watch_publications
 from services.newsroom.ports import NoticesApi
 from services.newsroom.settings import Settings
 from shared.database.pool import Database
@@ -38,6 +39,7 @@ class Writing:
     events: NewsroomEventHandler
     broadcasts: ChangeWatch[UUID, BroadcastStatus]
     newest: ChangeWatch[str, BroadcastList]
+    handovers: ChangeWatch[UUID, NoticePublication]
     survey: AudienceSurvey
     resending: ResendRules
     templates: Mapping[str, TemplateText]
@@ -77,6 +79,7 @@ def assemble_writing(
         events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
         broadcasts=watch_broadcasts(statuses),
         newest=watch_list(statuses, publications),
+        handovers=watch_publications(publications),
         survey=AudienceSurvey(
             counts=PostgresListeningLog(database),
             notices=notices,

@@ -18,6 +18,7 @@ from services.newsroom.adapters.http.draft_forms import (
     restore_form,
 )
 from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.streams import stream_changes
 from services.newsroom.adapters.http.web_pages import (
     FormData,
     WebPage,
@@ -45,6 +46,7 @@ from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import EXAMPLE_CODE, TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
+from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
 from services.newsroom.ports import BroadcastStatuses, PublicationRepository
 from shared.notices.configuration import Configuration
 
@@ -75,6 +77,8 @@ class DraftPages:
     drafting: DraftingService
     publications: PublicationRepository
     statuses: BroadcastStatuses
+    watch: ChangeWatch[UUID, NoticePublication]
+    sessions: SessionWatch
     templates: Mapping[str, TemplateText]
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -85,6 +89,7 @@ class DraftPages:
             WebPage(method="POST", path="/vorschau", handler=self.show_preview, audience=write),
             WebPage(method="GET", path=DRAFT_PATH, handler=self.show, audience=look),
             WebPage(method="POST", path=DRAFT_PATH, handler=self.save, audience=write),
+            WebPage(method="GET", path=f"{DRAFT_PATH}/strom", handler=self.stream, audience=look),
             WebPage(method="GET", path=f"{DRAFT_PATH}/staende", handler=self.show_versions, audience=look),
         )
 
@@ -122,11 +127,24 @@ class DraftPages:
             draft=draft,
             done=_explain_done(request, draft),
             publication=publication,
-            is_waiting=publication is not None and _is_waiting(draft, publication),
+            is_waiting=draft.state is DraftState.PUBLISHED and publication is not None and not publication.is_settled,
             rejection=_explain_rejection(draft, publication),
             preview=self._build_preview(draft.content, choose_code(draft, publication)),
             topics=self._topic_titles,
             **await self._find_withdrawn(draft, publication),
+        )
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Respond with how far the handover of a published draft is, until it is settled or the session has ended."""
+        draft = await self.drafting.drafts.find(parse_draft_id(request))
+        if await self.publications.find_newest(draft.id) is None:
+            raise web.HTTPNotFound
+
+        def render(shown: NoticePublication) -> web.Response:
+            return render_page(request, "draft_handover.html", draft=draft, publication=shown)
+
+        return await stream_changes(
+            request, self.sessions, self.watch, draft.id, render, is_over=lambda shown: shown.is_settled
         )
 
     async def _find_withdrawn(self, draft: NoticeDraft, publication: NoticePublication | None) -> dict[str, Any]:
@@ -301,8 +319,3 @@ def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None
 def choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:
     """Return the code that citizens get; what was rejected is published again with another one."""
     return publication.code if publication and draft.state is DraftState.PUBLISHED else EXAMPLE_CODE
-
-
-def _is_waiting(draft: NoticeDraft, publication: NoticePublication) -> bool:
-    """Return whether there will be news by itself: until it is confirmed."""
-    return draft.state is DraftState.PUBLISHED and publication.confirmed_at is None
