@@ -257,6 +257,9 @@ class PublicationRepository(Protocol):
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None: ...
 
+    async def list_newest(self, drafts: Collection[UUID]) -> Sequence[NoticePublication]:
+        """Return the newest publication of each of the drafts that has one."""
+
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
         """Return what was published here and is no broadcast yet, newest first; no withdrawals."""
 

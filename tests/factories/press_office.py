@@ -1,6 +1,6 @@
 """Drafts in memory, a notices API that says what it is told to, and people of a press office."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -301,7 +301,10 @@ class PublicationsInMemory:
         ][:limit]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
-        return next((each for each in self.waiting if each.draft == draft), None)
+        return next(iter(await self.list_newest([draft])), None)
+
+    async def list_newest(self, drafts: Collection[UUID]) -> Sequence[NoticePublication]:
+        return list({each.draft: each for each in reversed(self.waiting) if each.draft in drafts}.values())
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
         return []

@@ -1,6 +1,6 @@
 """Outbox of the notices API in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -22,7 +22,8 @@ _DUE = f"""
     order by created_at, id limit $2
 """  # noqa: S608 - constant parts
 _NEWEST = f"""
-    select {_COLUMNS} from newsroom.publication where draft = $1 order by created_at desc, id limit 1
+    select distinct on (draft) {_COLUMNS} from newsroom.publication where draft = any($1)
+    order by draft, created_at desc, id
 """  # noqa: S608 - constant parts
 _UNDER_WAY = """
     select p.draft, p.revision, v.content ->> 'headline' as headline, v.content ->> 'topic' as topic, p.created_at,
@@ -60,8 +61,10 @@ class PostgresPublicationRepository:
         return [read_publication(row) for row in await self._database.fetch(_DUE, now, limit)]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
-        rows = await self._database.fetch(_NEWEST, draft)
-        return read_publication(rows[0]) if rows else None
+        return next(iter(await self.list_newest([draft])), None)
+
+    async def list_newest(self, drafts: Collection[UUID]) -> Sequence[NoticePublication]:
+        return [read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])]
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
         return [PendingNotice(**row) for row in await self._database.fetch(_UNDER_WAY, limit)]

@@ -19,6 +19,10 @@ UNCHANGED = (
     "Sie haben nichts geändert: Alle bekämen dieselbe Meldung noch einmal. Soll sie noch einmal hinaus, kopieren Sie"
     " sie als neue Meldung."
 )
+_SUBMITTED = (
+    "Der Entwurf ist inzwischen zur Freigabe gegeben oder freigegeben. Wenn Sie speichern, muss er erneut freigegeben"
+    " werden."
+)
 # Bounds of what is stored while it is written; the rules of notices are stricter.
 Line = Annotated[str, Meta(max_length=300)]
 MAX_TEXT_LENGTH = 2_000
@@ -26,6 +30,10 @@ MAX_TEXT_LENGTH = 2_000
 
 class DraftRefused(Exception):
     """The act is not permitted; the text tells the editor why, in German."""
+
+
+class DraftSubmitted(DraftRefused):
+    """Somebody has submitted or approved the draft; whoever saves it all the same takes that back."""
 
 
 class DraftConflict(Exception):
@@ -298,6 +306,12 @@ def require_version(draft: NoticeDraft, seen: int) -> None:
     """Return if the editor saw the newest version. Raises DraftConflict."""
     if draft.version != seen:
         raise DraftConflict
+
+
+def require_unsubmitted(draft: NoticeDraft) -> None:
+    """Return unless saving would take back what others have said of this version. Raises DraftSubmitted."""
+    if draft.state in SUBMITTED_STATES:
+        raise DraftSubmitted(_SUBMITTED)
 
 
 def explain_return(draft: NoticeDraft) -> str | None:

@@ -50,6 +50,11 @@ class NoticePublication:
     confirmed_at: datetime | None = None
 
     @property
+    def is_settled(self) -> bool:
+        """Return whether it has taken effect, or never will."""
+        return self.confirmed_at is not None or self.state is PublicationState.REJECTED
+
+    @property
     def code(self) -> str:
         """Return the code at the end of its text, by which a citizen finds out whether the message was ours."""
         return format_code(derive_code(self.id))

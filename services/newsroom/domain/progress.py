@@ -30,6 +30,7 @@ PHASE_NAMES: Mapping[BroadcastPhase, str] = {
     BroadcastPhase.CANCELLED: "beendet, bevor alle sie hatten",
 }
 SCHEDULED_NAME, WITHDRAWN_NAME, WAITING_NAME = "geplant", "zurückgezogen", "wartet"
+_SPARES = "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
 _STAYS = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
 # States of those whom a withdrawal does not concern any more.
 _SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
@@ -202,14 +203,16 @@ class BroadcastList:
         return bool(self.pending) or any(not each.is_final for each in self.broadcasts)
 
 
-def explain_withdrawal(status: BroadcastStatus) -> str:
-    """Return what withdrawing its notice does, in German."""
+def explain_withdrawal(status: BroadcastStatus | None) -> str:
+    """Return what withdrawing its notice does, in German; None is a notice that is no broadcast yet."""
+    if status is None:
+        return _SPARES
     if status.has_everybody:
         does = "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."
     elif status.phase is BroadcastPhase.FINISHED and status.is_settled:
         does = "Niemand wartet mehr auf sie, und wer sie hat, behält sie. Schreiben Sie eine Entwarnung."
     else:
-        does = "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
+        does = _SPARES
     return f"{does} {_STAYS}" if status.started_at else does
 
 

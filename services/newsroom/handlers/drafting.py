@@ -33,6 +33,7 @@ from services.newsroom.domain.drafts import (
     require_creator,
     require_difference,
     require_newest,
+    require_unsubmitted,
     require_version,
 )
 from services.newsroom.domain.outbox import NoticeForecast
@@ -81,10 +82,13 @@ class DraftingService:
             corrects=corrects,
         )
 
-    async def save(self, account: Account, draft: UUID, seen: int, content: DraftContent) -> NoticeDraft:
+    async def save(
+        self, account: Account, draft: UUID, seen: int, content: DraftContent, *, takes_back: bool = True
+    ) -> NoticeDraft:
         """Store a new version, unless it says the same; an approval of the earlier one is void.
 
-        Raises NotPermitted, DraftNotFound, DraftConflict, DraftRefused.
+        Without `takes_back` what was submitted or approved stays as it is. Raises NotPermitted, DraftNotFound,
+        DraftConflict, DraftRefused.
         """
         account.require(Right.WRITE)
 
@@ -93,6 +97,8 @@ class DraftingService:
             if content == found.content:
                 return None  # the page may have saved it by itself just before
             require_version(found, seen)
+            if not takes_back:
+                require_unsubmitted(found)
             return self._build_version(account, found, state, content, found.newest.seen_revision)
 
         return await self.drafts.change(draft, decide)
@@ -260,7 +266,7 @@ class DraftingService:
 
     async def correct(self, account: Account, draft: UUID) -> NoticeDraft:
         """Begin the next revision of a published notice, which keeps a time that is to come. Raises as `save`."""
-        found = await self._find_published(draft)
+        found = await self.find_published(draft)
         content = drop_past_time(found.content, self.clock())
         return await self.create(
             account, content, kind=DraftKind.UPDATE, corrects=found.subject, seen_revision=found.own_revision
@@ -268,7 +274,7 @@ class DraftingService:
 
     async def follow_up(self, account: Account, draft: UUID) -> NoticeDraft:
         """Begin a notice to exactly the recipients of a published one. Raises as `save`."""
-        found = await self._find_published(draft)
+        found = await self.find_published(draft)
         content = DraftContent(topic=found.content.topic, urgent=found.content.urgent)
         return await self.create(account, content, kind=DraftKind.FOLLOW_UP, corrects=found.subject)
 
@@ -277,7 +283,7 @@ class DraftingService:
         account.require(Right.WRITE)
         account.require(Right.SEND)
         why = parse_reason(reason, "Bitte schreiben Sie einen Grund.", DraftRefused)
-        found = await self._find_published(draft)
+        found = await self.find_published(draft)
         content = DraftContent(topic=found.content.topic, headline=found.content.headline, reason=why)
         withdrawal = self._build_draft(account, content, DraftKind.WITHDRAWAL, found.subject)
         # Nobody edits a withdrawal: one that is refused is not stored.
@@ -306,7 +312,8 @@ class DraftingService:
         act = _build_act(account, action, draft, reason)
         return DraftChange(actor=account, act=act, state=state, at=now, decision=said or None)
 
-    async def _find_published(self, draft: UUID) -> NoticeDraft:
+    async def find_published(self, draft: UUID) -> NoticeDraft:
+        """Return a published notice. Raises DraftNotFound, DraftRefused."""
         found = await self.drafts.find(draft)
         if found.state is not DraftState.PUBLISHED or found.kind is DraftKind.WITHDRAWAL:
             raise DraftRefused("Die Meldung ist nicht veröffentlicht.")

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from services.newsroom.domain.login import Visitor
+from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
 from services.newsroom.ports import BroadcastStatuses, PublicationRepository, SessionRepository
 
@@ -94,6 +95,15 @@ def watch_list(statuses: BroadcastStatuses, publications: PublicationRepository)
 
     async def read(keys: Collection[str]) -> Mapping[str, BroadcastList]:
         return dict.fromkeys(keys, await read_list(statuses, publications))
+
+    return ChangeWatch(read)
+
+
+def watch_publications(publications: PublicationRepository) -> ChangeWatch[UUID, NoticePublication]:
+    """Return the watch over the newest publications of single drafts, by the ids of these."""
+
+    async def read(drafts: Collection[UUID]) -> Mapping[UUID, NoticePublication]:
+        return {each.draft: each for each in await publications.list_newest(drafts)}
 
     return ChangeWatch(read)
 

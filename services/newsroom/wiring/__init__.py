@@ -2,21 +2,18 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from uuid import UUID
 
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
-from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
-from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
-from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses
 from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
 from services.newsroom.adapters.http.draft_pages import DraftPages
 from services.newsroom.adapters.http.error_pages import respond_to_malformed
@@ -30,11 +27,11 @@ from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app
 from services.newsroom.adapters.http.trial_pages import TrialPages
 from services.newsroom.adapters.http.web_pages import PageGroup
+from services.newsroom.adapters.http.withdrawal_pages import WithdrawalPages
 from services.newsroom.adapters.identity_provider import open_identity_provider
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.adapters.notices_api import open_notices_api
-from services.newsroom.adapters.publications import PostgresPublicationRepository
 from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.sending_control import PostgresSendingControl
@@ -42,20 +39,13 @@ from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.adapters.trials import PostgresTrialDesk
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.county import NewsroomCounty
-from services.newsroom.domain.preview import TemplateText
-from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
-from services.newsroom.handlers.assessing import DraftAssessor
-from services.newsroom.handlers.audience_survey import AudienceSurvey
-from services.newsroom.handlers.drafting import DraftingService
-from services.newsroom.handlers.event_consumer import NewsroomEventHandler
-from services.newsroom.handlers.operating import ResendRules
-from services.newsroom.handlers.publishing import PublicationOutbox
 from services.newsroom.handlers.trials import CODE_LENGTH, TrialService
-from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, watch_broadcasts, watch_list
-from services.newsroom.ports import IdentityProvider, NoticesApi
+from services.newsroom.handlers.watching import SessionWatch
+from services.newsroom.ports import IdentityProvider
 from services.newsroom.settings import Settings
 from services.newsroom.wiring.archive import open_archive
 from services.newsroom.wiring.consuming import consume_events
+from services.newsroom.wiring.writing import Writing, assemble_writing
 from shared.database.migrations import is_migrated, require_migrated
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
@@ -78,22 +68,6 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Writing:
-    """Parts that write, send, and watch what was sent."""
-
-    drafting: DraftingService
-    drafts: PostgresDraftRepository
-    publications: PostgresPublicationRepository
-    outbox: PublicationOutbox
-    events: NewsroomEventHandler
-    broadcasts: ChangeWatch[UUID, BroadcastStatus]
-    newest: ChangeWatch[str, BroadcastList]
-    survey: AudienceSurvey
-    resending: ResendRules
-    templates: Mapping[str, TemplateText]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Newsroom:
     """Parts of the newsroom that its pages share."""
 
@@ -107,51 +81,6 @@ class Newsroom:
     writing: Writing
     provider: IdentityProvider | None
     stranded: StrandedCounts
-
-
-def assemble_writing(
-    settings: Settings,
-    configuration: NewsroomCounty,
-    database: Database,
-    notices: NoticesApi,
-    count: Callable[[str], None],
-) -> Writing:
-    """Return the parts with their dependencies. Raises ConfigurationError."""
-    system = find_own_system(configuration, settings.newsroom_system)
-    drafts, publications = PostgresDraftRepository(database, system.sources[0]), PostgresPublicationRepository(database)
-    needed, statuses = asyncio.Event(), PostgresBroadcastStatuses(database)
-    assessor = DraftAssessor(
-        drafts=drafts,
-        notices=notices,
-        rules=read_approval_rules(settings.newsroom_rules_file, configuration),
-        configuration=configuration,
-        system=system,
-        clock=system_clock,
-        read_budget=PostgresSendingControl(database).read_budget,
-        read_sending=PostgresSendingControl(database).read_limits,
-        list_revisions=statuses.list_revisions,
-    )
-    resending = ResendRules(rules=assessor.rules, configuration=configuration, drafts=drafts, publications=publications)
-    return Writing(
-        resending=resending,
-        drafting=DraftingService(drafts=drafts, assessor=assessor, clock=system_clock, handed_over=needed.set),
-        drafts=drafts,
-        publications=publications,
-        outbox=PublicationOutbox(
-            publications=publications, notices=notices, clock=system_clock, count=count, needed=needed
-        ),
-        events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
-        broadcasts=watch_broadcasts(statuses),
-        newest=watch_list(statuses, publications),
-        survey=AudienceSurvey(
-            counts=PostgresListeningLog(database),
-            notices=notices,
-            topics=[topic.id for topic in configuration.topics],
-            source=system.sources[0],
-            clock=system_clock,
-        ),
-        templates=read_templates(settings.templates_file),
-    )
 
 
 async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopRequest) -> None:
@@ -189,7 +118,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         opened.set()
         await stop.requested.wait()
         readiness.draining = True
-        await asyncio.gather(writing.broadcasts.close(), writing.newest.close())
+        await asyncio.gather(writing.broadcasts.close(), writing.newest.close(), writing.handovers.close())
 
 
 @asynccontextmanager
@@ -232,6 +161,7 @@ async def _run_work(newsroom: Newsroom, stop: StopRequest) -> AsyncIterator[None
         repeat(newsroom.watch.refresh, WATCH_SECONDS),
         repeat(writing.broadcasts.refresh, WATCH_SECONDS),
         repeat(writing.newest.refresh, WATCH_SECONDS),
+        repeat(writing.handovers.refresh, WATCH_SECONDS),
         repeat(retention.run, RETENTION_INTERVAL_SECONDS),
         repeat(writing.survey.run, SURVEY_SECONDS),
         repeat(partial(metrics.refresh, newsroom.database), METRICS_INTERVAL_SECONDS),
@@ -290,6 +220,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
     return [
         OverviewPages(
             drafts=writing.drafts,
+            publications=writing.publications,
             statuses=statuses,
             feedback=feedback,
             topics=topics,
@@ -301,9 +232,12 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             drafting=writing.drafting,
             publications=writing.publications,
             statuses=statuses,
+            watch=writing.handovers,
+            sessions=newsroom.watch,
             templates=writing.templates,
         ),
         SendingPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
+        WithdrawalPages(drafting=writing.drafting, publications=writing.publications, statuses=statuses),
         TrialPages(trials=_build_trials(newsroom), phone=newsroom.settings.archive_phone),
         BroadcastPages(
             statuses=statuses,

@@ -98,3 +98,21 @@ async def test_whoever_asks_for_a_page_reads_nothing_of_an_act(stranger: EditorB
     assert asked.location == "/anmelden?weiter=%2Fkonten"
     assert SAID not in (await stranger.open(asked.location)).text
     assert SAID not in (await log_in(stranger, member.account.login, code="000000", weiter="/konten")).text
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/rueckmeldungen.csv?suche=%23wichtig", "/rueckmeldungen?suche=%23wichtig"),
+        ("/auswertung.csv", "/auswertung"),
+        ("/aussendungen/{}/nachweis.csv", "/aussendungen/{}/nachweis"),
+        ("/aussendungen/{}/strom", "/aussendungen/{}"),
+        ("/aussendungen/strom", "/aussendungen"),
+    ],
+)
+async def test_whoever_asks_for_a_table_or_a_stream_is_led_to_its_page(
+    stranger: EditorBrowser, path: str, page: str
+) -> None:
+    broadcast = uuid4()
+    asked = urlsplit((await stranger.open(path.format(broadcast))).location)
+    assert parse_qs(asked.query)["weiter"] == [page.format(broadcast)]

@@ -73,6 +73,36 @@ async def test_saving_in_the_background_tells_why_it_is_refused(anna: WritingDes
     assert "Kopieren Sie Ihren Text." in told
 
 
+async def test_saving_in_the_background_takes_nothing_back_that_a_colleague_has_said_meanwhile(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await anna.begin()
+    shown = await anna.browser.open(path)
+    fields = build_fields(then="autosave", version=2, text=WORDS)
+    await ben.act(path, "einreichen")
+    refused = await anna.browser.send(path, fields, csrf=shown.csrf)
+    told = json.loads(refused.text)["refused"]
+    assert (refused.status, "Wenn Sie speichern, muss er erneut freigegeben werden." in told) == (422, True)
+    assert "Kopieren" not in told
+    assert await read_state(newsroom.owner, path) == ("pending", 2)
+    saved = await anna.browser.send(path, {**fields, "then": "save"}, csrf=shown.csrf)
+    assert await read_state(newsroom.owner, path) == ("draft", 3)
+    assert "Geben Sie ihn erneut zur Freigabe." in (await anna.browser.open(saved.location)).text
+
+
+async def test_whoever_opens_what_is_submitted_is_told_before_it_is_saved_in_the_background(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    path = await anna.begin()
+    assert 'name="told"' not in (await anna.browser.open(path)).text
+    await anna.act(path, "einreichen")
+    shown = await anna.browser.open(f"{path}?bearbeiten=1")
+    assert "Sobald Sie etwas ändern, muss die Meldung erneut freigegeben werden." in shown.text
+    fields = build_fields(then="autosave", version=2, text=WORDS, told=shown.read_value("told"))
+    assert (await anna.browser.send(path, fields, csrf=shown.csrf)).status == 200
+    assert await read_state(newsroom.owner, path) == ("draft", 3)
+
+
 async def test_what_only_a_colleague_has_changed_is_seen_and_kept(anna: WritingDesk, ben: WritingDesk) -> None:
     path = await anna.begin(expires_at="2031-05-01T18:00")
     ben_changes = {"expires_at": "2031-04-01T18:00", "municipalities": "Grasberg", "topic": "baustellen", "urgent": "1"}

@@ -85,6 +85,12 @@ async def withdraw(newsroom: NewsroomProcess, notice: str, source: str = "/landk
     await newsroom.owner.execute(add, source, notice, _NOON)
 
 
+async def open_withdrawal(desk: WritingDesk, page: str) -> str:
+    """The page to which "Meldung zurückziehen" leads."""
+    (link,) = re.findall('href="(/entwuerfe/[^"]+/zurueckziehen)"', (await desk.browser.open(page)).text)
+    return (await desk.browser.open(link)).text
+
+
 @pytest.mark.parametrize("changes", [_DONE, {"cancelled_at": _NOON}, {"states": "{}", "cancelled_at": _NOON}])
 async def test_what_was_withdrawn_says_so_everywhere(
     newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object]
@@ -124,11 +130,11 @@ async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna
     ]
     for changes, words in told:
         broadcast, _ = await publish_in_emergency(newsroom, anna, **changes)
-        shown = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
+        shown = await open_withdrawal(anna, f"/aussendungen/{broadcast}")
         assert [each in shown for _, each in told] == [each == words for _, each in told]
         assert "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar." in shown
     planned, _ = await publish_in_emergency(newsroom, anna, started_at=None, states="{}")
-    assert "Im Archiv" not in (await anna.browser.open(f"/aussendungen/{planned}")).text, "it comes with the start"
+    assert "Im Archiv" not in await open_withdrawal(anna, f"/aussendungen/{planned}"), "it comes with the start"
 
 
 async def test_the_notice_of_another_system_with_the_same_id_was_not_withdrawn(
@@ -167,6 +173,28 @@ async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_c
     shown = (await anna.browser.open(withdrawal)).text
     assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
     assert "Folgemeldung, 1. Fassung" in shown
+
+
+async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withdrawn(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    headline = f"Fall {uuid4().hex[:12]}"
+    path = await anna.begin(urgent="1", headline=headline)
+    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
+    under_way = (await anna.browser.open("/")).text.split(">Wird veröffentlicht</h2>")[1].split("</section>")[0]
+    assert f'href="{path}">{headline}</a>' in under_way
+    asked = await open_withdrawal(anna, path)
+    assert f"<strong>{headline}</strong>" in asked
+    assert "Wer sie noch nicht hat, bekommt sie nicht mehr." in asked
+    refused = await anna.browser.fill_in(f"{path}/zurueckziehen", f"{path}/zurueckziehen", reason="Siehe example.org")
+    assert (refused.status, "eine fremde Internetadresse" in refused.text) == (422, True)
+    assert "Siehe example.org</textarea>" in refused.text
+    withdrawn = await anna.browser.fill_in(f"{path}/zurueckziehen", f"{path}/zurueckziehen", reason="Fällt aus.")
+    assert "Das Zurückziehen wird übergeben." in (await anna.browser.open(withdrawn.location)).text
+    subjects = "select body ->> 'subject' from newsroom.publication where draft = any($1) order by created_at"
+    drafts = [UUID(each.split("/")[2]) for each in (path, withdrawn.location)]
+    first, second = await newsroom.owner.fetch(subjects, drafts)
+    assert first == second, "the outbox keeps their order"
 
 
 _RECORD = "select object, detail ->> 'reason' from newsroom.audit where action = 'draft.withdrawn' and object = $1"

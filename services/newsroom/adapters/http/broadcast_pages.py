@@ -1,17 +1,15 @@
 """Pages of broadcasts: list, live progress, certificate."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from services.newsroom.adapters.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
+from services.newsroom.adapters.http.streams import stream_changes
 from services.newsroom.adapters.http.web_pages import WebPage, get_visitor, parse_before
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.domain.accounts import Account, Right
@@ -21,7 +19,7 @@ from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.preview import TemplateText, build_preview
-from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, explain_withdrawal, list_account
+from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, list_account
 from services.newsroom.domain.sending import SendingOverview
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.operating import ResendRules
@@ -31,12 +29,6 @@ from shared.runtime.clock import Clock
 
 BROADCASTS_PATH = "/aussendungen"
 BROADCAST_PATH = "/aussendungen/{broadcast}"
-POLL_SECONDS = 1.0
-KEEPALIVE_SECONDS = 10.0
-WRITE_TIMEOUT_SECONDS = 10.0
-MAX_STREAM_SECONDS = 3_600.0
-Key = TypeVar("Key", bound=Hashable)
-Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +75,6 @@ class BroadcastPages:
             newer=_find_newest(status, related),
             paused=[] if status.is_final or status.stop_cause else (await self.read_sending()).pause_reasons,
             may_write=account.may(Right.WRITE),
-            withdrawal=explain_withdrawal(status),
             changes=list_offered(status, account, lead_resends=self.resending.is_for_lead(status)),
             done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
             feedback=await self.feedback.summarize(FeedbackFilter(broadcast=status.id)),
@@ -147,7 +138,9 @@ class BroadcastPages:
         def render(shown: BroadcastStatus) -> web.Response:
             return render_page(request, "broadcast_account.html", **self._describe(shown))
 
-        return await self._stream(request, self.watch, status.id, render, lambda shown: shown.is_settled)
+        return await stream_changes(
+            request, self.sessions, self.watch, status.id, render, is_over=lambda shown: shown.is_settled
+        )
 
     async def stream_list(self, request: web.Request) -> web.StreamResponse:
         """Respond with the list after each change, until the end of the session."""
@@ -155,39 +148,9 @@ class BroadcastPages:
         def render(shown: BroadcastList) -> web.Response:
             return render_page(request, "broadcast_list.html", newest=shown, topics=self._topics)
 
-        return await self._stream(request, self.list_watch, BROADCASTS_PATH, render, lambda _: False)
-
-    async def _stream(
-        self,
-        request: web.Request,
-        watch: ChangeWatch[Key, Shown],
-        key: Key,
-        render: Callable[[Shown], web.Response],
-        is_over: Callable[[Shown], bool],
-    ) -> web.StreamResponse:
-        if watch.is_full:
-            raise web.HTTPServiceUnavailable
-        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"})
-        await response.prepare(request)
-        gone = suppress(ConnectionError, TimeoutError)
-        with gone, self.sessions.follow(get_visitor(request)) as ended, watch.follow(key):
-            told: Shown | None = None
-            begun = said = time.monotonic()
-            while not ended.is_set() and not watch.closing and request.transport is not None:
-                shown = await watch.wait_for_change(key, told, POLL_SECONDS)
-                now = time.monotonic()
-                if shown is not None and not ended.is_set():
-                    await _send(response, _format_event(render(shown)))
-                    told, said = shown, now
-                elif now - said > KEEPALIVE_SECONDS:
-                    await _send(response, ": nothing new\n\n")
-                    said = now
-                if told is not None and is_over(told):
-                    await _send(response, "event: end\ndata:\n\n")
-                    break
-                if now - begun > MAX_STREAM_SECONDS:
-                    break  # without an end the browser comes back by itself
-        return response
+        return await stream_changes(
+            request, self.sessions, self.list_watch, BROADCASTS_PATH, render, is_over=lambda _: False
+        )
 
     def _describe(self, status: BroadcastStatus) -> dict[str, Any]:
         return {"broadcast": status, "account": list_account(status), "topics": self._topics}
@@ -246,12 +209,3 @@ def _list_withdrawal(status: BroadcastStatus) -> Iterator[tuple[str, str]]:
     if status.withdrawn_by:
         yield "Zurückgezogen von", status.withdrawn_by
         yield "Grund des Zurückziehens", status.withdrawal_reason or ""
-
-
-def _format_event(page: web.Response) -> str:
-    return "".join(f"data: {line}\n" for line in (page.text or "").splitlines()) + "\n"
-
-
-async def _send(response: web.StreamResponse, text: str) -> None:
-    async with asyncio.timeout(WRITE_TIMEOUT_SECONDS):
-        await response.write(text.encode())

@@ -18,6 +18,7 @@ from services.newsroom.adapters.http.draft_forms import (
     restore_form,
 )
 from services.newsroom.adapters.http.rendering import render_page
+from services.newsroom.adapters.http.streams import stream_changes
 from services.newsroom.adapters.http.web_pages import (
     FormData,
     WebPage,
@@ -37,6 +38,7 @@ from services.newsroom.domain.drafts import (
     DraftKind,
     DraftRefused,
     DraftState,
+    DraftSubmitted,
     NoticeDraft,
     list_differences,
     merge_contents,
@@ -46,6 +48,7 @@ from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import EXAMPLE_CODE, TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
+from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
 from services.newsroom.ports import BroadcastStatuses, PublicationRepository
 from shared.contracts.hours import LOCAL_ZONE
 from shared.notices.configuration import Configuration
@@ -60,6 +63,7 @@ _LISTS: Mapping[str, Collection[DraftState]] = {
 }
 _DONE: Mapping[str, str] = {
     "gespeichert": "Der Entwurf ist gespeichert.",
+    "zurueckgenommen": "Der Entwurf ist gespeichert. Geben Sie ihn erneut zur Freigabe.",
     "eingereicht": "Der Entwurf wartet jetzt auf die Freigabe durch eine andere Person.",
     "zurueckgegeben": "Der Entwurf ist zurückgegeben.",
     "verworfen": "Der Entwurf ist verworfen.",
@@ -81,6 +85,8 @@ class DraftPages:
     drafting: DraftingService
     publications: PublicationRepository
     statuses: BroadcastStatuses
+    watch: ChangeWatch[UUID, NoticePublication]
+    sessions: SessionWatch
     templates: Mapping[str, TemplateText]
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -91,6 +97,7 @@ class DraftPages:
             WebPage(method="POST", path="/vorschau", handler=self.show_preview, audience=write),
             WebPage(method="GET", path=DRAFT_PATH, handler=self.show, audience=look),
             WebPage(method="POST", path=DRAFT_PATH, handler=self.save, audience=write),
+            WebPage(method="GET", path=f"{DRAFT_PATH}/strom", handler=self.stream, audience=look),
             WebPage(method="GET", path=f"{DRAFT_PATH}/staende", handler=self.show_versions, audience=look),
         )
 
@@ -133,11 +140,24 @@ class DraftPages:
             draft=draft,
             done=_explain_done(request, draft),
             publication=publication,
-            is_waiting=publication is not None and _is_waiting(draft, publication),
+            is_waiting=draft.state is DraftState.PUBLISHED and publication is not None and not publication.is_settled,
             rejection=_explain_rejection(draft, publication),
             preview=self._build_preview(draft.content, choose_code(draft, publication)),
             topics=self._topic_titles,
             **await self._find_withdrawn(draft, publication),
+        )
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Respond with how far the handover of a published draft is, until it is settled or the session has ended."""
+        draft = await self.drafting.drafts.find(parse_draft_id(request))
+        if await self.publications.find_newest(draft.id) is None:
+            raise web.HTTPNotFound
+
+        def render(shown: NoticePublication) -> web.Response:
+            return render_page(request, "draft_handover.html", draft=draft, publication=shown)
+
+        return await stream_changes(
+            request, self.sessions, self.watch, draft.id, render, is_over=lambda shown: shown.is_settled
         )
 
     async def _find_withdrawn(self, draft: NoticeDraft, publication: NoticePublication | None) -> dict[str, Any]:
@@ -155,20 +175,27 @@ class DraftPages:
         }
 
     async def save(self, request: web.Request) -> web.Response:
-        """Save; with `then` the script saves in the background, or the editor goes on to the check."""
+        """Save; with `then` the script saves in the background, or the editor goes on to the check.
+
+        What was submitted meanwhile is taken back only by whoever was told: by the page, or before they press a button.
+        """
         identifier, form = parse_draft_id(request), get_form(request)
         then = form.get("then", "")
+        takes_back = then != "autosave" or "told" in form
         before = await self.drafting.drafts.find(identifier)
         try:
             content = parse_content(form, before.content)
-            draft = await self.drafting.save(get_visitor(request).account, identifier, parse_version(form), content)
+            draft = await self.drafting.save(
+                get_visitor(request).account, identifier, parse_version(form), content, takes_back=takes_back
+            )
         except DraftConflict:
             if then == "autosave":
                 return web.json_response({"conflict": f"{DRAFTS_PATH}/{identifier}"}, status=409)
             return await self._render_conflict(request, identifier, parse_version(form), content)
         except DraftRefused as refused:
             if then == "autosave":
-                advice = "" if isinstance(refused, FormRefused) else f" Kopieren Sie Ihren Text. {_WRITTEN_TOO_LATE}"
+                may_go_on = isinstance(refused, FormRefused | DraftSubmitted)
+                advice = "" if may_go_on else f" Kopieren Sie Ihren Text. {_WRITTEN_TOO_LATE}"
                 return web.json_response({"refused": f"{refused}{advice}"}, status=422)
             if isinstance(refused, FormRefused) and before.is_open:
                 return self._render_editor(request, before, restore_form(form, refused), status=422)
@@ -177,14 +204,15 @@ class DraftPages:
             return web.json_response({"version": draft.version})
         if draft.is_overtaken:  # which the page that comes next says
             await self.drafting.mark_newest_seen(get_visitor(request).account, identifier, draft.version)
-        return redirect(f"{DRAFTS_PATH}/{identifier}{self._choose_next(draft, then)}")
+        return redirect(f"{DRAFTS_PATH}/{identifier}{self._choose_next(before, draft, then)}")
 
-    def _choose_next(self, draft: NoticeDraft, then: str) -> str:
+    def _choose_next(self, before: NoticeDraft, draft: NoticeDraft, then: str) -> str:
         """Return what follows the address of a draft that was just saved."""
         if draft.is_overtaken:
             return "?erledigt=ueberholt"
         if then != "check":
-            return "?erledigt=gespeichert"
+            is_taken_back = before.state in SUBMITTED_STATES and draft.state not in SUBMITTED_STATES
+            return f"?erledigt={'zurueckgenommen' if is_taken_back else 'gespeichert'}"
         return "?pruefen=1" if self._list_errors(draft) else "/pruefung"
 
     async def show_preview(self, request: web.Request) -> web.Response:
@@ -221,7 +249,7 @@ class DraftPages:
             "draft_editor.html",
             status=status,
             is_unsaved=status != 200,
-            is_saved=request.query.get("erledigt") in ("gespeichert", "ueberholt"),
+            is_saved=request.query.get("erledigt") in ("gespeichert", "zurueckgenommen", "ueberholt"),
             done=_explain_done(request, draft),
             returned=draft.find_return(),
             rejection=rejection,
@@ -304,8 +332,3 @@ def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None
 def choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:
     """Return the code that citizens get; what was rejected is published again with another one."""
     return publication.code if publication and draft.state is DraftState.PUBLISHED else EXAMPLE_CODE
-
-
-def _is_waiting(draft: NoticeDraft, publication: NoticePublication) -> bool:
-    """Return whether there will be news by itself: until it is confirmed."""
-    return draft.state is DraftState.PUBLISHED and publication.confirmed_at is None

@@ -15,7 +15,8 @@ from services.newsroom.domain.drafts import DraftFilter, DraftState
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import SendingOverview
-from services.newsroom.ports import BroadcastStatuses, DraftRepository
+from services.newsroom.handlers.watching import MAX_PENDING
+from services.newsroom.ports import BroadcastStatuses, DraftRepository, PublicationRepository
 from shared.contracts.hours import LOCAL_ZONE
 
 FEEDBACK_PATH = "/rueckmeldungen"
@@ -90,6 +91,7 @@ class OverviewPages:
     """The first page after the login; whoever has the right `reviewing` is shown what waits for approval or review."""
 
     drafts: DraftRepository
+    publications: PublicationRepository
     statuses: BroadcastStatuses
     feedback: PostgresFeedbackLog
     topics: Mapping[str, str]
@@ -122,6 +124,7 @@ class OverviewPages:
             approved=await list_drafts(DraftFilter(states=(DraftState.APPROVED,)), limit),
             returned=await list_drafts(DraftFilter(states=(DraftState.RETURNED,), writer=own), limit),
             unreviewed=await self.drafts.list_unreviewed() if account.may(self.reviewing) else [],
+            under_way=await self.publications.list_under_way(MAX_PENDING),
             planned=_choose(unfinished, BroadcastPhase.PLANNED),
             sending=_choose(unfinished, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
             sent=_choose(

@@ -52,7 +52,6 @@ class SendingPages:
             ("kopieren", self._copy, write, _BEGUN),
             ("korrigieren", self._correct, write, _BEGUN),
             ("folgemeldung", self._follow_up, write, _BEGUN),
-            ("zurueckziehen", self._withdraw, write, ""),
         )
         check = WebPage(method="GET", path=f"{DRAFT_PATH}/pruefung", handler=self.show_check, audience=Right.LOOK)
         posts = (
@@ -139,9 +138,6 @@ class SendingPages:
 
     async def _follow_up(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
         return await self.drafting.follow_up(account, draft)
-
-    async def _withdraw(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.withdraw(account, draft, form.get("reason", ""))
 
 
 def _build_handler(act: _Act, then: str) -> PageHandler:

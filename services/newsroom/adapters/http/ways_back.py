@@ -14,10 +14,12 @@ LOGIN_PATH = "/anmelden"
 async def find_way_back(request: web.Request, origin: str) -> str:
     """Return the path of the page that the request is for; of a form, that of the page on which it stood.
 
-    Has to be called before the form is read. `origin` is our own.
+    A table and a stream are no pages: a browser that is led to one stays on the login. Has to be called before the form
+    is read. `origin` is our own.
     """
     if request.method == hdrs.METH_GET:
-        return request.path_qs
+        path, mark, query = request.path_qs.partition("?")
+        return path.removesuffix(".csv").removesuffix("/strom") + mark + query
     for path in filter(None, (choose_destination(each, "") for each in _list_possible(request, origin))):
         page = URL(path).without_query_params("erledigt")  # what was done before is not said once more
         asked = request.clone(method=hdrs.METH_GET, rel_url=page)

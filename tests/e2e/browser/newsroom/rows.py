@@ -6,7 +6,7 @@ from benchmarks.newsroom.rows import create_rows
 from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, set_up_number
 
 BROADCASTS = 60
-STATES = ("draft", "pending", "escalated", "returned", "approved", "discarded", "emergency")
+STATES = ("draft", "pending", "escalated", "returned", "approved", "discarded", "emergency", "published")
 
 _COLLEAGUE = """
     insert into newsroom.account (id, login, name, person, roles)
@@ -35,6 +35,10 @@ _DECISIONS = """
     where a.id = case when verdict = 'submit' then $1::uuid else (
         select id from newsroom.account where login = 'benchmark') end
 """
+_HANDOVER = """
+    insert into newsroom.publication (id, draft, version, revision, body) values (gen_random_uuid(),
+        md5('published')::uuid, 1, 1, '{"source": "/landkreis-osterholz/redaktion", "subject": "state-published"}')
+"""
 _FEEDBACK = """
     insert into newsroom.feedback (id, kind, value, text, topic, broadcast, at)
     select gen_random_uuid(), kind, value, text, 'baustellen', md5('broadcast1')::uuid, now() from (values
@@ -56,6 +60,7 @@ async def fill_newsroom(database: asyncpg.Connection) -> None:
         await database.execute(statement, colleague, STATES)
     for statement in (_DECISIONS, _REQUEST):
         await database.execute(statement, colleague)
+    await database.execute(_HANDOVER)
     await database.execute(_FEEDBACK)
     await stop_everything(database)
 

@@ -247,3 +247,18 @@ async def test_a_page_that_was_told_nothing_for_a_while_counts_again(
     await newsroom.database.execute("update newsroom.broadcast set audience = 12 where id = $1", broadcast)
     await expect(page.get_by_text("6 von 12 erledigt")).to_be_visible()
     await expect(again).to_be_hidden()
+
+
+async def test_the_page_of_a_handover_is_told_of_it_and_leads_to_the_broadcast(
+    inspector: Inspector, newsroom: NewsroomProcess
+) -> None:
+    await fill_newsroom(newsroom.database)
+    page, broadcast = await open_as_colleague(inspector, newsroom), await add_broadcast(newsroom.database)
+    await page.goto(newsroom.url + await find_draft(newsroom.database, "published"))
+    await expect(page.get_by_text("Der Dienst für Meldungen antwortet noch nicht.")).to_be_visible()
+    await newsroom.database.execute(
+        "update newsroom.publication set state = 'accepted', answered_at = now(), confirmed_at = now(), broadcast = $1"
+        " where draft = md5('published')::uuid",
+        broadcast,
+    )
+    await expect(page).to_have_url(f"{newsroom.url}/aussendungen/{broadcast}")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Dialog, Page, Route, expect
 
 from tests.databases import FreshDatabase
 from tests.e2e.browser.newsroom.inspection import (
@@ -167,6 +167,28 @@ async def test_no_other_button_takes_away_what_is_written_while_logged_out(
     await page.get_by_role("button", name="Entwurf verwerfen").press("Enter")
     await expect(page.locator(".nw-saved")).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
     await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt.")
+
+
+@pytest.mark.parametrize("button", ["Als neue Meldung kopieren", "Entwurf verwerfen", "Abmelden"])
+async def test_where_saving_is_refused_no_other_button_leaves_without_a_question(
+    inspector: Inspector, newsroom: NewsroomProcess, button: str
+) -> None:
+    page = await begin_writing(inspector, newsroom)
+    text = page.get_by_label("Text", exact=True)
+    asked: list[str] = []
+
+    async def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.dismiss()
+
+    page.on("dialog", stay)
+    await newsroom.database.execute("update newsroom.draft set state = 'discarded'")
+    await text.fill("Die Brücke ist gesperrt.")
+    async with page.expect_event("dialog"):
+        await page.get_by_role("button", name=button).press("Enter")
+    await expect(page.locator(".nw-saved")).to_contain_text("Kopieren Sie Ihren Text.")
+    await expect(text).to_have_value("Die Brücke ist gesperrt.")
+    assert asked == ["beforeunload"]
 
 
 async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(

@@ -4,8 +4,10 @@
 const FIRST_WAIT_SECONDS = 5;
 const shown = document.querySelector("[data-stream]");
 const lost = document.querySelector("[data-lost]");
-// Whoever scrolls in the table by keyboard keeps their place; the newest waits until they leave it.
+// Whoever scrolls in the table by keyboard keeps their place; the newest waits until they leave it. What looks as before is
+// not read aloud once more.
 let newest = null;
+let told = "";
 const show = () => {
   if (newest === null || shown.contains(document.activeElement)) return;
   shown.innerHTML = newest;
@@ -24,11 +26,13 @@ function watch() {
     failures = 0;
   });
   stream.addEventListener("message", (event) => {
-    newest = event.data;
+    if (event.data === told) return;
+    newest = told = event.data;
     show();
   });
   stream.addEventListener("end", () => {
     stream.close();
+    if ("reload" in shown.dataset) location.reload();  // only once: another page comes after this one
     const ended = document.querySelector("[data-ended]");
     if (ended) ended.textContent = ended.dataset.ended;
   });

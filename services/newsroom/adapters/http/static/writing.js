@@ -22,7 +22,7 @@ let isRefused = false;
 let lost = "";  // why nothing is taken from this page any more
 let needsLogin = false;
 let mustStay = false;  // no page shows what was written by somebody who may not write any more
-let isLeaving = false;
+let isPassing = false;
 let unanswered = null;  // it may be stored: what is said again is the same, before anything else
 form.addEventListener("input", () => {
   clearTimeout(waiting);
@@ -166,7 +166,7 @@ form.addEventListener("change", beginSave);
 window.addEventListener("online", () => unsaved && beginSave());
 window.addEventListener("focus", () => lost && beginSave());
 window.addEventListener("beforeunload", (event) => {
-  if (!unsaved || settled || isLeaving) return;
+  if (!unsaved || settled) return;
   if (isUnderWay || isRefused || !navigator.onLine || findHalfDate()) event.preventDefault();
   else beginSave();
 });
@@ -196,15 +196,17 @@ form.addEventListener("submit", (event) => {
 });
 
 // The other buttons of the page name the version, too; without a connection, or a login of the same account, the page stays.
+// Where saving is refused the browser asks whether to leave.
 document.addEventListener("submit", (event) => {
   const { target, submitter } = event;
-  if (target === form || isLeaving || !(unsaved || isUnderWay)) return;
+  if (target === form || isPassing || !(unsaved || isUnderWay)) return;
   event.preventDefault();
   if (unsaved) beginSave();
   saving.then(() => {
     if (unsaved && (!isRefused || lost)) return;
-    isLeaving = true;
+    isPassing = true;
     target.requestSubmit(submitter);
+    isPassing = false;
   });
 });
 
