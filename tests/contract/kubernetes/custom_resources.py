@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(m|[KMGT]i?)?$")]
+Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]*(ms|[smhd])$")]
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -234,6 +235,7 @@ class _Relabeling(_Part):
 
 class _Endpoint(_Part):
     port: str
+    interval: Duration
     path: str = "/metrics"
     params: dict[str, list[str]] = {}
     relabelings: list[_Relabeling] = []
@@ -263,6 +265,7 @@ class _StaticConfig(_Part):
 
 class _ScrapeConfigSpec(_Part):
     static_configs: Annotated[list[_StaticConfig], Meta(min_length=1)]
+    scrape_interval: Duration
     metrics_path: str = "/metrics"
     params: dict[str, list[str]] = {}
     relabelings: list[_Relabeling] = []

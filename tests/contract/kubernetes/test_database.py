@@ -60,6 +60,18 @@ def test_snapshots_of_the_volumes_are_handed_on() -> None:
     assert render_cluster({"backup": snapshots})["backup"] == snapshots
 
 
+def test_the_database_confirms_what_a_replica_has(installations: Mapping[str, Installation]) -> None:
+    spec = installations["cluster"].find("Cluster", "database")["spec"]
+    assert spec["instances"] == 3
+    assert spec["postgresql"]["synchronous"] == {
+        "method": "any",
+        "number": 1,
+        "dataDurability": "required",
+        "failoverQuorum": True,
+    }
+    assert "synchronous" not in installations["small"].find("Cluster", "database")["spec"]["postgresql"]
+
+
 @pytest.mark.parametrize("example", ["small", "cluster"])
 def test_the_database_has_connections_for_all_replicas_while_they_are_replaced(
     installations: Mapping[str, Installation], example: str

@@ -267,18 +267,6 @@ def test_the_router_takes_metas_largest_webhook_and_logs_no_token(installations:
     }
 
 
-def test_the_database_confirms_what_a_replica_has(installations: Mapping[str, Installation]) -> None:
-    spec = installations["cluster"].find("Cluster", "database")["spec"]
-    assert spec["instances"] == 3
-    assert spec["postgresql"]["synchronous"] == {
-        "method": "any",
-        "number": 1,
-        "dataDurability": "required",
-        "failoverQuorum": True,
-    }
-    assert "synchronous" not in installations["small"].find("Cluster", "database")["spec"]["postgresql"]
-
-
 def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, Installation]) -> None:
     """But for its first login, which the operator makes."""
     rabbitmq = installations["cluster"].find("RabbitmqCluster", "broker")["spec"]["rabbitmq"]
@@ -288,42 +276,6 @@ def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, In
     assert "auth_backends.1.authz = kreisfunk_bounds" in others
     plugins = set((ROOT / "deploy" / "rabbitmq" / "enabled_plugins").read_text().strip("[].\n").split(","))
     assert plugins - set(rabbitmq["additionalPlugins"]) == {"rabbitmq_management", "rabbitmq_prometheus"}
-
-
-def test_the_alerts_are_those_of_prometheus(installations: Mapping[str, Installation]) -> None:
-    (rule,) = installations["cluster"].list_kind("PrometheusRule")
-    assert rule["spec"] == msgspec.yaml.decode((ROOT / "deploy" / "prometheus" / "alerts.yml").read_bytes())
-
-
-@pytest.mark.parametrize("example", ["cluster", "external"])
-def test_the_broker_is_watched_as_the_alerts_expect_wherever_it_runs(
-    installations: Mapping[str, Installation], example: str
-) -> None:
-    installed = installations[example]
-    looks = [one["spec"] for one in installed.list_kind("ScrapeConfig")]
-    looks += [each for one in installed.list_kind("ServiceMonitor") for each in one["spec"]["endpoints"]]
-    paths = {
-        each["replacement"]: look.get("path", look.get("metricsPath"))
-        for look in looks
-        for each in look["relabelings"]
-        if each["targetLabel"] == "job" and "replacement" in each
-    }
-    jobs = msgspec.yaml.decode((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_bytes())["scrape_configs"]
-    assert paths == {job["job_name"]: job.get("metrics_path") for job in jobs if job["job_name"].startswith("rabbitmq")}
-
-
-def test_every_node_of_an_external_broker_is_watched(installations: Mapping[str, Installation]) -> None:
-    """A queue's length is known only to the node that leads it."""
-    wanted = read_example("external")["broker"]["external"]["metrics"]
-    assert len(wanted) == 3
-    for look in installations["external"].list_kind("ScrapeConfig"):
-        assert look["spec"]["staticConfigs"] == [{"targets": wanted}]
-
-
-def test_dashboards_are_those_of_grafana(installations: Mapping[str, Installation]) -> None:
-    folder = ROOT / "deploy" / "grafana" / "dashboards"
-    data = installations["cluster"].find("ConfigMap", "dashboards")["data"]
-    assert data == {path.name: path.read_text() for path in folder.iterdir()}
 
 
 def test_what_scales_has_no_fixed_number_of_replicas(installations: Mapping[str, Installation]) -> None:
