@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import pytest
 
 from deploy.paths import ROOT
