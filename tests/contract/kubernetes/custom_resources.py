@@ -110,6 +110,7 @@ class _SecretTarget(_Part):
 
 class _TriggerAuthenticationSpec(_Part):
     secret_target_ref: list[_SecretTarget]
+    config_map_target_ref: list[_SecretTarget] = []
 
 
 class TriggerAuthentication(_Resource):

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.paths import ROOT
 from tests.contract.kubernetes.rendering import (
+    KUBERNETES,
     RELEASE,
     RUN_ONCE,
     TOOLS,
@@ -18,6 +19,7 @@ from tests.contract.kubernetes.rendering import (
     read_example,
     render_all,
 )
+from tests.contract.kubernetes.test_schemas import list_problems
 
 # The standard "restricted", and a root file system that nobody writes to.
 POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -236,6 +238,21 @@ def test_a_ca_of_ones_own_is_where_it_is_looked_for(installations: Mapping[str, 
         assert {"name": "SSL_CERT_FILE", "value": "/trust/ca.pem"} in container["env"], component
         assert {"name": "trust", "mountPath": "/trust", "readOnly": True} in container["volumeMounts"], component
         assert {"name": "trust", "configMap": {"name": "ca-of-the-county"}} in pod["spec"]["volumes"], component
+
+
+def test_keda_trusts_a_ca_of_ones_own_too() -> None:
+    """It takes one only if the same authentication says that TLS is used."""
+    scaled = {"scaling": {"subscriptions": {"enabled": True}}}
+    examples = ("external", "cluster")
+    external, cluster = render_all([merge(read_example(name), scaled) for name in examples])
+    assert list_problems(external.documents, KUBERNETES[0]) == []
+    given = {
+        each["parameter"]: (each["name"], each["key"])
+        for each in external.find("TriggerAuthentication", "subscriptions")["spec"]["configMapTargetRef"]
+    }
+    assert given == {"ca": ("ca-of-the-county", "ca.pem"), "tls": (f"{RELEASE}-keda", "tls")}
+    assert external.find("ConfigMap", "keda")["data"] == {"tls": "enable"}
+    assert "configMapTargetRef" not in cluster.find("TriggerAuthentication", "subscriptions")["spec"]
 
 
 def test_services_lead_to_the_ports_of_pods(installed: Installation) -> None:
