@@ -137,13 +137,13 @@ async def check_kept_letters(connection: asyncpg.Connection) -> DoctorProblem | 
 
 
 async def check_standbys(expected: int, connection: asyncpg.Connection) -> DoctorProblem | None:
-    """Check that every commit waits for a standby, and that so many are there, if this role may see them."""
+    """Check that every commit waits for a standby, and that so many are there."""
     try:
         await require_synchronous_commits(connection)
     except AsynchronousCommitError as error:
         return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
     count = await count_synchronous_standbys(connection)
-    if count is not None and count < expected:
+    if count < expected:
         advice = "Bring back the others; without any, no commit returns."
         return DoctorProblem(f"{count} of {expected} standbys are there", advice)
     return None

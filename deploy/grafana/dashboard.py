@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from deploy.grafana.panels import DATASOURCE, RUNBOOKS, Json, Panel, build_link, build_process_panels, place_panels
 
-BROADCASTS = 'sum(increase(kreisfunk_subscriptions_notices_total{result="accepted"}[1m])) > 0'
+BROADCASTS = 'sum(increase(kreisfunk_subscriptions_notices_total{result="accepted"}[$__rate_interval])) > 0'
 STARTS = 'process_start_time_seconds{job="dispatcher"} * 1000'
 
 
@@ -99,6 +99,6 @@ def _build_annotation(name: str, expression: str, color: str, text: str) -> Json
         "datasource": DATASOURCE,
         "enable": True,
         "iconColor": color,
-        "target": {"refId": name, "expr": expression, "interval": "60s"},
+        "target": {"refId": name, "expr": expression, "interval": "15s"},
         "titleFormat": text,
     }

@@ -1,6 +1,6 @@
 """Metrics of feeds and warnings."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -10,7 +10,7 @@ from services.feeds.polling import PollResult
 class Metrics:
     """Metrics; labels are names of origins from the configuration and a fixed set of words."""
 
-    def __init__(self, registry: CollectorRegistry, names: Iterable[str] = ()) -> None:
+    def __init__(self, registry: CollectorRegistry, every_seconds: Mapping[str, float] | None = None) -> None:
         self._polls = Counter(
             "kreisfunk_feeds_polls",
             "Polls of a feed or of alerts; every result but new and unchanged is a failure",
@@ -29,8 +29,12 @@ class Metrics:
             ["name"],
             registry=registry,
         )
-        for name in names:  # what cannot be read from the start must be missed, too
-            self._last.labels(name).set_to_current_time()
+        every = Gauge(
+            "kreisfunk_feeds_interval_seconds", "Time between two reads, as configured", ["name"], registry=registry
+        )
+        for name, seconds in (every_seconds or {}).items():
+            every.labels(name).set(seconds)
+            self._last.labels(name).set_to_current_time()  # what cannot be read from the start must be missed, too
         self._rejected = Counter(
             "kreisfunk_feeds_rejected",
             "Published notices that Kreisfunk rejected; `kreisfunk feeds drafts list` has the reasons",

@@ -90,7 +90,7 @@ async def serve(settings: Settings, parts: FeedComponents, stop: StopRequest) ->
     """Run until `stop` is requested, then finish the polls in progress."""
     registry = CollectorRegistry()
     async with parts.open_pollers() as pollers:
-        metrics = Metrics(registry, [poller.name for poller in pollers])
+        metrics = Metrics(registry, {poller.name: poller.every_seconds for poller in pollers})
         watches = [PollLoop(poller, metrics, stop.requested) for poller in pollers]
         readiness = Readiness({"publisher": _build_publisher_check(watches)})
         host, port = settings.internal_host, settings.internal_port

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(m|[KMGT]i?)?$")]
+Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]*(ms|[smhd])$")]
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -109,6 +110,7 @@ class _SecretTarget(_Part):
 
 class _TriggerAuthenticationSpec(_Part):
     secret_target_ref: list[_SecretTarget]
+    config_map_target_ref: list[_SecretTarget] = []
 
 
 class TriggerAuthentication(_Resource):
@@ -138,8 +140,39 @@ class _Initdb(_Part):
     post_init_application_sql: list[str] = msgspec.field(name="postInitApplicationSQL")
 
 
+class _Plugin(_Part):
+    name: Annotated[str, Meta(min_length=1)]
+    parameters: dict[str, str] = {}
+    is_wal_archiver: bool = msgspec.field(name="isWALArchiver", default=False)
+
+
+class _ExternalCluster(_Part):
+    name: Annotated[str, Meta(min_length=1)]
+    plugin: _Plugin
+
+
+class _Backup(_Part):
+    volume_snapshot: dict[str, str]
+
+
+class _RecoveryTarget(_Part):
+    target_time: str
+
+
+class _Recovery(_Part):
+    source: str
+    database: str
+    owner: str
+    recovery_target: _RecoveryTarget | None = None
+
+
 class _Bootstrap(_Part):
-    initdb: _Initdb
+    initdb: _Initdb | None = None
+    recovery: _Recovery | None = None
+
+    def __post_init__(self) -> None:
+        if (self.initdb is None) == (self.recovery is None):
+            raise ValueError("one of initdb and recovery is needed")
 
 
 class _PostgresAffinity(_Part):
@@ -161,6 +194,9 @@ class _PostgresClusterSpec(_Part):
     resources: _Resources
     storage: _PostgresStorage
     image_name: str | None = None
+    backup: _Backup | None = None
+    plugins: list[_Plugin] = []
+    external_clusters: list[_ExternalCluster] = []
 
 
 class PostgresCluster(_Resource):
@@ -200,6 +236,7 @@ class _Relabeling(_Part):
 
 class _Endpoint(_Part):
     port: str
+    interval: Duration
     path: str = "/metrics"
     params: dict[str, list[str]] = {}
     relabelings: list[_Relabeling] = []
@@ -229,6 +266,7 @@ class _StaticConfig(_Part):
 
 class _ScrapeConfigSpec(_Part):
     static_configs: Annotated[list[_StaticConfig], Meta(min_length=1)]
+    scrape_interval: Duration
     metrics_path: str = "/metrics"
     params: dict[str, list[str]] = {}
     relabelings: list[_Relabeling] = []

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import pytest
 
 from deploy.paths import ROOT
 from tests.contract.kubernetes.rendering import (
+    KUBERNETES,
     RELEASE,
     RUN_ONCE,
     TOOLS,
@@ -19,6 +19,7 @@ from tests.contract.kubernetes.rendering import (
     read_example,
     render_all,
 )
+from tests.contract.kubernetes.test_schemas import list_problems
 
 # The standard "restricted", and a root file system that nobody writes to.
 POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -239,6 +240,21 @@ def test_a_ca_of_ones_own_is_where_it_is_looked_for(installations: Mapping[str, 
         assert {"name": "trust", "configMap": {"name": "ca-of-the-county"}} in pod["spec"]["volumes"], component
 
 
+def test_keda_trusts_a_ca_of_ones_own_too() -> None:
+    """It takes one only if the same authentication says that TLS is used."""
+    scaled = {"scaling": {"subscriptions": {"enabled": True}}}
+    examples = ("external", "cluster")
+    external, cluster = render_all([merge(read_example(name), scaled) for name in examples])
+    assert list_problems(external.documents, KUBERNETES[0]) == []
+    given = {
+        each["parameter"]: (each["name"], each["key"])
+        for each in external.find("TriggerAuthentication", "subscriptions")["spec"]["configMapTargetRef"]
+    }
+    assert given == {"ca": ("ca-of-the-county", "ca.pem"), "tls": (f"{RELEASE}-keda", "tls")}
+    assert external.find("ConfigMap", "keda")["data"] == {"tls": "enable"}
+    assert "configMapTargetRef" not in cluster.find("TriggerAuthentication", "subscriptions")["spec"]
+
+
 def test_services_lead_to_the_ports_of_pods(installed: Installation) -> None:
     for service in installed.list_kind("Service"):
         (port,) = service["spec"]["ports"]
@@ -267,18 +283,6 @@ def test_the_router_takes_metas_largest_webhook_and_logs_no_token(installations:
     }
 
 
-def test_the_database_confirms_what_a_replica_has(installations: Mapping[str, Installation]) -> None:
-    spec = installations["cluster"].find("Cluster", "database")["spec"]
-    assert spec["instances"] == 3
-    assert spec["postgresql"]["synchronous"] == {
-        "method": "any",
-        "number": 1,
-        "dataDurability": "required",
-        "failoverQuorum": True,
-    }
-    assert "synchronous" not in installations["small"].find("Cluster", "database")["spec"]["postgresql"]
-
-
 def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, Installation]) -> None:
     """But for its first login, which the operator makes."""
     rabbitmq = installations["cluster"].find("RabbitmqCluster", "broker")["spec"]["rabbitmq"]
@@ -288,42 +292,6 @@ def test_the_broker_is_configured_as_with_compose(installations: Mapping[str, In
     assert "auth_backends.1.authz = kreisfunk_bounds" in others
     plugins = set((ROOT / "deploy" / "rabbitmq" / "enabled_plugins").read_text().strip("[].\n").split(","))
     assert plugins - set(rabbitmq["additionalPlugins"]) == {"rabbitmq_management", "rabbitmq_prometheus"}
-
-
-def test_the_alerts_are_those_of_prometheus(installations: Mapping[str, Installation]) -> None:
-    (rule,) = installations["cluster"].list_kind("PrometheusRule")
-    assert rule["spec"] == msgspec.yaml.decode((ROOT / "deploy" / "prometheus" / "alerts.yml").read_bytes())
-
-
-@pytest.mark.parametrize("example", ["cluster", "external"])
-def test_the_broker_is_watched_as_the_alerts_expect_wherever_it_runs(
-    installations: Mapping[str, Installation], example: str
-) -> None:
-    installed = installations[example]
-    looks = [one["spec"] for one in installed.list_kind("ScrapeConfig")]
-    looks += [each for one in installed.list_kind("ServiceMonitor") for each in one["spec"]["endpoints"]]
-    paths = {
-        each["replacement"]: look.get("path", look.get("metricsPath"))
-        for look in looks
-        for each in look["relabelings"]
-        if each["targetLabel"] == "job" and "replacement" in each
-    }
-    jobs = msgspec.yaml.decode((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_bytes())["scrape_configs"]
-    assert paths == {job["job_name"]: job.get("metrics_path") for job in jobs if job["job_name"].startswith("rabbitmq")}
-
-
-def test_every_node_of_an_external_broker_is_watched(installations: Mapping[str, Installation]) -> None:
-    """A queue's length is known only to the node that leads it."""
-    wanted = read_example("external")["broker"]["external"]["metrics"]
-    assert len(wanted) == 3
-    for look in installations["external"].list_kind("ScrapeConfig"):
-        assert look["spec"]["staticConfigs"] == [{"targets": wanted}]
-
-
-def test_dashboards_are_those_of_grafana(installations: Mapping[str, Installation]) -> None:
-    folder = ROOT / "deploy" / "grafana" / "dashboards"
-    data = installations["cluster"].find("ConfigMap", "dashboards")["data"]
-    assert data == {path.name: path.read_text() for path in folder.iterdir()}
 
 
 def test_what_scales_has_no_fixed_number_of_replicas(installations: Mapping[str, Installation]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -85,6 +86,11 @@ class NightOperator:
                 psql = find_wheel_programs() / "bin" / "psql"
                 assert words[1:5] == ["-U", "kreisfunk_owner", "-d", "kreisfunk"]
                 return await _run_program(str(psql), "-X", "-d", stack.database_url, *words[5:])
+            case _, "python":
+                [name, *_] = self._list_processes(service)
+                asked = words[2].replace("http://127.0.0.1:9090/metrics", stack.metrics_urls[name])
+                assert asked != words[2]
+                return await _run_program(sys.executable, "-c", asked)
             case _:
                 raise AssertionError(f"{service} has no {words[0]} here")
 

@@ -3,9 +3,12 @@
 import asyncio
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import aio_pika
@@ -14,14 +17,18 @@ import asyncpg
 import msgspec
 
 from deploy.local.environments import BUSINESS_ACCOUNT_ID
+from deploy.local.ports import LOOPBACK
+from deploy.local.services import Service
 from deploy.secrets import APP_SECRETS
 from shared.amqp import topology
 from simulator.webhooks.batches import HEADER, sign
 from tests.e2e.monitoring.hurried_watch import HurriedWatch
 from tests.e2e.monitoring.night_operator import NightOperator
 from tests.e2e.monitoring.watched_town import WatchedTown
+from tests.proxy import NetworkConditions, Proxy, run_proxy
 from tests.servers import wait_for
 
+FIREWALL = NetworkConditions(page=b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 MOVED = ("/presse", "/umgezogen")
 
 
@@ -128,3 +135,25 @@ class NightShift:
     def _replace_in_feeds_file(self, old: str, new: str) -> None:
         file = Path(self.town.feeds.command.environment["KREISFUNK_FEEDS_FILE"])
         file.write_text(file.read_text().replace(old, new))
+
+
+@asynccontextmanager
+async def put_behind_a_firewall(town: WatchedTown, name: str) -> AsyncIterator[Proxy]:
+    """A dispatcher whose way to Meta leads through a proxy that answers in Meta's place at first."""
+    supervisor = town.stack.supervisor
+    dispatcher, simulator = supervisor.find(name), urlsplit(town.stack.simulator_url).port
+    assert isinstance(dispatcher, Service)
+    assert simulator
+    usual = dispatcher.command
+    async with run_proxy([simulator]) as network:
+        network.set_conditions(FIREWALL)
+        environment = {**usual.environment, "KREISFUNK_GRAPH_URL": f"http://{LOOPBACK}:{network.port}"}
+        await supervisor.stop_one(name)
+        dispatcher.command = replace(usual, environment=environment)
+        try:
+            await supervisor.start_one(name)
+            yield network
+        finally:
+            dispatcher.command = usual
+            await supervisor.stop_one(name)
+            await supervisor.start_one(name)

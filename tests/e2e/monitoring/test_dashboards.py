@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(600)
 
 TESTS = ("alerts_test.yml", "alerts_long_test.yml")
 QUERIES: Mapping[str, str] = {
-    "annotation: broadcasts": BROADCASTS.replace("[1m]", "[15m]"),
+    "annotation: broadcasts": BROADCASTS.replace("$__rate_interval", "15m"),
     "annotation: starts": STARTS,
     **{f"{board.name}: variable": f'up{{job=~"{board.job}"}}' for board in BOARDS if board.job},
 }

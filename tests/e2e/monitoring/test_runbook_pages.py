@@ -6,27 +6,22 @@ the last ones.
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from cli.doctor.installation import build_from_stack
 from cli.stacks import RunningStack
-from deploy.local.ports import LOOPBACK
-from deploy.local.services import Service
 from deploy.local.stack_file import find_running_stack
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.amqp import topology
 from tests.e2e.monitoring.hurried_watch import run_hurried_watch
 from tests.e2e.monitoring.night_operator import NightOperator
-from tests.e2e.monitoring.night_shift import NightShift
+from tests.e2e.monitoring.night_shift import NightShift, put_behind_a_firewall
 from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
 from tests.harness.commands import run_in_process
-from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
+from tests.proxy import UNDISTURBED_NETWORK
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -55,9 +50,10 @@ ALERTS_OF_META = (
     *("AnswerBudgetBurnsFast", "AnswerBudgetBurnsSlowly"),
 )
 GRANT_RETENTION = "grant delete on dispatcher.refusal to kreisfunk_dispatcher"
+GRANT_PAGES = "grant insert on subscriptions.pending_page to kreisfunk_subscriptions"
+REVOKE_PAGES = "revoke insert on subscriptions.pending_page from kreisfunk_subscriptions"
 GRANT_FEEDBACK = "grant insert on subscriptions.feedback to kreisfunk_subscriptions"
 DROP_SLOT = "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
-FIREWALL = NetworkConditions(page=b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +68,7 @@ async def shift(town: WatchedTown, tmp_path_factory: pytest.TempPathFactory) -> 
             yield shift
         finally:
             shift.mend_feeds()
-            await database.execute(f"{GRANT_RETENTION}; {GRANT_FEEDBACK}")
+            await database.execute(f"{GRANT_RETENTION}; {GRANT_FEEDBACK}; {GRANT_PAGES}")
             await database.close()
 
 
@@ -146,28 +142,6 @@ async def test_a_dispatcher_does_not_reach_meta(shift: NightShift) -> None:
         network.set_conditions(UNDISTURBED_NETWORK)
         await shift.operator.do("MetaUnreachable")
         await shift.watch.wait_for_end("MetaUnreachable")
-
-
-@asynccontextmanager
-async def put_behind_a_firewall(town: WatchedTown, name: str) -> AsyncIterator[Proxy]:
-    """A dispatcher whose way to Meta leads through a proxy that answers in Meta's place at first."""
-    supervisor = town.stack.supervisor
-    dispatcher, simulator = supervisor.find(name), urlsplit(town.stack.simulator_url).port
-    assert isinstance(dispatcher, Service)
-    assert simulator
-    usual = dispatcher.command
-    async with run_proxy([simulator]) as network:
-        network.set_conditions(FIREWALL)
-        environment = {**usual.environment, "KREISFUNK_GRAPH_URL": f"http://{LOOPBACK}:{network.port}"}
-        await supervisor.stop_one(name)
-        dispatcher.command = replace(usual, environment=environment)
-        try:
-            await supervisor.start_one(name)
-            yield network
-        finally:
-            dispatcher.command = usual
-            await supervisor.stop_one(name)
-            await supervisor.start_one(name)
 
 
 async def test_meta_does_not_answer(shift: NightShift) -> None:
@@ -299,8 +273,10 @@ async def let_our_own_systems_in_again(town: WatchedTown) -> None:
     (folder / "secrets" / NOTICES_API_TOKEN).write_text(token)
 
 
-async def test_somebody_blocks_the_tables_of_the_newsroom(shift: NightShift) -> None:
-    """ArchiveStale, NewsroomEventsGrow, OptOutsUnusual."""
+async def test_somebody_blocks_the_tables_of_the_newsroom_and_takes_a_right_from_subscriptions(
+    shift: NightShift,
+) -> None:
+    """ArchiveStale, NewsroomEventsGrow, OptOutsUnusual, ExpansionStalled."""
     people, shift.citizens[:60] = shift.citizens[:60], []
     simulator = shift.town.press.simulator
     before = await shift.count_subscribed()
@@ -314,14 +290,19 @@ async def test_somebody_blocks_the_tables_of_the_newsroom(shift: NightShift) -> 
             return await shift.count_subscribed() == before + len(people)
 
         await wait_for(subscribed)
+        await shift.database.execute(REVOKE_PAGES)
+        await shift.publish("baustellen")
         await simulator.send_text(people, "Stop", per_second=200)
-        await shift.watch.wait_for("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow")
+        await shift.watch.wait_for("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow", "ExpansionStalled")
+        assert "expansion_failed" in await shift.operator.look("ExpansionStalled")
+        await shift.database.execute(GRANT_PAGES)
+        await shift.operator.do("ExpansionStalled", 2)
         seen = await shift.operator.look("NewsroomEventsGrow")
         assert "dependency_unavailable" in seen
         [pid] = re.findall(r"^ *(\d+) \| kreisfunk_owner +\| report ", seen, re.MULTILINE)
         assert pid in await shift.operator.look("ArchiveStale")
         await shift.operator.do("ArchiveStale", 2, PID=pid)
-        await shift.watch.wait_for_end("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow")
+        await shift.watch.wait_for_end("OptOutsUnusual", "ArchiveStale", "NewsroomEventsGrow", "ExpansionStalled")
     finally:
         report.terminate()
 

@@ -4,6 +4,7 @@ Windows of minutes are shortened where the end would take as long; what an alert
 """
 
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
@@ -11,7 +12,9 @@ import asyncpg
 import pytest
 
 from simulator.webhooks.batches import HEADER, sign
-from tests.e2e.monitoring.watched_town import WatchedTown
+from tests.e2e.monitoring.night_operator import NightOperator
+from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown, list_targets
+from tests.prometheus import run_prometheus
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -134,6 +137,20 @@ async def test_somebody_who_is_not_meta_sends_webhooks(town: WatchedTown) -> Non
                 assert answer.status == 401
     await town.wait_until("SignaturesRefused", true=True, within="1m")
     await town.wait_until("SignaturesRefused", true=False, within=SHORT)
+
+
+async def test_prometheus_does_not_read_the_queues(town: WatchedTown, tmp_path: Path) -> None:
+    """MetricMissing, as another Prometheus sees it, without one of the jobs."""
+    targets = {job: found for job, found in list_targets(town.stack).items() if job != "rabbitmq-queues"}
+    async with run_prometheus(tmp_path / "prometheus", targets) as blind:
+
+        async def is_missed() -> bool:
+            found = await blind.query(ALERT_EXPRESSIONS["MetricMissing"])
+            return [each["metric"]["metric"] for each in found] == ["rabbitmq_detailed_queue_messages"]
+
+        await wait_for(is_missed)
+    assert "kreisfunk_dispatcher_rate_limit" in await NightOperator(town).look("MetricMissing")
+    await town.wait_until("MetricMissing", true=False)
 
 
 async def test_feeds_end(town: WatchedTown) -> None:

@@ -174,9 +174,10 @@ async def test_what_was_committed_is_there_after_a_failover_and_the_pool_goes_on
         await wait_for(has_two_standbys)
 
 
-async def count_standbys(database: ReplicatedDatabase) -> int | None:
+async def count_standbys(database: ReplicatedDatabase, role: str = "none") -> int:
     connection = await connect_to_primary(database.url)
     try:
+        await connection.execute(f"set role {role}")
         return await count_synchronous_standbys(connection)
     finally:
         await connection.close()
@@ -189,6 +190,7 @@ async def test_replicas_are_counted_by_a_role_that_may_not_see_them(database: Re
         await connection.execute("set role reader")
         await collector.refresh(connection)
     assert registry.get_sample_value("kreisfunk_database_replicas") == 2
+    assert await count_standbys(database, role="reader") == 2
 
 
 _WAITING = """
@@ -203,6 +205,7 @@ async def test_a_commit_that_waits_for_a_standby_is_not_shown_to_others_because_
     standbys = [member.server for member in database.members if member is not primary]
     for standby in standbys:
         await standby.stop()
+    assert await count_standbys(database, role="reader") == 0
     async with open_database(database.url, password=None, name="given up", size=1) as pool:
         with pytest.raises(DatabaseUnavailable):
             async with pool.connection() as connection:

@@ -52,10 +52,19 @@ def test_the_nodes_of_the_file_are_those_that_find_each_other() -> None:
     assert read_environment("migrate")["KREISFUNK_BROKER_API_URL"] == "http://rabbitmq:15672"
 
 
+def test_a_standby_that_is_gone_is_missed_for_longer_than_a_weekend() -> None:
+    """The alert counts slots that nobody uses; Patroni gives one up after a time, of itself after half an hour."""
+    settings = msgspec.yaml.decode((ROOT / "deploy/patroni/patroni.yml").read_bytes())["bootstrap"]["dcs"]
+    (days,) = re.findall(r"^(\d+)d$", settings["member_slots_ttl"])
+    assert int(days) > 4
+
+
 def test_every_broker_is_watched() -> None:
     """A queue's length is known only to the node that leads it."""
     [mounted] = CLUSTER["prometheus"]["volumes"]
     file, place, _ = mounted.split(":")
-    assert place in {mount.split(":")[1] for mount in SERVICES["prometheus"]["volumes"]}
+    folders = {mount.split(":")[1]: mount.split(":")[0] for mount in SERVICES["prometheus"]["volumes"]}
+    folder, _, name = place.rpartition("/")
+    assert (ROOT / folders[folder] / name).is_file(), "it covers the usual one"
     [watched] = msgspec.yaml.decode((ROOT / file).read_bytes())
     assert watched["targets"] == [f"{name}:15692" for name in ("rabbitmq", "rabbitmq-2", "rabbitmq-3")]

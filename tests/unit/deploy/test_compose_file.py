@@ -86,6 +86,14 @@ def test_everything_of_ours_that_runs_is_scraped(service: str) -> None:
     assert set(SERVICES[service]["networks"]) & set(SERVICES["prometheus"]["networks"])
 
 
+def test_prometheus_reads_alerts_and_targets_that_change_while_it_runs() -> None:
+    """A single file that an update replaces stays the old one in a container."""
+    prometheus = SERVICES["prometheus"]
+    assert "--enable-feature=auto-reload-config" in prometheus["command"]
+    assert "./deploy/prometheus:/etc/prometheus:ro" in prometheus["volumes"]
+    assert not [each for each in prometheus["volumes"] if each.partition(":")[0].endswith(".yml")]
+
+
 def test_doctor_asks_everything_of_ours_that_always_runs_whether_it_is_ready() -> None:
     asked = {url for option in SERVICES["doctor"]["entrypoint"] if (url := option.partition("--ready-url=")[2])}
     environment = read_environment("doctor")

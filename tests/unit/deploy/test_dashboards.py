@@ -14,6 +14,7 @@ from services.subscriptions.adapters.metrics import UNDELIVERABLE
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.feedback import FeedbackKind
 from shared.notices.configuration import Category
+from tests.compose_file import SERVICES
 from tests.unit.docs.test_runbooks import ALERTS
 from tools.docs.metrics import find_names, list_series
 
@@ -106,3 +107,17 @@ def test_the_press_office_reads_words_instead_of_values() -> None:
 def test_a_number_of_things_has_no_decimals(board: Dashboard) -> None:
     defaults = [panel["fieldConfig"]["defaults"] for panel in list_panels(board) if panel["type"] == "stat"]
     assert all(("decimals" in each) == (each["unit"] == "none") for each in defaults)
+
+
+@EVERY_BOARD
+def test_prometheus_keeps_what_a_board_shows_first(board: Dashboard) -> None:
+    (kept,) = re.findall(r"retention\.time=(\d+)d", " ".join(SERVICES["prometheus"]["command"]))
+    ((number, unit),) = re.findall(r"^now-(\d+)([hd])$", board.hours)
+    assert int(number) * {"h": 1, "d": 24}[unit] <= int(kept) * 24
+
+
+@EVERY_BOARD
+def test_every_broadcast_is_marked_in_whatever_period_is_shown(board: Dashboard) -> None:
+    """A window of a fixed length leaves gaps where Grafana's steps are longer."""
+    (broadcasts, _) = board.build_json()["annotations"]["list"]
+    assert re.findall(r"\[(.+?)\]", broadcasts["target"]["expr"]) == ["$__rate_interval"]

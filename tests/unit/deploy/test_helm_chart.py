@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import msgspec
+import pytest
 
 import deploy
 from deploy.secrets import FILES, TOKENS
@@ -58,6 +59,24 @@ def test_secrets_are_the_folders_that_are_made() -> None:
     assert set(VALUES["secrets"]) <= folders
     # Programs that run elsewhere, and what only compose has.
     assert folders - set(VALUES["secrets"]) == {"monitor", "pressestelle", "simulator", "systems", "users"}
+
+
+@pytest.mark.parametrize(
+    ("what", "file"),
+    [
+        ("app secret", "kreisfunk_app_secrets"),
+        ("Graph token", "kreisfunk_graph_token"),
+        ("encryption keys", "kreisfunk_encryption_keys"),
+        ("index key", "kreisfunk_index_key"),
+        ("keys of subscriptions", "kreisfunk_dead_letter_keys"),
+        ("keys of the newsroom", "kreisfunk_newsroom_keys"),
+    ],
+)
+def test_the_guide_names_every_secret_that_a_rotation_changes(what: str, file: str) -> None:
+    guide = (DOCS / "guides" / "kubernetes.md").read_text()
+    (named,) = re.findall(rf"^\| {what} \| ([^|]+) \|", guide, re.MULTILINE)
+    folders = {path.partition("/")[0] for path in FILES if path.endswith(f"/{file}")}
+    assert set(re.findall(r"`(\w+)`", named)) == folders & set(VALUES["secrets"])
 
 
 def test_what_scales_goes_by_metrics_and_a_queue_that_exist() -> None:

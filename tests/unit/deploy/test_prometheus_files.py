@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 import deploy
+from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS
 from shared.amqp import topology
 from shared.amqp.consumer import MAX_QUARANTINED_BYTES
 from shared.contracts.message import Lane
@@ -51,6 +52,12 @@ def test_every_queue_that_a_service_works_off_is_watched() -> None:
 def test_the_quarantine_is_nearly_full_before_the_longest_notices_fill_it() -> None:
     [most] = re.findall(r"> (\d+)", ALERTS["QuarantineNearlyFull"]["expr"])
     assert topology.MAX_QUARANTINE_BYTES * 0.9 < int(most) * MAX_QUARANTINED_BYTES < topology.MAX_QUARANTINE_BYTES
+
+
+def test_an_urgent_notice_is_late_only_beyond_what_its_lane_and_the_dispatchers_hold() -> None:
+    """Those have taken a few batches of a full lane."""
+    [held] = re.findall(r"(\d+) / scalar", ALERTS["LaneDelayed"]["expr"])
+    assert int(held) == 1.5 * topology.MAX_LANE_BATCHES * MAX_PAGE_RECIPIENTS
 
 
 def test_an_expansion_is_waited_for_only_while_its_lane_takes_batches() -> None:

@@ -129,6 +129,22 @@ postgresql://{{ .role }}@{{ required "database.external.host is needed" $externa
 {{- end -}}
 {{- end }}
 
+{{- /*
+What all replicas may take, while an update has started one more of each and another one ends; and some for whoever
+administrates. KEDA scales two of them.
+*/ -}}
+{{- define "kreisfunk.database.connections" -}}
+{{- $connections := 30 -}}
+{{- range $name, $each := dict "dispatcher" 8 "subscriptions" 20 "newsroom" 10 -}}
+{{- $replicas := (index $.Values.services $name).replicas -}}
+{{- with get $.Values.scaling $name -}}
+{{- if .enabled }}{{ $replicas = .max }}{{ end -}}
+{{- end -}}
+{{- $connections = add $connections (mul $each (add $replicas 2)) -}}
+{{- end -}}
+{{- max 200 $connections -}}
+{{- end }}
+
 {{- /* What a schema cannot say, or not so that it is understood. */ -}}
 {{- define "kreisfunk.refusals" -}}
 {{- $database := .Values.database -}}
