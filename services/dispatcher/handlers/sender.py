@@ -250,3 +250,7 @@ class Sender:
             case ErrorAction.DROP if source := claim.broadcast:
                 if self._rejections.observe(source, answer.code, [claim.delivery]):
                     await self.pauses.pause_broadcast(source, answer.code)
+            case ErrorAction.DROP:
+                _log.warning("reply_refused", code=answer.code, delivery=str(claim.delivery))
+            case _:
+                pass

@@ -115,12 +115,15 @@ async def test_meta_stops_account_and_template(shift: NightShift) -> None:
 
 
 async def test_meta_rejects_every_message_of_a_broadcast(shift: NightShift) -> None:
-    """BroadcastStopped."""
+    """BroadcastStopped, AnswersRefused."""
     await shift.town.press.simulator.set_faults(INVALID_VALUE)
     await shift.database.execute(SLOW)  # a busy machine could send all messages before the pause
     try:
         await shift.publish("strassensperrungen")
         await shift.watch.wait_for("BroadcastStopped")
+        await shift.write(15, "Hilfe")
+        await shift.watch.wait_for("AnswersRefused")
+        assert '"code":131009' in await shift.operator.look("AnswersRefused")
     finally:
         await shift.database.execute(FAST)
         await shift.town.press.simulator.set_faults({})
@@ -128,7 +131,7 @@ async def test_meta_rejects_every_message_of_a_broadcast(shift: NightShift) -> N
     [broadcast] = re.findall(rf"^({IDENTIFIER}) .+ paused ", listed, re.MULTILINE)
     assert " 131009 " in await shift.operator.look("BroadcastStopped", BROADCAST=broadcast)
     assert "sent again" in await shift.operator.do("BroadcastStopped", 2, BROADCAST=broadcast)
-    await shift.watch.wait_for_end("BroadcastStopped")
+    await shift.watch.wait_for_end("BroadcastStopped", "AnswersRefused")
 
 
 async def test_a_dispatcher_does_not_reach_meta(shift: NightShift) -> None:
