@@ -1,9 +1,10 @@
 """Metrics of the newsroom; labels are our own routes, statuses and results, never a visitor's input."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.database.metrics import RetentionMetrics
 from shared.database.pool import Database
 
 NO_ROUTE = "unknown"
@@ -37,9 +38,7 @@ class NewsroomMetrics:
             ["result"],
             registry=registry,
         )
-        self._deleted = Counter(
-            "kreisfunk_newsroom_retention_deleted_rows_total", "Rows deleted by age", ["kind"], registry=registry
-        )
+        self.retention = RetentionMetrics("newsroom", registry)
         for result in LOGIN_RESULTS:
             self._logins.labels(result)
         self._archive_age = Gauge(
@@ -55,11 +54,6 @@ class NewsroomMetrics:
         self._outbox_oldest = Gauge(
             "kreisfunk_newsroom_outbox_oldest_seconds", "Wait of the oldest of them; 0 if none", registry=registry
         )
-        self._retention_at = Gauge(
-            "kreisfunk_newsroom_retention_timestamp_seconds",
-            "When retention had last deleted everything due; it runs every hour",
-            registry=registry,
-        )
 
     def observe_request(self, path: str, status: int, seconds: float) -> None:
         """Record a request; `path` is that of the route, so that there are few label values."""
@@ -72,13 +66,6 @@ class NewsroomMetrics:
 
     def count_publication(self, result: str) -> None:
         self._publications.labels(result).inc()
-
-    def count_deleted(self, kind: str, rows: int) -> None:
-        self._deleted.labels(kind).inc(rows)
-
-    def record_retention(self, _: Mapping[str, float]) -> None:
-        """Record a completed run of retention."""
-        self._retention_at.set_to_current_time()
 
     async def refresh(self, database: Database) -> None:
         """Read the gauges of the outbox from the database. Raises DatabaseUnavailable."""
