@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 from shared.runtime.hosts import get_login
 
 PREFIX = "KREISFUNK_"
@@ -82,6 +83,7 @@ class DatabaseSettings(ServiceSettings):
 
 
 S = TypeVar("S", bound=BaseSettings)
+C = TypeVar("C", bound=Configuration)
 
 
 def read_settings(kind: type[S]) -> S:
@@ -90,6 +92,15 @@ def read_settings(kind: type[S]) -> S:
         return kind(_secrets_dir=find_secrets_folder())
     except ValidationError as error:
         sys.stderr.write(explain(error, kind))
+        sys.exit(EXIT_SETTINGS)
+
+
+def read_county(path: Path, kind: type[C]) -> C:
+    """Return the county's configuration; if the file is wrong, say so on stderr and exit with status 2."""
+    try:
+        return read_configuration(path, kind)
+    except ConfigurationError as error:
+        sys.stderr.write(f"Settings are missing or wrong:\n  {PREFIX}COUNTY_FILE: {error}\n")
         sys.exit(EXIT_SETTINGS)
 
 

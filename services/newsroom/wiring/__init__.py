@@ -63,6 +63,7 @@ from shared.runtime.clock import system_clock
 from shared.runtime.http_port import open_http_port
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
+from shared.runtime.settings import read_county
 
 NAME = "newsroom"
 MIGRATIONS = Path(__file__).parents[1] / "adapters" / "migrations"
@@ -153,8 +154,9 @@ def assemble_writing(
     )
 
 
-async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopRequest) -> None:
+async def serve(settings: Settings, stop: StopRequest) -> None:
     """Run until a stop is requested, then answer the requests in flight."""
+    configuration = read_county(settings.county_file, NewsroomCounty)
     registry = CollectorRegistry()
     metrics = NewsroomMetrics(registry)
     async with AsyncExitStack() as stack:
