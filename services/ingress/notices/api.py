@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from services.ingress.notices.auth import Authenticator
 from services.ingress.notices.errors import PROBLEM_MEDIA_TYPE, ApiError, ErrorType
-from services.ingress.notices.metrics import NO_ROUTE, NoticesApiMetrics
+from services.ingress.notices.metrics import NoticesApiMetrics
 from services.ingress.notices.parsing import RawRequest
 from services.ingress.notices.progress import ProgressEntry
 from services.ingress.notices.progress_feed import ProgressFeed
@@ -20,6 +20,7 @@ from services.ingress.notices.validation import Caller, CheckResults, PublishRes
 from shared import contracts
 from shared.runtime.client_address import Network, find_client_address
 from shared.runtime.http_port import FailureLog, add_response_headers
+from shared.runtime.request_metrics import NO_ROUTE
 
 MAX_BODY_BYTES = 256 * 1024
 READ_TIMEOUT_SECONDS = 10.0
