@@ -1,6 +1,5 @@
 """`kreisfunk quarantine`: messages that could not be parsed, to be inspected, replayed or dropped."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -13,7 +12,7 @@ from cli.output import (
     confirm,
     escape,
     fail,
-    format_table,
+    format_list,
     format_time,
     note,
     print_result,
@@ -46,7 +45,9 @@ def list_kept(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: Broke
 
     items, total = run_session(stack, look)
     listing = {"total": total, "items": [item.description for item in items]}
-    print_result(listing, _format_list(items, total), json=json)
+    head = ("id", "kind", "system", "since", "bytes", "reason")
+    told = format_list(head, list(map(_format_line, items)), empty="nothing is in quarantine", total=total)
+    print_result(listing, told, json=json)
 
 
 @quarantine.command()
@@ -120,22 +121,9 @@ def _parse_selection(which: str | None, *, everything: bool) -> str:
     return which if which is not None else ALL
 
 
-def _format_list(items: "Sequence[QuarantineItem]", total: int) -> str:
-    if not items:
-        return "nothing is in quarantine"
-    lines = [
-        (
-            item.queued.message_id[:SHORT_ID_LENGTH],
-            item.kind,
-            item.system or "-",
-            format_time(item.since),
-            item.size,
-            item.reason,
-        )
-        for item in items
-    ]
-    shown = format_table(("id", "kind", "system", "since", "bytes", "reason"), lines)
-    return shown if total <= len(items) else f"{shown}\n{total - len(items)} more: --limit {total}"
+def _format_line(item: "QuarantineItem") -> tuple[object, ...]:
+    name = item.queued.message_id[:SHORT_ID_LENGTH]
+    return name, item.kind, item.system or "-", format_time(item.since), item.size, item.reason
 
 
 def _format_result(name: str, outcome: "ReplayResult") -> str:
