@@ -8,10 +8,9 @@ from typing import TypeVar
 import asyncpg
 
 from cli.output import EXIT_UNAVAILABLE, fail
-from cli.settings import DatabaseAccess
 from cli.stacks import DATABASE_URL
 from shared.database.pool import SAFE_SETTINGS, connect
-from shared.runtime.settings import DatabaseSettings
+from shared.runtime.settings import DatabaseAccess
 
 CONNECT_TIMEOUT_SECONDS = 10
 REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
@@ -26,7 +25,7 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def open_connection(access: DatabaseAccess | DatabaseSettings, name: str) -> AsyncIterator[asyncpg.Connection]:
+async def open_connection(access: DatabaseAccess, name: str) -> AsyncIterator[asyncpg.Connection]:
     """Open a connection, which the server lists as `name`."""
     options = {"application_name": name, **SAFE_SETTINGS}
     connection = await connect(

@@ -15,25 +15,22 @@ from deploy import VERSION
 _COMMANDS = {
     "Try it": {
         "demo": (
-            "cli.demo.command:demo",
+            "cli.demo:demo",
             "Play the main job on a system of its own, and compare the simulator's account with our ledger.",
         ),
         "up": ("cli.up:up", "Keep the whole system up until Ctrl-C, with the simulator in Meta's place."),
     },
     "Publish": {
         "publish": (
-            "cli.publish.command:publish",
+            "cli.publish:publish",
             "Publish a notice to all subscribers of its topic, or to those who got an earlier one.",
         ),
-        "withdraw": ("cli.publish.command:withdraw", "Withdraw a notice: whoever has not got it will not get it."),
-        "newsroom": ("cli.newsroom.command:app", "The newsroom: who may write and approve notices there."),
-        "feeds": (
-            "cli.feeds.command:app",
-            "Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices.",
-        ),
+        "withdraw": ("cli.publish:withdraw", "Withdraw a notice: whoever has not got it will not get it."),
+        "newsroom": ("cli.newsroom:app", "The newsroom: who may write and approve notices there."),
+        "feeds": ("cli.feeds:app", "Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices."),
     },
     "Operate": {
-        "doctor": ("cli.doctor.command:doctor", "Look at an installation, and say what to do about what is wrong."),
+        "doctor": ("cli.doctor:doctor", "Look at an installation, and say what to do about what is wrong."),
         "trace": ("cli.operate.trace:show_delivery", "Show the life of one delivery, without personal data."),
         "broadcasts": (
             "cli.operate.broadcasts:app",
@@ -50,22 +47,22 @@ _COMMANDS = {
             "Messages of citizens that could not be handled, sealed: nobody can read them.",
         ),
         "quarantine": (
-            "cli.quarantine.command:quarantine",
+            "cli.quarantine:quarantine",
             "What was not understood and is kept: look at it, send it again, or drop it.",
         ),
-        "backup": ("cli.backup.command:app", "The whole database as one encrypted file, while everything runs."),
+        "backup": ("cli.backup:app", "The whole database as one encrypted file, while everything runs."),
         "restore": (
-            "cli.backup.command:restore",
+            "cli.backup:restore",
             "Restore a backup into an empty database. Sending is paused then, until `kreisfunk sending resume`.",
         ),
     },
     "Install": {
         "migrate": (
-            "cli.migrate.command:migrate",
+            "cli.migrate:migrate",
             "Prepare database and broker for this version. Safe to repeat, and when several start at once.",
         ),
         "setup": (
-            "cli.setup.command:set_up",
+            "cli.setup:set_up",
             "Set up number, tokens, webhook and templates at Meta, as far as they are not yet,"
             " and send a first message.",
         ),
@@ -73,10 +70,10 @@ _COMMANDS = {
             "cli.secrets:secrets",
             "Create all secrets that are missing. Files that exist stay as they are; running again is safe.",
         ),
-        "keys": ("cli.keys.command:keys", "New keys, while everything runs."),
+        "keys": ("cli.keys:keys", "New keys, while everything runs."),
         "tokens": ("cli.tokens:app", "Tokens of the systems that publish over HTTP; each change counts at once."),
         "systems": (
-            "cli.systems.command:app",
+            "cli.systems:app",
             "Municipal systems that publish notices: register them, and let them in over AMQP.",
         ),
     },

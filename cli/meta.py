@@ -1,6 +1,5 @@
 """Client of Meta's Graph API; every refusal is raised with its explanation."""
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +9,10 @@ import msgspec
 
 from cli.doctor.findings import DoctorProblem
 from cli.meta_errors import explain_error
+from shared.runtime.http_errors import describe_connection_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 Answer = dict[str, Any]
-_WAY_OUT = "and the way out to the internet"
 
 
 class GraphRefusal(Exception):
@@ -97,14 +96,12 @@ def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
     """Return the problem behind a request to Meta that got no answer."""
     match error:
         case aiohttp.ClientConnectorDNSError():
-            what, advice = "its name is not found", "and this machine's DNS"
-        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
-            what = f"its certificate is not trusted: {cause.verify_message}"
-            advice = "and name a CA of your own"
-        case aiohttp.ClientConnectorError(os_error=ssl.SSLError() as cause):
-            what, advice = f"no TLS is possible: {cause.reason}", "and what answers on its port"
-        case aiohttp.ClientConnectorError():
-            what, advice = f"cannot be reached: {type(error.os_error).__name__}", _WAY_OUT
+            look = "this machine's DNS"
+        case aiohttp.ClientConnectorCertificateError():
+            look = "name a CA of your own"
+        case aiohttp.ClientConnectorSSLError():
+            look = "what answers on its port"
         case _:
-            what, advice = f"cannot be reached: {type(error).__name__}", _WAY_OUT
-    return DoctorProblem(what, f'Check KREISFUNK_GRAPH_URL {advice} (operators\' guide, "The way to Meta").')
+            look = "the way out to the internet"
+    advice = f'Check KREISFUNK_GRAPH_URL and {look} (operators\' guide, "The way to Meta").'
+    return DoctorProblem(describe_connection_error(error), advice)

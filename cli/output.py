@@ -94,6 +94,14 @@ def format_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(_format_row(row, widths, right) for row in cells)
 
 
+def format_list(head: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str, total: int = 0) -> str:
+    """Format a table, and how many of `total` it leaves out with --limit; `empty` if there are no rows."""
+    if not rows:
+        return empty
+    left = total - len(rows)
+    return format_table(head, rows) + (f"\n{left} more: --limit {total}" if left > 0 else "")
+
+
 def _format_row(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     places = zip(row, widths, right, strict=True)
     return "  ".join(cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in places).rstrip()

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import RunningStack, find_stack, read_settings_from
 from deploy.paths import CONFIG
-from shared.runtime.settings import PREFIX, ServiceSettings
+from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings
 
 if TYPE_CHECKING:
     from shared.encryption import BlindIndexKey, KeyRing
@@ -51,25 +51,8 @@ def _check(parse: Callable[[SecretStr], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-class CommandSettings(BaseSettings):
-    """Settings of a command; each value may also be a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
-
-    model_config = SettingsConfigDict(**ServiceSettings.model_config, defer_build=True)
-
-
 def build_database_url_field(role: str) -> Any:
     return Field(description=f"postgresql://{role}@host:port/name", pattern=r"^postgres(ql)?://")
-
-
-class DatabaseAccess(CommandSettings):
-    """Access to the database with one of its roles."""
-
-    database_url: str = build_database_url_field("role")
-    database_password: SecretStr | None = Field(None, description="password of the database role")
-
-    @property
-    def database_secret(self) -> str | None:
-        return self.database_password.get_secret_value() if self.database_password else None
 
 
 class OperatorSettings(DatabaseAccess):
@@ -96,18 +79,7 @@ class BackupSettings(DatabaseAccess):
         return self.backup_key.get_secret_value() if self.backup_key else ""
 
 
-class BrokerAccess(CommandSettings):
-    """Access to the broker with a login."""
-
-    broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://")
-    broker_password: SecretStr | None = Field(None, description="password of the broker login")
-
-    @property
-    def broker_secret(self) -> str | None:
-        return self.broker_password.get_secret_value() if self.broker_password else None
-
-
-class CountySettings(CommandSettings):
+class CountySettings(EnvironmentSettings):
     """The county's file."""
 
     county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
@@ -190,14 +162,14 @@ class QuarantineSettings(BrokerAccess):
         return _parse_index(self.index_key) if self.index_key else None
 
 
-class TokenSettings(CommandSettings):
+class TokenSettings(EnvironmentSettings):
     """The settings that the notices API reads, too."""
 
     notices_api_tokens_file: Path = Field(description="tokens of municipal systems, which the notices API reads")
     county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
 
 
-class PublisherSettings(CommandSettings):
+class PublisherSettings(EnvironmentSettings):
     """Access of a municipal system to the notices API; the token identifies the system."""
 
     source: str | None = Field(None, description="CloudEvents source; usually that of the token's system")

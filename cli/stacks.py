@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from pydantic_settings import BaseSettings
 
 from cli.output import EXIT_USAGE, fail
-from deploy.local.errors import LocalError
+from deploy.local import LocalError
 from deploy.local.stack_file import StackAddresses, find_running_stack
 from deploy.paths import ROOT
 from shared.runtime.settings import PREFIX, read_settings

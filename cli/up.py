@@ -8,7 +8,7 @@ import typer
 
 from cli.options import COUNTY, CountyFile
 from cli.output import fail, print_step, say
-from deploy.local.errors import LocalError
+from deploy.local import LocalError
 
 if TYPE_CHECKING:
     from cli.newsroom.accounts import FirstPassword

@@ -49,7 +49,6 @@ class Settings(BaseSettings):
     pair_interval_seconds: float = Field(
         PAIR_INTERVAL_SECONDS, ge=0, le=60, description="what each message uses up of a person's quota; 0: no limit"
     )
-    webhook_concurrency: int = Field(8, ge=1, le=256, description="webhooks posted at the same time")
     webhook_batch: int = Field(1000, ge=1, le=1000, description="most updates in one webhook")
     webhook_linger_seconds: float = Field(0.05, ge=0, le=5, description="wait for company before posting")
     drain_seconds: float = Field(20, ge=0, le=600, description="time for the last webhooks when stopping")

@@ -134,7 +134,6 @@ def _build_outbox(
             phone_number_id=settings.phone_number_id,
             display_phone_number=settings.display_phone_number,
         ),
-        concurrency=settings.webhook_concurrency,
         linger_seconds=settings.webhook_linger_seconds,
         max_updates=settings.webhook_batch,
     )

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cli.settings import BrokerAccess
 from cli.stacks import read_settings_from
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
 from shared.amqp.topology import MUNICIPAL_EVENTS
 from shared.contracts.envelope import MESSAGES, read_envelope
-from shared.runtime.hosts import get_login
+from shared.runtime.settings import BrokerAccess
 
 PRESS_SOURCE = "/landkreis-osterholz/pressestelle"
 
@@ -29,7 +28,7 @@ class AmqpSystem:
             open_publisher(connection) as publisher,
         ):
             key = MESSAGES[envelope.type].KEY
-            await publisher.publish(MUNICIPAL_EVENTS, key, body, message_id=envelope.id, user_id=get_login(url))
+            await publisher.publish(MUNICIPAL_EVENTS, key, body, message_id=envelope.id, user_id=self.access.login)
 
 
 def build_amqp_system(environment: Mapping[str, str]) -> AmqpSystem:

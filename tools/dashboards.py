@@ -19,8 +19,7 @@ import jinja2
 import typer
 from playwright.async_api import async_playwright
 
-from deploy.grafana.boards import BOARDS
-from deploy.grafana.dashboard import BROADCASTS, Dashboard
+from deploy.grafana.dashboard import BOARDS, BROADCASTS, Dashboard
 from deploy.grafana.panels import Panel, Query
 
 CHROMIUM = os.environ.get("KREISFUNK_TEST_CHROMIUM", "/usr/bin/chromium")

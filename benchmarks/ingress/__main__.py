@@ -3,11 +3,10 @@
 import argparse
 import asyncio
 import secrets
-from pathlib import Path
 
 from benchmarks.ingress.harness import NAMES, IngressHarness
 from benchmarks.ingress.latency import measure_latency
-from benchmarks.ingress.queue import declare_topology, drain
+from benchmarks.ingress.queue import declare_peers_queue
 from benchmarks.ingress.throughput import measure_throughput
 from benchmarks.machine import leave_tested_core
 from benchmarks.servers import create_folder, run_broker
@@ -18,7 +17,6 @@ PARTS = {"throughput": measure_throughput, "latency": measure_latency}
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingress", description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")
-    parser.add_argument("--broker", help="AMQP URL of an administrator; else a broker of our own is started")
     parser.add_argument("--servers", choices=NAMES, nargs="+", default=NAMES, help="only these")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each case, in turn; medians count")
     group = parser.add_argument_group("throughput")
@@ -31,23 +29,15 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def measure(broker_url: str, options: argparse.Namespace, folder: Path) -> None:
-    harness = IngressHarness(broker_url=broker_url, secret=secrets.token_hex(16), folder=folder)
-    await declare_topology(broker_url)
-    await drain(broker_url)
-    for name in options.part or PARTS:
-        await PARTS[name](harness, options)
-
-
 async def main() -> None:
     options = parse_arguments()
     leave_tested_core()  # the broker inherits it
     with create_folder() as folder:
-        if options.broker:
-            await measure(options.broker, options, folder)
-        else:
-            async with run_broker(folder) as broker:
-                await measure(broker.url, options, folder)
+        async with run_broker(folder) as broker:
+            harness = IngressHarness(broker_url=broker.url, secret=secrets.token_hex(16), folder=folder)
+            await declare_peers_queue(broker.url)
+            for name in options.part or PARTS:
+                await PARTS[name](harness, options)
 
 
 if __name__ == "__main__":

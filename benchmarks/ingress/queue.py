@@ -12,10 +12,9 @@ from shared.contracts.inbound import DeliveryStatuses
 PEERS_QUEUE = "benchmark.peers"
 
 
-async def declare_topology(broker_url: str) -> None:
+async def declare_peers_queue(broker_url: str) -> None:
     async with await aio_pika.connect(broker_url) as connection:
         channel = await connection.channel()
-        await topology.declare(channel)
         await channel.declare_queue(PEERS_QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
 
 

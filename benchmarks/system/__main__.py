@@ -5,8 +5,6 @@ Citizens write and every status comes back meanwhile. If a rate is not held, low
 
 import argparse
 import asyncio
-import json
-from pathlib import Path
 
 from benchmarks.system import ledger
 from benchmarks.system.load import find_held_rate
@@ -23,20 +21,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--writing", type=int, default=100, help="how many citizens write a second")
     parser.add_argument("--dispatchers", type=int, default=2, help="replicas of the dispatcher")
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 10_000_000], help="sizes of the ledger")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     return parser.parse_args()
 
 
 async def main() -> None:
     given = parse_arguments()
-    figures: dict[str, object] = {}
     for part in given.part or PARTS:
         if part == "ledger":
-            figures[part] = await ledger.run(given.rows)
+            await ledger.run(given.rows)
         else:
-            figures[part] = await find_held_rate(given, replicated=part == "replicated")
-        if given.json:
-            given.json.write_text(json.dumps(figures, indent=2))
+            await find_held_rate(given, replicated=part == "replicated")
 
 
 if __name__ == "__main__":

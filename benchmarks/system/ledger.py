@@ -35,8 +35,8 @@ from (select date_trunc('week', now()) - $1 % 2 * interval '2 weeks' + $1 * inte
 _PAGES = "select blks_hit + blks_read from pg_stat_database where datname = current_database()"
 
 
-async def run(sizes: Sequence[int]) -> Mapping[str, Sequence[float]]:
-    """Print the table and return its figures, one of each size; each ledger has servers of its own."""
+async def run(sizes: Sequence[int]) -> None:
+    """Print the figures of each size; each ledger has servers of its own."""
     async with AsyncExitStack() as stack:
         ledgers = [await stack.enter_async_context(open_harness()) for _ in sizes]
         for ledger, rows in zip(ledgers, sizes, strict=True):
@@ -52,7 +52,6 @@ async def run(sizes: Sequence[int]) -> Mapping[str, Sequence[float]]:
     table.print_header("Ledger", ("", *(f"{rows:,} rows" for rows in sizes), "last / first"))
     for name, values in figures.items():
         table.print_row((name, *(f"{value:,.1f}" for value in values), f"{values[-1] / values[0]:.2f}"))
-    return figures
 
 
 async def _fill(harness: DispatchHarness, rows: int) -> None:

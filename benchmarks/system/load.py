@@ -49,7 +49,7 @@ where claimed_at between to_timestamp($1) and to_timestamp($2)
 Figures = Mapping[str, Mapping[str, float]]
 
 
-async def find_held_rate(options: Namespace, *, replicated: bool) -> list[Figures]:
+async def find_held_rate(options: Namespace, *, replicated: bool) -> None:
     """Measure at the wanted rate and, until one is held, at lower ones; print each."""
     measured: list[Figures] = []
     while len(measured) < ATTEMPTS and (not measured or measured[-1]["system"][USED] < HELD_PERCENT):
@@ -57,7 +57,6 @@ async def find_held_rate(options: Namespace, *, replicated: bool) -> list[Figure
         measured.append(await _measure(options, rate, replicated=replicated))
         servers = "three brokers, two synchronous standbys" if replicated else "one broker, one database"
         _print(measured[-1], f"At most {rate:,} messages a second; {servers}")
-    return measured
 
 
 async def _measure(options: Namespace, rate: int, *, replicated: bool) -> Figures:

@@ -18,8 +18,7 @@ from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
 from shared.notices.configuration import ConfigurationError, read_configuration
-from shared.runtime.hosts import get_login
-from shared.runtime.settings import DatabaseSettings, ServiceSettings
+from shared.runtime.settings import BrokerAccess, DatabaseAccess, ServiceSettings
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces answers there
 CA_FILE = "SSL_CERT_FILE"
@@ -47,9 +46,9 @@ def _build_settings_checks(read: Mapping[str, BaseSettings | DoctorProblem]) -> 
 
 
 def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
-    accesses = {name: found for name, found in known.items() if isinstance(found, servers.Broker)}
+    accesses = {name: found for name, found in known.items() if isinstance(found, BrokerAccess)}
     for name, access in accesses.items():
-        login = get_login(access.broker_url) or PROCESS_KINDS[name].login
+        login = access.login or PROCESS_KINDS[name].login
         yield Check(f"broker login {login}", partial(servers.check_login, access))
     if isinstance(admin := known.get("admin"), MigrationSettings):
         yield Check("queue arguments", partial(servers.check_queue_arguments, admin))
@@ -60,7 +59,7 @@ def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
 
 def _build_database_checks(known: KnownSettings, standbys: int) -> Iterator[Check]:
     for name, settings in known.items():
-        if not isinstance(settings, DatabaseSettings | MigrationSettings):
+        if not isinstance(settings, DatabaseAccess):
             continue
         role = PROCESS_KINDS[name].role
         looks: dict[str, servers.DatabaseCheck] = {f"database role {role}": servers.check_connection}

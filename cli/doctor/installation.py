@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from cli.doctor.findings import DoctorProblem
 from cli.output import EXIT_USAGE, fail
-from cli.settings import BROKER_API_URL, BrokerAccess, MigrationSettings
+from cli.settings import BROKER_API_URL, MigrationSettings
 from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment
 from deploy.local.stack_file import StackAddresses
@@ -20,7 +20,7 @@ from services.ingress.settings import Settings as Ingress
 from services.newsroom.settings import Settings as Newsroom
 from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.hosts import get_login, replace_login
-from shared.runtime.settings import PREFIX, explain, find_secrets_folder
+from shared.runtime.settings import PREFIX, BrokerAccess, explain, find_secrets_folder
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 

@@ -10,7 +10,7 @@ from cli.database import REFUSED, UNAVAILABLE, open_connection
 from cli.doctor.findings import DoctorProblem
 from cli.migrate.database import SCHEMAS, locate_migrations
 from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError, require_same_arguments
-from cli.settings import BrokerAccess, BrokerAdminSettings, DatabaseAccess
+from cli.settings import BrokerAdminSettings
 from shared.amqp.connection import connect
 from shared.amqp.inspection import Inventory, list_operator_queues, take_inventory
 from shared.database.migrations import MigrationError, list_pending_versions
@@ -20,11 +20,10 @@ from shared.database.replication import (
     require_synchronous_commits,
 )
 from shared.outcome import DependencyUnavailable
-from shared.runtime.settings import DatabaseSettings, ServiceSettings
+from shared.runtime.settings import BrokerAccess, DatabaseAccess
 
 MAX_NAMES = 5
 MAX_REASON_LENGTH = 200
-Broker = BrokerAccess | ServiceSettings
 InventoryCheck = Callable[[Inventory], DoctorProblem | None]
 DatabaseCheck = Callable[[asyncpg.Connection], Awaitable[DoctorProblem | None]]
 _LOGIN_ADVICE = "Check KREISFUNK_DATABASE_URL and KREISFUNK_DATABASE_PASSWORD, then run `kreisfunk migrate`."
@@ -53,7 +52,7 @@ select reason from (values
 """
 
 
-async def check_login(access: Broker, judge: InventoryCheck | None = None) -> DoctorProblem | None:
+async def check_login(access: BrokerAccess, judge: InventoryCheck | None = None) -> DoctorProblem | None:
     """Check that the login can open the vhost; with `judge`, pass it the broker's inventory."""
     try:
         async with connect(access.broker_url, password=access.broker_secret, name="doctor") as connection:
@@ -92,7 +91,7 @@ def _format_names(names: list[str] | tuple[str, ...]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-async def check_database(access: DatabaseAccess | DatabaseSettings, look: DatabaseCheck) -> DoctorProblem | None:
+async def check_database(access: DatabaseAccess, look: DatabaseCheck) -> DoctorProblem | None:
     """Connect with this role, then run `look`."""
     try:
         async with open_connection(access, "doctor") as connection:

@@ -4,15 +4,12 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
-from pydantic_settings import BaseSettings
-
 from cli.doctor.findings import DoctorProblem
-from cli.doctor.installation import PROCESS_KINDS, SECRETS_DIR
-from cli.settings import CommandSettings
+from cli.doctor.installation import SECRETS_DIR
 from cli.setup.run import MetaSettings
 from deploy.secrets import FILES
 from services.feeds.settings import Settings as Feeds
-from shared.runtime.settings import PREFIX
+from shared.runtime.settings import PREFIX, EnvironmentSettings
 
 # Those that only docker-compose.yml or an option of a command reads.
 OTHER_NAMES = frozenset(
@@ -30,18 +27,12 @@ _SECRET_FILES = {PurePosixPath(file).name for file in FILES}
 
 def list_known_names() -> set[str]:
     """Return the name of every setting that anything reads."""
-    kinds: tuple[type[BaseSettings], ...] = (
-        *(kind.settings for kind in PROCESS_KINDS.values()),
-        CommandSettings,
-        MetaSettings,
-        Feeds,
-    )
+    kinds = (EnvironmentSettings, MetaSettings, Feeds)  # named, so that they are imported like those of all others
     return {name for kind in kinds for name in _list_names(kind)} | OTHER_NAMES
 
 
-def _list_names(kind: type[BaseSettings]) -> Iterator[str]:
-    prefix = kind.model_config.get("env_prefix") or ""
-    yield from (f"{prefix}{name}".upper() for name in kind.model_fields)
+def _list_names(kind: type[EnvironmentSettings]) -> Iterator[str]:
+    yield from (f"{PREFIX}{name.upper()}" for name in kind.model_fields)
     for derived in kind.__subclasses__():
         yield from _list_names(derived)
 

@@ -1,5 +1,11 @@
 """Migration of the database: the schema of each service, then restrictions and logins of the roles."""
 
+import base64
+import hashlib
+import hmac
+import os
+import stringprep
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,13 +14,14 @@ from pydantic import SecretStr
 
 import services
 from cli.database import open_connection
-from cli.migrate.verifier import build_verifier
 from cli.settings import MigrationSettings
 from shared.database.migrations import migrate
 from shared.database.replication import require_synchronous_commits
 
 SCHEMAS = ("subscriptions", "dispatcher", "newsroom")
 ROLE_PREFIX = "kreisfunk_"
+PASSWORD_ITERATIONS = 4096  # the server's own number
+SALT_BYTES = 16
 # PostgreSQL grants these to every role by default: places for data that no retention rule covers.
 TEMPORARY_TABLES = "select format('revoke temporary on database %I from public', current_database())"
 # Only a superuser can take these; whoever has lost them may not even try.
@@ -64,8 +71,28 @@ async def _restrict_public(connection: asyncpg.Connection) -> str:
 
 
 async def _enable_login(connection: asyncpg.Connection, role: str, password: str) -> None:
-    # DDL takes no parameters, so the server quotes the values, and may log them.
+    # DDL takes no parameters, so the server quotes the values, and may log them: of a password only its verifier.
     statement = await connection.fetchval(
-        "select format('alter role %I login password %L', $1::text, $2::text)", role, build_verifier(password)
+        "select format('alter role %I login password %L', $1::text, $2::text)", role, _build_verifier(password)
     )
     await connection.execute(statement)
+
+
+def _build_verifier(password: str) -> str:
+    """Return what PostgreSQL stores of a password (SCRAM-SHA-256, RFC 5803), with a new salt."""
+    salt = os.urandom(SALT_BYTES)
+    salted = hashlib.pbkdf2_hmac("sha256", _prepare(password).encode(), salt, PASSWORD_ITERATIONS)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    return f"SCRAM-SHA-256${PASSWORD_ITERATIONS}:{_encode(salt)}${_encode(stored_key)}:{_encode(server_key)}"
+
+
+def _prepare(password: str) -> str:
+    """Return the password as clients hash it (SASLprep, RFC 4013): other spaces and compatible letters are one."""
+    kept = (letter for letter in password if not stringprep.in_table_b1(letter))
+    spaced = (" " if stringprep.in_table_c12(letter) else letter for letter in kept)
+    return unicodedata.normalize("NFKC", "".join(spaced))
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode()

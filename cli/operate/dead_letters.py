@@ -1,13 +1,15 @@
 """`kreisfunk dead-letters`: encrypted messages of citizens that could not be handled."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import typer
 
-from cli.operate.session import refuse, run_on_ledger
+from cli.operate.session import list_rows, refuse, run_on_ledger
 from cli.options import All, DatabaseStack, Json, ListLimit, WhichOrAll, Yes
-from cli.output import EXIT_USAGE, confirm, fail, format_table, format_time, print_result
+from cli.output import EXIT_USAGE, confirm, fail, format_list, format_time, print_result
 
 DEFAULT_LIMIT = 100
 SHORT_ID_LENGTH = 8
@@ -26,9 +28,10 @@ def list_letters(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: Da
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
-    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_LIST, limit))
-    letters = [{name: value for name, value in row.items() if name != "total"} for row in rows]
-    print_result({"total": rows[0]["total"] if rows else 0, "letters": letters}, _format_text(rows), json=json)
+    letters, total = list_rows(stack, _LIST, limit)
+    head = ("id", "since", "reason", "state")
+    told = format_list(head, list(map(_format_line, letters)), empty="no dead letters", total=total)
+    print_result({"total": total, "letters": letters}, told, json=json)
 
 
 @app.command()
@@ -73,14 +76,6 @@ def _call_function(verb: str, which: str | None, *, everything: bool, json: bool
     print_result({"result": verb, "letters": count}, f"{verb}: {count}", json=json)
 
 
-def _format_text(rows: list[asyncpg.Record]) -> str:
-    if not rows:
-        return "no dead letters"
-    shown = format_table(("id", "since", "reason", "state"), list(map(_format_line, rows)))
-    total = rows[0]["total"]
-    return shown if total <= len(rows) else f"{shown}\n{total - len(rows)} more: --limit {total}"
-
-
-def _format_line(row: asyncpg.Record) -> tuple[object, ...]:
+def _format_line(row: Mapping[str, Any]) -> tuple[object, ...]:
     state = "is being handled again" if row["replay_at"] else "waits"
     return str(row["id"])[:SHORT_ID_LENGTH], format_time(row["failed_at"]), row["reason"], state

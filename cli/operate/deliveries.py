@@ -1,15 +1,15 @@
 """`kreisfunk deliveries`: deliveries with unknown outcome, which Meta may or may not have accepted."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-import asyncpg
 import typer
 
-from cli.operate.session import Yes, refuse, run_on_ledger, warn_of_duplicates
+from cli.operate.session import Yes, list_rows, refuse, run_on_ledger, warn_of_duplicates
 from cli.options import DatabaseStack, Json, ListLimit
-from cli.output import EXIT_USAGE, fail, format_duration, format_table, print_result
+from cli.output import EXIT_USAGE, fail, format_duration, format_list, print_result
 
 _UNKNOWN = """
 select d.id as delivery, case when d.subscriber is not null then d.source end as broadcast, d.lane::text, b.notice,
@@ -44,9 +44,10 @@ def list_unknown(
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
-    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_UNKNOWN, broadcast, limit))
-    unknown = [{name: value for name, value in row.items() if name != "total"} for row in rows]
-    print_result({"total": rows[0]["total"] if rows else 0, "unknown": unknown}, _format_text(rows), json=json)
+    unknown, total = list_rows(stack, _UNKNOWN, broadcast, limit)
+    head = ("delivery", "age", "broadcast", "notice", "reason")
+    told = format_list(head, list(map(_format_line, unknown)), empty="nothing is unknown", total=total)
+    print_result({"total": total, "unknown": unknown}, told, json=json)
 
 
 @app.command()
@@ -77,14 +78,6 @@ def settle(
     print_result({"result": verdict.value, "settled": settled}, f"{verdict.value}: {settled}", json=json)
 
 
-def _format_text(rows: list[asyncpg.Record]) -> str:
-    if not rows:
-        return "nothing is unknown"
-    shown = format_table(("delivery", "age", "broadcast", "notice", "reason"), list(map(_format_line, rows)))
-    total = rows[0]["total"]
-    return shown if total <= len(rows) else f"{shown}\n{total - len(rows)} more: --limit {total}"
-
-
-def _format_line(row: asyncpg.Record) -> tuple[object, ...]:
+def _format_line(row: Mapping[str, Any]) -> tuple[object, ...]:
     age, reason = format_duration(row["age_seconds"]), "forgotten by a restore" if row["restored"] else "no answer"
     return (row["delivery"], age, row["broadcast"] or "reply", row["notice"] or "-", reason)

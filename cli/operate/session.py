@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import asyncpg
 import typer
@@ -37,6 +37,13 @@ def run_on_ledger(stack: Path | None, ask: Callable[[asyncpg.Connection], Awaita
     """Return the result of `ask` with the operator's role; ends the command if the ledger cannot be reached."""
     settings = read_installation_settings(OperatorSettings, stack, DATABASE_URL, lambda one: one.addresses.operator)
     return run_on_database(settings, "operate", ask, role="the role kreisfunk_operator")
+
+
+def list_rows(stack: Path | None, query: str, *arguments: object) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows of a query, and how many there are without its limit, which is its column `total`."""
+    rows = [dict(row) for row in run_on_ledger(stack, lambda ledger: ledger.fetch(query, *arguments))]
+    totals = [row.pop("total") for row in rows]
+    return rows, max(totals, default=0)
 
 
 def refuse(problem: str, advice: str = "") -> NoReturn:

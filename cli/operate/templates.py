@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-import asyncpg
 import typer
 
 from cli.operate.session import refuse, run_on_ledger
 from cli.options import DatabaseStack, Json
-from cli.output import format_table, format_time, print_result
+from cli.output import format_list, format_time, print_result
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -19,7 +18,9 @@ def list_templates(json: Json = False, stack: DatabaseStack = None) -> None:
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
     rows = run_on_ledger(stack, lambda ledger: ledger.fetch("select * from dispatcher.list_template_pauses()"))
-    print_result({"paused": [dict(row) for row in rows]}, _format_text(rows), json=json)
+    lines = [(row["template"], row["broadcasts"], row["reason"], format_time(row["paused_at"])) for row in rows]
+    told = format_list(("template", "broadcasts", "reason", "paused since"), lines, empty="no template is paused")
+    print_result({"paused": [dict(row) for row in rows]}, told, json=json)
 
 
 @app.command()
@@ -35,10 +36,3 @@ def resume(
     if not run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_template($1)", template)):
         refuse(f"Template {template} is not paused.")
     print_result({"result": "resumed", "template": template}, f"resumed: template {template}", json=json)
-
-
-def _format_text(rows: list[asyncpg.Record]) -> str:
-    if not rows:
-        return "no template is paused"
-    lines = [(row["template"], row["broadcasts"], row["reason"], format_time(row["paused_at"])) for row in rows]
-    return format_table(("template", "broadcasts", "reason", "paused since"), lines)

@@ -1,1 +1,144 @@
 """`kreisfunk quarantine`: messages that could not be parsed, to be inspected, replayed or dropped."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from cli.options import All, BrokerStack, Json, ListLimit, WhichOrAll, Yes
+from cli.output import (
+    EXIT_REJECTED,
+    EXIT_USAGE,
+    confirm,
+    escape,
+    fail,
+    format_list,
+    format_time,
+    note,
+    print_result,
+    say,
+)
+
+if TYPE_CHECKING:
+    from cli.quarantine.session import QuarantineItem, QuarantineSession, ReplayResult
+
+ALL = "*"
+DEFAULT_LIMIT = 100
+SHORT_ID_LENGTH = 8
+
+quarantine = typer.Typer(no_args_is_help=True)
+
+Which = Annotated[str, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
+
+
+@quarantine.command("list")
+def list_kept(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: BrokerStack = None) -> None:
+    """List what is in quarantine: of which system, since when, its size, and what is wrong. Needs no key.
+
+    Exit status: 0, 2 wrong command line, 4 broker unavailable or login refused.
+    """
+    from cli.quarantine.session import run_session
+
+    async def look(desk: "QuarantineSession") -> "tuple[list[QuarantineItem], int]":
+        total = await desk.queues.count()
+        return [item async for item in desk.list_items(limit)], total
+
+    items, total = run_session(stack, look)
+    listing = {"total": total, "items": [item.description for item in items]}
+    head = ("id", "kind", "system", "since", "bytes", "reason")
+    told = format_list(head, list(map(_format_line, items)), empty="nothing is in quarantine", total=total)
+    print_result(listing, told, json=json)
+
+
+@quarantine.command()
+def show(which: Which, stack: BrokerStack = None) -> None:
+    """Decrypt one item and print it. It may name people, so mind where the output goes. Needs the encryption keys.
+
+    Exit status: 0, 2 wrong command line, 3 not found or cannot be decrypted, 4 broker unavailable or login refused.
+    """
+    from cli.quarantine.session import run_session
+
+    item, plain = run_session(stack, lambda desk: desk.find_and_decrypt(which))
+    note("This may name people: do not copy it anywhere.", "yellow")
+    for name, value in item.description.items():
+        say(f"{name}: {escape(str(value), line=True)}")
+    say(f"\n{_format_plain(plain)}")
+
+
+@quarantine.command()
+def replay(which: WhichOrAll = None, everything: All = False, json: Json = False, stack: BrokerStack = None) -> None:
+    """Parse it again with this version; an item that is parsed completely leaves the quarantine.
+
+    May be interrupted and repeated: nothing is lost, and events handled before are recognised. Messages older than
+    eight days are not sent on. Needs the encryption keys and the index key.
+
+    Exit status: 0 all done, 2 wrong command line, 3 something still cannot be parsed,
+    4 broker unavailable or login refused.
+    """
+    from cli.quarantine.session import run_session
+
+    selection = _parse_selection(which, everything=everything)
+
+    async def run(desk: "QuarantineSession") -> "list[tuple[str, ReplayResult]]":
+        return [outcome async for outcome in desk.replay(selection)]
+
+    outcomes = run_session(stack, run)
+    results = [{"id": name, "done": it.complete, **msgspec.to_builtins(it)} for name, it in outcomes]
+    told = "\n".join(_format_result(*outcome) for outcome in outcomes) or "nothing is there"
+    print_result({"replayed": results}, told, json=json)
+    if not all(outcome.complete for _, outcome in outcomes):
+        raise typer.Exit(EXIT_REJECTED)
+
+
+@quarantine.command()
+def drop(
+    which: WhichOrAll = None,
+    everything: All = False,
+    yes: Yes = False,
+    json: Json = False,
+    stack: BrokerStack = None,
+) -> None:
+    """Delete it for good.
+
+    Exit status: 0, 2 wrong command line or not confirmed, 3 not found, 4 broker unavailable or login refused.
+    """
+    from cli.quarantine.session import run_session
+
+    selection = _parse_selection(which, everything=everything)
+    what = "everything in quarantine" if selection == ALL else selection
+    confirm(f"Delete {what} for good?", yes=yes, otherwise="Nothing was dropped.")
+
+    async def run(desk: "QuarantineSession") -> int:
+        return await desk.drop(selection)
+
+    dropped = run_session(stack, run)
+    print_result({"dropped": dropped}, f"dropped: {dropped}", json=json)
+
+
+def _parse_selection(which: str | None, *, everything: bool) -> str:
+    if (which is None) != everything:
+        fail("Say which one, or --all.", "`kreisfunk quarantine list` shows what is there.", EXIT_USAGE)
+    return which if which is not None else ALL
+
+
+def _format_line(item: "QuarantineItem") -> tuple[object, ...]:
+    name = item.queued.message_id[:SHORT_ID_LENGTH]
+    return name, item.kind, item.system or "-", format_time(item.since), item.size, item.reason
+
+
+def _format_result(name: str, outcome: "ReplayResult") -> str:
+    if outcome.sent_back:
+        return f"{name[:SHORT_ID_LENGTH]}: sent back to where notices are read"
+    parts = [f"{outcome.published} published", f"{outcome.ignored} not for us"]
+    if outcome.too_old:
+        parts.append(f"{outcome.too_old} too old to be sent on")
+    if outcome.problems:
+        parts.append(f"still not understood: {'; '.join(outcome.problems)}")
+    return f"{name[:SHORT_ID_LENGTH]}: {', '.join(parts)}{'' if outcome.complete else '; stays in quarantine'}"
+
+
+def _format_plain(plain: bytes) -> str:
+    try:
+        return msgspec.json.format(plain, indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return plain.decode(errors="backslashreplace")

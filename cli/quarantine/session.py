@@ -16,7 +16,7 @@ from uuid import NAMESPACE_OID, uuid5
 from cli.broker import explain_broker_error, suppress_driver_logs
 from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, fail
 from cli.progress import build_bars
-from cli.quarantine.command import ALL
+from cli.quarantine import ALL
 from cli.settings import QuarantineSettings, read_installation_settings
 from cli.stacks import BROKER_URL
 from services.ingress.webhook.addresses import Rules

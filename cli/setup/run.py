@@ -14,11 +14,10 @@ from pydantic import Field
 from cli.doctor.installation import SECRETS_DIR, build_from_stack
 from cli.meta import MetaClient
 from cli.output import EXIT_USAGE, console, fail
-from cli.settings import CommandSettings
 from cli.stacks import find_stack, read_settings_from
 from deploy.atomic_write import write_secret
 from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
-from shared.runtime.settings import PREFIX
+from shared.runtime.settings import PREFIX, EnvironmentSettings
 
 GRAPH_URL = f"{PREFIX}GRAPH_URL"
 GRAPH_TOKEN = "dispatcher/kreisfunk_graph_token"  # noqa: S105 - the path of its file
@@ -26,7 +25,7 @@ APP_SECRETS = "ingress/kreisfunk_app_secrets"
 VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its file
 
 
-class MetaSettings(CommandSettings):
+class MetaSettings(EnvironmentSettings):
     """Address of Meta, and our identity there."""
 
     graph_url: GraphUrl = Field(description="https://graph.facebook.com, or a solution provider's address")

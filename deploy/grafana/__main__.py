@@ -1,6 +1,6 @@
 """Writer of the JSON that Grafana reads: `python -m deploy.grafana`."""
 
-from deploy.grafana.boards import BOARDS, FOLDER
+from deploy.grafana.dashboard import BOARDS, FOLDER
 
 if __name__ == "__main__":
     for board in BOARDS:

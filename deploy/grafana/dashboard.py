@@ -1,4 +1,4 @@
-"""A dashboard: panels, variables, annotations and links."""
+"""A dashboard: panels, variables, annotations and links. Each is a TOML file in `boards`, named like its JSON."""
 
 import json
 from pathlib import Path
@@ -102,3 +102,7 @@ def _build_annotation(name: str, expression: str, color: str, text: str) -> Json
         "target": {"refId": name, "expr": expression, "interval": "15s"},
         "titleFormat": text,
     }
+
+
+FOLDER = Path(__file__).parent / "dashboards"
+BOARDS = tuple(read_dashboard(file) for file in sorted((Path(__file__).parent / "boards").glob("*.toml")))

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
-from deploy.local.errors import LocalError
+from deploy.local import LocalError
 
 First = TypeVar("First")
 Second = TypeVar("Second")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deploy.local.names import ADMIN, DATABASE, OWNER
+from deploy.local import ADMIN, DATABASE, OWNER
 from deploy.local.ports import LOOPBACK
 from deploy.paths import CONFIG, NEWSROOM_ASSETS
 from deploy.secrets import TOKENS

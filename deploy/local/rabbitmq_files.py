@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.names import ADMIN
+from deploy.local import ADMIN
 from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq_install import RabbitPrograms
 

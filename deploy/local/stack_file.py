@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from deploy.atomic_write import write_secret
-from deploy.local.errors import LocalError
+from deploy.local import LocalError
 
 STACK_FILE = "stack.json"
 LOCK_FILE = "lock"

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from deploy.local import LocalError
 from deploy.local.concurrency import run_together
-from deploy.local.errors import LocalError
 from deploy.local.process import Child, Progress, ignore_progress
 
 MIN_RESTART_DELAY_SECONDS = 0.1

@@ -41,7 +41,6 @@ from shared.encryption import BlindIndexKey, KeyRing
 from shared.outcome import Outcome
 from shared.runtime.background import repeat
 from shared.runtime.clock import system_clock
-from shared.runtime.message_handler import MessageHandler
 from shared.runtime.post_client import PostClient
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
@@ -197,7 +196,7 @@ async def _open_handlers(outside: Resources, ledger: PostgresLedger, pauses: Pau
     database, publish, meter = outside.database, outside.publish, outside.metrics
     account = PostgresAccount(database, number=outside.settings.phone_number_id)
     recipients, mandatory = PostgresRecipientRepository(database), outside.publish_mandatory
-    handlers: Mapping[topology.Queue, MessageHandler] = {
+    handlers: Mapping[topology.Queue, consumers.MessageHandler] = {
         topology.DISPATCHER_STATUSES: consumers.StatusHandler(ledger=ledger, pauses=pauses, meter=meter),
         topology.DISPATCHER_SUPPRESSIONS: consumers.SuppressionHandler(ledger=ledger),
         topology.DISPATCHER_PROGRESS_REQUESTS: consumers.ProgressRequestHandler(ledger=ledger, publish=publish),
@@ -212,7 +211,7 @@ async def _open_handlers(outside: Resources, ledger: PostgresLedger, pauses: Pau
     return workers
 
 
-async def _handle(handler: MessageHandler, received: ReceivedMessage) -> Outcome:
+async def _handle(handler: consumers.MessageHandler, received: ReceivedMessage) -> Outcome:
     return await handler.handle(received.body)
 
 

@@ -3,17 +3,12 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.runtime.settings import PREFIX, ServiceSettings
+from shared.runtime.settings import EnvironmentSettings, ServiceSettings
 
 
-class RuleSettings(BaseSettings):
+class RuleSettings(EnvironmentSettings):
     """Paths of the rules, for commands that need no broker."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
-    )
 
     feeds_file: Path = Field(description="feeds and warnings that are read, in TOML")
     county_file: Path = Field(
@@ -21,10 +16,8 @@ class RuleSettings(BaseSettings):
     )
 
 
-class FolderSettings(BaseSettings):
+class FolderSettings(EnvironmentSettings):
     """Path of drafts and refused events, for commands that need no broker."""
-
-    model_config = RuleSettings.model_config
 
     feeds_folder: Path = Field(description="what is known of them, drafts, and what was refused")
 

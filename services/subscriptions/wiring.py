@@ -54,6 +54,7 @@ from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
+from shared.runtime.settings import read_county
 
 NAME = "subscriptions"
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
@@ -155,9 +156,10 @@ async def require_confirmed_keys(database: Database) -> None:
         raise KeysUnconfirmed("restored: no message is handled until `kreisfunk keys status` has ended with 0")
 
 
-async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
+async def serve(settings: Settings, stop: StopRequest) -> None:
     """Run until `stop` is requested, then finish the work in progress and close."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    county = read_county(settings.county_file, County)
     async with AsyncExitStack() as stack:
         registry = CollectorRegistry()
         metrics = Metrics(registry)

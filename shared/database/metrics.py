@@ -74,7 +74,7 @@ class RetentionMetrics:
     def __init__(self, service: str, registry: CollectorRegistry) -> None:
         prefix = f"kreisfunk_{service}_retention"
         deleted = "What retention deleted: rows, addresses, whole weeks"
-        finished = "When retention had last deleted everything due; it runs every minute"
+        finished = "When retention had last deleted everything due"
         age = "Age of the oldest row kept; a whole week is as old as its first day"
         self._deleted = Counter(f"{prefix}_deleted_rows", deleted, ["kind"], registry=registry)
         self._finished = Gauge(f"{prefix}_timestamp_seconds", finished, registry=registry)

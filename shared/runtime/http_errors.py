@@ -12,7 +12,9 @@ def describe_connection_error(error: Exception) -> str:
             return "its name is not found"
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
             return f"its certificate is not trusted ({cause.verify_message})"
+        case aiohttp.ClientConnectorError(os_error=ssl.SSLError() as cause):
+            return f"no TLS is possible ({cause.reason})"
         case aiohttp.ClientConnectorError():
             return f"nobody answers there ({type(error.os_error).__name__})"
         case _:
-            return type(error).__name__
+            return f"cannot be reached ({type(error).__name__})"

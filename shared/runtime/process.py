@@ -7,17 +7,22 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set
+from shared.runtime.logs import configure_logs
+from shared.runtime.settings import ServiceSettings, read_settings
 
 EXIT_DEADLINE = 3
 RETRY_DELAY_SECONDS = 2.0
 GC_THRESHOLD = 10_000
 
 _log = structlog.get_logger()
+S = TypeVar("S", bound=ServiceSettings)
 
 
 class StopRequest:
@@ -42,6 +47,13 @@ class StopRequest:
     def _give_up(self) -> None:
         _log.error("drain_deadline", drain_seconds=self.drain_seconds)
         os._exit(EXIT_DEADLINE)
+
+
+def run_service(name: str, kind: type[S], serve: Callable[[S, StopRequest], Awaitable[None]]) -> None:
+    """Read the settings, and run the service until it is asked to stop."""
+    settings = read_settings(kind)
+    configure_logs(service=name, level=settings.log_level)
+    run(partial(serve, settings), drain_seconds=settings.drain_seconds)
 
 
 def run(main: Callable[[StopRequest], Awaitable[None]], *, drain_seconds: float) -> None:

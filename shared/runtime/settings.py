@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 from shared.runtime.hosts import get_login
 
 PREFIX = "KREISFUNK_"
@@ -29,21 +30,17 @@ def validate_with(parse: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(validate)
 
 
-class ServiceSettings(BaseSettings):
-    """Settings of every service. Each value may also be a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
+class EnvironmentSettings(BaseSettings):
+    """Settings of a process. Each value may also be a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+        defer_build=True,
     )
-
-    broker_url: str = Field(
-        description="amqp://login@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
-    )
-    broker_password: SecretStr | None = Field(None, description="password of the broker login")
-    internal_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")
-    internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    drain_seconds: float = Field(20, gt=0, le=600, description="longest time from SIGTERM to the end")
 
     @field_validator("*", mode="before")
     @classmethod
@@ -53,23 +50,27 @@ class ServiceSettings(BaseSettings):
             raise ValueError("write the number without dots")
         return value
 
+
+class BrokerAccess(EnvironmentSettings):
+    """Access to the broker with a login."""
+
+    broker_url: str = Field(
+        description="amqp://login@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
+    )
+    broker_password: SecretStr | None = Field(None, description="password of the broker login")
+
     @property
     def login(self) -> str:
         """Return the user name in `broker_url`."""
         return get_login(self.broker_url)
 
     @property
-    def shutdown_seconds(self) -> float:
-        """Return how long a port may take to answer the requests in flight."""
-        return min(MAX_SHUTDOWN_SECONDS, self.drain_seconds / 2)
-
-    @property
     def broker_secret(self) -> str | None:
         return self.broker_password.get_secret_value() if self.broker_password else None
 
 
-class DatabaseSettings(ServiceSettings):
-    """Settings of a service with its own database."""
+class DatabaseAccess(EnvironmentSettings):
+    """Access to the database with one of its roles."""
 
     database_url: str = Field(
         description="postgresql://role@host:port/name; host:port,host:port with replicas", pattern=r"^postgres(ql)?://"
@@ -81,7 +82,26 @@ class DatabaseSettings(ServiceSettings):
         return self.database_password.get_secret_value() if self.database_password else None
 
 
+class ServiceSettings(BrokerAccess):
+    """Settings of every service."""
+
+    internal_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")
+    internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    drain_seconds: float = Field(20, gt=0, le=600, description="longest time from SIGTERM to the end")
+
+    @property
+    def shutdown_seconds(self) -> float:
+        """Return how long a port may take to answer the requests in flight."""
+        return min(MAX_SHUTDOWN_SECONDS, self.drain_seconds / 2)
+
+
+class DatabaseSettings(ServiceSettings, DatabaseAccess):
+    """Settings of a service with its own database."""
+
+
 S = TypeVar("S", bound=BaseSettings)
+C = TypeVar("C", bound=Configuration)
 
 
 def read_settings(kind: type[S]) -> S:
@@ -90,6 +110,15 @@ def read_settings(kind: type[S]) -> S:
         return kind(_secrets_dir=find_secrets_folder())
     except ValidationError as error:
         sys.stderr.write(explain(error, kind))
+        sys.exit(EXIT_SETTINGS)
+
+
+def read_county(path: Path, kind: type[C]) -> C:
+    """Return the county's configuration; if the file is wrong, say so on stderr and exit with status 2."""
+    try:
+        return read_configuration(path, kind)
+    except ConfigurationError as error:
+        sys.stderr.write(f"Settings are missing or wrong:\n  {PREFIX}COUNTY_FILE: {error}\n")
         sys.exit(EXIT_SETTINGS)
 
 

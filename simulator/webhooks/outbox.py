@@ -14,6 +14,7 @@ from simulator.webhooks.subscription import WebhookSubscription
 
 MIN_RETRY_DELAY_SECONDS = 0.25
 MAX_RETRY_DELAY_SECONDS = 10.0
+WORKERS = 8
 ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ class WebhookOutbox:
     subscription: WebhookSubscription
     secret: bytes
     envelope: WebhookEnvelope
-    concurrency: int = 8
     linger_seconds: float = 0.05
     max_updates: int = MAX_UPDATES
     pending: int = 0
@@ -56,7 +56,7 @@ class WebhookOutbox:
     async def run(self) -> None:
         """Post until cancelled."""
         async with asyncio.TaskGroup() as workers:
-            for _ in range(self.concurrency):
+            for _ in range(WORKERS):
                 workers.create_task(self._work())
 
     async def drain(self) -> None:

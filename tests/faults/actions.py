@@ -12,7 +12,7 @@ import typer
 from cli.broker import suppress_driver_logs
 from cli.output import EXIT_FAILED, console, fail, say
 from cli.progress import NoProgressError
-from deploy.local.errors import LocalError
+from deploy.local import LocalError
 from tests.faults import report
 from tests.faults.evaluation import evaluate_run
 from tests.faults.fault_types import build_fault_types

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from deploy.local.errors import LocalError
+from deploy.local import LocalError
 from deploy.local.stack import Stack
 from simulator.client import SimulatorClient
 from tests.faults.backup import hold_backup_locks

@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from deploy.local.errors import LocalError
-from deploy.local.names import DATABASE, OWNER
+from deploy.local import DATABASE, OWNER, LocalError
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.postgres import PostgresServer, build_environment, build_server, create_database, initialize
 from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths

@@ -1,5 +1,6 @@
 """Consumers of statuses, suppressions, progress requests, erasures, reactions and account webhooks."""
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,17 +22,32 @@ from services.dispatcher.handlers.pauses import Pauses, explain_code
 from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository, StatusFailure, StatusUpdate
 from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
-from shared.contracts.envelope import ContractError
+from shared.contracts.envelope import ContractError, decode
 from shared.contracts.ids import delivery_id
 from shared.contracts.inbound import ACCOUNT_FIELDS, AccountEvents, DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Message
-from shared.outcome import InvalidDataError
+from shared.outcome import Dead, Done, InvalidDataError, Outcome
 from shared.runtime.bisection import store_bisected
-from shared.runtime.message_handler import MessageHandler
 
 MOST_REFUSED = 1000
 
 _log = structlog.get_logger()
+
+
+class MessageHandler(ABC):
+    """Idempotent handler of one message at a time."""
+
+    async def handle(self, body: bytes) -> Outcome:
+        """Decode and apply a message; an invalid one is a dead letter. Raises DependencyUnavailable."""
+        try:
+            await self._apply(decode(body))
+        except ContractError as error:
+            return Dead(str(error))
+        return Done()
+
+    @abstractmethod
+    async def _apply(self, message: Message) -> None:
+        """Apply the message. Raises ContractError for a message of another type."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -247,10 +247,13 @@ class Sender:
             case ErrorAction.TEMPLATE if template := claim.content.get("template"):
                 key = template_key(template["name"], template["language"]["code"])
                 await self.pauses.pause_template(key, explain_code(answer.code))
-            case ErrorAction.DROP if source := claim.broadcast:
-                if self._rejections.observe(source, answer.code, [claim.delivery]):
-                    await self.pauses.pause_broadcast(source, answer.code)
             case ErrorAction.DROP:
-                _log.warning("reply_refused", code=answer.code, delivery=str(claim.delivery))
+                await self._count_rejection(claim, answer.code)
             case _:
                 pass
+
+    async def _count_rejection(self, claim: Claim, code: int) -> None:
+        if claim.broadcast is None:
+            _log.warning("reply_refused", code=code, delivery=str(claim.delivery))
+        elif self._rejections.observe(claim.broadcast, code, [claim.delivery]):
+            await self.pauses.pause_broadcast(claim.broadcast, code)

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from services.ingress.notices.auth import Authenticator
 from services.ingress.notices.errors import PROBLEM_MEDIA_TYPE, ApiError, ErrorType
-from services.ingress.notices.metrics import NO_ROUTE, NoticesApiMetrics
+from services.ingress.notices.metrics import NoticesApiMetrics
 from services.ingress.notices.parsing import RawRequest
 from services.ingress.notices.progress import ProgressEntry
 from services.ingress.notices.progress_feed import ProgressFeed
@@ -20,6 +20,7 @@ from services.ingress.notices.validation import Caller, CheckResults, PublishRes
 from shared import contracts
 from shared.runtime.client_address import Network, find_client_address
 from shared.runtime.http_port import FailureLog, add_response_headers
+from shared.runtime.request_metrics import get_route_path
 
 MAX_BODY_BYTES = 256 * 1024
 READ_TIMEOUT_SECONDS = 10.0
@@ -250,7 +251,7 @@ async def convert_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception as error:  # a bug: details go to the operator's log, not to the client
         request.app[FAILURES].log(error)
         response = build_error_response(ApiError(ErrorType.INTERNAL))
-    request.app[METRICS].observe_request(_get_route_path(request), response.status, time.monotonic() - started)
+    request.app[METRICS].observe_request(get_route_path(request), response.status, time.monotonic() - started)
     return response
 
 
@@ -258,11 +259,6 @@ def _convert_http_error(error: web.HTTPException) -> ApiError:
     allowed = {str(hdrs.ALLOW): error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
     detail = "There is no such path, which never ends with a slash; /docs describes all." if error.status == 404 else ""
     return ApiError(_ERROR_TYPES.get(error.status, ErrorType.UNREADABLE), detail, headers=allowed)
-
-
-def _get_route_path(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return resource.canonical if resource else NO_ROUTE
 
 
 def respond_to_error(status: int) -> web.Response:

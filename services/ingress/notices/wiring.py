@@ -18,12 +18,13 @@ from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.stream import StreamReader, StreamRecord
 from shared.amqp.topology import PROGRESS
 from shared.notices.cloudevents import AmqpMessage
-from shared.notices.configuration import Configuration, read_configuration
+from shared.notices.configuration import Configuration
 from shared.runtime.background import run_in_background
 from shared.runtime.clock import system_clock
 from shared.runtime.http_port import open_http_port
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
+from shared.runtime.settings import read_county
 
 NAME = "notices"
 PROGRESS_HISTORY = "7D"
@@ -32,7 +33,7 @@ BURST_SECONDS = 10
 
 
 async def serve(settings: Settings, stop: StopRequest) -> None:
-    """Serve until a stop is requested, then answer the requests in flight. Raises ConfigurationError."""
+    """Serve until a stop is requested, then answer the requests in flight."""
     registry = CollectorRegistry()
     metrics, publisher = NoticesApiMetrics(registry), ReconnectingPublisher()
     readiness = Readiness({"broker": publisher.is_usable})
@@ -66,7 +67,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
 def _build_app(
     settings: Settings, metrics: NoticesApiMetrics, publisher: ReconnectingPublisher, reader: StreamReader
 ) -> tuple[web.Application, ProgressFeed]:
-    configuration = read_configuration(settings.county_file, Configuration)
+    configuration = read_county(settings.county_file, Configuration)
     store = ProgressStore({source: system.name for system in configuration.systems for source in system.sources})
     outbox = BrokerNoticeOutbox(publisher, settings.login)
     checks = NoticeCheckClient(outbox, system_clock)

@@ -1,12 +1,14 @@
 """Metrics of the newsroom; labels are our own routes, statuses and results, never a visitor's input."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from shared.database.metrics import RetentionMetrics
 from shared.database.pool import Database
+from shared.runtime.request_metrics import NO_ROUTE as NO_ROUTE
+from shared.runtime.request_metrics import RequestMetrics
 
-NO_ROUTE = "unknown"
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 2, 5)
 PUBLICATION_RESULTS = ("accepted", "rejected", "unanswered")
 LOGIN_RESULTS = ("succeeded", "failed", "delayed")
@@ -16,20 +18,11 @@ _OUTBOX = """
 """
 
 
-class NewsroomMetrics:
+class NewsroomMetrics(RequestMetrics):
     """Prometheus metrics of pages, logins and publications."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "kreisfunk_newsroom_requests_total", "Requests by path and status", ["path", "status"], registry=registry
-        )
-        self._seconds = Histogram(
-            "kreisfunk_newsroom_request_seconds",
-            "From request to answer",
-            ["path"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
+        super().__init__("newsroom", registry, buckets=_SECONDS)
         self._logins = Counter("kreisfunk_newsroom_logins_total", "Logins by result", ["result"], registry=registry)
         self._publications = Counter(
             "kreisfunk_newsroom_publications_total",
@@ -37,9 +30,7 @@ class NewsroomMetrics:
             ["result"],
             registry=registry,
         )
-        self._deleted = Counter(
-            "kreisfunk_newsroom_retention_deleted_rows_total", "Rows deleted by age", ["kind"], registry=registry
-        )
+        self.retention = RetentionMetrics("newsroom", registry)
         for result in LOGIN_RESULTS:
             self._logins.labels(result)
         self._archive_age = Gauge(
@@ -55,30 +46,9 @@ class NewsroomMetrics:
         self._outbox_oldest = Gauge(
             "kreisfunk_newsroom_outbox_oldest_seconds", "Wait of the oldest of them; 0 if none", registry=registry
         )
-        self._retention_at = Gauge(
-            "kreisfunk_newsroom_retention_timestamp_seconds",
-            "When retention had last deleted everything due; it runs every hour",
-            registry=registry,
-        )
-
-    def observe_request(self, path: str, status: int, seconds: float) -> None:
-        """Record a request; `path` is that of the route, so that there are few label values."""
-        self._requests.labels(path, str(status)).inc()
-        self._seconds.labels(path).observe(seconds)
-
-    def count_unparsed(self, status: int) -> None:
-        """Count the answer to a request that reached no route."""
-        self._requests.labels(NO_ROUTE, str(status)).inc()
 
     def count_publication(self, result: str) -> None:
         self._publications.labels(result).inc()
-
-    def count_deleted(self, kind: str, rows: int) -> None:
-        self._deleted.labels(kind).inc(rows)
-
-    def record_retention(self, _: Mapping[str, float]) -> None:
-        """Record a completed run of retention."""
-        self._retention_at.set_to_current_time()
 
     async def refresh(self, database: Database) -> None:
         """Read the gauges of the outbox from the database. Raises DatabaseUnavailable."""

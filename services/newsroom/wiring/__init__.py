@@ -48,12 +48,12 @@ from services.newsroom.wiring.consuming import consume_events
 from services.newsroom.wiring.writing import Writing, assemble_writing
 from shared.database.migrations import is_migrated, require_migrated
 from shared.database.pool import Database, open_database
-from shared.database.retention import Retention
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import system_clock
 from shared.runtime.http_port import open_http_port
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
+from shared.runtime.settings import read_county
 
 NAME = "newsroom"
 MIGRATIONS = Path(__file__).parents[1] / "adapters" / "migrations"
@@ -83,8 +83,9 @@ class Newsroom:
     stranded: StrandedCounts
 
 
-async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopRequest) -> None:
+async def serve(settings: Settings, stop: StopRequest) -> None:
     """Run until a stop is requested, then answer the requests in flight."""
+    configuration = read_county(settings.county_file, NewsroomCounty)
     registry = CollectorRegistry()
     metrics = NewsroomMetrics(registry)
     async with AsyncExitStack() as stack:
@@ -147,16 +148,9 @@ async def _open_ports(newsroom: Newsroom) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _run_work(newsroom: Newsroom, stop: StopRequest) -> AsyncIterator[None]:
     """Work until the block ends, then let the consumer settle its message and close its connections."""
-    writing, rules = newsroom.writing, build_retention_rules(newsroom.configuration.feedback_days)
-    metrics = newsroom.metrics
-    for kind in rules:
-        metrics.count_deleted(kind, 0)
-    retention = Retention(
-        database=newsroom.database,
-        rules=rules,
-        on_deleted=metrics.count_deleted,
-        on_finished=metrics.record_retention,
-    )
+    writing, metrics = newsroom.writing, newsroom.metrics
+    rules = build_retention_rules(newsroom.configuration.feedback_days)
+    retention = metrics.retention.build_retention(newsroom.database, rules)
     work = run_in_background(
         repeat(newsroom.watch.refresh, WATCH_SECONDS),
         repeat(writing.broadcasts.refresh, WATCH_SECONDS),

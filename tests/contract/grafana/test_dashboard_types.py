@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.grafana.boards import BOARDS
+from deploy.grafana.dashboard import BOARDS
 
 FOLDER = Path(__file__).parent
 MODULES = FOLDER / "node_modules"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from deploy.grafana.boards import BOARDS
+from deploy.grafana.dashboard import BOARDS
 from tests.e2e.compose.conftest import MainJobResult
 from tests.e2e.compose.engine import ROOT, run_docker
 from tests.prometheus import PrometheusClient

@@ -8,8 +8,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from deploy.grafana.boards import BOARDS
-from deploy.grafana.dashboard import BROADCASTS, STARTS
+from deploy.grafana.dashboard import BOARDS, BROADCASTS, STARTS
 from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
 from tests.e2e.newsroom.press_town import PATIENCE
 from tests.prometheus import ALERTS, PrometheusClient, ensure_prometheus

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from cli.output import EXIT_REJECTED
-from deploy.local.names import DATABASE
+from deploy.local import DATABASE
 from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted, run_steering_harness
 from tests.harness.commands import run_in_process
 from tests.servers import build_authorization, wait_for

@@ -123,7 +123,7 @@ async def test_a_wrong_token_is_found(operator: StackOperator) -> None:
     ("url", "what"),
     [
         ("https://nowhere.invalid", "its name is not found"),
-        (f"http://{LOOPBACK}:1", "cannot be reached: ConnectionRefusedError"),
+        (f"http://{LOOPBACK}:1", "nobody answers there (ConnectionRefusedError)"),
     ],
 )
 async def test_why_meta_is_not_reached_is_told(operator: StackOperator, url: str, what: str) -> None:
@@ -137,7 +137,7 @@ async def test_a_certificate_that_nobody_trusts_is_told_until_its_ca_is_named(
     async with run_tls_server(ca) as url:
         untrusted = await look_at_meta(operator, url)
         trusted = await look_at_meta(operator, url, {"SSL_CERT_FILE": str(ca.authority)})
-    assert untrusted == "its certificate is not trusted: unable to get local issuer certificate"
+    assert untrusted == "its certificate is not trusted (unable to get local issuer certificate)"
     assert trusted == "Meta answers with another number"
 
 

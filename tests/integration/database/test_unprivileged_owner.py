@@ -8,7 +8,7 @@ import pytest
 
 from cli.migrate.database import migrate_database
 from cli.settings import MigrationSettings
-from deploy.local.names import DATABASE, OWNER
+from deploy.local import DATABASE, OWNER
 from deploy.local.postgres import PostgresServer, run_postgres
 from deploy.paths import ROOT
 from tests.databases import ROLE_PASSWORD, ROLES

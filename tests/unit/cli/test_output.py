@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.output import console, escape, fail, format_pairs, format_table, format_time, say
+from cli.output import console, escape, fail, format_list, format_pairs, format_table, format_time, say
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u200b"
 OBEYED = ("\x1b", "\x07", "\x9b", "\r", "\x08", "\u202e", "\u200b")
@@ -51,3 +51,10 @@ def test_a_time_says_of_which_zone_it_is() -> None:
     """A container's is not the county's."""
     at = datetime(2026, 11, 28, 10, 35, 2, 500, tzinfo=UTC)
     assert datetime.fromisoformat(format_time(at)) == at.replace(microsecond=0)
+
+
+def test_a_list_says_what_it_leaves_out_and_how_to_see_it() -> None:
+    rows = [("a", 1), ("b", 2)]
+    assert format_list(("id", "size"), rows, empty="nothing", total=2) == format_table(("id", "size"), rows)
+    assert format_list(("id", "size"), rows, empty="nothing", total=5).endswith("\n3 more: --limit 5")
+    assert format_list(("id", "size"), [], empty="nothing") == "nothing"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.grafana.boards import BOARDS
+from deploy.grafana.dashboard import BOARDS
 from deploy.grafana.panels import Panel
 from tools.dashboards import UNITS, Chart, Line, Period, format_legend, format_value, list_ticks, render_page
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.grafana.boards import BOARDS, FOLDER
-from deploy.grafana.dashboard import Dashboard
+from deploy.grafana.dashboard import BOARDS, FOLDER, Dashboard
 from services.subscriptions.adapters.metrics import UNDELIVERABLE
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.feedback import FeedbackKind

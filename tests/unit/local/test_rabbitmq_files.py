@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 
-from deploy.local.names import ADMIN
+from deploy.local import ADMIN
 from deploy.local.rabbitmq_files import CONFIGURATION, RABBIT_ARGUMENTS, build_definitions, hash_password
 from deploy.paths import ROOT
 

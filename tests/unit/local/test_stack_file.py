@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.errors import LocalError
+from deploy.local import LocalError
 from deploy.local.stack_file import STACK_FILE, StackAddresses, find_running_stack, lock_folder, publish_addresses
 
 ADDRESSES = StackAddresses(

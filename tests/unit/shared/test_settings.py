@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr, field_validator
 
-from shared.runtime.settings import EXIT_SETTINGS, ServiceSettings, read_settings
+from shared.notices.configuration import Configuration
+from shared.runtime.settings import EXIT_SETTINGS, ServiceSettings, read_county, read_settings
 
 URL = "amqp://ingress@127.0.0.1:5672/"
 
@@ -98,3 +99,12 @@ def test_settings_never_change_and_never_show_a_secret(environment: pytest.Monke
 def test_a_missing_secrets_folder_is_no_reason_to_fail(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("KREISFUNK_SECRETS_DIR", "/nowhere/at/all")
     assert read_settings(Example).size == 3
+
+
+def test_a_county_file_that_is_wrong_ends_the_process_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read_county(tmp_path / "county.toml", Configuration)
+    assert caught.value.code == EXIT_SETTINGS
+    assert f"  KREISFUNK_COUNTY_FILE: {tmp_path / 'county.toml'}: " in capsys.readouterr().err

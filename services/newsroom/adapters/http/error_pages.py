@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.metrics import NO_ROUTE, NewsroomMetrics
+from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.drafts import DraftConflict, DraftRefused
 from services.newsroom.ports import DraftNotFound
@@ -60,7 +60,7 @@ async def convert_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception as error:  # a bug: details go to the operator's log, not to the browser
         _log.exception("page_failed", cause=type(error).__name__)
         response = _render_error(request, 500)
-    request.app[METRICS].observe_request(_get_route_path(request), response.status, time.monotonic() - started)
+    request.app[METRICS].observe_request(get_route_path(request), response.status, time.monotonic() - started)
     return response
 
 
@@ -85,11 +85,6 @@ def _render_error(request: web.Request, status: int, reason: str = "") -> web.St
 def _render_refusal(request: web.Request, status: int, reason: str) -> web.StreamResponse:
     back = "/".join(request.path.split("/")[:3])  # the page of what the act was about
     return render_page(request, "draft_refused.html", status=status, reason=reason, back=back)
-
-
-def _get_route_path(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return resource.canonical if resource else NO_ROUTE
 
 
 def respond_to_malformed(status: int) -> web.Response:
