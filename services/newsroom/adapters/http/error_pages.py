@@ -13,6 +13,7 @@ from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.drafts import DraftConflict, DraftRefused
 from services.newsroom.ports import DraftNotFound
 from shared.outcome import DependencyUnavailable, InvalidDataError
+from shared.runtime.request_metrics import get_route_path
 
 METRICS = web.AppKey("metrics", NewsroomMetrics)
 _ADVICE: Mapping[int, tuple[str, str]] = {
