@@ -26,7 +26,7 @@ Take = Callable[[socket.socket], Awaitable[None]]
 
 @dataclass(frozen=True)
 class NetworkConditions:
-    """Faults of a connection. `blackhole` accepts connections and data, and nothing ever comes out of it.
+    """Faults of a connection. `blackhole` accepts connections and data, and nothing comes out of it, not even a close.
 
     Of the target's answers, `swallow_answers` drops everything, and `split_seconds` delays the end by so much. `page`
     is an HTTP response that the proxy gives to each request itself, without forwarding it. With `lost_syn_seconds` all
@@ -177,6 +177,9 @@ class _End(asyncio.Protocol):
         weather, answers = self._proxy.conditions, not self._accepted
         if weather.blackhole or (weather.swallow_answers and answers):
             return
+        if self._peer is not None and self._peer._ended:  # in the black hole it did not learn of that
+            self.abort()
+            return
         if weather.page and self._accepted:
             self._answer(data, weather.page)
             return
@@ -220,7 +223,7 @@ class _End(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._ended = True
         self._proxy.remove_end(self)
-        if self._peer is not None and not self._peer._ended:
+        if self._peer is not None and not self._peer._ended and not self._proxy.conditions.blackhole:
             asyncio.get_running_loop().call_at(self._last_due, self._peer.close)
 
     def close(self) -> None:

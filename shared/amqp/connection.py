@@ -3,8 +3,8 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import aio_pika
@@ -130,6 +130,24 @@ class BrokerUnavailable(DependencyUnavailable):
     """RabbitMQ did not answer in time, or the connection is down. It reconnects by itself."""
 
 
+@contextmanager
+def convert_connection_errors(problem: str) -> Iterator[None]:
+    """Raise BrokerUnavailable instead of an error of the connection.
+
+    aiormq ends whatever waits for a broker that was silent for too long with CancelledError, which would end our task
+    without a word: a task group takes it for cancelled.
+    """
+    try:
+        yield
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailable(f"{problem}: {type(error).__name__}") from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BrokerUnavailable(f"{problem}: the broker was silent for too long") from None
+
+
 class BoundedRobustChannel(RobustChannel):
     """Channel whose reopening ends: else it may wait, forever, for a lost connection to be unblocked.
 
@@ -163,7 +181,8 @@ async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator
     try:
         yield connection
     finally:
-        await connection.close()
+        with suppress(BrokerUnavailable), convert_connection_errors("cannot close"):
+            await connection.close()
 
 
 @asynccontextmanager
@@ -190,11 +209,12 @@ async def _open(nodes: Sequence[URL], name: str) -> BoundedRobustConnection:
             nodes[0].update_query(options), client_properties={"connection_name": name}, transport_factory=rotation
         )
         try:
-            await connection.connect(timeout=CONNECT_TIMEOUT_SECONDS)
-        except CONNECTION_ERRORS as error:
+            with convert_connection_errors("cannot connect to the broker"):
+                await connection.connect(timeout=CONNECT_TIMEOUT_SECONDS)
+        except BrokerUnavailable:
             await connection.close()
             if not left:
-                raise BrokerUnavailable(f"cannot connect to the broker: {type(error).__name__}") from None
+                raise
         else:
             break
     return connection

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection, DeliveryMode
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable, get_login
+from shared.amqp.connection import BrokerUnavailable, convert_connection_errors, get_login
 from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
 from shared.amqp.topology import RETRY_TIERS, Queue
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate, Unroutable
@@ -158,10 +158,11 @@ class Consumer:
             if not self._may_settle(received):
                 return
             try:
-                await settle()
+                with convert_connection_errors("cannot settle"):
+                    await settle()
             except RetryRefused:
                 raise
-            except (DependencyUnavailable, Unroutable, *CONNECTION_ERRORS) as error:
+            except (DependencyUnavailable, Unroutable) as error:
                 _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
             except Exception:  # a bug, such as a header that cannot be written; the process has others to serve
                 _log.exception("settle_impossible", queue=self.queue.name)
@@ -276,18 +277,17 @@ async def open_consumer(
             yield consumer
         finally:
             consumer.closing = True
-            await channel.close()
+            with suppress(BrokerUnavailable), convert_connection_errors("cannot close"):
+                await channel.close()
 
 
 async def _start_consuming(connection: AbstractRobustConnection, consumer: Consumer, prefetch: int) -> AbstractChannel:
-    try:
+    with convert_connection_errors(f"cannot consume {consumer.queue.name}"):
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=prefetch)
         source = await channel.declare_queue(consumer.queue.name, passive=True)
         await source.consume(consumer.enqueue)
-    except CONNECTION_ERRORS as error:
-        raise BrokerUnavailable(f"cannot consume {consumer.queue.name}: {type(error).__name__}") from None
-    return channel
+        return channel
 
 
 async def run_worker(consumer: Consumer, handle: Handler, *, until: asyncio.Event | None = None) -> None:

@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobus
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from shared.amqp import topology
-from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable
+from shared.amqp.connection import convert_connection_errors
 
 Answer = TypeVar("Answer")
 
@@ -53,21 +53,17 @@ def list_operator_queues() -> list[str]:
 
 async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
     """Return the inventory; passive declarations need no permission. Raises BrokerUnavailable."""
-    try:
+    with convert_connection_errors("cannot look at the topology"):
         missing = await _find_missing_exchanges(connection)
         waiting = await _count_waiting(connection, list_queue_names())
-    except CONNECTION_ERRORS as error:
-        raise BrokerUnavailable(f"cannot look at the topology: {type(error).__name__}") from None
     absent = [name for name in list_queue_names() if name not in waiting]
     return Inventory(missing=(*missing, *absent), waiting=waiting)
 
 
 async def count_by_queue(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
     """Return the number of ready messages in each of these queues that exists. Raises BrokerUnavailable."""
-    try:
+    with convert_connection_errors("cannot look at queues"):
         return await _count_waiting(connection, names)
-    except CONNECTION_ERRORS as error:
-        raise BrokerUnavailable(f"cannot look at queues: {type(error).__name__}") from None
 
 
 async def _find_missing_exchanges(connection: AbstractRobustConnection) -> list[str]:
@@ -132,20 +128,16 @@ class BrowsedMessage:
 
     async def remove(self) -> None:
         """Remove the message from the queue for good. Raises BrokerUnavailable: then it may still be there."""
-        try:
+        with convert_connection_errors(f"cannot remove from {self.queue}"):
             await self.incoming.ack()
-        except CONNECTION_ERRORS as error:
-            raise BrokerUnavailable(f"cannot remove from {self.queue}: {type(error).__name__}") from None
 
     async def send_back(self) -> None:
         """Let the queue's dead-letter rule return the message to its original queue, unchanged, at least once.
 
         Raises BrokerUnavailable: then the message may still be there.
         """
-        try:
+        with convert_connection_errors(f"cannot send back from {self.queue}"):
             await self.incoming.reject(requeue=False)
-        except CONNECTION_ERRORS as error:
-            raise BrokerUnavailable(f"cannot send back from {self.queue}: {type(error).__name__}") from None
 
 
 @dataclass(frozen=True)
@@ -160,10 +152,8 @@ class QueueBrowser:
 
     async def count(self) -> int:
         """Return the number of messages that are not being browsed at the moment. Raises BrokerUnavailable."""
-        try:
+        with convert_connection_errors("cannot look at the queues"):
             declared = [await self.channel.declare_queue(name, passive=True) for name in self.names]
-        except CONNECTION_ERRORS as error:
-            raise BrokerUnavailable(f"cannot look at the queues: {type(error).__name__}") from None
         return sum(queue.declaration_result.message_count or 0 for queue in declared)
 
     async def browse(self, limit: int) -> AsyncGenerator[BrowsedMessage, None]:
@@ -174,21 +164,17 @@ class QueueBrowser:
                 yield kept
 
     async def _get_next(self, name: str) -> BrowsedMessage | None:
-        try:
+        with convert_connection_errors(f"cannot read {name}"):
             queue = await self.channel.get_queue(name, ensure=False)
             incoming = await queue.get(fail=False)
-        except CONNECTION_ERRORS as error:
-            raise BrokerUnavailable(f"cannot read {name}: {type(error).__name__}") from None
         return BrowsedMessage(name, incoming) if incoming else None
 
 
 @asynccontextmanager
 async def open_queue_browser(connection: AbstractRobustConnection, names: Sequence[str]) -> AsyncIterator[QueueBrowser]:
     """Yield a browser; at the end, messages not removed return to their queues. Raises BrokerUnavailable."""
-    try:
+    with convert_connection_errors("cannot open a channel"):
         channel = await connection.channel(publisher_confirms=False)
-    except CONNECTION_ERRORS as error:
-        raise BrokerUnavailable(f"cannot open a channel: {type(error).__name__}") from None
     try:
         yield QueueBrowser(channel, names)
     finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq import Channel, spec
 
-from shared.amqp.connection import CONNECTION_ERRORS, RECONNECT_DELAY_SECONDS, BrokerUnavailable, connect
+from shared.amqp.connection import RECONNECT_DELAY_SECONDS, BrokerUnavailable, connect, convert_connection_errors
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.outcome import Unroutable
 from shared.runtime.background import run_in_background
@@ -59,35 +59,33 @@ class Publisher:
             message_id=message_id,
             user_id=user_id,
         )
-        try:
-            async with asyncio.timeout(timeout):
-                await self.channel.ready()
-                channel = await self.channel.get_underlay_channel()
-                assert isinstance(channel, Channel)  # noqa: S101 - the abstract one does not name all arguments
-                # `wait` concerns the socket's buffer only: the confirm is awaited in any case.
-                await channel.basic_publish(
-                    body, exchange=exchange, routing_key=key, properties=properties, mandatory=mandatory, wait=False
-                )
-        except PublishError:
-            raise Unroutable(f"no queue for {exchange}/{key}: run `kreisfunk migrate`") from None
-        except DeliveryError:
-            raise PublishRefused(f"{exchange}/{key} is full") from None
-        except CONNECTION_ERRORS as error:
-            raise BrokerUnavailable(f"no confirm from the broker: {type(error).__name__}") from None
+        with convert_connection_errors("no confirm from the broker"):
+            try:
+                async with asyncio.timeout(timeout):
+                    await self.channel.ready()
+                    channel = await self.channel.get_underlay_channel()
+                    assert isinstance(channel, Channel)  # noqa: S101 - the abstract one does not name all arguments
+                    # `wait` concerns the socket's buffer only: the confirm is awaited in any case.
+                    await channel.basic_publish(
+                        body, exchange=exchange, routing_key=key, properties=properties, mandatory=mandatory, wait=False
+                    )
+            except PublishError:
+                raise Unroutable(f"no queue for {exchange}/{key}: run `kreisfunk migrate`") from None
+            except DeliveryError:
+                raise PublishRefused(f"{exchange}/{key} is full") from None
 
 
 @asynccontextmanager
 async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[Publisher]:
     """Yield a publisher on its own channel. Raises BrokerUnavailable."""
-    try:
+    with convert_connection_errors("cannot open a channel"):  # such as a lost connection that has not reconnected yet
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    except CONNECTION_ERRORS as error:  # such as a lost connection that has not reconnected yet
-        raise BrokerUnavailable(f"cannot open a channel: {type(error).__name__}") from None
     assert isinstance(channel, AbstractRobustChannel)  # noqa: S101 - a robust connection opens robust channels
     try:
         yield Publisher(channel)
     finally:
-        await channel.close()
+        with suppress(BrokerUnavailable), convert_connection_errors("cannot close"):
+            await channel.close()
 
 
 @dataclass
@@ -121,6 +119,6 @@ class ReconnectingPublisher:
                     open_publisher(connection) as self._publisher,
                 ):
                     await asyncio.Event().wait()
-            except (BrokerUnavailable, *CONNECTION_ERRORS) as error:
-                _log.warning("broker_unavailable", error=str(error) or type(error).__name__)
+            except BrokerUnavailable as error:
+                _log.warning("broker_unavailable", error=str(error))
             await asyncio.sleep(RECONNECT_DELAY_SECONDS)

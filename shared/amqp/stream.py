@@ -12,9 +12,10 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 
 from shared.amqp.connection import (
     CONNECT_TIMEOUT_SECONDS,
-    CONNECTION_ERRORS,
     HEARTBEAT_INTERVAL_SECONDS,
     RECONNECT_DELAY_SECONDS,
+    BrokerUnavailable,
+    convert_connection_errors,
     parse_nodes,
 )
 from shared.runtime.background import wait_until_set
@@ -66,9 +67,10 @@ class StreamReader:
         """Pass every message to `take`, in order, forever; after an outage of the broker, continue where it stopped."""
         while True:
             try:
-                await self._read(take)
-            except CONNECTION_ERRORS as error:
-                _log.warning("stream_unavailable", stream=self.stream, error=type(error).__name__)
+                with convert_connection_errors("cannot read"):
+                    await self._read(take)
+            except BrokerUnavailable as error:
+                _log.warning("stream_unavailable", stream=self.stream, error=str(error))
                 self._connected = False
                 await asyncio.sleep(RECONNECT_DELAY_SECONDS)
 

@@ -15,10 +15,24 @@ _log = structlog.get_logger()
 async def run_in_background(*works: Coroutine[object, object, None]) -> AsyncIterator[None]:
     """Run the coroutines until the block ends, then cancel them. An exception in one ends the block, in a group."""
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(work) for work in works]
+        running = [tasks.create_task(_run_until_cancelled(work)) for work in works]
         yield
         for task in running:
             task.cancel()
+
+
+async def _run_until_cancelled(work: Coroutine[object, object, None]) -> None:
+    """Run the coroutine. Raises RuntimeError if it ends as cancelled though nobody cancelled it.
+
+    A task group would take no notice, and the process would go on without that work.
+    """
+    try:
+        await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError(f"cancelled by what it waited for: {work}") from None
 
 
 async def wait_until_set(event: asyncio.Event, seconds: float) -> bool:

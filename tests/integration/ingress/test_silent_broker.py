@@ -1,0 +1,117 @@
+"""A broker whose machine is gone without a word: nobody's work ends with the connection that is given up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from shared.amqp import connection as connection_module
+from shared.amqp import topology
+from shared.amqp.connection import BrokerUnavailable, Connection, connect
+from shared.amqp.consumer import ReceivedMessage, open_consumer, run_worker
+from shared.amqp.publisher import Publisher, open_publisher
+from shared.contracts.envelope import encode
+from shared.contracts.inbound import AccountEvents
+from shared.outcome import Done, Outcome, RetryLater
+from shared.runtime.background import run_in_background
+from shared.runtime.clock import system_clock
+from tests.harness.ingress_queues import open_queues
+from tests.integration.dispatcher.endpoint_harness import replace_port
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
+from tests.servers import wait_for
+
+QUEUE = topology.DISPATCHER_ACCOUNT
+
+
+@pytest.fixture
+async def silent_broker(vhost: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Connection, Proxy]]:
+    """A connection that is given up after seconds of silence, and its network."""
+    monkeypatch.setattr(connection_module, "HEARTBEAT_INTERVAL_SECONDS", 1)
+    async with (
+        open_queues(vhost),
+        run_proxy([urlsplit(vhost).port or 0]) as proxy,
+        connect(replace_port(vhost, proxy.port), password=None, name="test") as connection,
+    ):
+        yield connection, proxy
+
+
+@asynccontextmanager
+async def fall_silent(connection: Connection, proxy: Proxy) -> AsyncIterator[None]:
+    """Silence until the connection is given up."""
+
+    async def is_given_up() -> bool:
+        return not connection.connected.is_set()
+
+    proxy.set_conditions(NetworkConditions(blackhole=True))
+    yield
+    await wait_for(is_given_up)
+    proxy.set_conditions(UNDISTURBED_NETWORK)
+
+
+async def publish(publisher: Publisher, confirmed: list[str]) -> None:
+    """Publish one message after the other, forever."""
+    while True:
+        try:
+            message_id = uuid4().hex
+            await publisher.publish("", topology.QUARANTINE, b"x", message_id=message_id)
+            confirmed.append(message_id)
+        except BrokerUnavailable:
+            await asyncio.sleep(0.1)
+
+
+async def test_whoever_publishes_goes_on(silent_broker: tuple[Connection, Proxy]) -> None:
+    connection, proxy = silent_broker
+    confirmed: list[str] = []
+
+    async def more() -> bool:
+        return bool(confirmed)
+
+    async with open_publisher(connection) as publisher, run_in_background(publish(publisher, confirmed)):
+        await wait_for(more)
+        async with fall_silent(connection, proxy):
+            pass
+        confirmed.clear()
+        await wait_for(more)
+
+
+async def test_whoever_handles_messages_goes_on(silent_broker: tuple[Connection, Proxy]) -> None:
+    """It was about to publish a retry."""
+    connection, proxy = silent_broker
+    attempts = 0
+    silent = asyncio.Event()
+
+    async def handle(_: ReceivedMessage) -> Outcome:
+        nonlocal attempts
+        attempts += 1
+        if attempts > 1:
+            return Done()
+        await silent.wait()
+        return RetryLater(10, "a test")
+
+    async def handled(number: int) -> bool:
+        return attempts >= number
+
+    async with (
+        open_publisher(connection) as publisher,
+        open_consumer(connection, connection, QUEUE, prefetch=1) as consumer,
+        run_in_background(run_worker(consumer, handle)),
+    ):
+        body = encode(AccountEvents(events=()), event_id="1", source="/kreisfunk/ingress", time=system_clock())
+        await publisher.publish(topology.INBOUND, AccountEvents.KEY, body, message_id="1")
+        await wait_for(lambda: handled(1))
+        async with fall_silent(connection, proxy):
+            silent.set()
+        await wait_for(lambda: handled(2))
+
+
+async def test_work_that_ends_as_if_it_were_cancelled_ends_the_process() -> None:
+    async def end() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(ExceptionGroup) as raised:
+        async with run_in_background(end()):
+            await asyncio.Event().wait()
+    assert [type(each) for each in raised.value.exceptions] == [RuntimeError]
