@@ -21,6 +21,7 @@ from yarl import URL
 from shared.runtime.http_errors import describe_connection_error
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_TRANSLATED = tuple(map(IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")))  # by whoever runs the network
 
 
 class InternalAddress(Exception):
@@ -32,7 +33,16 @@ class InternalAddress(Exception):
 
 def is_internal(address: str) -> bool:
     """Return whether an address is private, loopback, link-local or otherwise not on the internet."""
-    return any(not each.is_global or each.is_multicast for each in _expand_address(ip_address(address)))
+    return any(
+        not each.is_global or each.is_multicast or _is_local_ipv6(each) for each in _expand_address(ip_address(address))
+    )
+
+
+def _is_local_ipv6(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether it is an IPv6 address that leads into a network, although Python counts it as global."""
+    return isinstance(address, IPv6Address) and (
+        address.is_site_local or any(address in network for network in _TRANSLATED)
+    )
 
 
 def _expand_address(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:

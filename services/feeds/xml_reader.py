@@ -1,6 +1,10 @@
-"""Parser for untrusted XML. Document types, with which every known XML bomb begins, are refused."""
+"""Parser for untrusted XML. Document types, with which most XML bombs begin, are refused.
+
+Elements and names are bounded, so that a small document does not become a large tree.
+"""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import entities
 from typing import Any
@@ -9,9 +13,13 @@ from xml.parsers import expat
 
 MAX_DEPTH = 100
 MAX_ATTRIBUTES = 100
+MAX_ELEMENTS = 50_000
+MAX_NAMES = 1_000
+MAX_NAME_LENGTH = 300
+_XML = {"xml": "http://www.w3.org/XML/1998/namespace"}
 _WEST = "windows-1252"  # the usual encoding of documents that are not UTF-8 and do not declare one
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r")
-_BARE_AMPERSAND = re.compile(rb"(<!\[CDATA\[.*?(?:\]\]>|\Z))|&(?!#?\w{1,32};)", re.DOTALL)
+_BARE_AMPERSAND = re.compile(r"(<!\[CDATA\[.*?(?:\]\]>|\Z))|&(?!#?\w{1,32};)", re.DOTALL | re.ASCII)
 
 
 class XmlRefused(ValueError):
@@ -20,9 +28,10 @@ class XmlRefused(ValueError):
 
 @dataclass(frozen=True)
 class XmlDocument:
-    """A parsed document; `unfinished` are the elements still open where it ceased to be well-formed."""
+    """A parsed document; `unfinished` are the elements still open where it ceased to be well-formed, at `position`."""
 
     root: Element
+    position: int
     unfinished: tuple[Element, ...] = ()
 
 
@@ -40,26 +49,41 @@ def read_sloppy_xml(body: bytes, charset: str | None = None) -> XmlDocument:
     `charset` comes from the HTTP header, for documents that declare a wrong encoding or none.
     """
     best, furthest = None, -1
-    for tried, encoding in ((body, None), (_fix_markup(body), None), (_fix_markup(body), charset or _WEST)):
-        reader = _Reader(tried, encoding, is_sloppy=True)
-        try:
-            document = reader.read()
-        except XmlRefused:
-            if reader.is_forbidden:
-                raise
-            continue
-        if reader.position > furthest:
-            best, furthest = document, reader.position
-        if not document.unfinished:
-            break
+    for attempt in _list_attempts(body, charset):
+        document = _read_attempt(*attempt)
+        if document is not None and not document.unfinished:
+            return document
+        if document is not None and document.position > furthest:
+            best, furthest = attempt, document.position
+        del document  # of several trees, only one is in memory
     if best is None:
         raise XmlRefused("it is not XML")
-    return best
+    return _Reader(*best, is_sloppy=True).read()
+
+
+def _list_attempts(body: bytes, charset: str | None) -> Iterator[tuple[bytes, str | None]]:
+    """Yield what to parse, with its encoding if the document is not to be believed."""
+    yield body, None
+    fixed = _fix_markup(body)
+    yield fixed, None
+    yield fixed, charset or _WEST
+
+
+def _read_attempt(body: bytes, encoding: str | None) -> XmlDocument | None:
+    """Return what could be parsed, None if it is nothing; raise XmlRefused for forbidden content."""
+    reader = _Reader(body, encoding, is_sloppy=True)
+    try:
+        return reader.read()
+    except XmlRefused:
+        if reader.is_forbidden:
+            raise
+    return None
 
 
 def _fix_markup(body: bytes) -> bytes:
-    without = body.translate(None, _CONTROL)
-    return _BARE_AMPERSAND.sub(lambda found: found[1] or b"&amp;", without)
+    """Remove control characters, and escape bare ampersands; in Latin 1 each byte is a character."""
+    text = body.translate(None, _CONTROL).decode("latin-1")  # joining many bytes takes 80 for each part
+    return _BARE_AMPERSAND.sub(lambda found: found[1] or "&amp;", text).encode("latin-1")
 
 
 @dataclass
@@ -70,8 +94,10 @@ class _Reader:
     encoding: str | None = None
     is_sloppy: bool = False
     is_forbidden: bool = False
-    position: int = 0
     _open: list[Element] = field(default_factory=list)
+    _count: int = 0
+    _spaces: list[Mapping[str, str]] = field(default_factory=lambda: [_XML])
+    _names: dict[str, str] = field(default_factory=dict)
     _builder: TreeBuilder = field(default_factory=TreeBuilder)
 
     def read(self) -> XmlDocument:
@@ -86,11 +112,11 @@ class _Reader:
             unfinished = tuple(self._open)
             for element in reversed(unfinished):
                 self._builder.end(element.tag)
-        self.position = parser.ErrorByteIndex if unfinished else len(self.body)
-        return XmlDocument(self._builder.close(), unfinished)
+        position = parser.ErrorByteIndex if unfinished else len(self.body)
+        return XmlDocument(self._builder.close(), position, unfinished)
 
     def _create_parser(self) -> Any:
-        parser = expat.ParserCreate(self.encoding, "}")
+        parser = expat.ParserCreate(self.encoding)  # told of namespaces, it would copy them into every name
         parser.buffer_text = True
         parser.UseForeignDTD(self.is_sloppy)  # skips undeclared entities (&nbsp;) instead of failing
         parser.StartDoctypeDeclHandler = self._refuse_document_type
@@ -108,22 +134,45 @@ class _Reader:
         raise XmlRefused(reason)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self._open) >= MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
+        self._count += 1
+        if self._count > MAX_ELEMENTS:
+            self._raise_forbidden(f"it has more than {MAX_ELEMENTS} elements")
+        declared = {key[6:]: value for key, value in attributes.items() if _is_declaration(key)}
+        spaces = {**self._spaces[-1], **declared} if declared else self._spaces[-1]
+        if len(self._open) >= MAX_DEPTH or max(len(attributes), len(spaces)) > MAX_ATTRIBUTES:
             self._raise_forbidden(
-                f"it is nested more than {MAX_DEPTH} deep, or has more than {MAX_ATTRIBUTES} attributes"
+                f"it is nested more than {MAX_DEPTH} deep, or has more than {MAX_ATTRIBUTES} attributes or namespaces"
             )
-        named = {_format_tag(key): value for key, value in attributes.items()}
-        self._open.append(self._builder.start(_format_tag(name), named))
+        named = {
+            self._expand_name(key, spaces if ":" in key else {}): value
+            for key, value in attributes.items()
+            if not _is_declaration(key)
+        }
+        self._open.append(self._builder.start(self._expand_name(name, spaces), named))
+        self._spaces.append(spaces)
 
-    def _end(self, name: str) -> None:
-        self._open.pop()
-        self._builder.end(_format_tag(name))
+    def _end(self, _: str) -> None:
+        self._spaces.pop()
+        self._builder.end(self._open.pop().tag)
+
+    def _expand_name(self, name: str, spaces: Mapping[str, str]) -> str:
+        """Return `{namespace}name`, as ElementTree writes it, the same string each time.
+
+        A name whose prefix is not declared stays as it is.
+        """
+        prefix, _, local = name.rpartition(":")
+        space = spaces.get(prefix, "")
+        if len(space) + len(name) > MAX_NAME_LENGTH:
+            self._raise_forbidden(f"one of its names has more than {MAX_NAME_LENGTH} characters")
+        full = f"{{{space}}}{local}" if space else name
+        if len(self._names) >= MAX_NAMES and full not in self._names:
+            self._raise_forbidden(f"it has more than {MAX_NAMES} different names")
+        return self._names.setdefault(full, full)
 
     def _replace_entity(self, name: str, is_parameter: bool) -> None:
         if not is_parameter:
             self._builder.data(entities.html5.get(f"{name};", ""))
 
 
-def _format_tag(name: str) -> str:
-    """Return `{namespace}name`, as ElementTree writes it."""
-    return f"{{{name}" if "}" in name else name
+def _is_declaration(name: str) -> bool:
+    return name == "xmlns" or name.startswith("xmlns:")

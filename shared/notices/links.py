@@ -10,10 +10,15 @@ from ipaddress import AddressValueError, IPv4Address
 OMITTED = "[…]"  # shorter than any address
 MAX_LABEL_LENGTH = 63
 
-_URL = re.compile(r"https?://([^\s/?#]*)\S*")
+_PATH = r"[a-z0-9._~:/?#@!$&'()*+,;=%-]*"  # phones end a link at any other character, and may begin another one
+_URL = re.compile(rf"https?://([^\s/?#]*){_PATH}")
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?![\w/@-])")
 # No pattern may start inside text that it has already scanned: that would make it slow for a hostile text.
-_DOTTED = re.compile(r"(?<![\w-])([\w-]+(?:\.[\w-]+)+)(:\d+)?(/\S*)?")
+_DOTTED = re.compile(rf"([\w-]+(?:\.[\w-]+)*)(:\d+)?(/{_PATH})?")
+_MARK = "\u0300"
+_INNER_MARKS = re.compile(rf"(?<=[\w-]){_MARK}+")
+_NO_LETTER = re.compile(r"\W")
+_SYMBOLS = re.compile(r"[^\w.-]+")
 _AROUND_A_HOST = ".,;:!?()[]{}<>\"'«»‹›„“”‚‘’…*_~"
 _FULL_STOP = re.compile(r"(?<=\w)\.(?=[A-ZÄÖÜ])")
 
@@ -44,7 +49,7 @@ def _normalize_text(text: str) -> str:
     """Return the text as a browser reads it: normalized, in lower case and without invisible characters."""
     if not text.isprintable():
         text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
-    return unicodedata.normalize("NFKC", text).replace("。", ".").lower()
+    return unicodedata.normalize("NFKC", text.replace("…", " ")).replace("。", ".").lower()
 
 
 def _find_hosts(text: str, hosts: Collection[str]) -> Iterator[str]:
@@ -53,27 +58,36 @@ def _find_hosts(text: str, hosts: Collection[str]) -> Iterator[str]:
     rest = _URL.sub(" ", text)
     if "://" in rest:
         yield "://"  # another scheme, whose host is unknown
-    rest = _MAIL.sub(" ", rest).replace("_", "|")  # no host contains one; around a host, it marks italics in WhatsApp
-    position = 0
-    while found := _DOTTED.search(rest, position):
-        name, port = found[1].strip("-"), found[2]
+    rest = _MAIL.sub(" ", rest)
+    masked, position = _mask_symbols(rest), 0
+    while found := _DOTTED.search(masked, position):
+        name, port = rest[found.start(1) : found.end(1)].strip("-"), found[2]
         is_known = name in hosts and port in (None, ":443")
         position = found.end() if is_known else found.end(1)
-        yield from () if is_known else _find_domains(name, port)
+        yield from () if is_known else _find_domains(name, port or "")
 
 
-def _find_domains(name: str, port: str | None) -> Iterator[str]:
+def _mask_symbols(text: str) -> str:
+    """Return as many characters: `ä` in place of each symbol (an emoji, say) or mark that a host may contain."""
+    masked = text.replace("_", "~")  # no host contains one; around a host, it marks italics in WhatsApp
+    if masked.isascii():
+        return masked
+    return _INNER_MARKS.sub(lambda found: "ä" * len(found[0]), "".join(map(_mask_character, masked)))
+
+
+def _mask_character(letter: str) -> str:
+    kind = "" if letter.isascii() else unicodedata.category(letter)[0]
+    return {"S": "ä", "M": _MARK}.get(kind, letter)
+
+
+def _find_domains(name: str, port: str) -> Iterator[str]:
     """Yield each prefix that ends in a top-level domain: phones take `evil.example.Und` for one."""
     labels = name.split(".")
-    for last in range(1, len(labels)):
-        if _is_domain_end(labels[last]):
-            yield ".".join(labels[: last + 1]) + (port or "")
-    if len(labels) == 4 and _is_ip(name):
-        yield name
-
-
-def _is_domain_end(label: str) -> bool:
-    return _is_top_level(label) or _is_top_level(label.partition("-")[0])
+    for last, label in enumerate(labels[1:], start=1):
+        ends = (label, label.partition("-")[0], _NO_LETTER.split(label, maxsplit=1)[0])
+        for end in filter(_is_top_level, ends):
+            yield ".".join((*labels[:last], end)) + port
+    yield from filter(_is_ip, (part.strip("-.") for part in _SYMBOLS.split(name)))
 
 
 def _is_top_level(label: str) -> bool:

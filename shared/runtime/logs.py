@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from math import inf
 from typing import Any
 
 import msgspec
@@ -17,7 +18,11 @@ _PERSONAL = re.compile(
       | \b[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{10,} # business-scoped user ids
       | (?P<uuid>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)
       | (?<![0-9A-Fa-f-])\+?\d{8,}(?![0-9A-Fa-f-])  # phone numbers; not parts of hexadecimal ids
-      | (?<![0-9A-Za-z.-])(?:\+|0|49)(?:[ ()/-]{0,3}\d){7,}(?![0-9A-Fa-f-])  # the same as people write them
+      | (?<![0-9A-Fa-f-])(?![0-9A-Fa-f]{20})\d{8,}(?=[A-Fa-f])  # the same before letters; hexadecimal ids are longer
+      | (?<![0-9A-Za-z.-])  # the same as people write them; with dots, not addresses, dates, versions and amounts
+        (?:(?:\+|0|49|1[5-7]\d)(?:[ \xa0()/–-]{0,3}\d){7,}
+          |(?:\+\d|0\d\d|49(?=\.\d+\.\d{4}))(?:[ \xa0()/.–-]{0,3}\d){6,})
+        (?![0-9A-Fa-f-])
     """,
     re.VERBOSE,
 )
@@ -32,7 +37,7 @@ _EXEMPT = frozenset({"timestamp", "level"})
 def redact(value: object) -> object:
     """Redact everything that looks like a phone number, user id or wamid, at any depth.
 
-    An integer of nine digits or more counts as a phone number, and base64 is searched for numbers. Values that are not
+    A number of nine digits or more counts as a phone number, and base64 is searched for numbers. Values that are not
     plain JSON (such as exceptions) become text first, since rendering would do so too late. Control characters are
     removed.
     """
@@ -40,7 +45,7 @@ def redact(value: object) -> object:
         return {redact(key): redact(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(item) for item in value]
-    if isinstance(value, int) and abs(value) >= MIN_REDACTED_NUMBER:
+    if isinstance(value, int | float) and MIN_REDACTED_NUMBER <= abs(value) < inf:
         return _MASK
     if value is None or isinstance(value, bool | int | float):
         return value

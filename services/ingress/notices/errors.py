@@ -39,7 +39,7 @@ class ErrorType(_ErrorTypeFields, Enum):
         "Not permitted for this token",
         "Another topic, or a source of somebody else: ask the operator. Nothing was published.",
     )
-    NOT_FOUND = "not-found", 404, "There is nothing here", "There is no such thing, or it is another system's."
+    NOT_FOUND = "not-found", 404, "There is nothing here", "There is no such thing, or it is not for this token."
     METHOD = "method", 405, "Not possible with this method", "`Allow` says which methods there are."
     TOO_SLOW = "too-slow", 408, "The request did not arrive in time", "Send the whole content at once."
     TOO_LARGE = "too-large", 413, "The request is too large", "Send fewer events at once."

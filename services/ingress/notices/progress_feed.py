@@ -74,22 +74,26 @@ class ProgressFeed:
         return self.store.find(caller.system.name, event_key(event.envelope.source, event.envelope.id))
 
     async def find(self, caller: Caller, key: str) -> ProgressEntry:
-        """Return the entry of an event. Raises ApiError: not found, also for an event of another system."""
-        name = caller.system.name, key
-        if self.store.find(*name) is None:  # another replica may just have published it
-            await self._wait_for_change(name, LATE_TIMEOUT_SECONDS)
-        entry = self.store.find(*name)
+        """Return the entry of an event. Raises ApiError: not found, also for an event that is not the token's."""
+        if self._find_readable(caller, key) is None:  # another replica may just have published it
+            await self._wait_for_change((caller.system.name, key), LATE_TIMEOUT_SECONDS)
+        entry = self._find_readable(caller, key)
         if entry is None:
             self._require_current()
             raise ApiError(ErrorType.NOT_FOUND)
         return entry
 
+    def _find_readable(self, caller: Caller, key: str) -> ProgressEntry | None:
+        """Return the entry, unless it is on a topic of other tokens; before its acceptance it has none, nor figures."""
+        entry = self.store.find(caller.system.name, key)
+        topic = entry.progress.topic if entry else None
+        return entry if topic is None or caller.is_for(topic) else None
+
     def list_notices(self, caller: Caller) -> NoticeList:
         """Return the system's notices on the topics of this token. Raises ApiError until the stream has been read."""
         self._require_current()
         found = self.store.list_notices(caller.system.name)
-        shown = [each for each in found if not caller.narrowed or each.topic in caller.system.topics]
-        return NoticeList(notices=tuple(shown))
+        return NoticeList(notices=tuple(each for each in found if caller.is_for(each.topic)))
 
     def _require_current(self) -> None:
         if not self.is_current():
@@ -127,7 +131,7 @@ class ProgressFeed:
         An entry whose place in the stream moves but whose progress is the same is no change (our own event, read back).
         """
         name, told = (caller.system.name, key), None
-        while entry := self.store.find(*name):
+        while entry := self._find_readable(caller, key):
             if (seen is None or entry.place > seen) and entry.progress == told:
                 seen = entry.place
             elif seen is None or entry.place > seen:
@@ -137,6 +141,6 @@ class ProgressFeed:
                     return
             else:
                 await self._wait_for_change(name, pause)
-                current = self.store.find(*name)
+                current = self._find_readable(caller, key)
                 if current is not None and current.place == seen:
                     yield None

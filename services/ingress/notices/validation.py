@@ -26,6 +26,10 @@ class Caller:
     system: System
     narrowed: bool = False
 
+    def is_for(self, topic: str | None) -> bool:
+        """Return whether the token may read what is on this topic."""
+        return not self.narrowed or topic in self.system.topics
+
 
 class PublishResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The broker has stored this event; `event` is the path to follow its progress."""

@@ -223,6 +223,8 @@ async def test_the_connection_goes_to_the_address_that_was_checked(website: Fake
         *((address, True) for address in ("0.1.2.3", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1%eth0")),
         *((address, True) for address in ("fd00::1", "ff02::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::")),
         *((address, False) for address in ("93.184.215.14", "2606:4700::1111", "::ffff:93.184.215.14")),
+        *((address, True) for address in ("64:ff9b:1::c0a8:101", "64:ff9b:1::5db8:d70e", "fec0::1")),
+        *((address, True) for address in ("::127.0.0.1", "::93.184.215.14", "::ffff:0:127.0.0.1")),
         ("64:ff9b::5db8:d70e", False),
     ],
 )

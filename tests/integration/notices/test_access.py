@@ -78,6 +78,36 @@ async def test_what_another_system_published_is_as_unknown_as_what_nobody_did(do
     assert seen(theirs) == seen(nobodys)
 
 
+async def test_a_token_for_some_topics_follows_its_own_event_before_and_after_it_is_accepted(
+    door: NoticesApi, tell: Telling
+) -> None:
+    sent = event(data=data(topic="stellen"))
+    path = (await door.publish(sent, token="jobs")).body["event"]
+    assert (await door.ask("GET", path, token="jobs")).body["state"] == "received"
+    await tell(
+        NoticeAccepted(source=str(sent["source"]), event=str(sent["id"]), notice="n", revision=1, topic="stellen")
+    )
+
+    async def is_accepted() -> bool:
+        return bool((await door.ask("GET", path, token="jobs")).body["state"] == "accepted")
+
+    await wait_for(is_accepted)
+
+
+async def test_a_stream_ends_when_its_event_is_accepted_on_a_topic_of_another_token(
+    door: NoticesApi, tell: Telling
+) -> None:
+    sent = event(data=data())
+    path = (await door.publish(sent)).body["event"]
+    following = asyncio.create_task(door.ask("GET", path, token="jobs", headers={"Accept": "text/event-stream"}))
+    await tell(
+        NoticeAccepted(
+            source=str(sent["source"]), event=str(sent["id"]), notice="n", revision=1, topic="x", audience=4711
+        )
+    )
+    assert "4711" not in (await following).text
+
+
 async def test_a_topic_and_a_source_of_others_are_refused_like_those_that_there_are_not(door: NoticesApi) -> None:
     topics = [await door.publish(event(data=data(topic=topic), source=ROADS_SOURCE), token="roads") for topic in ABROAD]
     sources = [await door.publish(event(data=data(), source=source)) for source in (ROADS_SOURCE, "/no/such/source")]
@@ -267,4 +297,11 @@ async def test_a_system_lists_its_own_notices_and_a_token_those_of_its_topics(do
     (notice,) = await listed("press")
     assert (notice["headline"], notice["topic"]) == ("K 9 gesperrt", "strassensperrungen")
     assert await listed("roads") == await listed("jobs") == []
+    for accept in ("application/json", "text/event-stream"):
+        of_another, nobodys = [
+            await door.ask("GET", f"/events/{key}", token="jobs", headers={"Accept": accept})
+            for key in (str(notice["event"]).removeprefix("/events/"), "0" * 32)
+        ]
+        assert of_another.status == 404
+        assert seen(of_another) == seen(nobodys)
     assert (await door.ask("GET", "/notices", token="late")).status == 401

@@ -7,10 +7,20 @@ import pytest
 
 from services.feeds.content import extract_text
 from services.feeds.rss import NotAFeed, read_feed
-from services.feeds.xml_reader import MAX_ATTRIBUTES, MAX_DEPTH, XmlRefused, read_sloppy_xml, read_xml
+from services.feeds.xml_reader import (
+    MAX_ATTRIBUTES,
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    MAX_NAME_LENGTH,
+    MAX_NAMES,
+    XmlRefused,
+    read_sloppy_xml,
+    read_xml,
+)
 from tests.factories.feeds import build_item, build_rss
 
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+
 BOMBS = {
     "billion laughs": f'<!DOCTYPE x [<!ENTITY l0 "lol">{LAUGHS}]><x>&l9;</x>',
     "quadratic blowup": f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]><x>{"&a;" * 50_000}</x>',
@@ -40,6 +50,42 @@ def test_depth_and_attributes_have_bounds(read: Callable[[bytes], object]) -> No
             read(refused.encode())
 
 
+def nest_namespaces(count: int) -> str:
+    """Return elements, two in each other, that declare so many namespaces together."""
+    written = [f'xmlns:n{number}="u"' for number in range(count)]
+    return f"<x {' '.join(written[::2])}><x {' '.join(written[1::2])}/></x>"
+
+
+BOUNDS: dict[str, tuple[Callable[[int], str], int, str]] = {
+    "elements": (lambda count: f"<x>{'<a/>' * (count - 1)}</x>", MAX_ELEMENTS, "elements"),
+    "namespaces": (nest_namespaces, MAX_ATTRIBUTES - 1, "namespaces"),  # `xml` is one, too
+    "names of elements": (lambda count: f"<x>{''.join(f'<a{n}/>' for n in range(count - 1))}</x>", MAX_NAMES, "names"),
+    "names of attributes": (
+        lambda count: f"<x>{''.join(f'<x a{n}=``/>' for n in range(count - 1))}</x>".replace("`", '"'),
+        MAX_NAMES,
+        "names",
+    ),
+    "long namespace": (lambda count: f'<x xmlns="{"u" * (count - 1)}"/>', MAX_NAME_LENGTH, "names"),
+    "long namespace of an attribute": (
+        lambda count: f'<x xmlns:a="{"u" * (count - 3)}" a:b=""/>',
+        MAX_NAME_LENGTH,
+        "names",
+    ),
+    "long element": (lambda count: f"<{'n' * count}/>", MAX_NAME_LENGTH, "names"),
+    "long attribute": (lambda count: f'<x {"n" * count}=""/>', MAX_NAME_LENGTH, "names"),
+}
+
+
+@pytest.mark.parametrize("read", [read_xml, read_sloppy_xml])
+@pytest.mark.parametrize(("write", "bound", "reason"), BOUNDS.values(), ids=BOUNDS)
+def test_elements_names_and_namespaces_have_bounds(
+    read: Callable[[bytes], object], write: Callable[[int], str], bound: int, reason: str
+) -> None:
+    assert read(write(bound).encode()) is not None
+    with pytest.raises(XmlRefused, match=reason):
+        read(write(bound + 1).encode())
+
+
 @pytest.mark.parametrize("body", [b"", b"x", b"<a>", b"<a></b>", b"<a>&b</a>", b"<a>&b;</a>", b"<a/><b/>", b"\x00\x01"])
 def test_what_is_not_well_formed_is_refused_unless_it_may_be_sloppy(body: bytes) -> None:
     with pytest.raises(XmlRefused):
@@ -53,6 +99,7 @@ def test_what_is_not_well_formed_is_refused_unless_it_may_be_sloppy(body: bytes)
         (b"Fisch&nbsp;&amp;&nbsp;Chips", "Fisch & Chips"),
         (b"<![CDATA[Fisch & Chips]]> & Bier", "Fisch & Chips & Bier"),
         (b"Glocke\x07", "Glocke"),
+        (b"Fisch</title><media:a/><title>", "Fisch"),  # without a declaration of `media`
         ("Straße".encode(), "Straße"),
         ("Straße".encode("windows-1252"), "Straße"),
     ],
@@ -62,6 +109,14 @@ def test_the_commonest_mistakes_are_mended(written: bytes, title: str) -> None:
         build_rss(["<item><guid>1</guid><title>TITLE</title></item>"]).replace(b"TITLE", written)
     ).entries
     assert entry.title == title
+
+
+def test_namespaces_are_found_by_their_nearest_declaration() -> None:
+    root = read_xml(
+        b'<a xmlns="u" xmlns:p="v"><p:b c="" p:c="" xml:base=""/><d xmlns="" xmlns:p="w"><p:e/></d><p:f/><g/></a>'
+    )
+    assert [element.tag for element in root.iter()] == ["{u}a", "{v}b", "d", "{w}e", "{v}f", "{u}g"]
+    assert list(root[0].attrib) == ["c", "{v}c", "{http://www.w3.org/XML/1998/namespace}base"]
 
 
 def test_the_header_says_the_encoding_where_the_document_does_not() -> None:

@@ -44,7 +44,18 @@ def test_it_is_caught_at_any_depth_and_in_any_object() -> None:
         "49-151-1234567",
         "+49 (0)151 / 12 34 56 7",
         "(04791) 9300-12",
+        "0151.1234567",
+        "0151.12.34.567",
+        "+49.151.1234567",
+        "+49.1511234567",
+        "49.151.1234567",
+        "0151\u00a01234567",
+        "151 1234567",
+        "151\u00a01234567",
+        "49151–1234567",
+        "4915112345678abc",
         491511234567,
+        4915112345678.0,
     ],
 )
 def test_a_phone_number_is_caught_however_it_is_written(number: object) -> None:
@@ -61,7 +72,7 @@ def test_a_phone_number_in_base64_is_caught(
     assert encoded.rstrip("=") not in str(redact(f"to {before}{encoded} failed"))
 
 
-@pytest.mark.parametrize("value", [1, 12_345_678, 1.5, True, None])
+@pytest.mark.parametrize("value", [1, 12_345_678, 1.5, 12_345_678.9, float("inf"), True, None])
 def test_numbers_that_are_counts_pass(value: object) -> None:
     assert redact(value) == value
 
@@ -79,6 +90,13 @@ def test_numbers_that_are_counts_pass(value: object) -> None:
         "sperrung-2026-0418-1 at 127.0.0.1:54925",
         "/landkreis-osterholz/baustellen-software",
         "kreisfunk_strassensperrungen_v1",
+        "49151123456780abcdef0123456789ab",
+        "release 4.3.1, aio_pika 9.5.7, Python 3.14.2",
+        "49.12.123.45:5671, 0.0.0.0/0 but 10.0.0.0/8, 0.0.0.0:8080",
+        "took 0.1234567 s, +1.2345, 0:00:05.012345",
+        "01.12.2026 08:30 to 02.12.2026, 08.30",
+        "491.511.234,00 €, 49.151.123,45 €, 0.0712",
+        "49.1234567, 8.7951234",
     ],
 )
 def test_ids_and_times_pass(text: str) -> None:

@@ -50,6 +50,29 @@ FOREIGN = [
     "xn--e1afmkfd.xn--p1ai",
     "198.51.100.7",
     "mail@example.com/login",
+    "हिन्दी.com",
+    "ไทยที่.com",
+    "उदाहरण.भारत",
+    "💩.la/x",
+    "👍🏽.ws",
+    "√.com",
+    "konto\u0335.com",
+    "İstanbul.com",
+    "example.com👈",
+    "example.com\u0335",
+    "👉example.com",
+    "mail@example.com💩.la",
+    "👉198.51.100.7👈",
+    "198.51.100.7-\u0335",
+    *(
+        f"{scheme}www.landkreis-osterholz.de/{character}{host}"
+        for scheme in ("https://", "")
+        for character in '|"<>„“»{}[]\\^`…💩\u0335'
+        for host in ("example.com", "https://example.com/")
+    ),
+    "landkreis-osterholz.de/aäexample.com",
+    "landkreis-osterholz.de/a_„example.com",
+    "www.landkreis-osterholz.de💩.la",
     "gesperrt.In Worpswede",
 ]
 PERMITTED = [
@@ -58,7 +81,11 @@ PERMITTED = [
     "www.Landkreis-Osterholz.de/karte.zip",
     "(landkreis-osterholz.de), *www.landkreis-osterholz.de*, _landkreis-osterholz.de_",
     "https://landkreis-osterholz.de:443/",
-    "www.landkreis-osterholz.de.Bitte beachten",
+    "www.landkreis-osterholz.de.Bitte beachten, die landkreis-osterholz.de-Seite",
+    "www.landkreis-osterholz.de/meine_karte.zip_",
+    "„https://www.landkreis-osterholz.de/suche?art[]=2&q=straße“, »landkreis-osterholz.de/grün«",
+    "´www.landkreis-osterholz.de´, ➡ landkreis-osterholz.de, www.landkreis-osterholz.de👈",
+    "📧jobs@example.com, bei 30 °C. 🙂 Am 5.½ und ½.Mai",
     "Bewerbung an jobs@example.com.",
     "z.B. am 24.12.2026 von 8.30 bis 18.00Uhr, u.a. auf der L149 (Abs.2, Nr.5)",
     "am 1.Mai in St.Jürgen, Str.Nord. ver.di streikt",
@@ -102,10 +129,15 @@ def test_what_is_left_leads_nowhere_else(text: str) -> None:
     assert not contains_foreign_host(replace_foreign_hosts(text, HOSTS), HOSTS)
 
 
-@pytest.mark.parametrize("part", ["a", "a-", "a.", "a.b-", "@", "a@a.", "_a", "://", "https://", "a:1", "ä.", "-."])
+HOSTILE = ["\u0335", "a\u0335", "💩", "💩.", "a.de/", "a.de ", "a.de/„", "https://a.de/„", "_", "a_"]
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "a-", "a.", "a.b-", "@", "a@a.", "_a", "://", "https://", "a:1", "ä.", "-.", *HOSTILE]
+)
 @pytest.mark.timeout(20)
 def test_a_hostile_text_does_not_take_for_ever(part: str) -> None:
-    contains_foreign_host(part * (100_000 // len(part)), HOSTS)
+    contains_foreign_host(part * (100_000 // len(part)), ("a.de",))
 
 
 @pytest.mark.parametrize("field", ["headline", "text"])
