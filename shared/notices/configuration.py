@@ -29,7 +29,7 @@ class System(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Each CloudEvents source in `sources` belongs to it alone; of the sources in `manages`, which belong to others, it
     may update and withdraw notices. The quotas limit accepted notices, updates included, in any hour and any 24 hours;
-    withdrawals are always permitted.
+    what was published can always be withdrawn.
     """
 
     name: SystemName

@@ -13,11 +13,12 @@ def parse_networks(value: str) -> tuple[Network, ...]:
 
 
 def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequence[Network]) -> str:
-    """Return the last address that is not a proxy of ours, IPv6 as its /64 network, or "unknown".
+    """Return the last address that is not a proxy of ours, else the first one, IPv6 as its /64 network, or "unknown".
 
     All unknown addresses count as one client.
     """
-    chain = [*(forwarded or "").split(","), peer or ""]
+    chain = [*(forwarded.split(",") if forwarded else ()), peer or ""]
+    found = "unknown"
     for hop in reversed(chain):
         try:
             address = ip_address(hop.strip())
@@ -25,9 +26,10 @@ def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequen
             return "unknown"
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
         address = mapped or address
+        found = _mask_to_network(address.compressed) if isinstance(address, IPv6Address) else address.compressed
         if not any(address in network for network in proxies):
-            return _mask_to_network(address.compressed) if isinstance(address, IPv6Address) else address.compressed
-    return "unknown"
+            break
+    return found
 
 
 def _mask_to_network(address: str) -> str:

@@ -104,7 +104,8 @@ with candidate as (
     set state = l.state, due_at = l.due_at, waits_for = l.waits_for, unknown_at = null,
         claim = d.claim + (l.state = 'claimed')::int,
         claimed_at = case when l.state = 'claimed' then clock_timestamp() else d.claimed_at end,
-        answer_by = case when l.state = 'claimed' then clock_timestamp() + make_interval(secs => $4) end
+        answer_by = case when l.state = 'claimed' then clock_timestamp() + make_interval(secs => $4) end,
+        content = case when l.state <> 'expired' then d.content end
     from limited l where d.id = l.id
     returning d.id, d.lane, d.state, d.address_kind, d.address_index, d.address_sealed, d.attempt, d.claim, d.asked_at,
         d.expires_at, d.error_code, l.content, l.broadcast
@@ -144,7 +145,8 @@ with suppressed as ({SUPPRESS}
 ), inserted as (
     insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, address_index, address_sealed,
         content, asked_at, expires_at, due_at, waits_for, answer_by, unknown_at)
-    select id, id, 'reply', state, (state <> 'waiting')::int, kind, index, sealed, content::jsonb, asked_at, expires_at,
+    select id, id, 'reply', state, (state <> 'waiting')::int, kind, index, sealed,
+        case when state <> 'expired' then content::jsonb end, asked_at, expires_at,
         case when state = 'waiting' then least(asked_at, clock_timestamp()) end,
         case when state = 'waiting' then 'rate'::dispatcher.wait_cause end,
         case when state = 'claimed' then clock_timestamp() + make_interval(secs => $11) end,

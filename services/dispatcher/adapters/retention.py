@@ -6,26 +6,27 @@ from datetime import timedelta
 from shared.contracts.retention import WITHDRAWAL_RETENTION_MARGIN_DAYS
 from shared.database.retention import RetentionRule, build_row_rule
 
-# After a reply is sent, only statuses and reactions refer to it, and they do not need its address.
+# After a reply is sent, only statuses and reactions refer to it, and they do not need its address. One whose outcome is
+# open may be sent until it expires.
 REPLY_ADDRESS_RETENTION = timedelta(days=1)
 REACHED_RETENTION = timedelta(hours=25)  # Meta's limit covers 24 hours
 SHORT_RETENTION = timedelta(days=1)
 
-_ERASE_REPLY_ADDRESSES = """
+_REPLY_ENDED_AT = "case when state in ('waiting', 'claimed', 'unknown') then expires_at else claimed_at end"
+_ERASE_REPLY_ADDRESSES = f"""
     with old as (
         select id from dispatcher.delivery
-        where subscriber is null and address_index <> '' and state not in ('waiting', 'claimed', 'unknown')
-            and claimed_at < now() - $1::interval
+        where subscriber is null and address_index <> '' and {_REPLY_ENDED_AT} < now() - $1::interval
         limit $2 for update skip locked),
     gone as (
-        update dispatcher.delivery set address_index = '', address_sealed = '' where id in (select id from old)
-        returning true)
+        update dispatcher.delivery set address_index = '', address_sealed = '', content = null
+        where id in (select id from old) returning true)
     select count(*) from gone
-"""
-_OLDEST_REPLY_ADDRESS = """
-    select min(claimed_at) from dispatcher.delivery
-    where subscriber is null and address_index <> '' and state not in ('waiting', 'claimed', 'unknown')
-"""
+"""  # noqa: S608 - from above
+_OLDEST_REPLY_ADDRESS = f"""
+    select min(least({_REPLY_ENDED_AT}, now())) from dispatcher.delivery
+    where subscriber is null and address_index <> ''
+"""  # noqa: S608 - from above
 # The age of a week is that of its first day.
 _OLDEST_WEEK = """
     select min(to_date(right(c.relname, 8), 'YYYYMMDD')) from pg_inherits i join pg_class c on c.oid = i.inhrelid

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from shared.encryption import EncryptionError, KeyRing
 
-MAX_SIMULTANEOUS = 2
 SALT_BYTES, HASH_BYTES = 16, 32
 # The second recommendation of RFC 9106, for little memory.
 ITERATIONS, LANES, MEMORY_KIB = 3, 4, 65_536
@@ -17,20 +17,20 @@ ITERATIONS, LANES, MEMORY_KIB = 3, 4, 65_536
 NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$1cSHhomv9zjcgIrDKgZ1LA$65fZhoT+qQJWDj0gLAKbFlJ0imAmP650Qyfg98gNiug"
 
 
-class Argon2PasswordHasher:
-    """Hashes in the format of PHC, which names algorithm, cost and salt; few at a time, as each takes 64 MB."""
+# One hash at a time in the whole process: OpenSSL shares its threads between all of them, and two that each have some
+# wait for the others' for ever. Each takes 64 MB, too.
+_one_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="password")
 
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(MAX_SIMULTANEOUS)
+
+class Argon2PasswordHasher:
+    """Hashes in the format of PHC, which names algorithm, cost and salt; one at a time."""
 
     async def hash(self, password: str) -> str:
-        async with self._free:
-            return await asyncio.to_thread(_hash, password)
+        return await asyncio.get_running_loop().run_in_executor(_one_thread, _hash, password)
 
     async def verify(self, hashed: str | None, password: str) -> bool:
-        async with self._free:
-            is_right = await asyncio.to_thread(_verify, hashed or NOBODY, password)
-        return is_right and hashed is not None
+        checking = asyncio.get_running_loop().run_in_executor(_one_thread, _verify, hashed or NOBODY, password)
+        return await checking and hashed is not None
 
 
 def _hash(password: str) -> str:

@@ -1,7 +1,8 @@
 """Logging in and out: password, one-time code or recovery code, and setting both up the first time."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from secrets import token_bytes
 
 from services.newsroom.domain.accounts import NotPermitted
@@ -41,6 +42,8 @@ TOTP_PURPOSE = "newsroom-totp"
 SETUP_PURPOSE = "newsroom-totp-setup"
 TOTP_SECRET_BYTES = 20
 COOKIE_BYTES = 32
+# How many logins from unknown browsers are checked at a time: each needs a slow hash, for which others wait.
+MAX_STRANGERS = 10
 ENDED = "Ihre Anmeldung wurde inzwischen beendet. Bitte melden Sie sich noch einmal an."
 
 CountLogin = Callable[[str], None]
@@ -52,6 +55,10 @@ class LoginRefused(Exception):
     def __init__(self, wait_seconds: float = 0) -> None:
         super().__init__("login refused")
         self.wait_seconds = wait_seconds
+
+
+class LoginBusy(Exception):
+    """Error: too many logins are being checked; this one was not."""
 
 
 class SetupRefused(Exception):
@@ -89,6 +96,24 @@ class StartedSession:
     device: str | None
 
 
+class StrangerLine:
+    """Places for logins from unknown browsers; known ones need none, as each has a counter of its own."""
+
+    def __init__(self, places: int = MAX_STRANGERS) -> None:
+        self._free = places
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Take a place for the length of a block. Raises LoginBusy."""
+        if self._free == 0:
+            raise LoginBusy
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoginService:
     """Logins, sessions and what its owner changes about a login."""
@@ -100,11 +125,16 @@ class LoginService:
     sealer: SecretSealer
     clock: Clock
     count: CountLogin
+    strangers: StrangerLine = field(default_factory=StrangerLine)
 
     async def log_in(self, attempt: LoginAttempt) -> StartedSession:
-        """Return a new session. Raises LoginRefused."""
+        """Return a new session. Raises LoginRefused or LoginBusy."""
         login = attempt.login.strip().lower()[:MAX_LOGIN_LENGTH]
         device = await self._find_device(attempt.device, login)
+        with nullcontext() if device else self.strangers.enter():
+            return await self._log_in(attempt, login, device)
+
+    async def _log_in(self, attempt: LoginAttempt, login: str, device: str | None) -> StartedSession:
         counters = list_counters(login, attempt.address, hash_cookie(device).hex() if device else None)
         if wait := await self.throttle.reserve(counters, self.clock()):
             self.count("delayed")

@@ -30,12 +30,13 @@ _REVISIONS = """
     where source = $1 and notice = $2 order by revision
 """
 _FOLLOWED = "select id, topic from subscriptions.broadcast where source = $1 and notice = $2 order by revision"
-# Time of the notice that has to leave the window before the next one is permitted; no row while there is room.
+# Time of the event that has to leave the window before the next one is permitted; no row while there is room.
 _FULL = """
     select handled_at from subscriptions.notice_event
-    where counts and system = $1 and handled_at > $2 and (urgent or not $3)
+    where {} and system = $1 and handled_at > $2 and (urgent or not $3)
     order by handled_at desc offset $4 limit 1
 """
+_FULL_OF_NOTICES, _FULL_OF_SILENT = _FULL.format("counts"), _FULL.format("not counts")
 _AUDIENCE = """
     select (select count(*) from subscriptions.subscription where topic = $1) - (
         select count(*) from subscriptions.subscriber join subscriptions.subscription on subscriber_id = id
@@ -135,7 +136,8 @@ async def _find_exhausted_quotas(
             found[quota] = None
             continue
         begins = now - quota.window
-        oldest = await connection.fetchval(_FULL, command.system.name, begins, quota.urgent_only, quota.limit - 1)
+        statement = _FULL_OF_SILENT if quota.silent else _FULL_OF_NOTICES
+        oldest = await connection.fetchval(statement, command.system.name, begins, quota.urgent_only, quota.limit - 1)
         if oldest is not None:
             found[quota] = oldest
     return found

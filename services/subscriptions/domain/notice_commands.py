@@ -26,7 +26,7 @@ from services.subscriptions.domain.notice_events import (
     build_rejected,
 )
 from services.subscriptions.domain.publication import Publication
-from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
+from services.subscriptions.domain.quotas import Quota, build_silent_quota, find_quota_problems, list_quotas
 from shared.contracts.dispatch import PermittedHours
 from shared.contracts.envelope import ContractError, Envelope, read_data
 from shared.contracts.events import Problem
@@ -72,7 +72,8 @@ class NoticeCommand:
 
     @property
     def quotas(self) -> tuple[Quota, ...]:
-        return list_quotas(self.system, urgent=self.content.urgent) if self.content else ()
+        silent = build_silent_quota(self.system)
+        return (*list_quotas(self.system, urgent=self.content.urgent), silent) if self.content else (silent,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +168,11 @@ def _find_same_revision(broadcast: Broadcast, state: NoticeState) -> Revision | 
 def _find_problems(broadcast: Broadcast, state: NoticeState, known: bool) -> Iterator[Problem]:
     if state.withdrawn:
         yield Problem(field="subject", problem="was withdrawn; publish under another one")
-    elif not known:
-        yield from _find_revision_problems(broadcast, {each.number for each in state.revisions})
-        yield from _find_follow_problems(broadcast, state.followed)
-        yield from find_quota_problems(state.exhausted_quotas)
+    else:
+        if not known:
+            yield from _find_revision_problems(broadcast, {each.number for each in state.revisions})
+            yield from _find_follow_problems(broadcast, state.followed)
+        yield from find_quota_problems(state.exhausted_quotas, silent=known)
 
 
 def _find_revision_problems(broadcast: Broadcast, numbers: set[int]) -> Iterator[Problem]:
@@ -224,6 +226,9 @@ def _build_accepted(command: NoticeCommand, broadcast: Broadcast, state: NoticeS
 
 def _withdraw(command: NoticeCommand, state: NoticeState, now: datetime) -> NoticeDecision:
     """Withdraw a notice, even one that has not been published yet: a withdrawal may overtake it."""
+    is_silent = state.withdrawn or not state.revisions
+    if is_silent and (problems := tuple(find_quota_problems(state.exhausted_quotas, silent=True))):
+        return NoticeDecision(problems=problems)
     unfinished = _list_unfinished(state, now)
     newest = max((each.number for each in state.revisions), default=0)
     told = [_build_cancelled(command, each, command.reason or WITHDRAWN, now) for each in unfinished]

@@ -8,19 +8,22 @@ from shared.contracts.events import Problem
 from shared.notices.configuration import System
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
+# How many events a day may send nothing, beside one for each notice: they are stored as any other.
+SILENT_EVENTS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """Limit of accepted notices, or of urgent ones, in any window of this length."""
+    """Limit of accepted notices, of urgent ones, or of `silent` events, which send nothing, in any such window."""
 
     limit: int
     window: timedelta
     urgent_only: bool = False
+    silent: bool = False
 
     @property
     def description(self) -> str:
-        kind = "urgent notices" if self.urgent_only else "notices"
+        kind = "events that send nothing" if self.silent else "urgent notices" if self.urgent_only else "notices"
         return f"{self.limit} {kind} in {'an hour' if self.window == HOUR else '24 hours'}"
 
 
@@ -30,12 +33,19 @@ def list_quotas(system: System, *, urgent: bool) -> tuple[Quota, ...]:
     return (*always, Quota(limit=system.urgent_per_day, window=DAY, urgent_only=True)) if urgent else always
 
 
-def find_quota_problems(full: Mapping[Quota, datetime | None]) -> Iterator[Problem]:
-    """Yield a problem for each quota in `full`, the exhausted quotas.
+def build_silent_quota(system: System) -> Quota:
+    """Return the quota against which an event of this system counts that sends nothing."""
+    return Quota(limit=system.notices_per_day + SILENT_EVENTS, window=DAY, silent=True)
+
+
+def find_quota_problems(full: Mapping[Quota, datetime | None], *, silent: bool = False) -> Iterator[Problem]:
+    """Yield a problem for each quota in `full`, the exhausted quotas, of notices or of `silent` events.
 
     Each has the time of the notice that has to leave the window first; None if its limit is 0.
     """
     for quota, oldest in full.items():
+        if quota.silent is not silent:
+            continue
         again = f"the next one from {(oldest + quota.window).isoformat(timespec='seconds')}" if oldest else "never"
         field = "urgent" if quota.urgent_only else "quota"
         yield Problem(field=field, problem=f"this system may publish {quota.description}; {again}")

@@ -20,7 +20,7 @@ from services.newsroom.domain.explanations import (
 from services.newsroom.domain.sending import SendingOverview, TemplatePause
 from services.subscriptions.domain.notice_commands import TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE
 from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
-from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
+from services.subscriptions.domain.quotas import Quota, build_silent_quota, find_quota_problems, list_quotas
 from shared.contracts.events import Problem
 from shared.notices.rules import ID_REUSED, validate_event
 from tests.factories.press_office import COUNTY, NOON, NUMBER, SYSTEM
@@ -86,6 +86,7 @@ def list_problems() -> Iterator[Problem]:
     quotas: dict[Quota, datetime | None] = dict.fromkeys(list_quotas(SYSTEM, urgent=True), NOON)
     yield from find_quota_problems(quotas)
     yield from find_quota_problems(dict.fromkeys(quotas, None))
+    yield from find_quota_problems({build_silent_quota(SYSTEM): NOON}, silent=True)
     yield from (TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE, ID_REUSED)
     yield Problem(field="subject", problem="was withdrawn; publish under another one")
     yield Problem(field="subject", problem="was published before, in revision 2; send an update")

@@ -1,5 +1,11 @@
 """Slow hashes, of what is right, wrong, and of nobody."""
 
+import asyncio
+import threading
+
+import pytest
+
+from services.newsroom.adapters import credentials
 from services.newsroom.adapters.credentials import NOBODY, Argon2PasswordHasher
 
 
@@ -16,3 +22,25 @@ async def test_nobody_costs_as_much_as_somebody_and_is_never_right() -> None:
     costs = [hashed.split("$")[1:4] for hashed in (NOBODY, await hasher.hash("x"))]
     assert costs[0] == costs[1]
     assert not await hasher.verify(None, "x")
+
+
+async def test_two_are_never_hashed_at_once_even_if_nobody_waits_for_the_first_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """OpenSSL shares its threads between them: each would wait for those that the other has."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def hash_slowly(password: str) -> str:
+        began.set()
+        assert go_on.wait(60)
+        return password
+
+    monkeypatch.setattr(credentials, "_hash", hash_slowly)
+    first = asyncio.create_task(Argon2PasswordHasher().hash("first"))
+    await asyncio.to_thread(began.wait)
+    first.cancel()
+    began.clear()
+    second = asyncio.create_task(Argon2PasswordHasher().hash("second"))
+    assert not await asyncio.to_thread(began.wait, 0.2)
+    go_on.set()
+    assert await second == "second"

@@ -70,15 +70,17 @@ def test_only_so_many_keys_are_remembered() -> None:
         ("10.0.0.1", "9.9.9.9", "9.9.9.9"),
         ("10.0.0.1", "9.9.9.9, 192.0.2.7, 10.0.0.2", "192.0.2.7"),
         ("10.0.0.1", "nonsense", "unknown"),
-        ("10.0.0.1", None, "unknown"),
-        ("10.0.0.1", "10.0.0.2", "unknown"),
+        ("10.0.0.1", None, "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "10.0.0.9, 10.0.0.2", "10.0.0.9"),
+        ("10.0.0.1", "", "10.0.0.1"),
         (None, None, "unknown"),
         ("::ffff:192.0.2.1", None, "192.0.2.1"),
         ("2001:db8:1:2:3:4:5:6", None, "2001:db8:1:2::"),
         ("fd00::1", "2001:db8::1", "2001:db8::"),
     ],
 )
-def test_the_client_is_the_last_address_that_no_proxy_has(
+def test_the_client_is_the_last_address_that_no_proxy_has_or_the_first_of_all(
     peer: str | None, forwarded: str | None, expected: str
 ) -> None:
     assert find_client_address(peer, forwarded, PROXIES) == expected

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import segno
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from services.newsroom.adapters.http.guard import SETUP_PATH, CookieJar
 from services.newsroom.adapters.http.rendering import render_page
@@ -20,6 +20,7 @@ from services.newsroom.adapters.http.web_pages import (
 from services.newsroom.domain.login import MAX_LOGIN_LENGTH, build_totp_uri, choose_destination
 from services.newsroom.handlers.login import (
     LoginAttempt,
+    LoginBusy,
     LoginRefused,
     LoginService,
     SetupRefused,
@@ -36,6 +37,7 @@ _WRONG = (
     "Anmeldung nicht möglich.",
     "Anmeldename, Kennwort oder Einmalcode ist falsch. Jeder Einmalcode gilt nur einmal.",
 )
+_BUSY = "Gerade melden sich sehr viele an.", "Bitte versuchen Sie es in einer Minute noch einmal."
 _DONE = {"kennwort": "Ihr Kennwort ist geändert.", "sitzungen": "Alle anderen Sitzungen sind beendet."}
 
 
@@ -83,6 +85,8 @@ class LoginPages:
             started = await self.login.log_in(attempt)
         except LoginRefused as refused:
             return self._render_refusal(request, refused, login, destination)
+        except LoginBusy:
+            return self._render_busy(request, login, destination)
         return self._set_cookies(redirect(choose_destination(destination)), started)
 
     async def show_logged_in(self, request: web.Request) -> web.Response:
@@ -191,6 +195,14 @@ class LoginPages:
         return self._render_login(
             request, destination=destination, login=login, problem=problem, advice=advice, status=status
         )
+
+    def _render_busy(self, request: web.Request, login: str, destination: str) -> web.Response:
+        problem, advice = _BUSY
+        response = self._render_login(
+            request, destination=destination, login=login, problem=problem, advice=advice, status=503
+        )
+        response.headers[hdrs.RETRY_AFTER] = "60"
+        return response
 
     def _render_setup(
         self, request: web.Request, secret: SetupSecret, problems: object = None, status: int = 200

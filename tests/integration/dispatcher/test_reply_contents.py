@@ -1,0 +1,146 @@
+"""The text of a reply stays only as long as the reply may be sent, whatever became of it."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from cli.backup.holding import hold_everything
+from cli.migrate.database import locate_migrations
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.retention import REPLY_ADDRESS_RETENTION, build_retention_rules
+from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.ports import StatusUpdate
+from shared.contracts.dispatch import ReplyRequested
+from shared.contracts.message import Lane
+from shared.database.migrations import read_migrations
+from shared.database.pool import Database as Pool
+from shared.database.retention import purge
+from tests.integration.dispatcher.conftest import NUMBER
+from tests.integration.dispatcher.factories import PERSON, build_record, build_reply
+from tests.integration.dispatcher.test_follow_ups import STREAM_HAS_PASSED
+
+RULES = build_retention_rules(90)
+KEPT = """
+select state::text, content is not null, address_index <> '' from dispatcher.delivery where id = $1
+"""
+MINUTE = timedelta(minutes=1)
+
+
+async def keep(owner: asyncpg.Connection, reply: UUID) -> tuple[str, bool, bool]:
+    """Return its state, and whether text and address are kept."""
+    row = await owner.fetchrow(KEPT, reply)
+    assert row is not None
+    return tuple(row)
+
+
+async def claim_one(ledger: PostgresLedger, state: DeliveryState) -> ReplyRequested:
+    """A reply that was not sent, or perhaps was."""
+    reply = build_reply()
+    (claim,) = await ledger.claim_replies([(reply, datetime.now(UTC))])
+    await ledger.record([build_record(claim, state)])
+    return reply
+
+
+async def expire(owner: asyncpg.Connection, reply: UUID, ago: timedelta) -> None:
+    statement = "update dispatcher.delivery set expires_at = now() - $2::interval, claimed_at = now() - $2"
+    await owner.execute(f"{statement} where id = $1", reply, ago)
+
+
+async def test_a_reply_that_comes_too_late_leaves_no_text(ledger: PostgresLedger, owner: asyncpg.Connection) -> None:
+    late = build_reply(expires_in=-1)
+    assert await ledger.claim_replies([(late, datetime.now(UTC))]) == []
+    assert await keep(owner, late.reply) == ("expired", False, True)
+
+
+async def test_a_reply_that_expires_while_it_waits_loses_its_text(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    reply = await claim_one(ledger, DeliveryState.WAITING)
+    await expire(owner, reply.reply, MINUTE)
+    assert await ledger.claim_due(Lane.REPLY, 10) == []
+    assert await keep(owner, reply.reply) == ("expired", False, True)
+
+
+async def test_a_reply_that_waited_until_its_week_is_dropped_loses_its_text(
+    ledger: PostgresLedger, owner: asyncpg.Connection, pool: Pool
+) -> None:
+    reply = await claim_one(ledger, DeliveryState.WAITING)
+    await expire(owner, reply.reply, timedelta(days=90) + MINUTE)
+    assert await purge(pool, RULES["waiting_delivery"]) == 1
+    assert await keep(owner, reply.reply) == ("expired", False, True)
+
+
+@pytest.mark.parametrize(("state", "then"), [("waiting", "suppressed"), ("unknown", "unknown")])
+async def test_an_erasure_takes_the_text_with_the_address(
+    ledger: PostgresLedger, owner: asyncpg.Connection, state: str, then: str
+) -> None:
+    reply = await claim_one(ledger, DeliveryState(state))
+    erase = "select dispatcher.erase_addresses('{}', $1)"
+    await owner.execute(erase, [PERSON.index])
+    assert await keep(owner, reply.reply) == (state, True, True), "it may still be sent"
+    await expire(owner, reply.reply, MINUTE)
+    await owner.execute(erase, [PERSON.index])
+    assert await keep(owner, reply.reply) == (then, False, False)
+
+
+@pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.WAITING])
+async def test_a_reply_loses_text_and_address_a_day_after_its_expiry(
+    ledger: PostgresLedger, owner: asyncpg.Connection, pool: Pool, state: DeliveryState
+) -> None:
+    """Even while nothing is sent, and while nobody knows whether it was."""
+    old, young = [await claim_one(ledger, state) for _ in range(2)]
+    await expire(owner, old.reply, REPLY_ADDRESS_RETENTION + MINUTE)
+    await expire(owner, young.reply, REPLY_ADDRESS_RETENTION - MINUTE)
+    assert await purge(pool, RULES["reply_address"]) == 1
+    assert await keep(owner, old.reply) == (state, False, False)
+    assert await keep(owner, young.reply) == (state, True, True)
+    age = await owner.fetchval(f"select now() - ({RULES['reply_address'].oldest_query})")
+    assert timedelta(0) < REPLY_ADDRESS_RETENTION - age < 2 * MINUTE
+
+
+async def test_a_reply_without_text_is_never_sent_again(
+    ledger: PostgresLedger, owner: asyncpg.Connection, pool: Pool
+) -> None:
+    """Not when Meta reports a failure, and not when it is proven to be unsent."""
+    refused, unsent, waiting = [
+        await claim_one(ledger, state)
+        for state in (DeliveryState.UNKNOWN, DeliveryState.UNKNOWN, DeliveryState.WAITING)
+    ]
+    for one in (refused, unsent, waiting):
+        await expire(owner, one.reply, REPLY_ADDRESS_RETENTION + MINUTE)
+    assert await purge(pool, RULES["reply_address"]) == 3
+    failed = StatusUpdate(refused.reply, DeliveryState.FAILED, b"k", 131000, 3, (0.0,), "again")
+    assert (await ledger.apply_statuses([failed])).changed == 1
+    await owner.execute(STREAM_HAS_PASSED, NUMBER)
+    assert await ledger.requeue_unknown(300, 21) == 1
+    assert await ledger.claim_due(Lane.REPLY, 10) == []
+    ended = [(await keep(owner, one.reply))[0] for one in (refused, unsent, waiting)]
+    assert ended == ["failed", "expired", "expired"]
+
+
+async def test_a_reply_that_a_restore_holds_keeps_its_text_no_longer_than_any_other(
+    ledger: PostgresLedger, owner: asyncpg.Connection, pool: Pool
+) -> None:
+    held, old = [await claim_one(ledger, DeliveryState.WAITING) for _ in range(2)]
+    await expire(owner, old.reply, REPLY_ADDRESS_RETENTION + MINUTE)
+    async with owner.transaction():
+        await hold_everything(owner, datetime.now(UTC))
+    assert await purge(pool, RULES["reply_address"]) == 1
+    assert await keep(owner, held.reply) == ("unknown", True, True)
+    assert await keep(owner, old.reply) == ("unknown", False, False)
+
+
+async def test_texts_that_earlier_versions_kept_are_gone_after_the_migration(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    replies = [await claim_one(ledger, DeliveryState.UNKNOWN) for _ in range(3)]
+    expired, erased, open_one = [each.reply for each in replies]
+    await owner.execute("update dispatcher.delivery set state = 'expired', unknown_at = null where id = $1", expired)
+    await owner.execute("update dispatcher.delivery set address_index = '' where id = $1", erased)
+    migrations = {each.version: each.sql for each in read_migrations(locate_migrations("dispatcher"))}
+    await owner.execute(migrations["20261129000001"])
+    assert await keep(owner, expired) == ("expired", False, True)
+    assert await keep(owner, erased) == ("unknown", False, False)
+    assert await keep(owner, open_one) == ("unknown", True, True)

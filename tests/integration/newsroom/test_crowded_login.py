@@ -1,0 +1,45 @@
+"""More logins at once than can be checked soon: strangers are refused, so that those who are known get in."""
+
+import asyncio
+
+import pytest
+
+from services.newsroom.handlers.login import MAX_STRANGERS, LoginBusy, StrangerLine
+from tests.harness.newsroom import EditorBrowser, Member, NewsroomProcess, ShownPage, log_in
+
+
+def test_a_line_that_is_full_lets_nobody_in_until_somebody_leaves() -> None:
+    line = StrangerLine(places=1)
+    for _ in range(2):
+        with line.enter(), pytest.raises(LoginBusy), line.enter():
+            pass
+
+
+async def crowd(newsroom: NewsroomProcess) -> list[ShownPage]:
+    """Many browsers at once, each with another name, and none with a password."""
+    async with newsroom.open_browser() as opened:
+        return await asyncio.gather(*(log_in(opened, f"crowd-{number}") for number in range(3 * MAX_STRANGERS)))
+
+
+async def test_strangers_beyond_the_limit_are_refused_at_once_and_a_known_browser_is_not(
+    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    login = member.account.login
+    await log_in(stranger, login, code=member.next_code())
+    await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
+    found, known = await asyncio.gather(crowd(newsroom), log_in(stranger, login, code=member.next_code()))
+    assert known.status == 303
+    refused = {f"crowd-{number}": page for number, page in enumerate(found) if page.status == 503}
+    assert refused
+    for page in refused.values():
+        assert "Gerade melden sich sehr viele an" in page.text
+        assert page.headers["Retry-After"] == "60"
+    assert not set(refused) & {key for _, key in await newsroom.read_failures()}, "nothing was tried"
+
+
+async def test_when_the_crowd_is_gone_a_stranger_gets_in(
+    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    await crowd(newsroom)
+    await newsroom.owner.execute("delete from newsroom.login_failure")
+    assert (await log_in(stranger, member.account.login, code=member.next_code())).status == 303
