@@ -53,6 +53,11 @@ def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:
     assert TOO_LONG not in answer
 
 
+def test_the_reply_to_a_pause_says_what_may_still_arrive() -> None:
+    answer = play_dialogue("Start", "Pause 1 Woche")[1]
+    assert "Was schon unterwegs ist, kann noch ankommen, ebenso eine Entwarnung zu einer früheren Meldung." in answer
+
+
 @pytest.mark.parametrize(
     ("text", "note"),
     [("Pause", UNCLEAR), ("Pause bis zur Ernte", UNCLEAR), ("Pause bis 31.2.", UNCLEAR), ("Pause 2 Jahre", TOO_LONG)],
