@@ -85,7 +85,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeState:
-    """Stored state of a notice. `followed` are the broadcasts of the notice that it follows, with their topics."""
+    """Stored state of a notice. `followed` are the broadcasts of the notice that it follows, with topics, newest last."""
 
     answered: StoredAnswer | None = None
     withdrawn: bool = False
@@ -190,7 +190,7 @@ def _find_follow_problems(broadcast: Broadcast, followed: Mapping[UUID, str]) ->
         return
     if not followed:
         yield NOTHING_TO_FOLLOW
-    elif set(followed.values()) != {broadcast.topic}:
+    elif broadcast.topic != tuple(followed.values())[-1]:
         yield Problem(field="topic", problem="must be that of the notice which it follows")
 
 
