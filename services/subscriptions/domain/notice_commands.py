@@ -52,6 +52,7 @@ NOTHING_TO_FOLLOW = Problem(field="follows", problem="is no notice that was acce
 MAYBE_EARLY = frozenset((TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE, NOTHING_TO_FOLLOW))
 WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"
+CANCELLED = "nobody will get it any more: it was cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeState:
-    """Stored state of a notice. `followed` are the broadcasts of the notice that it follows, with topics, newest last."""
+    """Stored state of a notice. `followed` are the broadcasts and topics of the notice that it follows, newest last."""
 
     answered: StoredAnswer | None = None
     withdrawn: bool = False
@@ -142,7 +143,7 @@ def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) ->
         return NoticeDecision(problems=problems)
     if known is not None:  # answered as the first time, with the broadcast that exists
         same = replace(broadcast, id=known.broadcast)
-        return NoticeDecision(publications=(_build_accepted(command, same, state, policy),))
+        return NoticeDecision(publications=(_build_accepted(command, same, state, policy, cancelled=known.cancelled),))
     return _publish(command, broadcast, state, policy)
 
 
@@ -210,7 +211,9 @@ def _publish(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, p
     )
 
 
-def _build_accepted(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> Publication:
+def _build_accepted(
+    command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy, *, cancelled: bool = False
+) -> Publication:
     assert command.topic is not None  # noqa: S101 - only a withdrawal has none
     estimate = estimate_broadcast(
         broadcast,
@@ -219,6 +222,8 @@ def _build_accepted(command: NoticeCommand, broadcast: Broadcast, state: NoticeS
         prices=policy.prices,
         messages_per_second=policy.messages_per_second,
     )
+    if cancelled:
+        estimate = replace(estimate, blockers=(CANCELLED,))
     return notice_events.build_accepted(command.envelope.id, broadcast, estimate, policy.now)
 
 
