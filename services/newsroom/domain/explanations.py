@@ -118,6 +118,11 @@ _BLOCKERS = _compile_table(
         r"^not everybody will get it: it takes about (\d+ s)": (
             "Nicht alle bekommen die Meldung: Der Versand dauert {0}, und vorher endet die Gültigkeit."
         ),
+        r"^not everybody will get it: the permitted hours end at (\S+),": (
+            "Nicht alle bekommen die Meldung: Die erlaubten Zeiten enden vorher ({0}), und bevor sie wieder beginnen,"
+            " endet die Gültigkeit."
+        ),
+        r"^nobody will get it any more: it was cancelled": "Die Meldung bekommt niemand mehr: Der Versand ist beendet.",
         r"^1 still wait for the first": "Eine Person wartet noch auf die erste Meldung. Sie bekommt diese danach.",
         r"^(\d+) still wait for": "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach.",
         r"several revisions counts": "Wer mehrere Fassungen der Meldung hat, ist hier mehrfach gezählt.",

@@ -54,8 +54,12 @@ _DUE = """
 # Commands about a notice take the same lock, but for a transaction; nothing may be published within one.
 _LOCK_NOTICE = "select pg_advisory_lock(hashtextextended('notice ' || $2 || ' ' || $1, 0))"
 _IS_SCHEDULED = "select exists (select from subscriptions.broadcast where id = $1 and state = 'scheduled')"
+# A follow-up goes to the recipients of all revisions that its notice has got by now.
 _BEGIN = """
     update subscriptions.broadcast set state = 'expanding',
+        follows = array(
+            select later.id from subscriptions.broadcast first join subscriptions.broadcast later using (source, notice)
+            where first.id = broadcast.follows[1] order by later.revision),
         spacing_seconds = spread_seconds / nullif((
             select count(*) from subscriptions.subscription s
             join subscriptions.subscriber on subscriber.id = subscriber_id

@@ -72,7 +72,8 @@ class PostgresFeedbackRepository:
     async def list_recent_broadcasts(self, now: datetime) -> tuple[UUID, ...]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                "select id from subscriptions.broadcast where published_at > $1 order by published_at desc limit $2",
+                "select id from subscriptions.broadcast where published_at > $1 and page > 0"
+                " order by published_at desc limit $2",
                 now - MAX_REACTION_AGE,
                 MAX_BROADCASTS,
             )

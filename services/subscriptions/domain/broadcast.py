@@ -263,21 +263,32 @@ def _calculate_costs(audience: int | None, topic: Topic, prices: Prices) -> dict
 def _find_blockers(broadcast: Broadcast, audience: int | None, duration: int | None) -> Iterator[str]:
     if audience == 0:
         yield "nobody has subscribed to this"
-    begins = _find_opening(broadcast)
+    begins = _find_opening(broadcast, broadcast.published_at)
     if begins >= broadcast.expires_at:
         yield f"nobody will get it: it expires before the permitted hours begin at {_format_time(begins)}"
         return
     if begins > broadcast.published_at:
         yield f"outside the permitted hours until {_format_time(begins)}"
-    if duration and begins + timedelta(seconds=duration) > broadcast.expires_at:
+    ends, closes = begins + timedelta(seconds=duration or 0), _find_closing(broadcast, begins)
+    if ends > broadcast.expires_at:
         yield f"not everybody will get it: it takes about {duration} s at today's rate, and expires before"
+    elif closes and ends > closes and _find_opening(broadcast, closes) >= broadcast.expires_at:
+        yield (
+            f"not everybody will get it: the permitted hours end at {_format_time(closes)},"
+            " and it expires before they begin again"
+        )
 
 
-def _find_opening(broadcast: Broadcast) -> datetime:
-    hours, moment = broadcast.hours, broadcast.published_at
+def _find_opening(broadcast: Broadcast, moment: datetime) -> datetime:
+    hours = broadcast.hours
     if hours is None:
         return moment
     return find_opening(hours.opens, hours.closes, hours.zone, moment).astimezone(ZoneInfo(hours.zone))
+
+
+def _find_closing(broadcast: Broadcast, opening: datetime) -> datetime | None:
+    """Return when the permitted hours that an opening is in end; None without hours."""
+    return datetime.combine(opening.date(), broadcast.hours.closes, opening.tzinfo) if broadcast.hours else None
 
 
 def _format_time(moment: datetime) -> str:

@@ -137,7 +137,7 @@ def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> boo
         return False
     stops = context.parsed.intent is Intent.STOP and (subscriber.subscribed or subscriber.suspended)
     if stops or context.parsed.intent is Intent.ERASE:
-        return subscriber.started is not None and moment < subscriber.started
+        return subscriber.started is not None and moment.at < subscriber.started.at
     newest = subscriber.last_change if context.parsed.intent is Intent.START else subscriber.last_request
     return newest is not None and moment < newest
 
@@ -221,9 +221,9 @@ def _show_places(subscriber: Subscriber | None, context: DecisionContext) -> Dec
 def _pause(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if subscriber is None or not subscriber.subscribed:
         return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
-    until = calculate_pause_end(context.parsed, context.now)
+    until = calculate_pause_end(context.parsed, context.moment.at)
     after = subscriber.pause(until, context.moment)
-    reply = context.replies.build_pause(until, build_pause_note(context.parsed, context.now))
+    reply = context.replies.build_pause(until, build_pause_note(context.parsed, context.moment.at))
     return Decision(MessageResult.CHANGED, context.parsed, after, reply)
 
 

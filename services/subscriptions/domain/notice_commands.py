@@ -52,6 +52,7 @@ NOTHING_TO_FOLLOW = Problem(field="follows", problem="is no notice that was acce
 MAYBE_EARLY = frozenset((TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE, NOTHING_TO_FOLLOW))
 WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"
+CANCELLED = "nobody will get it any more: it was cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeState:
-    """Stored state of a notice. `followed` are the broadcasts of the notice that it follows, with their topics."""
+    """Stored state of a notice. `followed` are the broadcasts and topics of the notice that it follows, newest last."""
 
     answered: StoredAnswer | None = None
     withdrawn: bool = False
@@ -143,7 +144,7 @@ def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) ->
         return NoticeDecision(problems=problems)
     if known is not None:  # answered as the first time, with the broadcast that exists
         same = replace(broadcast, id=known.broadcast)
-        return NoticeDecision(publications=(_build_accepted(command, same, state, policy),))
+        return NoticeDecision(publications=(_build_accepted(command, same, state, policy, cancelled=known.cancelled),))
     return _publish(command, broadcast, state, policy)
 
 
@@ -192,7 +193,7 @@ def _find_follow_problems(broadcast: Broadcast, followed: Mapping[UUID, str]) ->
         return
     if not followed:
         yield NOTHING_TO_FOLLOW
-    elif set(followed.values()) != {broadcast.topic}:
+    elif broadcast.topic != tuple(followed.values())[-1]:
         yield Problem(field="topic", problem="must be that of the notice which it follows")
 
 
@@ -212,7 +213,9 @@ def _publish(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, p
     )
 
 
-def _build_accepted(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> Publication:
+def _build_accepted(
+    command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy, *, cancelled: bool = False
+) -> Publication:
     assert command.topic is not None  # noqa: S101 - only a withdrawal has none
     estimate = estimate_broadcast(
         broadcast,
@@ -221,6 +224,8 @@ def _build_accepted(command: NoticeCommand, broadcast: Broadcast, state: NoticeS
         prices=policy.prices,
         messages_per_second=policy.messages_per_second,
     )
+    if cancelled:
+        estimate = replace(estimate, blockers=(CANCELLED,))
     return notice_events.build_accepted(command.envelope.id, broadcast, estimate, policy.now)
 
 

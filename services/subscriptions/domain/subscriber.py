@@ -22,7 +22,10 @@ class SubscriberState(StrEnum):
 
 
 class MessageTime(NamedTuple):
-    """Time of a message. Meta's clock counts whole seconds, so ours decides within a second."""
+    """Time of a message. Meta's clock counts whole seconds, so ours decides within a second.
+
+    Webhooks may overtake each other, so a stop counts even if a start in the same second reached us later.
+    """
 
     at: datetime
     received_at: datetime
@@ -87,16 +90,20 @@ class Subscriber:
     def start(
         self, moment: MessageTime, topics: frozenset[str], sender: Addresses, places: frozenset[str] = frozenset()
     ) -> "Subscriber":
-        """Start or renew; places that were chosen before stay unless others are named."""
+        """Start or renew; places that were chosen before stay unless others are named.
+
+        A start that arrives late undoes neither a newer choice nor a newer pause.
+        """
+        kept = self.subscribed and self.chosen is not None and self.chosen > moment
         return replace(
             self,
             sequence=self.sequence + 1,
             state=SubscriberState.SUBSCRIBED,
             addresses=combine_addresses(sender, self.addresses),
-            topics=topics,
-            places=places or self.places,
-            paused_until=None,
-            suspended=frozenset(),
+            topics=self.topics if kept else topics,
+            places=self.places if kept else places or self.places,
+            paused_until=self.paused_until if self.paused and self.paused > moment else None,
+            suspended=self.suspended if kept else frozenset(),
             started=moment,
         )
 

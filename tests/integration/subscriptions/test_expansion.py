@@ -13,8 +13,7 @@ from services.subscriptions.adapters.broadcasts import PostgresBroadcastReposito
 from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
-from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp
-from shared.contracts.events import NoticeRejected
+from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.outcome import DependencyUnavailable
@@ -265,49 +264,6 @@ async def test_a_spread_over_nobody_is_none(stand: SubscriptionsHarness) -> None
     await publish(stand, spread_minutes=120)
     await expand(stand)
     assert [page.spacing_seconds for page in stand.publisher.list_pages()] == [None]
-
-
-async def test_a_follow_up_names_the_broadcasts_of_the_earlier_notice_and_reads_no_audience(
-    stand: SubscriptionsHarness, database: FreshDatabase
-) -> None:
-    await subscribe_many(database, 500)
-    await publish(stand)
-    await publish(stand, revision=2, text="Bis 20 Uhr.", event_id="event-2")
-    await publish(stand, notice="frei", text="Wieder frei.", follows="L149", event_id="event-3")
-    stand.publisher.lose = lambda publication: publication.key == Lane.BULK
-    with pytest.raises(DependencyUnavailable):
-        await expand(stand)
-    stand.publisher.lose = lambda _: False
-    await expand(stand)
-    earlier = await stand.fetch_rows("select id from subscriptions.broadcast where notice = 'L149' order by revision")
-    follow_ups = stand.publisher.list_messages(BroadcastFollowUp)
-    assert {one.follows for one in follow_ups} == {tuple(row[0] for row in earlier)}
-    assert len(earlier) == 2
-    assert [page.notice for page in stand.publisher.list_pages() if page.notice == "frei"] == []
-
-
-async def test_a_follow_up_that_arrives_again_is_the_same_one(stand: SubscriptionsHarness) -> None:
-    await publish(stand)
-    for _ in range(2):
-        await publish(stand, notice="frei", follows="L149", event_id="event-2")
-        await expand(stand)
-    assert len(stand.publisher.list_messages(BroadcastFollowUp)) == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"follows": "unknown"}, "follows"),
-        ({"follows": "L149", "topic": "stellen"}, "topic"),
-    ],
-)
-async def test_what_cannot_be_followed_is_named(
-    changes: dict[str, str], field: str, stand: SubscriptionsHarness
-) -> None:
-    await publish(stand)
-    await publish(stand, notice="frei", event_id="event-2", **changes)
-    (rejected,) = stand.publisher.list_messages(NoticeRejected)
-    assert [problem.field for problem in rejected.problems] == [field]
 
 
 async def test_hours_of_the_county_bind_what_is_not_urgent(stand: SubscriptionsHarness) -> None:

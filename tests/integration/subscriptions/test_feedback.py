@@ -1,5 +1,7 @@
 """Feedback, ratings and reactions on a real database."""
 
+from datetime import timedelta
+
 import msgspec
 
 from services.subscriptions.domain.feedback import MAX_ERASED_FEEDBACK
@@ -12,6 +14,7 @@ from tests.factories.citizens import NOON, TEXTS, build_both, build_message, bui
 from tests.integration.subscriptions.audience import run_as_owner
 from tests.integration.subscriptions.conversation import count_audience, list_reply_texts, send_texts
 from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.notice_factory import publish, withdraw
 
 
 async def rate(stand: SubscriptionsHarness, value: str, sender: Addresses, seconds: float) -> None:
@@ -72,6 +75,17 @@ async def test_a_reaction_is_located_counted_and_taken_back(stand: Subscriptions
         await locate(stand, asked, value)
         assert await stand.fetch_rows("select kind, value from subscriptions.feedback") == kept
     assert len(list_reply_texts(stand)) == 1
+
+
+async def test_a_reaction_is_never_about_what_has_not_begun(stand: SubscriptionsHarness) -> None:
+    """Many planned notices would take the places of those that were sent."""
+    begins = (stand.now + timedelta(hours=1)).isoformat()
+    for notice in ("planned", "withdrawn"):
+        await publish(stand, notice=notice, scheduled_at=begins, event_id=notice)
+    await withdraw(stand, "withdrawn")
+    asked = await react(stand)
+    assert set(asked.broadcasts) == {page.broadcast for page in stand.publisher.list_pages()}
+    assert len(asked.broadcasts) == 1
 
 
 async def test_a_reaction_that_is_located_after_an_erasure_is_not_kept(stand: SubscriptionsHarness) -> None:

@@ -9,7 +9,9 @@ from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.message import Lane
 from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import DependencyUnavailable, Done, Rejected
+from tests.databases import FreshDatabase
 from tests.factories.citizens import NOON
+from tests.integration.subscriptions.audience import run_as_owner, subscribe_many
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import (
     EXPIRY,
@@ -174,3 +176,16 @@ async def test_a_withdrawal_is_told_again_by_the_redelivery(stand: Subscriptions
     stand.publisher.refuse = lambda _: False
     await withdraw(stand)
     assert len(stand.publisher.list_messages(BroadcastCancelled)) == 1
+
+
+async def test_a_cancelled_notice_that_is_published_again_is_answered_as_such(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
+    """Under another event id, since its first answer was lost; an operator has ended its broadcast meanwhile."""
+    await subscribe_many(database, 3)
+    await publish(stand)
+    await run_as_owner(database, "select subscriptions.cancel_expansion(id, 'test') from subscriptions.broadcast")
+    await publish(stand, event_id="again")
+    first, again = stand.publisher.list_messages(NoticeAccepted)
+    assert (again.broadcast, again.audience) == (first.broadcast, 3)
+    assert (first.blockers, again.blockers) == ((), ("nobody will get it any more: it was cancelled",))

@@ -128,6 +128,9 @@ def test_figures_and_moments_are_kept() -> None:
         "nobody will get it: it expires before the permitted hours begin at 2026-11-26T08:00:00+01:00",
         "outside the permitted hours until 2026-11-26T08:00:00+01:00",
         "not everybody will get it: it takes about 400 s at today's rate, and expires before",
+        "not everybody will get it: the permitted hours end at 2026-11-26T20:00:00+01:00, and it expires before they"
+        " begin again",
+        "nobody will get it any more: it was cancelled",
         NOTHING_WITHDRAWN,
         NOT_CHECKED,
     ],

@@ -13,12 +13,14 @@ from services.subscriptions.domain.broadcast import (
     build_broadcast,
     build_pages,
     build_template,
+    estimate_broadcast,
 )
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours, Recipient
 from shared.contracts.envelope import Envelope, decode
 from shared.contracts.ids import make_timed_id
 from shared.contracts.message import AddressKind, Lane
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated
+from shared.notices.configuration import Prices
 from tests.factories.citizens import COUNTY, NOON, build_address
 
 CONTENT = NoticePublished(
@@ -29,6 +31,10 @@ CONTENT = NoticePublished(
 )
 URGENT = NoticePublished(topic="x", headline="h", text="t", urgent=True)
 TOPIC = COUNTY.topics[3]
+SHUT_TOO_SOON = (
+    "not everybody will get it: the permitted hours end at 2026-11-20T14:00:00+01:00, and it expires before they begin"
+    " again"
+)
 
 
 EVENT = Envelope(
@@ -114,6 +120,26 @@ def test_hours_bind_what_is_not_urgent() -> None:
     hours = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
     assert build_broadcast(EVENT, CONTENT, topic=TOPIC, now=NOON, hours=hours).hours == hours
     assert build_broadcast(EVENT, URGENT, topic=TOPIC, now=NOON, hours=hours).hours is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expires", "blockers"),
+    [
+        (120, timedelta(hours=6), (SHUT_TOO_SOON,)),
+        (30, timedelta(hours=6), ()),
+        (120, timedelta(hours=19, seconds=1), ()),
+    ],
+    ids=["over-before-they-begin-again", "done-before-they-end", "goes-on-the-next-day"],
+)
+def test_hours_that_end_before_everybody_had_their_turn_are_a_blocker_unless_they_begin_again_in_time(
+    minutes: int, expires: timedelta, blockers: tuple[str, ...]
+) -> None:
+    hours = PermittedHours(opens=time(8), closes=time(14), zone="Europe/Berlin")
+    event = msgspec.structs.replace(EVENT, expirytime=NOON + expires)
+    spread = msgspec.structs.replace(CONTENT, spread_minutes=minutes)
+    found = build_broadcast(event, spread, topic=TOPIC, now=NOON, hours=hours)
+    estimate = estimate_broadcast(found, 6_000, topic=TOPIC, prices=Prices(), messages_per_second=80)
+    assert estimate.blockers == blockers
 
 
 def test_each_page_names_hours_and_spacing() -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -148,11 +149,41 @@ def test_a_stranger_who_only_drops_a_topic_is_not_asked_to_join(text: str) -> No
     assert _wording(outcome) == TEXTS.not_subscribed
 
 
+@pytest.mark.parametrize("newer", ["Pause 2 Wochen", "nur Stellen", "nur Worpswede"])
+def test_a_start_that_a_newer_word_overtakes_undoes_none_of_it(newer: str) -> None:
+    """It is still a start: a stop from before it counts no more."""
+    before = after([build_message("Start"), build_message(newer, seconds=20)])
+    late, outcome = understand_message(before, build_message("Start", seconds=10), build_context(seconds=30))
+    assert late == replace(before, sequence=3, started=MessageTime(build_time(10), build_time(10.3)))
+    assert (outcome.result, outcome.reply) == (
+        MessageResult.RENEWED,
+        ANSWERS.build_already_subscribed(late, build_time(30)),
+    )
+    _, stopped = understand_message(late, build_message("Stop", seconds=5), build_context(seconds=40))
+    assert stopped.result is MessageResult.OUTDATED
+
+
+def test_a_start_that_arrives_after_a_stop_and_a_newer_choice_has_the_topics_of_a_start() -> None:
+    ended = after([build_message("Start"), build_message("nur Stellen", seconds=20), build_message("Stop", seconds=10)])
+    again, _ = understand_message(ended, build_message("Start", seconds=15), build_context(seconds=30))
+    assert again is not None
+    assert again.topics == COUNTY.topic_ids
+
+
 def test_within_one_second_of_metas_clock_ours_decides() -> None:
     stop, start = build_message("Stop", seconds=3, lag=0.2), build_message("Start", seconds=3, lag=0.7)
-    for order in ([stop, start], [start, stop]):
-        subscriber = after(order)
-        assert subscriber.subscribed
+    assert after([stop, start]).subscribed
+    later = build_message("Stop", seconds=3, lag=0.9)
+    for order in ([start, later], [later, start]):
+        assert not after(order).subscribed
+
+
+@pytest.mark.parametrize("text", ["Stop", "Löschen"])
+def test_a_stop_counts_that_a_start_of_the_same_second_overtakes(text: str) -> None:
+    started = after([build_message("Start", seconds=3, lag=0.7)])
+    ended, outcome = understand_message(started, build_message(text, seconds=3, lag=0.2), build_context(seconds=5))
+    assert ended is not None
+    assert (ended.subscribed, outcome.reply is None) == (False, False)
 
 
 def test_a_stop_counts_although_whatsapp_ended_some_topics_later() -> None:

@@ -1,6 +1,6 @@
 """How long a pause lasts, and what is said where it is not as it was wished for."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -9,7 +9,8 @@ from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.pauses import calculate_easter, calculate_pause_end
 from services.subscriptions.domain.replies import format_day
-from tests.factories.citizens import COUNTY, NOON, play_dialogue
+from shared.contracts.hours import LOCAL_ZONE
+from tests.factories.citizens import COUNTY, NOON, build_context, build_message, play_dialogue, understand_message
 
 UNCLEAR = "Eine Dauer haben wir nicht erkannt, deshalb sind es 14 Tage."
 TOO_LONG = "Länger als ein Jahr ist nicht möglich."
@@ -52,6 +53,11 @@ def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:
     assert TOO_LONG not in answer
 
 
+def test_the_reply_to_a_pause_says_what_may_still_arrive() -> None:
+    answer = play_dialogue("Start", "Pause 1 Woche")[1]
+    assert "Was schon unterwegs ist, kann noch ankommen, ebenso eine Entwarnung zu einer früheren Meldung." in answer
+
+
 @pytest.mark.parametrize(
     ("text", "note"),
     [("Pause", UNCLEAR), ("Pause bis zur Ernte", UNCLEAR), ("Pause bis 31.2.", UNCLEAR), ("Pause 2 Jahre", TOO_LONG)],
@@ -60,6 +66,26 @@ def test_a_pause_that_is_not_as_it_was_wished_for_says_so_and_how_to_say_it(text
     answer = play_dialogue("Start", text)[1]
     assert note in answer
     assert "zum Beispiel Pause 3 Wochen oder Pause bis 24.12." in answer
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "last"),
+    [
+        ("Pause bis 24.12.", datetime(2026, 12, 24, 23, 59, 58, tzinfo=LOCAL_ZONE), "24. Dezember 2026"),
+        ("Pause bis Freitag", datetime(2026, 12, 24, 23, 59, 58, tzinfo=LOCAL_ZONE), "25. Dezember 2026"),
+        ("Pause 3 Tage", datetime(2026, 12, 31, 23, 0, tzinfo=LOCAL_ZONE), "3. Januar 2027"),
+    ],
+)
+def test_a_pause_counts_from_when_it_was_said_even_if_it_is_handled_after_midnight(
+    text: str, said: datetime, last: str
+) -> None:
+    subscriber, _ = play_dialogue("Start")
+    seconds = (said - NOON).total_seconds()
+    message, context = build_message(text, seconds=seconds), build_context(seconds=seconds + 7200)
+    _, outcome = understand_message(subscriber, message, context)
+    assert outcome.reply is not None
+    assert f"Pause bis einschließlich {last}." in outcome.reply.text
+    assert UNCLEAR not in outcome.reply.text
 
 
 def test_easter_is_known() -> None:
