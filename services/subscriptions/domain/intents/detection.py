@@ -21,7 +21,7 @@ from services.subscriptions.domain.intents.predictions import (
     apply_prediction,
 )
 from services.subscriptions.domain.intents.rules import NOTHING, Findings, apply_rules
-from services.subscriptions.domain.intents.text import CitizenText, read_words
+from services.subscriptions.domain.intents.text import CitizenText, cut_middle, read_words
 from services.subscriptions.domain.intents.topic_selection import ALL
 from services.subscriptions.domain.intents.vocabulary import (
     LEAVE_US,
@@ -39,7 +39,7 @@ from shared.contracts.text import strip_controls
 # future kind are not answered.
 ANSWERED_KINDS = read_words("text button interactive image video audio document sticker location contacts order edit")
 REACTION = "reaction"
-MAX_STORED_TEXT_LENGTH = 1_200  # the longest feedback text and the word that introduces it
+MAX_STORED_TEXT_LENGTH = 1_800  # its beginning holds the longest feedback text and the word that introduces it
 _TRIAL = re.compile(r"\s*test\s*([0-9]{4})\s?([0-9]{4})[\s.]*", re.IGNORECASE)
 
 # Minimum probability at which a prediction is accepted where no rule matched, against a rule, against a strong one, and
@@ -81,7 +81,11 @@ _WITH_OBJECT = frozenset((Intent.ONLY, Intent.REMOVE, Intent.ASK_STOP))
 
 def sanitize_text(message: InboundMessage) -> InboundMessage:
     """Return the message with a text that can be stored, and parsed in bounded time."""
-    return replace(message, text=strip_controls(message.text[:MAX_STORED_TEXT_LENGTH])) if message.text else message
+    return (
+        replace(message, text=strip_controls(cut_middle(message.text, MAX_STORED_TEXT_LENGTH)))
+        if message.text
+        else message
+    )
 
 
 def detect_intent(message: InboundMessage, text: CitizenText, county: County) -> ParsedIntent:
@@ -125,6 +129,8 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, 
     ):
         return _keep_rule(rule, prediction, found)
     parsed = apply_prediction(prediction, found, county)
+    if rule.intent is Intent.ERASE and parsed.intent is not Intent.NOTHING:
+        return ParsedIntent(intent=Intent.ASK_ERASE)  # whoever asks for it clearly is not left without an answer
     # Topics or places that nobody named are no reason to drop a rule.
     unfounded = (parsed.intent is Intent.TOPICS and Intent.TOPICS is not prediction.intent) or (
         parsed.intent is Intent.PLACES and rule.places
