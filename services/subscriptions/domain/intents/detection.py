@@ -73,6 +73,8 @@ _BESIDE_NUMBERS = read_words("thema themen nummer nr und bitte")
 # "Stop, das reicht jetzt"; the words after the comma may limit it to a topic.
 _FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)(?:\s+bitte)?\s*[,:;]\s", re.IGNORECASE)
 _SETTLED = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_ERASE, Intent.ASK_BOTH, Intent.EMERGENCY))
+# What may become of a clear request to erase; an automatic reply is not answered.
+_HEARD = _SETTLED | {Intent.ASK_STOP, Intent.NOTHING}
 # Something else was requested as clearly: only the person knows which of the two is meant.
 _RIVALS = frozenset((Intent.PAUSE, Intent.RESUME, Intent.ONLY, Intent.ADD, Intent.REMOVE))
 # "Baustellen stop": the last word refers to the word before it.
@@ -114,7 +116,10 @@ def detect_text_intent(text: CitizenText, county: County, by: IntentClassifier |
     parsed = resolve_intent(rule, prediction, found, county)
     if parsed.intent in LEAVING and found.emergency.has_emergency_part:
         return ParsedIntent(intent=Intent.EMERGENCY)  # "Stop! Hier brennt es!"
-    return _apply_explicit_stop(parsed, found)
+    final = _apply_explicit_stop(parsed, found)
+    if rule.intent is Intent.ERASE and final.intent not in _HEARD:
+        return ParsedIntent(intent=Intent.ASK_ERASE)  # as the examples take it for something else
+    return final
 
 
 def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, county: County) -> ParsedIntent:
@@ -129,8 +134,6 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, 
     ):
         return _keep_rule(rule, prediction, found)
     parsed = apply_prediction(prediction, found, county)
-    if rule.intent is Intent.ERASE and parsed.intent is not Intent.NOTHING:
-        return ParsedIntent(intent=Intent.ASK_ERASE)  # whoever asks for it clearly is not left without an answer
     # Topics or places that nobody named are no reason to drop a rule.
     unfounded = (parsed.intent is Intent.TOPICS and Intent.TOPICS is not prediction.intent) or (
         parsed.intent is Intent.PLACES and rule.places
