@@ -198,7 +198,8 @@ class ReplyBuilder:
         return f"Sie sind angemeldet. {self._describe_state(subscriber, now)}"
 
     def _describe_state(self, subscriber: Subscriber, now: datetime) -> str:
-        parts = [f"Ihre Themen: {self.join_titles(subscriber.topics)}."]
+        titles = self.join_titles(subscriber.topics)
+        parts = [f"Ihre Themen: {titles}." if titles else "Ihre bisherigen Themen gibt es nicht mehr."]
         where = self._describe_places(subscriber)
         if where:
             parts.append(where)
