@@ -24,7 +24,7 @@ from services.subscriptions.domain.intents.classifier import (
 )
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.linear_model import SCALE, Feature, LinearModel
-from services.subscriptions.domain.intents.text import normalize_start
+from services.subscriptions.domain.intents.text import normalize_excerpt
 from shared.notices.configuration import read_configuration
 
 FILE = Path(linear_model.__file__).with_name(linear_model.MODEL_FILE)
@@ -66,7 +66,7 @@ def train(examples: Sequence[Example], county: County) -> LinearModel:
 def list_features(examples: Sequence[Example], county: County) -> list[Sequence[str]]:
     """Return the features of each example."""
     sort = build_token_classifier(county)
-    return [extract_features(normalize_start(example.text), sort) for example in examples]
+    return [extract_features(normalize_excerpt(example.text), sort) for example in examples]
 
 
 def build_digest(examples: Sequence[Example], texts: Sequence[Sequence[str]]) -> str:

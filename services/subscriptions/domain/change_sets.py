@@ -107,7 +107,7 @@ def _follow_move(context: DecisionContext) -> DecisionContext:
 def decide_preference(state: StoredState, change: PreferenceChange, *, county: County) -> ChangeSet:
     """Return everything that a stop or a resume inside WhatsApp changes."""
     person = resolve_person(state.by_user, state.by_phone, change.person)
-    preferred = apply_preference(person.subscriber, change, county.marketing_topics)
+    preferred = apply_preference(person.subscriber, change, county)
     if preferred is None:
         return ChangeSet(result=MessageResult.IGNORED)
     moment, key = MessageTime(change.at, change.at), derive_key(change)

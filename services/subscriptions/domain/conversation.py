@@ -108,10 +108,12 @@ def interpret_reply(
 
 
 def find_pending_start(conversation: Conversation, county: County, message: InboundMessage) -> ParsedIntent | None:
-    """Return a start with what a person chose before they subscribed; None if they chose nothing."""
+    """Return a start with what a person chose before they subscribed; None if they chose nothing.
+
+    ASK_START if what they chose is no longer in the county's file.
+    """
     asked = _find_open_question(conversation, MessageTime.read_from(message).at)
-    parsed = parse_payload(asked, county) if asked.startswith(START) else None
-    return parsed if parsed and (parsed.topics or parsed.places) else None
+    return parse_payload(asked, county) if asked.startswith(f"{START}:") else None
 
 
 def _find_open_question(conversation: Conversation, said_at: datetime) -> str:

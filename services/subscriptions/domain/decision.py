@@ -157,7 +157,7 @@ def _select_start_topics(before: Subscriber, context: DecisionContext) -> frozen
     known = context.replies.county.topic_ids
     if context.parsed.topics:
         return context.parsed.topics | before.topics
-    return before.topics if before.is_paused(context.now) else known
+    return before.topics if before.is_paused(context.now) and before.topics & known else known
 
 
 def _stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
@@ -198,7 +198,7 @@ def _remove_topics(subscriber: Subscriber | None, context: DecisionContext) -> D
         if others and has_joining_part(context.text, context.replies.county):
             return _answer(subscriber, context.replies.ask_start(others), context)
         return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
-    after = subscriber.choose(subscriber.topics - context.parsed.topics, subscriber.places, context.moment)
+    after = subscriber.drop(context.parsed.topics, context.replies.county.topic_ids, context.moment)
     return _describe_change(subscriber, after, context)
 
 

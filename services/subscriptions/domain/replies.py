@@ -130,11 +130,8 @@ class ReplyBuilder:
 
     def build_places(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
         example = self.county.municipalities[0] if self.county.municipalities else ""
-        everywhere = (
-            f"Zu {join_words(self._list_titles(self.county.local_topics))} erhalten Sie Meldungen für alle Gemeinden."
-        )
         text = (
-            f"{self._describe_places(subscriber) or everywhere}\n\n"
+            f"{self._describe_places(subscriber) or self._describe_all_places(subscriber)}\n\n"
             f"Tippen Sie unten auf Gemeinde wählen, oder schreiben Sie zum Beispiel nur {example}. "
             "Für alle Orte schreiben Sie: alle Gemeinden"
         )
@@ -198,7 +195,8 @@ class ReplyBuilder:
         return f"Sie sind angemeldet. {self._describe_state(subscriber, now)}"
 
     def _describe_state(self, subscriber: Subscriber, now: datetime) -> str:
-        parts = [f"Ihre Themen: {self.join_titles(subscriber.topics)}."]
+        titles = self.join_titles(subscriber.topics)
+        parts = [f"Ihre Themen: {titles}." if titles else "Ihre bisherigen Themen gibt es nicht mehr."]
         where = self._describe_places(subscriber)
         if where:
             parts.append(where)
@@ -212,6 +210,15 @@ class ReplyBuilder:
         if not (subscriber.places and local):
             return ""
         return f"Zu {join_words(local)} erhalten Sie nur Meldungen für {join_words(sorted(subscriber.places))}."
+
+    def _describe_all_places(self, subscriber: Subscriber) -> str:
+        """Describe that all places are wanted, or that none of the topics that depend on them is."""
+        local = self._list_titles(self.county.local_topics & subscriber.topics)
+        if local:
+            return f"Zu {join_words(local)} erhalten Sie Meldungen für alle Gemeinden."
+        stored = f" Gespeicherte Orte: {join_words(sorted(subscriber.places))}." if subscriber.places else ""
+        others = join_words(self._list_titles(self.county.local_topics))
+        return f"Zu {others} erhalten Sie keine Meldungen.{stored}\nThemen ändern: Themen"
 
     def _describe_options(self, subscriber: Subscriber) -> str:
         places = "Orte ändern: Gemeinden\n" if self._describe_places(subscriber) else ""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from services.subscriptions.domain.county import County
 from shared.contracts.ids import make_timed_id
 from shared.contracts.inbound import InboundMessage, PreferenceChange
 from shared.contracts.message import Address, Addresses
@@ -133,6 +134,11 @@ class Subscriber:
             chosen=moment,
         )
 
+    def drop(self, topics: frozenset[str], existing: frozenset[str], moment: MessageTime) -> "Subscriber":
+        """Drop these topics; if none of the existing ones is left, it is a stop."""
+        left = self.topics - topics
+        return self.choose(left if left & existing else frozenset(), self.places, moment)
+
     def pause(self, until: datetime | None, moment: MessageTime) -> "Subscriber":
         """Pause all messages until then; None ends a pause."""
         return replace(self, sequence=self.sequence + 1, paused_until=until, paused=moment)
@@ -232,13 +238,13 @@ def _hash_change(change: PreferenceChange, person: Sequence[bytes]) -> bytes:
 
 
 def apply_preference(
-    subscriber: Subscriber | None, change: PreferenceChange, marketing: frozenset[str]
+    subscriber: Subscriber | None, change: PreferenceChange, county: County
 ) -> PreferenceResult | None:
     """Apply a change; return None for an unknown person, and if a "Start" or another preference is newer."""
     if subscriber is None or _is_outdated(subscriber, change):
         return None
     preferring = replace(subscriber, preferred=change.at)
-    return (_suspend_marketing if change.value == STOP else _restore_marketing)(preferring, change, marketing)
+    return (_suspend_marketing if change.value == STOP else _restore_marketing)(preferring, change, county)
 
 
 def _is_outdated(subscriber: Subscriber, change: PreferenceChange) -> bool:
@@ -247,16 +253,19 @@ def _is_outdated(subscriber: Subscriber, change: PreferenceChange) -> bool:
     return subscriber.started is not None and change.at < subscriber.started.at
 
 
-def _suspend_marketing(subscriber: Subscriber, change: PreferenceChange, marketing: frozenset[str]) -> PreferenceResult:
-    topics = subscriber.topics & marketing
+def _suspend_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> PreferenceResult:
+    """Suspend the marketing topics, and with them those that no longer exist if nothing else is left."""
+    topics = subscriber.topics & county.marketing_topics
     if not topics:
         return PreferenceResult(subscriber=subscriber)
+    if not (subscriber.topics - topics) & county.topic_ids:
+        topics = subscriber.topics
     return PreferenceResult(subscriber=subscriber.suspend(topics, MessageTime(change.at, change.at)), withdrawn=topics)
 
 
-def _restore_marketing(subscriber: Subscriber, change: PreferenceChange, marketing: frozenset[str]) -> PreferenceResult:
+def _restore_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> PreferenceResult:
     """Restore only topics that a stop in the app suspended, and that the person has not decided about since."""
-    topics = subscriber.suspended & marketing
+    topics = subscriber.suspended & county.marketing_topics
     if not topics:
         return PreferenceResult(subscriber=subscriber)
     return PreferenceResult(subscriber=subscriber.restore(topics, change.person), restored=topics)

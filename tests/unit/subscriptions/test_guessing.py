@@ -20,7 +20,7 @@ from services.subscriptions.domain.intents.classifier import (
 from services.subscriptions.domain.intents.detection import detect_text_intent, resolve_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.rules import Findings, apply_rules
-from services.subscriptions.domain.intents.text import CitizenText, normalize_start
+from services.subscriptions.domain.intents.text import CitizenText, normalize_excerpt
 from tests.factories.citizens import COUNTY
 
 EXAMPLES = read_examples()
@@ -137,12 +137,12 @@ def test_no_guess_that_somebody_joins_overrules_a_word_of_leaving() -> None:
 
 def test_a_letter_says_the_same_without_its_greeting_and_its_name() -> None:
     letter = "Sehr geehrte Damen und Herren, schicken Sie mir Ihr Blatt. Mit freundlichen Grüßen Ilse Kück"
-    assert extract_features(normalize_start(letter), str) == extract_features(
-        normalize_start("schicken Sie mir Ihr Blatt"), str
+    assert extract_features(normalize_excerpt(letter), str) == extract_features(
+        normalize_excerpt("schicken Sie mir Ihr Blatt"), str
     )
-    assert extract_features(normalize_start("Guten Tag Mit freundlichen Grüßen guten Abend danke bitte"), str)
+    assert extract_features(normalize_excerpt("Guten Tag Mit freundlichen Grüßen guten Abend danke bitte"), str)
 
 
 def test_words_belong_together_over_others() -> None:
-    assert "melden .. ab" in extract_features(normalize_start("Melden Sie mich ab"), str)
-    assert "melden .. ab" not in extract_features(normalize_start("Melden Sie mich doch bitte heute noch ab"), str)
+    assert "melden .. ab" in extract_features(normalize_excerpt("Melden Sie mich ab"), str)
+    assert "melden .. ab" not in extract_features(normalize_excerpt("Melden Sie mich doch bitte heute noch ab"), str)

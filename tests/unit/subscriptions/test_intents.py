@@ -106,7 +106,7 @@ def test_a_wish_has_its_details(text: str, wish: ParsedIntent) -> None:
         ("places:all", "Alle", Intent.PLACES),
         ("pause:14", "2 Wochen", Intent.PAUSE),
         ("rating:good:018f0000-0000-8000-8000-000000000001", "Hilfreich", Intent.RATING),
-        ("only:wetter", "Wetter", Intent.OTHER),
+        ("only:wetter", "Wetter", Intent.TOPICS),
         ("topic:roads", "Stop", Intent.STOP),
         ("topic:roads", "Irgendetwas", Intent.OTHER),
         (None, "Stop", Intent.STOP),

@@ -54,7 +54,7 @@ def play(*said: tuple[int, str], sender: Addresses) -> Subscriber | None:
     for second, text in said:
         if text == IN_APP:
             change = PreferenceChange(person=sender, category="marketing_messages", value="stop", at=build_time(second))
-            preferred = apply_preference(subscriber, change, COUNTY.marketing_topics)
+            preferred = apply_preference(subscriber, change, COUNTY)
             subscriber = preferred.subscriber if preferred else subscriber
             continue
         message = build_message(text, sender=sender, seconds=second)

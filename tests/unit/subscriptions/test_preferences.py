@@ -17,8 +17,7 @@ from tests.factories.citizens import (
     understand_message,
 )
 
-MARKETING = COUNTY.marketing_topics
-OTHERS = COUNTY.topic_ids - MARKETING
+OTHERS = COUNTY.topic_ids - COUNTY.marketing_topics
 APP = ("stop", "resume")
 
 
@@ -30,7 +29,7 @@ def after(*acts: tuple[int, str]) -> Subscriber:
             change = PreferenceChange(
                 person=build_both(1), category="marketing_messages", value=act, at=build_time(second)
             )
-            preferred = apply_preference(subscriber, change, MARKETING)
+            preferred = apply_preference(subscriber, change, COUNTY)
             subscriber = preferred.subscriber if preferred else subscriber
         else:
             subscriber, _ = understand_message(

@@ -10,7 +10,12 @@ from tests.factories.citizens import TEXTS, play_dialogue
 SAID = (
     *("Start", "Start / Stop", "Stop", "Warum", "Feedback: gut", "Pause 1 Woche", "Daten", "Löschen"),
     *("Start / Daten", "Start / Löschen", "Start / nur Worpswede", "Start / Gemeinden", "Start / Themen"),
-    *("Start / Pause 1 Woche", "Start / Pause / Weiter", "Ich will nicht mehr leben"),
+    *(
+        "Start / nur Stellen / Gemeinden",
+        "Start / Pause 1 Woche",
+        "Start / Pause / Weiter",
+        "Ich will nicht mehr leben",
+    ),
 )
 
 
@@ -36,6 +41,23 @@ def answer(said: str) -> str:
 )
 def test_an_answer_holds_what_the_person_needs(said: str, sentence: str) -> None:
     assert sentence in answer(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("Start", "Zu Baustellen und Straßensperrungen erhalten Sie Meldungen für alle Gemeinden."),
+        ("Start / nur Baustellen", "Zu Baustellen erhalten Sie Meldungen für alle Gemeinden."),
+        ("Start / nur Baustellen / nur Worpswede", "Zu Baustellen erhalten Sie nur Meldungen für Worpswede."),
+        ("Start / nur Stellen", "Zu Baustellen und Straßensperrungen erhalten Sie keine Meldungen."),
+        (
+            "Start / nur Worpswede / nur Stellen",
+            "Zu Baustellen und Straßensperrungen erhalten Sie keine Meldungen. Gespeicherte Orte: Worpswede.",
+        ),
+    ],
+)
+def test_whoever_asks_about_the_places_is_told_for_which_of_their_topics_they_count(said: str, sentence: str) -> None:
+    assert answer(f"{said} / Gemeinden").startswith(f"{sentence}\n")
 
 
 def test_no_proof_of_a_consent_is_promised_to_somebody_who_gave_none() -> None:

@@ -23,7 +23,8 @@ from services.subscriptions.domain.intents.text import (
 from services.subscriptions.domain.intents.topic_selection import compile_topic_patterns
 from services.subscriptions.domain.intents.vocabulary import POLITE, SIGN_OFF
 
-MAX_WORDS = 120
+# Of a longer text the first and the last words count, as people say at the end what they want.
+MAX_FIRST_WORDS, MAX_LAST_WORDS = 84, 36
 # "Melden Sie mich ab": the largest distance between the words of a pair.
 MAX_PAIR_DISTANCE = 4
 CHAR_NGRAM_LENGTH = 4
@@ -146,7 +147,9 @@ def extract_features(normalized: str, sort: Callable[[str], str]) -> Sequence[st
 def _split_words(normalized: str) -> list[str]:
     """Return the words, every number as "9". A question mark counts as a word: "Kostet das etwas?"."""
     numbered = _NUMBER.sub("9", normalized)
-    return _WORD.findall(_STRETCHED.sub(r"\1", numbered))[:MAX_WORDS]
+    words = _WORD.findall(_STRETCHED.sub(r"\1", numbered))
+    many = len(words) > MAX_FIRST_WORDS + MAX_LAST_WORDS
+    return words[:MAX_FIRST_WORDS] + words[-MAX_LAST_WORDS:] if many else words
 
 
 def _strip_greeting(words: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ from services.subscriptions.domain.intents.predictions import (
     apply_prediction,
 )
 from services.subscriptions.domain.intents.rules import NOTHING, Findings, apply_rules
-from services.subscriptions.domain.intents.text import CitizenText, read_words
+from services.subscriptions.domain.intents.text import CitizenText, cut_middle, read_words
 from services.subscriptions.domain.intents.topic_selection import ALL
 from services.subscriptions.domain.intents.vocabulary import (
     LEAVE_US,
@@ -39,7 +39,7 @@ from shared.contracts.text import strip_controls
 # future kind are not answered.
 ANSWERED_KINDS = read_words("text button interactive image video audio document sticker location contacts order edit")
 REACTION = "reaction"
-MAX_STORED_TEXT_LENGTH = 1_200  # the longest feedback text and the word that introduces it
+MAX_STORED_TEXT_LENGTH = 1_800  # its beginning holds the longest feedback text and the word that introduces it
 _TRIAL = re.compile(r"\s*test\s*([0-9]{4})\s?([0-9]{4})[\s.]*", re.IGNORECASE)
 
 # Minimum probability at which a prediction is accepted where no rule matched, against a rule, against a strong one, and
@@ -73,6 +73,8 @@ _BESIDE_NUMBERS = read_words("thema themen nummer nr und bitte")
 # "Stop, das reicht jetzt"; the words after the comma may limit it to a topic.
 _FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)(?:\s+bitte)?\s*[,:;]\s", re.IGNORECASE)
 _SETTLED = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_ERASE, Intent.ASK_BOTH, Intent.EMERGENCY))
+# What may become of a clear request to erase; an automatic reply is not answered.
+_HEARD = _SETTLED | {Intent.ASK_STOP, Intent.NOTHING}
 # Something else was requested as clearly: only the person knows which of the two is meant.
 _RIVALS = frozenset((Intent.PAUSE, Intent.RESUME, Intent.ONLY, Intent.ADD, Intent.REMOVE))
 # "Baustellen stop": the last word refers to the word before it.
@@ -81,7 +83,11 @@ _WITH_OBJECT = frozenset((Intent.ONLY, Intent.REMOVE, Intent.ASK_STOP))
 
 def sanitize_text(message: InboundMessage) -> InboundMessage:
     """Return the message with a text that can be stored, and parsed in bounded time."""
-    return replace(message, text=strip_controls(message.text[:MAX_STORED_TEXT_LENGTH])) if message.text else message
+    return (
+        replace(message, text=strip_controls(cut_middle(message.text, MAX_STORED_TEXT_LENGTH)))
+        if message.text
+        else message
+    )
 
 
 def detect_intent(message: InboundMessage, text: CitizenText, county: County) -> ParsedIntent:
@@ -110,7 +116,10 @@ def detect_text_intent(text: CitizenText, county: County, by: IntentClassifier |
     parsed = resolve_intent(rule, prediction, found, county)
     if parsed.intent in LEAVING and found.emergency.has_emergency_part:
         return ParsedIntent(intent=Intent.EMERGENCY)  # "Stop! Hier brennt es!"
-    return _apply_explicit_stop(parsed, found)
+    final = _apply_explicit_stop(parsed, found)
+    if rule.intent is Intent.ERASE and final.intent not in _HEARD:
+        return ParsedIntent(intent=Intent.ASK_ERASE)  # as the examples take it for something else
+    return final
 
 
 def resolve_intent(rule: ParsedIntent, prediction: Prediction, found: Findings, county: County) -> ParsedIntent:

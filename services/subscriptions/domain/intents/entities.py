@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, CitizenText, read_words, split_text
+from services.subscriptions.domain.intents.text import CitizenText, read_words, split_text
 from services.subscriptions.domain.intents.topic_selection import compile_topic_patterns, find_names
 from services.subscriptions.domain.intents.vocabulary import POLITE
 
@@ -88,7 +88,7 @@ def extract_entities(text: CitizenText, county: County) -> Entities:
     unwanted: set[str] = set()
     places: set[str] = set()
     before: set[str] = set()
-    for part in _split_parts(text.raw[:MAX_TEXT_LENGTH]):
+    for part in _split_parts(text.excerpt):
         topics, where = _find_mentions(part.words, county)
         refused = bool(_UNWANTED & part.said)
         (unwanted if refused or _is_off(part.words) else wanted).update(topics)

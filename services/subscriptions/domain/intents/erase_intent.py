@@ -11,9 +11,11 @@ from services.subscriptions.domain.intents.vocabulary import (
     FAMILY,
     FILLER_WORDS,
     HOW,
+    LEAVE_US,
     NEVER,
     NO,
     OTHER_BUSINESS,
+    STOP,
     STOP_ALONE_WORDS,
     STOP_WORDS,
 )
@@ -92,6 +94,12 @@ _BESIDE_DELETED = (LEAVING | NO | STOP_ALONE_WORDS) - read_words("geloescht aus 
 NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
 
 
+# "Stop und alles löschen"; "Abmeldung löschen" is left out, and "Stop, vergessen".
+_ERASE_ALL = ERASE - read_words("vergessen vergesst")
+_NOUNS = read_words("abmeldung abbestellung austragung kuendigung widerruf")
+_ALL_OF_ME = read_words("ich wir mich uns alles sie will wollen moechte moechten werden lassen auch dann jetzt mit")
+
+
 class EraseSigns(Signs):
     """Signs of erasing in a phrase, and which words in it are denied."""
 
@@ -115,6 +123,15 @@ class EraseSigns(Signs):
         if "daten" in said and said <= _ERASING | STOP_WORDS:
             return True
         return said <= ERASE or (said <= _ERASING and bool({"geloescht", "werden"} <= said or said & _PERSONAL))
+
+    @property
+    def is_stop_and_erasure(self) -> bool:
+        """Return whether little but stopping and erasing is said: "Stop und alles löschen"."""
+        erasing = self.said & _ERASE_ALL
+        stopping = self.said & ((STOP | LEAVE_US) - (_NOUNS if "loeschung" not in erasing else set()))
+        if not (erasing and stopping) or self.text.asks or (erasing == {"geloescht"} and "werden" not in self.said):
+            return False
+        return self.said <= erasing | stopping | _ALL_OF_ME
 
     @property
     def is_erasure_doubtful(self) -> bool:

@@ -113,7 +113,10 @@ def build_start_payload(topics: Iterable[str] = (), places: Iterable[str] = ()) 
 
 
 def parse_payload(payload: str, county: County) -> ParsedIntent | None:
-    """Return the intent of one of our buttons; None for an unknown id, in which case the label counts."""
+    """Return the intent of one of our buttons; None for an unknown id, in which case the label counts.
+
+    A button whose topics or places are no longer in the county's file shows what there is, or asks.
+    """
     name, _, about = payload.strip().casefold().partition(":")
     if name in _PLAIN and not about:
         return ParsedIntent(intent=_PLAIN[name])
@@ -130,23 +133,25 @@ def parse_payload(payload: str, county: County) -> ParsedIntent | None:
     return None
 
 
-def _parse_start(about: str, county: County) -> ParsedIntent | None:
+def _parse_start(about: str, county: County) -> ParsedIntent:
+    """Return START, or the question whether to start if nothing is left of the topics or the places that were named."""
     named, _, where = about.partition(";")
     topics = county.topic_ids & set(named.split(","))
     places = frozenset(name for name in county.municipalities if name.casefold() in where.split(","))
-    return ParsedIntent(intent=Intent.START, topics=topics, places=places) if topics or places else None
+    left = (topics or not named) and (places or not where) and (topics or places)
+    return ParsedIntent(intent=Intent.START if left else Intent.ASK_START, topics=topics, places=places)
 
 
-def _parse_topics(intent: Intent, about: str, county: County) -> ParsedIntent | None:
+def _parse_topics(intent: Intent, about: str, county: County) -> ParsedIntent:
     topics = county.topic_ids if about == EVERYTHING else county.topic_ids & set(about.split(","))
-    return ParsedIntent(intent=intent, topics=topics) if topics else None
+    return ParsedIntent(intent=intent, topics=topics) if topics else ParsedIntent(intent=Intent.TOPICS)
 
 
-def _parse_places(about: str, county: County) -> ParsedIntent | None:
-    if about == EVERYTHING:
-        return ParsedIntent(intent=Intent.PLACES, every_place=True)
+def _parse_places(about: str, county: County) -> ParsedIntent:
     place = next((name for name in county.municipalities if name.casefold() == about), None)
-    return ParsedIntent(intent=Intent.ONLY, places=frozenset((place,))) if place else None
+    if place:
+        return ParsedIntent(intent=Intent.ONLY, places=frozenset((place,)))
+    return ParsedIntent(intent=Intent.PLACES, every_place=about == EVERYTHING)
 
 
 def _parse_rating(about: str) -> ParsedIntent | None:

@@ -7,7 +7,7 @@ from services.subscriptions.domain.intents import foreign_phrases
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.pause_limit import TIME_WORDS, PauseLimit, parse_limit
 from services.subscriptions.domain.intents.phrases import MISSING, SILENCE
-from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, CitizenText, Signs, read_words
+from services.subscriptions.domain.intents.text import CitizenText, Signs, read_words
 from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, NO, POLITE, STOP_WORDS
 
 _PAUSE = read_words("""pause pausieren pausiere pausiert unterbrechen unterbrechung unterbreche aussetzen pauza
@@ -138,7 +138,7 @@ class PauseSigns(Signs):
     @property
     def _pause_before(self) -> ParsedIntent | None:
         """Return the pause that something else is to follow, which can be said again after it."""
-        first, *rest = _AFTERWARDS.split(self.text.raw[:MAX_TEXT_LENGTH], maxsplit=1)
+        first, *rest = _AFTERWARDS.split(self.text.excerpt, maxsplit=1)
         if not rest or STOP_WORDS & CitizenText(rest[0]).said:
             return None
         before = CitizenText(first + "?" * self.text.asks)

@@ -30,10 +30,11 @@ _TOLD = re.compile(
     r"(?:mich|uns|meine nummer)\b.*\b(?:raus|heraus|runter|(?:aus|von) (?:\w+ )?(?:verteiler|liste|gruppe))|"
     r"raus (?:mit (?:mir|uns) )?aus (?:\w+ )?(?:verteiler|liste|gruppe|newsletter)(?! (?:der|des)))\b"
 )
-# "Bitte keine Nachrichten mehr", but not "Ich bekomme keine Nachrichten mehr"
+# "Bitte keine Nachrichten mehr" and "Keine Nachrichten mehr bitte", but not "Ich bekomme keine Nachrichten mehr"
 _NO_MORE = re.compile(
     r"\b(?:bitte|will|moechte|wollen|moechten)\b.*\b(?:keine (?:weiteren )?(?:nachrichten|meldungen|infos) mehr|"
-    r"(?:nichts|nix) mehr (?:schicken|senden|schreiben|haben|bekommen|kriegen|erhalten))\b"
+    r"(?:nichts|nix) mehr (?:schicken|senden|schreiben|haben|bekommen|kriegen|erhalten))\b|"
+    r"^keine (?:weiteren )?(?:nachrichten|meldungen|infos) mehr bitte$"
 )
 _AROUND = (
     FILLER_WORDS

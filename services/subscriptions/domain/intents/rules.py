@@ -170,6 +170,8 @@ def _match_unsigned_text(everything: Phrase, text: CitizenText, county: County, 
     if found.emergency.is_despair:
         return ParsedIntent(intent=Intent.EMERGENCY)
     choice = match_selection(found.phrase, text, county)
+    if whole and found.stop.is_stop_and_erasure:
+        return ParsedIntent(intent=Intent.ERASE)
     leaving = _match_leaving(found, choice)
     if leaving:
         return leaving

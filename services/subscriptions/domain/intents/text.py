@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 MAX_TEXT_LENGTH = 1_000
-MAX_CLAUSES = 12
+# Of a longer text only the beginning and the end are read, where people say what they want.
+BEGINNING, MAX_FIRST_CLAUSES, MAX_LAST_CLAUSES = 0.7, 8, 4
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 # Low German doubles them: "Füür", "köönt".
@@ -17,6 +18,7 @@ _WORD = re.compile(r"[^\W_]+")
 _SLIPPED = re.compile(r"(?<=!)1+(?![\w.,])")  # "Abmelden!!1", where the shift key was not held
 _INVISIBLE = ("Cf", "Mn", "Me")
 _SPELLED = 3
+_CUT_AT_END, _CUT_AT_START = re.compile(r"\s\S*\Z"), re.compile(r"\A\S*\s")
 SENTENCE = re.compile(r"[^.!?;…\n\r]+[.!?;…]*")
 
 # Words that people, or their phones, write as two.
@@ -100,6 +102,14 @@ _BREAK = re.compile(
 )
 
 
+def cut_middle(text: str, length: int) -> str:
+    """Return the text, of a longer one the beginning and the end as two lines of whole words."""
+    if len(text) <= length:
+        return text
+    kept = int(length * BEGINNING)
+    return f"{_CUT_AT_END.sub('', text[:kept])}\n{_CUT_AT_START.sub('', text[kept + 1 - length :])}"
+
+
 def normalize_text(text: str) -> str:
     """Return the text in lower case and without accents, umlauts written out."""
     folded = _DOUBLED.sub(r"\1", unicodedata.normalize("NFKC", text).casefold()).translate(_UMLAUTS)
@@ -109,18 +119,18 @@ def normalize_text(text: str) -> str:
     return "".join(letter for letter in letters if unicodedata.category(letter) not in _INVISIBLE).translate(_BARE)
 
 
-def normalize_start(text: str) -> str:
-    """Return the normalized start of a text, cut at each step as one character may become many: U+FDFA eighteen."""
-    start = unicodedata.normalize("NFKC", text[:MAX_TEXT_LENGTH])[: 2 * MAX_TEXT_LENGTH]
-    return _SLIPPED.sub("", normalize_text(start))[:MAX_TEXT_LENGTH]
+def normalize_excerpt(text: str) -> str:
+    """Return a text normalized, and cut at each step as one character may become many: U+FDFA eighteen."""
+    ends = cut_middle(unicodedata.normalize("NFKC", cut_middle(text, MAX_TEXT_LENGTH)), 2 * MAX_TEXT_LENGTH)
+    return cut_middle(_SLIPPED.sub("", normalize_text(ends)), MAX_TEXT_LENGTH)
 
 
 def tokenize(text: str) -> list[str]:
     """Return the words of a text without punctuation or emoji, stretched and spelled-out words restored.
 
-    Longer texts are cut at MAX_TEXT_LENGTH characters.
+    Longer texts are cut to MAX_TEXT_LENGTH characters.
     """
-    return _find_words(normalize_start(text))
+    return _find_words(normalize_excerpt(text))
 
 
 def normalize_words(words: Iterable[str]) -> list[str]:
@@ -209,11 +219,14 @@ class Phrase:
 
 
 class CitizenText(Phrase):
-    """CitizenText that is tokenized once; `normalized` is its start as it was tokenized, with its punctuation."""
+    """CitizenText that is tokenized once.
+
+    `excerpt` is what is read of it, and `normalized` the same as it was tokenized, with its punctuation.
+    """
 
     def __init__(self, raw: str) -> None:
         self.raw = raw
-        self.normalized = normalize_start(raw)
+        self.normalized = normalize_excerpt(raw)
         super().__init__(_find_words(self.normalized))
 
     @property
@@ -221,19 +234,28 @@ class CitizenText(Phrase):
         return "?" in self.raw
 
     @cached_property
+    def excerpt(self) -> str:
+        return cut_middle(self.raw, MAX_TEXT_LENGTH)
+
+    @cached_property
     def in_german(self) -> str:
-        """Return the start of the text with its punctuation, its words in standard German."""
+        """Return what is read of the text with its punctuation, its words in standard German."""
         return _WORD.sub(lambda word: _SPOKEN.get(word[0], word[0]), self.normalized)
 
     @cached_property
     def clauses(self) -> "list[CitizenText]":
-        """Return the parts between punctuation marks and some conjunctions; empty if there is only one."""
+        """Return the parts between punctuation marks and some conjunctions, of many the first and the last.
+
+        Empty if there is only one.
+        """
         parts = self.split_at(_BREAK) if _BREAK.search(self.raw) else []
-        return parts[:MAX_CLAUSES] if len(parts) > 1 else []
+        if len(parts) > MAX_FIRST_CLAUSES + MAX_LAST_CLAUSES:
+            return parts[:MAX_FIRST_CLAUSES] + parts[-MAX_LAST_CLAUSES:]
+        return parts if len(parts) > 1 else []
 
     @cached_property
     def sentences(self) -> "list[CitizenText]":
-        found = SENTENCE.findall(self.raw[:MAX_TEXT_LENGTH])
+        found = SENTENCE.findall(self.excerpt)
         return [self] if found == [self.raw] else [CitizenText(sentence) for sentence in found]
 
     @property
@@ -242,7 +264,7 @@ class CitizenText(Phrase):
 
     def split_at(self, separator: re.Pattern[str]) -> "list[CitizenText]":
         """Return the parts that have words."""
-        return split_text(self.raw[:MAX_TEXT_LENGTH], separator)
+        return split_text(self.excerpt, separator)
 
 
 def split_text(text: str, separator: re.Pattern[str]) -> list[CitizenText]:

@@ -1,0 +1,145 @@
+"""Topics and places that are no longer in the county's file, while buttons, questions and rows still name them."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from services.subscriptions.domain.conversation import NEW_CONVERSATION, Conversation
+from services.subscriptions.domain.decision import Decision, MessageResult, decide
+from services.subscriptions.domain.intents.detection import detect_intent
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, build_start_payload
+from services.subscriptions.domain.intents.text import CitizenText
+from services.subscriptions.domain.privacy import StoredState
+from services.subscriptions.domain.replies import ReplyBuilder
+from services.subscriptions.domain.subscriber import Subscriber, apply_preference
+from shared.contracts.inbound import PreferenceChange
+from tests.factories.citizens import COUNTY, TEXTS, build_both, build_context, build_message, build_time, play_dialogue
+
+LATER = msgspec.structs.replace(
+    COUNTY,
+    topics=tuple(topic for topic in COUNTY.topics if topic.id != "stellen"),
+    municipalities=tuple(place for place in COUNTY.municipalities if place != "Grasberg"),
+    localities=tuple(each for each in COUNTY.localities if each.municipality != "Grasberg"),
+    systems=(),
+)
+REPLIES = ReplyBuilder(LATER)
+
+
+def say(
+    subscriber: Subscriber | None,
+    text: str,
+    *,
+    payload: str | None = None,
+    seconds: float = 100,
+    conversation: Conversation = NEW_CONVERSATION,
+) -> Decision:
+    """What follows from a message, or a tapped button, after the file has changed."""
+    message = build_message(text, kind="interactive" if payload else "text", payload=payload, seconds=seconds)
+    understood = CitizenText(text)
+    context = replace(
+        build_context(seconds=seconds + 1),
+        message=message,
+        text=understood,
+        parsed=detect_intent(message, understood, LATER),
+        replies=REPLIES,
+        state=StoredState(conversation=conversation),
+    )
+    return decide(subscriber, context)
+
+
+def subscribed(*texts: str) -> Subscriber:
+    subscriber, _ = play_dialogue("Start", *texts)
+    assert subscriber is not None
+    return subscriber
+
+
+@pytest.mark.parametrize(
+    ("payload", "label", "wish"),
+    [
+        ("start:stellen", "Start", ParsedIntent(intent=Intent.ASK_START)),
+        ("start:;Grasberg", "Start", ParsedIntent(intent=Intent.ASK_START)),
+        ("start:;", "Start", ParsedIntent(intent=Intent.ASK_START)),
+        (
+            "start:baustellen;Grasberg",
+            "Start",
+            ParsedIntent(intent=Intent.ASK_START, topics=frozenset({"baustellen"})),
+        ),
+        (
+            "start:stellen;Worpswede",
+            "Start",
+            ParsedIntent(intent=Intent.ASK_START, places=frozenset({"Worpswede"})),
+        ),
+        ("start:baustellen,stellen", "Start", ParsedIntent(intent=Intent.START, topics=frozenset({"baustellen"}))),
+        ("only:stellen", "Nur Baustellen", ParsedIntent(intent=Intent.TOPICS)),
+        ("add:stellen", "Stellen", ParsedIntent(intent=Intent.TOPICS)),
+        ("remove:stellen", "Baustellen", ParsedIntent(intent=Intent.TOPICS)),
+        ("places:Grasberg", "Worpswede", ParsedIntent(intent=Intent.PLACES)),
+    ],
+)
+def test_a_button_that_names_nothing_known_asks_and_its_label_does_not_count(
+    payload: str, label: str, wish: ParsedIntent
+) -> None:
+    message = build_message(label, kind="interactive", payload=payload)
+    assert detect_intent(message, CitizenText(label), LATER) == wish
+
+
+@pytest.mark.parametrize("answer", ["Start", "Ja", "Ja bitte"])
+@pytest.mark.parametrize("asked", [build_start_payload(["stellen"]), build_start_payload([], ["Grasberg"])])
+def test_an_answer_to_a_question_about_what_is_gone_subscribes_to_nothing(asked: str, answer: str) -> None:
+    conversation = Conversation(asked=asked, counted_at=build_time(0))
+    decision = say(None, answer, conversation=conversation)
+    assert (decision.subscriber, decision.reply) == (None, REPLIES.ask_start())
+    assert say(None, "Start", payload=asked, conversation=conversation).subscriber is None
+    again = say(None, answer, conversation=Conversation(asked="start", counted_at=build_time(0))).subscriber
+    assert again is not None
+    assert again.topics == LATER.topic_ids
+
+
+def test_whoever_drops_the_last_topic_that_exists_is_unsubscribed() -> None:
+    decision = say(subscribed("nur Stellen", "auch Baustellen"), "keine Baustellen mehr")
+    assert decision.subscriber is not None
+    assert (decision.result, decision.subscriber.subscribed) == (MessageResult.ENDED, False)
+    assert decision.reply is not None
+    assert decision.reply.wording == TEXTS.unsubscribe_confirmation
+
+
+def test_whoever_drops_one_of_the_topics_that_exist_keeps_the_others() -> None:
+    decision = say(subscribed(), "keine Baustellen mehr")
+    assert decision.subscriber is not None
+    assert decision.subscriber.topics == COUNTY.topic_ids - {"baustellen"}
+    assert decision.result is MessageResult.TOPICS_REMOVED
+
+
+def test_whoever_has_only_topics_that_are_gone_is_told_so() -> None:
+    for text in ("Themen", "weiter", "nur Worpswede"):
+        reply = say(subscribed("nur Stellen"), text).reply
+        assert reply is not None
+        assert "Ihre bisherigen Themen gibt es nicht mehr." in reply.text
+        assert ": ." not in reply.text
+
+
+def test_a_start_that_ends_a_pause_of_topics_that_are_gone_is_for_all() -> None:
+    decision = say(subscribed("nur Stellen", "Pause 2 Wochen"), "Start")
+    assert decision.subscriber is not None
+    assert decision.subscriber.topics == LATER.topic_ids
+    assert say(subscribed("nur Baustellen", "Pause 2 Wochen"), "Start").subscriber == (
+        say(subscribed("nur Baustellen", "Pause 2 Wochen"), "Start Baustellen").subscriber
+    )
+
+
+def test_a_stop_in_the_app_that_leaves_no_topic_that_exists_is_a_complete_one() -> None:
+    utility = next(topic.id for topic in COUNTY.topics if topic.id in COUNTY.topic_ids - COUNTY.marketing_topics)
+    marketing = next(iter(COUNTY.marketing_topics))
+    later = msgspec.structs.replace(
+        COUNTY, topics=tuple(topic for topic in COUNTY.topics if topic.id != utility), systems=()
+    )
+    before = replace(subscribed(), topics=frozenset({utility, marketing}))
+    change = PreferenceChange(person=build_both(1), category="marketing_messages", value="stop", at=build_time(60))
+    result = apply_preference(before, change, later)
+    assert result is not None
+    assert (result.subscriber.subscribed, result.withdrawn) == (False, before.topics)
+    resume = msgspec.structs.replace(change, value="resume", at=build_time(70))
+    restored = apply_preference(result.subscriber, resume, later)
+    assert restored is not None
+    assert restored.subscriber.topics == {marketing}
