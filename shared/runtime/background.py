@@ -13,26 +13,26 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def run_in_background(*works: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Run the coroutines until the block ends, then cancel them. An exception in one ends the block, in a group."""
+    """Run the coroutines until the block ends, then cancel them. An exception in one ends the block, in a group.
+
+    So does one that ends as cancelled though nobody cancelled it: a task group alone would go on without that work.
+    """
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(_run_until_cancelled(work)) for work in works]
+
+        def check(task: asyncio.Task[None]) -> None:
+            if task.cancelled() and not task.cancelling():
+                tasks.create_task(_fail(task))
+
+        running = [tasks.create_task(work) for work in works]
+        for task in running:
+            task.add_done_callback(check)
         yield
         for task in running:
             task.cancel()
 
 
-async def _run_until_cancelled(work: Coroutine[object, object, None]) -> None:
-    """Run the coroutine. Raises RuntimeError if it ends as cancelled though nobody cancelled it.
-
-    A task group would take no notice, and the process would go on without that work.
-    """
-    try:
-        await work
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise RuntimeError(f"cancelled by what it waited for: {work}") from None
+async def _fail(task: asyncio.Task[None]) -> None:
+    raise RuntimeError(f"cancelled by what it waited for: {task.get_coro()}")
 
 
 async def wait_until_set(event: asyncio.Event, seconds: float) -> bool:

@@ -137,7 +137,7 @@ def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> boo
         return False
     stops = context.parsed.intent is Intent.STOP and (subscriber.subscribed or subscriber.suspended)
     if stops or context.parsed.intent is Intent.ERASE:
-        return subscriber.started is not None and moment.at < subscriber.started.at
+        return subscriber.started is not None and moment < subscriber.started
     newest = subscriber.last_change if context.parsed.intent is Intent.START else subscriber.last_request
     return newest is not None and moment < newest
 

@@ -19,12 +19,7 @@ from services.subscriptions.domain.broadcast import (
     estimate_broadcast,
 )
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.notice_events import (
-    EventIdentity,
-    build_checked,
-    build_quarantine,
-    build_rejected,
-)
+from services.subscriptions.domain.notice_events import EventIdentity, build_checked, build_quarantine, build_rejected
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.quotas import Quota, build_silent_quota, find_quota_problems, list_quotas
 from shared.contracts.dispatch import PermittedHours

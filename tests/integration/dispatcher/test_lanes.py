@@ -21,6 +21,7 @@ from shared.outcome import Dead, Done, Outcome, RetryLater
 from tests.factories.ids import generate_id
 from tests.integration.dispatcher.factories import build_batch_message, build_reply, generate_subscribers
 from tests.integration.dispatcher.test_ledger import states
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 WANTED = 7
 
@@ -105,7 +106,9 @@ async def test_a_batch_that_nobody_expected_goes_behind_the_others(
     """Like any message whose handling fails by a bug, it is dead after some attempts; by then the bug may be known."""
     batch = msgspec.structs.replace(build_batch_message(generate_subscribers(1)), spacing_seconds=1e300)
     queue = SingleMessage(batch, attempt)
-    await BatchLane(ledger=ledger, queue=queue).claim(WANTED, lambda _: None)
+    lane = BatchLane(ledger=ledger, queue=queue)
+    await lane.claim(WANTED, lambda _: None)
+    await lane.refusals.wait(WAIT_TIMEOUT_SECONDS)
     assert queue.outcome == RetryLater(seconds, "unexpected OverflowError")
 
 
@@ -141,6 +144,7 @@ async def test_a_reply_whose_claim_fails_by_a_bug_keeps_no_other_from_leaving(le
     lane = ReplyLane(ledger=broken, queue=queue)
     while lane.available:
         await lane.claim(WANTED, claims.extend)
+    await lane.refusals.wait(WAIT_TIMEOUT_SECONDS)
     assert {claim.delivery for claim in claims} == {each.reply for each in replies} - {replies[2].reply}
     retry = RetryLater(10, "unexpected KeyError")
     assert [each.outcome for each in queue.all] == [retry if number == 2 else Done() for number in range(WANTED)]
@@ -155,7 +159,9 @@ async def test_a_broadcast_whose_hours_the_database_cannot_compute_stops_no_othe
     )
     for message in (batch, follow_up):
         queue = SingleMessage(message)
-        await BatchLane(ledger=ledger, queue=queue).claim(WANTED, lambda _: None)
+        lane = BatchLane(ledger=ledger, queue=queue)
+        await lane.claim(WANTED, lambda _: None)
+        await lane.refusals.wait(WAIT_TIMEOUT_SECONDS)
         assert isinstance(queue.outcome, Dead)
     await ledger.requeue_waiting(WANTED)
     assert not await ledger.extend_follow_up(WANTED)
