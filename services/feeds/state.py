@@ -2,9 +2,7 @@
 
 import fcntl
 import hashlib
-import os
 import re
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from services.feeds.files import write_atomically
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 
@@ -49,7 +48,10 @@ class KnownEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A warning that became a notice, with all its updates; `follow_ups` are notices to its recipients only."""
+    """A warning that became a notice, with all its updates; `follow_ups` are notices to its recipients only.
+
+    `lapsed` is one that is over because an update had expired: nobody was told, and a cancellation may follow.
+    """
 
     subject: str
     topic: str
@@ -61,11 +63,13 @@ class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
     revision: int = 1
     follow_ups: tuple[str, ...] = ()
     over: bool = False
+    lapsed: bool = False
 
 
 class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """State of one origin. `alerts` maps each known alert to the key of its warning, "" if it has none.
 
+    `overtaken` has those of them that are known only from an alert that refers to them; their warning is that of it.
     What was seen last is last in `entries`, `alerts` and `warnings`; `forgot` is the last day on which an entry was
     dropped because there were too many. The validators `etag` and `last_modified` belong to `address`.
     """
@@ -80,6 +84,7 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     entries: dict[str, KnownEntry] = {}
     alerts: dict[str, tuple[date, str]] = {}
     warnings: dict[str, PublishedWarning] = {}
+    overtaken: frozenset[str] = frozenset()
     pending: tuple[PendingEvent, ...] = ()
 
     def drop_old_entries(self, today: date, current: int) -> "OriginState":
@@ -89,14 +94,15 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         oldest, number = today - RETENTION, MAX_KNOWN + current
         recent = {key: known for key, known in self.entries.items() if known.seen >= oldest}
-        alerts = {key: seen for key, seen in self.alerts.items() if seen[0] >= oldest}
+        alerts = _keep_last({key: seen for key, seen in self.alerts.items() if seen[0] >= oldest}, number)
         warnings = {key: warned for key, warned in self.warnings.items() if warned.seen >= oldest}
         entries = _keep_last(recent, number)
         before = self.forgot if self.forgot is not None and self.forgot >= oldest else None
         return msgspec.structs.replace(
             self,
             entries=entries,
-            alerts=_keep_last(alerts, number),
+            alerts=alerts,
+            overtaken=self.overtaken.intersection(alerts),
             warnings=_keep_last(dict(sorted(warnings.items(), key=lambda pair: not pair[1].over)), number),
             forgot=today if len(entries) < len(recent) else before,
         )
@@ -320,26 +326,3 @@ def _build_file_name(event_id: str) -> str:
     """Return a file name for the event. Ids of other systems may contain anything, but must not form a path."""
     plain = "".join(letter if letter.isalnum() or letter in "-_" else "." for letter in event_id)
     return f"{plain[:150].lstrip('.') or 'event'}.json"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file: it has the old or the new content, never a part, even if the machine crashes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(draft, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
