@@ -40,11 +40,15 @@ class PendingEvent(Struct, frozen=True, kw_only=True):
 
 
 class KnownEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry already evaluated: `revision` 0 means never published, `seen` is its last day in the feed."""
+    """An entry already evaluated: `revision` 0 means never published, `seen` is its last day in the feed.
+
+    `broken_since` is when the link to an alert was first found to lead to something else.
+    """
 
     digest: str
     seen: date
     revision: int = 0
+    broken_since: datetime | None = None
 
 
 class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -106,9 +106,9 @@ async def test_a_feed_of_alerts_is_followed_on_its_own_host_only(website: FakeWe
     ]
     website.pages["/alerts"] = build_conditional_answer(build_rss(links), etag='"1"', last_modified="x")
     website.pages["/1"] = build_text_answer(alert("w-1"))
-    assert (await office.poll_once()).output == "warnung: 1 published, 1 unreachable\n"
+    assert (await office.poll_once()).output == "warnung: 1 published, 1 foreign link, 1 unreachable\n"
     website.pages["/3"] = build_text_answer(alert("w-3", kind="Cancel", refers_to="w-1", minute=3))
-    assert (await office.poll_once()).output == "warnung: 1 withdrawn\n"
+    assert (await office.poll_once()).output == "warnung: 1 withdrawn, 1 foreign link\n"
     assert (await office.poll_once()).output == "warnung: unchanged\n"
     assert [request.path for request in website.requests].count("/1") == 1
     assert types(await office.list_published()) == ["published", "withdrawn", "published"]
