@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from msgspec.structs import replace
 
-from services.feeds.cap.decisions import evaluate_alerts
+from services.feeds.cap.decisions import FindStatus, evaluate_alerts
 from services.feeds.cap.links import build_broken_entry, find_alert_links, is_to_be_fetched
 from services.feeds.cap.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, read_alert
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FirstPoll
@@ -100,6 +100,7 @@ class AlertFileSource:
     path: Path
     publisher: PublisherIdentity
     clock: Clock
+    find_status: FindStatus
 
     async def __call__(self, memory: OriginState) -> PollOutcome | None:
         try:
@@ -110,7 +111,8 @@ class AlertFileSource:
             found = await asyncio.to_thread(self._read, files)
         except OSError as error:
             raise FetchFailed("files", f"{self.path}: {error.strerror}") from None
-        outcome = evaluate_alerts(self.origin, memory, found.alerts, self.publisher.with_time(self.clock()))
+        publisher = self.publisher.with_time(self.clock())
+        outcome = evaluate_alerts(self.origin, memory, found.alerts, publisher, self.find_status)
         outcome.counts += found.counts
         outcome.memory = replace(outcome.memory, etag=state)
         return outcome
@@ -148,6 +150,7 @@ class AlertWebSource:
     fetcher: Fetcher
     publisher: PublisherIdentity
     clock: Clock
+    find_status: FindStatus
     seconds: float = LINKS_TIMEOUT_SECONDS
     failed: set[str] = field(default_factory=set)
 
@@ -163,9 +166,8 @@ class AlertWebSource:
             found.counts["broken"] += feed.broken
             links = self._find_links(feed, fetched.address, found)
             entries, complete = await self._follow(links, memory, found)
-        outcome = evaluate_alerts(
-            self.origin, replace(memory, entries=entries), found.alerts, self.publisher.with_time(self.clock())
-        )
+        publisher, known = self.publisher.with_time(self.clock()), replace(memory, entries=entries)
+        outcome = evaluate_alerts(self.origin, known, found.alerts, publisher, self.find_status)
         outcome.counts += found.counts
         if complete:  # otherwise it has to be read again although it has not changed
             outcome.memory = with_validators(outcome.memory, self.address, fetched)

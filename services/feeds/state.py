@@ -16,7 +16,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from services.feeds.files import write_atomically
+from services.feeds.files import build_file_name, get_modified_at, write_atomically
+from services.feeds.unaccepted import NoticeStatus, UnacceptedNotices
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 
@@ -68,6 +69,10 @@ class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
     follow_ups: tuple[str, ...] = ()
     over: bool = False
     lapsed: bool = False
+
+    def is_first(self, pending: PendingEvent) -> bool:
+        """Return whether the event is the first revision of the notice."""
+        return read_envelope(bytes(pending.event)).id == f"{self.subject}:1"
 
 
 class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -165,7 +170,7 @@ Kept = TypeVar("Kept", SentEvent, RefusedEvent)
 
 @dataclass(frozen=True)
 class StateFolder:
-    """Folder with `memory/<name>.json`, and one file per event in `drafts`, `sent` and `refused`.
+    """Folder with `memory/<name>.json`, `unaccepted`, and one file per event in `drafts`, `sent` and `refused`.
 
     Every file is replaced atomically: it is complete or absent.
     """
@@ -202,7 +207,7 @@ class StateFolder:
         envelope = read_envelope(event)
         fields: dict[str, object] = msgspec.json.decode(event)
         draft = {name: value for name, value in fields.items() if name not in _DRAFT_LEAVES_OUT}
-        path = self.drafts / _build_file_name(envelope.id)
+        path = self.drafts / build_file_name(envelope.id)
         write_atomically(path, msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n")
         return path
 
@@ -213,7 +218,7 @@ class StateFolder:
 
     def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str) -> None:
         """Store an event that Kreisfunk refused, with the reasons."""
-        path = self.refused / _build_file_name(read_envelope(event).id)
+        path = self.refused / build_file_name(read_envelope(event).id)
         kept = msgspec.json.encode(RefusedEvent(problems=problems, event=Raw(event), origin=origin))
         write_atomically(path, msgspec.json.format(kept, indent=2) + b"\n")
 
@@ -224,7 +229,9 @@ class StateFolder:
 
     def mark_answered(self, event_id: str) -> None:
         """Remove the file of an answered event; the state still contains the entry."""
-        self._build_sent_path(event_id).unlink(missing_ok=True)
+        path = self._build_sent_path(event_id)
+        self.unaccepted.forget(path.stem)
+        path.unlink(missing_ok=True)
 
     def mark_rejected(self, event_id: str, problems: tuple[Problem, ...]) -> str | None:
         """Move a rejected event to the refused ones, with the reasons.
@@ -236,8 +243,19 @@ class StateFolder:
         if sent is None:
             return None
         self.save_refused(bytes(sent.event), problems, sent.origin)
+        self.unaccepted.save(path.stem, NoticeStatus.REJECTED)
         path.unlink(missing_ok=True)
         return sent.origin
+
+    def find_status(self, subject: str, now: datetime) -> NoticeStatus:
+        """Return the status of a notice's first revision."""
+        path = self._build_sent_path(f"{subject}:1")
+        sent = _decode_file(path, SentEvent)
+        if sent is not None:
+            expires = read_envelope(bytes(sent.event)).expirytime
+            return NoticeStatus.EXPIRED if expires is not None and expires <= now else NoticeStatus.SENT
+        usual = NoticeStatus.UNSENT if (self.drafts / path.name).exists() else NoticeStatus.SENT
+        return self.unaccepted.read(path.stem) or usual
 
     def read_answers_offset(self) -> int | None:
         """Return the offset of the next answer to read from the stream; None if none has been read yet."""
@@ -265,6 +283,8 @@ class StateFolder:
 
     def drop(self, name: str) -> None:
         """Remove the draft or the refused event of this name."""
+        if self._build_path(self.drafts, name).exists() and not self._build_path(self.path / "sent", name).exists():
+            self.unaccepted.save(Path(name).name, NoticeStatus.UNSENT)
         for folder in (self.drafts, self.refused):
             self._build_path(folder, name).unlink(missing_ok=True)
 
@@ -277,17 +297,21 @@ class StateFolder:
 
     def find_oldest_sent(self) -> float:
         """Return when the oldest unanswered event was published, in seconds since 1970; now if there is none."""
-        return min((_get_modified_at(path) / 1e9 for path in list_files(self.path / "sent")), default=time.time())
+        return min((get_modified_at(path) / 1e9 for path in list_files(self.path / "sent")), default=time.time())
 
     def purge_sent(self, before: float) -> None:
         """Remove events published before this moment, in seconds since 1970: they will not be answered any more."""
         for path in list_files(self.path / "sent"):
-            if _get_modified_at(path) < before * 1e9:
+            if get_modified_at(path) < before * 1e9:
                 path.unlink(missing_ok=True)
 
     @property
     def drafts(self) -> Path:
         return self.path / "drafts"
+
+    @property
+    def unaccepted(self) -> UnacceptedNotices:
+        return UnacceptedNotices(self.path / "unaccepted")
 
     @property
     def refused(self) -> Path:
@@ -298,7 +322,7 @@ class StateFolder:
         return folder / f"{Path(name).name}.json"
 
     def _build_sent_path(self, event_id: str) -> Path:
-        return self.path / "sent" / _build_file_name(event_id)
+        return self.path / "sent" / build_file_name(event_id)
 
     def _build_state_path(self, name: str) -> Path:
         return self.path / "memory" / f"{name}.json"
@@ -315,18 +339,4 @@ def _decode_file(path: Path, kind: type[Kept]) -> Kept | None:
 def list_files(folder: Path) -> Sequence[Path]:
     """Return complete files, oldest first."""
     found = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
-    return sorted(found, key=lambda path: (_get_modified_at(path), path.name))
-
-
-def _get_modified_at(path: Path) -> int:
-    """Return the modification time in ns; 0 for a file that has just been removed."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _build_file_name(event_id: str) -> str:
-    """Return a file name for the event. Ids of other systems may contain anything, but must not form a path."""
-    plain = "".join(letter if letter.isalnum() or letter in "-_" else "." for letter in event_id)
-    return f"{plain[:150].lstrip('.') or 'event'}.json"
+    return sorted(found, key=lambda path: (get_modified_at(path), path.name))

@@ -1,7 +1,7 @@
 """Decisions on alerts: which become notices, and how updates and cancellations change those."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -21,6 +21,7 @@ from services.feeds.state import (
     hash_parts,
     put_last,
 )
+from services.feeds.unaccepted import NoticeStatus
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.time_parsing import parse_duration
@@ -30,14 +31,19 @@ ALL_CLEAR = "AllClear"
 ENDED = "ended"  # in place of a warning's key: whatever the alert refers to is over
 _ALL_CLEAR = re.compile("entwarnung|aufgehoben|aufhebung", re.IGNORECASE)
 MAX_VALIDITY = timedelta(days=365)
+FindStatus = Callable[[str, datetime], NoticeStatus]
 
 
 def evaluate_alerts(
-    origin: AlertOrigin, memory: OriginState, alerts: Iterable[Alert], publisher: PublisherIdentity
+    origin: AlertOrigin,
+    memory: OriginState,
+    alerts: Iterable[Alert],
+    publisher: PublisherIdentity,
+    find_status: FindStatus = lambda _subject, _now: NoticeStatus.SENT,
 ) -> PollOutcome:
     """Process each alert once, in the order in which they were sent, whatever order they are passed in."""
     known = dict(memory.alerts), dict(memory.warnings), set(memory.overtaken)
-    desk = _AlertProcessor(origin, PollOutcome(memory), publisher, *known)
+    desk = _AlertProcessor(origin, publisher, find_status, PollOutcome(memory), *known)
     quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
     for alert in sorted(alerts, key=lambda alert: (alert.sent, alert.kind == CANCEL, alert.identifier)):
         desk.outcome.counts[desk.process(alert, quietly=quietly)] += 1
@@ -57,8 +63,9 @@ class _AlertProcessor:
     """Processor of one alert after another; accumulates the results in `outcome` and the fields below it."""
 
     origin: AlertOrigin
-    outcome: PollOutcome
     publisher: PublisherIdentity
+    find_status: FindStatus
+    outcome: PollOutcome
     alerts: dict[str, tuple[date, str]]
     warnings: dict[str, PublishedWarning]
     overtaken: set[str]
@@ -108,10 +115,18 @@ class _AlertProcessor:
         return [hash_parts(*reference) for reference in alert.references if self._may_refer(alert, reference[0])]
 
     def _find_current(self, references: Iterable[str]) -> dict[str, PublishedWarning]:
-        """Return the referenced warnings that are not over, or that have no all-clear since an update had expired."""
+        """Return the referenced warnings that are not over, or that have no all-clear since an update had expired.
+
+        One that was rejected has reached nobody: there is nothing to update or withdraw.
+        """
         known = dict.fromkeys(self.alerts[key][1] for key in references if key in self.alerts)
         found = {warning: self.warnings[warning] for warning in known if warning in self.warnings}
-        return {warning: warned for warning, warned in found.items() if warned.lapsed or not warned.over}
+        current = {warning: warned for warning, warned in found.items() if warned.lapsed or not warned.over}
+        rejected = NoticeStatus.REJECTED
+        return {key: warned for key, warned in current.items() if self._find_status(warned) is not rejected}
+
+    def _find_status(self, warned: PublishedWarning) -> NoticeStatus:
+        return self.find_status(warned.subject, self.publisher.now)
 
     def _pass_on(self, key: str, became: str, earlier: dict[str, PublishedWarning]) -> str:
         """Apply to the referenced warnings what became of the alert that overtook this one."""
@@ -148,7 +163,11 @@ class _AlertProcessor:
                 self._withdraw(warning, warned, lapsed=True)
             return "expired"
         choice = _choose_rule(self.origin, told)
-        standing = {warning: warned for warning, warned in earlier.items() if not warned.over}
+        standing = {
+            warning: warned
+            for warning, warned in earlier.items()
+            if not warned.over and self._find_status(warned) is not NoticeStatus.EXPIRED
+        }
         if standing:
             return self._update(key, told, choice, standing)
         if choice is None:
@@ -183,19 +202,39 @@ class _AlertProcessor:
         (warning, warned), *others = earlier.items()
         urgent = warned.urgent or is_urgent(told.info, self.origin.urgent)
         newer = replace(warned, headline=told.headline, urgent=urgent, seen=self.publisher.now.date())
-        revising = self.origin.update is UpdateBy.REVISION
-        sent = (
-            self._send_revision(told, newer, _select_municipalities(told, choice))
-            if revising
-            else self._send_follow_up(told, newer)
-        )
+        places = _select_municipalities(told, choice)
+        if self._is_unsent(warned):
+            result, sent = "drafted", self._replace_draft(told, newer, places)
+        elif self.origin.update is UpdateBy.REVISION:
+            result, sent = "updated", self._send_revision(told, newer, places)
+        else:
+            result, sent = "followed_up", self._send_follow_up(told, newer)
         if sent is None:
             return "refused"
         put_last(self.warnings, warning, sent)
         self._mark(warning, key)
         for other, replaced in others:
             self._withdraw(other, replaced)
-        return "updated" if revising else "followed_up"
+        return result
+
+    def _is_unsent(self, warned: PublishedWarning) -> bool:
+        """Return whether nobody has published the draft of the warning, so that there is nothing to update."""
+        if warned.way is not EventDestination.DRAFT or warned.revision > 1 or warned.follow_ups:
+            return False
+        pending = self.outcome.memory.pending
+        return any(map(warned.is_first, pending)) or self._find_status(warned) is NoticeStatus.UNSENT
+
+    def _replace_draft(
+        self, told: LocalWarning, warned: PublishedWarning, places: Sequence[str]
+    ) -> PublishedWarning | None:
+        newer = replace(warned, said=hash_parts(told.info.description))
+        message = self._build_message(told, newer, municipalities=places)
+        if not self._send(message, newer, newer.subject, "1", self._compute_expiry(told)):
+            return None
+        *before, draft = self.outcome.memory.pending
+        rest = (one for one in before if not warned.is_first(one))
+        self.outcome.memory = replace(self.outcome.memory, pending=(*rest, draft))
+        return newer
 
     def _send_revision(
         self, told: LocalWarning, warned: PublishedWarning, places: Sequence[str]

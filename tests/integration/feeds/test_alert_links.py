@@ -14,6 +14,7 @@ from deploy.local.ports import LOOPBACK
 from services.feeds.fetching import Fetcher, open_fetcher
 from services.feeds.sources import AlertWebSource
 from services.feeds.state import KnownEntry, OriginState, hash_parts
+from services.feeds.unaccepted import NoticeStatus
 from tests.factories.alerts import build_alert, build_alert_origin
 from tests.factories.feeds import IDENTITY, NOW, build_item, build_rss, list_events
 from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer, never_answer
@@ -45,6 +46,7 @@ class Reader:
             fetcher=self.fetcher,
             publisher=IDENTITY,
             clock=lambda: self.now,
+            find_status=lambda *_: NoticeStatus.SENT,
             seconds=seconds,
         )
 
