@@ -114,7 +114,8 @@ class AlertFileSource:
         publisher = self.publisher.with_time(self.clock())
         outcome = evaluate_alerts(self.origin, memory, found.alerts, publisher, self.find_status)
         outcome.counts += found.counts
-        outcome.memory = replace(outcome.memory, etag=state)
+        if not found.counts["unreadable"]:  # otherwise it has to be read again: permissions do not change this state
+            outcome.memory = replace(outcome.memory, etag=state)
         return outcome
 
     def _list_files(self) -> list[Path]:
@@ -123,18 +124,28 @@ class AlertFileSource:
         return sorted({file for pattern in PATTERNS for file in self.path.glob(pattern) if file.is_file()})
 
     def _read(self, files: Iterable[Path]) -> _ReadAlerts:
+        """Read the files; leave out those of a folder that cannot be read."""
         found = _ReadAlerts()
         for file in files:
-            with open(file, "rb") as opened:
-                found.read(opened.read(MAX_BYTES + 1), origin=self.origin.name, where=file.name)
+            try:
+                with open(file, "rb") as opened:
+                    body = opened.read(MAX_BYTES + 1)
+            except OSError as error:
+                if file == self.path:
+                    raise
+                found.counts["unreadable"] += 1
+                _log.warning("alert_unreadable", name=self.origin.name, where=file.name, reason=error.strerror)
+            else:
+                found.read(body, origin=self.origin.name, where=file.name)
         return found
 
 
 def _hash_files(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        status = file.stat()
-        digest.update(f"{file.name}\0{status.st_mtime_ns}\0{status.st_size}\0".encode("utf-8", "surrogateescape"))
+        with suppress(OSError):  # it is told when it is read
+            status = file.stat()
+            digest.update(f"{file.name}\0{status.st_mtime_ns}\0{status.st_size}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
