@@ -148,13 +148,14 @@ class _AlertProcessor:
 
     def _decide(self, alert: Alert, key: str, earlier: dict[str, PublishedWarning]) -> str:
         told = select_local_warning(self.origin, alert.infos, self.publisher.county)
-        if earlier and (alert.kind == CANCEL or told is None or ALL_CLEAR in told.info.responses):
+        is_elsewhere = told is None and bool(alert.infos)
+        if earlier and (alert.kind == CANCEL or is_elsewhere or (told and ALL_CLEAR in told.info.responses)):
             return self._cancel(told, earlier)
-        if alert.kind == CANCEL or (alert.kind == UPDATE and alert.infos and told is None):
+        if alert.kind == CANCEL or (alert.kind == UPDATE and is_elsewhere):
             self._mark(ENDED, key)
             return "unknown_reference" if alert.kind == CANCEL else "elsewhere"
         if told is None:
-            return "elsewhere" if alert.infos else "broken"
+            return "elsewhere" if is_elsewhere else "broken"
         return self._warn(key, told, earlier) if told.headline else "broken"
 
     def _warn(self, key: str, told: LocalWarning, earlier: dict[str, PublishedWarning]) -> str:

@@ -68,6 +68,12 @@ def test_what_was_cancelled_before_it_came_ends_no_other_warning(overtaken: byte
     assert kinds(poll_one_by_one(FIRST, CANCEL, overtaken)) == [["published"], [], []]
 
 
+def test_an_update_that_says_nothing_is_no_all_clear() -> None:
+    empty = build_alert("w-2", "<!-- -->", references=["w-1"], msgType="Update", sent=AT.format(20))
+    outcomes = poll_one_by_one(FIRST, empty, CANCEL)
+    assert (outcomes[1].counts["broken"], kinds(outcomes)) == (1, [["published"], [], ["withdrawn", "published"]])
+
+
 UNUSABLE = {"broken": build_info(headline="", event=""), "refused": build_info(expires="")}
 
 
