@@ -12,6 +12,7 @@ from services.feeds.answers import Answers
 from services.feeds.metrics import Metrics
 from services.feeds.polling import FOLDER, Poller, PollResult
 from services.feeds.settings import Settings
+from services.feeds.state import StateDamaged
 from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background, wait_until_set
@@ -20,6 +21,7 @@ from shared.runtime.process import StopRequest
 
 RETRY_DELAY_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 6 * 3600.0
+STATE_DAMAGED = "state_damaged"
 
 _log = structlog.get_logger()
 
@@ -49,6 +51,8 @@ class PollLoop:
             self.is_unavailable = True
             _log.warning("dependency_unavailable", name=self.poller.name, error=str(error))
             return RETRY_DELAY_SECONDS
+        except StateDamaged as error:
+            poll = PollResult(self.poller.name, STATE_DAMAGED, detail=str(error))
         self.is_unavailable = False
         self._report(poll)
         return self._compute_pause(poll)
@@ -69,7 +73,7 @@ class PollLoop:
 
     def _compute_pause(self, poll: PollResult) -> float:
         """Return the pause; it doubles with each failure of the website, up to MAX_PAUSE_SECONDS."""
-        self.failures = self.failures + 1 if poll.failed and poll.result != FOLDER else 0
+        self.failures = self.failures + 1 if poll.failed and poll.result not in (FOLDER, STATE_DAMAGED) else 0
         usual = self.poller.every_seconds
         return usual if not self.failures else min(usual * 2 ** min(self.failures, 10), max(usual, MAX_PAUSE_SECONDS))
 

@@ -3,20 +3,21 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import structlog
 from msgspec.structs import replace
 
-from services.feeds.cap.decisions import evaluate_alerts
+from services.feeds.cap.decisions import FindStatus, evaluate_alerts
+from services.feeds.cap.links import build_broken_entry, find_alert_links, is_to_be_fetched
 from services.feeds.cap.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, read_alert
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FirstPoll
 from services.feeds.decisions import MAX_DRAFTS, PollOutcome, PublisherIdentity, evaluate_feed
 from services.feeds.fetching import Fetched, Fetcher, FetchFailed
-from services.feeds.rss import Feed, FeedEntry, NotAFeed, read_feed
+from services.feeds.rss import Feed, NotAFeed, read_feed
 from services.feeds.state import KnownEntry, OriginState, hash_parts, put_last
 from shared.runtime.clock import Clock
 
@@ -67,7 +68,8 @@ def with_validators(memory: OriginState, address: str, fetched: Fetched) -> Orig
 
 PATTERNS = ("*.xml", "*.cap")
 MAX_ALERTS_PER_POLL = 200
-ALERT_TYPE = "application/cap+xml"
+FETCHES_AT_ONCE = 8
+LINKS_TIMEOUT_SECONDS = 60.0
 
 _log = structlog.get_logger()
 
@@ -79,12 +81,15 @@ class _ReadAlerts:
     alerts: list[Alert] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def read(self, body: bytes, *, origin: str, where: str) -> None:
+    def read(self, body: bytes, *, origin: str, where: str) -> bool:
+        """Read an alert; return whether it is one."""
         try:
             self.alerts.append(read_alert(body))
         except NotAnAlert as error:
             self.counts["broken"] += 1
             _log.warning("alert_broken", name=origin, where=where, reason=str(error))
+            return False
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +100,7 @@ class AlertFileSource:
     path: Path
     publisher: PublisherIdentity
     clock: Clock
+    find_status: FindStatus
 
     async def __call__(self, memory: OriginState) -> PollOutcome | None:
         try:
@@ -105,9 +111,11 @@ class AlertFileSource:
             found = await asyncio.to_thread(self._read, files)
         except OSError as error:
             raise FetchFailed("files", f"{self.path}: {error.strerror}") from None
-        outcome = evaluate_alerts(self.origin, memory, found.alerts, self.publisher.with_time(self.clock()))
+        publisher = self.publisher.with_time(self.clock())
+        outcome = evaluate_alerts(self.origin, memory, found.alerts, publisher, self.find_status)
         outcome.counts += found.counts
-        outcome.memory = replace(outcome.memory, etag=state)
+        if not found.counts["unreadable"]:  # otherwise it has to be read again: permissions do not change this state
+            outcome.memory = replace(outcome.memory, etag=state)
         return outcome
 
     def _list_files(self) -> list[Path]:
@@ -116,30 +124,46 @@ class AlertFileSource:
         return sorted({file for pattern in PATTERNS for file in self.path.glob(pattern) if file.is_file()})
 
     def _read(self, files: Iterable[Path]) -> _ReadAlerts:
+        """Read the files; leave out those of a folder that cannot be read."""
         found = _ReadAlerts()
         for file in files:
-            with open(file, "rb") as opened:
-                found.read(opened.read(MAX_BYTES + 1), origin=self.origin.name, where=file.name)
+            try:
+                with open(file, "rb") as opened:
+                    body = opened.read(MAX_BYTES + 1)
+            except OSError as error:
+                if file == self.path:
+                    raise
+                found.counts["unreadable"] += 1
+                _log.warning("alert_unreadable", name=self.origin.name, where=file.name, reason=error.strerror)
+            else:
+                found.read(body, origin=self.origin.name, where=file.name)
         return found
 
 
 def _hash_files(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        status = file.stat()
-        digest.update(f"{file.name}\0{status.st_mtime_ns}\0{status.st_size}\0".encode("utf-8", "surrogateescape"))
+        with suppress(OSError):  # it is told when it is read
+            status = file.stat()
+            digest.update(f"{file.name}\0{status.st_mtime_ns}\0{status.st_size}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertWebSource:
-    """Implementation of polling.PollSource for the URL of an alert, or of a feed that links to alerts on its host."""
+    """Implementation of polling.PollSource for the URL of an alert, or of a feed that links to alerts on its host.
+
+    Links are fetched for at most `seconds`; those in `failed` could not be read last time, and come after the others.
+    """
 
     origin: AlertOrigin
     address: str
     fetcher: Fetcher
     publisher: PublisherIdentity
     clock: Clock
+    find_status: FindStatus
+    seconds: float = LINKS_TIMEOUT_SECONDS
+    failed: set[str] = field(default_factory=set)
 
     async def __call__(self, memory: OriginState) -> PollOutcome | None:
         fetched = await fetch_if_changed(self.fetcher, self.address, memory)
@@ -151,10 +175,10 @@ class AlertWebSource:
         else:
             feed = await self._read_feed(fetched.body, fetched.content_type, fetched.address)
             found.counts["broken"] += feed.broken
-            entries, complete = await self._follow(feed.entries, memory, found)
-        outcome = evaluate_alerts(
-            self.origin, replace(memory, entries=entries), found.alerts, self.publisher.with_time(self.clock())
-        )
+            links = self._find_links(feed, fetched.address, found)
+            entries, complete = await self._follow(links, memory, found)
+        publisher, known = self.publisher.with_time(self.clock()), replace(memory, entries=entries)
+        outcome = evaluate_alerts(self.origin, known, found.alerts, publisher, self.find_status)
         outcome.counts += found.counts
         if complete:  # otherwise it has to be read again although it has not changed
             outcome.memory = with_validators(outcome.memory, self.address, fetched)
@@ -166,45 +190,63 @@ class AlertWebSource:
         except NotAFeed as error:
             raise FetchFailed("not_a_feed", str(error)) from None
 
+    def _find_links(self, feed: Feed, address: str, found: _ReadAlerts) -> dict[str, str]:
+        links, foreign = find_alert_links(feed.entries, (self.address, address))
+        if foreign:
+            found.counts["foreign_link"] += foreign
+            _log.warning("alert_links_foreign", name=self.origin.name, number=foreign)
+        return links
+
     async def _follow(
-        self, entries: Sequence[FeedEntry], memory: OriginState, found: _ReadAlerts
+        self, links: Mapping[str, str], memory: OriginState, found: _ReadAlerts
     ) -> tuple[dict[str, KnownEntry], bool]:
-        """Fetch each new linked alert once; return the known links, and whether all new ones could be fetched.
+        """Fetch linked alerts that are new or have changed; return the known links, and whether none is left to fetch.
 
-        Failed fetches are repeated at the next poll.
+        Failed fetches are repeated at the next poll, and for some hours those of what is no alert.
         """
-        known, today = dict(memory.entries), self.clock().date()
-        links = dict.fromkeys(filter(None, (_find_alert_link(entry, self.address) for entry in entries)))
-        new = [link for link in links if hash_parts(link) not in known]
-        quietly = not memory.polled and self.origin.first_poll is FirstPoll.MARK
-        fetched = new if quietly else [link for link in new[:MAX_ALERTS_PER_POLL] if await self._fetch(link, found)]
-        if quietly:
+        known, now = dict(memory.entries), self.clock()
+        keys = {link: hash_parts(link) for link in links}
+        new = [link for link, key in keys.items() if is_to_be_fetched(known.get(key), links[link])]
+        if not memory.polled and self.origin.first_poll is FirstPoll.MARK:
             found.counts["marked"] += len(new)
-        seen = [link for link in links if hash_parts(link) in known]
-        for link in (*seen, *fetched):
-            put_last(known, hash_parts(link), KnownEntry(digest="", seen=today))
-        return known, len(fetched) == len(new)
+            read = dict.fromkeys(new, True)
+        else:
+            read = await self._fetch_all(new, found)
+        for link, key in keys.items():
+            if link not in new or read.get(link):
+                put_last(known, key, KnownEntry(digest=links[link], seen=now.date()))
+            elif link in read:
+                put_last(known, key, build_broken_entry(known.get(key), links[link], now))
+        left = (is_to_be_fetched(known.get(key), links[link]) for link, key in keys.items())
+        return known, not any(left)
 
-    async def _fetch(self, link: str, found: _ReadAlerts) -> bool:
+    async def _fetch_all(self, links: Collection[str], found: _ReadAlerts) -> dict[str, bool]:
+        """Fetch several links at once, as far as time allows; return for those fetched whether each is an alert."""
+        self.failed.intersection_update(links)
+        wanted = sorted(links, key=lambda link: link in self.failed)[:MAX_ALERTS_PER_POLL]
+        read: dict[str, bool] = {}
+        slots = asyncio.Semaphore(FETCHES_AT_ONCE)
+
+        async def fetch(link: str) -> None:
+            async with slots:
+                self.failed.add(link)
+                body = await self._fetch(link)
+            if body is not None:
+                read[link] = found.read(body, origin=self.origin.name, where="a link")
+            if read.get(link):
+                self.failed.remove(link)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.seconds), asyncio.TaskGroup() as tasks:
+                for link in wanted:
+                    tasks.create_task(fetch(link))
+        found.counts["unreachable"] += len(wanted) - len(read)
+        return read
+
+    async def _fetch(self, link: str) -> bytes | None:
         try:
             fetched = await self.fetcher.fetch(link)
         except FetchFailed as error:
-            found.counts["unreachable"] += 1
             _log.warning("alert_unreachable", name=self.origin.name, reason=error.reason)
-            return False
-        found.read(fetched.body or b"", origin=self.origin.name, where="a link")
-        return True
-
-
-def _find_alert_link(entry: FeedEntry, address: str) -> str | None:
-    """Return the link to the entry's alert if it is on the host of the feed: a feed must not redirect us elsewhere."""
-    links = sorted(entry.links, key=lambda link: link.type != ALERT_TYPE)
-    wanted = (link.address for link in links)
-    return next((link for link in wanted if _parse_host(link) and _parse_host(link) == _parse_host(address)), None)
-
-
-def _parse_host(address: str) -> str | None:
-    try:
-        return urlsplit(address).netloc or None
-    except ValueError:
-        return None
+            return None
+        return fetched.body or b""

@@ -2,9 +2,7 @@
 
 import fcntl
 import hashlib
-import os
 import re
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +16,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from services.feeds.files import build_file_name, get_modified_at, write_atomically
+from services.feeds.unaccepted import NoticeStatus, UnacceptedNotices
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 
@@ -41,15 +41,22 @@ class PendingEvent(Struct, frozen=True, kw_only=True):
 
 
 class KnownEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry already evaluated: `revision` 0 means never published, `seen` is its last day in the feed."""
+    """An entry already evaluated: `revision` 0 means never published, `seen` is its last day in the feed.
+
+    `broken_since` is when the link to an alert was first found to lead to something else.
+    """
 
     digest: str
     seen: date
     revision: int = 0
+    broken_since: datetime | None = None
 
 
 class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A warning that became a notice, with all its updates; `follow_ups` are notices to its recipients only."""
+    """A warning that became a notice, with all its updates; `follow_ups` are notices to its recipients only.
+
+    `lapsed` is one that is over because an update had expired: nobody was told, and a cancellation may follow.
+    """
 
     subject: str
     topic: str
@@ -61,11 +68,17 @@ class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
     revision: int = 1
     follow_ups: tuple[str, ...] = ()
     over: bool = False
+    lapsed: bool = False
+
+    def is_first(self, pending: PendingEvent) -> bool:
+        """Return whether the event is the first revision of the notice."""
+        return read_envelope(bytes(pending.event)).id == f"{self.subject}:1"
 
 
 class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """State of one origin. `alerts` maps each known alert to the key of its warning, "" if it has none.
 
+    `overtaken` has those of them that are known only from an alert that refers to them; their warning is that of it.
     What was seen last is last in `entries`, `alerts` and `warnings`; `forgot` is the last day on which an entry was
     dropped because there were too many. The validators `etag` and `last_modified` belong to `address`.
     """
@@ -80,6 +93,7 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     entries: dict[str, KnownEntry] = {}
     alerts: dict[str, tuple[date, str]] = {}
     warnings: dict[str, PublishedWarning] = {}
+    overtaken: frozenset[str] = frozenset()
     pending: tuple[PendingEvent, ...] = ()
 
     def drop_old_entries(self, today: date, current: int) -> "OriginState":
@@ -89,14 +103,15 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         oldest, number = today - RETENTION, MAX_KNOWN + current
         recent = {key: known for key, known in self.entries.items() if known.seen >= oldest}
-        alerts = {key: seen for key, seen in self.alerts.items() if seen[0] >= oldest}
+        alerts = _keep_last({key: seen for key, seen in self.alerts.items() if seen[0] >= oldest}, number)
         warnings = {key: warned for key, warned in self.warnings.items() if warned.seen >= oldest}
         entries = _keep_last(recent, number)
         before = self.forgot if self.forgot is not None and self.forgot >= oldest else None
         return msgspec.structs.replace(
             self,
             entries=entries,
-            alerts=_keep_last(alerts, number),
+            alerts=alerts,
+            overtaken=self.overtaken.intersection(alerts),
             warnings=_keep_last(dict(sorted(warnings.items(), key=lambda pair: not pair[1].over)), number),
             forgot=today if len(entries) < len(recent) else before,
         )
@@ -155,7 +170,7 @@ Kept = TypeVar("Kept", SentEvent, RefusedEvent)
 
 @dataclass(frozen=True)
 class StateFolder:
-    """Folder with `memory/<name>.json`, and one file per event in `drafts`, `sent` and `refused`.
+    """Folder with `memory/<name>.json`, `unaccepted`, and one file per event in `drafts`, `sent` and `refused`.
 
     Every file is replaced atomically: it is complete or absent.
     """
@@ -192,7 +207,7 @@ class StateFolder:
         envelope = read_envelope(event)
         fields: dict[str, object] = msgspec.json.decode(event)
         draft = {name: value for name, value in fields.items() if name not in _DRAFT_LEAVES_OUT}
-        path = self.drafts / _build_file_name(envelope.id)
+        path = self.drafts / build_file_name(envelope.id)
         write_atomically(path, msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n")
         return path
 
@@ -203,7 +218,7 @@ class StateFolder:
 
     def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str) -> None:
         """Store an event that Kreisfunk refused, with the reasons."""
-        path = self.refused / _build_file_name(read_envelope(event).id)
+        path = self.refused / build_file_name(read_envelope(event).id)
         kept = msgspec.json.encode(RefusedEvent(problems=problems, event=Raw(event), origin=origin))
         write_atomically(path, msgspec.json.format(kept, indent=2) + b"\n")
 
@@ -214,7 +229,9 @@ class StateFolder:
 
     def mark_answered(self, event_id: str) -> None:
         """Remove the file of an answered event; the state still contains the entry."""
-        self._build_sent_path(event_id).unlink(missing_ok=True)
+        path = self._build_sent_path(event_id)
+        self.unaccepted.forget(path.stem)
+        path.unlink(missing_ok=True)
 
     def mark_rejected(self, event_id: str, problems: tuple[Problem, ...]) -> str | None:
         """Move a rejected event to the refused ones, with the reasons.
@@ -226,8 +243,19 @@ class StateFolder:
         if sent is None:
             return None
         self.save_refused(bytes(sent.event), problems, sent.origin)
+        self.unaccepted.save(path.stem, NoticeStatus.REJECTED)
         path.unlink(missing_ok=True)
         return sent.origin
+
+    def find_status(self, subject: str, now: datetime) -> NoticeStatus:
+        """Return the status of a notice's first revision."""
+        path = self._build_sent_path(f"{subject}:1")
+        sent = _decode_file(path, SentEvent)
+        if sent is not None:
+            expires = read_envelope(bytes(sent.event)).expirytime
+            return NoticeStatus.EXPIRED if expires is not None and expires <= now else NoticeStatus.SENT
+        usual = NoticeStatus.UNSENT if (self.drafts / path.name).exists() else NoticeStatus.SENT
+        return self.unaccepted.read(path.stem) or usual
 
     def read_answers_offset(self) -> int | None:
         """Return the offset of the next answer to read from the stream; None if none has been read yet."""
@@ -255,6 +283,8 @@ class StateFolder:
 
     def drop(self, name: str) -> None:
         """Remove the draft or the refused event of this name."""
+        if self._build_path(self.drafts, name).exists() and not self._build_path(self.path / "sent", name).exists():
+            self.unaccepted.save(Path(name).name, NoticeStatus.UNSENT)
         for folder in (self.drafts, self.refused):
             self._build_path(folder, name).unlink(missing_ok=True)
 
@@ -267,17 +297,21 @@ class StateFolder:
 
     def find_oldest_sent(self) -> float:
         """Return when the oldest unanswered event was published, in seconds since 1970; now if there is none."""
-        return min((_get_modified_at(path) / 1e9 for path in list_files(self.path / "sent")), default=time.time())
+        return min((get_modified_at(path) / 1e9 for path in list_files(self.path / "sent")), default=time.time())
 
     def purge_sent(self, before: float) -> None:
         """Remove events published before this moment, in seconds since 1970: they will not be answered any more."""
         for path in list_files(self.path / "sent"):
-            if _get_modified_at(path) < before * 1e9:
+            if get_modified_at(path) < before * 1e9:
                 path.unlink(missing_ok=True)
 
     @property
     def drafts(self) -> Path:
         return self.path / "drafts"
+
+    @property
+    def unaccepted(self) -> UnacceptedNotices:
+        return UnacceptedNotices(self.path / "unaccepted")
 
     @property
     def refused(self) -> Path:
@@ -288,7 +322,7 @@ class StateFolder:
         return folder / f"{Path(name).name}.json"
 
     def _build_sent_path(self, event_id: str) -> Path:
-        return self.path / "sent" / _build_file_name(event_id)
+        return self.path / "sent" / build_file_name(event_id)
 
     def _build_state_path(self, name: str) -> Path:
         return self.path / "memory" / f"{name}.json"
@@ -305,41 +339,4 @@ def _decode_file(path: Path, kind: type[Kept]) -> Kept | None:
 def list_files(folder: Path) -> Sequence[Path]:
     """Return complete files, oldest first."""
     found = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
-    return sorted(found, key=lambda path: (_get_modified_at(path), path.name))
-
-
-def _get_modified_at(path: Path) -> int:
-    """Return the modification time in ns; 0 for a file that has just been removed."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _build_file_name(event_id: str) -> str:
-    """Return a file name for the event. Ids of other systems may contain anything, but must not form a path."""
-    plain = "".join(letter if letter.isalnum() or letter in "-_" else "." for letter in event_id)
-    return f"{plain[:150].lstrip('.') or 'event'}.json"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file: it has the old or the new content, never a part, even if the machine crashes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(draft, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    return sorted(found, key=lambda path: (get_modified_at(path), path.name))

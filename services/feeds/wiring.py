@@ -67,10 +67,17 @@ class FeedComponents:
         return [*feeds, *((origin, self._build_alert_source(origin, fetcher, place)) for origin in self.file.alerts)]
 
     def _build_alert_source(self, origin: AlertOrigin, fetcher: Fetcher, place: PublisherIdentity) -> PollSource:
+        status = self.folder.find_status
         if origin.files is not None:
-            return AlertFileSource(origin=origin, path=self.base / origin.files, publisher=place, clock=self.clock)
+            path = self.base / origin.files
+            return AlertFileSource(origin=origin, path=path, publisher=place, clock=self.clock, find_status=status)
         return AlertWebSource(
-            origin=origin, address=origin.url or "", fetcher=fetcher, publisher=place, clock=self.clock
+            origin=origin,
+            address=origin.url or "",
+            fetcher=fetcher,
+            publisher=place,
+            clock=self.clock,
+            find_status=status,
         )
 
     def _build_poller(self, origin: Origin, look: PollSource) -> Poller:

@@ -11,6 +11,7 @@ from services.feeds.cap.parser import read_alert
 from services.feeds.configuration import AlertOrigin
 from services.feeds.decisions import PollOutcome
 from services.feeds.state import OriginState
+from services.feeds.unaccepted import NoticeStatus
 from tests.factories.feeds import IDENTITY, NOW, UNPOLLED
 
 SENDER = "leitstelle@county.example"
@@ -65,8 +66,14 @@ def build_alert_origin(**fields: Any) -> AlertOrigin:
     return msgspec.convert({**usual, **fields}, AlertOrigin)
 
 
-def poll_alerts(*bodies: bytes, memory: OriginState = UNPOLLED, **origin: Any) -> PollOutcome:
-    """What a look decides by an origin with these fields, and what is pending only of it."""
+def poll_alerts(
+    *bodies: bytes, memory: OriginState = UNPOLLED, status: NoticeStatus = NoticeStatus.SENT, **origin: Any
+) -> PollOutcome:
+    """What a look decides by an origin with these fields, and what is pending only of it.
+
+    `status` is that of all earlier notices.
+    """
     fresh = msgspec.structs.replace(memory, pending=())
     alerts = [read_alert(body) for body in bodies]
-    return evaluate_alerts(build_alert_origin(**origin), fresh, alerts, IDENTITY.with_time(NOW))
+    identity = IDENTITY.with_time(NOW)
+    return evaluate_alerts(build_alert_origin(**origin), fresh, alerts, identity, lambda *_: status)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
 from tests.factories.alerts import build_alert
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer
@@ -51,6 +52,25 @@ async def test_an_alert_its_update_and_its_cancellation_are_published_once_each(
     subject = published[0]["subject"]
     assert [event["subject"] for event in published] == [subject, subject, subject, f"{subject}.all-clear"]
     assert published[3]["data"]["follows"] == subject
+
+
+async def test_the_update_of_a_warning_that_kreisfunk_rejected_is_published_as_new(
+    office: FeedsHarness, alerts: Path
+) -> None:
+    (alerts / "1.xml").write_bytes(alert("w-1"))
+    await office.poll_once()
+    (event,) = await office.list_published()
+    late = (Problem(field="expirytime", problem="is in the past"),)
+    await office.answer(
+        NoticeRejected(source=event["source"], event=event["id"], notice=event["subject"], problems=late)
+    )
+    assert "1 rejected by Kreisfunk" in (await office.poll_once()).output
+    (alerts / "2.xml").write_bytes(alert("w-2", kind="Update", refers_to="w-1", minute=1))
+    await office.answer(NoticeAccepted(source="/elsewhere", event="1", notice="1", revision=1))
+    assert (await office.poll_once()).output == "warnung: 1 published, 1 known\n"
+    published = await office.list_published()
+    assert types(published) == ["published", "published"]
+    assert published[1]["subject"] != event["subject"]
 
 
 async def test_a_kill_anywhere_publishes_nothing_new_twice(office: FeedsHarness, alerts: Path) -> None:
@@ -106,9 +126,9 @@ async def test_a_feed_of_alerts_is_followed_on_its_own_host_only(website: FakeWe
     ]
     website.pages["/alerts"] = build_conditional_answer(build_rss(links), etag='"1"', last_modified="x")
     website.pages["/1"] = build_text_answer(alert("w-1"))
-    assert (await office.poll_once()).output == "warnung: 1 published, 1 unreachable\n"
+    assert (await office.poll_once()).output == "warnung: 1 published, 1 foreign link, 1 unreachable\n"
     website.pages["/3"] = build_text_answer(alert("w-3", kind="Cancel", refers_to="w-1", minute=3))
-    assert (await office.poll_once()).output == "warnung: 1 withdrawn\n"
+    assert (await office.poll_once()).output == "warnung: 1 withdrawn, 1 foreign link\n"
     assert (await office.poll_once()).output == "warnung: unchanged\n"
     assert [request.path for request in website.requests].count("/1") == 1
     assert types(await office.list_published()) == ["published", "withdrawn", "published"]
