@@ -32,7 +32,7 @@ def poll_once(stack: Path | None, file: Path | None, folder: Path | None, wait: 
         advice = f"{explain_broker_error(error)} What was found is kept, and published next time."
         fail(str(error), advice, EXIT_UNAVAILABLE)
     _print_polls(polls, rejected, as_json=as_json)
-    if rejected or any(poll.failed for poll in polls):
+    if rejected or not all(poll.succeeded for poll in polls):
         raise typer.Exit(EXIT_FAILED)
 
 
