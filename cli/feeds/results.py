@@ -31,6 +31,7 @@ RESULT_TEXTS = {
     "changed": "changed, not updated",
     "left_out": "left out by rule",
     "old": "too old",
+    "surplus": "not looked at, since the feed is too long",
     "broken": "broken",
     "refused": "refused by our rules",
 }

@@ -106,7 +106,7 @@ def evaluate_feed(
     There is `room` for so many drafts; they are for the newest entries, and the others are only marked as known.
     """
     outcome = PollOutcome(memory)
-    outcome.counts["broken"] += feed.broken
+    outcome.counts.update(broken=feed.broken, surplus=feed.surplus)
     decided = list(_evaluate_entries(origin, memory, feed, publisher))
     surplus = sum(judged.way is EventDestination.DRAFT for judged in decided) - room
     entries = dict(memory.entries)
