@@ -120,7 +120,9 @@ def evaluate_feed(
             outcome.problems[judged.subject] = judged.problems
         if judged.way is not None:
             outcome.memory = outcome.memory.with_pending(PendingEvent(way=judged.way, event=Raw(judged.event)))
-    after = replace(outcome.memory, polled=True, entries=entries)
+    # An empty feed was read: what comes is new. One of whose entries none can be read may have had them all before.
+    polled = memory.polled or bool(feed.entries) or not feed.broken
+    after = replace(outcome.memory, polled=polled, entries=entries)
     outcome.memory = after.drop_old_entries(publisher.now.date(), len(feed.entries))
     return outcome
 
