@@ -87,7 +87,7 @@ class Poller:
 
     async def _poll(self) -> PollResult:
         memory = await self._deliver(await self._use_folder(self.folder.read_state, self.name))
-        if self._must_wait(memory.not_before):
+        if self._is_asked_to_wait(memory.not_before):
             detail = f"asked us to wait until {memory.not_before:%Y-%m-%d %H:%M:%S} UTC"
             return PollResult(self.name, MUST_WAIT, detail=detail)
         try:
@@ -152,7 +152,7 @@ class Poller:
         except OSError as error:
             raise FolderUnusable(f"cannot use {self.folder.path}: {error.strerror or error}") from None
 
-    def _must_wait(self, until: datetime | None) -> bool:
+    def _is_asked_to_wait(self, until: datetime | None) -> bool:
         """Return whether to wait; not for a moment too far ahead, which a wrong clock stored."""
         now = self.clock()
         return until is not None and now < until <= now + timedelta(seconds=self.max_wait_seconds)
