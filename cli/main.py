@@ -1,8 +1,10 @@
 """All commands of `kreisfunk`; only the called one is imported."""
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from inspect import cleandoc
+from io import TextIOWrapper
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -156,7 +158,9 @@ def take_options(
 
 
 def main() -> None:
-    """Run the `kreisfunk` console script."""
+    """Run the `kreisfunk` console script. What the terminal's encoding does not have is escaped, as on stderr."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()
 
 

@@ -41,6 +41,7 @@ EXIT_REJECTED = 3
 EXIT_UNAVAILABLE = 4
 EXIT_NO_ANSWER = 5
 EXIT_NO_EFFECT = 6
+EXIT_INTERRUPTED = 130
 
 
 def fail(problem: str, advice: str = "", status: int = EXIT_FAILED) -> NoReturn:

@@ -28,7 +28,7 @@ from cli.backup.tables import (
     restore_database,
     save_database,
 )
-from cli.database import run_on_database
+from cli.database import UNAVAILABLE, run_on_database
 from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_time, print_result, say
 from cli.progress import build_bars
 from cli.settings import BackupSettings, read_installation_settings
@@ -109,19 +109,19 @@ def restore_backup(file: Path, key_file: Path | None, stack: Path | None, lost_a
     settings = _read_settings(stack)
     key, lost = _read_key(key_file, settings), _read_time(lost_at)
 
-    async def restore(connection: asyncpg.Connection) -> HeldWork:
+    async def restore(connection: asyncpg.Connection) -> None:
         with _open_backup(file, key) as (manifest, frames), _show_progress("restoring") as on_rows:
             await _require_empty(connection)
             _check_order(manifest.saved_at, lost)
             async with connection.transaction():
                 await restore_database(connection, manifest, frames, on_rows)
                 held = await hold_everything(connection, manifest.saved_at, lost)
-            with suppress(asyncpg.PostgresError):  # the server does it by itself, later
-                await connection.execute("analyze")
-            return held
+        # What comes next has to be known whatever ends the rest.
+        print_result(held, f"restored: {file}\n{describe_held(held)}", json=json)
+        with suppress(*UNAVAILABLE):  # the server does it by itself, later
+            await connection.execute("analyze")
 
-    held = _run(settings, restore, file)
-    print_result(held, f"restored: {file}\n{describe_held(held)}", json=json)
+    _run(settings, restore, file)
 
 
 def mark_restored(saved_at: str, stack: Path | None, lost_at: str | None, *, json: bool) -> None:

@@ -31,7 +31,8 @@ def once(
     """Poll all feeds and warnings once and publish what is new.
 
     Exit status: 0 all polled, 1 something could not be read or was rejected, 2 wrong command line or configuration,
-    4 Kreisfunk unavailable or login refused (what was found is kept, and published next time).
+    4 Kreisfunk unavailable or login refused (what was found is kept, and published next time), 5 published, but
+    answers could not be read.
     """
     from cli.feeds.actions import poll_once
 

@@ -9,7 +9,7 @@ import typer
 from cli.broker import explain_broker_error
 from cli.feeds.results import build_json, format_lines
 from cli.feeds.setup import open_parts, open_settings
-from cli.output import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, print_result
+from cli.output import EXIT_FAILED, EXIT_NO_ANSWER, EXIT_UNAVAILABLE, EXIT_USAGE, fail, note, print_result
 from services.feeds.__main__ import run_service
 from services.feeds.polling import PollResult
 from services.feeds.state import FolderInUse, StateDamaged
@@ -25,15 +25,18 @@ def poll_once(stack: Path | None, file: Path | None, folder: Path | None, wait: 
     parts = open_parts(settings)
     try:
         with parts.folder.lock():
-            polls, rejected = asyncio.run(_poll_once(parts, wait))
+            polls = asyncio.run(_poll_all(parts))
+            rejected = _read_answers(parts, wait)
     except (FolderInUse, StateDamaged) as error:
         fail(str(error), status=EXIT_USAGE)
     except DependencyUnavailable as error:
         advice = f"{explain_broker_error(error)} What was found is kept, and published next time."
         fail(str(error), advice, EXIT_UNAVAILABLE)
-    _print_polls(polls, rejected, as_json=as_json)
-    if rejected or any(poll.failed for poll in polls):
+    _print_polls(polls, rejected or {}, as_json=as_json)
+    if rejected or not all(poll.succeeded for poll in polls):
         raise typer.Exit(EXIT_FAILED)
+    if rejected is None:
+        raise typer.Exit(EXIT_NO_ANSWER)
 
 
 def run_feeds(stack: Path | None, file: Path | None, folder: Path | None) -> None:
@@ -41,10 +44,18 @@ def run_feeds(stack: Path | None, file: Path | None, folder: Path | None) -> Non
     run_service(open_settings(stack, file, folder))
 
 
-async def _poll_once(parts: FeedComponents, wait: float) -> tuple[list[PollResult], Mapping[str, int]]:
+async def _poll_all(parts: FeedComponents) -> list[PollResult]:
     async with parts.open_pollers() as pollers:
-        polls = [await poller.poll() for poller in pollers]
-    return polls, await parts.answers.wait_for_all(wait)
+        return [await poller.poll() for poller in pollers]
+
+
+def _read_answers(parts: FeedComponents, wait: float) -> Mapping[str, int] | None:
+    """Return the rejected events per origin, or None if the answers cannot be read: all that was found is published."""
+    try:
+        return asyncio.run(parts.answers.wait_for_all(wait))
+    except DependencyUnavailable as error:
+        note(f"What was found is published, but answers cannot be read: {error}")
+        return None
 
 
 def _print_polls(polls: Sequence[PollResult], rejected: Mapping[str, int], *, as_json: bool) -> None:

@@ -55,9 +55,10 @@ def publish_draft(name: str, file: Path | None, folder: Path | None, stack: Path
     if problems:
         _reject(name, problems, as_json=as_json)
     try:
-        answered = asyncio.run(_publish(parts, name, event))
+        asyncio.run(_publish(parts, name, event))
     except DependencyUnavailable as error:
         fail(str(error), f"{explain_broker_error(error)} It is kept.", EXIT_UNAVAILABLE)
+    answered = _wait_for_answer(parts, read_envelope(event).id)
     refused = parts.folder.list_refused().get(name)
     if refused is not None:
         _reject(name, refused.problems, as_json=as_json)
@@ -72,15 +73,22 @@ def _report(name: str, *, answered: bool, as_json: bool) -> None:
         raise typer.Exit(EXIT_NO_ANSWER)
 
 
-async def _publish(parts: "FeedComponents", name: str, event: bytes) -> bool:
-    """Publish the event, then remove the draft once the broker has stored it; return whether it was answered."""
+async def _publish(parts: "FeedComponents", name: str, event: bytes) -> None:
+    """Publish the event, then remove the draft once the broker has stored it."""
     parts.folder.save_sent(DRAFT_ORIGIN, event)
     envelope = read_envelope(event)
     async with parts.open_publisher() as publisher:
         await publisher.publish(event, envelope)
     parts.folder.drop(name)
-    await parts.answers.wait_for_event(envelope.id, ANSWER_TIMEOUT_SECONDS)
-    return not parts.folder.is_unanswered(envelope.id)
+
+
+def _wait_for_answer(parts: "FeedComponents", event_id: str) -> bool:
+    """Return whether the published event was answered; say so if answers cannot be read."""
+    try:
+        asyncio.run(parts.answers.wait_for_event(event_id, ANSWER_TIMEOUT_SECONDS))
+    except DependencyUnavailable as error:
+        note(f"It is published, but answers cannot be read: {error}")
+    return not parts.folder.is_unanswered(event_id)
 
 
 def _reject(name: str, problems: tuple[Problem, ...], *, as_json: bool) -> None:

@@ -31,6 +31,7 @@ RESULT_TEXTS = {
     "changed": "changed, not updated",
     "left_out": "left out by rule",
     "old": "too old",
+    "surplus": "not looked at, since the feed is too long",
     "broken": "broken",
     "refused": "refused by our rules",
 }
@@ -71,7 +72,7 @@ def _format_expiry(expirytime: str | None) -> str:
 
 def format_lines(poll: PollResult) -> list[str]:
     """Format one line, and one more for each field with a problem."""
-    if poll.failed:
+    if not poll.succeeded:
         return [f"{poll.name}: cannot be read: {poll.detail or poll.result}"]
     if poll.result != "new":
         return [f"{poll.name}: {poll.result}"]

@@ -9,8 +9,7 @@ if TYPE_CHECKING:
 
 def migrate() -> None:
     """Prepare database and broker for this version. Safe to repeat, and when several start at once."""
-    import asyncpg
-
+    from cli.database import UNAVAILABLE
     from cli.output import fail
     from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError
     from cli.settings import MigrationSettings
@@ -23,7 +22,7 @@ def migrate() -> None:
     settings = read_settings(MigrationSettings)
     try:
         asyncio.run(_migrate(settings))
-    except (DependencyUnavailable, OSError, asyncpg.PostgresError) as error:
+    except (DependencyUnavailable, *UNAVAILABLE) as error:
         fail(f"{type(error).__name__}: {error}", "Are PostgreSQL and RabbitMQ up, and the passwords right?")
     except QueueArgumentsError as error:
         fail(str(error), QUEUE_ADVICE)

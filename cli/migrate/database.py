@@ -40,7 +40,7 @@ def locate_migrations(schema: str) -> Path:
 async def migrate_database(settings: MigrationSettings) -> list[str]:
     """Migrate the database and return the steps, a line each.
 
-    Raises MigrationError, AsynchronousCommitError, OSError or PostgresError.
+    Raises MigrationError, AsynchronousCommitError or one of UNAVAILABLE.
     """
     async with open_connection(settings, "migrate") as connection:
         if settings.database_standbys:

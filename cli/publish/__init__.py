@@ -51,7 +51,8 @@ def publish(
 
     Exit status: 0 accepted (--check: valid, --watch: sent), 1 the question was not answered with yes, 2 wrong command
     line or settings, 3 rejected, 4 Kreisfunk unavailable or access refused, 5 no answer, 6 accepted, but it has no
-    subscribers. With --watch, 1 also for rejected, cancelled, or failed for everybody; Ctrl-C ends only the watching.
+    subscribers, 130 interrupted, perhaps after it was stored. With --watch, 1 also for rejected, cancelled, or failed
+    for everybody; Ctrl-C ends only the watching.
 
     Examples:
 

@@ -5,19 +5,21 @@ import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import typer
 
 from cli.options import ANSWER_TIMEOUT_SECONDS
 from cli.output import (
     EXIT_FAILED,
+    EXIT_INTERRUPTED,
     EXIT_NO_ANSWER,
     EXIT_NO_EFFECT,
     EXIT_REJECTED,
     EXIT_UNAVAILABLE,
     console,
     fail,
+    print_step,
     show_status,
 )
 from cli.publish.notices_api import (
@@ -29,6 +31,7 @@ from cli.publish.notices_api import (
 )
 from cli.publish.results import CheckedEvent, print_check, print_progress, report
 from services.ingress.notices.progress import EventProgress, EventState
+from shared.contracts.notices import NoticeWithdrawn
 
 T = TypeVar("T")
 YES = ("y", "yes", "j", "ja")
@@ -93,12 +96,29 @@ def send_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options: O
     """Send the events in order; the first that is rejected or fails ends the command."""
     status = 0
     for body in bodies:
-        ended = _send(publisher, body, options)
+        if console.is_terminal:
+            print_step(f"notice {read_attribute(body, 'subject')}")
+        try:
+            ended = _send(publisher, body, options)
+        except KeyboardInterrupt:
+            _fail_interrupted(body)
         if ended not in (0, EXIT_NO_EFFECT):
             raise typer.Exit(ended)
         status = max(status, ended)
     if status:
         raise typer.Exit(status)
+
+
+def _fail_interrupted(body: bytes) -> NoReturn:
+    """End the command after Ctrl-C: nobody knows whether the event was stored before."""
+    notice = read_attribute(body, "subject")
+    if read_attribute(body, "type") == NoticeWithdrawn.TYPE:
+        problem, advice = f"the withdrawal of notice {notice}", "Withdrawing it again does no harm."
+    else:
+        problem = f"notice {notice}"
+        look = f"`kreisfunk withdraw --notice {notice} --check`"
+        advice = f"{look} says whether it is known; without --check it takes it back."
+    fail(f"Interrupted: {problem} may be stored, and is acted on then.", advice, EXIT_INTERRUPTED)
 
 
 def _send(publisher: NoticesApiPublisher, body: bytes, options: OutputOptions) -> int:

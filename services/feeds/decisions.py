@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from services.feeds.changes import add_version, build_digest, hash_setup, is_by_setup
 from services.feeds.configuration import FeedOrigin, FeedRule, FirstPoll, Mode, Origin
 from services.feeds.content import build_content
 from services.feeds.rss import Feed, FeedEntry
@@ -105,7 +106,7 @@ def evaluate_feed(
     There is `room` for so many drafts; they are for the newest entries, and the others are only marked as known.
     """
     outcome = PollOutcome(memory)
-    outcome.counts["broken"] += feed.broken
+    outcome.counts.update(broken=feed.broken, surplus=feed.surplus)
     decided = list(_evaluate_entries(origin, memory, feed, publisher))
     surplus = sum(judged.way is EventDestination.DRAFT for judged in decided) - room
     entries = dict(memory.entries)
@@ -119,7 +120,9 @@ def evaluate_feed(
             outcome.problems[judged.subject] = judged.problems
         if judged.way is not None:
             outcome.memory = outcome.memory.with_pending(PendingEvent(way=judged.way, event=Raw(judged.event)))
-    after = replace(outcome.memory, polled=True, entries=entries)
+    # An empty feed was read: what comes is new. One of whose entries none can be read may have had them all before.
+    polled = memory.polled or bool(feed.entries) or not feed.broken
+    after = replace(outcome.memory, polled=polled, entries=entries)
     outcome.memory = after.drop_old_entries(publisher.now.date(), len(feed.entries))
     return outcome
 
@@ -151,11 +154,12 @@ def _evaluate_entries(
 ) -> Iterator[_EntryDecision]:
     """Yield the decisions. A feed lists the newest entry first; notices have to be published in chronological order."""
     quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
+    setup = hash_setup(origin, publisher.county)
     limit = origin.most_at_once if memory.polled else None
     direct = sum(one.way is EventDestination.DIRECT for one in memory.pending)
     for entry in reversed(feed.entries):
         known = memory.entries.get(hash_parts(entry.id))
-        judged = _evaluate_entry(origin, entry, known, publisher, quietly=quietly)
+        judged = _evaluate_entry(origin, entry, known, publisher, setup, quietly=quietly)
         if judged.way is EventDestination.DIRECT:
             if known is None and _may_be_forgotten(memory, entry, publisher.now):
                 judged = judged.make_draft("perhaps_known")
@@ -178,15 +182,20 @@ def _may_be_forgotten(memory: OriginState, entry: FeedEntry, now: datetime) -> b
 
 
 def _evaluate_entry(
-    origin: FeedOrigin, entry: FeedEntry, known: KnownEntry | None, publisher: PublisherIdentity, *, quietly: bool
+    origin: FeedOrigin,
+    entry: FeedEntry,
+    known: KnownEntry | None,
+    publisher: PublisherIdentity,
+    setup: str,
+    *,
+    quietly: bool,
 ) -> _EntryDecision:
     today, key = publisher.now.date(), hash_parts(entry.id)
     choice = choose(origin, title=entry.title, text=entry.summary, categories=entry.categories)
     content = _build_content(origin, entry, choice, publisher.county) if choice else None
-    digest = hash_parts(msgspec.json.encode(content).decode()) if content else ""
     if known is not None:
-        return _evaluate_known(origin, entry, replace(known, seen=today), digest, choice, content, publisher)
-    fresh = KnownEntry(digest=digest, seen=today)
+        return _evaluate_known(origin, entry, replace(known, seen=today), setup, choice, content, publisher)
+    fresh = KnownEntry(digest=build_digest(setup, content), seen=today)
     if quietly:
         return _EntryDecision(key=key, known=fresh, result="marked")
     if choice is None or content is None:
@@ -200,18 +209,23 @@ def _evaluate_known(
     origin: FeedOrigin,
     entry: FeedEntry,
     known: KnownEntry,
-    digest: str,
+    setup: str,
     choice: RuleChoice | None,
     content: NoticeContent | None,
     publisher: PublisherIdentity,
 ) -> _EntryDecision:
     key = hash_parts(entry.id)
-    if digest == known.digest or choice is None or content is None:
+    if choice is None or content is None:
         return _EntryDecision(key=key, known=known, result="known")
+    after = replace(known, digest=add_version(known.digest, setup, content))
+    if after == known or not is_by_setup(known.digest, setup):
+        return _EntryDecision(key=key, known=after, result="known")
     if not origin.updates or not known.revision:
         # Counted as changed once; an entry that was never published cannot be updated.
-        return _EntryDecision(key=key, known=replace(known, digest=digest), result="changed")
-    return _build_publication(origin, entry, replace(known, digest=digest), choice, content, publisher)
+        return _EntryDecision(key=key, known=after, result="changed")
+    if _is_old(origin, entry, publisher.now):
+        return _EntryDecision(key=key, known=after, result="old")
+    return _build_publication(origin, entry, after, choice, content, publisher)
 
 
 def _build_publication(

@@ -94,7 +94,7 @@ def evaluate_input(
     except NotAFeed as error:
         raise DryRunError(f"neither a feed nor an alert in CAP 1.2: {error}") from None
     origin = _choose_origin([each for each in file.feeds if each.url == material.address] or file.feeds, name)
-    alone = [(entry.title, dataclasses.replace(feed, entries=(entry,), broken=0)) for entry in feed.entries]
+    alone = [(entry.title, dataclasses.replace(feed, entries=(entry,), broken=0, surplus=0)) for entry in feed.entries]
     found = [_build_result(title, evaluate_feed(origin, EMPTY_STATE, one, publisher)) for title, one in alone]
     return [*found, *(DryRunResult(title="", result="broken") for _ in range(feed.broken))]
 

@@ -13,7 +13,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry, every_seconds: Mapping[str, float] | None = None) -> None:
         self._polls = Counter(
             "kreisfunk_feeds_polls",
-            "Polls of a feed or of alerts; every result but new and unchanged is a failure",
+            "Polls of a feed or of alerts; every result but new, unchanged and must_wait (put off) is a failure",
             ["name", "result"],
             registry=registry,
         )
@@ -49,5 +49,5 @@ class Metrics:
         self._polls.labels(poll.name, poll.result).inc()
         for outcome, number in poll.counts.items():
             self._entries.labels(poll.name, outcome).inc(number)
-        if not poll.failed:
+        if poll.succeeded:
             self._last.labels(poll.name).set_to_current_time()

@@ -4,14 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 import structlog
 from msgspec.structs import replace
 
 from services.feeds.decisions import PollOutcome
-from services.feeds.fetching import FetchFailed
+from services.feeds.fetching import MAX_RETRY_AFTER_SECONDS, FetchFailed
 from services.feeds.state import EventDestination, OriginState, PendingEvent, StateFolder
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # `feeds check` publishes nothing, and needs no broker's driv
     from services.feeds.publisher import NoticePublisher, OpenPublisher
 
 FOLDER = "folder"
+MUST_WAIT = "must_wait"
 P = ParamSpec("P")
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -34,7 +35,7 @@ class FolderUnusable(Exception):
 class PollResult:
     """Result of a poll: `result` is `new`, `unchanged`, or why it failed, FOLDER if the state folder cannot be used.
 
-    `counts` has the entries per outcome.
+    MUST_WAIT was no poll: the website had asked to wait. `counts` has the entries per outcome.
     """
 
     name: str
@@ -44,8 +45,12 @@ class PollResult:
     detail: str = ""
 
     @property
+    def succeeded(self) -> bool:
+        return self.result in ("new", "unchanged")
+
+    @property
     def failed(self) -> bool:
-        return self.result not in ("new", "unchanged")
+        return not self.succeeded and self.result != MUST_WAIT
 
 
 class PollSource(Protocol):
@@ -59,6 +64,7 @@ class PollSource(Protocol):
 class Poller:
     """Poller of one origin, to be run every `every_seconds`.
 
+    It waits as long as the website asks for, but at most `max_wait_seconds`.
     If the process is killed, pending events are delivered again with the same bytes. `delivered` has those that are
     delivered, but still pending in the folder, since its disk was full.
     """
@@ -69,6 +75,7 @@ class Poller:
     folder: StateFolder
     open_publisher: "OpenPublisher"
     clock: Clock
+    max_wait_seconds: float = MAX_RETRY_AFTER_SECONDS
     delivered: set[str] = field(default_factory=set)
 
     async def poll(self) -> PollResult:
@@ -80,8 +87,9 @@ class Poller:
 
     async def _poll(self) -> PollResult:
         memory = await self._deliver(await self._use_folder(self.folder.read_state, self.name))
-        if memory.not_before is not None and memory.not_before > self.clock():
-            return PollResult(self.name, "must_wait", detail=f"asked us to wait until {memory.not_before:%H:%M:%S} UTC")
+        if self._is_asked_to_wait(memory.not_before):
+            detail = f"asked us to wait until {memory.not_before:%Y-%m-%d %H:%M:%S} UTC"
+            return PollResult(self.name, MUST_WAIT, detail=detail)
         try:
             outcome = await self.source(memory)
         except FetchFailed as error:
@@ -144,9 +152,15 @@ class Poller:
         except OSError as error:
             raise FolderUnusable(f"cannot use {self.folder.path}: {error.strerror or error}") from None
 
+    def _is_asked_to_wait(self, until: datetime | None) -> bool:
+        """Return whether to wait; not for a moment too far ahead, which a wrong clock stored."""
+        now = self.clock()
+        return until is not None and now < until <= now + timedelta(seconds=self.max_wait_seconds)
+
     def _record_failure(self, memory: OriginState, error: FetchFailed) -> OriginState:
-        wait = timedelta(seconds=error.retry_after) if error.retry_after else None
-        return replace(memory, failures=memory.failures + 1, not_before=self.clock() + wait if wait else None)
+        seconds = min(error.retry_after or 0, self.max_wait_seconds)
+        not_before = self.clock() + timedelta(seconds=seconds) if seconds else None
+        return replace(memory, failures=memory.failures + 1, not_before=not_before)
 
     async def _remember(self, before: OriginState, after: OriginState) -> None:
         if after != before:

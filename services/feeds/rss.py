@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from html import escape
-from itertools import islice
 from typing import NamedTuple
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
@@ -18,6 +17,7 @@ from services.feeds.xml_reader import XmlRefused, read_sloppy_xml
 MAX_ENTRIES = 1000
 MAX_TEXT_LENGTH = 10_000
 MAX_DATE_LENGTH = 100
+_NO_DATE = datetime.max.replace(tzinfo=UTC)
 
 _ATOM = ("{http://www.w3.org/2005/Atom}", "{http://purl.org/atom/ns#}")
 _RSS = (
@@ -70,10 +70,14 @@ class FeedEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
-    """The usable entries in the order of the feed, each id once; `broken` counts the others."""
+    """The usable entries in the order of the feed, each id once; `broken` counts the others.
+
+    `surplus` counts the older entries beyond MAX_ENTRIES, which are left out.
+    """
 
     entries: tuple[FeedEntry, ...]
     broken: int = 0
+    surplus: int = 0
 
 
 def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed:
@@ -90,14 +94,23 @@ def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed
     base = _join_url(address, document.root.get(_BASE))
     entries: dict[str, FeedEntry] = {}
     broken = 0
-    for element in islice(_find_elements(document.root), MAX_ENTRIES):
+    for element in _find_elements(document.root):
         is_whole = not any(element is unfinished for unfinished in document.unfinished)
         entry = _parse_entry(element, base) if is_whole else None
         if entry is None:
             broken += 1
         else:
             entries.setdefault(entry.id, entry)
-    return Feed(entries=tuple(entries.values()), broken=broken)
+    kept = _keep_newest(tuple(entries.values()))
+    return Feed(entries=kept, broken=broken, surplus=len(entries) - len(kept))
+
+
+def _keep_newest(entries: tuple[FeedEntry, ...]) -> tuple[FeedEntry, ...]:
+    """Return the newest entries in their order; what has no date counts as new, and as newer if it comes first."""
+    if len(entries) <= MAX_ENTRIES:
+        return entries
+    places = sorted(range(len(entries)), key=lambda place: entries[place].published or _NO_DATE, reverse=True)
+    return tuple(entries[place] for place in sorted(places[:MAX_ENTRIES]))
 
 
 def _parse_charset(content_type: str) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from services.feeds.answers import Answers, OpenAnswers
 from services.feeds.configuration import AlertOrigin, FeedsFile, Origin, read_files
 from services.feeds.decisions import PublisherIdentity
-from services.feeds.fetching import Fetcher, open_fetcher
+from services.feeds.fetching import MAX_RETRY_AFTER_SECONDS, Fetcher, open_fetcher
 from services.feeds.polling import Poller, PollSource
 from services.feeds.publisher import OpenPublisher, open_notice_publisher
 from services.feeds.settings import Settings
@@ -21,6 +21,7 @@ from shared.notices.configuration import Configuration
 from shared.runtime.clock import Clock, system_clock
 
 CONNECTION_NAME = "feeds"
+MAX_ALERT_WAIT_SECONDS = 600.0  # a warning is worth asking again, whatever the website says
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,7 @@ class FeedComponents:
             folder=self.folder,
             open_publisher=self.open_publisher,
             clock=self.clock,
+            max_wait_seconds=MAX_ALERT_WAIT_SECONDS if isinstance(origin, AlertOrigin) else MAX_RETRY_AFTER_SECONDS,
         )
 
 

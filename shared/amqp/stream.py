@@ -21,7 +21,8 @@ from shared.amqp.connection import (
 from shared.runtime.background import wait_until_set
 
 PREFETCH_COUNT = 200
-LAST_OFFSET_TIMEOUT_SECONDS = 1.0
+EMPTY_TIMEOUT_SECONDS = 1.0
+MESSAGE_TIMEOUT_SECONDS = 3.0
 RENEW_INTERVAL_SECONDS = 60.0
 
 _log = structlog.get_logger()
@@ -42,7 +43,10 @@ class StreamRecord(NamedTuple):
 
 @dataclass
 class StreamReader:
-    """Reader of a stream from `begin` on: a maximum age such as `7D`, or an offset."""
+    """Reader of a stream from `begin` on: a maximum age such as `7D`, or an offset.
+
+    A stream that was made anew, as on a new volume of the broker, is read from its beginning.
+    """
 
     url: str
     password: str | None
@@ -80,6 +84,7 @@ class StreamReader:
             closed = asyncio.Event()
             if not self._connected:
                 self._end = await self._find_last_offset(connection)
+                await self._begin_anew_if_shorter(connection)
             offset = self.begin if self._next is None else self._next
             channel = await self._consume(connection, offset, partial(self._take_message, take))
             for ending in (connection, channel):
@@ -103,16 +108,40 @@ class StreamReader:
         return channel
 
     async def _find_last_offset(self, connection: AbstractConnection) -> int | None:
-        """Return the offset at which the last chunk of the stream begins; None if the stream is empty."""
+        """Return the offset at which the last chunk of the stream begins; None if the stream is empty.
+
+        The broker counts with a delay of seconds. Raises TimeoutError if it counts messages, and gives none.
+        """
+        channel = await connection.channel()
+        counted = await channel.declare_queue(self.stream, passive=True)
+        await channel.close()
+        if not counted.declaration_result.message_count:
+            return await self._find_offset(connection, "last", EMPTY_TIMEOUT_SECONDS)
+        found = await self._find_offset(connection, "last", CONNECT_TIMEOUT_SECONDS)
+        if found is None:
+            raise TimeoutError
+        return found
+
+    async def _begin_anew_if_shorter(self, connection: AbstractConnection) -> None:
+        """Forget the offset if nothing is at the one before: the broker would be silent until the stream is so long."""
+        place = self.begin if self._next is None else self._next
+        if not isinstance(place, int) or place == 0 or (self._end is not None and self._end >= place - 1):
+            return
+        if self._end is None or await self._find_offset(connection, place - 1, MESSAGE_TIMEOUT_SECONDS) is None:
+            _log.warning("stream_made_anew", stream=self.stream, offset=place)
+            self._next, self.begin = None, "first" if isinstance(self.begin, int) else self.begin
+
+    async def _find_offset(self, connection: AbstractConnection, begin: int | str, seconds: float) -> int | None:
+        """Return the offset of the first message from `begin` on; None if there is none within `seconds`."""
         found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         async def note(incoming: AbstractIncomingMessage) -> None:
             if not found.done():
                 found.set_result(_read_offset(incoming))
 
-        channel = await self._consume(connection, "last", note)
+        channel = await self._consume(connection, begin, note)
         try:
-            async with asyncio.timeout(LAST_OFFSET_TIMEOUT_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await found
         except TimeoutError:
             return None

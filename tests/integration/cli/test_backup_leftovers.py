@@ -67,6 +67,25 @@ async def test_a_backup_that_is_ended_leaves_no_draft(
     assert os.listdir(tmp_path) == []
 
 
+async def test_a_restore_that_is_ended_while_it_gathers_statistics_has_said_what_it_holds(
+    servers: Servers, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, execute = await save(environment, tmp_path), asyncpg.Connection.execute
+
+    async def execute_until_analyze(self: asyncpg.Connection, query: str, *values: object) -> str:
+        if query == "analyze":
+            raise KeyboardInterrupt
+        status: str = await execute(self, query, *values)
+        return status
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", execute_until_analyze)
+    async with create_database(servers, "template1") as empty:
+        ended = await run({**environment, "KREISFUNK_DATABASE_URL": empty.url}, "restore", file)
+    assert (ended.status, f"restored: {file}" in ended.output) == (130, True), ended.everything
+    assert "Sending is paused." in ended.output
+    assert "Next: `kreisfunk migrate`" in ended.output
+
+
 async def test_nothing_that_is_tried_is_ever_stored(
     database: FreshDatabase, servers: Servers, environment: dict[str, str], tmp_path: Path
 ) -> None:

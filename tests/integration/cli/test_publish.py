@@ -1,6 +1,10 @@
 """`kreisfunk publish` and `withdraw` against a real notices API, and a real broker behind it."""
 
+import asyncio
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +14,9 @@ import aio_pika
 import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.paths import ROOT
 from shared.amqp import topology
+from shared.contracts.envelope import read_envelope
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from tests.harness.commands import run_in_process, run_on_terminal
 from tests.harness.notices_api import NoticesApi, run_notices_api
@@ -26,7 +32,7 @@ from tests.integration.cli.notice_responder import (
     let_log_in,
     open_notice_responder,
 )
-from tests.servers import Servers
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, wait_for
 
 NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
 
@@ -304,3 +310,33 @@ async def test_a_file_may_hold_several_events_and_needs_no_source(
     path.write_text(json.dumps([{**events[0], "id": "e-3"}, {**events[1], "data": {}}]))
     assert (await run_in_process("publish", str(path), environment=access(door))).status == 3
     assert len(desk.said) == 2
+
+
+@pytest.mark.parametrize("more", [(), ("--watch",)])
+async def test_a_notice_whose_command_is_interrupted_is_told_as_perhaps_stored(
+    door: NoticesApi, vhost: str, more: tuple[str, ...]
+) -> None:
+    command = (sys.executable, "-m", "cli.main", *NOTICE, "--notice", "h-8", "--yes", *more)
+    environment = {"PATH": os.environ["PATH"], **access(door)}
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE)
+    async with await aio_pika.connect(vhost) as connection:
+        channel = await connection.channel()
+        queue = await channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)
+
+        async def arrived() -> bool:
+            stored = await queue.get(fail=False, no_ack=True)
+            return stored is not None and read_envelope(stored.body).subject == "h-8"
+
+        await wait_for(arrived)
+    process.send_signal(signal.SIGINT)
+    _, errors = await asyncio.wait_for(process.communicate(), WAIT_TIMEOUT_SECONDS)
+    assert (process.returncode, "Traceback" in errors.decode()) == (130, False), errors
+    assert "notice h-8 may be stored" in errors.decode()
+    assert "kreisfunk withdraw --notice h-8 --check" in errors.decode()
+
+
+async def test_on_a_terminal_the_id_of_the_notice_is_told_before_any_answer(door: NoticesApi) -> None:
+    ended = await run_on_terminal(
+        *NOTICE, "--notice", "h-9", "--yes", "--timeout", "0.5", typed="", environment=access(door)
+    )
+    assert (ended.status, "notice h-9" in ended.errors) == (5, True), ended.errors

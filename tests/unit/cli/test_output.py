@@ -1,13 +1,18 @@
 """What strangers wrote reaches a terminal as text."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.output import console, escape, fail, format_list, format_pairs, format_table, format_time, say
+from deploy.paths import ROOT
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u200b"
 OBEYED = ("\x1b", "\x07", "\x9b", "\r", "\x08", "\u202e", "\u200b")
@@ -58,3 +63,18 @@ def test_a_list_says_what_it_leaves_out_and_how_to_see_it() -> None:
     assert format_list(("id", "size"), rows, empty="nothing", total=2) == format_table(("id", "size"), rows)
     assert format_list(("id", "size"), rows, empty="nothing", total=5).endswith("\n3 more: --limit 5")
     assert format_list(("id", "size"), [], empty="nothing") == "nothing"
+
+
+def test_a_terminal_that_knows_fewer_characters_gets_the_others_escaped(tmp_path: Path) -> None:
+    draft = tmp_path / "drafts" / "presse.json"
+    draft.parent.mkdir()
+    draft.write_text(json.dumps({"data": {"headline": "Größe: „viel“ …"}}, ensure_ascii=False))
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli.main", "feeds", "drafts", "show", "presse", "--folder", str(tmp_path)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert "Größe: \\u201eviel\\u201c \\u2026".encode("latin-1") in ended.stdout

@@ -54,6 +54,13 @@ def test_an_empty_first_poll_is_one() -> None:
     assert len(list_events(second)) == 1
 
 
+def test_a_first_poll_that_can_read_no_entry_is_none() -> None:
+    quiet: dict[str, Any] = {"first_poll": "mark"}
+    first = poll_feed(build_item(1, title=""), build_item(2, title=""), **quiet)
+    second = poll_feed(build_item(1), build_item(2), memory=first.memory, **quiet)
+    assert (list_events(second), second.counts["marked"]) == ([], 2)
+
+
 def test_a_changed_entry_is_an_update_only_where_it_is_configured() -> None:
     first = poll_feed(build_item(1)).memory
     silent = poll_feed(build_item(1, title="Neu"), memory=first)

@@ -1,11 +1,13 @@
 """Feeds of all kinds are read alike, and what is no feed is none."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.feeds.rss import NotAFeed, read_feed
-from tests.factories.feeds import build_item, build_rss
+from cli.feeds.results import format_lines
+from services.feeds.polling import PollResult
+from services.feeds.rss import MAX_ENTRIES, NotAFeed, read_feed
+from tests.factories.feeds import build_item, build_rss, poll_feed
 
 RSS_1 = b"""<?xml version="1.0"?>
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
@@ -52,6 +54,30 @@ def test_what_could_not_be_known_again_is_counted() -> None:
     feed = read_feed(build_rss([build_item(1), *broken, build_item(5)]))
     assert [entry.id for entry in feed.entries] == ["meldung-1", "meldung-5"]
     assert feed.broken == 3
+
+
+def build_dated(number: int) -> str:
+    """An item of the day with this number."""
+    at = TEN + timedelta(days=number)
+    return build_item(number, pubDate=at.isoformat())
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_of_a_feed_that_is_too_long_the_newest_are_kept_and_the_others_counted(step: int) -> None:
+    feed = read_feed(build_rss([build_dated(number) for number in range(MAX_ENTRIES + 500)][::step]))
+    kept = [f"meldung-{number}" for number in range(500, MAX_ENTRIES + 500)]
+    assert ([entry.id for entry in feed.entries], feed.surplus) == (kept[::step], 500)
+
+
+def test_of_a_feed_that_is_too_long_and_has_no_dates_the_first_are_kept() -> None:
+    feed = read_feed(build_rss([build_item(number) for number in range(MAX_ENTRIES + 1)]))
+    assert ([entry.id for entry in feed.entries][::999], feed.surplus) == (["meldung-0", "meldung-999"], 1)
+
+
+def test_what_a_feed_that_is_too_long_leaves_out_is_told() -> None:
+    outcome = poll_feed(*(build_item(number) for number in range(MAX_ENTRIES + 2)), mode="draft")
+    (line,) = format_lines(PollResult("presse", "new", outcome.counts))
+    assert "2 not looked at, since the feed is too long" in line
 
 
 def test_an_id_that_comes_twice_is_one_entry() -> None:

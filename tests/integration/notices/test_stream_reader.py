@@ -1,0 +1,122 @@
+"""A reader of a stream: one that was made anew is read from its beginning, and a slow broker is no empty stream."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+
+from shared.amqp.stream import StreamReader
+from shared.amqp.topology import ANSWERS, STREAMS, declare_stream
+from tests.integration.dispatcher.endpoint_harness import replace_port
+from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy
+from tests.servers import wait_for
+
+SLOW = NetworkConditions(bytes_per_second=40_000)
+LARGE = "a" * 80_000
+AWAY = NetworkConditions(refuse=True)
+
+
+@dataclass
+class AnswerStream:
+    """The stream of answers, with what a reader of it has taken."""
+
+    channel: AbstractChannel
+    taken: list[str] = field(default_factory=list)
+
+    async def make_anew(self) -> None:
+        """As if the broker's volume had been lost."""
+        await self.channel.queue_delete(ANSWERS)
+        await declare_stream(self.channel, next(stream for stream in STREAMS if stream.name == ANSWERS))
+
+    async def publish(self, *texts: str) -> None:
+        for text in texts:
+            message = aio_pika.Message(text.encode(), delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+            await self.channel.default_exchange.publish(message, ANSWERS)
+
+    async def is_counted(self) -> bool:
+        """Whether the broker says that there are messages, which takes it some seconds."""
+        declared = await self.channel.declare_queue(ANSWERS, passive=True)
+        return bool(declared.declaration_result.message_count)
+
+    @asynccontextmanager
+    async def read(self, reader: StreamReader) -> AsyncIterator[None]:
+        reading = asyncio.create_task(reader.run(lambda record: self.taken.append(record.body.decode())))
+        try:
+            yield
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+
+    async def wait_until_taken(self, *texts: str) -> None:
+        async def are_taken() -> bool:
+            return self.taken == list(texts)
+
+        await wait_for(are_taken)
+
+
+@pytest.fixture
+async def stream(declared_vhost: str) -> AsyncIterator[AnswerStream]:
+    async with await aio_pika.connect(declared_vhost) as connection:
+        stream = AnswerStream(await connection.channel())
+        await stream.make_anew()
+        yield stream
+
+
+def build_reader(url: str, begin: str | int) -> StreamReader:
+    return StreamReader(url, None, "test", ANSWERS, begin)
+
+
+@pytest.mark.parametrize("before", [(), ("a", "b")])
+async def test_an_offset_beyond_the_end_is_of_an_earlier_stream(
+    before: tuple[str, ...], stream: AnswerStream, vhost: str
+) -> None:
+    await stream.publish(*before)
+    async with stream.read(build_reader(vhost, 1000)):
+        await stream.wait_until_taken(*before)
+        await stream.publish("c")
+        await stream.wait_until_taken(*before, "c")
+
+
+async def test_a_reader_whose_stream_is_made_anew_while_the_broker_is_away_reads_all_of_it(
+    stream: AnswerStream, vhost: str
+) -> None:
+    await stream.publish("a", "b", "c")
+    async with (
+        run_proxy([urlsplit(vhost).port or 0]) as proxy,
+        stream.read(build_reader(replace_port(vhost, proxy.port), "7D")),
+    ):
+        await stream.wait_until_taken("a", "b", "c")
+        proxy.set_conditions(AWAY)
+        await stream.make_anew()
+        await stream.publish("d")
+        proxy.set_conditions(UNDISTURBED_NETWORK)
+        await stream.wait_until_taken("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize("begin", [2, 3])
+async def test_an_offset_within_the_stream_or_at_its_end_is_kept(begin: int, stream: AnswerStream, vhost: str) -> None:
+    await stream.publish("a", "b", "c")
+    async with stream.read(build_reader(vhost, begin)):
+        await stream.publish("d")
+        await stream.wait_until_taken(*"abcd"[begin:])
+
+
+async def test_a_slow_broker_is_no_empty_stream(stream: AnswerStream, vhost: str) -> None:
+    await stream.publish(LARGE)
+    await wait_for(stream.is_counted)
+    async with run_proxy([urlsplit(vhost).port or 0]) as proxy:
+        proxy.set_conditions(SLOW)
+        reader = build_reader(replace_port(vhost, proxy.port), "7D")
+
+        async def is_current() -> bool:
+            return reader.is_current
+
+        async with stream.read(reader):
+            await wait_for(is_current)
+            assert stream.taken == [LARGE]
