@@ -101,7 +101,7 @@ async def test_every_chart_has_its_numbers_without_script(
 
 async def test_the_certificate_becomes_a_pdf_with_tags(inspector: Inspector, newsroom: NewsroomProcess) -> None:
     page = await open_page(inspector, newsroom, "/aussendungen")
-    await page.locator("main li a").first.click()
+    await page.locator("main li a[href^='/aussendungen/']").first.click()
     await page.get_by_role("link", name="Nachweis ansehen und drucken").click()
     button = page.get_by_role("button", name="Drucken oder als PDF speichern")
     await expect(button).to_be_visible()
