@@ -12,7 +12,7 @@ from cli.feeds.setup import open_parts, open_settings
 from cli.output import EXIT_FAILED, EXIT_NO_ANSWER, EXIT_UNAVAILABLE, EXIT_USAGE, fail, note, print_result
 from services.feeds.__main__ import run_service
 from services.feeds.polling import PollResult
-from services.feeds.state import FolderInUse, StateDamaged
+from services.feeds.state import FolderInUse
 from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
 from shared.runtime.logs import configure_logs
@@ -27,7 +27,7 @@ def poll_once(stack: Path | None, file: Path | None, folder: Path | None, wait: 
         with parts.folder.lock():
             polls = asyncio.run(_poll_all(parts))
             rejected = _read_answers(parts, wait)
-    except (FolderInUse, StateDamaged) as error:
+    except FolderInUse as error:
         fail(str(error), status=EXIT_USAGE)
     except DependencyUnavailable as error:
         advice = f"{explain_broker_error(error)} What was found is kept, and published next time."

@@ -79,7 +79,7 @@ async def _publish(parts: "FeedComponents", name: str, event: bytes) -> None:
     envelope = read_envelope(event)
     async with parts.open_publisher() as publisher:
         await publisher.publish(event, envelope)
-    parts.folder.drop(name)
+    parts.folder.remove(name)
 
 
 def _wait_for_answer(parts: "FeedComponents", event_id: str) -> bool:

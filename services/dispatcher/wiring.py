@@ -39,7 +39,7 @@ from shared.database.migrations import require_migrated
 from shared.database.pool import Database, open_database
 from shared.encryption import BlindIndexKey, KeyRing
 from shared.outcome import Outcome
-from shared.runtime.background import repeat
+from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import system_clock
 from shared.runtime.post_client import PostClient
 from shared.runtime.probes import Readiness, open_internal_port
@@ -143,16 +143,14 @@ async def _check_all_open(inboxes: Collection[PausableConsumer]) -> bool:
 
 async def _run(send_loop: SendLoop, recorder: Recorder, jobs: Jobs, readiness: Readiness, stop: StopRequest) -> None:
     """Send until `stop`; the send loop then ends on its own, and the background jobs are cancelled after it."""
-    async with asyncio.TaskGroup() as tasks:
-        background = [tasks.create_task(job()) for job in jobs]
+    async with asyncio.TaskGroup() as tasks, run_in_background(*(job() for job in jobs)):
         sending = tasks.create_task(send_loop.run(max(1.0, stop.drain_seconds - CLOSE_TIMEOUT_SECONDS)))
         await stop.requested.wait()
         readiness.draining = True
         send_loop.stop()
         await sending
         await recorder.idle.wait()
-        for task in background:
-            task.cancel()
+        await send_loop.lanes.settle_refusals()
 
 
 def _build_lane_consumers(outside: Resources, rate: float, wake: asyncio.Event) -> Mapping[Lane, PausableConsumer]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import MAX_RETRY_AFTER_SECONDS, FetchFailed
-from services.feeds.state import EventDestination, OriginState, PendingEvent, StateFolder
+from services.feeds.state import EventDestination, OriginState, PendingEvent, StateDamaged, StateFolder
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.runtime.clock import Clock
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # `feeds check` publishes nothing, and needs no broker's driv
     from services.feeds.publisher import NoticePublisher, OpenPublisher
 
 FOLDER = "folder"
+STATE_DAMAGED = "state_damaged"
 MUST_WAIT = "must_wait"
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -84,6 +85,8 @@ class Poller:
             return await self._poll()
         except FolderUnusable as error:
             return PollResult(self.name, FOLDER, detail=str(error))
+        except StateDamaged as error:
+            return PollResult(self.name, STATE_DAMAGED, detail=str(error))
 
     async def _poll(self) -> PollResult:
         memory = await self._deliver(await self._use_folder(self.folder.read_state, self.name))

@@ -64,6 +64,7 @@ class FeedEntry:
     picture: str | None = None
     categories: tuple[str, ...] = ()
     published: datetime | None = None
+    updated: datetime | None = None
     expires: datetime | None = None
     links: tuple[Link, ...] = ()
 
@@ -143,6 +144,7 @@ def _parse_entry(element: Element, base: str) -> FeedEntry | None:
     if not identifier or not title:
         return None
     summary = (*_read_lines(element, "description", "summary"), *_read_lines(element, "encoded", "content"))
+    updated = _parse_time(element, "date", "updated", "modified")
     return FeedEntry(
         id=identifier,
         title=title,
@@ -150,8 +152,8 @@ def _parse_entry(element: Element, base: str) -> FeedEntry | None:
         link=link,
         picture=next((link.address for link in links if link.relation == "picture"), None),
         categories=tuple(_parse_categories(element)),
-        published=_parse_time(element, "pubDate", "published", "issued", "created")
-        or _parse_time(element, "date", "updated", "modified"),
+        published=_parse_time(element, "pubDate", "published", "issued", "created") or updated,
+        updated=updated,
         expires=_parse_time(element, "expirationDate"),
         links=tuple(link for link in links if link.relation != "picture"),
     )

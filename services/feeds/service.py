@@ -10,9 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from services.feeds.answers import Answers
 from services.feeds.metrics import Metrics
-from services.feeds.polling import FOLDER, Poller, PollResult
+from services.feeds.polling import FOLDER, STATE_DAMAGED, Poller, PollResult
 from services.feeds.settings import Settings
-from services.feeds.state import StateDamaged
 from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background, wait_until_set
@@ -21,7 +20,6 @@ from shared.runtime.process import StopRequest
 
 RETRY_DELAY_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 6 * 3600.0
-STATE_DAMAGED = "state_damaged"
 
 _log = structlog.get_logger()
 
@@ -51,8 +49,6 @@ class PollLoop:
             self.is_unavailable = True
             _log.warning("dependency_unavailable", name=self.poller.name, error=str(error))
             return RETRY_DELAY_SECONDS
-        except StateDamaged as error:
-            poll = PollResult(self.poller.name, STATE_DAMAGED, detail=str(error))
         self.is_unavailable = False
         self._report(poll)
         return self._compute_pause(poll)

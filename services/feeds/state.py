@@ -196,7 +196,7 @@ class StateFolder:
         except FileNotFoundError:
             return OriginState()
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise StateDamaged(f"{path}: {error}. Move it away: the next poll then marks all as known.") from None
+            raise StateDamaged(f"{path}: {error}. The runbook FeedFailing says what to do.") from None
 
     def save_state(self, name: str, memory: OriginState) -> None:
         """Write the state; it is on disk when this returns."""
@@ -282,9 +282,13 @@ class StateFolder:
         return found.event if found else None
 
     def drop(self, name: str) -> None:
-        """Remove the draft or the refused event of this name."""
+        """Remove the draft or the refused event of this name; unless it may be published, the draft is unsent."""
         if self._build_path(self.drafts, name).exists() and not self._build_path(self.path / "sent", name).exists():
             self.unaccepted.save(Path(name).name, NoticeStatus.UNSENT)
+        self.remove(name)
+
+    def remove(self, name: str) -> None:
+        """Remove the draft or the refused event of this name, which was published, and may be answered already."""
         for folder in (self.drafts, self.refused):
             self._build_path(folder, name).unlink(missing_ok=True)
 

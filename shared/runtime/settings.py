@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -113,8 +114,12 @@ def read_settings(kind: type[S]) -> S:
         sys.exit(EXIT_SETTINGS)
 
 
+@cache
 def read_county(path: Path, kind: type[C]) -> C:
-    """Return the county's configuration; if the file is wrong, say so on stderr and exit with status 2."""
+    """Return the county's configuration; if the file is wrong, say so on stderr and exit with status 2.
+
+    It is read once: a process that begins anew after an outage goes on with what it has.
+    """
     try:
         return read_configuration(path, kind)
     except ConfigurationError as error:

@@ -13,8 +13,10 @@ from services.dispatcher.domain.account import AccountReport, AccountUpdate
 from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from shared.database.pool import Database
 
+# A moment far ahead would hide what is said until then; one that is a little ahead stays the same when it is repeated.
 _RECORD_IF_NEWER = """
-insert into dispatcher.account_update as n (subject, said_at, word) values ($1, least($2, clock_timestamp()), $3)
+insert into dispatcher.account_update as n (subject, said_at, word)
+values ($1, case when $2 > clock_timestamp() + interval '1 hour' then clock_timestamp() else $2 end, $3)
 on conflict (subject) do update set said_at = excluded.said_at, word = excluded.word
 where n.said_at < excluded.said_at or n.said_at = excluded.said_at and n.word <> excluded.word
 returning true

@@ -78,12 +78,16 @@ class Lanes:
             for lane, source in self._sources.items():
                 for _ in range(self.queues[lane].waiting + 1):
                     await source.claim(MAX_BATCH_RECIPIENTS, lambda _: None, wait=True)
-        for source in self._sources.values():
-            await source.refusals.wait(SETTLE_TIMEOUT_SECONDS)
+        await self.settle_refusals()
         if monotonic() - self._opened_at >= LANES_OPEN_TIMEOUT_SECONDS:
             self._closed = True
             for queue in self.queues.values():
                 queue.close()
+
+    async def settle_refusals(self) -> None:
+        """Wait until what cannot be claimed is settled, or for a moment: a message that is not comes again."""
+        for source in self._sources.values():
+            await source.refusals.wait(SETTLE_TIMEOUT_SECONDS)
 
     def measure_waiting_seconds(self, now: datetime) -> Mapping[Lane, float]:
         """Return the seconds that the first message of each lane has waited to be claimed."""

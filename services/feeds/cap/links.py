@@ -24,7 +24,9 @@ def find_alert_links(entries: Iterable[FeedEntry], addresses: Iterable[str]) -> 
         links = [link for link in entry.links if link.type == ALERT_TYPE] or entry.links
         link = next((link.address for link in links if _parse_host(link.address) in hosts), None)
         if link is not None:
-            found[link] = hash_parts(found.get(link, ""), entry.id, entry.title, str(entry.published))
+            found[link] = hash_parts(
+                found.get(link, ""), entry.id, entry.title, str(entry.published), str(entry.updated)
+            )
         elif links:
             foreign += 1
     return found, foreign

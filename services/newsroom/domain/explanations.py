@@ -96,7 +96,7 @@ _PROBLEMS = _compile_table(
         ),
         r"may publish (\d+) notices.*from (\S+)": "Am Tag sind {0} Meldungen möglich; die nächste ab {1}.",
         r"may publish (\d+) events.*from (\S+)": (
-            "Am Tag ist {0} Mal möglich, was nichts versendet; das nächste Mal ab {1}."
+            "Am Tag sind {0} Vorgänge möglich, die nichts versenden; der nächste ab {1}."
         ),
         r"may publish \d+ .*never": "Dafür ist keine Menge vorgesehen. Bitte fragen Sie den Betrieb.",
         r"^id: was used": "Diese Kennung gehört zu etwas anderem. Bitte fragen Sie den Betrieb.",

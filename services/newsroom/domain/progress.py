@@ -31,6 +31,9 @@ PHASE_NAMES: Mapping[BroadcastPhase, str] = {
 }
 SCHEDULED_NAME, WITHDRAWN_NAME, WAITING_NAME = "geplant", "zurückgezogen", "wartet"
 _SPARES = "Wer sie noch nicht hat, bekommt sie nicht mehr. Wer sie schon hat, behält sie."
+_WHOLE = (
+    "Zurückgezogen wird die ganze Meldung, auch was von ihr schon gesendet ist. Schreiben Sie dann eine Entwarnung."
+)
 _STAYS = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
 # States of those whom a withdrawal does not concern any more.
 _SERVED = ("accepted", "sent", "delivered", "read", "suppressed")
@@ -203,10 +206,10 @@ class BroadcastList:
         return bool(self.pending) or any(not each.is_final for each in self.broadcasts)
 
 
-def explain_withdrawal(status: BroadcastStatus | None) -> str:
-    """Return what withdrawing its notice does, in German; None is a notice that is no broadcast yet."""
+def explain_withdrawal(status: BroadcastStatus | None, *, is_correction: bool = False) -> str:
+    """Return what withdrawing its notice does, in German; None is one that is no broadcast yet."""
     if status is None:
-        return _SPARES
+        return f"{_SPARES} {_WHOLE}" if is_correction else _SPARES
     if status.has_everybody:
         does = "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."
     elif status.phase is BroadcastPhase.FINISHED and status.is_settled:

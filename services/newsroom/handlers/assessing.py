@@ -74,6 +74,11 @@ class DraftAssessment:
         return find_budget_obstacle(self.budget, self.forecast)
 
     @property
+    def is_invalid(self) -> bool:
+        """Return whether the rules forbid it, not the notices API, whose quotas may permit it later."""
+        return bool(self.problems) and (self.forecast is None or self.problems is not self.forecast.problems)
+
+    @property
     def may_publish(self) -> bool:
         return not (self.problems or self.returned or self.budget_obstacle or self.missing)
 

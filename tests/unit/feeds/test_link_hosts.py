@@ -1,5 +1,8 @@
 """Which links of a feed of alerts are followed."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from services.feeds.cap.links import find_alert_links
@@ -7,6 +10,7 @@ from services.feeds.rss import FeedEntry, Link
 
 FEED = "https://warnungen.example/cap.atom"
 CAP = "application/cap+xml"
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 def build_entry(*links: Link) -> FeedEntry:
@@ -51,3 +55,9 @@ def test_a_page_does_not_stand_in_for_an_alert_elsewhere() -> None:
 
 def test_an_entry_without_a_link_is_not_foreign() -> None:
     assert find_alert_links([build_entry()], [FEED]) == ({}, 0)
+
+
+def test_a_link_is_read_again_when_its_entry_was_updated() -> None:
+    entry = replace(build_entry(Link("https://warnungen.example/1.cap", CAP)), published=NOW, updated=NOW)
+    digests = [find_alert_links([replace(entry, updated=NOW + timedelta(hours=hour))], [FEED])[0] for hour in range(2)]
+    assert len({tuple(each.values()) for each in digests}) == 2

@@ -122,6 +122,14 @@ def test_a_draft_is_unsent_until_it_is_published(folder: StateFolder) -> None:
     assert folder.find_status("warnung-1", NOW) is NoticeStatus.SENT
 
 
+def test_a_draft_whose_answer_is_there_before_it_is_removed_is_published(folder: StateFolder) -> None:
+    folder.save_draft(build_event())
+    folder.save_sent("drafts", build_event())
+    folder.mark_answered("warnung-1:1")
+    folder.remove("warnung-1.1")
+    assert (list_files(folder.drafts), folder.find_status("warnung-1", NOW)) == ([], NoticeStatus.SENT)
+
+
 def test_a_dropped_draft_is_unsent(folder: StateFolder) -> None:
     folder.save_draft(build_event())
     folder.drop("warnung-1.1")

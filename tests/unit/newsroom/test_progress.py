@@ -119,3 +119,8 @@ def test_what_is_withdrawn_says_so_once_it_has_ended() -> None:
     assert running.phase_name == "wird gesendet"
     for ended in (replace(running, finished_at=NOON, states={"read": 10}), replace(running, cancelled_at=NOON)):
         assert ended.phase_name == "zurückgezogen"
+
+
+def test_who_withdraws_a_correction_that_is_under_way_reads_that_the_whole_notice_goes() -> None:
+    assert "die ganze Meldung" in explain_withdrawal(None, is_correction=True)
+    assert "die ganze Meldung" not in explain_withdrawal(None)

@@ -9,7 +9,7 @@ from services.newsroom.adapters.http.draft_forms import parse_draft_id
 from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
 from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
 from services.newsroom.domain.accounts import Right
-from services.newsroom.domain.drafts import DraftRefused, NoticeDraft
+from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft
 from services.newsroom.domain.progress import explain_withdrawal
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import BroadcastStatuses, PublicationRepository
@@ -50,7 +50,7 @@ class WithdrawalPages:
         confirmation = Confirmation(
             name="zurueckziehen",
             title="Meldung zurückziehen",
-            explanation=explain_withdrawal(found[0] if found else None),
+            explanation=explain_withdrawal(found[0] if found else None, is_correction=draft.kind is DraftKind.UPDATE),
             button="Zurückziehen",
             done="",
             is_dangerous=True,
