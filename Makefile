@@ -40,7 +40,7 @@ test: venv  ## all tests, on servers of their own; last, and alone, those that m
 	$(MAKE) --no-print-directory -kj1 test-together test-alone TALLY="$$tally"
 
 test-together: venv  # other work may go on beside them
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" $(if $(TALLY),--tally-to="$(TALLY)")
+	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not alone" $(if $(TALLY),--tally-to="$(TALLY)")
 
 test-alone: venv
 	@$(BIN)/pytest -m alone $(if $(TALLY),--tally-from="$(TALLY)") $$(grep -rl --include="test_*.py" "mark\.alone" tests)

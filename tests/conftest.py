@@ -20,14 +20,24 @@ from tests.servers import Servers, create_vhost, declare_topology, run_servers
 LONGEST = (
     "tests/e2e/browser/newsroom/test_story.py",
     "tests/e2e/monitoring/",
-    "tests/integration/subscriptions/test_hostile_texts.py",
     "tests/e2e/newsroom/",
     "tests/e2e/browser/newsroom/test_archive_pages.py",
-    "tests/e2e/demo/",
+    "tests/integration/dispatcher/test_pauses.py",
+    "tests/integration/dispatcher/test_consumer_timeout.py",
+    "tests/integration/dispatcher/test_unreachable_for_long.py",
+    "tests/integration/subscriptions/test_hostile_texts.py",
+    "tests/e2e/",
 )
 IN_MEMORY = "/dev/shm"
 MEMORY_NEEDED = 6 * 1024**3
-SHARING = ("tests/e2e/dialogue/", "tests/e2e/monitoring/", "tests/e2e/steering/")
+MEMORY_OF_A_WORKER = 2 * 1024**3
+# What has a system in common. The runbooks' pages have one of their own: both together are the longest by far.
+SHARING = (
+    "tests/e2e/dialogue/",
+    "tests/e2e/monitoring/test_runbook_pages.py",
+    "tests/e2e/monitoring/",
+    "tests/e2e/steering/",
+)
 
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 
@@ -50,7 +60,18 @@ keep_files_in_memory()
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first and unit tests last: no worker goes on alone at the end."""
-    items.sort(key=lambda item: (not item.nodeid.startswith(LONGEST), "unit" in item.path.parts))
+    places = [*LONGEST, ""]
+    items.sort(
+        key=lambda item: (
+            next(at for at, place in enumerate(places) if item.nodeid.startswith(place)),
+            "unit" in item.path.parts,
+        )
+    )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are cores, as most tests wait most of the time; each has servers of its own in memory."""
+    return max(2, min(5, psutil.virtual_memory().available // MEMORY_OF_A_WORKER))
 
 
 class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # of no type
