@@ -39,7 +39,7 @@ class SendRequest:
 class GraphAnswer:
     """What to answer `after` so many seconds; with `pause` the body comes that much later than half of it.
 
-    Without a body it is an acceptance.
+    Without a body it is an acceptance. If it is `cut`, the connection ends instead.
     """
 
     status: int = 200
@@ -47,6 +47,7 @@ class GraphAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
     after: float = 0.05
     pause: float | None = None
+    cut: bool = False
 
 
 Behaviour = Callable[[SendRequest], GraphAnswer | None]
@@ -143,7 +144,10 @@ class FakeGraphApi:
             return
         if answer.body is None:
             self.accepted.append(request)
-        connection.answer(answer, request.message_id)
+        if answer.cut:
+            connection.abort()
+        else:
+            connection.answer(answer, request.message_id)
 
     def enter(self, connection: "_Connection") -> None:
         self._connections.add(connection)

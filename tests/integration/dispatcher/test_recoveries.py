@@ -8,11 +8,10 @@ from functools import partial
 
 import pytest
 
-from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW
+from services.dispatcher.handlers.pauses import MAX_REJECTIONS_IN_A_ROW
 from shared.amqp import topology
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.runtime.clock import system_clock
-from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_separate_harness, wait_until_moment
 from tests.integration.dispatcher.fake_graph_api import build_acceptance, build_proxy_page, build_refusal
 from tests.integration.dispatcher.test_pauses import (
@@ -60,13 +59,6 @@ async def assert_it_recovers_by_itself(rig: EndpointHarness, since: float, count
     assert not {"unknown", "failed"} & states.keys(), states
 
 
-async def held(rig: EndpointHarness) -> None:
-    async def is_held() -> bool:
-        return await rig.read_paused_reason() is not None
-
-    await wait_until(is_held, rig.describe)
-
-
 async def refuse_for_a_while(rig: EndpointHarness, cause: str) -> None:
     rig.endpoint.behave = always(ANSWERS[cause])
     (dispatcher,) = await rig.start()
@@ -75,7 +67,7 @@ async def refuse_for_a_while(rig: EndpointHarness, cause: str) -> None:
     async def shown() -> bool:
         return any([await rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
 
-    await wait_until(shown, rig.describe)
+    await rig.wait_until(shown)
     assert await rig.read_paused_reason() == REASONS.get(cause)
     noticed = datetime.fromisoformat(rig.read_log(dispatcher, "error")[0]["timestamp"])
     since = time.monotonic() - (datetime.now(UTC) - noticed).total_seconds()
@@ -89,8 +81,8 @@ async def take_account_away_for_a_while(rig: EndpointHarness, cause: str) -> Non
     now = system_clock()
     event = AccountEvent(field="account_update", value=dict(WEBHOOKS[cause]), at=now, received_at=now)
     await rig.start(2)
-    await rig.client.send(AccountEvents(events=(event,)), topology.INBOUND, AccountEvents.KEY)
-    await held(rig)
+    await rig.send(AccountEvents(events=(event,)), topology.INBOUND, AccountEvents.KEY)
+    await rig.wait_until_paused()
     since = time.monotonic()
     assert (await rig.read_paused_reason()).removeprefix("Meta: ") == cause
     count = await send_all_kinds(rig)
@@ -100,11 +92,11 @@ async def take_account_away_for_a_while(rig: EndpointHarness, cause: str) -> Non
 async def report_failures_for_a_while(rig: EndpointHarness) -> None:
     """Let Meta accept messages, and say of each afterwards that the account is locked; these are sent again."""
     await rig.start(2)
-    await rig.client.publish_broadcast(rig.build_citizens(MAX_REJECTIONS_IN_A_ROW))
+    await rig.publish_broadcast(rig.build_citizens(MAX_REJECTIONS_IN_A_ROW))
     await rig.wait_for_accepted(MAX_REJECTIONS_IN_A_ROW)
     rig.endpoint.behave = always(LOCKED)
     await rig.publish_statuses(rig.endpoint.accepted, "failed", 131031)
-    await held(rig)
+    await rig.wait_until_paused()
     since = time.monotonic()
     assert await rig.read_paused_reason() == "account locked (Meta's code 131031)"
     rig.endpoint.accepted.clear()
