@@ -180,14 +180,14 @@ async def backdate(ledger: PostgresLedger, *claims: Claim, seconds: float = 100)
     await ledger.database.fetchval(_BACKDATE, [one.delivery for one in claims], seconds)
 
 
-def follow_up(*follows: UUID, expires_in: float = 3600, lane: Lane = Lane.URGENT) -> BroadcastFollowUp:
+def follow_up(*follows: UUID, expires_in: float = 3600) -> BroadcastFollowUp:
     now = datetime.now(UTC)
     return BroadcastFollowUp(
         broadcast=generate_id(),
         notice="n2",
         revision=1,
         topic="strassensperrungen",
-        lane=lane,
+        lane=Lane.URGENT,
         template=TEMPLATE,
         published_at=now,
         expires_at=now + timedelta(seconds=expires_in),

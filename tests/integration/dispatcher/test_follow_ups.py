@@ -195,19 +195,24 @@ async def test_who_is_to_get_the_earlier_one_again_while_it_is_read_gets_what_fo
     assert await read_audience(ledger, follower) == 3
 
 
-async def test_one_that_begins_during_a_resend_waits_for_its_end(
-    ledger: PostgresLedger, operator: asyncpg.Connection
+@pytest.mark.parametrize("change", ["resend", "proof"])
+async def test_one_that_begins_during_a_resend_or_a_proof_waits_for_its_end(
+    ledger: PostgresLedger, owner: asyncpg.Connection, change: str
 ) -> None:
-    source = await earlier_one_with_a_failure(ledger)
-    async with operator.transaction():
-        await operator.execute(RESEND, source)
+    """A proof is a status of what was given up. As what it follows is over, it reads the recipients once only."""
+    source, (*got, given_up) = await claim_new(ledger, 3)
+    await accept(ledger, got)
+    await ledger.record([build_record(given_up, DeliveryState.FAILED)])
+    async with owner.transaction():
+        await owner.execute(*((RESEND, source) if change == "resend" else (PROVE, given_up.delivery, source)))
         beginning = asyncio.create_task(begin(ledger, follow_up(source)))
-        await asyncio.wait({beginning}, timeout=0.5)
+        await wait_until_locked(ledger.database)
     follower = await beginning
     await follow(ledger)
-    await deliver_next_pass(ledger, Lane.BULK)
-    await next_pass(ledger, 2)
-    assert await states(ledger, follower) == {"waiting": 3}
+    if change == "resend":
+        await deliver_next_pass(ledger, Lane.BULK)
+        await next_pass(ledger, 2)
+    assert len(await recipients(ledger, follower)) == 3
 
 
 async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(ledger: PostgresLedger) -> None:
@@ -273,23 +278,6 @@ async def test_one_that_nobody_got_is_finished_with_nobody(ledger: PostgresLedge
     progress = {one.broadcast: one for one in await ledger.collect_progress(60)}
     assert progress[follower].finished
     assert progress[follower].audience == 0
-
-
-async def test_one_that_begins_while_a_proof_is_recorded_waits_for_it(
-    ledger: PostgresLedger, owner: asyncpg.Connection
-) -> None:
-    """A status proves that somebody got it after all. What follows is over, so it reads the recipients once only."""
-    source, (got, given_up) = await claim_new(ledger, 2)
-    await accept(ledger, [got])
-    await ledger.record([build_record(given_up, DeliveryState.FAILED)])
-    async with owner.transaction():
-        await owner.execute(PROVE, given_up.delivery, source)
-        beginning = asyncio.create_task(begin(ledger, follow_up(source)))
-        await wait_until_locked(ledger.database)
-    await beginning
-    await follow(ledger)
-    followers = "select count(*) from dispatcher.delivery where source <> $1"
-    assert await owner.fetchval(followers, source) == 2
 
 
 @pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.EXPIRED])

@@ -1,8 +1,6 @@
 """What is told of a broadcast's progress: failures by reason, pages that never come, and its end."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -12,19 +10,21 @@ from prometheus_client import CollectorRegistry
 from cli.operate import ledger as operate
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.errors import ERROR_RULES, SETTLED_BY_HAND, explain_failure
+from services.dispatcher.domain.errors import ERROR_RULES, SETTLED_BY_HAND
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.maintenance import build_progress_event, publish_progress
-from services.dispatcher.ports import StatusUpdate
+from services.dispatcher.ports import Claim, StatusUpdate
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed, FailureCount
 from shared.contracts.message import Lane, Message
 from shared.outcome import DependencyUnavailable
 from tests.integration.dispatcher.factories import (
+    accept,
     build_batch_message,
     build_record,
     claim,
     claim_new,
+    claim_people,
     generate_subscribers,
     news,
     states,
@@ -62,61 +62,21 @@ async def test_progress_counts_failures_by_reason(ledger: PostgresLedger, owner:
     assert again.failures == progress.failures
 
 
-async def test_a_failure_that_is_reported_after_the_end_is_told(
+async def test_what_statuses_change_after_the_end_is_told_once_even_if_it_could_not_be_published_at_first(
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    message = build_batch_message(generate_subscribers(2))
-    claims = await claim(ledger, message)
-    await ledger.record(
-        [Record(one.delivery, one.number, DeliveryState.ACCEPTED, message_key=one.delivery.bytes) for one in claims]
-    )
-    assert len(await ledger.collect_progress(60)) == 1
-    await ledger.finish(message.broadcast)
-    await ledger.apply_statuses(
-        [
-            StatusUpdate(claims[0].delivery, DeliveryState.READ, claims[0].delivery.bytes),
-            StatusUpdate(claims[1].delivery, DeliveryState.FAILED, claims[1].delivery.bytes, error_code=UNDELIVERABLE),
-        ]
-    )
+    """A proof and a failure; in the next round again only what has changed since."""
+    one, other = [claim for _ in range(2) for claim in await claim_people(ledger)]
+    await accept(ledger, [one, other], b"k")
+    for progress in await ledger.collect_progress(60):
+        await ledger.finish(progress.broadcast)
+    failed = StatusUpdate(other.delivery, DeliveryState.FAILED, b"k", error_code=UNDELIVERABLE)
+    await ledger.apply_statuses([news(one.delivery, DeliveryState.SENT), failed])
     assert await ledger.collect_progress(60, late=True) == [], "at most once a minute"
-    await owner.execute(
-        "update dispatcher.broadcast set finished_at = now() - interval '2 minutes',"
-        " progressed_at = now() - interval '2 minutes'"
-    )
     told: list[Message] = []
-    meter = Metrics(CollectorRegistry(), limit=1)
 
     async def publish(message: Message) -> None:
         told.append(message)
-
-    await publish_progress(ledger, publish, meter, 60, late=True)
-    await publish_progress(ledger, publish, meter, 60, late=True)
-    assert told == [
-        BroadcastFinished(
-            broadcast=message.broadcast,
-            audience=2,
-            states={"read": 1, "failed": 1},
-            failures=(FailureCount(code=UNDELIVERABLE, reason=explain(UNDELIVERABLE), recipients=1),),
-        )
-    ]
-    await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '2 minutes'")
-    await publish_progress(ledger, publish, meter, 60, late=True)
-    assert len(told) == 1, "nothing has changed since"
-
-
-async def test_late_progress_that_could_not_be_published_is_published_by_the_next_round(
-    ledger: PostgresLedger, owner: asyncpg.Connection
-) -> None:
-    """Both broadcasts, and in the next round again only what has changed since."""
-    claims = [one for _ in range(2) for one in await claim(ledger, build_batch_message(generate_subscribers(1)))]
-    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in claims])
-    for progress in await ledger.collect_progress(60):
-        await ledger.finish(progress.broadcast)
-    told: list[tuple[UUID, Mapping[str, int]]] = []
-
-    async def publish(message: Message) -> None:
-        assert isinstance(message, BroadcastFinished)
-        told.append((message.broadcast, message.states))
         if len(told) == 1:
             raise DependencyUnavailable("broker")
 
@@ -125,19 +85,18 @@ async def test_late_progress_that_could_not_be_published_is_published_by_the_nex
         await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '1 minute'")
         await publish_progress(ledger, publish, Metrics(CollectorRegistry(), limit=1), 60, late=True)
 
-    await ledger.apply_statuses([StatusUpdate(one.delivery, DeliveryState.SENT, b"k") for one in claims])
+    def end(claim: Claim, state: str, *failures: FailureCount) -> BroadcastFinished:
+        assert claim.broadcast is not None
+        return BroadcastFinished(broadcast=claim.broadcast, audience=1, states={state: 1}, failures=failures)
+
     with pytest.raises(DependencyUnavailable):
         await run_round()
     await run_round()
-    assert sorted(told[1:]) == [(one.broadcast, {"sent": 1}) for one in claims]
-    await ledger.apply_statuses([StatusUpdate(claims[0].delivery, DeliveryState.READ, b"k")])
+    reason = FailureCount(code=UNDELIVERABLE, reason=explain(UNDELIVERABLE), recipients=1)
+    assert told[1:] == [end(one, "sent"), end(other, "failed", reason)]
+    await ledger.apply_statuses([news(one.delivery, DeliveryState.READ)])
     await run_round()
-    assert told[3:] == [(claims[0].broadcast, {"read": 1})]
-
-
-@pytest.mark.parametrize(("code", "reason"), [(None, SETTLED_BY_HAND), (7, "unbekannter Fehlercode")])
-def test_every_failure_has_a_reason(code: int | None, reason: str) -> None:
-    assert explain_failure(code) == reason
+    assert told[3:] == [end(one, "read")]
 
 
 async def test_an_outcome_that_nothing_can_settle_does_not_keep_its_broadcast_for_ever(
@@ -146,13 +105,10 @@ async def test_an_outcome_that_nothing_can_settle_does_not_keep_its_broadcast_fo
     source, (lost, sent) = await claim_new(ledger, 2)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN), build_record(sent, DeliveryState.ACCEPTED)])
     assert [one.finished for one in await ledger.collect_progress(60)] == [False]
-    await owner.execute(
-        "update dispatcher.broadcast set expires_at = now() - interval '59 s', progressed_at = now() - interval '2 s'"
-    )
+    expire = "update dispatcher.broadcast set progressed_at = now() - interval '2 s', expires_at = now() - $1::interval"
+    await owner.execute(expire, timedelta(seconds=59))
     assert [one.finished for one in await ledger.collect_progress(60)] == []
-    await owner.execute(
-        "update dispatcher.broadcast set expires_at = now() - interval '61 s', progressed_at = now() - interval '2 s'"
-    )
+    await owner.execute(expire, timedelta(seconds=61))
     (progress,) = await ledger.collect_progress(60)
     assert (progress.finished, progress.states[DeliveryState.UNKNOWN]) == (True, 1)
     await ledger.finish(source)

@@ -41,6 +41,7 @@ insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, a
 values ($1, $1, 'reply', 'accepted', 1, 'phone', '', '', now(), now())
 """
 SECOND = timedelta(seconds=1)
+LOCKED_SECONDS = 4.0  # waiting for a lock ends after five
 # How a row of a moment is made, and how long it is kept.
 TABLES = {
     "reached": (
@@ -197,7 +198,8 @@ async def test_while_a_backup_reads_partitions_are_neither_made_nor_dropped_and_
     async with owner.transaction():
         await owner.execute("lock table dispatcher.delivery in access share mode")
         changes = ledger.ensure_partitions(), ledger.database.fetchval(drop), claim_people(ledger, 100)
-        made, dropped, claims = await asyncio.gather(*changes)
+        async with asyncio.timeout(LOCKED_SECONDS):
+            made, dropped, claims = await asyncio.gather(*changes)
         assert (made, dropped, len(claims)) == (False, 0, 100)
     assert await ledger.ensure_partitions()
     assert await ledger.database.fetchval(drop) == 1

@@ -10,10 +10,8 @@ import asyncpg
 from deploy.local.services import Service
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
-from tests.databases import create_database, migrate_database
-from tests.integration.dispatcher.endpoint_harness import RATE, ROLE, EndpointHarness, wait_until_moment
+from tests.integration.dispatcher.endpoint_harness import RATE, EndpointHarness, wait_until_moment
 from tests.integration.dispatcher.factories import NUMBER, wait_until_locked
-from tests.servers import Servers
 
 PAUSE_SECONDS = 3.0
 UNREACHABLE = "kreisfunk_dispatcher_meta_unreachable_seconds"
@@ -44,18 +42,6 @@ async def wait_for_advice(rig: EndpointHarness, dispatcher: Service, times: int)
     log = rig.folder / f"{dispatcher.name}.log"
     await rig.wait_until(lambda: log.exists() and log.read_text().count("run `kreisfunk migrate`") >= times)
     assert await rig.fetch_readiness(dispatcher) != 200
-
-
-async def test_a_dispatcher_that_is_started_before_its_schema_waits_for_it(
-    rig: EndpointHarness, servers: Servers
-) -> None:
-    async with create_database(servers, "template1") as empty:
-        dispatcher = rig.prepare(database_url=empty.build_role_url(ROLE))
-        starting = asyncio.create_task(dispatcher.start())
-        await wait_for_advice(rig, dispatcher, 1)
-        await migrate_database(empty.url)
-        await starting
-        await dispatcher.stop()
 
 
 async def test_a_dispatcher_whose_schema_lacks_its_newest_migration_says_so_and_sends_nothing_until_it_has_run(

@@ -159,13 +159,19 @@ async def test_the_slot_of_a_probe_is_not_lost_to_a_broker_that_takes_seconds_to
 
 
 class SpareLanes(SlowLanes):
-    """Lanes that always have a message, which is claimed when it is asked for."""
+    """Lanes that always have a message; claiming it takes so many seconds before its row is there, and after that."""
+
+    def __init__(self, before: float = 0.0, after: float = 0.0) -> None:
+        super().__init__()
+        self.before, self.after = before, after
 
     def estimate_available(self) -> int:
         return 1
 
     async def claim_some(self, *_: object) -> bool:
+        await asyncio.sleep(self.before)
         self.ready[:] = [cast(Claim, Instant.now())]
+        await asyncio.sleep(self.after)
         return False
 
 
@@ -177,55 +183,32 @@ class HastySender(ProbingSender):
             self.probed.set()
 
 
-class BusyLimiter(OneProbe):
-    """Others have reserved the next slots."""
+@dataclass
+class SlotAhead:
+    """A limiter whose next slot is so many seconds ahead: others have reserved those before."""
+
+    seconds: float
+    rate: float = 10.0
 
     async def reserve(self, _: int) -> Lease:
-        return Lease(asyncio.get_running_loop().time() + 1.5 * MAX_CLAIM_SECONDS, spacing=0.1, slots=1)
-
-
-class SlowSpareLanes(SpareLanes):
-    """Lanes on a database that takes longer for a claim than a slot lasts."""
-
-    async def claim_some(self, *_: object) -> bool:
-        await asyncio.sleep(2 * MAX_SLOT_DELAY_SECONDS)
-        return await super().claim_some()
-
-
-class IdleLimiter(OneProbe):
-    """Nobody else has reserved a slot: the next one is now."""
-
-    async def reserve(self, _: int) -> Lease:
-        return Lease(asyncio.get_running_loop().time(), spacing=0.1, slots=1)
-
-
-class NextSecondLimiter(OneProbe):
-    """Others have reserved the slots of the next second: another slot would be too late for a claim."""
-
-    async def reserve(self, _: int) -> Lease:
-        return Lease(asyncio.get_running_loop().time() + MAX_CLAIM_SECONDS, spacing=0.1, slots=1)
-
-
-class VerySlowSpareLanes(SpareLanes):
-    """Lanes on a database that takes longer for a claim than the first one is given, and less than any may take."""
-
-    async def claim_some(self, *_: object) -> bool:
-        claims = await super().claim_some()
-        await asyncio.sleep(MIN_PREFETCH_SECONDS + 2 * MAX_SLOT_DELAY_SECONDS)
-        return claims
+        return Lease(read_time() + self.seconds, spacing=0.1, slots=1)
 
 
 @pytest.mark.parametrize(
-    ("lanes", "limiter"),
-    [(SpareLanes, BusyLimiter), (SlowSpareLanes, IdleLimiter), (VerySlowSpareLanes, NextSecondLimiter)],
+    ("before", "after", "ahead"),
+    [
+        (0.0, 0.0, 1.5 * MAX_CLAIM_SECONDS),
+        (2 * MAX_SLOT_DELAY_SECONDS, 0.0, 0.0),
+        (0.0, MIN_PREFETCH_SECONDS + 2 * MAX_SLOT_DELAY_SECONDS, MAX_CLAIM_SECONDS),
+    ],
     ids=["its slot is far", "its claim takes longer than a slot", "both"],
 )
 async def test_a_probe_is_claimed_and_has_a_slot_at_about_the_same_time(
-    lanes: type[SpareLanes], limiter: type[OneProbe]
+    before: float, after: float, ahead: float
 ) -> None:
     sender = HastySender()
     sender.reachability.observe(NoResponse("HTTP 503 that is not from Meta", foreign=True), 0.0)
-    loop = build_loop(lanes(), limiter(), sender)
+    loop = build_loop(SpareLanes(before, after), SlotAhead(ahead), sender)
     loop._prefetch_seconds = MIN_PREFETCH_SECONDS  # the claims before were fast
     await run_until(loop, sender.probed.wait(), WAIT_TIMEOUT_SECONDS)
 
