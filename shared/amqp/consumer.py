@@ -77,10 +77,6 @@ class ReceivedMessage(NamedTuple):
         return reason if isinstance(reason, str) else "delivered too often"
 
     @property
-    def redelivered(self) -> bool:
-        return bool(self.incoming.redelivered)
-
-    @property
     def alive(self) -> bool:
         """Return False once the channel has died; the message will be delivered again, so do nothing with it."""
         try:

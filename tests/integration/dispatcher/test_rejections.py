@@ -1,15 +1,21 @@
 """What Meta rejects because of a broadcast, its template or ourselves fails nobody for good, or only the first few."""
 
+import asyncio
+
 import pytest
 
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.handlers.pauses import MAX_REJECTIONS_IN_A_ROW as MANY
 from services.dispatcher.handlers.pauses import explain_code
-from tests.integration.dispatcher.endpoint_harness import EndpointHarness
+from tests.integration.dispatcher.endpoint_harness import EndpointHarness, build_phone
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_acceptance, build_refusal
 
 RECIPIENTS, OTHERS = 300, 40
 # Messages that leave before the pause is committed.
 IN_HAND = 40
+MARGIN_SECONDS = 15.0
+ACCESS_DENIED = 131005
+UNLUCKY = build_phone(0)
 BROADCASTS_PAUSED = "kreisfunk_dispatcher_broadcasts_paused_total"
 PAUSED_REASON = "select paused_reason from dispatcher.broadcast where id = $1"
 
@@ -134,3 +140,45 @@ async def test_a_small_broadcast_that_failed_as_a_whole_goes_again_when_an_opera
     await rig.wait_for_metric(dispatcher, BROADCASTS_PAUSED, 1)
     await rig.books.fetchval("select count(*) from dispatcher.resend_missing($1, false)", source)
     await rig.wait_for_requests(2 * MANY)
+
+
+def refuse_one(request: SendRequest) -> GraphAnswer:
+    return build_refusal(ACCESS_DENIED, 403) if request.recipient == UNLUCKY else GraphAnswer()
+
+
+async def unlucky_ones_are(rig: EndpointHarness, count: int) -> None:
+    await rig.wait_until(lambda: sum(request.recipient == UNLUCKY for request in rig.endpoint.requests) >= count)
+
+
+async def assert_a_broadcast_pauses_once(rig: EndpointHarness) -> None:
+    rig.endpoint.behave = refuse_one
+    (dispatcher,) = await rig.start()
+    await rig.publish_broadcast(rig.build_citizens(300))
+    await unlucky_ones_are(rig, 1)
+    await rig.wait_for_accepted(299, PROBE_DELAY_SECONDS + MARGIN_SECONDS)
+    await unlucky_ones_are(rig, 4)
+    assert [event["event"] for event in rig.read_log(dispatcher, "error")] == ["sending_paused"]
+    assert await rig.read_paused_reason() is None
+
+    await rig.wait_for_states({"accepted": 299, "waiting": 1})
+
+
+async def assert_a_later_reply_is_the_probe(rig: EndpointHarness) -> None:
+    rig.endpoint.behave = refuse_one
+    await rig.start()
+    unlucky, other = rig.build_citizens(2)
+    await rig.request_reply(unlucky, "Guten Tag")
+    await rig.wait_until_paused()
+    await rig.request_reply(other, "Guten Tag")
+    await rig.wait_for_accepted(1, PROBE_DELAY_SECONDS + MARGIN_SECONDS)
+    await unlucky_ones_are(rig, 3)
+    assert await rig.read_paused_reason() is None
+
+
+async def test_a_code_about_the_sender_that_one_recipient_gets_again_and_again_pauses_once(
+    rig: EndpointHarness, second_rig: EndpointHarness
+) -> None:
+    """Meta names the sender, but means one person: nobody else waits for longer than until the next probe."""
+    async with asyncio.TaskGroup() as both:
+        both.create_task(assert_a_broadcast_pauses_once(rig))
+        both.create_task(assert_a_later_reply_is_the_probe(second_rig))
