@@ -204,7 +204,7 @@ async def _open_handlers(outside: Resources, ledger: PostgresLedger, pauses: Pau
             events.BroadcastCancelled: lambda cancelled: ledger.cancel(cancelled.broadcast, cancelled.reason),
         },
         topology.DISPATCHER_PROGRESS_REQUESTS: {
-            events.NoticeAccepted: partial(consumers.republish_progress, ledger, outside.publish)
+            events.NoticeAccepted: partial(consumers.repeat_progress, ledger, outside.publish)
         },
         topology.DISPATCHER_ERASURES: {
             events.SubscriberErased: recipients.register_erasure,

@@ -162,7 +162,7 @@ async def withdraw(ledger: Ledger, ended: events.SubscriptionEnded) -> None:
     await ledger.withdraw(Withdrawal(subscriber=ended.subscriber, sequence=ended.sequence, topic=ended.topic))
 
 
-async def republish_progress(ledger: Ledger, publish: Publish, accepted: events.NoticeAccepted) -> None:
+async def repeat_progress(ledger: Ledger, publish: Publish, accepted: events.NoticeAccepted) -> None:
     """Publish the progress of a broadcast again, for a system that has published the same event again.
 
     The broadcast of a notice that is accepted for the first time is not in the ledger yet: then nothing is published.
