@@ -25,10 +25,11 @@ from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.content import build_template_body
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.consumers import StatusHandler
+from services.dispatcher.handlers.consumers import StatusHandler, handle_message
 from services.dispatcher.handlers.pauses import Pauses
 from services.dispatcher.ports import Batch
 from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.inbound import DeliveryStatuses
 from shared.contracts.message import Address, AddressKind
 from shared.database.pool import open_database
 
@@ -86,7 +87,7 @@ class LedgerBenchmark:
         """Apply three statuses to each delivery, each kind to all before the next."""
 
         async def apply(body: bytes) -> None:
-            await self._statuses.handle(body)
+            await handle_message({DeliveryStatuses: self._statuses.apply}, body)
 
         bodies = [
             encode_group([build_status(str(one), word) for one in group])

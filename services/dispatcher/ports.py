@@ -11,7 +11,7 @@ from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.domain.send_results import Record, SendResult
 from services.dispatcher.domain.states import DeliveryState
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipient, ReplyRequested, Withdrawal
-from shared.contracts.events import DeliveryRefused, SubscriberErased
+from shared.contracts.events import DeliveryRefused
 from shared.contracts.message import Address, AddressKind, Lane, Message
 from shared.outcome import Outcome
 from shared.runtime.clock import Instant
@@ -242,9 +242,6 @@ class RecipientRepository(Protocol):
 
     async def find_broadcast(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
         """Return the broadcast of the one of these deliveries that was sent as this message."""
-
-    async def register_erasure(self, erased: SubscriberErased) -> None:
-        """Suppress everything for these subscribers from now on, and erase their addresses soon."""
 
     async def claim_due_erasures(self) -> list[Erasure]:
         """Return due erasures, for this replica only."""

@@ -12,11 +12,10 @@ from uuid import uuid4
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.graph_api import GraphApi
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
+from services.dispatcher.adapters.rate_limiter import PostgresAccount, PostgresRateLimiter
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
 from services.dispatcher.adapters.retention import build_retention_rules
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, compute_permitted_rate, compute_prefetched_batches
@@ -33,7 +32,9 @@ from shared.amqp.connection import Connection, build_connection_check, connect_t
 from shared.amqp.consumer import ReceivedMessage, open_consumer, run_worker
 from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
+from shared.contracts import events
 from shared.contracts.envelope import encode
+from shared.contracts.inbound import AccountEvents, DeliveryStatuses
 from shared.contracts.message import Lane, Message
 from shared.database.migrations import require_migrated
 from shared.database.pool import Database, open_database
@@ -191,26 +192,36 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
 
 
 async def _open_handlers(outside: Resources, ledger: PostgresLedger, pauses: Pauses, stack: AsyncExitStack) -> Jobs:
-    database, publish, meter = outside.database, outside.publish, outside.metrics
+    database, meter, mandatory = outside.database, outside.metrics, outside.publish_mandatory
     account = PostgresAccount(database, number=outside.settings.phone_number_id)
-    recipients, mandatory = PostgresRecipientRepository(database), outside.publish_mandatory
-    handlers: Mapping[topology.Queue, consumers.MessageHandler] = {
-        topology.DISPATCHER_STATUSES: consumers.StatusHandler(ledger=ledger, pauses=pauses, meter=meter),
-        topology.DISPATCHER_SUPPRESSIONS: consumers.SuppressionHandler(ledger=ledger),
-        topology.DISPATCHER_PROGRESS_REQUESTS: consumers.ProgressRequestHandler(ledger=ledger, publish=publish),
-        topology.DISPATCHER_ERASURES: consumers.RecipientHandler(recipients=recipients, publish=mandatory),
-        topology.DISPATCHER_ACCOUNT: consumers.AccountHandler(apply=account.apply, meter=meter),
+    recipients = PostgresRecipientRepository(database)
+    actions: Mapping[topology.Queue, consumers.Actions] = {
+        topology.DISPATCHER_STATUSES: {
+            DeliveryStatuses: consumers.StatusHandler(ledger=ledger, pauses=pauses, meter=meter).apply
+        },
+        topology.DISPATCHER_SUPPRESSIONS: {
+            events.SubscriptionEnded: partial(consumers.withdraw, ledger),
+            events.BroadcastCancelled: lambda cancelled: ledger.cancel(cancelled.broadcast, cancelled.reason),
+        },
+        topology.DISPATCHER_PROGRESS_REQUESTS: {
+            events.NoticeAccepted: partial(consumers.repeat_progress, ledger, outside.publish)
+        },
+        topology.DISPATCHER_ERASURES: {
+            events.SubscriberErased: recipients.register_erasure,
+            events.ReactionReceived: partial(consumers.locate_reaction, recipients, mandatory),
+        },
+        topology.DISPATCHER_ACCOUNT: {AccountEvents: partial(consumers.apply_account_events, account.apply, meter)},
     }
     workers: Jobs = []
-    for queue, handler in handlers.items():
+    for queue, of_queue in actions.items():
         opened = open_consumer(outside.consuming, outside.publishing, queue, prefetch=WORKERS_PER_QUEUE)
         consumer = await stack.enter_async_context(opened)
-        workers += [partial(run_worker, consumer, partial(_handle, handler))] * WORKERS_PER_QUEUE
+        workers += [partial(run_worker, consumer, partial(_handle, of_queue))] * WORKERS_PER_QUEUE
     return workers
 
 
-async def _handle(handler: consumers.MessageHandler, received: ReceivedMessage) -> Outcome:
-    return await handler.handle(received.body)
+async def _handle(actions: consumers.Actions, received: ReceivedMessage) -> Outcome:
+    return await consumers.handle_message(actions, received.body)
 
 
 async def _publish(publisher: Publisher, message: Message, *, mandatory: bool, to: tuple[str, ...] = ()) -> None:

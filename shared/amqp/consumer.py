@@ -39,7 +39,7 @@ class ReceivedMessage(NamedTuple):
 
     incoming: AbstractIncomingMessage
     attempt: int
-    login: str | None = None
+    consumer: "Consumer"
 
     @property
     def body(self) -> bytes:
@@ -51,8 +51,8 @@ class ReceivedMessage(NamedTuple):
 
     @property
     def user_id(self) -> str | None:
-        """Return the login of the original publisher, also of messages that we republished under our own `login`."""
-        if self.incoming.user_id is None or self.incoming.user_id != self.login:
+        """Return the login of the original publisher, also of messages that we republished under our own login."""
+        if self.incoming.user_id is None or self.incoming.user_id != self.consumer.login:
             return self.incoming.user_id
         publisher = self.incoming.headers.get(PUBLISHER_HEADER)
         return publisher if isinstance(publisher, str) else None
@@ -77,10 +77,6 @@ class ReceivedMessage(NamedTuple):
         return reason if isinstance(reason, str) else "delivered too often"
 
     @property
-    def redelivered(self) -> bool:
-        return bool(self.incoming.redelivered)
-
-    @property
     def alive(self) -> bool:
         """Return False once the channel has died; the message will be delivered again, so do nothing with it."""
         try:
@@ -88,17 +84,17 @@ class ReceivedMessage(NamedTuple):
         except ChannelInvalidStateError:
             return False
 
+    async def settle(self, outcome: Outcome) -> None:
+        await self.consumer.settle(self, outcome)
+
 
 def limit_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headers that fit, the shortest first: all headers of a message must fit into one frame."""
     names = (name for name in headers if len(name.encode()) <= MAX_NAME_BYTES)
-    shortest = sorted(names, key=lambda name: _measure_header(name, headers[name]))[:MAX_HEADERS]
-    ends = itertools.accumulate(_measure_header(name, headers[name]) for name in shortest)
+    sizes = {name: len(f"{name}{headers[name]}".encode()) + 6 for name in names}  # with lengths, and the value's kind
+    shortest = sorted(sizes, key=sizes.__getitem__)[:MAX_HEADERS]
+    ends = itertools.accumulate(sizes[name] for name in shortest)
     return {name: headers[name] for name, end in zip(shortest, ends, strict=True) if end <= MAX_HEADER_BYTES}
-
-
-def _measure_header(name: str, value: object) -> int:
-    return len(f"{name}{value}".encode()) + 6  # with their lengths and the kind of the value
 
 
 MAX_ATTEMPTS = 6
@@ -181,13 +177,14 @@ class Consumer:
         return received.alive and not self.closing
 
     async def _apply_outcome(self, received: ReceivedMessage, outcome: Outcome) -> None:
+        whole = {received.message_id: received.body}
         match outcome:
             case RetryLater(seconds, reason):
-                await self._retry(received, {received.message_id: received.body}, seconds, reason)
+                await self._retry(received, whole, seconds, reason)
             case Separate(parts, seconds, reason):
                 await self._retry(received, parts, seconds, reason)
             case Dead(reason):
-                await self._send_to_dead_letters(received, {received.message_id: received.body}, reason)
+                await self._send_to_dead_letters(received, whole, reason)
             case Rejected(reason, headers):
                 _log.warning("rejected", queue=self.queue.name, reason=reason)
                 await self._quarantine(received, {REASON_HEADER: reason, **headers})
@@ -201,7 +198,7 @@ class Consumer:
         tier = self.queue.name_retry_queue(select_tier(seconds))
         for message_id, body in parts.items():
             try:
-                await self._publish_next_attempt(received, tier, message_id, body, {})
+                await self._publish(received, tier, message_id, body, {ATTEMPT_HEADER: received.attempt + 1})
             except PublishRefused:
                 if self.queue.has_bounded_retries:
                     raise RetryRefused(tier) from None
@@ -209,10 +206,9 @@ class Consumer:
 
     async def _send_to_dead_letters(self, received: ReceivedMessage, parts: Mapping[str, bytes], reason: str) -> None:
         _log.error("dead_letter", queue=self.queue.name, reason=reason, attempt=received.attempt)
+        headers: Mapping[str, str | int] = {ATTEMPT_HEADER: received.attempt + 1, REASON_HEADER: reason}
         for message_id, body in parts.items():
-            await self._publish_next_attempt(
-                received, self.queue.dead_letter_queue, message_id, body, {REASON_HEADER: reason}
-            )
+            await self._publish(received, self.queue.dead_letter_queue, message_id, body, headers)
 
     async def _quarantine(self, received: ReceivedMessage, headers: Mapping[str, str]) -> None:
         """Publish the message to the quarantine; drop it if that is full: its publisher has already been notified."""
@@ -222,11 +218,6 @@ class Consumer:
             await self._publish(received, self.queue.quarantine, received.message_id, body, {**headers, **cut})
         except PublishRefused:
             _log.error("quarantine_full", queue=self.queue.quarantine)
-
-    async def _publish_next_attempt(
-        self, received: ReceivedMessage, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
-    ) -> None:
-        await self._publish(received, key, message_id, body, {ATTEMPT_HEADER: received.attempt + 1, **headers})
 
     async def _publish(
         self, received: ReceivedMessage, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
@@ -249,7 +240,7 @@ class Consumer:
         """Queue a message; this broker callback returns at once, so that a closing channel has nothing to cancel."""
         own = incoming.user_id == self.login  # what others say about attempts does not count
         attempt = incoming.headers.get(ATTEMPT_HEADER) if own else None
-        self._arrived.put_nowait(ReceivedMessage(incoming, attempt if isinstance(attempt, int) else 1, self.login))
+        self._arrived.put_nowait(ReceivedMessage(incoming, attempt if isinstance(attempt, int) else 1, self))
 
 
 def _compute_backoff(attempt: int) -> float:

@@ -3,15 +3,13 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from shared.amqp import topology
 from shared.amqp.connection import convert_connection_errors
-
-Answer = TypeVar("Answer")
 
 EXCHANGES = (
     topology.MUNICIPAL_EVENTS,
@@ -54,44 +52,37 @@ def list_operator_queues() -> list[str]:
 async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
     """Return the inventory; passive declarations need no permission. Raises BrokerUnavailable."""
     with convert_connection_errors("cannot look at the topology"):
-        missing = await _find_missing_exchanges(connection)
-        waiting = await _count_waiting(connection, list_queue_names())
-    absent = [name for name in list_queue_names() if name not in waiting]
-    return Inventory(missing=(*missing, *absent), waiting=waiting)
+        exchanges = await _declare_each(connection, EXCHANGES, _find_exchange)
+        waiting = await _declare_each(connection, list_queue_names(), _count_messages)
+    names = (*EXCHANGES, *list_queue_names())
+    return Inventory(missing=tuple(name for name in names if name not in exchanges | waiting), waiting=waiting)
 
 
 async def count_by_queue(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
     """Return the number of ready messages in each of these queues that exists. Raises BrokerUnavailable."""
     with convert_connection_errors("cannot look at queues"):
-        return await _count_waiting(connection, names)
+        return await _declare_each(connection, names, _count_messages)
 
 
-async def _find_missing_exchanges(connection: AbstractRobustConnection) -> list[str]:
-    async def declare(channel: AbstractChannel, name: str) -> bool:
-        await channel.declare_exchange(name, passive=True)
-        return True
-
-    found = await _declare_each(connection, EXCHANGES, declare)
-    return [name for name in EXCHANGES if name not in found]
+async def _find_exchange(channel: AbstractChannel, name: str) -> int:
+    await channel.declare_exchange(name, passive=True)
+    return 0
 
 
-async def _count_waiting(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
-    async def declare(channel: AbstractChannel, name: str) -> int:
-        return (await channel.declare_queue(name, passive=True)).declaration_result.message_count or 0
-
-    return await _declare_each(connection, names, declare)
+async def _count_messages(channel: AbstractChannel, name: str) -> int:
+    return (await channel.declare_queue(name, passive=True)).declaration_result.message_count or 0
 
 
 async def _declare_each(
     connection: AbstractRobustConnection,
     names: Iterable[str],
-    declare: Callable[[AbstractChannel, str], Awaitable[Answer]],
-) -> dict[str, Answer]:
+    declare: Callable[[AbstractChannel, str], Awaitable[int]],
+) -> dict[str, int]:
     """Return the broker's answer for each name that exists.
 
     They share a channel, so that a broker far away is asked once for each; it closes the channel if one does not exist.
     """
-    answers: dict[str, Answer] = {}
+    answers: dict[str, int] = {}
     channel: AbstractChannel | None = None
     try:
         for name in names:
@@ -153,8 +144,7 @@ class QueueBrowser:
     async def count(self) -> int:
         """Return the number of messages that are not being browsed at the moment. Raises BrokerUnavailable."""
         with convert_connection_errors("cannot look at the queues"):
-            declared = [await self.channel.declare_queue(name, passive=True) for name in self.names]
-        return sum(queue.declaration_result.message_count or 0 for queue in declared)
+            return sum([await _count_messages(self.channel, name) for name in self.names])
 
     async def browse(self, limit: int) -> AsyncGenerator[BrowsedMessage, None]:
         """Yield at most `limit` messages, each once. Raises BrokerUnavailable."""

@@ -4,39 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 
 import structlog
 
 from shared.amqp.consumer import Consumer, ReceivedMessage
-from shared.outcome import DependencyUnavailable, Outcome
+from shared.outcome import DependencyUnavailable
 
 REOPEN_DELAY_SECONDS = 1.0
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class PendingMessage:
-    """Message with the consumer that settles it."""
-
-    consumer: Consumer
-    received: ReceivedMessage
-
-    @property
-    def body(self) -> bytes:
-        return self.received.body
-
-    @property
-    def alive(self) -> bool:
-        return self.received.alive
-
-    @property
-    def attempt(self) -> int:
-        return self.received.attempt
-
-    async def settle(self, outcome: Outcome) -> None:
-        await self.consumer.settle(self.received, outcome)
 
 
 class PausableConsumer:
@@ -49,7 +25,7 @@ class PausableConsumer:
     def __init__(self, open_consumer: Callable[[], AbstractAsyncContextManager[Consumer]], wake: asyncio.Event) -> None:
         self._open_consumer = open_consumer
         self._wake = wake
-        self._arrived: deque[PendingMessage] = deque()
+        self._arrived: deque[ReceivedMessage] = deque()
         self._wanted = asyncio.Event()
         self._wanted.set()
         self._unwanted = asyncio.Event()
@@ -85,18 +61,17 @@ class PausableConsumer:
 
     async def _move(self, consumer: Consumer) -> None:
         while True:
-            self._arrived.append(PendingMessage(consumer, await consumer.receive()))
+            self._arrived.append(await consumer.receive())
             self._wake.set()
 
     @property
     def waiting(self) -> int:
         return len(self._arrived)
 
-    def peek(self) -> PendingMessage | None:
-        """Return the next message without taking it."""
+    def peek(self) -> ReceivedMessage | None:
         return self._arrived[0] if self._arrived else None
 
-    def take(self) -> PendingMessage | None:
+    def take(self) -> ReceivedMessage | None:
         """Take the next message whose channel is still open."""
         while self._arrived:
             in_hand = self._arrived.popleft()

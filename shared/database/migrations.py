@@ -90,7 +90,6 @@ async def is_migrated(database: Database, schema: str, folder: Path) -> bool:
 
 
 async def require_migrated(database: Database, schema: str, folder: Path) -> None:
-    """Raise NotMigrated unless all migrations have run."""
     if not await is_migrated(database, schema, folder):
         raise NotMigrated("the schema is not up to date: run `kreisfunk migrate`")
 

@@ -143,7 +143,6 @@ class Database:
         self._idle: list[Connection] = []
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Return a context with a connection for single statements."""
         return _HeldConnection(self)
 
     async def acquire(self) -> Connection:
@@ -198,7 +197,6 @@ class Database:
             yield connection
 
     async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """Return the rows of a statement."""
         async with self.connection() as connection:
             return await connection.fetch(statement, *arguments)
 

@@ -28,22 +28,14 @@ class RetentionRule(NamedTuple):
 
 def build_row_rule(max_age: timedelta, table: str, key: str, moment: str) -> RetentionRule:
     """Return the rule that deletes whole rows of a table by their column `moment`."""
-    return RetentionRule(max_age, build_delete_statement(table, key, moment), f"select min({moment}) from {table}")  # noqa: S608 (our own names)
-
-
-def build_delete_statement(table: str, key: str, moment: str) -> str:
-    """Return the statement that deletes whole rows of a table."""
-    return f"""
+    delete = f"""
         with old as (
             select {key} from {table} where {moment} < now() - $1::interval limit $2),
         gone as (
-            delete from {table} where {_format_row(key)} in (select {key} from old) returning true)
+            delete from {table} where ({key}) in (select {key} from old) returning true)
         select count(*) from gone
     """  # noqa: S608 (our own names)
-
-
-def _format_row(key: str) -> str:
-    return f"({key})" if "," in key else key
+    return RetentionRule(max_age, delete, f"select min({moment}) from {table}")  # noqa: S608 (our own names)
 
 
 async def purge(database: Database, rule: RetentionRule, *, max_rows: int = MAX_PURGED_ROWS) -> int:

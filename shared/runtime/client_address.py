@@ -26,11 +26,9 @@ def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequen
             return "unknown"
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
         address = mapped or address
-        found = _mask_to_network(address.compressed) if isinstance(address, IPv6Address) else address.compressed
+        found = address.compressed
+        if isinstance(address, IPv6Address):
+            found = IPv6Network((address, _CLIENT_PREFIX_LENGTH), strict=False).network_address.compressed
         if not any(address in network for network in proxies):
             break
     return found
-
-
-def _mask_to_network(address: str) -> str:
-    return IPv6Network((address, _CLIENT_PREFIX_LENGTH), strict=False).network_address.compressed

@@ -153,7 +153,6 @@ class ConnectionSlots:
             next(reader for reader in self._taken if reader.waits_for_client).cut_off()
 
     def remove(self, reader: "PieceReader") -> None:
-        """Remove a connection, if it is still there."""
         self._taken.pop(reader, None)
 
 

@@ -54,10 +54,24 @@ async def open_internal_port(
     """Serve the probes and metrics. Open this port first, so that metrics stay available during the drain."""
     readiness.register_in(registry)
     ProcessCollector(registry=registry)
+    show = make_aiohttp_handler(registry)
+
+    async def answer_livez(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def answer_readyz(_: web.Request) -> web.Response:
+        failures = await readiness.list_failures()
+        text = f"not ready: {', '.join(failures)}\n" if failures else "ready\n"
+        return web.Response(text=text, status=503 if failures else 200)
+
+    async def answer_metrics(request: web.Request) -> web.StreamResponse:
+        await readiness.list_failures()
+        return await show(request)
+
     app = web.Application()
-    app.router.add_get("/livez", _answer_livez)
-    app.router.add_get("/readyz", _build_readyz_handler(readiness))
-    app.router.add_get("/metrics", _build_metrics_handler(registry, readiness))
+    app.add_routes(
+        [web.get("/livez", answer_livez), web.get("/readyz", answer_readyz), web.get("/metrics", answer_metrics)]
+    )
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
@@ -65,28 +79,3 @@ async def open_internal_port(
         yield
     finally:
         await runner.cleanup()
-
-
-def _build_metrics_handler(
-    registry: CollectorRegistry, readiness: Readiness
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    show = make_aiohttp_handler(registry)
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        await readiness.list_failures()
-        return await show(request)
-
-    return handle
-
-
-async def _answer_livez(_: web.Request) -> web.Response:
-    return web.Response(text="ok\n")
-
-
-def _build_readyz_handler(readiness: Readiness) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(_: web.Request) -> web.Response:
-        failures = await readiness.list_failures()
-        text = "ready\n" if not failures else f"not ready: {', '.join(failures)}\n"
-        return web.Response(text=text, status=503 if failures else 200)
-
-    return handle

@@ -62,12 +62,15 @@ def run(main: Callable[[StopRequest], Awaitable[None]], *, drain_seconds: float)
     If it raises DependencyUnavailable, alone or from its tasks, it is run again after RETRY_DELAY_SECONDS until a stop
     is requested. Any other exception ends the process with status 1 and a log line that names every cause.
     """
-    _reduce_garbage_collection()
+    # Imported objects are exempt from garbage collection, which happens less often: a busy service creates 700 objects
+    # (Python's threshold) in less than a millisecond, and traversing every request in flight costs several percent.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     try:
         with asyncio.Runner(loop_factory=_choose_loop_factory()) as runner:
             runner.run(_run_supervised(main, drain_seconds))
     except BaseExceptionGroup as group:
-        _log.error("process_failed", causes=_describe_causes(group))
+        _log.error("process_failed", causes=[f"{type(error).__name__}: {error}" for error in _flatten_group(group)])
         sys.exit(1)
     except Exception as error:
         _log.exception("process_failed", cause=type(error).__name__)
@@ -99,26 +102,12 @@ async def _run_with_retries(main: Callable[[StopRequest], Awaitable[None]], stop
         await wait_until_set(stop.requested, RETRY_DELAY_SECONDS)
 
 
-def _reduce_garbage_collection() -> None:
-    """Exempt imported objects from garbage collection, and collect less often.
-
-    A busy service creates 700 objects (Python's threshold) in less than a millisecond; traversing every request in
-    flight that often costs several percent.
-    """
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
-
-
 def _choose_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-def _describe_causes(group: BaseExceptionGroup[BaseException]) -> list[str]:
-    return [f"{type(error).__name__}: {error}" for error in _flatten_group(group)]
 
 
 def _flatten_group(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

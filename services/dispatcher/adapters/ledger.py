@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from services.dispatcher.adapters.ledger_claims import INSERTED
 from services.dispatcher.adapters.ledger_results import LedgerResults
 from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Backlog, BroadcastProgress
@@ -32,7 +33,7 @@ order by f.look_at limit 1 for update of f, b skip locked
 # All ids of a broadcast's deliveries begin with its time, so they are read in the order of the primary key. Eligible
 # recipients are due at once but wait for their turn: lanes and limits apply as for any other delivery. A pass that
 # meets somebody who is to get the earlier one, perhaps again, is not the last.
-_EXTEND_FOLLOW_UP = """
+_EXTEND_FOLLOW_UP = f"""
 with found as (
     select d.id, d.subscriber, d.sequence, d.address_kind, d.address_index, d.address_sealed
     from dispatcher.delivery d
@@ -40,21 +41,15 @@ with found as (
         and d.state in ('unknown', 'accepted', 'sent', 'delivered', 'read')
         and d.claimed_at > (select f.since from dispatcher.follow_up f where f.broadcast = $1 and f.follows = $2)
     order by d.id limit $4
-), inserted as (
-    insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
-        address_sealed, asked_at, expires_at, due_at, waits_for, unknown_at)
-    select dispatcher.delivery_id(b.id, f.subscriber), b.id, f.subscriber, f.sequence, b.lane,
-        case when v.state = 'claimed' then 'waiting' else v.state end, f.address_kind,
-        case when v.state in ('claimed', 'waiting', 'unknown') then f.address_index else '' end,
-        case when v.state in ('claimed', 'waiting', 'unknown') then f.address_sealed else '' end,
-        b.published_at, b.expires_at, case v.state when 'claimed' then clock_timestamp() else v.due_at end,
-        case v.state when 'claimed' then 'rate' else v.waits_for end,
-        case v.state when 'unknown' then clock_timestamp() end
+), judged as (
+    select dispatcher.delivery_id(b.id, f.subscriber) as id, b.id as source, f.subscriber, f.sequence, b.lane,
+        f.address_kind, f.address_index, f.address_sealed, null::jsonb as content, b.published_at as asked_at,
+        b.expires_at, case when v.state = 'claimed' then 'waiting' else v.state end as state,
+        case v.state when 'claimed' then clock_timestamp() else v.due_at end as due_at,
+        case v.state when 'claimed' then 'rate' else v.waits_for end as waits_for
     from found f, dispatcher.broadcast b, dispatcher.judge_new(b, f.subscriber, f.sequence, null) v
     where b.id = $1
-    on conflict do nothing
-    returning source, state
-), expanded as (
+), {INSERTED.format(rows="judged", answer_seconds="0")}, expanded as (
     update dispatcher.broadcast b set expanded = b.expanded + (
         select dispatcher.count_changes($5, array_agg(source), null, array_agg(state)) from inserted)
     where b.id = $1

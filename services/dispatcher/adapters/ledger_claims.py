@@ -57,6 +57,22 @@ exhausted as materialized (
 )
 """
 
+# New rows. Who never gets it needs neither address nor text; an erasure may be over when a late batch comes.
+INSERTED = """
+inserted as (
+    insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, claim, address_kind, address_index,
+        address_sealed, content, asked_at, expires_at, due_at, waits_for, answer_by, unknown_at)
+    select id, source, subscriber, sequence, lane, state, (state = 'claimed')::int, address_kind,
+        case when is_open then address_index else '' end, case when is_open then address_sealed else '' end,
+        case when is_open then content end, asked_at, expires_at, due_at, waits_for,
+        case when state = 'claimed' then clock_timestamp() + make_interval(secs => {answer_seconds}) end,
+        case when state = 'unknown' then clock_timestamp() end
+    from (select *, state in ('claimed', 'waiting', 'unknown') as is_open from {rows}) as decided
+    on conflict do nothing
+    returning id, source, state
+)
+"""
+
 _CLAIM_BATCH = f"""
 with candidate as (
     select c.*, 0 as claim
@@ -64,25 +80,13 @@ with candidate as (
         as c (id, subscriber, sequence, address_kind, address_index, address_sealed, ordinal)
     where not exists (select from dispatcher.delivery d where d.id = c.id)
 ), judged as (
-    select c.*, b.expires_at, b.published_at, b.lane,
+    select c.*, b.id as source, b.lane, null::jsonb as content, b.published_at as asked_at, b.expires_at,
         case when $12 and v.state = 'claimed' then 'waiting' else v.state end as verdict,
         case when $12 and v.state = 'claimed' then least(b.published_at, clock_timestamp()) else v.due_at end as until,
         case when $12 and v.state = 'claimed' then 'rate' else v.waits_for end as cause
     from candidate c, dispatcher.broadcast b, dispatcher.judge_new(b, c.subscriber, c.sequence, c.ordinal) v
     where b.id = $8
-), {_LIMITED.format(number="$11")}, inserted as (
-    insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, claim, address_kind, address_index,
-        address_sealed, asked_at, expires_at, answer_by, due_at, waits_for, unknown_at)
-    select id, $8, subscriber, sequence, lane, state, (state = 'claimed')::int, address_kind,
-        -- Who never gets it needs no address; an erasure may be over when a late batch comes.
-        case when state in ('claimed', 'waiting', 'unknown') then address_index else '' end,
-        case when state in ('claimed', 'waiting', 'unknown') then address_sealed else '' end,
-        published_at, expires_at, case when state = 'claimed' then clock_timestamp() + make_interval(secs => $10) end,
-        due_at, waits_for, case when state = 'unknown' then clock_timestamp() end
-    from limited
-    on conflict do nothing
-    returning id, source, state
-)
+), {_LIMITED.format(number="$11")}, {INSERTED.format(rows="limited", answer_seconds="$10")}
 select array_agg(id) filter (where state = 'claimed') as mine,
     dispatcher.count_changes($9, array_agg(source), null, array_agg(state)) from inserted
 """
@@ -137,24 +141,18 @@ where s.sequence < excluded.sequence
 _CLAIM_REPLIES = f"""
 with suppressed as ({SUPPRESS}
 ), candidate as (
-    select c.*, case when expires_at <= clock_timestamp() then 'expired'
+    select c.*, id as source, null::uuid as subscriber, null::int as sequence, 'reply'::dispatcher.lane as lane,
+        case when expires_at <= clock_timestamp() then 'expired'
         when {FORGOTTEN.format("asked_at")} then 'unknown' when $12 then 'waiting'
         else 'claimed' end::dispatcher.delivery_state as state
     from unnest($4::uuid[], $5::text[], $6::bytea[], $7::bytea[], $8::timestamptz[],
-        $9::timestamptz[], $10::text[]) as c (id, kind, index, sealed, asked_at, expires_at, content)
-), inserted as (
-    insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, address_index, address_sealed,
-        content, asked_at, expires_at, due_at, waits_for, answer_by, unknown_at)
-    select id, id, 'reply', state, (state <> 'waiting')::int, kind, index, sealed,
-        case when state <> 'expired' then content::jsonb end, asked_at, expires_at,
-        case when state = 'waiting' then least(asked_at, clock_timestamp()) end,
-        case when state = 'waiting' then 'rate'::dispatcher.wait_cause end,
-        case when state = 'claimed' then clock_timestamp() + make_interval(secs => $11) end,
-        case when state = 'unknown' then clock_timestamp() end
+        $9::timestamptz[], $10::text[]::jsonb[])
+        as c (id, address_kind, address_index, address_sealed, asked_at, expires_at, content)
+), judged as (
+    select *, case when state = 'waiting' then least(asked_at, clock_timestamp()) end as due_at,
+        case when state = 'waiting' then 'rate'::dispatcher.wait_cause end as waits_for
     from candidate
-    on conflict do nothing
-    returning id, state
-)
+), {INSERTED.format(rows="judged", answer_seconds="$11")}
 select id from inserted where state = 'claimed'
 """
 
@@ -275,7 +273,6 @@ def _build_withdrawal_columns(withdrawals: Sequence[Withdrawal]) -> tuple[list[A
 
 
 def _build_reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: Instant) -> Claim:
-    """Return the claim of a reply, valid if the ledger accepts it."""
     content = build_reply_body(reply.text, reply.buttons, reply.menu)
     return Claim(reply.reply, Lane.REPLY, reply.recipient, content, asked_at, reply.expires_at, claimed_at)
 

@@ -1,11 +1,13 @@
-"""Shared rate limiter in PostgreSQL, with one row for each phone number."""
+"""Rate, limits and pauses in PostgreSQL, with one row for each phone number; and Meta's reports about our account."""
 
 import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.dispatcher.domain.pacing import LateUse, Lease, ServerClock
+from services.dispatcher.adapters.ledger import PAUSE_TEMPLATE, RESUME_TEMPLATE
+from services.dispatcher.domain.account import AccountReport, AccountUpdate
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS, LateUse, Lease, ServerClock
 from shared.database.pool import Database
 
 THROTTLE_FACTOR = 0.8
@@ -15,8 +17,18 @@ _SET_UP = "call dispatcher.set_up($1, $2, $3, $4)"
 _RESERVE = """
 select slots, planned, shift, paused_reason, spacing_seconds, rate_per_second, clock from dispatcher.reserve($1, $2)
 """
-PAUSE = "select dispatcher.pause_by_meta($1, $2, $3)"
-RESUME = "select dispatcher.resume_by_meta($1)"
+_PAUSE = "select dispatcher.pause_by_meta($1, $2, $3)"
+_RESUME = "select dispatcher.resume_by_meta($1)"
+
+# A moment far ahead would hide what is said until then; one that is a little ahead stays the same when it is repeated.
+_RECORD_IF_NEWER = """
+insert into dispatcher.account_update as n (subject, said_at, word)
+values ($1, case when $2 > clock_timestamp() + interval '1 hour' then clock_timestamp() else $2 end, $3)
+on conflict (subject) do update set said_at = excluded.said_at, word = excluded.word
+where n.said_at < excluded.said_at or n.said_at = excluded.said_at and n.word <> excluded.word
+returning true
+"""
+_SET_LIMIT = "select dispatcher.limit_by_meta($1, $2)"
 
 
 @dataclass
@@ -77,8 +89,43 @@ class PostgresRateLimiter:
 
         The first probe is sent after `seconds`, the next ones every 30 s.
         """
-        return bool(await self.database.fetchval(PAUSE, self.number, reason, seconds))
+        return bool(await self.database.fetchval(_PAUSE, self.number, reason, seconds))
 
     async def resume(self) -> bool:
         """Resume sending, unless an operator paused it; return whether that ended a pause."""
-        return bool(await self.database.fetchval(RESUME, self.number))
+        return bool(await self.database.fetchval(_RESUME, self.number))
+
+
+@dataclass(frozen=True)
+class PostgresAccount:
+    """Meta's reports about our account. Meta repeats webhooks and does not keep their order.
+
+    For each subject only the newest report counts, and each report once, so that a repetition does not undo an
+    operator's resume.
+    """
+
+    database: Database
+    number: str
+
+    async def apply(self, change: AccountReport, at: datetime) -> bool | None:
+        """Apply a change; return whether it lowered a limit, or None if it or a newer one was already applied.
+
+        Raises DependencyUnavailable.
+        """
+        async with self.database.transaction() as connection:
+            if not await connection.fetchval(_RECORD_IF_NEWER, change.subject, at, change.word):
+                return None
+            match change.update:
+                case AccountUpdate.TEMPLATE_PAUSED:
+                    await connection.execute(PAUSE_TEMPLATE, change.template, change.word)
+                case AccountUpdate.TEMPLATE_RESUMED:
+                    await connection.execute(RESUME_TEMPLATE, change.template)
+                case AccountUpdate.LIMIT:
+                    return bool(await connection.fetchval(_SET_LIMIT, self.number, change.limit))
+                case AccountUpdate.SENDING_PAUSED:
+                    await connection.execute(_PAUSE, self.number, change.word, PROBE_DELAY_SECONDS)
+                case AccountUpdate.SENDING_RESUMED:
+                    await connection.execute(_RESUME, self.number)
+                case _:
+                    pass  # it is on record
+        return False

@@ -47,6 +47,7 @@ class PostgresRecipientRepository:
         return UUID(int=source.int) if source else None
 
     async def register_erasure(self, erased: SubscriberErased) -> None:
+        """Suppress everything for these subscribers from now on, and erase their addresses soon."""
         users = ((one.index, one.sealed) for one in erased.addresses if one.kind is AddressKind.USER and one.sealed)
         people, indexes = [*erased.subscribers], [address.index for address in erased.addresses]
         async with self.database.transaction() as connection:

@@ -70,7 +70,7 @@ def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountReport | N
     if field in TEMPLATE_FIELDS:
         return _parse_template_report(value)
     if field in LIMIT_FIELDS:
-        return _parse_recipient_limit(value)
+        return next((found for name in LIMIT_NAMES if (found := _parse_tier(value.get(name)))), None)
     return _parse_sender_change(value) if field == "account_update" else None
 
 
@@ -109,10 +109,6 @@ def _parse_template_report(value: Mapping[str, Any]) -> AccountReport | None:
             return AccountReport(update, f"quality {key}", score)
         case _:
             return None
-
-
-def _parse_recipient_limit(value: Mapping[str, Any]) -> AccountReport | None:
-    return next((found for name in LIMIT_NAMES if (found := _parse_tier(value.get(name)))), None)
 
 
 def _parse_tier(told: object) -> AccountReport | None:

@@ -45,7 +45,9 @@ def build_template_body(template: Template) -> dict[str, Any]:
         components.append({"type": "header", "parameters": [picture]})
     if parameters:
         components.append({"type": "body", "parameters": parameters})
-    components += [_build_quick_reply(index, payload) for index, payload in enumerate(template.quick_replies)]
+    for index, payload in enumerate(template.quick_replies):
+        button = {"type": "button", "sub_type": "quick_reply", "index": str(index)}
+        components.append({**button, "parameters": [{"type": "payload", "payload": payload}]})
     named = {"name": template.name, "language": {"code": template.language}, "components": components}
     return {"type": "template", "template": named}
 
@@ -57,11 +59,6 @@ def _build_parameter(name: str, text: str) -> dict[str, str]:
     if len(cleaned) > MAX_PARAMETER_LENGTH:
         raise ContentError(f"parameter {name} is longer than {MAX_PARAMETER_LENGTH} characters")
     return {"type": "text", "parameter_name": name, "text": cleaned}
-
-
-def _build_quick_reply(index: int, payload: str) -> dict[str, Any]:
-    parameters = [{"type": "payload", "payload": payload}]
-    return {"type": "button", "sub_type": "quick_reply", "index": str(index), "parameters": parameters}
 
 
 def build_reply_body(text: str, buttons: Sequence[ReplyButton], menu: ReplyMenu | None = None) -> dict[str, Any]:

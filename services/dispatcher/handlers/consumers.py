@@ -1,24 +1,22 @@
 """Consumers of statuses, suppressions, progress requests, erasures, reactions and account webhooks."""
 
-from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from services.dispatcher.domain import errors
 from services.dispatcher.domain.account import AccountReport, AccountUpdate, classify_update, interpret_webhook
-from services.dispatcher.domain.billing import count_billed
 from services.dispatcher.domain.errors import ErrorAction, clamp_code, find_error_rule
-from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState
 from services.dispatcher.handlers.maintenance import MARK, build_progress_event
-from services.dispatcher.handlers.pauses import Pauses, explain_code
+from services.dispatcher.handlers.pauses import Pauses, Rejections, explain_code
 from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository, StatusFailure, StatusUpdate
 from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
@@ -30,28 +28,30 @@ from shared.outcome import Dead, Done, InvalidDataError, Outcome
 from shared.runtime.bisection import store_bisected
 
 MOST_REFUSED = 1000
+BILLED_CATEGORIES = ("marketing", "utility", "authentication", "service")
+
+Actions = Mapping[type[Message], Callable[[Any], Awaitable[None]]]
 
 _log = structlog.get_logger()
 
 
-class MessageHandler(ABC):
-    """Idempotent handler of one message at a time."""
+async def handle_message(actions: Actions, body: bytes) -> Outcome:
+    """Apply a message by the idempotent action for its type; an invalid one, or one of another type, is a dead letter.
 
-    async def handle(self, body: bytes) -> Outcome:
-        """Decode and apply a message; an invalid one is a dead letter. Raises DependencyUnavailable."""
-        try:
-            await self._apply(decode(body))
-        except ContractError as error:
-            return Dead(str(error))
-        return Done()
-
-    @abstractmethod
-    async def _apply(self, message: Message) -> None:
-        """Apply the message. Raises ContractError for a message of another type."""
+    Raises DependencyUnavailable.
+    """
+    try:
+        message = decode(body)
+    except ContractError as error:
+        return Dead(str(error))
+    if type(message) not in actions:
+        return Dead(f"unexpected type {message.TYPE}")
+    await actions[type(message)](message)
+    return Done()
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusHandler(MessageHandler):
+class StatusHandler:
     """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter.
 
     `_refused` are the latest deliveries reported with a code about the sender, and whether others have left since the
@@ -64,9 +64,7 @@ class StatusHandler(MessageHandler):
     _rejections: Rejections = field(default_factory=Rejections, init=False)
     _refused: dict[UUID, bool] = field(default_factory=dict, init=False)
 
-    async def _apply(self, message: Message) -> None:
-        if not isinstance(message, DeliveryStatuses):
-            raise ContractError(f"unexpected type {message.TYPE}")
+    async def apply(self, message: DeliveryStatuses) -> None:
         arrived = max((status.received_at for status in message.statuses), default=None)
         for batch in split_by_delivery(fold(message.statuses)) or [[]]:
             await store_bisected(batch, partial(self._apply_updates, arrived), self._reject)
@@ -150,86 +148,57 @@ def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:
     return StatusUpdate(delivery, state, status.message_key, None if code is None else clamp_code(code))
 
 
-@dataclass(frozen=True, kw_only=True)
-class SuppressionHandler(MessageHandler):
-    """Consumer of withdrawals and cancellations: effective from the commit on, also for everything queued."""
-
-    ledger: Ledger
-
-    async def _apply(self, message: Message) -> None:
-        match message:
-            case events.SubscriptionEnded(subscriber=subscriber, sequence=sequence, topic=topic):
-                await self.ledger.withdraw(Withdrawal(subscriber=subscriber, sequence=sequence, topic=topic))
-            case events.BroadcastCancelled(broadcast=broadcast, reason=reason):
-                await self.ledger.cancel(broadcast, reason)
-            case _:
-                raise ContractError(f"unexpected type {message.TYPE}")
+def count_billed(statuses: Iterable[DeliveryStatus]) -> Counter[str]:
+    """Return the number of delivered messages by Meta's category; a status that Meta repeats counts again."""
+    return Counter(
+        each.pricing_category if each.pricing_category in BILLED_CATEGORIES else "other"
+        for each in statuses
+        if each.status == "delivered" and each.pricing_category
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProgressRequestHandler(MessageHandler):
-    """Consumer that republishes the progress of a broadcast when a system publishes the same event again.
+async def withdraw(ledger: Ledger, ended: events.SubscriptionEnded) -> None:
+    """Suppress what the subscription permitted: effective from the commit on, also for everything queued."""
+    await ledger.withdraw(Withdrawal(subscriber=ended.subscriber, sequence=ended.sequence, topic=ended.topic))
+
+
+async def repeat_progress(ledger: Ledger, publish: Publish, accepted: events.NoticeAccepted) -> None:
+    """Publish the progress of a broadcast again, for a system that has published the same event again.
 
     The broadcast of a notice that is accepted for the first time is not in the ledger yet: then nothing is published.
     """
-
-    ledger: Ledger
-    publish: Publish
-
-    async def _apply(self, message: Message) -> None:
-        if not isinstance(message, events.NoticeAccepted) or message.broadcast is None:
-            return
-        progress = await self.ledger.get_progress(message.broadcast)
-        if progress:
-            await self.publish(build_progress_event(progress))
-        if progress and progress.cancelled is not None:
-            told = events.BroadcastCancelled(
-                broadcast=message.broadcast, source=message.source, notice=message.notice, reason=progress.cancelled
-            )
-            await self.publish(told)
+    progress = await ledger.get_progress(accepted.broadcast) if accepted.broadcast else None
+    if progress is None:
+        return
+    await publish(build_progress_event(progress))
+    if progress.cancelled is not None:
+        told = events.BroadcastCancelled(
+            broadcast=progress.broadcast, source=accepted.source, notice=accepted.notice, reason=progress.cancelled
+        )
+        await publish(told)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecipientHandler(MessageHandler):
-    recipients: RecipientRepository
-    publish: Publish
-
-    async def _apply(self, message: Message) -> None:
-        match message:
-            case events.SubscriberErased():
-                await self.recipients.register_erasure(message)
-            case events.ReactionReceived():
-                await self._locate(message)
-            case _:
-                raise ContractError(f"unexpected type {message.TYPE}")
-
-    async def _locate(self, one: events.ReactionReceived) -> None:
-        """Publish the broadcast that a reaction was about; ignore a reaction to anything else, such as a reply."""
-        candidates = [delivery_id(broadcast, one.subscriber) for broadcast in one.broadcasts]
-        broadcast = await self.recipients.find_broadcast(candidates, one.about_key)
-        if broadcast is not None:
-            located = events.ReactionLocated(
-                reaction=one.reaction, subscriber=one.subscriber, broadcast=broadcast, value=one.value, at=one.at
-            )
-            await self.publish(located)
+async def locate_reaction(recipients: RecipientRepository, publish: Publish, one: events.ReactionReceived) -> None:
+    """Publish the broadcast that a reaction was about; ignore a reaction to anything else, such as a reply."""
+    candidates = [delivery_id(broadcast, one.subscriber) for broadcast in one.broadcasts]
+    broadcast = await recipients.find_broadcast(candidates, one.about_key)
+    if broadcast is not None:
+        located = events.ReactionLocated(
+            reaction=one.reaction, subscriber=one.subscriber, broadcast=broadcast, value=one.value, at=one.at
+        )
+        await publish(located)
 
 
-@dataclass(frozen=True, kw_only=True)
-class AccountHandler(MessageHandler):
-    """Consumer of account webhooks; `apply` returns whether a change lowered a limit, or None if it is not new."""
-
-    apply: Callable[[AccountReport, datetime], Awaitable[bool | None]]
-    meter: Meter
-
-    async def _apply(self, message: Message) -> None:
-        if not isinstance(message, AccountEvents):
-            raise ContractError(f"unexpected type {message.TYPE}")
-        for event in message.events:
-            change = interpret_webhook(event.field, event.value)
-            # By Meta's clock: one ingress's may be slow, and what it reports now would be older than an earlier report.
-            lowered = await self.apply(change, event.at or event.received_at) if change else False
-            news = None if lowered is None else classify_update(event.field, event.value, change, lowered=lowered)
-            self.meter.count("account_events", label=event.field if event.field in ACCOUNT_FIELDS else "other")
-            if news is not None:
-                self.meter.count("account_updates", label=news)
-            _log.warning("account_event", field=event.field, change=change and change.update, news=news)
+async def apply_account_events(
+    apply: Callable[[AccountReport, datetime], Awaitable[bool | None]], meter: Meter, message: AccountEvents
+) -> None:
+    """Apply account webhooks; `apply` returns whether a change lowered a limit, or None if it is not new."""
+    for event in message.events:
+        change = interpret_webhook(event.field, event.value)
+        # By Meta's clock: one ingress's may be slow, and what it reports now would be older than an earlier report.
+        lowered = await apply(change, event.at or event.received_at) if change else False
+        news = None if lowered is None else classify_update(event.field, event.value, change, lowered=lowered)
+        meter.count("account_events", label=event.field if event.field in ACCOUNT_FIELDS else "other")
+        if news is not None:
+            meter.count("account_updates", label=news)
+        _log.warning("account_event", field=event.field, change=change and change.update, news=news)

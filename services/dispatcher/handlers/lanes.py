@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
-from typing import NamedTuple
 
 import structlog
 
@@ -61,7 +60,6 @@ class Lanes:
         return ready + sum(self.due.values()) + sum(source.available for source in self._sources.values())
 
     def open(self) -> None:
-        """Start consuming from the broker."""
         if self._closed:
             self._closed, self._opened_at = False, monotonic()
         for queue in self.queues.values():
@@ -109,7 +107,6 @@ class Lanes:
         return None
 
     def put_back(self, claim: Claim) -> None:
-        """Put a claim back as the first of its lane."""
         self._ready[claim.lane].appendleft(claim)
         self.wake.set()
 
@@ -143,24 +140,48 @@ class Lanes:
             self.due[lane] = left
 
 
+class Refusals:
+    """Messages that cannot be claimed. Settling one publishes it elsewhere, which a blocked broker holds up."""
+
+    def __init__(self) -> None:
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def settle(self, message: LaneMessage, error: BaseException) -> None:
+        """Settle the message while others are claimed; after a bug it is retried, later each time."""
+        if isinstance(error, ContractError | ContentError | InvalidDataError):
+            _log.error("lane_message_unusable", problem=str(error))
+            outcome: Outcome = Dead(str(error))
+        else:
+            _log.error("lane_message_failed", exc_info=error)
+            seconds = RETRY_SECONDS[min(message.attempt, len(RETRY_SECONDS)) - 1]
+            outcome = RetryLater(seconds, f"unexpected {type(error).__name__}")
+        task = asyncio.create_task(message.settle(outcome))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def wait(self, seconds: float) -> None:
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=seconds)
+
+
+@dataclass(kw_only=True)
 class BatchLane:
     """Lane of broadcasts, which claims the recipients of one batch after the other; a message may start a follow-up.
 
     A batch is settled as soon as its last recipient is claimed: the rows are committed, and a redelivery skips them.
     """
 
-    def __init__(self, *, ledger: Ledger, queue: LaneQueue) -> None:
-        self._ledger = ledger
-        self._queue = queue
-        self.refusals = Refusals()
-        self.first: LaneMessage | None = None
-        self._batch: Batch | None = None
+    ledger: Ledger
+    queue: LaneQueue
+    refusals: Refusals = field(default_factory=Refusals, init=False)
+    first: LaneMessage | None = field(default=None, init=False)
+    _batch: Batch | None = field(default=None, init=False)
 
     @property
     def available(self) -> int:
         """Return the recipients left to claim; a batch that has not been decoded counts as a full one."""
         in_hand = self._batch.remaining if self._batch else MAX_BATCH_RECIPIENTS if self.first else 0
-        return in_hand + self._queue.waiting * MAX_BATCH_RECIPIENTS
+        return in_hand + self.queue.waiting * MAX_BATCH_RECIPIENTS
 
     async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None], *, wait: bool = False) -> None:
         """Claim up to `wanted` recipients of one batch; after ineligible ones, all others wait in the ledger.
@@ -169,7 +190,7 @@ class BatchLane:
         """
         if self.first and not self.first.alive:
             self.first = self._batch = None
-        self.first = message = self.first or self._queue.take()
+        self.first = message = self.first or self.queue.take()
         if message is None:
             return
         try:
@@ -177,7 +198,7 @@ class BatchLane:
             if self._batch:
                 passing = self._batch.ineligible
                 count = self._batch.remaining if passing else wanted
-                claims = await self._ledger.claim_batch(self._batch, count, wait=wait or passing)
+                claims = await self.ledger.claim_batch(self._batch, count, wait=wait or passing)
                 ready(claims)
                 self._batch.position += len(self._batch.peek_recipients(count))
                 self._batch.ineligible = not claims
@@ -197,99 +218,71 @@ class BatchLane:
         match read:
             case BroadcastBatch():
                 batch = Batch(read, build_template_body(read.template))
-                await self._ledger.register(read, batch.content)
+                await self.ledger.register(read, batch.content)
                 return batch
             case BroadcastFollowUp():
-                await self._ledger.begin_follow_up(read, build_template_body(read.template))
+                await self.ledger.begin_follow_up(read, build_template_body(read.template))
                 return None
             case _:
                 raise ContractError(f"expected {BroadcastBatch.TYPE} or {BroadcastFollowUp.TYPE}")
 
 
-class OpenedReply(NamedTuple):
-    """A decoded reply that is not claimed yet."""
-
-    message: LaneMessage
-    asked: AskedReply
+OpenedReply = tuple[LaneMessage, AskedReply]
 
 
+@dataclass(kw_only=True)
 class ReplyLane:
-    """Lane that claims replies in the order of arrival; each is settled as soon as it is claimed."""
+    """Lane that claims replies in the order of arrival; each is settled as soon as it is claimed.
 
-    def __init__(self, *, ledger: Ledger, queue: LaneQueue) -> None:
-        self._ledger = ledger
-        self._queue = queue
-        self.refusals = Refusals()
-        self._opened: deque[OpenedReply] = deque()
+    `_opened` are decoded and not claimed yet.
+    """
+
+    ledger: Ledger
+    queue: LaneQueue
+    refusals: Refusals = field(default_factory=Refusals, init=False)
+    _opened: deque[OpenedReply] = field(default_factory=deque, init=False)
 
     @property
     def available(self) -> int:
-        return len(self._opened) + self._queue.waiting
+        return len(self._opened) + self.queue.waiting
 
     @property
     def first(self) -> LaneMessage | None:
-        return self._opened[0].message if self._opened else None
+        return self._opened[0][0] if self._opened else None
 
     async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None], *, wait: bool = False) -> None:
         """Claim up to `wanted` replies, fewer if some are already claimed. Raises DependencyUnavailable."""
-        self._opened = deque(opened for opened in self._opened if opened.message.alive)
-        while len(self._opened) < wanted and (message := self._queue.take()):
+        self._opened = deque(opened for opened in self._opened if opened[0].alive)
+        while len(self._opened) < wanted and (message := self.queue.take()):
             try:
-                self._opened.append(_open(message))
+                self._opened.append((message, _read_reply(message.body)))
             except Exception as error:
                 self.refusals.settle(message, error)
 
         async def claim(replies: Sequence[OpenedReply]) -> None:
-            ready(await self._claim(replies, wait=wait))
-            for one in replies:
-                self._opened.remove(one)
-                await one.message.settle(Done())
+            ready(await self._claim([asked for _, asked in replies], wait=wait))
+            for opened in replies:
+                self._opened.remove(opened)
+                await opened[0].settle(Done())
 
         async def reject(opened: OpenedReply, error: InvalidDataError) -> None:
             self._opened.remove(opened)
-            self.refusals.settle(opened.message, error.__cause__ or error)
+            self.refusals.settle(opened[0], error.__cause__ or error)
 
         if self._opened:
             await store_bisected(list(self._opened)[:wanted], claim, reject)
 
-    async def _claim(self, replies: Sequence[OpenedReply], *, wait: bool) -> list[Claim]:
+    async def _claim(self, replies: Sequence[AskedReply], *, wait: bool) -> list[Claim]:
         try:
-            return await self._ledger.claim_replies([one.asked for one in replies], wait=wait)
+            return await self.ledger.claim_replies(replies, wait=wait)
         except (DependencyUnavailable, InvalidDataError):
             raise
         except Exception as error:
             raise InvalidDataError("a bug") from error  # so that they are halved until one reply is alone
 
 
-def _open(message: LaneMessage) -> OpenedReply:
-    envelope = read_envelope(message.body)
+def _read_reply(body: bytes) -> AskedReply:
+    envelope = read_envelope(body)
     reply = read_data(envelope, ReplyRequested)
     build_reply_body(reply.text, reply.buttons, reply.menu)
-    return OpenedReply(message, (reply, envelope.time))
-
-
-class Refusals:
-    """Messages that cannot be claimed. Settling one publishes it elsewhere, which a blocked broker holds up."""
-
-    def __init__(self) -> None:
-        self._settling: set[asyncio.Task[None]] = set()
-
-    def settle(self, message: LaneMessage, error: BaseException) -> None:
-        """Settle the message while others are claimed."""
-        task = asyncio.create_task(message.settle(_refuse(error, message.attempt)))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-
-    async def wait(self, seconds: float) -> None:
-        """Wait until all are settled, or for so long."""
-        if self._settling:
-            await asyncio.wait(self._settling, timeout=seconds)
-
-
-def _refuse(error: BaseException, attempt: int) -> Outcome:
-    """Return what becomes of a message that cannot be claimed: after a bug a retry, later each time."""
-    if isinstance(error, ContractError | ContentError | InvalidDataError):
-        _log.error("lane_message_unusable", problem=str(error))
-        return Dead(str(error))
-    _log.error("lane_message_failed", exc_info=error)
-    return RetryLater(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS)) - 1], f"unexpected {type(error).__name__}")
+    return reply, envelope.time

@@ -1,5 +1,6 @@
-"""Pauses that Meta's errors cause, each logged and counted once."""
+"""Pauses that Meta's errors cause, each logged and counted once; and the rejections in a row that cause some."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,10 +9,11 @@ import structlog
 from services.dispatcher.domain.account import AccountUpdate
 from services.dispatcher.domain.errors import find_error_rule
 from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
-from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW
 from services.dispatcher.ports import Ledger, Meter, RateLimiter
 
 THROTTLE_SECONDS = 0.25
+MAX_REJECTIONS_IN_A_ROW = 20
+MAX_BROADCASTS = 1000
 
 _log = structlog.get_logger()
 
@@ -50,3 +52,25 @@ class Pauses:
 
 def explain_code(code: int | None) -> str:
     return f"{find_error_rule(code).meaning} (Meta's code {code})"
+
+
+class Rejections:
+    """Deliveries that Meta rejected in a row with the same code, which is hardly about their recipients."""
+
+    def __init__(self) -> None:
+        self._rows: dict[UUID, tuple[int | None, set[UUID]]] = {}
+
+    def observe(self, broadcast: UUID, code: int | None, deliveries: Iterable[UUID]) -> bool:
+        """Count rejections; return whether the broadcast is to be paused. Then counting restarts."""
+        known, rejected = self._rows.pop(broadcast, (code, set()))
+        rejected = {*deliveries, *(rejected if known == code else ())}
+        if len(rejected) >= MAX_REJECTIONS_IN_A_ROW:
+            return True
+        if len(self._rows) == MAX_BROADCASTS:
+            self._rows.pop(next(iter(self._rows)))
+        self._rows[broadcast] = (code, rejected)
+        return False
+
+    def forget(self, broadcast: UUID) -> None:
+        """Restart counting: Meta accepted a message."""
+        self._rows.pop(broadcast, None)

@@ -38,7 +38,6 @@ class Recorder:
         self.idle.clear()
 
     async def run(self) -> None:
-        """Commit groups forever."""
         while True:
             await self._arrived.wait()
             await asyncio.sleep(GROUP_INTERVAL_SECONDS)

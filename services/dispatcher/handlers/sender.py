@@ -21,10 +21,9 @@ from services.dispatcher.domain.account import template_key
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON, Reachability
-from services.dispatcher.domain.rejections import Rejections
 from services.dispatcher.domain.send_results import Accepted, ConnectedLate, ErrorResponse, NotSent, Refused, SendResult
 from services.dispatcher.handlers.lanes import Lanes
-from services.dispatcher.handlers.pauses import THROTTLE_SECONDS, Pauses, explain_code
+from services.dispatcher.handlers.pauses import THROTTLE_SECONDS, Pauses, Rejections, explain_code
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.ports import Claim, Graph, Meter, RateLimiter
 from shared.outcome import DependencyUnavailable

@@ -9,13 +9,18 @@ from cli.backup.holding import hold_everything
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
-from shared.database.pool import Database as Pool
 from tests.databases import FreshDatabase
 from tests.factories.ids import generate_id
 from tests.integration.cli.planned_broadcasts import insert_planned
-from tests.integration.dispatcher.factories import build_batch_message
-from tests.integration.dispatcher.test_follow_ups import accept, begin, follow, follow_up
-from tests.integration.dispatcher.test_ledger import claim, states
+from tests.integration.dispatcher.factories import (
+    accept,
+    begin,
+    build_batch_message,
+    claim,
+    follow,
+    follow_up,
+    states,
+)
 
 TOPIC = "strassensperrungen"  # of the batches
 CONSENT = """
@@ -43,7 +48,7 @@ async def hold(database: FreshDatabase) -> None:
     ],
 )
 async def test_a_stop_that_only_subscriptions_had_stored_counts_for_what_follows(
-    ledger: PostgresLedger, pool: Pool, database: FreshDatabase, event: str, topics: list[str], state: str
+    ledger: PostgresLedger, database: FreshDatabase, event: str, topics: list[str], state: str
 ) -> None:
     person = generate_id()
     message = build_batch_message([person])
@@ -54,7 +59,7 @@ async def test_a_stop_that_only_subscriptions_had_stored_counts_for_what_follows
     await hold(database)
     await begin(ledger, new := follow_up(message.broadcast))
     await follow(ledger)
-    assert await states(pool, new.broadcast) == {state: 1}
+    assert await states(ledger, new.broadcast) == {state: 1}
 
 
 async def test_what_was_withdrawn_is_not_sent_even_if_an_operator_resends_it(

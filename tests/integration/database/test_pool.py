@@ -1,15 +1,48 @@
-"""A pool whose server has become a standby finds the one that accepts writes; one that is gone keeps no locks."""
+"""A pool finds the server that accepts writes, waits for what passes by itself, and keeps no locks once it is gone."""
 
 import asyncio
+from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import pytest
-from asyncpg import ConnectionDoesNotExistError
 
 from shared.database.pool import SERVER_SETTINGS, DatabaseUnavailable, connect, open_database
 from tests.databases import FreshDatabase
 from tests.servers import wait_for
 
 WRITE = "create table was_written ()"
+IO_ERROR, DISK_FULL, UNDEFINED_FILE = "58030", "53100", "58P01"
+
+
+async def assert_is_waited_for(url: str, *statements: str) -> None:
+    """A message that met such a failure is no dead letter."""
+    async with open_database(url, password=None, name="test", size=1) as pool:
+        for statement in statements:
+            with pytest.raises(DatabaseUnavailable):
+                await pool.fetch(statement)
+
+
+async def test_a_disk_that_fails_for_now_is_waited_for(database: FreshDatabase) -> None:
+    failures = [
+        f"do $$ begin raise exception 'could not read block' using errcode = '{code}'; end $$"
+        for code in (IO_ERROR, DISK_FULL, UNDEFINED_FILE)
+    ]
+    await assert_is_waited_for(database.url, *failures)
+
+
+async def test_a_database_that_is_being_made_anew_is_waited_for(database: FreshDatabase) -> None:
+    await assert_is_waited_for(urlunsplit(urlsplit(database.url)._replace(path="/not_yet_restored")), "select 1")
+
+
+async def test_a_login_that_is_refused_for_now_is_waited_for(
+    database: FreshDatabase, owner: asyncpg.Connection
+) -> None:
+    """Somebody renews the password, and has told only one side so far."""
+    await owner.execute("create role refused_for_now nologin")
+    try:
+        await assert_is_waited_for(database.build_role_url("refused_for_now"), "select 1")
+    finally:
+        await owner.execute("drop role refused_for_now")
 
 
 async def test_a_session_on_a_server_that_accepts_no_writes_any_more_is_not_used_again(database: FreshDatabase) -> None:
@@ -38,5 +71,5 @@ async def test_a_process_that_takes_none_of_an_answer_keeps_its_locks_for_second
         assert not await is_free()
         await wait_for(is_free)
         gone.terminate()
-        with pytest.raises(ConnectionDoesNotExistError):
+        with pytest.raises(asyncpg.ConnectionDoesNotExistError):
             await stuck

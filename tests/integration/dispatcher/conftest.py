@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
@@ -15,16 +16,14 @@ from tests.integration.dispatcher.endpoint_harness import (
     run_endpoint_harness,
     run_separate_harness,
 )
+from tests.integration.dispatcher.factories import NUMBER as NUMBER
 from tests.servers import Servers
-
-NUMBER = "700800900100200"
 
 
 @pytest.fixture
 async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
-    async with open_database(
-        database.build_role_url("kreisfunk_dispatcher"), password=None, name="test", size=8
-    ) as pool:
+    url = database.build_role_url("kreisfunk_dispatcher")
+    async with open_database(url, password=None, name="test", size=8) as pool:
         yield pool
 
 
@@ -37,7 +36,14 @@ async def ledger(pool: Pool) -> PostgresLedger:
 
 
 @pytest.fixture
-async def endpoint_rig(declared_vhost: str, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
+async def operator(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.build_role_url("kreisfunk_operator"))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def rig(declared_vhost: str, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
     async with run_endpoint_harness(declared_vhost, database, tmp_path) as rig:
         yield rig
 

@@ -1,6 +1,6 @@
 """Publishes what dispatchers work on, as our other services would, and reads their ledger."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -17,19 +17,19 @@ from shared.encryption import BlindIndexKey, KeyRing
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 TEMPLATE = "kreisfunk_strassensperrungen_v1"
-SETTLED = ("delivered", "read", "failed", "expired", "cancelled", "suppressed")
+_STATES = "select state::text, count(*) from dispatcher.delivery where source = $1 or $1 is null group by state"
 
 
 @dataclass(frozen=True)
 class Citizen:
     """A phone, as a subscriber."""
 
-    id: int
+    phone: str
     subscriber: UUID
     address: Address
 
 
-@dataclass
+@dataclass(kw_only=True)
 class DispatchClient:
     """The broker's and the database's side of dispatchers that run."""
 
@@ -38,12 +38,12 @@ class DispatchClient:
     keys: KeyRing
     index_key: BlindIndexKey
 
-    def build_citizen(self, number: int, phone: str) -> Citizen:
+    def build_citizen(self, phone: str) -> Citizen:
         """Make a subscriber; the address is sealed as the ingress does it."""
         index = self.index_key.compute_index("phone", phone)
         sealed = self.keys.encrypt(phone.encode(), purpose="phone", index=index)
         address = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
-        return Citizen(number, make_timed_id(datetime.now(UTC), uuid4().bytes), address)
+        return Citizen(phone, make_timed_id(datetime.now(UTC), uuid4().bytes), address)
 
     async def send(self, message: Message, exchange: str, key: str) -> None:
         """Publish as one of our services would."""
@@ -98,24 +98,46 @@ class DispatchClient:
             await self.send(request, topology.DISPATCH, Lane.REPLY.value)
         return reply
 
-    async def count_states(self, source: UUID) -> dict[str, int]:
-        """How many deliveries of a source are in which state."""
-        rows = await self.books.fetch(
-            "select state::text, count(*) from dispatcher.delivery where source = $1 group by state", source
+    async def count_states(self, source: UUID | None = None) -> dict[str, int]:
+        """How many deliveries of a source, or of all, are in which state."""
+        statement = (
+            "select state::text, count(*) from dispatcher.delivery where source = $1 or $1 is null group by state"
         )
-        return {row["state"]: row["count"] for row in rows}
+        return dict([tuple(row) for row in await self.books.fetch(statement, source)])
 
-    async def wait_until_settled(
-        self, source: UUID, count: int, *, seconds: float = WAIT_TIMEOUT_SECONDS
-    ) -> dict[str, int]:
-        """Wait until that many deliveries have their last news; whatever else there is fails the test."""
+    async def wait_for_states(
+        self, expected: Mapping[str, int], source: UUID | None = None, seconds: float = WAIT_TIMEOUT_SECONDS
+    ) -> None:
+        async def are_as_expected() -> bool:
+            return await self.count_states(source) == expected
 
-        async def done() -> bool:
-            states = await self.count_states(source)
-            return sum(states.get(state, 0) for state in SETTLED) == count
+        await self.wait_until(are_as_expected, seconds)
 
-        await wait_until(done, lambda: self.count_states(source), seconds)
-        return await self.count_states(source)
+    async def wait_for_value(self, statement: str, *arguments: object, value: object = True) -> None:
+        """Wait until the ledger has this value."""
+
+        async def is_there() -> bool:
+            return bool(await self.books.fetchval(statement, *arguments) == value)
+
+        await self.wait_until(is_there)
+
+    async def wait_until(
+        self, holds: Callable[[], Awaitable[bool] | bool], seconds: float = WAIT_TIMEOUT_SECONDS
+    ) -> None:
+        """As `wait_for`; the failure says what was there instead."""
+
+        async def check() -> bool:
+            held = holds()
+            return held if isinstance(held, bool) else await held
+
+        try:
+            await wait_for(check, seconds)
+        except TimeoutError:
+            raise AssertionError(f"still {await self.describe()}") from None
+
+    async def describe(self) -> str:
+        """What is there, for a failure."""
+        return f"ledger: {await self.count_states()}"
 
 
 def _build_pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in: float) -> list[BroadcastBatch]:
@@ -140,15 +162,3 @@ def _build_pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in:
         )
         for start in range(0, len(people), 100)
     ]
-
-
-async def wait_until(
-    holds: Callable[[], Awaitable[bool]],
-    what: Callable[[], Awaitable[object]],
-    seconds: float = WAIT_TIMEOUT_SECONDS,
-) -> None:
-    """As `wait_for`; the failure says what was there instead."""
-    try:
-        await wait_for(holds, seconds)
-    except TimeoutError:
-        raise AssertionError(f"still {await what()}") from None

@@ -5,7 +5,9 @@ import json
 import os
 import secrets
 import signal
+import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,36 +18,37 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
 import aiohttp
+import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.process import Command
 from deploy.local.services import Service
+from deploy.paths import ROOT
 from deploy.secrets import create_secrets
 from shared.amqp import topology
+from shared.amqp.connection import connect
+from shared.amqp.publisher import open_publisher
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
+from shared.encryption import BlindIndexKey, KeyRing
+from shared.runtime.background import run_in_background
 from tests.contract_recorder.recorder import record_contracts
 from tests.databases import FreshDatabase, create_database
-from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient, wait_until
+from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient
+from tests.integration.dispatcher.factories import NUMBER
 from tests.integration.dispatcher.fake_graph_api import FakeGraphApi, SendRequest, run_fake_graph_api
-from tests.integration.dispatcher.harness import (
-    ROLE,
-    build_command,
-    build_dispatcher_settings,
-    end_service,
-    open_dispatch_client,
-)
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, create_vhost, declare_topology
 
+ROLE = "kreisfunk_dispatcher"
 RATE = 80
 MAX_DISPATCHERS = 3
 PHONE_PREFIX = "4917604069"
 
 
-@dataclass
-class EndpointHarness:
+@dataclass(kw_only=True)
+class EndpointHarness(DispatchClient):
     """Starts dispatchers, and knows what they did."""
 
-    client: DispatchClient
     endpoint: FakeGraphApi
     database: FreshDatabase
     folder: Path
@@ -58,17 +61,23 @@ class EndpointHarness:
 
     def build_citizens(self, count: int) -> list[Citizen]:
         first, self.phones = self.phones, self.phones + count
-        return [self.client.build_citizen(number, build_phone(number)) for number in range(first, first + count)]
+        return [self.build_citizen(build_phone(number)) for number in range(first, first + count)]
 
     def prepare(self, *, rate: float = RATE, database_url: str | None = None, **settings: object) -> Service:
         """One more dispatcher that is not started; `settings` are named as in its Settings."""
         name, port = f"dispatcher-{len(self.services) + 1}", self.ports[len(self.services)]
-        graph_url = f"http://{LOOPBACK}:{self.endpoint.port}"
-        usual = build_dispatcher_settings(
-            self.broker_url, database_url or self.database.build_role_url(ROLE), graph_url, port
-        )
-        chosen = {f"KREISFUNK_{key.upper()}": str(value) for key, value in settings.items()}
-        environment = {**usual, "KREISFUNK_MESSAGES_PER_SECOND": str(rate), **chosen}
+        usual = {
+            "broker_url": self.broker_url,
+            "internal_port": port,
+            "database_url": database_url or self.database.build_role_url(ROLE),
+            "graph_url": f"http://{LOOPBACK}:{self.endpoint.port}",
+            "phone_number_id": NUMBER,
+            "messages_per_second": rate,
+            "unknown_grace_seconds": 2,
+            "request_timeout_seconds": 2,
+            "drain_seconds": 10,
+        }
+        environment = {f"KREISFUNK_{key.upper()}": str(value) for key, value in {**usual, **settings}.items()}
         service = Service(build_command(name, environment, self.folder), self.build_url(name, "readyz"))
         self.services[name] = service
         return service
@@ -103,6 +112,22 @@ class EndpointHarness:
         events = [json.loads(line) for line in lines if line.startswith("{")]
         return [event for event in events if event.get("level") in levels]
 
+    @asynccontextmanager
+    async def report_deliveries(self) -> AsyncIterator[None]:
+        """Report every acceptance as delivered, in groups, while the block runs."""
+
+        async def report() -> None:
+            told = 0
+            while True:
+                news = self.endpoint.accepted[told : told + 200]
+                told += len(news)
+                if news:
+                    await self.publish_statuses(news)
+                await asyncio.sleep(0.01)
+
+        async with run_in_background(report()):
+            yield
+
     async def publish_statuses(
         self, requests: Sequence[SendRequest], status: str = "delivered", error_code: int | None = None
     ) -> None:
@@ -111,12 +136,12 @@ class EndpointHarness:
 
     async def publish_group(self, statuses: Sequence[DeliveryStatus]) -> None:
         group = DeliveryStatuses(statuses=tuple(statuses))
-        await self.client.send(group, topology.INBOUND, DeliveryStatuses.KEY)
+        await self.send(group, topology.INBOUND, DeliveryStatuses.KEY)
 
     def build_status(self, request: SendRequest, status: str, error_code: int | None = None) -> DeliveryStatus:
         now = datetime.now(UTC)
         return DeliveryStatus(
-            message_key=self.client.index_key.compute_index("wamid", request.message_id),
+            message_key=self.index_key.compute_index("wamid", request.message_id),
             status=status,
             at=now,
             received_at=now,
@@ -133,27 +158,25 @@ class EndpointHarness:
         declared = await self.channel.declare_queue(queue, passive=True)
         return declared.declaration_result.consumer_count or 0
 
-    async def count_states(self) -> dict[str, int]:
-        """How many deliveries of all are in which state."""
-        rows = await self.client.books.fetch("select state::text, count(*) from dispatcher.delivery group by state")
-        return {row["state"]: row["count"] for row in rows}
-
     async def wait_for_requests(self, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
         """Wait until so many requests have arrived."""
-
-        async def enough() -> bool:
-            return len(self.endpoint.requests) >= count
-
-        await wait_until(enough, self.describe, seconds)
+        await self.wait_until(lambda: len(self.endpoint.requests) >= count, seconds)
 
     async def wait_for_accepted(self, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
         """Wait until so many different deliveries are accepted, and none of them twice."""
-
-        async def enough() -> bool:
-            return len(self.endpoint.accepted_times) >= count
-
-        await wait_until(enough, self.describe, seconds)
+        await self.wait_until(lambda: len(self.endpoint.accepted_times) >= count, seconds)
         self.assert_none_twice()
+
+    async def wait_for_metric(self, service: Service, name: str, value: float, **labels: str) -> None:
+        async def has_value() -> bool:
+            return await self.fetch_metric(service, name, **labels) == value
+
+        await self.wait_until(has_value)
+
+    def count_accepted(self, citizens: Sequence[Citizen]) -> list[int]:
+        """How many messages to each of them were accepted."""
+        phones = Counter(request.recipient for request in self.endpoint.accepted)
+        return [phones[one.phone] for one in citizens]
 
     def assert_none_twice(self) -> None:
         doubled = {delivery: times for delivery, times in self.endpoint.accepted_times.items() if times > 1}
@@ -165,7 +188,10 @@ class EndpointHarness:
         return f"{requests} requests, {accepted} accepted, ledger: {await self.count_states()}"
 
     async def read_paused_reason(self) -> Any:
-        return await self.client.books.fetchval("select paused_reason from dispatcher.rate")
+        return await self.books.fetchval("select paused_reason from dispatcher.rate")
+
+    async def wait_until_paused(self) -> None:
+        await self.wait_for_value("select paused_reason is not null from dispatcher.rate")
 
 
 def build_phone(number: int) -> str:
@@ -196,6 +222,20 @@ async def wait_until_moment(moment: float) -> None:
     await asyncio.sleep(max(0.0, moment - time.monotonic()))
 
 
+def build_command(name: str, environment: dict[str, str], folder: Path) -> Command:
+    secrets = folder / "secrets" / "dispatcher"
+    # The broker login is inside the URL here: the password file is that of another installation.
+    (secrets / "kreisfunk_broker_password").unlink(missing_ok=True)
+    (secrets / "kreisfunk_database_password").unlink(missing_ok=True)
+    return Command(
+        name=name,
+        arguments=(sys.executable, "-m", "services.dispatcher"),
+        log=folder / f"{name}.log",
+        environment={"PATH": os.environ["PATH"], "KREISFUNK_SECRETS_DIR": str(secrets), **environment},
+        folder=ROOT,
+    )
+
+
 @asynccontextmanager
 async def run_endpoint_harness(
     broker_url: str, database: FreshDatabase, folder: Path
@@ -204,13 +244,18 @@ async def run_endpoint_harness(
     create_secrets(folder / "secrets")
     async with AsyncExitStack() as stack:
         ports = stack.enter_context(reserve_ports(MAX_DISPATCHERS))
-        client = await stack.enter_async_context(open_dispatch_client(broker_url, database, folder))
+        publishing = await stack.enter_async_context(connect(broker_url, password=None, name="rig"))
+        books = await asyncpg.connect(database.url)
+        stack.push_async_callback(books.close)
         connection = await stack.enter_async_context(await aio_pika.connect(broker_url))
         channel = await connection.channel()
         for queue in topology.QUEUES:
             await (await channel.get_queue(queue.name, ensure=False)).purge()
         rig = EndpointHarness(
-            client=client,
+            publisher=await stack.enter_async_context(open_publisher(publishing)),
+            books=books,
+            keys=KeyRing.parse(read_secret(folder, "kreisfunk_encryption_keys")),
+            index_key=BlindIndexKey.parse(read_secret(folder, "kreisfunk_index_key")),
             endpoint=await stack.enter_async_context(run_fake_graph_api()),
             database=database,
             folder=folder,
@@ -223,6 +268,17 @@ async def run_endpoint_harness(
             yield rig
         finally:
             await asyncio.gather(*map(end_service, rig.services.values()))
+
+
+def read_secret(folder: Path, name: str) -> str:
+    return (folder / "secrets" / "dispatcher" / name).read_text().strip()
+
+
+async def end_service(service: Service) -> None:
+    """Without a drain, which a test that is over need not wait for."""
+    if service.pid:
+        service.kill()
+        await service.wait()
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import cast
 from uuid import UUID
 
@@ -39,7 +38,7 @@ class SendRequest:
 class GraphAnswer:
     """What to answer `after` so many seconds; with `pause` the body comes that much later than half of it.
 
-    Without a body it is an acceptance.
+    Without a body it is an acceptance. If it is `cut`, the connection ends instead.
     """
 
     status: int = 200
@@ -47,6 +46,7 @@ class GraphAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
     after: float = 0.05
     pause: float | None = None
+    cut: bool = False
 
 
 Behaviour = Callable[[SendRequest], GraphAnswer | None]
@@ -74,10 +74,9 @@ class FakeGraphApi:
         self.behave: Behaviour = build_acceptance
         self.requests: list[SendRequest] = []
         self.accepted: list[SendRequest] = []
-        self.others: list[str] = []
         self._socket = _open_socket()
         self._fillers: list[socket.socket] = []
-        self._connections: set[_Connection] = set()
+        self.connections: set[_Connection] = set()
         self._opening: set[asyncio.Task[object]] = set()
 
     @property
@@ -92,11 +91,6 @@ class FakeGraphApi:
     def count_requests(self, start: float, end: float) -> int:
         """Count requests that arrived from `start` until before `end` on the monotonic clock."""
         return sum(1 for request in self.requests if start <= request.at < end)
-
-    def measure_longest_gap(self, start: float, end: float) -> float:
-        """Return the longest time without a request between two moments of the monotonic clock."""
-        times = [start, *(request.at for request in self.requests if start <= request.at < end), end]
-        return max(later - earlier for earlier, later in pairwise(times))
 
     def open(self) -> None:
         """Take connections at once."""
@@ -120,12 +114,11 @@ class FakeGraphApi:
         asyncio.get_running_loop().remove_reader(self._socket)
         for one in (*self._fillers, self._socket):
             one.close()
-        for connection in tuple(self._connections):
+        for connection in tuple(self.connections):
             connection.abort()
 
     def receive(self, path: str, body: bytes, connection: "_Connection") -> None:
         if not path.endswith(MESSAGES):
-            self.others.append(path)
             connection.answer(GraphAnswer(status=404, body="{}"), "")
             return
         read = json.loads(body)
@@ -143,13 +136,10 @@ class FakeGraphApi:
             return
         if answer.body is None:
             self.accepted.append(request)
-        connection.answer(answer, request.message_id)
-
-    def enter(self, connection: "_Connection") -> None:
-        self._connections.add(connection)
-
-    def leave(self, connection: "_Connection") -> None:
-        self._connections.discard(connection)
+        if answer.cut:
+            connection.abort()
+        else:
+            connection.answer(answer, request.message_id)
 
     def _take(self) -> None:
         loop = asyncio.get_running_loop()
@@ -182,11 +172,11 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._endpoint.enter(self)
+        self._endpoint.connections.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._transport = None
-        self._endpoint.leave(self)
+        self._endpoint.connections.discard(self)
 
     def abort(self) -> None:
         if self._transport is not None:

@@ -16,7 +16,6 @@ from shared.amqp import topology
 from shared.contracts.message import Lane
 from tests.contract_recorder.recorder import record_contracts
 from tests.databases import FreshDatabase
-from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_endpoint_harness
 from tests.servers import declare_topology
 
@@ -64,33 +63,28 @@ async def lose_a_channel(rig: EndpointHarness) -> None:
         queue = await channel.declare_queue(KEPT, durable=True, arguments={"x-queue-type": "quorum"})
         await queue.bind(topology.DISPATCH, Lane.BULK.value)
         await queue.consume(keep)
-        await rig.client.publish_broadcast(rig.build_citizens(300))
+        await rig.publish_broadcast(rig.build_citizens(300))
         async with asyncio.timeout(CONSUMER_TIMEOUT_SECONDS + 20):
             await channel.closed()
 
 
 @pytest.mark.timeout(300)
 async def test_a_pause_longer_than_rabbitmqs_timeout_costs_no_channel_and_no_message(
-    impatient: ImpatientBroker, database: FreshDatabase
+    impatient: ImpatientBroker, operator: asyncpg.Connection
 ) -> None:
     rig = impatient.rig
     await rig.start()
-    operator = await asyncpg.connect(database.build_role_url("kreisfunk_operator"))
-    try:
-        await operator.execute("select dispatcher.pause_sending('Wartung', null)")
-        citizens = rig.build_citizens(20)
-        for citizen in citizens:
-            await rig.client.request_reply(citizen, "Guten Tag")
+    await operator.execute("select dispatcher.pause_sending('Wartung', null)")
+    for citizen in rig.build_citizens(20):
+        await rig.request_reply(citizen, "Guten Tag")
 
-        async def all_in_hand() -> bool:
-            return await rig.count_messages(topology.LANES[Lane.REPLY].name) == 0
+    async def all_in_hand() -> bool:
+        return await rig.count_messages(topology.LANES[Lane.REPLY].name) == 0
 
-        await wait_until(all_in_hand, rig.describe)
-        await lose_a_channel(rig)
-        assert rig.endpoint.requests == []
-        await operator.execute("select dispatcher.resume_sending(null)")
-    finally:
-        await operator.close()
+    await rig.wait_until(all_in_hand)
+    await lose_a_channel(rig)
+    assert rig.endpoint.requests == []
+    await operator.execute("select dispatcher.resume_sending(null)")
     await rig.wait_for_accepted(320)
     assert impatient.count_timeouts() == 1
     assert [await rig.count_messages(queue.dead_letter_queue) for queue in topology.LANES.values()] == [0, 0, 0]

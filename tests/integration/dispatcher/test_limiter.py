@@ -31,9 +31,8 @@ async def limiter(pool: Pool, rate: float = RATE) -> PostgresRateLimiter:
 
 
 async def next_at(pool: Pool) -> float:
-    async with pool.connection() as connection:
-        value: float = await connection.fetchval("select extract(epoch from next_at)::float8 from dispatcher.rate")
-        return value
+    value: float = await pool.fetchval("select extract(epoch from next_at)::float8 from dispatcher.rate")
+    return value
 
 
 async def test_slots_of_four_replicas_never_overlap(pool: Pool) -> None:
@@ -80,16 +79,14 @@ async def test_the_lowered_rate_survives_a_restart_and_recovers_by_itself(pool: 
     await (await limiter(pool)).throttle(0.0)
     restarted = await limiter(pool)
     assert (await restarted.reserve(1)).spacing > 1 / RATE
-    async with pool.connection() as connection:
-        await connection.execute("update dispatcher.rate set changed_at = changed_at - interval '1 minute'")
+    await pool.fetchval("update dispatcher.rate set changed_at = changed_at - interval '1 minute'")
     assert (await restarted.reserve(1)).spacing == pytest.approx(1 / RATE)
 
 
 async def test_idle_time_earns_nothing(pool: Pool) -> None:
     replica = await limiter(pool)
     await replica.reserve(1)
-    async with pool.connection() as connection:
-        await connection.execute("update dispatcher.rate set next_at = now() - interval '1 hour'")
+    await pool.fetchval("update dispatcher.rate set next_at = now() - interval '1 hour'")
     now = asyncio.get_running_loop().time()
     leases = [await replica.reserve(1) for _ in range(20)]
     assert leases[-1].start - now >= 19 / RATE
@@ -122,8 +119,7 @@ async def test_while_sending_is_paused_all_replicas_together_get_a_slot_each_hal
     assert await one.pause("a test", PROBE_DELAY_SECONDS)
     assert (await one.reserve(5)).slots == 0
     for _ in range(3):
-        async with pool.connection() as connection:
-            await connection.execute("update dispatcher.rate set probe_at = probe_at - interval '30 seconds'")
+        await pool.fetchval("update dispatcher.rate set probe_at = probe_at - interval '30 seconds'")
         now = asyncio.get_running_loop().time()
         leases = [await replica.reserve(5) for replica in (one, other)]
         assert [lease.slots for lease in leases] == [1, 0]
@@ -131,6 +127,8 @@ async def test_while_sending_is_paused_all_replicas_together_get_a_slot_each_hal
         # Meta refuses the probe.
         assert not await one.pause("once more", PROBE_DELAY_SECONDS)
     assert (await other.reserve(1)).paused_reason == "a test"
+    assert await other.resume()
+    assert (await one.reserve(5)).slots == 5
 
 
 def use_of(lease: Lease, late: float) -> LateUse:
@@ -149,6 +147,5 @@ async def test_the_rule_in_sql_and_in_python_says_the_same(
     pool: Pool, late_uses: list[LateUse], begins: float, length: float
 ) -> None:
     columns = [[getattr(use, name) for use in late_uses] for name in ("starts", "ends", "late")]
-    async with pool.connection() as connection:
-        shift = await connection.fetchval(_SHIFT, *columns, begins, begins + length)
+    shift = await pool.fetchval(_SHIFT, *columns, begins, begins + length)
     assert shift == pytest.approx(shift_after(late_uses, begins, begins + length))

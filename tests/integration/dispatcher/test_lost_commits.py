@@ -3,9 +3,8 @@
 import time
 
 from tests.databases import FreshDatabase
-from tests.integration.dispatcher.endpoint_harness import EndpointHarness, wait_until_moment
+from tests.integration.dispatcher.endpoint_harness import ROLE, EndpointHarness, wait_until_moment
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_refusal
-from tests.integration.dispatcher.harness import ROLE
 from tests.integration.dispatcher.lost_commits import run_commit_loser
 
 ROUNDS = 4
@@ -15,7 +14,7 @@ SLOW_ANSWER_SECONDS = 2.0
 
 
 async def test_a_result_that_is_committed_twice_sends_nothing_twice(
-    endpoint_rig: EndpointHarness, database: FreshDatabase
+    rig: EndpointHarness, database: FreshDatabase
 ) -> None:
     refused: set[str] = set()
     refusing = False
@@ -26,12 +25,12 @@ async def test_a_result_that_is_committed_twice_sends_nothing_twice(
             return build_refusal(130429)
         return GraphAnswer(after=SLOW_ANSWER_SECONDS)
 
-    endpoint_rig.endpoint.behave = behave
+    rig.endpoint.behave = behave
     async with run_commit_loser(database.build_role_url(ROLE)) as way:
-        await endpoint_rig.start(database_url=way.url, request_timeout_seconds=10)
-        await endpoint_rig.start(request_timeout_seconds=10)
-        await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(1500))
-        await endpoint_rig.wait_for_requests(100)
+        await rig.start(database_url=way.url, request_timeout_seconds=10)
+        await rig.start(request_timeout_seconds=10)
+        await rig.publish_broadcast(rig.build_citizens(1500))
+        await rig.wait_for_requests(100)
         for _ in range(ROUNDS):
             start = time.monotonic()
             refusing = True
@@ -45,4 +44,4 @@ async def test_a_result_that_is_committed_twice_sends_nothing_twice(
             await wait_until_moment(start + ROUND_SECONDS)
         assert way.lost > 0
         assert refused
-        endpoint_rig.assert_none_twice()
+        rig.assert_none_twice()

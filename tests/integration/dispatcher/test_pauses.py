@@ -8,23 +8,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import asyncpg
-import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.services import Service
 from shared.amqp import topology
 from tests.integration.cli.planned_broadcasts import run
-from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import (
     EndpointHarness,
-    build_phone,
     wait_until_moment,
 )
 from tests.integration.dispatcher.fake_graph_api import (
     Behaviour,
     GraphAnswer,
     SendRequest,
-    build_acceptance,
     build_proxy_page,
     build_refusal,
     run_fake_graph_api,
@@ -44,9 +40,9 @@ def always(answer: GraphAnswer) -> Behaviour:
 async def send_all_kinds(rig: EndpointHarness) -> int:
     """Let a broadcast and replies wait, and return how many messages that is."""
     citizens = rig.build_citizens(320)
-    await rig.client.publish_broadcast(citizens[:300])
+    await rig.publish_broadcast(citizens[:300])
     for citizen in citizens[300:]:
-        await rig.client.request_reply(citizen, "Guten Tag")
+        await rig.request_reply(citizen, "Guten Tag")
     return len(citizens)
 
 
@@ -70,33 +66,31 @@ async def not_meta(kind: str) -> AsyncIterator[str]:
                 yield f"https://{LOOPBACK}:{plain.sockets[0].getsockname()[1]}"
 
 
-async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(endpoint_rig: EndpointHarness) -> None:
+async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(rig: EndpointHarness) -> None:
     """By three replicas, each of which is kept from Meta in another way."""
     async with AsyncExitStack() as ends:
         urls = [await ends.enter_async_context(not_meta(kind)) for kind in ("no name", "refused", "no TLS")]
-        dispatchers = [endpoint_rig.prepare(graph_url=url) for url in urls]
+        dispatchers = [rig.prepare(graph_url=url) for url in urls]
         await asyncio.gather(*(one.start() for one in dispatchers))
-        await send_all_kinds(endpoint_rig)
+        await send_all_kinds(rig)
 
         async def tries_after(dispatcher: Service, seconds: float) -> float:
             async def has_passed() -> bool:
-                return await endpoint_rig.fetch_metric(dispatcher, PAUSED[1]) > seconds
+                return await rig.fetch_metric(dispatcher, PAUSED[1]) > seconds
 
-            await wait_until(has_passed, endpoint_rig.describe)
-            return await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_sends_total", result="not_sent")
+            await rig.wait_until(has_passed)
+            return await rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_sends_total", result="not_sent")
 
         async def later_tries(dispatcher: Service) -> float:
             before = await tries_after(dispatcher, 2)
             return await tries_after(dispatcher, 9) - before
 
         assert max(await asyncio.gather(*map(later_tries, dispatchers))) <= MOST_PROBES
-        told = await run(
-            {"KREISFUNK_DATABASE_URL": endpoint_rig.database.build_role_url("kreisfunk_operator")}, "sending"
-        )
+        told = await run({"KREISFUNK_DATABASE_URL": rig.database.build_role_url("kreisfunk_operator")}, "sending")
         assert "Meta is not reachable since 20" in told.output
-        assert {await endpoint_rig.fetch_readiness(one) for one in dispatchers} == {200}
+        assert {await rig.fetch_readiness(one) for one in dispatchers} == {200}
     for one in dispatchers:
-        assert [event["event"] for event in endpoint_rig.read_log(one, "warning", "error")] == ["meta_not_reachable"]
+        assert [event["event"] for event in rig.read_log(one, "warning", "error")] == ["meta_not_reachable"]
 
 
 async def one_429(rig: EndpointHarness) -> None:
@@ -111,22 +105,16 @@ async def one_429(rig: EndpointHarness) -> None:
         return long
 
     rig.endpoint.behave = behave
-    await rig.client.publish_broadcast(rig.build_citizens(200))
+    await rig.publish_broadcast(rig.build_citizens(200))
 
-    async def has_answered() -> bool:
-        return bool(answered)
-
-    await wait_until(has_answered, rig.describe)
+    await rig.wait_until(lambda: bool(answered))
 
 
 async def is_shown_as_a_pause(rig: EndpointHarness, dispatcher: Service) -> None:
     """To operators and in metrics; Meta may ask for longer than we wait."""
 
-    async def shown() -> bool:
-        names = ("sending_paused", "rate_permitted")
-        return [await rig.fetch_metric(dispatcher, f"kreisfunk_dispatcher_{name}") for name in names] == [1, 0]
-
-    await wait_until(shown, rig.describe)
+    await rig.wait_for_metric(dispatcher, "kreisfunk_dispatcher_sending_paused", 1)
+    await rig.wait_for_metric(dispatcher, "kreisfunk_dispatcher_rate_permitted", 0)
     operator = {"KREISFUNK_DATABASE_URL": rig.database.build_role_url("kreisfunk_operator")}
     (number,) = (await run(operator, "sending", "--json")).json["numbers"]
     assert (number["rate_permitted"], number["paused_by_operator"]) == (0, False)
@@ -134,96 +122,54 @@ async def is_shown_as_a_pause(rig: EndpointHarness, dispatcher: Service) -> None
     assert told.startswith("paused: Meta asks us to wait 600 s (HTTP 429) (next try in ")
 
 
-async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(endpoint_rig: EndpointHarness) -> None:
-    (dispatcher,) = await endpoint_rig.start()
-    await one_429(endpoint_rig)
-    await is_shown_as_a_pause(endpoint_rig, dispatcher)
-    await endpoint_rig.wait_for_accepted(200, RECOVERED_SECONDS + MARGIN_SECONDS)
-    told = [str(event) for event in endpoint_rig.read_log(dispatcher, "warning", "error")]
+async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(rig: EndpointHarness) -> None:
+    (dispatcher,) = await rig.start()
+    await one_429(rig)
+    await is_shown_as_a_pause(rig, dispatcher)
+    await rig.wait_for_accepted(200, RECOVERED_SECONDS + MARGIN_SECONDS)
+    told = [str(event) for event in rig.read_log(dispatcher, "warning", "error")]
     assert any(re.search("429|throughput|paus|slow", event, re.IGNORECASE) for event in told), told
 
 
-async def test_an_operator_ends_a_long_retry_after_at_once(endpoint_rig: EndpointHarness) -> None:
-    await endpoint_rig.start()
-    await one_429(endpoint_rig)
+async def test_an_operator_ends_a_long_retry_after_at_once(rig: EndpointHarness, operator: asyncpg.Connection) -> None:
+    await rig.start()
+    await one_429(rig)
 
-    async def nothing_arrives() -> bool:
-        return time.monotonic() - endpoint_rig.endpoint.requests[-1].at > 1.5
-
-    await wait_until(nothing_arrives, endpoint_rig.describe)
-    operator = await asyncpg.connect(endpoint_rig.database.build_role_url("kreisfunk_operator"))
-    try:
-        await operator.execute("select dispatcher.resume_sending(null)")
-    finally:
-        await operator.close()
+    await rig.wait_until(lambda: time.monotonic() - rig.endpoint.requests[-1].at > 1.5)
+    await operator.execute("select dispatcher.resume_sending(null)")
     # All but the one that Meta wants later.
-    await endpoint_rig.wait_for_accepted(199, 15)
+    await rig.wait_for_accepted(199, 15)
 
 
-async def test_a_pause_that_is_set_right_in_its_row_ends_at_once(endpoint_rig: EndpointHarness) -> None:
-    """Long before the next probe, and without a restart."""
-    endpoint_rig.endpoint.behave = always(build_refusal(190, 401))
-    (dispatcher,) = await endpoint_rig.start()
-    count = await send_all_kinds(endpoint_rig)
-
-    async def is_seen() -> bool:
-        name = "kreisfunk_dispatcher_send_bound_by"
-        return await endpoint_rig.fetch_metric(dispatcher, name, **{name: "pause"}) == 1
-
-    async def nothing_is_in_flight() -> bool:
-        """Each refusal that comes later would pause again."""
-        return "claimed" not in await endpoint_rig.count_states()
-
-    await wait_until(is_seen, endpoint_rig.describe)
-    await wait_until(nothing_is_in_flight, endpoint_rig.describe)
-    endpoint_rig.endpoint.behave = build_acceptance
-    await endpoint_rig.client.books.execute("update dispatcher.rate set paused_reason = null")
-    await endpoint_rig.wait_for_accepted(count - len(endpoint_rig.endpoint.requests), 15)
-
-
-async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_other(
-    endpoint_rig: EndpointHarness,
-) -> None:
+async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_other(rig: EndpointHarness) -> None:
     async with run_fake_graph_api() as proxy:
         proxy.behave = always(build_proxy_page(403))
-        await endpoint_rig.start()
-        await endpoint_rig.start(graph_url=f"http://{LOOPBACK}:{proxy.port}")
+        await rig.start()
+        await rig.start(graph_url=f"http://{LOOPBACK}:{proxy.port}")
 
         async def both_consume() -> bool:
-            return all([await endpoint_rig.count_consumers(queue.name) == 2 for queue in topology.LANES.values()])
+            return all([await rig.count_consumers(queue.name) == 2 for queue in topology.LANES.values()])
 
-        await wait_until(both_consume, endpoint_rig.describe)
-        citizens = endpoint_rig.build_citizens(500)
-        await endpoint_rig.client.publish_broadcast(citizens[:400])
+        await rig.wait_until(both_consume)
+        citizens = rig.build_citizens(500)
+        await rig.publish_broadcast(citizens[:400])
         for citizen in citizens[400:]:
-            await endpoint_rig.client.request_reply(citizen, "Guten Tag")
-        phones = {build_phone(citizen.id) for citizen in citizens[400:]}
-
-        async def missing_replies() -> int:
-            return len(phones - {request.recipient for request in endpoint_rig.endpoint.accepted})
-
-        async def all_replies() -> bool:
-            return await missing_replies() == 0
-
-        await wait_until(all_replies, missing_replies)
-        await endpoint_rig.wait_for_accepted(500)
+            await rig.request_reply(citizen, "Guten Tag")
+        await rig.wait_until(lambda: all(rig.count_accepted(citizens[400:])))
+        await rig.wait_for_accepted(500)
         assert proxy.requests
 
-        async def all_recorded() -> bool:
-            return await endpoint_rig.count_states() == {"accepted": 500}
-
-        await wait_until(all_recorded, endpoint_rig.describe)
+        await rig.wait_for_states({"accepted": 500})
 
 
-@pytest.mark.parametrize("status", [307, 308])
-async def test_a_redirection_to_another_host_is_not_followed(endpoint_rig: EndpointHarness, status: int) -> None:
+async def test_a_redirection_to_another_host_is_not_followed(rig: EndpointHarness) -> None:
     async with run_fake_graph_api() as elsewhere:
         address = f"http://{LOOPBACK}:{elsewhere.port}/v26.0/1/messages"
-        moved = GraphAnswer(status=status, body="", headers={"Location": address})
-        endpoint_rig.endpoint.behave = always(moved)
-        await endpoint_rig.start()
-        await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(20))
-        await endpoint_rig.wait_for_requests(1)
+        moved = GraphAnswer(status=308, body="", headers={"Location": address})
+        rig.endpoint.behave = always(moved)
+        await rig.start()
+        await rig.publish_broadcast(rig.build_citizens(20))
+        await rig.wait_for_requests(1)
         await wait_until_moment(time.monotonic() + 2)
         assert elsewhere.requests == []
-        assert not {"accepted", "failed"} & (await endpoint_rig.count_states()).keys()
+        assert not {"accepted", "failed"} & (await rig.count_states()).keys()

@@ -9,19 +9,19 @@ import pytest
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.consumers import RecipientHandler
+from services.dispatcher.handlers.consumers import locate_reaction
 from services.dispatcher.handlers.maintenance import finish_erasures
-from shared.contracts.envelope import encode
-from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased, SubscriptionEnded
+from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased
 from shared.contracts.ids import delivery_id, make_timed_id
 from shared.contracts.message import Address, AddressKind, Lane, Message
-from shared.database.pool import Database as Pool
-from shared.outcome import Dead, Done
-from tests.databases import FreshDatabase
-from tests.integration.dispatcher.conftest import NUMBER
-from tests.integration.dispatcher.factories import build_batch_message, build_record
-from tests.integration.dispatcher.test_follow_ups import STREAM_HAS_PASSED
-from tests.integration.dispatcher.test_ledger import claim, counted, states
+from tests.integration.dispatcher.factories import (
+    NUMBER,
+    STREAM_HAS_PASSED,
+    build_batch_message,
+    build_record,
+    claim,
+    states,
+)
 
 NOW = datetime.now(UTC)
 BROADCAST = make_timed_id(NOW, b"broadcast")
@@ -34,8 +34,6 @@ ROW = """
     values ($1, $2, $3, 1, 'bulk', $4, 'phone', $5, $6, now(), now(), $7,
         case when $4 = 'claimed'::dispatcher.delivery_state then now() end)
 """
-
-
 BROADCAST_ROW = """
     insert into dispatcher.broadcast (id, notice, revision, topic, lane, template, content, published_at, expires_at)
     values ($1, 'n', 1, 't', 'bulk', 't', '{}', now(), now()) on conflict do nothing
@@ -53,98 +51,72 @@ class Book:
         return len(self.asked) > 1
 
 
-class World:
-    """What we publish."""
-
-    def __init__(self) -> None:
-        self.told: list[Message] = []
-
-    async def publish(self, message: Message) -> None:
-        self.told.append(message)
-
-
 @pytest.fixture
-async def people(pool: Pool, ledger: PostgresLedger) -> PostgresRecipientRepository:
-    return PostgresRecipientRepository(pool)
+async def people(ledger: PostgresLedger) -> PostgresRecipientRepository:
+    return PostgresRecipientRepository(ledger.database)
 
 
-async def owner(database: FreshDatabase, statement: str, *arguments: object) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(database.url)
-    try:
-        rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
-        return rows
-    finally:
-        await connection.close()
-
-
-async def deliver(database: FreshDatabase, state: str, source: UUID = BROADCAST, key: bytes = b"wamid hash") -> None:
-    await owner(database, BROADCAST_ROW, source)
+async def deliver(owner: asyncpg.Connection, state: str, source: UUID = BROADCAST) -> None:
+    await owner.fetch(BROADCAST_ROW, source)
     identifier = delivery_id(source, SUBSCRIBER)
-    await owner(database, ROW, identifier, source, SUBSCRIBER, state, PHONE.index, PHONE.sealed, key)
-
-
-def body(message: Message) -> bytes:
-    return encode(message, event_id="e", source="/kreisfunk/subscriptions", time=NOW)
+    await owner.fetch(ROW, identifier, source, SUBSCRIBER, state, PHONE.index, PHONE.sealed, b"wamid hash")
 
 
 ERASED = SubscriberErased(erasure=make_timed_id(NOW, b"e"), subscribers=(SUBSCRIBER,), addresses=(PHONE, USER), at=NOW)
 
 
 async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_left(
-    people: PostgresRecipientRepository, database: FreshDatabase
+    people: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     waiting = make_timed_id(NOW, b"another")
-    await deliver(database, "read")
-    await deliver(database, "claimed", waiting)
-    world, book = World(), Book()
-    handler = RecipientHandler(recipients=people, publish=world.publish)
+    await deliver(owner, "read")
+    await deliver(owner, "claimed", waiting)
+    book = Book()
     for _ in range(2):
-        assert await handler.handle(body(ERASED)) == Done()
-    assert [row["topic"] for row in await owner(database, "select topic from dispatcher.suppression")] == [""]
+        await people.register_erasure(ERASED)
+    assert [row["topic"] for row in await owner.fetch("select topic from dispatcher.suppression")] == [""]
 
     await finish_erasures(people, book.forget)
     kept = "select state::text, address_index = '' and address_sealed = '' from dispatcher.delivery order by state"
-    assert [tuple(row) for row in await owner(database, kept)] == [("claimed", False), ("read", True)]
+    assert [tuple(row) for row in await owner.fetch(kept)] == [("claimed", False), ("read", True)]
     await finish_erasures(people, book.forget)
     assert len(book.asked) == 1  # not yet due again
 
-    await owner(database, "update dispatcher.delivery set state = 'accepted', answer_by = null where state = 'claimed'")
-    await owner(database, "update dispatcher.erasure set tried_at = '-infinity'")
+    await owner.fetch("update dispatcher.delivery set state = 'accepted', answer_by = null where state = 'claimed'")
+    await owner.fetch("update dispatcher.erasure set tried_at = '-infinity'")
     await finish_erasures(people, book.forget)
-    assert all(row[1] for row in await owner(database, kept))
+    assert all(row[1] for row in await owner.fetch(kept))
     assert book.asked == [USER, USER]
 
-    assert len(await owner(database, "select from dispatcher.erasure")) == 1, "something may yet be under way"
-    await deliver(database, "read", make_timed_id(NOW, b"late"))
-    await owner(database, "update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
+    assert len(await owner.fetch("select from dispatcher.erasure")) == 1, "something may yet be under way"
+    await deliver(owner, "read", make_timed_id(NOW, b"late"))
+    await owner.fetch("update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
     await finish_erasures(people, book.forget)
-    assert all(row[1] for row in await owner(database, kept))
-    assert await owner(database, "select * from dispatcher.erasure") == []
+    assert all(row[1] for row in await owner.fetch(kept))
+    assert await owner.fetch("select * from dispatcher.erasure") == []
     assert book.asked == [USER, USER]
 
 
 async def test_what_went_to_an_address_of_before_is_erased_too(
-    people: PostgresRecipientRepository, database: FreshDatabase
+    people: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     """A broadcast's delivery is found by the person, a reply by the address."""
     other = make_timed_id(NOW, b"somebody else")
-    await deliver(database, "read")
-    await owner(
-        database, ROW, delivery_id(BROADCAST, other), BROADCAST, other, "read", b"o" * 16, b"sealed other", b"k"
-    )
-    await owner(database, ROW, make_timed_id(NOW, b"reply"), BROADCAST, None, "read", USER.index, USER.sealed, b"key")
-    await owner(database, "insert into dispatcher.reached values ($1, now())", SUBSCRIBER)
+    await deliver(owner, "read")
+    await owner.fetch(ROW, delivery_id(BROADCAST, other), BROADCAST, other, "read", b"o" * 16, b"sealed other", b"k")
+    await owner.fetch(ROW, make_timed_id(NOW, b"reply"), BROADCAST, None, "read", USER.index, USER.sealed, b"key")
+    await owner.fetch("insert into dispatcher.reached values ($1, now())", SUBSCRIBER)
     moved = SubscriberErased(erasure=make_timed_id(NOW, b"m"), subscribers=(SUBSCRIBER,), addresses=(USER,), at=NOW)
     await people.register_erasure(moved)
     (erasure,) = await people.claim_due_erasures()
     await people.erase(erasure)
-    kept = await owner(database, "select subscriber, address_index from dispatcher.delivery where address_index <> ''")
+    kept = await owner.fetch("select subscriber, address_index from dispatcher.delivery where address_index <> ''")
     assert [tuple(row) for row in kept] == [(other, b"o" * 16)]
-    assert await owner(database, "select * from dispatcher.reached") == []
+    assert await owner.fetch("select * from dispatcher.reached") == []
 
 
 async def test_an_erasure_waits_for_no_older_ones_that_cannot_end(
-    people: PostgresRecipientRepository, database: FreshDatabase
+    people: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     async def is_away(_: Address) -> bool:
         return False
@@ -152,16 +124,16 @@ async def test_an_erasure_waits_for_no_older_ones_that_cannot_end(
     for number in range(40):
         stranger = make_timed_id(NOW, b"stranger", bytes([number]))
         await people.register_erasure(SubscriberErased(erasure=stranger, subscribers=(), addresses=(USER,), at=NOW))
-    await deliver(database, "read")
+    await deliver(owner, "read")
     await people.register_erasure(ERASED)
     for _ in range(6):
         await finish_erasures(people, is_away)
-        await owner(database, "update dispatcher.erasure set tried_at = tried_at - interval '2 s'")
-    assert await owner(database, "select from dispatcher.delivery where address_index <> ''") == []
+        await owner.fetch("update dispatcher.erasure set tried_at = tried_at - interval '2 s'")
+    assert await owner.fetch("select from dispatcher.delivery where address_index <> ''") == []
 
 
 async def test_an_erasure_needs_no_resume_and_no_outcome(
-    people: PostgresRecipientRepository, ledger: PostgresLedger, pool: Pool, database: FreshDatabase
+    people: PostgresRecipientRepository, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """Of a paused broadcast, and one whose outcome is unknown; what waits for somebody else stays."""
     other = make_timed_id(NOW, b"somebody else")
@@ -172,49 +144,45 @@ async def test_an_erasure_needs_no_resume_and_no_outcome(
     assert await claim(ledger, paused) == []
     await people.register_erasure(ERASED)
     for _ in range(2):
-        await owner(
-            database, "update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'"
-        )
+        await owner.fetch("update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
         await finish_erasures(people, forget_at_once)
-    assert (
-        await counted(pool, paused.broadcast) == await states(pool, paused.broadcast) == {"suppressed": 1, "waiting": 1}
-    )
-    assert await counted(pool, sent.broadcast) == await states(pool, sent.broadcast) == {"unknown": 2}
-    kept = await owner(database, "select subscriber from dispatcher.delivery where address_sealed <> ''")
+    assert await states(ledger, paused.broadcast) == {"suppressed": 1, "waiting": 1}
+    assert await states(ledger, sent.broadcast) == {"unknown": 2}
+    kept = await owner.fetch("select subscriber from dispatcher.delivery where address_sealed <> ''")
     assert [row["subscriber"] for row in kept] == [other, other]
-    assert await owner(database, "select from dispatcher.erasure") == []
+    assert await owner.fetch("select from dispatcher.erasure") == []
 
 
 async def test_an_erasure_waits_for_a_reply_without_an_outcome_only_until_that_expires(
-    people: PostgresRecipientRepository, database: FreshDatabase
+    people: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
     reply = make_timed_id(NOW, b"reply")
-    await owner(database, ROW, reply, BROADCAST, None, "claimed", PHONE.index, PHONE.sealed, None)
+    await owner.fetch(ROW, reply, BROADCAST, None, "claimed", PHONE.index, PHONE.sealed, None)
     unknown = "state = 'unknown', answer_by = null, unknown_at = now(), expires_at = now() + interval '1 hour'"
-    await owner(database, f"update dispatcher.delivery set {unknown}")  # noqa: S608 - from above
+    await owner.fetch(f"update dispatcher.delivery set {unknown}")  # noqa: S608 - from above
     await people.register_erasure(ERASED)
     await finish_erasures(people, forget_at_once)
     kept = "select from dispatcher.delivery where address_sealed <> ''"
-    assert len(await owner(database, kept)) == 1
-    await owner(database, "update dispatcher.delivery set expires_at = now() - interval '1 s'")
-    await owner(database, "update dispatcher.erasure set tried_at = '-infinity'")
+    assert len(await owner.fetch(kept)) == 1
+    await owner.fetch("update dispatcher.delivery set expires_at = now() - interval '1 s'")
+    await owner.fetch("update dispatcher.erasure set tried_at = '-infinity'")
     await finish_erasures(people, forget_at_once)
-    assert await owner(database, kept) == []
+    assert await owner.fetch(kept) == []
 
 
 async def test_what_is_proven_unsent_after_the_erasure_is_not_sent(
-    people: PostgresRecipientRepository, ledger: PostgresLedger, pool: Pool, database: FreshDatabase
+    people: PostgresRecipientRepository, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     message = build_batch_message([SUBSCRIBER])
     (lost,) = await claim(ledger, message)
     await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
     await people.register_erasure(ERASED)
     await finish_erasures(people, forget_at_once)
-    await owner(database, "update dispatcher.delivery set claimed_at = now() - interval '1 hour'")
-    await owner(database, STREAM_HAS_PASSED, NUMBER)
+    await owner.fetch("update dispatcher.delivery set claimed_at = now() - interval '1 hour'")
+    await owner.fetch(STREAM_HAS_PASSED, NUMBER)
     assert await ledger.requeue_unknown(300, 21) == 1
     assert await ledger.claim_due(Lane.BULK, 1) == []
-    assert await counted(pool, message.broadcast) == {"suppressed": 1}
+    assert await states(ledger, message.broadcast) == {"suppressed": 1}
 
 
 async def forget_at_once(_: Address) -> bool:
@@ -222,12 +190,14 @@ async def forget_at_once(_: Address) -> bool:
 
 
 async def test_a_reaction_finds_its_broadcast_or_nothing(
-    people: PostgresRecipientRepository, database: FreshDatabase
+    people: PostgresRecipientRepository, owner: asyncpg.Connection
 ) -> None:
-    other = make_timed_id(NOW - timedelta(minutes=1), b"older")
-    await deliver(database, "read")
-    world = World()
-    handler = RecipientHandler(recipients=people, publish=world.publish)
+    other, told = make_timed_id(NOW - timedelta(minutes=1), b"older"), list[Message]()
+
+    async def publish(message: Message) -> None:
+        told.append(message)
+
+    await deliver(owner, "read")
     for about in (b"wamid hash", b"hash of a reply"):
         question = ReactionReceived(
             reaction=make_timed_id(NOW, about),
@@ -237,14 +207,7 @@ async def test_a_reaction_finds_its_broadcast_or_nothing(
             value="👍",
             at=NOW,
         )
-        assert await handler.handle(body(question)) == Done()
-    (located,) = world.told
+        await locate_reaction(people, publish, question)
+    (located,) = told
     assert isinstance(located, ReactionLocated)
     assert (located.broadcast, located.value) == (BROADCAST, "👍")
-
-
-async def test_other_events_are_kept_for_an_operator(people: PostgresRecipientRepository) -> None:
-    handler = RecipientHandler(recipients=people, publish=World().publish)
-    foreign = SubscriptionEnded(subscriber=SUBSCRIBER, sequence=1, at=NOW)
-    assert isinstance(await handler.handle(body(foreign)), Dead)
-    assert isinstance(await handler.handle(b"{}"), Dead)

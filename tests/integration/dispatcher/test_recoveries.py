@@ -2,19 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
-from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW
+from services.dispatcher.handlers.pauses import MAX_REJECTIONS_IN_A_ROW
 from shared.amqp import topology
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.runtime.clock import system_clock
-from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_separate_harness, wait_until_moment
-from tests.integration.dispatcher.fake_graph_api import build_acceptance, build_proxy_page, build_refusal
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, build_acceptance, build_proxy_page, build_refusal
 from tests.integration.dispatcher.test_pauses import (
     MARGIN_SECONDS,
     MOST_PROBES,
@@ -25,27 +24,9 @@ from tests.integration.dispatcher.test_pauses import (
 )
 from tests.servers import Servers
 
-pytestmark = pytest.mark.alone  # all of it happens at once, in real time
 REFUSING_SECONDS = 20.0
 LOCKED = build_refusal(131031, 403)
-ANSWERS = {
-    "code 190": build_refusal(190, 401),
-    "code 131042": build_refusal(131042),
-    "403 page": build_proxy_page(403),
-    "404 page": build_proxy_page(404),
-}
-REASONS = {
-    "code 190": "token expired (Meta's code 190)",
-    "code 131042": "payment problem (Meta's code 131042)",
-}
-RESTRICTION = {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING"}
-WEBHOOKS: Mapping[str, Mapping[str, object]] = {
-    "PARTNER_REMOVED": {"event": "PARTNER_REMOVED"},
-    "account disabled": {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}},
-    "account restricted": {"event": "ACCOUNT_RESTRICTION", "restriction_info": [RESTRICTION]},
-}
-STATUSES = "statuses"
-Trouble = Callable[[EndpointHarness], Awaitable[None]]
+DISABLED = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}
 
 
 async def assert_it_recovers_by_itself(rig: EndpointHarness, since: float, count: int) -> None:
@@ -60,39 +41,32 @@ async def assert_it_recovers_by_itself(rig: EndpointHarness, since: float, count
     assert not {"unknown", "failed"} & states.keys(), states
 
 
-async def held(rig: EndpointHarness) -> None:
-    async def is_held() -> bool:
-        return await rig.read_paused_reason() is not None
-
-    await wait_until(is_held, rig.describe)
-
-
-async def refuse_for_a_while(rig: EndpointHarness, cause: str) -> None:
-    rig.endpoint.behave = always(ANSWERS[cause])
+async def refuse_for_a_while(rig: EndpointHarness, answer: GraphAnswer, reason: str | None) -> None:
+    rig.endpoint.behave = always(answer)
     (dispatcher,) = await rig.start()
     count = await send_all_kinds(rig)
 
     async def shown() -> bool:
         return any([await rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
 
-    await wait_until(shown, rig.describe)
-    assert await rig.read_paused_reason() == REASONS.get(cause)
+    await rig.wait_until(shown)
+    assert await rig.read_paused_reason() == reason
     noticed = datetime.fromisoformat(rig.read_log(dispatcher, "error")[0]["timestamp"])
     since = time.monotonic() - (datetime.now(UTC) - noticed).total_seconds()
     await assert_it_recovers_by_itself(rig, since, count)
     assert 1 <= len(rig.read_log(dispatcher, "error")) <= MOST_PROBES
 
 
-async def take_account_away_for_a_while(rig: EndpointHarness, cause: str) -> None:
+async def take_account_away_for_a_while(rig: EndpointHarness) -> None:
     """Let Meta say so in a webhook, before anything is refused; it says nothing when all is well again."""
     rig.endpoint.behave = always(LOCKED)
     now = system_clock()
-    event = AccountEvent(field="account_update", value=dict(WEBHOOKS[cause]), at=now, received_at=now)
+    event = AccountEvent(field="account_update", value=DISABLED, at=now, received_at=now)
     await rig.start(2)
-    await rig.client.send(AccountEvents(events=(event,)), topology.INBOUND, AccountEvents.KEY)
-    await held(rig)
+    await rig.send(AccountEvents(events=(event,)), topology.INBOUND, AccountEvents.KEY)
+    await rig.wait_until_paused()
     since = time.monotonic()
-    assert (await rig.read_paused_reason()).removeprefix("Meta: ") == cause
+    assert await rig.read_paused_reason() == "Meta: account disabled"
     count = await send_all_kinds(rig)
     await assert_it_recovers_by_itself(rig, since, count)
 
@@ -100,11 +74,11 @@ async def take_account_away_for_a_while(rig: EndpointHarness, cause: str) -> Non
 async def report_failures_for_a_while(rig: EndpointHarness) -> None:
     """Let Meta accept messages, and say of each afterwards that the account is locked; these are sent again."""
     await rig.start(2)
-    await rig.client.publish_broadcast(rig.build_citizens(MAX_REJECTIONS_IN_A_ROW))
+    await rig.publish_broadcast(rig.build_citizens(MAX_REJECTIONS_IN_A_ROW))
     await rig.wait_for_accepted(MAX_REJECTIONS_IN_A_ROW)
     rig.endpoint.behave = always(LOCKED)
     await rig.publish_statuses(rig.endpoint.accepted, "failed", 131031)
-    await held(rig)
+    await rig.wait_until_paused()
     since = time.monotonic()
     assert await rig.read_paused_reason() == "account locked (Meta's code 131031)"
     rig.endpoint.accepted.clear()
@@ -112,43 +86,19 @@ async def report_failures_for_a_while(rig: EndpointHarness) -> None:
     await assert_it_recovers_by_itself(rig, since, MAX_REJECTIONS_IN_A_ROW + count)
 
 
-@pytest.fixture(scope="module", autouse=True)
-async def recoveries(
+@pytest.mark.alone  # all of it happens at once, in real time
+@pytest.mark.timeout(300)
+async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
     servers: Servers, database_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Mapping[str, asyncio.Task[None]]]:
-    """All begin before the first test, each in a system of its own: most of each is the half minute to a probe."""
+) -> None:
+    """In a system of its own for each trouble: most of each is the half minute to a probe."""
 
-    async def run_alone(trouble: Trouble) -> None:
+    async def run_alone(trouble: Callable[[EndpointHarness], Awaitable[None]]) -> None:
         async with run_separate_harness(servers, database_template, tmp_path_factory.mktemp("recovery")) as rig:
             await trouble(rig)
 
-    troubles: dict[str, Trouble] = {cause: partial(refuse_for_a_while, cause=cause) for cause in ANSWERS}
-    troubles |= {cause: partial(take_account_away_for_a_while, cause=cause) for cause in WEBHOOKS}
-    troubles[STATUSES] = report_failures_for_a_while
-    running = {name: asyncio.create_task(run_alone(trouble)) for name, trouble in troubles.items()}
-    try:
-        yield running
-    finally:
-        for task in running.values():
-            task.cancel()
-        await asyncio.gather(*running.values(), return_exceptions=True)
-
-
-@pytest.mark.parametrize("cause", ANSWERS)
-async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
-    recoveries: Mapping[str, asyncio.Task[None]], cause: str
-) -> None:
-    await recoveries[cause]
-
-
-@pytest.mark.parametrize("cause", WEBHOOKS)
-async def test_a_sender_whose_account_was_away_for_a_while_sends_again_by_itself(
-    recoveries: Mapping[str, asyncio.Task[None]], cause: str
-) -> None:
-    await recoveries[cause]
-
-
-async def test_a_sender_of_which_statuses_said_that_it_is_locked_sends_again_by_itself(
-    recoveries: Mapping[str, asyncio.Task[None]],
-) -> None:
-    await recoveries[STATUSES]
+    expired = partial(refuse_for_a_while, answer=build_refusal(190, 401), reason="token expired (Meta's code 190)")
+    proxied = partial(refuse_for_a_while, answer=build_proxy_page(403), reason=None)
+    async with asyncio.TaskGroup() as troubles:
+        for trouble in (expired, proxied, take_account_away_for_a_while, report_failures_for_a_while):
+            troubles.create_task(run_alone(trouble))

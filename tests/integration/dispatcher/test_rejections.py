@@ -1,58 +1,56 @@
 """What Meta rejects because of a broadcast, its template or ourselves fails nobody for good, or only the first few."""
 
+import asyncio
+
 import pytest
 
-from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW
+from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
+from services.dispatcher.handlers.pauses import MAX_REJECTIONS_IN_A_ROW as MANY
 from services.dispatcher.handlers.pauses import explain_code
-from tests.integration.dispatcher.dispatch_client import wait_until
-from tests.integration.dispatcher.endpoint_harness import EndpointHarness
+from tests.integration.dispatcher.endpoint_harness import EndpointHarness, build_phone
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_acceptance, build_refusal
 
 RECIPIENTS, OTHERS = 300, 40
-MANY = MAX_REJECTIONS_IN_A_ROW
 # Messages that leave before the pause is committed.
 IN_HAND = 40
+MARGIN_SECONDS = 15.0
+ACCESS_DENIED = 131005
+UNLUCKY = build_phone(0)
+BROADCASTS_PAUSED = "kreisfunk_dispatcher_broadcasts_paused_total"
+PAUSED_REASON = "select paused_reason from dispatcher.broadcast where id = $1"
 
 
 def build_reason(code: int) -> str:
-    return f"Meta rejected {MAX_REJECTIONS_IN_A_ROW} messages in a row: {explain_code(code)}"
+    return f"Meta rejected {MANY} messages in a row: {explain_code(code)}"
 
 
-async def test_a_broadcast_that_meta_rejects_again_and_again_pauses_and_no_other_does(
-    endpoint_rig: EndpointHarness,
-) -> None:
+async def test_a_broadcast_that_meta_rejects_again_and_again_pauses_and_no_other_does(rig: EndpointHarness) -> None:
     def reject(request: SendRequest) -> GraphAnswer:
         return build_refusal(131009) if "Umleitung" in str(request.content) else build_acceptance(request)
 
-    client = endpoint_rig.client
-    endpoint_rig.endpoint.behave = reject
-    (dispatcher,) = await endpoint_rig.start()
-    citizens = endpoint_rig.build_citizens(RECIPIENTS + OTHERS)
-    rejected = await client.publish_broadcast(citizens[:RECIPIENTS], text="Umleitung")
-    accepted = await client.publish_broadcast(citizens[RECIPIENTS:])
+    rig.endpoint.behave = reject
+    (dispatcher,) = await rig.start()
+    citizens = rig.build_citizens(RECIPIENTS + OTHERS)
+    rejected = await rig.publish_broadcast(citizens[:RECIPIENTS], text="Umleitung")
+    accepted = await rig.publish_broadcast(citizens[RECIPIENTS:])
 
     async def settled() -> bool:
-        states = await client.count_states(rejected)
-        others = await client.count_states(accepted)
+        states = await rig.count_states(rejected)
+        others = await rig.count_states(accepted)
         return sum(states.values()) == RECIPIENTS and not states.get("claimed") and others == {"accepted": OTHERS}
 
-    await wait_until(settled, endpoint_rig.describe)
-    failed = (await client.count_states(rejected))["failed"]
-    assert MAX_REJECTIONS_IN_A_ROW <= failed <= MAX_REJECTIONS_IN_A_ROW + IN_HAND
-    reason = await client.books.fetchval("select paused_reason from dispatcher.broadcast where id = $1", rejected)
-    assert reason == build_reason(131009)
-    assert await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_broadcasts_paused_total") == 1
-    assert await endpoint_rig.read_paused_reason() is None
+    await rig.wait_until(settled)
+    assert MANY <= (await rig.count_states(rejected))["failed"] <= MANY + IN_HAND
+    assert await rig.books.fetchval(PAUSED_REASON, rejected) == build_reason(131009)
+    assert await rig.fetch_metric(dispatcher, BROADCASTS_PAUSED) == 1
+    assert await rig.read_paused_reason() is None
 
-    endpoint_rig.endpoint.behave = build_acceptance
-    await client.books.fetchval("select dispatcher.resume_broadcast($1)", rejected)
-    await client.books.fetchval("select count(*) from dispatcher.resend_missing($1, false)", rejected)
+    rig.endpoint.behave = build_acceptance
+    await rig.books.fetchval("select dispatcher.resume_broadcast($1)", rejected)
+    await rig.books.fetchval("select count(*) from dispatcher.resend_missing($1, false)", rejected)
 
-    async def all_accepted() -> bool:
-        return await client.count_states(rejected) == {"accepted": RECIPIENTS}
-
-    await wait_until(all_accepted, endpoint_rig.describe)
-    endpoint_rig.assert_none_twice()
+    await rig.wait_for_states({"accepted": RECIPIENTS}, rejected)
+    rig.assert_none_twice()
 
 
 @pytest.mark.parametrize(
@@ -63,104 +61,124 @@ async def test_a_broadcast_that_meta_rejects_again_and_again_pauses_and_no_other
     ],
 )
 async def test_what_a_status_says_of_ourselves_or_the_template_stops_and_is_sent_again_afterwards(
-    endpoint_rig: EndpointHarness, code: int, cause: str, resume: str
+    rig: EndpointHarness, code: int, cause: str, resume: str
 ) -> None:
-    client, endpoint = endpoint_rig.client, endpoint_rig.endpoint
-    (dispatcher,) = await endpoint_rig.start()
-    source = await client.publish_broadcast(endpoint_rig.build_citizens(MANY))
-    await endpoint_rig.wait_for_accepted(MANY)
-    first = list(endpoint.requests)
+    (dispatcher,) = await rig.start()
+    source = await rig.publish_broadcast(rig.build_citizens(MANY))
+    await rig.wait_for_accepted(MANY)
+    first = list(rig.endpoint.requests)
 
     async def read_pauses() -> list[str]:
         pauses = "select paused_reason from dispatcher.rate union all select reason from dispatcher.template_pause"
-        return [row[0] for row in await client.books.fetch(pauses) if row[0]]
+        return [row[0] for row in await rig.books.fetch(pauses) if row[0]]
 
-    async def all_wait() -> bool:
-        return await client.count_states(source) == {"waiting": MANY} and bool(await read_pauses())
+    await rig.publish_statuses(first, "failed", code)
+    await rig.wait_for_states({"waiting": MANY}, source)
 
-    await endpoint_rig.publish_statuses(first, "failed", code)
-    await wait_until(all_wait, endpoint_rig.describe)
+    async def is_paused() -> bool:
+        return bool(await read_pauses())
+
+    await rig.wait_until(is_paused)
     assert [str(code) in pause for pause in await read_pauses()] == [True]
     update = f"{cause.replace('sender', 'sending')}_paused"
     counted = "kreisfunk_dispatcher_account_updates_total"
-    assert await endpoint_rig.fetch_metric(dispatcher, counted, update=update) == 1
-    await client.books.fetchval(resume)
-    await client.books.execute("update dispatcher.delivery set due_at = now() where state = 'waiting'")
-    await endpoint_rig.wait_for_requests(2 * MANY)
+    assert await rig.fetch_metric(dispatcher, counted, update=update) == 1
+    await rig.books.fetchval(resume)
+    await rig.books.execute("update dispatcher.delivery set due_at = now() where state = 'waiting'")
+    await rig.wait_for_requests(2 * MANY)
     # Meta repeats a webhook until it is answered, and afterwards, too.
-    await endpoint_rig.publish_statuses(first, "failed", code)
-    await endpoint_rig.publish_statuses(endpoint.requests[MANY:])
+    await rig.publish_statuses(first, "failed", code)
+    await rig.publish_statuses(rig.endpoint.requests[MANY:])
 
-    async def all_delivered() -> bool:
-        return await client.count_states(source) == {"delivered": MANY}
-
-    await wait_until(all_delivered, endpoint_rig.describe)
+    await rig.wait_for_states({"delivered": MANY}, source)
     assert await read_pauses() == []
-    assert await client.books.fetchval("select max(attempt) from dispatcher.delivery") == 1
+    assert await rig.books.fetchval("select max(attempt) from dispatcher.delivery") == 1
 
 
-async def test_a_picture_that_meta_cannot_fetch_pauses_its_broadcast(endpoint_rig: EndpointHarness) -> None:
-    client, endpoint = endpoint_rig.client, endpoint_rig.endpoint
-    (dispatcher,) = await endpoint_rig.start()
-    source = await client.publish_broadcast(endpoint_rig.build_citizens(RECIPIENTS))
+async def test_a_picture_that_meta_cannot_fetch_pauses_its_broadcast(rig: EndpointHarness) -> None:
+    (dispatcher,) = await rig.start()
+    source = await rig.publish_broadcast(rig.build_citizens(RECIPIENTS))
     reported = 0
 
     async def pause() -> bool:
         nonlocal reported
-        new, reported = endpoint.requests[reported:], len(endpoint.requests)
+        new, reported = rig.endpoint.requests[reported:], len(rig.endpoint.requests)
         if new:
-            await endpoint_rig.publish_statuses(new, "failed", 131053)
-        return await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_broadcasts_paused_total") == 1
+            await rig.publish_statuses(new, "failed", 131053)
+        return await rig.fetch_metric(dispatcher, BROADCASTS_PAUSED) == 1
 
-    await wait_until(pause, endpoint_rig.describe)
-    reason = await client.books.fetchval("select paused_reason from dispatcher.broadcast where id = $1", source)
-    assert reason == build_reason(131053)
+    await rig.wait_until(pause)
+    assert await rig.books.fetchval(PAUSED_REASON, source) == build_reason(131053)
 
-    async def all_known() -> bool:
-        return sum((await client.count_states(source)).values()) == RECIPIENTS
-
-    await wait_until(all_known, endpoint_rig.describe)
-    assert (await client.count_states(source))["waiting"] > 0
+    await rig.wait_for_value("select count(*) from dispatcher.delivery where source = $1", source, value=RECIPIENTS)
+    assert (await rig.count_states(source))["waiting"] > 0
 
 
-async def test_many_failures_among_more_messages_that_arrive_pause_nothing(endpoint_rig: EndpointHarness) -> None:
+async def test_many_failures_among_more_messages_that_arrive_pause_nothing(rig: EndpointHarness) -> None:
     """Meta sends what it could not deliver for a while in one webhook."""
-    client = endpoint_rig.client
-    (dispatcher,) = await endpoint_rig.start()
-    source = await client.publish_broadcast(endpoint_rig.build_citizens(3 * MANY))
-    await endpoint_rig.wait_for_accepted(3 * MANY)
-    failed, sent = endpoint_rig.endpoint.requests[:MANY], endpoint_rig.endpoint.requests[MANY:]
-    statuses = [endpoint_rig.build_status(request, "failed", 131049) for request in failed]
-    await endpoint_rig.publish_group(statuses + [endpoint_rig.build_status(request, "sent") for request in sent])
+    (dispatcher,) = await rig.start()
+    source = await rig.publish_broadcast(rig.build_citizens(3 * MANY))
+    await rig.wait_for_accepted(3 * MANY)
+    failed, sent = rig.endpoint.requests[:MANY], rig.endpoint.requests[MANY:]
+    statuses = [rig.build_status(request, "failed", 131049) for request in failed]
+    await rig.publish_group(statuses + [rig.build_status(request, "sent") for request in sent])
 
-    async def known() -> bool:
-        return await client.count_states(source) == {"failed": MANY, "sent": 2 * MANY}
-
-    await wait_until(known, endpoint_rig.describe)
-    assert await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_broadcasts_paused_total") == 0
+    await rig.wait_for_states({"failed": MANY, "sent": 2 * MANY}, source)
+    assert await rig.fetch_metric(dispatcher, BROADCASTS_PAUSED) == 0
 
 
 async def test_a_small_broadcast_that_failed_as_a_whole_goes_again_when_an_operator_says_so(
-    endpoint_rig: EndpointHarness,
+    rig: EndpointHarness,
 ) -> None:
-    client, endpoint = endpoint_rig.client, endpoint_rig.endpoint
-    (dispatcher,) = await endpoint_rig.start()
-    source = await client.publish_broadcast(endpoint_rig.build_citizens(MANY))
-    await endpoint_rig.wait_for_accepted(MANY)
+    (dispatcher,) = await rig.start()
+    source = await rig.publish_broadcast(rig.build_citizens(MANY))
+    await rig.wait_for_accepted(MANY)
 
-    async def finished() -> bool:
-        return bool(
-            await client.books.fetchval(
-                "select finished_at is not null from dispatcher.broadcast where id = $1", source
-            )
-        )
+    await rig.wait_for_value("select finished_at is not null from dispatcher.broadcast where id = $1", source)
+    await rig.publish_statuses(rig.endpoint.requests, "failed", 131053)
 
-    await wait_until(finished, endpoint_rig.describe)
-    await endpoint_rig.publish_statuses(endpoint.requests, "failed", 131053)
+    await rig.wait_for_metric(dispatcher, BROADCASTS_PAUSED, 1)
+    await rig.books.fetchval("select count(*) from dispatcher.resend_missing($1, false)", source)
+    await rig.wait_for_requests(2 * MANY)
 
-    async def told() -> bool:
-        return await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_broadcasts_paused_total") == 1
 
-    await wait_until(told, endpoint_rig.describe)
-    await client.books.fetchval("select count(*) from dispatcher.resend_missing($1, false)", source)
-    await endpoint_rig.wait_for_requests(2 * MANY)
+def refuse_one(request: SendRequest) -> GraphAnswer:
+    return build_refusal(ACCESS_DENIED, 403) if request.recipient == UNLUCKY else GraphAnswer()
+
+
+async def unlucky_ones_are(rig: EndpointHarness, count: int) -> None:
+    await rig.wait_until(lambda: sum(request.recipient == UNLUCKY for request in rig.endpoint.requests) >= count)
+
+
+async def assert_a_broadcast_pauses_once(rig: EndpointHarness) -> None:
+    rig.endpoint.behave = refuse_one
+    (dispatcher,) = await rig.start()
+    await rig.publish_broadcast(rig.build_citizens(300))
+    await unlucky_ones_are(rig, 1)
+    await rig.wait_for_accepted(299, PROBE_DELAY_SECONDS + MARGIN_SECONDS)
+    await unlucky_ones_are(rig, 4)
+    assert [event["event"] for event in rig.read_log(dispatcher, "error")] == ["sending_paused"]
+    assert await rig.read_paused_reason() is None
+
+    await rig.wait_for_states({"accepted": 299, "waiting": 1})
+
+
+async def assert_a_later_reply_is_the_probe(rig: EndpointHarness) -> None:
+    rig.endpoint.behave = refuse_one
+    await rig.start()
+    unlucky, other = rig.build_citizens(2)
+    await rig.request_reply(unlucky, "Guten Tag")
+    await rig.wait_until_paused()
+    await rig.request_reply(other, "Guten Tag")
+    await rig.wait_for_accepted(1, PROBE_DELAY_SECONDS + MARGIN_SECONDS)
+    await unlucky_ones_are(rig, 3)
+    assert await rig.read_paused_reason() is None
+
+
+async def test_a_code_about_the_sender_that_one_recipient_gets_again_and_again_pauses_once(
+    rig: EndpointHarness, second_rig: EndpointHarness
+) -> None:
+    """Meta names the sender, but means one person: nobody else waits for longer than until the next probe."""
+    async with asyncio.TaskGroup() as both:
+        both.create_task(assert_a_broadcast_pauses_once(rig))
+        both.create_task(assert_a_later_reply_is_the_probe(second_rig))

@@ -17,9 +17,13 @@ from shared.contracts.message import Lane
 from shared.database.migrations import read_migrations
 from shared.database.pool import Database as Pool
 from shared.database.retention import purge
-from tests.integration.dispatcher.conftest import NUMBER
-from tests.integration.dispatcher.factories import PERSON, build_record, build_reply
-from tests.integration.dispatcher.test_follow_ups import STREAM_HAS_PASSED
+from tests.integration.dispatcher.factories import (
+    NUMBER,
+    PERSON,
+    STREAM_HAS_PASSED,
+    build_record,
+    build_reply,
+)
 
 RULES = build_retention_rules(90)
 KEPT = """
@@ -51,7 +55,7 @@ async def expire(owner: asyncpg.Connection, reply: UUID, ago: timedelta) -> None
 async def test_a_reply_that_comes_too_late_leaves_no_text(ledger: PostgresLedger, owner: asyncpg.Connection) -> None:
     late = build_reply(expires_in=-1)
     assert await ledger.claim_replies([(late, datetime.now(UTC))]) == []
-    assert await keep(owner, late.reply) == ("expired", False, True)
+    assert await keep(owner, late.reply) == ("expired", False, False)
 
 
 async def test_a_reply_that_expires_while_it_waits_loses_its_text(

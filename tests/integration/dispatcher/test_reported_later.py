@@ -10,19 +10,23 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain.errors import MANY_ATTEMPTS, compute_retry_delay, find_error_rule
-from services.dispatcher.domain.rejections import MAX_REJECTIONS_IN_A_ROW as MANY
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.consumers import StatusHandler
+from services.dispatcher.handlers.consumers import StatusHandler, add_retry
+from services.dispatcher.handlers.pauses import MAX_REJECTIONS_IN_A_ROW as MANY
 from services.dispatcher.handlers.pauses import Pauses
-from services.dispatcher.ports import Claim
-from shared.contracts.envelope import encode
+from services.dispatcher.ports import Claim, StatusUpdate
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
-from shared.outcome import Done
-from tests.integration.dispatcher.factories import build_batch_message, generate_subscribers
-from tests.integration.dispatcher.test_ledger import claim, states
+from tests.integration.dispatcher.factories import (
+    build_batch_message,
+    build_reply,
+    claim,
+    claim_new,
+    generate_subscribers,
+    states,
+)
 
 UNKNOWN, TOO_FAST, PAIR, LOCKED = 131000, 130429, 131056, 131031
 WAIT = "select extract(epoch from due_at - clock_timestamp())::float8 from dispatcher.delivery"
@@ -42,8 +46,7 @@ async def report(handler: StatusHandler, one: Claim, status: str = "failed", cod
     said = DeliveryStatus(
         message_key=key, status=status, at=now, received_at=now, delivery=str(one.delivery), error_code=code
     )
-    body = encode(DeliveryStatuses(statuses=(said,)), event_id="1", source="/test", time=now)
-    assert await handler.handle(body) == Done()
+    await handler.apply(DeliveryStatuses(statuses=(said,)))
 
 
 async def claim_again(ledger: PostgresLedger, owner: asyncpg.Connection) -> Claim:
@@ -57,7 +60,7 @@ async def claim_again(ledger: PostgresLedger, owner: asyncpg.Connection) -> Clai
 async def test_each_time_a_passing_failure_is_reported_its_message_waits_for_longer(
     handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection, code: int, times: int
 ) -> None:
-    (one,) = await claim(ledger, build_batch_message(generate_subscribers(1)))
+    _, (one,) = await claim_new(ledger)
     waits, rule = list[float](), find_error_rule(code)
     for _ in range(times):
         await report(handler, one, code=code)
@@ -70,7 +73,7 @@ async def test_each_time_a_passing_failure_is_reported_its_message_waits_for_lon
 async def test_a_rate_that_is_reported_as_exceeded_slows_all_replicas_down(
     handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    (one,) = await claim(ledger, build_batch_message(generate_subscribers(1)))
+    _, (one,) = await claim_new(ledger)
     await report(handler, one, code=TOO_FAST)
     assert await owner.fetchval("select per_second from dispatcher.rate") == pytest.approx(80, abs=1)
 
@@ -85,7 +88,7 @@ async def test_a_code_about_the_sender_that_only_one_recipient_gets_ends_for_thi
         await report(handler, other, "sent")
         unlucky = await claim_again(ledger, owner)
         await report(handler, unlucky, code=LOCKED)
-    assert await states(ledger.database, message.broadcast) == {"failed": 1, "sent": MANY_ATTEMPTS}
+    assert await states(ledger, message.broadcast) == {"failed": 1, "sent": MANY_ATTEMPTS}
     assert unlucky.attempt == MANY_ATTEMPTS
     assert await owner.fetchval("select paused_reason from dispatcher.rate") is None
 
@@ -94,7 +97,7 @@ async def test_a_message_to_somebody_else_proves_once_that_a_code_about_the_send
     handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """The account may have been locked since."""
-    unlucky, other = await claim(ledger, build_batch_message(generate_subscribers(2)))
+    _, (unlucky, other) = await claim_new(ledger, 2)
     await report(handler, unlucky, code=LOCKED)
     await report(handler, other, "sent")
     for _ in range(2 * MANY_ATTEMPTS):
@@ -107,8 +110,7 @@ async def test_as_long_as_nobody_else_gets_anything_a_code_about_the_sender_fail
     handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """A phone that gets an older message when it is switched on proves nothing."""
-    message = build_batch_message(generate_subscribers(2))
-    unlucky, other = await claim(ledger, message)
+    _, (unlucky, other) = await claim_new(ledger, 2)
     await report(handler, other, "sent")
     for _ in range(2 * MANY_ATTEMPTS):
         await report(handler, unlucky, code=LOCKED)
@@ -133,3 +135,14 @@ async def test_who_was_refused_alone_waits_with_all_others_once_all_are_refused(
     assert await owner.fetchval("select paused_reason from dispatcher.rate") is not None
     await report(handler, unlucky, code=LOCKED)
     assert await owner.fetchval("select max(attempt) from dispatcher.delivery") == 2
+
+
+async def test_a_reply_that_fails_with_the_code_of_a_template_is_not_sent_again_and_again(
+    ledger: PostgresLedger,
+) -> None:
+    """The status is here before our own record of the acceptance."""
+    now = datetime.now(UTC)
+    (reply,) = await ledger.claim_replies([(build_reply(), now)])
+    update = StatusUpdate(reply.delivery, DeliveryState.FAILED, b"k", error_code=132001)
+    await ledger.apply_statuses([add_retry(update)])
+    assert await states(ledger, reply.delivery) == {"failed": 1}

@@ -1,7 +1,9 @@
 """What the dispatcher forgets, when, and in which steps."""
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
 import asyncpg
 from annotated_types import Ge
@@ -10,10 +12,20 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.retention import REACHED_RETENTION, REPLY_ADDRESS_RETENTION, build_retention_rules
+from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.settings import Settings
 from shared.contracts.ids import make_timed_id
 from shared.database.pool import Database as Pool
 from shared.database.retention import Retention
+from tests.integration.dispatcher.factories import (
+    add_week,
+    build_batch_message,
+    build_record,
+    claim,
+    claim_people,
+    find_monday,
+    generate_subscribers,
+)
 
 RETENTION_DAYS = 90
 NOW = datetime.now(UTC)
@@ -23,7 +35,13 @@ REPLY = """
     values ($1, $1, 'reply', $2, 'phone', $3, 'sealed', now(), now(), now() - $4::interval,
         case when $2 = 'waiting'::dispatcher.delivery_state then 'rate'::dispatcher.wait_cause end)
 """
+STRAY = """
+insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, address_index, address_sealed, asked_at,
+    expires_at)
+values ($1, $1, 'reply', 'accepted', 1, 'phone', '', '', now(), now())
+"""
 SECOND = timedelta(seconds=1)
+LOCKED_SECONDS = 4.0  # waiting for a lock ends after five
 # How a row of a moment is made, and how long it is kept.
 TABLES = {
     "reached": (
@@ -65,24 +83,14 @@ def forgotten(registry: CollectorRegistry) -> dict[str, float]:
     return {kind: rows for kind, rows in counted.items() if rows}
 
 
-async def add_week(owner: asyncpg.Connection, begins: datetime) -> str:
-    name = f"delivery_{begins:%Y%m%d}"
-    await owner.execute(f"""
-        create table dispatcher.{name} partition of dispatcher.delivery for values
-        from (dispatcher.lowest_id('{begins.isoformat()}'))
-        to (dispatcher.lowest_id('{(begins + timedelta(days=7)).isoformat()}'))""")
-    return name
-
-
 async def test_weeks_are_dropped_before_anything_in_them_is_older_than_promised(
-    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+    ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """The week that began 90 days ago or just before goes, the one after it stays."""
-    long_ago = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=RETENTION_DAYS)
-    old = await add_week(owner, long_ago - timedelta(days=long_ago.weekday()))
-    young = await add_week(owner, long_ago + timedelta(days=7 - long_ago.weekday()))
+    long_ago = find_monday(datetime.now(UTC) - timedelta(days=RETENTION_DAYS))
+    old, young = [await add_week(owner, monday) for monday in (long_ago, long_ago + timedelta(days=7))]
     registry = CollectorRegistry()
-    await keeper(pool, registry).run()
+    await keeper(ledger.database, registry).run()
     weeks = {row[0] for row in await owner.fetch("select relname from pg_class where relname ~ '^delivery_[0-9]{8}$'")}
     assert old not in weeks
     assert young in weeks
@@ -91,7 +99,7 @@ async def test_weeks_are_dropped_before_anything_in_them_is_older_than_promised(
 
 
 async def test_the_shortest_setting_drops_no_week_that_is_made_beforehand(
-    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+    ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     (shortest,) = [each.ge for each in Settings.model_fields["retention_days"].metadata if isinstance(each, Ge)]
     weeks = "select relname from pg_class where relname ~ '^delivery_[0-9]{8}$' order by 1"
@@ -102,7 +110,7 @@ async def test_the_shortest_setting_drops_no_week_that_is_made_beforehand(
 
 
 async def test_what_lies_in_no_week_goes_by_when_it_was_claimed(
-    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+    ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """A message whose clock said 1971, and one of 2071."""
     kept = timedelta(days=RETENTION_DAYS)
@@ -111,21 +119,21 @@ async def test_what_lies_in_no_week_goes_by_when_it_was_claimed(
             identifier = make_timed_id(datetime(year, 1, 1, tzinfo=UTC), name.encode())
             await owner.execute(REPLY, identifier, "read", name.encode(), age)
     registry = CollectorRegistry()
-    await keeper(pool, registry).run()
+    await keeper(ledger.database, registry).run()
     left = await owner.fetch("select extract(day from now() - claimed_at)::int from dispatcher.delivery")
     assert [row[0] for row in left] == [RETENTION_DAYS - 1] * 2
     assert forgotten(registry) == {"stray_delivery": 2, "reply_address": 2}
 
 
 async def test_a_reply_that_has_left_forgets_its_address_after_a_day(
-    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+    ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     ages = {"old": REPLY_ADDRESS_RETENTION + SECOND, "young": REPLY_ADDRESS_RETENTION - 60 * SECOND}
     for name, age in ages.items():
         for state in ("read", "waiting"):
             await owner.execute(REPLY, make_timed_id(NOW, name.encode(), state.encode()), state, name.encode(), age)
     registry = CollectorRegistry()
-    await keeper(pool, registry).run()
+    await keeper(ledger.database, registry).run()
     kept = await owner.fetch("select address_index, state::text from dispatcher.delivery where address_sealed <> ''")
     assert {tuple(row) for row in kept} == {(b"old", "waiting"), (b"young", "read"), (b"young", "waiting")}
     assert await owner.fetchval("select count(*) from dispatcher.delivery") == 4
@@ -133,7 +141,7 @@ async def test_a_reply_that_has_left_forgets_its_address_after_a_day(
 
 
 async def test_everything_else_goes_in_small_steps_and_not_too_soon(
-    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+    ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """Five rows of each that are too old by a second, and one that is not."""
     for statement, kept in TABLES.values():
@@ -142,7 +150,7 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
             await owner.execute(f"insert into dispatcher.{statement}", datetime.now(UTC) - age, number)
     steps: list[tuple[str, int]] = []
     small = Retention(
-        database=pool,
+        database=ledger.database,
         rules=build_retention_rules(RETENTION_DAYS),
         on_deleted=lambda kind, rows: steps.append((kind, rows)),
         max_rows=2,
@@ -153,9 +161,65 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
     for table in TABLES:
         assert await owner.fetchval(f"select count(*) from dispatcher.{table}") == 1, table  # noqa: S608
     registry = CollectorRegistry()
-    await keeper(pool, registry).run()
+    await keeper(ledger.database, registry).run()
     for table, (_, kept) in TABLES.items():
         seconds_old = registry.get_sample_value("kreisfunk_dispatcher_retention_oldest_age_seconds", {"kind": table})
         assert seconds_old is not None
         assert timedelta(0) < kept - timedelta(seconds=seconds_old) < timedelta(minutes=6)
     assert registry.get_sample_value("kreisfunk_dispatcher_retention_oldest_age_seconds", {"kind": "deliveries_week"})
+
+
+async def test_a_week_that_comes_takes_over_what_was_dated_ahead(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """A message dated weeks ahead lies in the default partition; then its week gets a partition of its own."""
+    week = find_monday(datetime.now(UTC)) + timedelta(weeks=4)
+    strays = [make_timed_id(week + timedelta(days=day), uuid4().bytes) for day in (0, 3, 6)]
+    name = f"delivery_{week:%Y%m%d}"
+    await owner.execute(f"drop table dispatcher.{name}")
+    await owner.executemany(STRAY, [(stray,) for stray in strays])
+    assert await place(owner, strays[0]) == "delivery_other"
+    assert await ledger.ensure_partitions()
+    assert {await place(owner, stray) for stray in strays} == {name}
+
+
+async def place(owner: asyncpg.Connection, delivery: UUID) -> str:
+    name: str = await owner.fetchval("select tableoid::regclass::text from dispatcher.delivery where id = $1", delivery)
+    return name.removeprefix("dispatcher.")
+
+
+async def test_while_a_backup_reads_partitions_are_neither_made_nor_dropped_and_nobody_waits(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    week = find_monday(datetime.now(UTC))
+    newest, oldest = week + timedelta(weeks=4), week - timedelta(weeks=2)
+    await owner.execute(f"drop table dispatcher.delivery_{newest:%Y%m%d}")
+    drop = "select dispatcher.drop_old_partitions(14)"
+    async with owner.transaction():
+        await owner.execute("lock table dispatcher.delivery in access share mode")
+        changes = ledger.ensure_partitions(), ledger.database.fetchval(drop), claim_people(ledger, 100)
+        async with asyncio.timeout(LOCKED_SECONDS):
+            made, dropped, claims = await asyncio.gather(*changes)
+        assert (made, dropped, len(claims)) == (False, 0, 100)
+    assert await ledger.ensure_partitions()
+    assert await ledger.database.fetchval(drop) == 1
+    assert await owner.fetchval("select to_regclass($1)", f"dispatcher.delivery_{oldest:%Y%m%d}") is None
+
+
+async def test_what_still_waits_when_its_week_goes_has_expired(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """A notice may be valid for a year, but addresses are kept for 90 days."""
+    published = find_monday(datetime.now(UTC)) - timedelta(weeks=2)
+    message = build_batch_message(
+        generate_subscribers(3), broadcast=make_timed_id(published, b"long ago"), expires_in=366 * 86_400
+    )
+    claims = await claim(ledger, message)
+    await ledger.record([build_record(one, DeliveryState.WAITING, seconds=86_400 * 30) for one in claims])
+    assert await ledger.database.fetchval("select dispatcher.drop_old_partitions(14)") == 0, "something waits in it"
+    assert await ledger.database.fetchval("select dispatcher.end_old_waiting('14 days', 2)") == 2
+    assert await ledger.database.fetchval("select dispatcher.end_old_waiting('14 days', 2)") == 1
+    assert await ledger.database.fetchval("select dispatcher.drop_old_partitions(14)") == 1
+    assert await owner.fetchval("select count(*) from dispatcher.delivery") == 0
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.finished, progress.states) == (True, {DeliveryState.EXPIRED: 3})

@@ -2,37 +2,27 @@
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter
 from services.dispatcher.domain import pacing, reachability, send_results
 from services.dispatcher.domain.send_results import Accepted, NoResponse, NotSent, Refused, SendResult
 from services.dispatcher.handlers import recorder as recording
-from services.dispatcher.handlers.lanes import Lanes
-from services.dispatcher.handlers.maintenance import find_work
-from services.dispatcher.handlers.pauses import Pauses
-from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.handlers.send_loop import SendLoop
-from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim
 from shared.amqp import topology
 from shared.amqp.connection import connect_twice
 from shared.amqp.consumer import open_consumer
 from shared.amqp.pausable import PausableConsumer
 from shared.runtime.background import repeat, run_in_background
-from tests.integration.dispatcher.dispatch_client import wait_until
 from tests.integration.dispatcher.endpoint_harness import EndpointHarness
+from tests.integration.dispatcher.replica import build_replica
 
 RATE, RECIPIENTS = 20, 20
 MANY_RECIPIENTS = 100
@@ -108,109 +98,101 @@ async def run_replica(
     rig: EndpointHarness, ledger: PostgresLedger, gateway: Gateway, people_a_day: int | None = None
 ) -> AsyncIterator[None]:
     """One replica, as it is put together in a service."""
-    wake, meter, graph = asyncio.Event(), Metrics(CollectorRegistry(), limit=RATE), cast(Any, gateway)
-    limiter = PostgresRateLimiter(ledger.database, ledger.number, RATE, people_a_day)
+    limiter, wake = PostgresRateLimiter(ledger.database, ledger.number, RATE, people_a_day), asyncio.Event()
     await limiter.set_up()
-    async with AsyncExitStack() as stack:
-        both = await stack.enter_async_context(connect_twice(rig.broker_url, password=None, name="test"))
+    async with connect_twice(rig.broker_url, password=None, name="test") as both:
         queues = {
             lane: PausableConsumer(partial(open_consumer, *both, queue, prefetch=64), wake)
             for lane, queue in topology.LANES.items()
         }
-        recorder = Recorder(ledger, meter)
-        lanes = Lanes(ledger=ledger, queues=queues, prepare=gateway.prepare, wake=wake)
-        pauses = Pauses(ledger, limiter, meter)
-        sender = Sender(graph, lanes, pauses, limiter, recorder, meter, max_requests=64, timeout=20)
-        loop = SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter)
-        needed = defaultdict[str, asyncio.Event](asyncio.Event)
-        searching = repeat(lambda: find_work(ledger, lanes, needed), SEARCH_SECONDS)
-        jobs = [recorder.run(), searching, *(queue.run() for queue in queues.values())]
-        async with run_in_background(*jobs):
-            sending = asyncio.create_task(loop.run(5.0))
+        replica = build_replica(ledger, limiter, gateway, queues, wake)
+        searching = repeat(replica.find_work, SEARCH_SECONDS)
+        async with run_in_background(replica.recorder.run(), searching, *(queue.run() for queue in queues.values())):
+            sending = asyncio.create_task(replica.loop.run(5.0))
             yield
-            loop.stop()
+            replica.loop.stop()
             await sending
-            await recorder.idle.wait()
+            await replica.recorder.idle.wait()
 
 
 async def test_the_messages_of_the_lanes_outlive_any_number_of_probes(
-    endpoint_rig: EndpointHarness, ledger: PostgresLedger
+    rig: EndpointHarness, ledger: PostgresLedger
 ) -> None:
-    gateway, citizens = Gateway(), endpoint_rig.build_citizens(RECIPIENTS)
-    await endpoint_rig.client.publish_broadcast(citizens)
-    for citizen in endpoint_rig.build_citizens(REPLIES):
-        await endpoint_rig.client.request_reply(citizen, "Guten Tag")
+    gateway, citizens = Gateway(), rig.build_citizens(RECIPIENTS)
+    await rig.publish_broadcast(citizens)
+    for citizen in rig.build_citizens(REPLIES):
+        await rig.request_reply(citizen, "Guten Tag")
 
     async def are_probed() -> bool:
         return len(gateway.sent) >= PROBES
 
     async def are_settled() -> bool:
-        states = await endpoint_rig.count_states()
+        states = await rig.count_states()
         return states.keys() == {"unknown", "accepted"} and sum(states.values()) == RECIPIENTS + REPLIES
 
-    async with run_replica(endpoint_rig, ledger, gateway):
-        await wait_until(are_probed, endpoint_rig.describe)
-        dead = {queue.name: await endpoint_rig.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
+    async with run_replica(rig, ledger, gateway):
+        await rig.wait_until(are_probed)
+        dead = {queue.name: await rig.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
         assert not any(dead.values()), dead
         gateway.broken = False
-        await wait_until(are_settled, endpoint_rig.describe)
+        await rig.wait_until(are_settled)
     deliveries = [claim.delivery for claim in gateway.sent]
     assert len(deliveries) == len(set(deliveries)) == RECIPIENTS + REPLIES
 
 
 async def test_a_gateway_that_answers_now_and_then_makes_no_dead_letters(
-    endpoint_rig: EndpointHarness, ledger: PostgresLedger
+    rig: EndpointHarness, ledger: PostgresLedger
 ) -> None:
     gateway = FlappingGateway()
-    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(RECIPIENTS))
-    for citizen in endpoint_rig.build_citizens(2 * REPLIES):
-        await endpoint_rig.client.request_reply(citizen, "Guten Tag")
+    await rig.publish_broadcast(rig.build_citizens(RECIPIENTS))
+    for citizen in rig.build_citizens(2 * REPLIES):
+        await rig.request_reply(citizen, "Guten Tag")
 
     async def are_all_settled() -> bool:
-        dead = {queue.name: await endpoint_rig.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
+        dead = {queue.name: await rig.count_messages(queue.dead_letter_queue) for queue in topology.QUEUES}
         assert not any(dead.values()), dead
-        states = await endpoint_rig.count_states()
+        states = await rig.count_states()
         return states.keys() == {"unknown", "accepted"} and sum(states.values()) == RECIPIENTS + 2 * REPLIES
 
-    async with run_replica(endpoint_rig, ledger, gateway):
-        await wait_until(are_all_settled, endpoint_rig.describe)
+    async with run_replica(rig, ledger, gateway):
+        await rig.wait_until(are_all_settled)
 
 
 @pytest.mark.parametrize("kind", ["replies", "a broadcast"])
 async def test_single_messages_that_something_else_refuses_keep_no_others_from_leaving(
-    endpoint_rig: EndpointHarness, ledger: PostgresLedger, kind: str
+    rig: EndpointHarness, ledger: PostgresLedger, kind: str
 ) -> None:
-    gateway, others, unlucky = PickyGateway(), endpoint_rig.build_citizens(RECIPIENTS), endpoint_rig.build_citizens(2)
+    gateway, others, unlucky = PickyGateway(), rig.build_citizens(RECIPIENTS), rig.build_citizens(2)
     for citizen in unlucky:
-        gateway.refused.add(await endpoint_rig.client.request_reply(citizen, "Guten Tag"))
+        gateway.refused.add(await rig.request_reply(citizen, "Guten Tag"))
 
     async def are_probed() -> bool:
         return len(gateway.sent) > 2 * len(unlucky)
 
     async def others_have_left() -> bool:
-        return (await endpoint_rig.count_states()).get("accepted", 0) == RECIPIENTS
+        return (await rig.count_states()).get("accepted", 0) == RECIPIENTS
 
-    async with run_replica(endpoint_rig, ledger, gateway):
-        await wait_until(are_probed, endpoint_rig.describe)
+    async with run_replica(rig, ledger, gateway):
+        await rig.wait_until(are_probed)
         if kind == "a broadcast":
-            await endpoint_rig.client.publish_broadcast(others)
+            await rig.publish_broadcast(others)
         for citizen in others if kind == "replies" else ():
-            await endpoint_rig.client.request_reply(citizen, "Guten Tag")
-        await wait_until(others_have_left, endpoint_rig.describe)
-    assert await endpoint_rig.count_states() == {"accepted": RECIPIENTS, "waiting": len(unlucky)}
+            await rig.request_reply(citizen, "Guten Tag")
+        await rig.wait_until(others_have_left)
+    assert await rig.count_states() == {"accepted": RECIPIENTS, "waiting": len(unlucky)}
 
 
 async def test_what_is_in_hand_waits_in_the_ledger_unclaimed_and_uses_no_limit_up(
-    endpoint_rig: EndpointHarness, ledger: PostgresLedger
+    rig: EndpointHarness, ledger: PostgresLedger
 ) -> None:
     gateway = Gateway()
-    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(MANY_RECIPIENTS))
+    await rig.publish_broadcast(rig.build_citizens(MANY_RECIPIENTS))
 
     async def are_all_stored() -> bool:
-        return sum((await endpoint_rig.count_states()).values()) == MANY_RECIPIENTS
+        return sum((await rig.count_states()).values()) == MANY_RECIPIENTS
 
-    async with run_replica(endpoint_rig, ledger, gateway, MANY_RECIPIENTS):
-        await wait_until(are_all_stored, endpoint_rig.describe)
+    async with run_replica(rig, ledger, gateway, MANY_RECIPIENTS):
+        await rig.wait_until(are_all_stored)
     async with ledger.database.connection() as connection:
         [(claimed, claimed_since)] = await connection.fetch(_CLAIMED, gateway.answered_at[0])
         people = await connection.fetchval("select coalesce(sum(people), 0) from dispatcher.reached_minute")

@@ -4,12 +4,10 @@ In virtual time, with the real loop and its estimate: a lease costs a query, and
 """
 
 import asyncio
-import selectors
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,39 +16,13 @@ from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, Lease
 from services.dispatcher.domain.reachability import Reachability
 from services.dispatcher.handlers import sender as sender_module
-from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import ANSWER_WEIGHT, Sender
+from tests.unit.dispatcher.virtual_time import build_loop, read_time, run_virtually
 
 RESERVE_SECONDS = 0.003
 SETTLING_SECONDS, MEASURED_SECONDS = 3.0, 5.0
 BACKLOG = 100_000
 MAX_BATCH = 100
-
-
-class VirtualSelector(selectors.DefaultSelector):
-    """A selector that does not wait, and adds the time instead."""
-
-    now = 1_000.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self.now += timeout or 0.0
-        found: list[tuple[selectors.SelectorKey, int]] = super().select(0)
-        return found
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes while it would wait, and then only."""
-
-    def __init__(self) -> None:
-        self.selector = VirtualSelector()
-        super().__init__(self.selector)
-
-    def time(self) -> float:
-        return self.selector.now
-
-
-def read_time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 @dataclass
@@ -178,10 +150,7 @@ async def measure(
     """A Meta that `hangs` does so after the settling time, and is looked at some seconds later."""
     lanes, limiter, meter = EndlessLanes(claim_seconds), SoleLimiter(rate), LossMeter()
     sender = SlowSender(lanes, requests, mean, deviation)
-    loop = SendLoop(
-        lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=cast(Any, meter)
-    )
-    running = asyncio.create_task(loop.run(0))
+    running = asyncio.create_task(build_loop(lanes, limiter, sender, meter).run(0))
 
     def read() -> Sequence[float]:
         return (sender.sent, meter.lost.total(), limiter.queries, sender.given_back)
@@ -210,9 +179,8 @@ def run(
     claim_seconds: float = 0.01,
     hangs: bool = False,
 ) -> Figures:
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        monkeypatch.setattr(sender_module, "monotonic", runner.get_loop().time)
-        return runner.run(measure(rate, requests, mean, deviation, claim_seconds, hangs))
+    monkeypatch.setattr(sender_module, "monotonic", read_time)
+    return run_virtually(measure(rate, requests, mean, deviation, claim_seconds, hangs))
 
 
 @pytest.mark.parametrize("claim_seconds", [0.01, 0.05])
@@ -258,15 +226,13 @@ def test_what_bounds_sending_is_told(monkeypatch: pytest.MonkeyPatch, requests: 
 
     async def send() -> None:
         lanes, meter = EndlessLanes(0.01, backlog), Metrics(registry, limit=80)
-        limiter, sender = cast(Any, SoleLimiter(80)), cast(Any, SlowSender(lanes, requests, 0.5, 0.1))
-        loop = SendLoop(lanes=cast(Any, lanes), limiter=limiter, sender=sender, meter=meter)
-        running = asyncio.create_task(loop.run(0))
+        sender = SlowSender(lanes, requests, 0.5, 0.1)
+        running = asyncio.create_task(build_loop(lanes, SoleLimiter(80), sender, meter).run(0))
         await asyncio.sleep(SETTLING_SECONDS)
         running.cancel()
         await asyncio.wait([running])
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        monkeypatch.setattr(sender_module, "monotonic", runner.get_loop().time)
-        runner.run(send())
+    monkeypatch.setattr(sender_module, "monotonic", read_time)
+    run_virtually(send())
     told = {state: registry.get_sample_value(name, {name: state}) for state in ("rate", "requests", "work", "pause")}
     assert [state for state, value in told.items() if value] == [bound]

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from deploy.local.ports import LOOPBACK
 from services.dispatcher.adapters.graph_api import GraphApi
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
-from services.dispatcher.domain.send_results import ErrorResponse, NoResponse, Refused, SendResult
+from services.dispatcher.domain.send_results import Accepted, ErrorResponse, NoResponse, Refused, SendResult
 from services.dispatcher.ports import Claim
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.encryption import BlindIndexKey, KeyRing
@@ -104,10 +104,32 @@ async def test_an_address_that_is_hidden_from_our_token_is_not_the_messages_faul
 
 async def answer(status: int, error: dict[str, object]) -> SendResult:
     """What an answer with this error means."""
+    return await interpret(status, json.dumps({"error": error}).encode())
+
+
+async def interpret(status: int, body: bytes) -> SendResult:
     sent = asyncio.get_running_loop().create_future()
-    sent.set_result(HttpAnswer(status, {}, json.dumps({"error": error}).encode()))
+    sent.set_result(HttpAnswer(status, {}, body))
     async with aiohttp.ClientSession() as session:
         return graph(session, KEY).answer(sent)
+
+
+RESET = b"upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+ACCEPTANCE = json.dumps({"messages": [{"id": "wamid.1"}]}).encode()
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize(("body", "result"), [(ACCEPTANCE, Accepted), (b"<html>queued</html>", NoResponse)])
+async def test_after_a_success_of_any_number_a_message_is_not_sent_again(
+    status: int, body: bytes, result: type[SendResult]
+) -> None:
+    assert isinstance(await interpret(status, body), result)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_after_an_error_of_a_gateway_a_message_is_not_sent_again(status: int) -> None:
+    """Envoy answers 503 also if the connection broke after it had passed the request on."""
+    assert isinstance(await interpret(status, RESET), NoResponse)
 
 
 FOREIGN_REASON = "HTTP {} that is not from Meta"

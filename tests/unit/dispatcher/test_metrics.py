@@ -13,13 +13,12 @@ from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.send_results import Accepted, NoResponse, SendResult
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.maintenance import report_backlog
-from services.dispatcher.ports import Backlog, LaneMessage, Ledger
-from shared.contracts.envelope import encode
+from services.dispatcher.ports import Backlog, Ledger
 from shared.contracts.events import BroadcastCancelled
 from shared.contracts.message import Lane
 from tests.factories.ids import generate_id
+from tests.factories.lanes import FakeLaneMessage, FakeLaneQueue, encode_message
 from tests.unit.dispatcher.test_graph_api import claim
-from tests.unit.dispatcher.test_unreadable_messages import UnreadableMessage
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 NOTHING: Any = None
@@ -33,14 +32,12 @@ def test_a_request_without_an_answer_is_an_unknown_outcome(answer: SendResult, f
     assert registry.get_sample_value(name, labels) == found
 
 
-def build_queue(waited: float | None) -> Any:
+def build_queue(waited: float | None) -> FakeLaneQueue:
     """Return a lane's queue whose first message was published that long ago, or that is empty."""
-    message: LaneMessage | None = None
-    if waited is not None:
-        any_message = BroadcastCancelled(broadcast=generate_id(), source="/x", notice="n", reason="r")
-        body = encode(any_message, event_id="1", source="/test", time=NOW - timedelta(seconds=waited))
-        message = UnreadableMessage(body)
-    return SimpleNamespace(peek=lambda: message, waiting=int(message is not None))
+    if waited is None:
+        return FakeLaneQueue()
+    any_message = BroadcastCancelled(broadcast=generate_id(), source="/x", notice="n", reason="r")
+    return FakeLaneQueue([FakeLaneMessage(encode_message(any_message, NOW - timedelta(seconds=waited)))])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.rejections import MAX_BROADCASTS, MAX_REJECTIONS_IN_A_ROW, Rejections
+from services.dispatcher.handlers.pauses import MAX_BROADCASTS, MAX_REJECTIONS_IN_A_ROW, Rejections
 
 ACCEPTED = 0
 answers = st.lists(

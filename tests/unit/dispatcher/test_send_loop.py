@@ -27,7 +27,7 @@ from services.dispatcher.ports import Claim, RateLimiter
 from shared.contracts.message import Lane
 from shared.runtime.clock import Instant
 from tests.servers import WAIT_TIMEOUT_SECONDS
-from tests.unit.dispatcher.test_full_requests import VirtualLoop, read_time
+from tests.unit.dispatcher.virtual_time import build_loop, read_time, run_until, run_virtually
 
 NOTHING: Any = None
 BROKER_SECONDS = 2.0
@@ -84,11 +84,7 @@ async def test_lanes_are_closed_in_a_long_pause_only_and_opened_after_it(monkeyp
     sender = Sender(NOTHING, lanes, NOTHING, shared, NOTHING, meter, max_requests=10, timeout=20)
     loop = SendLoop(lanes=lanes, limiter=shared, sender=sender, meter=meter)
     monkeypatch.setattr(SendLoop, "_read_clock", lambda _: limiter.now)
-    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(loop.run(0))
-        await limiter.over.wait()
-        loop.stop()
-        await running
+    await run_until(loop, limiter.over.wait(), WAIT_TIMEOUT_SECONDS)
     expected = [("closed", 6.0 + delay), ("opened", 20.0 + delay)]
     assert [queue.changes for queue in queues.values()] == [expected] * len(Lane)
 
@@ -156,25 +152,26 @@ class OneProbe:
 
 
 async def test_the_slot_of_a_probe_is_not_lost_to_a_broker_that_takes_seconds_to_deliver() -> None:
-    lanes, sender, meter = SlowLanes(), ProbingSender(), Metrics(CollectorRegistry(), limit=10)
-    loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, OneProbe()), sender=cast(Any, sender), meter=meter)
+    sender = ProbingSender()
+    loop = build_loop(SlowLanes(), OneProbe(), sender)
     loop._paused_since = 0.0  # for long
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(loop.run(0))
-        async with asyncio.timeout(3 * BROKER_SECONDS):
-            await sender.probed.wait()
-        loop.stop()
-        await running
+    await run_until(loop, sender.probed.wait(), 3 * BROKER_SECONDS)
 
 
 class SpareLanes(SlowLanes):
-    """Lanes that always have a message, which is claimed when it is asked for."""
+    """Lanes that always have a message; claiming it takes so many seconds before its row is there, and after that."""
+
+    def __init__(self, before: float = 0.0, after: float = 0.0) -> None:
+        super().__init__()
+        self.before, self.after = before, after
 
     def estimate_available(self) -> int:
         return 1
 
     async def claim_some(self, *_: object) -> bool:
+        await asyncio.sleep(self.before)
         self.ready[:] = [cast(Claim, Instant.now())]
+        await asyncio.sleep(self.after)
         return False
 
 
@@ -186,61 +183,34 @@ class HastySender(ProbingSender):
             self.probed.set()
 
 
-class BusyLimiter(OneProbe):
-    """Others have reserved the next slots."""
+@dataclass
+class SlotAhead:
+    """A limiter whose next slot is so many seconds ahead: others have reserved those before."""
+
+    seconds: float
+    rate: float = 10.0
 
     async def reserve(self, _: int) -> Lease:
-        return Lease(asyncio.get_running_loop().time() + 1.5 * MAX_CLAIM_SECONDS, spacing=0.1, slots=1)
-
-
-class SlowSpareLanes(SpareLanes):
-    """Lanes on a database that takes longer for a claim than a slot lasts."""
-
-    async def claim_some(self, *_: object) -> bool:
-        await asyncio.sleep(2 * MAX_SLOT_DELAY_SECONDS)
-        return await super().claim_some()
-
-
-class IdleLimiter(OneProbe):
-    """Nobody else has reserved a slot: the next one is now."""
-
-    async def reserve(self, _: int) -> Lease:
-        return Lease(asyncio.get_running_loop().time(), spacing=0.1, slots=1)
-
-
-class NextSecondLimiter(OneProbe):
-    """Others have reserved the slots of the next second: another slot would be too late for a claim."""
-
-    async def reserve(self, _: int) -> Lease:
-        return Lease(asyncio.get_running_loop().time() + MAX_CLAIM_SECONDS, spacing=0.1, slots=1)
-
-
-class VerySlowSpareLanes(SpareLanes):
-    """Lanes on a database that takes longer for a claim than the first one is given, and less than any may take."""
-
-    async def claim_some(self, *_: object) -> bool:
-        claims = await super().claim_some()
-        await asyncio.sleep(MIN_PREFETCH_SECONDS + 2 * MAX_SLOT_DELAY_SECONDS)
-        return claims
+        return Lease(read_time() + self.seconds, spacing=0.1, slots=1)
 
 
 @pytest.mark.parametrize(
-    ("lanes", "limiter"),
-    [(SpareLanes, BusyLimiter), (SlowSpareLanes, IdleLimiter), (VerySlowSpareLanes, NextSecondLimiter)],
+    ("before", "after", "ahead"),
+    [
+        (0.0, 0.0, 1.5 * MAX_CLAIM_SECONDS),
+        (2 * MAX_SLOT_DELAY_SECONDS, 0.0, 0.0),
+        (0.0, MIN_PREFETCH_SECONDS + 2 * MAX_SLOT_DELAY_SECONDS, MAX_CLAIM_SECONDS),
+    ],
     ids=["its slot is far", "its claim takes longer than a slot", "both"],
 )
 async def test_a_probe_is_claimed_and_has_a_slot_at_about_the_same_time(
-    lanes: type[SpareLanes], limiter: type[OneProbe]
+    before: float, after: float, ahead: float
 ) -> None:
-    sender, meter = HastySender(), Metrics(CollectorRegistry(), limit=10)
+    sender = HastySender()
     sender.reachability.observe(NoResponse("HTTP 503 that is not from Meta", foreign=True), 0.0)
-    loop = SendLoop(lanes=cast(Any, lanes()), limiter=cast(Any, limiter()), sender=cast(Any, sender), meter=meter)
+    loop = build_loop(SpareLanes(before, after), SlotAhead(ahead), sender)
     loop._prefetch_seconds = MIN_PREFETCH_SECONDS  # the claims before were fast
-    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(loop.run(0))
-        await sender.probed.wait()
-        loop.stop()
-        await running
+    await run_until(loop, sender.probed.wait(), WAIT_TIMEOUT_SECONDS)
 
 
 async def test_lanes_that_were_opened_just_now_stay_open_until_the_broker_has_delivered(
@@ -325,19 +295,12 @@ def test_each_probe_is_half_a_minute_after_the_one_before_and_after_an_accepted_
     """For longer than lanes stay open in a pause."""
 
     async def probe_often() -> Sequence[float]:
-        row, lanes, meter = PausedRow(), ClosedLanes(), Metrics(CollectorRegistry(), limit=10)
+        row, moments = PausedRow(), [read_time()]
         sender = RefusedSender(row)
-        loop = SendLoop(lanes=cast(Any, lanes), limiter=cast(Any, row), sender=cast(Any, sender), meter=meter)
-        moments = [read_time()]
-        async with asyncio.TaskGroup() as tasks, asyncio.timeout(10 * PROBE_DELAY_SECONDS):
-            running = tasks.create_task(loop.run(0))
-            await sender.sent.wait()
-            loop.stop()
-            await running
+        await run_until(build_loop(ClosedLanes(), row, sender), sender.sent.wait(), 10 * PROBE_DELAY_SECONDS)
         return [*moments, *sender.probes]
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        moments = runner.run(probe_often())
+    moments = run_virtually(probe_often())
     waits = [later - earlier for earlier, later in pairwise(moments)]
     assert len(waits) == PROBES
     assert all(abs(wait - PROBE_DELAY_SECONDS) <= BROKER_SECONDS + PAUSE_CHECK_INTERVAL_SECONDS for wait in waits)

@@ -10,11 +10,10 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.pacing import PROBE_DELAY_SECONDS
 from services.dispatcher.domain.send_results import ConnectedLate
-from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import MAX_PROBE_ATTEMPTS, Sender
 from services.dispatcher.ports import Claim
-from tests.unit.dispatcher.test_full_requests import VirtualLoop
 from tests.unit.dispatcher.test_send_loop import PausedRow, ProbingSender, SlowLanes, SpareLanes
+from tests.unit.dispatcher.virtual_time import build_loop, run_virtually
 
 NOTHING: Any = None
 PROBES = 5
@@ -43,15 +42,7 @@ def test_a_replica_without_work_leaves_the_probe_to_one_with_a_message() -> None
 
     async def probe_often() -> tuple[int, int]:
         row, busy, idle = PausedRow(), CountingSender(), CountingSender()
-        loops = [
-            SendLoop(
-                lanes=cast(Any, lanes),
-                limiter=cast(Any, row),
-                sender=cast(Any, sender),
-                meter=Metrics(CollectorRegistry(), limit=10),
-            )
-            for lanes, sender in ((EmptyLanes(), idle), (SpareLanes(), busy))
-        ]
+        loops = [build_loop(EmptyLanes(), row, idle), build_loop(SpareLanes(), row, busy)]
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(loop.run(0)) for loop in loops]
             for loop in loops:
@@ -62,8 +53,7 @@ def test_a_replica_without_work_leaves_the_probe_to_one_with_a_message() -> None
             await asyncio.gather(*running)
         return busy.probes, idle.probes
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        assert runner.run(probe_often()) == (PROBES, 0)
+    assert run_virtually(probe_often()) == (PROBES, 0)
 
 
 class LateGraph:

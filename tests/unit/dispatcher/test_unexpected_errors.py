@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -16,25 +16,14 @@ from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.send_results import ErrorResponse, Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.consumers import StatusHandler
 from services.dispatcher.handlers.pauses import Pauses
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import AppliedStatuses, Claim, Ledger, StatusUpdate
-from shared.contracts.envelope import encode
-from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
+from services.dispatcher.ports import Claim, Ledger
 from shared.contracts.message import Lane
-from shared.outcome import Done, InvalidDataError
 from shared.runtime.clock import Instant
-from tests.unit.dispatcher.test_full_requests import (
-    EndlessLanes,
-    LossMeter,
-    SlowSender,
-    SoleLimiter,
-    VirtualLoop,
-    read_time,
-)
+from tests.unit.dispatcher.test_full_requests import EndlessLanes, LossMeter, SlowSender, SoleLimiter
+from tests.unit.dispatcher.virtual_time import build_loop, read_time, run_virtually
 
 NOTHING: Any = None
 NUMBERS = range(1, 41)
@@ -44,8 +33,8 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 def run(story: Coroutine[Any, Any, None]) -> list[str]:
     """Run in virtual time, and return the events that were logged as errors."""
-    with capture_logs() as lines, asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(story)
+    with capture_logs() as lines:
+        run_virtually(story)
     return [line["event"] for line in lines if line["log_level"] == "error"]
 
 
@@ -132,9 +121,7 @@ def test_the_loop_goes_on_after_an_error_and_sends_each_once(
     async def send_all() -> None:
         lanes, limiter = build_lanes(), build_limiter()
         sender, meter = NotingSender(lanes), LossMeter()
-        loop = SendLoop(
-            lanes=cast(Any, lanes), limiter=cast(Any, limiter), sender=cast(Any, sender), meter=cast(Any, meter)
-        )
+        loop = build_loop(lanes, limiter, sender, meter)
         running = asyncio.create_task(loop.run(0))
         await asyncio.sleep(ENOUGH_SECONDS)
         loop.stop()
@@ -147,22 +134,14 @@ def test_the_loop_goes_on_after_an_error_and_sends_each_once(
 
 @dataclass
 class OnceBrokenLedger:
-    """A ledger that keeps what it was told, refuses statuses of `refused`, and breaks once if so wished."""
+    """A ledger that keeps what it was told, and breaks once if so wished."""
 
     once: FailsOnce = field(default_factory=lambda: FailsOnce(has_failed=True))
-    refused: UUID | None = None
     records: list[Record] = field(default_factory=list)
-    updates: list[StatusUpdate] = field(default_factory=list)
 
     async def record(self, records: Sequence[Record]) -> None:
         self.once.check()
         self.records.extend(records)
-
-    async def apply_statuses(self, updates: Sequence[StatusUpdate], _: datetime | None) -> AppliedStatuses:
-        if self.refused in {update.delivery for update in updates}:
-            raise InvalidDataError("out of range")
-        self.updates.extend(updates)
-        return AppliedStatuses(changed=len(updates), unmatched=0, failures=(), reached=())
 
 
 def build_recorder(ledger: OnceBrokenLedger) -> Recorder:
@@ -255,26 +234,3 @@ def test_an_answer_that_cannot_be_applied_is_recorded_and_the_next_one_is_applie
     assert [(one.delivery, one.state) for one in ledger.records] == [
         (claim.delivery, DeliveryState.WAITING) for claim in claims
     ]
-
-
-def build_status(delivery: UUID) -> DeliveryStatus:
-    return DeliveryStatus(
-        message_key=delivery.bytes, status="delivered", at=NOW, received_at=NOW, delivery=str(delivery)
-    )
-
-
-@pytest.mark.parametrize("place", [0, 6, 12])
-def test_a_status_that_the_database_refuses_takes_no_other_with_it(place: int) -> None:
-    deliveries, registry = [uuid4() for _ in range(13)], CollectorRegistry()
-    ledger = OnceBrokenLedger(refused=deliveries[place])
-    handler = StatusHandler(ledger=cast(Ledger, ledger), pauses=NOTHING, meter=Metrics(registry, limit=80))
-    group = DeliveryStatuses(statuses=tuple(map(build_status, deliveries)))
-
-    async def story() -> None:
-        assert await handler.handle(encode(group, event_id="1", source="/test", time=NOW)) == Done()
-
-    assert run(story()) == ["status_refused"]
-    assert sorted(update.delivery for update in ledger.updates) == sorted({*deliveries} - {deliveries[place]})
-    assert registry.get_sample_value("kreisfunk_dispatcher_refused_rows_total", {"kind": "status"}) == 1
-    changed = registry.get_sample_value("kreisfunk_dispatcher_statuses_total", {"result": "changed"})
-    assert changed == len(deliveries) - 1

@@ -13,7 +13,7 @@ iterate
 join keep kill launch leave limit list listen load locate lock log main make map mark mask match may
 measure merge migrate move name normalize note notify number observe open order parse pass pause peek
 pick place plan play poll post predict prefer prepare protect press print probe process publish purge put quarantine
-quote raise rank react read receive record recover redirect redact reduce refill refresh refuse register reject
+quote raise rank react read receive record recover redirect redact refill refresh refuse register reject
 release remember remove render renew reopen repeat replace replay report request requeue require resend reserve
 reset resolve respond restart restore restrict resume retry review revoke rewrite rotate round run sanitize save
 say schedule seal score select send serve set settle should show sign skip sleep soften sort split stamp start

@@ -1,4 +1,4 @@
-"""How a process runs: what the collector is told before the work begins, and what is waited for."""
+"""How a process runs: what the collector is told before the work begins, what is waited for, and when it is ready."""
 
 import asyncio
 import gc
@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from shared.outcome import DependencyUnavailable
 from shared.runtime import process
+from shared.runtime.probes import Readiness
 from shared.runtime.process import GC_THRESHOLD, StopRequest, run
 
 
@@ -57,3 +58,16 @@ def test_a_bug_beside_a_dependency_that_goes_away_ends_the_process() -> None:
     with capture_logs() as logs, pytest.raises(SystemExit):
         run(main, drain_seconds=1)
     assert logs[-1]["causes"] == ["ValueError: a bug"]
+
+
+async def test_checks_may_be_added_while_somebody_asks() -> None:
+    async def passes_and_adds() -> bool:
+        readiness.add({"later": fails})
+        return True
+
+    async def fails() -> bool:
+        return False
+
+    readiness = Readiness({"first": passes_and_adds})
+    assert await readiness.list_failures() == []
+    assert await readiness.list_failures() == ["later"]

@@ -1,0 +1,204 @@
+"""What is told of a broadcast's progress: failures by reason, pages that never come, and its end."""
+
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+
+from cli.operate import ledger as operate
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.errors import ERROR_RULES, SETTLED_BY_HAND
+from services.dispatcher.domain.send_results import Record
+from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.handlers.maintenance import build_progress_event, publish_progress
+from services.dispatcher.ports import Claim, StatusUpdate
+from shared.contracts.events import BroadcastFinished, BroadcastProgressed, FailureCount
+from shared.contracts.message import Lane, Message
+from shared.outcome import DependencyUnavailable
+from tests.integration.dispatcher.factories import (
+    accept,
+    build_batch_message,
+    build_record,
+    claim,
+    claim_new,
+    claim_people,
+    generate_subscribers,
+    news,
+    states,
+)
+
+UNDELIVERABLE, TOO_MUCH, TEMPLATE_MISSING = 131026, 131049, 132001
+
+
+def explain(code: int) -> str:
+    return ERROR_RULES[code].german
+
+
+async def test_progress_counts_failures_by_reason(ledger: PostgresLedger, owner: asyncpg.Connection) -> None:
+    source, (one, two, three, unknown, last) = await claim_new(ledger, 5)
+    await ledger.record(
+        [
+            Record(one.delivery, one.number, DeliveryState.FAILED, error_code=TOO_MUCH),
+            Record(two.delivery, two.number, DeliveryState.FAILED, error_code=UNDELIVERABLE),
+            Record(three.delivery, three.number, DeliveryState.FAILED, error_code=UNDELIVERABLE),
+            build_record(unknown, DeliveryState.UNKNOWN),
+            build_record(last, DeliveryState.ACCEPTED),
+        ]
+    )
+    await owner.execute("select dispatcher.settle_unknown($1, null, 'failed')", unknown.delivery)
+    (progress,) = await ledger.collect_progress(60)
+    event = build_progress_event(progress)
+    assert isinstance(event, BroadcastFinished)
+    assert event.failures == (
+        FailureCount(code=UNDELIVERABLE, reason=explain(UNDELIVERABLE), recipients=2),
+        FailureCount(code=TOO_MUCH, reason=explain(TOO_MUCH), recipients=1),
+        FailureCount(code=None, reason=SETTLED_BY_HAND, recipients=1),
+    )
+    again = await ledger.get_progress(source)
+    assert again is not None
+    assert again.failures == progress.failures
+
+
+async def test_what_statuses_change_after_the_end_is_told_once_even_if_it_could_not_be_published_at_first(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """A proof and a failure; in the next round again only what has changed since."""
+    one, other = [claim for _ in range(2) for claim in await claim_people(ledger)]
+    await accept(ledger, [one, other], b"k")
+    for progress in await ledger.collect_progress(60):
+        await ledger.finish(progress.broadcast)
+    failed = StatusUpdate(other.delivery, DeliveryState.FAILED, b"k", error_code=UNDELIVERABLE)
+    await ledger.apply_statuses([news(one.delivery, DeliveryState.SENT), failed])
+    assert await ledger.collect_progress(60, late=True) == [], "at most once a minute"
+    told: list[Message] = []
+
+    async def publish(message: Message) -> None:
+        told.append(message)
+        if len(told) == 1:
+            raise DependencyUnavailable("broker")
+
+    async def run_round() -> None:
+        await owner.execute("update dispatcher.broadcast set finished_at = now() - interval '2 minutes'")
+        await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '1 minute'")
+        await publish_progress(ledger, publish, Metrics(CollectorRegistry(), limit=1), 60, late=True)
+
+    def end(claim: Claim, state: str, *failures: FailureCount) -> BroadcastFinished:
+        assert claim.broadcast is not None
+        return BroadcastFinished(broadcast=claim.broadcast, audience=1, states={state: 1}, failures=failures)
+
+    with pytest.raises(DependencyUnavailable):
+        await run_round()
+    await run_round()
+    reason = FailureCount(code=UNDELIVERABLE, reason=explain(UNDELIVERABLE), recipients=1)
+    assert told[1:] == [end(one, "sent"), end(other, "failed", reason)]
+    await ledger.apply_statuses([news(one.delivery, DeliveryState.READ)])
+    await run_round()
+    assert told[3:] == [end(one, "read")]
+
+
+async def test_an_outcome_that_nothing_can_settle_does_not_keep_its_broadcast_for_ever(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    source, (lost, sent) = await claim_new(ledger, 2)
+    await ledger.record([build_record(lost, DeliveryState.UNKNOWN), build_record(sent, DeliveryState.ACCEPTED)])
+    assert [one.finished for one in await ledger.collect_progress(60)] == [False]
+    expire = "update dispatcher.broadcast set progressed_at = now() - interval '2 s', expires_at = now() - $1::interval"
+    await owner.execute(expire, timedelta(seconds=59))
+    assert [one.finished for one in await ledger.collect_progress(60)] == []
+    await owner.execute(expire, timedelta(seconds=61))
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.finished, progress.states[DeliveryState.UNKNOWN]) == (True, 1)
+    await ledger.finish(source)
+    await ledger.apply_statuses([news(lost.delivery, DeliveryState.DELIVERED)])
+    assert await states(ledger, source) == {"accepted": 1, "delivered": 1}
+    course = await ledger.get_progress(source)
+    assert course is not None
+    assert course.finished
+
+
+@pytest.mark.parametrize("last", [False, True])
+async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
+    ledger: PostgresLedger, owner: asyncpg.Connection, last: bool
+) -> None:
+    """The second page came, the first was dropped."""
+    came = msgspec.structs.replace(build_batch_message(generate_subscribers(2)), page=1, offset=100, last=last)
+    claims = await claim(ledger, came)
+    await ledger.cancel(came.broadcast, "withdrawn")
+    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in claims])
+    assert [one.finished for one in await ledger.collect_progress(60)] == [False]
+    await owner.execute("update dispatcher.cancellation set cancelled_at = now() - interval '11 minutes'")
+    await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '2 minutes'")
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.finished, progress.audience, progress.states) == (True, 2, {DeliveryState.ACCEPTED: 2})
+    await ledger.finish(came.broadcast)
+    outstanding = await ledger.read_backlog()
+    assert (outstanding.unaccounted, outstanding.waiting[Lane.BULK]) == (0, 0)
+    assert await ledger.collect_progress(60) == []
+    shown = await operate.fetch_one(owner, came.broadcast)
+    assert shown is not None
+    assert (shown.books.audience, shown.books.complete, shown.books.unaccounted) == (2, True, 0)
+
+
+async def test_progress_says_who_waits_for_metas_limit_for_one_person(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    _, (sent, turn, *limited) = await claim_new(ledger, 4)
+    waiting = [build_record(one, DeliveryState.WAITING, seconds=60)._replace(waits_for="pair") for one in limited]
+    await ledger.record(
+        [build_record(sent, DeliveryState.ACCEPTED), build_record(turn, DeliveryState.WAITING, seconds=60), *waiting]
+    )
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.states[DeliveryState.WAITING], progress.person_limited) == (3, 2)
+    event = build_progress_event(progress)
+    assert isinstance(event, BroadcastProgressed)
+    assert event.person_limited == 2
+
+
+async def test_progress_that_has_not_changed_is_told_once_a_minute(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    _, claims = await claim_new(ledger, 2)
+    assert len(await ledger.collect_progress(60)) == 1
+    await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '30 s'")
+    assert await ledger.collect_progress(60) == []
+    await ledger.record([build_record(claims[0], DeliveryState.ACCEPTED)])
+    assert len(await ledger.collect_progress(60)) == 1
+    await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '61 s'")
+    assert len(await ledger.collect_progress(60)) == 1
+
+
+@pytest.mark.parametrize(("page", "last"), [(0, False), (1, True)], ids=["the last is lost", "the first is lost"])
+async def test_pages_that_never_come_are_told_and_keep_no_broadcast_from_its_end(
+    ledger: PostgresLedger, page: int, last: bool
+) -> None:
+    whole = build_batch_message(generate_subscribers(2))
+    came = msgspec.structs.replace(whole, page=page, offset=100 * page, last=last)
+    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in await claim(ledger, came)])
+    assert (await ledger.read_backlog()).unaccounted == 0
+    assert [one.finished for one in await ledger.collect_progress(60)] == [False]
+
+    long_ago = datetime.now(UTC) - timedelta(minutes=11)
+    await ledger.database.fetchval("update dispatcher.broadcast set expires_at = $1, progressed_at = $1", long_ago)
+    assert (await ledger.read_backlog()).unaccounted > 0
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.finished, progress.states) == (True, {DeliveryState.ACCEPTED: 2})
+    await ledger.finish(came.broadcast)
+    assert await ledger.collect_progress(60) == []
+    assert (await ledger.read_backlog()).unaccounted > 0
+
+
+async def test_what_waits_for_lost_pages_after_its_expiry_is_told_once_a_minute(ledger: PostgresLedger) -> None:
+    """Each telling is an event to every municipal system."""
+    came = msgspec.structs.replace(build_batch_message(generate_subscribers(2)), last=False)
+    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in await claim(ledger, came)])
+    await ledger.collect_progress(60)
+    change = """update dispatcher.broadcast set expires_at = clock_timestamp() - interval '5 minutes',
+        progressed_at = clock_timestamp() - make_interval(secs => $1)"""
+    told = {}
+    for seconds in (2, 61):
+        await ledger.database.fetchval(change, seconds)
+        told[seconds] = [one.finished for one in await ledger.collect_progress(60)]
+    assert told == {2: [], 61: [False]}
