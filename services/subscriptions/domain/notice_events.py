@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from services.subscriptions.domain.broadcast import Broadcast, Estimate, Revision
 from services.subscriptions.domain.publication import Publication, build_event
 from shared.contracts.envelope import Envelope, decode
@@ -79,18 +81,8 @@ def build_checked(
     for publication in publications:
         accepted = decode(publication.body)
         if isinstance(accepted, NoticeAccepted):
-            told = NoticeChecked(
-                source=question.source,
-                event=question.id,
-                notice=accepted.notice,
-                revision=accepted.revision,
-                action=accepted.action,
-                audience=accepted.audience,
-                costs=accepted.costs,
-                duration_seconds=accepted.duration_seconds,
-                blockers=accepted.blockers,
-                scheduled_at=accepted.scheduled_at,
-            )
+            expected = msgspec.convert(accepted, NoticeChecked, from_attributes=True)
+            told = msgspec.structs.replace(expected, source=question.source, event=question.id)
     return build_event(
         told, identifier=make_timed_id(now, b"checked", question.source.encode(), question.id.encode()), at=now
     )

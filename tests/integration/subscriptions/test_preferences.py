@@ -4,7 +4,7 @@ from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.inbound import PreferenceChange
 from shared.contracts.message import Addresses
-from tests.factories.citizens import COUNTY, build_both, build_message, build_time, build_user
+from tests.factories.citizens import COUNTY, build_both, build_message, build_time
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
 TOPICS = "select topic from subscriptions.subscription order by topic"
@@ -67,12 +67,6 @@ async def test_who_had_marketing_topics_only_is_back_with_their_address(stand: S
     assert [told.topics for told in stand.publisher.list_messages(SubscriptionStarted)][1:] == [("stellen",)]
 
 
-async def test_a_resume_that_overtakes_its_stop_holds(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start"))
-    await stand.receive_preferences(change("resume", seconds=6), change("stop"))
-    assert len(await stand.fetch_rows(TOPICS)) == 4
-
-
 async def test_a_stop_of_a_stranger_changes_nothing(stand: SubscriptionsHarness) -> None:
     await stand.receive_preferences(change("stop"))
     assert (stand.publisher.published, await stand.fetch_rows("select * from subscriptions.subscriber")) == ([], [])
@@ -81,11 +75,4 @@ async def test_a_stop_of_a_stranger_changes_nothing(stand: SubscriptionsHarness)
 async def test_a_stop_that_is_older_than_the_start_changes_nothing(stand: SubscriptionsHarness) -> None:
     await stand.receive(build_message("Start", seconds=9))
     await stand.receive_preferences(change("stop", seconds=5))
-    assert len(await stand.fetch_rows(TOPICS)) == 4
-
-
-async def test_the_persons_own_start_brings_the_topics_back(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start"))
-    await stand.receive_preferences(change("stop", person=build_user(1)))
-    await stand.receive(build_message("Start", seconds=9))
     assert len(await stand.fetch_rows(TOPICS)) == 4

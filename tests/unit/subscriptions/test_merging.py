@@ -54,8 +54,7 @@ def play(*said: tuple[int, str], sender: Addresses) -> Subscriber | None:
     for second, text in said:
         if text == IN_APP:
             change = PreferenceChange(person=sender, category="marketing_messages", value="stop", at=build_time(second))
-            preferred = apply_preference(subscriber, change, COUNTY)
-            subscriber = preferred.subscriber if preferred else subscriber
+            subscriber = apply_preference(subscriber, change, COUNTY) or subscriber
             continue
         message = build_message(text, sender=sender, seconds=second)
         subscriber, _ = understand_message(subscriber, message, build_context(seconds=100))
@@ -187,27 +186,32 @@ def test_a_merge_amid_an_expansion_leaves_the_person_on_one_page_that_is_sent(
         assert told == [kept.id] * (topic in kept.topics)
 
 
+ALL, JOBS, WORKS, NONE = COUNTY.topic_ids, frozenset({"stellen"}), frozenset({"baustellen"}), frozenset[str]()
+
+
 @pytest.mark.parametrize("merge", [write, move])
-def test_a_stop_from_one_address_ends_what_waits_for_the_other(merge: Merge) -> None:
-    started = find_row((0, "Start"), sender=build_user(1))
-    stopped = find_row((30, "Stop"), sender=build_phone(1))
-    changes = merge(started, stopped)
-    assert list_ended(changes) == [(started.id, 2, None)]
-    assert [(row.id, row.state) for row in changes.subscribers] == [
-        (started.id, SubscriberState.MERGED),
-        (stopped.id, SubscriberState.UNSUBSCRIBED),
+@pytest.mark.parametrize(
+    ("by_user", "by_phone", "topics", "ends"),
+    [
+        ([(0, "Start")], [(30, "Stop")], NONE, True),
+        ([(0, "Stop")], [(30, "Start")], ALL, False),
+        ([(10, "Start"), (50, IN_APP)], [(20, "Start"), (40, "Stop")], NONE, True),
+        ([(10, "Start"), (35, IN_APP)], [(20, "Start"), (40, "Stop")], NONE, True),
+        ([(10, "Start"), (35, IN_APP), (50, IN_APP)], [(20, "Start"), (40, "Stop")], NONE, True),
+        ([(0, "Start"), (5, "nur Stellen"), (30, IN_APP)], [(20, "Start"), (40, "nur Baustellen")], WORKS, False),
+    ],
+)
+def test_the_last_written_word_applies_and_ends_what_waits_for_the_other_address_unless_that_had_ended(
+    merge: Merge, by_user: Talk, by_phone: Talk, topics: frozenset[str], ends: bool
+) -> None:
+    other, kept = find_row(*by_user, sender=build_user(1)), find_row(*by_phone, sender=build_phone(1))
+    changes = merge(other, kept)
+    assert [(row.id, row.state is SubscriberState.MERGED, row.topics) for row in changes.subscribers] == [
+        (other.id, True, NONE),
+        (kept.id, False, topics),
     ]
-
-
-@pytest.mark.parametrize("merge", [write, move])
-def test_nothing_is_ended_of_whoever_had_stopped_before(merge: Merge) -> None:
-    stopped, started = find_row((0, "Stop"), sender=build_user(1)), find_row((30, "Start"), sender=build_phone(1))
-    changes = merge(stopped, started)
-    assert list_ended(changes) == []
-    assert (changes.subscribers[-1].id, changes.subscribers[-1].topics) == (started.id, COUNTY.topic_ids)
-
-
-ALL, JOBS, WORKS = COUNTY.topic_ids, frozenset({"stellen"}), frozenset({"baustellen"})
+    assert changes.subscribers[-1].subscribed == bool(topics)
+    assert list_ended(changes) == [(other.id, other.sequence + 1, None)] * ends
 
 
 @pytest.mark.parametrize("merge", [write, move])
@@ -234,30 +238,6 @@ def test_of_two_who_are_subscribed_the_newest_choice_and_the_newest_pause_apply(
     assert (merged.topics, merged.is_paused(build_time(100))) == (topics, is_paused)
     (other,) = [row for row in rows if row.id != merged.id]
     assert [subscriber for subscriber, _, topic in list_ended(changes) if topic is None] == [other.id]
-
-
-@pytest.mark.parametrize("merge", [write, move])
-@pytest.mark.parametrize("stop", [[(50, IN_APP)], [(35, IN_APP)], [(35, IN_APP), (50, IN_APP)]])
-def test_a_stop_inside_whatsapp_does_not_undo_a_written_one(merge: Merge, stop: Talk) -> None:
-    rows = (
-        find_row((10, "Start"), *stop, sender=build_user(1)),
-        find_row((20, "Start"), (40, "Stop"), sender=build_phone(1)),
-    )
-    changes = merge(*rows)
-    assert [(row.id, row.state) for row in changes.subscribers] == [
-        (rows[0].id, SubscriberState.MERGED),
-        (rows[1].id, SubscriberState.UNSUBSCRIBED),
-    ]
-
-
-@pytest.mark.parametrize("merge", [write, move])
-def test_a_stop_inside_whatsapp_that_left_one_row_without_topics_leaves_the_other_its_own(merge: Merge) -> None:
-    stopped = find_row((0, "Start"), (5, "nur Stellen"), (30, IN_APP), sender=build_user(1))
-    chosen = find_row((20, "Start"), (40, "nur Baustellen"), sender=build_phone(1))
-    assert not stopped.subscribed
-    changes = merge(stopped, chosen)
-    assert (changes.subscribers[-1].id, changes.subscribers[-1].topics) == (chosen.id, WORKS)
-    assert list_ended(changes) == []
 
 
 @pytest.mark.parametrize("merge", [write, move])

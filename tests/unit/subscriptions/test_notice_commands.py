@@ -69,7 +69,7 @@ def test_a_scheduled_broadcast_whose_time_is_over_begins_at_once() -> None:
     late = content(scheduled_at=(NOON - timedelta(hours=1)).isoformat(), spread_minutes=60)
     broadcast = build_broadcast(build_event(), late, topic=ROADS, now=NOON)
     assert (broadcast.published_at, broadcast.scheduled) == (NOON, False)
-    assert calculate_spacing(broadcast, 60) == 60.0
+    assert [calculate_spacing(broadcast, audience) for audience in (60, 0)] == [60.0, None]
 
 
 @pytest.mark.parametrize(

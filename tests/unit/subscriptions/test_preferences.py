@@ -29,8 +29,7 @@ def after(*acts: tuple[int, str]) -> Subscriber:
             change = PreferenceChange(
                 person=build_both(1), category="marketing_messages", value=act, at=build_time(second)
             )
-            preferred = apply_preference(subscriber, change, COUNTY)
-            subscriber = preferred.subscriber if preferred else subscriber
+            subscriber = apply_preference(subscriber, change, COUNTY) or subscriber
         else:
             subscriber, _ = understand_message(
                 subscriber, build_message(act, seconds=second), build_context(seconds=100)
