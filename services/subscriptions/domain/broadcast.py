@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -89,9 +89,18 @@ class BroadcastPage:
 
 
 def build_broadcast(
-    envelope: Envelope, content: NoticeContent, *, topic: Topic, now: datetime, hours: PermittedHours | None = None
+    envelope: Envelope,
+    content: NoticeContent,
+    *,
+    topic: Topic,
+    now: datetime,
+    hours: PermittedHours | None = None,
+    follows: Iterable[UUID] = (),
+    audience: int | None = None,
 ) -> Broadcast:
     """Return the broadcast of a valid event; `hours` do not bind an urgent one.
+
+    The `audience` is the current one; over that of a scheduled broadcast it is spread only when it begins.
 
     It begins as scheduled, or now, even if it was to begin earlier.
 
@@ -102,6 +111,7 @@ def build_broadcast(
     revision = content.revision if isinstance(content, NoticeUpdated) else 1
     parts = (b"broadcast", envelope.source.encode(), notice.encode(), str(revision).encode())
     identifier = make_timed_id(begins, *parts)
+    spread = timedelta(minutes=content.spread_minutes) if content.spread_minutes else None
     return Broadcast(
         id=identifier,
         source=envelope.source,
@@ -116,8 +126,10 @@ def build_broadcast(
         expires_at=envelope.expirytime,
         scheduled=begins > now,
         hours=None if content.urgent else hours,
-        spread=timedelta(minutes=content.spread_minutes) if content.spread_minutes else None,
+        spread=spread,
+        spacing_seconds=spread.total_seconds() / audience if spread and audience and begins <= now else None,
         follows_notice=content.follows,
+        follows=tuple(follows),
     )
 
 
@@ -126,13 +138,6 @@ def _compute_digest(content: NoticeContent, expires_at: datetime) -> bytes:
     moments = (expires_at.timestamp(), content.scheduled_at.timestamp() if content.scheduled_at else None)
     plain = msgspec.structs.replace(content, scheduled_at=None)
     return hashlib.sha256(msgspec.json.encode((moments, plain))).digest()
-
-
-def calculate_spacing(broadcast: Broadcast, audience: int | None) -> float | None:
-    """Return the seconds between two messages; of a scheduled broadcast they are known only when it begins."""
-    if broadcast.spread is None or broadcast.scheduled or not audience:
-        return None
-    return broadcast.spread.total_seconds() / audience
 
 
 def build_template(content: NoticeContent, topic: Topic, broadcast: UUID) -> Template:

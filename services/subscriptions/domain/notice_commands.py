@@ -13,9 +13,9 @@ import msgspec
 from services.subscriptions.domain import notice_events
 from services.subscriptions.domain.broadcast import (
     Broadcast,
+    Estimate,
     Revision,
     build_broadcast,
-    calculate_spacing,
     estimate_broadcast,
 )
 from services.subscriptions.domain.county import County
@@ -64,11 +64,7 @@ class NoticeCommand:
     topic: Topic | None = None
     reason: str = ""
     only_topics: frozenset[str] | None = None
-
-    @property
-    def quotas(self) -> tuple[Quota, ...]:
-        silent = build_silent_quota(self.system)
-        return (*list_quotas(self.system, urgent=self.content.urgent), silent) if self.content else (silent,)
+    quotas: tuple[Quota, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,15 +124,25 @@ def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) ->
         return NoticeDecision(problems=(TOPIC_NOT_PERMITTED,))
     if command.content is None or command.topic is None:
         return _withdraw(command, state, policy.now)
-    hours = policy.county.permitted_hours
-    broadcast = build_broadcast(command.envelope, command.content, topic=command.topic, now=policy.now, hours=hours)
+    broadcast = build_broadcast(
+        command.envelope,
+        command.content,
+        topic=command.topic,
+        now=policy.now,
+        hours=policy.county.permitted_hours,
+        follows=state.followed,
+        audience=state.audience,
+    )
     known = _find_same_revision(broadcast, state)
     problems = tuple(_find_problems(broadcast, state, known is not None))
     if problems:
         return NoticeDecision(problems=problems)
     if known is not None:  # answered as the first time, with the broadcast that exists
-        same = replace(broadcast, id=known.broadcast)
-        return NoticeDecision(publications=(_build_accepted(command, same, state, policy, cancelled=known.cancelled),))
+        event, same = command.envelope.id, replace(broadcast, id=known.broadcast)
+        estimate = _estimate(command, same, state, policy)
+        if known.cancelled:
+            estimate = replace(estimate, blockers=(CANCELLED,))
+        return NoticeDecision(publications=(notice_events.build_accepted(event, same, estimate, policy.now),))
     return _publish(command, broadcast, state, policy)
 
 
@@ -191,29 +197,15 @@ def _find_follow_problems(broadcast: Broadcast, followed: Mapping[UUID, str]) ->
 
 def _publish(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> NoticeDecision:
     cancelled, told = _cancel_unfinished(command, state, SUPERSEDED, policy.now)
-    accepted = _build_accepted(command, broadcast, state, policy)
-    started = () if broadcast.scheduled else (notice_events.build_broadcast_started(broadcast),)
-    return NoticeDecision(
-        publications=(*told, accepted, *started),
-        broadcast=replace(
-            broadcast, follows=tuple(state.followed), spacing_seconds=calculate_spacing(broadcast, state.audience)
-        ),
-        cancelled=cancelled,
-        reason=SUPERSEDED,
-    )
+    estimate = _estimate(command, broadcast, state, policy)
+    told += notice_events.build_announcement(command.envelope.id, broadcast, estimate, policy.now)
+    return NoticeDecision(publications=tuple(told), broadcast=broadcast, cancelled=cancelled, reason=SUPERSEDED)
 
 
-def _build_accepted(
-    command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy, *, cancelled: bool = False
-) -> Publication:
+def _estimate(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> Estimate:
     assert command.topic is not None  # noqa: S101 - only a withdrawal has none
     prices, rate = policy.county.prices, policy.messages_per_second
-    estimate = estimate_broadcast(
-        broadcast, state.audience, topic=command.topic, prices=prices, messages_per_second=rate
-    )
-    if cancelled:
-        estimate = replace(estimate, blockers=(CANCELLED,))
-    return notice_events.build_accepted(command.envelope.id, broadcast, estimate, policy.now)
+    return estimate_broadcast(broadcast, state.audience, topic=command.topic, prices=prices, messages_per_second=rate)
 
 
 def _withdraw(command: NoticeCommand, state: NoticeState, now: datetime) -> NoticeDecision:
@@ -317,9 +309,11 @@ def _build_request(
     command = NoticeCommand(
         envelope=envelope, system=system, digest=digest, subject=envelope.subject or "", only_topics=only
     )
+    silent = build_silent_quota(system)
     if isinstance(notice, NoticeWithdrawn):
-        return replace(request, command=replace(command, reason=notice.reason))
-    return replace(request, command=replace(command, content=notice, topic=county.find_topic(notice.topic)))
+        return replace(request, command=replace(command, reason=notice.reason, quotas=(silent,)))
+    topic, quotas = county.find_topic(notice.topic), (*list_quotas(system, urgent=notice.urgent), silent)
+    return replace(request, command=replace(command, content=notice, topic=topic, quotas=quotas))
 
 
 def build_answer(request: NoticeRequest, decision: NoticeDecision, now: datetime) -> NoticeAnswer:

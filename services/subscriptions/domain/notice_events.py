@@ -1,5 +1,6 @@
 """Events about notices and their broadcasts, for the public and for the dispatcher; quarantine of rejected ones."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,6 +54,13 @@ def build_accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now:
         headline=next(each.text for each in broadcast.template.parameters if each.name == "headline"),
     )
     return _build_answer(message, now)
+
+
+def build_announcement(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datetime) -> Iterator[Publication]:
+    """Yield the answer to a new revision, and the start of its broadcast unless that is scheduled."""
+    yield build_accepted(event_id, broadcast, estimate, now)
+    if not broadcast.scheduled:
+        yield build_broadcast_started(broadcast)
 
 
 def build_withdrawn(source: str, event_id: str, notice: str, revision: int, now: datetime) -> Publication:
