@@ -234,10 +234,11 @@ def _ask_about_others(subscriber: Subscriber | None, context: DecisionContext) -
     others = context.replies.county.topic_ids - context.parsed.topics
     if others and has_joining_part(context.text, context.replies.county):
         return _answer(subscriber, context.replies.ask_start(others))
-    return _deny_subscription(subscriber, context)
+    return _decline_request(subscriber, context)
 
 
-def _deny_subscription(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+def _decline_request(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    """Decline what only a subscriber can ask for."""
     return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed))
 
 
@@ -307,13 +308,13 @@ _HANDLERS: dict[Intent, Callable[[Subscriber | None, DecisionContext], Decision]
     Intent.ASK_START: _ask_start,
     Intent.ASK_BOTH: lambda person, context: _answer(person, context.replies.ask_both()),
     Intent.ASK_ERASE: lambda person, context: _answer(person, context.replies.ask_erase()),
-    Intent.DECLINE: _deny_subscription,
+    Intent.DECLINE: _decline_request,
     Intent.TOPICS: _list_topics,
     Intent.ONLY: _ask_start,
     Intent.ADD: _ask_start,
     Intent.REMOVE: _ask_about_others,
     Intent.PLACES: _list_places,
-    Intent.PAUSE: _deny_subscription,
+    Intent.PAUSE: _decline_request,
     Intent.RESUME: lambda person, context: _answer(person, context.replies.ask_start()),
     Intent.DATA: _show_data,
     Intent.HELP: lambda person, context: _answer(person, ReplyContent(context.replies.texts.help)),

@@ -20,7 +20,7 @@ from shared.contracts.events import (
     SubscriptionChanged,
     SubscriptionEnded,
 )
-from shared.contracts.inbound import IdentityChange, InboundMessage
+from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
 from shared.outcome import DependencyUnavailable
 from tests.factories.citizens import (
@@ -29,8 +29,8 @@ from tests.factories.citizens import (
     build_both,
     build_message,
     build_message_key,
+    build_move,
     build_phone,
-    build_time,
     build_user,
 )
 from tests.integration.subscriptions.harness import SubscriptionsHarness
@@ -39,16 +39,6 @@ from tests.integration.subscriptions.notice_factory import count_audience
 CONSENTS = "select sequence, event, topics from subscriptions.consent order by id"
 TOPICS = "select topic from subscriptions.subscription order by topic"
 PEOPLE = "select state, count(*) from subscriptions.subscriber group by state order by state"
-
-
-def change(before: Addresses, after: Addresses, *, seconds: float = 60) -> IdentityChange:
-    return IdentityChange(
-        message_key=build_message_key("system", before, after),
-        before=before,
-        after=after,
-        at=build_time(seconds),
-        received_at=build_time(seconds),
-    )
 
 
 async def test_a_choice_is_stored_recorded_and_told(stand: SubscriptionsHarness) -> None:
@@ -83,8 +73,8 @@ async def test_a_pause_that_is_over_needs_no_word(stand: SubscriptionsHarness) -
 
 async def test_a_new_number_takes_consent_and_topics_along(stand: SubscriptionsHarness) -> None:
     await stand.send_texts("Start", "nur Baustellen", sender=build_both(1))
-    await stand.receive_moves(change(build_both(1), build_both(2)))
-    await stand.receive_moves(change(build_both(1), build_both(2)))
+    await stand.receive_moves(build_move(build_both(1), build_both(2)))
+    await stand.receive_moves(build_move(build_both(1), build_both(2)))
     assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
     assert await count_audience(stand, topic="baustellen") == 1
     assert stand.publisher.list_pages()[-1].recipients[0].address == build_both(2).phone
@@ -95,7 +85,7 @@ async def test_a_new_number_takes_consent_and_topics_along(stand: SubscriptionsH
 
 async def test_a_user_id_without_a_number_gives_the_old_number_up(stand: SubscriptionsHarness) -> None:
     await stand.send_texts("Start", sender=build_both(1))
-    await stand.receive_moves(change(build_user(1), build_user(2)))
+    await stand.receive_moves(build_move(build_user(1), build_user(2)))
     assert await count_audience(stand) == 1
     assert stand.publisher.list_pages()[-1].recipients[0].address == build_user(2).user
 
@@ -103,13 +93,13 @@ async def test_a_user_id_without_a_number_gives_the_old_number_up(stand: Subscri
 async def test_whoever_wrote_from_the_new_number_first_is_one_person(stand: SubscriptionsHarness) -> None:
     await stand.send_texts("Start", sender=build_both(1))
     await stand.send_texts("Stop", sender=build_both(2), start=30)
-    await stand.receive_moves(change(build_both(1), build_both(2)))
+    await stand.receive_moves(build_move(build_both(1), build_both(2)))
     assert await stand.fetch_rows(PEOPLE) == [("merged", 1), ("unsubscribed", 1)]
     assert await count_audience(stand) == 0
 
 
 async def test_strangers_move_without_a_trace(stand: SubscriptionsHarness) -> None:
-    await stand.receive_moves(change(build_both(8), build_both(9)))
+    await stand.receive_moves(build_move(build_both(8), build_both(9)))
     assert await stand.fetch_rows(PEOPLE) == []
 
 
@@ -233,7 +223,9 @@ async def test_an_erasure_that_is_published_is_not_kept_for_another_time(stand: 
 async def test_an_erasure_reaches_what_was_answered_at_former_addresses(stand: SubscriptionsHarness) -> None:
     """Somebody moves twice; whoever has the first number now stays subscribed."""
     await stand.send_texts("Feedback: Noch fremd", "Start", "Hallo", sender=build_both(1))
-    await stand.receive_moves(change(build_both(1), build_both(2)), change(build_both(2), build_both(3), seconds=120))
+    await stand.receive_moves(
+        build_move(build_both(1), build_both(2)), build_move(build_both(2), build_both(3), seconds=120)
+    )
     neighbour = Addresses(phone=build_both(1).phone, user=build_both(9).user)
     await stand.send_texts("Start", sender=neighbour, start=200)
     await stand.send_texts("Daten", sender=build_both(3), start=300)

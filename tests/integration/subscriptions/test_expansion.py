@@ -176,7 +176,7 @@ async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(
     async def everybody_is_counted() -> bool:
         return stand.read_metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000
 
-    async with run_in_background(stand.parts.expander.run()):
+    async with run_in_background(replace(stand.parts.expander, rounds=3).run()):  # reading ahead meanwhile
         await publish(stand)
         await wait_for(everybody_is_counted)
     assert everybody(sorted(stand.publisher.list_pages(), key=lambda page: page.page)) == list(range(1, 2_001))
@@ -206,23 +206,6 @@ async def test_a_full_lane_lets_no_more_be_read_than_is_read_ahead_however_often
         pass
     assert everybody(stand.publisher.list_pages()) == list(range(1, 6_001))
     assert await stand.fetch_rows(PROGRESS) == [("expanded", 60, 6_000, True)]
-
-
-async def test_reading_ahead_while_publishing_leaves_nobody_out_whatever_is_refused(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
-) -> None:
-    await subscribe_many(owner, 3_050)
-    await publish(stand)
-    room = iter([True, False, True, True, False] * 60)
-    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK and not next(room)
-    quick = replace(stand.parts.expander, pages_ahead=5, rounds=3)
-    finished = False
-    while not finished:
-        with suppress(DependencyUnavailable):
-            finished = not await quick.expand_next()
-    assert everybody(sorted(stand.publisher.list_pages(), key=lambda page: page.page)) == list(range(1, 3_051))
-    assert await stand.fetch_rows(PROGRESS) == [("expanded", 31, 3_050, True)]
-    assert await stand.fetch_rows(PENDING) == [(0,)]
 
 
 async def test_a_spread_is_shared_out_among_those_who_are_there_at_the_start(

@@ -6,9 +6,8 @@ import pytest
 from services.subscriptions.adapters.retention import NO_PUBLICATIONS
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import FeedbackErased, SubscriberErased, SubscriptionEnded
-from shared.contracts.inbound import IdentityChange
 from shared.contracts.message import Addresses
-from tests.factories.citizens import build_both, build_message, build_phone, build_time
+from tests.factories.citizens import build_both, build_message, build_move, build_phone, build_time
 from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
 from tests.integration.subscriptions.notice_factory import publish
 
@@ -19,8 +18,7 @@ OLD, NEW = build_both(1), build_both(2)
 async def hear_of_the_move(
     stand: SubscriptionsHarness, before: Addresses = OLD, after: Addresses = NEW, *, at: float = 20
 ) -> None:
-    when = {"at": build_time(at), "received_at": build_time(at + 60)}
-    await stand.receive_moves(IdentityChange(message_key=b"moved", before=before, after=after, **when))
+    await stand.receive_moves(build_move(before, after, seconds=at, lag=60))
 
 
 @pytest.mark.parametrize("said", [("Start", "Stop"), ("Start",)], ids=["stopped", "subscribed"])
@@ -69,8 +67,9 @@ async def test_whoever_had_everything_erased_at_the_new_number_is_erased_at_the_
     erased = stand.publisher.list_messages(SubscriberErased)[-1]
     assert (erased.subscribers, erased.addresses) == ((subscriber,), (OLD_PHONE.phone,))
     assert len(stand.publisher.list_messages(FeedbackErased)) == 1
-    (left,) = await stand.fetch_rows("select publications from subscriptions.inbox where message_key = 'moved'")
-    assert left == (NO_PUBLICATIONS,)
+    assert await stand.fetch_rows("select distinct publications from subscriptions.inbox where result = 'erased'") == [
+        (NO_PUBLICATIONS,)
+    ]
     events = "select event from subscriptions.consent where subscriber_id = $1 order by id"
     assert await stand.fetch_rows(events, subscriber) == [("given",), ("erased",)]
 

@@ -80,21 +80,6 @@ async def test_a_scheduled_notice_begins_when_it_is_time(
     assert {page.published_at for page in pages} == {moment}
 
 
-async def test_a_planned_notice_that_arrives_after_its_moment_begins_at_once(
-    stand: SubscriptionsHarness, owner: asyncpg.Connection
-) -> None:
-    """It waited in the queue while nobody ran."""
-    await subscribe_many(owner, 3)
-    moment = NOON + timedelta(hours=1)
-    stand.now = NOON + timedelta(hours=2)
-    assert await publish(stand, scheduled_at=moment.isoformat(), time=NOON) == Done()
-    await stand.expand()
-    (page,) = stand.publisher.list_pages()
-    assert (len(page.recipients), page.published_at) == (3, stand.now)
-    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
-    assert accepted.scheduled_at is None
-
-
 async def test_a_crash_while_it_begins_tells_it_again_and_loses_nothing(stand: SubscriptionsHarness) -> None:
     await publish(stand, scheduled_at=(NOON + timedelta(hours=1)).isoformat())
     stand.now = NOON + timedelta(hours=1)

@@ -31,12 +31,14 @@ def build_guesses(count: int) -> list[InboundMessage]:
 async def test_whoever_sends_the_code_gets_the_text_and_is_no_subscriber(
     stand: SubscriptionsHarness, newsroom: asyncpg.Connection, words: str
 ) -> None:
+    await offer(newsroom, "10000001")
     await offer(newsroom)
     sent = build_message(words)
     await stand.receive(sent)
     (reply,) = stand.publisher.list_messages(ReplyRequested)
     assert (reply.text, reply.recipient) == (f"{TRIAL_HEADING}\n\n{TEXT}", sent.sender.phone)
     assert await stand.fetch_rows("select count(*) from subscriptions.subscriber") == [(0,)]
+    assert await stand.fetch_rows("select code, guesses from subscriptions.trial") == [("10000001", 0)]
 
 
 async def test_a_code_is_good_for_one_message_however_often_that_arrives(

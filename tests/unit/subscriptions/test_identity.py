@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from services.subscriptions.domain.merging import resolve_person
-from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, select_address
+from services.subscriptions.domain.subscriber import Subscriber, select_address
 from shared.contracts.message import Addresses
 from tests.factories.citizens import (
     build_both,
@@ -60,18 +60,6 @@ def test_an_unsubscribed_person_gets_no_sealed_address_attached() -> None:
     person = resolve(None, unsubscribed(build_phone(1)), build_both(1))
     assert person.addresses.user is not None
     assert select_address(person.addresses) is None
-
-
-def test_two_rows_become_one_and_the_other_gives_up_everything() -> None:
-    by_user, by_phone = subscribed(build_user(1)), subscribed(build_phone(1), seconds=5)
-    person = resolve_person(by_user, by_phone, build_both(1))
-    assert person.subscriber is not None
-    (absorbed,) = person.absorbed
-    assert (person.subscriber.id, person.subscriber.sequence) == (by_user.id, 2)
-    assert person.subscriber.addresses == build_both(1)
-    assert (absorbed.id, absorbed.sequence) == (by_phone.id, 2)
-    assert (absorbed.state, absorbed.topics) == (SubscriberState.MERGED, frozenset())
-    assert absorbed.addresses == Addresses()
 
 
 @pytest.mark.parametrize(("started", "ended", "holds"), [(0, 5, "stop"), (5, 0, "start"), (5, 5, "stop")])

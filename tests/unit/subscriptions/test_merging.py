@@ -16,7 +16,6 @@ from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, apply_preference, select_address
 from shared.contracts.envelope import decode
 from shared.contracts.events import SubscriptionEnded
-from shared.contracts.inbound import IdentityChange, PreferenceChange
 from shared.contracts.message import Addresses
 from tests.factories.citizens import (
     AUTHOR_KEY,
@@ -24,7 +23,9 @@ from tests.factories.citizens import (
     build_both,
     build_context,
     build_message,
+    build_move,
     build_phone,
+    build_preference,
     build_time,
     build_user,
     parse_message,
@@ -53,7 +54,7 @@ def play(*said: tuple[int, str], sender: Addresses) -> Subscriber | None:
     subscriber: Subscriber | None = None
     for second, text in said:
         if text == IN_APP:
-            change = PreferenceChange(person=sender, category="marketing_messages", value="stop", at=build_time(second))
+            change = build_preference("stop", person=sender, seconds=second)
             subscriber = apply_preference(subscriber, change, COUNTY) or subscriber
             continue
         message = build_message(text, sender=sender, seconds=second)
@@ -78,18 +79,14 @@ def write(by_user: Subscriber, by_phone: Subscriber, text: str = "Hallo") -> Cha
 
 def move(former: Subscriber, met: Subscriber) -> ChangeSet:
     """What a new number changes if somebody wrote from it before."""
-    change = IdentityChange(
-        message_key=b"k", before=build_user(1), after=build_phone(1), at=build_time(60), received_at=build_time(60)
-    )
-    return decide_move(StoredState(by_phone=met, former_by_user=former), change, author_key=AUTHOR_KEY)
+    state = StoredState(by_phone=met, former_by_user=former)
+    return decide_move(state, build_move(build_user(1), build_phone(1)), author_key=AUTHOR_KEY)
 
 
 def move_to_both(former: Subscriber, by_user: Subscriber, by_phone: Subscriber) -> ChangeSet:
     """What a new user id and a new number change if somebody wrote from each of them before."""
-    before, after, at = build_both(2), build_both(1), build_time(60)
-    change = IdentityChange(message_key=b"k", before=before, after=after, at=at, received_at=at)
     state = StoredState(by_user=by_user, by_phone=by_phone, former_by_user=former)
-    return decide_move(state, change, author_key=AUTHOR_KEY)
+    return decide_move(state, build_move(build_both(2), build_both(1)), author_key=AUTHOR_KEY)
 
 
 def list_ended(changes: ChangeSet) -> list[tuple[UUID, int, str | None]]:
@@ -134,9 +131,8 @@ def test_whoever_is_one_of_three_rows_is_told_no_end_of_what_still_comes(talks: 
 
 def test_a_new_number_keeps_the_user_id_of_whoever_wrote_from_it_before() -> None:
     former, met = find_row((0, "Start"), sender=build_phone(2)), find_row((5, "Start"), sender=build_both(1))
-    at = build_time(60)
-    change = IdentityChange(message_key=b"k", before=build_phone(2), after=build_phone(1), at=at, received_at=at)
-    changes = decide_move(StoredState(by_phone=met, former_by_phone=former), change, author_key=AUTHOR_KEY)
+    state = StoredState(by_phone=met, former_by_phone=former)
+    changes = decide_move(state, build_move(build_phone(2), build_phone(1)), author_key=AUTHOR_KEY)
     (kept,) = [row for row in changes.subscribers if row.state is not SubscriberState.MERGED]
     assert kept.addresses == build_both(1)
 
@@ -277,8 +273,8 @@ def test_two_who_are_subscribed_get_what_one_would_who_had_said_it_all(merge: Me
 def test_a_stop_inside_whatsapp_that_names_both_ends_what_waits_for_either() -> None:
     started = find_row((0, "Start"), sender=build_user(1))
     fewer = find_row((30, "Start"), (31, "nur Veranstaltungen"), sender=build_phone(1))
-    change = PreferenceChange(person=build_both(1), category="marketing_messages", value="stop", at=build_time(60))
-    changes = decide_preference(StoredState(by_user=started, by_phone=fewer), change, county=COUNTY)
+    state, stop = StoredState(by_user=started, by_phone=fewer), build_preference("stop", seconds=60)
+    changes = decide_preference(state, stop, county=COUNTY)
     assert list_ended(changes) == [(started.id, 2, None), (fewer.id, 4, None)]
 
 
@@ -300,11 +296,8 @@ def test_two_rows_of_the_old_addresses_and_one_of_the_new_are_one() -> None:
         find_row((at, "Start"), sender=sender)
         for at, sender in enumerate((build_user(1), build_phone(1), build_both(2)))
     ]
-    change = IdentityChange(
-        message_key=b"k", before=build_both(1), after=build_both(2), at=build_time(60), received_at=build_time(60)
-    )
     state = StoredState(by_user=rows[2], by_phone=rows[2], former_by_user=rows[0], former_by_phone=rows[1])
-    changes = decide_move(state, change, author_key=AUTHOR_KEY)
+    changes = decide_move(state, build_move(build_both(1), build_both(2)), author_key=AUTHOR_KEY)
     assert sorted(list_ended(changes)) == sorted((row.id, row.sequence, None) for row in changes.subscribers[:-1])
     assert {row.id for row in changes.subscribers} == {row.id for row in rows}
     assert [row.merged_into for row in changes.subscribers] == [*(row.id for row in changes.subscribers[1:]), None]
