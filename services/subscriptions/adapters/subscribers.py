@@ -41,7 +41,10 @@ _FIND = """
     select * from subscriptions.subscriber where user_index = any($1) or phone_index = any($1) order by id for update
 """
 # In a statement of its own: one that waited for a row would still see the topics from before.
-_TOPICS = "select subscriber_id, topic from subscriptions.subscription where subscriber_id = any($1)"
+_TOPICS = """
+    select subscriber_id, array_agg(topic) from subscriptions.subscription where subscriber_id = any($1)
+    group by subscriber_id
+"""
 _SAVE = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
         user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
@@ -232,10 +235,8 @@ async def _find_moved(connection: Connection, known: Sequence[bytes], said: date
 async def _fetch_subscribers(connection: Connection, query: str, *arguments: object) -> list[Subscriber]:
     rows = await connection.fetch(query, *arguments)
     chosen = await connection.fetch(_TOPICS, [row["id"] for row in rows]) if rows else []
-    return [
-        _read_subscriber(row, frozenset(each["topic"] for each in chosen if each["subscriber_id"] == row["id"]))
-        for row in rows
-    ]
+    topics = {subscriber: frozenset(theirs) for subscriber, theirs in chosen}
+    return [_read_subscriber(row, topics.get(row["id"], frozenset())) for row in rows]
 
 
 async def _save_changes(connection: Connection, changes: ChangeSet) -> None:
