@@ -1,6 +1,6 @@
 """Ports: the repositories and the publisher that handlers need."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -9,7 +9,6 @@ from uuid import UUID
 from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage
 from services.subscriptions.domain.change_sets import ChangeSet, StoredDecision
 from services.subscriptions.domain.feedback import Feedback
-from services.subscriptions.domain.groups import DeadLetter
 from services.subscriptions.domain.notice_commands import NoticeCommand, NoticeDecision, NoticeState, StoredAnswer
 from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.publication import Publication
@@ -87,8 +86,8 @@ class DeadLetterRepository(Protocol):
     ) -> None:
         """Store a message of these people, unless they had everything deleted after it was written."""
 
-    async def list_due(self) -> tuple[DeadLetter, ...]:
-        """Return the dead letters that an operator wants to have replayed."""
+    async def list_due(self) -> Mapping[UUID, bytes]:
+        """Return the bodies of the dead letters that an operator wants to have replayed, by id."""
 
     async def remove(self, identifier: UUID) -> None:
         """Delete a dead letter that has been handled."""
@@ -104,34 +103,28 @@ class NoticeRepository(Protocol):
         """Return the answer to an event that was executed before, else None."""
 
     async def process_once(
-        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
+        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision], *, store: bool
     ) -> NoticeDecision:
-        """Decide about a command and store the result in one transaction.
+        """Decide about a command, and unless it is only a question, store the result in the same transaction.
 
-        Commands of one system, and about one notice, are decided one after the other, also across replicas.
+        What is stored is decided one after the other for each system and each notice, also across replicas.
         """
 
-    async def evaluate(
-        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
-    ) -> NoticeDecision:
-        """Decide about a command as `process_once` would now, and store nothing."""
+
+PreparePages = Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
 
 
 class BroadcastClaim(Protocol):
     """Claim of one worker on one broadcast."""
 
-    async def fetch_pages(
-        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
-    ) -> tuple[BroadcastPage, ...]:
+    async def fetch_pages(self, limit: int, prepare: PreparePages) -> tuple[BroadcastPage, ...]:
         """Return the first stored pages that are not confirmed yet, else the next ones, made of the next recipients.
 
         There are at most `limit` of them. `prepare` gets the recipients of so many, and one more if there are more; its
         pages are stored before they are returned.
         """
 
-    async def prepare_next_pages(
-        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
-    ) -> tuple[BroadcastPage, ...]:
+    async def prepare_next_pages(self, limit: int, prepare: PreparePages) -> tuple[BroadcastPage, ...]:
         """Return the next pages; none if there are no more, or if more than `limit` were stored before this claim."""
 
     async def mark_published(self, pages: Sequence[int]) -> None:

@@ -26,8 +26,7 @@ from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.intents.classifier import load_classifier
 from services.subscriptions.domain.quotas import TokenBucket
 from services.subscriptions.domain.wording import build_wordings
-from services.subscriptions.handlers.dispatcher_events import ReactionConsumer, UndeliverableConsumer
-from services.subscriptions.handlers.expansion import SCHEDULE_INTERVAL_SECONDS, BroadcastExpander, Scheduler
+from services.subscriptions.handlers.expansion import SCHEDULE_INTERVAL_SECONDS, BroadcastExpander
 from services.subscriptions.handlers.inbound import REPLAY_INTERVAL_SECONDS, DeadLetterHandler, InboundConsumer
 from services.subscriptions.handlers.notices import NoticeConsumer
 from services.subscriptions.ports import EventPublisher
@@ -60,10 +59,7 @@ NAME = "subscriptions"
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 POOL_SIZE = 20  # concurrent messages, a notice, the expander, probes and maintenance
 MAX_GROUPS_IN_FLIGHT = 1_000  # the number of groups among which `handlers.fair_queue` chooses the next turn
-NOTICE_WORKERS = 1
 NOTICE_BURST, NOTICES_PER_SECOND = 100, 20.0  # of all systems over AMQP; publishing more than this is refused
-REACTION_WORKERS = 1
-UNDELIVERABLE_WORKERS = 1
 CLOSE_TIMEOUT_SECONDS = 3.0
 RETENTION_INTERVAL_SECONDS = 60.0
 METRICS_INTERVAL_SECONDS = 15.0
@@ -75,11 +71,8 @@ class Handlers:
     """The handlers of one replica."""
 
     inbound: InboundConsumer
-    reactions: ReactionConsumer
     notices: NoticeConsumer
-    undeliverable: UndeliverableConsumer
     expander: BroadcastExpander
-    scheduler: Scheduler
     dead_letters: DeadLetterHandler
 
 
@@ -103,22 +96,17 @@ def assemble(
 ) -> Handlers:
     """Return the handlers with their dependencies; `work_available` brings a new notice to the expander at once."""
     work_available = asyncio.Event()
-    subscribers, feedback = PostgresSubscriberRepository(database, keys.author), PostgresFeedbackRepository(database)
-    broadcasts = PostgresBroadcastRepository(database)
-    dead_letters = PostgresDeadLetterRepository(database, keys.dead_letters)
-    count, count_expanded, author = metrics.count_inbound, metrics.count_expanded, keys.author
     inbound = InboundConsumer(
-        subscribers=subscribers,
-        feedback=feedback,
+        subscribers=PostgresSubscriberRepository(database, keys.author),
+        feedback=PostgresFeedbackRepository(database),
         publisher=publisher,
         county=county,
         clock=clock,
-        author_key=author,
-        count=count,
+        author_key=keys.author,
+        count=metrics.count_inbound,
     )
     return Handlers(
         inbound=inbound,
-        reactions=ReactionConsumer(feedback=feedback, publisher=publisher, author_key=author),
         notices=NoticeConsumer(
             notices=PostgresNoticeRepository(database),
             publisher=publisher,
@@ -128,12 +116,16 @@ def assemble(
             work_available=work_available,
             count=metrics.count_notice,
         ),
-        undeliverable=UndeliverableConsumer(subscribers=subscribers, publisher=publisher, county=county, count=count),
         expander=BroadcastExpander(
-            broadcasts=broadcasts, publisher=publisher, clock=clock, work_available=work_available, count=count_expanded
+            broadcasts=PostgresBroadcastRepository(database),
+            publisher=publisher,
+            clock=clock,
+            work_available=work_available,
+            count=metrics.count_expanded,
         ),
-        scheduler=Scheduler(broadcasts=broadcasts, publisher=publisher, clock=clock, work_available=work_available),
-        dead_letters=DeadLetterHandler(letters=dead_letters, handle=inbound.handle),
+        dead_letters=DeadLetterHandler(
+            letters=PostgresDeadLetterRepository(database, keys.dead_letters), handle=inbound.handle
+        ),
     )
 
 
@@ -183,10 +175,11 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         handlers = assemble(database, publisher, county, metrics, keys=keys, messages_per_second=rate)
         await require_migrated(database, NAME, MIGRATIONS)
         await require_confirmed_keys(database)
-        await save_wordings(database, build_wordings(county).list_all())
+        async with database.connection() as connection:
+            await save_wordings(connection, build_wordings(county).list_all())
         maintenance = run_in_background(
             handlers.expander.run(),
-            repeat(handlers.scheduler.start_due, SCHEDULE_INTERVAL_SECONDS),
+            repeat(handlers.expander.start_due, SCHEDULE_INTERVAL_SECONDS),
             repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
             repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
             repeat(build_retention(database, county, metrics).run, RETENTION_INTERVAL_SECONDS),
@@ -212,12 +205,11 @@ async def _is_set(event: asyncio.Event) -> bool:
 
 def _convert_message(received: ReceivedMessage) -> AmqpMessage:
     """Convert a message of a municipal system without changing it."""
-    incoming = received.incoming
     return AmqpMessage(
         body=received.body,
         login=received.user_id,
-        content_type=incoming.content_type,
-        content_encoding=incoming.content_encoding,
+        content_type=received.incoming.content_type,
+        content_encoding=received.incoming.content_encoding,
         persistent=received.persistent,
         headers=received.headers,
     )
@@ -245,14 +237,10 @@ async def _consume(
     queues: Sequence[tuple[Queue, Handler, int]] = (
         (SUBSCRIPTIONS_INBOUND, lambda received: handlers.inbound.handle(received.body), MAX_GROUPS_IN_FLIGHT),
         (SUBSCRIPTIONS_DEAD_LETTERS, lambda received: handlers.dead_letters.store(received.body, received.reason), 1),
-        (SUBSCRIPTIONS_NOTICES, handle_paced, NOTICE_WORKERS),
-        (SUBSCRIPTIONS_API_NOTICES, handle_notice, NOTICE_WORKERS),
-        (SUBSCRIPTIONS_REACTIONS, lambda received: handlers.reactions.handle(received.body), REACTION_WORKERS),
-        (
-            SUBSCRIPTIONS_UNDELIVERABLE,
-            lambda received: handlers.undeliverable.handle(received.body),
-            UNDELIVERABLE_WORKERS,
-        ),
+        (SUBSCRIPTIONS_NOTICES, handle_paced, 1),
+        (SUBSCRIPTIONS_API_NOTICES, handle_notice, 1),
+        (SUBSCRIPTIONS_REACTIONS, lambda received: handlers.inbound.handle_reaction(received.body), 1),
+        (SUBSCRIPTIONS_UNDELIVERABLE, lambda received: handlers.inbound.handle_refusal(received.body), 1),
     )
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         working: list[asyncio.Task[None]] = []

@@ -16,7 +16,7 @@ from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.replies import ReplyBuilder
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from services.subscriptions.domain.wording import build_wordings
-from shared.contracts.inbound import InboundMessage
+from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.notices.configuration import read_configuration
 
@@ -76,6 +76,24 @@ def build_message(
         text=text,
         payload=payload,
     )
+
+
+def build_move(before: Addresses, after: Addresses, *, seconds: float = 60, lag: float = 0) -> IdentityChange:
+    """A new number or user id; equal addresses make equal keys."""
+    return IdentityChange(
+        message_key=build_message_key("system", before, after),
+        before=before,
+        after=after,
+        at=build_time(seconds),
+        received_at=build_time(seconds + lag),
+    )
+
+
+def build_preference(
+    value: str, *, seconds: float = 5, category: str = "marketing_messages", person: Addresses | None = None
+) -> PreferenceChange:
+    """A stop or a resume inside WhatsApp."""
+    return PreferenceChange(person=person or build_both(1), category=category, value=value, at=build_time(seconds))
 
 
 def build_context(

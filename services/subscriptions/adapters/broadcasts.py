@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS, Broadcast, BroadcastPage
-from services.subscriptions.ports import BroadcastClaim
+from services.subscriptions.ports import BroadcastClaim, PreparePages
 from shared.contracts.dispatch import PermittedHours, Recipient, Template
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Connection, Database
@@ -45,8 +45,6 @@ _FINISH = """
     where id = $1 and state = 'expanding' and read_to_end
       and not exists (select from subscriptions.pending_page where broadcast_id = $1)
 """
-
-
 _DUE = """
     select * from subscriptions.broadcast where state = 'scheduled' and published_at <= $1
     order by lane = 'urgent' desc, published_at, id limit 20
@@ -68,7 +66,14 @@ _BEGIN = """
               and (municipalities = '{}' or places = '{}' or municipalities && places)), 0)
     where id = $1
 """
-
+_PENDING = """
+    select pending_page.page, message_id, body, recipients, last, lane
+    from subscriptions.pending_page join subscriptions.broadcast on id = broadcast_id and state = 'expanding'
+    where broadcast_id = $1 order by pending_page.page limit $2
+"""
+_LOCK_UNREAD = """
+    select * from subscriptions.broadcast where id = $1 and state = 'expanding' and not read_to_end for update
+"""
 
 Row = asyncpg.Record
 
@@ -80,8 +85,7 @@ class PostgresBroadcastRepository:
         self._database = database
 
     async def list_due(self, now: datetime) -> tuple[Broadcast, ...]:
-        async with self._database.connection() as connection:
-            return tuple(_read_broadcast(row) for row in await connection.fetch(_DUE, now))
+        return tuple(_read_broadcast(row) for row in await self._database.fetch(_DUE, now))
 
     async def start_expansion(self, broadcast: Broadcast, announce: Callable[[], Awaitable[None]]) -> None:
         async with self._database.session() as connection:
@@ -109,49 +113,26 @@ class PostgresBroadcastClaim:
         self._broadcast = broadcast
         self._behind = False
 
-    async def fetch_pages(
-        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
-    ) -> tuple[BroadcastPage, ...]:
-        pending = await self._fetch_pending(limit + 1)
+    async def fetch_pages(self, limit: int, prepare: PreparePages) -> tuple[BroadcastPage, ...]:
+        pending = await self._connection.fetch(_PENDING, self._broadcast, limit + 1)
         self._behind = len(pending) > limit
-        return pending[:limit] or await self.prepare_next_pages(limit, prepare)
+        return tuple(map(_read_page, pending[:limit])) or await self.prepare_next_pages(limit, prepare)
 
-    async def prepare_next_pages(
-        self, limit: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
-    ) -> tuple[BroadcastPage, ...]:
+    async def prepare_next_pages(self, limit: int, prepare: PreparePages) -> tuple[BroadcastPage, ...]:
         if self._behind:
             return ()
         async with self._connection.transaction():
-            row = await self._connection.fetchrow(
-                "select * from subscriptions.broadcast"
-                " where id = $1 and state = 'expanding' and not read_to_end for update",
-                self._broadcast,
-            )
+            row = await self._connection.fetchrow(_LOCK_UNREAD, self._broadcast)
             if row is None:
                 return ()
             # One recipient more than fits on the pages tells whether there are more. The recipients of a follow-up are
             # known to the dispatcher's ledger only.
             size = limit * MAX_PAGE_RECIPIENTS + 1
-            found = [] if row["follows"] else await self._fetch_recipients(row, size)
+            audience = (row["topic"], row["position"], size, row["published_at"], row["municipalities"])
+            found = [] if row["follows"] else await self._connection.fetch(_READ, *audience)
             pages = prepare(_read_broadcast(row), [_read_recipient(recipient) for recipient in found])
             await self._store_pages(pages)
             return pages
-
-    async def _fetch_recipients(self, row: Row, size: int) -> list[Row]:
-        found: list[Row] = await self._connection.fetch(
-            _READ, row["topic"], row["position"], size, row["published_at"], row["municipalities"]
-        )
-        return found
-
-    async def _fetch_pending(self, limit: int) -> tuple[BroadcastPage, ...]:
-        rows = await self._connection.fetch(
-            "select pending_page.*, lane from subscriptions.pending_page"
-            " join subscriptions.broadcast on id = broadcast_id and state = 'expanding'"
-            " where broadcast_id = $1 order by page limit $2",
-            self._broadcast,
-            limit,
-        )
-        return tuple(_read_page(row, Lane(row["lane"])) for row in rows)
 
     async def _store_pages(self, pages: Sequence[BroadcastPage]) -> None:
         final = pages[-1]
@@ -174,15 +155,13 @@ class PostgresBroadcastClaim:
 
 
 async def _claim_next(connection: Connection) -> UUID | None:
-    for row in await connection.fetch(_WORK):
-        if await connection.fetchval("select pg_try_advisory_lock($1)", _lock_key(row["id"])):
-            return UUID(int=row["id"].int)
+    broadcasts: list[UUID] = [row["id"] for row in await connection.fetch(_WORK)]
+    for broadcast in broadcasts:
+        # The second half differs between broadcasts of the same time.
+        key = int.from_bytes(broadcast.bytes[8:], "big", signed=True)
+        if await connection.fetchval("select pg_try_advisory_lock($1)", key):
+            return broadcast
     return None
-
-
-def _lock_key(broadcast: UUID) -> int:
-    """Return the part of the id that differs between broadcasts of the same time."""
-    return int.from_bytes(broadcast.bytes[8:], "big", signed=True)
 
 
 def _read_recipient(row: Row) -> Recipient:
@@ -193,6 +172,7 @@ def _read_recipient(row: Row) -> Recipient:
 
 
 def _read_broadcast(row: Row) -> Broadcast:
+    hours = PermittedHours(opens=row["opens"], closes=row["closes"], zone=row["zone"]) if row["zone"] else None
     return Broadcast(
         id=row["id"],
         source=row["source"],
@@ -206,7 +186,7 @@ def _read_broadcast(row: Row) -> Broadcast:
         published_at=row["published_at"],
         expires_at=row["expires_at"],
         scheduled=row["state"] == "scheduled",
-        hours=_read_hours(row),
+        hours=hours,
         spacing_seconds=row["spacing_seconds"],
         follows=tuple(row["follows"]),
         page=row["page"],
@@ -214,20 +194,6 @@ def _read_broadcast(row: Row) -> Broadcast:
     )
 
 
-def _read_hours(row: Row) -> PermittedHours | None:
-    if row["opens"] is None:
-        return None
-    return PermittedHours(opens=row["opens"], closes=row["closes"], zone=row["zone"])
-
-
-def _read_page(row: Row, lane: Lane) -> BroadcastPage:
+def _read_page(row: Row) -> BroadcastPage:
     """Return a stored page, without its position, which was written to the broadcast together with it."""
-    return BroadcastPage(
-        lane=lane,
-        page=row["page"],
-        message_id=row["message_id"],
-        body=row["body"],
-        recipients=row["recipients"],
-        last=row["last"],
-        position=None,
-    )
+    return BroadcastPage(**{**row, "lane": Lane(row["lane"])})

@@ -7,7 +7,7 @@ import asyncpg
 
 from services.subscriptions.domain.consent import Consent, ConsentEvent
 from services.subscriptions.domain.wording import Wording
-from shared.database.pool import Connection, Database
+from shared.database.pool import Connection
 
 _SAVE_CONSENT = """
     insert into subscriptions.consent (subscriber_id, sequence, event, topics, wording_version, wording_hash,
@@ -21,7 +21,9 @@ _CONSENTS = """
     with recursive person as (
         select id from subscriptions.subscriber where id = any($1)
         union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
-    select * from subscriptions.consent where subscriber_id in (select id from person) order by said_at, id
+    select subscriber_id as subscriber, sequence, event, topics, wording_version as wording, said_at, received_at,
+        message_key
+    from subscriptions.consent where subscriber_id in (select id from person) order by said_at, id
 """
 
 
@@ -34,7 +36,7 @@ async def append_consent(connection: Connection, consent: Consent) -> None:
     """Store an entry, with its text if that is new."""
     wording = consent.wording
     if wording:
-        await connection.execute(_SAVE_WORDING, *_build_wording_row(wording))
+        await save_wordings(connection, [wording])
     await connection.execute(
         _SAVE_CONSENT,
         consent.subscriber,
@@ -49,25 +51,13 @@ async def append_consent(connection: Connection, consent: Consent) -> None:
     )
 
 
-async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None:
+async def save_wordings(connection: Connection, wordings: Sequence[Wording]) -> None:
     """Store the texts that consents refer to by hash."""
-    async with database.connection() as connection:
-        await connection.executemany(_SAVE_WORDING, [_build_wording_row(wording) for wording in wordings])
-
-
-def _build_wording_row(wording: Wording) -> tuple[object, ...]:
-    return wording.hash, wording.version, wording.text
+    await connection.executemany(_SAVE_WORDING, [(each.hash, each.version, each.text) for each in wordings])
 
 
 def _read_consent(row: asyncpg.Record) -> Consent:
     """Return the entry with the version of its wording only: the text is found by its hash."""
-    return Consent(
-        subscriber=row["subscriber_id"],
-        sequence=row["sequence"],
-        event=ConsentEvent(row["event"]),
-        topics=frozenset(row["topics"]),
-        wording=Wording(row["wording_version"], "") if row["wording_version"] else None,
-        said_at=row["said_at"],
-        received_at=row["received_at"],
-        message_key=row["message_key"],
-    )
+    wording = Wording(row["wording"], "") if row["wording"] else None
+    event, topics = ConsentEvent(row["event"]), frozenset(row["topics"])
+    return Consent(**{**row, "event": event, "topics": topics, "wording": wording})

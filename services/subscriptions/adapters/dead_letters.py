@@ -1,11 +1,10 @@
 """Dead letters in PostgreSQL: encrypted, kept for a limited time, and deleted when their person is erased."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from services.subscriptions.adapters.retention import find_last_erasure, lock_people
-from services.subscriptions.domain.groups import DeadLetter
 from services.subscriptions.domain.subscriber import MessageTime
 from shared.database.pool import Database
 from shared.encryption import EncryptionError, KeyRing
@@ -41,23 +40,17 @@ class PostgresDeadLetterRepository:
             if said is None or erased is None or said >= erased:
                 await connection.execute(_SAVE, identifier, reason, sealed, people)
 
-    async def list_due(self) -> tuple[DeadLetter, ...]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(_DUE, MAX_REPLAYED_AT_ONCE)
-        letters: list[DeadLetter] = []
-        for row in rows:
+    async def list_due(self) -> Mapping[UUID, bytes]:
+        bodies: dict[UUID, bytes] = {}
+        for identifier, sealed in await self._database.fetch(_DUE, MAX_REPLAYED_AT_ONCE):
             try:
-                body = self._ring.decrypt(row["body_sealed"], purpose=PURPOSE, index=row["id"].bytes)
+                bodies[identifier] = self._ring.decrypt(sealed, purpose=PURPOSE, index=identifier.bytes)
             except EncryptionError:
-                await self.fail(UUID(int=row["id"].int), UNREADABLE)
-            else:
-                letters.append(DeadLetter(UUID(int=row["id"].int), body))
-        return tuple(letters)
+                await self.fail(identifier, UNREADABLE)
+        return bodies
 
     async def remove(self, identifier: UUID) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute("delete from subscriptions.dead_letter where id = $1", identifier)
+        await self._database.fetch("delete from subscriptions.dead_letter where id = $1", identifier)
 
     async def fail(self, identifier: UUID, reason: str) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(_FAILED, identifier, reason)
+        await self._database.fetch(_FAILED, identifier, reason)

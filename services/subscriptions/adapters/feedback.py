@@ -4,32 +4,34 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import asyncpg
-
 from services.subscriptions.domain.feedback import MAX_SHOWN_FEEDBACK, Feedback, FeedbackKind
 from shared.database.pool import Connection, Database
 
 MAX_REACTION_AGE = timedelta(days=14)
 MAX_BROADCASTS = 100
 
-SAVE_FEEDBACK = """
+_SAVE = """
     insert into subscriptions.feedback (id, kind, value, said, broadcast_id, topic, at, author)
     select $1, $2, $3, $4, $5, coalesce($6, (select topic from subscriptions.broadcast where id = $5)), $7, $8
     on conflict (id) do update set (value, at) = (excluded.value, excluded.at)
-    returning topic
 """
 # An erasure that comes meanwhile waits, and finds what is stored here.
 _STILL_KNOWN = "select true from subscriptions.subscriber where id = $1 for key share"
 _FEEDBACK_OF = """
-    select id, kind, value, said, broadcast_id, topic, at, author from subscriptions.feedback where author = any($1)
-    order by at desc, id desc limit $2
+    select id, kind, value, said, broadcast_id as broadcast, topic, at, author from subscriptions.feedback
+    where author = any($1) order by at desc, id desc limit $2
 """
+_RECENT = """
+    select id from subscriptions.broadcast where published_at > $1 and page > 0 order by published_at desc limit $2
+"""
+_TOPIC = "select topic from subscriptions.broadcast where id = $1"
 _ALL_OF = "select id from subscriptions.feedback where author = any($1) order by id"
 
 
 async def fetch_feedback(connection: Connection, authors: Sequence[bytes]) -> tuple[Feedback, ...]:
     """Return feedback by these authors, newest first; at most MAX_SHOWN_FEEDBACK."""
-    return tuple([_read_feedback(row) for row in await connection.fetch(_FEEDBACK_OF, authors, MAX_SHOWN_FEEDBACK)])
+    rows = await connection.fetch(_FEEDBACK_OF, authors, MAX_SHOWN_FEEDBACK)
+    return tuple([Feedback(**{**row, "kind": FeedbackKind(row["kind"])}) for row in rows])
 
 
 async def list_feedback(connection: Connection, authors: Sequence[bytes]) -> tuple[UUID, ...]:
@@ -37,21 +39,10 @@ async def list_feedback(connection: Connection, authors: Sequence[bytes]) -> tup
     return tuple([row["id"] for row in await connection.fetch(_ALL_OF, authors)])
 
 
-def _read_feedback(row: asyncpg.Record) -> Feedback:
-    return Feedback(
-        id=row["id"],
-        kind=FeedbackKind(row["kind"]),
-        at=row["at"],
-        author=row["author"],
-        value=row["value"],
-        said=row["said"],
-        broadcast=row["broadcast_id"],
-        topic=row["topic"],
-    )
-
-
-def build_feedback_row(feedback: Feedback) -> tuple[object, ...]:
-    return (
+async def save_feedback(connection: Connection, feedback: Feedback) -> None:
+    """Store an entry, or its new value; without a topic it gets that of its broadcast."""
+    await connection.execute(
+        _SAVE,
         feedback.id,
         feedback.kind,
         feedback.value,
@@ -70,20 +61,11 @@ class PostgresFeedbackRepository:
         self._database = database
 
     async def list_recent_broadcasts(self, now: datetime) -> tuple[UUID, ...]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                "select id from subscriptions.broadcast where published_at > $1 and page > 0"
-                " order by published_at desc limit $2",
-                now - MAX_REACTION_AGE,
-                MAX_BROADCASTS,
-            )
-        return tuple(UUID(int=row["id"].int) for row in rows)
+        rows = await self._database.fetch(_RECENT, now - MAX_REACTION_AGE, MAX_BROADCASTS)
+        return tuple([row["id"] for row in rows])
 
     async def find_topic(self, broadcast: UUID) -> str | None:
-        async with self._database.connection() as connection:
-            topic: str | None = await connection.fetchval(
-                "select topic from subscriptions.broadcast where id = $1", broadcast
-            )
+        topic: str | None = await self._database.fetchval(_TOPIC, broadcast)
         return topic
 
     async def save(self, feedback: Feedback, subscriber: UUID) -> bool:
@@ -91,7 +73,7 @@ class PostgresFeedbackRepository:
             if await connection.fetchval(_STILL_KNOWN, subscriber) is None:
                 return False
             if feedback.value or feedback.said:
-                await connection.execute(SAVE_FEEDBACK, *build_feedback_row(feedback))
+                await save_feedback(connection, feedback)
             else:
                 await connection.execute("delete from subscriptions.feedback where id = $1", feedback.id)
         return True

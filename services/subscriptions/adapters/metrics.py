@@ -1,5 +1,7 @@
 """Metrics of this service."""
 
+from collections.abc import Iterable, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.subscriptions.domain.decision import MessageResult
@@ -13,10 +15,13 @@ from shared.notices.configuration import Category, Prices
 # What Meta reports of recipients, beside the results of messages.
 UNDELIVERABLE = ("refused", "stopped_marketing")
 _NOTICE_RESULTS = ("accepted", "withdrawn", "repeated", "rejected", "checked")
-_LANES = (Lane.URGENT, Lane.BULK)
-_EXPANDING = "select lane, count(*) as broadcasts from subscriptions.broadcast where state = 'expanding' group by lane"
+_SUBSCRIBERS = "select state, count(*) from subscriptions.subscriber group by state"
 # Whoever stops keeps no topic, so this reads one index only.
-_TOPICS = "select topic, count(*) as people from subscriptions.subscription group by topic"
+_TOPIC_SUBSCRIBERS = "select topic, count(*) from subscriptions.subscription group by topic"
+_EXPANDING = "select lane, count(*) from subscriptions.broadcast where state = 'expanding' group by lane"
+_FEEDBACK = "select kind, count(*) from subscriptions.feedback group by kind"
+_DEAD_LETTERS = "select count(*) from subscriptions.dead_letter"
+_OLDEST = "select coalesce(extract(epoch from now() - min(handled_at)), 0)::float8 from subscriptions.inbox"
 
 
 class Metrics:
@@ -48,12 +53,15 @@ class Metrics:
             self.inbound.labels(outcome)
         for result in _NOTICE_RESULTS:
             self.notices.labels(result)
-        for kind in FeedbackKind:
-            self.feedback.labels(kind)
-        for state in SubscriberState:
-            self.subscribers.labels(state)
-        for lane in _LANES:
-            self.expanding.labels(lane)
+        # The statement that counts them, and the labels that are shown even when nothing has them.
+        self._counted: tuple[tuple[Gauge, str, Iterable[str]], ...] = (
+            (self.subscribers, _SUBSCRIBERS, SubscriberState),
+            (self.topic_subscribers, _TOPIC_SUBSCRIBERS, ()),
+            (self.expanding, _EXPANDING, (Lane.URGENT, Lane.BULK)),
+            (self.feedback, _FEEDBACK, FeedbackKind),
+        )
+        for counted, _, labels in self._counted:
+            _show_counts(counted, dict.fromkeys(labels, 0))
 
     def show_prices(self, prices: Prices) -> None:
         """Export the prices that are configured."""
@@ -73,27 +81,15 @@ class Metrics:
     async def refresh(self, database: Database) -> None:
         """Read the gauges from the database. Raises DatabaseUnavailable."""
         async with database.connection() as connection:
-            states = await connection.fetch(
-                "select state, count(*) as people from subscriptions.subscriber group by state"
-            )
-            expanding = await connection.fetch(_EXPANDING)
-            feedback = await connection.fetch("select kind, count(*) as said from subscriptions.feedback group by kind")
-            dead_letters = await connection.fetchval("select count(*) from subscriptions.dead_letter")
-            topics = await connection.fetch(_TOPICS)
+            for gauge, statement, labels in self._counted:
+                counts = {label: count for label, count in await connection.fetch(statement)}
+                _show_counts(gauge, dict.fromkeys(labels, 0) | counts)
+            self.dead_letters.set(await connection.fetchval(_DEAD_LETTERS))
+            self.oldest.set(await connection.fetchval(_OLDEST))
             await self._database.refresh(connection)
-            oldest = await connection.fetchval(
-                "select coalesce(extract(epoch from now() - min(handled_at)), 0)::float8 from subscriptions.inbox"
-            )
-        self.oldest.set(oldest)
-        self.dead_letters.set(dead_letters)
-        for row in feedback:
-            self.feedback.labels(row["kind"]).set(row["said"])
-        people = {row["state"]: row["people"] for row in states}
-        for state in SubscriberState:
-            self.subscribers.labels(state).set(people.get(state, 0))
-        self.topic_subscribers.clear()  # a topic that nobody has any more is in no row
-        for row in topics:
-            self.topic_subscribers.labels(row["topic"]).set(row["people"])
-        broadcasts = {row["lane"]: row["broadcasts"] for row in expanding}
-        for lane in _LANES:
-            self.expanding.labels(lane).set(broadcasts.get(lane, 0))
+
+
+def _show_counts(gauge: Gauge, counts: Mapping[str, int]) -> None:
+    gauge.clear()  # a topic that nobody has any more is in no row
+    for label, count in counts.items():
+        gauge.labels(label).set(count)

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from services.subscriptions.domain.broadcast import Broadcast, Revision
@@ -26,8 +24,8 @@ _WITHDRAWN = """
         select from subscriptions.notice where source = $1 and notice = $2 and withdrawn_at is not null)
 """
 _REVISIONS = """
-    select id, revision, digest, topic, expires_at, state from subscriptions.broadcast
-    where source = $1 and notice = $2 order by revision
+    select id as broadcast, revision as number, digest, topic, expires_at, state = 'cancelled' as cancelled
+    from subscriptions.broadcast where source = $1 and notice = $2 order by revision
 """
 _FOLLOWED = "select id, topic from subscriptions.broadcast where source = $1 and notice = $2 order by revision"
 # Time of the event that has to leave the window before the next one is permitted; no row while there is room.
@@ -84,25 +82,19 @@ class PostgresNoticeRepository:
             return await _find_answer(connection, source, event)
 
     async def process_once(
-        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
+        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision], *, store: bool
     ) -> NoticeDecision:
         source, event = command.envelope.source, command.envelope.id
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK, source, event, command.system.name, command.subject)
+            if store:
+                await connection.execute(_LOCK, source, event, command.system.name, command.subject)
             answered = await _find_answer(connection, source, event)
             decision = decide(
                 NoticeState(answered=answered) if answered else await _read_state(connection, command, now)
             )
-            if not decision.problems and not decision.duplicate:
+            if store and not decision.problems and not decision.duplicate:
                 await _store(connection, command, decision, now)
             return decision
-
-    async def evaluate(
-        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
-    ) -> NoticeDecision:
-        async with self._database.connection() as connection:
-            answered = await _find_answer(connection, command.envelope.source, command.envelope.id)
-            return decide(NoticeState(answered=answered) if answered else await _read_state(connection, command, now))
 
 
 async def _find_answer(connection: Connection, source: str, event: str) -> StoredAnswer | None:
@@ -112,18 +104,15 @@ async def _find_answer(connection: Connection, source: str, event: str) -> Store
 
 async def _read_state(connection: Connection, command: NoticeCommand, now: datetime) -> NoticeState:
     source, content = command.envelope.source, command.content
+    followed = await connection.fetch(_FOLLOWED, source, content.follows) if content and content.follows else ()
     revisions = await connection.fetch(_REVISIONS, source, command.subject)
     return NoticeState(
         withdrawn=await connection.fetchval(_WITHDRAWN, source, command.subject),
-        revisions=tuple(_read_revision(row) for row in revisions),
-        followed=await _find_followed(connection, source, content.follows) if content and content.follows else {},
+        revisions=tuple(Revision(**row) for row in revisions),
+        followed={row["id"]: row["topic"] for row in followed},
         exhausted_quotas=await _find_exhausted_quotas(connection, command, now),
         audience=await _count_audience(connection, content, now) if content else None,
     )
-
-
-async def _find_followed(connection: Connection, source: str, notice: str) -> dict[UUID, str]:
-    return {UUID(int=row["id"].int): row["topic"] for row in await connection.fetch(_FOLLOWED, source, notice)}
 
 
 async def _find_exhausted_quotas(
@@ -187,15 +176,4 @@ def _build_broadcast_row(broadcast: Broadcast) -> tuple[object, ...]:
         list(broadcast.municipalities),
         broadcast.spread.total_seconds() if broadcast.spread else None,
         broadcast.spacing_seconds,
-    )
-
-
-def _read_revision(row: asyncpg.Record) -> Revision:
-    return Revision(
-        broadcast=UUID(int=row["id"].int),
-        number=row["revision"],
-        digest=row["digest"],
-        topic=row["topic"],
-        expires_at=row["expires_at"],
-        cancelled=row["state"] == "cancelled",
     )

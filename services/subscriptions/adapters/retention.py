@@ -20,28 +20,23 @@ from shared.database.retention import RetentionRule, build_row_rule
 INBOX_RETENTION = timedelta(days=INBOX_RETENTION_DAYS)
 # Promised to integrators: within this time the same event gets the same answer.
 NOTICE_EVENT_RETENTION = timedelta(days=90)
-CONVERSATION_RETENTION = timedelta(days=CONVERSATION_RETENTION_DAYS)
-TRIAL_RETENTION = timedelta(days=1)
-PERSONAL_ANSWER_RETENTION = timedelta(days=PERSONAL_ANSWER_RETENTION_DAYS)
 
 
 def build_retention_rules(county: County) -> Mapping[str, RetentionRule]:
     """Return the rules for every kind of data that is not kept for ever."""
     proof = timedelta(days=county.proof_days)
+    talk, answers = timedelta(days=CONVERSATION_RETENTION_DAYS), timedelta(days=PERSONAL_ANSWER_RETENTION_DAYS)
+    feedback, letters = timedelta(days=county.feedback_days), timedelta(days=county.dead_letter_days)
     return {
         "inbox": build_row_rule(INBOX_RETENTION, "subscriptions.inbox", "message_key", "handled_at"),
-        "personal_answer": RetentionRule(PERSONAL_ANSWER_RETENTION, _CLEAR_ANSWERS, _OLDEST_ANSWER),
-        "conversation": build_row_rule(
-            CONVERSATION_RETENTION, "subscriptions.conversation", "address_index", "counted_at"
-        ),
+        "personal_answer": RetentionRule(answers, _CLEAR_ANSWERS, _OLDEST_ANSWER),
+        "conversation": build_row_rule(talk, "subscriptions.conversation", "address_index", "counted_at"),
         "notice_event": build_row_rule(
             NOTICE_EVENT_RETENTION, "subscriptions.notice_event", "source, event", "handled_at"
         ),
-        "feedback": build_row_rule(timedelta(days=county.feedback_days), "subscriptions.feedback", "id", "at"),
-        "dead_letter": build_row_rule(
-            timedelta(days=county.dead_letter_days), "subscriptions.dead_letter", "id", "failed_at"
-        ),
-        "trial": build_row_rule(TRIAL_RETENTION, "subscriptions.trial", "draft", "ends_at"),
+        "feedback": build_row_rule(feedback, "subscriptions.feedback", "id", "at"),
+        "dead_letter": build_row_rule(letters, "subscriptions.dead_letter", "id", "failed_at"),
+        "trial": build_row_rule(timedelta(days=1), "subscriptions.trial", "draft", "ends_at"),
         "erasure": build_row_rule(proof, "subscriptions.erasure", "address_index", "erased_on"),
         "former_subscriber": RetentionRule(proof, _FORMER, _OLDEST_FORMER),
         "consent": RetentionRule(proof, "select subscriptions.forget_proofs($1, $2::integer)"),

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from services.subscriptions.adapters.consents import append_consent, fetch_consents
-from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback, list_feedback
+from services.subscriptions.adapters.feedback import fetch_feedback, list_feedback, save_feedback
 from services.subscriptions.adapters.retention import (
     NO_PUBLICATIONS,
     erase_person,
@@ -41,7 +41,10 @@ _FIND = """
     select * from subscriptions.subscriber where user_index = any($1) or phone_index = any($1) order by id for update
 """
 # In a statement of its own: one that waited for a row would still see the topics from before.
-_TOPICS = "select subscriber_id, topic from subscriptions.subscription where subscriber_id = any($1)"
+_TOPICS = """
+    select subscriber_id, array_agg(topic) from subscriptions.subscription where subscriber_id = any($1)
+    group by subscriber_id
+"""
 _SAVE = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
         user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
@@ -56,7 +59,20 @@ _SAVE = """
         excluded.chosen_received_at, excluded.merged_into, excluded.suspended, excluded.preferred_at,
         excluded.paused_at, excluded.paused_received_at)
 """
-_USE_TRIAL = "delete from subscriptions.trial where code = $1 and ends_at > now() and guesses < $2 returning text"
+_SAVE_TOPICS = """
+    with dropped as (delete from subscriptions.subscription where subscriber_id = $1 and topic <> all($2))
+    insert into subscriptions.subscription (topic, subscriber_id) select unnest($2::text[]), $1 on conflict do nothing
+"""
+# A code that is for no text counts as a guess at every code.
+_USE_TRIAL = """
+    with used as (delete from subscriptions.trial where code = $1 and ends_at > now() and guesses < $2 returning text),
+    guessed as (update subscriptions.trial set guesses = guesses + 1 where not exists (select from used))
+    select text from used
+"""
+_CONVERSATIONS = """
+    select hinted_at, answers_left as "left", counted_at, asked from subscriptions.conversation
+    where address_index = any($1)
+"""
 _SAVE_CONVERSATION = """
     insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4, $5
     on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
@@ -125,7 +141,8 @@ class PostgresSubscriberRepository:
             if state.moved and not (state.moved.subscribed or ends):
                 state = replace(state, moved=None)
             if trial:
-                state = replace(state, trial=await _use_trial(connection, trial))
+                text = await connection.fetchval(_USE_TRIAL, trial, MAX_TRIAL_GUESSES)
+                state = replace(state, trial=text or "")
             changes = decide(await self._add_history(connection, state, sender, former) if history else state)
             if changes.erased:
                 stored = map(_publications.decode, await list_unpublished(connection, changes.erased))
@@ -133,7 +150,9 @@ class PostgresSubscriberRepository:
             await _save_changes(connection, changes)
             if changes.conversation:
                 await connection.execute(_DROP_CONVERSATION, sender.also)
-                await connection.execute(_SAVE_CONVERSATION, *_build_conversation_row(sender, changes.conversation))
+                talk = changes.conversation
+                row = (list_indexes(sender), talk.hinted_at, talk.left, talk.counted_at, talk.asked)
+                await connection.execute(_SAVE_CONVERSATION, *row)
             await _record_in_inbox(connection, message_key, received_at, everywhere, changes)
         return StoredDecision(result=changes.result, publications=changes.publications, duplicate=False)
 
@@ -157,18 +176,11 @@ class PostgresSubscriberRepository:
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
         kept = msgspec.msgpack.encode(publications)
-        async with self._database.connection() as connection:
-            await connection.execute(_TRIM, message_key, kept, NO_PUBLICATIONS)
+        await self._database.fetch(_TRIM, message_key, kept, NO_PUBLICATIONS)
 
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(_ADDRESSES, subscriber)
-        addresses = _read_addresses(row) if row else None
-        return addresses if addresses and select_address(addresses) else None
-
-
-def _build_conversation_row(sender: Addresses, conversation: Conversation) -> tuple[object, ...]:
-    return list_indexes(sender), conversation.hinted_at, conversation.left, conversation.counted_at, conversation.asked
+        found = map(_read_addresses, await self._database.fetch(_ADDRESSES, subscriber))
+        return next(filter(select_address, found), None)
 
 
 async def _find_decision(connection: Connection, keys: Sequence[bytes]) -> StoredDecision | None:
@@ -187,14 +199,14 @@ async def _read_state(
     was_user, was_phone = await _find_subscribers(connection, former) if former else (None, None)
     known = list_lookup_indexes(sender)
     moved = await _find_moved(connection, known, said) if said and not (by_user or by_phone) else None
-    rows = await connection.fetch("select * from subscriptions.conversation where address_index = any($1)", known)
+    rows = await connection.fetch(_CONVERSATIONS, known)
     return StoredState(
         by_user=by_user,
         by_phone=by_phone,
         former_by_user=was_user,
         former_by_phone=was_phone,
         moved=moved,
-        conversation=merge_conversations([_read_conversation(row) for row in rows]),
+        conversation=merge_conversations([Conversation(**row) for row in rows]),
         erased=await find_last_erasure(connection, known),
     )
 
@@ -223,51 +235,20 @@ async def _find_moved(connection: Connection, known: Sequence[bytes], said: date
 async def _fetch_subscribers(connection: Connection, query: str, *arguments: object) -> list[Subscriber]:
     rows = await connection.fetch(query, *arguments)
     chosen = await connection.fetch(_TOPICS, [row["id"] for row in rows]) if rows else []
-    return [
-        _read_subscriber(row, frozenset(each["topic"] for each in chosen if each["subscriber_id"] == row["id"]))
-        for row in rows
-    ]
-
-
-def _read_conversation(row: Row) -> Conversation:
-    return Conversation(
-        hinted_at=row["hinted_at"], left=row["answers_left"], counted_at=row["counted_at"], asked=row["asked"]
-    )
-
-
-async def _use_trial(connection: Connection, code: str) -> str:
-    """Return the text that the code was for, empty if for none: then it counts as a guess at every code."""
-    text: str | None = await connection.fetchval(_USE_TRIAL, code, MAX_TRIAL_GUESSES)
-    if text is None:
-        await connection.execute("update subscriptions.trial set guesses = guesses + 1")
-    return text or ""
+    topics = {subscriber: frozenset(theirs) for subscriber, theirs in chosen}
+    return [_read_subscriber(row, topics.get(row["id"], frozenset())) for row in rows]
 
 
 async def _save_changes(connection: Connection, changes: ChangeSet) -> None:
     for subscriber in changes.subscribers:
         await connection.execute(_SAVE, *_build_subscriber_row(subscriber))
-        await _save_topics(connection, subscriber)
+        await connection.execute(_SAVE_TOPICS, subscriber.id, sorted(subscriber.topics))
     for consent in changes.consents:
         await append_consent(connection, consent)
     if changes.feedback:
-        await connection.execute(SAVE_FEEDBACK, *build_feedback_row(changes.feedback))
+        await save_feedback(connection, changes.feedback)
     if changes.erased:
         await erase_person(connection, changes.erased)
-
-
-async def _save_topics(connection: Connection, subscriber: Subscriber) -> None:
-    topics = sorted(subscriber.topics)
-    await connection.execute(
-        "delete from subscriptions.subscription where subscriber_id = $1 and topic <> all($2)",
-        subscriber.id,
-        topics,
-    )
-    await connection.execute(
-        "insert into subscriptions.subscription (topic, subscriber_id) select unnest($2::text[]), $1"
-        " on conflict do nothing",
-        subscriber.id,
-        topics,
-    )
 
 
 async def _record_in_inbox(

@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
@@ -85,13 +85,22 @@ class BroadcastPage:
     body: bytes
     recipients: int
     last: bool
-    position: UUID | None
+    position: UUID | None = None
 
 
 def build_broadcast(
-    envelope: Envelope, content: NoticeContent, *, topic: Topic, now: datetime, hours: PermittedHours | None = None
+    envelope: Envelope,
+    content: NoticeContent,
+    *,
+    topic: Topic,
+    now: datetime,
+    hours: PermittedHours | None = None,
+    follows: Iterable[UUID] = (),
+    audience: int | None = None,
 ) -> Broadcast:
     """Return the broadcast of a valid event; `hours` do not bind an urgent one.
+
+    The `audience` is the current one; over that of a scheduled broadcast it is spread only when it begins.
 
     It begins as scheduled, or now, even if it was to begin earlier.
 
@@ -102,6 +111,7 @@ def build_broadcast(
     revision = content.revision if isinstance(content, NoticeUpdated) else 1
     parts = (b"broadcast", envelope.source.encode(), notice.encode(), str(revision).encode())
     identifier = make_timed_id(begins, *parts)
+    spread = timedelta(minutes=content.spread_minutes) if content.spread_minutes else None
     return Broadcast(
         id=identifier,
         source=envelope.source,
@@ -116,8 +126,10 @@ def build_broadcast(
         expires_at=envelope.expirytime,
         scheduled=begins > now,
         hours=None if content.urgent else hours,
-        spread=timedelta(minutes=content.spread_minutes) if content.spread_minutes else None,
+        spread=spread,
+        spacing_seconds=spread.total_seconds() / audience if spread and audience and begins <= now else None,
         follows_notice=content.follows,
+        follows=tuple(follows),
     )
 
 
@@ -126,13 +138,6 @@ def _compute_digest(content: NoticeContent, expires_at: datetime) -> bytes:
     moments = (expires_at.timestamp(), content.scheduled_at.timestamp() if content.scheduled_at else None)
     plain = msgspec.structs.replace(content, scheduled_at=None)
     return hashlib.sha256(msgspec.json.encode((moments, plain))).digest()
-
-
-def calculate_spacing(broadcast: Broadcast, audience: int | None) -> float | None:
-    """Return the seconds between two messages; of a scheduled broadcast they are known only when it begins."""
-    if broadcast.spread is None or broadcast.scheduled or not audience:
-        return None
-    return broadcast.spread.total_seconds() / audience
 
 
 def build_template(content: NoticeContent, topic: Topic, broadcast: UUID) -> Template:
@@ -184,9 +189,7 @@ def _build_follow_up(broadcast: Broadcast) -> BroadcastPage:
         hours=broadcast.hours,
     )
     body = encode(message, event_id=str(message_id), source=SOURCE, time=broadcast.published_at)
-    return BroadcastPage(
-        lane=broadcast.lane, page=0, message_id=message_id, body=body, recipients=0, last=True, position=None
-    )
+    return BroadcastPage(lane=broadcast.lane, page=0, message_id=message_id, body=body, recipients=0, last=True)
 
 
 def _build_page(broadcast: Broadcast, recipients: Sequence[Recipient], start: int, *, last: bool) -> BroadcastPage:
@@ -228,7 +231,7 @@ class Estimate:
     """Estimate as `notice.accepted` reports it; None for what is unknown."""
 
     audience: int | None = None
-    costs: dict[str, str]
+    costs: dict[str, str] = field(default_factory=dict)
     duration_seconds: int | None = None
     blockers: tuple[str, ...] = ()
 
@@ -237,30 +240,20 @@ def estimate_broadcast(
     broadcast: Broadcast, audience: int | None, *, topic: Topic, prices: Prices, messages_per_second: float
 ) -> Estimate:
     """Estimate a broadcast that begins as planned while nothing else is being sent."""
-    duration = _estimate_duration(broadcast, audience, messages_per_second)
+    if audience is None:
+        return Estimate(blockers=tuple(_find_blockers(broadcast)))
+    price = prices.get_price(topic.category)
+    spread = broadcast.spread.total_seconds() if broadcast.spread and audience else 0
+    duration = math.ceil(max(audience / messages_per_second, spread))
     return Estimate(
         audience=audience,
-        costs=_calculate_costs(audience, topic, prices),
+        costs={} if price is None else {topic.category: str((audience * price).quantize(_CENT, ROUND_HALF_UP))},
         duration_seconds=duration,
         blockers=tuple(_find_blockers(broadcast, audience, duration)),
     )
 
 
-def _estimate_duration(broadcast: Broadcast, audience: int | None, messages_per_second: float) -> int | None:
-    if audience is None:
-        return None
-    spread = broadcast.spread.total_seconds() if broadcast.spread and audience else 0
-    return math.ceil(max(audience / messages_per_second, spread))
-
-
-def _calculate_costs(audience: int | None, topic: Topic, prices: Prices) -> dict[str, str]:
-    price = prices.get_price(topic.category)
-    if audience is None or price is None:
-        return {}
-    return {topic.category: str((audience * price).quantize(_CENT, ROUND_HALF_UP))}
-
-
-def _find_blockers(broadcast: Broadcast, audience: int | None, duration: int | None) -> Iterator[str]:
+def _find_blockers(broadcast: Broadcast, audience: int | None = None, duration: int = 0) -> Iterator[str]:
     if audience == 0:
         yield "nobody has subscribed to this"
     begins = _find_opening(broadcast, broadcast.published_at)
@@ -269,7 +262,7 @@ def _find_blockers(broadcast: Broadcast, audience: int | None, duration: int | N
         return
     if begins > broadcast.published_at:
         yield f"outside the permitted hours until {_format_time(begins)}"
-    ends, closes = begins + timedelta(seconds=duration or 0), _find_closing(broadcast, begins)
+    ends, closes = begins + timedelta(seconds=duration), _find_closing(broadcast, begins)
     if ends > broadcast.expires_at:
         yield f"not everybody will get it: it takes about {duration} s at today's rate, and expires before"
     elif closes and ends > closes and _find_opening(broadcast, closes) >= broadcast.expires_at:

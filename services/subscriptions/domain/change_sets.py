@@ -1,6 +1,6 @@
 """Change sets: everything that one message changes and publishes, decided on the stored state of its sender; pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -18,25 +18,22 @@ from services.subscriptions.domain.decision import (
 from services.subscriptions.domain.feedback import (
     AuthorKey,
     Feedback,
-    build_feedback,
     build_feedback_erased,
     build_feedback_received,
     build_reaction_query,
-    identify_person,
 )
 from services.subscriptions.domain.merging import Person, move_person, resolve_person
 from services.subscriptions.domain.privacy import ErasureScope, StoredState, build_erased_event, build_erasure
-from services.subscriptions.domain.publication import Publication, build_dispatch_message
+from services.subscriptions.domain.publication import Destination, Publication, build_event
 from services.subscriptions.domain.subscriber import (
     MessageTime,
-    PreferenceResult,
     Subscriber,
     apply_preference,
     derive_key,
     select_address,
 )
-from services.subscriptions.domain.subscription_events import build_changed, build_ended, build_started
 from shared.contracts.dispatch import ReplyRequested, Withdrawal
+from shared.contracts.events import SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.ids import make_timed_id
 from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
 from shared.contracts.message import Addresses
@@ -75,8 +72,7 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
     if decision.result is MessageResult.ERASED:
         return _erase_sender(person, decision, context)
     moment, key = context.moment, message.message_key
-    who = identify_person(person.subscriber, message.sender)
-    feedback = build_feedback(decision.parsed, message, who, dict(context.rated_topics), context.author_key)
+    reacting = decision.subscriber if decision.result is MessageResult.REACTED else None
     return ChangeSet(
         result=decision.result,
         subscribers=_collect_changed(state, person, decision.subscriber),
@@ -87,11 +83,11 @@ def decide_message(state: StoredState, context: DecisionContext) -> ChangeSet:
         publications=(
             *_end_merged(state, person, moment, key),
             *build_publications(message, person.subscriber, decision),
-            *_build_reaction_query(decision, context),
-            *((build_feedback_received(feedback),) if feedback else ()),
+            *(build_reaction_query(message, reacting, context.recent_broadcasts) if reacting else ()),
+            *((build_feedback_received(decision.feedback),) if decision.feedback else ()),
         ),
         conversation=decision.conversation,
-        feedback=feedback,
+        feedback=decision.feedback,
     )
 
 
@@ -107,20 +103,25 @@ def _follow_move(context: DecisionContext) -> DecisionContext:
 def decide_preference(state: StoredState, change: PreferenceChange, *, county: County) -> ChangeSet:
     """Return everything that a stop or a resume inside WhatsApp changes."""
     person = resolve_person(state.by_user, state.by_phone, change.person)
-    preferred = apply_preference(person.subscriber, change, county)
-    if preferred is None:
+    before, after = person.subscriber, apply_preference(person.subscriber, change, county)
+    if before is None or after is None:
         return ChangeSet(result=MessageResult.IGNORED)
     moment, key = MessageTime(change.at, change.at), derive_key(change)
+    withdrawn, restored = before.topics - after.topics, after.topics - before.topics
+    unwithdrawn = MessageResult.CHANGED if restored else MessageResult.IGNORED
+    tell = _build_changed if before.subscribed else _build_started
+    entries = ((ConsentEvent.WITHDRAWN, withdrawn), (ConsentEvent.GIVEN, restored))
     return ChangeSet(
-        result=_classify_preference(preferred),
-        subscribers=_collect_changed(state, person, preferred.subscriber),
+        result=MessageResult.ENDED if withdrawn else unwithdrawn,
+        subscribers=_collect_changed(state, person, after),
         consents=(
             *_build_merge_entries(person, moment, key),
-            *_build_preference_consents(preferred, moment, key),
+            *(build_consent(after, event, moment, key, topics) for event, topics in entries if topics),
         ),
         publications=(
             *_end_merged(state, person, moment, key),
-            *_build_preference_events(person, preferred, moment, key),
+            *(_end_topics(after, withdrawn, moment, key) if withdrawn else ()),
+            *((tell(after, moment, key),) if restored else ()),
         ),
     )
 
@@ -136,10 +137,11 @@ def decide_move(state: StoredState, change: IdentityChange, *, author_key: Autho
         return ChangeSet(result=MessageResult.IGNORED)
     moment = MessageTime(min(change.at, change.received_at), change.received_at)
     said = max(moment, former.subscriber.last_request or moment)
-    if state.erased and said < state.erased:
-        people = (former.subscriber.stop(state.erased), *former.absorbed)
-        return _erase_former(people, state.erased, state, change, author_key)
-    entry = build_consent(person.subscriber, ConsentEvent.MOVED, moment=moment, message_key=change.message_key)
+    if state.erased and said < state.erased:  # from the new address: what is left at the former ones is erased, too
+        people, at = (former.subscriber.stop(state.erased), *former.absorbed), state.erased
+        scope = build_erasure(people, change.before, at, author_key, history=state.history, former=state.former)
+        return _erase(scope, people, change.before, (state.former_by_user, state.former_by_phone), state, at, change)
+    entry = build_consent(person.subscriber, ConsentEvent.MOVED, moment, change.message_key)
     return ChangeSet(
         result=MessageResult.MOVED,
         subscribers=(*person.absorbed, person.subscriber),
@@ -153,64 +155,37 @@ def _erase_sender(person: Person, decision: Decision, context: DecisionContext) 
 
     What the person said later is erased, too: the erasure takes its time, so that nothing older counts any more.
     """
-    message, state = context.message, context.state
+    message, state, before = context.message, context.state, person.subscriber
     people = tuple(row for row in (decision.subscriber, *person.absorbed) if row)
-    newest = person.subscriber.last_request if person.subscriber else None
-    erased = build_erasure(
-        people,
-        message.sender,
-        max(context.moment, newest or context.moment),
-        context.author_key,
-        history=state.history,
-        former=state.former,
-    )
-    stored = (row.addresses for row in (person.subscriber, state.by_user, state.by_phone) if row)
-    known, key = (message.sender, *stored), message.message_key
-    changes = _build_erasure_changes(people, erased, state, known, moment=context.moment, key=key)
+    until = max(context.moment, (before and before.last_request) or context.moment)
+    key = context.author_key
+    scope = build_erasure(people, message.sender, until, key, history=state.history, former=state.former)
+    stored = (before, state.by_user, state.by_phone)
+    changes = _erase(scope, people, message.sender, stored, state, context.moment, message)
     return replace(changes, publications=(*changes.publications, *_build_reply(message, decision)))
 
 
-def _erase_former(
-    people: tuple[Subscriber, ...],
-    moment: MessageTime,
+def _erase(
+    scope: ErasureScope,
+    people: Sequence[Subscriber],
+    sender: Addresses,
+    stored: Iterable[Subscriber | None],
     state: StoredState,
-    change: IdentityChange,
-    author_key: AuthorKey,
-) -> ChangeSet:
-    """Erase what is left at the former addresses of a person who had everything deleted from the new ones since."""
-    erased = build_erasure(people, change.before, moment, author_key, history=state.history, former=state.former)
-    stored = (row.addresses for row in (state.former_by_user, state.former_by_phone) if row)
-    known, key = (change.before, *stored), change.message_key
-    return _build_erasure_changes(people, erased, state, known, moment=moment, key=key)
-
-
-def _build_erasure_changes(
-    people: tuple[Subscriber, ...],
-    erased: ErasureScope,
-    state: StoredState,
-    known: Iterable[Addresses],
-    *,
     moment: MessageTime,
-    key: bytes,
+    message: InboundMessage | IdentityChange,
 ) -> ChangeSet:
     """Erase and withdraw, since what is on its way must not arrive."""
+    key, known = message.message_key, (sender, *(row.addresses for row in stored if row))
     return ChangeSet(
         result=MessageResult.ERASED,
-        consents=tuple(build_consent(row, ConsentEvent.ERASED, moment=moment, message_key=key) for row in people),
+        consents=tuple(build_consent(row, ConsentEvent.ERASED, moment, key) for row in people),
         publications=(
-            *(build_ended(row, moment=moment, message_key=key) for row in people),
-            build_erased_event(erased, known, key),
+            *(_build_ended(row, moment, key) for row in people),
+            build_erased_event(scope, known, key),
             *build_feedback_erased(state.all_feedback, moment, key),
         ),
-        erased=erased,
+        erased=scope,
     )
-
-
-def _build_reaction_query(decision: Decision, context: DecisionContext) -> tuple[Publication, ...]:
-    if decision.result is not MessageResult.REACTED or decision.subscriber is None:
-        return ()
-    question = build_reaction_query(context.message, decision.subscriber, context.recent_broadcasts)
-    return (question,) if question else ()
 
 
 def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber | None) -> tuple[Subscriber, ...]:
@@ -221,36 +196,34 @@ def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber 
 
 def _build_merge_entries(person: Person, moment: MessageTime, key: bytes) -> Iterator[Consent]:
     for row in person.absorbed:
-        yield build_consent(row, ConsentEvent.MERGED, moment=moment, message_key=key)
+        yield build_consent(row, ConsentEvent.MERGED, moment, key)
     if (kept := person.subscriber) and person.lost:
-        yield build_consent(kept, ConsentEvent.WITHDRAWN, moment=moment, message_key=key, topics=person.lost)
+        yield build_consent(kept, ConsentEvent.WITHDRAWN, moment, key, person.lost)
 
 
 def _build_consents(
     before: Subscriber | None, decision: Decision, moment: MessageTime, key: bytes
-) -> tuple[Consent, ...]:
+) -> Iterator[Consent]:
     """Return an entry for each change of what the person receives, with the text of the reply."""
-    after = decision.subscriber
-    if after is None or (before is not None and after.sequence == before.sequence):
-        return ()
+    if not (after := _find_changed(before, decision)):
+        return
     wording = decision.reply.wording if decision.reply else None
-    entries = _list_consent_changes(before, after, decision)
-    return tuple(
-        build_consent(after, event, moment=moment, message_key=key, topics=topics, wording=wording)
-        for event, topics in entries
-    )
-
-
-def _list_consent_changes(
-    before: Subscriber | None, after: Subscriber, decision: Decision
-) -> list[tuple[ConsentEvent, frozenset[str]]]:
     had = before.topics if before else frozenset()
     if decision.result in (MessageResult.STARTED, MessageResult.RENEWED):
-        return [(ConsentEvent.GIVEN, after.topics)]
-    if not after.subscribed:
-        return [(ConsentEvent.WITHDRAWN, had)]
-    entries = [(ConsentEvent.WITHDRAWN, had - after.topics), (ConsentEvent.GIVEN, after.topics - had)]
-    return [entry for entry in entries if entry[1]] or [(ConsentEvent.CHANGED, after.topics)]
+        entries = [(ConsentEvent.GIVEN, after.topics)]
+    elif not after.subscribed:
+        entries = [(ConsentEvent.WITHDRAWN, had)]
+    else:
+        changes = [(ConsentEvent.WITHDRAWN, had - after.topics), (ConsentEvent.GIVEN, after.topics - had)]
+        entries = [each for each in changes if each[1]] or [(ConsentEvent.CHANGED, after.topics)]
+    for event, topics in entries:
+        yield build_consent(after, event, moment, key, topics, wording)
+
+
+def _find_changed(before: Subscriber | None, decision: Decision) -> Subscriber | None:
+    """Return the subscriber after a decision that is a start, a choice or a stop; None after any other."""
+    after = decision.subscriber
+    return after if after and (before is None or after.sequence != before.sequence) else None
 
 
 def _end_merged(state: StoredState, person: Person, moment: MessageTime, key: bytes) -> Iterator[Publication]:
@@ -259,72 +232,43 @@ def _end_merged(state: StoredState, person: Person, moment: MessageTime, key: by
     subscribed = {row.id for row in stored if row and row.subscribed}
     for row in person.absorbed:
         if row.id in subscribed:
-            yield build_ended(row, moment=moment, message_key=key)
+            yield _build_ended(row, moment, key)
     if person.subscriber and person.lost:
         yield from _end_topics(person.subscriber, person.lost, moment, key)
 
 
 def _end_topics(after: Subscriber, topics: frozenset[str], moment: MessageTime, key: bytes) -> Iterator[Publication]:
     for topic in sorted(topics) if after.subscribed else [None]:
-        yield build_ended(after, moment=moment, message_key=key, topic=topic)
+        yield _build_ended(after, moment, key, topic)
 
 
-def _classify_preference(preferred: PreferenceResult) -> MessageResult:
-    if preferred.withdrawn:
-        return MessageResult.ENDED
-    return MessageResult.CHANGED if preferred.restored else MessageResult.IGNORED
-
-
-def _build_preference_consents(preferred: PreferenceResult, moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
-    entries = ((ConsentEvent.WITHDRAWN, preferred.withdrawn), (ConsentEvent.GIVEN, preferred.restored))
-    return tuple(
-        build_consent(preferred.subscriber, event, moment=moment, message_key=key, topics=topics)
-        for event, topics in entries
-        if topics
-    )
-
-
-def _build_preference_events(
-    person: Person, preferred: PreferenceResult, moment: MessageTime, key: bytes
-) -> tuple[Publication, ...]:
-    after = preferred.subscriber
-    if preferred.withdrawn:
-        return tuple(_end_topics(after, preferred.withdrawn, moment, key))
-    if not preferred.restored:
-        return ()
-    tell = build_changed if person.subscriber and person.subscriber.subscribed else build_started
-    return (tell(after, moment=moment, message_key=key),)
-
-
-def build_publications(
-    message: InboundMessage, before: Subscriber | None, decision: Decision
-) -> tuple[Publication, ...]:
-    """Return the publications of a decision: a withdrawal goes out before its confirmation to the citizen."""
-    after = decision.subscriber
-    new = after is not None and (before is None or after.sequence != before.sequence)
-    told = _build_change_events(message, before, after, decision) if after and new else ()
-    return (*told, *_build_reply(message, decision))
+def build_publications(message: InboundMessage, before: Subscriber | None, decision: Decision) -> Iterator[Publication]:
+    """Yield the publications of a decision: a withdrawal goes out before its confirmation to the citizen."""
+    if after := _find_changed(before, decision):
+        yield from _build_change_events(message, before, after, decision.result)
+    yield from _build_reply(message, decision)
 
 
 def _build_change_events(
-    message: InboundMessage, before: Subscriber | None, after: Subscriber, decision: Decision
-) -> Iterable[Publication]:
+    message: InboundMessage, before: Subscriber | None, after: Subscriber, result: MessageResult
+) -> Iterator[Publication]:
     moment, key = MessageTime.read_from(message), message.message_key
     if not after.subscribed:
-        yield build_ended(after, moment=moment, message_key=key)
+        yield _build_ended(after, moment, key)
         return
     for topic in sorted(before.topics - after.topics) if before else ():
-        yield build_ended(after, moment=moment, message_key=key, topic=topic)
-    if decision.result is MessageResult.STARTED:
-        yield build_started(after, moment=moment, message_key=key)
-    elif decision.result is not MessageResult.RENEWED:
-        yield build_changed(after, moment=moment, message_key=key)
+        yield _build_ended(after, moment, key, topic)
+    if result is MessageResult.STARTED:
+        yield _build_started(after, moment, key)
+    elif result is not MessageResult.RENEWED:
+        yield _build_changed(after, moment, key)
 
 
-def _build_reply(message: InboundMessage, decision: Decision) -> Iterable[Publication]:
-    recipient = select_address(message.sender)
+def _build_reply(message: InboundMessage, decision: Decision) -> Iterator[Publication]:
+    recipient, subscriber = select_address(message.sender), decision.subscriber
     if decision.reply is None or recipient is None:
-        return ()
+        return
+    ends = decision.result in (MessageResult.ENDED, MessageResult.ERASED)
     # A phone whose clock is weeks ahead must not put its reply into a week that has no partition yet.
     reply = make_timed_id(min(message.sent_at, message.received_at), b"reply", message.message_key)
     request = ReplyRequested(
@@ -334,13 +278,38 @@ def _build_reply(message: InboundMessage, decision: Decision) -> Iterable[Public
         expires_at=calculate_reply_expiry(message),
         buttons=decision.reply.buttons,
         menu=decision.reply.menu,
-        withdrawal=_build_withdrawal(decision),
+        withdrawal=Withdrawal(subscriber=subscriber.id, sequence=subscriber.sequence) if subscriber and ends else None,
     )
-    return (build_dispatch_message(request, key=request.KEY, identifier=reply, at=message.received_at),)
+    to = Destination.DISPATCH
+    yield build_event(request, identifier=reply, at=message.received_at, required=True, destination=to)
 
 
-def _build_withdrawal(decision: Decision) -> Withdrawal | None:
-    subscriber = decision.subscriber
-    if subscriber is None or decision.result not in (MessageResult.ENDED, MessageResult.ERASED):
-        return None
-    return Withdrawal(subscriber=subscriber.id, sequence=subscriber.sequence)
+def _build_ended(subscriber: Subscriber, moment: MessageTime, key: bytes, topic: str | None = None) -> Publication:
+    """Return the event of a withdrawal, which the dispatcher must receive."""
+    identifier = make_timed_id(moment.at, b"ended", key, subscriber.id.bytes, (topic or "").encode())
+    message = SubscriptionEnded(subscriber=subscriber.id, sequence=subscriber.sequence, at=moment.at, topic=topic)
+    return build_event(message, identifier=identifier, at=moment.at, required=True)
+
+
+def _build_started(subscriber: Subscriber, moment: MessageTime, key: bytes) -> Publication:
+    """Return the event that a person is subscribed from now on."""
+    message = SubscriptionStarted(
+        subscriber=subscriber.id,
+        sequence=subscriber.sequence,
+        topics=tuple(sorted(subscriber.topics)),
+        at=moment.at,
+    )
+    return build_event(message, identifier=make_timed_id(moment.at, b"started", key), at=moment.at)
+
+
+def _build_changed(subscriber: Subscriber, moment: MessageTime, key: bytes) -> Publication:
+    """Return the event that a person's topics, places or pause have changed."""
+    message = SubscriptionChanged(
+        subscriber=subscriber.id,
+        sequence=subscriber.sequence,
+        topics=tuple(sorted(subscriber.topics)),
+        municipalities=tuple(sorted(subscriber.places)),
+        paused_until=subscriber.paused_until,
+        at=moment.at,
+    )
+    return build_event(message, identifier=make_timed_id(moment.at, b"changed", key), at=moment.at)

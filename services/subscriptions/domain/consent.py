@@ -41,7 +41,6 @@ class Consent:
 def build_consent(
     subscriber: Subscriber,
     event: ConsentEvent,
-    *,
     moment: MessageTime,
     message_key: bytes,
     topics: frozenset[str] = frozenset(),

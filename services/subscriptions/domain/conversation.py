@@ -72,7 +72,6 @@ MAX_QUESTION_AGE = timedelta(hours=24)
 
 START, STOP, PLACES = (build_payload(intent) for intent in (Intent.START, Intent.STOP, Intent.PLACES))
 BOTH, ERASE, FEEDBACK = Intent.ASK_BOTH.value, Intent.ASK_ERASE.value, Intent.FEEDBACK.value
-_ASKED_AGAIN = {BOTH: Intent.ASK_BOTH, ERASE: Intent.ASK_ERASE}
 _YES = read_words("""ja jaa jo joo jau jep jepp jap jupp jawohl jawoll jaha yes yep yeah gern gerne natuerlich klar
     sicher selbstverstaendlich unbedingt genau richtig stimmt einverstanden evet tak oui si da так да نعم بله""")
 _YES_AROUND = read_words("""ich wir moechte moechten will wollen wuerde das es sehr na doch so ist mich mir uns jetzt
@@ -126,8 +125,7 @@ def _find_open_question(conversation: Conversation, said_at: datetime) -> str:
 
 def _interpret_yes(asked: str, county: County) -> ParsedIntent | None:
     """Return the intent of a "Ja", which by itself never erases anything."""
-    again = _ASKED_AGAIN.get(asked)
-    return ParsedIntent(intent=again) if again else parse_payload(asked, county)
+    return ParsedIntent(intent=Intent(asked)) if asked in (BOTH, ERASE) else parse_payload(asked, county)
 
 
 def is_yes(text: CitizenText) -> bool:

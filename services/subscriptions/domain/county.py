@@ -1,6 +1,5 @@
 """The county and its topics, as the configuration file describes them."""
 
-from datetime import time
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,15 +12,12 @@ from shared.notices.configuration import Category, Configuration, ShortText
 PRIVACY_PATTERN = r"^https://\S+$"
 
 
-class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Hours(PermittedHours, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
     """Hours in which messages that are not urgent may be sent.
 
-    They last from `opens` until before `closes`, every day, in the time zone `zone`. Raises ValueError if they do not
-    open before they close, or the zone is unknown.
+    Raises ValueError if they do not open before they close, or the zone is unknown.
     """
 
-    opens: time
-    closes: time
     zone: ShortText = "Europe/Berlin"
 
     def __post_init__(self) -> None:
@@ -31,10 +27,6 @@ class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError):
             raise ValueError("the permitted hours need a time zone such as Europe/Berlin") from None
-
-    @property
-    def permitted(self) -> PermittedHours:
-        return PermittedHours(opens=self.opens, closes=self.closes, zone=self.zone)
 
 
 class Localities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

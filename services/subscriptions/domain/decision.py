@@ -7,12 +7,12 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.subscriptions.domain.conversation import Conversation, find_pending_start, interpret_reply
-from services.subscriptions.domain.feedback import AuthorKey
+from services.subscriptions.domain.feedback import AuthorKey, Feedback, build_feedback, identify_person
 from services.subscriptions.domain.intents.emergency import EmergencySigns
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.rules import has_joining_part
 from services.subscriptions.domain.intents.text import CitizenText
-from services.subscriptions.domain.pauses import build_pause_note, calculate_pause_end
+from services.subscriptions.domain.pauses import calculate_pause
 from services.subscriptions.domain.privacy import NOTHING_STORED, StoredState, build_access_report, build_erasure_reply
 from services.subscriptions.domain.replies import ReplyBuilder, ReplyContent
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber, create_subscriber
@@ -46,23 +46,12 @@ class MessageResult(StrEnum):
     OUTDATED = "outdated"
 
 
-@dataclass(frozen=True)
-class Decision:
-    """Result of a message, and the sender after it; `parsed` is its intent in the light of the question before it."""
-
-    result: MessageResult
-    parsed: ParsedIntent
-    subscriber: Subscriber | None
-    reply: ReplyContent | None = None
-    conversation: Conversation | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
 class DecisionContext:
     """Message with its intent, and everything else that the decision about it depends on.
 
     `state` is what is stored about the sender. `recent_broadcasts` are those that a reaction may be about,
-    `rated_topics` the rated broadcast with its topic.
+    `rated_topic` is that of the rated broadcast.
     """
 
     message: InboundMessage
@@ -73,11 +62,22 @@ class DecisionContext:
     author_key: AuthorKey
     state: StoredState = NOTHING_STORED
     recent_broadcasts: tuple[UUID, ...] = ()
-    rated_topics: tuple[tuple[UUID, str], ...] = ()
+    rated_topic: str | None = None
 
     @property
     def moment(self) -> MessageTime:
         return MessageTime.read_from(self.message)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Result of a message, and the sender after it."""
+
+    result: MessageResult
+    subscriber: Subscriber | None
+    reply: ReplyContent | None = None
+    conversation: Conversation | None = None
+    feedback: Feedback | None = None
 
 
 _MERELY_ANSWERED = (MessageResult.HINTED, MessageResult.INFORMED, MessageResult.SHOWN)
@@ -92,11 +92,13 @@ def decide(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
         context.parsed, context.message, context.text, context.state.conversation, context.replies.county
     )
     if parsed.intent is Intent.NOTHING:
-        return Decision(MessageResult.IGNORED, parsed, subscriber)
+        return Decision(MessageResult.IGNORED, subscriber)
     context = replace(context, parsed=parsed)
     if _is_outdated(subscriber, context):
-        return Decision(MessageResult.OUTDATED, parsed, subscriber)
-    return _limit_reply(_INTENT_HANDLERS.get(parsed.intent, _answer_other)(subscriber, context), context)
+        return Decision(MessageResult.OUTDATED, subscriber)
+    if subscriber and subscriber.subscribed and (handle := _SUBSCRIBER_HANDLERS.get(parsed.intent)):
+        return _limit_reply(handle(subscriber, context), context)
+    return _limit_reply(_HANDLERS.get(parsed.intent, _answer_other)(subscriber, context), context)
 
 
 def calculate_reply_expiry(message: InboundMessage) -> datetime:
@@ -105,7 +107,10 @@ def calculate_reply_expiry(message: InboundMessage) -> datetime:
 
 
 def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
-    """Drop the reply if it is too late or exceeds the reply quota."""
+    """Drop the reply if it is too late or exceeds the reply quota.
+
+    A question stays open while others are answered, until it leads to a change or another question is asked.
+    """
     result, reply = decision.result, decision.reply
     if reply is None or context.now >= calculate_reply_expiry(context.message):
         return replace(decision, reply=None)
@@ -114,16 +119,9 @@ def _limit_reply(decision: Decision, context: DecisionContext) -> Decision:
         return replace(decision, result=MessageResult.QUIET if result in _MERELY_ANSWERED else result, reply=None)
     if result is MessageResult.HINTED:
         conversation = replace(conversation, hinted_at=context.moment.at)
-    return replace(decision, conversation=replace(conversation, asked=_find_open_question(result, reply, context)))
-
-
-def _find_open_question(result: MessageResult, answer: ReplyContent, context: DecisionContext) -> str:
-    """Return the question that is open after this answer.
-
-    A question stays open while others are answered, until it leads to a change or another question is asked.
-    """
     closed = context.parsed.intent is Intent.DECLINE or result not in (*_MERELY_ANSWERED, MessageResult.EMERGENCY)
-    return answer.asks or ("" if closed else context.state.conversation.asked)
+    asked = reply.asks or ("" if closed else conversation.asked)
+    return replace(decision, conversation=replace(conversation, asked=asked))
 
 
 def _is_outdated(subscriber: Subscriber | None, context: DecisionContext) -> bool:
@@ -148,8 +146,8 @@ def _start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     after = before.start(context.moment, topics, context.message.sender, context.parsed.places)
     if before.subscribed and (before.topics, before.places) == (after.topics, after.places):
         reply = context.replies.build_already_subscribed(after, context.now)
-        return Decision(MessageResult.RENEWED, context.parsed, after, reply)
-    return Decision(MessageResult.STARTED, context.parsed, after, context.replies.build_receipt(after))
+        return Decision(MessageResult.RENEWED, after, reply)
+    return Decision(MessageResult.STARTED, after, context.replies.build_receipt(after))
 
 
 def _select_start_topics(before: Subscriber, context: DecisionContext) -> frozenset[str]:
@@ -163,188 +161,167 @@ def _select_start_topics(before: Subscriber, context: DecisionContext) -> frozen
 def _stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     before = subscriber or create_subscriber(context.message)
     reply = ReplyContent(context.replies.texts.unsubscribe_confirmation)
-    return Decision(MessageResult.ENDED, context.parsed, before.stop(context.moment), reply)
+    return Decision(MessageResult.ENDED, before.stop(context.moment), reply)
 
 
 def _erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     before = subscriber or create_subscriber(context.message)
     consented = before.started is not None or bool(context.state.history)
     reply = build_erasure_reply(context.replies, context.now, consented=consented)
-    return Decision(MessageResult.ERASED, context.parsed, before.stop(context.moment), reply)
+    return Decision(MessageResult.ERASED, before.stop(context.moment), reply)
 
 
-def _choose(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    if subscriber is None or not subscriber.subscribed:
-        return _ask_start(subscriber, context)
-    after = _apply_choice(subscriber, context.parsed, context.moment)
-    return _describe_change(subscriber, after, context)
-
-
-def _apply_choice(subscriber: Subscriber, parsed: ParsedIntent, moment: MessageTime) -> Subscriber:
+def _choose(subscriber: Subscriber, context: DecisionContext) -> Decision:
     """Replace the topics and places that are named, or add to them; those that are not named stay."""
+    parsed = context.parsed
     topics = parsed.topics or subscriber.topics
     places = parsed.places or subscriber.places
     if parsed.intent is Intent.ADD:
         topics, places = subscriber.topics | parsed.topics, subscriber.places | parsed.places
     if parsed.every_place:
         places = frozenset()
-    after = subscriber.choose(topics, places, moment)
-    return after if parsed.topics else replace(after, suspended=subscriber.suspended)
+    after = subscriber.choose(topics, places, context.moment)
+    return _describe_change(
+        subscriber, after if parsed.topics else replace(after, suspended=subscriber.suspended), context
+    )
 
 
-def _remove_topics(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    if subscriber is None or not subscriber.subscribed:
-        others = context.replies.county.topic_ids - context.parsed.topics
-        if others and has_joining_part(context.text, context.replies.county):
-            return _answer(subscriber, context.replies.ask_start(others), context)
-        return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
+def _remove_topics(subscriber: Subscriber, context: DecisionContext) -> Decision:
     after = subscriber.drop(context.parsed.topics, context.replies.county.topic_ids, context.moment)
     return _describe_change(subscriber, after, context)
 
 
 def _describe_change(before: Subscriber, after: Subscriber, context: DecisionContext) -> Decision:
     if not after.subscribed:
-        reply = ReplyContent(context.replies.texts.unsubscribe_confirmation)
-        return Decision(MessageResult.ENDED, context.parsed, after, reply)
+        return Decision(MessageResult.ENDED, after, ReplyContent(context.replies.texts.unsubscribe_confirmation))
     result = MessageResult.TOPICS_REMOVED if before.topics - after.topics else MessageResult.CHANGED
-    return Decision(result, context.parsed, after, context.replies.build_choice(after, context.now))
+    return Decision(result, after, context.replies.build_choice(after, context.now))
 
 
-def _show_places(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+def _show_places(subscriber: Subscriber, context: DecisionContext) -> Decision:
     if context.parsed.every_place:
         return _choose(subscriber, context)
-    if subscriber is None or not subscriber.subscribed:
-        return _answer(subscriber, context.replies.build_topics_for_stranger(), context)
-    return _answer(subscriber, context.replies.build_places(subscriber, context.now), context)
+    return _answer(subscriber, context.replies.build_places(subscriber, context.now))
 
 
-def _pause(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    if subscriber is None or not subscriber.subscribed:
-        return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
-    until = calculate_pause_end(context.parsed, context.moment.at)
-    after = subscriber.pause(until, context.moment)
-    reply = context.replies.build_pause(until, build_pause_note(context.parsed, context.moment.at))
-    return Decision(MessageResult.CHANGED, context.parsed, after, reply)
+def _pause(subscriber: Subscriber, context: DecisionContext) -> Decision:
+    until, note = calculate_pause(context.parsed, context.moment.at)
+    reply = context.replies.build_pause(until, note)
+    return Decision(MessageResult.CHANGED, subscriber.pause(until, context.moment), reply)
 
 
-def _resume(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    if subscriber is None or not subscriber.subscribed:
-        return _answer(subscriber, context.replies.ask_start(), context)
+def _resume(subscriber: Subscriber, context: DecisionContext) -> Decision:
     if not subscriber.is_paused(context.now):
         heard = replace(subscriber, paused=context.moment)  # a pause from before it may still arrive
-        return _answer(heard, context.replies.build_already_subscribed(heard, context.now), context)
+        return _confirm_subscription(heard, context)
     after = subscriber.pause(None, context.moment)
-    return Decision(MessageResult.CHANGED, context.parsed, after, context.replies.build_resume(after, context.now))
+    return Decision(MessageResult.CHANGED, after, context.replies.build_resume(after, context.now))
 
 
-def _show_topics(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    if subscriber is None or not subscriber.subscribed:
-        return _answer(subscriber, context.replies.build_topics_for_stranger(), context)
-    return _answer(subscriber, context.replies.build_topics(subscriber, context.now), context)
+def _confirm_subscription(subscriber: Subscriber, context: DecisionContext) -> Decision:
+    return _answer(subscriber, context.replies.build_already_subscribed(subscriber, context.now))
 
 
 def _ask_start(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    if subscriber is not None and subscriber.subscribed:
-        return _answer(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
+    """Ask whether to subscribe to what is named now, else to what was chosen before."""
     chosen = find_pending_start(context.state.conversation, context.replies.county, context.message) or context.parsed
     topics, places = context.parsed.topics or chosen.topics, context.parsed.places or chosen.places
-    return _answer(subscriber, context.replies.ask_start(topics, places), context)
+    return _answer(subscriber, context.replies.ask_start(topics, places))
 
 
-def _ask_stop(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    if subscriber is None or not subscriber.subscribed:
-        return _answer_other(subscriber, context)
-    return _answer(subscriber, context.replies.ask_stop(), context)
+def _ask_about_others(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    """Ask somebody who wants to subscribe without some topics about the others."""
+    others = context.replies.county.topic_ids - context.parsed.topics
+    if others and has_joining_part(context.text, context.replies.county):
+        return _answer(subscriber, context.replies.ask_start(others))
+    return _decline_request(subscriber, context)
 
 
-def _ask_erase(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _answer(subscriber, context.replies.ask_erase(), context)
+def _decline_request(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    """Decline what only a subscriber can ask for."""
+    return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed))
 
 
-def _decline(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    """Change nothing, whatever the question was."""
-    if subscriber is None or not subscriber.subscribed:
-        return _answer(subscriber, ReplyContent(context.replies.texts.not_subscribed), context)
-    return _answer(subscriber, context.replies.build_already_subscribed(subscriber, context.now), context)
+def _list_places(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    return _ask_start(subscriber, context) if context.parsed.every_place else _list_topics(subscriber, context)
 
 
-def _ask_both(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _answer(subscriber, context.replies.ask_both(), context)
+def _list_topics(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
+    return _answer(subscriber, context.replies.build_topics_for_stranger())
 
 
 def _show_data(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     report = build_access_report(subscriber, context.state, context.replies, context.now, context.parsed.part)
-    return Decision(MessageResult.SHOWN, context.parsed, subscriber, report)
-
-
-def _show_help(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _answer(subscriber, ReplyContent(context.replies.texts.help), context)
-
-
-def _show_reason(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _answer(subscriber, ReplyContent(context.replies.texts.why), context)
+    return Decision(MessageResult.SHOWN, subscriber, report)
 
 
 def _answer_emergency(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     texts = context.replies.texts
     dying = EmergencySigns(context.text, context.text).is_about_dying
-    return Decision(
-        MessageResult.EMERGENCY,
-        context.parsed,
-        subscriber,
-        ReplyContent(texts.emergency_dying if dying else texts.emergency),
-    )
-
-
-def _show_trial(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    return _answer(subscriber, context.replies.build_trial(context.state.trial), context)
+    reply = ReplyContent(texts.emergency_dying if dying else texts.emergency)
+    return Decision(MessageResult.EMERGENCY, subscriber, reply)
 
 
 def _accept_feedback(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
-    if context.parsed.intent is Intent.FEEDBACK and not context.parsed.text:
-        return _answer(subscriber, context.replies.ask_feedback(), context)
+    parsed, message = context.parsed, context.message
+    if parsed.intent is Intent.FEEDBACK and not parsed.text:
+        return _answer(subscriber, context.replies.ask_feedback())
+    person = identify_person(subscriber, message.sender)
+    feedback = build_feedback(parsed, message, person, context.rated_topic, context.author_key)
     thanks = ReplyContent(context.replies.texts.feedback_thanks)
-    return Decision(MessageResult.FEEDBACK, context.parsed, subscriber, thanks)
+    return Decision(MessageResult.FEEDBACK, subscriber, thanks, feedback=feedback)
 
 
 def _accept_reaction(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     """Accept a reaction, to which nobody expects an answer."""
     known = subscriber is not None and subscriber.subscribed and context.message.about_key is not None
-    return Decision(MessageResult.REACTED if known else MessageResult.IGNORED, context.parsed, subscriber)
+    return Decision(MessageResult.REACTED if known else MessageResult.IGNORED, subscriber)
 
 
 def _answer_other(subscriber: Subscriber | None, context: DecisionContext) -> Decision:
     if not context.state.conversation.may_hint(context.moment.at):
-        return Decision(MessageResult.QUIET, context.parsed, subscriber)
-    return Decision(MessageResult.HINTED, context.parsed, subscriber, ReplyContent(context.replies.texts.hint))
+        return Decision(MessageResult.QUIET, subscriber)
+    return Decision(MessageResult.HINTED, subscriber, ReplyContent(context.replies.texts.hint))
 
 
-def _answer(subscriber: Subscriber | None, reply: ReplyContent, context: DecisionContext) -> Decision:
-    return Decision(MessageResult.INFORMED, context.parsed, subscriber, reply)
+def _answer(subscriber: Subscriber | None, reply: ReplyContent) -> Decision:
+    return Decision(MessageResult.INFORMED, subscriber, reply)
 
 
-_INTENT_HANDLERS: dict[Intent, Callable[[Subscriber | None, DecisionContext], Decision]] = {
-    Intent.START: _start,
-    Intent.STOP: _stop,
-    Intent.ERASE: _erase,
-    Intent.ASK_START: _ask_start,
-    Intent.ASK_STOP: _ask_stop,
-    Intent.ASK_BOTH: _ask_both,
-    Intent.ASK_ERASE: _ask_erase,
-    Intent.DECLINE: _decline,
-    Intent.TOPICS: _show_topics,
+_SUBSCRIBER_HANDLERS: dict[Intent, Callable[[Subscriber, DecisionContext], Decision]] = {
+    Intent.ASK_START: _confirm_subscription,
+    Intent.ASK_STOP: lambda person, context: _answer(person, context.replies.ask_stop()),
+    Intent.DECLINE: _confirm_subscription,
+    Intent.TOPICS: lambda person, context: _answer(person, context.replies.build_topics(person, context.now)),
     Intent.ONLY: _choose,
     Intent.ADD: _choose,
     Intent.REMOVE: _remove_topics,
     Intent.PLACES: _show_places,
     Intent.PAUSE: _pause,
     Intent.RESUME: _resume,
+}
+# For strangers, and what is the same for everybody.
+_HANDLERS: dict[Intent, Callable[[Subscriber | None, DecisionContext], Decision]] = {
+    Intent.START: _start,
+    Intent.STOP: _stop,
+    Intent.ERASE: _erase,
+    Intent.ASK_START: _ask_start,
+    Intent.ASK_BOTH: lambda person, context: _answer(person, context.replies.ask_both()),
+    Intent.ASK_ERASE: lambda person, context: _answer(person, context.replies.ask_erase()),
+    Intent.DECLINE: _decline_request,
+    Intent.TOPICS: _list_topics,
+    Intent.ONLY: _ask_start,
+    Intent.ADD: _ask_start,
+    Intent.REMOVE: _ask_about_others,
+    Intent.PLACES: _list_places,
+    Intent.PAUSE: _decline_request,
+    Intent.RESUME: lambda person, context: _answer(person, context.replies.ask_start()),
     Intent.DATA: _show_data,
-    Intent.HELP: _show_help,
-    Intent.WHY: _show_reason,
+    Intent.HELP: lambda person, context: _answer(person, ReplyContent(context.replies.texts.help)),
+    Intent.WHY: lambda person, context: _answer(person, ReplyContent(context.replies.texts.why)),
     Intent.FEEDBACK: _accept_feedback,
     Intent.RATING: _accept_feedback,
     Intent.REACTION: _accept_reaction,
     Intent.EMERGENCY: _answer_emergency,
-    Intent.TRIAL: _show_trial,
+    Intent.TRIAL: lambda person, context: _answer(person, context.replies.build_trial(context.state.trial)),
 }

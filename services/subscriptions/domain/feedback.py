@@ -1,7 +1,7 @@
 """Citizens' feedback, stored without anything that identifies them."""
 
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -57,36 +57,28 @@ class Feedback:
 
 
 def build_feedback(
-    parsed: ParsedIntent, message: InboundMessage, person: bytes, topics: Mapping[UUID, str], key: AuthorKey
+    parsed: ParsedIntent, message: InboundMessage, person: bytes, topic: str | None, key: AuthorKey
 ) -> Feedback | None:
-    """Return the text in a message, or its rating of one of these broadcasts; None if it has neither."""
-    author = key.derive_author(person)
-    if parsed.intent is Intent.FEEDBACK and parsed.text:
-        identifier = make_timed_id(
-            truncate_to_hour(message.received_at), b"feedback", key.derive_author(message.message_key)
-        )
-        return Feedback(
-            id=identifier,
-            kind=FeedbackKind.TEXT,
-            at=truncate_to_hour(message.received_at),
-            author=author,
-            said=parsed.text,
-        )
+    """Return the text in a message, or its rating of a broadcast about `topic`; None if there is no such broadcast."""
+    author, at = key.derive_author(person), truncate_to_hour(message.received_at)
+    if parsed.intent is Intent.FEEDBACK:
+        identifier = make_timed_id(at, b"feedback", key.derive_author(message.message_key))
+        return Feedback(id=identifier, kind=FeedbackKind.TEXT, at=at, author=author, said=parsed.text)
     broadcast = find_rated_broadcast(parsed)
-    if broadcast is None or broadcast not in topics:
+    if broadcast is None or topic is None:
         return None
     return Feedback(
         id=derive_id(broadcast, b"rating", author),
         kind=FeedbackKind.RATING,
-        at=truncate_to_hour(message.received_at),
+        at=at,
         author=author,
         value=parsed.value,
         broadcast=broadcast,
-        topic=topics[broadcast],
+        topic=topic,
     )
 
 
-def build_reaction(located: ReactionLocated, key: AuthorKey) -> Feedback:
+def build_reaction(located: ReactionLocated, topic: str, key: AuthorKey) -> Feedback:
     """Return a reaction, which counts once for each person and broadcast; the newest replaces the one before."""
     author = key.derive_author(located.subscriber.bytes)
     return Feedback(
@@ -96,15 +88,16 @@ def build_reaction(located: ReactionLocated, key: AuthorKey) -> Feedback:
         author=author,
         value=located.value[:MAX_VALUE_LENGTH],
         broadcast=located.broadcast,
+        topic=topic,
     )
 
 
 def build_reaction_query(
     message: InboundMessage, subscriber: Subscriber, broadcasts: tuple[UUID, ...]
-) -> Publication | None:
-    """Return the query that asks the dispatcher which broadcast a reaction was about; None without candidates."""
+) -> Iterator[Publication]:
+    """Yield the query that asks the dispatcher which broadcast a reaction was about; nothing without candidates."""
     if message.about_key is None or not broadcasts:
-        return None
+        return
     identifier = make_timed_id(min(message.sent_at, message.received_at), b"reaction", message.message_key)
     question = ReactionReceived(
         reaction=identifier,
@@ -114,7 +107,7 @@ def build_reaction_query(
         value=(message.text or "")[:MAX_VALUE_LENGTH],
         at=message.received_at,
     )
-    return build_event(question, identifier=identifier, at=message.received_at, required=True)
+    yield build_event(question, identifier=identifier, at=message.received_at, required=True)
 
 
 def build_feedback_received(feedback: Feedback) -> Publication:
@@ -150,11 +143,7 @@ def truncate_to_hour(moment: datetime) -> datetime:
 
 def find_rated_broadcast(parsed: ParsedIntent) -> UUID | None:
     """Return the broadcast that a rating is about; None for any other intent or an invalid id."""
-    return _parse_uuid(parsed.text) if parsed.intent is Intent.RATING else None
-
-
-def _parse_uuid(text: str) -> UUID | None:
     try:
-        return UUID(text)
+        return UUID(parsed.text) if parsed.intent is Intent.RATING else None
     except ValueError:
         return None

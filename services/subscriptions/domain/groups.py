@@ -1,11 +1,10 @@
 """Parts of a group: each is about one person, and can be a group of its own."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from services.subscriptions.domain.intents.detection import sanitize_text
 from services.subscriptions.domain.subscriber import MessageTime, derive_key, list_lookup_indexes
-from shared.contracts.envelope import ContractError, Envelope, encode
+from shared.contracts.envelope import ContractError, Envelope, encode, read_envelope, read_message
 from shared.contracts.inbound import (
     IdentityChange,
     IdentityChanges,
@@ -16,77 +15,52 @@ from shared.contracts.inbound import (
 )
 from shared.contracts.message import Message
 
-InboundEvent = InboundMessage | PreferenceChange | IdentityChange
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class GroupPart:
     """One event, all blind indexes of its person, its time, and a group that contains only this event."""
 
-    event: InboundEvent
+    envelope: Envelope
+    event: InboundMessage | PreferenceChange | IdentityChange
     person: tuple[bytes, ...]
-    key: bytes
+    identifier: str
     moment: MessageTime
     alone: Message
 
-    def encode_alone(self, envelope: Envelope) -> bytes:
+    def encode_alone(self) -> bytes:
         """Encode it as a message of its own, whose id is always the same."""
-        return encode(self.alone, event_id=self.identifier, source=envelope.source, time=envelope.time)
-
-    @property
-    def identifier(self) -> str:
-        return self.key.hex()
+        return encode(self.alone, event_id=self.identifier, source=self.envelope.source, time=self.envelope.time)
 
 
-@dataclass(frozen=True)
-class DeadLetter:
-    """Group that could not be handled, and is to be replayed."""
-
-    id: UUID
-    body: bytes
-
-
-def split_group(group: Message) -> list[GroupPart]:
+def read_group(body: bytes) -> list[GroupPart]:
     """Return the events of a group that have a person, their texts cut to the length that is read.
 
-    Raises ContractError for a message that is no such group.
+    Raises ContractError for what is no such group.
     """
-    match group:
+    envelope = read_envelope(body)
+    match read_message(envelope):
         case InboundMessages(messages=messages):
-            parts = [_build_message_part(sanitize_text(each)) for each in messages]
+            parts = [_build_message_part(envelope, sanitize_text(each)) for each in messages]
         case PreferenceChanges(changes=changes):
-            parts = [_build_preference_part(each) for each in changes]
+            parts = [_build_preference_part(envelope, each) for each in changes]
         case IdentityChanges(changes=moves):
-            parts = [_build_move_part(each) for each in moves]
+            parts = [_build_move_part(envelope, each) for each in moves]
         case _:
-            raise ContractError(f"unexpected {group.TYPE}")
+            raise ContractError(f"unexpected {envelope.type}")
     return [part for part in parts if part.person]
 
 
-def _build_message_part(event: InboundMessage) -> GroupPart:
-    alone = InboundMessages(messages=(event,))
-    return GroupPart(
-        event=event,
-        person=list_lookup_indexes(event.sender),
-        key=event.message_key,
-        moment=MessageTime.read_from(event),
-        alone=alone,
-    )
+def _build_message_part(envelope: Envelope, event: InboundMessage) -> GroupPart:
+    person, moment = list_lookup_indexes(event.sender), MessageTime.read_from(event)
+    return GroupPart(envelope, event, person, event.message_key.hex(), moment, InboundMessages(messages=(event,)))
 
 
-def _build_preference_part(event: PreferenceChange) -> GroupPart:
-    alone = PreferenceChanges(changes=(event,))
-    return GroupPart(
-        event=event,
-        person=list_lookup_indexes(event.person),
-        key=derive_key(event),
-        moment=MessageTime(event.at, event.at),
-        alone=alone,
-    )
+def _build_preference_part(envelope: Envelope, event: PreferenceChange) -> GroupPart:
+    person, moment = list_lookup_indexes(event.person), MessageTime(event.at, event.at)
+    return GroupPart(envelope, event, person, derive_key(event).hex(), moment, PreferenceChanges(changes=(event,)))
 
 
-def _build_move_part(event: IdentityChange) -> GroupPart:
+def _build_move_part(envelope: Envelope, event: IdentityChange) -> GroupPart:
     person = tuple(dict.fromkeys((*list_lookup_indexes(event.before), *list_lookup_indexes(event.after))))
     moment = MessageTime(min(event.at, event.received_at), event.received_at)
-    alone = IdentityChanges(changes=(event,))
-    return GroupPart(event=event, person=person, key=event.message_key, moment=moment, alone=alone)
+    return GroupPart(envelope, event, person, event.message_key.hex(), moment, IdentityChanges(changes=(event,)))

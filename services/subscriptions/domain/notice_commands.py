@@ -13,16 +13,15 @@ import msgspec
 from services.subscriptions.domain import notice_events
 from services.subscriptions.domain.broadcast import (
     Broadcast,
+    Estimate,
     Revision,
     build_broadcast,
-    calculate_spacing,
     estimate_broadcast,
 )
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.notice_events import EventIdentity, build_checked, build_quarantine, build_rejected
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.quotas import Quota, build_silent_quota, find_quota_problems, list_quotas
-from shared.contracts.dispatch import PermittedHours
 from shared.contracts.envelope import ContractError, Envelope, read_data
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeCheck, NoticeContent, NoticeWithdrawn
@@ -34,7 +33,7 @@ from shared.notices.cloudevents import (
     read_amqp_event,
     read_event,
 )
-from shared.notices.configuration import Prices, System, Topic
+from shared.notices.configuration import System, Topic
 from shared.notices.rules import ID_REUSED, has_control_characters, parse_notice, validate_source, validate_unreadable
 from shared.outcome import Done, Outcome
 
@@ -65,11 +64,7 @@ class NoticeCommand:
     topic: Topic | None = None
     reason: str = ""
     only_topics: frozenset[str] | None = None
-
-    @property
-    def quotas(self) -> tuple[Quota, ...]:
-        silent = build_silent_quota(self.system)
-        return (*list_quotas(self.system, urgent=self.content.urgent), silent) if self.content else (silent,)
+    quotas: tuple[Quota, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +92,7 @@ class Policy:
     """Rules and rates that apply to every notice now."""
 
     now: datetime
-    hours: PermittedHours | None
-    prices: Prices
+    county: County
     messages_per_second: float
 
 
@@ -131,15 +125,24 @@ def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) ->
     if command.content is None or command.topic is None:
         return _withdraw(command, state, policy.now)
     broadcast = build_broadcast(
-        command.envelope, command.content, topic=command.topic, now=policy.now, hours=policy.hours
+        command.envelope,
+        command.content,
+        topic=command.topic,
+        now=policy.now,
+        hours=policy.county.permitted_hours,
+        follows=state.followed,
+        audience=state.audience,
     )
     known = _find_same_revision(broadcast, state)
     problems = tuple(_find_problems(broadcast, state, known is not None))
     if problems:
         return NoticeDecision(problems=problems)
     if known is not None:  # answered as the first time, with the broadcast that exists
-        same = replace(broadcast, id=known.broadcast)
-        return NoticeDecision(publications=(_build_accepted(command, same, state, policy, cancelled=known.cancelled),))
+        event, same = command.envelope.id, replace(broadcast, id=known.broadcast)
+        estimate = _estimate(command, same, state, policy)
+        if known.cancelled:
+            estimate = replace(estimate, blockers=(CANCELLED,))
+        return NoticeDecision(publications=(notice_events.build_accepted(event, same, estimate, policy.now),))
     return _publish(command, broadcast, state, policy)
 
 
@@ -193,35 +196,16 @@ def _find_follow_problems(broadcast: Broadcast, followed: Mapping[UUID, str]) ->
 
 
 def _publish(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> NoticeDecision:
-    older = _list_unfinished(state, policy.now)
-    told = [_build_cancelled(command, each, SUPERSEDED, policy.now) for each in older]
-    told.append(_build_accepted(command, broadcast, state, policy))
-    if not broadcast.scheduled:
-        told.append(notice_events.build_broadcast_started(broadcast))
-    return NoticeDecision(
-        publications=tuple(told),
-        broadcast=replace(
-            broadcast, follows=tuple(state.followed), spacing_seconds=calculate_spacing(broadcast, state.audience)
-        ),
-        cancelled=tuple(each.broadcast for each in older),
-        reason=SUPERSEDED,
-    )
+    cancelled, told = _cancel_unfinished(command, state, SUPERSEDED, policy.now)
+    estimate = _estimate(command, broadcast, state, policy)
+    told += notice_events.build_announcement(command.envelope.id, broadcast, estimate, policy.now)
+    return NoticeDecision(publications=tuple(told), broadcast=broadcast, cancelled=cancelled, reason=SUPERSEDED)
 
 
-def _build_accepted(
-    command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy, *, cancelled: bool = False
-) -> Publication:
+def _estimate(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> Estimate:
     assert command.topic is not None  # noqa: S101 - only a withdrawal has none
-    estimate = estimate_broadcast(
-        broadcast,
-        state.audience,
-        topic=command.topic,
-        prices=policy.prices,
-        messages_per_second=policy.messages_per_second,
-    )
-    if cancelled:
-        estimate = replace(estimate, blockers=(CANCELLED,))
-    return notice_events.build_accepted(command.envelope.id, broadcast, estimate, policy.now)
+    prices, rate = policy.county.prices, policy.messages_per_second
+    return estimate_broadcast(broadcast, state.audience, topic=command.topic, prices=prices, messages_per_second=rate)
 
 
 def _withdraw(command: NoticeCommand, state: NoticeState, now: datetime) -> NoticeDecision:
@@ -229,27 +213,23 @@ def _withdraw(command: NoticeCommand, state: NoticeState, now: datetime) -> Noti
     is_silent = state.withdrawn or not state.revisions
     if is_silent and (problems := tuple(find_quota_problems(state.exhausted_quotas, silent=True))):
         return NoticeDecision(problems=problems)
-    unfinished = _list_unfinished(state, now)
-    newest = max((each.number for each in state.revisions), default=0)
-    told = [_build_cancelled(command, each, command.reason or WITHDRAWN, now) for each in unfinished]
-    told.append(
-        notice_events.build_withdrawn(command.envelope.source, command.envelope.id, command.subject, newest, now)
-    )
-    return NoticeDecision(
-        publications=tuple(told),
-        withdraw=True,
-        cancelled=tuple(each.broadcast for each in unfinished),
-        reason=WITHDRAWN,
-    )
+    event, newest = command.envelope, max((each.number for each in state.revisions), default=0)
+    cancelled, told = _cancel_unfinished(command, state, command.reason or WITHDRAWN, now)
+    withdrawn = notice_events.build_withdrawn(event.source, event.id, command.subject, newest, now)
+    return NoticeDecision(publications=(*told, withdrawn), withdraw=True, cancelled=cancelled, reason=WITHDRAWN)
 
 
-def _list_unfinished(state: NoticeState, now: datetime) -> list[Revision]:
-    """Return the revisions that may still be sent; even of an expanded one, pages may wait in the dispatcher."""
-    return [each for each in state.revisions if not each.cancelled and each.expires_at > now]
+def _cancel_unfinished(
+    command: NoticeCommand, state: NoticeState, reason: str, now: datetime
+) -> tuple[tuple[UUID, ...], list[Publication]]:
+    """Return the broadcasts that may still be sent, with the events that cancel them.
 
-
-def _build_cancelled(command: NoticeCommand, revision: Revision, reason: str, now: datetime) -> Publication:
-    return notice_events.build_broadcast_cancelled(revision, command.envelope.source, command.subject, reason, now)
+    Even of an expanded one, pages may wait in the dispatcher.
+    """
+    source, notice = command.envelope.source, command.subject
+    unfinished = [each for each in state.revisions if not each.cancelled and each.expires_at > now]
+    told = [notice_events.build_broadcast_cancelled(each, source, notice, reason, now) for each in unfinished]
+    return tuple(each.broadcast for each in unfinished), told
 
 
 MAX_NOTICE_ID_LENGTH = 100
@@ -287,9 +267,8 @@ def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeR
     except UnreadableEvent as error:
         name = identify_system(error.envelope, message.login) if error.envelope else None
         problems = validate_unreadable(error, county.find_system(name), county, now)
-        identity = EventIdentity(
-            event=error.event, source=error.source, notice=error.subject, system=message.login or ""
-        )
+        login = message.login or ""
+        identity = EventIdentity(event=error.event, source=error.source, notice=error.subject, system=login)
         return NoticeRequest(identity=identity, problems=problems)
     system = county.find_system(identify_system(envelope, message.login))
     only = parse_token_topics(envelope, message.login)
@@ -330,9 +309,11 @@ def _build_request(
     command = NoticeCommand(
         envelope=envelope, system=system, digest=digest, subject=envelope.subject or "", only_topics=only
     )
+    silent = build_silent_quota(system)
     if isinstance(notice, NoticeWithdrawn):
-        return replace(request, command=replace(command, reason=notice.reason))
-    return replace(request, command=replace(command, content=notice, topic=county.find_topic(notice.topic)))
+        return replace(request, command=replace(command, reason=notice.reason, quotas=(silent,)))
+    topic, quotas = county.find_topic(notice.topic), (*list_quotas(system, urgent=notice.urgent), silent)
+    return replace(request, command=replace(command, content=notice, topic=topic, quotas=quotas))
 
 
 def build_answer(request: NoticeRequest, decision: NoticeDecision, now: datetime) -> NoticeAnswer:

@@ -1,7 +1,10 @@
 """Events about notices and their broadcasts, for the public and for the dispatcher; quarantine of rejected ones."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from services.subscriptions.domain.broadcast import Broadcast, Estimate, Revision
 from services.subscriptions.domain.publication import Publication, build_event
@@ -53,6 +56,13 @@ def build_accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now:
     return _build_answer(message, now)
 
 
+def build_announcement(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datetime) -> Iterator[Publication]:
+    """Yield the answer to a new revision, and the start of its broadcast unless that is scheduled."""
+    yield build_accepted(event_id, broadcast, estimate, now)
+    if not broadcast.scheduled:
+        yield build_broadcast_started(broadcast)
+
+
 def build_withdrawn(source: str, event_id: str, notice: str, revision: int, now: datetime) -> Publication:
     """Return the answer to a withdrawal; `revision` is the newest that existed, 0 if there was none."""
     message = NoticeAccepted(
@@ -79,18 +89,8 @@ def build_checked(
     for publication in publications:
         accepted = decode(publication.body)
         if isinstance(accepted, NoticeAccepted):
-            told = NoticeChecked(
-                source=question.source,
-                event=question.id,
-                notice=accepted.notice,
-                revision=accepted.revision,
-                action=accepted.action,
-                audience=accepted.audience,
-                costs=accepted.costs,
-                duration_seconds=accepted.duration_seconds,
-                blockers=accepted.blockers,
-                scheduled_at=accepted.scheduled_at,
-            )
+            expected = msgspec.convert(accepted, NoticeChecked, from_attributes=True)
+            told = msgspec.structs.replace(expected, source=question.source, event=question.id)
     return build_event(
         told, identifier=make_timed_id(now, b"checked", question.source.encode(), question.id.encode()), at=now
     )

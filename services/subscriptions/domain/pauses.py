@@ -6,25 +6,23 @@ from services.subscriptions.domain.intents.intent import MAX_PAUSE_DAYS, Day, Pa
 from shared.contracts.hours import LOCAL_ZONE
 
 DEFAULT_PAUSE_DAYS = 14
-_MAX_PAUSE = timedelta(days=MAX_PAUSE_DAYS)
 # A pause withdraws no consent: an all-clear of what came before it must find its recipients, also when it is over.
 _STILL_ARRIVES = "Was schon unterwegs ist, kann noch ankommen, ebenso eine Entwarnung zu einer früheren Meldung."
 
 
-def calculate_pause_end(parsed: ParsedIntent, said_at: datetime) -> datetime:
-    """Return the midnight at which messages resume; the default length if the day does not exist or has passed."""
-    today = said_at.astimezone(LOCAL_ZONE).date()
-    last = _find_requested_day(parsed, today) or today + timedelta(days=DEFAULT_PAUSE_DAYS)
-    return datetime.combine(min(last, today + _MAX_PAUSE) + timedelta(days=1), time(), LOCAL_ZONE)
+def calculate_pause(parsed: ParsedIntent, said_at: datetime) -> tuple[datetime, str]:
+    """Return the midnight at which messages resume, and what may still arrive.
 
-
-def build_pause_note(parsed: ParsedIntent, said_at: datetime) -> str:
-    """Return what may still arrive, after a note if the pause is not as long as requested."""
-    today = said_at.astimezone(LOCAL_ZONE).date()
-    last = _find_requested_day(parsed, today)
+    It has the default length if the day does not exist or has passed; the note says so, and if it was too long.
+    """
+    today, note = said_at.astimezone(LOCAL_ZONE).date(), _STILL_ARRIVES
+    last, longest = _find_requested_day(parsed, today), today + timedelta(days=MAX_PAUSE_DAYS)
     if last is None:
-        return f"Eine Dauer haben wir nicht erkannt, deshalb sind es {DEFAULT_PAUSE_DAYS} Tage. {_STILL_ARRIVES}"
-    return f"Länger als ein Jahr ist nicht möglich. {_STILL_ARRIVES}" if last > today + _MAX_PAUSE else _STILL_ARRIVES
+        last = today + timedelta(days=DEFAULT_PAUSE_DAYS)
+        note = f"Eine Dauer haben wir nicht erkannt, deshalb sind es {DEFAULT_PAUSE_DAYS} Tage. {note}"
+    elif last > longest:
+        last, note = longest, f"Länger als ein Jahr ist nicht möglich. {note}"
+    return datetime.combine(last + timedelta(days=1), time(), LOCAL_ZONE), note
 
 
 def _find_requested_day(parsed: ParsedIntent, today: date) -> date | None:

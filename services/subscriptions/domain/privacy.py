@@ -43,11 +43,12 @@ def build_erasure(
     former: Sequence[bytes] = (),
 ) -> ErasureScope:
     """Return the scope of an erasure; `history` also names the rows that were merged into the person's."""
+    indexes = collect_indexes(people, sender)
     return ErasureScope(
         subscribers=_collect_ids(people, history),
-        indexes=collect_indexes(people, sender),
-        former=tuple(sorted({*former} - {*collect_indexes(people, sender)})),
-        authors=derive_authors(key, people, {*collect_indexes(people, sender), *former}, history),
+        indexes=indexes,
+        former=tuple(sorted({*former} - {*indexes})),
+        authors=derive_authors(key, people, {*indexes, *former}, history),
         moment=moment,
     )
 
@@ -76,12 +77,9 @@ def build_erased_event(erased: ErasureScope, known: Iterable[Addresses], message
     The dispatcher also asks Meta to delete them, for which it needs the encrypted addresses among those `known`.
     """
     identifier = make_timed_id(erased.moment.at, b"erased", message_key)
-    addresses: dict[bytes, Address] = {}
-    for address in (address for each in known for address in (each.phone, each.user) if address):
-        if not (address.index in addresses and addresses[address.index].sealed):
-            addresses[address.index] = address
-    for index in erased.former:
-        addresses.setdefault(index, Address(kind=AddressKind.PHONE, index=index, sealed=b""))
+    addresses = {index: Address(kind=AddressKind.PHONE, index=index, sealed=b"") for index in erased.former}
+    found = [address for each in known for address in (each.phone, each.user) if address]
+    addresses |= {each.index: each for each in sorted(reversed(found), key=lambda each: bool(each.sealed))}
     message = SubscriberErased(
         erasure=identifier,
         subscribers=erased.subscribers,
@@ -140,10 +138,10 @@ def build_access_report(
 ) -> ReplyContent:
     """Return all of it in one message; of a report longer than WhatsApp permits, one part and how to get the next."""
     parts = split_into_parts(_list_lines(subscriber, stored, replies, now))
-    number, text = select_part(parts, part)
+    number = max(1, min(part, len(parts)))  # the last one if there are fewer
     which = f", Teil {number} von {len(parts)}" if len(parts) > 1 else ""
     following = f"\n\nNächster Teil: Daten {number + 1}" if number < len(parts) else ""
-    return replies.build_text(f"Über Sie ist gespeichert{which}:\n{text}{following}")
+    return replies.build_text(f"Über Sie ist gespeichert{which}:\n{parts[number - 1]}{following}")
 
 
 def _list_lines(
@@ -154,18 +152,20 @@ def _list_lines(
     yield f"Letzter allgemeiner Hinweis: {_format_time(hinted_at) if hinted_at else 'keiner'}"
     yield f"Anzahl unserer Antworten: {CONVERSATION_RETENTION_DAYS} Tage gespeichert"
     yield f"Unsere letzte Frage an Sie, wenn sie noch offen ist: höchstens {CONVERSATION_RETENTION_DAYS} Tage"
-    days = INBOX_RETENTION_DAYS
-    yield f"Interne Nummern Ihrer letzten Nachrichten, ohne Text, und unsere Antworten: höchstens {days} Tage"
-    days = MAX_DELIVERY_RETENTION_DAYS
-    yield f"Meldungen an Sie, mit Zeitpunkt, Ergebnis und verschlüsselter Adresse: höchstens {days} Tage"
-    yield f"Einträge zu Abmeldungen und zu Meldungen, die nicht ankamen: höchstens {DELIVERY_NOTES_RETENTION_DAYS} Tage"
-    kept = replies.county.dead_letter_days
-    yield f"Nachrichten, die wir nicht verarbeiten konnten, verschlüsselt: höchstens {kept} Tage"
+    for what, days in (
+        ("Interne Nummern Ihrer letzten Nachrichten, ohne Text, und unsere Antworten", INBOX_RETENTION_DAYS),
+        ("Meldungen an Sie, mit Zeitpunkt, Ergebnis und verschlüsselter Adresse", MAX_DELIVERY_RETENTION_DAYS),
+        ("Einträge zu Abmeldungen und zu Meldungen, die nicht ankamen", DELIVERY_NOTES_RETENTION_DAYS),
+        ("Nachrichten, die wir nicht verarbeiten konnten, verschlüsselt", replies.county.dead_letter_days),
+    ):
+        yield f"{what}: höchstens {days} Tage"
     if stored.erased:
         yield f"Frühere Löschung: {stored.erased.at.astimezone(LOCAL_ZONE):%d.%m.%Y}"
     yield f"Namen, Bilder und andere Texte von Ihnen speichern wir nicht. Datenschutz: {replies.county.privacy_url}"
     yield "Alles löschen: Löschen"
-    yield from _describe_consents(stored.history, replies)
+    if stored.history:
+        yield f"\nNachweis der Einwilligung, bis {replies.county.proof_days} Tage nach ihrem Ende:"
+    yield from (_describe_consent(entry, replies) for entry in stored.history)
     yield from _describe_all_feedback(stored.feedback, replies)
 
 
@@ -190,12 +190,6 @@ def _describe_addresses(subscriber: Subscriber) -> str:
     names = [name for name, address in named if address]
     kept = "verschlüsselt" if subscriber.subscribed else "nur als Prüfwert, nicht lesbar"
     return f"{' und '.join(names)}, {kept}" if names else "keine"
-
-
-def _describe_consents(history: Sequence[Consent], replies: ReplyBuilder) -> Iterable[str]:
-    if history:
-        yield f"\nNachweis der Einwilligung, bis {replies.county.proof_days} Tage nach ihrem Ende:"
-    yield from (_describe_consent(entry, replies) for entry in history)
 
 
 def _describe_consent(entry: Consent, replies: ReplyBuilder) -> str:
@@ -270,9 +264,3 @@ def _split_line(line: str, longest: int) -> Iterator[str]:
         return
     step = longest // 2
     yield from (line[start : start + step] for start in range(0, len(line), step))
-
-
-def select_part(parts: Sequence[str], number: int) -> tuple[int, str]:
-    """Return the number and the text of the requested part, or of the last one if there are fewer."""
-    chosen = max(1, min(number, len(parts)))
-    return chosen, parts[chosen - 1]

@@ -29,21 +29,17 @@ class Publication(Struct, frozen=True, kw_only=True):
     required: bool
 
 
-def build_dispatch_message(message: Message, *, key: str, identifier: UUID, at: datetime) -> Publication:
-    """Return a message that the dispatcher is to send."""
+def build_event(
+    message: Message,
+    *,
+    identifier: UUID,
+    at: datetime,
+    required: bool = False,
+    destination: Destination = Destination.EVENTS,
+) -> Publication:
+    """Return an event about something that happened, or that the dispatcher is to send something."""
     return Publication(
-        destination=Destination.DISPATCH,
-        key=key,
-        message_id=str(identifier),
-        body=encode(message, event_id=str(identifier), source=SOURCE, time=at),
-        required=True,
-    )
-
-
-def build_event(message: Message, *, identifier: UUID, at: datetime, required: bool = False) -> Publication:
-    """Return an event about something that happened."""
-    return Publication(
-        destination=Destination.EVENTS,
+        destination=destination,
         key=message.KEY,
         message_id=str(identifier),
         body=encode(message, event_id=str(identifier), source=SOURCE, time=at),

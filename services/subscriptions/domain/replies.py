@@ -29,29 +29,23 @@ WEEK = ReplyButton(id=build_payload(Intent.PAUSE, "7"), title="1 Woche")
 MONTH = ReplyButton(id=build_payload(Intent.PAUSE, "28"), title="4 Wochen")
 
 
-def build_start_button(topics: frozenset[str], places: frozenset[str]) -> ReplyButton:
-    """Return a button that subscribes to exactly these topics and places."""
-    return ReplyButton(id=build_start_payload(topics, places), title="Start")
-
-
 def build_topic_menu(county: County, chosen: frozenset[str]) -> ReplyMenu:
     """Return a menu to choose each topic alone, or to add or drop it; as many as a list has room for."""
+    toggles = tuple(_build_toggle_row(topic, chosen) for topic in county.topics)
+    each = ReplySection(title="Dazu oder weg", rows=toggles[:MAX_ROWS])
+    if 2 * len(county.topics) >= MAX_ROWS:
+        return ReplyMenu(button="Themen wählen", sections=(each,))
     alone = ReplySection(title="Nur ein Thema", rows=tuple(map(_build_only_row, county.topics)))
-    each = ReplySection(title="Dazu oder weg", rows=tuple(_build_toggle_row(topic, chosen) for topic in county.topics))
-    every = ReplySection(
-        title="Alles", rows=(ReplyRow(id=build_payload(Intent.ONLY, EVERYTHING), title="Alle Themen"),)
-    )
-    fits = 2 * len(county.topics) < MAX_ROWS
-    return ReplyMenu(button="Themen wählen", sections=(alone, each, every) if fits else _cut_rows((each,)))
+    everything = ReplyRow(id=build_payload(Intent.ONLY, EVERYTHING), title="Alle Themen")
+    return ReplyMenu(button="Themen wählen", sections=(alone, each, ReplySection(title="Alles", rows=(everything,))))
 
 
 def build_place_menu(county: County) -> ReplyMenu:
     """Return a menu of all municipalities together, followed by each of them."""
     every = ReplyRow(id=build_payload(Intent.PLACES, EVERYTHING), title="Alle Gemeinden")
     rows = [ReplyRow(id=build_payload(Intent.PLACES, place), title=place) for place in county.municipalities]
-    return ReplyMenu(
-        button="Gemeinde wählen", sections=(ReplySection(title="Gemeinden", rows=(every, *rows)[:MAX_ROWS]),)
-    )
+    section = ReplySection(title="Gemeinden", rows=(every, *rows)[:MAX_ROWS])
+    return ReplyMenu(button="Gemeinde wählen", sections=(section,))
 
 
 def _build_only_row(topic: Topic) -> ReplyRow:
@@ -65,10 +59,6 @@ def _build_toggle_row(topic: Topic, chosen: frozenset[str]) -> ReplyRow:
 
 def _truncate_title(title: str) -> str:
     return title if len(title) <= MAX_TITLE_LENGTH else f"{title[: MAX_TITLE_LENGTH - 1]}…"
-
-
-def _cut_rows(sections: Iterable[ReplySection]) -> tuple[ReplySection, ...]:
-    return tuple(ReplySection(title=section.title, rows=section.rows[:MAX_ROWS]) for section in sections)
 
 
 TRIAL_HEADING = "Testnachricht der Redaktion, nicht veröffentlicht:"
@@ -101,29 +91,27 @@ class ReplyBuilder:
         return build_wordings(self.county)
 
     def build_receipt(self, subscriber: Subscriber) -> ReplyContent:
-        wording = build_receipt_wording(
-            self.county, self.join_titles(subscriber.topics), self._describe_places(subscriber)
-        )
-        return ReplyContent(wording, menu=self._build_topic_menu(subscriber))
+        topics, places = self.join_titles(subscriber.topics), self._describe_places(subscriber)
+        wording = build_receipt_wording(self.county, topics, places)
+        return ReplyContent(wording, menu=build_topic_menu(self.county, subscriber.topics))
 
     def build_already_subscribed(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
-        return self.build_text(
-            f"{self._describe_subscription(subscriber, now)}\n\n{self._describe_options(subscriber)}"
-        )
+        state = self._describe_state(subscriber, now)
+        return self.build_text(f"Sie sind angemeldet. {state}\n\n{self._describe_options(subscriber)}")
 
     def build_topics(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
         numbers = "\n".join(f"{number} {topic.title}" for number, topic in enumerate(self.county.topics, 1))
         text = (
-            f"{self._describe_subscription(subscriber, now)}\n\n{numbers}\n\n"
+            f"Sie sind angemeldet. {self._describe_state(subscriber, now)}\n\n{numbers}\n\n"
             "Tippen Sie unten auf Themen wählen, oder schreiben Sie die Nummern, zum Beispiel 1 3. "
             "Für alle Themen schreiben Sie: alle"
         )
-        return ReplyContent(self._build_wording(text), menu=self._build_topic_menu(subscriber))
+        return self.build_text(text, menu=build_topic_menu(self.county, subscriber.topics))
 
     def build_topics_for_stranger(self) -> ReplyContent:
         topics = self.join_titles(self.county.topic_ids)
         text = f"Sie sind nicht angemeldet. Der {self.county.name} informiert zu: {topics}.\n\nAnmelden: Start"
-        return ReplyContent(self._build_wording(text), buttons=(START,))
+        return self.build_text(text, buttons=(START,))
 
     def build_choice(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
         return self.build_text(f"{self._describe_state(subscriber, now)}\n\n{self._describe_options(subscriber)}")
@@ -135,24 +123,24 @@ class ReplyBuilder:
             f"Tippen Sie unten auf Gemeinde wählen, oder schreiben Sie zum Beispiel nur {example}. "
             "Für alle Orte schreiben Sie: alle Gemeinden"
         )
-        return ReplyContent(self._build_wording(text), menu=build_place_menu(self.county), asks=conversation.PLACES)
+        return self.build_text(text, menu=build_place_menu(self.county), asks=conversation.PLACES)
 
     def build_pause(self, until: datetime, note: str) -> ReplyContent:
         last_day = format_day(until - timedelta(seconds=1))
         text = (
             f"Pause bis einschließlich {last_day}. Danach erhalten Sie wieder Meldungen."
-            f"{note and ' '}{note}\n\n"
+            f" {note}\n\n"
             "Andere Dauer: zum Beispiel Pause 3 Wochen oder Pause bis 24.12.\n"
             "Früher fortsetzen: Weiter\nAbmelden: Stop"
         )
-        return ReplyContent(self._build_wording(text), buttons=(RESUME, WEEK, MONTH))
+        return self.build_text(text, buttons=(RESUME, WEEK, MONTH))
 
     def build_resume(self, subscriber: Subscriber, now: datetime) -> ReplyContent:
         return self.build_text(f"Die Pause ist beendet. {self._describe_state(subscriber, now)}\n\nAbmelden: Stop")
 
     def ask_start(self, topics: frozenset[str] = frozenset(), places: frozenset[str] = frozenset()) -> ReplyContent:
         """Ask whether to subscribe, to the chosen topics and places if there are any."""
-        button = build_start_button(topics, places)
+        button = ReplyButton(id=build_start_payload(topics, places), title="Start")
         about = f" zu {join_words(self._list_titles(topics))}" if topics else ""
         where = f" für {join_words(sorted(places))}" if places else ""
         text = build_start_question(self.county, about + where)
@@ -181,18 +169,10 @@ class ReplyBuilder:
         wanted = set(topics)
         return [topic.title for topic in self.county.topics if topic.id in wanted]
 
-    def build_text(self, text: str) -> ReplyContent:
-        """Return a reply with only a text."""
-        return ReplyContent(self._build_wording(text))
-
-    def _build_wording(self, text: str) -> Wording:
-        return Wording(self.county.wording_version, text)
-
-    def _build_topic_menu(self, subscriber: Subscriber) -> ReplyMenu:
-        return build_topic_menu(self.county, subscriber.topics)
-
-    def _describe_subscription(self, subscriber: Subscriber, now: datetime) -> str:
-        return f"Sie sind angemeldet. {self._describe_state(subscriber, now)}"
+    def build_text(
+        self, text: str, *, buttons: tuple[ReplyButton, ...] = (), menu: ReplyMenu | None = None, asks: str = ""
+    ) -> ReplyContent:
+        return ReplyContent(Wording(self.county.wording_version, text), buttons=buttons, menu=menu, asks=asks)
 
     def _describe_state(self, subscriber: Subscriber, now: datetime) -> str:
         titles = self.join_titles(subscriber.topics)

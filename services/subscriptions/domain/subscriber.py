@@ -208,15 +208,6 @@ STOP = "stop"
 RESUME = "resume"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PreferenceResult:
-    """Subscriber after a stop or resume in WhatsApp itself (obeyed, never answered), and the topics that it changed."""
-
-    subscriber: Subscriber
-    withdrawn: frozenset[str] = frozenset()
-    restored: frozenset[str] = frozenset()
-
-
 def is_relevant(change: PreferenceChange) -> bool:
     """Return whether it stops or resumes marketing messages; other categories, and a sign-up, have no effect here."""
     return change.category == MARKETING and change.value in (STOP, RESUME)
@@ -237,35 +228,31 @@ def _hash_change(change: PreferenceChange, person: Sequence[bytes]) -> bytes:
     return hashlib.sha256(b"\0".join([*person, *(word.encode() for word in words)])).digest()
 
 
-def apply_preference(
-    subscriber: Subscriber | None, change: PreferenceChange, county: County
-) -> PreferenceResult | None:
-    """Apply a change; return None for an unknown person, and if a "Start" or another preference is newer."""
-    if subscriber is None or _is_outdated(subscriber, change):
+def apply_preference(subscriber: Subscriber | None, change: PreferenceChange, county: County) -> Subscriber | None:
+    """Apply a stop or resume inside WhatsApp itself, which is obeyed and never answered.
+
+    Return None for an unknown person, and if a "Start" or another preference is newer.
+    """
+    if subscriber is None:
+        return None
+    known = (subscriber.preferred, subscriber.started and subscriber.started.at)
+    if any(moment and change.at < moment for moment in known):
         return None
     preferring = replace(subscriber, preferred=change.at)
     return (_suspend_marketing if change.value == STOP else _restore_marketing)(preferring, change, county)
 
 
-def _is_outdated(subscriber: Subscriber, change: PreferenceChange) -> bool:
-    if subscriber.preferred and change.at < subscriber.preferred:
-        return True
-    return subscriber.started is not None and change.at < subscriber.started.at
-
-
-def _suspend_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> PreferenceResult:
+def _suspend_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> Subscriber:
     """Suspend the marketing topics, and with them those that no longer exist if nothing else is left."""
     topics = subscriber.topics & county.marketing_topics
     if not topics:
-        return PreferenceResult(subscriber=subscriber)
+        return subscriber
     if not (subscriber.topics - topics) & county.topic_ids:
         topics = subscriber.topics
-    return PreferenceResult(subscriber=subscriber.suspend(topics, MessageTime(change.at, change.at)), withdrawn=topics)
+    return subscriber.suspend(topics, MessageTime(change.at, change.at))
 
 
-def _restore_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> PreferenceResult:
+def _restore_marketing(subscriber: Subscriber, change: PreferenceChange, county: County) -> Subscriber:
     """Restore only topics that a stop in the app suspended, and that the person has not decided about since."""
     topics = subscriber.suspended & county.marketing_topics
-    if not topics:
-        return PreferenceResult(subscriber=subscriber)
-    return PreferenceResult(subscriber=subscriber.restore(topics, change.person), restored=topics)
+    return subscriber.restore(topics, change.person) if topics else subscriber

@@ -44,84 +44,17 @@ class Wordings:
 
 def build_wordings(county: County) -> Wordings:
     """Return the texts of this county."""
-    return Wordings(**{name: Wording(county.wording_version, text) for name, text in _build_texts(county).items()})
+    version = county.wording_version
+    return Wordings(
+        receipt=build_receipt_wording(county, ", ".join(topic.title for topic in county.topics), ""),
+        ask_start=build_start_question(county, ""),
+        **{name: Wording(version, text) for name, text in (_build_answers(county) | _QUESTIONS).items()},
+    )
 
 
 def build_receipt_wording(county: County, topics: str, where: str) -> Wording:
     """Return the consent receipt: topics, sender, frequency, and how to unsubscribe."""
-    return Wording(county.wording_version, _build_receipt_text(county, topics, where))
-
-
-def build_start_question(county: County, about: str) -> Wording:
-    """Return the question whether to subscribe; `about` is what was chosen, such as " zu Baustellen"."""
-    return Wording(county.wording_version, _build_start_question_text(county, about))
-
-
-def _build_texts(county: County) -> dict[str, str]:
-    return {
-        "receipt": _build_receipt_text(county, ", ".join(topic.title for topic in county.topics), ""),
-        "unsubscribe_confirmation": (
-            f"Sie sind abgemeldet und erhalten vom {county.name} keine Meldungen mehr über WhatsApp.\n\n"
-            f"Wieder anmelden: Start\n{_build_contact_line(county)}"
-        ),
-        "hint": _build_hint_text(county),
-        "help": _build_help_text(county),
-        "why": _build_why_text(county),
-        "emergency": _build_emergency_text(county),
-        "emergency_dying": (
-            f"{_build_emergency_text(county)}\n\n"
-            "Möchten Sie nicht mehr leben, oder sorgen Sie sich um jemanden? Die Telefonseelsorge ist Tag und Nacht "
-            f"kostenlos für Sie da: {county.crisis_line}."
-        ),
-        "ask_start": _build_start_question_text(county, ""),
-        "ask_stop": (
-            "Möchten Sie sich abmelden und keine Meldungen mehr erhalten? "
-            "Dann tippen Sie bitte auf Stop oder antworten Sie mit Stop oder Ja.\n\n"
-            "Nur eine Pause: Pause 2 Wochen\nAndere Themen: Themen"
-        ),
-        "ask_both": (
-            "Möchten Sie sich anmelden oder abmelden? "
-            "Zum Anmelden tippen Sie bitte auf Start oder schreiben Sie Start. "
-            "Zum Abmelden tippen Sie auf Stop oder schreiben Sie Stop."
-        ),
-        "ask_erase": (
-            "Sollen wir alles löschen, was wir über Sie gespeichert haben? Dann schreiben Sie bitte Löschen. "
-            "Damit sind Sie auch abgemeldet.\n\nNur abmelden: Stop\nSehen, was gespeichert ist: Daten"
-        ),
-        "not_subscribed": (
-            f"Sie sind nicht angemeldet und erhalten keine Meldungen.\n\nAnmelden: Start\n{_build_contact_line(county)}"
-        ),
-        "feedback_how": "Ihre Meinung ist uns willkommen. Bitte schreiben Sie Ihren Text in der nächsten Nachricht.",
-        "feedback_thanks": (
-            "Vielen Dank für Ihre Rückmeldung. Wir speichern sie ohne Ihre Nummer und löschen sie nach "
-            f"{county.feedback_days} Tagen. Hier können wir Ihnen nicht antworten.\n\n{_build_contact_line(county)}"
-        ),
-        "trial_over": (
-            "Dieser Testcode gilt nicht oder nicht mehr. Einen neuen finden Sie in der Redaktion beim Entwurf."
-        ),
-    }
-
-
-def _build_contact_line(county: County) -> str:
-    return f"Für Ihre Anliegen: Telefon {county.telephone}"
-
-
-def _build_emergency_text(county: County) -> str:
-    return (
-        f"Notfall? Bitte rufen Sie sofort an: {county.emergency}.\n\n"
-        "Nachrichten an diese Nummer liest niemand. Auf diesem Weg kommt keine Hilfe."
-    )
-
-
-def _build_start_question_text(county: County, about: str) -> str:
-    return (
-        f"Möchten Sie vom {county.name} über WhatsApp Meldungen{about} erhalten?\n\n"
-        "Dann tippen Sie bitte auf Start oder antworten Sie mit Start oder Ja."
-    )
-
-
-def _build_receipt_text(county: County, topics: str, where: str) -> str:
-    return (
+    text = (
         f"Vielen Dank, Sie sind angemeldet. Der {county.name} informiert Sie hier zu: {topics}."
         f"{where and ' '}{where}\n\n"
         f"Häufigkeit: {county.frequency}.\n"
@@ -131,17 +64,79 @@ def _build_receipt_text(county: County, topics: str, where: str) -> str:
         "Mit Ihrer Anmeldung willigen Sie ein, diese Meldungen über WhatsApp zu erhalten. "
         f"Fassung {county.wording_version}"
     )
+    return Wording(county.wording_version, text)
 
 
-def _build_hint_text(county: County) -> str:
-    return (
-        "Vielen Dank für Ihre Nachricht. Dieser Kanal dient nur der Information, "
-        "hier können wir keine Anliegen bearbeiten.\n\n"
-        f"Telefon: {county.telephone}\n"
-        f"Vor Ort: {county.counter}\n"
-        f"Zeiten: {county.hours}\n\n"
-        "Anmelden: Start, abmelden: Stop, mehr: Hilfe"
+def build_start_question(county: County, about: str) -> Wording:
+    """Return the question whether to subscribe; `about` is what was chosen, such as " zu Baustellen"."""
+    text = (
+        f"Möchten Sie vom {county.name} über WhatsApp Meldungen{about} erhalten?\n\n"
+        "Dann tippen Sie bitte auf Start oder antworten Sie mit Start oder Ja."
     )
+    return Wording(county.wording_version, text)
+
+
+def _build_answers(county: County) -> dict[str, str]:
+    contact = f"Für Ihre Anliegen: Telefon {county.telephone}"
+    emergency = (
+        f"Notfall? Bitte rufen Sie sofort an: {county.emergency}.\n\n"
+        "Nachrichten an diese Nummer liest niemand. Auf diesem Weg kommt keine Hilfe."
+    )
+    return {
+        "unsubscribe_confirmation": (
+            f"Sie sind abgemeldet und erhalten vom {county.name} keine Meldungen mehr über WhatsApp.\n\n"
+            f"Wieder anmelden: Start\n{contact}"
+        ),
+        "hint": (
+            "Vielen Dank für Ihre Nachricht. Dieser Kanal dient nur der Information, "
+            "hier können wir keine Anliegen bearbeiten.\n\n"
+            f"Telefon: {county.telephone}\n"
+            f"Vor Ort: {county.counter}\n"
+            f"Zeiten: {county.hours}\n\n"
+            "Anmelden: Start, abmelden: Stop, mehr: Hilfe"
+        ),
+        "help": _build_help_text(county),
+        "why": (
+            f"Diese Nummer gehört dem {county.name}. Meldungen erhält hier nur, wer sich selbst angemeldet hat. "
+            "Ihre Nummer kennen wir aus Ihrer Nachricht an uns. Wir speichern sie verschlüsselt.\n\n"
+            f"Datenschutz: {county.privacy_url}\n"
+            "Gespeicherte Daten: Daten\n"
+            f"Abmelden: Stop\n{contact}"
+        ),
+        "emergency": emergency,
+        "emergency_dying": (
+            f"{emergency}\n\n"
+            "Möchten Sie nicht mehr leben, oder sorgen Sie sich um jemanden? Die Telefonseelsorge ist Tag und Nacht "
+            f"kostenlos für Sie da: {county.crisis_line}."
+        ),
+        "not_subscribed": f"Sie sind nicht angemeldet und erhalten keine Meldungen.\n\nAnmelden: Start\n{contact}",
+        "feedback_thanks": (
+            "Vielen Dank für Ihre Rückmeldung. Wir speichern sie ohne Ihre Nummer und löschen sie nach "
+            f"{county.feedback_days} Tagen. Hier können wir Ihnen nicht antworten.\n\n{contact}"
+        ),
+        "trial_over": (
+            "Dieser Testcode gilt nicht oder nicht mehr. Einen neuen finden Sie in der Redaktion beim Entwurf."
+        ),
+    }
+
+
+_QUESTIONS = {
+    "ask_stop": (
+        "Möchten Sie sich abmelden und keine Meldungen mehr erhalten? "
+        "Dann tippen Sie bitte auf Stop oder antworten Sie mit Stop oder Ja.\n\n"
+        "Nur eine Pause: Pause 2 Wochen\nAndere Themen: Themen"
+    ),
+    "ask_both": (
+        "Möchten Sie sich anmelden oder abmelden? "
+        "Zum Anmelden tippen Sie bitte auf Start oder schreiben Sie Start. "
+        "Zum Abmelden tippen Sie auf Stop oder schreiben Sie Stop."
+    ),
+    "ask_erase": (
+        "Sollen wir alles löschen, was wir über Sie gespeichert haben? Dann schreiben Sie bitte Löschen. "
+        "Damit sind Sie auch abgemeldet.\n\nNur abmelden: Stop\nSehen, was gespeichert ist: Daten"
+    ),
+    "feedback_how": "Ihre Meinung ist uns willkommen. Bitte schreiben Sie Ihren Text in der nächsten Nachricht.",
+}
 
 
 def _build_help_text(county: County) -> str:
@@ -157,14 +152,4 @@ def _build_help_text(county: County) -> str:
         "Löschen: alles löschen\n"
         "Feedback: Ihre Meinung\n\n"
         f"Für Ihre Anliegen erreichen Sie uns unter {county.telephone}. Im Notfall: {county.emergency}."
-    )
-
-
-def _build_why_text(county: County) -> str:
-    return (
-        f"Diese Nummer gehört dem {county.name}. Meldungen erhält hier nur, wer sich selbst angemeldet hat. "
-        "Ihre Nummer kennen wir aus Ihrer Nachricht an uns. Wir speichern sie verschlüsselt.\n\n"
-        f"Datenschutz: {county.privacy_url}\n"
-        "Gespeicherte Daten: Daten\n"
-        f"Abmelden: Stop\n{_build_contact_line(county)}"
     )

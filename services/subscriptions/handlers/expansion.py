@@ -27,16 +27,26 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scheduler:
-    """Starter of scheduled broadcasts. `work_available` is set when there is something new to expand."""
+class BroadcastExpander:
+    """Worker that expands one broadcast at a time, the most urgent first, and chooses again after a few pages.
+
+    `work_available` is set when there is something new. `count` gets the number of recipients in pages that the broker
+    confirmed. `pages_ahead` pages are read at a time; up to `rounds` times in a turn the next pages are read while the
+    previous ones are published.
+    """
 
     broadcasts: BroadcastRepository
     publisher: EventPublisher
     clock: Clock
     work_available: asyncio.Event
+    count: Callable[[int], None]
+    pages_ahead: int = PAGES_AHEAD
+    rounds: int = ROUNDS
 
     async def start_due(self) -> None:
-        """Publish, then begin: after a crash in between the same id is sent again.
+        """Start the scheduled broadcasts that are due.
+
+        Publish, then begin: after a crash in between the same id is sent again.
 
         One that cannot begin, for example because a frozen replica holds its lock, does not hold back the others.
         Raises DependencyUnavailable at the end.
@@ -52,23 +62,6 @@ class Scheduler:
                 self.work_available.set()
         if failures:
             raise failures[0]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BroadcastExpander:
-    """Worker that expands one broadcast at a time, the most urgent first, and chooses again after a few pages.
-
-    `count` gets the number of recipients in pages that the broker confirmed. `pages_ahead` pages are read at a time; up
-    to `rounds` times in a turn the next pages are read while the previous ones are published.
-    """
-
-    broadcasts: BroadcastRepository
-    publisher: EventPublisher
-    clock: Clock
-    work_available: asyncio.Event
-    count: Callable[[int], None]
-    pages_ahead: int = PAGES_AHEAD
-    rounds: int = ROUNDS
 
     async def run(self) -> None:
         """Expand for ever; wait a little longer each time while a dependency is unavailable or a lane is full.
@@ -103,8 +96,7 @@ class BroadcastExpander:
             for _ in range(self.rounds):
                 if pages:
                     pages = await self._publish_and_prefetch(claim, pages)
-            if pages:
-                await self._publish(claim, pages)
+            await self._record_results(claim, pages, await self._send(pages))
             return True
 
     async def _publish_and_prefetch(
@@ -122,9 +114,6 @@ class BroadcastExpander:
     def _build_pages(self, broadcast: Broadcast, recipients: Sequence[Recipient]) -> tuple[BroadcastPage, ...]:
         ahead = self.pages_ahead * MAX_PAGE_RECIPIENTS
         return build_pages(broadcast, recipients[:ahead], more=len(recipients) > ahead, now=self.clock())
-
-    async def _publish(self, claim: BroadcastClaim, pages: Sequence[BroadcastPage]) -> None:
-        await self._record_results(claim, pages, await self._send(pages))
 
     async def _send(self, pages: Sequence[BroadcastPage]) -> list[BaseException | None]:
         return await asyncio.gather(

@@ -1,4 +1,7 @@
-"""Citizens' messages: each is decided once, and answered with the same bytes however often it arrives."""
+"""Citizens' messages, and what the dispatcher reports of citizens.
+
+Each is decided once, and answered with the same bytes however often it arrives.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,24 +10,29 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from traceback import extract_tb
-from uuid import UUID
 
 import structlog
 
 from services.subscriptions.domain.change_sets import StoredDecision, decide_message, decide_move, decide_preference
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import DecisionContext, MessageResult
-from services.subscriptions.domain.feedback import AuthorKey, find_rated_broadcast
-from services.subscriptions.domain.groups import GroupPart, split_group
+from services.subscriptions.domain.feedback import (
+    AuthorKey,
+    build_feedback_received,
+    build_reaction,
+    find_rated_broadcast,
+)
+from services.subscriptions.domain.groups import GroupPart, read_group
 from services.subscriptions.domain.intents.detection import detect_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.publication import Destination
 from services.subscriptions.domain.replies import ReplyBuilder
-from services.subscriptions.domain.subscriber import derive_alternate_keys, derive_key, is_relevant
+from services.subscriptions.domain.subscriber import MARKETING, STOP, derive_alternate_keys, derive_key, is_relevant
 from services.subscriptions.handlers.fair_queue import FairQueue
 from services.subscriptions.ports import DeadLetterRepository, EventPublisher, FeedbackRepository, SubscriberRepository
-from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
+from shared.contracts.envelope import ContractError, read_data, read_envelope
+from shared.contracts.events import DeliveryRefused, ReactionLocated
 from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, RetryLater, Separate
 from shared.runtime.clock import Clock
@@ -33,13 +41,14 @@ MAX_CONCURRENT_PARTS = 16
 RETRY_DELAY_SECONDS = 10.0
 BASE_COST = 32
 MAX_INLINE_TEXT_LENGTH = 200
+STOPPED_MARKETING = 131050  # Meta, "Error codes" (September 2026): the recipient stopped marketing messages
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
 class InboundConsumer:
-    """Consumer of the groups of one queue. `count` gets the result of each message that is new."""
+    """Consumer of everything about citizens. `count` gets the result of each message that is new."""
 
     subscribers: SubscriberRepository
     feedback: FeedbackRepository
@@ -52,10 +61,12 @@ class InboundConsumer:
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "understanding"))
 
     async def handle(self, body: bytes) -> Outcome:
-        """Store, publish, and only then return Done. Raises DependencyUnavailable: the group is to be handled again."""
+        """Handle a group: store, publish, and only then return Done.
+
+        Raises DependencyUnavailable: the group is to be handled again.
+        """
         try:
-            envelope = read_envelope(body)
-            parts = split_group(read_message(envelope))
+            parts = read_group(body)
         except ContractError as error:
             return Dead(str(error))
         results = await asyncio.gather(*map(self._handle_part, parts), return_exceptions=True)
@@ -63,10 +74,43 @@ class InboundConsumer:
         if away:
             raise away
         failed = [(part, error) for part, error in zip(parts, results, strict=True) if error]
-        return _split_failed(envelope, failed) if failed else Done()
+        return _split_failed(failed) if failed else Done()
+
+    async def handle_reaction(self, body: bytes) -> Outcome:
+        """Store a located reaction as feedback; an empty one removes the previous one. Raises DependencyUnavailable."""
+        try:
+            located = read_data(read_envelope(body), ReactionLocated)
+        except ContractError as error:
+            return Dead(str(error))
+        topic = await self.feedback.find_topic(located.broadcast)
+        if topic is not None:
+            feedback = build_reaction(located, topic, self.author_key)
+            if await self.feedback.save(feedback, located.subscriber):
+                await self.publisher.publish(build_feedback_received(feedback))
+        return Done()
+
+    async def handle_refusal(self, body: bytes) -> Outcome:
+        """Obey a stop that a failed delivery reveals; only count anything else. Raises DependencyUnavailable."""
+        try:
+            envelope = read_envelope(body)
+            refused = read_data(envelope, DeliveryRefused)
+        except ContractError as error:
+            return Dead(str(error))
+        person = await self.subscribers.find_addresses(refused.subscriber)
+        if refused.code != STOPPED_MARKETING or person is None:
+            self.count("refused")
+            return Done()
+        change = PreferenceChange(person=person, category=MARKETING, value=STOP, at=envelope.time)
+        decide = partial(decide_preference, change=change, county=self.county)
+        decision = await self.subscribers.process_once(refused.delivery.bytes, person, envelope.time, decide)
+        for publication in decision.publications:
+            await self.publisher.publish(publication)
+        self.count("stopped_marketing")
+        return Done()
 
     async def _handle_part(self, part: GroupPart) -> None:
-        async with self.queue.take(part.person, estimate_cost(part)):
+        text = part.event.text if isinstance(part.event, InboundMessage) else None
+        async with self.queue.take(part.person, BASE_COST + len(text or "")):  # long texts take time to parse
             match part.event:
                 case InboundMessage() as message:
                     await self._handle_message(message)
@@ -78,6 +122,8 @@ class InboundConsumer:
     async def _handle_message(self, message: InboundMessage) -> None:
         text = CitizenText(message.text or "")
         parsed = await self._detect_intent(message, text)
+        reacts = parsed.intent is Intent.REACTION and message.about_key is not None
+        rated = find_rated_broadcast(parsed)
         context = DecisionContext(
             message=message,
             text=text,
@@ -85,8 +131,8 @@ class InboundConsumer:
             replies=ReplyBuilder(self.county),
             now=self.clock(),
             author_key=self.author_key,
-            recent_broadcasts=await self._list_recent_broadcasts(parsed.intent, message),
-            rated_topics=await self._find_rated_topic(parsed),
+            recent_broadcasts=await self.feedback.list_recent_broadcasts(self.clock()) if reacts else (),
+            rated_topic=await self.feedback.find_topic(rated) if rated else None,
         )
         decision = await self.subscribers.process_once(
             message.message_key,
@@ -98,16 +144,7 @@ class InboundConsumer:
             ends=parsed.intent in (Intent.STOP, Intent.ERASE),
             trial=parsed.value if parsed.intent is Intent.TRIAL else "",
         )
-        await self._publish(decision)
-        await self._trim_stored(message.message_key, decision)
-
-    async def _trim_stored(self, message_key: bytes, decision: StoredDecision) -> None:
-        """Drop words that are stored as feedback, and an erased person's addresses, which a redelivery would repeat."""
-        if decision.result == MessageResult.FEEDBACK:
-            answers = tuple(each for each in decision.publications if each.destination is Destination.DISPATCH)
-            await self.subscribers.trim_stored_replies(message_key, answers)
-        elif decision.result == MessageResult.ERASED:
-            await self.subscribers.trim_stored_replies(message_key, ())
+        await self._publish(message.message_key, decision)
 
     async def _detect_intent(self, message: InboundMessage, text: CitizenText) -> ParsedIntent:
         """Detect the intent; of a long text in a thread, as it takes milliseconds and the loop serves the broker."""
@@ -116,51 +153,43 @@ class InboundConsumer:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.executor, detect_intent, message, text, self.county)
 
-    async def _list_recent_broadcasts(self, intent: Intent, message: InboundMessage) -> tuple[UUID, ...]:
-        reacts = intent is Intent.REACTION and message.about_key is not None
-        return await self.feedback.list_recent_broadcasts(self.clock()) if reacts else ()
-
-    async def _find_rated_topic(self, parsed: ParsedIntent) -> tuple[tuple[UUID, str], ...]:
-        broadcast = find_rated_broadcast(parsed)
-        topic = await self.feedback.find_topic(broadcast) if broadcast else None
-        return ((broadcast, topic),) if broadcast and topic else ()
-
     async def _handle_preference(self, change: PreferenceChange) -> None:
         if not is_relevant(change):
             return
         decide = partial(decide_preference, change=change, county=self.county)
-        decision = await self.subscribers.process_once(
-            derive_key(change), change.person, self.clock(), decide, keys_also=derive_alternate_keys(change)
-        )
-        await self._publish(decision)
+        key, keys_also = derive_key(change), derive_alternate_keys(change)
+        decision = await self.subscribers.process_once(key, change.person, self.clock(), decide, keys_also=keys_also)
+        await self._publish(key, decision)
 
     async def _handle_move(self, change: IdentityChange) -> None:
         decide = partial(decide_move, change=change, author_key=self.author_key)
         decision = await self.subscribers.process_once(
             change.message_key, change.after, change.received_at, decide, former=change.before, history=True
         )
-        await self._publish(decision)
-        await self._trim_stored(change.message_key, decision)
+        await self._publish(change.message_key, decision)
 
-    async def _publish(self, decision: StoredDecision) -> None:
+    async def _publish(self, message_key: bytes, decision: StoredDecision) -> None:
+        """Publish; then drop words that are stored as feedback, and an erased person's addresses.
+
+        A redelivery would repeat them.
+        """
         for publication in decision.publications:
             await self.publisher.publish(publication)
         if not decision.duplicate:
             self.count(decision.result)
+        if decision.result == MessageResult.FEEDBACK:
+            answers = tuple(each for each in decision.publications if each.destination is Destination.DISPATCH)
+            await self.subscribers.trim_stored_replies(message_key, answers)
+        elif decision.result == MessageResult.ERASED:
+            await self.subscribers.trim_stored_replies(message_key, ())
 
 
-def estimate_cost(part: GroupPart) -> int:
-    """Return the cost of a part's turn: long texts take time to parse."""
-    text = part.event.text if isinstance(part.event, InboundMessage) else None
-    return BASE_COST + len(text or "")
-
-
-def _split_failed(envelope: Envelope, failed: Sequence[tuple[GroupPart, BaseException]]) -> Separate:
+def _split_failed(failed: Sequence[tuple[GroupPart, BaseException]]) -> Separate:
     """Return each failed part as a message of its own, so that it delays nobody else."""
     for _, error in failed:
         _log.error("message_failed", error=type(error).__name__, where=_extract_locations(error))
     kinds = sorted({type(error).__name__ for _, error in failed})
-    parts = {part.identifier: part.encode_alone(envelope) for part, _ in failed}
+    parts = {part.identifier: part.encode_alone() for part, _ in failed}
     return Separate(parts, RETRY_DELAY_SECONDS, f"unexpected {', '.join(kinds)}")
 
 
@@ -183,28 +212,25 @@ class DeadLetterHandler:
         """Store each part on its own. Raises DependencyUnavailable on any error: the message must not get lost."""
         try:
             await self._store_parts(body, reason)
-        except DependencyUnavailable:
-            raise
         except Exception as error:
             raise DependencyUnavailable(f"cannot keep a dead letter: {type(error).__name__}") from None
         return Done()
 
     async def _store_parts(self, body: bytes, reason: str) -> None:
         try:
-            envelope = read_envelope(body)
-            parts = split_group(read_message(envelope))
+            parts = read_group(body)
         except ContractError:
             await self.letters.save(body, reason)
             return
         for part in parts:
-            await self.letters.save(part.encode_alone(envelope), reason, part.person, part.moment)
+            await self.letters.save(part.encode_alone(), reason, part.person, part.moment)
 
     async def replay(self) -> None:
         """Replay what an operator requested; what fails again stays. Raises DependencyUnavailable."""
-        for letter in await self.letters.list_due():
-            match await self.handle(letter.body):
+        for letter, body in (await self.letters.list_due()).items():
+            match await self.handle(body):
                 case Dead(reason) | RetryLater(_, reason) | Separate(_, _, reason):
-                    await self.letters.fail(letter.id, reason)
+                    await self.letters.fail(letter, reason)
                 case _:
-                    await self.letters.remove(letter.id)
+                    await self.letters.remove(letter)
                     _log.info("dead_letter_handled")

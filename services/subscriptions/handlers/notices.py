@@ -1,7 +1,7 @@
 """Notices of municipal systems: each becomes a broadcast, or is rejected with every problem named."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -9,10 +9,8 @@ from functools import partial
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.notice_commands import (
     MAYBE_EARLY,
-    NoticeCommand,
     NoticeDecision,
     NoticeRequest,
-    NoticeState,
     Policy,
     build_answer,
     decide_notice,
@@ -26,7 +24,6 @@ from shared.runtime.clock import Clock
 
 # By attempt; together longer than the broker takes to notice a dead replica and to deliver its messages again.
 EARLY_DELAYS_SECONDS: Mapping[int | None, float] = {1: 1.0, 2: 10.0, 3: 10.0, 4: 10.0}
-ProcessNotice = Callable[[NoticeCommand, datetime, Callable[[NoticeState], NoticeDecision]], Awaitable[NoticeDecision]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +46,7 @@ class NoticeConsumer:
         """
         now = self.clock()
         request = read_request(message, self.county, now)
-        settle = self.notices.evaluate if request.question else self.notices.process_once
-        decision = await self._decide(request, now, settle)
+        decision = await self._decide(request, now)
         delay = None if request.question else EARLY_DELAYS_SECONDS.get(attempt)
         if delay and not MAYBE_EARLY.isdisjoint(decision.problems):
             return RetryLater(delay, "its notice may not have been handled yet")
@@ -62,17 +58,12 @@ class NoticeConsumer:
         self.count(answer.result)
         return answer.outcome
 
-    async def _decide(self, request: NoticeRequest, now: datetime, settle: ProcessNotice) -> NoticeDecision:
+    async def _decide(self, request: NoticeRequest, now: datetime) -> NoticeDecision:
         """Decide; repeat the answer to an event with a known id, even if it would be too late for it by now."""
         event, command = request.answerable, request.command
         if command is None:
             answered = await self.notices.find_answer(event.source, event.id) if event else None
             return repeat_answer(request.digest, answered) if answered else NoticeDecision(problems=request.problems)
-        hours = self.county.permitted_hours
-        policy = Policy(
-            now=now,
-            hours=hours.permitted if hours else None,
-            prices=self.county.prices,
-            messages_per_second=self.messages_per_second,
-        )
-        return await settle(command, now, partial(decide_notice, command, policy=policy))
+        policy = Policy(now=now, county=self.county, messages_per_second=self.messages_per_second)
+        decide = partial(decide_notice, command, policy=policy)
+        return await self.notices.process_once(command, now, decide, store=request.question is None)

@@ -17,7 +17,7 @@ import pytest
 from cli.keys.key_files import KeyFilesError, add_key, drop_key
 from cli.keys.stores import SUBSCRIBERS, build_sealed_store
 from deploy.secrets import create_secrets
-from services.subscriptions.domain.publication import build_dispatch_message
+from services.subscriptions.domain.publication import Destination, build_event
 from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.ids import make_timed_id
@@ -73,7 +73,7 @@ async def _store_messages(connection: asyncpg.Connection) -> None:
     index, sealed = _person(7)
     to = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
     answer = ReplyRequested(reply=make_timed_id(NOW, b"reply"), recipient=to, text="Vielen Dank ü", expires_at=NOW)
-    publication = build_dispatch_message(answer, key="reply", identifier=answer.reply, at=NOW)
+    publication = build_event(answer, identifier=answer.reply, at=NOW, destination=Destination.DISPATCH)
     await connection.execute(
         "insert into subscriptions.inbox (message_key, result, publications, received_at) values ($1, 'x', $2, now())",
         b"key",
@@ -83,12 +83,10 @@ async def _store_messages(connection: asyncpg.Connection) -> None:
     batch = decode(page)
     assert isinstance(batch, BroadcastBatch)
     recipient = Recipient(subscriber=batch.broadcast, sequence=1, address=to)
-    body = build_dispatch_message(
-        msgspec.structs.replace(batch, recipients=(recipient,)), key="bulk", identifier=batch.broadcast, at=NOW
-    ).body
+    kept = build_event(msgspec.structs.replace(batch, recipients=(recipient,)), identifier=batch.broadcast, at=NOW)
     await connection.execute(BROADCAST, batch.broadcast)
     await connection.execute(
-        "insert into subscriptions.pending_page values ($1, 0, $1, $2, 1, true)", batch.broadcast, body
+        "insert into subscriptions.pending_page values ($1, 0, $1, $2, 1, true)", batch.broadcast, kept.body
     )
 
 

@@ -1,10 +1,13 @@
 """The annexes of docs/datenschutz.md say what a migrated database has, and what each role may read of it."""
 
+from collections.abc import AsyncIterator
+
 import asyncpg
+import pytest
 
 from deploy.secrets import SECRETS
-from tests.databases import ROLES
-from tests.privacy_page import HASHED, SEALED, PrivacyColumn, read_columns, read_legend, read_roles
+from tests.databases import ROLES, FreshDatabase
+from tests.privacy_page import HASHED, SEALED, read_columns, read_legend, read_roles
 
 _COLUMNS = """
 select format('%s.%s', n.nspname, c.relname) as table, a.attname as column, array(
@@ -19,6 +22,13 @@ where c.relkind in ('r', 'p') and n.nspname in ('subscriptions', 'dispatcher', '
     and (has_any_column_privilege($1, c.oid, 'insert, update') or has_table_privilege($1, c.oid, 'delete'))
 """
 LETTERS = {role: letter for letter, role in read_legend().items()}
+
+
+@pytest.fixture(scope="module")
+async def owner(module_database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(module_database.url)
+    yield connection
+    await connection.close()
 
 
 async def existing(owner: asyncpg.Connection) -> dict[tuple[str, str], frozenset[str]]:
@@ -62,7 +72,7 @@ async def test_the_roles_are_those_of_the_page_and_see_what_it_says(owner: async
     for role, said in read_roles().items():
         seen = [column for column in read_columns().values() if role in column.readers]
         assert said.letter == LETTERS[role]
-        assert said.addresses == ("versiegelt" if any(_is_address(column) for column in seen) else "nein"), role
+        assert said.addresses == ("versiegelt" if any(column.kind == SEALED for column in seen) else "nein"), role
         assert (said.hashes != "nein") == any(column.kind == HASHED for column in seen), role
         assert said.opens == ("ja" if _opens(role) else "nein"), role
 
@@ -75,10 +85,6 @@ async def test_the_monitor_sees_hashes_of_messages_only_and_changes_nothing(owne
     } & seen
     for role in ("kreisfunk_monitor", "kreisfunk_operator"):
         assert await owner.fetchval(_CHANGES, role) == 0, role
-
-
-def _is_address(column: PrivacyColumn) -> bool:
-    return column.kind == SEALED
 
 
 def _opens(role: str) -> bool:

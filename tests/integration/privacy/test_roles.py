@@ -20,15 +20,15 @@ PLACES = (
 )
 
 
-@pytest.fixture
-async def migrated(database: FreshDatabase) -> FreshDatabase:
+@pytest.fixture(scope="module")
+async def migrated(module_database: FreshDatabase) -> FreshDatabase:
     """As an installation's: `kreisfunk migrate` has run."""
-    password = unquote(urlsplit(database.url).password or "")
+    password = unquote(urlsplit(module_database.url).password or "")
     environment = {
         "KREISFUNK_BROKER_URL": "amqp://nobody@127.0.0.1:1/",
         "KREISFUNK_BROKER_PASSWORD": "unused",
         "KREISFUNK_BROKER_API_URL": "http://127.0.0.1:1",
-        "KREISFUNK_DATABASE_URL": database.url.replace(f":{password}@", "@"),
+        "KREISFUNK_DATABASE_URL": module_database.url.replace(f":{password}@", "@"),
         "KREISFUNK_DATABASE_PASSWORD": password,
         "KREISFUNK_LOGIN_PASSWORDS": json.dumps(dict.fromkeys(ROLES, ROLE_PASSWORD)),
     }
@@ -36,7 +36,7 @@ async def migrated(database: FreshDatabase) -> FreshDatabase:
         settings = read_settings(MigrationSettings)
     for _ in range(2):
         await migrate_database(settings)
-    return database
+    return module_database
 
 
 @pytest.mark.parametrize("role", ROLES)

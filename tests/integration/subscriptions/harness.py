@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-import msgspec
+import asyncpg
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
@@ -15,23 +15,49 @@ from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.publication import Destination, Publication
 from services.subscriptions.wiring import Handlers, Keys, assemble
 from shared.amqp import topology
-from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.dispatch import BroadcastBatch, ReplyRequested
 from shared.contracts.envelope import CONTENT_TYPE, decode, encode
-from shared.contracts.inbound import InboundMessage, InboundMessages, PreferenceChange, PreferenceChanges
-from shared.contracts.message import Message
+from shared.contracts.inbound import (
+    IdentityChange,
+    IdentityChanges,
+    InboundMessage,
+    InboundMessages,
+    PreferenceChange,
+    PreferenceChanges,
+)
+from shared.contracts.message import Addresses, Message
 from shared.database.pool import Database
 from shared.encryption import KeyRing
-from shared.notices.configuration import System
 from shared.outcome import DependencyUnavailable, Done
 from tests.contract_recorder.message_checks import PERSISTENT, TracedMessage, find_problems
-from tests.factories.citizens import COUNTY, NOON, build_time
+from tests.factories.citizens import COUNTY, NOON, build_message, build_time
 from tests.servers import wait_for
 
+ROLE = "kreisfunk_subscriptions"
 RATE = 80
 KEYS = Keys(author=AuthorKey(bytes(range(32))), dead_letters=KeyRing.parse(f"1:{b64encode(bytes(range(32))).decode()}"))
 EXCHANGES = {Destination.DISPATCH: topology.DISPATCH, Destination.EVENTS: topology.EVENTS}
 WAITING = "select count(*)::int from pg_locks where locktype in ('transactionid', 'tuple') and not granted"
 M = TypeVar("M", bound=Message)
+
+
+_PEOPLE = """
+    insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)
+    select ('01900000-0000-8000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 1, 'subscribed',
+        decode(lpad(to_hex(n), 32, '0'), 'hex'), '\\x01ff'
+    from generate_series(1, $1) n
+"""
+_TOPIC = """
+    insert into subscriptions.subscription (topic, subscriber_id)
+    select 'strassensperrungen', id from subscriptions.subscriber
+"""
+
+
+async def subscribe_many(owner: asyncpg.Connection, number: int) -> None:
+    """This many people with a topic."""
+    await owner.execute(_PEOPLE, number)
+    await owner.execute(_TOPIC)
+    await owner.execute("analyze subscriptions.subscriber, subscriptions.subscription")
 
 
 @dataclass
@@ -78,11 +104,30 @@ class SubscriptionsHarness:
         self.parts = replace(self.parts, notices=replace(self.parts.notices, county=county))
 
     async def receive(self, *messages: InboundMessage) -> None:
-        assert await self.parts.inbound.handle(encode_group(messages)) == Done()
+        await self._receive_group(InboundMessages(messages=messages))
 
     async def receive_preferences(self, *changes: PreferenceChange) -> None:
-        body = encode(PreferenceChanges(changes=changes), event_id="p", source="/kreisfunk/ingress", time=NOON)
+        await self._receive_group(PreferenceChanges(changes=changes))
+
+    async def receive_moves(self, *changes: IdentityChange) -> None:
+        await self._receive_group(IdentityChanges(changes=changes))
+
+    async def _receive_group(self, group: Message) -> None:
+        body = encode(group, event_id="group", source="/kreisfunk/ingress", time=NOON)
         assert await self.parts.inbound.handle(body) == Done()
+
+    async def send_texts(self, *texts: str, sender: Addresses | None = None, start: float = 0) -> None:
+        """One text a second, from `start` on."""
+        for number, text in enumerate(texts):
+            await self.receive(build_message(text, sender=sender, seconds=start + number))
+
+    def list_reply_texts(self) -> list[str]:
+        return [reply.text for reply in self.publisher.list_messages(ReplyRequested)]
+
+    async def expand(self) -> None:
+        """Until there is nothing to do."""
+        while await self.parts.expander.expand_next():
+            pass
 
     async def fetch_rows(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
         async with self.database.connection() as connection:
@@ -109,11 +154,6 @@ def _build_published(publication: Publication) -> TracedMessage:
         body=publication.body,
         properties={"content_type": CONTENT_TYPE, "delivery_mode": PERSISTENT},
     )
-
-
-def build_county(county: County, *systems: System) -> County:
-    """With more systems."""
-    return msgspec.structs.replace(county, systems=(*county.systems, *systems))
 
 
 def encode_group(messages: Iterable[InboundMessage]) -> bytes:

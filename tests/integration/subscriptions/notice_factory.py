@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts.events import NoticeChecked
+from shared.contracts.events import NoticeAccepted, NoticeChecked
 from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Done, Outcome
@@ -57,6 +57,16 @@ async def publish(
         kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime, time=time
     )
     return await stand.parts.notices.handle(AmqpMessage(body=body, login=login))
+
+
+async def count_audience(stand: SubscriptionsHarness, **notice: Any) -> int:
+    """Publish a notice and return how many get it, as many as was said before."""
+    before = len(stand.publisher.list_pages())
+    await publish(stand, event_id=f"e{before}", **{"notice": f"n{before}", **notice})
+    await stand.expand()
+    reached = sum(len(page.recipients) for page in stand.publisher.list_pages()[before:])
+    assert stand.publisher.list_messages(NoticeAccepted)[-1].audience == reached
+    return reached
 
 
 async def ask(stand: SubscriptionsHarness, event: bytes, *, login: str | None = LOGIN) -> NoticeChecked:

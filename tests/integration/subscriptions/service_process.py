@@ -7,11 +7,13 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aio_pika
+import msgspec
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
@@ -20,9 +22,15 @@ from deploy.local.process import Child, Command, wait_until_ready
 from deploy.paths import ROOT
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL, SERVICES, Permission
+from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import CONTENT_TYPE, decode
-from shared.contracts.message import Message
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api
+from shared.contracts.inbound import InboundMessage, InboundMessages
+from shared.contracts.message import Lane, Message
+from shared.contracts.notices import NoticePublished
+from tests.factories.citizens import build_both, build_message, build_message_key
+from tests.integration.subscriptions.harness import encode_group
+from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api, wait_for
 
 COUNTY_FILE = ROOT / "deploy" / "config" / "county.toml"
 WORLD = "test.world"
@@ -59,12 +67,44 @@ class BrokerHarness:
         }
         await target.publish(aio_pika.Message(body, **(usual | properties)), key)
 
+    async def say(self, *messages: InboundMessage) -> None:
+        await self.publish(topology.INBOUND, InboundMessages.KEY, encode_group(messages))
+
     async def take(self, queue: str) -> AbstractIncomingMessage | None:
         source = await self.channel.get_queue(queue, ensure=False)
         incoming = await source.get(fail=False)
         if incoming:
             await incoming.ack()
         return incoming
+
+    async def wait_for_message(self, queue: str) -> AbstractIncomingMessage:
+        """The next message of a queue."""
+        found: list[AbstractIncomingMessage] = []
+
+        async def look() -> bool:
+            incoming = await self.take(queue)
+            found.extend([incoming] if incoming else [])
+            return bool(found)
+
+        await wait_for(look)
+        return found[0]
+
+    async def read_reply(self) -> ReplyRequested:
+        reply = decode((await self.wait_for_message(topology.LANES[Lane.REPLY].name)).body)
+        assert isinstance(reply, ReplyRequested)
+        return reply
+
+    async def wait_for_event(self, kind: type[M], event_id: str | None = None) -> M:
+        """The next event of a kind, or that about the event with this id."""
+        found: list[M] = []
+
+        async def look() -> bool:
+            events = await self.list_events(kind)
+            found.extend(each for each in events if event_id in (None, getattr(each, "event", None)))
+            return bool(found)
+
+        await wait_for(look)
+        return found[0]
 
     async def list_events(self, kind: type[M]) -> list[M]:
         """What the world heard, of one kind; everything else is dropped."""
@@ -77,6 +117,24 @@ class BrokerHarness:
     async def count_messages(self, queue: str) -> int:
         declared = await self.channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
+
+
+def build_current_message(text: str, citizen: object = 1) -> InboundMessage:
+    """A message of just now."""
+    said = datetime.now(UTC)
+    return msgspec.structs.replace(
+        build_message(text, sender=build_both(citizen)),
+        message_key=build_message_key(text, said),
+        sent_at=said,
+        received_at=said,
+    )
+
+
+def build_current_notice(event_id: str, *, subject: str | None = None) -> bytes:
+    """A notice that has not expired."""
+    expiry = datetime.now(UTC) + timedelta(hours=3)
+    kind, subject = NoticePublished.TYPE, subject or event_id
+    return build_cloud_event(kind, NOTICE, event_id=event_id, subject=subject, expirytime=expiry)
 
 
 @asynccontextmanager

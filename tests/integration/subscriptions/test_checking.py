@@ -1,14 +1,13 @@
 """What would become of a notice is told before it is published, from a real database, and nothing is stored."""
 
+import asyncpg
 import pytest
 
 from shared.contracts.events import NoticeAccepted, NoticeAction
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import AmqpMessage
 from shared.outcome import Rejected
-from tests.databases import FreshDatabase
-from tests.integration.subscriptions.audience import subscribe_many
-from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
 from tests.integration.subscriptions.notice_factory import LOGIN, MISSING, NOTICE, ask, build_cloud_event, publish
 
 STORED = "select count(*) from subscriptions.broadcast", "select count(*) from subscriptions.notice_event"
@@ -18,9 +17,9 @@ WITHDRAWN = build_cloud_event(NoticeWithdrawn.TYPE, {}, event_id="event-3", expi
 
 
 async def test_a_check_tells_what_the_acceptance_will_tell_and_stores_nothing(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 3)
+    await subscribe_many(owner, 3)
     told = await ask(stand, PUBLISHED)
     assert [await stand.fetch_rows(count) for count in STORED] == [[(0,)], [(0,)]]
     await publish(stand)

@@ -8,26 +8,15 @@ from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import SubscriberErased, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.inbound import InboundMessage
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome
-from tests.databases import FreshDatabase
 from tests.factories.citizens import TEXTS, build_both, build_message, build_phone, build_user
-from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.harness import SubscriptionsHarness, encode_group
 
-OPERATOR = "kreisfunk_operator"
 LETTERS = "select reason, senders, body_sealed from subscriptions.dead_letter order by reason"
 SAID = "Das versteht niemand"
 
 
 async def bury(stand: SubscriptionsHarness, *messages: InboundMessage, reason: str = "unexpected Error") -> None:
     assert await stand.parts.dead_letters.store(encode_group(messages), reason) == Done()
-
-
-async def as_operator(database: FreshDatabase, statement: str) -> object:
-    connection = await asyncpg.connect(database.build_role_url(OPERATOR))
-    try:
-        return await connection.fetchval(statement)
-    finally:
-        await connection.close()
 
 
 async def test_each_message_of_a_group_is_sealed_on_its_own(stand: SubscriptionsHarness) -> None:
@@ -91,41 +80,41 @@ async def test_what_was_said_before_an_erasure_is_not_kept_after_it(stand: Subsc
 
 
 async def test_an_operator_has_it_handled_again_and_it_is_gone(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, operator: asyncpg.Connection
 ) -> None:
     await bury(stand, build_message("Start"))
     await stand.parts.dead_letters.replay()
     assert len(await stand.fetch_rows(LETTERS)) == 1, "nobody asked for it"
-    assert await as_operator(database, "select subscriptions.replay_dead_letters(null)") == 1
+    assert await operator.fetchval("select subscriptions.replay_dead_letters(null)") == 1
     await stand.parts.dead_letters.replay()
     assert await stand.fetch_rows(LETTERS) == []
     assert [reply.text for reply in stand.publisher.list_messages(ReplyRequested)] == [TEXTS.receipt.text]
 
 
-async def test_what_fails_again_stays_with_its_new_reason(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
+async def test_what_fails_again_stays_with_its_new_reason(
+    stand: SubscriptionsHarness, operator: asyncpg.Connection
+) -> None:
     async def fail(body: bytes) -> Outcome:
         return Dead("still not")
 
     await bury(stand, build_message("Start"))
-    await as_operator(database, "select subscriptions.replay_dead_letters(null)")
+    await operator.fetchval("select subscriptions.replay_dead_letters(null)")
     await DeadLetterHandler(letters=stand.parts.dead_letters.letters, handle=fail).replay()
     rows = await stand.fetch_rows("select reason, replay_at from subscriptions.dead_letter")
     assert rows == [("still not", None)]
 
 
-async def test_an_operator_drops_and_sees_no_content(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
+async def test_an_operator_drops_and_sees_no_content(
+    stand: SubscriptionsHarness, operator: asyncpg.Connection, role: asyncpg.Connection
+) -> None:
     await bury(stand, build_message(SAID))
     for hidden in ("body_sealed", "senders"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await as_operator(database, f"select {hidden} from subscriptions.dead_letter")  # noqa: S608
-    assert await as_operator(database, "select subscriptions.drop_dead_letters(null)") == 1
+            await operator.fetchval(f"select {hidden} from subscriptions.dead_letter")  # noqa: S608
+    assert await operator.fetchval("select subscriptions.drop_dead_letters(null)") == 1
     assert await stand.fetch_rows(LETTERS) == []
-    connection = await asyncpg.connect(database.build_role_url(ROLE))
-    try:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute("select subscriptions.drop_dead_letters(null)")
-    finally:
-        await connection.close()
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await role.execute("select subscriptions.drop_dead_letters(null)")
 
 
 async def test_a_letter_that_cannot_be_stored_is_not_given_up(stand: SubscriptionsHarness) -> None:

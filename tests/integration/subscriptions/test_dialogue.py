@@ -5,16 +5,14 @@ from base64 import b64encode
 from datetime import timedelta
 from functools import partial
 
+import asyncpg
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 
-from services.subscriptions.adapters.metrics import Metrics
-from services.subscriptions.adapters.retention import NO_PUBLICATIONS, build_retention_rules
+from services.subscriptions.adapters.retention import NO_PUBLICATIONS
 from services.subscriptions.domain.subscriber import list_indexes
 from services.subscriptions.wiring import build_retention
 from shared.contracts.dispatch import ReplyRequested
-from shared.contracts.envelope import encode
 from shared.contracts.events import (
     FeedbackErased,
     FeedbackReceived,
@@ -22,47 +20,29 @@ from shared.contracts.events import (
     SubscriptionChanged,
     SubscriptionEnded,
 )
-from shared.contracts.inbound import IdentityChange, IdentityChanges, InboundMessage
+from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
-from shared.outcome import DependencyUnavailable, Done
-from tests.databases import FreshDatabase
+from shared.outcome import DependencyUnavailable
 from tests.factories.citizens import (
     COUNTY,
     NOON,
     build_both,
     build_message,
     build_message_key,
+    build_move,
     build_phone,
-    build_time,
     build_user,
 )
-from tests.integration.subscriptions.audience import run_as_owner
-from tests.integration.subscriptions.conversation import count_audience, list_reply_texts, send_texts
 from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.integration.subscriptions.notice_factory import publish
+from tests.integration.subscriptions.notice_factory import count_audience
 
 CONSENTS = "select sequence, event, topics from subscriptions.consent order by id"
 TOPICS = "select topic from subscriptions.subscription order by topic"
 PEOPLE = "select state, count(*) from subscriptions.subscriber group by state order by state"
 
 
-def change(before: Addresses, after: Addresses, *, seconds: float = 60) -> IdentityChange:
-    return IdentityChange(
-        message_key=build_message_key("system", before, after),
-        before=before,
-        after=after,
-        at=build_time(seconds),
-        received_at=build_time(seconds),
-    )
-
-
-async def moves(stand: SubscriptionsHarness, *changes: IdentityChange) -> None:
-    body = encode(IdentityChanges(changes=changes), event_id="i", source="/kreisfunk/ingress", time=NOON)
-    assert await stand.parts.inbound.handle(body) == Done()
-
-
 async def test_a_choice_is_stored_recorded_and_told(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Start", "nur Baustellen")
+    await stand.send_texts("Start", "nur Baustellen")
     assert await stand.fetch_rows(TOPICS) == [("baustellen",)]
     dropped = sorted(COUNTY.topic_ids - {"baustellen"})
     assert (await stand.fetch_rows(CONSENTS))[1:] == [(2, "withdrawn", dropped)]
@@ -74,60 +54,60 @@ async def test_a_choice_is_stored_recorded_and_told(stand: SubscriptionsHarness)
 
 
 async def test_who_pauses_or_lives_elsewhere_is_no_audience(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Start", "Pause 3 Tage", sender=build_both(1))
-    await send_texts(stand, "Start", "nur Worpswede", sender=build_both(2))
-    await send_texts(stand, "Start", sender=build_both(3))
+    await stand.send_texts("Start", "Pause 3 Tage", sender=build_both(1))
+    await stand.send_texts("Start", "nur Worpswede", sender=build_both(2))
+    await stand.send_texts("Start", sender=build_both(3))
     assert await count_audience(stand) == 2
     assert await count_audience(stand, municipalities=["Worpswede"]) == 2
     assert await count_audience(stand, municipalities=["Lilienthal"]) == 1
     assert await count_audience(stand, topic="stellen") == 2
-    await send_texts(stand, "weiter", sender=build_both(1), start=30)
+    await stand.send_texts("weiter", sender=build_both(1), start=30)
     assert await count_audience(stand, topic="stellen") == 3
 
 
 async def test_a_pause_that_is_over_needs_no_word(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Start", "Pause 1 Tag")
+    await stand.send_texts("Start", "Pause 1 Tag")
     stand.now = NOON + timedelta(days=3)
     assert await count_audience(stand, expirytime=NOON + timedelta(days=4)) == 1
 
 
 async def test_a_new_number_takes_consent_and_topics_along(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Start", "nur Baustellen", sender=build_both(1))
-    await moves(stand, change(build_both(1), build_both(2)))
-    await moves(stand, change(build_both(1), build_both(2)))
+    await stand.send_texts("Start", "nur Baustellen", sender=build_both(1))
+    await stand.receive_moves(build_move(build_both(1), build_both(2)))
+    await stand.receive_moves(build_move(build_both(1), build_both(2)))
     assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
     assert await count_audience(stand, topic="baustellen") == 1
     assert stand.publisher.list_pages()[-1].recipients[0].address == build_both(2).phone
-    await send_texts(stand, "Stop", sender=build_both(2), start=90)
+    await stand.send_texts("Stop", sender=build_both(2), start=90)
     assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 1)]
     assert (await stand.fetch_rows(CONSENTS))[-2][1] == "moved"
 
 
 async def test_a_user_id_without_a_number_gives_the_old_number_up(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Start", sender=build_both(1))
-    await moves(stand, change(build_user(1), build_user(2)))
+    await stand.send_texts("Start", sender=build_both(1))
+    await stand.receive_moves(build_move(build_user(1), build_user(2)))
     assert await count_audience(stand) == 1
     assert stand.publisher.list_pages()[-1].recipients[0].address == build_user(2).user
 
 
 async def test_whoever_wrote_from_the_new_number_first_is_one_person(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Start", sender=build_both(1))
-    await send_texts(stand, "Stop", sender=build_both(2), start=30)
-    await moves(stand, change(build_both(1), build_both(2)))
+    await stand.send_texts("Start", sender=build_both(1))
+    await stand.send_texts("Stop", sender=build_both(2), start=30)
+    await stand.receive_moves(build_move(build_both(1), build_both(2)))
     assert await stand.fetch_rows(PEOPLE) == [("merged", 1), ("unsubscribed", 1)]
     assert await count_audience(stand) == 0
 
 
 async def test_strangers_move_without_a_trace(stand: SubscriptionsHarness) -> None:
-    await moves(stand, change(build_both(8), build_both(9)))
+    await stand.receive_moves(build_move(build_both(8), build_both(9)))
     assert await stand.fetch_rows(PEOPLE) == []
 
 
 async def test_the_record_holds_everything_in_one_message(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Feedback: Noch fremd", "Start", "nur Stellen", "Feedback: Schön")
-    await send_texts(stand, "Start", "Feedback: Von jemand anderem", sender=build_both(7), start=20)
-    await send_texts(stand, "Daten", start=30)
-    record = list_reply_texts(stand)[-1]
+    await stand.send_texts("Feedback: Noch fremd", "Start", "nur Stellen", "Feedback: Schön")
+    await stand.send_texts("Start", "Feedback: Von jemand anderem", sender=build_both(7), start=20)
+    await stand.send_texts("Daten", start=30)
+    record = stand.list_reply_texts()[-1]
     assert "jemand anderem" not in record
     for part in (
         "angemeldet, Themen: Stellen",
@@ -142,9 +122,9 @@ async def test_the_record_holds_everything_in_one_message(stand: SubscriptionsHa
 
 async def test_a_record_that_does_not_fit_is_had_part_by_part(stand: SubscriptionsHarness) -> None:
     said = [f"Feedback: {number} " + "Gut! " * 190 for number in range(6)]
-    await send_texts(stand, "Start", *said)
-    await send_texts(stand, "Daten", "Daten 2", "Daten 3", start=20)
-    first, second, third = list_reply_texts(stand)[-3:]
+    await stand.send_texts("Start", *said)
+    await stand.send_texts("Daten", "Daten 2", "Daten 3", start=20)
+    first, second, third = stand.list_reply_texts()[-3:]
     assert [re.findall(r"Teil (\d) von (\d)", part) for part in (first, second)] == [[("1", "2")], [("2", "2")]]
     assert third == second, "there is no third part"
     assert max(map(len, (first, second))) <= 4096
@@ -154,7 +134,7 @@ async def test_a_record_that_does_not_fit_is_had_part_by_part(stand: Subscriptio
     assert await stand.fetch_rows(kept) == [(3,)]
 
 
-async def everything(stand: SubscriptionsHarness, database: FreshDatabase) -> str:
+async def everything(stand: SubscriptionsHarness) -> str:
     """All that the schema holds, as text."""
     tables = await stand.fetch_rows("select tablename from pg_tables where schemaname = 'subscriptions' order by 1")
     dump = ""
@@ -165,15 +145,13 @@ async def everything(stand: SubscriptionsHarness, database: FreshDatabase) -> st
     return dump
 
 
-async def test_after_an_erasure_a_dump_holds_nothing_but_the_proof(
-    stand: SubscriptionsHarness, database: FreshDatabase
-) -> None:
-    empty = await everything(stand, database)
-    await send_texts(stand, "Start", "nur Stellen", "Feedback: Danke", "Hallo", sender=build_both(1))
-    await send_texts(stand, "Start", sender=build_both(7), start=10)
-    others = [line for line in (await everything(stand, database)).splitlines() if key_hex(7) in line]
-    await send_texts(stand, "Löschen", sender=build_both(1), start=20)
-    dump = await everything(stand, database)
+async def test_after_an_erasure_a_dump_holds_nothing_but_the_proof(stand: SubscriptionsHarness) -> None:
+    empty = await everything(stand)
+    await stand.send_texts("Start", "nur Stellen", "Feedback: Danke", "Hallo", sender=build_both(1))
+    await stand.send_texts("Start", sender=build_both(7), start=10)
+    others = [line for line in (await everything(stand)).splitlines() if key_hex(7) in line]
+    await stand.send_texts("Löschen", sender=build_both(1), start=20)
+    dump = await everything(stand)
     assert others
     assert all(line in dump for line in others)
     mine = [line for line in dump.splitlines() if key_hex(1) in line]
@@ -193,7 +171,7 @@ async def test_after_an_erasure_a_dump_holds_nothing_but_the_proof(
 
 
 async def test_a_second_erasure_leaves_the_first_one_what_it_has_not_published_yet(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     """Its replica hangs, longer than answers are kept, and the citizen asks again."""
     start, first, second = (
@@ -206,15 +184,15 @@ async def test_a_second_erasure_leaves_the_first_one_what_it_has_not_published_y
     stand.publisher.refuse = lambda _: True
     with pytest.raises(DependencyUnavailable):
         await stand.receive(first)
-    assert holds_sealed(1, await everything(stand, database))
+    assert holds_sealed(1, await everything(stand))
     await other.receive(second)
-    await run_as_owner(database, "update subscriptions.inbox set handled_at = handled_at - interval '2 days'")
+    await owner.execute("update subscriptions.inbox set handled_at = handled_at - interval '2 days'")
     await build_retention(stand.database, COUNTY, stand.metrics).run()
     await other.receive(first)
     assert [each.sequence for each in other.publisher.list_messages(SubscriptionEnded) if each.subscriber == subscriber]
     assert subscriber in [each for one in other.publisher.list_messages(SubscriberErased) for each in one.subscribers]
     assert len(other.publisher.list_messages(ReplyRequested)) == 2
-    assert not holds_sealed(1, await everything(stand, database))
+    assert not holds_sealed(1, await everything(stand))
 
 
 async def test_an_answer_that_is_confirmed_after_an_erasure_is_not_written_back(
@@ -230,9 +208,7 @@ async def test_an_answer_that_is_confirmed_after_an_erasure_is_not_written_back(
     assert await stand.fetch_rows("select distinct publications from subscriptions.inbox") == [(NO_PUBLICATIONS,)]
 
 
-async def test_an_erasure_that_is_published_is_not_kept_for_another_time(
-    stand: SubscriptionsHarness, database: FreshDatabase
-) -> None:
+async def test_an_erasure_that_is_published_is_not_kept_for_another_time(stand: SubscriptionsHarness) -> None:
     stand.publisher.lose = lambda publication: publication.key == "reply"
     with pytest.raises(DependencyUnavailable):
         await stand.receive(build_message("Löschen"))
@@ -241,21 +217,21 @@ async def test_an_erasure_that_is_published_is_not_kept_for_another_time(
     published = len(stand.publisher.published)
     await stand.receive(build_message("Löschen"))
     assert len(stand.publisher.published) == published
-    assert not holds_sealed(1, await everything(stand, database))
+    assert not holds_sealed(1, await everything(stand))
 
 
-async def test_an_erasure_reaches_what_was_answered_at_former_addresses(
-    stand: SubscriptionsHarness, database: FreshDatabase
-) -> None:
+async def test_an_erasure_reaches_what_was_answered_at_former_addresses(stand: SubscriptionsHarness) -> None:
     """Somebody moves twice; whoever has the first number now stays subscribed."""
-    await send_texts(stand, "Feedback: Noch fremd", "Start", "Hallo", sender=build_both(1))
-    await moves(stand, change(build_both(1), build_both(2)), change(build_both(2), build_both(3), seconds=120))
+    await stand.send_texts("Feedback: Noch fremd", "Start", "Hallo", sender=build_both(1))
+    await stand.receive_moves(
+        build_move(build_both(1), build_both(2)), build_move(build_both(2), build_both(3), seconds=120)
+    )
     neighbour = Addresses(phone=build_both(1).phone, user=build_both(9).user)
-    await send_texts(stand, "Start", sender=neighbour, start=200)
-    await send_texts(stand, "Daten", sender=build_both(3), start=300)
-    assert "„Noch fremd“" in list_reply_texts(stand)[-1]
-    await send_texts(stand, "Löschen", sender=build_both(3), start=310)
-    dump = (await everything(stand, database)).splitlines()
+    await stand.send_texts("Start", sender=neighbour, start=200)
+    await stand.send_texts("Daten", sender=build_both(3), start=300)
+    assert "„Noch fremd“" in stand.list_reply_texts()[-1]
+    await stand.send_texts("Löschen", sender=build_both(3), start=310)
+    dump = (await everything(stand)).splitlines()
     for citizen in (1, 2):
         mine = [line for line in dump if key_hex(citizen) in line]
         assert {line.split()[0] for line in mine if key_hex(9) not in line} <= {"inbox", "subscriber"}
@@ -287,40 +263,6 @@ async def test_whoever_was_erased_comes_back_by_their_own_new_start_only(stand: 
     assert await stand.fetch_rows(PEOPLE) == []
     await stand.receive(build_message("Start", seconds=9))
     assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
-
-
-async def test_retention_forgets_what_it_says_and_counts_it(
-    stand: SubscriptionsHarness, database: FreshDatabase
-) -> None:
-    await send_texts(stand, "Start", "Hallo", "Löschen", sender=build_both(1))
-    await send_texts(stand, "Start", "Feedback: Gut", "Stop", sender=build_both(2))
-    await send_texts(stand, "Start", sender=build_both(3))
-    await publish(stand)
-    trial = "insert into subscriptions.trial values (gen_random_uuid(), '48217730', 'Ein Entwurf.', now())"
-    await run_as_owner(database, trial)
-    registry = CollectorRegistry()
-    keeper = build_retention(stand.database, COUNTY, Metrics(registry))
-    await keeper.run()
-    assert len(await stand.fetch_rows("select * from subscriptions.consent")) == 5
-    for table, column in (
-        ("inbox", "handled_at"), ("conversation", "counted_at"), ("feedback", "at"), ("erasure", "erased_on"),
-        ("consent", "recorded_at"), ("notice_event", "handled_at"), ("trial", "ends_at"),
-    ):  # fmt: skip
-        await run_as_owner(database, f"update subscriptions.{table} set {column} = {column} - interval '4 years'")  # noqa: S608
-    await run_as_owner(
-        database,
-        "update subscriptions.subscriber set started_at = started_at - interval '4 years',"
-        " ended_at = ended_at - interval '4 years', created_at = created_at - interval '4 years'",
-    )
-    await keeper.run()
-    for table in ("inbox", "conversation", "feedback", "erasure", "notice_event", "trial"):
-        assert await stand.fetch_rows(f"select * from subscriptions.{table}") == []  # noqa: S608
-    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
-    assert len(await stand.fetch_rows("select * from subscriptions.consent")) == 1
-    for kind in build_retention_rules(COUNTY):
-        assert kind in ("personal_answer", "dead_letter") or registry.get_sample_value(
-            "kreisfunk_subscriptions_retention_deleted_rows_total", {"kind": kind}
-        )
 
 
 async def test_only_a_user_id_is_enough(stand: SubscriptionsHarness) -> None:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import time, timedelta
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -13,26 +14,18 @@ from services.subscriptions.adapters.broadcasts import PostgresBroadcastReposito
 from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
-from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.dispatch import BroadcastBatch, PermittedHours
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import run_in_background
-from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY, build_both, build_message
-from tests.integration.subscriptions.audience import subscribe_many
-from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
 from tests.integration.subscriptions.notice_factory import publish, withdraw
 from tests.servers import wait_for
 
 PROGRESS = "select state, page, audience, read_to_end from subscriptions.broadcast order by id"
 PENDING = "select count(*) from subscriptions.pending_page"
-
-
-async def expand(stand: SubscriptionsHarness) -> None:
-    """Until there is nothing to do."""
-    while await stand.parts.expander.expand_next():
-        pass
 
 
 def batches(stand: SubscriptionsHarness) -> dict[int, bytes]:
@@ -51,32 +44,25 @@ def everybody(batches: Sequence[BroadcastBatch]) -> list[int]:
     return [recipient.subscriber.int & 0xFFFFFF for batch in batches for recipient in batch.recipients]
 
 
-async def test_an_empty_audience_is_one_empty_last_page(stand: SubscriptionsHarness) -> None:
-    await publish(stand)
-    await expand(stand)
-    (page,) = stand.publisher.list_pages()
-    assert (page.page, page.offset, page.last, page.recipients) == (0, 0, True, ())
-    assert await stand.fetch_rows(PROGRESS) == [("expanded", 1, 0, True)]
-
-
-@pytest.mark.parametrize("number", [1, 100, 101, 400, 401])
+@pytest.mark.parametrize("number", [0, 1, 100, 101, 400, 401])
 async def test_each_subscriber_stands_on_one_page(
-    stand: SubscriptionsHarness, database: FreshDatabase, number: int
+    stand: SubscriptionsHarness, owner: asyncpg.Connection, number: int
 ) -> None:
-    await subscribe_many(database, number)
+    await subscribe_many(owner, number)
     await publish(stand)
-    await expand(stand)
+    await stand.expand()
     pages = stand.publisher.list_pages()
     assert everybody(pages) == list(range(1, number + 1))
     assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
     assert pages[-1].offset + len(pages[-1].recipients) == number
+    assert await stand.fetch_rows(PROGRESS) == [("expanded", len(pages), number, True)]
     assert await stand.fetch_rows(PENDING) == [(0,)]
 
 
 async def test_ten_thousand_subscribers_with_a_crash_at_every_page(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 10_000)
+    await subscribe_many(owner, 10_000)
     await publish(stand)
     crashed: set[tuple[str, str]] = set()
 
@@ -103,26 +89,20 @@ async def test_ten_thousand_subscribers_with_a_crash_at_every_page(
     assert await stand.fetch_rows(PROGRESS) == [("expanded", 100, 10_000, True)]
 
 
-async def test_who_says_stop_is_not_on_the_pages_that_follow(stand: SubscriptionsHarness) -> None:
-    await stand.receive(*(build_message("Start", sender=build_both(each)) for each in range(3)))
+async def test_who_says_stop_is_not_on_the_pages_and_the_others_carry_the_number_of_their_consent(
+    stand: SubscriptionsHarness,
+) -> None:
+    await stand.send_texts("Start", "Stop", "Start", sender=build_both(1))
+    await stand.send_texts("Start", sender=build_both(2))
     await publish(stand)
-    await stand.receive(build_message("Stop", sender=build_both(1), seconds=5))
-    await expand(stand)
+    await stand.send_texts("Stop", sender=build_both(2), start=5)
+    await stand.expand()
     (page,) = stand.publisher.list_pages()
-    assert len(page.recipients) == 2
-    assert build_both(1).phone not in [recipient.address for recipient in page.recipients]
+    assert [(recipient.address, recipient.sequence) for recipient in page.recipients] == [(build_both(1).phone, 3)]
 
 
-async def test_recipients_carry_the_number_of_their_consent(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start"), build_message("Stop", seconds=1), build_message("Start", seconds=2))
-    await publish(stand)
-    await expand(stand)
-    (page,) = stand.publisher.list_pages()
-    assert [recipient.sequence for recipient in page.recipients] == [3]
-
-
-async def test_a_withdrawal_ends_the_expansion(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
-    await subscribe_many(database, 1_000)
+async def test_a_withdrawal_ends_the_expansion(stand: SubscriptionsHarness, owner: asyncpg.Connection) -> None:
+    await subscribe_many(owner, 1_000)
     await publish(stand)
     assert await stand.parts.expander.expand_next()
     stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
@@ -130,15 +110,15 @@ async def test_a_withdrawal_ends_the_expansion(stand: SubscriptionsHarness, data
         await stand.parts.expander.expand_next()
     stand.publisher.refuse = lambda _: False
     await withdraw(stand)
-    await expand(stand)
+    await stand.expand()
     assert len(stand.publisher.list_pages()) == 4
     assert await stand.fetch_rows(PENDING) == [(0,)]
 
 
 async def test_a_withdrawal_that_drops_the_last_pages_leaves_the_audience_unread(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 150)
+    await subscribe_many(owner, 150)
     await publish(stand)
     stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
     with pytest.raises(DependencyUnavailable):
@@ -150,36 +130,36 @@ async def test_a_withdrawal_that_drops_the_last_pages_leaves_the_audience_unread
 
 
 async def test_an_expired_broadcast_ends_with_an_empty_page(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 1_000)
+    await subscribe_many(owner, 1_000)
     await publish(stand)
     assert await stand.parts.expander.expand_next()
     stand.now += timedelta(hours=6)
-    await expand(stand)
+    await stand.expand()
     last = stand.publisher.list_pages()[-1]
     assert (last.page, last.offset, last.last, last.recipients) == (4, 400, True, ())
     assert await stand.fetch_rows(PROGRESS) == [("expanded", 5, 400, True)]
 
 
 async def test_an_urgent_notice_goes_between_two_turns_of_a_bulk_one(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 500)
+    await subscribe_many(owner, 500)
     await publish(stand)
     assert await stand.parts.expander.expand_next()
     await publish(stand, notice="K8", urgent=True, event_id="event-2")
-    await expand(stand)
+    await stand.expand()
     assert [page.notice for page in stand.publisher.list_pages()] == ["L149"] * 4 + ["K8"] * 5 + ["L149"]
 
 
 async def test_two_replicas_share_the_work_without_a_gap_or_a_double(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 3_000)
+    await subscribe_many(owner, 3_000)
     await publish(stand)
     await publish(stand, notice="K8", event_id="event-2")
-    await asyncio.gather(expand(stand), expand(other))
+    await asyncio.gather(stand.expand(), other.expand())
     pages = stand.publisher.list_pages() + other.publisher.list_pages()
     for notice in ("L149", "K8"):
         mine = sorted((page for page in pages if page.notice == notice), key=lambda page: page.page)
@@ -187,16 +167,16 @@ async def test_two_replicas_share_the_work_without_a_gap_or_a_double(
 
 
 async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 2_000)
+    await subscribe_many(owner, 2_000)
     room = iter([False, True] * 30)
     stand.publisher.refuse = lambda publication: publication.key == Lane.BULK and next(room, False)
 
     async def everybody_is_counted() -> bool:
         return stand.read_metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000
 
-    async with run_in_background(stand.parts.expander.run()):
+    async with run_in_background(replace(stand.parts.expander, rounds=3).run()):  # reading ahead meanwhile
         await publish(stand)
         await wait_for(everybody_is_counted)
     assert everybody(sorted(stand.publisher.list_pages(), key=lambda page: page.page)) == list(range(1, 2_001))
@@ -204,9 +184,9 @@ async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(
 
 
 async def test_a_full_lane_lets_no_more_be_read_than_is_read_ahead_however_often_it_refuses(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 6_000)
+    await subscribe_many(owner, 6_000)
     await publish(stand)
     as_deployed = replace(stand.parts.expander, pages_ahead=PAGES_AHEAD, rounds=ROUNDS)
     tried: list[str] = []
@@ -228,27 +208,10 @@ async def test_a_full_lane_lets_no_more_be_read_than_is_read_ahead_however_often
     assert await stand.fetch_rows(PROGRESS) == [("expanded", 60, 6_000, True)]
 
 
-async def test_reading_ahead_while_publishing_leaves_nobody_out_whatever_is_refused(
-    stand: SubscriptionsHarness, database: FreshDatabase
-) -> None:
-    await subscribe_many(database, 3_050)
-    await publish(stand)
-    room = iter([True, False, True, True, False] * 60)
-    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK and not next(room)
-    quick = replace(stand.parts.expander, pages_ahead=5, rounds=3)
-    finished = False
-    while not finished:
-        with suppress(DependencyUnavailable):
-            finished = not await quick.expand_next()
-    assert everybody(sorted(stand.publisher.list_pages(), key=lambda page: page.page)) == list(range(1, 3_051))
-    assert await stand.fetch_rows(PROGRESS) == [("expanded", 31, 3_050, True)]
-    assert await stand.fetch_rows(PENDING) == [(0,)]
-
-
 async def test_a_spread_is_shared_out_among_those_who_are_there_at_the_start(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 240)
+    await subscribe_many(owner, 240)
     await publish(stand, spread_minutes=120)
     assert await stand.fetch_rows("select spacing_seconds from subscriptions.broadcast") == [(30.0,)]
     stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
@@ -256,24 +219,18 @@ async def test_a_spread_is_shared_out_among_those_who_are_there_at_the_start(
         await stand.parts.expander.expand_next()
     stand.publisher.refuse = lambda _: False
     await stand.receive(build_message("Start", sender=build_both("late")))
-    await expand(stand)
+    await stand.expand()
     assert {page.spacing_seconds for page in stand.publisher.list_pages()} == {30.0}
-
-
-async def test_a_spread_over_nobody_is_none(stand: SubscriptionsHarness) -> None:
-    await publish(stand, spread_minutes=120)
-    await expand(stand)
-    assert [page.spacing_seconds for page in stand.publisher.list_pages()] == [None]
 
 
 async def test_hours_of_the_county_bind_what_is_not_urgent(stand: SubscriptionsHarness) -> None:
     hours = Hours(opens=time(8), closes=time(20))
-    desk = replace(stand.parts.notices, county=msgspec.structs.replace(COUNTY, permitted_hours=hours))
-    stand.parts = replace(stand.parts, notices=desk)
+    stand.use(msgspec.structs.replace(COUNTY, permitted_hours=hours))
     await publish(stand)
     await publish(stand, notice="K8", urgent=True, event_id="event-2")
-    await expand(stand)
-    assert {page.notice: page.hours for page in stand.publisher.list_pages()} == {"L149": hours.permitted, "K8": None}
+    await stand.expand()
+    permitted = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
+    assert {page.notice: page.hours for page in stand.publisher.list_pages()} == {"L149": permitted, "K8": None}
 
 
 @pytest.mark.parametrize("end", [None, ZeroDivisionError()], ids=["finished", "failed"])

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import asyncpg
 import msgspec
 
 from services.subscriptions.domain.feedback import MAX_ERASED_FEEDBACK
@@ -9,12 +10,9 @@ from shared.contracts.envelope import encode
 from shared.contracts.events import FeedbackErased, FeedbackReceived, ReactionLocated, ReactionReceived
 from shared.contracts.message import Addresses
 from shared.outcome import Done
-from tests.databases import FreshDatabase
 from tests.factories.citizens import NOON, TEXTS, build_both, build_message, build_phone
-from tests.integration.subscriptions.audience import run_as_owner
-from tests.integration.subscriptions.conversation import count_audience, list_reply_texts, send_texts
 from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.integration.subscriptions.notice_factory import publish, withdraw
+from tests.integration.subscriptions.notice_factory import count_audience, publish, withdraw
 
 
 async def rate(stand: SubscriptionsHarness, value: str, sender: Addresses, seconds: float) -> None:
@@ -24,11 +22,11 @@ async def rate(stand: SubscriptionsHarness, value: str, sender: Addresses, secon
 
 
 async def test_feedback_is_kept_by_topic_and_broadcast_without_a_number(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Start", sender=build_both(1))
+    await stand.send_texts("Start", sender=build_both(1))
     await count_audience(stand)
     await rate(stand, "good", build_both(1), 10)
     await rate(stand, "bad", build_both(1), 20)
-    await send_texts(stand, "Feedback: Weiter so", sender=build_both(1), start=30)
+    await stand.send_texts("Feedback: Weiter so", sender=build_both(1), start=30)
     kept = await stand.fetch_rows(
         "select kind, value, said, topic, extract(minute from at) from subscriptions.feedback order by kind"
     )
@@ -39,7 +37,7 @@ async def test_feedback_is_kept_by_topic_and_broadcast_without_a_number(stand: S
         ("rating", "bad", "strassensperrungen"),
         ("text", "", None),
     ]
-    assert list_reply_texts(stand)[-1] == TEXTS.feedback_thanks.text
+    assert stand.list_reply_texts()[-1] == TEXTS.feedback_thanks.text
     assert await stand.fetch_rows(
         "select count(*) from subscriptions.inbox where publications::text like '%'"
         " || encode('Weiter so', 'hex') || '%'"
@@ -48,7 +46,7 @@ async def test_feedback_is_kept_by_topic_and_broadcast_without_a_number(stand: S
 
 async def react(stand: SubscriptionsHarness) -> ReactionReceived:
     """Ask the dispatcher which message somebody reacted to."""
-    await send_texts(stand, "Start", sender=build_both(1))
+    await stand.send_texts("Start", sender=build_both(1))
     await count_audience(stand)
     reaction = build_message("👍", kind="reaction", sender=build_both(1), seconds=10)
     await stand.receive(msgspec.structs.replace(reaction, about_key=b"k"))
@@ -65,7 +63,7 @@ async def locate(stand: SubscriptionsHarness, asked: ReactionReceived, value: st
         at=asked.at,
     )
     body = encode(located, event_id="r", source="/kreisfunk/dispatcher", time=NOON)
-    assert await stand.parts.reactions.handle(body) == Done()
+    assert await stand.parts.inbound.handle_reaction(body) == Done()
 
 
 async def test_a_reaction_is_located_counted_and_taken_back(stand: SubscriptionsHarness) -> None:
@@ -74,7 +72,7 @@ async def test_a_reaction_is_located_counted_and_taken_back(stand: Subscriptions
     for value, kept in (("👍", [("reaction", "👍")]), ("", [])):
         await locate(stand, asked, value)
         assert await stand.fetch_rows("select kind, value from subscriptions.feedback") == kept
-    assert len(list_reply_texts(stand)) == 1
+    assert len(stand.list_reply_texts()) == 1
 
 
 async def test_a_reaction_is_never_about_what_has_not_begun(stand: SubscriptionsHarness) -> None:
@@ -90,7 +88,7 @@ async def test_a_reaction_is_never_about_what_has_not_begun(stand: Subscriptions
 
 async def test_a_reaction_that_is_located_after_an_erasure_is_not_kept(stand: SubscriptionsHarness) -> None:
     asked = await react(stand)
-    await send_texts(stand, "Löschen", sender=build_both(1), start=20)
+    await stand.send_texts("Löschen", sender=build_both(1), start=20)
     for value in ("👍", ""):
         await locate(stand, asked, value)
     assert await stand.fetch_rows("select id from subscriptions.feedback") == []
@@ -98,15 +96,15 @@ async def test_a_reaction_that_is_located_after_an_erasure_is_not_kept(stand: Su
 
 
 async def test_an_erasure_names_all_feedback_of_its_person(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     """However much it is: in events of a bounded size, each with an id of its own."""
-    await send_texts(stand, "Feedback: Weiter so", sender=build_phone(1))
+    await stand.send_texts("Feedback: Weiter so", sender=build_phone(1))
     ((author,),) = await stand.fetch_rows("select author from subscriptions.feedback")
     many = "insert into subscriptions.feedback (id, kind, at, author) select gen_random_uuid(), 'text', now(), $1"
-    await run_as_owner(database, f"{many} from generate_series(1, $2)", author, MAX_ERASED_FEEDBACK)
+    await owner.execute(f"{many} from generate_series(1, $2)", author, MAX_ERASED_FEEDBACK)
     kept = {identifier for (identifier,) in await stand.fetch_rows("select id from subscriptions.feedback")}
-    await send_texts(stand, "Löschen", sender=build_phone(1), start=10)
+    await stand.send_texts("Löschen", sender=build_phone(1), start=10)
     told = stand.publisher.list_messages(FeedbackErased)
     assert [len(each.feedback) for each in told] == [MAX_ERASED_FEEDBACK, 1]
     assert {identifier for each in told for identifier in each.feedback} == kept

@@ -2,38 +2,32 @@
 
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from shared.contracts.dispatch import BroadcastFollowUp
 from shared.contracts.events import NoticeRejected
 from shared.contracts.message import Lane
 from shared.outcome import DependencyUnavailable
-from tests.databases import FreshDatabase
 from tests.factories.citizens import NOON
-from tests.integration.subscriptions.audience import subscribe_many
-from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
 from tests.integration.subscriptions.notice_factory import publish
 
 EARLIER = "select id from subscriptions.broadcast where notice = 'L149' order by revision"
 
 
-async def expand(stand: SubscriptionsHarness) -> None:
-    while await stand.parts.expander.expand_next():
-        pass
-
-
 async def test_a_follow_up_names_the_broadcasts_of_the_earlier_notice_and_reads_no_audience(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 500)
+    await subscribe_many(owner, 500)
     await publish(stand)
     await publish(stand, revision=2, text="Bis 20 Uhr.", event_id="event-2")
     await publish(stand, notice="frei", text="Wieder frei.", follows="L149", event_id="event-3")
     stand.publisher.lose = lambda publication: publication.key == Lane.BULK
     with pytest.raises(DependencyUnavailable):
-        await expand(stand)
+        await stand.expand()
     stand.publisher.lose = lambda _: False
-    await expand(stand)
+    await stand.expand()
     earlier = await stand.fetch_rows(EARLIER)
     follow_ups = stand.publisher.list_messages(BroadcastFollowUp)
     assert {one.follows for one in follow_ups} == {tuple(row[0] for row in earlier)}
@@ -45,7 +39,7 @@ async def test_a_follow_up_that_arrives_again_is_the_same_one(stand: Subscriptio
     await publish(stand)
     for _ in range(2):
         await publish(stand, notice="frei", follows="L149", event_id="event-2")
-        await expand(stand)
+        await stand.expand()
     assert len(stand.publisher.list_messages(BroadcastFollowUp)) == 1
 
 
@@ -84,8 +78,8 @@ async def test_a_planned_follow_up_names_also_what_its_notice_became_meanwhile(s
     await publish(stand, notice="frei", follows="L149", scheduled_at=all_clear.isoformat(), event_id="event-3")
     await publish(stand, revision=2, scheduled_at=begins.isoformat(), event_id="event-4")
     for stand.now in (begins, all_clear):
-        await stand.parts.scheduler.start_due()
-        await expand(stand)
+        await stand.parts.expander.start_due()
+        await stand.expand()
     (follow_up,) = stand.publisher.list_messages(BroadcastFollowUp)
     assert list(follow_up.follows) == [row[0] for row in await stand.fetch_rows(EARLIER)]
     assert len(follow_up.follows) == 2

@@ -14,8 +14,7 @@ from shared.database.pool import DatabaseUnavailable, open_database
 from shared.outcome import DependencyUnavailable
 from tests.databases import FreshDatabase
 from tests.factories.citizens import NOON
-from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.harness import ROLE, SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import publish
 from tests.proxy import NetworkConditions, run_proxy
 from tests.servers import wait_for
@@ -60,8 +59,8 @@ async def test_a_scheduled_one_that_cannot_begin_holds_back_no_later_one(stand: 
         await publish(stand, event_id=f"{number}", notice=f"{number}", scheduled_at=moment)
     stand.now = NOON + timedelta(hours=2)
     stand.publisher.refuse = lambda publication: b'"notice":"0"' in publication.body
-    stand.parts.scheduler.work_available.clear()
+    stand.parts.expander.work_available.clear()
     with pytest.raises(DependencyUnavailable):
-        await stand.parts.scheduler.start_due()
+        await stand.parts.expander.start_due()
     assert [started.notice for started in stand.publisher.list_messages(BroadcastStarted)] == ["1"]
-    assert stand.parts.scheduler.work_available.is_set()
+    assert stand.parts.expander.work_available.is_set()

@@ -2,8 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pika  # type: ignore[import-untyped]  # it has no types
@@ -11,21 +10,16 @@ import pytest
 
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE
-from shared.contracts.notices import NoticePublished
-from tests.databases import FreshDatabase
+from shared.contracts.events import NoticeAccepted, NoticeRejected
 from tests.factories.citizens import TEXTS
-from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
 from tests.integration.subscriptions.service_process import (
     PASSWORD,
     BrokerHarness,
     SubscriptionsProcess,
-    open_broker_harness,
-    run_service,
+    build_current_message,
+    build_current_notice,
 )
-from tests.integration.subscriptions.test_amqp_publishing import accepted, expiry, rejected, structured
-from tests.integration.subscriptions.test_service import next_reply, now, say
-from tests.servers import Servers, build_login_url, wait_for
+from tests.servers import build_login_url, wait_for
 
 TIMES = 30
 NO_TEXT = b"\xff\xfe"
@@ -51,22 +45,6 @@ def deep() -> Iterator[None]:
     sys.setrecursionlimit(usual)
 
 
-@pytest.fixture(scope="module")
-async def broker(
-    servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[BrokerHarness]:
-    async with open_broker_harness(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
-        yield broker
-
-
-@pytest.fixture
-async def service(
-    broker: BrokerHarness, database: FreshDatabase, tmp_path: Path
-) -> AsyncIterator[SubscriptionsProcess]:
-    async with run_service(broker, database.build_role_url(ROLE), tmp_path / "log") as running:
-        yield running
-
-
 @pytest.mark.foreign_messages("properties that nobody should have")
 @pytest.mark.parametrize(
     "hostile",
@@ -86,36 +64,30 @@ async def service(
     ids=lambda hostile: " ".join(hostile),
 )
 async def test_everybody_else_is_heard_at_once_and_it_is_settled(
-    service: SubscriptionsProcess, broker: BrokerHarness, vhost: str, hostile: dict[str, Any], deep: None
+    module_service: SubscriptionsProcess, broker: BrokerHarness, vhost: str, hostile: dict[str, Any], deep: None
 ) -> None:
     await asyncio.to_thread(publish, build_login_url(vhost, broker.press, PASSWORD), broker.press, hostile)
-    await say(broker, now("Stop", str(hostile)[:50]))
-    assert (await next_reply(broker)).text == TEXTS.unsubscribe_confirmation.text
+    await broker.say(build_current_message("Stop", str(hostile)[:50]))
+    assert (await broker.read_reply()).text == TEXTS.unsubscribe_confirmation.text
     event_id = f"innocent-{abs(hash(str(hostile)[:200]))}"
-    await broker.publish_notice(structured(event_id))
-    assert (await accepted(broker, event_id)).notice == event_id
+    await broker.publish_notice(build_current_notice(event_id))
+    assert (await broker.wait_for_event(NoticeAccepted, event_id)).notice == event_id
 
-    await wait_for(lambda: is_settled(broker))
-    assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue) == 0
-    for trouble in TROUBLES:
-        assert trouble not in service.log
+    await check_settled(module_service, broker)
 
 
 async def test_an_id_that_no_database_takes_is_rejected_and_everybody_else_is_heard(
-    service: SubscriptionsProcess, broker: BrokerHarness, vhost: str
+    module_service: SubscriptionsProcess, broker: BrokerHarness, vhost: str
 ) -> None:
     url, last_attempt = build_login_url(vhost, broker.press, PASSWORD), {"headers": {"attempt": LATEST}}
-    event = build_cloud_event(NoticePublished.TYPE, NOTICE, event_id="no\0text", subject="n-1", expirytime=expiry())
+    event = build_current_notice("no\0text", subject="n-1")
     await asyncio.to_thread(publish, url, broker.press, last_attempt, event)
-    answer = await rejected(broker)
-    assert (answer.event, [problem.field for problem in answer.problems]) == ("no\0text", ["id"])
-    await say(broker, now("Stop", "after the id"))
-    assert (await next_reply(broker)).text == TEXTS.unsubscribe_confirmation.text
+    answer = await broker.wait_for_event(NoticeRejected, "no\0text")
+    assert [problem.field for problem in answer.problems] == ["id"]
+    await broker.say(build_current_message("Stop", "after the id"))
+    assert (await broker.read_reply()).text == TEXTS.unsubscribe_confirmation.text
 
-    await wait_for(lambda: is_settled(broker))
-    assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue) == 0
-    for trouble in TROUBLES:
-        assert trouble not in service.log
+    await check_settled(module_service, broker)
 
 
 def publish(url: str, login: str, hostile: dict[str, Any], body: bytes = b"{}") -> None:
@@ -129,5 +101,11 @@ def publish(url: str, login: str, hostile: dict[str, Any], body: bytes = b"{}") 
             channel.basic_publish(topology.MUNICIPAL_EVENTS, "notice.published", body, properties)
 
 
-async def is_settled(broker: BrokerHarness) -> bool:
-    return await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.name) == 0
+async def check_settled(service: SubscriptionsProcess, broker: BrokerHarness) -> None:
+    async def is_settled() -> bool:
+        return await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.name) == 0
+
+    await wait_for(is_settled)
+    assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue) == 0
+    for trouble in TROUBLES:
+        assert trouble not in service.log

@@ -21,19 +21,15 @@ from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Lane
-from tests.databases import FreshDatabase
 from tests.factories.citizens import TEXTS
 from tests.factories.webhooks import build_messages_body, build_text_message
 from tests.harness.ingress import IngressProcess, run_ingress
 from tests.harness.service_login import service_login
-from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.service_process import (
     BrokerHarness,
     SubscriptionsProcess,
-    open_broker_harness,
-    run_service,
+    build_current_message,
 )
-from tests.integration.subscriptions.test_service import now, say
 from tests.servers import Servers, wait_for
 
 pytestmark = pytest.mark.timeout(900)
@@ -85,14 +81,6 @@ def build_message(number: int, kind: str, text: str) -> dict[str, Any]:
     return message if kind == "text" else {name: value for name, value in message.items() if name != "text"}
 
 
-@pytest.fixture(scope="module")
-async def broker(
-    servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[BrokerHarness]:
-    async with open_broker_harness(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
-        yield broker
-
-
 @pytest.fixture
 async def ingress(servers: Servers, vhost: str, broker: BrokerHarness, tmp_path: Path) -> AsyncIterator[IngressProcess]:
     async with (
@@ -102,16 +90,8 @@ async def ingress(servers: Servers, vhost: str, broker: BrokerHarness, tmp_path:
         yield running
 
 
-@pytest.fixture
-async def service(
-    broker: BrokerHarness, database: FreshDatabase, tmp_path: Path
-) -> AsyncIterator[SubscriptionsProcess]:
-    async with run_service(broker, database.build_role_url(ROLE), tmp_path / "log") as running:
-        yield running
-
-
 async def test_no_text_makes_the_database_fail_or_loses_a_group(
-    ingress: IngressProcess, service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase
+    ingress: IngressProcess, service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection
 ) -> None:
     messages = [build_message(number, *said) for number, said in enumerate(list_texts(Random(20_261_127)))]
     bodies = [
@@ -129,12 +109,12 @@ async def test_no_text_makes_the_database_fail_or_loses_a_group(
     await asyncio.gather(*(post() for _ in range(4)))
 
     async def all_are_handled() -> bool:
-        return await count(database, "inbox") >= len(messages)
+        return await count(owner, "inbox") >= len(messages)
 
     await wait_for(all_are_handled, 600)
     assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue) == 0
-    assert await count(database, "dead_letter") == 0
-    assert await count(database, "feedback") > len(messages) / 20
+    assert await count(owner, "dead_letter") == 0
+    assert await count(owner, "feedback") > len(messages) / 20
     for trouble in ("message_failed", "handler_failed", "dead_letter", "Traceback"):
         assert trouble not in service.log
 
@@ -142,7 +122,7 @@ async def test_no_text_makes_the_database_fail_or_loses_a_group(
 @pytest.mark.alone
 @pytest.mark.parametrize("phones", [1, 1_000])
 async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
-    service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase, phones: int
+    service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection, phones: int
 ) -> None:
     replies = await broker.channel.get_queue(topology.LANES[Lane.REPLY].name, ensure=False)
     answered: dict[bytes, float] = {}
@@ -156,13 +136,13 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
     await replies.purge()
     tag = await replies.consume(note, no_ack=True)
     usual = await waits_of_stops(broker, answered, "undisturbed")
-    await asyncio.gather(*(say(broker, hostile_of(number % phones, number)) for number in range(500)))
-    await asyncio.gather(*(say(broker, *map_to(phones, first)) for first in range(500, 1_000, 10)))
+    await asyncio.gather(*(broker.say(hostile_of(number % phones, number)) for number in range(500)))
+    await asyncio.gather(*(broker.say(*map_to(phones, first)) for first in range(500, 1_000, 10)))
     await wait_for(lambda: all_are_in_hand(broker))
     waits = await waits_of_stops(broker, answered, "stopping")
     assert median(waits) < PROMISED_SECONDS
     assert max(waits) < max(PROMISED_SECONDS, BUSY_MACHINE * max(usual))
-    assert await count(database, "inbox") < 1_000, "there was a backlog"
+    assert await count(owner, "inbox") < 1_000, "there was a backlog"
     await replies.cancel(tag)
     service.child.kill()
     await service.child.wait()
@@ -174,9 +154,9 @@ async def waits_of_stops(broker: BrokerHarness, answered: dict[bytes, float], na
     """How long each of five waits for its answer, one after the other."""
     waits: list[float] = []
     for number in range(5):
-        stop = now("Stop", f"{name} {number}")
+        stop = build_current_message("Stop", f"{name} {number}")
         said = time.monotonic()
-        await say(broker, stop)
+        await broker.say(stop)
         assert stop.sender.phone is not None
         await wait_for(lambda index=stop.sender.phone.index: is_there(answered, index))  # type: ignore[misc]
         waits.append(answered[stop.sender.phone.index] - said)
@@ -184,7 +164,7 @@ async def waits_of_stops(broker: BrokerHarness, answered: dict[bytes, float], na
 
 
 def hostile_of(phone: int, number: int) -> InboundMessage:
-    return now(f"{number} {EXPANDING * LONGEST}", f"hostile {phone}")
+    return build_current_message(f"{number} {EXPANDING * LONGEST}", f"hostile {phone}")
 
 
 def map_to(phones: int, first: int) -> list[InboundMessage]:
@@ -195,13 +175,9 @@ async def is_taken(ingress: IngressProcess, body: bytes) -> bool:
     return await ingress.post(body) == 200
 
 
-async def count(database: FreshDatabase, table: str) -> int:
-    connection = await asyncpg.connect(database.url)
-    try:
-        rows: int = await connection.fetchval(f"select count(*) from subscriptions.{table}")  # noqa: S608
-        return rows
-    finally:
-        await connection.close()
+async def count(owner: asyncpg.Connection, table: str) -> int:
+    rows: int = await owner.fetchval(f"select count(*) from subscriptions.{table}")  # noqa: S608
+    return rows
 
 
 async def all_are_in_hand(broker: BrokerHarness) -> bool:

@@ -1,19 +1,14 @@
 """A new number that becomes known late: amid an expansion, or after an erasure."""
 
+import asyncpg
 import pytest
 
 from services.subscriptions.adapters.retention import NO_PUBLICATIONS
 from shared.contracts.dispatch import ReplyRequested
-from shared.contracts.envelope import encode
 from shared.contracts.events import FeedbackErased, SubscriberErased, SubscriptionEnded
-from shared.contracts.inbound import IdentityChange, IdentityChanges
 from shared.contracts.message import Addresses
-from shared.outcome import Done
-from tests.databases import FreshDatabase
-from tests.factories.citizens import NOON, build_both, build_message, build_phone, build_time
-from tests.integration.subscriptions.audience import subscribe_many
-from tests.integration.subscriptions.conversation import send_texts
-from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.factories.citizens import build_both, build_message, build_move, build_phone, build_time
+from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
 from tests.integration.subscriptions.notice_factory import publish
 
 TURN = 400  # people on the pages of one turn
@@ -23,28 +18,23 @@ OLD, NEW = build_both(1), build_both(2)
 async def hear_of_the_move(
     stand: SubscriptionsHarness, before: Addresses = OLD, after: Addresses = NEW, *, at: float = 20
 ) -> None:
-    change = IdentityChange(
-        message_key=b"moved", before=before, after=after, at=build_time(at), received_at=build_time(at + 60)
-    )
-    body = encode(IdentityChanges(changes=(change,)), event_id="i", source="/kreisfunk/ingress", time=NOON)
-    assert await stand.parts.inbound.handle(body) == Done()
+    await stand.receive_moves(build_move(before, after, seconds=at, lag=60))
 
 
 @pytest.mark.parametrize("said", [("Start", "Stop"), ("Start",)], ids=["stopped", "subscribed"])
 async def test_whoever_wrote_from_the_new_number_gets_it_there_once(
-    stand: SubscriptionsHarness, database: FreshDatabase, said: tuple[str, ...]
+    stand: SubscriptionsHarness, owner: asyncpg.Connection, said: tuple[str, ...]
 ) -> None:
     """The first turn ends between the two rows."""
-    await subscribe_many(database, TURN - 1 - ("Stop" not in said))
-    await send_texts(stand, *said, sender=OLD)
+    await subscribe_many(owner, TURN - 1 - ("Stop" not in said))
+    await stand.send_texts(*said, sender=OLD)
     await stand.receive(build_message("Start", sender=build_both("between"), seconds=5))
     await stand.receive(build_message("Start", sender=NEW, seconds=30))
     stand.now = build_time(60)
     await publish(stand)
     assert await stand.parts.expander.expand_next()
     await hear_of_the_move(stand)
-    while await stand.parts.expander.expand_next():
-        pass
+    await stand.expand()
     ended = {each.subscriber for each in stand.publisher.list_messages(SubscriptionEnded) if each.topic is None}
     recipients = [each for page in stand.publisher.list_pages() for each in page.recipients]
     ((stays,),) = await stand.fetch_rows(
@@ -64,7 +54,7 @@ PEOPLE = "select phone_index, state from subscriptions.subscriber"
 async def test_whoever_had_everything_erased_at_the_new_number_is_erased_at_the_old_one(
     stand: SubscriptionsHarness,
 ) -> None:
-    await send_texts(stand, "Start", "Feedback: Danke", sender=OLD_PHONE)
+    await stand.send_texts("Start", "Feedback: Danke", sender=OLD_PHONE)
     ((subscriber,),) = await stand.fetch_rows("select id from subscriptions.subscriber")
     await stand.receive(build_message("Löschen", sender=NEW_PHONE, seconds=90))
     for _ in range(2):
@@ -77,8 +67,9 @@ async def test_whoever_had_everything_erased_at_the_new_number_is_erased_at_the_
     erased = stand.publisher.list_messages(SubscriberErased)[-1]
     assert (erased.subscribers, erased.addresses) == ((subscriber,), (OLD_PHONE.phone,))
     assert len(stand.publisher.list_messages(FeedbackErased)) == 1
-    (left,) = await stand.fetch_rows("select publications from subscriptions.inbox where message_key = 'moved'")
-    assert left == (NO_PUBLICATIONS,)
+    assert await stand.fetch_rows("select distinct publications from subscriptions.inbox where result = 'erased'") == [
+        (NO_PUBLICATIONS,)
+    ]
     events = "select event from subscriptions.consent where subscriber_id = $1 order by id"
     assert await stand.fetch_rows(events, subscriber) == [("given",), ("erased",)]
 
@@ -87,7 +78,7 @@ async def test_whoever_had_everything_erased_at_the_new_number_is_erased_at_the_
 async def test_what_was_written_before_a_move_and_arrives_after_it_is_by_whoever_moved(
     stand: SubscriptionsHarness, text: str, left: list[str]
 ) -> None:
-    await send_texts(stand, "Start", sender=OLD_PHONE)
+    await stand.send_texts("Start", sender=OLD_PHONE)
     ((subscriber,),) = await stand.fetch_rows("select id from subscriptions.subscriber")
     await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
     await stand.receive(build_message(text, sender=OLD_PHONE, seconds=30, name="late"))
@@ -101,9 +92,9 @@ async def test_what_was_written_before_a_move_and_arrives_after_it_is_by_whoever
 async def test_who_has_the_old_number_is_told_nothing_of_a_mover_who_has_unsubscribed(
     stand: SubscriptionsHarness,
 ) -> None:
-    await send_texts(stand, "Start", "Feedback: Danke", sender=OLD_PHONE)
+    await stand.send_texts("Start", "Feedback: Danke", sender=OLD_PHONE)
     await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
-    await send_texts(stand, "Stop", sender=NEW_PHONE, start=70)
+    await stand.send_texts("Stop", sender=NEW_PHONE, start=70)
     await stand.receive(build_message("Daten", sender=OLD_PHONE, seconds=30, name="late"))
     told = stand.publisher.list_messages(ReplyRequested)[-1]
     assert told.recipient == OLD_PHONE.phone
@@ -116,11 +107,11 @@ async def test_what_was_written_before_a_move_reaches_the_row_that_took_over_the
 ) -> None:
     """Whoever moved has also written from a user id alone, chosen later there, and now writes from both."""
     both = Addresses(phone=NEW_PHONE.phone, user=build_both(9).user)
-    await send_texts(stand, "Start", sender=OLD_PHONE)
-    await send_texts(stand, "Start", sender=Addresses(user=both.user), start=5)
+    await stand.send_texts("Start", sender=OLD_PHONE)
+    await stand.send_texts("Start", sender=Addresses(user=both.user), start=5)
     await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
-    await send_texts(stand, "nur Stellen", sender=Addresses(user=both.user), start=70)
-    await send_texts(stand, "Hallo", sender=both, start=80)
+    await stand.send_texts("nur Stellen", sender=Addresses(user=both.user), start=70)
+    await stand.send_texts("Hallo", sender=both, start=80)
     states = "select state from subscriptions.subscriber order by state"
     assert await stand.fetch_rows(states) == [("merged",), ("subscribed",)]
     await stand.receive(build_message("Stop", sender=OLD_PHONE, seconds=30, name="late"))
@@ -128,9 +119,9 @@ async def test_what_was_written_before_a_move_reaches_the_row_that_took_over_the
 
 
 async def test_whoever_gets_a_number_that_was_given_up_is_somebody_else(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Start", sender=OLD_PHONE)
+    await stand.send_texts("Start", sender=OLD_PHONE)
     await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
-    await send_texts(stand, "Stop", sender=OLD_PHONE, start=90)
+    await stand.send_texts("Stop", sender=OLD_PHONE, start=90)
     assert NEW_PHONE.phone is not None
     assert OLD_PHONE.phone is not None
     assert set(await stand.fetch_rows(PEOPLE)) == {
@@ -140,8 +131,8 @@ async def test_whoever_gets_a_number_that_was_given_up_is_somebody_else(stand: S
 
 
 async def test_whoever_came_back_at_the_new_number_after_the_erasure_stays(stand: SubscriptionsHarness) -> None:
-    await send_texts(stand, "Start", sender=OLD_PHONE)
-    await send_texts(stand, "Löschen", "Start", sender=NEW_PHONE, start=90)
+    await stand.send_texts("Start", sender=OLD_PHONE)
+    await stand.send_texts("Löschen", "Start", sender=NEW_PHONE, start=90)
     await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=60)
     assert NEW_PHONE.phone is not None
     assert await stand.fetch_rows(PEOPLE) == [(NEW_PHONE.phone.index, "subscribed")]
@@ -151,8 +142,8 @@ async def test_whoever_came_back_at_the_new_number_after_the_erasure_stays(stand
 async def test_an_erasure_from_before_the_start_or_the_move_erases_nobody_else(
     stand: SubscriptionsHarness, start: float, at: float
 ) -> None:
-    await send_texts(stand, "Löschen", sender=NEW_PHONE, start=90)
-    await send_texts(stand, "Start", sender=OLD_PHONE, start=start)
+    await stand.send_texts("Löschen", sender=NEW_PHONE, start=90)
+    await stand.send_texts("Start", sender=OLD_PHONE, start=start)
     await hear_of_the_move(stand, OLD_PHONE, NEW_PHONE, at=at)
     assert NEW_PHONE.phone is not None
     assert await stand.fetch_rows(PEOPLE) == [(NEW_PHONE.phone.index, "subscribed")]

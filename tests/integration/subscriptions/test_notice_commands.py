@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from services.subscriptions.adapters.retention import NOTICE_EVENT_RETENTION, build_retention_rules
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.publication import Publication
 from shared.amqp.connection import HEARTBEAT_INTERVAL_SECONDS
@@ -16,14 +15,11 @@ from shared.amqp.consumer import MAX_ATTEMPTS
 from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated
-from shared.database.retention import purge
 from shared.notices.cloudevents import AmqpMessage
 from shared.notices.configuration import System
 from shared.outcome import DependencyUnavailable, Done, Outcome, Rejected, RetryLater
-from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY, NOON
-from tests.integration.subscriptions.audience import run_as_owner
-from tests.integration.subscriptions.harness import SubscriptionsHarness, build_county
+from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import (
     EXPIRY,
     LOGIN,
@@ -52,6 +48,10 @@ def with_quotas(hour: int = 100, day: int = 100, urgent: int = 100) -> County:
     press, *others = COUNTY.systems
     limited = msgspec.structs.replace(press, notices_per_hour=hour, notices_per_day=day, urgent_per_day=urgent)
     return msgspec.structs.replace(COUNTY, systems=(limited, *others))
+
+
+def with_systems(*systems: System) -> County:
+    return msgspec.structs.replace(COUNTY, systems=(*COUNTY.systems, *systems))
 
 
 def build_update() -> AmqpMessage:
@@ -147,18 +147,8 @@ async def test_a_crash_between_any_two_steps_is_healed_by_the_redelivery(
     assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
 
 
-async def test_an_answer_is_remembered_for_ninety_days(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
-    await publish(stand)
-    kept = build_retention_rules(COUNTY)["notice_event"]
-    assert await purge(stand.database, kept) == 0
-    older = "update subscriptions.notice_event set handled_at = now() - $1::interval - interval '1 second'"
-    await run_as_owner(database, older, NOTICE_EVENT_RETENTION)
-    assert await purge(stand.database, kept) == 1
-    assert timedelta(days=90) == NOTICE_EVENT_RETENTION
-
-
 async def test_notices_of_two_systems_with_the_same_subject_do_not_collide(stand: SubscriptionsHarness) -> None:
-    stand.use(build_county(COUNTY, ROADS))
+    stand.use(with_systems(ROADS))
     assert await publish(stand) == Done()
     assert await publish(stand, source="/strassen", login="strassen") == Done()
     assert await withdraw(stand) == Done()
@@ -168,11 +158,11 @@ async def test_notices_of_two_systems_with_the_same_subject_do_not_collide(stand
 
 async def test_only_the_owner_and_who_manages_its_source_change_a_notice(stand: SubscriptionsHarness) -> None:
     stranger = msgspec.structs.replace(ROADS, manages=())
-    stand.use(build_county(COUNTY, stranger))
+    stand.use(with_systems(stranger))
     await publish(stand)
     assert isinstance(await publish(stand, event_id="2", revision=2, login="strassen"), Rejected)
     assert set(problems(stand)) == {"source"}
-    stand.use(build_county(COUNTY, ROADS))
+    stand.use(with_systems(ROADS))
     assert await publish(stand, event_id="2", revision=2, login="strassen") == Done()
     assert isinstance(await publish(stand, event_id="3", notice="new", login="strassen"), Rejected)
 
@@ -184,8 +174,9 @@ async def sequence(stand: SubscriptionsHarness, *steps: str) -> list[str]:
         match step.split():
             case ["publish", *text]:
                 await publish(stand, event_id=event_id, **({"text": text[0]} if text else {}))
-            case ["update", revision]:
-                await publish(stand, event_id=event_id, revision=int(revision))
+            case ["update", revision, *text]:
+                changes = {"text": text[0]} if text else {}
+                await publish(stand, event_id=event_id, revision=int(revision), **changes)
             case _:
                 await withdraw(stand, event_id=event_id)
     said = [decode(each.body) for each in answers(stand)]
@@ -199,6 +190,7 @@ async def sequence(stand: SubscriptionsHarness, *steps: str) -> list[str]:
         (("publish", "publish other"), ["published", "subject"]),
         (("publish", "update 2", "update 2", "update 3"), ["published", "updated", "updated", "updated"]),
         (("publish", "update 3", "update 2", "publish"), ["published", "updated", "revision", "subject"]),
+        (("publish", "update 3", "update 3 other"), ["published", "updated", "revision"]),
         (("update 2", "publish", "update 2"), ["revision", "published", "updated"]),
         (("publish", "withdraw", "withdraw"), ["published", "withdrawn", "withdrawn"]),
         (("publish", "withdraw", "publish", "update 2"), ["published", "withdrawn", "subject", "subject"]),
@@ -224,30 +216,23 @@ async def test_a_withdrawal_is_answered_with_the_newest_revision(stand: Subscrip
     )
 
 
-async def test_a_withdrawal_of_what_nobody_knows_says_so(stand: SubscriptionsHarness) -> None:
-    await withdraw(stand)
-    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
-    assert (accepted.action, accepted.revision) == (NoticeAction.WITHDRAWN, 0)
-    assert "no notice with this id is known" in accepted.blockers[0]
-
-
-async def test_an_update_that_overtakes_its_notice_waits_for_it(stand: SubscriptionsHarness) -> None:
-    update = build_update()
+@pytest.mark.parametrize(
+    ("build", "broadcasts"),
+    [
+        (build_update, [("L149", 1, "cancelled"), ("L149", 2, "expanding")]),
+        (build_follow_up, [("K8", 1, "expanding"), ("L149", 1, "expanding")]),
+    ],
+    ids=["update", "follow-up"],
+)
+async def test_what_overtakes_its_notice_waits_for_it(
+    stand: SubscriptionsHarness, build: Callable[[], AmqpMessage], broadcasts: list[tuple[object, ...]]
+) -> None:
     for attempt in (1, 2):
-        assert isinstance(await stand.parts.notices.handle(update, attempt=attempt), RetryLater)
+        assert isinstance(await stand.parts.notices.handle(build(), attempt=attempt), RetryLater)
     assert stand.publisher.published == []
     await publish(stand)
-    assert await stand.parts.notices.handle(update, attempt=3) == Done()
-    assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
-
-
-async def test_a_follow_up_that_overtakes_its_notice_waits_for_it(stand: SubscriptionsHarness) -> None:
-    follow_up = build_follow_up()
-    assert isinstance(await stand.parts.notices.handle(follow_up, attempt=1), RetryLater)
-    assert stand.publisher.published == []
-    await publish(stand)
-    assert await stand.parts.notices.handle(follow_up, attempt=2) == Done()
-    assert [row[:2] for row in await stand.fetch_rows(BROADCASTS)] == [("K8", 1), ("L149", 1)]
+    assert await stand.parts.notices.handle(build(), attempt=3) == Done()
+    assert await stand.fetch_rows(BROADCASTS) == broadcasts
 
 
 @pytest.mark.parametrize("build", [build_update, build_follow_up], ids=["update", "follow-up"])
@@ -283,10 +268,7 @@ async def test_updates_count_and_repeats_withdrawals_and_rejections_do_not(stand
     await publish(stand)
     for _ in range(3):
         await publish(stand)
-        await publish(
-            stand,
-            event_id="same content",
-        )
+        await publish(stand, event_id="same content")
         await publish(stand, event_id="wrong", topic="wetter")
     assert await publish(stand, event_id="2", revision=2) == Done()
     assert isinstance(await publish(stand, event_id="3", revision=3), Rejected)

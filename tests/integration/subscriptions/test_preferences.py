@@ -2,24 +2,16 @@
 
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
-from shared.contracts.inbound import PreferenceChange
-from shared.contracts.message import Addresses
-from tests.factories.citizens import COUNTY, build_both, build_message, build_time, build_user
+from tests.factories.citizens import COUNTY, build_message, build_preference
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
 TOPICS = "select topic from subscriptions.subscription order by topic"
 CONSENTS = "select sequence, event, topics from subscriptions.consent order by id desc limit 1"
 
 
-def change(
-    value: str, *, seconds: float = 5, category: str = "marketing_messages", person: Addresses | None = None
-) -> PreferenceChange:
-    return PreferenceChange(person=person or build_both(1), category=category, value=value, at=build_time(seconds))
-
-
 async def test_a_stop_ends_the_marketing_topics_and_is_not_answered(stand: SubscriptionsHarness) -> None:
     await stand.receive(build_message("Start"))
-    await stand.receive_preferences(change("stop"))
+    await stand.receive_preferences(build_preference("stop"))
     assert await stand.fetch_rows(TOPICS) == [("baustellen",), ("strassensperrungen",)]
     ended = stand.publisher.list_messages(SubscriptionEnded)
     assert {(end.topic, end.sequence) for end in ended} == {(topic, 2) for topic in COUNTY.marketing_topics}
@@ -31,15 +23,17 @@ async def test_the_same_stop_again_publishes_the_same_and_counts_once(
     stand: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
     await stand.receive(build_message("Start"))
-    await stand.receive_preferences(change("stop"))
-    await other.receive_preferences(change("stop"))
+    await stand.receive_preferences(build_preference("stop"))
+    await other.receive_preferences(build_preference("stop"))
     assert other.publisher.published == stand.publisher.published[2:]
     assert await stand.fetch_rows("select sequence from subscriptions.subscriber") == [(2,)]
 
 
 async def test_other_categories_and_words_have_no_effect(stand: SubscriptionsHarness) -> None:
     await stand.receive(build_message("Start"))
-    await stand.receive_preferences(change("resume"), change("stop", category="something_new"), change("signup"))
+    await stand.receive_preferences(
+        build_preference("resume"), build_preference("stop", category="something_new"), build_preference("signup")
+    )
     assert await stand.fetch_rows("select sequence, suspended from subscriptions.subscriber") == [(1, [])]
     assert len(await stand.fetch_rows(TOPICS)) == 4
 
@@ -48,8 +42,8 @@ async def test_a_resume_brings_the_topics_back_and_is_not_answered(
     stand: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
     await stand.receive(build_message("Start"))
-    await stand.receive_preferences(change("stop"))
-    await other.receive_preferences(change("resume", seconds=6), change("resume", seconds=6))
+    await stand.receive_preferences(build_preference("stop"))
+    await other.receive_preferences(build_preference("resume", seconds=6), build_preference("resume", seconds=6))
     assert len(await stand.fetch_rows(TOPICS)) == 4
     assert other.publisher.list_messages(ReplyRequested) == []
     assert {told.sequence for told in other.publisher.list_messages(SubscriptionChanged)} == {3}
@@ -58,34 +52,21 @@ async def test_a_resume_brings_the_topics_back_and_is_not_answered(
 
 async def test_who_had_marketing_topics_only_is_back_with_their_address(stand: SubscriptionsHarness) -> None:
     await stand.receive(build_message("Start"), build_message("nur Stellen", seconds=2))
-    await stand.receive_preferences(change("stop"))
+    await stand.receive_preferences(build_preference("stop"))
     people = "select state, phone_sealed is null from subscriptions.subscriber"
     assert await stand.fetch_rows(people) == [("unsubscribed", True)]
-    await stand.receive_preferences(change("resume", seconds=6))
+    await stand.receive_preferences(build_preference("resume", seconds=6))
     assert await stand.fetch_rows(people) == [("subscribed", False)]
     assert await stand.fetch_rows(TOPICS) == [("stellen",)]
     assert [told.topics for told in stand.publisher.list_messages(SubscriptionStarted)][1:] == [("stellen",)]
 
 
-async def test_a_resume_that_overtakes_its_stop_holds(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start"))
-    await stand.receive_preferences(change("resume", seconds=6), change("stop"))
-    assert len(await stand.fetch_rows(TOPICS)) == 4
-
-
 async def test_a_stop_of_a_stranger_changes_nothing(stand: SubscriptionsHarness) -> None:
-    await stand.receive_preferences(change("stop"))
+    await stand.receive_preferences(build_preference("stop"))
     assert (stand.publisher.published, await stand.fetch_rows("select * from subscriptions.subscriber")) == ([], [])
 
 
 async def test_a_stop_that_is_older_than_the_start_changes_nothing(stand: SubscriptionsHarness) -> None:
     await stand.receive(build_message("Start", seconds=9))
-    await stand.receive_preferences(change("stop", seconds=5))
-    assert len(await stand.fetch_rows(TOPICS)) == 4
-
-
-async def test_the_persons_own_start_brings_the_topics_back(stand: SubscriptionsHarness) -> None:
-    await stand.receive(build_message("Start"))
-    await stand.receive_preferences(change("stop", person=build_user(1)))
-    await stand.receive(build_message("Start", seconds=9))
+    await stand.receive_preferences(build_preference("stop", seconds=5))
     assert len(await stand.fetch_rows(TOPICS)) == 4

@@ -9,7 +9,6 @@ import pytest
 
 from services.subscriptions.adapters.retention import build_retention_rules
 from services.subscriptions.wiring import build_retention
-from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
@@ -34,6 +33,8 @@ ROWS = {
     "consent": "consent (subscriber_id, sequence, event, topics, said_at, received_at, recorded_at, message_key)"
     " values (encode($2, 'hex')::uuid, 1, 'withdrawn', '{}', $1, $1, $1, $2)",
 }
+SUBSCRIBED = """subscriber (id, sequence, state, phone_index, phone_sealed, created_at, started_at)
+values (encode($2, 'hex')::uuid, 1, 'subscribed', $2, $2, $1, $1)"""
 # What is known by the day only is in time within a day: so many times five minutes.
 COARSENESS = {"erasure": 288}
 LEFT = {"personal_answer": "select count(*) from subscriptions.inbox where publications = 'said'"}
@@ -41,23 +42,20 @@ LEFT = {"personal_answer": "select count(*) from subscriptions.inbox where publi
 
 def test_there_is_a_case_for_each_rule() -> None:
     assert set(ROWS) == set(RULES)
+    assert RULES["notice_event"].max_age == timedelta(days=90), "so we promise integrators"
+    assert RULES["inbox"].max_age > timedelta(days=8), "Meta repeats a webhook for seven days"
 
 
 @pytest.mark.parametrize("kind", sorted(ROWS))
 async def test_what_is_too_old_is_gone_and_what_is_not_stays(
-    stand: SubscriptionsHarness, database: FreshDatabase, kind: str
+    stand: SubscriptionsHarness, owner: asyncpg.Connection, kind: str
 ) -> None:
-    owner = await asyncpg.connect(database.url)
-    try:
-        for age in (OLDER, OLDER, YOUNGER):
-            moment = datetime.now(UTC) - RULES[kind].max_age - age * COARSENESS.get(kind, 1)
-            await owner.execute(f"insert into subscriptions.{ROWS[kind]}", moment, uuid4().bytes)
-        await build_retention(stand.database, COUNTY, stand.metrics).run()
-        table = ROWS[kind].split()[0]
-        left = await owner.fetchval(LEFT.get(kind, f"select count(*) from subscriptions.{table}"))  # noqa: S608
-    finally:
-        await owner.close()
-    assert left == 1
+    for age in (OLDER, OLDER, YOUNGER):
+        moment = datetime.now(UTC) - RULES[kind].max_age - age * COARSENESS.get(kind, 1)
+        await owner.execute(f"insert into subscriptions.{ROWS[kind]}", moment, uuid4().bytes)
+    await build_retention(stand.database, COUNTY, stand.metrics).run()
+    table = ROWS[kind].split()[0]
+    assert await owner.fetchval(LEFT.get(kind, f"select count(*) from subscriptions.{table}")) == 1  # noqa: S608
     assert stand.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 2
     assert time.time() - stand.read_metric("kreisfunk_subscriptions_retention_timestamp_seconds") < 60
     if RULES[kind].oldest_query:
@@ -76,21 +74,11 @@ async def test_nothing_kept_is_shown_as_nothing(stand: SubscriptionsHarness) -> 
 
 
 async def test_the_proof_of_whoever_is_subscribed_stays_however_old(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    owner = await asyncpg.connect(database.url)
     long_ago, key = datetime.now(UTC) - 2 * RULES["consent"].max_age, uuid4().bytes
-    try:
-        await owner.execute(
-            "insert into subscriptions.subscriber"
-            " (id, sequence, state, phone_index, phone_sealed, created_at, started_at)"
-            " values (encode($2, 'hex')::uuid, 1, 'subscribed', $2, $2, $1, $1)",
-            long_ago,
-            key,
-        )
-        await owner.execute(f"insert into subscriptions.{ROWS['consent']}", long_ago, key)
-        await build_retention(stand.database, COUNTY, stand.metrics).run()
-        assert await owner.fetchval("select count(*) from subscriptions.consent") == 1
-        assert await owner.fetchval("select count(*) from subscriptions.subscriber") == 1
-    finally:
-        await owner.close()
+    await owner.execute(f"insert into subscriptions.{SUBSCRIBED}", long_ago, key)
+    await owner.execute(f"insert into subscriptions.{ROWS['consent']}", long_ago, key)
+    await build_retention(stand.database, COUNTY, stand.metrics).run()
+    for table in ("consent", "subscriber"):
+        assert await owner.fetchval(f"select count(*) from subscriptions.{table}") == 1  # noqa: S608

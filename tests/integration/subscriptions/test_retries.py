@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 from aio_pika import Message
@@ -12,15 +11,36 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from shared.amqp import topology
-from shared.amqp.connection import connect
-from shared.amqp.consumer import MAX_ATTEMPTS, ReceivedMessage, open_consumer, run_worker
+from shared.amqp.connection import Connection, connect
+from shared.amqp.consumer import MAX_ATTEMPTS, Consumer, Handler, ReceivedMessage, open_consumer, run_worker
 from shared.outcome import Done, Outcome, Rejected, RetryLater, Separate
-from tests.integration.subscriptions.service_process import BrokerHarness, open_broker_harness
+from tests.integration.subscriptions.service_process import BrokerHarness
 from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for
 
+INBOUND, NOTICES = topology.SUBSCRIPTIONS_INBOUND, topology.SUBSCRIPTIONS_NOTICES
+FOREIGN = pytest.mark.foreign_messages("what is parked or given back is not read")
 
-@pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
-async def test_a_retry_keeps_who_published_and_how(servers: Servers, vhost: str, tmp_path: Path) -> None:
+
+@pytest.fixture
+async def connection(broker: BrokerHarness) -> AsyncIterator[Connection]:
+    async with connect(broker.service_url, password=None, name="test") as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def run_consumer(
+    connection: Connection, queue: topology.Queue, handle: Handler, finished: asyncio.Event
+) -> AsyncIterator[Consumer]:
+    """A consumer that works until it has `finished`, for which the end of the block waits."""
+    async with open_consumer(connection, connection, queue, prefetch=1) as consumer:
+        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
+        yield consumer
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+            await working
+
+
+@FOREIGN
+async def test_a_retry_keeps_who_published_and_how(broker: BrokerHarness, connection: Connection) -> None:
     seen: list[tuple[str | None, str | None, object, int]] = []
     finished = asyncio.Event()
 
@@ -31,21 +51,14 @@ async def test_a_retry_keeps_who_published_and_how(servers: Servers, vhost: str,
         finished.set()
         return Done()
 
-    async with (
-        open_broker_harness(servers, vhost, tmp_path) as broker,
-        connect(broker.service_url, password=None, name="test") as connection,
-        open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
-    ):
-        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
+    async with run_consumer(connection, NOTICES, handle, finished):
         headers = {"ce-id": "retried", "attempt": 2**63 - 1}  # only our own word about attempts counts
         await broker.publish_notice(b"{}", content_type="application/json", headers=headers)
-        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            await working
     assert seen == [(broker.press, "application/json", "retried", attempt) for attempt in (1, 2)]
 
 
-@pytest.mark.foreign_messages("what is parked is not read, and need not be a group")
-async def test_what_fails_leaves_its_group_and_comes_again_alone(servers: Servers, vhost: str, tmp_path: Path) -> None:
+@FOREIGN
+async def test_what_fails_leaves_its_group_and_comes_again_alone(broker: BrokerHarness, connection: Connection) -> None:
     seen: list[tuple[str, bytes, int]] = []
     finished = asyncio.Event()
 
@@ -57,23 +70,16 @@ async def test_what_fails_leaves_its_group_and_comes_again_alone(servers: Server
             finished.set()
         return Done()
 
-    async with (
-        open_broker_harness(servers, vhost, tmp_path) as broker,
-        connect(broker.service_url, password=None, name="test") as connection,
-        open_consumer(connection, connection, topology.SUBSCRIPTIONS_INBOUND, prefetch=1) as consumer,
-    ):
-        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
+    async with run_consumer(connection, INBOUND, handle, finished):
         await broker.publish(topology.INBOUND, "messages", b"whole")
-        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            await working
-        assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.name) == 0
+    assert await broker.count_messages(INBOUND.name) == 0
     assert seen[0][1:] == (b"whole", 1)
     assert sorted(seen[1:]) == [("first", b"one", 2), ("second", b"two", 2)]
 
 
-@pytest.mark.foreign_messages("what is parked is not read, and need not be a group")
+@FOREIGN
 async def test_after_the_last_attempt_each_part_is_a_dead_letter_with_its_reason(
-    servers: Servers, vhost: str, tmp_path: Path
+    broker: BrokerHarness, connection: Connection
 ) -> None:
     finished = asyncio.Event()
 
@@ -81,63 +87,48 @@ async def test_after_the_last_attempt_each_part_is_a_dead_letter_with_its_reason
         finished.set()
         return Separate({"first": b"one"}, 1, "unexpected Error")
 
-    async with (
-        open_broker_harness(servers, vhost, tmp_path) as broker,
-        connect(broker.service_url, password=None, name="test") as connection,
-        open_consumer(connection, connection, topology.SUBSCRIPTIONS_INBOUND, prefetch=1) as consumer,
-    ):
-        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
-        queue, headers = topology.SUBSCRIPTIONS_INBOUND, {"attempt": MAX_ATTEMPTS}
+    async with run_consumer(connection, INBOUND, handle, finished) as consumer:
         await consumer.retry_publisher.publish(
-            queue.retry_exchange,
-            queue.name_retry_queue("1s"),
+            INBOUND.retry_exchange,
+            INBOUND.name_retry_queue("1s"),
             b"one",
             message_id="one",
-            headers=headers,
+            headers={"attempt": MAX_ATTEMPTS},
             user_id=broker.service_login,
         )
-        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            await working
-        dead = await broker.take(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue)
+    dead = await broker.take(INBOUND.dead_letter_queue)
     assert dead is not None
     assert (dead.message_id, dead.body, dead.headers["reason"]) == ("first", b"one", "unexpected Error")
 
 
-@pytest.mark.foreign_messages("what is parked is not read, and need not be a group")
+@FOREIGN
 async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
-    servers: Servers, vhost: str, tmp_path: Path
+    servers: Servers, vhost: str, broker: BrokerHarness, connection: Connection
 ) -> None:
-    tier = topology.SUBSCRIPTIONS_INBOUND.name_retry_queue("10m")
+    tier = INBOUND.name_retry_queue("10m")
     finished = asyncio.Event()
 
     async def handle(received: ReceivedMessage) -> Outcome:
         return RetryLater(600, "not now")
 
-    async with (
-        open_broker_harness(servers, vhost, tmp_path) as broker,
-        connect(broker.service_url, password=None, name="test") as connection,
-        open_consumer(connection, connection, topology.SUBSCRIPTIONS_INBOUND, prefetch=1) as consumer,
-    ):
+    async def is_parked() -> bool:
+        return await broker.count_messages(tier) == 4
+
+    async with run_consumer(connection, INBOUND, handle, finished):
         async with filled_queue(servers, vhost, broker, tier):
-            working = asyncio.create_task(run_worker(consumer, handle, until=finished))
             with capture_logs() as logs:
                 await broker.publish(topology.INBOUND, "messages", b"whole")
                 await wait_for(partial(has_failed, logs))
-
-        async def is_parked() -> bool:
-            return await broker.count_messages(tier) == 4
-
         await wait_for(is_parked)
         finished.set()
-        await working
 
 
-@pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
+@FOREIGN
 async def test_the_attempt_is_the_last_where_what_outsiders_sent_fills_all_room_for_retries(
-    servers: Servers, vhost: str, tmp_path: Path
+    servers: Servers, vhost: str, broker: BrokerHarness, connection: Connection
 ) -> None:
     """Nobody waits for the room: whoever sent it is answered at once."""
-    tier = topology.SUBSCRIPTIONS_NOTICES.name_retry_queue("10m")
+    tier = NOTICES.name_retry_queue("10m")
     attempts: list[int] = []
     finished = asyncio.Event()
 
@@ -148,18 +139,11 @@ async def test_the_attempt_is_the_last_where_what_outsiders_sent_fills_all_room_
         finished.set()
         return Done()
 
-    async with (
-        open_broker_harness(servers, vhost, tmp_path) as broker,
-        connect(broker.service_url, password=None, name="test") as connection,
-        open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
-        filled_queue(servers, vhost, broker, tier),
-    ):
-        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
-        await broker.publish_notice(b"{}")
-        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            await working
+    async with filled_queue(servers, vhost, broker, tier):
+        async with run_consumer(connection, NOTICES, handle, finished):
+            await broker.publish_notice(b"{}")
         assert await broker.count_messages(tier) == 3
-        assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.name) == 0
+        assert await broker.count_messages(NOTICES.name) == 0
     assert attempts == [1, MAX_ATTEMPTS]
 
 
@@ -182,9 +166,9 @@ async def filled_queue(servers: Servers, vhost: str, broker: BrokerHarness, name
     await call_broker_api(servers, "DELETE", policy)
 
 
-@pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
+@FOREIGN
 async def test_what_cannot_be_written_at_all_is_left_to_the_broker_and_the_next_one_is_handled(
-    servers: Servers, vhost: str, tmp_path: Path
+    broker: BrokerHarness, connection: Connection
 ) -> None:
     finished = asyncio.Event()
 
@@ -194,66 +178,43 @@ async def test_what_cannot_be_written_at_all_is_left_to_the_broker_and_the_next_
         finished.set()
         return Done()
 
-    async with (
-        open_broker_harness(servers, vhost, tmp_path) as broker,
-        connect(broker.service_url, password=None, name="test") as connection,
-        open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
-    ):
-        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
+    async with run_consumer(connection, NOTICES, handle, finished):
         for body in (b"first", b"second"):
             await broker.publish_notice(body)
-        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            await working
-        found: list[bytes] = []
-
-        async def is_dead() -> bool:
-            dead = await broker.take(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue)
-            found.extend([dead.body] if dead else [])
-            return bool(found)
-
-        await wait_for(is_dead)
-    assert found == [b"first"]
+    assert (await broker.wait_for_message(NOTICES.dead_letter_queue)).body == b"first"
 
 
-@pytest.mark.foreign_messages("what is given back is not read, and need not be a notice")
-async def test_what_was_given_back_to_the_broker_needs_no_word(servers: Servers, vhost: str, tmp_path: Path) -> None:
-    async with (
-        open_broker_harness(servers, vhost, tmp_path) as broker,
-        connect(broker.service_url, password=None, name="test") as connection,
-    ):
-        await broker.publish_notice(b"{}")
-        async with open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer:
-            received = await consumer.receive()
-        with capture_logs() as logs:
-            await consumer.settle(received, Done())
-        assert logs == []
-        async with open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer:
-            await consumer.settle(await consumer.receive(), Done())
+@FOREIGN
+async def test_what_was_given_back_to_the_broker_needs_no_word(broker: BrokerHarness, connection: Connection) -> None:
+    await broker.publish_notice(b"{}")
+    async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
+        received = await consumer.receive()
+    with capture_logs() as logs:
+        await consumer.settle(received, Done())
+    assert logs == []
+    async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
+        await consumer.settle(await consumer.receive(), Done())
 
 
-@pytest.mark.foreign_messages("what is given back is not read, and need not be a notice")
+@FOREIGN
 async def test_what_is_settled_while_its_consumer_closes_does_not_cost_the_connection(
-    servers: Servers, vhost: str, tmp_path: Path
+    broker: BrokerHarness, connection: Connection
 ) -> None:
-    async with (
-        open_broker_harness(servers, vhost, tmp_path) as broker,
-        connect(broker.service_url, password=None, name="test") as connection,
-    ):
-        lost: list[object] = []
-        connection.close_callbacks.add(lambda *_: lost.append("connection"))
-        await broker.publish_notice(b"{}")
-        for _ in range(5):
-            async with AsyncExitStack() as ends:
-                opened = open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1)
-                consumer = await ends.enter_async_context(opened)
-                received = await consumer.receive()
-                closing = asyncio.create_task(ends.pop_all().aclose())
-                await asyncio.sleep(0)
-                await consumer.settle(received, Done())
-                await closing
-        async with open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer:
-            await consumer.settle(await consumer.receive(), Done())
-        assert lost == []
+    lost: list[object] = []
+    connection.close_callbacks.add(lambda *_: lost.append("connection"))
+    await broker.publish_notice(b"{}")
+    for _ in range(5):
+        async with AsyncExitStack() as ends:
+            opened = open_consumer(connection, connection, NOTICES, prefetch=1)
+            consumer = await ends.enter_async_context(opened)
+            received = await consumer.receive()
+            closing = asyncio.create_task(ends.pop_all().aclose())
+            await asyncio.sleep(0)
+            await consumer.settle(received, Done())
+            await closing
+    async with open_consumer(connection, connection, NOTICES, prefetch=1) as consumer:
+        await consumer.settle(await consumer.receive(), Done())
+    assert lost == []
 
 
 async def has_failed(logs: list[EventDict]) -> bool:

@@ -11,11 +11,8 @@ from services.subscriptions.wiring import MIGRATIONS
 from shared.database.migrations import list_pending_versions, migrate
 from tests.databases import FreshDatabase, create_database
 from tests.factories.citizens import build_message
-from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.harness import ROLE, SubscriptionsHarness
 from tests.servers import Servers
-
-MONITOR = "kreisfunk_monitor"
 
 
 @pytest.fixture
@@ -37,38 +34,34 @@ async def test_three_replicas_migrate_at_once_and_one_of_them_does_it(empty_data
     assert sorted(map(len, ran)) == [0, 0, len(list(MIGRATIONS.glob("*.sql")))]
 
 
-async def test_the_service_sees_that_its_migrations_ran(database: FreshDatabase) -> None:
-    connection = await asyncpg.connect(database.build_role_url(ROLE))
-    try:
-        assert await list_pending_versions(connection, "subscriptions", MIGRATIONS) == []
-    finally:
-        await connection.close()
+async def test_the_service_sees_that_its_migrations_ran(role: asyncpg.Connection) -> None:
+    assert await list_pending_versions(role, "subscriptions", MIGRATIONS) == []
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "create table subscriptions.more (id int)",
-        "alter table subscriptions.subscriber add more int",
-        "drop table subscriptions.inbox",
-        "truncate subscriptions.inbox",
-        "update subscriptions.consent set event = 'given'",
-        "delete from subscriptions.consent",
-        "insert into subscriptions.consent (subscriber_id, sequence, event, topics, said_at, received_at, recorded_at,"
-        " message_key) values (gen_random_uuid(), 1, 'given', '{}', now(), now(), now() - interval '4 years', '')",
-        "insert into subscriptions.consent (id, subscriber_id, sequence, event, topics, said_at, received_at,"
-        " message_key) overriding system value values (1, gen_random_uuid(), 1, 'given', '{}', now(), now(), '')",
-        "update subscriptions.wording set text = ''",
-        "delete from subscriptions.wording",
-        "delete from subscriptions.broadcast",
-        "insert into subscriptions.schema_migrations values ('1')",
-        "create table public.more (id int)",
-        "create schema more",
-        "create role more",
-    ],
+FORBIDDEN = (
+    "create table subscriptions.more (id int)",
+    "alter table subscriptions.subscriber add more int",
+    "drop table subscriptions.inbox",
+    "truncate subscriptions.inbox",
+    "update subscriptions.consent set event = 'given'",
+    "delete from subscriptions.consent",
+    "insert into subscriptions.consent (subscriber_id, sequence, event, topics, said_at, received_at, recorded_at,"
+    " message_key) values (gen_random_uuid(), 1, 'given', '{}', now(), now(), now() - interval '4 years', '')",
+    "insert into subscriptions.consent (id, subscriber_id, sequence, event, topics, said_at, received_at,"
+    " message_key) overriding system value values (1, gen_random_uuid(), 1, 'given', '{}', now(), now(), '')",
+    "update subscriptions.wording set text = ''",
+    "delete from subscriptions.wording",
+    "delete from subscriptions.broadcast",
+    "insert into subscriptions.schema_migrations values ('1')",
+    "create table public.more (id int)",
+    "create schema more",
+    "create role more",
 )
-async def test_the_service_may_not(database: FreshDatabase, statement: str) -> None:
-    connection = await asyncpg.connect(database.build_role_url(ROLE))
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN)
+async def test_the_service_may_not(module_database: FreshDatabase, statement: str) -> None:
+    connection = await asyncpg.connect(module_database.build_role_url(ROLE))
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
@@ -77,53 +70,31 @@ async def test_the_service_may_not(database: FreshDatabase, statement: str) -> N
 
 
 async def test_the_service_forgets_no_proof_before_its_time(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, role: asyncpg.Connection
 ) -> None:
     """Neither by a shorter period nor by saying that something was said long ago."""
     said = build_message("Start", seconds=-4 * 365 * 86_400)
     await stand.receive(said, build_message("Stop", seconds=-4 * 365 * 86_400 + 1))
-    connection = await asyncpg.connect(database.build_role_url(ROLE))
     forget = "select subscriptions.forget_proofs($1, 100)"
-    try:
-        for days in (0, 1, 1094):
-            with pytest.raises(asyncpg.RaiseError, match="at least 1095 days"):
-                await connection.fetchval(forget, timedelta(days=days))
-        assert await connection.fetchval(forget, timedelta(days=1095)) == 0
-        assert await connection.fetchval("select count(*) from subscriptions.consent where recorded_at <= now()") == 2
-    finally:
-        await connection.close()
+    for days in (0, 1, 1094):
+        with pytest.raises(asyncpg.RaiseError, match="at least 1095 days"):
+            await role.fetchval(forget, timedelta(days=days))
+    assert await role.fetchval(forget, timedelta(days=1095)) == 0
+    assert await role.fetchval("select count(*) from subscriptions.consent where recorded_at <= now()") == 2
 
 
-async def test_the_service_reads_no_table_of_another_one(database: FreshDatabase) -> None:
-    admin = await asyncpg.connect(database.url)
-    foreign = await admin.fetch("select schemaname, tablename from pg_tables where schemaname = 'dispatcher'")
-    await admin.close()
-    connection = await asyncpg.connect(database.build_role_url(ROLE))
-    try:
-        for schema, table in foreign:
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.fetch(f"select * from {schema}.{table}")  # noqa: S608 - names out of the catalogue
-    finally:
-        await connection.close()
-    assert foreign
-
-
-async def test_the_monitor_counts_but_sees_no_address(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
+async def test_the_monitor_counts_but_sees_no_address(stand: SubscriptionsHarness, monitor: asyncpg.Connection) -> None:
     await stand.receive(build_message("Start"))
-    connection = await asyncpg.connect(database.build_role_url(MONITOR))
-    try:
-        assert await connection.fetchval("select count(*) from subscriptions.subscriber where sequence = 1") == 1
-        assert await connection.fetchval("select count(audience) from subscriptions.broadcast") == 0
-        for hidden in (
-            "select phone_index from subscriptions.subscriber",
-            "select user_sealed from subscriptions.subscriber",
-            "select publications from subscriptions.inbox",
-            "select message_key from subscriptions.inbox",
-            "select body from subscriptions.pending_page",
-            "select * from subscriptions.conversation",
-            "update subscriptions.broadcast set state = 'cancelled'",
-        ):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.execute(hidden)
-    finally:
-        await connection.close()
+    assert await monitor.fetchval("select count(*) from subscriptions.subscriber where sequence = 1") == 1
+    assert await monitor.fetchval("select count(audience) from subscriptions.broadcast") == 0
+    for hidden in (
+        "select phone_index from subscriptions.subscriber",
+        "select user_sealed from subscriptions.subscriber",
+        "select publications from subscriptions.inbox",
+        "select message_key from subscriptions.inbox",
+        "select body from subscriptions.pending_page",
+        "select * from subscriptions.conversation",
+        "update subscriptions.broadcast set state = 'cancelled'",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await monitor.execute(hidden)

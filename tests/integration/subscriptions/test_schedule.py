@@ -2,30 +2,27 @@
 
 import asyncio
 from datetime import timedelta
-from uuid import UUID
 
+import asyncpg
 import msgspec
 import pytest
 
 from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
-from shared.contracts.dispatch import PermittedHours
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeAction
 from shared.outcome import DependencyUnavailable, Done
-from tests.databases import FreshDatabase
 from tests.factories.citizens import COUNTY, NOON, build_both, build_message
-from tests.integration.subscriptions.audience import run_as_owner, subscribe_many
-from tests.integration.subscriptions.harness import SubscriptionsHarness
-from tests.integration.subscriptions.notice_factory import EXPIRY, publish, withdraw
+from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
+from tests.integration.subscriptions.notice_factory import publish, withdraw
 
 BROADCASTS = "select notice, revision, state from subscriptions.broadcast order by notice, revision"
 WAITING = "select count(*)::int from pg_locks where locktype = 'advisory' and not granted"
 
 
 async def test_the_answer_says_whom_it_reaches_at_what_cost_and_how_soon(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 1_000)
+    await subscribe_many(owner, 1_000)
     await publish(stand)
     (accepted,) = stand.publisher.list_messages(NoticeAccepted)
     assert (accepted.action, accepted.audience, accepted.costs) == (
@@ -36,28 +33,8 @@ async def test_the_answer_says_whom_it_reaches_at_what_cost_and_how_soon(
     assert (accepted.duration_seconds, accepted.blockers, accepted.scheduled_at) == (13, (), None)
 
 
-async def test_who_pauses_or_chose_elsewhere_is_not_counted(stand: SubscriptionsHarness) -> None:
-    await stand.receive(*(build_message("Start", sender=build_both(each)) for each in range(4)))
-    await stand.receive(build_message("Pause 2 Wochen", sender=build_both(1), seconds=0.5))
-    await stand.receive(build_message("Worpswede", sender=build_both(2), seconds=0.5))
-    stand.now += timedelta(seconds=60)
-    await publish(stand)
-    await publish(stand, event_id="2", notice="2", municipalities=["Lilienthal"])
-    whole, local = stand.publisher.list_messages(NoticeAccepted)
-    while await stand.parts.expander.expand_next():
-        pass
-    reached = {page.notice: len(page.recipients) for page in stand.publisher.list_pages()}
-    assert (whole.audience, local.audience) == (reached["L149"], reached["2"]) == (3, 2)
-
-
-async def test_nobody_is_a_blocker(stand: SubscriptionsHarness) -> None:
-    await publish(stand)
-    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
-    assert (accepted.audience, accepted.blockers) == (0, ("nobody has subscribed to this",))
-
-
-async def test_permitted_hours_and_expiry_are_blockers(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
-    await subscribe_many(database, 1_000)
+async def test_permitted_hours_and_expiry_are_blockers(stand: SubscriptionsHarness, owner: asyncpg.Connection) -> None:
+    await subscribe_many(owner, 1_000)
     hours = Hours(opens=NOON.replace(hour=15).time(), closes=NOON.replace(hour=16).time())
     stand.use(msgspec.structs.replace(COUNTY, permitted_hours=hours))
     await publish(stand, event_id="1", notice="1")
@@ -74,34 +51,28 @@ async def test_permitted_hours_and_expiry_are_blockers(stand: SubscriptionsHarne
         ),
         (),
     ]
-    assert hours.permitted == PermittedHours(opens=hours.opens, closes=hours.closes, zone="Europe/Berlin")
-
-
-async def expand(stand: SubscriptionsHarness) -> None:
-    while await stand.parts.expander.expand_next():
-        pass
 
 
 async def test_a_scheduled_notice_begins_when_it_is_time(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     """Another replica does it: the first one has gone."""
-    await subscribe_many(database, 150)
+    await subscribe_many(owner, 150)
     moment = NOON + timedelta(hours=2)
     await publish(stand, scheduled_at=moment.isoformat())
     (accepted,) = stand.publisher.list_messages(NoticeAccepted)
     assert (accepted.scheduled_at, accepted.audience) == (moment, 150)
     assert stand.publisher.list_messages(BroadcastStarted) == []
-    await expand(stand)
-    await stand.parts.scheduler.start_due()
+    await stand.expand()
+    await stand.parts.expander.start_due()
     assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "scheduled")]
 
-    await subscribe_later(database)
+    await other.receive(build_message("Start"))
     other.now = moment
     other.parts.notices.work_available.clear()
-    await other.parts.scheduler.start_due()
+    await other.parts.expander.start_due()
     assert other.parts.notices.work_available.is_set()
-    await expand(other)
+    await other.expand()
     (started,) = other.publisher.list_messages(BroadcastStarted)
     pages = other.publisher.list_pages()
     assert {page.broadcast for page in pages} == {started.broadcast, accepted.broadcast}
@@ -109,41 +80,15 @@ async def test_a_scheduled_notice_begins_when_it_is_time(
     assert {page.published_at for page in pages} == {moment}
 
 
-async def test_a_planned_notice_that_arrives_after_its_moment_begins_at_once(
-    stand: SubscriptionsHarness, database: FreshDatabase
-) -> None:
-    """It waited in the queue while nobody ran."""
-    await subscribe_many(database, 3)
-    moment = NOON + timedelta(hours=1)
-    stand.now = NOON + timedelta(hours=2)
-    assert await publish(stand, scheduled_at=moment.isoformat(), time=NOON) == Done()
-    await expand(stand)
-    (page,) = stand.publisher.list_pages()
-    assert (len(page.recipients), page.published_at) == (3, stand.now)
-    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
-    assert accepted.scheduled_at is None
-
-
-async def subscribe_later(database: FreshDatabase) -> None:
-    person = UUID("02900000-0000-8000-8000-000000000001")
-    await run_as_owner(
-        database,
-        "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
-        " values ($1, 1, 'subscribed', '\\x99', '\\x01')",
-        person,
-    )
-    await run_as_owner(database, "insert into subscriptions.subscription values ('strassensperrungen', $1)", person)
-
-
 async def test_a_crash_while_it_begins_tells_it_again_and_loses_nothing(stand: SubscriptionsHarness) -> None:
     await publish(stand, scheduled_at=(NOON + timedelta(hours=1)).isoformat())
     stand.now = NOON + timedelta(hours=1)
     stand.publisher.lose = lambda publication: publication.key == "broadcast.started"
     with pytest.raises(DependencyUnavailable):
-        await stand.parts.scheduler.start_due()
+        await stand.parts.expander.start_due()
     stand.publisher.lose = lambda _: False
-    await stand.parts.scheduler.start_due()
-    await stand.parts.scheduler.start_due()
+    await stand.parts.expander.start_due()
+    await stand.parts.expander.start_due()
     first, again = [each for each in stand.publisher.published if each.key == "broadcast.started"]
     assert first == again
     assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "expanding")]
@@ -163,7 +108,7 @@ async def test_one_that_is_withdrawn_while_another_begins_does_not_begin(
         await send(publication)
 
     monkeypatch.setattr(stand.publisher, "publish", withdraw_the_other)
-    await stand.parts.scheduler.start_due()
+    await stand.parts.expander.start_due()
     assert [started.notice for started in stand.publisher.list_messages(BroadcastStarted)] == ["0"]
     assert await stand.fetch_rows(BROADCASTS) == [("0", 1, "expanding"), ("1", 1, "cancelled")]
 
@@ -184,53 +129,29 @@ async def test_a_withdrawal_waits_until_the_start_is_announced(
         assert other.publisher.list_messages(BroadcastCancelled) == []
 
     monkeypatch.setattr(stand.publisher, "publish", withdraw_meanwhile)
-    await stand.parts.scheduler.start_due()
+    await stand.parts.expander.start_due()
     assert await withdrawals[0] == Done()
     assert len(other.publisher.list_messages(BroadcastCancelled)) == 1
     assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled")]
 
 
 async def test_before_it_is_due_it_can_be_changed_and_withdrawn(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, 3)
+    await subscribe_many(owner, 3)
     later = [(NOON + timedelta(hours=hours)).isoformat() for hours in (1, 2)]
     await publish(stand, scheduled_at=later[0])
     await publish(stand, event_id="2", revision=2, scheduled_at=later[1])
     stand.now = NOON + timedelta(hours=1, minutes=1)
-    await stand.parts.scheduler.start_due()
+    await stand.parts.expander.start_due()
     assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "scheduled")]
     assert [each.reason for each in stand.publisher.list_messages(BroadcastCancelled)] == ["superseded"]
     await withdraw(stand)
     stand.now = NOON + timedelta(hours=3)
-    await stand.parts.scheduler.start_due()
-    await expand(stand)
+    await stand.parts.expander.start_due()
+    await stand.expand()
     assert stand.publisher.list_pages() == []
     assert {state for _, _, state in await stand.fetch_rows(BROADCASTS)} == {"cancelled"}
-
-
-async def test_what_expired_while_nobody_ran_reaches_nobody(
-    stand: SubscriptionsHarness, database: FreshDatabase
-) -> None:
-    await subscribe_many(database, 3)
-    await publish(stand, scheduled_at=(NOON + timedelta(hours=1)).isoformat())
-    stand.now = EXPIRY
-    await stand.parts.scheduler.start_due()
-    await expand(stand)
-    (page,) = stand.publisher.list_pages()
-    assert (page.recipients, page.last) == ((), True)
-
-
-async def test_a_scheduled_one_may_be_spread(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
-    await subscribe_many(database, 120)
-    moment = NOON + timedelta(hours=1)
-    await publish(stand, scheduled_at=moment.isoformat(), spread_minutes=60)
-    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
-    assert accepted.duration_seconds == 3_600
-    stand.now = moment
-    await stand.parts.scheduler.start_due()
-    await expand(stand)
-    assert {page.spacing_seconds for page in stand.publisher.list_pages()} == {30.0}
 
 
 async def test_a_scheduled_one_is_spread_over_those_whom_it_reaches(stand: SubscriptionsHarness) -> None:
@@ -239,9 +160,11 @@ async def test_a_scheduled_one_is_spread_over_those_whom_it_reaches(stand: Subsc
     await stand.receive(build_message("Worpswede", sender=build_both(2), seconds=0.5))
     moment = NOON + timedelta(hours=1)
     await publish(stand, scheduled_at=moment.isoformat(), spread_minutes=60, municipalities=["Lilienthal"])
+    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
+    assert accepted.duration_seconds == 3_600
     stand.now = moment
-    await stand.parts.scheduler.start_due()
-    await expand(stand)
+    await stand.parts.expander.start_due()
+    await stand.expand()
     (page,) = stand.publisher.list_pages()
     assert (len(page.recipients), page.spacing_seconds) == (2, 1_800.0)
 
@@ -251,5 +174,5 @@ async def test_urgent_ones_that_are_due_together_begin_first(stand: Subscription
         moment = (NOON + timedelta(hours=1, minutes=number)).isoformat()
         await publish(stand, event_id=f"{number}", notice=f"{number}", scheduled_at=moment, urgent=urgent)
     stand.now = NOON + timedelta(hours=2)
-    await stand.parts.scheduler.start_due()
+    await stand.parts.expander.start_due()
     assert [started.notice for started in stand.publisher.list_messages(BroadcastStarted)] == ["1", "0"]

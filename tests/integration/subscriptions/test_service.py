@@ -3,39 +3,31 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
-import msgspec
 import pytest
-from aio_pika.abc import AbstractIncomingMessage
 
 from deploy.local.ports import LOOPBACK
 from deploy.paths import ROOT
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
 from shared.amqp import topology
-from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
+from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.envelope import decode
-from shared.contracts.events import NoticeAccepted, NoticeRejected, SubscriptionEnded
-from shared.contracts.inbound import InboundMessage, InboundMessages
+from shared.contracts.events import NoticeAccepted, SubscriptionEnded
+from shared.contracts.inbound import InboundMessages
 from shared.contracts.message import Lane
-from shared.contracts.notices import NoticePublished
 from tests.databases import ROLE_PASSWORD, FreshDatabase, create_database, migrate_database
-from tests.factories.citizens import TEXTS, build_both, build_message, build_message_key
-from tests.integration.subscriptions.audience import subscribe_many
-from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.harness import encode_group
-from tests.integration.subscriptions.notice_factory import NOTICE, build_cloud_event
+from tests.factories.citizens import TEXTS
+from tests.integration.subscriptions.harness import ROLE, subscribe_many
 from tests.integration.subscriptions.service_process import (
     BrokerHarness,
     SubscriptionsProcess,
-    build_environment,
-    open_broker_harness,
+    build_current_message,
+    build_current_notice,
     run_service,
 )
 from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, run_proxy
@@ -43,134 +35,37 @@ from tests.servers import Servers, call_broker_api, wait_for
 
 REPLIES = topology.LANES[Lane.REPLY].name
 BULK = topology.LANES[Lane.BULK]
-REJECTED = topology.NOTICES_QUARANTINE
 LETTERS = "select * from subscriptions.dead_letter"
-
-
-@pytest.fixture(scope="module")
-async def module_broker(
-    servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[BrokerHarness]:
-    async with open_broker_harness(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
-        yield broker
-
-
-@pytest.fixture
-async def broker(module_broker: BrokerHarness) -> BrokerHarness:
-    """With empty queues."""
-    for name in [
-        *(queue.name for queue in topology.QUEUES),
-        REJECTED,
-        topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue,
-    ]:
-        await (await module_broker.channel.get_queue(name, ensure=False)).purge()
-    await module_broker.list_events(NoticeAccepted)
-    return module_broker
-
-
-@pytest.fixture
-async def service(
-    broker: BrokerHarness, database: FreshDatabase, tmp_path: Path
-) -> AsyncIterator[SubscriptionsProcess]:
-    async with run_service(broker, database.build_role_url(ROLE), tmp_path / "log") as running:
-        yield running
-
-
-def now(text: str, citizen: object = 1) -> InboundMessage:
-    said = datetime.now(UTC)
-    return msgspec.structs.replace(
-        build_message(text, sender=build_both(citizen)),
-        message_key=build_message_key(text, said),
-        sent_at=said,
-        received_at=said,
-    )
-
-
-async def say(broker: BrokerHarness, *messages: InboundMessage) -> None:
-    await broker.publish(topology.INBOUND, InboundMessages.KEY, encode_group(messages))
-
-
-async def next_reply(broker: BrokerHarness) -> ReplyRequested:
-    reply = decode((await arrived(broker, REPLIES)).body)
-    assert isinstance(reply, ReplyRequested)
-    return reply
-
-
-async def arrived(broker: BrokerHarness, queue: str) -> AbstractIncomingMessage:
-    """The next message of a queue."""
-    found: list[AbstractIncomingMessage] = []
-
-    async def look() -> bool:
-        incoming = await broker.take(queue)
-        found.extend([incoming] if incoming else [])
-        return bool(found)
-
-    await wait_for(look)
-    return found[0]
-
-
-def notice(subject: str = "L149", **changes: object) -> bytes:
-    expiry = datetime.now(UTC) + timedelta(hours=3)
-    return build_cloud_event(
-        NoticePublished.TYPE, NOTICE | changes, subject=subject, event_id=f"event-{subject}", expirytime=expiry
-    )
 
 
 async def test_start_a_notice_and_stop_reach_the_dispatcher(
     service: SubscriptionsProcess, broker: BrokerHarness
 ) -> None:
-    await say(broker, now("Start"))
-    assert (await next_reply(broker)).text == TEXTS.receipt.text
+    await broker.say(build_current_message("Start"))
+    assert (await broker.read_reply()).text == TEXTS.receipt.text
 
-    await broker.publish_notice(notice())
-    incoming = await arrived(broker, BULK.name)
+    await broker.publish_notice(build_current_notice("L149"))
+    incoming = await broker.wait_for_message(BULK.name)
     batch = decode(incoming.body)
     assert isinstance(batch, BroadcastBatch)
     assert (len(batch.recipients), batch.last) == (1, True)
     assert [accepted.broadcast for accepted in await broker.list_events(NoticeAccepted)] == [batch.broadcast]
 
-    await say(broker, now("Stop"))
-    assert (await next_reply(broker)).withdrawal is not None
-    ended = decode((await arrived(broker, topology.DISPATCHER_SUPPRESSIONS.name)).body)
+    await broker.say(build_current_message("Stop"))
+    assert (await broker.read_reply()).withdrawal is not None
+    ended = decode((await broker.wait_for_message(topology.DISPATCHER_SUPPRESSIONS.name)).body)
     assert isinstance(ended, SubscriptionEnded)
     assert 'kreisfunk_subscriptions_inbound_total{outcome="ended"} 1.0' in await service.fetch_metrics()
 
 
-@pytest.mark.foreign_messages("a notice without a headline, to be rejected")
-async def test_a_wrong_notice_comes_back_and_is_kept(service: SubscriptionsProcess, broker: BrokerHarness) -> None:
-    await broker.publish_notice(notice(topic="wetter", headline=""))
-    kept = await arrived(broker, REJECTED)
-    assert {problem.split(": ")[0] for problem in str(kept.headers["reason"]).split("; ")} == {"topic", "headline"}
-    assert (kept.headers["kind"], kept.headers["event"], kept.headers["system"]) == (
-        "notice",
-        "event-L149",
-        broker.press,
-    )
-    (rejection,) = await broker.list_events(NoticeRejected)
-    assert {problem.field for problem in rejection.problems} == {"topic", "headline"}
-    assert await service.is_ready()
-
-
-async def test_a_notice_that_follows_another_goes_to_those_who_got_that(
-    service: SubscriptionsProcess, broker: BrokerHarness
-) -> None:
-    await broker.publish_notice(notice())
-    batch = decode((await arrived(broker, BULK.name)).body)
-    await broker.publish_notice(notice("frei", follows="L149"))
-    follow_up = decode((await arrived(broker, BULK.name)).body)
-    assert isinstance(batch, BroadcastBatch)
-    assert isinstance(follow_up, BroadcastFollowUp)
-    assert (follow_up.notice, follow_up.follows) == ("frei", (batch.broadcast,))
-
-
 async def test_a_full_lane_stops_the_expansion_until_there_is_room(
-    service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase
+    service: SubscriptionsProcess, broker: BrokerHarness, owner: asyncpg.Connection
 ) -> None:
     # RabbitMQ says that a quorum queue is full some messages later, but not a whole turn later.
     turn = (ROUNDS + 1) * PAGES_AHEAD
     count = 2 * turn
-    await subscribe_many(database, count * MAX_PAGE_RECIPIENTS)
-    await broker.publish_notice(notice())
+    await subscribe_many(owner, count * MAX_PAGE_RECIPIENTS)
+    await broker.publish_notice(build_current_notice("L149"))
     assert BULK.max_length is not None
 
     async def lane_is_full() -> bool:
@@ -179,7 +74,7 @@ async def test_a_full_lane_stops_the_expansion_until_there_is_room(
     await wait_for(lane_is_full)
     pages: dict[int, int] = {}
     while len(pages) < count:
-        batch = decode((await arrived(broker, BULK.name)).body)
+        batch = decode((await broker.wait_for_message(BULK.name)).body)
         assert isinstance(batch, BroadcastBatch)
         pages[batch.page] = len(batch.recipients)
         assert await broker.count_messages(BULK.name) <= BULK.max_length + turn
@@ -195,10 +90,10 @@ async def test_lost_connections_come_back_without_a_restart(
     admin = await asyncpg.connect(database.url)
     await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", ROLE)
     await admin.close()
-    await say(broker, now("Start"))
-    assert (await next_reply(broker)).text == TEXTS.receipt.text
-    await broker.publish_notice(notice())
-    assert (await arrived(broker, BULK.name)).body
+    await broker.say(build_current_message("Start"))
+    assert (await broker.read_reply()).text == TEXTS.receipt.text
+    await broker.publish_notice(build_current_notice("L149"))
+    assert (await broker.wait_for_message(BULK.name)).body
     await wait_for(service.is_ready)
     assert service.child.pid == process
 
@@ -206,34 +101,34 @@ async def test_lost_connections_come_back_without_a_restart(
 async def test_a_reply_waits_until_its_lane_is_declared(service: SubscriptionsProcess, broker: BrokerHarness) -> None:
     lane = await broker.channel.get_queue(REPLIES, ensure=False)
     await lane.unbind(topology.DISPATCH, Lane.REPLY)
-    await say(broker, now("Stop"))
+    await broker.say(build_current_message("Stop"))
 
     async def it_waits() -> bool:
         return "dependency_unavailable" in service.log
 
     await wait_for(it_waits)
     await lane.bind(topology.DISPATCH, Lane.REPLY)
-    assert (await next_reply(broker)).text == TEXTS.unsubscribe_confirmation.text
+    assert (await broker.read_reply()).text == TEXTS.unsubscribe_confirmation.text
     assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue) == 0
 
 
 async def test_a_signal_ends_it_cleanly_and_nothing_is_left_in_hand(
     service: SubscriptionsProcess, broker: BrokerHarness
 ) -> None:
-    await say(broker, *(now("Start", citizen) for citizen in range(200)))
-    await arrived(broker, REPLIES)
+    await broker.say(*(build_current_message("Start", citizen) for citizen in range(200)))
+    await broker.wait_for_message(REPLIES)
     await service.child.stop()
     assert await service.child.wait() == 0
     for _ in range(199):
-        await arrived(broker, REPLIES)
+        await broker.wait_for_message(REPLIES)
     assert await broker.take(topology.SUBSCRIPTIONS_INBOUND.name) is None
 
 
 async def test_a_killed_process_answers_everybody_after_its_restart(
     service: SubscriptionsProcess, broker: BrokerHarness
 ) -> None:
-    await say(broker, *(now("Start", citizen) for citizen in range(200)))
-    first = await arrived(broker, REPLIES)
+    await broker.say(*(build_current_message("Start", citizen) for citizen in range(200)))
+    first = await broker.wait_for_message(REPLIES)
     service.child.kill()
     await service.child.wait()
     await service.child.start()
@@ -251,7 +146,7 @@ async def test_a_killed_process_answers_everybody_after_its_restart(
 async def test_logs_name_nobody_and_what_nobody_can_read_is_sealed(
     service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase
 ) -> None:
-    await say(broker, now("Hallo, ich bin 4917604069001"), now("Start", 2))
+    await broker.say(build_current_message("Hallo, ich bin 4917604069001"), build_current_message("Start", 2))
     await broker.publish(topology.INBOUND, InboundMessages.KEY, b'{"broken": "4917604069001"}')
     admin = await asyncpg.connect(database.url)
 
@@ -261,40 +156,25 @@ async def test_logs_name_nobody_and_what_nobody_can_read_is_sealed(
 
     await wait_for(it_is_kept)
     await admin.close()
-    await next_reply(broker)
+    await broker.read_reply()
     assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue) == 0
     assert "dead_letter" in service.log
     assert "4917604069" not in service.log
 
 
-def start(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    finished = subprocess.run(
         [sys.executable, "-m", "services.subscriptions"],
-        env=settings,
+        env={"PATH": "/usr/bin", "KREISFUNK_COUNTY_FILE": str(tmp_path / "none.toml")},
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-
-
-def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
-    finished = start({"PATH": "/usr/bin", "KREISFUNK_COUNTY_FILE": str(tmp_path / "none.toml")})
     assert finished.returncode == 2
     for name in ("BROKER_URL", "DATABASE_URL", "COUNTY_FILE"):
         assert f"KREISFUNK_{name}: " in finished.stderr
-    assert "Traceback" not in finished.stderr
-
-
-async def test_a_broken_county_file_is_named(broker: BrokerHarness, tmp_path: Path) -> None:
-    broken = tmp_path / "county.toml"
-    broken.write_text('name = "Landkreis Osterholz"\n')
-    settings = dict(build_environment(broker, "postgresql://nobody@127.0.0.1:1/none", 0))
-    finished = start(settings | {"KREISFUNK_COUNTY_FILE": str(broken)})
-    assert finished.returncode == 2
-    assert "KREISFUNK_COUNTY_FILE: " in finished.stderr
-    assert "topics" in finished.stderr
     assert "Traceback" not in finished.stderr
 
 

@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from services.subscriptions.domain.quotas import SILENT_EVENTS
 from shared.outcome import Done, Rejected
-from tests.databases import FreshDatabase
 from tests.factories.citizens import NOON
-from tests.integration.subscriptions.audience import run_as_owner
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.integration.subscriptions.notice_factory import LOGIN, SOURCE, publish, withdraw
 from tests.integration.subscriptions.test_notice_commands import problems, with_quotas
@@ -21,11 +20,11 @@ _NOTICES = "select notice from subscriptions.notice order by notice"
 
 
 @pytest.fixture
-async def full(stand: SubscriptionsHarness, database: FreshDatabase) -> SubscriptionsHarness:
+async def full(stand: SubscriptionsHarness, owner: asyncpg.Connection) -> SubscriptionsHarness:
     """A notice was published, and then only events that sent nothing, until the quota was used up."""
     stand.use(with_quotas(day=5))
     assert await publish(stand) == Done()
-    await run_as_owner(database, _EVENTS, SOURCE, LOGIN, SILENT_EVENTS + 5, stand.now)
+    await owner.execute(_EVENTS, SOURCE, LOGIN, SILENT_EVENTS + 5, stand.now)
     stand.now += timedelta(minutes=1)
     return stand
 

@@ -10,7 +10,6 @@ from services.subscriptions.adapters.subscribers import MAX_TRIAL_GUESSES
 from services.subscriptions.domain.replies import TRIAL_HEADING
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.inbound import InboundMessage
-from tests.databases import FreshDatabase
 from tests.factories.citizens import TEXTS, build_message, build_phone
 from tests.integration.subscriptions.harness import SubscriptionsHarness
 
@@ -18,17 +17,9 @@ CODE, TEXT = "48217730", "*K 9 gesperrt*\n\nBis Freitag."
 SENT = build_message("Test 4821 7730")
 
 
-async def offer(database: FreshDatabase, code: str = CODE, draft: UUID | None = None) -> None:
+async def offer(newsroom: asyncpg.Connection, code: str = CODE, draft: UUID | None = None) -> None:
     """As the newsroom, with its rights."""
-    newsroom = await asyncpg.connect(database.build_role_url("kreisfunk_newsroom"))
-    try:
-        await newsroom.fetchval("select subscriptions.offer_trial($1, $2, $3)", draft or uuid4(), code, TEXT)
-    finally:
-        await newsroom.close()
-
-
-def list_answers(stand: SubscriptionsHarness) -> list[str]:
-    return [reply.text for reply in stand.publisher.list_messages(ReplyRequested)]
+    await newsroom.fetchval("select subscriptions.offer_trial($1, $2, $3)", draft or uuid4(), code, TEXT)
 
 
 def build_guesses(count: int) -> list[InboundMessage]:
@@ -38,75 +29,71 @@ def build_guesses(count: int) -> list[InboundMessage]:
 
 @pytest.mark.parametrize("words", ["Test 4821 7730", "test 48217730", " TEST  4821 7730. "])
 async def test_whoever_sends_the_code_gets_the_text_and_is_no_subscriber(
-    stand: SubscriptionsHarness, database: FreshDatabase, words: str
+    stand: SubscriptionsHarness, newsroom: asyncpg.Connection, words: str
 ) -> None:
-    await offer(database)
+    await offer(newsroom, "10000001")
+    await offer(newsroom)
     sent = build_message(words)
     await stand.receive(sent)
     (reply,) = stand.publisher.list_messages(ReplyRequested)
     assert (reply.text, reply.recipient) == (f"{TRIAL_HEADING}\n\n{TEXT}", sent.sender.phone)
     assert await stand.fetch_rows("select count(*) from subscriptions.subscriber") == [(0,)]
+    assert await stand.fetch_rows("select code, guesses from subscriptions.trial") == [("10000001", 0)]
 
 
 async def test_a_code_is_good_for_one_message_however_often_that_arrives(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, newsroom: asyncpg.Connection
 ) -> None:
-    await offer(database)
+    await offer(newsroom)
     await asyncio.gather(*(stand.receive(SENT) for _ in range(3)))
     assert len(set(stand.publisher.published)) == 1
     await stand.receive(build_message("Test 4821 7730", sender=build_phone(2)))
-    assert list_answers(stand)[-1] == TEXTS.trial_over.text
+    assert stand.list_reply_texts()[-1] == TEXTS.trial_over.text
 
 
 async def test_a_newer_code_of_the_draft_replaces_the_older(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, newsroom: asyncpg.Connection
 ) -> None:
     draft = uuid4()
-    await offer(database, draft=draft)
-    await offer(database, "10000001", draft=draft)
+    await offer(newsroom, draft=draft)
+    await offer(newsroom, "10000001", draft=draft)
     await stand.receive(SENT)
-    assert list_answers(stand) == [TEXTS.trial_over.text]
+    assert stand.list_reply_texts() == [TEXTS.trial_over.text]
 
 
-async def test_a_code_that_has_ended_is_of_no_use(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
-    await offer(database)
-    owner = await asyncpg.connect(database.url)
-    try:
-        await owner.execute("update subscriptions.trial set ends_at = now()")
-    finally:
-        await owner.close()
+async def test_a_code_that_has_ended_is_of_no_use(
+    stand: SubscriptionsHarness, newsroom: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    await offer(newsroom)
+    await owner.execute("update subscriptions.trial set ends_at = now()")
     await stand.receive(SENT)
-    assert list_answers(stand) == [TEXTS.trial_over.text]
+    assert stand.list_reply_texts() == [TEXTS.trial_over.text]
 
 
 @pytest.mark.parametrize(("guesses", "is_shown"), [(MAX_TRIAL_GUESSES - 1, True), (MAX_TRIAL_GUESSES, False)])
 async def test_after_too_many_guesses_not_even_the_right_code_is_answered(
-    stand: SubscriptionsHarness, database: FreshDatabase, guesses: int, is_shown: bool
+    stand: SubscriptionsHarness, newsroom: asyncpg.Connection, guesses: int, is_shown: bool
 ) -> None:
-    await offer(database)
+    await offer(newsroom)
     await stand.receive(*build_guesses(guesses))
     await stand.receive(SENT)
-    assert (TEXT in list_answers(stand)[-1]) is is_shown
-    await offer(database)  # a new one is as good as ever
+    assert (TEXT in stand.list_reply_texts()[-1]) is is_shown
+    await offer(newsroom)  # a new one is as good as ever
     await stand.receive(build_message("Test 4821 7730", sender=build_phone("the editor")))
-    assert TEXT in list_answers(stand)[-1]
+    assert TEXT in stand.list_reply_texts()[-1]
 
 
 @pytest.mark.parametrize("words", ["Test", "Test 4821", "Test 4821 77301", "Test ४८२१ ७७३०", "Teste 48217730"])
-async def test_other_words_are_no_code(stand: SubscriptionsHarness, database: FreshDatabase, words: str) -> None:
-    await offer(database)
+async def test_other_words_are_no_code(stand: SubscriptionsHarness, newsroom: asyncpg.Connection, words: str) -> None:
+    await offer(newsroom)
     await stand.receive(build_message(words))
     assert await stand.fetch_rows("select guesses from subscriptions.trial") == [(0,)]
-    assert all(TRIAL_HEADING not in answer for answer in list_answers(stand))
+    assert all(TRIAL_HEADING not in answer for answer in stand.list_reply_texts())
 
 
-async def test_the_newsroom_reads_no_code_and_offers_no_other(database: FreshDatabase) -> None:
-    newsroom = await asyncpg.connect(database.build_role_url("kreisfunk_newsroom"))
-    try:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await newsroom.fetch("select * from subscriptions.trial")
-        for code, text in (("1234567", TEXT), (CODE, ""), (CODE, "x" * 2_001)):
-            with pytest.raises(asyncpg.CheckViolationError):
-                await newsroom.fetchval("select subscriptions.offer_trial($1, $2, $3)", uuid4(), code, text)
-    finally:
-        await newsroom.close()
+async def test_the_newsroom_reads_no_code_and_offers_no_other(newsroom: asyncpg.Connection) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await newsroom.fetch("select * from subscriptions.trial")
+    for code, text in (("1234567", TEXT), (CODE, ""), (CODE, "x" * 2_001)):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await newsroom.fetchval("select subscriptions.offer_trial($1, $2, $3)", uuid4(), code, text)

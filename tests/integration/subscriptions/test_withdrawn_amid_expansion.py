@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
+import asyncpg
+
 from services.subscriptions.adapters.broadcasts import PostgresBroadcastClaim
 from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, build_pages
 from shared.contracts.dispatch import Recipient
 from shared.database.pool import Connection
 from shared.outcome import Done
-from tests.databases import FreshDatabase
 from tests.factories.citizens import NOON
-from tests.integration.subscriptions.audience import subscribe_many
-from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.harness import SubscriptionsHarness, subscribe_many
 from tests.integration.subscriptions.notice_factory import publish, withdraw
 
 PEOPLE = 150
@@ -31,9 +31,9 @@ async def claim(stand: SubscriptionsHarness, connection: Connection) -> Postgres
 
 
 async def test_pages_that_are_just_being_stored_are_dropped_by_a_withdrawal(
-    stand: SubscriptionsHarness, other: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
-    await subscribe_many(database, PEOPLE)
+    await subscribe_many(owner, PEOPLE)
     await publish(stand)
     async with stand.database.session() as connection:
         claimed = await claim(stand, connection)
@@ -47,10 +47,10 @@ async def test_pages_that_are_just_being_stored_are_dropped_by_a_withdrawal(
 
 
 async def test_whoever_confirms_a_page_waits_for_a_withdrawal_before_the_page_is_locked(
-    stand: SubscriptionsHarness, database: FreshDatabase
+    stand: SubscriptionsHarness, owner: asyncpg.Connection
 ) -> None:
     """A withdrawal drops pages once it has its broadcast: the other way round both would wait for ever."""
-    await subscribe_many(database, PEOPLE)
+    await subscribe_many(owner, PEOPLE)
     await publish(stand)
     async with stand.database.session() as connection:
         claimed = await claim(stand, connection)

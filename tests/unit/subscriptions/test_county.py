@@ -2,11 +2,11 @@ import json
 from datetime import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.wording import build_wordings
-from shared.contracts.dispatch import PermittedHours
 from shared.notices.configuration import ConfigurationError, read_configuration
 from shared.notices.rules import MAX_CONTENT_LENGTH
 from tests.factories.citizens import COUNTY, TEXTS
@@ -82,4 +82,4 @@ def test_there_are_no_permitted_hours_unless_the_file_says_so(tmp_path: Path) ->
     limited.write_text(SHIPPED.replace("# [perm", "[perm").replace("# opens", "opens").replace("# closes", "closes"))
     hours = read_configuration(limited, County).permitted_hours
     assert hours is not None
-    assert hours.permitted == PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
+    assert msgspec.structs.asdict(hours) == {"opens": time(8), "closes": time(20), "zone": "Europe/Berlin"}

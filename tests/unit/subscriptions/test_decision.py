@@ -1,11 +1,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.subscriptions.domain.change_sets import build_publications
 from services.subscriptions.domain.conversation import HINT_INTERVAL
 from services.subscriptions.domain.decision import REPLY_WINDOW, Decision, MessageResult
 from services.subscriptions.domain.intents.intent import Intent
@@ -57,14 +59,6 @@ def after(messages: Sequence[InboundMessage]) -> Subscriber:
     return subscriber
 
 
-def test_the_first_start_subscribes_to_all_topics_with_the_receipt() -> None:
-    subscriber, outcome = understand_message(None, build_message("Start"), build_context())
-    assert subscriber is not None
-    assert (subscriber.state, subscriber.sequence) == (SubscriberState.SUBSCRIBED, 1)
-    assert subscriber.topics == COUNTY.topic_ids
-    assert (outcome.result, _wording(outcome)) == (MessageResult.STARTED, TEXTS.receipt)
-
-
 def test_another_start_is_a_consent_and_answered_shortly() -> None:
     subscriber, outcome = understand_message(
         after([build_message("Start")]), build_message("Start", seconds=5), build_context(seconds=6)
@@ -75,17 +69,6 @@ def test_another_start_is_a_consent_and_answered_shortly() -> None:
         MessageResult.RENEWED,
         ANSWERS.build_already_subscribed(subscriber, build_time(6)),
     )
-
-
-def test_a_stop_ends_and_keeps_no_sealed_address() -> None:
-    subscriber, outcome = understand_message(
-        after([build_message("Start")]), build_message("Stop", seconds=5), build_context(seconds=6)
-    )
-    assert subscriber is not None
-    assert (subscriber.state, subscriber.sequence, subscriber.topics) == (SubscriberState.UNSUBSCRIBED, 2, frozenset())
-    assert select_address(subscriber.addresses) is None
-    assert subscriber.addresses.phone is not None
-    assert (outcome.result, _wording(outcome)) == (MessageResult.ENDED, TEXTS.unsubscribe_confirmation)
 
 
 def test_a_stop_of_a_stranger_is_confirmed_and_remembered() -> None:
@@ -219,6 +202,14 @@ def test_a_clock_that_runs_ahead_does_not_silence_the_citizen() -> None:
     from_the_future = build_message("Start", seconds=3600, lag=-3595)
     subscriber = after([from_the_future, build_message("Stop", seconds=8)])
     assert not subscriber.subscribed
+
+
+@pytest.mark.parametrize("lag", [-30 * 86_400.0, 3_600.0])
+def test_a_reply_belongs_to_the_earlier_of_both_clocks(lag: float) -> None:
+    said = build_message("Start", lag=lag)
+    _, decision = understand_message(None, said, build_context(seconds=lag + 1))
+    (reply,) = [UUID(one.message_id) for one in build_publications(said, None, decision) if one.key == "reply"]
+    assert reply.int >> 80 == build_time(min(0.0, lag)).timestamp() * 1000
 
 
 def test_whoever_comes_back_by_user_id_alone_is_reached_there() -> None:

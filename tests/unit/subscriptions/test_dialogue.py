@@ -17,7 +17,7 @@ from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Day, Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import CitizenText
-from services.subscriptions.domain.pauses import calculate_pause_end
+from services.subscriptions.domain.pauses import calculate_pause
 from services.subscriptions.domain.privacy import (
     NOTHING_STORED,
     StoredState,
@@ -127,7 +127,7 @@ def test_a_pause_ends_by_itself_and_by_word() -> None:
     ],
 )
 def test_a_pause_lasts_whole_days_of_the_county(wish: ParsedIntent, last: str) -> None:
-    assert format_day(calculate_pause_end(wish, NOON) - timedelta(seconds=1)) == last
+    assert format_day(calculate_pause(wish, NOON)[0] - timedelta(seconds=1)) == last
 
 
 def test_an_emergency_is_answered_each_time() -> None:

@@ -13,8 +13,15 @@ from services.subscriptions.domain.intents.text import CitizenText
 from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.replies import ReplyBuilder
 from services.subscriptions.domain.subscriber import Subscriber, apply_preference
-from shared.contracts.inbound import PreferenceChange
-from tests.factories.citizens import COUNTY, TEXTS, build_both, build_context, build_message, build_time, play_dialogue
+from tests.factories.citizens import (
+    COUNTY,
+    TEXTS,
+    build_context,
+    build_message,
+    build_preference,
+    build_time,
+    play_dialogue,
+)
 
 LATER = msgspec.structs.replace(
     COUNTY,
@@ -135,11 +142,9 @@ def test_a_stop_in_the_app_that_leaves_no_topic_that_exists_is_a_complete_one() 
         COUNTY, topics=tuple(topic for topic in COUNTY.topics if topic.id != utility), systems=()
     )
     before = replace(subscribed(), topics=frozenset({utility, marketing}))
-    change = PreferenceChange(person=build_both(1), category="marketing_messages", value="stop", at=build_time(60))
-    result = apply_preference(before, change, later)
+    result = apply_preference(before, build_preference("stop", seconds=60), later)
     assert result is not None
-    assert (result.subscriber.subscribed, result.withdrawn) == (False, before.topics)
-    resume = msgspec.structs.replace(change, value="resume", at=build_time(70))
-    restored = apply_preference(result.subscriber, resume, later)
+    assert (result.subscribed, result.topics) == (False, frozenset())
+    restored = apply_preference(result, build_preference("resume", seconds=70), later)
     assert restored is not None
-    assert restored.subscriber.topics == {marketing}
+    assert restored.topics == {marketing}

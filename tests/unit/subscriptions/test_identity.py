@@ -1,10 +1,11 @@
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import pytest
 
 from services.subscriptions.domain.merging import resolve_person
-from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, select_address
+from services.subscriptions.domain.subscriber import Subscriber, select_address
 from shared.contracts.message import Addresses
 from tests.factories.citizens import (
     build_both,
@@ -16,26 +17,19 @@ from tests.factories.citizens import (
 )
 
 
-def subscribed(sender: Addresses, *, seconds: float = 0) -> Subscriber:
-    subscriber, _ = understand_message(None, build_message("Start", sender=sender, seconds=seconds), build_context())
+def say(text: str, sender: Addresses, seconds: float = 0) -> Subscriber:
+    subscriber, _ = understand_message(None, build_message(text, sender=sender, seconds=seconds), build_context())
     assert subscriber is not None
     return subscriber
 
 
-def unsubscribed(sender: Addresses, *, seconds: float = 0) -> Subscriber:
-    subscriber, _ = understand_message(None, build_message("Stop", sender=sender, seconds=seconds), build_context())
-    assert subscriber is not None
-    return subscriber
+subscribed, unsubscribed = partial(say, "Start"), partial(say, "Stop")
 
 
 def resolve(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Subscriber:
     subscriber = resolve_person(by_user, by_phone, sender).subscriber
     assert subscriber is not None
     return subscriber
-
-
-def test_a_stranger_stays_a_stranger() -> None:
-    assert resolve_person(None, None, build_both(1)).subscriber is None
 
 
 def test_the_known_person_is_unchanged_although_each_webhook_seals_anew() -> None:
@@ -68,31 +62,14 @@ def test_an_unsubscribed_person_gets_no_sealed_address_attached() -> None:
     assert select_address(person.addresses) is None
 
 
-def test_two_rows_become_one_and_the_other_gives_up_everything() -> None:
-    by_user, by_phone = subscribed(build_user(1)), subscribed(build_phone(1), seconds=5)
-    person = resolve_person(by_user, by_phone, build_both(1))
-    assert person.subscriber is not None
-    (absorbed,) = person.absorbed
-    assert (person.subscriber.id, person.subscriber.sequence) == (by_user.id, 2)
-    assert person.subscriber.addresses == build_both(1)
-    assert (absorbed.id, absorbed.sequence) == (by_phone.id, 2)
-    assert (absorbed.state, absorbed.topics) == (SubscriberState.MERGED, frozenset())
-    assert absorbed.addresses == Addresses()
-
-
 @pytest.mark.parametrize(("started", "ended", "holds"), [(0, 5, "stop"), (5, 0, "start"), (5, 5, "stop")])
 @pytest.mark.parametrize("stopped_by", ["user", "phone"])
 def test_of_two_rows_the_last_word_holds_and_at_a_tie_the_stop(
     started: int, ended: int, holds: str, stopped_by: str
 ) -> None:
-    if stopped_by == "user":
-        person = resolve(
-            unsubscribed(build_user(1), seconds=ended), subscribed(build_phone(1), seconds=started), build_both(1)
-        )
-    else:
-        person = resolve(
-            subscribed(build_user(1), seconds=started), unsubscribed(build_phone(1), seconds=ended), build_both(1)
-        )
+    stop, start = partial(unsubscribed, seconds=ended), partial(subscribed, seconds=started)
+    by_user, by_phone = (stop, start) if stopped_by == "user" else (start, stop)
+    person = resolve(by_user(build_user(1)), by_phone(build_phone(1)), build_both(1))
     assert person.subscribed is (holds == "start")
     assert (select_address(person.addresses) is not None) is (holds == "start")
 

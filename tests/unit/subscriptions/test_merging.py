@@ -16,7 +16,6 @@ from services.subscriptions.domain.privacy import StoredState
 from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, apply_preference, select_address
 from shared.contracts.envelope import decode
 from shared.contracts.events import SubscriptionEnded
-from shared.contracts.inbound import IdentityChange, PreferenceChange
 from shared.contracts.message import Addresses
 from tests.factories.citizens import (
     AUTHOR_KEY,
@@ -24,7 +23,9 @@ from tests.factories.citizens import (
     build_both,
     build_context,
     build_message,
+    build_move,
     build_phone,
+    build_preference,
     build_time,
     build_user,
     parse_message,
@@ -53,9 +54,8 @@ def play(*said: tuple[int, str], sender: Addresses) -> Subscriber | None:
     subscriber: Subscriber | None = None
     for second, text in said:
         if text == IN_APP:
-            change = PreferenceChange(person=sender, category="marketing_messages", value="stop", at=build_time(second))
-            preferred = apply_preference(subscriber, change, COUNTY)
-            subscriber = preferred.subscriber if preferred else subscriber
+            change = build_preference("stop", person=sender, seconds=second)
+            subscriber = apply_preference(subscriber, change, COUNTY) or subscriber
             continue
         message = build_message(text, sender=sender, seconds=second)
         subscriber, _ = understand_message(subscriber, message, build_context(seconds=100))
@@ -79,18 +79,14 @@ def write(by_user: Subscriber, by_phone: Subscriber, text: str = "Hallo") -> Cha
 
 def move(former: Subscriber, met: Subscriber) -> ChangeSet:
     """What a new number changes if somebody wrote from it before."""
-    change = IdentityChange(
-        message_key=b"k", before=build_user(1), after=build_phone(1), at=build_time(60), received_at=build_time(60)
-    )
-    return decide_move(StoredState(by_phone=met, former_by_user=former), change, author_key=AUTHOR_KEY)
+    state = StoredState(by_phone=met, former_by_user=former)
+    return decide_move(state, build_move(build_user(1), build_phone(1)), author_key=AUTHOR_KEY)
 
 
 def move_to_both(former: Subscriber, by_user: Subscriber, by_phone: Subscriber) -> ChangeSet:
     """What a new user id and a new number change if somebody wrote from each of them before."""
-    before, after, at = build_both(2), build_both(1), build_time(60)
-    change = IdentityChange(message_key=b"k", before=before, after=after, at=at, received_at=at)
     state = StoredState(by_user=by_user, by_phone=by_phone, former_by_user=former)
-    return decide_move(state, change, author_key=AUTHOR_KEY)
+    return decide_move(state, build_move(build_both(2), build_both(1)), author_key=AUTHOR_KEY)
 
 
 def list_ended(changes: ChangeSet) -> list[tuple[UUID, int, str | None]]:
@@ -135,9 +131,8 @@ def test_whoever_is_one_of_three_rows_is_told_no_end_of_what_still_comes(talks: 
 
 def test_a_new_number_keeps_the_user_id_of_whoever_wrote_from_it_before() -> None:
     former, met = find_row((0, "Start"), sender=build_phone(2)), find_row((5, "Start"), sender=build_both(1))
-    at = build_time(60)
-    change = IdentityChange(message_key=b"k", before=build_phone(2), after=build_phone(1), at=at, received_at=at)
-    changes = decide_move(StoredState(by_phone=met, former_by_phone=former), change, author_key=AUTHOR_KEY)
+    state = StoredState(by_phone=met, former_by_phone=former)
+    changes = decide_move(state, build_move(build_phone(2), build_phone(1)), author_key=AUTHOR_KEY)
     (kept,) = [row for row in changes.subscribers if row.state is not SubscriberState.MERGED]
     assert kept.addresses == build_both(1)
 
@@ -187,27 +182,32 @@ def test_a_merge_amid_an_expansion_leaves_the_person_on_one_page_that_is_sent(
         assert told == [kept.id] * (topic in kept.topics)
 
 
+ALL, JOBS, WORKS, NONE = COUNTY.topic_ids, frozenset({"stellen"}), frozenset({"baustellen"}), frozenset[str]()
+
+
 @pytest.mark.parametrize("merge", [write, move])
-def test_a_stop_from_one_address_ends_what_waits_for_the_other(merge: Merge) -> None:
-    started = find_row((0, "Start"), sender=build_user(1))
-    stopped = find_row((30, "Stop"), sender=build_phone(1))
-    changes = merge(started, stopped)
-    assert list_ended(changes) == [(started.id, 2, None)]
-    assert [(row.id, row.state) for row in changes.subscribers] == [
-        (started.id, SubscriberState.MERGED),
-        (stopped.id, SubscriberState.UNSUBSCRIBED),
+@pytest.mark.parametrize(
+    ("by_user", "by_phone", "topics", "ends"),
+    [
+        ([(0, "Start")], [(30, "Stop")], NONE, True),
+        ([(0, "Stop")], [(30, "Start")], ALL, False),
+        ([(10, "Start"), (50, IN_APP)], [(20, "Start"), (40, "Stop")], NONE, True),
+        ([(10, "Start"), (35, IN_APP)], [(20, "Start"), (40, "Stop")], NONE, True),
+        ([(10, "Start"), (35, IN_APP), (50, IN_APP)], [(20, "Start"), (40, "Stop")], NONE, True),
+        ([(0, "Start"), (5, "nur Stellen"), (30, IN_APP)], [(20, "Start"), (40, "nur Baustellen")], WORKS, False),
+    ],
+)
+def test_the_last_written_word_applies_and_ends_what_waits_for_the_other_address_unless_that_had_ended(
+    merge: Merge, by_user: Talk, by_phone: Talk, topics: frozenset[str], ends: bool
+) -> None:
+    other, kept = find_row(*by_user, sender=build_user(1)), find_row(*by_phone, sender=build_phone(1))
+    changes = merge(other, kept)
+    assert [(row.id, row.state is SubscriberState.MERGED, row.topics) for row in changes.subscribers] == [
+        (other.id, True, NONE),
+        (kept.id, False, topics),
     ]
-
-
-@pytest.mark.parametrize("merge", [write, move])
-def test_nothing_is_ended_of_whoever_had_stopped_before(merge: Merge) -> None:
-    stopped, started = find_row((0, "Stop"), sender=build_user(1)), find_row((30, "Start"), sender=build_phone(1))
-    changes = merge(stopped, started)
-    assert list_ended(changes) == []
-    assert (changes.subscribers[-1].id, changes.subscribers[-1].topics) == (started.id, COUNTY.topic_ids)
-
-
-ALL, JOBS, WORKS = COUNTY.topic_ids, frozenset({"stellen"}), frozenset({"baustellen"})
+    assert changes.subscribers[-1].subscribed == bool(topics)
+    assert list_ended(changes) == [(other.id, other.sequence + 1, None)] * ends
 
 
 @pytest.mark.parametrize("merge", [write, move])
@@ -234,30 +234,6 @@ def test_of_two_who_are_subscribed_the_newest_choice_and_the_newest_pause_apply(
     assert (merged.topics, merged.is_paused(build_time(100))) == (topics, is_paused)
     (other,) = [row for row in rows if row.id != merged.id]
     assert [subscriber for subscriber, _, topic in list_ended(changes) if topic is None] == [other.id]
-
-
-@pytest.mark.parametrize("merge", [write, move])
-@pytest.mark.parametrize("stop", [[(50, IN_APP)], [(35, IN_APP)], [(35, IN_APP), (50, IN_APP)]])
-def test_a_stop_inside_whatsapp_does_not_undo_a_written_one(merge: Merge, stop: Talk) -> None:
-    rows = (
-        find_row((10, "Start"), *stop, sender=build_user(1)),
-        find_row((20, "Start"), (40, "Stop"), sender=build_phone(1)),
-    )
-    changes = merge(*rows)
-    assert [(row.id, row.state) for row in changes.subscribers] == [
-        (rows[0].id, SubscriberState.MERGED),
-        (rows[1].id, SubscriberState.UNSUBSCRIBED),
-    ]
-
-
-@pytest.mark.parametrize("merge", [write, move])
-def test_a_stop_inside_whatsapp_that_left_one_row_without_topics_leaves_the_other_its_own(merge: Merge) -> None:
-    stopped = find_row((0, "Start"), (5, "nur Stellen"), (30, IN_APP), sender=build_user(1))
-    chosen = find_row((20, "Start"), (40, "nur Baustellen"), sender=build_phone(1))
-    assert not stopped.subscribed
-    changes = merge(stopped, chosen)
-    assert (changes.subscribers[-1].id, changes.subscribers[-1].topics) == (chosen.id, WORKS)
-    assert list_ended(changes) == []
 
 
 @pytest.mark.parametrize("merge", [write, move])
@@ -297,8 +273,8 @@ def test_two_who_are_subscribed_get_what_one_would_who_had_said_it_all(merge: Me
 def test_a_stop_inside_whatsapp_that_names_both_ends_what_waits_for_either() -> None:
     started = find_row((0, "Start"), sender=build_user(1))
     fewer = find_row((30, "Start"), (31, "nur Veranstaltungen"), sender=build_phone(1))
-    change = PreferenceChange(person=build_both(1), category="marketing_messages", value="stop", at=build_time(60))
-    changes = decide_preference(StoredState(by_user=started, by_phone=fewer), change, county=COUNTY)
+    state, stop = StoredState(by_user=started, by_phone=fewer), build_preference("stop", seconds=60)
+    changes = decide_preference(state, stop, county=COUNTY)
     assert list_ended(changes) == [(started.id, 2, None), (fewer.id, 4, None)]
 
 
@@ -320,11 +296,8 @@ def test_two_rows_of_the_old_addresses_and_one_of_the_new_are_one() -> None:
         find_row((at, "Start"), sender=sender)
         for at, sender in enumerate((build_user(1), build_phone(1), build_both(2)))
     ]
-    change = IdentityChange(
-        message_key=b"k", before=build_both(1), after=build_both(2), at=build_time(60), received_at=build_time(60)
-    )
     state = StoredState(by_user=rows[2], by_phone=rows[2], former_by_user=rows[0], former_by_phone=rows[1])
-    changes = decide_move(state, change, author_key=AUTHOR_KEY)
+    changes = decide_move(state, build_move(build_both(1), build_both(2)), author_key=AUTHOR_KEY)
     assert sorted(list_ended(changes)) == sorted((row.id, row.sequence, None) for row in changes.subscribers[:-1])
     assert {row.id for row in changes.subscribers} == {row.id for row in rows}
     assert [row.merged_into for row in changes.subscribers] == [*(row.id for row in changes.subscribers[1:]), None]

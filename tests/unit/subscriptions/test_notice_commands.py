@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from services.subscriptions.domain.broadcast import build_broadcast, calculate_spacing, estimate_broadcast
+from services.subscriptions.domain.broadcast import build_broadcast, estimate_broadcast
 from services.subscriptions.domain.quotas import find_quota_problems, list_quotas
 from shared.contracts.ids import make_timed_id
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
@@ -67,9 +67,11 @@ def test_a_scheduled_broadcast_has_the_time_at_which_it_begins_in_its_id() -> No
 
 def test_a_scheduled_broadcast_whose_time_is_over_begins_at_once() -> None:
     late = content(scheduled_at=(NOON - timedelta(hours=1)).isoformat(), spread_minutes=60)
-    broadcast = build_broadcast(build_event(), late, topic=ROADS, now=NOON)
-    assert (broadcast.published_at, broadcast.scheduled) == (NOON, False)
-    assert calculate_spacing(broadcast, 60) == 60.0
+    over_sixty, over_nobody = (
+        build_broadcast(build_event(), late, topic=ROADS, now=NOON, audience=audience) for audience in (60, 0)
+    )
+    assert (over_sixty.published_at, over_sixty.scheduled) == (NOON, False)
+    assert (over_sixty.spacing_seconds, over_nobody.spacing_seconds) == (60.0, None)
 
 
 @pytest.mark.parametrize(

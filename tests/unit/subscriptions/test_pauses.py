@@ -7,7 +7,7 @@ import pytest
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.text import CitizenText
-from services.subscriptions.domain.pauses import calculate_easter, calculate_pause_end
+from services.subscriptions.domain.pauses import calculate_easter, calculate_pause
 from services.subscriptions.domain.replies import format_day
 from shared.contracts.hours import LOCAL_ZONE
 from tests.factories.citizens import COUNTY, NOON, build_context, build_message, play_dialogue, understand_message
@@ -46,7 +46,7 @@ TOO_LONG = "Länger als ein Jahr ist nicht möglich."
 )
 def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:
     wish = detect_text_intent(CitizenText(text), COUNTY)
-    assert (wish.intent, format_day(calculate_pause_end(wish, NOON) - timedelta(seconds=1))) == (Intent.PAUSE, last)
+    assert (wish.intent, format_day(calculate_pause(wish, NOON)[0] - timedelta(seconds=1))) == (Intent.PAUSE, last)
     answer = play_dialogue("Start", text)[1]
     assert last in answer
     assert UNCLEAR not in answer

@@ -7,15 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.subscriptions.domain.subscriber import Subscriber, apply_preference, select_address
-from shared.contracts.inbound import PreferenceChange
-from tests.factories.citizens import (
-    COUNTY,
-    build_both,
-    build_context,
-    build_message,
-    build_time,
-    understand_message,
-)
+from tests.factories.citizens import COUNTY, build_context, build_message, build_preference, understand_message
 
 OTHERS = COUNTY.topic_ids - COUNTY.marketing_topics
 APP = ("stop", "resume")
@@ -26,11 +18,7 @@ def after(*acts: tuple[int, str]) -> Subscriber:
     subscriber: Subscriber | None = None
     for second, act in acts:
         if act in APP:
-            change = PreferenceChange(
-                person=build_both(1), category="marketing_messages", value=act, at=build_time(second)
-            )
-            preferred = apply_preference(subscriber, change, COUNTY)
-            subscriber = preferred.subscriber if preferred else subscriber
+            subscriber = apply_preference(subscriber, build_preference(act, seconds=second), COUNTY) or subscriber
         else:
             subscriber, _ = understand_message(
                 subscriber, build_message(act, seconds=second), build_context(seconds=100)
