@@ -15,7 +15,6 @@ from shared.notices.tokens import MAX_TOKEN_LENGTH, Token, TokenList, find_token
 from shared.runtime.clock import Clock
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Kreisfunk"'}
-RETRY_AFTER_SECONDS = 2.0
 
 _log = structlog.get_logger()
 _FileState = tuple[int, int, int]
@@ -101,9 +100,7 @@ class Authenticator:
         try:
             token = find_token(text, self.tokens.load(), self.clock())
         except TokensUnreadable:
-            raise build_retryable_error(
-                ErrorType.UNAVAILABLE, "Tokens cannot be checked just now.", RETRY_AFTER_SECONDS
-            ) from None
+            raise build_retryable_error(ErrorType.UNAVAILABLE, "Tokens cannot be checked just now.") from None
         return token, None if token is None else self._build_caller(token)
 
     def _build_caller(self, token: Token) -> Caller | None:
