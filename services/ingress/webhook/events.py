@@ -160,23 +160,10 @@ GROUP_TYPES: Mapping[type[Event], type[Message]] = {
     AccountEvent: AccountEvents,
     WebhookQuarantined: WebhookQuarantined,
 }
-# The message of a group is a list in one field; each event of a type not named here is a message of its own.
+# The message of a group is a list in one field; an event of any other type is a message of its own.
 _FIELDS: Mapping[type[Event], str] = {
-    InboundMessage: "messages",
-    DeliveryStatus: "statuses",
-    PreferenceChange: "changes",
-    IdentityChange: "changes",
-    AccountEvent: "events",
+    event: group.__struct_fields__[0] for event, group in GROUP_TYPES.items() if group is not event
 }
-
-
-def build_group_message(events: Sequence[Event]) -> Message:
-    """Return the message with these events, which are of one type; there is at least one."""
-    first = events[0]
-    if isinstance(first, WebhookQuarantined):
-        return first
-    build: Callable[..., Message] = GROUP_TYPES[type(first)]
-    return build(**{_FIELDS[type(first)]: tuple(events)})
 
 
 def split_by_type(events: Sequence[E]) -> Mapping[type[E], Sequence[E]]:

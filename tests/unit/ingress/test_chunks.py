@@ -11,7 +11,6 @@ from services.ingress.webhook.events import (
     MAX_GROUP_BYTES,
     MAX_GROUP_EVENTS,
     Event,
-    build_group_message,
     count_bytes,
     encode_events,
     join_chunks,
@@ -29,6 +28,7 @@ from shared.contracts.inbound import (
     WebhookQuarantined,
 )
 from shared.contracts.message import Address, Addresses, AddressKind
+from tests.factories.webhook_rules import build_group
 
 AT = datetime(2026, 11, 10, 8, 0, tzinfo=UTC)
 PERSON = Addresses(phone=Address(kind=AddressKind.PHONE, index=b"i" * 16, sealed=b"s" * 40))
@@ -58,7 +58,7 @@ def test_slices_together_are_the_bytes_of_the_group(event: Event, webhooks: int)
     if isinstance(event, WebhookQuarantined):
         webhooks = 1
     slices = [each for _ in range(webhooks) for each in split_into_chunks([event])]
-    group = build_group_message([event] * webhooks)
+    group = build_group([event] * webhooks)
     enclosed = wrap_data(
         GROUP_TYPES[type(event)], join_chunks(type(event), slices), event_id="1", source="/test", time=AT
     )
@@ -74,7 +74,7 @@ def test_each_slice_fits_and_nothing_is_lost(texts: list[str], factor: int) -> N
     whole = wrap_data(
         GROUP_TYPES[InboundMessage], join_chunks(InboundMessage, slices), event_id="1", source="/test", time=AT
     )
-    assert whole == encode(build_group_message(events), event_id="1", source="/test", time=AT)
+    assert whole == encode(build_group(events), event_id="1", source="/test", time=AT)
 
 
 def test_no_slice_holds_more_events_than_a_group_may() -> None:
