@@ -20,28 +20,15 @@ from tests.harness.ingress import (
 SETTINGS = build_environment("amqp://ingress@127.0.0.1:1/", 0, 0)
 
 
-def start(changes: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def start(environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "services.ingress"]
     return subprocess.run(
-        [sys.executable, "-m", "services.ingress"],
-        env={**SETTINGS, **changes},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        command, env=dict(environment), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
 
 
 def test_everything_that_is_missing_is_named_at_once() -> None:
-    finished = subprocess.run(
-        [sys.executable, "-m", "services.ingress"],
-        env={"PATH": os.environ["PATH"]},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    finished = start({"PATH": os.environ["PATH"]})
     required = ("BROKER_URL", "APP_SECRETS", "VERIFY_TOKEN", "PHONE_NUMBER_ID", "ENCRYPTION_KEYS", "INDEX_KEY")
     assert finished.returncode == 2
     assert all(f"KREISFUNK_{name}: " in finished.stderr for name in required)
@@ -65,7 +52,7 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
     ],
 )
 def test_a_wrong_setting_is_named_without_its_value(name: str, value: str) -> None:
-    finished = start({f"KREISFUNK_{name}": value})
+    finished = start({**SETTINGS, f"KREISFUNK_{name}": value})
 
     assert finished.returncode == 2
     assert f"KREISFUNK_{name}: " in finished.stderr
@@ -74,17 +61,9 @@ def test_a_wrong_setting_is_named_without_its_value(name: str, value: str) -> No
     assert not [text for text in (value, *SECRET_TEXTS) if len(text) > 1 and text in finished.stderr]
 
 
-def test_two_wrong_settings_are_both_named() -> None:
-    finished = start({"KREISFUNK_INDEX_KEY": "no-key", "KREISFUNK_ENCRYPTION_KEYS": "no-ring"})
-
-    assert finished.returncode == 2
-    assert "KREISFUNK_INDEX_KEY: a key must be base64" in finished.stderr
-    assert "KREISFUNK_ENCRYPTION_KEYS: expected VERSION:BASE64" in finished.stderr
-
-
 def test_a_secret_may_be_a_file_and_is_still_not_shown(tmp_path: Path) -> None:
     (tmp_path / "kreisfunk_index_key").write_text(f"{INDEX_KEY[1:]}\n")
-    finished = start({"KREISFUNK_SECRETS_DIR": str(tmp_path), "KREISFUNK_INDEX_KEY": ""})
+    finished = start({**SETTINGS, "KREISFUNK_SECRETS_DIR": str(tmp_path), "KREISFUNK_INDEX_KEY": ""})
 
     assert finished.returncode == 2
     assert "KREISFUNK_INDEX_KEY: " in finished.stderr
