@@ -10,7 +10,6 @@ from services.ingress.webhook.events import Event, Ignored, ParsedWebhook, Probl
 from services.ingress.webhook.payloads import Contact
 from services.ingress.webhook.translate import MAX_CONTACTS, MAX_PARTS, parse_webhook
 from shared.contracts.inbound import (
-    AccountEvent,
     DeliveryStatus,
     InboundMessage,
     PreferenceChange,
@@ -23,6 +22,7 @@ from tests.factories.webhooks import (
     TWO_PEOPLE,
     USER,
     Json,
+    build_messages_body,
     build_status,
     build_text_message,
     build_value,
@@ -250,25 +250,19 @@ def test_preferences_and_contacts_are_kept_by_themselves() -> None:
     assert problem.startswith("user_preferences[0].wa_id: ")
 
 
-def test_errors_of_the_account_beside_a_broken_message_are_not_told_twice() -> None:
-    body = build_webhook(build_value(messages=[{"id": 7}], errors=[{"code": 130429}]))
-    assert [type(event) for event in parse_webhook(body, RULES).events] == [AccountEvent]
-    [kept] = quarantine_webhook(body)
-    assert understood_again(kept)[0] == []
-
-
 @pytest.mark.parametrize(
     "body",
     [
         b"Start \xff, but no JSON",
         b"[]",
+        b"\xef\xbb\xbf" + build_messages_body(build_text_message(1)),
         b'{"object": "page", "entry": []}',
         changes(
             *[{"field": "messages", "value": build_value(messages=[build_text_message(1)])}] * MAX_PARTS,
             {"field": "calls"},
         ),
     ],
-    ids=["no JSON", "no object", "something else", "more than Meta sends"],
+    ids=["no JSON", "no object", "a byte order mark", "something else", "more than Meta sends"],
 )
 def test_what_cannot_be_taken_apart_is_kept_whole(body: bytes) -> None:
     [kept] = quarantine_webhook(body)

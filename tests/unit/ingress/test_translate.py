@@ -240,6 +240,12 @@ def test_a_contact_of_somebody_else_is_not_the_senders() -> None:
     assert decrypt_addresses(message.sender) == BOTH
 
 
+def test_what_is_no_user_id_is_left_out() -> None:
+    contacts = [{"wa_id": PHONE, "user_id": "foo_bar"}]
+    body = build_webhook(build_value(contacts=contacts, messages=[build_text_message(1, from_user_id="foo_bar")]))
+    assert decrypt_addresses(get_only(InboundMessage, find_all(body)).sender) == (PHONE, None)
+
+
 def test_equal_webhooks_give_equal_keys_and_different_ciphertexts() -> None:
     first, second = (get_only(InboundMessage, find_all(read_sample("text"))) for _ in range(2))
     assert first.message_key == second.message_key
