@@ -4,7 +4,6 @@ Events are encoded right after parsing, not when their message is published: wai
 objects that leave the processor's cache and that the garbage collector traverses again and again.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +32,6 @@ from shared.contracts.message import Message
 MAX_GROUP_EVENTS = 500
 MAX_GROUP_BYTES = 131_072
 OTHER_LABEL = "other"
-_HARMLESS = re.compile(r"[a-z_]{1,40}")
 _encoder = msgspec.json.Encoder()
 
 Event = InboundMessage | DeliveryStatus | PreferenceChange | IdentityChange | AccountEvent | WebhookQuarantined
@@ -115,11 +113,6 @@ def sum_counts(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
     return total
 
 
-def is_loggable(word: str) -> bool:
-    """Return whether a label can only be one of Meta's words, so that it may be logged."""
-    return bool(_HARMLESS.fullmatch(word))
-
-
 MESSAGE_TYPES = frozenset(
     {
         "audio",
@@ -189,11 +182,6 @@ EncodedEvents = Mapping[type[Event], Sequence[Chunk]]
 def encode_events(events: Sequence[Event]) -> EncodedEvents:
     """Encode all events of a webhook; within a type, their order is kept."""
     return {kind: split_into_chunks(same) for kind, same in split_by_type(events).items()}
-
-
-def count_bytes(packed: EncodedEvents) -> int:
-    """Return the total size in bytes."""
-    return sum([len(each.json) for slices in packed.values() for each in slices])
 
 
 def split_into_chunks(events: Sequence[Event]) -> list[Chunk]:

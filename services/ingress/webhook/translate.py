@@ -163,14 +163,8 @@ def _cut_out_list(entry: payloads.Entry, change: payloads.Change, name: str, dro
 
 
 def _is_empty(value: payloads.ChangeValue) -> bool:
-    return not (
-        value.statuses
-        or value.messages
-        or value.user_preferences
-        or value.errors
-        or value.message_echoes
-        or value.calls
-    )
+    lists = (value.messages, value.statuses, value.user_preferences, value.errors, value.message_echoes, value.calls)
+    return not any(lists)
 
 
 def _check_empty(change: payloads.Change) -> Finding:
