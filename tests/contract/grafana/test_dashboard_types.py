@@ -40,8 +40,3 @@ def test_every_dashboard_is_of_grafanas_types(boards: list[dict[str, Any]]) -> N
 def test_the_types_find_what_is_wrong(boards: list[dict[str, Any]], part: str, value: object) -> None:
     boards[0]["panels"][-1][part] = value
     assert "error TS" in check_types(boards, part)
-
-
-def test_the_types_find_a_word_that_is_none(boards: list[dict[str, Any]]) -> None:
-    boards[0]["panels"][-1]["options"]["legend"]["displayMode"] = "tabel"
-    assert "error TS" in check_types(boards, "word")

@@ -1,13 +1,9 @@
 """Licences by REUSE's own tool, the bill of materials by CycloneDX's own schema."""
 
-import json
 import os
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-
-import pytest
 
 from deploy.paths import ROOT
 from deploy.release.sbom import write_bill
@@ -36,26 +32,6 @@ def test_every_file_has_a_licence_and_an_owner() -> None:
     assert ended.returncode == 0, ended.stdout
 
 
-@pytest.mark.parametrize("missing", ["REUSE.toml", "LICENSES"])
-def test_what_lacks_a_licence_would_be_found(tmp_path: Path, missing: str) -> None:
-    for name in {"REUSE.toml", "LICENSES", "README.md"} - {missing}:
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
-    assert lint(tmp_path).returncode == 1
-
-
-@pytest.fixture
-def bill(tmp_path: Path) -> Path:
-    return write_bill(ROOT, tmp_path, "0.1.0", datetime(2026, 12, 1, tzinfo=UTC))
-
-
-def test_the_bill_of_materials_is_valid(bill: Path) -> None:
-    ended = validate(bill)
+def test_the_bill_of_materials_is_valid(tmp_path: Path) -> None:
+    ended = validate(write_bill(ROOT, tmp_path, "0.1.0", datetime(2026, 12, 1, tzinfo=UTC)))
     assert ended.returncode == 0, ended.stderr
-
-
-def test_a_bill_with_a_wrong_component_would_be_found(bill: Path) -> None:
-    written = json.loads(bill.read_text())
-    written["components"][3]["type"] = "package"
-    bill.write_text(json.dumps(written))
-    assert validate(bill).returncode == 1
