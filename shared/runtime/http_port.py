@@ -36,7 +36,7 @@ MAX_PARSED_AHEAD = 2
 web_protocol.MAX_MSG_QUEUE_SIZE = MAX_PARSED_AHEAD
 
 
-async def _expect(request: web.Request) -> None:
+async def send_continue(request: web.Request) -> None:
     """Send `100 Continue` to a client that asks for it; unlike aiohttp, never echo the header: it may not be text."""
     if request.version == HttpVersion11:
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
@@ -45,7 +45,7 @@ async def _expect(request: web.Request) -> None:
         request.writer.output_size = 0  # the response itself has not begun
 
 
-web_urldispatcher._default_expect_handler = _expect
+web_urldispatcher._default_expect_handler = send_continue
 
 
 class _ParserError(_ErrInfo):
