@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 
-from shared.contracts.events import NoticeAccepted
 from tests.harness.notices_api import (
     BATCH,
     PUBLISHED,
@@ -19,7 +18,7 @@ from tests.harness.notices_api import (
     run_notices_api,
 )
 from tests.harness.notices_county import PRESS, ROADS_SOURCE, TOKENS, text_of, token, write_tokens
-from tests.integration.notices.conftest import NoticeQueue, Telling
+from tests.integration.notices.conftest import NoticeQueue, Telling, build_acceptance
 from tests.servers import wait_for
 
 
@@ -82,9 +81,7 @@ async def test_a_token_for_some_topics_follows_its_own_event_before_and_after_it
     sent = event(data=data(topic="stellen"))
     path = (await door.publish(sent, token="jobs")).body["event"]
     assert (await door.ask("GET", path, token="jobs")).body["state"] == "received"
-    await tell(
-        NoticeAccepted(source=str(sent["source"]), event=str(sent["id"]), notice="n", revision=1, topic="stellen")
-    )
+    await tell(build_acceptance(sent, topic="stellen"))
 
     async def is_accepted() -> bool:
         return bool((await door.ask("GET", path, token="jobs")).body["state"] == "accepted")
@@ -98,11 +95,7 @@ async def test_a_stream_ends_when_its_event_is_accepted_on_a_topic_of_another_to
     sent = event(data=data())
     path = (await door.publish(sent)).body["event"]
     following = asyncio.create_task(door.ask("GET", path, token="jobs", headers={"Accept": "text/event-stream"}))
-    await tell(
-        NoticeAccepted(
-            source=str(sent["source"]), event=str(sent["id"]), notice="n", revision=1, topic="x", audience=4711
-        )
-    )
+    await tell(build_acceptance(sent, topic="x", audience=4711))
     assert "4711" not in (await following).text
 
 
@@ -263,15 +256,7 @@ async def test_no_token_and_no_text_is_logged_or_counted(door: NoticesApi) -> No
 async def test_a_system_lists_its_own_notices_and_a_token_those_of_its_topics(door: NoticesApi, tell: Telling) -> None:
     sent = event(data=data(topic="strassensperrungen"))
     assert (await door.publish(sent)).status == 202
-    accepted = NoticeAccepted(
-        source=str(sent["source"]),
-        event=str(sent["id"]),
-        notice=str(sent["subject"]),
-        revision=1,
-        topic="strassensperrungen",
-        headline="K 9 gesperrt",
-    )
-    await tell(accepted)
+    await tell(build_acceptance(sent, topic="strassensperrungen", headline="K 9 gesperrt"))
 
     async def listed(token: str) -> list[dict[str, object]]:
         answer = await door.ask("GET", "/notices", token=token)  # 503 until it has read what became of notices

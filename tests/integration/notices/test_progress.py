@@ -24,22 +24,13 @@ from shared.contracts.events import (
 from shared.contracts.message import Lane
 from tests.harness.notices_api import BATCH, Answer, NoticesApi, data, event, run_notices_api
 from tests.harness.notices_county import text_of, write_tokens
-from tests.integration.notices.conftest import PERSISTENT, Telling
+from tests.integration.notices.conftest import PERSISTENT, Telling, build_acceptance
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 
 def accepted(sent: Mapping[str, Any], broadcast: UUID, **more: Any) -> NoticeAccepted:
-    return NoticeAccepted(
-        source=sent["source"],
-        event=sent["id"],
-        notice=sent["subject"],
-        revision=1,
-        broadcast=broadcast,
-        audience=6000,
-        costs={"utility": "330.00"},
-        duration_seconds=75,
-        **more,
-    )
+    figures = {"audience": 6000, "costs": {"utility": "330.00"}, "duration_seconds": 75}
+    return build_acceptance(sent, broadcast=broadcast, **figures, **more)
 
 
 async def in_state(door: NoticesApi, answer: Answer, state: str, **more: Any) -> dict[str, Any]:
