@@ -97,7 +97,7 @@ class PublishService:
                 known.add(place)
             elif entry and entry.has_other_content(event.fingerprint):
                 used.append(parsed.build_error(parsed.translate(ID_REUSED), place))
-        validate_events(parsed, caller, self.configuration, self.clock(), known=frozenset(known))
+        validate_events(parsed, caller, self.configuration, self.clock(), known=known)
         if used:
             raise ApiError(ErrorType.INVALID, errors=used)
         return parsed
