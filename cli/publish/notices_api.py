@@ -59,10 +59,6 @@ class NoticesApiError(Exception):
         self.advice = advice
 
 
-class NoticesApiUnreachable(NoticesApiError):
-    """Nothing answers at this address at present."""
-
-
 class NoAnswerError(Exception):
     """The event is stored at the broker, but no answer came within `seconds`."""
 
@@ -117,17 +113,18 @@ class NoticesApiClient:
     token: SecretStr
     session: "ClientSession" = field(repr=False)
 
-    async def request(self, request: ApiRequest, *, seconds: float) -> ApiResponse:
+    async def request(self, request: ApiRequest, *, seconds: float, patient: bool = False) -> ApiResponse:
         """Return the response; retryable ones are repeated for up to `seconds`. Raises NoticesApiError.
 
-        Once a notice may have been published, only the answer to it counts: everything else leaves it uncertain.
+        An address where nobody listens is retryable only if `patient`: at first it may be wrong. Once a notice may have
+        been published, only the answer to it counts: everything else leaves it uncertain.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         uncertain: ApiResponse | None = None
         while True:
             try:
-                reply = await self._send_once(request)
+                reply = await self._send_once(request, patient=patient)
             except NoticesApiError as error:
                 raise (self.build_error(uncertain, uncertain=True) if uncertain else error) from None
             if uncertain is None and request.may_have_published(reply):
@@ -138,7 +135,7 @@ class NoticesApiClient:
                 raise self.build_error(uncertain or reply, uncertain=uncertain is not None)
             await asyncio.sleep(reply.retry_delay)
 
-    async def _send_once(self, request: ApiRequest) -> ApiResponse:
+    async def _send_once(self, request: ApiRequest, *, patient: bool) -> ApiResponse:
         from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientError
 
         headers = {"Authorization": f"Bearer {self.token.get_secret_value()}", **request.headers}
@@ -150,10 +147,10 @@ class NoticesApiClient:
         except ClientConnectorCertificateError:
             problem = f"{self.url}: its certificate is not trusted."
             raise NoticesApiError(problem, "Is this the right address?") from None
-        except ClientConnectorError:
-            advice = "Is the address right, and does Kreisfunk run?"
-            raise NoticesApiUnreachable(f"{self.url} cannot be reached.", advice) from None
-        except (ClientError, TimeoutError):
+        except (ClientError, TimeoutError) as error:
+            if isinstance(error, ClientConnectorError) and not patient:
+                advice = "Is the address right, and does Kreisfunk run?"
+                raise NoticesApiError(f"{self.url} cannot be reached.", advice) from None
             return ApiResponse(status=0)
 
     def build_error(self, reply: ApiResponse, *, uncertain: bool = False) -> NoticesApiError:
@@ -311,21 +308,13 @@ async def _follow_progress(api: NoticesApiClient, path: str, seconds: float) -> 
 
 async def _fetch_progress(api: NoticesApiClient, path: str, seconds: float) -> ApiResponse:
     """Return the progress; as the event is stored, wait out restarts, and raise only ProgressUnavailable."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while True:
-        try:
-            reply = await api.request(ApiRequest(path=path), seconds=max(0.0, until - loop.time()))
-        except NoticesApiUnreachable as error:
-            if loop.time() > until:
-                raise ProgressUnavailable(str(error)) from None
-            await asyncio.sleep(POLL_INTERVAL_SECONDS)
-            continue
-        except NoticesApiError as error:
-            raise ProgressUnavailable(str(error)) from None
-        if reply.status not in (200, 404):
-            raise ProgressUnavailable(str(api.build_error(reply)))
-        return reply
+    try:
+        reply = await api.request(ApiRequest(path=path), seconds=seconds, patient=True)
+    except NoticesApiError as error:
+        raise ProgressUnavailable(str(error)) from None
+    if reply.status not in (200, 404):
+        raise ProgressUnavailable(str(api.build_error(reply)))
+    return reply
 
 
 def parse_problems(reply: ApiResponse) -> tuple[Problem, ...]:

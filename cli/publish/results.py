@@ -24,6 +24,7 @@ MAX_BYTES = 5_000_000
 PUBLISHED_TYPE = "de.kreisfunk.notice.published.v1"
 WAITING = ("waiting", "claimed")
 REACHED = ("accepted", "sent", "delivered", "read", "unknown")
+RESULTS = {EventState.RECEIVED: "published", EventState.REJECTED: "rejected", EventState.DONE: "withdrawn"}
 GOOD = (EventState.FINISHED, EventState.DONE)
 NoticeStatus = CheckResult | EventProgress
 ANSWER_FIELDS = (
@@ -123,15 +124,9 @@ def has_no_effect(status: NoticeStatus) -> bool:
 
 
 def _derive_result(answer: EventProgress) -> str:
-    match answer.state:
-        case EventState.RECEIVED:
-            return "published"
-        case EventState.REJECTED:
-            return "rejected"
-        case EventState.DONE:
-            return "unknown" if has_no_effect(answer) else "withdrawn"
-        case _:
-            return "accepted"
+    if answer.state is EventState.DONE and has_no_effect(answer):
+        return "unknown"
+    return RESULTS.get(answer.state, "accepted")
 
 
 def format_text(answer: EventProgress) -> str:

@@ -78,11 +78,7 @@ def replay(which: WhichOrAll = None, everything: All = False, json: Json = False
     from cli.quarantine.session import run_session
 
     selection = _parse_selection(which, everything=everything)
-
-    async def run(desk: "QuarantineSession") -> "list[tuple[str, ReplayResult]]":
-        return [outcome async for outcome in desk.replay(selection)]
-
-    outcomes = run_session(stack, run)
+    outcomes = run_session(stack, lambda desk: desk.replay(selection))
     results = [{"id": name, "done": it.complete, **msgspec.to_builtins(it)} for name, it in outcomes]
     told = "\n".join(_format_result(*outcome) for outcome in outcomes) or "nothing is there"
     print_result({"replayed": results}, told, json=json)
@@ -107,11 +103,7 @@ def drop(
     selection = _parse_selection(which, everything=everything)
     what = "everything in quarantine" if selection == ALL else selection
     confirm(f"Delete {what} for good?", yes=yes, otherwise="Nothing was dropped.")
-
-    async def run(desk: "QuarantineSession") -> int:
-        return await desk.drop(selection)
-
-    dropped = run_session(stack, run)
+    dropped = run_session(stack, lambda desk: desk.drop(selection))
     print_result({"dropped": dropped}, f"dropped: {dropped}", json=json)
 
 

@@ -5,7 +5,7 @@ events by their keys. They remember these for a limited time, so older events ar
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,22 +20,20 @@ from cli.quarantine import ALL
 from cli.settings import QuarantineSettings, read_installation_settings
 from cli.stacks import BROKER_URL
 from services.ingress.webhook.addresses import Rules
-from services.ingress.webhook.events import Event, ParsedWebhook, ProblemKind, build_group_message, split_by_type
+from services.ingress.webhook.events import GROUP_TYPES, Event, ParsedWebhook, ProblemKind, encode_events, join_chunks
 from services.ingress.webhook.outbox import SOURCE
 from services.ingress.webhook.translate import parse_webhook
 from shared.amqp.connection import connect
 from shared.amqp.inspection import BrowsedMessage, QueueBrowser, open_queue_browser
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.topology import INBOUND, NOTICES_QUARANTINE, QUARANTINES
-from shared.contracts.envelope import ContractError, decode, encode
+from shared.contracts.envelope import ContractError, decode, wrap_data
 from shared.contracts.inbound import IdentityChange, InboundMessage, WebhookQuarantined
-from shared.contracts.message import Message
 from shared.encryption import EncryptionError, KeyRing
 from shared.outcome import DependencyUnavailable, Unroutable
 
 # Shorter than the time for which subscriptions remembers handled messages.
 MAX_AGE = timedelta(days=8)
-MAX_EVENTS_PER_GROUP = 100
 NO_LIMIT = 1 << 62
 T = TypeVar("T")
 _KEYS_ADVICE = (
@@ -150,13 +148,6 @@ def is_too_old(event: Event, now: datetime) -> bool:
             return False
 
 
-def group_events(events: Sequence[Event]) -> Iterator[Message]:
-    """Yield messages of at most 100 events, each of one type."""
-    for same in split_by_type(events).values():
-        for start in range(0, len(same), MAX_EVENTS_PER_GROUP):
-            yield build_group_message(same[start : start + MAX_EVENTS_PER_GROUP])
-
-
 @dataclass(frozen=True, kw_only=True)
 class QuarantineSession:
     """The open quarantine queues and a publisher, for as long as the command runs."""
@@ -187,20 +178,21 @@ class QuarantineSession:
         except EncryptionError as error:
             _fail_for_keys(f"It is sealed, and {error}.")
 
-    async def replay(self, selection: str) -> AsyncGenerator[tuple[str, ReplayResult], None]:
-        """Publish each selected item, then remove it; what cannot be read stays, with its problem."""
+    async def replay(self, selection: str) -> list[tuple[str, ReplayResult]]:
+        """Publish each selected item, then remove it; what cannot be read stays. Return the results by id."""
         async with aclosing(self._select_items(selection)) as items:
-            async for item in items:
-                if item.is_notice:
-                    await item.queued.send_back()
-                    yield item.queued.message_id, ReplayResult(sent_back=True)
-                elif not item.webhook:
-                    yield item.queued.message_id, ReplayResult(problems=(item.reason,))
-                else:
-                    outcome = await self._replay_webhook(item, item.webhook, datetime.now(UTC))
-                    if outcome.complete:
-                        await item.queued.remove()
-                    yield item.queued.message_id, outcome
+            return [(item.queued.message_id, await self._replay_item(item)) async for item in items]
+
+    async def _replay_item(self, item: QuarantineItem) -> ReplayResult:
+        if item.is_notice:
+            await item.queued.send_back()
+            return ReplayResult(sent_back=True)
+        if not item.webhook:
+            return ReplayResult(problems=(item.reason,))
+        outcome = await self._replay_webhook(item, item.webhook, datetime.now(UTC))
+        if outcome.complete:
+            await item.queued.remove()
+        return outcome
 
     async def drop(self, selection: str) -> int:
         """Remove the selected items and return their number."""
@@ -236,10 +228,11 @@ class QuarantineSession:
         understood = parse_webhook(plain, rules)
         unheard = select_unpublished(webhook, understood)
         fresh = [event for event in unheard if not is_too_old(event, now)]
-        for number, group in enumerate(group_events(fresh)):
-            identifier = str(uuid5(NAMESPACE_OID, f"{item.queued.message_id}/{number}"))
-            body = encode(group, event_id=identifier, source=SOURCE, time=now)
-            await self.publisher.publish(INBOUND, group.KEY, body, message_id=identifier)
+        chunks = [(kind, chunk) for kind, chunks in encode_events(fresh).items() for chunk in chunks]
+        for number, (kind, chunk) in enumerate(chunks):
+            message, identifier = GROUP_TYPES[kind], str(uuid5(NAMESPACE_OID, f"{item.queued.message_id}/{number}"))
+            body = wrap_data(message, join_chunks(kind, [chunk]), event_id=identifier, source=SOURCE, time=now)
+            await self.publisher.publish(INBOUND, message.KEY, body, message_id=identifier)
         return ReplayResult(
             published=len(fresh),
             ignored=len(understood.ignored),

@@ -9,72 +9,15 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
-from shared.contracts.events import (
-    BroadcastCancelled,
-    BroadcastFinished,
-    BroadcastProgressed,
-    BroadcastStarted,
-    DeliveryRefused,
-    FeedbackErased,
-    FeedbackReceived,
-    NoticeAccepted,
-    NoticeChecked,
-    NoticeRejected,
-    ReactionLocated,
-    ReactionReceived,
-    SubscriberErased,
-    SubscriptionChanged,
-    SubscriptionEnded,
-    SubscriptionStarted,
-)
-from shared.contracts.inbound import (
-    AccountEvents,
-    DeliveryStatuses,
-    IdentityChanges,
-    InboundMessages,
-    PreferenceChanges,
-    WebhookQuarantined,
-)
+from shared.contracts import dispatch, events, inbound, notices
 from shared.contracts.message import Message, Moment
-from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 
 MESSAGES: dict[str, type[Message]] = {
     kind.TYPE: kind
-    for kind in (
-        InboundMessages,
-        DeliveryStatuses,
-        PreferenceChanges,
-        IdentityChanges,
-        AccountEvents,
-        WebhookQuarantined,
-        NoticePublished,
-        NoticeUpdated,
-        NoticeWithdrawn,
-        NoticeCheck,
-        ReplyRequested,
-        BroadcastBatch,
-        BroadcastFollowUp,
-        NoticeAccepted,
-        NoticeChecked,
-        NoticeRejected,
-        BroadcastStarted,
-        BroadcastProgressed,
-        BroadcastFinished,
-        BroadcastCancelled,
-        DeliveryRefused,
-        SubscriptionStarted,
-        SubscriptionChanged,
-        SubscriptionEnded,
-        SubscriberErased,
-        FeedbackReceived,
-        FeedbackErased,
-        ReactionReceived,
-        ReactionLocated,
-    )
+    for module in (inbound, notices, dispatch, events)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Message) and hasattr(kind, "TYPE")
 }
-
-
 CONTENT_TYPE = "application/cloudevents+json"
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 M = TypeVar("M", bound=Message)

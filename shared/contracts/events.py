@@ -163,6 +163,17 @@ class BroadcastCancelled(Message, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class DeliveryRefused(Message, frozen=True, kw_only=True):
+    """Meta does not deliver to this subscriber; `code` is the reason (131026 undeliverable, 131050 no marketing, …)."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.delivery.refused.v1"
+    KEY: ClassVar[str] = "delivery.refused"
+
+    delivery: UUID
+    subscriber: UUID
+    code: int
+
+
 class SubscriptionStarted(Message, frozen=True, kw_only=True):
     """A citizen subscribed: consent number `sequence`."""
 
@@ -270,14 +281,3 @@ class ReactionLocated(Message, frozen=True, kw_only=True):
     broadcast: UUID
     value: str
     at: Moment
-
-
-class DeliveryRefused(Message, frozen=True, kw_only=True):
-    """Meta does not deliver to this subscriber; `code` is the reason (131026 undeliverable, 131050 no marketing, …)."""
-
-    TYPE: ClassVar[str] = "de.kreisfunk.delivery.refused.v1"
-    KEY: ClassVar[str] = "delivery.refused"
-
-    delivery: UUID
-    subscriber: UUID
-    code: int

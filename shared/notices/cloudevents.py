@@ -11,6 +11,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -37,36 +38,27 @@ MISPLACED = {
     for kind in NOTICE_TYPES.values()
     for field in msgspec.structs.fields(kind)
 }
+_NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
 _ALIASES = {**MISPLACED, "expires_at": '"expirytime"', "notice": '"subject"', "data_base64": '"data"'}
 
 
 class UnreadableEvent(ValueError):
-    """The bytes are not a CloudEvent. The event's names are set as far as they can be read.
+    """The bytes are not a CloudEvent. The event's names are set as far as they can be read from its `attributes`.
 
     `envelope` has the valid attributes, and empty values for the others; None if nothing can be read.
     """
 
     def __init__(
-        self,
-        problems: tuple[Problem, ...],
-        envelope: Envelope | None = None,
-        /,
-        *,
-        event: str = "",
-        subject: str | None = None,
-        source: str = "",
+        self, *problems: Problem, envelope: Envelope | None = None, attributes: Mapping[str, Any] = _NO_ATTRIBUTES
     ) -> None:
         super().__init__(", ".join(problem.field for problem in problems))
-        self.problems = problems
-        self.event = _limit_name(event) or ""
-        self.subject = _limit_name(subject)
-        self.source = _limit_name(source) or ""
-        self.envelope = envelope
+        self.problems, self.envelope, self.attributes = problems, envelope, attributes
+        self.event, self.source = self._read_name("id") or "", self._read_name("source") or ""
+        self.subject = self._read_name("subject")
 
-    def with_problems(self, problems: tuple[Problem, ...]) -> "UnreadableEvent":
-        """Return the same error with other problems before its own."""
-        names = {"event": self.event, "source": self.source}
-        return UnreadableEvent((*problems, *self.problems), self.envelope, subject=self.subject, **names)
+    def _read_name(self, attribute: str) -> str | None:
+        value = self.attributes.get(attribute)
+        return value if isinstance(value, str) and len(value) <= MAX_NAME_LENGTH else None
 
 
 def read_event(body: bytes) -> Envelope:
@@ -83,9 +75,12 @@ def read_event(body: bytes) -> Envelope:
 
 
 def _read_leniently(body: bytes) -> Envelope:
+    found = decode_json(body)
+    if not isinstance(found, dict):
+        raise UnreadableEvent(Problem(field="body", problem="must be a JSON object"))
     given = {
         name: _attach_zone_if_moment(value) if name in _MOMENTS else value
-        for name, value in _read_object(body).items()
+        for name, value in found.items()
         if name == "data" or value is not None
     }
     if isinstance(data := given.get("data"), dict) and "scheduled_at" in data:
@@ -93,16 +88,8 @@ def _read_leniently(body: bytes) -> Envelope:
     problems = (*_check_attributes(given), *_check_unknown_attributes(given))
     if not problems:
         return read_envelope(msgspec.json.encode(given))
-    names = {"event": given.get("id"), "subject": given.get("subject"), "source": given.get("source")}
-    texts = {name: value for name, value in names.items() if isinstance(value, str)}
-    raise UnreadableEvent(problems, _build_partial_envelope(given), **texts)
-
-
-def _read_object(body: bytes) -> dict[str, Any]:
-    found = decode_json(body)
-    if not isinstance(found, dict):
-        raise UnreadableEvent((Problem(field="body", problem="must be a JSON object"),))
-    return found
+    readable = _build_partial_envelope(given, {problem.field for problem in problems})
+    raise UnreadableEvent(*problems, envelope=readable, attributes=given)
 
 
 def decode_json(body: bytes, field: str = "body") -> Any:
@@ -110,9 +97,9 @@ def decode_json(body: bytes, field: str = "body") -> Any:
     try:
         return msgspec.json.decode(body)
     except RecursionError:
-        raise UnreadableEvent((Problem(field=field, problem="is nested too deeply"),)) from None
+        raise UnreadableEvent(Problem(field=field, problem="is nested too deeply")) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise UnreadableEvent((Problem(field=field, problem=_explain_error(body)),)) from None
+        raise UnreadableEvent(Problem(field=field, problem=_explain_error(body))) from None
 
 
 def _explain_error(body: bytes) -> str:
@@ -151,16 +138,14 @@ def _attach_zone_if_moment(value: Any) -> Any:
 
 def read_binary_event(attributes: Mapping[str, Any], data: bytes) -> Envelope:
     """Return the event in binary mode: its attributes without a prefix, its data as JSON. Raises UnreadableEvent."""
-    names = {"event": attributes.get("id"), "subject": attributes.get("subject"), "source": attributes.get("source")}
-    texts = {name: value for name, value in names.items() if isinstance(value, str)}
     try:
         decode_json(data, "data")
         return read_event(msgspec.json.encode({**attributes, "data": Raw(data)}))
     except TypeError:
         problem = Problem(field="headers", problem="hold an attribute that is no string, number or moment")
-        raise UnreadableEvent((problem,), **texts) from None
+        raise UnreadableEvent(problem, attributes=attributes) from None
     except UnreadableEvent as error:
-        raise UnreadableEvent(error.problems, error.envelope, **texts) from None
+        raise UnreadableEvent(*error.problems, envelope=error.envelope, attributes=attributes) from None
 
 
 def _check_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
@@ -178,17 +163,12 @@ def _check_unknown_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
     yield from report_unknown_fields([name for name in unknown if name not in foreign], _ATTRIBUTES, _ALIASES)
 
 
-def _build_partial_envelope(given: Mapping[str, Any]) -> Envelope:
-    wrong = {problem.field for problem in find_schema_errors({**given, "data": Raw(b"")}, Envelope)}
+def _build_partial_envelope(given: Mapping[str, Any], wrong: set[str]) -> Envelope:
     empty: dict[str, Any] = {"id": "", "source": "", "type": "", "specversion": "1.0"}
     right = {name: given[name] for name in _ATTRIBUTES if name in given and name not in {*wrong, "data", "dataschema"}}
     data = Raw(msgspec.json.encode(given.get("data")))
     moments = {name: msgspec.convert(right[name], datetime) for name in _MOMENTS if name in right}
     return Envelope(**{**empty, **right, **moments}, data=data)
-
-
-def _limit_name(value: str | None) -> str | None:
-    return value if value is not None and len(value) <= MAX_NAME_LENGTH else None
 
 
 MAX_BODY_BYTES = 65_536
@@ -214,13 +194,14 @@ def read_amqp_event(message: AmqpMessage) -> Envelope:
     transport = tuple(_check_transport(message))
     if len(message.body) > MAX_BODY_BYTES:
         size = Problem(field="body", problem=f"has {len(message.body)} bytes; at most {MAX_BODY_BYTES} are read")
-        raise UnreadableEvent((*transport, size))
+        raise UnreadableEvent(*transport, size)
     try:
         envelope = _read_content(message)
     except UnreadableEvent as error:
-        raise error.with_problems(transport) from None
+        problems = (*transport, *error.problems)
+        raise UnreadableEvent(*problems, envelope=error.envelope, attributes=error.attributes) from None
     if transport:
-        raise UnreadableEvent(transport, envelope, event=envelope.id, subject=envelope.subject, source=envelope.source)
+        raise UnreadableEvent(*transport, envelope=envelope, attributes=msgspec.structs.asdict(envelope))
     return envelope
 
 
@@ -232,9 +213,9 @@ def _check_transport(message: AmqpMessage) -> Iterator[Problem]:
 
 
 def _read_content(message: AmqpMessage) -> Envelope:
-    kind, charset = _parse_content_type(message.content_type or "")
-    if charset not in ("", "utf-8"):
-        raise UnreadableEvent((Problem(field="content_type", problem="its charset must be utf-8"),))
+    kind, charset = parse_content_type(message.content_type or "")
+    if charset not in ("utf-8", "utf8"):
+        raise UnreadableEvent(Problem(field="content_type", problem="its charset must be utf-8"))
     if kind == CONTENT_TYPE:
         return read_event(message.body)
     return _read_binary(message, kind)
@@ -243,11 +224,10 @@ def _read_content(message: AmqpMessage) -> Envelope:
 def _read_binary(message: AmqpMessage, kind: str) -> Envelope:
     attributes, twice = _collect_attributes(message.headers)
     if kind != DATA_TYPE or not attributes:
-        raise UnreadableEvent(
-            (Problem(field="content_type", problem=_describe_expected(kind)),), **_extract_names(attributes)
-        )
+        problem = Problem(field="content_type", problem=_describe_expected(kind))
+        raise UnreadableEvent(problem, attributes=attributes)
     if twice:
-        raise UnreadableEvent(tuple(twice), **_extract_names(attributes))
+        raise UnreadableEvent(*twice, attributes=attributes)
     return read_binary_event({**attributes, "datacontenttype": DATA_TYPE}, message.body)
 
 
@@ -261,11 +241,11 @@ def _describe_expected(kind: str) -> str:
     return f"must be {CONTENT_TYPE} for an event in the body, or {binary}{given}"
 
 
-def _parse_content_type(value: str) -> tuple[str, str]:
-    """Return the type and its charset, both in lower case."""
+def parse_content_type(value: str) -> tuple[str, str]:
+    """Return the type and its charset, both in lower case; the charset is UTF-8 if there is none."""
     kind, *parameters = (part.strip().lower() for part in value.split(";"))
     pairs = dict(parameter.partition("=")[::2] for parameter in parameters)
-    return kind, pairs.get("charset", "").strip('"')
+    return kind, pairs.get("charset", "").strip('"') or "utf-8"
 
 
 def _collect_attributes(headers: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
@@ -280,13 +260,6 @@ def _collect_attributes(headers: Mapping[str, Any]) -> tuple[dict[str, Any], lis
         if found.setdefault(name, value) != value and len(twice) < MAX_UNKNOWN_FIELDS:
             twice.append(Problem(field=name[:MAX_FIELD_LENGTH], problem="is given twice, in different ways"))
     return found, twice
-
-
-def _extract_names(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """Return the names that identify the event in an answer."""
-    wanted = {"event": "id", "subject": "subject", "source": "source"}
-    found = {ours: attributes.get(theirs) for ours, theirs in wanted.items()}
-    return {ours: value for ours, value in found.items() if isinstance(value, str)}
 
 
 def identify_system(envelope: Envelope, login: str | None) -> str | None:

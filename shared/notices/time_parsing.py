@@ -1,7 +1,8 @@
 """Parsing of times and durations as people type them."""
 
 import re
-from datetime import date, datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from shared.contracts.hours import LOCAL_ZONE
 from shared.notices.cloudevents import attach_local_zone
@@ -20,19 +21,8 @@ def parse_duration(text: str) -> timedelta:
 
 def parse_moment(text: str) -> datetime:
     """Parse date and time in ISO 8601; without an offset it is in Europe/Berlin. Raises ValueError."""
-    try:
-        moment = attach_local_zone(datetime.fromisoformat(text.strip())).astimezone(LOCAL_ZONE)
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None or _is_day(text.strip()):
-        raise ValueError("expected date and time, such as 2026-11-30T18:00")
-    return moment
-
-
-def _is_day(text: str) -> bool:
-    """Return whether the text is a day alone, which may mean its beginning or its end."""
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+    plain = text.strip()
+    if len(plain) > len("2026-11-30"):  # a day alone may mean its beginning or its end
+        with suppress(ValueError, OverflowError):
+            return attach_local_zone(datetime.fromisoformat(plain)).astimezone(LOCAL_ZONE)
+    raise ValueError("expected date and time, such as 2026-11-30T18:00")

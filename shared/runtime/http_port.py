@@ -36,7 +36,7 @@ MAX_PARSED_AHEAD = 2
 web_protocol.MAX_MSG_QUEUE_SIZE = MAX_PARSED_AHEAD
 
 
-async def _expect(request: web.Request) -> None:
+async def send_continue(request: web.Request) -> None:
     """Send `100 Continue` to a client that asks for it; unlike aiohttp, never echo the header: it may not be text."""
     if request.version == HttpVersion11:
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
@@ -45,7 +45,7 @@ async def _expect(request: web.Request) -> None:
         request.writer.output_size = 0  # the response itself has not begun
 
 
-web_urldispatcher._default_expect_handler = _expect
+web_urldispatcher._default_expect_handler = send_continue
 
 
 class _ParserError(_ErrInfo):
@@ -93,6 +93,14 @@ class PublicHttpProtocol(RequestHandler):
     respond: Callable[[int], web.Response]
     refused: Callable[[int], None]
     failures: FailureLog
+    reader: "PieceReader"
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; aiohttp calls it, too, for what its parser kept back while nobody read the body before it."""
+        requests = self._request_count
+        super().data_received(data)
+        if self._request_count != requests:
+            self.reader.begin_request(*self._messages[-1])
 
     def handle_error(
         self,
@@ -192,6 +200,7 @@ class PieceReader(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._places.remove(self)
         self._handler.connection_lost(exc)
+        del self._handler.reader  # else both would wait for the garbage collector
 
     def pause_writing(self) -> None:
         self._handler.pause_writing()
@@ -219,20 +228,23 @@ class PieceReader(asyncio.BufferedProtocol):
             self._parse(piece)
 
     def _parse(self, piece: bytes) -> None:
-        handler = self._handler
+        handler, is_head = self._handler, self._body.is_eof()
         requests = handler._request_count
         handler.data_received(piece)
         if handler._request_count != requests:
-            message, payload = handler._messages[-1]
-            if message.__class__ is _ParserError:
-                self._give_up_body()
-            elif len(handler._messages) >= MAX_PARSED_AHEAD:
-                self._refuse()
-            self._body, self._head_bytes, self._body_bytes = payload, 0, 0
-        elif self._body.is_eof():
+            return
+        if is_head:
             self._count_head(len(piece))
         else:
             self._count_body(len(piece))
+
+    def begin_request(self, message: object, body: StreamReader) -> None:
+        """Count anew from this request on; its body begins with what was parsed together with its head."""
+        if message.__class__ is _ParserError:
+            self._give_up_body()
+        elif len(self._handler._messages) >= MAX_PARSED_AHEAD:
+            self._refuse()
+        self._body, self._head_bytes, self._body_bytes = body, 0, 0
 
     def _give_up_body(self) -> None:
         """Raise an error in the handler that waits for the rest of a body with broken framing."""
@@ -280,7 +292,8 @@ class _Server(web.Server):
     def __call__(self) -> PieceReader:  # type: ignore[override] # asyncio takes either kind of protocol
         protocol = PublicHttpProtocol(self, loop=self._loop, **self._kwargs)
         protocol.respond, protocol.refused, protocol.failures = self.respond, self.refused, self.failures
-        return PieceReader(protocol, self.places)
+        protocol.reader = PieceReader(protocol, self.places)
+        return protocol.reader
 
 
 class _Runner(web.AppRunner):

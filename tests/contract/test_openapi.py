@@ -45,6 +45,8 @@ def test_what_the_tests_send_is_described(name: str, content: dict[str, object])
 def test_the_page_explains_each_error_and_needs_nothing_from_elsewhere() -> None:
     html = render_page(build_openapi(), {"/asyncapi.json": "AsyncAPI"})
     assert [kind.slug for kind in ErrorType if f'id="{kind.slug}"' not in html] == []
+    assert "script" not in html
+    assert 'href="/asyncapi.json"' in html
     assert not re.search(r"(src|href)=\"?(https?:)?//", html)
     links = set(re.findall(r'href="#([^"]+)"', html))
     assert [link for link in links if f'id="{link}"' not in html] == []

@@ -52,13 +52,6 @@ def run_in_two_parts(run: pytest.Pytester) -> tuple[pytest.RunResult, pytest.Run
     return run.runpytest_subprocess(*parallel), run.runpytest_subprocess(*last)
 
 
-def test_what_runs_alone_is_added_to_what_the_others_have_seen(run: pytest.Pytester) -> None:
-    plant(run, EVERY[:5], EVERY[3:-1], EVERY[-1:], alone=2)
-    others, alone = run_in_two_parts(run)
-    assert (others.ret, alone.ret) == (pytest.ExitCode.OK, pytest.ExitCode.OK)
-    assert {f"4 {EVERY[3]}", f"2 {EVERY[-1]}"} <= {line.strip() for line in alone.outlines}
-
-
 def test_two_parts_that_have_not_seen_everything_fail_at_the_end(run: pytest.Pytester) -> None:
     plant(run, EVERY[1:5], EVERY[5:], alone=1)
     others, alone = run_in_two_parts(run)

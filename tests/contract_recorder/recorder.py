@@ -69,14 +69,10 @@ class ContractRecorder:
         self._excused: Counter[str] = Counter()
 
     async def open(self) -> None:
-        await self.trace()
+        await enable_tracing(self.url, self._api_url)
         async with _open_channel(self.url) as channel:
             queue = await channel.declare_queue(QUEUE, durable=True, arguments=dict(QUEUE_ARGUMENTS))
             await queue.bind(TRACE, "publish.#")
-
-    async def trace(self) -> None:
-        """Needed again after a restart of a broker whose configuration does not have it."""
-        await enable_tracing(self.url, self._api_url)
 
     @asynccontextmanager
     async def allow_violations(self) -> AsyncIterator[None]:

@@ -1,13 +1,14 @@
 """Rules with real sealing, and a way to look into what they made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from services.ingress.webhook.addresses import Rules
-from services.ingress.webhook.events import Finding
+from services.ingress.webhook.events import GROUP_TYPES, Event, Finding
 from services.ingress.webhook.translate import translate
-from shared.contracts.message import Address, Addresses
+from shared.contracts.inbound import WebhookQuarantined
+from shared.contracts.message import Address, Addresses, Message
 from shared.encryption import BlindIndexKey, KeyRing
 from tests.factories.webhooks import NUMBER_ID
 
@@ -28,6 +29,16 @@ def get_only(kind: type[F], found: Sequence[Finding]) -> F:
     [finding] = found
     assert isinstance(finding, kind)
     return finding
+
+
+def build_group(events: Sequence[Event]) -> Message:
+    """The message that these events of one type travel in."""
+    first = events[0]
+    if isinstance(first, WebhookQuarantined):
+        return first
+    group: Callable[..., Message] = GROUP_TYPES[type(first)]
+    (field,) = GROUP_TYPES[type(first)].__struct_fields__
+    return group(**{field: tuple(events)})
 
 
 def decrypt_addresses(addresses: Addresses) -> tuple[str | None, str | None]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -30,13 +31,6 @@ POLL_INTERVAL_SECONDS = 1.0  # how soon a lost client or a revoked token is noti
 KEEPALIVE_INTERVAL_SECONDS = 10.0
 MAX_STREAM_SECONDS = 3_600.0
 WRITE_TIMEOUT_SECONDS = 10.0
-AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
-PUBLISH_SERVICE = web.AppKey("publish_service", PublishService)
-PROGRESS_FEED = web.AppKey("progress_feed", ProgressFeed)
-METRICS = web.AppKey("metrics", NoticesApiMetrics)
-FAILURES = web.AppKey("failures", FailureLog)
-PROXIES: web.AppKey[Sequence[Network]] = web.AppKey("proxies")
-CLOSING = web.AppKey("closing", asyncio.Event)
 
 ASYNCAPI = Path(contracts.__file__).parent / "asyncapi.json"
 _PAGE = Path(__file__).parent / "docs.html"
@@ -56,39 +50,118 @@ _SECURITY_HEADERS = {
 _ERROR_TYPES: Mapping[int, ErrorType] = {kind.status: kind for kind in ErrorType}
 
 
-def build_app(
-    *,
-    authenticator: Authenticator,
-    publish_service: PublishService,
-    feed: ProgressFeed,
-    metrics: NoticesApiMetrics,
-    proxies: Sequence[Network],
-) -> web.Application:
-    """Return the application with all routes."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[convert_errors])
-    app[AUTHENTICATOR], app[PUBLISH_SERVICE], app[PROGRESS_FEED], app[METRICS], app[PROXIES] = (
-        authenticator,
-        publish_service,
-        feed,
-        metrics,
-        proxies,
-    )
-    app[CLOSING], app[FAILURES] = asyncio.Event(), FailureLog()
-    app.on_shutdown.append(close_streams)
-    add_response_headers(app, _SECURITY_HEADERS)
-    app.router.add_post("/notices", publish)
-    app.router.add_get("/notices", list_notices, allow_head=False)
-    app.router.add_post("/notices/check", check)
-    app.router.add_get("/events/{key:[0-9a-f]{32}}", follow_event, allow_head=False)
-    _add_documents(app)
-    return app
+@dataclass(frozen=True, kw_only=True)
+class NoticesHandlers:
+    """Handlers of all routes; `proxies` are the networks whose X-Forwarded-For is believed."""
 
+    authenticator: Authenticator
+    publish_service: PublishService
+    feed: ProgressFeed
+    metrics: NoticesApiMetrics
+    proxies: Sequence[Network]
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
+    _failures: FailureLog = field(default_factory=FailureLog)
 
-def _add_documents(app: web.Application) -> None:
-    """Add the documents about this API, which hold no secrets and need no token."""
-    for path, file in _DOCUMENTS.items():
-        media = "text/html" if file.suffix == ".html" else "application/json"
-        app.router.add_get(path, _make_document_handler(file.read_bytes(), media), allow_head=False)
+    def build_app(self) -> web.Application:
+        """Return the application with all routes. The documents hold no secrets and need no token."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self.convert_errors])
+        app.on_shutdown.append(self.close_streams)
+        add_response_headers(app, _SECURITY_HEADERS)
+        app.router.add_post("/notices", self.publish)
+        app.router.add_get("/notices", self.list_notices, allow_head=False)
+        app.router.add_post("/notices/check", self.check)
+        app.router.add_get("/events/{key:[0-9a-f]{32}}", self.follow_event, allow_head=False)
+        for path, file in _DOCUMENTS.items():
+            media = "text/html" if file.suffix == ".html" else "application/json"
+            app.router.add_get(path, _make_document_handler(file.read_bytes(), media), allow_head=False)
+        return app
+
+    async def publish(self, request: web.Request) -> web.Response:
+        """Publish; respond 202 with the URL to follow once the broker has stored the events."""
+        caller = self._authenticate(request)
+        parsed, results = await self.publish_service.publish(await read_api_request(request), caller)
+        location = {str(hdrs.LOCATION): results[0].event} if len(results) == 1 else None
+        return build_response(PublishResults(events=tuple(results)) if parsed.batch else results[0], 202, location)
+
+    async def check(self, request: web.Request) -> web.Response:
+        """Respond with what publishing would do, without publishing."""
+        caller = self._authenticate(request)
+        parsed, results = await self.publish_service.check(await read_api_request(request), caller)
+        return build_response(CheckResults(events=tuple(results)) if parsed.batch else results[0])
+
+    async def list_notices(self, request: web.Request) -> web.Response:
+        """Respond with the progress of each notice of the system."""
+        return build_response(self.feed.list_notices(self._authenticate(request)))
+
+    async def follow_event(self, request: web.Request) -> web.StreamResponse:
+        """Respond with the progress as JSON, or as a stream if the client accepts one."""
+        caller, key = self._authenticate(request), request.match_info["key"]
+        entry = await self.feed.find(caller, key)
+        if EVENT_STREAM not in request.headers.get(hdrs.ACCEPT, "").lower():
+            return build_response(entry.progress)
+        seen = _parse_last_event_id(request)
+        if seen is not None and seen >= entry.place and entry.progress.is_final:
+            return web.Response(status=204)  # tells an EventSource not to reconnect
+        with self.feed.reserve_watcher(caller):
+            return await self._stream(request, caller, key, seen)
+
+    async def _stream(self, request: web.Request, caller: Caller, key: str, seen: int | None) -> web.StreamResponse:
+        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: EVENT_STREAM, "X-Accel-Buffering": "no"})
+        await response.prepare(request)
+        writing = asyncio.create_task(self._write_events(request, response, caller, key, seen))
+        closing = asyncio.create_task(self._closing.wait())
+        try:
+            await asyncio.wait((writing, closing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            writing.cancel()
+            closing.cancel()
+        return response
+
+    async def _write_events(
+        self, request: web.Request, response: web.StreamResponse, caller: Caller, key: str, seen: int | None
+    ) -> None:
+        said = time.monotonic()
+        ends = said + MAX_STREAM_SECONDS
+        try:
+            await _send(response, f"retry: {RECONNECT_MILLISECONDS}\n\n")
+            async for entry in self.feed.stream_changes(caller, key, seen, POLL_INTERVAL_SECONDS):
+                now = time.monotonic()
+                if now > ends or request.transport is None or not self.authenticator.is_still_valid(caller):
+                    return
+                if entry or now - said > KEEPALIVE_INTERVAL_SECONDS:
+                    await _send(response, _format_event(entry) if entry else ": nothing new\n\n")
+                    said = now
+        except (ConnectionError, TimeoutError):
+            return  # the client is gone
+
+    async def close_streams(self, _: web.Application) -> None:
+        """End all streams at shutdown, so that clients reconnect to another process."""
+        self._closing.set()
+
+    def _authenticate(self, request: web.Request) -> Caller:
+        """Return the authenticated caller. Raises ApiError."""
+        shown = request.headers.getall(hdrs.AUTHORIZATION, [])
+        forwarded = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, []))
+        address = find_client_address(request.remote, forwarded, self.proxies)
+        return self.authenticator.authenticate(shown[0] if len(shown) == 1 else None, address)
+
+    @web.middleware
+    async def convert_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Convert exceptions to error responses; as the outermost middleware, it lets only lost connections through."""
+        started = time.monotonic()
+        try:
+            response = await handler(request)
+        except ApiError as refusal:
+            response = build_error_response(refusal)
+        except web.HTTPException as error:
+            response = build_error_response(_convert_http_error(error))
+        except ConnectionError:
+            raise  # the client is gone
+        except Exception as error:  # a bug: details go to the operator's log, not to the client
+            self._failures.log(error)
+            response = build_error_response(ApiError(ErrorType.INTERNAL))
+        self.metrics.observe_request(get_route_path(request), response.status, time.monotonic() - started)
+        return response
 
 
 def _make_document_handler(body: bytes, media: str) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -100,74 +173,9 @@ def _make_document_handler(body: bytes, media: str) -> Callable[[web.Request], A
     return say
 
 
-async def publish(request: web.Request) -> web.Response:
-    """Publish; respond 202 with the URL to follow once the broker has stored the events."""
-    caller = authenticate_caller(request)
-    parsed, results = await request.app[PUBLISH_SERVICE].publish(await read_api_request(request), caller)
-    location = {str(hdrs.LOCATION): results[0].event} if len(results) == 1 else None
-    return build_response(PublishResults(events=tuple(results)) if parsed.batch else results[0], 202, location)
-
-
-async def check(request: web.Request) -> web.Response:
-    """Respond with what publishing would do, without publishing."""
-    caller = authenticate_caller(request)
-    parsed, results = await request.app[PUBLISH_SERVICE].check(await read_api_request(request), caller)
-    return build_response(CheckResults(events=tuple(results)) if parsed.batch else results[0])
-
-
-async def list_notices(request: web.Request) -> web.Response:
-    """Respond with the progress of each notice of the system."""
-    return build_response(request.app[PROGRESS_FEED].list_notices(authenticate_caller(request)))
-
-
-async def follow_event(request: web.Request) -> web.StreamResponse:
-    """Respond with the progress as JSON, or as a stream if the client accepts one."""
-    caller = authenticate_caller(request)
-    key = request.match_info["key"]
-    entry = await request.app[PROGRESS_FEED].find(caller, key)
-    if EVENT_STREAM not in request.headers.get(hdrs.ACCEPT, "").lower():
-        return build_response(entry.progress)
-    seen = _parse_last_event_id(request)
-    if seen is not None and seen >= entry.place and entry.progress.is_final:
-        return web.Response(status=204)  # tells an EventSource not to reconnect
-    with request.app[PROGRESS_FEED].reserve_watcher(caller):
-        return await _stream(request, caller, key, seen)
-
-
 def _parse_last_event_id(request: web.Request) -> int | None:
     told = request.headers.get("Last-Event-ID", "")
     return int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else None
-
-
-async def _stream(request: web.Request, caller: Caller, key: str, seen: int | None) -> web.StreamResponse:
-    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: EVENT_STREAM, "X-Accel-Buffering": "no"})
-    await response.prepare(request)
-    writing = asyncio.create_task(_write_events(request, response, caller, key, seen))
-    closing = asyncio.create_task(request.app[CLOSING].wait())
-    try:
-        await asyncio.wait((writing, closing), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        writing.cancel()
-        closing.cancel()
-    return response
-
-
-async def _write_events(
-    request: web.Request, response: web.StreamResponse, caller: Caller, key: str, seen: int | None
-) -> None:
-    said = time.monotonic()
-    ends = said + MAX_STREAM_SECONDS
-    try:
-        await _send(response, f"retry: {RECONNECT_MILLISECONDS}\n\n")
-        async for entry in request.app[PROGRESS_FEED].stream_changes(caller, key, seen, POLL_INTERVAL_SECONDS):
-            now = time.monotonic()
-            if now > ends or request.transport is None or not request.app[AUTHENTICATOR].is_still_valid(caller):
-                return
-            if entry or now - said > KEEPALIVE_INTERVAL_SECONDS:
-                await _send(response, _format_event(entry) if entry else ": nothing new\n\n")
-                said = now
-    except (ConnectionError, TimeoutError):
-        return  # the client is gone
 
 
 def _format_event(entry: ProgressEntry) -> str:
@@ -178,19 +186,6 @@ def _format_event(entry: ProgressEntry) -> str:
 async def _send(response: web.StreamResponse, text: str) -> None:
     async with asyncio.timeout(WRITE_TIMEOUT_SECONDS):
         await response.write(text.encode())
-
-
-async def close_streams(app: web.Application) -> None:
-    """End all streams at shutdown, so that clients reconnect to another process."""
-    app[CLOSING].set()
-
-
-def authenticate_caller(request: web.Request) -> Caller:
-    """Return the authenticated caller. Raises ApiError."""
-    shown = request.headers.getall(hdrs.AUTHORIZATION, [])
-    forwarded = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, []))
-    address = find_client_address(request.remote, forwarded, request.app[PROXIES])
-    return request.app[AUTHENTICATOR].authenticate(shown[0] if len(shown) == 1 else None, address)
 
 
 async def read_api_request(request: web.Request) -> RawRequest:
@@ -234,25 +229,6 @@ def build_error_response(error: ApiError) -> web.Response:
         content_type=PROBLEM_MEDIA_TYPE,
         headers=error.headers,
     )
-
-
-@web.middleware
-async def convert_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Convert exceptions to error responses; as the outermost middleware, it lets none through but lost connections."""
-    started = time.monotonic()
-    try:
-        response = await handler(request)
-    except ApiError as refusal:
-        response = build_error_response(refusal)
-    except web.HTTPException as error:
-        response = build_error_response(_convert_http_error(error))
-    except ConnectionError:
-        raise  # the client is gone
-    except Exception as error:  # a bug: details go to the operator's log, not to the client
-        request.app[FAILURES].log(error)
-        response = build_error_response(ApiError(ErrorType.INTERNAL))
-    request.app[METRICS].observe_request(get_route_path(request), response.status, time.monotonic() - started)
-    return response
 
 
 def _convert_http_error(error: web.HTTPException) -> ApiError:

@@ -15,32 +15,25 @@ from shared.notices.tokens import MAX_TOKEN_LENGTH, Token, TokenList, find_token
 from shared.runtime.clock import Clock
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Kreisfunk"'}
-RETRY_AFTER_SECONDS = 2.0
 
 _log = structlog.get_logger()
 _FileState = tuple[int, int, int]
 
 
-class TokensUnreadable(Exception):
-    """Error: the tokens file is damaged, so no token can be accepted."""
-
-
 @dataclass
 class TokenFile:
-    """Tokens file, read again whenever it has changed. No file means no tokens; a damaged one rejects all."""
+    """Tokens file, read again whenever it has changed. No file means no tokens."""
 
     path: Path
     _state: _FileState | None = field(default=None, init=False)
     _tokens: Sequence[Token] | None = field(default=(), init=False)
 
-    def load(self) -> Sequence[Token]:
-        """Return the current tokens; changes take effect without a restart. Raises TokensUnreadable."""
+    def load(self) -> Sequence[Token] | None:
+        """Return the current tokens; None if the file is damaged. Changes take effect without a restart."""
         state = self._read_state()
         if state != self._state:
             self._state = state
             self._tokens = self._read() if state else ()
-        if self._tokens is None:
-            raise TokensUnreadable
         return self._tokens
 
     def _read_state(self) -> _FileState | None:
@@ -77,10 +70,14 @@ class Authenticator:
 
     def authenticate(self, authorization: str | None, address: str) -> Caller:
         """Return the caller. Raises ApiError: the same one for every reason, except when a rate limit is exceeded."""
-        token, caller = self._find(_parse_bearer(authorization))
-        if token is None or caller is None:
+        tokens = self.tokens.load()
+        if tokens is None:
+            raise build_retryable_error(ErrorType.UNAVAILABLE, "Tokens cannot be checked just now.")
+        token = find_token(_parse_bearer(authorization), tokens, self.clock())
+        caller = None if token is None else self._build_caller(token)
+        if caller is None:
             raise self._reject_token(address)
-        if wait := self.requests.take(token.id, self.monotonic()):
+        if wait := self.requests.take(caller.token, self.monotonic()):
             raise self._reject_rate("This token was used too often.", wait)
         return caller
 
@@ -91,20 +88,8 @@ class Authenticator:
 
     def is_still_valid(self, caller: Caller) -> bool:
         """Return whether the caller's token has been neither revoked nor expired since it was accepted."""
-        try:
-            tokens = self.tokens.load()
-        except TokensUnreadable:
-            return False
+        tokens = self.tokens.load() or ()
         return any(token.id == caller.token and token.is_valid(self.clock()) for token in tokens)
-
-    def _find(self, text: str) -> tuple[Token | None, Caller | None]:
-        try:
-            token = find_token(text, self.tokens.load(), self.clock())
-        except TokensUnreadable:
-            raise build_retryable_error(
-                ErrorType.UNAVAILABLE, "Tokens cannot be checked just now.", RETRY_AFTER_SECONDS
-            ) from None
-        return token, None if token is None else self._build_caller(token)
 
     def _build_caller(self, token: Token) -> Caller | None:
         """Return None if the token's system is no longer registered, or none of the token's topics is left."""

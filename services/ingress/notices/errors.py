@@ -111,6 +111,6 @@ class ApiError(Exception):
         )
 
 
-def build_retryable_error(error_type: ErrorType, detail: str, seconds: float) -> ApiError:
+def build_retryable_error(error_type: ErrorType, detail: str, seconds: float = 2) -> ApiError:
     """Return an error with `Retry-After`: `seconds`, rounded up, at least 1."""
     return ApiError(error_type, detail, headers={"Retry-After": str(max(1, -int(-seconds // 1)))})

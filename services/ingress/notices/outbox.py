@@ -19,13 +19,14 @@ _log = structlog.get_logger()
 
 @dataclass
 class BrokerNoticeOutbox:
-    """Broker implementation of publishing.NoticeOutbox; our own `login` is permitted to name the publishing system."""
+    """Storage of a limited number of events at a time; our own `login` is permitted to name the publishing system."""
 
     publisher: ReconnectingPublisher
     login: str
     _waiting: int = field(default=0, init=False)
 
     async def store(self, event: Envelope) -> None:
+        """Return when the broker has the event on disk. Raises NoticeNotStored."""
         if self._waiting >= MAX_WAITING:
             raise NoticeNotStored("too much is waiting")
         self._waiting += 1

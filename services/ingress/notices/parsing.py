@@ -7,9 +7,8 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protoc
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from email.message import Message as Header
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -21,7 +20,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, decode_json, read_event
+from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, decode_json, parse_content_type, read_event
 from shared.notices.configuration import ShortText, System
 from shared.notices.rules import ParsedNotice, parse_notice
 from shared.notices.schema_errors import report_unknown_fields
@@ -120,16 +119,6 @@ def use_plain_names(problem: Problem) -> Problem:
     )
 
 
-def parse_key(key: str | None) -> str:
-    """Return the key without its quotes. Raises ValueError, whose text is the problem."""
-    plain = (key or "").strip()
-    if len(plain) > 1 and plain[0] == plain[-1] == '"':  # a string of a structured field, RFC 9651
-        plain = plain[1:-1]
-    if not _KEY.fullmatch(plain):
-        raise ValueError("is missing" if not plain else f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters")
-    return plain
-
-
 def _derive_id(key: str, system: str) -> str:
     return sha256(f"{system}\0{key}".encode()).hexdigest()
 
@@ -147,19 +136,11 @@ _PREFIX = "ce-"
 _NOT_ATTRIBUTES = ("data", "datacontenttype")
 
 
-@dataclass(frozen=True, kw_only=True)
-class RawRequest:
+class RawRequest(NamedTuple):
     """HTTP request as received; header names in lower case."""
 
     headers: Sequence[tuple[str, str]]
     body: bytes
-
-    def get_header(self, name: str) -> str | None:
-        return next((value for known, value in self.headers if known == name), None)
-
-    @property
-    def is_binary(self) -> bool:
-        return any(name.startswith(_PREFIX) for name, _ in self.headers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,12 +172,13 @@ class ParsedRequest:
 
 def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     """Return the events in a request of this system. Raises ApiError if there is none."""
-    media, given = _parse_media_type(request.get_header("content-type")), request.get_header(KEY_HEADER)
+    headers = dict(reversed(request.headers))  # of a header that is given twice, the first counts
+    media, given = _parse_media_type(headers.get("content-type", "")), headers.get(KEY_HEADER)
     if media == BATCH:
         parsed = _parse_events(_split_batch(request.body), batch=True)
     elif media == STRUCTURED:
         parsed = _parse_events([request.body])
-    elif request.is_binary:
+    elif any(name.startswith(_PREFIX) for name in headers):
         parsed = _parse_events([_join_binary(request, media)])
     else:
         return _parse_plain(request.body, given, system)
@@ -204,21 +186,19 @@ def parse_request(request: RawRequest, system: System) -> ParsedRequest:
 
 
 def _parse_key(given: str | None) -> tuple[str, tuple[tuple[None, Problem], ...]]:
-    """Return the key, and its problem if it is invalid."""
-    try:
-        return parse_key(given), ()
-    except ValueError as error:
-        return "", ((None, Problem(field=KEY_FIELD, problem=str(error))),)
+    """Return the key without its quotes, and its problem if it is invalid."""
+    key = (given or "").strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':  # a string of a structured field, RFC 9651
+        key = key[1:-1]
+    if _KEY.fullmatch(key):
+        return key, ()
+    problem = f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters" if key else "is missing"
+    return "", ((None, Problem(field=KEY_FIELD, problem=problem)),)
 
 
-def _parse_media_type(value: str | None) -> str:
-    header = Header()
-    header["Content-Type"] = value or ""
-    try:
-        media, charset = header.get_content_type(), str(header.get_param("charset", "utf-8")).lower()
-    except (ValueError, TypeError):  # the library fails on oddly numbered continuations of a parameter
-        media = charset = ""
-    if not value or media not in ACCEPTED_MEDIA_TYPES or charset not in ("utf-8", "utf8"):
+def _parse_media_type(value: str) -> str:
+    media, charset = parse_content_type(value)
+    if media not in ACCEPTED_MEDIA_TYPES or charset not in ("utf-8", "utf8"):
         accepted = ", ".join(ACCEPTED_MEDIA_TYPES)
         raise ApiError(
             ErrorType.MEDIA, f"Content-Type must be one of {accepted}, in UTF-8.", headers={"Accept-Post": accepted}
@@ -232,24 +212,14 @@ def decode_body(body: bytes) -> Any:
         found = decode_json(body)
     except UnreadableEvent as error:
         raise _build_unreadable_error("body", error.problems[0].problem) from None
-    if _measure_depth(found) > MAX_DEPTH:
+    if not _is_shallow(found, MAX_DEPTH):
         raise _build_unreadable_error("body", f"is nested more than {MAX_DEPTH} deep")
     return found
 
 
-def _measure_depth(value: Any) -> int:
-    """Return the nesting depth, counted level by level, since the value may be too deep for recursion."""
-    depth, level = 0, [value]
-    while level and depth <= MAX_DEPTH:
-        level = [inner for outer in level for inner in _list_children(outer)]
-        depth += 1
-    return depth
-
-
-def _list_children(value: Any) -> Sequence[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else ()
+def _is_shallow(value: Any, levels: int) -> bool:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not children or (levels > 0 and all(_is_shallow(child, levels - 1) for child in children))
 
 
 def _build_unreadable_error(field: str, problem: str) -> ApiError:

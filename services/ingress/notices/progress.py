@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import singledispatch
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
@@ -121,14 +120,29 @@ def start_progress(source: str, identifier: str, notice: str, at: datetime) -> E
     )
 
 
-@singledispatch
 def apply_message(message: Message, before: EventProgress, at: datetime) -> EventProgress:
     """Return the progress after this message of the time `at`; most messages do not change it."""
-    return before
+    match message:
+        case NoticeAccepted():
+            return _apply_acceptance(message, before, at)
+        case NoticeRejected(problems=problems):
+            state = EventState.REJECTED if before.state is EventState.RECEIVED else before.state
+            return msgspec.structs.replace(before, state=state, problems=problems, changed_at=at)
+        case BroadcastStarted() if before.scheduled_at is None or before.scheduled_at <= at:
+            return _move_to(before, EventState.SENDING, at)
+        case BroadcastProgressed(audience=audience, states=states, person_limited=limited, failures=failures):
+            figures = {"audience": audience, "states": states, "person_limited": limited, "failures": failures}
+            return _move_to(before, EventState.SENDING, at, **figures)
+        case BroadcastFinished(audience=audience, states=states, failures=failures):
+            figures = {"audience": audience, "states": states, "person_limited": 0, "failures": failures}
+            return _move_to(before, EventState.FINISHED, at, **figures)
+        case BroadcastCancelled(reason=reason):
+            return _move_to(before, EventState.CANCELLED, at, reason=reason)
+        case _:
+            return before
 
 
-@apply_message.register
-def _(message: NoticeAccepted, before: EventProgress, at: datetime) -> EventProgress:
+def _apply_acceptance(message: NoticeAccepted, before: EventProgress, at: datetime) -> EventProgress:
     """Apply an acceptance; a repeated one does not undo later progress."""
     fresh = before.state in (EventState.RECEIVED, EventState.REJECTED)
     return msgspec.structs.replace(
@@ -153,51 +167,13 @@ def _(message: NoticeAccepted, before: EventProgress, at: datetime) -> EventProg
 def _derive_state(message: NoticeAccepted, at: datetime) -> EventState:
     if message.action is NoticeAction.WITHDRAWN:
         return EventState.DONE
-    return (
-        EventState.SCHEDULED if message.scheduled_at is not None and message.scheduled_at > at else EventState.ACCEPTED
-    )
+    waits = message.scheduled_at is not None and message.scheduled_at > at
+    return EventState.SCHEDULED if waits else EventState.ACCEPTED
 
 
-@apply_message.register
-def _(message: NoticeRejected, before: EventProgress, at: datetime) -> EventProgress:
-    state = EventState.REJECTED if before.state is EventState.RECEIVED else before.state
-    return msgspec.structs.replace(before, state=state, problems=message.problems, changed_at=at)
-
-
-@apply_message.register
-def _(message: BroadcastStarted, before: EventProgress, at: datetime) -> EventProgress:
-    waits = before.scheduled_at is not None and before.scheduled_at > at
-    return before if waits else _move_to(before, EventState.SENDING, at)
-
-
-@apply_message.register
-def _(message: BroadcastProgressed, before: EventProgress, at: datetime) -> EventProgress:
-    sent = msgspec.structs.replace(
-        before,
-        audience=message.audience,
-        states=message.states,
-        person_limited=message.person_limited,
-        failures=message.failures,
-    )
-    return _move_to(sent, EventState.SENDING, at)
-
-
-@apply_message.register
-def _(message: BroadcastFinished, before: EventProgress, at: datetime) -> EventProgress:
-    sent = msgspec.structs.replace(
-        before, audience=message.audience, states=message.states, person_limited=0, failures=message.failures
-    )
-    return _move_to(sent, EventState.FINISHED, at)
-
-
-@apply_message.register
-def _(message: BroadcastCancelled, before: EventProgress, at: datetime) -> EventProgress:
-    return msgspec.structs.replace(_move_to(before, EventState.CANCELLED, at), reason=message.reason)
-
-
-def _move_to(before: EventProgress, state: EventState, at: datetime) -> EventProgress:
+def _move_to(before: EventProgress, state: EventState, at: datetime, **changes: object) -> EventProgress:
     """Set the state unless the current one is final; figures may still change after that."""
-    return msgspec.structs.replace(before, state=before.state if before.is_final else state, changed_at=at)
+    return msgspec.structs.replace(before, state=before.state if before.is_final else state, changed_at=at, **changes)
 
 
 class ProgressEntry(NamedTuple):

@@ -21,7 +21,6 @@ from shared.runtime.clock import Clock
 
 NOTICE_TYPES = frozenset((NoticePublished.TYPE, NoticeUpdated.TYPE, NoticeWithdrawn.TYPE))
 LATE_TIMEOUT_SECONDS = 0.25
-RETRY_AFTER_SECONDS = 2.0
 MAX_WATCHERS = 1_000
 MAX_WATCHERS_PER_TOKEN = 20
 
@@ -97,9 +96,7 @@ class ProgressFeed:
 
     def _require_current(self) -> None:
         if not self.is_current():
-            raise build_retryable_error(
-                ErrorType.UNAVAILABLE, "What was published before is still being read.", RETRY_AFTER_SECONDS
-            )
+            raise build_retryable_error(ErrorType.UNAVAILABLE, "What was published before is still being read.")
 
     async def _wait_for_change(self, name: EventName, seconds: float) -> None:
         """Return on the next change of the event or after `seconds`."""
@@ -116,7 +113,7 @@ class ProgressFeed:
     def reserve_watcher(self, caller: Caller) -> Iterator[None]:
         """Count the caller as a watcher inside the block. Raises ApiError if there are too many watchers."""
         if self._watchers[caller.token] >= MAX_WATCHERS_PER_TOKEN or self._watchers.total() >= MAX_WATCHERS:
-            raise build_retryable_error(ErrorType.TOO_MANY, "Too many watch at the same time.", RETRY_AFTER_SECONDS)
+            raise build_retryable_error(ErrorType.TOO_MANY, "Too many watch at the same time.")
         self._watchers[caller.token] += 1
         try:
             yield

@@ -1,10 +1,9 @@
 """Publishing and checking of the notices in a request."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 from uuid import uuid4
 
 import msgspec
@@ -28,21 +27,14 @@ from shared.notices.configuration import Configuration
 from shared.notices.rules import ID_REUSED, ParsedNotice
 from shared.runtime.clock import Clock
 
-RETRY_AFTER_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 2.0
 MAX_PENDING_CHECKS = 200
+StoreEvent = Callable[[Envelope], Awaitable[None]]  # returns when the broker has it on disk; raises NoticeNotStored
 _EXPECTED_FIELDS = ("revision", "audience", "costs", "duration_seconds", "blockers")
 
 
 class NoticeNotStored(Exception):
     """Error: the broker has not confirmed; the client should repeat the request."""
-
-
-class NoticeOutbox(Protocol):
-    """Durable store for notice events."""
-
-    async def store(self, event: Envelope) -> None:
-        """Return when the broker has the event on disk. Raises NoticeNotStored."""
 
 
 @dataclass
@@ -52,7 +44,7 @@ class NoticeCheckClient:
     Requests go out through the broker, answers are read from its stream.
     """
 
-    outbox: NoticeOutbox
+    store: StoreEvent
     clock: Clock
     _pending: dict[tuple[str, str], asyncio.Future[NoticeChecked]] = field(default_factory=dict)
 
@@ -64,7 +56,7 @@ class NoticeCheckClient:
         self._pending[name] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
-                await self.outbox.store(stamp_event(self._build_check(event, name[1]), caller, self.clock()))
+                await self.store(stamp_event(self._build_check(event, name[1]), caller, self.clock()))
                 return await self._pending[name]
         except (TimeoutError, NoticeNotStored):
             return None
@@ -87,7 +79,7 @@ class PublishService:
     """Service that checks and publishes notices; `count_events` raises ApiError for more than a caller may send."""
 
     configuration: Configuration
-    outbox: NoticeOutbox
+    store: StoreEvent
     feed: ProgressFeed
     checks: NoticeCheckClient
     clock: Clock
@@ -105,7 +97,7 @@ class PublishService:
                 known.add(place)
             elif entry and entry.has_other_content(event.fingerprint):
                 used.append(parsed.build_error(parsed.translate(ID_REUSED), place))
-        validate_events(parsed, caller, self.configuration, self.clock(), known=frozenset(known))
+        validate_events(parsed, caller, self.configuration, self.clock(), known=known)
         if used:
             raise ApiError(ErrorType.INVALID, errors=used)
         return parsed
@@ -144,10 +136,10 @@ class PublishService:
 
     async def _store(self, event: Envelope) -> None:
         try:
-            await self.outbox.store(event)
+            await self.store(event)
         except NoticeNotStored:
             detail = "The broker did not confirm. Repeat the same request: nothing is sent twice."
-            raise build_retryable_error(ErrorType.UNAVAILABLE, detail, RETRY_AFTER_SECONDS) from None
+            raise build_retryable_error(ErrorType.UNAVAILABLE, detail) from None
         self.count_stored(event.type)
 
 

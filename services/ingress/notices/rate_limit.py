@@ -4,31 +4,18 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rate:
-    """Rate limit: at most `burst` at once, refilled at `per_second`."""
+@dataclass(kw_only=True)
+class TokenBuckets:
+    """One bucket of `burst` tokens for each key; above `max_keys` the least recently used one is dropped."""
 
     burst: int
     per_second: float
-
-
-@dataclass
-class _Bucket:
-    level: float
-    at: float
-
-
-@dataclass
-class TokenBuckets:
-    """One bucket for each key; above `max_keys` the least recently used one is dropped."""
-
-    rate: Rate
     max_keys: int = 10_000
-    _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
+    _buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)  # tokens, and at which time
 
     def get_wait(self, key: str, now: float) -> float:
         """Return the seconds until a token is available, 0 if one is. `now` is monotonic."""
-        return max(0.0, (1 - self._get_level(key, now)) / self.rate.per_second)
+        return max(0.0, (1 - self._get_level(key, now)) / self.per_second)
 
     def take(self, key: str, now: float) -> float:
         """Take a token and return 0; if there is none, return the seconds until there is."""
@@ -42,20 +29,18 @@ class TokenBuckets:
 
         One that is larger than the burst needs a full bucket, and leaves a debt.
         """
-        missing = min(amount, self.rate.burst - 1) - self._get_level(key, now)
+        missing = min(amount, self.burst - 1) - self._get_level(key, now)
         if missing > 0:
-            return (missing + 1) / self.rate.per_second  # the first one is needed again, too
+            return (missing + 1) / self.per_second  # the first one is needed again, too
         self._remove(key, amount, now)
         return 0.0
 
     def _get_level(self, key: str, now: float) -> float:
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            return self.rate.burst
-        return min(self.rate.burst, bucket.level + (now - bucket.at) * self.rate.per_second)
+        level, at = self._buckets.get(key, (self.burst, now))
+        return min(self.burst, level + (now - at) * self.per_second)
 
     def _remove(self, key: str, amount: int, now: float) -> None:
-        self._buckets[key] = _Bucket(self._get_level(key, now) - amount, now)
+        self._buckets[key] = self._get_level(key, now) - amount, now
         self._buckets.move_to_end(key)
         if len(self._buckets) > self.max_keys:
             self._buckets.popitem(last=False)

@@ -1,6 +1,6 @@
 """Validation of the events of a request: all may be published, or the errors say why not; results of both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,6 @@ from shared.notices.configuration import Configuration, System
 from shared.notices.rules import ParsedNotice
 
 NOT_CHECKED = "how many get it, and what else may stop it, could not be found out just now"
-_NONE: frozenset[int] = frozenset()
 _FIELDS_OF_TOPIC = ("municipalities", "picture")  # would reveal whether a foreign topic exists
 
 
@@ -76,7 +75,7 @@ class CheckResults(Struct, frozen=True, kw_only=True):
 
 
 def validate_events(
-    parsed: ParsedRequest, caller: Caller, configuration: Configuration, now: datetime, *, known: frozenset[int] = _NONE
+    parsed: ParsedRequest, caller: Caller, configuration: Configuration, now: datetime, *, known: Set[int]
 ) -> None:
     """Return if no event has a problem. Raises ApiError, which names every problem.
 

@@ -5,14 +5,14 @@ import time
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from services.ingress.notices.api import build_app, respond_to_error
+from services.ingress.notices.api import NoticesHandlers, respond_to_error
 from services.ingress.notices.auth import Authenticator, TokenFile
 from services.ingress.notices.metrics import NoticesApiMetrics
 from services.ingress.notices.outbox import BrokerNoticeOutbox
 from services.ingress.notices.progress import ProgressStore
 from services.ingress.notices.progress_feed import ProgressFeed
 from services.ingress.notices.publishing import NoticeCheckClient, PublishService
-from services.ingress.notices.rate_limit import Rate, TokenBuckets
+from services.ingress.notices.rate_limit import TokenBuckets
 from services.ingress.notices.settings import Settings
 from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.stream import StreamReader, StreamRecord
@@ -28,7 +28,7 @@ from shared.runtime.settings import read_county
 
 NAME = "notices"
 PROGRESS_HISTORY = "7D"
-WRONG_TOKEN_RATE = Rate(burst=20, per_second=1 / 3)
+WRONG_TOKENS_BURST, WRONG_TOKENS_PER_SECOND = 20, 1 / 3
 BURST_SECONDS = 10
 
 
@@ -70,26 +70,26 @@ def _build_app(
     configuration = read_county(settings.county_file, Configuration)
     store = ProgressStore({source: system.name for system in configuration.systems for source in system.sources})
     outbox = BrokerNoticeOutbox(publisher, settings.login)
-    checks = NoticeCheckClient(outbox, system_clock)
+    checks = NoticeCheckClient(outbox.store, system_clock)
     feed = ProgressFeed(store, system_clock, lambda: reader.is_current, settings.login, checks.resolve)
     authenticator = _build_authenticator(settings, configuration, metrics)
     service = PublishService(
         configuration=configuration,
-        outbox=outbox,
+        store=outbox.store,
         feed=feed,
         checks=checks,
         clock=system_clock,
         count_events=authenticator.count_events,
         count_stored=metrics.count_stored,
     )
-    app = build_app(
+    handlers = NoticesHandlers(
         authenticator=authenticator,
         publish_service=service,
         feed=feed,
         metrics=metrics,
         proxies=settings.notices_api_proxy_networks,
     )
-    return app, feed
+    return handlers.build_app(), feed
 
 
 def _convert_message(streamed: StreamRecord) -> AmqpMessage:
@@ -103,8 +103,8 @@ def _build_authenticator(settings: Settings, configuration: Configuration, metri
     return Authenticator(
         tokens=TokenFile(settings.notices_api_tokens_file),
         configuration=configuration,
-        failures=TokenBuckets(rate=WRONG_TOKEN_RATE),
-        requests=TokenBuckets(rate=Rate(burst=max(1, round(per_second * BURST_SECONDS)), per_second=per_second)),
+        failures=TokenBuckets(burst=WRONG_TOKENS_BURST, per_second=WRONG_TOKENS_PER_SECOND),
+        requests=TokenBuckets(burst=max(1, round(per_second * BURST_SECONDS)), per_second=per_second),
         clock=system_clock,
         monotonic=time.monotonic,
         count_refused=metrics.count_refused,

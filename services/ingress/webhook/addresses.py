@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from services.ingress.webhook.decoding import ParseError, parse_timestamp
-from services.ingress.webhook.payloads import Contact, SystemNotice, WrittenMessage
+from services.ingress.webhook.payloads import Contact, WrittenMessage
 from shared.contracts.inbound import IdentityChange
 from shared.contracts.message import Address, Addresses, AddressKind
 
@@ -118,7 +118,8 @@ def find_identity_change(message: WrittenMessage, rules: Rules) -> IdentityChang
     notice = message.system
     if message.type != "system" or notice is None or notice.type not in CHANGE_TYPES:
         return None
-    was, becomes = _find_named_addresses(notice)
+    found = _FROM_TO.search(notice.body or "")  # some notices have the addresses nowhere else
+    was, becomes = found.groups() if found else (None, None)
     after = {value for value in (notice.wa_id, notice.new_wa_id, notice.user_id, becomes) if value}
     known = (notice.previous_user_id, message.sender, message.from_user_id, was)
     before = [value for value in known if value and value not in after]
@@ -131,12 +132,6 @@ def find_identity_change(message: WrittenMessage, rules: Rules) -> IdentityChang
         at=parse_timestamp(message.timestamp),
         received_at=rules.received_at,
     )
-
-
-def _find_named_addresses(notice: SystemNotice) -> tuple[str | None, str | None]:
-    """Return the old and the new address from the text; some notices have them nowhere else."""
-    found = _FROM_TO.search(notice.body or "")
-    return (found[1], found[2]) if found else (None, None)
 
 
 def _encrypt_address(kind: AddressKind, value: str | None, rules: Rules) -> Address | None:

@@ -11,7 +11,7 @@ from multidict import istr
 
 from services.ingress.webhook.receiver import Receiver, WebhookResult
 from services.ingress.webhook.signature import is_well_formed
-from shared.runtime.http_port import open_http_port
+from shared.runtime.http_port import open_http_port, send_continue
 
 MAX_CHALLENGE_LENGTH = 1_000
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -145,12 +145,10 @@ def _refuse_unread(request: web.Request) -> WebhookResult | None:
     return None
 
 
-async def _expect(request: web.Request) -> web.StreamResponse | None:
+async def _expect(request: web.Request) -> None:
     """Send `100 Continue` to a client that asks for it, unless its headers are refused anyway."""
-    if _refuse_unread(request) is None and request.headers[hdrs.EXPECT].lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the response itself has not begun
-    return None
+    if _refuse_unread(request) is None:
+        await send_continue(request)
 
 
 def _build_response(result: WebhookResult) -> web.Response:

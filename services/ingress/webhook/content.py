@@ -46,8 +46,12 @@ def _extract_parts(message: WrittenMessage) -> Content:
             return Content(body)
         case WrittenMessage(button=Button(text=text, payload=payload)):
             return Content(text, payload)
-        case WrittenMessage(interactive=Interactive() as interactive):
-            return _extract_choice(interactive)
+        case WrittenMessage(interactive=Interactive(button_reply=Choice(id=identifier, title=title))):
+            return Content(title, identifier)
+        case WrittenMessage(interactive=Interactive(list_reply=Choice(id=identifier, title=title))):
+            return Content(title, identifier)
+        case WrittenMessage(interactive=Interactive(nfm_reply=FlowReply(body=body))):
+            return Content(body)
         case WrittenMessage(reaction=Reaction(message_id=about, emoji=emoji)):
             return Content(emoji, None, about)
         case WrittenMessage(edit=Correction() as change) | WrittenMessage(revoke=Correction() as change):
@@ -59,18 +63,6 @@ def _extract_parts(message: WrittenMessage) -> Content:
 def _get_caption(message: WrittenMessage | EditedMessage) -> str | None:
     media = message.image or message.video or message.document
     return media.caption if media else None
-
-
-def _extract_choice(interactive: Interactive) -> Content:
-    match interactive:
-        case Interactive(button_reply=Choice(id=identifier, title=title)):
-            return Content(title, identifier)
-        case Interactive(list_reply=Choice(id=identifier, title=title)):
-            return Content(title, identifier)
-        case Interactive(nfm_reply=FlowReply(body=body)):
-            return Content(body)
-        case _:
-            return Content()
 
 
 def _extract_correction(change: Correction) -> Content:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Container, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -25,22 +25,10 @@ _ESCAPE = re.compile(
 _REPLACEMENT = rb"\ufffd"
 
 P = TypeVar("P", bound=payloads.WebhookPart)
+T = TypeVar("T")
 Dropped = Mapping[str, str]
 _NONE_DROPPED: Dropped = {}
-_DECODERS: dict[type[payloads.WebhookPart], msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind)
-    for kind in (
-        payloads.Webhook,
-        payloads.Entry,
-        payloads.Change,
-        payloads.ChangeValue,
-        payloads.Contact,
-        payloads.WrittenMessage,
-        payloads.Status,
-        payloads.Preference,
-    )
-}
-_any = msgspec.json.Decoder(dict[str, object])
+_encoder = msgspec.json.Encoder()
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -51,18 +39,6 @@ class _Field(NamedTuple):
     key: str
     required: bool
     decoder: msgspec.json.Decoder[Any]
-
-
-_FIELDS: dict[type[payloads.WebhookPart], tuple[_Field, ...]] = {
-    kind: tuple(
-        _Field(field.name, field.encode_name, field.required, msgspec.json.Decoder(field.type))
-        for field in msgspec.structs.fields(kind)
-    )
-    for kind in (payloads.ChangeValue, payloads.Contact, payloads.WrittenMessage, payloads.Status, payloads.Preference)
-}
-_raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_text = msgspec.json.Decoder(str)
-_encoder = msgspec.json.Encoder()
 
 
 class ParseError(ValueError):
@@ -77,24 +53,22 @@ class UnknownField(ParseError):
     kind = ProblemKind.UNKNOWN_FIELD
 
 
-def decode_part(kind: type[P], raw: bytes | msgspec.Raw) -> P:
-    """Return the decoded part. Raises ParseError."""
+def _decode(kind: type[T], raw: bytes | msgspec.Raw) -> T:
     try:
-        part: P = _DECODERS[kind].decode(raw)
+        return msgspec.json.decode(raw, type=kind)
     except _UNDECODABLE as error:
         raise ParseError(_explain(error)) from None
-    return part
 
 
 def decode_webhook(body: bytes) -> payloads.Webhook:
     """Decode the whole body; lone surrogates are replaced, so that they break no other part. Raises ParseError."""
     try:
-        return decode_part(payloads.Webhook, body)
+        return _decode(payloads.Webhook, body)
     except ParseError:
         mended = _ESCAPE.sub(lambda found: _REPLACEMENT if found["half"] else found[0], body)
         if mended == body:
             raise
-        return decode_part(payloads.Webhook, mended)
+        return _decode(payloads.Webhook, mended)
 
 
 def decode_valid_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
@@ -103,29 +77,33 @@ def decode_valid_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dro
     Raises ParseError if a required or needed field does not decode.
     """
     try:
-        return _DECODERS[kind].decode(raw), _NONE_DROPPED
-    except _UNDECODABLE as error:
-        if kind not in _FIELDS:
-            raise ParseError(_explain(error)) from None
+        return msgspec.json.decode(raw, type=kind), _NONE_DROPPED
+    except _UNDECODABLE:
         return _decode_fields(kind, raw)
+
+
+@cache
+def _list_fields(kind: type[payloads.WebhookPart]) -> tuple[_Field, ...]:
+    return tuple(
+        _Field(field.name, field.encode_name, field.required, msgspec.json.Decoder(field.type))
+        for field in msgspec.structs.fields(kind)
+    )
 
 
 def _decode_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
     values, dropped = {}, {}
-    try:
-        raws = _raws.decode(raw)
-    except _UNDECODABLE as error:
-        raise ParseError(_explain(error)) from None
-    for field in _FIELDS[kind]:
-        if field.key in raws:
-            try:
-                values[field.name] = field.decoder.decode(raws[field.key])
-            except _UNDECODABLE as error:
-                if field.required:
-                    raise ParseError(f"{field.key}: {_explain(error)}") from None
-                dropped[field.key] = _explain(error)
-        elif field.required:
-            raise ParseError(f"Object missing required field `{field.key}`")
+    raws = _decode(dict[str, msgspec.Raw], raw)
+    for field in _list_fields(kind):
+        if field.key not in raws:
+            if field.required:
+                raise ParseError(f"Object missing required field `{field.key}`")
+            continue
+        try:
+            values[field.name] = field.decoder.decode(raws[field.key])
+        except _UNDECODABLE as error:
+            if field.required:
+                raise ParseError(f"{field.key}: {_explain(error)}") from None
+            dropped[field.key] = _explain(error)
     part = kind(**values)
     for name in part.needed & dropped.keys():
         raise ParseError(f"{name}: {dropped[name]}")
@@ -134,17 +112,18 @@ def _decode_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]
 
 def keep_fields(raw: bytes | msgspec.Raw, names: Container[str]) -> bytes:
     """Return the JSON of the object with only these fields."""
-    fields = _raws.decode(raw)
+    fields = _decode(dict[str, msgspec.Raw], raw)
     return _encoder.encode({name: content for name, content in fields.items() if name in names})
 
 
 def extract_texts(raw: bytes | msgspec.Raw, *names: str) -> list[str]:
     """Return those of the named fields that are non-empty text, even if the part is malformed otherwise."""
     try:
-        fields = _raws.decode(raw)
-    except _UNDECODABLE:
+        fields = _decode(dict[str, msgspec.Raw], raw)
+    except ParseError:
         return []
-    return [text for name in names if (text := _decode_optional_text(fields.get(name)))]
+    values = (decode_optional(fields[name]) for name in names if name in fields)
+    return [value for value in values if isinstance(value, str) and value]
 
 
 def decode_optional(raw: msgspec.Raw) -> object:
@@ -155,19 +134,9 @@ def decode_optional(raw: msgspec.Raw) -> object:
         return None
 
 
-def _decode_optional_text(raw: msgspec.Raw | None) -> str | None:
-    try:
-        return _text.decode(raw) if raw is not None else None
-    except _UNDECODABLE:
-        return None
-
-
 def decode_object(raw: bytes | msgspec.Raw) -> dict[str, object]:
     """Decode a JSON object of any content. Raises ParseError."""
-    try:
-        value = _any.decode(raw)
-    except _UNDECODABLE as error:
-        raise ParseError(_explain(error)) from None
+    value = _decode(dict[str, object], raw)
     if not _is_shallow(value, _MAX_DEPTH):
         raise ParseError("nested too deeply")
     return value

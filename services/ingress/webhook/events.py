@@ -4,7 +4,6 @@ Events are encoded right after parsing, not when their message is published: wai
 objects that leave the processor's cache and that the garbage collector traverses again and again.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +32,6 @@ from shared.contracts.message import Message
 MAX_GROUP_EVENTS = 500
 MAX_GROUP_BYTES = 131_072
 OTHER_LABEL = "other"
-_HARMLESS = re.compile(r"[a-z_]{1,40}")
 _encoder = msgspec.json.Encoder()
 
 Event = InboundMessage | DeliveryStatus | PreferenceChange | IdentityChange | AccountEvent | WebhookQuarantined
@@ -115,11 +113,6 @@ def sum_counts(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
     return total
 
 
-def is_loggable(word: str) -> bool:
-    """Return whether a label can only be one of Meta's words, so that it may be logged."""
-    return bool(_HARMLESS.fullmatch(word))
-
-
 MESSAGE_TYPES = frozenset(
     {
         "audio",
@@ -160,23 +153,10 @@ GROUP_TYPES: Mapping[type[Event], type[Message]] = {
     AccountEvent: AccountEvents,
     WebhookQuarantined: WebhookQuarantined,
 }
-# The message of a group is a list in one field; each event of a type not named here is a message of its own.
+# The message of a group is a list in one field; an event of any other type is a message of its own.
 _FIELDS: Mapping[type[Event], str] = {
-    InboundMessage: "messages",
-    DeliveryStatus: "statuses",
-    PreferenceChange: "changes",
-    IdentityChange: "changes",
-    AccountEvent: "events",
+    event: group.__struct_fields__[0] for event, group in GROUP_TYPES.items() if group is not event
 }
-
-
-def build_group_message(events: Sequence[Event]) -> Message:
-    """Return the message with these events, which are of one type; there is at least one."""
-    first = events[0]
-    if isinstance(first, WebhookQuarantined):
-        return first
-    build: Callable[..., Message] = GROUP_TYPES[type(first)]
-    return build(**{_FIELDS[type(first)]: tuple(events)})
 
 
 def split_by_type(events: Sequence[E]) -> Mapping[type[E], Sequence[E]]:
@@ -202,11 +182,6 @@ EncodedEvents = Mapping[type[Event], Sequence[Chunk]]
 def encode_events(events: Sequence[Event]) -> EncodedEvents:
     """Encode all events of a webhook; within a type, their order is kept."""
     return {kind: split_into_chunks(same) for kind, same in split_by_type(events).items()}
-
-
-def count_bytes(packed: EncodedEvents) -> int:
-    """Return the total size in bytes."""
-    return sum([len(each.json) for slices in packed.values() for each in slices])
 
 
 def split_into_chunks(events: Sequence[Event]) -> list[Chunk]:

@@ -37,11 +37,6 @@ class ValueFrame(Struct, frozen=True):
         return cut_out_value(self.entry, self.change, _encoder.encode(content))
 
 
-def cut_out_entry(entry: bytes | Raw) -> bytes:
-    """Return the entry unchanged; it is a complete part."""
-    return bytes(entry)
-
-
 def cut_out_value(entry: payloads.Entry, change: payloads.Change, value: bytes) -> bytes:
     """Return the account's entry with only this value."""
     return cut_out_change(entry, _encoder.encode({"field": change.field, "value": Raw(value)}))

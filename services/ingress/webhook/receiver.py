@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from services.ingress.webhook.addresses import BlindIndex, Encrypt, Rules
-from services.ingress.webhook.events import EncodedEvents, Ignored, ParseProblem, ProblemKind, encode_events
+from services.ingress.webhook.events import EncodedEvents, Ignored, ParsedWebhook, ProblemKind, encode_events
 from services.ingress.webhook.quarantine import build_quarantine
 from services.ingress.webhook.signature import is_signed, is_verify_token
 from services.ingress.webhook.translate import parse_webhook
@@ -51,14 +51,6 @@ class WebhookMeter(Protocol):
     def count_problem(self, kind: ProblemKind) -> None: ...
 
 
-class _EncodedWebhook(NamedTuple):
-    """Encoded parts of a webhook that are needed while it is being stored."""
-
-    events: EncodedEvents
-    ignored: Sequence[Ignored]
-    problems: Sequence[ParseProblem]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Receiver:
     """Handler of the requests to the public port."""
@@ -86,18 +78,20 @@ class Receiver:
     async def _store(self, body: bytes, signature: str | None) -> WebhookResult:
         if not is_signed(body, signature, self.app_secrets):
             return WebhookResult.UNSIGNED
-        encoded = self._encode(body)
+        parsed = self._parse(body)
+        encoded = encode_events(parsed.events)
+        parsed.events.clear()
         try:
-            await self.outbox.store(encoded.events)
+            await self.outbox.store(encoded)
         except NotStored:
             return WebhookResult.UNAVAILABLE
-        for reason in encoded.ignored:
+        for reason in parsed.ignored:
             self.meter.count_ignored(reason)
-        for problem in encoded.problems:
+        for problem in parsed.problems:
             self.meter.count_problem(problem.kind)
-        return WebhookResult.QUARANTINED if encoded.problems else WebhookResult.ACCEPTED
+        return WebhookResult.QUARANTINED if parsed.problems else WebhookResult.ACCEPTED
 
-    def _encode(self, body: bytes) -> _EncodedWebhook:
+    def _parse(self, body: bytes) -> ParsedWebhook:
         rules = Rules(
             phone_number_id=self.phone_number_id,
             account_id=self.account_id,
@@ -108,4 +102,4 @@ class Receiver:
         parsed = parse_webhook(body, rules)
         if parsed.problems:
             parsed.events.extend(build_quarantine(body, parsed.problems, rules))
-        return _EncodedWebhook(encode_events(parsed.events), parsed.ignored, parsed.problems)
+        return parsed

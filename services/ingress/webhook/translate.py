@@ -36,7 +36,6 @@ from services.ingress.webhook.quarantine import (
     CutOut,
     ValueFrame,
     cut_out_change,
-    cut_out_entry,
     cut_out_value,
 )
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
@@ -60,7 +59,7 @@ def translate(body: bytes, rules: Rules) -> Iterator[Finding]:
     except ParseError as problem:
         yield ParseProblem(str(problem), ProblemKind.NO_WEBHOOK)
         return
-    found = _parse_each(payloads.Entry, "entry", whole.entry, lambda entry: _parse_entry(entry, rules), cut_out_entry)
+    found = _parse_each(payloads.Entry, "entry", whole.entry, lambda entry: _parse_entry(entry, rules), bytes)
     yield from islice(found, MAX_PARTS)
     if next(found, None) is not None:
         yield ParseProblem(f"more than {MAX_PARTS} parts")
@@ -164,14 +163,8 @@ def _cut_out_list(entry: payloads.Entry, change: payloads.Change, name: str, dro
 
 
 def _is_empty(value: payloads.ChangeValue) -> bool:
-    return not (
-        value.statuses
-        or value.messages
-        or value.user_preferences
-        or value.errors
-        or value.message_echoes
-        or value.calls
-    )
+    lists = (value.messages, value.statuses, value.user_preferences, value.errors, value.message_echoes, value.calls)
+    return not any(lists)
 
 
 def _check_empty(change: payloads.Change) -> Finding:

@@ -3,8 +3,8 @@
 import copy
 from collections.abc import Mapping
 
-import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.contract.kubernetes.custom_resources import KINDS
 from tests.contract.kubernetes.rendering import KUBERNETES, Document, Installation, validate_all
@@ -24,11 +24,8 @@ def refine(document: Document, problem: str) -> str:
     kind = KINDS.get((document["apiVersion"], document["kind"]))
     if problem != "unknown" or kind is None:
         return problem
-    try:
-        msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
-        return str(error)
-    return ""
+    errors = Draft202012Validator(kind).iter_errors(document)
+    return next((f"{error.json_path}: {error.message}" for error in errors), "")
 
 
 @pytest.mark.parametrize("version", KUBERNETES)

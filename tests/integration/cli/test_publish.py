@@ -63,16 +63,20 @@ async def desk(vhost: str, subscriptions_url: str) -> AsyncIterator[NoticeRespon
         yield desk
 
 
-def access(door: NoticesApi, token: str = "press") -> Mapping[str, str]:  # noqa: S107 (the name of one)
-    return {"KREISFUNK_NOTICES_API_URL": door.url, "KREISFUNK_NOTICES_API_TOKEN": text_of(token)}
+def access(url: str, token: str = "press") -> Mapping[str, str]:  # noqa: S107 (the name of one)
+    return {"KREISFUNK_NOTICES_API_URL": url, "KREISFUNK_NOTICES_API_TOKEN": text_of(token)}
 
 
 async def test_an_accepted_notice_is_told_with_its_broadcast(door: NoticesApi, desk: NoticeResponder) -> None:
-    ended = await run_in_process(*NOTICE, "--notice", "h-1", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--notice", "h-1", environment=access(door.url))
     assert (ended.status, ended.errors) == (0, "")
     assert ended.output == f"accepted: notice h-1 revision 1, broadcast {BROADCAST}\n"
-    ((_, envelope, _),) = desk.said
+    ((_, envelope, notice),) = desk.said
+    assert isinstance(notice, NoticePublished)
     assert (envelope.subject, envelope.kreisfunksystem) == ("h-1", "pressestelle")
+    assert envelope.source == "/landkreis-osterholz/pressestelle"
+    assert envelope.expirytime is not None
+    assert timedelta(hours=23, minutes=59) < envelope.expirytime - datetime.now(UTC) < timedelta(hours=24)
 
 
 async def test_the_url_on_the_command_line_wins_and_the_token_may_be_a_file(
@@ -88,23 +92,11 @@ async def test_the_url_on_the_command_line_wins_and_the_token_may_be_a_file(
     assert text_of("press") not in ended.everything
 
 
-async def test_the_event_names_source_and_system_and_expires_after_a_day(
-    door: NoticesApi, desk: NoticeResponder
-) -> None:
-    await run_in_process(*NOTICE, environment=access(door))
-    ((_, envelope, notice),) = desk.said
-    assert (envelope.kreisfunksystem, envelope.source) == ("pressestelle", "/landkreis-osterholz/pressestelle")
-    assert isinstance(notice, NoticePublished)
-    assert envelope.subject
-    assert envelope.expirytime is not None
-    assert timedelta(hours=23, minutes=59) < envelope.expirytime - datetime.now(UTC) < timedelta(hours=24)
-
-
 async def test_everything_on_the_command_line_is_in_the_notice(door: NoticesApi, desk: NoticeResponder) -> None:
     link = "https://landkreis-osterholz.de/a"
     options = ("--link", link, "--expires-in", "2d", "--source", "/landkreis-osterholz/pressestelle")
     for more in (("--spread", "2h"), ("--urgent", "--follows", "n-0")):
-        ended = await run_in_process(*NOTICE, *options, *more, environment=access(door))
+        ended = await run_in_process(*NOTICE, *options, *more, environment=access(door.url))
         assert ended.status == 0, ended.everything
     (_, envelope, notice), (_, _, urgent) = desk.said
     content: dict[str, Any] = {"topic": "strassensperrungen", "headline": "L 149 gesperrt", "text": "Bis 18 Uhr."}
@@ -116,15 +108,15 @@ async def test_everything_on_the_command_line_is_in_the_notice(door: NoticesApi,
 
 
 async def test_scripts_get_one_json_object(door: NoticesApi, desk: NoticeResponder) -> None:
-    accepted = await run_in_process(*NOTICE, "--notice", "h-3", "--json", environment=access(door))
+    accepted = await run_in_process(*NOTICE, "--notice", "h-3", "--json", environment=access(door.url))
     assert (accepted.json["result"], accepted.json["broadcast"]) == ("accepted", str(BROADCAST))
     wrong = ("publish", "--topic", "unknown", "--headline", " ", "--text", "x", "--json")
-    problems = (await run_in_process(*wrong, environment=access(door))).json["problems"]
+    problems = (await run_in_process(*wrong, environment=access(door.url))).json["problems"]
     assert [problem["field"] for problem in problems] == ["topic", "headline"]
 
 
 async def test_a_withdrawn_notice_is_told(door: NoticesApi, desk: NoticeResponder) -> None:
-    ended = await run_in_process("withdraw", "--notice", "h-7", "--reason", "geöffnet", environment=access(door))
+    ended = await run_in_process("withdraw", "--notice", "h-7", "--reason", "geöffnet", environment=access(door.url))
     assert (ended.status, ended.output) == (0, "withdrawn: notice h-7\n"), ended.everything
     ((_, envelope, withdrawn),) = desk.said
     assert (envelope.subject, withdrawn) == ("h-7", NoticeWithdrawn(reason="geöffnet"))
@@ -144,8 +136,7 @@ async def test_a_withdrawn_notice_is_told(door: NoticesApi, desk: NoticeResponde
     ],
 )
 async def test_a_wrong_command_line_ends_before_anything_is_published(wrong: tuple[str, ...]) -> None:
-    nobody = {"KREISFUNK_NOTICES_API_URL": "http://127.0.0.1:1", "KREISFUNK_NOTICES_API_TOKEN": text_of("press")}
-    ended = await run_in_process(*NOTICE, *wrong, environment=nobody)
+    ended = await run_in_process(*NOTICE, *wrong, environment=access("http://127.0.0.1:1"))
     assert (ended.status, ended.output) == (2, "")
     assert "Traceback" not in ended.errors
 
@@ -156,8 +147,8 @@ async def test_a_wrong_command_line_ends_before_anything_is_published(wrong: tup
 async def test_a_file_says_all_of_it_and_no_option_beside_it_is_dropped(
     tmp_path: Path, option: tuple[str, ...]
 ) -> None:
-    nobody = {"KREISFUNK_NOTICES_API_URL": "http://127.0.0.1:1", "KREISFUNK_NOTICES_API_TOKEN": text_of("press")}
-    ended = await run_in_process("publish", str(tmp_path / "event.json"), *option, environment=nobody)
+    event = str(tmp_path / "event.json")
+    ended = await run_in_process("publish", event, *option, environment=access("http://127.0.0.1:1"))
     assert (ended.status, ended.output) == (2, "")
     assert "not both" in ended.errors
 
@@ -174,7 +165,7 @@ async def test_a_stack_that_does_not_run_is_named() -> None:
 async def test_on_a_terminal_it_asks_with_what_is_expected(
     door: NoticesApi, desk: NoticeResponder, typed: str, status: int, sent: int
 ) -> None:
-    ended = await run_on_terminal(*NOTICE, typed=typed, environment=access(door))
+    ended = await run_on_terminal(*NOTICE, typed=typed, environment=access(door.url))
     assert (ended.status, len(desk.said)) == (status, sent), ended.everything
     assert ("Nothing was sent." in ended.errors) == (sent == 0)
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in ended.errors
@@ -184,10 +175,10 @@ async def test_on_a_terminal_it_asks_with_what_is_expected(
 async def test_on_a_terminal_nothing_is_asked_with_yes_or_about_what_is_wrong(
     door: NoticesApi, desk: NoticeResponder
 ) -> None:
-    ended = await run_on_terminal(*NOTICE, "--yes", typed="n", environment=access(door))
+    ended = await run_on_terminal(*NOTICE, "--yes", typed="n", environment=access(door.url))
     assert (ended.status, len(desk.said), "[y/N]" in ended.errors) == (0, 1, False)
     wrong = ("--link", "https://elsewhere.example/x")
-    ended = await run_on_terminal(*NOTICE, *wrong, typed="y", environment=access(door))
+    ended = await run_on_terminal(*NOTICE, *wrong, typed="y", environment=access(door.url))
     assert (ended.status, len(desk.said), "[y/N]" in ended.errors) == (3, 1, False)
 
 
@@ -196,10 +187,10 @@ async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(
 ) -> None:
     wrong = ("--link", "https://elsewhere.example/x", "--municipality", "Nirgends")
     for more, status in (((), 3), (("--check",), 3), (("--watch",), 1)):
-        ended = await run_in_process(*NOTICE, *wrong, *more, environment=access(door))
+        ended = await run_in_process(*NOTICE, *wrong, *more, environment=access(door.url))
         assert ended.status == status, ended.everything
         assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
-    valid = await run_in_process(*NOTICE, "--check", environment=access(door))
+    valid = await run_in_process(*NOTICE, "--check", environment=access(door.url))
     assert (valid.status, desk.said) == (0, [])
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
     assert "outside the permitted hours" in valid.output
@@ -210,17 +201,17 @@ async def test_a_withdrawal_that_is_checked_takes_nothing_back_and_uses_no_id_up
 ) -> None:
     check = ("withdraw", "--notice", "h-4", "--check")
     desk.expected = ONE_TO_WITHDRAW
-    ended = await run_in_process(*check, environment=access(door))
+    ended = await run_in_process(*check, environment=access(door.url))
     assert (ended.status, "valid; nothing was sent" in ended.output) == (0, True), ended.everything
     desk.expected = NONE_TO_WITHDRAW
-    ended = await run_in_process(*check, environment=access(door))
+    ended = await run_in_process(*check, environment=access(door.url))
     assert (ended.status, ended.output.splitlines()[1:]) == (6, ["  no notice with this id is known"])
     assert desk.said == []
 
 
 async def test_another_topic_or_source_says_who_can_help(door: NoticesApi, desk: NoticeResponder) -> None:
     for token, options in (("jobs", ()), ("press", ("--source", "/landkreis-osterholz/bauamt"))):
-        ended = await run_in_process(*NOTICE, *options, environment=access(door, token))
+        ended = await run_in_process(*NOTICE, *options, environment=access(door.url, token))
         assert ended.status == 3, ended.everything
         assert "ask the operator" in ended.output
     assert desk.said == []
@@ -228,7 +219,7 @@ async def test_another_topic_or_source_says_who_can_help(door: NoticesApi, desk:
 
 @pytest.mark.parametrize("token", ["late", "nobody"])
 async def test_a_token_that_is_not_valid_is_told_and_not_shown(door: NoticesApi, token: str) -> None:
-    ended = await run_in_process(*NOTICE, environment=access(door, token))
+    ended = await run_in_process(*NOTICE, environment=access(door.url, token))
     assert (ended.status, ended.output) == (4, "")
     assert "refuses this token" in ended.errors
     assert text_of(token) not in ended.everything
@@ -237,11 +228,7 @@ async def test_a_token_that_is_not_valid_is_told_and_not_shown(door: NoticesApi,
 @pytest.mark.parametrize("more", [(), ("--check",), ("--watch",)])
 async def test_a_door_that_is_away_is_named(more: tuple[str, ...]) -> None:
     with reserve_ports(1) as (port,):
-        away = {
-            "KREISFUNK_NOTICES_API_URL": f"http://{LOOPBACK}:{port}",
-            "KREISFUNK_NOTICES_API_TOKEN": text_of("press"),
-        }
-        ended = await run_in_process(*NOTICE, *more, environment=away)
+        ended = await run_in_process(*NOTICE, *more, environment=access(f"http://{LOOPBACK}:{port}"))
     assert (ended.status, ended.output) == (4, "")
     assert "cannot be reached" in ended.errors
     assert "Traceback" not in ended.errors
@@ -266,32 +253,32 @@ async def test_too_many_requests_are_told_with_when_to_try_again(broker_url: str
     ) as door:
         while (await door.ask("GET", f"/events/{'0' * 32}")).status != 429:
             pass
-        ended = await run_in_process(*NOTICE, "--timeout", "0.1", environment=access(door))
+        ended = await run_in_process(*NOTICE, "--timeout", "0.1", environment=access(door.url))
     assert (ended.status, ended.output) == (4, "")
     assert "Try again in" in ended.errors
 
 
 async def test_no_answer_in_time_is_told_as_what_it_is(door: NoticesApi) -> None:
-    ended = await run_in_process(*NOTICE, "--timeout", "0.5", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--timeout", "0.5", environment=access(door.url))
     assert (ended.status, ended.output) == (5, "")
     assert "publishing again is not needed" in ended.errors
 
 
 async def test_nobody_has_to_wait(door: NoticesApi) -> None:
-    ended = await run_in_process(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(door.url))
     assert (ended.status, ended.output) == (0, "published: notice h-5\n")
 
 
 async def test_a_watched_notice_is_followed_to_its_end(door: NoticesApi, desk: NoticeResponder) -> None:
     desk.outcome = SENT_TO_ALL
-    ended = await run_in_process(*NOTICE, "--notice", "h-6", "--watch", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--notice", "h-6", "--watch", environment=access(door.url))
     assert ended.status == 0, ended.everything
     assert ended.output.splitlines()[-1] == "finished: notice h-6, 3 people: 2 accepted, 1 failed"
 
 
 async def test_a_watched_notice_that_is_taken_back_ends_with_one(door: NoticesApi, desk: NoticeResponder) -> None:
     desk.outcome = TAKEN_BACK
-    ended = await run_in_process(*NOTICE, "--watch", "--json", environment=access(door))
+    ended = await run_in_process(*NOTICE, "--watch", "--json", environment=access(door.url))
     assert ended.status == 1
     assert json.loads(ended.output.splitlines()[-1])["state"] == "cancelled"
 
@@ -304,11 +291,11 @@ async def test_a_file_may_hold_several_events_and_needs_no_source(
     events = [{"id": f"e-{n}", "subject": f"f-{n}", "expirytime": expiry, "data": content} for n in (1, 2)]
     path = tmp_path / "events.json"
     path.write_text(json.dumps(events))
-    ended = await run_in_process("publish", str(path), environment=access(door))
+    ended = await run_in_process("publish", str(path), environment=access(door.url))
     assert (ended.status, len(ended.output.splitlines())) == (0, 2), ended.everything
     assert [envelope.subject for _, envelope, _ in desk.said] == ["f-1", "f-2"]
     path.write_text(json.dumps([{**events[0], "id": "e-3"}, {**events[1], "data": {}}]))
-    assert (await run_in_process("publish", str(path), environment=access(door))).status == 3
+    assert (await run_in_process("publish", str(path), environment=access(door.url))).status == 3
     assert len(desk.said) == 2
 
 
@@ -317,7 +304,7 @@ async def test_a_notice_whose_command_is_interrupted_is_told_as_perhaps_stored(
     door: NoticesApi, vhost: str, more: tuple[str, ...]
 ) -> None:
     command = (sys.executable, "-m", "cli.main", *NOTICE, "--notice", "h-8", "--yes", *more)
-    environment = {"PATH": os.environ["PATH"], **access(door)}
+    environment = {"PATH": os.environ["PATH"], **access(door.url)}
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE)
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
@@ -337,6 +324,6 @@ async def test_a_notice_whose_command_is_interrupted_is_told_as_perhaps_stored(
 
 async def test_on_a_terminal_the_id_of_the_notice_is_told_before_any_answer(door: NoticesApi) -> None:
     ended = await run_on_terminal(
-        *NOTICE, "--notice", "h-9", "--yes", "--timeout", "0.5", typed="", environment=access(door)
+        *NOTICE, "--notice", "h-9", "--yes", "--timeout", "0.5", typed="", environment=access(door.url)
     )
     assert (ended.status, "notice h-9" in ended.errors) == (5, True), ended.errors

@@ -22,9 +22,10 @@ class RawConnection:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def send_filling(self, size: int) -> None:
-        """So many bytes that mean nothing, as long as the server reads them."""
+    async def flood(self, beginning: bytes, size: int) -> None:
+        """Send this, then so many bytes that mean nothing, as long as the server reads them."""
         try:
+            await self.send(beginning)
             for start in range(0, size, len(CHUNK_SIZE)):
                 await self.send(CHUNK_SIZE[: size - start])
         except ConnectionError:

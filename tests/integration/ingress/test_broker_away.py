@@ -1,75 +1,43 @@
-"""Without the broker nothing is promised; with it back everything goes on, in the same process."""
+"""Without the broker nothing is promised; with it back everything goes on, in the same process.
+
+Whoever repeats the same request to the notices API publishes once.
+"""
 
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aio_pika
 import pytest
 
-from deploy.local.rabbitmq import run_rabbitmq
-from tests.contract_recorder.recorder import ContractRecorder, record_contracts
+from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
+from shared.amqp import topology
+from tests.contract_recorder.recorder import record_contracts
 from tests.contract_recorder.tracing import trace_from_the_start
 from tests.harness.ingress import run_ingress
-from tests.harness.ingress_queues import open_queues
-from tests.harness.service_login import service_login
+from tests.harness.notices_api import Answer, NoticesApi, data, event, run_notices_api
 from tests.integration.ingress.answers import is_accepted, measure_refusal
-from tests.servers import EVERYTHING, Servers, Step, build_database_url, call_broker_api, wait_for
-
-VHOST = "broker-away"
-
-
-@dataclass(frozen=True)
-class Broker:
-    """One that may be stopped; `url` is the ingress's login."""
-
-    url: str
-    stop: Step
-    start_again: Step
-    tap: ContractRecorder
-
-    @property
-    def admin_url(self) -> str:
-        """May do everything."""
-        return self.tap.url
-
-    async def start(self) -> None:
-        await self.start_again()
-        await self.tap.trace()
-
-
-async def lasting_vhost(servers: Servers, name: str) -> str:
-    """Not deleted: doing that to quorum queues that were restarted can take down the broker's dead-lettering
-    for good (https://github.com/rabbitmq/rabbitmq-server/issues/16652). It goes with the broker."""
-    await call_broker_api(servers, "PUT", f"vhosts/{name}")
-    await call_broker_api(servers, "PUT", f"permissions/{name}/{urlsplit(servers.broker_url).username}", EVERYTHING)
-    return build_database_url(servers.broker_url, name)
-
-
-async def declare_queues(url: str) -> None:
-    async with open_queues(url):
-        pass
+from tests.integration.notices.conftest import NoticeQueue
+from tests.servers import wait_for
 
 
 @pytest.fixture(scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RabbitServer]:
     """One of our own: the session's would have to start again with the queues of all tests before."""
     folder = tmp_path_factory.mktemp("broker")
-    trace_from_the_start(folder, VHOST)
+    trace_from_the_start(folder)
     async with run_rabbitmq(folder, secrets.token_hex(16)) as own:
-        servers = Servers(database_url="", broker_url=own.url, broker_api_url=own.api_url)
-        url = await lasting_vhost(servers, VHOST)
-        async with service_login(servers, url, "ingress") as login_url:
-            await declare_queues(url)
-            async with record_contracts(url, own.api_url) as tap:
-                yield Broker(login_url, own.stop, own.start, tap)
+        async with await aio_pika.connect(own.url) as connection:
+            await topology.declare(await connection.channel())
+        async with record_contracts(own.url, own.api_url):
+            yield own
 
 
 @pytest.mark.alone
 async def test_whoever_runs_starts_or_ends_while_the_broker_is_away_does_so_and_answers_503(
-    broker: Broker, tmp_path: Path
+    broker: RabbitServer, tmp_path: Path
 ) -> None:
     async with (
         run_ingress(broker.url, tmp_path / "running") as running,
@@ -97,3 +65,76 @@ async def test_whoever_runs_starts_or_ends_while_the_broker_is_away_does_so_and_
         assert running.child.pid == process
         await starting_context.__aexit__(None, None, None)
         assert await starting.child.wait() == 0
+
+
+async def published(door: NoticesApi, content: dict[str, object]) -> Answer:
+    """The answer to the same request, repeated as long as it has to be."""
+    answers: list[Answer] = []
+
+    async def taken() -> bool:
+        answers.append(await door.publish(content))
+        return answers[-1].status != 503
+
+    await wait_for(taken)
+    return answers[-1]
+
+
+async def test_a_broker_that_is_away_is_503_and_the_repeated_request_is_taken(
+    broker: RabbitServer, tmp_path: Path
+) -> None:
+    """By a process that runs, and by one that is started meanwhile."""
+    first, second = event(data=data()), event(data=data())
+    async with run_notices_api(broker.url, tmp_path) as door:
+        before = await door.publish(first)
+        assert before.status == 202
+        await broker.stop()
+        try:
+            refused = await door.publish(second)
+            assert (refused.status, refused.fields) == (503, [])
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert (await door.publish(event(data=data(text="")))).status == 422  # needs no broker
+            assert (await door.publish(second, path="/notices/check")).status == 200
+            assert (await door.ask("GET", before.headers["Location"])).status == 200
+            assert (await door.ask("GET", f"/events/{'0' * 32}")).status == 503
+            late_folder = tmp_path / "late"
+            late_folder.mkdir()
+            late_context = run_notices_api(broker.url, late_folder, ready=False)
+            late = await late_context.__aenter__()
+            assert (await late.publish(event(data=data()))).status == 503
+        finally:
+            await broker.start()
+        assert (await published(late, event(data=data()))).status == 202
+        await late_context.__aexit__(None, None, None)
+        again = await published(door, second)
+        assert again.status == 202
+        await wait_for(lambda: _is_gone(door, f"/events/{'0' * 32}"))
+        async with await aio_pika.connect(broker.url) as connection:
+            found = await NoticeQueue(await connection.channel()).take()
+    assert {content["id"] for content, _ in found} >= {first["id"], second["id"]}
+    assert urlsplit(again.headers["Location"]).path == again.body["event"]
+
+
+async def _is_gone(door: NoticesApi, path: str) -> bool:
+    return (await door.ask("GET", path)).status == 404
+
+
+async def test_a_killed_process_forgets_nothing(broker: RabbitServer, tmp_path: Path) -> None:
+    async with run_notices_api(broker.url, tmp_path) as door:
+        answer = await door.publish(event(data=data()))
+        door.child.kill()
+        await door.child.wait()
+    async with run_notices_api(broker.url, tmp_path) as door:
+        told = await published_before(door, answer)
+        assert {"state": "received", **answer.body}.items() <= told.items()
+
+
+async def published_before(door: NoticesApi, answer: Answer) -> dict[str, object]:
+    told: list[Answer] = []
+
+    async def read() -> bool:
+        told.append(await door.ask("GET", answer.headers["Location"]))
+        return told[-1].status == 200
+
+    await wait_for(read)
+    found: dict[str, object] = told[-1].body
+    return found

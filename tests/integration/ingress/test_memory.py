@@ -1,9 +1,9 @@
-"""Memory of the public port stays bounded whatever strangers send, and WhatsApp is heard meanwhile."""
+"""Whatever strangers send, and however many they are, memory stays bounded, and WhatsApp is heard meanwhile."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,11 @@ from shared.contracts.inbound import InboundMessages
 from tests.factories.webhooks import build_messages_body, build_text_message, sign
 from tests.harness.ingress import IngressProcess, run_ingress
 from tests.harness.ingress_queues import IngressQueues
-from tests.integration.ingress.connections import RawConnection, build_head, open_connection, read_memory_peak
+from tests.integration.ingress.connections import build_head, open_connection, read_memory_peak
 
 CONNECTIONS = 500
+STRANGERS = 1_500
+USUAL_FILES = 1_024  # that a process may have open, where nobody says otherwise
 HUGE = 4 * 1024 * 1024
 LIMIT = 200 * 1000 * 1000
 WRONG = "X-Hub-Signature-256: sha256=" + "0" * 64
@@ -28,10 +30,10 @@ UPGRADE = b"GET /webhook HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: 
 TRAILERS = build_head(None, WRONG) + b"1\r\nx\r\n0\r\n" + b"X-Filling: x\r\n" * 20_000
 
 
-@pytest.fixture
-async def fresh(broker_url: str, tmp_path: Path) -> AsyncIterator[IngressProcess]:
-    """An ingress whose peak of memory is this test's."""
-    async with run_ingress(broker_url, tmp_path / "ingress.log") as running:
+@pytest.fixture(scope="module")
+async def fresh(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IngressProcess]:
+    """An ingress of which no other module has a part in the peak of memory."""
+    async with run_ingress(broker_url, tmp_path_factory.mktemp("memory") / "ingress.log") as running:
         yield running
 
 
@@ -53,7 +55,7 @@ async def test_500_hostile_connections_take_less_than_200_megabytes(
 ) -> None:
     async with AsyncExitStack() as stack:
         strangers = [await stack.enter_async_context(open_connection(fresh.url)) for _ in range(CONNECTIONS)]
-        await asyncio.gather(*(attack(each, beginning, size) for each in strangers))
+        await asyncio.gather(*(each.flood(beginning, size) for each in strangers))
         assert await fresh.post(build_messages_body(build_text_message(1))) == 200
         assert await fresh.post(build_messages_body(build_text_message(2)).ljust(HUGE)) == 200
 
@@ -63,12 +65,37 @@ async def test_500_hostile_connections_take_less_than_200_megabytes(
     assert "Traceback" not in fresh.log
 
 
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(build_head(9, WRONG)[:-2], id="half a head"),
+        pytest.param(build_head(9, WRONG) + b"half", id="half a body"),
+        pytest.param(b"GET /webhook HTTP/1.1\r\nHost: x\r\n\r\n", id="a question, and then nothing"),
+    ],
+)
+async def test_whatsapp_is_heard_among_more_strangers_than_a_process_may_have_files_open(
+    fresh: IngressProcess, queues: IngressQueues, beginning: bytes
+) -> None:
+    assert fresh.child.pid is not None
+    resource.prlimit(fresh.child.pid, resource.RLIMIT_NOFILE, (USUAL_FILES, USUAL_FILES))
+    async with AsyncExitStack() as stack:
+        strangers = [await stack.enter_async_context(open_connection(fresh.url)) for _ in range(STRANGERS)]
+        await asyncio.gather(*(each.flood(beginning, 0) for each in strangers))
+        for number in range(5):
+            assert await fresh.post(build_messages_body(build_text_message(number))) == 200
+
+    assert sum(len(group.messages) for group in await queues.take(InboundMessages)) == 5
+    assert read_memory_peak(fresh.child) < LIMIT
+    assert "Traceback" not in fresh.log
+
+
 async def test_strangers_who_go_leave_nothing_behind(fresh: IngressProcess) -> None:
     """The parser's error about what is no request would keep it, until garbage is collected."""
     for _ in range(WAVES):
         async with AsyncExitStack() as stack:
             strangers = [await stack.enter_async_context(open_connection(fresh.url)) for _ in range(CONNECTIONS)]
-            await asyncio.gather(*(attack(each, UPGRADE, NO_REQUEST) for each in strangers))
+            await asyncio.gather(*(each.flood(UPGRADE, NO_REQUEST) for each in strangers))
             await asyncio.gather(*(each.reader.read() for each in strangers), return_exceptions=True)
     assert read_memory_peak(fresh.child) < LIMIT
 
@@ -86,11 +113,3 @@ async def test_a_body_in_tiny_chunks_is_given_up_before_it_is_parsed(
         assert (await connection.read_answer()).split()[1] == b"100"
         await connection.send(b"%x\r\n%s\r\n" % (len(body), body) + b"1\r\n \r\n" * chunks + b"0\r\n\r\n")
         assert (await connection.read_answer()).split()[1] == status
-
-
-async def attack(stranger: RawConnection, beginning: bytes, size: int) -> None:
-    try:
-        await stranger.send(beginning)
-    except ConnectionError:
-        return
-    await stranger.send_filling(size)

@@ -1,8 +1,6 @@
 """What strangers and oversized or broken requests get from the public port."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -109,25 +107,3 @@ async def test_a_chunked_body_has_the_same_limit(ingress: IngressProcess) -> Non
 async def test_nothing_else_is_on_the_public_port(ingress: IngressProcess, method: str, path: str, status: int) -> None:
     async with ingress.session.request(method, ingress.url + path) as response:
         assert response.status == status
-
-
-@pytest.mark.parametrize(
-    "request_bytes",
-    [
-        b"GET /webhook?hub.verify_token=" + VERIFY_TOKEN.encode() + b" HTTP/9.9\r\n\r\n",
-        b"GET /webhook?hub.verify_token=" + VERIFY_TOKEN.encode() * 1000 + b" HTTP/1.1\r\n\r\n",
-        b"POST /webhook HTTP/1.1\r\nHost: x\r\nBad Header " + VERIFY_TOKEN.encode() + b"\r\n\r\n",
-        b"\x16\x03\x01" + VERIFY_TOKEN.encode() + b"\r\n\r\n",
-        b"POST /webhook HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz" + VERIFY_TOKEN.encode(),
-    ],
-)
-async def test_what_is_no_http_is_refused_and_not_logged(ingress: IngressProcess, request_bytes: bytes) -> None:
-    target = urlsplit(ingress.url)
-    reader, writer = await asyncio.open_connection(target.hostname, target.port)
-    writer.write(request_bytes)
-    answer = await reader.readline()
-    writer.close()
-
-    assert b"400" in answer
-    assert await ingress.is_ready()
-    assert VERIFY_TOKEN not in ingress.log

@@ -1,6 +1,6 @@
 """One door for the tests of a module, and what stands in the queue of notices behind it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode, read_data, read_envelope
-from shared.contracts.events import NoticeChecked, Problem
+from shared.contracts.events import NoticeAccepted, NoticeChecked, Problem
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck
 from tests.harness.notices_api import NoticesApi, run_notices_api
@@ -25,6 +25,11 @@ PERSISTENT = aio_pika.DeliveryMode.PERSISTENT
 
 
 Telling = Callable[[Message], Awaitable[None]]
+
+
+def build_acceptance(sent: Mapping[str, Any], **more: Any) -> NoticeAccepted:
+    """What subscriptions would say of the event."""
+    return NoticeAccepted(source=sent["source"], event=sent["id"], notice=sent["subject"], revision=1, **more)
 
 
 @dataclass(frozen=True)

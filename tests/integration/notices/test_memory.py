@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.notices_api import data, event, run_notices_api
-from tests.integration.ingress.connections import RawConnection, build_head, open_connection, read_memory_peak
+from tests.integration.ingress.connections import build_head, open_connection, read_memory_peak
 
 CONNECTIONS = 500
 HUGE = 4 * 1024 * 1024
@@ -22,15 +22,10 @@ async def test_500_connections_without_a_token_take_less_than_200_megabytes(
     beginning = build_head(HUGE, "Content-Type: application/json", *headers, path="/notices")
     async with run_notices_api(broker_url, tmp_path) as door, AsyncExitStack() as stack:
         strangers = [await stack.enter_async_context(open_connection(door.url)) for _ in range(CONNECTIONS)]
-        await asyncio.gather(*(attack(each, beginning) for each in strangers))
+        await asyncio.gather(*(each.flood(beginning, HUGE) for each in strangers))
         assert read_memory_peak(door.child) < LIMIT
         assert (await door.ask("GET", "/openapi.json", token=None)).status == 200
         assert "Traceback" not in door.log
-
-
-async def attack(stranger: RawConnection, beginning: bytes) -> None:
-    await stranger.send(beginning)
-    await stranger.send_filling(HUGE)
 
 
 async def test_a_body_is_not_waited_for_before_the_token_is_checked(broker_url: str, tmp_path: Path) -> None:

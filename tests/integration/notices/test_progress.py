@@ -20,29 +20,17 @@ from shared.contracts.events import (
     BroadcastProgressed,
     BroadcastStarted,
     NoticeAccepted,
-    NoticeAction,
-    NoticeRejected,
-    Problem,
 )
 from shared.contracts.message import Lane
-from tests.harness.notices_api import BATCH, WITHDRAWN, Answer, NoticesApi, data, event, run_notices_api
+from tests.harness.notices_api import BATCH, Answer, NoticesApi, data, event, run_notices_api
 from tests.harness.notices_county import text_of, write_tokens
-from tests.integration.notices.conftest import PERSISTENT, Telling
+from tests.integration.notices.conftest import PERSISTENT, Telling, build_acceptance
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 
 def accepted(sent: Mapping[str, Any], broadcast: UUID, **more: Any) -> NoticeAccepted:
-    return NoticeAccepted(
-        source=sent["source"],
-        event=sent["id"],
-        notice=sent["subject"],
-        revision=1,
-        broadcast=broadcast,
-        audience=6000,
-        costs={"utility": "330.00"},
-        duration_seconds=75,
-        **more,
-    )
+    figures = {"audience": 6000, "costs": {"utility": "330.00"}, "duration_seconds": 75}
+    return build_acceptance(sent, broadcast=broadcast, **figures, **more)
 
 
 async def in_state(door: NoticesApi, answer: Answer, state: str, **more: Any) -> dict[str, Any]:
@@ -104,15 +92,6 @@ async def test_an_event_is_followed_from_its_receipt_to_its_end(door: NoticesApi
     assert (told["audience"], told["states"]) == (15, {"accepted": 15})
 
 
-async def test_a_rejection_names_the_fields(door: NoticesApi, tell: Telling) -> None:
-    sent = event(data=data())
-    answer = await door.publish(sent)
-    problems = (Problem(field="subject", problem="was withdrawn"),)
-    await tell(NoticeRejected(source=str(sent["source"]), event=str(sent["id"]), problems=problems))
-    told = await in_state(door, answer, "rejected")
-    assert told["problems"] == [{"field": "subject", "problem": "was withdrawn"}]
-
-
 async def test_what_waits_for_its_moment_is_scheduled_and_can_be_cancelled(door: NoticesApi, tell: Telling) -> None:
     sent, broadcast = event(data=data()), uuid4()
     answer = await door.publish(sent)
@@ -128,32 +107,6 @@ async def test_what_waits_for_its_moment_is_scheduled_and_can_be_cancelled(door:
 
 async def _has(door: NoticesApi, answer: Answer, field: str) -> bool:
     return field in (await door.ask("GET", answer.headers["Location"])).body
-
-
-async def test_a_withdrawal_is_done(door: NoticesApi, tell: Telling) -> None:
-    sent = event(data={}, type=WITHDRAWN, expirytime=None)
-    answer = await door.publish(sent)
-    await tell(
-        NoticeAccepted(
-            source=str(sent["source"]),
-            event=str(sent["id"]),
-            notice=str(sent["subject"]),
-            revision=0,
-            action=NoticeAction.WITHDRAWN,
-        )
-    )
-    await in_state(door, answer, "done")
-
-
-async def test_nobody_sees_what_is_anothers_or_what_is_not_there(door: NoticesApi) -> None:
-    answer = await door.publish(event(data=data()))
-    others = await door.ask("GET", answer.headers["Location"], token="roads")
-    nothing = await door.ask("GET", f"/events/{'0' * 32}")
-    assert (others.status, others.text) == (nothing.status, nothing.text)
-    assert nothing.status == 404
-    assert (await door.ask("GET", "/events/x")).status == 404
-    assert (await door.ask("GET", answer.headers["Location"], token=None)).status == 401
-    assert (await door.ask("GET", answer.headers["Location"], token="jobs")).status == 200  # the same system
 
 
 async def test_a_stream_tells_each_change_and_ends_with_the_last(door: NoticesApi, tell: Telling) -> None:

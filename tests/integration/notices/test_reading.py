@@ -18,16 +18,12 @@ DEEP = "[" * 30_000 + "]" * 30_000
 @pytest.mark.parametrize(
     ("media", "body", "fields"),
     [
-        (STRUCTURED, "", ["body"]),
         (STRUCTURED, "{", ["body"]),
         (STRUCTURED, "[]", ["body"]),
-        (STRUCTURED, "null", ["body"]),
         (STRUCTURED, DEEP, ["body"]),
         (STRUCTURED, '{"data": ' + DEEP + "}", ["body"]),
         (STRUCTURED, "{}", ["id", "source", "type", "specversion"]),
-        (STRUCTURED, json.dumps(event(data=data(), specversion="0.3")), ["specversion"]),
         (STRUCTURED, json.dumps(event(data=data(), expirytime="morgen")), ["expirytime"]),
-        (STRUCTURED, json.dumps(event(data=data(), expirytime="2026-11-13")), ["expirytime"]),
         (STRUCTURED, json.dumps(event(data=data(Urgent=True, topic=7), time="soon")), ["time", "topic", "Urgent"]),
         (STRUCTURED, json.dumps(event(data=data(), expires_at=soon())), ["expires_at"]),
         (BATCH, json.dumps([event(data=data(text="")), 7, event(data=data(), time="soon")]), ["body", "time", "text"]),

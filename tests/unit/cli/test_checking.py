@@ -18,11 +18,7 @@ BOTH = [{"field": "topic", "problem": "unknown"}, {"field": "text", "problem": "
     ("found", "result", "problems"),
     [
         ([()], "valid", []),
-        (
-            [(TOPIC, TEXT)],
-            "rejected",
-            [{"field": "topic", "problem": "unknown"}, {"field": "text", "problem": "is blank"}],
-        ),
+        ([(TOPIC, TEXT)], "rejected", BOTH),
         ([(), (TOPIC,)], "rejected", [{"field": "topic", "problem": "unknown", "event": 1}]),
     ],
 )

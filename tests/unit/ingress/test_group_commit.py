@@ -128,21 +128,6 @@ def test_groups_keep_the_order_and_the_limits(lengths: list[tuple[int, int]], si
     run(test)
 
 
-@given(refused=st.sets(st.integers(0, 9)))
-def test_a_refused_group_fails_only_its_own_submitters(refused: set[int]) -> None:
-    async def test() -> None:
-        broker = FakeBroker(refuses=refused.__contains__)
-        broker.open.set()
-        groups = commit(broker, GroupLimits(events=1, size=1))
-        async with run_in_background(*working(groups)):
-            answers = await whether_all([groups.submit([made_of(event)]) for event in range(10)])
-
-        failed = {broker.groups[number][0] for number in refused}
-        assert [event for event, stored in enumerate(answers) if not stored] == sorted(failed)
-
-    run(test)
-
-
 async def until(condition: Callable[[], bool]) -> None:
     """Let the others run until it holds."""
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):

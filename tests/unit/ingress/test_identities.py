@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.ingress.webhook.events import build_group_message
 from shared.contracts.inbound import IdentityChange, IdentityChanges, InboundMessage
-from tests.factories.webhook_rules import RECEIVED_AT, decrypt_addresses, find_all, get_only, hash_wamid
+from tests.factories.webhook_rules import RECEIVED_AT, build_group, decrypt_addresses, find_all, get_only, hash_wamid
 from tests.factories.webhooks import PHONE, SENT_AT, USER, build_messages_body, read_sample
 
 NEW_PHONE = "491760406900009"
@@ -56,7 +55,7 @@ def test_who_it_was_and_who_it_is(
     change = get_only(IdentityChange, find_all(body))
     assert (decrypt_addresses(change.before), decrypt_addresses(change.after)) == (before, after)
     assert (change.message_key, change.received_at) == (hash_wamid("wamid.IN1"), RECEIVED_AT)
-    assert build_group_message([change]) == IdentityChanges(changes=(change,))
+    assert build_group([change]) == IdentityChanges(changes=(change,))
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from services.ingress.webhook.events import ParsedWebhook, ProblemKind, build_group_message, count_labels, split_by_type
+from services.ingress.webhook.events import ParsedWebhook, ProblemKind, count_labels, split_by_type
 from services.ingress.webhook.quarantine import MAX_SEPARATE_PARTS
 from services.ingress.webhook.translate import parse_webhook
 from shared.contracts.inbound import InboundMessage
 from tests.factories.webhook_mutations import CASES, build_crowded, build_mutation
-from tests.factories.webhook_rules import RULES
+from tests.factories.webhook_rules import RULES, build_group
 from tests.factories.webhooks import PHONE
 from tests.unit.ingress.oracle import find_whole_texts
 from tests.unit.ingress.quarantined import QuarantinedPart, quarantine_problems
@@ -43,7 +43,7 @@ def ends(understood: ParsedWebhook, kept: Sequence[QuarantinedPart]) -> bool:
     events = [*understood.events, *(it.message for it in kept)]
     for kind, same in split_by_type(events).items():
         count_labels(kind, same)
-        msgspec.json.encode(build_group_message(same))
+        msgspec.json.encode(build_group(same))
     return bool(events or understood.ignored)
 
 

@@ -1,19 +1,15 @@
 """What is not understood is kept part by part, with what it takes to be read again, and nothing that was heard."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 import pytest
 
-from services.ingress.webhook import translate as translation
 from services.ingress.webhook.addresses import MAX_CONTACTS_PER_ADDRESS, ContactIndex
-from services.ingress.webhook.decoding import ParseError, parse_timestamp
 from services.ingress.webhook.events import Event, Ignored, ParsedWebhook, ProblemKind
-from services.ingress.webhook.payloads import Contact, Timestamp
+from services.ingress.webhook.payloads import Contact
 from services.ingress.webhook.translate import MAX_CONTACTS, MAX_PARTS, parse_webhook
 from shared.contracts.inbound import (
-    AccountEvent,
     DeliveryStatus,
     InboundMessage,
     PreferenceChange,
@@ -26,6 +22,7 @@ from tests.factories.webhooks import (
     TWO_PEOPLE,
     USER,
     Json,
+    build_messages_body,
     build_status,
     build_text_message,
     build_value,
@@ -34,7 +31,7 @@ from tests.factories.webhooks import (
 )
 from tests.unit.ingress.quarantined import QuarantinedPart, quarantine_webhook
 
-LATER = 1794300777
+BROKEN_METADATA: list[Any] = [7, "none", [], {"phone_number_id": {}}]
 
 
 def from_other(number: int, text: str, **more: object) -> Json:
@@ -78,37 +75,6 @@ def test_of_two_good_and_two_bad_messages_the_bad_ones_alone_are_kept() -> None:
         assert len(problems) == 1
 
 
-def test_a_replay_after_the_parser_was_mended_hears_the_bad_parts_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    body = build_webhook(
-        build_value(
-            contacts=TWO_PEOPLE,
-            messages=[build_text_message(1, "Stop"), from_other(2, "Start", timestamp=LATER)],
-            statuses=[build_status(1), build_status(2, "read", timestamp=LATER)],
-        )
-    )
-    with monkeypatch.context() as patch:
-        patch.setattr(translation, "parse_timestamp", _knows_no_later)
-        heard = parse_webhook(body, RULES).events
-        kept = quarantine_webhook(body)
-    assert len(heard) == 2
-
-    replayed = [event for it in kept for event in parse_webhook(it.body, RULES).events]
-
-    [message, read] = replayed
-    assert isinstance(message, InboundMessage)
-    assert (message.text, decrypt_addresses(message.sender)) == ("Start", (OTHER_PHONE, OTHER_USER))
-    assert isinstance(read, DeliveryStatus)
-    assert (read.status, read.delivery) == ("read", "delivery-2")
-
-
-def _knows_no_later(timestamp: Timestamp) -> datetime:
-    if timestamp == LATER:
-        raise ParseError("timestamp is of a sort that is not known")
-    return parse_timestamp(timestamp)
-
-
 @pytest.mark.parametrize(
     ("contacts", "own", "sender"),
     [
@@ -144,9 +110,12 @@ def test_a_part_is_for_the_same_number_as_it_was(metadata: Json | None) -> None:
         ({"field": "moods_update", "value": {"mood": PHONE}}, ProblemKind.UNKNOWN_FIELD),
         ({"field": "messages", "value": build_value(moods=[{"mood": PHONE}])}, ProblemKind.UNKNOWN_FIELD),
         ({"field": 7, "value": {"mood": PHONE}}, ProblemKind.BROKEN_PART),
-        (
-            {"field": "messages", "value": {**build_value(messages=[build_text_message(7)]), "metadata": 7}},
-            ProblemKind.BROKEN_PART,
+        *(
+            (
+                {"field": "messages", "value": {**build_value(messages=[build_text_message(7)]), "metadata": metadata}},
+                ProblemKind.BROKEN_PART,
+            )
+            for metadata in BROKEN_METADATA
         ),
         ({"field": "account_update", "value": [PHONE]}, ProblemKind.BROKEN_PART),
         ("no change", ProblemKind.BROKEN_PART),
@@ -184,13 +153,13 @@ def test_an_entry_is_kept_as_it_came() -> None:
 
 
 @pytest.mark.parametrize("field", ["contacts", "statuses", "user_preferences", "errors", "message_echoes", "calls"])
-def test_a_list_that_is_none_is_kept_without_the_texts_beside_it(field: str) -> None:
-    body = build_webhook({**build_value(messages=[build_text_message(1, "Stop")]), field: {"7": USER}})
+@pytest.mark.parametrize("broken", [{"7": USER}, "none", 7])
+def test_a_list_that_is_none_sinks_no_text_beside_it_and_is_kept_without_it(field: str, broken: object) -> None:
+    body = build_webhook({**build_value(messages=[build_text_message(1, "Stop")]), field: broken})
+    assert [type(event) for event in parse_webhook(body, RULES).events] == [InboundMessage]
     [kept] = quarantine_webhook(body)
-    metadata = build_value()["metadata"]
-    assert kept.change == {"field": "messages", "value": {"metadata": metadata, field: {"7": USER}}}
-    assert kept.message.kind == ProblemKind.BROKEN_PART
-    assert understood_again(kept) == ([], [kept.message.reason])
+    assert kept.change == {"field": "messages", "value": {"metadata": build_value()["metadata"], field: broken}}
+    assert (kept.message.kind, understood_again(kept)) == (ProblemKind.BROKEN_PART, ([], [kept.message.reason]))
 
 
 def test_messages_that_are_no_list_keep_the_contacts_beside_them() -> None:
@@ -206,19 +175,39 @@ def test_messages_that_are_no_list_keep_the_contacts_beside_them() -> None:
     assert decrypt_addresses(message.sender) == (PHONE, USER)
 
 
-@pytest.mark.parametrize(("field", "broken"), [("context", "wamid.OUT1"), ("errors", {}), ("image", 8001)])
-def test_a_field_without_which_a_message_was_heard_is_kept_without_its_text(field: str, broken: Any) -> None:
-    message = build_text_message(1, "Stop", from_user_id=USER, **{field: broken})
-    [kept] = quarantine_webhook(build_webhook(build_value(contacts=TWO_PEOPLE, messages=[message])))
-    [part] = kept.value["messages"]
-    assert part == {name: content for name, content in message.items() if name != "text"}
+@pytest.mark.parametrize(
+    ("field", "broken"),
+    [
+        ("context", "wamid.OUT1"),
+        ("context", {"id": 7}),
+        ("errors", {"code": 131051}),
+        ("errors", "131051"),
+        ("from", 7),
+        ("image", "8001"),
+        ("interactive", []),
+        ("system", PHONE),
+        ("reaction", [USER]),
+    ],
+)
+def test_a_text_is_heard_whatever_is_broken_beside_it_which_is_kept_without_it(field: str, broken: Any) -> None:
+    message = {**build_text_message(1, "Stop", from_user_id=USER), field: broken}
+    body = build_webhook(build_value(contacts=TWO_PEOPLE, messages=[message]))
+    assert [it.text for it in parse_webhook(body, RULES).events if isinstance(it, InboundMessage)] == ["Stop"]
+    [kept] = quarantine_webhook(body)
+    assert kept.value["messages"] == [{name: content for name, content in message.items() if name != "text"}]
     assert kept.message.kind == ProblemKind.BROKEN_FIELD
+    assert kept.message.reason.startswith("messages[0].")
+    assert PHONE not in kept.message.reason
     assert understood_again(kept)[1] == [kept.message.reason]
 
 
 def test_each_broken_field_of_a_status_is_kept_by_itself_and_can_be_heard() -> None:
     broken = build_status(1, "failed", errors={"code": 131026}, pricing="none", biz_opaque_callback_data=7)
-    kept = quarantine_webhook(build_webhook(build_value(statuses=[broken])))
+    body = build_webhook(build_value(statuses=[broken]))
+    [heard] = parse_webhook(body, RULES).events
+    assert isinstance(heard, DeliveryStatus)
+    assert (heard.status, heard.delivery, heard.error_code) == ("failed", None, None)
+    kept = quarantine_webhook(body)
     rest = {name: broken[name] for name in ("id", "status", "timestamp")}
     assert [it.value["statuses"] for it in kept] == [
         [{**rest, "biz_opaque_callback_data": 7}],
@@ -255,16 +244,10 @@ def test_preferences_and_contacts_are_kept_by_themselves() -> None:
         ["contacts[0].wa_id: Expected `str | null`, got `int`"],
         ["contacts[0]: Expected `object`, got `int`"],
     ]
-    events, [problem] = understood_again(kept[2])
-    assert [type(event) for event in events] == [PreferenceChange]
+    [stop], [problem] = understood_again(kept[2])
+    assert isinstance(stop, PreferenceChange)
+    assert decrypt_addresses(stop.person) == (None, USER)
     assert problem.startswith("user_preferences[0].wa_id: ")
-
-
-def test_errors_of_the_account_beside_a_broken_message_are_not_told_twice() -> None:
-    body = build_webhook(build_value(messages=[{"id": 7}], errors=[{"code": 130429}]))
-    assert [type(event) for event in parse_webhook(body, RULES).events] == [AccountEvent]
-    [kept] = quarantine_webhook(body)
-    assert understood_again(kept)[0] == []
 
 
 @pytest.mark.parametrize(
@@ -272,13 +255,14 @@ def test_errors_of_the_account_beside_a_broken_message_are_not_told_twice() -> N
     [
         b"Start \xff, but no JSON",
         b"[]",
+        b"\xef\xbb\xbf" + build_messages_body(build_text_message(1)),
         b'{"object": "page", "entry": []}',
         changes(
             *[{"field": "messages", "value": build_value(messages=[build_text_message(1)])}] * MAX_PARTS,
             {"field": "calls"},
         ),
     ],
-    ids=["no JSON", "no object", "something else", "more than Meta sends"],
+    ids=["no JSON", "no object", "a byte order mark", "something else", "more than Meta sends"],
 )
 def test_what_cannot_be_taken_apart_is_kept_whole(body: bytes) -> None:
     [kept] = quarantine_webhook(body)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.ingress.notices.progress import event_key
-from services.ingress.notices.rate_limit import Rate, TokenBuckets
+from services.ingress.notices.rate_limit import TokenBuckets
 from shared.notices.tokens import Token, find_token, hash_token
 from shared.runtime.client_address import find_client_address
 
@@ -18,7 +18,7 @@ PROXIES = (ip_network("10.0.0.0/24"), ip_network("fd00::/64"))
 
 @given(some.lists(some.floats(0, 5), max_size=60))
 def test_no_window_lets_more_through_than_burst_and_rate(pauses: list[float]) -> None:
-    buckets, now, taken = TokenBuckets(rate=Rate(burst=3, per_second=0.5)), 0.0, []
+    buckets, now, taken = TokenBuckets(burst=3, per_second=0.5), 0.0, []
     for pause in pauses:
         now += pause
         if buckets.take("a", now) == 0:
@@ -30,7 +30,7 @@ def test_no_window_lets_more_through_than_burst_and_rate(pauses: list[float]) ->
 
 @given(some.floats(0, 100))
 def test_the_wait_that_is_named_suffices(begin: float) -> None:
-    buckets = TokenBuckets(rate=Rate(burst=1, per_second=0.1))
+    buckets = TokenBuckets(burst=1, per_second=0.1)
     assert buckets.take("a", begin) == 0
     wait = buckets.take("a", begin)
     assert 9.99 < wait <= 10
@@ -41,7 +41,7 @@ def test_the_wait_that_is_named_suffices(begin: float) -> None:
 def test_after_the_wait_that_is_named_a_batch_gets_through_and_is_counted_in_full(
     burst: int, begin: float, events: int
 ) -> None:
-    buckets = TokenBuckets(rate=Rate(burst=burst, per_second=0.1))
+    buckets = TokenBuckets(burst=burst, per_second=0.1)
     while buckets.take("a", begin) == 0:
         pass
     begin += 10 + 1e-3
@@ -55,7 +55,7 @@ def test_after_the_wait_that_is_named_a_batch_gets_through_and_is_counted_in_ful
 
 
 def test_only_so_many_keys_are_remembered() -> None:
-    buckets = TokenBuckets(rate=Rate(burst=1, per_second=0.001), max_keys=3)
+    buckets = TokenBuckets(burst=1, per_second=0.001, max_keys=3)
     for key in "abcd":
         buckets.take(key, 0)
     assert buckets.get_wait("a", 0) == 0

@@ -1,0 +1,98 @@
+"""What a client sends on after a body of its own that nobody read is parsed like any other request."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from shared.runtime import http_port
+from shared.runtime.http_port import PIECE_BYTES, READ_BUFFER_BYTES, PieceReader, open_http_port
+from tests.servers import WAIT_TIMEOUT_SECONDS
+
+UNREAD_BYTES = 2 * READ_BUFFER_BYTES  # as many are kept of a body that nobody reads
+
+
+@dataclass
+class SlowRefusal:
+    """Answers 413 without reading the body, once so many bytes have come; `came` is set when the `first` have."""
+
+    first: int
+    all: int
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def refuse(self, request: web.Request) -> web.Response:
+        while request.content.total_bytes < self.all:
+            if request.content.total_bytes >= self.first:
+                self.came.set()
+            await asyncio.sleep(0)
+        return web.Response(status=413)
+
+
+@asynccontextmanager
+async def connected(refusal: SlowRefusal) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def count(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read())))
+
+    app = web.Application(client_max_size=10 * UNREAD_BYTES)
+    app.router.add_post("/refused", refusal.refuse)
+    app.router.add_post("/counted", count)
+    async with (
+        open_http_port(
+            app,
+            host="127.0.0.1",
+            port=0,
+            shutdown_seconds=1,
+            respond=lambda status: web.Response(status=status),
+            refused=lambda _: None,
+        ) as port,
+        asyncio.timeout(WAIT_TIMEOUT_SECONDS),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        yield reader, writer
+        writer.transport.abort()
+
+
+def head(path: str, size: int) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode()
+
+
+async def read_status(reader: asyncio.StreamReader) -> int:
+    return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
+
+
+async def test_a_request_right_after_a_body_that_was_not_read_is_answered() -> None:
+    """Its head is kept back together with the end of that body; then its own body is no head without an end."""
+    first, rest = UNREAD_BYTES - 5_000, 10_000
+    refusal = SlowRefusal(first, first + rest)
+    async with connected(refusal) as (reader, writer):
+        writer.write(head("/refused", first + rest) + bytes(first))
+        await refusal.came.wait()
+        writer.write(bytes(rest) + head("/counted", 100_000) + bytes(100_000))
+        assert [await read_status(reader) for _ in range(2)] == [413, 200]
+        assert await reader.readexactly(6) == b"100000"
+
+
+async def test_the_end_of_a_body_is_no_beginning_of_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = asyncio.Event()
+
+    class HeardReader(PieceReader):
+        def buffer_updated(self, nbytes: int) -> None:
+            super().buffer_updated(nbytes)
+            heard.set()
+
+    monkeypatch.setattr(http_port, "PieceReader", HeardReader)
+    refusal = SlowRefusal(PIECE_BYTES, 2 * PIECE_BYTES)
+    async with connected(refusal) as (reader, writer):
+        writer.write(head("/refused", 2 * PIECE_BYTES) + bytes(PIECE_BYTES))
+        await refusal.came.wait()
+        writer.write(bytes(PIECE_BYTES))
+        assert await read_status(reader) == 413
+        following = head("/counted", 1) + b"x"
+        heard.clear()
+        writer.write(following[:30])
+        await heard.wait()
+        writer.write(following[30:])
+        assert await read_status(reader) == 200
