@@ -4,8 +4,6 @@ import json
 
 from tests.harness.notices_api import Answer, NoticesApi
 from tools import asyncapi, openapi
-from tools.openapi import ASYNCAPI_CAPTION
-from tools.openapi_page import render_page
 
 
 async def served(door: NoticesApi, path: str) -> Answer:
@@ -23,7 +21,7 @@ async def test_the_documents_are_those_of_the_repository(door: NoticesApi) -> No
 
 
 async def test_the_page_is_that_of_the_document_in_the_repository(door: NoticesApi) -> None:
-    expected = render_page(json.loads(openapi.FILE.read_text()), {"/asyncapi.json": ASYNCAPI_CAPTION})
+    expected = openapi.render_page(json.loads(openapi.FILE.read_text()))
     for path in ("/", "/docs"):
         found = await served(door, path)
         assert (found.text, found.headers["Content-Type"]) == (expected, "text/html; charset=utf-8")
