@@ -66,10 +66,10 @@ smoke: venv  ## the main job on docker compose (needs a container engine)
 
 update-test: venv  ## an update during a broadcast, from the images of FROM=commit (needs a container engine)
 	@test -n "$(FROM)" || { echo "Name what to update from, a commit or a tag: make update-test FROM=COMMIT"; exit 2; }
-	@KREISFUNK_TEST_UPDATE_FROM=$(FROM) $(BIN)/pytest tests/e2e/update
+	@KREISFUNK_TEST_UPDATE_FROM=$(FROM) $(BIN)/pytest tests/e2e/compose/test_update.py
 
 cluster-test: venv  ## three brokers and three databases on compose, two of which die during a broadcast (needs a container engine)
-	@KREISFUNK_TEST_CLUSTER=1 $(BIN)/pytest tests/e2e/cluster
+	@KREISFUNK_TEST_CLUSTER=1 $(BIN)/pytest tests/e2e/compose/test_failover.py
 
 browser-test: venv $(ASSETS)/kern.min.css  ## phones and newsroom in a real browser (needs npm; Debian's Chromium, as root it is installed)
 	@test -x /usr/bin/chromium || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || { echo "Install Chromium (Debian: apt-get install chromium) and try again."; exit 1; }

@@ -18,14 +18,10 @@ class MessageLog:
         self.attempts: list[float] = []
         self.written: list[tuple[Citizen, UserMessage]] = []
         self._states: Counter[MessageState] = Counter()
-        self._by_wamid: dict[str, BusinessMessage] = {}
 
     def record_attempt(self, now: float) -> None:
         self.attempts.append(now)
         self.attempted_window.add(now)
-
-    def reject(self, code: int) -> None:
-        self.rejected[code] += 1
 
     @property
     def next_sequence(self) -> int:
@@ -34,7 +30,6 @@ class MessageLog:
     def accept(self, message: BusinessMessage) -> None:
         self.accepted_window.add(message.accepted_at)
         self.messages.append(message)
-        self._by_wamid[message.wamid] = message
         self._states[message.state] += 1
 
     def advance(self, message: BusinessMessage, state: MessageState) -> bool:
@@ -46,9 +41,6 @@ class MessageLog:
         self._states[reached] += 1
         message.state = reached
         return True
-
-    def write(self, citizen: Citizen, written: UserMessage) -> None:
-        self.written.append((citizen, written))
 
     @property
     def totals(self) -> dict[str, int]:

@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
+from simulator.access import ControlError
 from simulator.identifiers import MAX_PHONES, make_phone_number, make_user_id
 from simulator.limits import Burst
+from simulator.settings import PREFIX, SettingsError
 from simulator.states import MessageState
 
 MAX_CHAT_LENGTH = 500
-SERVICE_WINDOW_SECONDS = 24 * 3600
 
 
 class Sharing(StrEnum):
@@ -107,13 +108,6 @@ class Citizen(Struct, gc=False):
         self.chat.append((self.shown, message))
         return self.shown
 
-    def open_window(self, now: float) -> None:
-        self.window_until = now + SERVICE_WINDOW_SECONDS
-
-
-class PhonesExhaustedError(Exception):
-    """Raised when no fictional numbers are left; add fewer citizens."""
-
 
 class Identity(Struct, frozen=True):
     """Data of one citizen that survives a restart."""
@@ -157,10 +151,9 @@ class Citizens:
     def add(self, sharings: Sequence[Sharing]) -> list[Citizen]:
         """Add one citizen per item of `sharings`, all or none.
 
-        Raises PhonesExhaustedError if there are not enough numbers.
+        Raises ControlError if there are not enough numbers.
         """
-        if self._used + len(sharings) > MAX_PHONES:
-            raise PhonesExhaustedError
+        self._require_numbers(len(sharings))
         added = [self._append(Identity(*self._make_identity(), sharing)) for sharing in sharings]
         self._changed(self)
         return added
@@ -179,12 +172,8 @@ class Citizens:
         return ((make_phone_number(index), make_user_id(index)) for index in range(self._used))
 
     def assign_new_number(self, citizen: Citizen) -> None:
-        """Assign a new number and, as Meta does, a new user id.
-
-        Raises PhonesExhaustedError if no number is left.
-        """
-        if self._used >= MAX_PHONES:
-            raise PhonesExhaustedError
+        """Assign a new number and, as Meta does, a new user id; raise ControlError if no number is left."""
+        self._require_numbers(1)
         del self._by_phone[citizen.phone], self._by_user_id[citizen.user_id]
         citizen.phone, citizen.user_id = self._make_identity()
         self._register(citizen)
@@ -194,6 +183,10 @@ class Citizens:
     def directory(self) -> Directory:
         """The directory to store for the next start."""
         return Directory(self._used, tuple(Identity(one.phone, one.user_id, one.sharing) for one in self._all))
+
+    def _require_numbers(self, count: int) -> None:
+        if self._used + count > MAX_PHONES:
+            raise ControlError(409, "there are no fictional numbers left")
 
     def _append(self, identity: Identity) -> Citizen:
         citizen = Citizen(len(self._all) + 1, identity.phone, identity.user_id, identity.sharing)
@@ -211,14 +204,10 @@ class Citizens:
         self._by_user_id[citizen.user_id] = citizen
 
 
-class PhonesFileError(Exception):
-    """Raised when the file cannot be read or decoded."""
-
-
 def load_citizens(file: Path | None, least: int) -> Citizens:
     """Return the citizens of the file and new ones up to `least`; every later change is written to the file.
 
-    Raises PhonesFileError.
+    Raises SettingsError if the file cannot be read or decoded.
     """
     citizens = Citizens(_read(file), partial(_write, file)) if file else Citizens()
     missing = least - len(citizens)
@@ -233,7 +222,7 @@ def _read(file: Path) -> Directory:
     except FileNotFoundError:
         return NOBODY
     except (OSError, msgspec.MsgspecError) as error:
-        raise PhonesFileError(str(error)) from error
+        raise SettingsError(f"{PREFIX}PHONES_FILE: {error}") from error
 
 
 def _write(file: Path, citizens: Citizens) -> None:

@@ -5,7 +5,7 @@ import heapq
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 Clock = Callable[[], float]
@@ -71,11 +71,7 @@ class StallWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._stalls: deque[Stall] = deque(maxlen=MAX_STALLS)
-
-    @property
-    def stalls(self) -> Sequence[Stall]:
-        return tuple(self._stalls)
+        self.stalls: deque[Stall] = deque(maxlen=MAX_STALLS)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -85,4 +81,4 @@ class StallWatch:
             now = self._clock()
             late = now - before - POLL_INTERVAL_SECONDS
             if late > MIN_STALL_SECONDS:
-                self._stalls.append(Stall(now, late))
+                self.stalls.append(Stall(now, late))

@@ -90,8 +90,12 @@ class ActiveFaults:
         self.current = faults
         self._requests = 0
         self._updates = 0
-        self._quiet_requests = _is_harmless_to_requests(faults)
-        self._quiet_webhooks = _is_harmless_to_webhooks(faults)
+        latency = faults.latency_seconds + faults.latency_jitter_seconds
+        shares = (faults.reject_share, faults.cut_after_accept_share, faults.vanish_share, faults.timeout_share)
+        self._quiet_requests = not (latency or any(shares))
+        self._quiet_webhooks = not (
+            faults.webhook_delay_seconds or faults.webhook_shuffle or faults.webhook_duplicate_share
+        )
 
     def plan_next_request(self) -> Interference:
         self._requests += 1
@@ -100,13 +104,3 @@ class ActiveFaults:
     def plan_next_update(self) -> list[float]:
         self._updates += 1
         return [0.0] if self._quiet_webhooks else plan_webhook_delays(self.current, self._updates)
-
-
-def _is_harmless_to_requests(faults: Faults) -> bool:
-    latency = faults.latency_seconds + faults.latency_jitter_seconds
-    shares = (faults.reject_share, faults.cut_after_accept_share, faults.vanish_share, faults.timeout_share)
-    return not (latency or any(shares))
-
-
-def _is_harmless_to_webhooks(faults: Faults) -> bool:
-    return not (faults.webhook_delay_seconds or faults.webhook_shuffle or faults.webhook_duplicate_share)

@@ -4,6 +4,7 @@ import base64
 import itertools
 import re
 import secrets
+from collections.abc import Iterator
 
 # Longer than any number that can be assigned in Germany: a message that escapes from a test can reach nobody.
 PHONE_PREFIX = "4917604069"
@@ -27,24 +28,12 @@ def make_user_id(index: int) -> str:
 def make_wamid(person: str, serial: str, *, outgoing: bool) -> str:
     """Return a message id that contains the person's number or user id, as Meta's do."""
     kind = b"\x11" if outgoing else b"\x12"
-    name = person.encode()
-    serial_bytes = serial.encode()
-    inside = b"\x1c\x18%c%b\x15\x02\x00%b\x18%c%b\x00" % (
-        len(name),
-        name,
-        kind,
-        len(serial_bytes),
-        serial_bytes,
-    )
+    name, number = person.encode(), serial.encode()
+    inside = b"\x1c\x18%c%b\x15\x02\x00%b\x18%c%b\x00" % (len(name), name, kind, len(number), number)
     return f"wamid.{base64.b64encode(inside).decode()}"
 
 
-class Serials:
-    """Serial numbers, unique within a process and most probably between processes."""
-
-    def __init__(self) -> None:
-        self._process = secrets.token_hex(4).upper()
-        self._numbers = itertools.count(1)
-
-    def issue(self) -> str:
-        return f"{self._process}{next(self._numbers):010X}"
+def generate_serials() -> Iterator[str]:
+    """Generate serial numbers, unique within a process and most probably between processes."""
+    process = secrets.token_hex(4).upper()
+    return (f"{process}{number:010X}" for number in itertools.count(1))

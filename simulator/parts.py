@@ -1,6 +1,7 @@
 """The objects that all routes share."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -8,10 +9,9 @@ import aiohttp
 from simulator.account import MessageLog
 from simulator.citizens import Citizens
 from simulator.clock import Clock, StallWatch, Timeline
-from simulator.events import EventHub
 from simulator.faults import ActiveFaults
 from simulator.graph.templates import Templates
-from simulator.identifiers import Serials
+from simulator.identifiers import generate_serials
 from simulator.phones import Phones
 from simulator.settings import Settings
 from simulator.webhooks.notifier import Notifier
@@ -31,9 +31,8 @@ class SimulatorParts:
     message_log: MessageLog
     faults: ActiveFaults
     stall_watch: StallWatch
-    hub: EventHub
     phones: Phones
     timeline: Timeline
     notifier: Notifier
     subscription: WebhookSubscription
-    serials: Serials = field(default_factory=Serials)
+    serials: Iterator[str] = field(default_factory=generate_serials)

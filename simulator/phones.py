@@ -1,73 +1,106 @@
-"""Chats as the phones show them, for requests and for the live stream."""
+"""Chats as the phones show them, for requests and for live streams, which cost nothing while nobody watches."""
 
-from typing import Literal
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from msgspec import Struct
+import msgspec
 
-from simulator.citizens import BusinessMessage, Citizen, PhoneButton, UserMessage
-from simulator.events import EventHub
+from simulator.citizens import BusinessMessage, Citizen, UserMessage
 
-
-class ChatEntry(Struct, frozen=True):
-    """One message in a chat, from the citizen's point of view; a button press refers to it by `message`."""
-
-    id: int
-    direction: Literal["received", "written"]
-    type: str
-    text: str
-    at: float
-    state: str
-    header: str = ""
-    footer: str = ""
-    buttons: tuple[PhoneButton, ...] = ()
-    message: int | None = None
-    template: str | None = None
+MAX_WAITING_EVENTS = 2000
+# Makes a watcher that was too slow for the stream read everything again.
+OVERFLOW = b"event: overflow\ndata: {}\n\n"
 
 
-class ChatUpdate(Struct, frozen=True):
-    citizen: int
-    entry: ChatEntry
+def build_entry(number: int, message: BusinessMessage | UserMessage) -> dict[str, object]:
+    """Describe one message of a chat as the citizen sees it; a button press refers to it by `message`."""
+    received = message if isinstance(message, BusinessMessage) else None
+    return {
+        "id": number,
+        "direction": "received" if received else "written",
+        "type": message.type,
+        "at": message.accepted_at if isinstance(message, BusinessMessage) else message.written_at,
+        "state": message.state,
+        **msgspec.structs.asdict(message.content),
+        "message": received.sequence if received else None,
+        "template": received.template if received else None,
+    }
 
 
-def build_entry(number: int, message: BusinessMessage | UserMessage) -> ChatEntry:
-    content = message.content
-    received = isinstance(message, BusinessMessage)
-    return ChatEntry(
-        id=number,
-        direction="received" if received else "written",
-        type=message.type,
-        text=content.text,
-        at=message.accepted_at if isinstance(message, BusinessMessage) else message.written_at,
-        state=message.state.value,
-        header=content.header,
-        footer=content.footer,
-        buttons=content.buttons,
-        message=message.sequence if isinstance(message, BusinessMessage) else None,
-        template=message.template if isinstance(message, BusinessMessage) else None,
-    )
-
-
-def list_entries(citizen: Citizen) -> list[ChatEntry]:
+def list_entries(citizen: Citizen) -> list[dict[str, object]]:
     """Return the chat in order, as far back as the phone stores it."""
     return [build_entry(number, message) for number, message in citizen.chat]
+
+
+class Watcher:
+    """One subscriber of a stream; `citizens` limits its events, None means all citizens."""
+
+    def __init__(self, citizens: frozenset[int] | None) -> None:
+        self.citizens = citizens
+        self.closed = False
+        self._waiting: list[bytes] = []
+        self._filled = asyncio.Event()
+
+    def wants(self, citizen: int) -> bool:
+        return self.citizens is None or citizen in self.citizens
+
+    def put(self, event: bytes) -> None:
+        if len(self._waiting) >= MAX_WAITING_EVENTS:
+            self._waiting = [OVERFLOW]
+        else:
+            self._waiting.append(event)
+        self._filled.set()
+
+    def close(self) -> None:
+        self.closed = True
+        self._filled.set()
+
+    async def wait_for_events(self) -> bytes:
+        """Return all waiting events, at least one; b"" once closed."""
+        await self._filled.wait()
+        self._filled.clear()
+        waiting, self._waiting = self._waiting, []
+        return b"".join(waiting)
 
 
 class Phones:
     """Chats of the phones, with live updates to watchers."""
 
-    def __init__(self, hub: EventHub) -> None:
-        self._hub = hub
+    def __init__(self) -> None:
+        self._watchers: set[Watcher] = set()
+        self._closed = False
+
+    @contextmanager
+    def subscribe(self, citizens: frozenset[int] | None) -> Iterator[Watcher]:
+        watcher = Watcher(citizens)
+        self._watchers.add(watcher)
+        if self._closed:
+            watcher.close()
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    def close(self) -> None:
+        """End all streams, including those that start later."""
+        self._closed = True
+        for watcher in self._watchers:
+            watcher.close()
 
     def show(self, citizen: Citizen, message: BusinessMessage | UserMessage) -> None:
-        number = citizen.show(message)
-        if self._hub.is_watched(citizen.id):
-            self._hub.publish(citizen.id, "message", ChatUpdate(citizen.id, build_entry(number, message)))
+        self._publish(citizen.id, citizen.show(message), message)
 
     def advance(self, citizen: Citizen, message: BusinessMessage | UserMessage) -> None:
         """Publish the new state of a message that is still in the chat."""
-        if not self._hub.is_watched(citizen.id):
-            return
-        for number, shown in reversed(citizen.chat):
-            if shown is message:
-                self._hub.publish(citizen.id, "message", ChatUpdate(citizen.id, build_entry(number, message)))
-                return
+        if self._watchers:
+            number = next((number for number, shown in reversed(citizen.chat) if shown is message), None)
+            if number is not None:
+                self._publish(citizen.id, number, message)
+
+    def _publish(self, citizen: int, number: int, message: BusinessMessage | UserMessage) -> None:
+        watchers = [watcher for watcher in self._watchers if watcher.wants(citizen)]
+        if watchers:
+            data = msgspec.json.encode({"citizen": citizen, "entry": build_entry(number, message)})
+            for watcher in watchers:
+                watcher.put(b"event: message\ndata: %b\n\n" % data)

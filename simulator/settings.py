@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import Field, FilePath, HttpUrl, SecretStr, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,7 +19,7 @@ Secret = Annotated[SecretStr, Field(min_length=8)]
 
 
 class SettingsError(Exception):
-    """Raised when the settings do not allow a start; the text names every problem and no value."""
+    """Raised when settings, or a file that they name, do not allow a start; the text names every problem, no value."""
 
 
 class Settings(BaseSettings):
@@ -63,25 +63,17 @@ class Settings(BaseSettings):
         return value
 
 
-S = TypeVar("S", bound=BaseSettings)
-
-
 def load() -> Settings:
     """Read the environment and the files of the secrets folder; raise SettingsError if they are invalid."""
     folder = os.environ.get(SECRETS_DIR)
     if folder and not Path(folder).is_dir():
         raise SettingsError(f"{SECRETS_DIR}: is not a folder")
-    return _read(Settings, folder or None)
-
-
-def _read(kind: type[S], folder: str | None) -> S:
     try:
-        return kind(_secrets_dir=folder)
+        return Settings(_secrets_dir=folder or None)  # type: ignore[call-arg] # BaseSettings takes it
     except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False, include_context=False)
         lines = [
             f"{PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in problems
+            for problem in error.errors(include_input=False, include_url=False, include_context=False)
         ]
         # The original error contains the values.
         raise SettingsError("\n".join(lines)) from None

@@ -15,22 +15,16 @@ STOPPED_MARKETING = 131050
 
 
 class MessageState(StrEnum):
-    """Meta's names of the states; `accepted` follows from the answer to the request."""
+    """Meta's names of the states, each outweighs those before; `accepted` follows from the answer to the request."""
 
     ACCEPTED = "accepted"
     SENT = "sent"
+    FAILED = "failed"
     DELIVERED = "delivered"
     READ = "read"
-    FAILED = "failed"
 
 
-RANK = {
-    MessageState.ACCEPTED: 0,
-    MessageState.SENT: 1,
-    MessageState.FAILED: 2,
-    MessageState.DELIVERED: 3,
-    MessageState.READ: 4,
-}
+RANK = {state: rank for rank, state in enumerate(MessageState)}
 
 
 def pick_later(first: MessageState, second: MessageState) -> MessageState:

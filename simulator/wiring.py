@@ -1,22 +1,27 @@
-"""Composition root: builds the parts and runs them until asked to stop."""
+"""Composition root: builds the parts and their web application, and runs them until asked to stop."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
+from prometheus_client.aiohttp import make_aiohttp_handler
 
+from simulator.access import build_control_check, protect
 from simulator.account import MessageLog
-from simulator.application import build_application
 from simulator.citizens import load_citizens
 from simulator.clock import StallWatch, Timeline, make_anchored_clock
 from simulator.control.citizens import CitizenControl
-from simulator.events import EventHub
+from simulator.control.run import RunControl
 from simulator.faults import ActiveFaults
+from simulator.graph.access import GraphAccess
+from simulator.graph.routes import GraphRoutes
+from simulator.graph.setup_routes import SetupRoutes
 from simulator.graph.templates import Templates
+from simulator.metrics import build_registry
+from simulator.page.routes import build_routes as page_routes
 from simulator.parts import SimulatorParts
 from simulator.phones import Phones
 from simulator.settings import Settings
@@ -25,37 +30,30 @@ from simulator.webhooks.notifier import Notifier
 from simulator.webhooks.outbox import WebhookOutbox
 from simulator.webhooks.subscription import WebhookSubscription
 
+MAX_BODY_BYTES = 4 * 1024 * 1024
 KEEPALIVE_TIMEOUT_SECONDS = 75
 SHUTDOWN_TIMEOUT_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True, frozen=True)
-class Simulator:
-    """A running simulator; it listens at `url`."""
-
-    url: str
-    parts: SimulatorParts
-
-
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Run until `stopping` is set, then post the remaining webhooks."""
-    async with run_simulator(settings, stopping) as simulator:
-        log.info("listening on %s; the phones are at / (token in the fragment)", simulator.url)
+    async with run_simulator(settings, stopping) as url:
+        log.info("listening on %s; the phones are at / (token in the fragment)", url)
         await stopping.wait()
         log.info("stopping")
 
 
 @asynccontextmanager
-async def run_simulator(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Simulator]:
-    """Run a simulator; on exit stop accepting requests first, then post the waiting webhooks."""
+async def run_simulator(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[str]:
+    """Run a simulator, and yield its URL; on exit stop accepting requests first, then post the waiting webhooks."""
     templates = Templates([]) if settings.new_account else Templates.load(settings.templates_file)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         parts = _build_parts(settings, templates, session, stopping)
         control = CitizenControl(parts)
         runner = web.AppRunner(
-            build_application(parts, control),
+            _build_application(parts, control),
             access_log=None,
             keepalive_timeout=KEEPALIVE_TIMEOUT_SECONDS,
             shutdown_timeout=SHUTDOWN_TIMEOUT_SECONDS,
@@ -65,7 +63,7 @@ async def run_simulator(settings: Settings, stopping: asyncio.Event) -> AsyncIte
             site = web.TCPSite(runner, settings.listen_host, settings.listen_port)
             await site.start()
             async with _run_background(parts):
-                yield Simulator(url=f"http://{settings.listen_host}:{site.port}", parts=parts)
+                yield f"http://{settings.listen_host}:{site.port}"
                 stopping.set()
                 await control.stop()
                 await runner.cleanup()
@@ -98,34 +96,12 @@ def _build_parts(
     settings: Settings, templates: Templates, session: aiohttp.ClientSession, stopping: asyncio.Event
 ) -> SimulatorParts:
     clock = make_anchored_clock()
-    faults, hub, timeline = ActiveFaults(), EventHub(), Timeline(clock)
+    faults, timeline = ActiveFaults(), Timeline(clock)
     subscription = WebhookSubscription(
         callback_url=None if settings.new_account else str(settings.webhook_url),
         account_subscribed=not settings.new_account,
     )
-    outbox = _build_outbox(settings, session, subscription)
-    return SimulatorParts(
-        settings=settings,
-        clock=clock,
-        session=session,
-        stopping=stopping,
-        templates=templates,
-        citizens=load_citizens(settings.phones_file, settings.phones),
-        message_log=MessageLog(),
-        faults=faults,
-        stall_watch=StallWatch(clock),
-        hub=hub,
-        phones=Phones(hub),
-        timeline=timeline,
-        notifier=Notifier(clock=clock, faults=faults, timeline=timeline, outbox=outbox, subscription=subscription),
-        subscription=subscription,
-    )
-
-
-def _build_outbox(
-    settings: Settings, session: aiohttp.ClientSession, subscription: WebhookSubscription
-) -> WebhookOutbox:
-    return WebhookOutbox(
+    outbox = WebhookOutbox(
         session=session,
         subscription=subscription,
         secret=settings.app_secret.get_secret_value().encode(),
@@ -137,3 +113,46 @@ def _build_outbox(
         linger_seconds=settings.webhook_linger_seconds,
         max_updates=settings.webhook_batch,
     )
+    return SimulatorParts(
+        settings=settings,
+        clock=clock,
+        session=session,
+        stopping=stopping,
+        templates=templates,
+        citizens=load_citizens(settings.phones_file, settings.phones),
+        message_log=MessageLog(),
+        faults=faults,
+        stall_watch=StallWatch(clock),
+        phones=Phones(),
+        timeline=timeline,
+        notifier=Notifier(clock=clock, faults=faults, timeline=timeline, outbox=outbox, subscription=subscription),
+        subscription=subscription,
+    )
+
+
+def _build_application(parts: SimulatorParts, citizen_control: CitizenControl) -> web.Application:
+    """Build Graph API, control API, page, metrics and probes; the event streams end when it shuts down."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    access, check = GraphAccess(parts.settings), build_control_check(parts.settings)
+    app.add_routes(SetupRoutes(parts, access).build_routes())
+    app.add_routes(GraphRoutes(parts, access).build_routes())
+    app.add_routes(page_routes())
+    for route in (*citizen_control.build_routes(), *RunControl(parts).build_routes()):
+        app.router.add_route(route.method, route.path, protect(route.handler, check))
+    app.router.add_get("/metrics", make_aiohttp_handler(build_registry(parts)))
+
+    async def answer_live(_: web.Request) -> web.Response:
+        return web.Response(text="live\n")
+
+    async def answer_ready(_: web.Request) -> web.Response:
+        stopping = parts.stopping.is_set()
+        return web.Response(text="stopping\n" if stopping else "ready\n", status=503 if stopping else 200)
+
+    async def close_streams(_: web.Application) -> None:
+        parts.stopping.set()
+        parts.phones.close()
+
+    app.router.add_get("/livez", answer_live)
+    app.router.add_get("/readyz", answer_ready)
+    app.on_shutdown.append(close_streams)
+    return app

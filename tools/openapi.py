@@ -5,11 +5,14 @@ Both are built from the Structs that read and write the API's messages; the serv
 
 import inspect
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import jinja2
 import msgspec
+from markupsafe import Markup, escape
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.ingress import notices
@@ -22,58 +25,53 @@ from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import MISPLACED, NOTICE_TYPES
 from shared.notices.configuration import ShortText
-from tools.openapi_page import render_page
 
 FOLDER = Path(notices.__file__).parent
 FILE = FOLDER / "openapi.json"
 PAGE = FOLDER / "docs.html"
-ASYNCAPI_CAPTION = "AsyncAPI 3: the same over AMQP, and what is told"
 VERSION = "1"
 DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"
 Document = dict[str, Any]
+_LIMITS = {
+    "minLength": "from {} characters",
+    "maxLength": "to {} characters",
+    "minimum": "from {}",
+    "maximum": "to {}",
+}
 _TIME_FIELDS = frozenset(("time", "expirytime", "expires_at", "scheduled_at"))
 _PROGRESS_AS_TEXT = {"contentMediaType": JSON, "contentSchema": {"$ref": "#/components/schemas/EventProgress"}}
 
 
-class PublishedEvent(Struct, frozen=True, kw_only=True):
+class _NoticeEvent(Struct, frozen=True, kw_only=True):
+    specversion: Literal["1.0"]
+    id: ShortText
+    source: ShortText
+    subject: NoticeId
+    time: Moment | None = None
+    datacontenttype: str | None = None
+
+
+class PublishedEvent(_NoticeEvent, frozen=True, kw_only=True):
     """A new notice as a CloudEvent in structured mode. `source` and `id` together identify the event."""
 
-    specversion: Literal["1.0"]
-    id: ShortText
-    source: ShortText
     type: Literal["de.kreisfunk.notice.published.v1"]
-    subject: NoticeId
     expirytime: Moment
     data: NoticePublished
-    time: Moment | None = None
-    datacontenttype: str | None = None
 
 
-class UpdatedEvent(Struct, frozen=True, kw_only=True):
+class UpdatedEvent(_NoticeEvent, frozen=True, kw_only=True):
     """The next revision of a notice, complete."""
 
-    specversion: Literal["1.0"]
-    id: ShortText
-    source: ShortText
     type: Literal["de.kreisfunk.notice.updated.v1"]
-    subject: NoticeId
     expirytime: Moment
     data: NoticeUpdated
-    time: Moment | None = None
-    datacontenttype: str | None = None
 
 
-class WithdrawnEvent(Struct, frozen=True, kw_only=True):
+class WithdrawnEvent(_NoticeEvent, frozen=True, kw_only=True):
     """Withdrawal of a notice: it is not sent to anyone any more."""
 
-    specversion: Literal["1.0"]
-    id: ShortText
-    source: ShortText
     type: Literal["de.kreisfunk.notice.withdrawn.v1"]
-    subject: NoticeId
     data: NoticeWithdrawn
-    time: Moment | None = None
-    datacontenttype: str | None = None
 
 
 class StreamMessage(Struct, frozen=True, kw_only=True):
@@ -276,10 +274,24 @@ def render_openapi() -> str:
     return json.dumps(build_openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
-def render_docs() -> str:
-    return render_page(build_openapi(), {"/asyncapi.json": ASYNCAPI_CAPTION})
+def render_page(document: Mapping[str, Any]) -> str:
+    """Return the page of an OpenAPI document as HTML, which needs nothing from elsewhere."""
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    pages.filters["code"] = _mark_code
+    return pages.get_template("openapi.html").render(document=document, errors=ErrorType, limits=_LIMITS)
+
+
+def _mark_code(text: str) -> Markup:
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
 if __name__ == "__main__":
     FILE.write_text(render_openapi())
-    PAGE.write_text(render_docs())
+    PAGE.write_text(render_page(build_openapi()))

@@ -3,19 +3,21 @@
 import argparse
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from benchmarks.dispatch import ledger, life, memory, rate, throughput, urgent
-from benchmarks.dispatch.harness import DispatchHarness, Options, open_harness
+from benchmarks.dispatch.harness import open_harness
+from benchmarks.dispatch.ledger import run_ledger
+from benchmarks.dispatch.rate import run_rate, run_urgent
+from benchmarks.dispatch.statuses import run_life
+from benchmarks.dispatch.throughput import run_memory, run_throughput
 
-PARTS: Mapping[str, Callable[[DispatchHarness, Options], Awaitable[object]]] = {
-    "throughput": throughput.run,
-    "rate": rate.run,
-    "urgent": urgent.run,
-    "ledger": ledger.run,
-    "life": life.run,
-    "memory": memory.run,
+PARTS = {
+    "throughput": run_throughput,
+    "rate": run_rate,
+    "urgent": run_urgent,
+    "ledger": run_ledger,
+    "life": run_life,
+    "memory": run_memory,
 }
 
 
@@ -27,23 +29,20 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
     parser.add_argument("--no-peers", action="store_true", help="throughput: only ours and the limit")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 1, 2.0
+    return options
 
 
 async def main() -> None:
-    given = parse_arguments()
-    options = Options(
-        rounds=1 if given.quick else given.rounds,
-        seconds=2.0 if given.quick else given.seconds,
-        quick=given.quick,
-        peers=not given.no_peers,
-    )
+    options = parse_arguments()
     figures: dict[str, object] = {}
-    for name in given.part or PARTS:
-        async with open_harness() as stand:
-            figures[name] = await PARTS[name](stand, options)
-        if given.json:
-            given.json.write_text(json.dumps(figures, indent=2))
+    for name in options.part or PARTS:
+        async with open_harness() as harness:
+            figures[name] = await PARTS[name](harness, options)
+        if options.json:
+            options.json.write_text(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

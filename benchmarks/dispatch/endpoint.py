@@ -1,4 +1,4 @@
-"""A cheap stand-in for Meta: `python -m benchmarks.dispatch.endpoint PORT SECONDS`.
+"""A cheap stand-in for Meta, `python -m benchmarks.dispatch.endpoint PORT SECONDS`, and its client.
 
 It accepts every message after SECONDS and records the arrival times (CLOCK_MONOTONIC, the same for all processes of a
 machine). `GET /account` returns the number of messages and the longest stall of the endpoint itself, which makes
@@ -12,37 +12,73 @@ import re
 import sys
 import time
 from array import array
+from dataclasses import dataclass, field
 from typing import cast
 
+import aiohttp
 import msgspec
 import uvloop
 
 HOST = "127.0.0.1"
-URGENT = b"Dringend"
+URGENT = "Dringend"
 HEAD_END = b"\r\n\r\n"
 TICK_INTERVAL_SECONDS = 0.005
-ID_AT_END = slice(-38, -2)  # every sender puts biz_opaque_callback_data last: 36 characters, a quote and a brace
+POLL_INTERVAL_SECONDS = 0.05
+ID_LENGTH = 36
+ID_AT_END = slice(-ID_LENGTH - 2, -2)  # every sender puts biz_opaque_callback_data last, before a quote and a brace
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
+class EndpointClient:
+    """Client of a running endpoint."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+    async def fetch_account(self) -> dict[str, float]:
+        """Return how many `messages` came, and the seconds of the endpoint's longest stall, `stood_still`."""
+        account: dict[str, float] = msgspec.json.decode(await self._get("account"))
+        return account
+
+    async def wait_for_messages(self, messages: int) -> int:
+        """Wait for at least `messages` messages, and return their number."""
+        while (count := await self.count()) < messages:  # noqa: ASYNC110 - another process counts
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+        return count
+
+    async def count(self) -> int:
+        return int((await self.fetch_account())["messages"])
+
+    async def fetch_times(self, kind: str = "times") -> "array[float]":
+        return array("d", await self._get(kind))
+
+    async def fetch_ids_after(self, count: int) -> list[str]:
+        """Return the delivery ids of all messages after the first `count`."""
+        text = (await self._get(f"ids/{count}")).decode()
+        return [text[start : start + ID_LENGTH] for start in range(0, len(text), ID_LENGTH)]
+
+    async def _get(self, path: str) -> bytes:
+        async with self.session.get(f"{self.url}/{path}") as response:
+            return await response.read()
+
+
+@dataclass
 class EndpointLog:
     """The messages received so far."""
 
-    def __init__(self) -> None:
-        self.times = array("d")
-        self.urgent = array("d")
-        self.ids: list[bytes] = []
-        self.different: set[bytes] = set()
-        self.stood_still = 0.0
+    times: "array[float]" = field(default_factory=lambda: array("d"))
+    urgent: "array[float]" = field(default_factory=lambda: array("d"))
+    ids: list[bytes] = field(default_factory=list)
+    stood_still: float = 0.0
 
     def accept(self, body: bytes) -> bytes:
         """Record a message and return Meta's answer."""
         now = time.monotonic()
         self.times.append(now)
-        if URGENT in body:
+        if URGENT.encode() in body:
             self.urgent.append(now)
         self.ids.append(body[ID_AT_END])
-        self.different.add(body[ID_AT_END])
         wamid = b"wamid.HBgPNDkxNzYwNDA2OTAwMDAxFQIAERgS%018d" % len(self.times)
         return (
             b'{"messaging_product":"whatsapp","contacts":[{"input":"+491760406900001","wa_id":"491760406900001"}],'
@@ -57,8 +93,7 @@ class EndpointLog:
             return self.urgent.tobytes()
         if path.startswith(b"/ids/"):
             return b"".join(self.ids[int(path.rsplit(b"/", 1)[1]) :])
-        account = {"messages": len(self.times), "different": len(self.different), "stood_still": self.stood_still}
-        return msgspec.json.encode(account)
+        return msgspec.json.encode({"messages": len(self.ids), "stood_still": self.stood_still})
 
     async def watch(self) -> None:
         """Record the longest stall of the event loop, until cancelled."""
@@ -74,8 +109,8 @@ class EndpointConnection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, account: EndpointLog, seconds: float) -> None:
-        self._account = account
+    def __init__(self, log: EndpointLog, seconds: float) -> None:
+        self._log = log
         self._seconds = seconds
         self._received = b""
         self._loop = asyncio.get_running_loop()
@@ -103,9 +138,9 @@ class EndpointConnection(asyncio.Protocol):
     def _answer(self, head: bytes, body: bytes) -> None:
         method, path, _ = head.split(b" ", 2)
         if method == b"POST":
-            self._loop.call_later(self._seconds, self._write, self._account.accept(body))
+            self._loop.call_later(self._seconds, self._write, self._log.accept(body))
         else:
-            self._write(self._account.read(path))
+            self._write(self._log.read(path))
 
     def _write(self, body: bytes) -> None:
         if not self.transport.is_closing():
@@ -115,10 +150,10 @@ class EndpointConnection(asyncio.Protocol):
 
 async def serve(port: int, seconds: float) -> None:
     """Serve until killed."""
-    account = EndpointLog()
-    server = await asyncio.get_running_loop().create_server(lambda: EndpointConnection(account, seconds), HOST, port)
+    log = EndpointLog()
+    server = await asyncio.get_running_loop().create_server(lambda: EndpointConnection(log, seconds), HOST, port)
     async with server:
-        await account.watch()
+        await log.watch()
 
 
 if __name__ == "__main__":

@@ -1,184 +1,201 @@
-"""The environment of all cases, a broker, a database with our schema and the endpoint; load and options of a run."""
+"""The servers and secrets of a run, batches as the expander publishes them, and dispatchers that send them.
+
+The feeder keeps a lane full, as the expander does: a full lane nacks, and the feeder retries.
+"""
 
 import asyncio
-import os
 import secrets
-import sys
-import time
-from array import array
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from uuid import UUID, uuid4
 
 import aiohttp
-import asyncpg
 
-from benchmarks.machine import OTHER_CORE, build_command, measure_usage, require_pid, run_process
-from benchmarks.servers import PASSWORD, run_servers
+from benchmarks.dispatch.endpoint import EndpointClient
+from benchmarks.dispatch.message import HEADLINE, TEMPLATE, TEXT, TOKEN, build_phone_number
+from benchmarks.harness import (
+    CORES,
+    OTHER_CORE,
+    BenchmarkServers,
+    build_command,
+    leave_tested_core,
+    run_process,
+    run_servers,
+    run_service,
+)
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.postgres import PostgresServer
-from deploy.local.process import Child
-from deploy.local.rabbitmq import RabbitServer
+from deploy.local.services import Service
 from deploy.secrets import generate_key, generate_key_ring
+from shared.amqp import topology
+from shared.amqp.connection import connect
+from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
+from shared.contracts.dispatch import BroadcastBatch, Recipient, Template, TemplateParameter
+from shared.contracts.envelope import encode
+from shared.contracts.ids import make_timed_id
+from shared.contracts.message import Address, AddressKind, Lane
+from shared.encryption import BlindIndexKey, KeyRing
 
 CONNECTIONS = 200
 LATENCY_SECONDS = 0.05
-WARM_UP_SECONDS = 1.5
-START_TIMEOUT_SECONDS = 60.0
-ID_LENGTH = 36
-POLL_INTERVAL_SECONDS = 0.05
+# 200 connections can send 4,000 a second if an answer takes 50 ms, so this rate does not limit.
+FULL_SPEED = 6000
+NUMBER_ID = "700800900100200"
+RETRY_DELAY_SECONDS = 0.02
+MAX_BATCH_RECIPIENTS = 100
+ENDLESS = 10_000_000
 
 
-@dataclass(frozen=True)
-class EndpointClient:
-    """Client of the endpoint."""
+@dataclass
+class RunningBroadcast:
+    """Dispatchers that send a bulk broadcast to the endpoint; `publisher` feeds their lane until `end`."""
 
-    url: str
-    session: aiohttp.ClientSession
+    endpoint: EndpointClient
+    publisher: Publisher
+    dispatchers: Sequence[Service]
+    _feeding: asyncio.Task[None]
 
-    async def count(self) -> int:
-        """Return the number of messages so far."""
-        account = await self._fetch_account()
-        return int(account["messages"])
-
-    async def wait_for_messages(self, messages: int) -> int:
-        """Wait for at least `messages` messages, and return their number."""
-        while (count := await self.count()) < messages:  # noqa: ASYNC110 - another process counts
-            await asyncio.sleep(POLL_INTERVAL_SECONDS)
-        return count
-
-    async def count_repeated(self) -> int:
-        """Count messages whose id had arrived before."""
-        account = await self._fetch_account()
-        return int(account["messages"] - account["different"])
-
-    async def measure_longest_stall(self) -> float:
-        """Return the longest stall of the endpoint itself, in seconds."""
-        account = await self._fetch_account()
-        return account["stood_still"]
-
-    async def fetch_times(self, kind: str = "times") -> "array[float]":
-        """Return the arrival times."""
-        async with self.session.get(f"{self.url}/{kind}") as response:
-            return array("d", await response.read())
-
-    async def fetch_ids_after(self, count: int) -> list[str]:
-        """Return the delivery ids of all messages after the first `count`."""
-        async with self.session.get(f"{self.url}/ids/{count}") as response:
-            text = await response.text()
-        return [text[start : start + ID_LENGTH] for start in range(0, len(text), ID_LENGTH)]
-
-    async def _fetch_account(self) -> dict[str, float]:
-        async with self.session.get(f"{self.url}/account") as response:
-            account: dict[str, float] = await response.json(content_type=None)
-            return account
+    async def end(self) -> None:
+        """Stop feeding, and empty the lane."""
+        self._feeding.cancel()
+        await asyncio.gather(self._feeding, return_exceptions=True)
+        await (await self.publisher.channel.get_queue(topology.LANES[Lane.BULK].name)).purge()
 
 
 @dataclass(frozen=True)
 class DispatchHarness:
     """The servers and the secrets of a run; `database_url` is that of the dispatcher's role."""
 
-    folder: Path
-    broker: RabbitServer
-    postgres: PostgresServer
+    servers: BenchmarkServers
     database_url: str
     encryption_keys: str
     index_key: str
 
-    @asynccontextmanager
-    async def connect_as_owner(self) -> AsyncIterator[asyncpg.Connection]:
-        """Open a connection of the database's owner."""
-        connection = await asyncpg.connect(self.postgres.url)
-        try:
-            yield connection
-        finally:
-            await connection.close()
+    @cached_property
+    def addresses(self) -> Sequence[Address]:
+        """A batch of encrypted addresses; subscribers differ, addresses repeat."""
+        keys, hashes = KeyRing.parse(self.encryption_keys), BlindIndexKey.parse(self.index_key)
+        numbers = [build_phone_number(number) for number in range(MAX_BATCH_RECIPIENTS)]
+        indexes = [hashes.compute_index("phone", number) for number in numbers]
+        return [
+            Address(
+                kind=AddressKind.PHONE, index=index, sealed=keys.encrypt(number.encode(), purpose="phone", index=index)
+            )
+            for number, index in zip(numbers, indexes, strict=True)
+        ]
 
-    async def reset_rate(self) -> None:
-        """Reset the rate, as a lower one of an earlier case would have to recover first."""
-        async with self.connect_as_owner() as connection:
-            await connection.execute("delete from dispatcher.rate")
-
     @asynccontextmanager
-    async def start_endpoint(self, seconds: float) -> AsyncIterator[EndpointClient]:
+    async def start_endpoint(self, seconds: float = LATENCY_SECONDS) -> AsyncIterator[EndpointClient]:
         """Run the endpoint, which answers after `seconds`."""
         with reserve_ports(1) as (port,):
-            arguments = (sys.executable, "-m", "benchmarks.dispatch.endpoint", str(port), str(seconds))
-            log = self.folder / "endpoint.log"
-            command = build_command("endpoint", arguments, log, {}, OTHER_CORE)
+            arguments = ("benchmarks.dispatch.endpoint", str(port), str(seconds))
+            command = build_command("endpoint", arguments, self.servers.folder, core=OTHER_CORE)
             async with run_process(command, port=port), aiohttp.ClientSession() as session:
                 yield EndpointClient(f"http://{LOOPBACK}:{port}", session)
 
     @asynccontextmanager
-    async def create_vhost(self) -> AsyncIterator[str]:
-        """Yield the URL of an empty vhost, which is deleted afterwards."""
-        name = f"peer-{secrets.token_hex(4)}"
-        parts = urlsplit(self.broker.url)
-        login, password = parts.username or "", unquote(parts.password or "")
-        everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        headers = {"Authorization": aiohttp.encode_basic_auth(login, password)}
-        async with aiohttp.ClientSession(f"{self.broker.api_url}/api/", headers=headers, raise_for_status=True) as api:
-            await api.put(f"vhosts/{name}")
-            await api.put(f"permissions/{name}/{login}", json=everything)
-            try:
-                yield urlunsplit(parts._replace(path=f"/{name}"))
-            finally:
-                await api.delete(f"vhosts/{name}")
+    async def run_broadcast(
+        self, limit: float, *, replicas: int = 1, audience: int = ENDLESS, seconds: float = LATENCY_SECONDS
+    ) -> AsyncIterator[RunningBroadcast]:
+        """Run an endpoint that answers after `seconds`, dispatchers, and a broadcast; `limit` is in messages a second.
+
+        Replicas are spread over the cores: one that starts needs a whole core for a second, which costs the others
+        slots.
+        """
+        await self.servers.owner.execute("delete from dispatcher.rate")  # a lower one would have to recover first
+        async with AsyncExitStack() as stack:
+            endpoint = await stack.enter_async_context(self.start_endpoint(seconds))
+            publisher = await stack.enter_async_context(self.open_feeder())
+            environment = self._build_environment(endpoint.url, limit)
+            dispatchers = [
+                await stack.enter_async_context(
+                    run_service(
+                        "services.dispatcher",
+                        environment,
+                        self.servers.folder,
+                        core=CORES[number % len(CORES)],
+                        name=f"dispatcher-{number}",
+                    )
+                )
+                for number in range(replicas)
+            ]
+            feeding = asyncio.create_task(feed(publisher, build_batches(self.addresses, audience=audience)))
+            broadcast = RunningBroadcast(endpoint, publisher, dispatchers, feeding)
+            stack.push_async_callback(broadcast.end)
+            yield broadcast
+
+    @asynccontextmanager
+    async def open_feeder(self) -> AsyncIterator[Publisher]:
+        url = self.servers.broker.url
+        async with connect(url, password=None, name="feeder") as connection, open_publisher(connection) as publisher:
+            yield publisher
+
+    def _build_environment(self, endpoint_url: str, limit: float) -> dict[str, str]:
+        return {
+            "KREISFUNK_BROKER_URL": self.servers.broker.url,
+            "KREISFUNK_DATABASE_URL": self.database_url,
+            "KREISFUNK_GRAPH_URL": endpoint_url,
+            "KREISFUNK_GRAPH_TOKEN": TOKEN,
+            "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
+            "KREISFUNK_ENCRYPTION_KEYS": self.encryption_keys,
+            "KREISFUNK_INDEX_KEY": self.index_key,
+            "KREISFUNK_MESSAGES_PER_SECOND": str(limit),
+            "KREISFUNK_CONNECTIONS": str(CONNECTIONS),
+        }
 
 
 @asynccontextmanager
 async def open_harness() -> AsyncIterator[DispatchHarness]:
-    """Run servers in a temporary folder; we and they leave the tested core free."""
-    os.sched_setaffinity(0, {OTHER_CORE})
+    """Run servers; we and they leave the tested core free."""
+    leave_tested_core()
     async with run_servers("dispatcher") as servers:
-        database_url = await servers.database.enable_login("kreisfunk_dispatcher")
         yield DispatchHarness(
-            folder=servers.folder,
-            broker=servers.broker,
-            postgres=servers.database.server,
-            database_url=database_url.replace("@", f":{PASSWORD}@"),
-            encryption_keys=generate_key_ring(secrets.token_bytes),
-            index_key=generate_key(secrets.token_bytes),
+            servers,
+            await servers.enable_login("kreisfunk_dispatcher"),
+            generate_key_ring(secrets.token_bytes),
+            generate_key(secrets.token_bytes),
         )
 
 
-@dataclass(frozen=True)
-class DispatchSample:
-    """One measurement: sends per second, processor seconds per 1,000 sends, resident bytes."""
+def build_batches(
+    addresses: Sequence[Address], *, lane: Lane = Lane.BULK, headline: str = HEADLINE, audience: int = ENDLESS
+) -> Iterator[BroadcastBatch]:
+    """Yield the pages of one broadcast lazily."""
+    now = datetime.now(UTC)
+    broadcast = make_timed_id(now, uuid4().bytes)
+    parameters = (TemplateParameter(name="headline", text=headline), TemplateParameter(name="text", text=TEXT))
+    content = Template(name=TEMPLATE, language="de", parameters=parameters, quick_replies=("stop",))
+    for offset in range(0, audience, MAX_BATCH_RECIPIENTS):
+        count = min(MAX_BATCH_RECIPIENTS, audience - offset)
+        yield BroadcastBatch(
+            broadcast=broadcast,
+            notice=f"n-{broadcast}",
+            revision=1,
+            topic="strassensperrungen",
+            lane=lane,
+            template=content,
+            published_at=now,
+            expires_at=now + timedelta(hours=2),
+            page=offset // MAX_BATCH_RECIPIENTS,
+            offset=offset,
+            last=offset + count >= audience,
+            recipients=tuple(
+                Recipient(subscriber=UUID(bytes=secrets.token_bytes(16)), sequence=1, address=address)
+                for address in addresses[:count]
+            ),
+        )
 
-    rate: float
-    processor: float
-    memory: int
 
-
-async def measure(endpoint: EndpointClient, pid: int, seconds: float) -> DispatchSample:
-    """Measure for `seconds` from now."""
-    before, used, started = await endpoint.count(), measure_usage(pid), time.monotonic()
-    await asyncio.sleep(seconds)
-    after, now_used, elapsed = await endpoint.count(), measure_usage(pid), time.monotonic() - started
-    sends = after - before
-    if not sends:
-        raise SystemExit("nothing was sent")
-    return DispatchSample(sends / elapsed, (now_used.processor - used.processor) / sends * 1000, now_used.memory)
-
-
-async def measure_busy(endpoint: EndpointClient, child: Child, seconds: float) -> DispatchSample:
-    """Measure once the process is sending and warmed up."""
-    async with asyncio.timeout(START_TIMEOUT_SECONDS):
-        while await endpoint.count() < CONNECTIONS:
-            require_pid(child)
-            await asyncio.sleep(POLL_INTERVAL_SECONDS)
-    await asyncio.sleep(WARM_UP_SECONDS)
-    return await measure(endpoint, require_pid(child), seconds)
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of a run: `seconds` is a measurement's length, `quick` makes all smaller, `peers` includes the peers."""
-
-    rounds: int
-    seconds: float
-    quick: bool
-    peers: bool
+async def feed(publisher: Publisher, pages: Iterator[BroadcastBatch]) -> None:
+    """Publish pages in order; retry each until the lane has room."""
+    for page in pages:
+        identifier = str(uuid4())
+        body = encode(page, event_id=identifier, source="/benchmark", time=datetime.now(UTC))
+        while True:
+            try:
+                await publisher.publish(topology.DISPATCH, page.lane.value, body, message_id=identifier, timeout=10)
+                break
+            except PublishRefused:
+                await asyncio.sleep(RETRY_DELAY_SECONDS)

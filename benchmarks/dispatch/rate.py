@@ -1,105 +1,72 @@
-"""Part `rate`: used share of the permitted rate, and the worst second, also during a rolling restart."""
+"""Parts `rate` and `urgent`: what is used of the permitted rate, and how soon an urgent notice leaves."""
 
 import asyncio
+import statistics
 import time
+from argparse import Namespace
 from bisect import bisect_left
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
 
-from benchmarks import table
-from benchmarks.dispatch.factories import build_addresses, build_batches, feed_in_background, open_feeder
-from benchmarks.dispatch.harness import LATENCY_SECONDS, DispatchHarness, EndpointClient, Options
-from benchmarks.dispatch.replica import Replica, run_replica
-from benchmarks.machine import CORES
+import aiohttp
 
-# Limit in messages a second, replicas, whether all of them are restarted one after the other.
-CASES = tuple((limit, *how) for limit in (80, 400, 1000) for how in ((1, False), (4, False), (4, True)))
+from benchmarks.dispatch.endpoint import URGENT
+from benchmarks.dispatch.harness import DispatchHarness, RunningBroadcast, build_batches, feed
+from benchmarks.harness import Row, Table
+from deploy.local.ports import LOOPBACK
+from deploy.local.services import Service
+from shared.contracts.message import Lane
 
-
-@dataclass(frozen=True)
-class RateUsage:
-    """Use of the permitted rate while messages were always waiting."""
-
-    limit: int
-    replicas: int
-    restarted: bool
-    seconds: float
-    rate: float
-    permitted: float
-    worst_second: int
-    stood_still: float
+LIMITS = (80, 400, 1000)
+# Replicas, and whether all of them are restarted one after the other.
+CASES = tuple((limit, *how) for limit in LIMITS for how in ((1, False), (4, False), (4, True)))
+WAITING = 100_000
+URGENT_AUDIENCE = 20
+POLL_INTERVAL_SECONDS = 0.02
 
 
-async def run(harness: DispatchHarness, options: Options) -> object:
-    """Print the table and return its figures."""
-    table.print_header(
-        "Rate: what is used of it while work waits",
-        (
-            "limit/s",
-            "replicas",
-            "meanwhile",
-            "seconds",
-            "sends/s",
-            "permitted/s",
-            "used",
-            "worst sliding second",
-            "endpoint stood still ms",
-        ),
-    )
-    figures = [await _measure_case(harness, case, seconds=5 if options.quick else 20) for case in CASES]
-    return [asdict(used) for used in figures]
+async def run_rate(harness: DispatchHarness, options: Namespace) -> object:
+    """Measure the used share of the rate, and the worst second, also during a rolling restart."""
+    table = Table("Rate: what is used of it while work waits")
+    for limit, replicas, restarted in CASES:
+        async with harness.run_broadcast(limit, replicas=replicas) as broadcast:
+            await broadcast.endpoint.wait_for_messages(2 * limit)
+            started = time.monotonic()
+            restart = _restart_in_turn(broadcast.dispatchers if restarted else ())
+            await asyncio.gather(asyncio.sleep(5 if options.quick else 20), restart)
+            used = await _measure_used(broadcast, started)
+        meanwhile = "all restarted in turn" if restarted else "nothing"
+        table.add({"limit/s": limit, "replicas": replicas, "meanwhile": meanwhile, **used})
+    return table.rows
 
 
-async def _measure_case(harness: DispatchHarness, case: tuple[int, int, bool], seconds: float) -> RateUsage:
-    limit, count, restarted = case
-    await harness.reset_rate()
-    async with AsyncExitStack() as stack:
-        endpoint = await stack.enter_async_context(harness.start_endpoint(LATENCY_SECONDS))
-        publisher = await stack.enter_async_context(open_feeder(harness.broker.url))
-        replicas = [
-            await stack.enter_async_context(
-                run_replica(
-                    harness,
-                    endpoint.url,
-                    messages_per_second=limit,
-                    core=_assign_core(number),
-                    name=f"dispatcher-{number}",
-                )
-            )
-            for number in range(count)
-        ]
-        await stack.enter_async_context(feed_in_background(publisher, build_batches(build_addresses(harness))))
-        await endpoint.wait_for_messages(2 * limit)
-        started = time.monotonic()
-        await asyncio.gather(asyncio.sleep(seconds), _restart(replicas if restarted else ()))
-        used = await _measure_used(endpoint, case, started, replicas)
-    _print(used)
-    return used
-
-
-def _assign_core(number: int) -> int:
-    """Spread replicas over the cores: one that starts needs a whole core for a second, which costs the others slots."""
-    return CORES[number % len(CORES)]
-
-
-async def _restart(replicas: Sequence[Replica]) -> None:
+async def _restart_in_turn(replicas: Sequence[Service]) -> None:
     """Restart replicas one after the other: SIGTERM, wait for the end, start."""
     for one in replicas:
         await one.stop()
         await one.start()
 
 
-async def _measure_used(
-    endpoint: EndpointClient, case: tuple[int, int, bool], started: float, replicas: Sequence[Replica]
-) -> RateUsage:
-    elapsed = time.monotonic() - started
-    times = await endpoint.fetch_times()
-    within = bisect_left(times, started + elapsed) - bisect_left(times, started)
-    permitted = await replicas[0].read_metric("kreisfunk_dispatcher_rate_permitted")
-    return RateUsage(
-        *case, elapsed, within / elapsed, permitted, find_worst_second(times), await endpoint.measure_longest_stall()
-    )
+async def _measure_used(broadcast: RunningBroadcast, started: float) -> Row:
+    ended = time.monotonic()
+    times = await broadcast.endpoint.fetch_times()
+    rate = (bisect_left(times, ended) - bisect_left(times, started)) / (ended - started)
+    permitted = await _read_metric(broadcast.dispatchers[0], "kreisfunk_dispatcher_rate_permitted")
+    return {
+        "seconds": ended - started,
+        "sends/s": rate,
+        "permitted/s": permitted,
+        "used, %": 100 * rate / permitted,
+        "worst sliding second": find_worst_second(times),
+        "endpoint stood still, ms": 1000 * (await broadcast.endpoint.fetch_account())["stood_still"],
+    }
+
+
+async def _read_metric(dispatcher: Service, name: str) -> float:
+    """Return the sum of a metric over its labels."""
+    url = f"http://{LOOPBACK}:{dispatcher.command.environment['KREISFUNK_INTERNAL_PORT']}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        lines = (await response.text()).splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
 
 def find_worst_second(times: Sequence[float]) -> int:
@@ -107,18 +74,28 @@ def find_worst_second(times: Sequence[float]) -> int:
     return max((bisect_left(times, moment + 1.0) - position for position, moment in enumerate(times)), default=0)
 
 
-def _print(used: RateUsage) -> None:
-    share = f"{used.rate / used.permitted:.1%}" if used.permitted else "?"
-    table.print_row(
-        (
-            str(used.limit),
-            str(used.replicas),
-            "all restarted in turn" if used.restarted else "nothing",
-            f"{used.seconds:.0f}",
-            f"{used.rate:.1f}",
-            f"{used.permitted:.1f}",
-            share,
-            str(used.worst_second),
-            f"{used.stood_still * 1000:.0f}",
-        )
-    )
+async def run_urgent(harness: DispatchHarness, options: Namespace) -> object:
+    """Measure from publishing an urgent notice to its first message while bulk deliveries wait."""
+    table = Table(f"Urgent: seconds to the first message while {WAITING:,} bulk deliveries wait")
+    figures: dict[int, list[float]] = {}
+    for limit in LIMITS:
+        async with harness.run_broadcast(limit, audience=WAITING) as broadcast:
+            await broadcast.endpoint.wait_for_messages(2 * limit)
+            delays = figures[limit] = [
+                await _measure_delay(harness, broadcast, number * URGENT_AUDIENCE)
+                for number in range(3 if options.quick else 15)
+            ]
+        notices = len(delays)
+        median, longest = statistics.median(delays), max(delays)
+        table.add({"limit/s": limit, "notices": notices, "median": median, "longest": longest})
+    return figures
+
+
+async def _measure_delay(harness: DispatchHarness, broadcast: RunningBroadcast, earlier: int) -> float:
+    """Publish a notice, after those with `earlier` messages, and wait for all of its own."""
+    started = time.monotonic()
+    pages = build_batches(harness.addresses, lane=Lane.URGENT, headline=URGENT, audience=URGENT_AUDIENCE)
+    await feed(broadcast.publisher, pages)
+    while len(moments := await broadcast.endpoint.fetch_times("urgent")) < earlier + URGENT_AUDIENCE:  # noqa: ASYNC110
+        await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    return moments[earlier] - started

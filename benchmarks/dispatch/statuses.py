@@ -1,51 +1,71 @@
-"""Three statuses for each message during a broadcast: in order, and doubled and shuffled."""
+"""Statuses during a broadcast: part `life`, the cost of a delivery until "read", and floods for part `ledger`."""
 
 import asyncio
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from argparse import Namespace
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 import asyncpg
 
-from benchmarks import table
-from benchmarks.dispatch.factories import (
-    STATUS_SEQUENCE,
-    build_addresses,
-    build_batches,
-    build_status,
-    encode_group,
-    feed_in_background,
-    open_feeder,
-)
-from benchmarks.dispatch.harness import LATENCY_SECONDS, DispatchHarness, EndpointClient, Options
-from benchmarks.dispatch.replica import Replica, run_replica
-from benchmarks.machine import TESTED_CORE, measure_usage, require_pid
+from benchmarks.dispatch.endpoint import EndpointClient
+from benchmarks.dispatch.harness import DispatchHarness, RunningBroadcast
+from benchmarks.harness import Row, Table, measure_usage
 from shared.amqp import topology
 from shared.amqp.publisher import Publisher
+from shared.contracts.envelope import encode
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 
+STATUS_SEQUENCE = ("sent", "delivered", "read")
 LIMIT = 1053  # of which 1,000 a second are permitted
 TURN_INTERVAL_SECONDS = 0.1
 MAX_GROUP_SIZE = 100
 MAX_DRAIN_SECONDS = 120.0
+LIFE_WARM_UP_SECONDS, FLOOD_WARM_UP_SECONDS = 3.0, 1.0
+# Limit in messages a second, and whether Meta sends three statuses for each message.
+LIFE_CASES = ((80, False), (80, True), (1000, False), (1000, True))
+_WAL = "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
+_HOT_SHARE = """
+select coalesce(100.0 * sum(n_tup_hot_upd) / nullif(sum(n_tup_upd), 0), 0)::float8 from pg_stat_user_tables
+where schemaname = 'dispatcher' and relname ~ '^delivery_'
+"""
+
+
+def build_status(delivery: str, word: str) -> DeliveryStatus:
+    """Return a status; a delivery has one message here, so its id can stand for the hash of the wamid."""
+    now = datetime.now(UTC)
+    return DeliveryStatus(message_key=delivery[-16:].encode(), status=word, at=now, received_at=now, delivery=delivery)
+
+
+def encode_group(statuses: Sequence[DeliveryStatus]) -> bytes:
+    group = DeliveryStatuses(statuses=tuple(statuses))
+    return encode(group, event_id=str(uuid4()), source="/benchmark", time=datetime.now(UTC))
 
 
 @dataclass
 class StatusFeed:
-    """Meta's side: publishes the statuses of each message received, `copies` times and shuffled if asked."""
+    """Meta's side: publishes the three statuses of each message received.
+
+    `gradual` ones come as Meta's do, each in a later turn than the one before. Several `copies` are shuffled. `backlog`
+    has the groups that no dispatcher had taken at the end of each turn.
+    """
 
     endpoint: EndpointClient
     publisher: Publisher
-    copies: int
-    shuffled: bool
+    copies: int = 1
+    gradual: bool = False
     known: int = 0
     published: int = 0
     backlog: list[int] = field(default_factory=list)
+    _turns: deque[list[str]] = field(default_factory=lambda: deque(maxlen=len(STATUS_SEQUENCE)))
 
     async def publish_for(self, seconds: float) -> None:
-        """Publish the statuses of the messages of each turn, in groups of up to 100."""
+        """Publish the statuses of each turn, in groups."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             turn = time.monotonic() + TURN_INTERVAL_SECONDS
@@ -53,115 +73,97 @@ class StatusFeed:
             await asyncio.sleep(max(0.0, turn - time.monotonic()))
 
     async def publish_next(self) -> None:
-        """Publish the statuses of messages received since the last turn."""
-        deliveries = await self.endpoint.fetch_ids_after(self.known)
-        self.known += len(deliveries)
-        statuses = [build_status(one, word) for word in STATUS_SEQUENCE for one in deliveries] * self.copies
-        if self.shuffled:
+        """Publish what is due since the last turn."""
+        new = await self.endpoint.fetch_ids_after(self.known)
+        self.known += len(new)
+        self._turns.appendleft(new)
+        turns = self._turns if self.gradual else [new] * len(STATUS_SEQUENCE)
+        due = zip(STATUS_SEQUENCE, turns, strict=False)
+        statuses = [build_status(one, word) for word, deliveries in due for one in deliveries] * self.copies
+        if self.copies > 1:
             random.shuffle(statuses)
-        await asyncio.gather(
-            *(self._publish(statuses[at : at + MAX_GROUP_SIZE]) for at in range(0, len(statuses), MAX_GROUP_SIZE))
-        )
-        self.backlog.append(await self.count_waiting())
+        groups = [statuses[at : at + MAX_GROUP_SIZE] for at in range(0, len(statuses), MAX_GROUP_SIZE)]
+        await asyncio.gather(*map(self._publish, groups))
+        queue = await self.publisher.channel.declare_queue(topology.DISPATCHER_STATUSES.name, passive=True)
+        self.backlog.append(queue.declaration_result.message_count or 0)
 
     async def _publish(self, group: Sequence[DeliveryStatus]) -> None:
         self.published += len(group)
         body, key = encode_group(group), DeliveryStatuses.KEY
         await self.publisher.publish(topology.INBOUND, key, body, message_id=str(uuid4()), timeout=30)
 
-    async def count_waiting(self) -> int:
-        """Count groups in the queue that no dispatcher has taken."""
-        queue = await self.publisher.channel.declare_queue(topology.DISPATCHER_STATUSES.name, passive=True)
-        return queue.declaration_result.message_count or 0
+
+async def run_life(harness: DispatchHarness, options: Namespace) -> object:
+    """Measure the processor time and the WAL of a delivery from its claim to "read"."""
+    table, seconds = Table("Life of a delivery, one dispatcher"), 5 if options.quick else 20
+    for limit, has_statuses in LIFE_CASES:
+        async with harness.run_broadcast(limit) as broadcast, harness.open_feeder() as publisher:
+            statuses = StatusFeed(broadcast.endpoint, publisher, gradual=True)
+            pass_time = statuses.publish_for if has_statuses else asyncio.sleep
+            await pass_time(LIFE_WARM_UP_SECONDS)
+            cost = await _measure_cost(harness.servers.owner, broadcast, partial(pass_time, seconds))
+        table.add({"limit/s": limit, "statuses": "three each" if has_statuses else "none", **cost})
+    return table.rows
 
 
-@dataclass(frozen=True)
-class StatusSample:
-    """Result of one case; backlogs are in groups."""
-
-    messages_a_second: float
-    statuses_a_second: float
-    backlog_halfway: int
-    backlog_at_the_end: int
-    processor: float
-
-
-async def run(harness: DispatchHarness, options: Options) -> object:
-    """Print the table and return its figures."""
-    table.print_header(
-        "Statuses: three for each message of a broadcast at 1,000/s, one dispatcher",
-        (
-            "statuses",
-            "messages/s",
-            "statuses/s",
-            "groups waiting halfway",
-            "at the end",
-            "CPU s per 1,000 messages",
-            "seconds until all is on record",
-            "ledger then",
-        ),
-    )
-    seconds = 4 if options.quick else 20
+async def _measure_cost(
+    owner: asyncpg.Connection, broadcast: RunningBroadcast, pass_time: Callable[[], Awaitable[None]]
+) -> Row:
+    await owner.execute("checkpoint")
+    await owner.execute("select pg_stat_reset()")
+    endpoint, dispatcher = broadcast.endpoint, broadcast.dispatchers[0]
+    count, used, started = await endpoint.count(), measure_usage(dispatcher), time.monotonic()
+    wal = await owner.fetchval(_WAL)
+    await pass_time()
+    sent, elapsed = await endpoint.count() - count, time.monotonic() - started
+    written = await owner.fetchval(_WAL) - wal
+    await owner.execute("select pg_sleep(1)")
     return {
-        "in order": await _measure_case(harness, "in order", seconds, copies=1, shuffled=False),
-        "doubled": await _measure_case(harness, "doubled and shuffled", seconds, copies=2, shuffled=True),
+        "sends/s": sent / elapsed,
+        "CPU ms per delivery": (measure_usage(dispatcher).processor - used.processor) / sent * 1000,
+        "WAL bytes per delivery": float(written) / sent,
+        "updates that are HOT, %": await owner.fetchval(_HOT_SHARE),
     }
 
 
-async def _measure_case(harness: DispatchHarness, title: str, seconds: float, *, copies: int, shuffled: bool) -> object:
-    await harness.reset_rate()
-    async with harness.connect_as_owner() as books:
-        await books.execute("truncate dispatcher.delivery")  # a dispatcher cannot decrypt those of the statements
-        async with (
-            harness.start_endpoint(LATENCY_SECONDS) as endpoint,
-            open_feeder(harness.broker.url) as batch_publisher,
-            open_feeder(harness.broker.url) as status_publisher,
-            run_replica(harness, endpoint.url, messages_per_second=LIMIT, core=TESTED_CORE) as ours,
-        ):
-            storm = StatusFeed(endpoint, status_publisher, copies, shuffled)
-            async with feed_in_background(batch_publisher, build_batches(build_addresses(harness))):
-                weathered = await _measure_feed(storm, ours, seconds)
-            drained, states = await _wait_until_drained(storm, books)
-    _print(title, weathered, drained, states)
-    return {**asdict(weathered), "drained_after": drained, "states": states}
+async def run_floods(harness: DispatchHarness, options: Namespace) -> object:
+    """Send three statuses for each message of a broadcast: in order, and doubled and shuffled."""
+    table = Table("Statuses: three for each message of a broadcast at 1,000/s, one dispatcher")
+    for title, copies in (("in order", 1), ("doubled and shuffled", 2)):
+        # A dispatcher cannot decrypt those of the statements.
+        await harness.servers.owner.execute("truncate dispatcher.delivery")
+        async with harness.run_broadcast(LIMIT) as broadcast, harness.open_feeder() as publisher:
+            statuses = StatusFeed(broadcast.endpoint, publisher, copies)
+            endured = await _measure_flood(statuses, broadcast, 4 if options.quick else 20)
+            await broadcast.end()
+            drained = await _wait_until_drained(statuses, harness.servers.owner)
+        table.add({"statuses": title, **endured, **drained})
+    return table.rows
 
 
-async def _measure_feed(storm: StatusFeed, ours: Replica, seconds: float) -> StatusSample:
-    await storm.publish_for(1.0)  # warm-up
-    storm.backlog.clear()
-    known, published, used, started = storm.known, storm.published, measure_usage(require_pid(ours)), time.monotonic()
-    await storm.publish_for(seconds)
-    messages, elapsed = storm.known - known, time.monotonic() - started
-    return StatusSample(
-        messages_a_second=messages / elapsed,
-        statuses_a_second=(storm.published - published) / elapsed,
-        backlog_halfway=storm.backlog[len(storm.backlog) // 2],
-        backlog_at_the_end=storm.backlog[-1],
-        processor=(measure_usage(require_pid(ours)).processor - used.processor) / max(messages, 1) * 1000,
-    )
+async def _measure_flood(statuses: StatusFeed, broadcast: RunningBroadcast, seconds: float) -> Row:
+    await statuses.publish_for(FLOOD_WARM_UP_SECONDS)
+    statuses.backlog.clear()
+    dispatcher = broadcast.dispatchers[0]
+    known, published, used, started = statuses.known, statuses.published, measure_usage(dispatcher), time.monotonic()
+    await statuses.publish_for(seconds)
+    messages, elapsed = statuses.known - known, time.monotonic() - started
+    return {
+        "messages/s": messages / elapsed,
+        "statuses/s": (statuses.published - published) / elapsed,
+        "groups waiting halfway": statuses.backlog[len(statuses.backlog) // 2],
+        "at the end": statuses.backlog[-1],
+        "CPU s per 1,000 messages": (measure_usage(dispatcher).processor - used.processor) / max(messages, 1) * 1000,
+    }
 
 
-async def _wait_until_drained(storm: StatusFeed, books: asyncpg.Connection) -> tuple[float, dict[str, int]]:
+async def _wait_until_drained(statuses: StatusFeed, owner: asyncpg.Connection) -> Row:
     """Wait until the last status of every message is in the ledger, or the time is over."""
     started, states = time.monotonic(), {"claimed": 1}
     while set(states) != {"read"} and time.monotonic() - started < MAX_DRAIN_SECONDS:
-        await storm.publish_next()
+        await statuses.publish_next()
         await asyncio.sleep(TURN_INTERVAL_SECONDS)
-        rows = await books.fetch("select state::text, count(*) from dispatcher.delivery group by state")
+        rows = await owner.fetch("select state::text, count(*) from dispatcher.delivery group by state order by state")
         states = {row["state"]: row["count"] for row in rows}
-    return time.monotonic() - started, states
-
-
-def _print(title: str, weathered: StatusSample, drained: float, states: dict[str, int]) -> None:
-    table.print_row(
-        (
-            title,
-            f"{weathered.messages_a_second:,.0f}",
-            f"{weathered.statuses_a_second:,.0f}",
-            str(weathered.backlog_halfway),
-            str(weathered.backlog_at_the_end),
-            f"{weathered.processor:.3f}",
-            f"{drained:.1f}",
-            ", ".join(f"{state} {count:,}" for state, count in sorted(states.items())),
-        )
-    )
+    ledger = ", ".join(f"{state} {count:,}" for state, count in states.items())
+    return {"seconds until all is on record": time.monotonic() - started, "ledger then": ledger}

@@ -1,161 +1,172 @@
-"""Part `throughput`: one process on one core at full speed, beside the limit and the peers."""
+"""Parts `throughput` and `memory`: one process on one core at full speed, beside the limit and the peers."""
 
-import statistics
+import asyncio
+import secrets
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from argparse import Namespace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from benchmarks import table
-from benchmarks.dispatch.factories import build_addresses, build_batches, feed_in_background, open_feeder
-from benchmarks.dispatch.harness import (
-    CONNECTIONS,
-    LATENCY_SECONDS,
-    WARM_UP_SECONDS,
-    DispatchHarness,
-    DispatchSample,
-    Options,
-    measure_busy,
+import aiohttp
+
+from benchmarks.dispatch.endpoint import POLL_INTERVAL_SECONDS, EndpointClient
+from benchmarks.dispatch.harness import CONNECTIONS, FULL_SPEED, LATENCY_SECONDS, NUMBER_ID, DispatchHarness
+from benchmarks.harness import (
+    OTHER_CORE,
+    TESTED_CORE,
+    Table,
+    build_command,
+    compute_median,
+    compute_ratio,
+    measure_usage,
+    prepare_python,
+    run_process,
+    run_rounds,
 )
-from benchmarks.dispatch.replica import NUMBER_ID, run_replica
-from benchmarks.environment import prepare_python
-from benchmarks.machine import OTHER_CORE, TESTED_CORE, build_command, run_process
-from deploy.local.process import run_to_end
+from deploy.local.process import Child, run_to_end
 
-# 200 connections can send 4,000 a second if an answer takes 50 ms, so this rate does not limit.
-MESSAGES_PER_SECOND = 6000
+WARM_UP_SECONDS = 1.5
+START_TIMEOUT_SECONDS = 60.0
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+MODULES = "benchmarks.dispatch.peers"
 LIMIT, OURS = "bare aiohttp loop (the limit)", "Kreisfunk dispatcher"
-PATH = f"v26.0/{NUMBER_ID}/messages"
+AUDIENCE, QUICK_AUDIENCE = 200_000, 10_000
+FAST_SECONDS = 0.005
+STEPS = 10
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer's worker; `prepared` is the number of messages per second of measurement to queue beforehand."""
+    """A worker of a peer, and its module, which fills the queue.
 
-    title: str
+    `prepared` is the number of messages to queue for each second of measurement; 0 for the limit, which has no queue.
+    """
+
     module: str
     worker: tuple[str, ...]
     prepared: int
 
 
-_TASKIQ = ("taskiq", "worker", "--workers", "1", "--log-level", "WARNING")
-_CELERY = ("celery", "-A", "benchmarks.dispatch.peers.with_celery", "worker", "-l", "WARNING", "--without-mingle")
-PEERS: Sequence[Peer] = (
-    Peer(
-        "taskiq + aiohttp",
-        "with_taskiq",
-        (*_TASKIQ, "--max-async-tasks", str(CONNECTIONS), "benchmarks.dispatch.peers.with_taskiq:broker"),
-        4000,
-    ),
-    Peer("FastStream + aiohttp", "with_faststream", ("benchmarks.dispatch.peers.with_faststream", "run"), 4000),
-    Peer("Celery, 200 threads + httpx", "with_celery", (*_CELERY, "-P", "threads", "-c", str(CONNECTIONS)), 2500),
-    Peer("Celery, 64 processes + httpx", "with_celery", (*_CELERY, "-P", "prefork", "-c", "64"), 1500),
-    Peer(
-        "dramatiq, 200 threads + httpx",
-        "with_dramatiq",
-        ("dramatiq", "--processes", "1", "--threads", str(CONNECTIONS), "benchmarks.dispatch.peers.with_dramatiq"),
-        2500,
-    ),
-)
-Case = Callable[[], Awaitable[DispatchSample]]
+_TASKIQ = ("taskiq", "worker", "--workers", "1", "--log-level", "WARNING", "--max-async-tasks", str(CONNECTIONS))
+_CELERY = ("celery", "-A", f"{MODULES}.with_celery", "worker", "-l", "WARNING", "--without-mingle")
+_DRAMATIQ = ("dramatiq", "--processes", "1", "--threads", str(CONNECTIONS))
+BARE = Peer("bare", (f"{MODULES}.bare",), 0)
+PEERS = {
+    "taskiq + aiohttp": Peer("with_taskiq", (*_TASKIQ, f"{MODULES}.with_taskiq:broker"), 4000),
+    "FastStream + aiohttp": Peer("with_faststream", (f"{MODULES}.with_faststream", "run"), 4000),
+    "Celery, 200 threads + httpx": Peer("with_celery", (*_CELERY, "-P", "threads", "-c", str(CONNECTIONS)), 2500),
+    "Celery, 64 processes + httpx": Peer("with_celery", (*_CELERY, "-P", "prefork", "-c", "64"), 1500),
+    "dramatiq, 200 threads + httpx": Peer("with_dramatiq", (*_DRAMATIQ, f"{MODULES}.with_dramatiq"), 2500),
+}
 
 
-async def run(harness: DispatchHarness, options: Options) -> object:
-    """Print the table and return its figures."""
-    cases = _select_cases(_build_cases(harness, options, await prepare_python("benchmark-venv", REQUIREMENTS)), options)
-    rounds: dict[str, list[DispatchSample]] = {title: [] for title in cases}
-    for _ in range(options.rounds):
-        for title, case in cases.items():
-            rounds[title].append(await case())
-            print(f"{title}: {rounds[title][-1].rate:,.0f}/s", file=sys.stderr, flush=True)
-    return _print(rounds, options)
+@dataclass(frozen=True)
+class DispatchSample:
+    """One measurement: sends per second, processor seconds per 1,000 sends, resident bytes."""
+
+    rate: float
+    processor: float
+    memory: int
 
 
-def _build_cases(harness: DispatchHarness, options: Options, python: Path) -> dict[str, Case]:
-    def of_peer(peer: Peer) -> Case:
-        return lambda: _measure_peer(harness, options.seconds, peer, python)
-
-    return {
-        LIMIT: lambda: _measure_bare(harness, options.seconds),
-        OURS: lambda: _measure_ours(harness, options.seconds),
-        **{peer.title: of_peer(peer) for peer in PEERS},
+async def run_throughput(harness: DispatchHarness, options: Namespace) -> object:
+    peers = {} if options.no_peers else PEERS
+    python = sys.executable if options.no_peers else await prepare_python("benchmark-venv", REQUIREMENTS)
+    cases: dict[str, Callable[[], Awaitable[DispatchSample]]] = {
+        LIMIT: partial(_measure_peer, harness, options.seconds, BARE, sys.executable),
+        OURS: partial(_measure_ours, harness, options.seconds),
+        **{title: partial(_measure_peer, harness, options.seconds, peer, python) for title, peer in peers.items()},
     }
+    rounds = await run_rounds(options.rounds, cases)
+    table = Table(
+        f"Throughput: one process on one core, {CONNECTIONS} connections, {LATENCY_SECONDS * 1000:.0f} ms endpoint, "
+        f"median of {options.rounds}"
+    )
+    for title, samples in rounds.items():
+        table.add({"case": title, **_summarize(samples, rounds[LIMIT])})
+    return table.rows
 
 
-def _select_cases(cases: dict[str, Case], options: Options) -> dict[str, Case]:
-    """Drop the peers unless requested; without them a run takes seconds instead of minutes."""
-    return {title: case for title, case in cases.items() if options.peers or title in (LIMIT, OURS)}
-
-
-async def _measure_bare(harness: DispatchHarness, seconds: float) -> DispatchSample:
-    async with harness.start_endpoint(LATENCY_SECONDS) as endpoint:
-        arguments = (sys.executable, "-m", "benchmarks.dispatch.bare", f"{endpoint.url}/{PATH}", str(CONNECTIONS))
-        async with run_process(build_command("bare", arguments, harness.folder / "bare.log", {}, TESTED_CORE)) as child:
-            return await measure_busy(endpoint, child, seconds)
+def _summarize(samples: Sequence[DispatchSample], limit: Sequence[DispatchSample]) -> dict[str, float]:
+    return {
+        "sends/s": compute_median(samples, lambda it: it.rate),
+        "of the limit": compute_ratio(samples, limit, lambda it: it.rate),
+        "CPU s per 1,000": compute_median(samples, lambda it: it.processor),
+        "CPU of the limit": compute_ratio(samples, limit, lambda it: it.processor),
+        "MiB": compute_median(samples, lambda it: it.memory) / 2**20,
+    }
 
 
 async def _measure_ours(harness: DispatchHarness, seconds: float) -> DispatchSample:
-    async with (
-        harness.start_endpoint(LATENCY_SECONDS) as endpoint,
-        open_feeder(harness.broker.url) as publisher,
-        run_replica(harness, endpoint.url, messages_per_second=MESSAGES_PER_SECOND, core=TESTED_CORE) as ours,
-        feed_in_background(publisher, build_batches(build_addresses(harness))),
-    ):
-        measured = await measure_busy(endpoint, ours, seconds)
-        if await endpoint.count_repeated():
-            raise SystemExit("the dispatcher sent something twice")
-        return measured
+    async with harness.run_broadcast(FULL_SPEED) as broadcast:
+        measured = await _measure_busy(broadcast.endpoint, broadcast.dispatchers[0], seconds)
+        ids = await broadcast.endpoint.fetch_ids_after(0)
+    if len(set(ids)) < len(ids):
+        raise SystemExit("the dispatcher sent something twice")
+    return measured
 
 
-async def _measure_peer(harness: DispatchHarness, seconds: float, peer: Peer, python: Path) -> DispatchSample:
-    async with harness.start_endpoint(LATENCY_SECONDS) as endpoint, harness.create_vhost() as broker_url:
+async def _measure_peer(harness: DispatchHarness, seconds: float, peer: Peer, python: str) -> DispatchSample:
+    async with harness.start_endpoint() as endpoint, _create_vhost(harness) as broker_url:
         environment = {
             "BENCHMARK_BROKER_URL": broker_url,
-            "BENCHMARK_ENDPOINT_URL": f"{endpoint.url}/{PATH}",
+            "BENCHMARK_ENDPOINT_URL": f"{endpoint.url}/v26.0/{NUMBER_ID}/messages",
             "BENCHMARK_IN_FLIGHT": str(CONNECTIONS),
         }
-        log = harness.folder / f"{peer.module}.log"
-        prepared = CONNECTIONS + int(peer.prepared * (seconds + 2 * WARM_UP_SECONDS))
-        fill = (str(python), "-m", f"benchmarks.dispatch.peers.{peer.module}", str(prepared))
-        await run_to_end(build_command("filling", fill, log, environment, OTHER_CORE))
-        worker = build_command("worker", (str(python), "-m", *peer.worker), log, environment, TESTED_CORE)
+        folder, prepared = harness.servers.folder, CONNECTIONS + int(peer.prepared * (seconds + 2 * WARM_UP_SECONDS))
+        if peer.prepared:
+            fill = (f"{MODULES}.{peer.module}", str(prepared))
+            await run_to_end(build_command("filling", fill, folder, environment, core=OTHER_CORE, python=python))
+        worker = build_command("worker", peer.worker, folder, environment, core=TESTED_CORE, python=python)
         async with run_process(worker) as child:
-            measured = await measure_busy(endpoint, child, seconds)
-            if await endpoint.count() >= prepared:
-                raise SystemExit(f"{peer.title}: its queue ran dry")
+            measured = await _measure_busy(endpoint, child, seconds)
+            if peer.prepared and await endpoint.count() >= prepared:
+                raise SystemExit(f"{peer.module}: its queue ran dry")
             return measured
 
 
-def _print(rounds: Mapping[str, Sequence[DispatchSample]], options: Options) -> object:
-    table.print_header(
-        f"Throughput: one process on one core, {CONNECTIONS} connections, {LATENCY_SECONDS * 1000:.0f} ms endpoint, "
-        f"median of {options.rounds}",
-        ("case", "sends/s", "of the limit", "CPU s per 1,000", "CPU of the limit", "MiB"),
-    )
-    limit = next(iter(rounds.values()))
-    figures = {title: _summarize(these, limit) for title, these in rounds.items()}
-    for title, it in figures.items():
-        table.print_row(
-            (
-                title,
-                f"{it['rate']:,.0f}",
-                f"{it['rate_ratio']:.2f}",
-                f"{it['processor']:.3f}",
-                f"{it['processor_ratio']:.2f}",
-                f"{it['mebibytes']:.0f}",
-            )
-        )
-    return figures
+@asynccontextmanager
+async def _create_vhost(harness: DispatchHarness) -> AsyncIterator[str]:
+    """Yield the URL of an empty vhost, which is deleted afterwards."""
+    name, broker = f"peer-{secrets.token_hex(4)}", harness.servers.broker
+    parts = urlsplit(broker.url)
+    login, password = parts.username or "", unquote(parts.password or "")
+    headers = {"Authorization": aiohttp.encode_basic_auth(login, password)}
+    async with aiohttp.ClientSession(f"{broker.api_url}/api/", headers=headers, raise_for_status=True) as api:
+        await api.put(f"vhosts/{name}")
+        await api.put(f"permissions/{name}/{login}", json={"configure": ".*", "write": ".*", "read": ".*"})
+        try:
+            yield urlunsplit(parts._replace(path=f"/{name}"))
+        finally:
+            await api.delete(f"vhosts/{name}")
 
 
-def _summarize(these: Sequence[DispatchSample], limit: Sequence[DispatchSample]) -> dict[str, float]:
-    """Return medians; ratios compare measurements of the same round, as the machine's speed changes."""
-    pairs = list(zip(these, limit, strict=True))
-    return {
-        "rate": statistics.median(it.rate for it in these),
-        "rate_ratio": statistics.median(it.rate / other.rate for it, other in pairs),
-        "processor": statistics.median(it.processor for it in these),
-        "processor_ratio": statistics.median(it.processor / other.processor for it, other in pairs),
-        "mebibytes": statistics.median(it.memory for it in these) / 2**20,
-    }
+async def _measure_busy(endpoint: EndpointClient, child: Child, seconds: float) -> DispatchSample:
+    """Measure for `seconds` once the process is sending and warmed up."""
+    async with asyncio.timeout(START_TIMEOUT_SECONDS):
+        while await endpoint.count() < CONNECTIONS:
+            measure_usage(child)  # ends the benchmark if it has ended
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    await asyncio.sleep(WARM_UP_SECONDS)
+    before, used, started = await endpoint.count(), measure_usage(child), time.monotonic()
+    await asyncio.sleep(seconds)
+    sends, now_used, elapsed = await endpoint.count() - before, measure_usage(child), time.monotonic() - started
+    if not sends:
+        raise SystemExit("nothing was sent")
+    return DispatchSample(sends / elapsed, (now_used.processor - used.processor) / sends * 1000, now_used.memory)
+
+
+async def run_memory(harness: DispatchHarness, options: Namespace) -> object:
+    """Measure the resident bytes of a dispatcher over a long broadcast."""
+    audience = QUICK_AUDIENCE if options.quick else AUDIENCE
+    table = Table(f"Memory of one dispatcher over a broadcast to {audience:,}")
+    async with harness.run_broadcast(FULL_SPEED, audience=audience, seconds=FAST_SECONDS) as broadcast:
+        for step in range(STEPS + 1):
+            sent = await broadcast.endpoint.wait_for_messages(audience * step // STEPS)
+            table.add({"sent": f"{sent:,}", "MiB": measure_usage(broadcast.dispatchers[0]).memory / 2**20})
+    return table.rows

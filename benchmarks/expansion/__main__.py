@@ -6,44 +6,76 @@ Raw speeds from the same run: the expansion's query in keyset pages, and publish
 import argparse
 import asyncio
 import secrets
-import sys
 import time
+import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from uuid import UUID
 
+import aiormq
 import asyncpg
 import psutil
+from aiormq.abc import DeliveredMessage
 
-from benchmarks.expansion.lane import LaneDrain, drain_lane
-from benchmarks.expansion.subscribers import TOPIC, create_subscribers, measure_publish_rate, measure_read_rate
-from benchmarks.machine import build_command
-from benchmarks.servers import PASSWORD, run_servers
+from benchmarks.expansion.subscribers import TOPIC, create_subscribers
+from benchmarks.harness import PASSWORD, BenchmarkServers, run_servers, run_service
 from cli.publish.event_options import build_event
-from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child
 from deploy.local.services import Service
 from deploy.paths import ROOT
+from services.subscriptions.adapters.broadcasts import _READ
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
+from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.envelope import read_data, read_envelope
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
 
 SOURCE, SYSTEM = "/benchmark", "benchmark"
 TIMEOUT_SECONDS = 600
+POLL_INTERVAL_SECONDS = 0.1
+ROWS_PER_PAGE = 1_000
+IN_FLIGHT, READY_BATCHES, RECIPIENTS_PER_BATCH = 16, 5_000, 100
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpansionHarness:
-    """The servers of a run, and the service under test."""
+@dataclass
+class LaneDrain:
+    """The bodies taken from a lane; `finished` is set by the last page."""
 
-    broker_url: str
-    database: asyncpg.Connection
-    service: Service
+    bodies: list[bytes] = field(default_factory=list)
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, message: DeliveredMessage) -> None:
+        self.bodies.append(message.body)
+        if b'"last":true' in message.body:
+            self.finished.set()
+
+    def summarize(self) -> tuple[int, int, int]:
+        """Return the numbers of pages, of different recipients, and of pages that were repeated with other bytes."""
+        pages: dict[int, int] = {}
+        changed = 0
+        people: set[UUID] = set()
+        for body in self.bodies:
+            batch, checksum = read_data(read_envelope(body), BroadcastBatch), zlib.crc32(body)
+            changed += pages.setdefault(batch.page, checksum) != checksum
+            people.update(recipient.subscriber for recipient in batch.recipients)
+        return len(pages), len(people), changed
+
+
+@asynccontextmanager
+async def drain_lane(url: str, lane: Lane) -> AsyncIterator[LaneDrain]:
+    """Take all messages meanwhile, without acknowledgement."""
+    drain = LaneDrain()
+    connection = await aiormq.connect(url)
+    try:
+        channel = await connection.channel()
+        await channel.basic_consume(topology.LANES[lane].name, drain.take, no_ack=True)
+        yield drain
+    finally:
+        await connection.close()
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -55,106 +87,92 @@ def parse_arguments() -> argparse.Namespace:
 
 async def main() -> None:
     chosen = parse_arguments()
-    async with AsyncExitStack() as stack:
-        harness = await stack.enter_async_context(_open_harness(chosen.people))
-        drain = LaneDrain()
-        lane = await drain_lane(harness.broker_url, Lane.BULK, drain)
-        stack.push_async_callback(lane.close)
-        read = await measure_read_rate(harness.database)
-        stack.push_async_callback(harness.service.stop)
-        await harness.service.start()
-        seconds, memory = await _expand(harness, drain, kill=chosen.kill, people=chosen.people)
-        publishing = await _measure_publishing(harness, drain.bodies[0])
-        _report(chosen.people, seconds, memory, read, publishing, drain)
-
-
-async def _expand(harness: ExpansionHarness, drain: LaneDrain, *, kill: bool, people: int) -> tuple[float, float]:
-    started, peak = time.perf_counter(), 0
-    killed = not kill
-    await _publish_notice(harness.broker_url)
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not drain.finished.is_set():
-            peak = max(peak, _read_memory(harness.service))
-            if not killed and len(drain.bodies) * 100 > people // 2:
-                harness.service.kill()
-                await harness.service.wait()
-                await harness.service.launch()
-                killed = True
-            await asyncio.sleep(0.1)
-    return time.perf_counter() - started, peak / 1e6
-
-
-def _read_memory(child: Child) -> int:
-    try:
-        return int(psutil.Process(child.pid).memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-async def _measure_publishing(harness: ExpansionHarness, body: bytes) -> float:
-    """Measure on the other lane, so that nothing of the expansion interferes."""
-    drain = LaneDrain()
-    lane = await drain_lane(harness.broker_url, Lane.URGENT, drain)
-    try:
+    async with run_servers("subscriptions", "dispatcher") as servers:
+        await create_subscribers(servers.owner, chosen.people)
+        login = await servers.add_broker_login(SYSTEM, "^$", f"^{topology.MUNICIPAL_EVENTS}$", "^$")
+        read = await _measure_reading(servers.owner)
         async with (
-            connect(harness.broker_url, password=None, name="raw") as connection,
-            open_publisher(connection) as raw,
+            drain_lane(servers.broker.url, Lane.BULK) as drain,
+            run_service("services.subscriptions", await _build_environment(servers), servers.folder) as service,
         ):
-            return await measure_publish_rate(raw, body, 5_000, 100)
-    finally:
-        await lane.close()
-
-
-def _report(people: int, seconds: float, memory: float, read: float, publishing: float, drain: LaneDrain) -> None:
+            await _publish_notice(login)
+            kill_at = chosen.people // 2 // RECIPIENTS_PER_BATCH if chosen.kill else None
+            seconds, memory = await _expand(service, drain, kill_at)
+            publishing = await _measure_publishing(servers.broker.url, drain.bodies[0])
     pages, reached, changed = drain.summarize()
-    rate, slower = people / seconds, min(read, publishing)
-    print(f"{people:,} subscribers in {seconds:.1f} s: {rate:,.0f}/s, at most {memory:.0f} MB")
+    rate, slower = chosen.people / seconds, min(read, publishing)
+    print(f"{chosen.people:,} subscribers in {seconds:.1f} s: {rate:,.0f}/s, at most {memory / 1e6:.0f} MB")
     print(
         f"keyset read alone {read:,.0f}/s, publishing alone {publishing:,.0f}/s: {rate / slower:.2f} of the slower one"
     )
     print(f"{pages:,} pages, {reached:,} different recipients, {changed} pages with other bytes")
 
 
-async def _publish_notice(broker_url: str) -> None:
+async def _expand(service: Service, drain: LaneDrain, kill_at: int | None) -> tuple[float, int]:
+    """Wait for the last page; return the seconds and the most bytes of memory."""
+    started, peak = time.perf_counter(), 0
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while not drain.finished.is_set():
+            peak = max(peak, psutil.Process(service.pid).memory_info().rss)
+            if kill_at is not None and len(drain.bodies) > kill_at:
+                kill_at = None
+                service.kill()
+                await service.wait()
+                await service.launch()
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    return time.perf_counter() - started, peak
+
+
+async def _measure_reading(connection: asyncpg.Connection) -> float:
+    """Return rows per second of the expansion's own query, in keyset pages that are discarded."""
+    position, rows, started = UUID(int=0), 0, time.perf_counter()
+    now = await connection.fetchval("select now()")
+    while page := await connection.fetch(_READ, TOPIC, position, ROWS_PER_PAGE, now, None):
+        position, rows = page[-1]["id"], rows + len(page)
+    return rows / (time.perf_counter() - started)
+
+
+async def _measure_publishing(broker_url: str, body: bytes) -> float:
+    """Return recipients per second when ready batches are published, each confirmed.
+
+    On the other lane, so that nothing of the expansion interferes.
+    """
+    numbers = iter(range(READY_BATCHES))
+    async with (
+        drain_lane(broker_url, Lane.URGENT),
+        connect(broker_url, password=None, name="raw") as connection,
+        open_publisher(connection) as publisher,
+    ):
+        started = time.perf_counter()
+
+        async def work() -> None:
+            for number in numbers:
+                await publisher.publish(topology.DISPATCH, Lane.URGENT, body, message_id=str(number))
+
+        await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+        return READY_BATCHES * RECIPIENTS_PER_BATCH / (time.perf_counter() - started)
+
+
+async def _publish_notice(url: str) -> None:
     notice, now = NoticePublished(topic=TOPIC, headline="Vollsperrung", text="Bis 18 Uhr."), datetime.now(UTC)
     identifier = secrets.token_hex(4)
     body = build_event(notice, identifier, SOURCE, now, now + timedelta(hours=3))
-    url = f"amqp://{SYSTEM}@{broker_url.rpartition('@')[2]}"
     async with connect(url, password=PASSWORD, name=SYSTEM) as connection, open_publisher(connection) as publisher:
         await publisher.publish(
             topology.MUNICIPAL_EVENTS, NoticePublished.KEY, body, message_id=identifier, user_id=SYSTEM
         )
 
 
-@asynccontextmanager
-async def _open_harness(people: int) -> AsyncIterator[ExpansionHarness]:
-    async with run_servers("subscriptions") as servers:
-        database, broker = servers.database, servers.broker
-        await create_subscribers(database.owner, people)
-        await broker.run_rabbitmqctl("add_user", SYSTEM, PASSWORD)
-        await broker.run_rabbitmqctl("set_permissions", SYSTEM, "^$", f"^{topology.MUNICIPAL_EVENTS}$", "^$")
-        with reserve_ports(1) as (port,):
-            environment = _build_environment(
-                servers.folder, broker.url, await database.enable_login("kreisfunk_subscriptions"), port
-            )
-            arguments = (sys.executable, "-m", "services.subscriptions")
-            command = build_command("subscriptions", arguments, servers.folder / "log", environment)
-            service = Service(command, f"http://{LOOPBACK}:{port}/readyz")
-            yield ExpansionHarness(broker_url=broker.url, database=database.owner, service=service)
-
-
-def _build_environment(folder: Path, broker_url: str, database_url: str, port: int) -> dict[str, str]:
-    county = folder / "county.toml"
+async def _build_environment(servers: BenchmarkServers) -> dict[str, str]:
+    county = servers.folder / "county.toml"
     shipped = (ROOT / "deploy/config/county.toml").read_text()
     county.write_text(f'{shipped}\n[[systems]]\nname = "{SYSTEM}"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n')
     return {
-        "KREISFUNK_BROKER_URL": broker_url,
-        "KREISFUNK_DATABASE_URL": database_url,
-        "KREISFUNK_DATABASE_PASSWORD": PASSWORD,
+        "KREISFUNK_BROKER_URL": servers.broker.url,
+        "KREISFUNK_DATABASE_URL": await servers.enable_login("kreisfunk_subscriptions"),
         "KREISFUNK_FEEDBACK_KEY": b64encode(bytes(32)).decode(),
         "KREISFUNK_DEAD_LETTER_KEYS": f"1:{b64encode(bytes(32)).decode()}",
         "KREISFUNK_COUNTY_FILE": str(county),
-        "KREISFUNK_INTERNAL_PORT": str(port),
     }
 
 

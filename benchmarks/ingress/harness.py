@@ -1,5 +1,9 @@
-"""One server as a process on the first core, and its processor time."""
+"""The servers that are compared, signed webhooks as the bytes of whole HTTP requests, and what the queues got."""
 
+import asyncio
+import hashlib
+import hmac
+import json
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -7,26 +11,29 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.environment import prepare_python
-from benchmarks.ingress.webhooks import NUMBER_ID
-from benchmarks.machine import TESTED_CORE, build_command, run_process
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+
+from benchmarks.harness import TESTED_CORE, build_command, prepare_python, run_process, run_servers
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child
 from deploy.secrets import generate_key, generate_key_ring
+from shared.amqp import topology
+from shared.contracts.envelope import read_data, read_envelope
+from shared.contracts.inbound import DeliveryStatuses
 
+NUMBER_ID = "700800900100200"
+PEERS_QUEUE = "benchmark.peers"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-PEERS = ("fastapi", "pywa")
-NAMES = ("bare", "dry", "each", "ours", *PEERS)
 STORING = ("each", "ours")  # before they answer, and in our queue
 TITLES = {
     "bare": "aiohttp that only answers 200",
     "dry": "the ingress without publishing",
     "each": "one confirmed aio-pika publish per webhook",
+    "ours": "Kreisfunk ingress (group commit)",
     "fastapi": "FastAPI, one confirmed publish per status",
     "pywa": "pywa (answers before it publishes)",
-    "ours": "Kreisfunk ingress (group commit)",
 }
-STOP_TIMEOUT_SECONDS = 20  # longer than its drain deadline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,37 +44,95 @@ class IngressHarness:
     secret: str
     folder: Path
 
+    @asynccontextmanager
+    async def run_server(self, name: str) -> AsyncIterator[tuple[int, Child]]:
+        """Run a server that has the first core for itself; yield its port and process."""
+        with reserve_ports(2) as (port, internal_port):
+            environment = {
+                "KREISFUNK_BROKER_URL": self.broker_url,
+                "KREISFUNK_LISTEN_HOST": LOOPBACK,
+                "KREISFUNK_LISTEN_PORT": str(port),
+                "KREISFUNK_INTERNAL_PORT": str(internal_port),
+                "KREISFUNK_APP_SECRETS": self.secret,
+                "KREISFUNK_VERIFY_TOKEN": secrets.token_hex(16),
+                "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
+                "KREISFUNK_ENCRYPTION_KEYS": generate_key_ring(secrets.token_bytes),
+                "KREISFUNK_INDEX_KEY": generate_key(secrets.token_bytes),
+            }
+            if name in ("fastapi", "pywa"):
+                python = await prepare_python("benchmark-ingress-venv", REQUIREMENTS)
+                arguments: tuple[str, ...] = (f"benchmarks.ingress.peers.with_{name}",)
+            else:
+                python = sys.executable
+                arguments = ("services.ingress",) if name == "ours" else ("benchmarks.ingress.servers", name, str(port))
+            command = build_command(name, arguments, self.folder, environment, core=TESTED_CORE, python=python)
+            async with run_process(command, port=port) as child:
+                yield port, child
 
-def build_environment(harness: IngressHarness, port: int, internal_port: int) -> dict[str, str]:
-    return {
-        "KREISFUNK_BROKER_URL": harness.broker_url,
-        "KREISFUNK_LISTEN_HOST": LOOPBACK,
-        "KREISFUNK_LISTEN_PORT": str(port),
-        "KREISFUNK_INTERNAL_PORT": str(internal_port),
-        "KREISFUNK_APP_SECRETS": harness.secret,
-        "KREISFUNK_VERIFY_TOKEN": secrets.token_hex(16),
-        "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
-        "KREISFUNK_ENCRYPTION_KEYS": generate_key_ring(secrets.token_bytes),
-        "KREISFUNK_INDEX_KEY": generate_key(secrets.token_bytes),
-    }
+    async def drain(self) -> tuple[int, int]:
+        """Empty the queues of statuses and peers; return the numbers of events and messages in the first."""
+        events = messages = 0
+        async with await aio_pika.connect(self.broker_url) as connection:
+            channel = await connection.channel()
+            await (await channel.get_queue(PEERS_QUEUE, ensure=False)).purge()
+            await channel.set_qos(prefetch_count=500)
+            queue = await channel.get_queue(topology.DISPATCHER_STATUSES.name, ensure=False)
+            expected = (await channel.declare_queue(queue.name, passive=True)).declaration_result.message_count
+            complete = asyncio.Event()
 
+            async def count(incoming: AbstractIncomingMessage) -> None:
+                nonlocal events, messages
+                events += len(read_data(read_envelope(incoming.body), DeliveryStatuses).statuses)
+                messages += 1
+                if messages == expected or messages % 250 == 0:
+                    await incoming.channel.basic_ack(incoming.delivery_tag or 0, multiple=True)
+                if messages == expected:
+                    complete.set()
 
-async def _build_arguments(name: str, port: int) -> tuple[str, ...]:
-    if name in PEERS:
-        return (
-            str(await prepare_python("benchmark-ingress-venv", REQUIREMENTS)),
-            "-m",
-            f"benchmarks.ingress.peers.with_{name}",
-        )
-    module = ("services.ingress",) if name == "ours" else ("benchmarks.ingress.servers", name, str(port))
-    return sys.executable, "-m", *module
+            await queue.consume(count)
+            if expected:
+                await complete.wait()
+        return events, messages
 
 
 @asynccontextmanager
-async def run_server(name: str, harness: IngressHarness) -> AsyncIterator[tuple[int, Child]]:
-    """Run a server that has the first core for itself; yield its port and process."""
-    with reserve_ports(2) as (port, internal_port):
-        arguments, log = await _build_arguments(name, port), harness.folder / f"{name}.log"
-        command = build_command(name, arguments, log, build_environment(harness, port, internal_port), TESTED_CORE)
-        async with run_process(command, port=port, stop_seconds=STOP_TIMEOUT_SECONDS) as child:
-            yield port, child
+async def open_ingress_harness() -> AsyncIterator[IngressHarness]:
+    async with run_servers() as servers:
+        url = servers.broker.url
+        async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+            await channel.declare_queue(PEERS_QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+        yield IngressHarness(broker_url=url, secret=secrets.token_hex(16), folder=servers.folder)
+
+
+def build_requests(secret: str, statuses: int) -> list[bytes]:
+    """Return 512 signed webhooks, each about other messages."""
+    return [_build_request(_build_body(number, statuses), secret) for number in range(512)]
+
+
+def _build_body(number: int, statuses: int) -> bytes:
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "4947919300", "phone_number_id": NUMBER_ID},
+        "contacts": [{"profile": {"name": "A"}, "wa_id": "491760406900001", "user_id": "DE.40100200300400500"}],
+        "statuses": [
+            {
+                "id": f"wamid.{number:020}{item:06}",
+                "status": "delivered",
+                "timestamp": "1794300000",
+                "recipient_id": "491760406900001",
+                "biz_opaque_callback_data": f"01a1cee1-01d8-85e4-ada8-{number:06}{item:06}",
+            }
+            for item in range(statuses)
+        ],
+    }
+    entry = {"id": "100200300400500", "changes": [{"field": "messages", "value": value}]}
+    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+
+
+def _build_request(body: bytes, secret: str) -> bytes:
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    head = (
+        f"POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"X-Hub-Signature-256: sha256={signature}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

@@ -1,8 +1,8 @@
-"""The servers to compare, each started as a process: `python -m benchmarks.ingress.servers NAME PORT`.
+"""The servers to compare, each started as a process: `python -m benchmarks.ingress.servers NAME PORT [BYTES]`.
 
-`bare` reads the body and answers 200: the cost of HTTP alone. `dry` does everything that the ingress does except
-publishing: the limit. `each` does everything, but publishes every webhook's events in a message of its own and waits
-for its confirm.
+`bare` reads the body and answers 200, with a page of BYTES: the cost of HTTP alone. `dry` does everything that the
+ingress does except publishing: the limit. `each` does everything, but publishes every webhook's events in a message of
+its own and waits for its confirm.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractExchange
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from deploy.local.ports import LOOPBACK
 from services.ingress.settings import Settings
 from services.ingress.webhook.api import open_public_port
 from services.ingress.webhook.events import GROUP_TYPES, Chunk, EncodedEvents, Event, join_chunks
@@ -28,8 +29,6 @@ from shared.runtime.clock import system_clock
 from shared.runtime.http_port import KEEPALIVE_TIMEOUT_SECONDS
 from shared.runtime.process import StopRequest, run
 from shared.runtime.settings import read_settings
-
-HOST = "127.0.0.1"
 
 
 class PublishEach:
@@ -61,17 +60,23 @@ class StoreNothing:
 
 
 async def run_bare(port: int, stop: StopRequest) -> None:
+    page = b"x" * int(sys.argv[3] if len(sys.argv) > 3 else 0)
+
     async def answer(request: web.Request) -> web.Response:
         await request.read()
-        return web.Response()
+        return web.Response(body=page)
 
     app = web.Application()
-    app.router.add_post("/webhook", answer)
-    await _listen(app, port, stop)
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_TIMEOUT_SECONDS)
+    await runner.setup()
+    await web.TCPSite(runner, LOOPBACK, port).start()
+    await stop.requested.wait()
+    await runner.cleanup()
 
 
 async def run_dry(port: int, stop: StopRequest) -> None:
-    await _receive(_build_receiver(read_settings(Settings), StoreNothing()), port, stop)
+    await _receive(read_settings(Settings), StoreNothing(), port, stop)
 
 
 async def run_each(port: int, stop: StopRequest) -> None:
@@ -79,11 +84,11 @@ async def run_each(port: int, stop: StopRequest) -> None:
     async with await aio_pika.connect_robust(settings.broker_url) as connection:
         channel = await connection.channel(on_return_raises=True)
         outbox = PublishEach(await channel.get_exchange(INBOUND, ensure=False))
-        await _receive(_build_receiver(settings, outbox), port, stop)
+        await _receive(settings, outbox, port, stop)
 
 
-def _build_receiver(settings: Settings, outbox: Outbox) -> Receiver:
-    return Receiver(
+async def _receive(settings: Settings, outbox: Outbox, port: int, stop: StopRequest) -> None:
+    receiver = Receiver(
         app_secrets=settings.app_secret_values,
         verify_token=settings.verify_token.get_secret_value(),
         phone_number_id=settings.phone_number_id,
@@ -93,19 +98,8 @@ def _build_receiver(settings: Settings, outbox: Outbox) -> Receiver:
         outbox=outbox,
         meter=Metrics(CollectorRegistry()),
     )
-
-
-async def _receive(receiver: Receiver, port: int, stop: StopRequest) -> None:
-    async with open_public_port(receiver, host=HOST, port=port, shutdown_seconds=1):
+    async with open_public_port(receiver, host=LOOPBACK, port=port, shutdown_seconds=1):
         await stop.requested.wait()
-
-
-async def _listen(app: web.Application, port: int, stop: StopRequest) -> None:
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_TIMEOUT_SECONDS)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, port).start()
-    await stop.requested.wait()
-    await runner.cleanup()
 
 
 SERVERS: dict[str, Callable[[int, StopRequest], Awaitable[None]]] = {"bare": run_bare, "dry": run_dry, "each": run_each}

@@ -3,15 +3,14 @@
 import argparse
 import asyncio
 import re
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import aiohttp
 
-from benchmarks import table
-from benchmarks.ingress.load import Tally, load
-from benchmarks.ingress.open_loop import run_open_loop
-from benchmarks.machine import leave_tested_core
+from benchmarks.harness import Row, Table, leave_tested_core
+from benchmarks.load import Tally, run_closed_loop, run_open_loop
 from benchmarks.newsroom.harness import NewsroomHarness, open_newsroom_harness, run_bare_page
 from benchmarks.newsroom.rows import count_transactions
 from deploy.local.ports import LOOPBACK
@@ -38,15 +37,12 @@ def parse_arguments() -> argparse.Namespace:
 
 async def measure_archive(harness: NewsroomHarness, options: argparse.Namespace) -> None:
     """Measure each path under full load, then by the clock."""
-    table.print_header(
-        f"The archive, {options.connections} connections that are always busy",
-        ("page", "bytes", "requests a second", "median ms", "99 %", "transactions a second"),
-    )
+    table = Table(f"The archive, {options.connections} connections that are always busy")
     size = await _measure_size(harness.archive_port, "/")
     async with run_bare_page(harness.folder, size) as port:
-        await _measure_load(harness, port, "/", "bare aiohttp", options)
+        table.add({"page": "bare aiohttp", **await _measure_load(harness, port, "/", options)})
     for path in ARCHIVE_PATHS:
-        await _measure_load(harness, harness.archive_port, path, f"`{path}`", options)
+        table.add({"page": f"`{path}`", **await _measure_load(harness, harness.archive_port, path, options)})
     print(f"\n### The archive, {options.rate} requests a second by the clock, all pages in turn\n")
     requests = [_build_request(path) for path in ARCHIVE_PATHS]
     before = await count_transactions(harness.database)
@@ -58,49 +54,47 @@ async def measure_archive(harness: NewsroomHarness, options: argparse.Namespace)
     print(f"transactions a second: {transactions / options.seconds:.1f}, without visitors {idle / options.seconds:.1f}")
 
 
-async def _measure_load(harness: NewsroomHarness, port: int, path: str, name: str, options: argparse.Namespace) -> None:
+async def _measure_load(harness: NewsroomHarness, port: int, path: str, options: argparse.Namespace) -> Row:
     requests = [_build_request(path)]
-    await load(port, requests, connections=options.connections, seconds=WARM_UP_SECONDS)
+    await run_closed_loop(port, requests, connections=options.connections, seconds=WARM_UP_SECONDS)
     before = await count_transactions(harness.database)
-    tally = await load(port, requests, connections=options.connections, seconds=options.seconds)
+    tally = await run_closed_loop(port, requests, connections=options.connections, seconds=options.seconds)
     transactions = await count_transactions(harness.database) - before
     if tally.refused:
         raise SystemExit(f"{path}: {tally.refused} answers were not 200")
-    size, rate = await _measure_size(port, path), tally.answered / options.seconds
-    times = (_format_percentile(tally, share) for share in (0.5, 0.99))
-    table.print_row((name, f"{size:,}", f"{rate:,.0f}", *times, f"{transactions / options.seconds:.1f}"))
+    return {
+        "bytes": await _measure_size(port, path),
+        "requests a second": tally.answered / options.seconds,
+        "median ms": 1000 * tally.compute_percentile(0.5),
+        "99 %": 1000 * tally.compute_percentile(0.99),
+        "transactions a second": transactions / options.seconds,
+    }
 
 
 async def measure_pages(harness: NewsroomHarness, options: argparse.Namespace) -> None:
     """Measure every page of the newsroom that is in its navigation, one request after the other."""
-    paths = await _list_pages(harness)
-    title = f"Pages of the newsroom, {options.requests} requests one after the other"
-    table.print_header(title, ("page", "bytes", "median ms", "99 %"))
+    table = Table(f"Pages of the newsroom, {options.requests} requests one after the other")
     async with aiohttp.ClientSession(cookies={"kreisfunk-session": harness.cookie}) as session:
-        for path in paths:
-            tally = Tally()
-            size = 0
+        for path in await _list_pages(session, harness):
+            tally, size = Tally(), 0
             for _ in range(options.requests):
                 size = await _measure_request(session, f"http://{LOOPBACK}:{harness.port}{path}", tally)
-            table.print_row((f"`{path}`", f"{size:,}", *(_format_percentile(tally, share) for share in (0.5, 0.99))))
+            median, p99 = (1000 * tally.compute_percentile(share) for share in (0.5, 0.99))
+            table.add({"page": f"`{path}`", "bytes": size, "median ms": median, "99 %": p99})
 
 
-async def _list_pages(harness: NewsroomHarness) -> Sequence[str]:
-    async with (
-        aiohttp.ClientSession(cookies={"kreisfunk-session": harness.cookie}) as session,
-        session.get(f"http://{LOOPBACK}:{harness.port}/profil") as response,
-    ):
-        text = await response.text()
-    found = re.findall(r'<li><a href="(/[^"]*)"', text)
+async def _list_pages(session: aiohttp.ClientSession, harness: NewsroomHarness) -> Sequence[str]:
+    async with session.get(f"http://{LOOPBACK}:{harness.port}/profil") as response:
+        found = re.findall(r'<li><a href="(/[^"]*)"', await response.text())
     return list(dict.fromkeys(["/profil", *found, OLD_ACTS]))
 
 
 async def _measure_request(session: aiohttp.ClientSession, url: str, tally: Tally) -> int:
-    started = asyncio.get_running_loop().time()
+    started = time.perf_counter()
     async with session.get(url, allow_redirects=False) as response:
         body = await response.read()
-    tally.times.append(asyncio.get_running_loop().time() - started)
-    if response.status != 200:
+    tally.record(started, ok=response.status == 200)
+    if tally.refused:
         raise SystemExit(f"{url} answers {response.status}")
     return len(body)
 
@@ -117,12 +111,8 @@ async def _measure_size(port: int, path: str) -> int:
         return len(await response.read())
 
 
-def _format_percentile(tally: Tally, share: float) -> str:
-    return f"{tally.compute_percentile(share) * 1000:.1f}"
-
-
 def _format_times(tally: Tally) -> str:
-    shares = ", ".join(f"{share:.0%} {_format_percentile(tally, share)} ms" for share in (0.5, 0.95, 0.99))
+    shares = ", ".join(f"{share:.0%} {1000 * tally.compute_percentile(share):.1f} ms" for share in (0.5, 0.95, 0.99))
     return f"{tally.answered} answers: {shares}, longest {max(tally.times) * 1000:.1f} ms"
 
 
@@ -132,7 +122,7 @@ async def measure_viewers(harness: NewsroomHarness, options: argparse.Namespace)
         "update newsroom.broadcast set finished_at = null where id = md5('broadcast1')::uuid returning id"
     )
     url = f"http://{LOOPBACK}:{harness.port}/aussendungen/{broadcast}/strom"
-    table.print_header("Live progress", ("browsers", "transactions a second"))
+    table = Table("Live progress")
     for viewers in (1, 100):
         connector = aiohttp.TCPConnector(limit=viewers)
         async with (
@@ -147,7 +137,7 @@ async def measure_viewers(harness: NewsroomHarness, options: argparse.Namespace)
             before = await count_transactions(harness.database)
             await asyncio.sleep(seconds)
             transactions = await count_transactions(harness.database) - before
-        table.print_row((str(viewers), f"{transactions / seconds:.1f}"))
+        table.add({"browsers": str(viewers), "transactions a second": transactions / seconds})
 
 
 PARTS = {"archive": measure_archive, "pages": measure_pages, "viewers": measure_viewers}

@@ -11,12 +11,11 @@ from uuid import UUID
 
 import asyncpg
 
-from benchmarks.servers import PASSWORD, BenchmarkDatabase, create_folder, run_database
+from benchmarks.harness import BenchmarkServers, run_servers
 from deploy.paths import ROOT
 from deploy.secrets import generate_key
 from shared.encryption import BlindIndexKey, KeyRing
 
-SCHEMAS = ("dispatcher", "subscriptions")
 POLL_INTERVAL_SECONDS = 0.1
 _COPY = ("id", "sequence", "state", "phone_index", "phone_sealed")
 _NEW = "select count(*) from subscriptions.subscriber where get_byte(phone_sealed, 0) = 2"
@@ -36,26 +35,23 @@ def parse_arguments() -> argparse.Namespace:
 
 async def main() -> None:
     chosen = parse_arguments()
-    with create_folder() as folder:
-        async with run_database(folder, SCHEMAS) as database:
-            await _measure(database, chosen.people, kill_at=chosen.people // 2 if chosen.kill else None)
+    async with run_servers("dispatcher", "subscriptions") as servers:
+        await _measure(servers, chosen.people, kill_at=chosen.people // 2 if chosen.kill else None)
 
 
-async def _measure(database: BenchmarkDatabase, people: int, kill_at: int | None) -> None:
+async def _measure(servers: BenchmarkServers, people: int, kill_at: int | None) -> None:
     old, new = (f"{version}:{generate_key(secrets.token_bytes)}" for version in (1, 2))
     subscribers = _generate_subscribers(people, KeyRing.parse(old))
-    await database.owner.copy_records_to_table(
-        "subscriber", schema_name="subscriptions", columns=_COPY, records=subscribers
-    )
-    await database.owner.execute("vacuum analyze subscriptions.subscriber")
+    owner = servers.owner
+    await owner.copy_records_to_table("subscriber", schema_name="subscriptions", columns=_COPY, records=subscribers)
+    await owner.execute("vacuum analyze subscriptions.subscriber")
     environment = {
-        "KREISFUNK_DATABASE_URL": await database.enable_login("kreisfunk_rotation"),
-        "KREISFUNK_DATABASE_PASSWORD": PASSWORD,
+        "KREISFUNK_DATABASE_URL": await servers.enable_login("kreisfunk_rotation"),
         "KREISFUNK_ENCRYPTION_KEYS": f"{old},{new}",
     }
-    seconds = await _rotate(environment, database.owner, kill_at)
-    done = await database.owner.fetchval(_NEW)
-    raw = await _measure_raw_update(database.owner)
+    seconds = await _rotate(environment, owner, kill_at)
+    done = await owner.fetchval(_NEW)
+    raw = await _measure_raw_update(owner)
     print(f"{done:,} of {people:,} addresses sealed anew in {seconds:.1f} s: {done / seconds:,.0f}/s")
     print(f"the update of as many rows alone: {raw:,.0f}/s")
 

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 
 from rich.progress import track
 
-from benchmarks import table
 from benchmarks.dispatch.harness import DispatchHarness, open_harness
 from benchmarks.dispatch.ledger import run_statements
+from benchmarks.harness import Table
 from cli.output import console
 from services.dispatcher.adapters.retention import build_retention_rules
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
@@ -49,32 +49,27 @@ async def run(sizes: Sequence[int]) -> None:
         }
         retention = [await _measure_retention(ledger) for ledger in ledgers]
         figures |= {name: [each[name] for each in retention] for name in retention[0]}
-    table.print_header("Ledger", ("", *(f"{rows:,} rows" for rows in sizes), "last / first"))
+    table, columns = Table("Ledger"), [f"{rows:,} rows" for rows in sizes]
     for name, values in figures.items():
-        table.print_row((name, *(f"{value:,.1f}" for value in values), f"{values[-1] / values[0]:.2f}"))
+        table.add({"": name, **dict(zip(columns, values, strict=True)), "last / first": values[-1] / values[0]})
 
 
 async def _fill(harness: DispatchHarness, rows: int) -> None:
-    async with harness.connect_as_owner() as owner:
-        await owner.execute("select dispatcher.ensure_partitions()")
-        broadcasts = range(rows // ROWS_PER_BROADCAST)
-        for number in track(broadcasts, "filling", console=console, disable=not console.is_terminal):
-            await owner.execute(_FILL, number, ROWS_PER_BROADCAST)
-        await owner.execute("vacuum analyze dispatcher.delivery")
-        await owner.execute("checkpoint")
+    owner = harness.servers.owner
+    await owner.execute("select dispatcher.ensure_partitions()")
+    broadcasts = range(rows // ROWS_PER_BROADCAST)
+    for number in track(broadcasts, "filling", console=console, disable=not console.is_terminal):
+        await owner.execute(_FILL, number, ROWS_PER_BROADCAST)
+    await owner.execute("vacuum analyze dispatcher.delivery")
+    await owner.execute("checkpoint")
 
 
 async def _measure_statements(harness: DispatchHarness) -> Mapping[str, float]:
     """Measure speeds, and how many pages the server looked at, which does not depend on the machine's other work."""
-    before = await _count_pages(harness)
+    owner = harness.servers.owner
+    before = await owner.fetchval(_PAGES)
     speeds = {f"{name}, rows/s": rate for name, rate in (await run_statements(harness, DELIVERIES)).items()}
-    return {**speeds, "pages looked at per delivery": (await _count_pages(harness) - before) / DELIVERIES}
-
-
-async def _count_pages(harness: DispatchHarness) -> int:
-    async with harness.connect_as_owner() as owner:
-        counted: int = await owner.fetchval(_PAGES)
-    return counted
+    return {**speeds, "pages looked at per delivery": (await owner.fetchval(_PAGES) - before) / DELIVERIES}
 
 
 async def _measure_retention(harness: DispatchHarness) -> Mapping[str, float]:

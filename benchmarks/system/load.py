@@ -14,11 +14,10 @@ import asyncpg
 import psutil
 from rich.progress import track
 
-from benchmarks import table
 from benchmarks.dispatch.harness import LATENCY_SECONDS
 from benchmarks.dispatch.message import TEXT
 from benchmarks.dispatch.rate import find_worst_second
-from benchmarks.environment import LOCAL
+from benchmarks.harness import LOCAL, Table
 from benchmarks.system.readings import Reading, take_reading
 from cli.output import console
 from cli.progress import wait_for
@@ -172,10 +171,10 @@ def _match_replies(
 
 
 def _print(figures: Figures, title: str) -> None:
-    table.print_header(title, ("", "measured"))
+    table = Table(title)
     for name, value in figures["system"].items():
-        table.print_row((name, f"{value:,.1f}"))
-    kinds = {kind: usage for kind, usage in figures.items() if kind != "system"}
-    table.print_header("Processes", ("kind", *next(iter(kinds.values()))))
-    for kind, usage in kinds.items():
-        table.print_row((kind, *(f"{value:,.2f}" for value in usage.values())))
+        table.add({"": name, "measured": value})
+    processes = Table("Processes")
+    for kind, usage in figures.items():
+        if kind != "system":
+            processes.add({"kind": kind, **usage})

@@ -3,32 +3,20 @@
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.access import ControlError
 from simulator.citizens import BusinessMessage, Citizen, PhoneButton, PhoneContent, UserMessage
 from simulator.control.requests import ActionRequest
 from simulator.identifiers import make_wamid
 from simulator.parts import SimulatorParts
-from simulator.webhooks.payloads import (
-    ButtonPress,
-    ChoicePayload,
-    Context,
-    CorrectionPayload,
-    EditedMessagePayload,
-    ErrorData,
-    InteractiveReply,
-    MessagePayload,
-    ReactionPayload,
-    SystemNoticePayload,
-    TextPayload,
-    Unsupported,
-    WebhookError,
-)
+from simulator.webhooks.batches import Json, drop_none
 
-UNSUPPORTED = WebhookError(
-    code=131051,
-    title="Message type unknown",
-    message="Message type unknown",
-    error_data=ErrorData("Message type is currently not supported."),
-)
+SERVICE_WINDOW_SECONDS = 24 * 3600
+UNSUPPORTED = {
+    "code": 131051,
+    "title": "Message type unknown",
+    "message": "Message type unknown",
+    "error_data": {"details": "Message type is currently not supported."},
+}
 MIME_TYPES = {
     "image": "image/jpeg",
     "video": "video/mp4",
@@ -40,16 +28,15 @@ MIME_TYPES = {
 ACTS = ("text", "button", "reaction", "media", "location", "contact", "edit", "revoke", "unsupported")
 REVOCABLE = ("text", "image", "video", "audio", "document", "sticker", "location", "contacts")
 SHA256_OF_NOTHING = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-DETAILS: dict[str, dict[str, object]] = {"voice": {"voice": True}, "document": {"filename": "Dokument.pdf"}}
-FRIEND: dict[str, object] = {
+DETAILS: dict[str, Json] = {"voice": {"voice": True}, "document": {"filename": "Dokument.pdf"}}
+FRIEND: Json = {
     "name": {"formatted_name": "Nachbarin", "first_name": "Nachbarin"},
     "phones": [{"phone": "+49 30 23125999", "type": "CELL"}],
 }
 KREISHAUS = {"latitude": 53.227, "longitude": 8.795, "name": "Kreishaus", "address": "Osterholz-Scharmbeck"}
 
-
-class CitizenActionError(ValueError):
-    """Raised when the citizen cannot do this; the text says why."""
+# An item of a webhook's `messages[]` without id, time and sender, and what the phone shows of it.
+Composed = tuple[Json, PhoneContent]
 
 
 @dataclass
@@ -61,18 +48,20 @@ class CitizenActions:
     def write(self, citizen: Citizen, act: ActionRequest) -> str:
         """Perform one action and queue its webhook; return the message id.
 
-        Raises CitizenActionError if the action is not possible.
+        Raises ControlError if the action is not possible.
         """
-        message, content = self._compose(citizen, act)
-        now = self.parts.clock()
-        message.id = make_wamid(citizen.address, self.parts.serials.issue(), outgoing=False)
-        message.timestamp = str(int(now))
-        written = UserMessage(message.id, message.type, content, now)
-        citizen.open_window(now)
-        self.parts.message_log.write(citizen, written)
+        composed, content = self._compose(citizen, act)
+        message = {**self._identify(citizen), **composed}
+        written = UserMessage(message["id"], message["type"], content, self.parts.clock())
+        citizen.window_until = written.written_at + SERVICE_WINDOW_SECONDS
+        self.parts.message_log.written.append((citizen, written))
         self.parts.phones.show(citizen, written)
         self.parts.notifier.notify_message(citizen, message, lambda: self._mark_answered(written))
-        return message.id
+        return written.wamid
+
+    def _identify(self, citizen: Citizen) -> Json:
+        wamid = make_wamid(citizen.address, next(self.parts.serials), outgoing=False)
+        return {"id": wamid, "timestamp": str(int(self.parts.clock()))}
 
     def _mark_answered(self, written: UserMessage) -> None:
         # Duplicates of a webhook are answered too; the business knew of the message from the first answer on.
@@ -81,129 +70,111 @@ class CitizenActions:
     def change_number(self, citizen: Citizen, *, older_shape: bool = False) -> None:
         """Move the citizen to a new number; the user id changes with it.
 
-        `older_shape` reports it as Meta did before user ids existed, which needs a number: raises CitizenActionError if
-        the citizen shares none.
+        `older_shape` reports it as Meta did before user ids existed, which needs a number: raises ControlError if the
+        citizen shares none.
         """
         phone, user_id, shares = citizen.phone, citizen.user_id, citizen.shares_phone
         if older_shape and not shares:
-            raise CitizenActionError("the older shape names numbers, and this citizen does not share one")
+            raise ControlError(409, "the older shape names numbers, and this citizen does not share one")
         self.parts.citizens.assign_new_number(citizen)
-        if older_shape:
-            body = f"User {citizen.name} changed from {phone} to {citizen.phone}"
-            moved = SystemNoticePayload(type="customer_changed_number", body=body, new_wa_id=citizen.phone)
-            self.parts.notifier.notify_number_change(self._build_system_message(citizen, phone, None, moved))
-            return
         before, after = (phone, citizen.phone) if shares else (user_id, citizen.user_id)
-        notice = SystemNoticePayload(
-            type="user_changed_number" if shares else "user_changed_user_id",
-            body=f"User {citizen.name} changed from {before} to {after}",
-            user_id=citizen.user_id,
-            previous_user_id=user_id,
-            wa_id=citizen.phone if shares else None,
-        )
-        self.parts.notifier.notify_number_change(
-            self._build_system_message(citizen, phone if shares else None, user_id, notice)
-        )
-
-    def _build_system_message(
-        self, citizen: Citizen, phone: str | None, user_id: str | None, notice: SystemNoticePayload
-    ) -> MessagePayload:
-        return MessagePayload(
-            id=make_wamid(citizen.address, self.parts.serials.issue(), outgoing=False),
-            timestamp=str(int(self.parts.clock())),
-            type="system",
-            from_=phone,
-            from_user_id=user_id,
-            system=notice,
-        )
+        body = f"User {citizen.name} changed from {before} to {after}"
+        if older_shape:
+            sender: Json = {"from": phone}
+            notice: Json = {"type": "customer_changed_number", "body": body, "new_wa_id": citizen.phone}
+        else:
+            sender = drop_none({"from": phone if shares else None, "from_user_id": user_id})
+            notice = drop_none(
+                {
+                    "type": "user_changed_number" if shares else "user_changed_user_id",
+                    "body": body,
+                    "user_id": citizen.user_id,
+                    "previous_user_id": user_id,
+                    "wa_id": citizen.phone if shares else None,
+                }
+            )
+        message = {**sender, **self._identify(citizen), "type": "system", "system": notice}
+        self.parts.notifier.notify_number_change(message)
 
     def prefer(self, citizen: Citizen, value: str) -> None:
         """Record that the citizen stopped or resumed marketing messages in the app, and notify the business."""
         citizen.marketing_stopped = value == "stop"
         self.parts.notifier.notify_preference(citizen, value)
 
-    def _compose(self, citizen: Citizen, act: ActionRequest) -> tuple[MessagePayload, PhoneContent]:
+    def _compose(self, citizen: Citizen, act: ActionRequest) -> Composed:
         acts = [name for name in ACTS if getattr(act, name) is not None]
         if len(acts) != 1:
-            raise CitizenActionError(f"exactly one of {', '.join(ACTS)} is needed")
+            raise ControlError(409, f"exactly one of {', '.join(ACTS)} is needed")
         if act.button is not None:
             return self._press(citizen, act.button, act.message)
         if act.reaction is not None:
             return self._react(citizen, act.reaction, act.message)
         if act.edit is not None:
-            return self._edit(citizen, act.edit)
-        return self._revoke(citizen) if act.revoke else _build_plain(act)
+            wamid = _find_written(citizen, ("text",)).wamid
+            edited = {"original_message_id": wamid, "message": {"type": "text", "text": {"body": act.edit}}}
+            return {"type": "edit", "edit": edited}, PhoneContent(act.edit, header="[edit]")
+        if act.revoke:
+            original = _find_written(citizen, REVOCABLE)
+            shown = PhoneContent(original.content.text, header="[revoke]")
+            return {"type": "revoke", "revoke": {"original_message_id": original.wamid}}, shown
+        return _compose_plain(act)
 
-    def _press(self, citizen: Citizen, button: str, sequence: int | None) -> tuple[MessagePayload, PhoneContent]:
-        message, pressed = self._find_button(citizen, button, sequence)
-        context = Context(from_=self.parts.settings.display_phone_number, id=message.wamid)
+    def _press(self, citizen: Citizen, button: str, sequence: int | None) -> Composed:
+        message, pressed = _find_button(citizen, button, sequence)
+        context = {"from": self.parts.settings.display_phone_number, "id": message.wamid}
         if pressed.kind == "template":
-            press = ButtonPress(payload=pressed.id, text=pressed.title)
-            return _build_inbound("button", context=context, button=press), PhoneContent(pressed.title)
-        choice = ChoicePayload(pressed.id, pressed.title, pressed.description or None)
-        reply = InteractiveReply(pressed.kind)
-        setattr(reply, pressed.kind, choice)
-        return _build_inbound("interactive", context=context, interactive=reply), PhoneContent(pressed.title)
+            content: Json = {"type": "button", "button": {"payload": pressed.id, "text": pressed.title}}
+        else:
+            choice = {"id": pressed.id, "title": pressed.title, "description": pressed.description or None}
+            reply = {"type": pressed.kind, pressed.kind: drop_none(choice)}
+            content = {"type": "interactive", "interactive": reply}
+        return {**content, "context": context}, PhoneContent(pressed.title)
 
-    def _find_button(self, citizen: Citizen, button: str, sequence: int | None) -> tuple[BusinessMessage, PhoneButton]:
-        """Return the button and its message: message `sequence`, or else the newest message that has the button."""
-        for message in self._list_received(citizen, sequence):
-            for candidate in message.content.buttons:
-                if candidate.id == button and candidate.id:
-                    return message, candidate
-        raise CitizenActionError("the phone shows no such button")
-
-    def _react(self, citizen: Citizen, emoji: str, sequence: int | None) -> tuple[MessagePayload, PhoneContent]:
-        message = next(iter(self._list_received(citizen, sequence)), None)
+    def _react(self, citizen: Citizen, emoji: str, sequence: int | None) -> Composed:
+        message = next(iter(_list_received(citizen, sequence)), None)
         if message is None:
-            raise CitizenActionError("the phone shows no such message")
-        return _build_inbound("reaction", reaction=ReactionPayload(message.wamid, emoji)), PhoneContent(emoji)
-
-    def _edit(self, citizen: Citizen, text: str) -> tuple[MessagePayload, PhoneContent]:
-        original = self._find_written(citizen, ("text",))
-        edited = CorrectionPayload(original.wamid, EditedMessagePayload("text", TextPayload(text)))
-        return _build_inbound("edit", edit=edited), PhoneContent(text, header="[edit]")
-
-    def _revoke(self, citizen: Citizen) -> tuple[MessagePayload, PhoneContent]:
-        original = self._find_written(citizen, REVOCABLE)
-        return _build_inbound("revoke", revoke=CorrectionPayload(original.wamid)), PhoneContent(
-            original.content.text, header="[revoke]"
-        )
-
-    def _find_written(self, citizen: Citizen, types: tuple[str, ...]) -> UserMessage:
-        """Return the citizen's newest message of one of these types; raise CitizenActionError if there is none."""
-        for _, message in reversed(citizen.chat):
-            if isinstance(message, UserMessage) and message.type in types:
-                return message
-        raise CitizenActionError("the citizen wrote no such message")
-
-    def _list_received(self, citizen: Citizen, sequence: int | None) -> list[BusinessMessage]:
-        """Return the messages that the citizen received, newest first; only the one with this sequence if given."""
-        shown = (message for _, message in reversed(citizen.chat) if isinstance(message, BusinessMessage))
-        return [message for message in shown if sequence is None or message.sequence == sequence]
+            raise ControlError(409, "the phone shows no such message")
+        reaction = {"message_id": message.wamid, "emoji": emoji}
+        return {"type": "reaction", "reaction": reaction}, PhoneContent(emoji)
 
 
-def _build_plain(act: ActionRequest) -> tuple[MessagePayload, PhoneContent]:
-    """Build an action that refers to no other message."""
-    context = Context(forwarded=True) if act.forwarded else None
+def _find_button(citizen: Citizen, button: str, sequence: int | None) -> tuple[BusinessMessage, PhoneButton]:
+    """Return the button and its message: message `sequence`, or else the newest message that has the button."""
+    for message in _list_received(citizen, sequence):
+        for candidate in message.content.buttons:
+            if candidate.id == button and candidate.id:
+                return message, candidate
+    raise ControlError(409, "the phone shows no such button")
+
+
+def _find_written(citizen: Citizen, types: tuple[str, ...]) -> UserMessage:
+    """Return the citizen's newest message of one of these types; raise ControlError if there is none."""
+    for _, message in reversed(citizen.chat):
+        if isinstance(message, UserMessage) and message.type in types:
+            return message
+    raise ControlError(409, "the citizen wrote no such message")
+
+
+def _list_received(citizen: Citizen, sequence: int | None) -> list[BusinessMessage]:
+    """Return the messages that the citizen received, newest first; only the one with this sequence if given."""
+    shown = (message for _, message in reversed(citizen.chat) if isinstance(message, BusinessMessage))
+    return [message for message in shown if sequence is None or message.sequence == sequence]
+
+
+def _compose_plain(act: ActionRequest) -> Composed:
+    """Compose an action that refers to no other message."""
+    context: dict[str, Any] = {"context": {"forwarded": True}} if act.forwarded else {}
     if act.text is not None:
-        return _build_inbound("text", text=TextPayload(act.text), context=context), PhoneContent(act.text)
+        return {"type": "text", "text": {"body": act.text}, **context}, PhoneContent(act.text)
     if act.media is not None:
         media = {"id": "8001", "mime_type": MIME_TYPES[act.media], "sha256": SHA256_OF_NOTHING}
-        kind = "audio" if act.media == "voice" else act.media
-        message = _build_inbound(kind, context=context)
-        setattr(message, kind, {**media, **DETAILS.get(act.media, {})})
-        return message, PhoneContent("", header=f"[{kind}]")
+        kind: str = "audio" if act.media == "voice" else act.media
+        content = {**media, **DETAILS.get(act.media, {})}
+        return {"type": kind, kind: content, **context}, PhoneContent("", header=f"[{kind}]")
     if act.location is not None:
-        return _build_inbound("location", location=KREISHAUS), PhoneContent("Kreishaus", header="[location]")
+        return {"type": "location", "location": KREISHAUS}, PhoneContent("Kreishaus", header="[location]")
     if act.contact is not None:
-        return _build_inbound("contacts", contacts=[FRIEND]), PhoneContent("Nachbarin", header="[contacts]")
-    unsupported = act.unsupported or "unknown"
-    message = _build_inbound("unsupported", errors=[UNSUPPORTED])
-    message.unsupported = Unsupported(unsupported)
-    return message, PhoneContent("", header=f"[{unsupported}]")
-
-
-def _build_inbound(kind: str, **content: Any) -> MessagePayload:
-    """Build a message whose id and timestamp are filled in later."""
-    return MessagePayload(id="", timestamp="", type=kind, **content)
+        return {"type": "contacts", "contacts": [FRIEND]}, PhoneContent("Nachbarin", header="[contacts]")
+    kind = act.unsupported or "unknown"
+    message = {"type": "unsupported", "errors": [UNSUPPORTED], "unsupported": {"type": kind}}
+    return message, PhoneContent("", header=f"[{kind}]")

@@ -5,10 +5,18 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from simulator.citizens import Citizen, PhonesExhaustedError, Sharing
-from simulator.control.access import ControlError, answer, parse_number, read_body
-from simulator.control.citizen_actions import CitizenActionError, CitizenActions
-from simulator.control.requests import ActionRequest, AddCitizens, BroadcastWriting, NewNumber, PreferenceRequest
+from simulator.access import ControlError, respond_json
+from simulator.citizens import Citizen, Sharing
+from simulator.control.citizen_actions import CitizenActions
+from simulator.control.requests import (
+    ActionRequest,
+    AddCitizens,
+    BroadcastWriting,
+    NewNumber,
+    PreferenceRequest,
+    parse_number,
+    read_body,
+)
 from simulator.parts import SimulatorParts
 from simulator.phones import list_entries
 
@@ -39,12 +47,8 @@ class CitizenControl:
         ]
 
     async def add(self, request: web.Request) -> web.StreamResponse:
-        wanted = await read_body(request, AddCitizens)
-        try:
-            added = self.parts.citizens.add(_list_sharings(wanted))
-        except PhonesExhaustedError:
-            raise ControlError(409, "there are no fictional numbers left") from None
-        return answer({"citizens": [_describe(citizen) for citizen in added]}, status=201)
+        added = self.parts.citizens.add(_list_sharings(await read_body(request, AddCitizens)))
+        return respond_json({"citizens": [_describe(citizen) for citizen in added]}, status=201)
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Return all citizens, or those whose name or number contains `search`; `offset` and `limit` page."""
@@ -53,34 +57,25 @@ class CitizenControl:
         offset = parse_number(request, "offset", 0, len(found))
         limit = parse_number(request, "limit", len(found), 100_000)
         rows = [_describe(citizen) for citizen in found[offset : offset + limit]]
-        return answer({"citizens": rows, "total": len(found)})
+        return respond_json({"citizens": rows, "total": len(found)})
 
     async def list_messages(self, request: web.Request) -> web.StreamResponse:
-        return answer({"messages": list_entries(self._find_requested(request))})
+        return respond_json({"messages": list_entries(self._find_requested(request))})
 
     async def write(self, request: web.Request) -> web.StreamResponse:
         citizen = self._find_requested(request)
-        act = await read_body(request, ActionRequest)
-        try:
-            return answer({"id": self._actions.write(citizen, act)}, status=202)
-        except CitizenActionError as error:
-            raise ControlError(409, str(error)) from error
+        return respond_json({"id": self._actions.write(citizen, await read_body(request, ActionRequest))}, status=202)
 
     async def change_number(self, request: web.Request) -> web.StreamResponse:
         citizen = self._find_requested(request)
         wanted = await read_body(request, NewNumber) if request.can_read_body else NewNumber()
-        try:
-            self._actions.change_number(citizen, older_shape=wanted.older_shape)
-        except CitizenActionError as error:
-            raise ControlError(409, str(error)) from error
-        except PhonesExhaustedError:
-            raise ControlError(409, "there are no fictional numbers left") from None
-        return answer(_describe(citizen), status=202)
+        self._actions.change_number(citizen, older_shape=wanted.older_shape)
+        return respond_json(_describe(citizen), status=202)
 
     async def prefer(self, request: web.Request) -> web.StreamResponse:
         citizen = self._find_requested(request)
         self._actions.prefer(citizen, (await read_body(request, PreferenceRequest)).value)
-        return answer({}, status=202)
+        return respond_json({}, status=202)
 
     async def broadcast(self, request: web.Request) -> web.StreamResponse:
         """Make many citizens write, in the background."""
@@ -89,7 +84,7 @@ class CitizenControl:
         task = asyncio.create_task(self._write_all(chosen, ActionRequest(text=wanted.text), wanted.per_second))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return answer({"citizens": len(chosen)}, status=202)
+        return respond_json({"citizens": len(chosen)}, status=202)
 
     async def stop(self) -> None:
         """Cancel broadcasts that are still running."""

@@ -1,13 +1,35 @@
 """Request bodies of the control API; unknown fields are errors, so that typing mistakes are noticed."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
+import msgspec
+from aiohttp import web
 from msgspec import Meta, Struct
 
-MAX_TEXT_LENGTH = 4096
+from simulator.access import ControlError
 
 Count = Annotated[int, Meta(ge=0, le=100_000)]
 ShortText = Annotated[str, Meta(max_length=256)]
+Text = Annotated[str, Meta(min_length=1, max_length=4096)]
+T = TypeVar("T")
+
+
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """Decode the body as `kind`; raise ControlError 400 if it does not fit."""
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.MsgspecError as error:
+        raise ControlError(400, str(error)) from error
+
+
+def parse_number(request: web.Request, name: str, default: int, most: int) -> int:
+    """Parse a whole number from 0 to `most` in the query; raise ControlError 400 for anything else."""
+    given = request.query.get(name)
+    if given is None:
+        return default
+    if not given.isascii() or not given.isdigit() or len(given) > 12 or int(given) > most:
+        raise ControlError(400, f"{name} must be a number from 0 to {most}")
+    return int(given)
 
 
 class AddCitizens(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,13 +49,13 @@ class ActionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     `edit` is the new text of the citizen's newest text message, `revoke` deletes the citizen's newest message.
     """
 
-    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)] | None = None
+    text: Text | None = None
     button: ShortText | None = None
     reaction: ShortText | None = None
     media: Literal["image", "video", "audio", "voice", "document", "sticker"] | None = None
     location: Literal[True] | None = None
     contact: Literal[True] | None = None
-    edit: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)] | None = None
+    edit: Text | None = None
     revoke: Literal[True] | None = None
     unsupported: ShortText | None = None
     message: int | None = None
@@ -49,7 +71,7 @@ class NewNumber(Struct, frozen=True, forbid_unknown_fields=True):
 class BroadcastWriting(Struct, frozen=True, forbid_unknown_fields=True):
     """The same text written by many citizens."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
+    text: Text
     citizens: list[int] | Literal["all"] = "all"
     per_second: Annotated[float, Meta(gt=0, le=100_000)] = 100
 

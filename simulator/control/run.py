@@ -1,27 +1,32 @@
 """Control API of account, faults, templates and webhook handshake, and the live event stream."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
 
+from simulator.access import ControlError, respond_json
 from simulator.account import MessageLog
-from simulator.citizens import BusinessMessage, Citizen, UserMessage
-from simulator.control.access import ControlError, answer, parse_number, read_body
-from simulator.control.requests import AccountAnnouncement, TemplateStatus, Tier
-from simulator.events import Watcher
+from simulator.citizens import BusinessMessage, UserMessage
+from simulator.control.requests import AccountAnnouncement, TemplateStatus, Tier, parse_number, read_body
 from simulator.faults import Faults
 from simulator.parts import SimulatorParts
+from simulator.phones import Watcher
 from simulator.webhooks.notifier import Notifier
 from simulator.webhooks.subscription import verify_callback
 
 MAX_ROWS = 10_000
 MAX_WATCHED = 100
 HEARTBEAT_INTERVAL_SECONDS = 15
-T = TypeVar("T")
 HEARTBEAT = b": still here\n\n"
+# `delivery` is the sender's own id of a message.
+MESSAGE_FIELDS = ("sequence", "citizen", "delivery", "type", "template", "accepted_at", "state", "vanished")
+WRITTEN_FIELDS = ("type", "written_at", "answered_at")
+T = TypeVar("T")
 
 
 @dataclass
@@ -48,19 +53,23 @@ class RunControl:
         ]
 
     async def show_account(self, _: web.Request) -> web.StreamResponse:
-        return answer(summarize(self.parts.message_log, self.parts.notifier))
+        return respond_json(summarize(self.parts.message_log, self.parts.notifier))
 
     async def show_messages(self, request: web.Request) -> web.StreamResponse:
-        return answer([_build_row(message) for message in _select_page(request, self.parts.message_log.messages)])
+        messages = _select_page(request, self.parts.message_log.messages)
+        return respond_json([_describe_fields(message, MESSAGE_FIELDS) for message in messages])
 
     async def show_attempts(self, request: web.Request) -> web.StreamResponse:
-        return answer(_select_page(request, self.parts.message_log.attempts))
+        return respond_json(_select_page(request, self.parts.message_log.attempts))
 
     async def show_written(self, request: web.Request) -> web.StreamResponse:
-        return answer([_build_written_row(*one) for one in _select_page(request, self.parts.message_log.written)])
+        written = _select_page(request, self.parts.message_log.written)
+        return respond_json(
+            [{"citizen": citizen.id, **_describe_fields(one, WRITTEN_FIELDS)} for citizen, one in written]
+        )
 
     async def show_stalls(self, _: web.Request) -> web.StreamResponse:
-        return answer([stall._asdict() for stall in self.parts.stall_watch.stalls])
+        return respond_json([stall._asdict() for stall in self.parts.stall_watch.stalls])
 
     async def show_personal_data(self, _: web.Request) -> web.StreamResponse:
         """Return all identifiers of citizens: a sender must not leave any of them readable anywhere.
@@ -68,14 +77,16 @@ class RunControl:
         Those before each change of number are among them.
         """
         identities = list(self.parts.citizens.list_identities())
-        written = (one.wamid for _, one in self.parts.message_log.written)
-        found = {
-            "phones": [phone for phone, _ in identities],
-            "user_ids": [user_id for _, user_id in identities],
-            "names": [citizen.name for citizen in self.parts.citizens],
-            "message_ids": [*(message.wamid for message in self.parts.message_log.messages), *written],
-        }
-        return answer(found)
+        log = self.parts.message_log
+        written = (one.wamid for _, one in log.written)
+        return respond_json(
+            {
+                "phones": [phone for phone, _ in identities],
+                "user_ids": [user_id for _, user_id in identities],
+                "names": [citizen.name for citizen in self.parts.citizens],
+                "message_ids": [*(message.wamid for message in log.messages), *written],
+            }
+        )
 
     async def report_change(self, request: web.Request) -> web.StreamResponse:
         """Send the business a webhook about its account; answer once it has been answered with 200."""
@@ -85,15 +96,15 @@ class RunControl:
         taken = asyncio.Event()
         self.parts.notifier.notify_account_change(change.field, change.value, taken.set)
         await taken.wait()
-        return answer(change)
+        return respond_json(change)
 
     async def show_faults(self, _: web.Request) -> web.StreamResponse:
-        return answer(self.parts.faults.current)
+        return respond_json(self.parts.faults.current)
 
     async def set_faults(self, request: web.Request) -> web.StreamResponse:
         """Replace all faults; omitted ones are switched off."""
         self.parts.faults.replace(await read_body(request, Faults))
-        return answer(self.parts.faults.current)
+        return respond_json(self.parts.faults.current)
 
     async def set_template(self, request: web.Request) -> web.StreamResponse:
         """Pause, disable, reject or approve a template in all languages, and notify the business."""
@@ -104,7 +115,7 @@ class RunControl:
         for template in chosen:
             template.status, template.rejected_reason = wanted.status, wanted.reason
             self.parts.notifier.notify_template_status(template)
-        return answer({"templates": len(chosen)}, status=202)
+        return respond_json({"templates": len(chosen)}, status=202)
 
     async def set_tier(self, request: web.Request) -> web.StreamResponse:
         """Notify the business of its limit of people per day; the simulator does not enforce it."""
@@ -112,34 +123,31 @@ class RunControl:
         limit = -1 if tier.people_a_day is None else tier.people_a_day
         value = {"max_daily_conversations_per_business": limit, "max_phone_numbers_per_business": 2}
         self.parts.notifier.notify_account_change("business_capability_update", value)
-        return answer(tier, status=202)
+        return respond_json(tier, status=202)
 
     async def verify(self, _: web.Request) -> web.StreamResponse:
         """Perform the handshake that Meta performs when the callback URL is saved."""
         url, token = self.parts.subscription.url or "", self.parts.settings.verify_token.get_secret_value()
-        return answer((await verify_callback(self.parts.session, url, token))._asdict())
+        return respond_json((await verify_callback(self.parts.session, url, token))._asdict())
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Stream the content of phones as it changes: all citizens, or those in `citizens=1,2,3`."""
         watched = _parse_watched(request.query.get("citizens"))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
-        with self.parts.hub.subscribe(watched) as subscription:
-            await _stream_events(subscription, response)
+        with self.parts.phones.subscribe(watched) as watcher, suppress(ConnectionError, aiohttp.ClientConnectionError):
+            await _stream_events(watcher, response)
         return response
 
 
-async def _stream_events(subscription: Watcher, response: web.StreamResponse) -> None:
+async def _stream_events(watcher: Watcher, response: web.StreamResponse) -> None:
     await response.write(HEARTBEAT)
-    while not subscription.closed:
+    while not watcher.closed:
         try:
-            events = await asyncio.wait_for(subscription.wait_for_events(), HEARTBEAT_INTERVAL_SECONDS)
+            events = await asyncio.wait_for(watcher.wait_for_events(), HEARTBEAT_INTERVAL_SECONDS)
         except TimeoutError:
             events = HEARTBEAT
-        try:
-            await response.write(events)
-        except (ConnectionError, aiohttp.ClientConnectionError):
-            return
+        await response.write(events)
 
 
 def _parse_watched(given: str | None) -> frozenset[int] | None:
@@ -173,13 +181,5 @@ def _select_page(request: web.Request, rows: list[T]) -> list[T]:
     return rows[after : after + parse_number(request, "limit", 1000, MAX_ROWS)]
 
 
-def _build_row(message: BusinessMessage) -> dict[str, object]:
-    """Describe an accepted message; `delivery` is the sender's own id for it."""
-    names = ("sequence", "citizen", "delivery", "type", "template", "accepted_at", "state", "vanished")
+def _describe_fields(message: BusinessMessage | UserMessage, names: Sequence[str]) -> dict[str, object]:
     return {**{name: getattr(message, name) for name in names}, "text": message.content.text}
-
-
-def _build_written_row(citizen: Citizen, written: UserMessage) -> dict[str, object]:
-    names = ("type", "written_at", "answered_at")
-    described = {name: getattr(written, name) for name in names}
-    return {"citizen": citizen.id, "text": written.content.text, **described}

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from simulator.access import respond_json
 from simulator.faults import UNDISTURBED, Interference
-from simulator.graph.access import Access, build_error_response
+from simulator.graph.access import GraphAccess
 from simulator.graph.errors import GraphError, build_not_found
 from simulator.graph.sending import MessageAcceptor
 from simulator.parts import SimulatorParts
@@ -21,7 +22,7 @@ class MessagesRoute:
     """POST /{version}/{phone-number-id}/messages."""
 
     parts: SimulatorParts
-    access: Access
+    access: GraphAccess
 
     def __post_init__(self) -> None:
         self._sending = MessageAcceptor(self.parts)
@@ -36,8 +37,8 @@ class MessagesRoute:
                 return await self._hold(request)
             answer = self._answer(request, body, interference)
         except GraphError as error:
-            self.parts.message_log.reject(error.code)
-            return build_error_response(error)
+            self.parts.message_log.rejected[error.code] += 1
+            return respond_json(error.body, status=error.status)
         return answer if interference is UNDISTURBED else await self._apply_interference(request, answer, interference)
 
     def _answer(self, request: web.Request, body: bytes, interference: Interference) -> web.Response:

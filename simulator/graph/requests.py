@@ -46,7 +46,6 @@ class ButtonReply(Struct, frozen=True, gc=False):
 
 
 class RequestButton(Struct, frozen=True, gc=False):
-    type: str = ""
     reply: ButtonReply = ButtonReply()
 
 
@@ -71,14 +70,9 @@ class InteractiveText(Struct, frozen=True, gc=False):
     text: str = ""
 
 
-class InteractiveHeader(Struct, frozen=True, gc=False):
-    type: str = "text"
-    text: str = ""
-
-
 class InteractiveRequest(Struct, frozen=True, gc=False):
     type: str = ""
-    header: InteractiveHeader | None = None
+    header: InteractiveText | None = None
     body: InteractiveText = InteractiveText()
     footer: InteractiveText | None = None
     action: InteractiveAction = InteractiveAction()

@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from simulator.graph.access import Access, build_error_response, respond_json
+from simulator.access import protect, respond_json
+from simulator.graph.access import GraphAccess
 from simulator.graph.errors import GraphError, build_missing_parameter, build_not_found
 from simulator.graph.messages import MessagesRoute
+from simulator.graph.setup_routes import BASE
 from simulator.graph.template import MessageTemplate
 from simulator.parts import SimulatorParts
 
@@ -27,18 +29,19 @@ class GraphRoutes:
     """All routes under /{version}/."""
 
     parts: SimulatorParts
-    access: Access
+    access: GraphAccess
 
     def build_routes(self) -> list[web.RouteDef]:
-        guard = self.access.require_token
-        base = r"/{version:v\d+\.\d+}"
+        routes = [
+            ("GET", "/{account}/message_templates", self.list_templates),
+            ("GET", "/{account}/phone_numbers", self.list_numbers),
+            ("DELETE", "/{number}/contact_book", self.delete_contact),
+            ("GET", "/{object}", self.describe),
+            ("*", "/{unknown:.*}", _refuse_unknown_path),
+        ]
         return [
-            web.post(base + "/{object}/messages", MessagesRoute(self.parts, self.access).handle),
-            web.get(base + "/{account}/message_templates", guard(self.list_templates)),
-            web.get(base + "/{account}/phone_numbers", guard(self.list_numbers)),
-            web.delete(base + "/{number}/contact_book", guard(self.delete_contact)),
-            web.get(base + "/{object}", guard(self.describe)),
-            web.route("*", base + "/{unknown:.*}", guard(_refuse_unknown_path)),
+            web.post(BASE + "/{object}/messages", MessagesRoute(self.parts, self.access).handle),
+            *(web.route(method, BASE + path, protect(handler, self.access.check)) for method, path, handler in routes),
         ]
 
     async def list_templates(self, request: web.Request) -> web.StreamResponse:
@@ -54,9 +57,7 @@ class GraphRoutes:
         if request.match_info["account"] != self.parts.settings.waba_id:
             raise build_not_found()
         row = _select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS))
-        return respond_json(
-            {"data": [row], "paging": {"cursors": {"before": _encode_cursor(0), "after": _encode_cursor(1)}}}
-        )
+        return respond_json({"data": [row], "paging": _build_paging(request, 0, 1, 1)})
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """Return the business number or the account: Meta uses one path for both."""
@@ -112,7 +113,7 @@ class GraphRoutes:
 
 
 async def _refuse_unknown_path(_: web.Request) -> web.StreamResponse:
-    return build_error_response(GraphError(2500, "There is nothing under this path."))
+    raise GraphError(2500, "There is nothing under this path.")
 
 
 def _is_match(template: MessageTemplate, request: web.Request) -> bool:

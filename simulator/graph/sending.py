@@ -5,7 +5,6 @@ from functools import partial
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Struct
 
 from simulator.citizens import BusinessMessage, Citizen, PhoneContent
 from simulator.faults import Interference
@@ -18,25 +17,6 @@ from simulator.parts import SimulatorParts
 from simulator.states import StatusStep, plan_statuses
 
 DECODER = msgspec.json.Decoder(MessageRequest)
-
-
-class SentContact(Struct, gc=False, omit_defaults=True):
-    input: str
-    wa_id: str | None = None
-    user_id: str | None = None
-
-
-class SentMessage(Struct, gc=False, omit_defaults=True):
-    id: str
-    message_status: str | None = None
-
-
-class SendAnswer(Struct, gc=False):
-    """Meta's answer to an accepted message."""
-
-    contacts: list[SentContact]
-    messages: list[SentMessage]
-    messaging_product: str = "whatsapp"
 
 
 class Draft(NamedTuple):
@@ -61,19 +41,16 @@ class MessageAcceptor:
     def handle(self, body: bytes, interference: Interference) -> bytes:
         """Return the response body to one request; raise GraphError if it is refused."""
         request = _decode(body)
-        draft = self._read_draft(request)
+        content, category = self._reader.read(request)
+        draft = Draft(request, *self._find_recipient(request), content, category)
         now = self.parts.clock()
         if request.type != "template" and now >= draft.citizen.window_until:
             raise GraphError(131047, "More than 24 hours have passed since the recipient last wrote.")
         if interference.reject:
-            raise self._build_requested_fault()
+            faults = self.parts.faults.current
+            raise GraphError(faults.reject_code, "This fault was asked for.", status=faults.reject_status)
         self._pass_limits(draft.citizen, now)
         return msgspec.json.encode(_answer(request, draft.citizen, self._accept(draft, now, interference)))
-
-    def _read_draft(self, request: MessageRequest) -> Draft:
-        content, category = self._reader.read(request)
-        citizen, by_user_id = self._find_recipient(request)
-        return Draft(request, citizen, by_user_id, content, category)
 
     def _find_recipient(self, request: MessageRequest) -> tuple[Citizen, bool]:
         if request.to:
@@ -105,7 +82,7 @@ class MessageAcceptor:
         message = BusinessMessage(
             sequence=self.parts.message_log.next_sequence,
             citizen=citizen.id,
-            wamid=make_wamid(citizen.address, self.parts.serials.issue(), outgoing=True),
+            wamid=make_wamid(citizen.address, next(self.parts.serials), outgoing=True),
             type=request.type,
             content=draft.content,
             accepted_at=now,
@@ -117,25 +94,16 @@ class MessageAcceptor:
         )
         self.parts.message_log.accept(message)
         self.parts.phones.show(citizen, message)
-        self._schedule(citizen, message)
-        return message
-
-    def _schedule(self, citizen: Citizen, message: BusinessMessage) -> None:
         refused = citizen.marketing_stopped and message.category == "marketing"
         for step in plan_statuses(self.parts.faults.current, message.sequence, refused=refused):
-            self.parts.timeline.schedule(
-                message.accepted_at + step.after, partial(self._advance, citizen, message, step)
-            )
+            self.parts.timeline.schedule(now + step.after, partial(self._advance, citizen, message, step))
+        return message
 
     def _advance(self, citizen: Citizen, message: BusinessMessage, step: StatusStep) -> None:
         if self.parts.message_log.advance(message, step.state):
             self.parts.phones.advance(citizen, message)
         if not message.vanished:
             self.parts.notifier.notify_status(citizen, message, step.state, priced=step.priced, code=step.code)
-
-    def _build_requested_fault(self) -> GraphError:
-        faults = self.parts.faults.current
-        return GraphError(faults.reject_code, "This fault was asked for.", status=faults.reject_status)
 
 
 def _decode(body: bytes) -> MessageRequest:
@@ -156,10 +124,11 @@ def _require_known(citizen: Citizen | None) -> Citizen:
     return citizen
 
 
-def _answer(request: MessageRequest, citizen: Citizen, message: BusinessMessage) -> SendAnswer:
+def _answer(request: MessageRequest, citizen: Citizen, message: BusinessMessage) -> dict[str, object]:
+    """Return Meta's answer to an accepted message."""
     if message.by_user_id:
-        contact = SentContact(request.recipient or "", user_id=citizen.user_id)
+        contact = {"input": request.recipient, "user_id": citizen.user_id}
     else:
-        contact = SentContact(request.to or "", wa_id=citizen.phone)
-    status = "accepted" if message.template else None
-    return SendAnswer(contacts=[contact], messages=[SentMessage(message.wamid, status)])
+        contact = {"input": request.to, "wa_id": citizen.phone}
+    status = {"message_status": "accepted"} if message.template else {}
+    return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": message.wamid, **status}]}

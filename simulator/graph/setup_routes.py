@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from simulator.graph.access import Access, respond_json
+from simulator.access import Check, Handler, protect, respond_json
+from simulator.graph.access import GraphAccess
 from simulator.graph.errors import GraphError, build_not_found
 from simulator.graph.template import MessageTemplate
 from simulator.parts import SimulatorParts
 from simulator.webhooks.subscription import FIELDS, verify_callback
 
+BASE = r"/{version:v\d+\.\d+}"
 OBJECT = "whatsapp_business_account"
 NAME = "Kreisfunk-Simulator"
 SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
@@ -27,31 +29,27 @@ class SetupRoutes:
     """Routes of the app and of the account; their paths come before those of `GraphRoutes`."""
 
     parts: SimulatorParts
-    access: Access
+    access: GraphAccess
     _uploads: dict[str, str] = field(default_factory=dict, init=False)
     _handles: set[str] = field(default_factory=set, init=False)
     _serials: Iterator[int] = field(default_factory=lambda: itertools.count(1), init=False)
 
-    @property
-    def _token(self) -> str:
-        return self.parts.settings.graph_token.get_secret_value()
-
     def build_routes(self) -> list[web.RouteDef]:
-        guard, access = self.access.require_token, self.access
-        base = r"/{version:v\d+\.\d+}"
-        return [
-            web.get(base + "/debug_token", guard(self.describe_token, access.check_any)),
-            web.get(base + "/{app}/subscriptions", guard(self.list_subscriptions, access.check_app)),
-            web.post(base + "/{app}/subscriptions", guard(self.subscribe_app, access.check_app)),
-            web.post(base + "/{app}/uploads", guard(self.begin_upload)),
-            web.post(base + "/upload:{upload}", guard(self.upload, self._check_upload)),
-            web.get(base + "/{account}/subscribed_apps", guard(self.list_apps)),
-            web.post(base + "/{account}/subscribed_apps", guard(self.subscribe_account)),
-            web.post(base + "/{account}/message_templates", guard(self.create_template)),
+        access = self.access
+        routes: list[tuple[str, str, Handler, Check]] = [
+            ("GET", "/debug_token", self.describe_token, access.check_any),
+            ("GET", "/{app}/subscriptions", self.list_subscriptions, access.check_app),
+            ("POST", "/{app}/subscriptions", self.subscribe_app, access.check_app),
+            ("POST", "/{app}/uploads", self.begin_upload, access.check),
+            ("POST", "/upload:{upload}", self.upload, access.check_upload),
+            ("GET", "/{account}/subscribed_apps", self.list_apps, access.check),
+            ("POST", "/{account}/subscribed_apps", self.subscribe_account, access.check),
+            ("POST", "/{account}/message_templates", self.create_template, access.check),
         ]
+        return [web.route(method, BASE + path, protect(handler, check)) for method, path, handler, check in routes]
 
     async def describe_token(self, request: web.Request) -> web.StreamResponse:
-        if request.query.get("input_token") != self._token:
+        if request.query.get("input_token") != self.access.token:
             error = {"code": 190, "message": "The access token could not be decrypted"}
             return respond_json({"data": {"error": error, "is_valid": False, "scopes": []}})
         known = {"app_id": self.parts.settings.app_id, "type": "SYSTEM_USER", "application": NAME, "expires_at": 0}
@@ -77,12 +75,13 @@ class SetupRoutes:
 
     async def list_apps(self, request: web.Request) -> web.StreamResponse:
         self._require_account(request)
-        row: dict[str, Any] = {
+        subscription = self.parts.subscription
+        row: dict[str, object] = {
             "whatsapp_business_api_data": {"id": self.parts.settings.app_id, "name": NAME, "link": ""}
         }
-        if self.parts.subscription.override_url:
-            row["override_callback_uri"] = self.parts.subscription.override_url
-        return respond_json({"data": [row] if self.parts.subscription.account_subscribed else []})
+        if subscription.override_url:
+            row["override_callback_uri"] = subscription.override_url
+        return respond_json({"data": [row] if subscription.account_subscribed else []})
 
     async def subscribe_account(self, request: web.Request) -> web.StreamResponse:
         """Send the account's events to the app; with an address of its own, to that one."""
@@ -124,11 +123,6 @@ class SetupRoutes:
         handle = f"4::{next(self._serials)}"
         self._handles.add(handle)
         return respond_json({"h": handle})
-
-    def _check_upload(self, request: web.Request) -> None:
-        """Check the token, which an upload has in another scheme than everything else."""
-        if request.headers.get("Authorization") != f"OAuth {self._token}":
-            raise GraphError(190, "The access token could not be verified.")
 
     def _check_handles(self, template: MessageTemplate) -> None:
         for component in template.components:

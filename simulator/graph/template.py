@@ -54,23 +54,23 @@ class MessageTemplate(Struct):
     def named(self) -> bool:
         return self.parameter_format.lower() == "named"
 
-    def find_component(self, kind: str) -> TemplateComponent | None:
-        return next((component for component in self.components if component.type.upper() == kind), None)
+    def find_component(self, kind: str) -> TemplateComponent:
+        """Return the component of this kind; an empty one if there is none."""
+        own = (component for component in self.components if component.type.upper() == kind)
+        return next(own, TemplateComponent(kind))
 
     def fill(self, given: Sequence[ComponentParameters]) -> PhoneContent:
         """Return the content for the phone with these parameters; raise GraphError if they do not fit."""
-        body = self.find_component("BODY")
-        footer = self.find_component("FOOTER")
         return PhoneContent(
-            self._fill_text(body, _find_parameters(given, "body"), lengths.TEMPLATE_BODY),
+            self._fill_text(self.find_component("BODY"), _find_parameters(given, "body"), lengths.TEMPLATE_BODY),
             header=self._fill_header(_find_parameters(given, "header")),
-            footer=footer.text if footer else "",
+            footer=self.find_component("FOOTER").text,
             buttons=self._fill_buttons(given),
         )
 
     def _fill_header(self, parameters: Sequence[Parameter]) -> str:
         header = self.find_component("HEADER")
-        kind = (header.format or "TEXT").lower() if header else "text"
+        kind = (header.format or "TEXT").lower()
         if kind == "text":
             return self._fill_text(header, parameters, lengths.TEMPLATE_HEADER)
         if len(parameters) != 1:
@@ -78,15 +78,12 @@ class MessageTemplate(Struct):
         _check_link(getattr(parameters[0], kind, None), f"header.{kind}")
         return f"[{kind}]"
 
-    def _fill_text(self, component: TemplateComponent | None, parameters: Sequence[Parameter], limit: int) -> str:
-        variables = component.variables if component else []
+    def _fill_text(self, component: TemplateComponent, parameters: Sequence[Parameter], limit: int) -> str:
+        variables = component.variables
         if len(variables) != len(parameters):
-            kind = component.type.lower() if component else "header"
-            raise _build_count_error(kind, len(variables), len(parameters))
-        if component is None:
-            return ""
+            raise _build_count_error(component.type.lower(), len(variables), len(parameters))
         values = self._match_values(variables, parameters)
-        text = VARIABLE.sub(lambda match: values[match[1]], component.text) if values else component.text
+        text = VARIABLE.sub(lambda match: values[match[1]], component.text)
         if len(text) > limit:
             raise GraphError(132005, f"{component.type.lower()}: more than {limit} characters after substitution.")
         return text
@@ -144,6 +141,7 @@ def _fill_button(button: TemplateButton, chosen: ComponentParameters | None) -> 
         payload = (parameters[0].payload if parameters else None) or button.text
         lengths.limit_length(payload, lengths.PAYLOAD, "payload")
         return PhoneButton(payload, button.text, "template")
-    if len(parameters) != len(VARIABLE.findall(button.url or "")):
-        raise _build_count_error("button", len(VARIABLE.findall(button.url or "")), len(parameters))
+    expected = len(VARIABLE.findall(button.url or ""))
+    if len(parameters) != expected:
+        raise _build_count_error("button", expected, len(parameters))
     return PhoneButton("", button.text, kind)

@@ -10,6 +10,7 @@ from simulator.graph import lengths
 from simulator.graph.errors import GraphError, build_missing_parameter
 from simulator.graph.requests import TemplateChoice
 from simulator.graph.template import VARIABLE, MessageTemplate
+from simulator.settings import PREFIX, SettingsError
 
 NAME = re.compile(r"[a-z0-9_]+")
 FIRST_TEMPLATE_ID = 5_550_001
@@ -18,10 +19,6 @@ NAME_TAKEN = 2388024
 TOO_LONG = 2388040
 EXAMPLE_MISSING = 2388043
 VARIABLE_AT_END = 2388299
-
-
-class TemplateFileError(ValueError):
-    """Raised when the templates file cannot be used; the text says why."""
 
 
 class Templates:
@@ -33,13 +30,11 @@ class Templates:
 
     @classmethod
     def load(cls, path: Path) -> "Templates":
-        """Load a JSON list of create-template bodies; raise TemplateFileError if it is unusable."""
+        """Load a JSON list of create-template bodies; raise SettingsError if it is unusable."""
         try:
             templates = msgspec.json.decode(path.read_bytes(), type=list[MessageTemplate])
-        except OSError as error:
-            raise TemplateFileError(f"cannot be read: {error.strerror}") from error
-        except msgspec.MsgspecError as error:
-            raise TemplateFileError(str(error)) from error
+        except (OSError, msgspec.MsgspecError) as error:
+            raise SettingsError(f"{PREFIX}TEMPLATES_FILE: {error}") from error
         for number, template in enumerate(templates):
             template.id = template.id or str(FIRST_TEMPLATE_ID + number)
             check_definition(template)
@@ -76,17 +71,15 @@ class Templates:
 
 
 def check_definition(template: MessageTemplate) -> None:
-    """Raise TemplateFileError if Meta would not accept the template."""
-    problems = [problem for broken, problem in _check_rules(template) if broken]
-    if problems:
-        raise TemplateFileError(f"{template.name}: {'; '.join(problems)}")
+    """Raise SettingsError if Meta would not accept a template of the file."""
+    if problems := _find_problems(template):
+        raise SettingsError(f"{PREFIX}TEMPLATES_FILE: {template.name}: {'; '.join(problems)}")
 
 
 def check_submission(template: MessageTemplate) -> None:
     """Raise Meta's error if the template would not be taken for review."""
-    for broken, problem in _check_rules(template):
-        if broken:
-            raise GraphError(100, problem, subcode=TOO_LONG if "too long" in problem else None)
+    for problem in _find_problems(template):
+        raise GraphError(100, problem, subcode=TOO_LONG if "too long" in problem else None)
     for component in template.components:
         text = component.text.strip()
         if component.type.upper() == "BODY" and (VARIABLE.match(text) or text.endswith("}}")):
@@ -96,21 +89,19 @@ def check_submission(template: MessageTemplate) -> None:
             raise GraphError(100, details, subcode=EXAMPLE_MISSING)
 
 
-def _check_rules(template: MessageTemplate) -> list[tuple[bool, str]]:
+def _find_problems(template: MessageTemplate) -> list[str]:
     header, body, footer = (template.find_component(kind) for kind in ("HEADER", "BODY", "FOOTER"))
     buttons = [button for component in template.components for button in component.buttons]
-    return [
+    rules = (
         (not NAME.fullmatch(template.name), "name may have a-z, 0-9 and _ only"),
         (len(template.name) > lengths.TEMPLATE_NAME, "name is too long"),
-        (body is None or not body.text, "BODY is missing"),
-        (body is not None and len(body.text) > lengths.TEMPLATE_BODY, "BODY is too long"),
-        (header is not None and len(header.text) > lengths.TEMPLATE_HEADER, "HEADER is too long"),
-        (header is not None and len(header.variables) > 1, "HEADER may have one variable"),
-        (footer is not None and len(footer.text) > lengths.TEMPLATE_FOOTER, "FOOTER is too long"),
-        (footer is not None and bool(footer.variables), "FOOTER may have no variable"),
+        (not body.text, "BODY is missing"),
+        (len(body.text) > lengths.TEMPLATE_BODY, "BODY is too long"),
+        (len(header.text) > lengths.TEMPLATE_HEADER, "HEADER is too long"),
+        (len(header.variables) > 1, "HEADER may have one variable"),
+        (len(footer.text) > lengths.TEMPLATE_FOOTER, "FOOTER is too long"),
+        (bool(footer.variables), "FOOTER may have no variable"),
         (len(buttons) > lengths.TEMPLATE_BUTTONS, "too many buttons"),
-        (
-            any(len(button.text) > lengths.TEMPLATE_BUTTON_TEXT for button in buttons),
-            "a button's text is too long",
-        ),
-    ]
+        (any(len(button.text) > lengths.TEMPLATE_BUTTON_TEXT for button in buttons), "a button's text is too long"),
+    )
+    return [problem for broken, problem in rules if broken]

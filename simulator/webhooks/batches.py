@@ -3,7 +3,7 @@
 import hmac
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ MAX_BYTES = 3_000_000
 # Allowance for the JSON around the items.
 ENVELOPE_BYTES = 1000
 
+Json = dict[str, Any]
 UpdateKind = Literal["messages", "statuses", "user_preferences", "change"]
 NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 HEADER = "X-Hub-Signature-256"
@@ -37,16 +38,20 @@ class Update(Struct, frozen=True, gc=False):
 
 def encode_update(
     kind: UpdateKind,
-    item: Struct | dict[str, Any],
-    contact: Struct | None = None,
+    item: Mapping[str, object],
+    contact: Mapping[str, object] | None = None,
     taken: Callable[[], None] | None = None,
 ) -> Update:
-    """Encode an update once; it may be sent several times."""
+    """Encode an update once; it may be sent several times. Fields that are None are omitted."""
     return Update(kind, _encode_json(item), None if contact is None else _encode_json(contact), taken)
 
 
-def _encode_json(value: Struct | dict[str, Any]) -> bytes:
-    return escape(msgspec.json.encode(value))
+def drop_none(fields: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _encode_json(fields: Mapping[str, object]) -> bytes:
+    return escape(msgspec.json.encode(drop_none(fields)))
 
 
 def take_batch(waiting: deque[Update], most: int = MAX_UPDATES) -> list[Update]:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 from simulator.citizens import BusinessMessage, Citizen, Sharing
 from simulator.clock import Clock, Timeline
@@ -11,21 +9,12 @@ from simulator.faults import ActiveFaults
 from simulator.graph.errors import ERROR_KINDS, UNKNOWN_ERROR
 from simulator.graph.template import MessageTemplate
 from simulator.states import MessageState
-from simulator.webhooks.batches import Update, encode_update
+from simulator.webhooks.batches import Json, Update, encode_update
 from simulator.webhooks.outbox import WebhookOutbox
-from simulator.webhooks.payloads import (
-    ContactPayload,
-    ErrorData,
-    MessagePayload,
-    PreferencePayload,
-    PricingPayload,
-    Profile,
-    StatusPayload,
-    WebhookError,
-)
 from simulator.webhooks.subscription import WebhookSubscription
 
 ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
+PRICING = {"billable": True, "pricing_model": "PMP", "type": "regular"}
 
 
 @dataclass(kw_only=True)
@@ -43,30 +32,30 @@ class Notifier:
         """Updates that the business has not answered with 200 yet, including those that phones have yet to cause."""
         return len(self.timeline) + self.outbox.pending
 
-    def notify_message(self, citizen: Citizen, message: MessagePayload, taken: Callable[[], None]) -> None:
-        """Send a citizen's message; set its sender as far as the citizen shares it."""
-        message.from_ = _get_number(citizen)
-        message.from_user_id = _get_user_id(citizen)
-        self._send("messages", encode_update("messages", message, _build_contact(citizen, named=True), taken))
+    def notify_message(self, citizen: Citizen, message: Json, taken: Callable[[], None]) -> None:
+        """Send a citizen's message with its sender as far as the citizen shares it."""
+        sender = {"from": _get_number(citizen), "from_user_id": _get_user_id(citizen)}
+        update = encode_update("messages", {**sender, **message}, _build_contact(citizen, named=True), taken)
+        self._send("messages", update)
 
-    def notify_number_change(self, message: MessagePayload) -> None:
+    def notify_number_change(self, message: Json) -> None:
         """Send a change of number, which has no contacts."""
         self._send("messages", encode_update("messages", message))
 
     def notify_preference(self, citizen: Citizen, value: str) -> None:
         """Send the fact that a citizen stopped or resumed marketing messages in the app."""
-        preference = PreferencePayload(
-            wa_id=_get_number(citizen),
-            user_id=_get_user_id(citizen),
-            detail=f"User requested to {value} marketing messages",
-            category="marketing_messages",
-            value=value,
-            timestamp=int(self.clock()),
-        )
+        preference = {
+            "wa_id": _get_number(citizen),
+            "user_id": _get_user_id(citizen),
+            "detail": f"User requested to {value} marketing messages",
+            "category": "marketing_messages",
+            "value": value,
+            "timestamp": int(self.clock()),  # a number, unlike all other timestamps
+        }
         contact = _build_contact(citizen, named=True)
         self._send("user_preferences", encode_update("user_preferences", preference, contact))
 
-    def notify_account_change(self, field: str, value: dict[str, Any], taken: Callable[[], None] | None = None) -> None:
+    def notify_account_change(self, field: str, value: Json, taken: Callable[[], None] | None = None) -> None:
         """Send a change of the account, as one item of `changes[]`."""
         self._send(field, encode_update("change", {"field": field, "value": value}, taken=taken))
 
@@ -88,16 +77,16 @@ class Notifier:
         """Send the state of a message; `code` is used for failures only."""
         failed = state is MessageState.FAILED
         hides_number = message.by_user_id and not citizen.shares_phone
-        status = StatusPayload(
-            id=message.wamid,
-            status=state.value,
-            timestamp=str(int(self.clock())),
-            recipient_id=_get_number(citizen) if hides_number else citizen.phone,
-            recipient_user_id=None if failed and not message.by_user_id else citizen.user_id,
-            biz_opaque_callback_data=message.delivery,
-            pricing=_build_pricing(message.category) if priced else None,
-            errors=[_build_error(code)] if failed else None,
-        )
+        status = {
+            "id": message.wamid,
+            "status": state.value,
+            "timestamp": str(int(self.clock())),
+            "recipient_id": _get_number(citizen) if hides_number else citizen.phone,
+            "recipient_user_id": None if failed and not message.by_user_id else citizen.user_id,
+            "biz_opaque_callback_data": message.delivery,
+            "pricing": {**PRICING, "category": message.category} if priced else None,
+            "errors": [_build_error(code)] if failed else None,
+        }
         contact = None if failed else _build_contact(citizen, named=False)
         self._send("messages", encode_update("statuses", status, contact))
 
@@ -122,16 +111,12 @@ def _get_user_id(citizen: Citizen) -> str | None:
     return None if citizen.sharing is Sharing.USER_ID_AS_NUMBER else citizen.user_id
 
 
-def _build_contact(citizen: Citizen, *, named: bool) -> ContactPayload:
-    profile = Profile(citizen.name) if named else None
-    return ContactPayload(profile=profile, wa_id=_get_number(citizen), user_id=_get_user_id(citizen))
+def _build_contact(citizen: Citizen, *, named: bool) -> Json:
+    profile = {"name": citizen.name} if named else None
+    return {"profile": profile, "wa_id": _get_number(citizen), "user_id": _get_user_id(citizen)}
 
 
-@lru_cache(maxsize=16)
-def _build_pricing(category: str) -> PricingPayload:
-    return PricingPayload(billable=True, pricing_model="PMP", type="regular", category=category)
-
-
-def _build_error(code: int) -> WebhookError:
-    title = ERROR_KINDS.get(code, UNKNOWN_ERROR).title
-    return WebhookError(code=code, title=title, message=title, error_data=ErrorData(f"{title}."), href=ERRORS_PAGE)
+def _build_error(code: int) -> Json:
+    _, title = ERROR_KINDS.get(code, UNKNOWN_ERROR)
+    details = {"details": f"{title}."}
+    return {"code": code, "title": title, "message": title, "error_data": details, "href": ERRORS_PAGE}

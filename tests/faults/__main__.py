@@ -1,9 +1,108 @@
-"""Entry point of `python -m tests.faults`."""
+"""The fault bench's command: `python -m tests.faults`."""
+
+import asyncio
+import json as json_format
+import secrets
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
-from tests.faults.command import faults
+from cli.broker import suppress_driver_logs
+from cli.output import EXIT_FAILED, console, fail, say
+from cli.progress import NoProgressError
+from deploy.local import LocalError
+from tests.faults import report
+from tests.faults.evaluation import evaluate_run
+from tests.faults.fault_types import DISPATCHERS, MAX_DISPATCHERS, build_fault_types
+from tests.faults.node_faults import SCALED_DISPATCHERS, make_node_plan
+from tests.faults.plan import DEFAULT_PACE, SHORT_PACE, compute_round_seconds, compute_work_seconds, make_plan
+from tests.faults.run import FaultRun, execute_run
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-app.command()(faults)
-app(prog_name="python -m tests.faults")
+DEFAULT_FOLDER = Path(".local/faults")
+# WhatsApp lets one person get a message every six seconds on the whole: fewer citizens would be the limit, and some
+# broadcast has to be waiting at any moment.
+CITIZENS_PER_RATE = 18
+SHORT_DELIVERIES_PER_RATE = 15
+
+
+def faults(
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed makes the same plan.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=1, max=600, help="How long faults go on.")] = None,
+    deliveries: Annotated[int, typer.Option(min=100, max=2_000_000, help="At least so many, however long.")] = 20_000,
+    rate: Annotated[int, typer.Option(min=20, max=1000, help="The number's limit in messages per second.")] = 200,
+    dispatchers: Annotated[
+        int, typer.Option(min=1, max=MAX_DISPATCHERS, help="How many dispatchers; not with --nodes.")
+    ] = DISPATCHERS,
+    short: Annotated[
+        bool, typer.Option("--short", help="Every kind of fault once, in about eight minutes, for a pipeline.")
+    ] = False,
+    nodes: Annotated[
+        bool, typer.Option("--nodes", help="Instead: three brokers and three databases, and faults of single nodes.")
+    ] = False,
+    folder: Annotated[
+        Path, typer.Option(help="Of the run: data, logs, faults.json; begun anew each time.")
+    ] = DEFAULT_FOLDER,
+    json: Annotated[bool, typer.Option("--json", help="The whole report as JSON on stdout.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Keep every change of the ledger, to search in.")] = False,
+) -> None:
+    """Break the system again and again while it works, then compare the simulator's account with the ledger.
+
+    Dispatchers and two processes each of subscriptions and ingress send broadcasts, urgent ones and replies, and take
+    Stops and statuses, while a seeded plan kills, freezes and restarts processes, RabbitMQ and PostgreSQL, cuts
+    and slows connections, and lets Meta misbehave. Exit status 0 only if nothing was lost, doubled, sent after a Stop,
+    late, unaccounted for, too fast or needlessly slow, and if nothing personal is left readable in any log, metric,
+    message or table.
+    """
+    suppress_driver_logs()
+    seed = secrets.randbelow(10_000) if seed is None else seed
+    types, pace, goal = build_fault_types(dispatchers), SHORT_PACE if short else DEFAULT_PACE, 0
+    if nodes:
+        plan = make_node_plan(seed)
+    elif minutes is not None and not short:
+        plan = make_plan(seed, minutes * 60, pace, types)
+    else:
+        goal = rate * SHORT_DELIVERIES_PER_RATE if short else deliveries
+        lasting = max(compute_round_seconds(seed, pace, types), compute_work_seconds(deliveries=goal, rate=rate))
+        plan = make_plan(seed, lasting, pace, types)
+    run = FaultRun(
+        folder=folder,
+        seed=seed,
+        plan=plan,
+        deliveries=goal,
+        citizens=rate * CITIZENS_PER_RATE,
+        rate=rate,
+        dispatchers=SCALED_DISPATCHERS if nodes else dispatchers,
+        history=history,
+        say=_print_step,
+        nodes=nodes,
+    )
+    _print_step(f"seed {seed}: {len(plan)} faults in {max(fault.until for fault in plan):.0f} s")
+    _execute(run, json=json)
+
+
+def _execute(run: FaultRun, *, json: bool) -> NoReturn:
+    """Run everything, show and store what was found, and exit."""
+    try:
+        evidence, restless = asyncio.run(execute_run(run))
+    except (LocalError, NoProgressError) as error:
+        fail(str(error))
+    result = report.build_report(evidence, evaluate_run(evidence), restless, seed=run.seed, rate=run.rate)
+    path = report.write_report(run.folder, result)
+    for table in report.build_tables(result):
+        console.print(table)
+    for finding in report.format_violations(result):
+        console.print(finding, style="bold red", markup=False)
+    _print_step(f"the whole report is in {path}")
+    say(json_format.dumps(result, ensure_ascii=False) if json else report.format_line(result))
+    raise typer.Exit(0 if result["ok"] else EXIT_FAILED)
+
+
+def _print_step(step: str) -> None:
+    console.print(f"- {step}", markup=False)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(faults)
+    app(prog_name="python -m tests.faults")

@@ -10,7 +10,7 @@ from shared.amqp.connection import BrokerUnavailable, Connection, connect
 from shared.amqp.inspection import count_by_queue
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
-from tests.faults.ledger_snapshot import LedgerProbes
+from tests.faults.ledger_snapshot import DUE, SLOWED, LedgerProbes
 
 SAMPLE_INTERVAL_SECONDS = 0.5
 # Between two samples further apart, work need not have been waiting all the time.
@@ -55,8 +55,8 @@ class BacklogRecorder:
     async def _take_sample(self, connection: Connection) -> BacklogSample:
         async with asyncio.timeout(MAX_GAP_SECONDS):
             on_lanes = sum((await count_by_queue(connection, _LANES)).values())
-            waiting = on_lanes > 0 or await self.probes.count_due(self.rate) == self.rate
-            return BacklogSample(time.time(), waiting and await self.probes.count_slowed() == 0)
+            waiting = on_lanes > 0 or await self.probes.count(DUE, self.rate) == self.rate
+            return BacklogSample(time.time(), waiting and await self.probes.count(SLOWED) == 0)
 
 
 def merge_waiting_spans(samples: Iterable[BacklogSample]) -> Sequence[tuple[float, float]]:

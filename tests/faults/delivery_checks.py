@@ -1,4 +1,4 @@
-"""Checks of what citizens received: lost, duplicate and misdirected messages. Pure."""
+"""Checks of what citizens received, and that the ledger is consistent and agrees with Meta's records. Pure."""
 
 import re
 from collections import Counter, defaultdict
@@ -9,7 +9,7 @@ from simulator.client import ACCEPTED_STATES, FAILED, AcceptedMessage
 from tests.faults.citizen_traffic import ERASE
 from tests.faults.evidence import Evidence
 from tests.faults.fault_types import HELD_BACK_CODE
-from tests.faults.ledger_snapshot import DeliverySnapshot
+from tests.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot
 from tests.faults.notice_traffic import PublishedNotice
 from tests.faults.violations import Figure, Violation, report_count
 
@@ -132,19 +132,16 @@ def find_duplicates(evidence: Evidence) -> Iterator[Violation]:
     # A citizen who returns after an erasure is a new subscriber to us.
     erased = Counter(one.citizen for one in evidence.written if one.text == ERASE)
     for delivery, count in accepted.items():
-        yield from _report_repeats("accepted more than once", delivery, count - 1 - vanished[delivery])
+        yield from report_count(Figure.DUPLICATES, "accepted more than once", count - 1 - vanished[delivery], delivery)
     shown: dict[tuple[int, str], set[str]] = defaultdict(set)
     for message in outbound:
         if message.template:
             shown[message.citizen, message.text].add(message.delivery)
     for (citizen, _), deliveries in shown.items():
         more = len(deliveries) - 1 - erased[citizen]
-        yield from _report_repeats("one broadcast to one citizen as several deliveries", min(deliveries), more)
-
-
-def _report_repeats(what: str, delivery: str, count: int) -> Iterator[Violation]:
-    if count > 0:
-        yield Violation(Figure.DUPLICATES, what, delivery, count)
+        yield from report_count(
+            Figure.DUPLICATES, "one broadcast to one citizen as several deliveries", more, min(deliveries)
+        )
 
 
 def _extract_headline(text: str) -> str:
@@ -154,3 +151,55 @@ def _extract_headline(text: str) -> str:
 
 
 _BOLD = re.compile(r"\*([^*]+)\*")
+
+
+def find_unaccounted(evidence: Evidence) -> Iterator[Violation]:
+    ours = evidence.ours
+    rows = Counter(row.broadcast for row in ours.ledger if row.broadcast)
+    known = {broadcast.id: broadcast for broadcast in ours.broadcasts}
+    for broadcast in known.keys() | rows.keys():
+        yield from report_count(
+            Figure.UNACCOUNTED,
+            f"recipients of {broadcast} off",
+            _count_difference(known.get(broadcast), rows[broadcast]),
+        )
+    states = Counter((row.broadcast, row.state) for row in ours.ledger if row.broadcast)
+    for broadcast, state in sorted(ours.counters.keys() | states.keys()):
+        off = abs(ours.counters.get((broadcast, state), 0) - states[broadcast, state])
+        yield from report_count(Figure.UNACCOUNTED, f"counter of {broadcast}, {state}, off", off)
+    yield from _find_contradictions(ours.ledger, evidence.outbound)
+
+
+def _count_difference(broadcast: BroadcastSnapshot | None, rows: int) -> int:
+    """Return the number of missing or surplus rows.
+
+    The last pages of a cancelled broadcast may never be expanded, so missing rows are permitted there.
+    """
+    if broadcast is None:
+        return rows
+    if broadcast.cancelled and not broadcast.read_to_end:
+        return max(0, rows - broadcast.audience)
+    return abs(broadcast.audience - rows)
+
+
+def _find_contradictions(
+    ledger: Iterable[DeliverySnapshot], outbound: Iterable[AcceptedMessage]
+) -> Iterator[Violation]:
+    """Yield rows that disagree with the simulator's log; messages that vanished are unknowable and skipped."""
+    furthest: dict[str, str] = {}
+    vanished = set()
+    for message in outbound:
+        if message.vanished:
+            vanished.add(message.delivery)
+        else:
+            furthest[message.delivery] = message.state
+    ours = {row.delivery: row.state for row in ledger}
+    for delivery in furthest.keys() - ours.keys():
+        yield Violation(Figure.UNACCOUNTED, "accepted by Meta, no row of ours", delivery)
+    for delivery, state in ours.items():
+        # Meta reported a failure, and the retry that we planned was then dropped.
+        ended = furthest.get(delivery) == FAILED and state in ENDED_UNSENT
+        if furthest.get(delivery, state) != state and not ended:
+            yield Violation(Figure.UNACCOUNTED, f"we say {state}, Meta says {furthest[delivery]}", delivery)
+        if state in ACCEPTED_STATES and delivery not in furthest and delivery not in vanished:
+            yield Violation(Figure.UNACCOUNTED, f"we say {state}, Meta never had it", delivery)

@@ -5,8 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tests.faults.accounting_checks import find_unaccounted
-from tests.faults.delivery_checks import count_unavoidable, find_duplicates, find_lost, find_misdirected
+from tests.faults.delivery_checks import (
+    count_unavoidable,
+    find_duplicates,
+    find_lost,
+    find_misdirected,
+    find_unaccounted,
+)
 from tests.faults.evidence import Evidence
 from tests.faults.fault_types import FaultPhase
 from tests.faults.injector import InjectedFault
@@ -25,7 +30,7 @@ from tests.faults.rate_checks import (
     measure_recovery,
     measure_windows,
 )
-from tests.faults.stop_checks import LateMessages, find_after_stop
+from tests.faults.stop_checks import find_after_stop
 from tests.faults.violations import Figure, Violation, report_count
 
 # Time a message takes to reach Meta after the dispatcher's last check of the clock.
@@ -80,10 +85,14 @@ def evaluate_run(evidence: Evidence) -> Verdict:
     found = (
         *find_lost(evidence),
         *find_duplicates(evidence),
-        *_report_after_stop(stops),
+        *(Violation(Figure.AFTER_STOP, "left after the Stop", message.delivery) for message in stops.messages),
         *_find_late(evidence),
         *find_unaccounted(evidence),
-        *_report_rate(seconds, evidence.limit),
+        *report_count(
+            Figure.RATE,
+            f"up to {seconds.worst} messages in one second, {evidence.limit} are permitted: {seconds.excess} too many",
+            seconds.too_full,
+        ),
         *_report_leaks(evidence),
         *find_misdirected(evidence),
         *_find_disobeyed(evidence, find_fault_spans(evidence.faults, recoveries)),
@@ -118,11 +127,6 @@ def _report_leaks(evidence: Evidence) -> Iterator[Violation]:
         yield Violation(Figure.LEAKS, f"{leak.kind}{form} in {leak.where}, {leak.at}", count=leak.times)
 
 
-def _report_rate(seconds: RateWindows, limit: int) -> Iterator[Violation]:
-    what = f"up to {seconds.worst} messages in one second, {limit} are permitted: {seconds.excess} too many"
-    yield from report_count(Figure.RATE, what, seconds.too_full)
-
-
 def _find_unsendable_spans(evidence: Evidence) -> Iterator[tuple[float, float]]:
     """Yield the spans in which batches of a forbidden, withdrawn or expired broadcast may be all that waits."""
     for order in evidence.operator_commands:
@@ -155,11 +159,6 @@ def _find_jitter_spans(faults: Sequence[InjectedFault]) -> list[tuple[float, flo
     """Return the spans in which the latency to Meta varied, so that messages sent in time arrived in bursts."""
     slow = (done for done in faults if done.fault.recipe.network.is_slow and done.fault.target.endswith(GRAPH))
     return [(done.began, done.repaired + TRANSIT_SECONDS) for done in slow]
-
-
-def _report_after_stop(stops: LateMessages) -> Iterator[Violation]:
-    for message in stops.messages:
-        yield Violation(Figure.AFTER_STOP, "left after the Stop", message.delivery)
 
 
 def _find_disobeyed(evidence: Evidence, trouble: Sequence[tuple[float, float]]) -> Iterator[Violation]:

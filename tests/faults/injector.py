@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -12,16 +12,12 @@ import asyncpg
 from deploy.local import LocalError
 from deploy.local.stack import Stack
 from simulator.client import SimulatorClient
-from tests.faults.backup import hold_backup_locks
 from tests.faults.fault_types import RABBITMQ, FaultAction
-from tests.faults.freezing import freeze
-from tests.faults.node_faults import cut_off_node, fail_over, kill_leader, restart_in_turn, scale_dispatchers
+from tests.faults.harder_faults import freeze, hold_backup_locks, run_wrong_key_replica
+from tests.faults.node_faults import NODE_ACTIONS
 from tests.faults.plan import Fault
 from tests.faults.proxies import GRAPH, Proxies
-from tests.faults.wrong_key_replica import run_wrong_key_replica
 from tests.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
-from tests.replicas.rabbitmq import ClusteredBroker
-from tests.replicas.servers import ReplicatedServers
 
 WATERMARK = ("set_vm_memory_high_watermark", "absolute")
 ALARM_WATERMARK, DEFAULT_WATERMARK = "1MB", "768MB"
@@ -75,7 +71,11 @@ class FaultInjector:
     async def _inject(self, fault: Fault) -> None:
         self.say(f"{fault.at:6.1f} s  {fault.kind}: {fault.target}")
         began = time.time()
-        await self._ACTIONS[fault.recipe.action](self, fault)
+        action = fault.recipe.action
+        if action in NODE_ACTIONS:
+            await NODE_ACTIONS[action](self.stack, fault)
+        else:
+            await self._ACTIONS[action](self, fault)
         self.done.append(InjectedFault(fault, began, time.time()))
 
     async def _kill(self, fault: Fault) -> None:
@@ -86,15 +86,7 @@ class FaultInjector:
     async def _restart(self, fault: Fault) -> None:
         async with self._locks[fault.target]:
             await self.stack.supervisor.stop_one(fault.target)
-            while not await self._start_process(fault.target):  # noqa: ASYNC110 (no event signals it)
-                await asyncio.sleep(RETRY_DELAY_SECONDS)
-
-    async def _start_process(self, name: str) -> bool:
-        try:
-            await self.stack.supervisor.start_one(name)
-        except LocalError:
-            return False  # a dependency is unavailable right now
-        return True
+            await _retry_until_done(lambda: self.stack.supervisor.start_one(fault.target))
 
     async def _raise_alarm(self, fault: Fault) -> None:
         async with self._locks[RABBITMQ]:
@@ -103,16 +95,8 @@ class FaultInjector:
             await self._set_watermark(DEFAULT_WATERMARK)
 
     async def _set_watermark(self, size: str) -> None:
-        while not await self._run_control(*WATERMARK, size):  # noqa: ASYNC110 (no event signals it)
-            await asyncio.sleep(RETRY_DELAY_SECONDS)
-
-    async def _run_control(self, *arguments: str) -> bool:
-        try:
-            async with asyncio.timeout(CONTROL_TIMEOUT_SECONDS):
-                await self.stack.servers.rabbitmq.run_rabbitmqctl(*arguments)
-        except (LocalError, TimeoutError):
-            return False
-        return True
+        run = self.stack.servers.rabbitmq.run_rabbitmqctl
+        await _retry_until_done(lambda: asyncio.wait_for(run(*WATERMARK, size), CONTROL_TIMEOUT_SECONDS))
 
     async def _cut(self, fault: Fault) -> None:
         for proxy in self._find_proxies(fault.target):
@@ -193,30 +177,6 @@ class FaultInjector:
     async def _run_wrong_key_replica(self, fault: Fault) -> None:
         self.wrong_key_ready_count += await run_wrong_key_replica(self.stack.supervisor, fault.target, fault.seconds)
 
-    async def _kill_leader(self, fault: Fault) -> None:
-        await kill_leader(self._brokers, self.stack.supervisor, fault.target)
-
-    async def _cut_off(self, fault: Fault) -> None:
-        await cut_off_node(self._brokers, fault.target, fault.seconds)
-
-    async def _fail_over(self, _: Fault) -> None:
-        await fail_over(self._replicas.database)
-
-    async def _roll(self, _: Fault) -> None:
-        await restart_in_turn(self._brokers, self.stack.supervisor)
-
-    async def _scale(self, fault: Fault) -> None:
-        await scale_dispatchers(self.stack.supervisor, fault.seconds)
-
-    @property
-    def _replicas(self) -> ReplicatedServers:
-        assert isinstance(self.stack.servers, ReplicatedServers)
-        return self.stack.servers
-
-    @property
-    def _brokers(self) -> ClusteredBroker:
-        return self._replicas.brokers
-
     def _find_proxies(self, link: str) -> Iterator[Proxy]:
         process, peer = link.split("/")
         for (name, other), proxy in self.proxies.proxies.items():
@@ -234,9 +194,15 @@ class FaultInjector:
         FaultAction.TIER: _limit_tier,
         FaultAction.BACKUP: _run_backup,
         FaultAction.WRONG_KEY: _run_wrong_key_replica,
-        FaultAction.KILL_LEADER: _kill_leader,
-        FaultAction.CUT_OFF: _cut_off,
-        FaultAction.FAIL_OVER: _fail_over,
-        FaultAction.ROLL: _roll,
-        FaultAction.SCALE: _scale,
     }
+
+
+async def _retry_until_done(act: Callable[[], Awaitable[object]]) -> None:
+    """Retry while a dependency is unavailable."""
+    while True:
+        try:
+            await act()
+        except (LocalError, TimeoutError):
+            await asyncio.sleep(RETRY_DELAY_SECONDS)
+        else:
+            return

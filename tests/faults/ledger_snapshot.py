@@ -1,18 +1,19 @@
 """Our own records, read past the proxies with a role that cannot see addresses."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 import asyncpg
 
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
-from services.dispatcher.adapters.ledger_results import MAX_RESENDS
 
+# Inbound messages that were decided upon, and changes of number that were applied.
+HANDLED = "select count(*) from subscriptions.inbox where result <> 'moved'"
+MOVED = "select count(*) from subscriptions.inbox where result = 'moved'"
 # Recipients of running broadcasts without a result yet; a broadcast still being expanded is assumed to go to all
 # subscribers. Deliveries that wait for Meta's tier are left out: they must not delay the next broadcast.
-_UNSENT = """
+UNSENT = """
 select coalesce(sum(case when d.id is not null then d.expanded when b.read_to_end then b.audience
     else s.subscribed end - coalesce(n.settled, 0)), 0) -
     (select count(*) from dispatcher.delivery where waits_for = 'people')
@@ -24,23 +25,27 @@ left join lateral (
     where broadcast = b.id and state not in ('waiting', 'claimed', 'unknown')) n on true
 where b.state <> 'cancelled' and b.expires_at > now()
 """
-_PENDING = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
-_UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
-_UNCONFIRMED = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"
-_DUE = """
+# Deliveries that are waiting or claimed; unknown outcomes that can still be settled after so many resends; accepted
+# deliveries whose last status has not been applied, but for these.
+PENDING = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
+UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
+UNCONFIRMED = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"
+# Deliveries that could be sent at once, up to a number; senders below their full rate, as Meta said "too fast".
+DUE = """
 select count(*) from (select from dispatcher.delivery where due_at <= statement_timestamp() limit $1) as due
 """
-_SLOWED = "select count(*) from dispatcher.rate where per_second < ceiling * 0.999"
+SLOWED = "select count(*) from dispatcher.rate where per_second < ceiling * 0.999"
+# Broadcasts without a row for every recipient.
 # The recipients of a follow-up are final only when nobody can receive the followed broadcast any more.
-_UNREAD = """
+UNREAD = """
 select count(*) from subscriptions.broadcast b where b.state <> 'cancelled' and case
     when b.follows = '{}' then not b.read_to_end or b.audience > (
         select count(*) from dispatcher.delivery d where d.source = b.id)
     else not exists (select from dispatcher.broadcast f where f.id = b.id and f.audience is not null) end
 """
-_MOVED = "select count(*) from subscriptions.inbox where result = 'moved'"
-_ERASING = "select count(*) from dispatcher.erasure"
-_KNOWN = "select count(*) from subscriptions.broadcast where notice = $1"
+# Erasures that are not finished.
+ERASING = "select count(*) from dispatcher.erasure"
+KNOWN = "select count(*) from subscriptions.broadcast where notice = $1"
 _BROADCASTS = """
 select b.id, b.notice, case when b.follows = '{}' then b.audience else coalesce(f.audience, 0) end as audience,
     case when b.follows = '{}' then b.read_to_end else f.audience is not null end as read_to_end,
@@ -95,58 +100,12 @@ class LedgerSnapshot:
 
 @dataclass(frozen=True)
 class LedgerProbes:
-    """Queries that each open a connection of their own, as the database may restart at any time.
-
-    All counts are None while the database is unavailable.
-    """
+    """Counts, each on a connection of its own, as the database may restart at any time."""
 
     url: str
 
-    async def count_handled(self) -> int | None:
-        """Count inbound messages that were decided upon."""
-        return await self._count("select count(*) from subscriptions.inbox where result <> 'moved'")
-
-    async def count_moved(self) -> int | None:
-        """Count changes of number that were applied."""
-        return await self._count(_MOVED)
-
-    async def count_erasures(self) -> int | None:
-        """Count erasures that are not finished."""
-        return await self._count(_ERASING)
-
-    async def is_known(self, notice: str) -> bool:
-        """Return whether the notice has become a broadcast."""
-        return bool(await self._count(_KNOWN, notice))
-
-    async def count_unsent(self) -> int | None:
-        """Count deliveries that have yet to be sent, including those not expanded yet."""
-        return await self._count(_UNSENT)
-
-    async def count_pending(self) -> int | None:
-        """Count deliveries that are waiting or claimed."""
-        return await self._count(_PENDING)
-
-    async def count_unread(self) -> int | None:
-        """Count broadcasts without a row for every recipient."""
-        return await self._count(_UNREAD)
-
-    async def count_unknown(self) -> int | None:
-        """Count unknown outcomes that can still be settled."""
-        return await self._count(_UNKNOWN, MAX_RESENDS)
-
-    async def count_due(self, most: int) -> int | None:
-        """Count deliveries in the ledger that could be sent at once, up to `most`."""
-        return await self._count(_DUE, most)
-
-    async def count_slowed(self) -> int | None:
-        """Count senders below their full rate because Meta answered that they were too fast."""
-        return await self._count(_SLOWED)
-
-    async def count_unconfirmed(self, but: Collection[UUID] = ()) -> int | None:
-        """Count accepted deliveries whose last status has not been applied, except those in `but`."""
-        return await self._count(_UNCONFIRMED, list(but))
-
-    async def _count(self, statement: str, *arguments: object) -> int | None:
+    async def count(self, statement: str, *arguments: object) -> int | None:
+        """Return the result of one of the statements above; None while the database is unavailable."""
         try:
             async with asyncio.timeout(5), open_ledger_reader(self.url) as books:
                 count: int = await books.connection.fetchval(statement, *arguments)
@@ -159,7 +118,7 @@ async def read_snapshot(books: LedgerReader) -> LedgerSnapshot:
     """Read everything, once all is settled."""
     connection = books.connection
     return LedgerSnapshot(
-        handled=await books.count_handled() - await connection.fetchval(_MOVED),
+        handled=await connection.fetchval(HANDLED),
         replies_due=await books.count_replies_due(),
         broadcasts=tuple(_build_broadcast(row) for row in await connection.fetch(_BROADCASTS)),
         ledger=tuple(_build_delivery(row) for row in await connection.fetch(_LEDGER)),

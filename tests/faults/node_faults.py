@@ -2,16 +2,17 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable, Mapping
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import is_port_open
-from deploy.local.supervisor import Supervisor
+from deploy.local.stack import Stack
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
 from tests.faults.fault_types import POSTGRES, RABBITMQ, FaultAction, FaultPhase, FaultType, list_replicas
 from tests.faults.plan import Fault
-from tests.replicas.postgres import ReplicatedDatabase
-from tests.replicas.rabbitmq import SIZE, ClusteredBroker
+from tests.replicas.rabbitmq import SIZE
+from tests.replicas.servers import ReplicatedServers
 
 SCALED_DISPATCHERS = 4
 # Until sending has recovered, and what the fault left behind is gone: no second fault comes on top of the first.
@@ -48,24 +49,26 @@ def make_node_plan(seed: int) -> tuple[Fault, ...]:
     return tuple(plan)
 
 
-async def kill_leader(brokers: ClusteredBroker, supervisor: Supervisor, queue: str) -> None:
-    """Kill the node that leads a queue, and return when it is back."""
-    leader = await brokers.find_leader(queue)
-    supervisor.kill(leader.name)
-    await supervisor.wait_until_ready(leader.name)
+async def kill_leader(stack: Stack, fault: Fault) -> None:
+    """Kill the node that leads the target, a queue, and return when it is back."""
+    leader = await _get_servers(stack).brokers.find_leader(fault.target)
+    stack.supervisor.kill(leader.name)
+    await stack.supervisor.wait_until_ready(leader.name)
 
 
-async def cut_off_node(brokers: ClusteredBroker, name: str, seconds: float) -> None:
+async def cut_off_node(stack: Stack, fault: Fault) -> None:
     """Cut a node off from the others, and return when it serves again."""
-    node = next(node for node in brokers.nodes if node.name == name)
-    await brokers.cut_off(node, seconds)
-    await asyncio.sleep(seconds)
+    brokers = _get_servers(stack).brokers
+    node = next(node for node in brokers.nodes if node.name == fault.target)
+    await brokers.cut_off(node, fault.seconds)
+    await asyncio.sleep(fault.seconds)
     while not await is_port_open(LOOPBACK, node.port):  # noqa: ASYNC110 (no event signals it)
         await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 
-async def fail_over(database: ReplicatedDatabase) -> None:
+async def fail_over(stack: Stack, _: Fault) -> None:
     """Kill the primary, promote a standby, and return when the killed server is a standby again."""
+    database = _get_servers(stack).database
     primary = await database.find_primary()
     primary.server.kill()
     await primary.server.wait()
@@ -73,19 +76,34 @@ async def fail_over(database: ReplicatedDatabase) -> None:
     await database.add_standby(primary)
 
 
-async def restart_in_turn(brokers: ClusteredBroker, supervisor: Supervisor) -> None:
-    """Stop and start one node after another, each when every queue has a majority without it."""
+async def restart_in_turn(stack: Stack, _: Fault) -> None:
+    """Stop and start one broker node after another, each when every queue has a majority without it."""
+    brokers = _get_servers(stack).brokers
     for node in brokers.nodes:
         await brokers.wait_until_replicated(node, REPLICATED_TIMEOUT_SECONDS)
-        await supervisor.stop_one(node.name)
-        await supervisor.start_one(node.name)
+        await stack.supervisor.stop_one(node.name)
+        await stack.supervisor.start_one(node.name)
 
 
-async def scale_dispatchers(supervisor: Supervisor, seconds: float) -> None:
-    """Go down to one dispatcher, up to four, and down again, each for a third of `seconds`; then up again."""
+async def scale_dispatchers(stack: Stack, fault: Fault) -> None:
+    """Go down to one dispatcher, up to four, and down again, each for a third of the time; then up again."""
     others = list_replicas("dispatcher", SCALED_DISPATCHERS)[1:]
     for _ in range(2):
-        await asyncio.gather(*(supervisor.stop_one(name) for name in others))
-        await asyncio.sleep(seconds / 3)
-        await asyncio.gather(*(supervisor.start_one(name) for name in others))
-        await asyncio.sleep(seconds / 3)
+        await asyncio.gather(*(stack.supervisor.stop_one(name) for name in others))
+        await asyncio.sleep(fault.seconds / 3)
+        await asyncio.gather(*(stack.supervisor.start_one(name) for name in others))
+        await asyncio.sleep(fault.seconds / 3)
+
+
+def _get_servers(stack: Stack) -> ReplicatedServers:
+    assert isinstance(stack.servers, ReplicatedServers)
+    return stack.servers
+
+
+NODE_ACTIONS: Mapping[FaultAction, Callable[[Stack, Fault], Awaitable[None]]] = {
+    FaultAction.KILL_LEADER: kill_leader,
+    FaultAction.CUT_OFF: cut_off_node,
+    FaultAction.FAIL_OVER: fail_over,
+    FaultAction.ROLL: restart_in_turn,
+    FaultAction.SCALE: scale_dispatchers,
+}

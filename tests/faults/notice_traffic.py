@@ -36,34 +36,28 @@ class NoticePlan:
     """Properties of notice `number`, and the actions applied to it besides sending."""
 
     number: int
-
-    @property
-    def urgent(self) -> bool:
-        return self.number % 3 == 0
-
-    @property
-    def expires_soon(self) -> bool:
-        return self.number % 4 == 0
-
-    @property
-    def is_withdrawn(self) -> bool:
-        return self.number % 7 == 0
-
-    @property
-    def is_paused(self) -> bool:
-        return self.number % 5 == 2
-
-    @property
-    def is_cancelled(self) -> bool:
-        return self.number % 11 == 5
-
-    @property
-    def is_corrected(self) -> bool:
-        return self.number % 5 == 3
+    urgent: bool
+    expires_soon: bool
+    is_withdrawn: bool
+    is_paused: bool
+    is_cancelled: bool
+    is_corrected: bool
 
     @property
     def lasts(self) -> bool:
         return not (self.expires_soon or self.is_withdrawn or self.is_cancelled)
+
+
+def plan_notice(number: int) -> NoticePlan:
+    return NoticePlan(
+        number,
+        urgent=number % 3 == 0,
+        expires_soon=number % 4 == 0,
+        is_withdrawn=number % 7 == 0,
+        is_paused=number % 5 == 2,
+        is_cancelled=number % 11 == 5,
+        is_corrected=number % 5 == 3,
+    )
 
 
 @dataclass
@@ -81,39 +75,49 @@ class NoticeGenerator:
 
     async def publish(self) -> tuple[PublishedNotice, NoticePlan]:
         """Publish the next notice, retrying while the broker is unavailable."""
-        self._number += 1
-        fate = NoticePlan(self._number)
+        fate = self._plan_next()
         lasts = timedelta(seconds=4 + fate.number % 5) if fate.expires_soon else LASTING
-        return await self._publish(fate, lasts, lasting=fate.lasts), fate
+        return await self._publish(fate, "probe", "Probemeldung", lasts=lasts, lasting=fate.lasts), fate
 
     async def publish_last(self) -> PublishedNotice:
         """Publish a lasting notice to which no action is applied."""
-        self._number += 1
-        return await self._publish(NoticePlan(self._number), LASTING, lasting=True)
+        return await self._publish(self._plan_next(), "probe", "Probemeldung")
 
     async def publish_correction(self, earlier: PublishedNotice, fate: NoticePlan) -> PublishedNotice:
         """Publish a follow-up to the recipients of an earlier notice."""
-        message = _build_notice(fate, f"Berichtigung {fate.number}", follows=earlier.notice)
-        return await self._publish_message(message, f"correction-{fate.number}", LASTING, lasting=True)
+        return await self._publish(fate, "correction", "Berichtigung", follows=earlier.notice)
 
     async def withdraw(self, notice: str) -> None:
         message = NoticeWithdrawn(reason="Probe")
         await self._retry_until_published(build_event(message, notice, self.sender.source, system_clock()))
         self.withdrawals.append(time.time())
 
-    async def _publish(self, fate: NoticePlan, lasts: timedelta, *, lasting: bool) -> PublishedNotice:
-        return await self._publish_message(
-            _build_notice(fate, f"Probemeldung {fate.number}"), f"probe-{fate.number}", lasts, lasting=lasting
-        )
+    def _plan_next(self) -> NoticePlan:
+        self._number += 1
+        return plan_notice(self._number)
 
-    async def _publish_message(
-        self, message: NoticePublished, subject: str, lasts: timedelta, *, lasting: bool
+    async def _publish(
+        self,
+        fate: NoticePlan,
+        name: str,
+        title: str,
+        *,
+        lasts: timedelta = LASTING,
+        lasting: bool = True,
+        follows: str | None = None,
     ) -> PublishedNotice:
-        now = system_clock()
+        subject, now = f"{name}-{fate.number}", system_clock()
+        message = NoticePublished(
+            topic=TOPICS[fate.number % len(TOPICS)],
+            headline=f"{title} {fate.number}",
+            text="Dies ist eine Probe. Es ist nichts zu tun.",
+            urgent=fate.urgent,
+            follows=follows,
+        )
         await self._retry_until_published(build_event(message, subject, self.sender.source, now, now + lasts))
         soon = "" if lasts == LASTING else ", soon to expire"
         self.say(f"          {'urgent ' if message.urgent else ''}{subject} is out{soon}")
-        published = PublishedNotice(subject, message.headline, lasting, message.follows)
+        published = PublishedNotice(subject, message.headline, lasting, follows)
         self.published.append(published)
         return published
 
@@ -125,13 +129,3 @@ class NoticeGenerator:
                     return
             except (DependencyUnavailable, TimeoutError, OSError):
                 await asyncio.sleep(RETRY_DELAY_SECONDS)
-
-
-def _build_notice(fate: NoticePlan, headline: str, *, follows: str | None = None) -> NoticePublished:
-    return NoticePublished(
-        topic=TOPICS[fate.number % len(TOPICS)],
-        headline=headline,
-        text="Dies ist eine Probe. Es ist nichts zu tun.",
-        urgent=fate.urgent,
-        follows=follows,
-    )

@@ -108,11 +108,8 @@ class FaultOperator:
         for (delivery,) in found:
             is_accepted = str(delivery) in self._accepted | self._accepted_just_now
             verdict = "accepted" if is_accepted else "resend"
-            await self._settle_one(UUID(int=delivery.int), verdict)
-
-    async def _settle_one(self, delivery: UUID, verdict: str) -> None:
-        if await self._fetch_value("select dispatcher.settle_unknown($1, null, $2)", delivery, verdict):
-            self.settled[delivery] = verdict
+            if await self._fetch_value("select dispatcher.settle_unknown($1, null, $2)", delivery, verdict):
+                self.settled[UUID(int=delivery.int)] = verdict
 
     async def _read_meta_account(self) -> None:
         """Read which messages were accepted and did not fail; those of the last seconds are read again next time."""

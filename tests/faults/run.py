@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cli.progress import NoProgressError, wait_for
@@ -13,6 +14,7 @@ from cli.settings import OperatorSettings
 from cli.stacks import read_settings_from
 from deploy.local.stack import SIMULATOR, Stack, run_stack
 from deploy.local.stack_servers import start_servers
+from services.dispatcher.adapters.ledger_results import MAX_RESENDS
 from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.inspection import count_by_queue
 from shared.amqp.topology import NEWSROOM_EVENTS
@@ -27,7 +29,16 @@ from tests.faults.leaks.recorder import record_traffic
 from tests.faults.leaks.scanner import Leak
 from tests.faults.leaks.search import collect_pii_values, read_index_key, search
 from tests.faults.ledger_history import record_history, write_history
-from tests.faults.ledger_snapshot import LedgerProbes
+from tests.faults.ledger_snapshot import (
+    ERASING,
+    HANDLED,
+    MOVED,
+    PENDING,
+    UNCONFIRMED,
+    UNKNOWN,
+    UNREAD,
+    LedgerProbes,
+)
 from tests.faults.node_faults import MAX_NODE_FAULT_SECONDS, REST_SECONDS
 from tests.faults.notice_traffic import NoticeGenerator
 from tests.faults.operator_actions import FaultOperator
@@ -171,7 +182,7 @@ class _RunExecutor:
 
     async def _inject_faults(self) -> None:
         """Keep traffic going until the whole plan is repaired and there were enough deliveries."""
-        before = await self._traffic.count_accepted()
+        before = await self._simulator.count_accepted()
         traffic = asyncio.create_task(self._traffic.run(per_second=self._run.rate / 50))
         following = asyncio.create_task(self._follow_plan())
         enough = self._run.deliveries + before
@@ -181,7 +192,7 @@ class _RunExecutor:
             return len(self._injector.done)
 
         async def missing() -> int:
-            return max(0, enough - await self._traffic.count_accepted())
+            return max(0, enough - await self._simulator.count_accepted())
 
         await wait_for("faults repaired", len(self._run.plan), repaired, patience=self._run.repair_timeout_seconds)
         await following
@@ -201,18 +212,21 @@ class _RunExecutor:
         await self._wait_until_none_left("webhooks taken", self._count_pending_webhooks)
         await self._wait_until_none_left("messages of citizens decided upon", self._count_unhandled)
         await self._wait_until_none_left("new numbers taken over", self._count_unmoved)
-        await self._wait_until_none_left("deliveries sent", self._probes.count_pending)
-        await self._wait_until_none_left("broadcasts read to the end", self._probes.count_unread)
+        await self._wait_until_none_left("deliveries sent", partial(self._probes.count, PENDING))
+        await self._wait_until_none_left("broadcasts read to the end", partial(self._probes.count, UNREAD))
         await self._operator.resend_failed(HELD_BACK_CODE)
         # Statuses of later messages prove that the unknown ones were never accepted.
         await self._traffic.publisher.publish_last()
-        await self._wait_until_none_left("last notice read to the end", self._probes.count_unread)
-        await self._wait_until_none_left("last notice sent", self._probes.count_pending)
-        await self._wait_until_none_left("unknown outcomes settled", self._probes.count_unknown)
-        await self._wait_until_none_left("deliveries sent again", self._probes.count_pending)
+        await self._wait_until_none_left("last notice read to the end", partial(self._probes.count, UNREAD))
+        await self._wait_until_none_left("last notice sent", partial(self._probes.count, PENDING))
+        unknown = partial(self._probes.count, UNKNOWN, MAX_RESENDS)
+        await self._wait_until_none_left("unknown outcomes settled", unknown)
+        await self._wait_until_none_left("deliveries sent again", partial(self._probes.count, PENDING))
         await self._wait_until_none_left("last statuses taken", self._count_pending_webhooks)
-        await self._wait_until_none_left("last statuses applied", self._count_unconfirmed)
-        await self._wait_until_none_left("erasures finished", self._probes.count_erasures)
+        # For what the operator has settled no status may ever arrive.
+        unconfirmed = partial(self._probes.count, UNCONFIRMED, list(self._operator.settled))
+        await self._wait_until_none_left("last statuses applied", unconfirmed)
+        await self._wait_until_none_left("erasures finished", partial(self._probes.count, ERASING))
         await self._wait_until_none_left("events read by the newsroom", self._count_newsroom_events)
 
     async def _wait_until_none_left(self, what: str, left: Callable[[], Awaitable[int | None]]) -> None:
@@ -228,17 +242,13 @@ class _RunExecutor:
         return pending
 
     async def _count_unhandled(self) -> int | None:
-        handled = await self._probes.count_handled()
+        handled = await self._probes.count(HANDLED)
         written: int = (await self._simulator.fetch_account())["inbound"]
         return None if handled is None else written - handled
 
     async def _count_unmoved(self) -> int | None:
-        moved = await self._probes.count_moved()
+        moved = await self._probes.count(MOVED)
         return None if moved is None else self._traffic.talk.moved - moved
-
-    async def _count_unconfirmed(self) -> int | None:
-        """Count unconfirmed deliveries except those settled by the operator, for which no status may ever arrive."""
-        return await self._probes.count_unconfirmed(self._operator.settled)
 
     async def _count_newsroom_events(self) -> int | None:
         try:

@@ -40,9 +40,9 @@ def find_after_stop(evidence: Evidence, troubled: Sequence[tuple[float, float]])
     disturbed: list[AcceptedMessage] = []
     for message in evidence.outbound:
         for gone in absences.get(message.citizen, ()) if message.template else ():
-            if _is_after_confirmation(message, gone):
+            if _is_late(message, gone.confirmed_at, MAX_SECONDS_AFTER_CONFIRMATION, gone.until):
                 late.append(message)
-            elif _is_after_answer(message, gone):
+            elif _is_late(message, gone.answered_at, MAX_SECONDS_AFTER_ANSWER, gone.until):
                 (disturbed if _is_during_fault(gone, message, troubled) else late).append(message)
     return LateMessages(tuple(late), tuple(disturbed))
 
@@ -73,16 +73,8 @@ def _group_by_citizen(written: Iterable[CitizenMessage]) -> dict[int, list[Citiz
     return words
 
 
-def _is_after_confirmation(message: AcceptedMessage, gone: Absence) -> bool:
-    if gone.confirmed_at is None:
-        return False
-    return gone.confirmed_at + MAX_SECONDS_AFTER_CONFIRMATION < message.accepted_at < gone.until
-
-
-def _is_after_answer(message: AcceptedMessage, gone: Absence) -> bool:
-    if gone.answered_at is None:
-        return False
-    return gone.answered_at + MAX_SECONDS_AFTER_ANSWER < message.accepted_at < gone.until
+def _is_late(message: AcceptedMessage, since: float | None, seconds: float, until: float) -> bool:
+    return since is not None and since + seconds < message.accepted_at < until
 
 
 def _is_during_fault(gone: Absence, message: AcceptedMessage, troubled: Sequence[tuple[float, float]]) -> bool:

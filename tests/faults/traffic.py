@@ -10,7 +10,7 @@ from cli.progress import wait_for
 from simulator.client import SimulatorClient
 from tests.faults.citizen_traffic import START, START_PER_SECOND, CitizenGroups, CitizenTraffic
 from tests.faults.fault_types import HELD_BACK_CODE
-from tests.faults.ledger_snapshot import LedgerProbes
+from tests.faults.ledger_snapshot import KNOWN, UNSENT, LedgerProbes
 from tests.faults.notice_traffic import NoticeGenerator, NoticePlan, PublishedNotice
 from tests.faults.operator_actions import FaultOperator
 
@@ -52,14 +52,9 @@ class FaultTraffic:
         self.say(f'{count} citizens send "Start"')
         everybody = await self.simulator.add_citizens(count, bsuid_only=int(count * BSUID_SHARE))
         await self.simulator.send_text(everybody, START, per_second=START_PER_SECOND)
-        await wait_for("welcomed", count, self.count_accepted, patience=STALL_TIMEOUT_SECONDS)
+        await wait_for("welcomed", count, self.simulator.count_accepted, patience=STALL_TIMEOUT_SECONDS)
         random.Random(self.seed).shuffle(everybody)
         self._citizens, self.talk.groups = count, CitizenGroups.split(everybody)
-
-    async def count_accepted(self) -> int:
-        """Count messages that the simulator has accepted so far."""
-        count: int = (await self.simulator.fetch_account())["accepted"]
-        return count
 
     async def run(self, per_second: float) -> None:
         """Run until cancelled; `per_second` citizens write per second."""
@@ -72,7 +67,7 @@ class FaultTraffic:
         """Publish the next broadcast, bulk or urgent, as soon as few deliveries of earlier ones are unsent."""
         while True:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-            left = await self.probes.count_unsent()
+            left = await self.probes.count(UNSENT)
             rested = time.monotonic() - self._last > BROADCAST_INTERVAL_SECONDS
             if left is not None and rested and left <= UNSENT_SHARE * self._citizens:
                 published, fate = await self.publisher.publish()
@@ -96,7 +91,7 @@ class FaultTraffic:
         """Publish a correction once the earlier notice is known: before, it would be rejected."""
         until = time.monotonic() + KNOWN_TIMEOUT_SECONDS
         while time.monotonic() < until:
-            if await self.probes.is_known(published.notice):
+            if await self.probes.count(KNOWN, published.notice):
                 await self.publisher.publish_correction(published, fate)
                 return
             await asyncio.sleep(POLL_INTERVAL_SECONDS)

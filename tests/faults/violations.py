@@ -32,6 +32,6 @@ class Violation:
     count: int = 1
 
 
-def report_count(figure: Figure, what: str, count: int) -> Iterator[Violation]:
+def report_count(figure: Figure, what: str, count: int, delivery: str | None = None) -> Iterator[Violation]:
     if count > 0:
-        yield Violation(figure, what, count=count)
+        yield Violation(figure, what, delivery, count)

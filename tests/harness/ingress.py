@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command, wait_until_ready
+from deploy.local.process import Child, Command
 from deploy.paths import ROOT
 from tests.factories.webhooks import NUMBER_ID, SECRET, sign
+from tests.harness.processes import is_ok, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 OLD_SECRET = "fedcba9876543210fedcba9876543210"
@@ -53,17 +54,10 @@ class IngressProcess:
         return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} "))
 
     async def is_ready(self) -> bool:
-        return await self._is_ok("/readyz")
+        return await is_ok(self.session, f"{self.internal_url}/readyz")
 
     async def is_alive(self) -> bool:
-        return await self._is_ok("/livez")
-
-    async def _is_ok(self, path: str) -> bool:
-        try:
-            async with self.session.get(self.internal_url + path) as response:
-                return response.status == 200
-        except ClientError:
-            return False
+        return await is_ok(self.session, f"{self.internal_url}/livez")
 
 
 def build_environment(broker_url: str, port: int, internal_port: int) -> dict[str, str]:
@@ -99,10 +93,5 @@ async def run_ingress(broker_url: str, log: Path, *, ready: bool = True) -> Asyn
                 session=session,
                 child=Child(command),
             )
-            await ingress.child.start()
-            try:
-                check = ingress.is_ready if ready else ingress.is_alive
-                await wait_until_ready(ingress.child, check, seconds=WAIT_TIMEOUT_SECONDS)
+            async with run_child(ingress.child, ingress.is_ready if ready else ingress.is_alive):
                 yield ingress
-            finally:
-                await ingress.child.stop()

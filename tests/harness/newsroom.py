@@ -14,11 +14,11 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pyotp
-from aiohttp import ClientError, ClientSession, ClientTimeout, CookieJar
+from aiohttp import ClientSession, ClientTimeout, CookieJar
 from yarl import URL
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command, wait_until_ready
+from deploy.local.process import Child, Command
 from deploy.paths import ROOT
 from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.domain.accounts import Account, Role
@@ -26,6 +26,7 @@ from services.newsroom.domain.login import hash_cookie
 from services.newsroom.handlers.login import TOTP_PURPOSE
 from shared.encryption import KeyRing
 from tests.databases import FreshDatabase
+from tests.harness.processes import is_ok, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
@@ -131,11 +132,8 @@ class NewsroomProcess:
         return self.child.command.log.read_text()
 
     async def is_ready(self) -> bool:
-        try:
-            async with ClientSession() as session, session.get(f"{self.internal_url}/readyz") as response:
-                return response.status == 200
-        except ClientError:
-            return False
+        async with ClientSession() as session:
+            return await is_ok(session, f"{self.internal_url}/readyz")
 
     async def add_member(self, *roles: Role, person: UUID | None = None, password: str = PASSWORD) -> Member:
         """Somebody who has set up their login."""
@@ -220,14 +218,20 @@ async def run_newsroom(
     """Started and ready."""
     with reserve_ports(3) as (internal_port, port, archive_port):
         url, archive_url = f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{archive_port}"
-        ports = {"INTERNAL": internal_port, "NEWSROOM": port, "ARCHIVE": archive_port}
         command = Command(
             name="newsroom",
             arguments=(sys.executable, "-m", "services.newsroom"),
             log=folder / "newsroom.log",
             environment={
-                **_build_environment(broker_url, database, folder),
-                **{f"KREISFUNK_{name}_PORT": str(number) for name, number in ports.items()},
+                "PATH": os.environ["PATH"],
+                "KREISFUNK_BROKER_URL": broker_url,
+                "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
+                "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
+                "KREISFUNK_NEWSROOM_KEYS": KEYS,
+                "KREISFUNK_NOTICES_API_TOKEN": "kreisfunk_only-for-tests",
+                "KREISFUNK_INTERNAL_PORT": str(internal_port),
+                "KREISFUNK_NEWSROOM_PORT": str(port),
+                "KREISFUNK_ARCHIVE_PORT": str(archive_port),
                 "KREISFUNK_NEWSROOM_URL": url,
                 "KREISFUNK_ARCHIVE_URL": archive_url,
                 "KREISFUNK_NOTICES_API_URL": notices_api_url,
@@ -245,20 +249,7 @@ async def run_newsroom(
             owner=owner,
         )
         try:
-            await newsroom.child.start()
-            await wait_until_ready(newsroom.child, newsroom.is_ready, seconds=WAIT_TIMEOUT_SECONDS)
-            yield newsroom
+            async with run_child(newsroom.child, newsroom.is_ready):
+                yield newsroom
         finally:
-            await newsroom.child.stop()
             await owner.close()
-
-
-def _build_environment(broker_url: str, database: FreshDatabase, folder: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "KREISFUNK_BROKER_URL": broker_url,
-        "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
-        "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
-        "KREISFUNK_NEWSROOM_KEYS": KEYS,
-        "KREISFUNK_NOTICES_API_TOKEN": "kreisfunk_only-for-tests",
-    }

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command, wait_until_ready
+from deploy.local.process import Child, Command
 from deploy.paths import ROOT
 from tests.contract_recorder.openapi_session import trace_contract
 from tests.harness.notices_county import PRESS_SOURCE, TOKENS, text_of, write_county, write_tokens
+from tests.harness.processes import is_ok, run_child
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 STRUCTURED = "application/cloudevents+json"
@@ -90,18 +91,10 @@ class NoticesApi:
         return await self.post(content, "application/json", headers={"Idempotency-Key": key or uuid4().hex}, **more)
 
     async def is_ready(self) -> bool:
-        try:
-            async with self.session.get(f"{self.internal_url}/readyz") as response:
-                return response.status == 200
-        except ClientError:
-            return False
+        return await is_ok(self.session, f"{self.internal_url}/readyz")
 
     async def is_alive(self) -> bool:
-        try:
-            async with self.session.get(f"{self.url}/openapi.json") as response:
-                return response.status == 200
-        except ClientError:
-            return False
+        return await is_ok(self.session, f"{self.url}/openapi.json")
 
     async def metrics(self) -> str:
         async with self.session.get(f"{self.internal_url}/metrics") as response:
@@ -167,11 +160,5 @@ async def run_notices_api(
                 session=session,
                 child=Child(command),
             )
-            await door.child.start()
-            try:
-                await wait_until_ready(
-                    door.child, door.is_ready if ready else door.is_alive, seconds=WAIT_TIMEOUT_SECONDS
-                )
+            async with run_child(door.child, door.is_ready if ready else door.is_alive):
                 yield door
-            finally:
-                await door.child.stop()

@@ -1,8 +1,34 @@
-"""Looking at real processes."""
+"""Starting real processes, and looking at them."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
+from aiohttp import ClientError, ClientSession
+
+from deploy.local.process import Child, wait_until_ready
+from tests.servers import WAIT_TIMEOUT_SECONDS
+
+
+@asynccontextmanager
+async def run_child(child: Child, is_ready: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
+    """Started and ready; stopped at the end."""
+    await child.start()
+    try:
+        await wait_until_ready(child, is_ready, seconds=WAIT_TIMEOUT_SECONDS)
+        yield
+    finally:
+        await child.stop()
+
+
+async def is_ok(session: ClientSession, url: str) -> bool:
+    """Whether a server is there and answers 200."""
+    try:
+        async with session.get(url) as response:
+            return response.status == 200
+    except ClientError:
+        return False
 
 
 def is_alive(pid: int | None) -> bool:

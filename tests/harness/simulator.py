@@ -119,10 +119,10 @@ async def run_simulator_harness(**changes: Any) -> AsyncIterator[SimulatorHarnes
         settings = Settings(**(VALUES | {"webhook_url": business.url} | changes))
         stopping = asyncio.Event()
         async with (
-            run_simulator(settings, stopping) as simulator,
+            run_simulator(settings, stopping) as url,
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session,
         ):
-            yield SimulatorHarness(url=simulator.url, business=business, session=session, stopping=stopping)
+            yield SimulatorHarness(url=url, business=business, session=session, stopping=stopping)
 
 
 def build_template(name: str = "kreisfunk_baustellen_v1", *, payload: str = "stop", **values: str) -> dict[str, Any]:

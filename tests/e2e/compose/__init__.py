@@ -1,4 +1,1 @@
-"""`docker compose up` from nothing, and the main job on it.
-
-KREISFUNK_TEST_COMPOSE=1 python -m pytest tests/e2e/compose
-"""
+"""`docker compose up` from nothing: `make smoke`, `make cluster-test` and `make update-test FROM=…`."""

@@ -3,10 +3,14 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from simulator.client import SimulatorClient, open_simulator_client
 
 ROOT = Path(__file__).parents[3]
 ANY_PORT = ("INGRESS", "NOTICES_API", "NEWSROOM", "ARCHIVE", "SIMULATOR", "PROMETHEUS", "GRAFANA")
@@ -58,6 +62,12 @@ class ComposeProject:
         """Where a published port is reached."""
         return f"http://{(await self.run('--profile', 'monitoring', 'port', service, str(port))).strip()}"
 
+    @asynccontextmanager
+    async def open_simulator(self) -> AsyncIterator[SimulatorClient]:
+        token = await self.execute("simulator", "cat", "/secrets/simulator/simulator_control_token")
+        async with open_simulator_client(await self.find_url("simulator", 8090), token) as simulator:
+            yield simulator
+
     async def read_configuration(self, *options: str) -> dict[str, Any]:
         """The file as the engine understands it."""
         read: dict[str, Any] = json.loads(await self.run(*options, "--profile", "*", "config", "--format", "json"))
@@ -83,3 +93,14 @@ class ComposeProject:
         """One number from the database, over the server's own socket."""
         login = ("-U", "kreisfunk_owner", "-d", "kreisfunk")
         return int(await self.execute(server, "psql", *login, "-Atc", statement))
+
+
+@asynccontextmanager
+async def use_project(name: str, settings: Mapping[str, str], root: Path = ROOT) -> AsyncIterator[ComposeProject]:
+    """Nothing of it is left at the end."""
+    compose = ComposeProject(f"kreisfunk-{name}-{secrets.token_hex(4)}", settings, root)
+    try:
+        yield compose
+    finally:
+        await compose.run("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "30")
+        await run_docker("image", "rm", "--force", compose.image)

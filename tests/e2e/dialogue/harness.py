@@ -1,6 +1,6 @@
 """The citizens of a running system: they write, wait, and look at their phones."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -116,9 +116,6 @@ class DialogueHarness:
             return False
         return await self._is_sent_to("source = $1", row["id"], row["audience"])
 
-    async def wait_until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        await wait_for(condition)
-
     def compute_index(self, kind: str, value: str) -> bytes:
         """The keyed hash of an address, as the ingress makes it."""
         text = (self.stack.folder / "secrets/ingress/kreisfunk_index_key").read_text()
@@ -158,7 +155,7 @@ class CitizenPhone:
         before = len(await self.fetch_received())
         await self.run_and_wait(text=texts[-1])
         if await self.town.fetch_last_result() == "erased":  # whose answer is forgotten as soon as it is published
-            await self.town.wait_until(lambda: self._has_received(before + 1))
+            await wait_for(lambda: self._has_received(before + 1))
         new = (await self.fetch_received())[before:]
         assert len(new) <= 1, "one answer per event"
         return str(new[0]["text"]) if new else ""

@@ -8,6 +8,7 @@ import pytest
 from services.subscriptions.domain.wording import build_start_question
 from tests.e2e.dialogue.harness import DialogueHarness
 from tests.factories.citizens import COUNTY, TEXTS
+from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -138,7 +139,7 @@ async def test_feedback_by_text_button_and_reaction(town: DialogueHarness) -> No
             ("reaction", "👍", "strassensperrungen"),
         }
 
-    await town.wait_until(all_are_kept)
+    await wait_for(all_are_kept)
 
 
 async def test_somebody_with_a_user_id_only_has_it_all(town: DialogueHarness) -> None:
@@ -234,7 +235,7 @@ async def test_erasing_leaves_nothing_but_the_proof(town: DialogueHarness, shari
         left = await town.database.fetchval("select count(*) from dispatcher.erasure")
         return left == 0 and not (await phone.fetch_identity())["in_contact_book"]
 
-    await town.wait_until(the_ledger_forgot)
+    await wait_for(the_ledger_forgot)
     after = await _settled_dump(town)
     assert {_table(row) for row in _about(after, mine)} == {"subscriptions.erasure", "subscriptions.inbox"}
     assert {_table(row) for row in _about(after, [person])} == REMAINS
@@ -280,5 +281,5 @@ async def _settled_dump(town: DialogueHarness) -> list[str]:
         )
         return not moving and not (await town.call("GET", "account"))["webhooks"]["pending"]
 
-    await town.wait_until(quiet)
+    await wait_for(quiet)
     return await town.dump()

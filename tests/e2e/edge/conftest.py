@@ -12,13 +12,14 @@ import aiohttp
 import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
-from deploy.local.process import Child, Command, wait_until_ready
+from deploy.local.process import Child, Command
 from deploy.paths import ROOT
 from tests.harness.ingress import IngressProcess, run_ingress
 from tests.harness.ingress_queues import open_queues
+from tests.harness.processes import run_child
 from tests.harness.service_login import service_login
 from tests.own_ca import OwnCa, create_own_ca
-from tests.servers import WAIT_TIMEOUT_SECONDS, Servers
+from tests.servers import Servers
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_EDGE") == "1" else ["test_*.py"]
 
@@ -91,12 +92,8 @@ async def run_caddy(
         }
         arguments = (CADDY, "run", "--adapter", "caddyfile", "--config", str(file))
         child = Child(Command(name="caddy", arguments=arguments, log=edge.log, environment=environment))
-        await child.start()
-        try:
-            await wait_until_ready(child, lambda: _is_listening(edge), seconds=WAIT_TIMEOUT_SECONDS)
+        async with run_child(child, lambda: _is_listening(edge)):
             yield edge
-        finally:
-            await child.stop()
 
 
 async def _is_listening(edge: Edge) -> bool:

@@ -1,13 +1,11 @@
 """Going live by the operators' guide: Meta at a name of its own by https, Caddy before the webhook, a first notice."""
 
 import asyncio
-import os
 import re
 import socket
 import ssl
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,14 +76,6 @@ class NewInstallation:
         said, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, said.decode()
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Not `tmp_path`, which only root may enter."""
-    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
-        yield Path(name)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tests.e2e.monitoring.watched_town import WatchedTown, list_targets
+from tests.e2e.monitoring.watched_town import WatchedTown, list_targets, wait_until_seen
 from tests.prometheus import ALERTS, PrometheusClient, run_prometheus
 from tests.servers import wait_for
 
@@ -40,7 +40,7 @@ class HurriedWatch:
             age = int(time.monotonic() - self.quiet_at) + 1
             return set(alerts) <= await self._list_alerts(f'count_over_time(ALERTS{{alertstate="firing"}}[{age}s])')
 
-        await wait_for(fired, seconds)
+        await self._wait(fired, seconds)
 
     async def wait_for_end(self, *alerts: str, seconds: float = 120) -> None:
         """Until none of them fires."""
@@ -48,12 +48,15 @@ class HurriedWatch:
         async def ended() -> bool:
             return not set(alerts) & await self.list_firing()
 
+        await self._wait(ended, seconds)
+        self.quiet_at = time.monotonic()
+
+    async def _wait(self, condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
         try:
-            await wait_for(ended, seconds)
+            await wait_for(condition, seconds)
         except TimeoutError as late:
             late.add_note(f"firing: {sorted(await self.list_firing())}")
             raise
-        self.quiet_at = time.monotonic()
 
     async def list_firing(self) -> set[str]:
         return await self._list_alerts('ALERTS{alertstate="firing"}')
@@ -72,9 +75,5 @@ async def run_hurried_watch(town: WatchedTown, folder: Path) -> AsyncIterator[Hu
     feeds = town.feeds.command.environment["KREISFUNK_INTERNAL_PORT"]
     targets = {**list_targets(town.stack), "feeds": [f"127.0.0.1:{feeds}"]}
     async with run_prometheus(folder, targets, rules=rules, interval="1s") as prometheus:
-
-        async def seen() -> bool:
-            return await prometheus.query_number("count(up == 1)") == sum(map(len, targets.values()))
-
-        await wait_for(seen)  # what happens before a counter was seen is no increase
+        await wait_until_seen(prometheus, targets)
         yield HurriedWatch(prometheus)

@@ -13,6 +13,7 @@ from deploy.local.postgres_paths import find_wheel_programs
 from deploy.paths import ROOT
 from tests.e2e.monitoring.watched_town import WatchedTown
 from tests.harness.commands import run_in_process, run_on_terminal
+from tests.prometheus import ALERTS
 from tests.runbook_pages import read_commands
 
 COMPOSE = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]
@@ -40,7 +41,7 @@ class NightOperator:
 
     async def _run(self, words: list[str]) -> str:
         if words[0] == "df":
-            return await _run_program(*words)
+            return await run_program(*words)
         assert words[:2] == ["docker", "compose"]
         words = words[2:]
         profile = words[1] if words[0] == "--profile" else ""
@@ -85,12 +86,12 @@ class NightOperator:
             case "postgres", "psql":
                 psql = find_wheel_programs() / "bin" / "psql"
                 assert words[1:5] == ["-U", "kreisfunk_owner", "-d", "kreisfunk"]
-                return await _run_program(str(psql), "-X", "-d", stack.database_url, *words[5:])
+                return await run_program(str(psql), "-X", "-d", stack.database_url, *words[5:])
             case _, "python":
                 [name, *_] = self._list_processes(service)
                 asked = words[2].replace("http://127.0.0.1:9090/metrics", stack.metrics_urls[name])
                 assert asked != words[2]
-                return await _run_program(sys.executable, "-c", asked)
+                return await run_program(sys.executable, "-c", asked)
             case _:
                 raise AssertionError(f"{service} has no {words[0]} here")
 
@@ -148,9 +149,12 @@ def _check_services(words: list[str]) -> list[str]:
     return words
 
 
-async def _run_program(*arguments: str) -> str:
+async def run_program(*arguments: str, given: bytes = b"") -> str:
+    """All it says; it must succeed."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*arguments, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
-    said, _ = await process.communicate()
+    process = await asyncio.create_subprocess_exec(
+        *arguments, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, cwd=ALERTS.parent
+    )
+    said, _ = await process.communicate(given)
     assert process.returncode == 0, said.decode()
     return said.decode()

@@ -12,16 +12,13 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import aio_pika
-import aiohttp
 import asyncpg
 import msgspec
 
 from deploy.local.environments import BUSINESS_ACCOUNT_ID
 from deploy.local.ports import LOOPBACK
 from deploy.local.services import Service
-from deploy.secrets import APP_SECRETS
 from shared.amqp import topology
-from simulator.webhooks.batches import HEADER, sign
 from tests.e2e.monitoring.hurried_watch import HurriedWatch
 from tests.e2e.monitoring.night_operator import NightOperator
 from tests.e2e.monitoring.watched_town import WatchedTown
@@ -65,13 +62,7 @@ class NightShift:
         listed = [{"field": field, "value": value} for field, value in changes]
         entry = {"id": BUSINESS_ACCOUNT_ID, "time": int(time.time()), "changes": listed}
         body = msgspec.json.encode({"object": "whatsapp_business_account", "entry": [entry]})
-        secret = (self.town.stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
-        headers = {HEADER: sign(secret, body), "Content-Type": "application/json"}
-        async with (
-            aiohttp.ClientSession() as meta,
-            meta.post(f"{self.town.stack.ingress_url}/webhook", data=body, headers=headers) as answer,
-        ):
-            assert answer.status == 200
+        assert await self.town.post_webhook(body) == 200
 
     async def publish(self, topic: str) -> None:
         text = f"Bis Freitag, {uuid4().hex[:8]}."

@@ -1,6 +1,5 @@
 """Every query of every dashboard, and every alert, on a Prometheus that has seen the system at work."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from uuid import uuid4
@@ -9,9 +8,10 @@ import aiohttp
 import pytest
 
 from deploy.grafana.dashboard import BOARDS, BROADCASTS, STARTS
+from tests.e2e.monitoring.night_operator import run_program
 from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown
 from tests.e2e.newsroom.press_town import PATIENCE
-from tests.prometheus import ALERTS, PrometheusClient, ensure_prometheus
+from tests.prometheus import PrometheusClient, ensure_prometheus
 from tests.servers import wait_for
 from tools.dashboards import Period, fetch_charts, fetch_lines, render_page
 
@@ -92,11 +92,4 @@ async def test_promtool_is_content_with_every_metric(busy: WatchedTown) -> None:
 
 
 async def run_promtool(*arguments: str, given: bytes = b"") -> str:
-    programs = await ensure_prometheus()
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        str(programs.promtool), *arguments, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, cwd=ALERTS.parent
-    )
-    said, _ = await process.communicate(given)
-    assert process.returncode == 0, said.decode()
-    return said.decode()
+    return await run_program(str((await ensure_prometheus()).promtool), *arguments, given=given)

@@ -7,11 +7,9 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
 
-import aiohttp
 import asyncpg
 import pytest
 
-from simulator.webhooks.batches import HEADER, sign
 from tests.e2e.monitoring.night_operator import NightOperator
 from tests.e2e.monitoring.watched_town import ALERT_EXPRESSIONS, WatchedTown, list_targets
 from tests.prometheus import run_prometheus
@@ -26,12 +24,9 @@ NO_WEBHOOK = b'{"object": "whatsapp_business_account", "entry": "none"}'
 
 async def test_a_dispatcher_ends(town: WatchedTown) -> None:
     """ProcessUnavailable, DispatcherMissing."""
-    await town.stack.supervisor.stop_one("dispatcher-1")
-    try:
+    async with town.stop("dispatcher-1"):
         await town.wait_until("ProcessUnavailable", "DispatcherMissing", true=True)
         assert not await town.is_true("ServiceUnavailable")
-    finally:
-        await town.stack.supervisor.start_one("dispatcher-1")
     await town.wait_until("ProcessUnavailable", "DispatcherMissing", true=False)
 
 
@@ -39,15 +34,14 @@ async def test_the_notices_api_is_away_and_sending_is_paused(town: WatchedTown) 
     """ServiceUnavailable, NewsroomOutboxWaits, SendingPaused, LaneDelayed."""
     text = f"Bald, {uuid4().hex[:8]}."
     path = await town.press.approve(text=text)
-    await town.stack.supervisor.stop_one("notices-1")
     try:
-        await town.run_kreisfunk("sending", "pause", "--reason", "ein Versuch")
-        assert (await town.press.ben.send(path, "veroeffentlichen", 2)).status == 303
-        await town.let_somebody_write("Hilfe")
-        await town.wait_until("ServiceUnavailable", "SendingPaused", true=True)
-        await town.wait_until("NewsroomOutboxWaits", "LaneDelayed", true=True, seconds=180)
+        async with town.stop("notices-1"):
+            await town.run_kreisfunk("sending", "pause", "--reason", "ein Versuch")
+            assert (await town.press.ben.send(path, "veroeffentlichen", 2)).status == 303
+            await town.let_somebody_write("Hilfe")
+            await town.wait_until("ServiceUnavailable", "SendingPaused", true=True)
+            await town.wait_until("NewsroomOutboxWaits", "LaneDelayed", true=True, seconds=180)
     finally:
-        await town.stack.supervisor.start_one("notices-1")
         await town.run_kreisfunk("sending", "resume")
     await town.wait_until("ServiceUnavailable", "NewsroomOutboxWaits", "SendingPaused", "LaneDelayed", true=False)
     await town.press.wait_for_text(await town.press.follow(path), "abgeschlossen")
@@ -55,33 +49,26 @@ async def test_the_notices_api_is_away_and_sending_is_paused(town: WatchedTown) 
 
 async def test_meta_refuses_the_token(town: WatchedTown) -> None:
     """SenderStopped, SendingPaused."""
-    await town.press.simulator.set_faults(TOKEN_EXPIRED)
-    try:
+    async with town.set_faults(TOKEN_EXPIRED):
         await town.let_somebody_write("Hilfe")
         await town.wait_until("SenderStopped", "SendingPaused", true=True)
-    finally:
-        await town.press.simulator.set_faults({})
     await town.try_meta_now()
     await town.wait_until("SenderStopped", "SendingPaused", true=False, within=SHORT)
 
 
 async def test_the_broker_stops(town: WatchedTown) -> None:
     """BrokerUnavailable, WebhooksRefused."""
-    await town.stack.supervisor.stop_one("rabbitmq")
-    try:
+    async with town.stop("rabbitmq"):
         await town.let_somebody_write("Hilfe")
         await town.wait_until("BrokerUnavailable", true=True)
         await town.wait_until("WebhooksRefused", true=True, within=SHORT)
-    finally:
-        await town.stack.supervisor.start_one("rabbitmq")
     await town.wait_until("BrokerUnavailable", true=False)
     await town.wait_until("WebhooksRefused", true=False, within=SHORT)
 
 
 async def test_the_database_stops(town: WatchedTown) -> None:
     """DatabaseUnavailable."""
-    await town.stack.supervisor.stop_one("postgres")
-    try:
+    async with town.stop("postgres"):
         await town.wait_until("DatabaseUnavailable", true=True)
 
         async def every_service_says_so() -> bool:
@@ -89,8 +76,6 @@ async def test_the_database_stops(town: WatchedTown) -> None:
             return {each["metric"]["job"] for each in services} == {"dispatcher", "newsroom", "subscriptions"}
 
         await wait_for(every_service_says_so)
-    finally:
-        await town.stack.supervisor.start_one("postgres")
     await town.wait_until("DatabaseUnavailable", true=False)
 
 
@@ -107,22 +92,15 @@ async def test_the_connections_of_the_database_run_short(town: WatchedTown) -> N
 
 async def test_subscriptions_does_not_work_off_its_queue(town: WatchedTown) -> None:
     """QueueNotWorkedOff."""
-    await town.stack.supervisor.stop_one("subscriptions-1")
-    try:
+    async with town.stop("subscriptions-1"):
         await town.let_somebody_write("Hilfe")
         await town.wait_until("QueueNotWorkedOff", true=True, within=SHORT)
-    finally:
-        await town.stack.supervisor.start_one("subscriptions-1")
     await town.wait_until("QueueNotWorkedOff", true=False, within=SHORT)
 
 
 async def test_meta_sends_what_we_cannot_parse(town: WatchedTown) -> None:
     """QuarantineNotEmpty."""
-    secret = (town.stack.folder / "secrets" / "simulator" / "simulator_app_secret").read_text().strip().encode()
-    async with aiohttp.ClientSession() as meta:
-        headers = {HEADER: sign(secret, NO_WEBHOOK), "Content-Type": "application/json"}
-        async with meta.post(f"{town.stack.ingress_url}/webhook", data=NO_WEBHOOK, headers=headers) as answer:
-            assert answer.status == 200
+    assert await town.post_webhook(NO_WEBHOOK) == 200
     await town.wait_until("QuarantineNotEmpty", true=True)
     await town.run_kreisfunk("quarantine", "drop", "--all", "--yes")
     await town.wait_until("QuarantineNotEmpty", true=False)
@@ -130,11 +108,8 @@ async def test_meta_sends_what_we_cannot_parse(town: WatchedTown) -> None:
 
 async def test_somebody_who_is_not_meta_sends_webhooks(town: WatchedTown) -> None:
     """SignaturesRefused."""
-    async with aiohttp.ClientSession() as stranger:
-        for _ in range(40):
-            headers = {HEADER: sign(b"another secret", NO_WEBHOOK)}
-            async with stranger.post(f"{town.stack.ingress_url}/webhook", data=NO_WEBHOOK, headers=headers) as answer:
-                assert answer.status == 401
+    for _ in range(40):
+        assert await town.post_webhook(NO_WEBHOOK, b"another secret") == 401
     await town.wait_until("SignaturesRefused", true=True, within="1m")
     await town.wait_until("SignaturesRefused", true=False, within=SHORT)
 

@@ -21,7 +21,10 @@ from deploy.local.process import Command
 from deploy.local.services import Service
 from deploy.local.stack import Stack
 from deploy.paths import ROOT
-from tests.e2e.newsroom.press_town import RATE, PressTown, run_press_town
+from deploy.secrets import APP_SECRETS
+from simulator.webhooks.batches import HEADER, sign
+from tests.e2e.newsroom.press_town import PressTown, run_press_town
+from tests.e2e.steering.harness import RATE
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.commands import run_in_process
 from tests.harness.website import FakeWebsite, build_text_answer, run_website
@@ -56,10 +59,38 @@ class WatchedTown:
     def stack(self) -> Stack:
         return self.press.stack
 
+    @asynccontextmanager
+    async def stop(self, process: str) -> AsyncIterator[None]:
+        """Stopped meanwhile."""
+        await self.stack.supervisor.stop_one(process)
+        try:
+            yield
+        finally:
+            await self.stack.supervisor.start_one(process)
+
+    @asynccontextmanager
+    async def set_faults(self, faults: Mapping[str, object]) -> AsyncIterator[None]:
+        """What Meta does meanwhile."""
+        await self.press.simulator.set_faults(faults)
+        try:
+            yield
+        finally:
+            await self.press.simulator.set_faults({})
+
     async def let_somebody_write(self, text: str) -> None:
         """Each time another citizen, as nobody is answered for ever."""
         citizens = [each["id"] for each in await self.press.simulator.list_citizens()]
         await self.press.simulator.send_text([citizens[next(self._citizens)]], text, per_second=10)
+
+    async def post_webhook(self, body: bytes, secret: bytes = b"") -> int:
+        """As Meta does it, unless with another secret; the status."""
+        known = (self.stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
+        headers = {HEADER: sign(secret or known, body), "Content-Type": "application/json"}
+        async with (
+            aiohttp.ClientSession() as meta,
+            meta.post(f"{self.stack.ingress_url}/webhook", data=body, headers=headers) as answer,
+        ):
+            return answer.status
 
     async def knock(self) -> None:
         """Ask the public ports without a credential; who does so often is told to slow down."""
@@ -109,15 +140,15 @@ async def run_watched_town(folder: Path, rate: int = RATE) -> AsyncIterator[Watc
         ends.push_async_callback(feeds.stop)
         targets = {**list_targets(press.stack), "feeds": [f"{LOOPBACK}:{port}"]}
         prometheus = await ends.enter_async_context(run_prometheus(folder / "prometheus", targets))
-        await _wait_until_seen(prometheus, sum(map(len, targets.values())))
+        await wait_until_seen(prometheus, targets)
         yield WatchedTown(press=press, prometheus=prometheus, feeds=feeds)
 
 
-async def _wait_until_seen(prometheus: PrometheusClient, targets: int) -> None:
+async def wait_until_seen(prometheus: PrometheusClient, targets: Mapping[str, Sequence[str]]) -> None:
     """What happens before a counter was seen is no increase."""
 
     async def seen() -> bool:
-        return await prometheus.query_number("count(up == 1)") == targets
+        return await prometheus.query_number("count(up == 1)") == sum(map(len, targets.values()))
 
     await wait_for(seen)
 

@@ -14,12 +14,11 @@ from services.newsroom.domain.accounts import Role
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.follower import follow_stack
 from tests.databases import FreshDatabase
+from tests.e2e.steering.harness import CITIZENS, RATE, has_everybody_once, list_accepted, subscribe_everybody
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
 from tests.harness.writing_desk import WritingDesk
 from tests.servers import wait_for
 
-CITIZENS = 120
-RATE = 400
 SETTINGS = {"dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2", "KREISFUNK_DISPATCHERS": "2"}}
 BOTH = (Role.EDITOR, Role.APPROVER)
 # Meta makes a person wait who has just got several messages, six seconds for each.
@@ -72,8 +71,7 @@ class PressTown:
         return found["text"]
 
     async def list_accepted(self, text: str) -> list[AcceptedMessage]:
-        """What Meta accepted of a notice, in order."""
-        return [each for each in await self.simulator.fetch_outbound() if each.template and text in each.text]
+        return await list_accepted(self.simulator, text)
 
     async def wait_for_everybody(self, text: str) -> None:
         """Everybody has it, and nobody has it twice."""
@@ -82,8 +80,7 @@ class PressTown:
             return len(await self.list_accepted(text)) >= CITIZENS
 
         await wait_for(enough, PATIENCE)
-        citizens = [each.citizen for each in await self.list_accepted(text)]
-        assert len(citizens) == len(set(citizens)) == CITIZENS
+        assert has_everybody_once(await self.list_accepted(text))
 
 
 @asynccontextmanager
@@ -94,7 +91,8 @@ async def run_press_town(folder: Path, rate: int = RATE) -> AsyncIterator[PressT
             run_stack(folder, dispatchers=2, newsrooms=1, messages_per_second=rate, settings=SETTINGS)
         )
         simulator = await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token))
-        await _subscribe(stack, simulator)
+        async with open_ledger_reader(stack.monitor_database_url) as books:
+            await subscribe_everybody(simulator, books)
         owner = await asyncpg.connect(stack.database_url)
         ends.push_async_callback(owner.close)
         newsroom = NewsroomProcess(
@@ -110,14 +108,3 @@ async def run_press_town(folder: Path, rate: int = RATE) -> AsyncIterator[PressT
         browsers = [await ends.enter_async_context(newsroom.open_browser(member)) for member in members]
         anna, ben = [WritingDesk(browser=browser) for browser in browsers]
         yield PressTown(stack=stack, simulator=simulator, newsroom=newsroom, anna=anna, ben=ben)
-
-
-async def _subscribe(stack: Stack, simulator: SimulatorClient) -> None:
-    citizens = await simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
-    await simulator.send_text(citizens, "Start", per_second=200)
-    async with open_ledger_reader(stack.monitor_database_url) as books:
-
-        async def subscribed() -> bool:
-            return await books.count_subscribed() == CITIZENS
-
-        await wait_for(subscribed)

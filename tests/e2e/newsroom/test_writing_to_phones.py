@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.newsroom.press_town import CITIZENS, PATIENCE, PressTown, run_press_town
+from tests.e2e.newsroom.press_town import PATIENCE, PressTown, run_press_town
+from tests.e2e.steering.harness import CITIZENS
 from tests.harness.writing_desk import format_local
 from tests.servers import wait_for
 

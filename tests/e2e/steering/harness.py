@@ -75,10 +75,7 @@ class SteeringHarness:
         assert ended.status in (0, 3), ended.everything
 
     async def list_accepted(self, text: str) -> list[AcceptedMessage]:
-        """What Meta accepted of a broadcast, in order."""
-        return [
-            message for message in await self.simulator.fetch_outbound() if message.template and text in message.text
-        ]
+        return await list_accepted(self.simulator, text)
 
     async def wait_for_accepted(self, text: str, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
         async def enough() -> bool:
@@ -94,6 +91,11 @@ class SteeringHarness:
             return all(one["books"]["complete"] and not one["books"]["waiting"] for one in shown)
 
         await wait_for(settled, seconds)
+
+
+async def list_accepted(simulator: SimulatorClient, text: str) -> list[AcceptedMessage]:
+    """What Meta accepted of a broadcast, in order."""
+    return [message for message in await simulator.fetch_outbound() if message.template and text in message.text]
 
 
 def has_everybody_once(messages: Sequence[AcceptedMessage]) -> bool:
@@ -121,11 +123,15 @@ async def run_steering_harness(
             simulator=await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token)),
             books=await ends.enter_async_context(open_ledger_reader(stack.monitor_database_url)),
         )
-        citizens = await town.simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
-        await town.simulator.send_text(citizens, "Start", per_second=200)
-
-        async def subscribed() -> bool:
-            return await town.books.count_subscribed() == CITIZENS
-
-        await wait_for(subscribed)
+        await subscribe_everybody(town.simulator, town.books)
         yield town
+
+
+async def subscribe_everybody(simulator: SimulatorClient, books: LedgerReader) -> None:
+    citizens = await simulator.add_citizens(CITIZENS, bsuid_only=CITIZENS // 12)
+    await simulator.send_text(citizens, "Start", per_second=200)
+
+    async def subscribed() -> bool:
+        return await books.count_subscribed() == CITIZENS
+
+    await wait_for(subscribed)

@@ -18,15 +18,6 @@ RATE = 2
 
 
 @pytest.fixture
-async def channel(vhost: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
-    async with await aio_pika.connect(vhost) as connection, connection.channel() as opened:
-        await topology.declare(opened)
-        yield opened
-        # The broker is the other tests' too.
-        await (await opened.get_queue(topology.LANES[Lane.BULK].name)).purge()
-
-
-@pytest.fixture
 async def watch(
     vhost: str, channel: aio_pika.abc.AbstractChannel, database: FreshDatabase
 ) -> AsyncIterator[BacklogRecorder]:

@@ -3,7 +3,7 @@
 import asyncpg
 
 from tests.databases import FreshDatabase
-from tests.faults.backup import OLD_WEEK, hold_backup_locks
+from tests.faults.harder_faults import OLD_WEEK, hold_backup_locks
 
 WEEK = f"delivery_{OLD_WEEK:%Y%m%d}"
 DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(90)"

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 
 from deploy.local.process import Child, Command
-from tests.faults.freezing import freeze
+from tests.faults.harder_faults import freeze
 from tests.servers import wait_for
 
 # A shell with a child of its own session, as PostgreSQL's are.

@@ -10,6 +10,7 @@ import aio_pika
 import asyncpg
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from shared.amqp import topology
 from shared.runtime.background import run_in_background
@@ -26,26 +27,14 @@ METRIC = f'kreisfunk_sent{{to="{PHONE}"}} 1\n'
 
 
 @pytest.fixture
-async def channel(vhost: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
-    async with await aio_pika.connect(vhost) as connection, connection.channel() as opened:
-        await topology.declare(opened)
-        yield opened
-
-
-@pytest.fixture
 async def metrics_url() -> AsyncIterator[str]:
     async def show(_: web.Request) -> web.Response:
         return web.Response(text=METRIC)
 
     application = web.Application()
     application.router.add_get("/metrics", show)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    yield f"http://{host}:{port}/metrics"
-    await runner.cleanup()
+    async with TestServer(application) as server:
+        yield str(server.make_url("/metrics"))
 
 
 def search(path: Path, wanted: tuple[PatternGroup, ...] = WANTED) -> list[tuple[str, str]]:

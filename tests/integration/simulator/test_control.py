@@ -6,39 +6,21 @@ from typing import Any
 import aiohttp
 import pytest
 
+from simulator.control.citizens import CitizenControl
+from simulator.control.run import RunControl
 from tests.harness.fake_business import VERIFY_TOKEN
 from tests.harness.simulator import CONTROL_TOKEN, SimulatorHarness, build_template, run_simulator_harness
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
+NOTHING: Any = None
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "citizens"),
-        ("POST", "citizens"),
-        ("GET", "citizens/1/messages"),
-        ("POST", "citizens/1/messages"),
-        ("POST", "citizens/1/number"),
-        ("POST", "citizens/1/preferences"),
-        ("POST", "broadcast"),
-        ("GET", "account"),
-        ("GET", "account/messages"),
-        ("GET", "account/attempts"),
-        ("GET", "account/written"),
-        ("GET", "account/personal"),
-        ("POST", "account/changes"),
-        ("GET", "faults"),
-        ("PUT", "faults"),
-        ("PUT", "templates/x"),
-        ("PUT", "tier"),
-        ("POST", "webhook/verification"),
-        ("GET", "events"),
-    ],
-)
-async def test_everything_needs_the_token(stand: SimulatorHarness, method: str, path: str) -> None:
-    for token in ("", "falsch", "token-of-the-graph-api", "Ümläut"):
-        status, answer = await stand.call(method, f"/simulator/{path}", token)
-        assert (status, set(answer)) == (401, {"error"})
+
+async def test_everything_needs_the_token(stand: SimulatorHarness) -> None:
+    for route in (*CitizenControl(NOTHING).build_routes(), *RunControl(NOTHING).build_routes()):
+        path = route.path.format(citizen=1, name="x")
+        for token in ("", "falsch", "token-of-the-graph-api", "Ümläut"):
+            status, answer = await stand.call(route.method, path, token)
+            assert (status, set(answer)) == (401, {"error"}), path
 
 
 @pytest.mark.parametrize(
@@ -165,19 +147,20 @@ async def test_a_stop_ends_a_broadcast_that_still_runs() -> None:
     assert len(stand.business.messages) == 1
 
 
-async def test_the_handshake_succeeds_with_the_right_token(stand: SimulatorHarness) -> None:
-    assert await stand.call_control("POST", "webhook/verification") == {"verified": True, "status": 200}
-    assert stand.business.handshakes == ["subscribe"]
-
-
-async def test_the_handshake_fails_with_another_token() -> None:
-    async with run_simulator_harness(verify_token=f"not-{VERIFY_TOKEN}") as stand:
-        assert await stand.call_control("POST", "webhook/verification") == {"verified": False, "status": 403}
-
-
-async def test_the_handshake_fails_while_nobody_listens() -> None:
-    async with run_simulator_harness(webhook_url="http://127.0.0.1:1/webhook", drain_seconds=0) as stand:
-        assert await stand.call_control("POST", "webhook/verification") == {"verified": False, "status": None}
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, 200),
+        ({"verify_token": f"not-{VERIFY_TOKEN}"}, 403),
+        ({"webhook_url": "http://127.0.0.1:1/webhook", "drain_seconds": 0}, None),
+    ],
+    ids=["right token", "another token", "nobody listens"],
+)
+async def test_the_handshake_succeeds_with_the_right_token_only(changes: dict[str, Any], status: int | None) -> None:
+    async with run_simulator_harness(**changes) as stand:
+        answer = await stand.call_control("POST", "webhook/verification")
+        assert answer == {"verified": status == 200, "status": status}
+        assert stand.business.handshakes == (["subscribe"] if status else [])
 
 
 async def read_events(answer: aiohttp.ClientResponse, count: int) -> list[tuple[str, dict[str, Any]]]:

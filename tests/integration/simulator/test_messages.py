@@ -47,12 +47,11 @@ async def test_of_two_addresses_the_number_wins(stand: SimulatorHarness) -> None
     assert row["citizen"] == first["id"]
 
 
-async def test_a_wrong_token_is_refused_first(stand: SimulatorHarness) -> None:
+async def test_a_wrong_token_is_refused_first_and_an_unknown_number_is_no_object_of_metas(
+    stand: SimulatorHarness,
+) -> None:
     status, answer = await stand.post({}, token="falsch")
     assert (status, answer["error"]["code"]) == (401, 190)
-
-
-async def test_an_unknown_number_is_no_object_of_metas(stand: SimulatorHarness) -> None:
     status, answer = await stand.post({}, number="1234567")
     assert (status, answer["error"]["code"], answer["error"]["error_subcode"]) == (400, 100, 33)
 

@@ -12,28 +12,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.harness.fake_business import APP_SECRET, VERIFY_TOKEN, FakeBusiness, run_business
-from tests.harness.simulator import (
-    CONTROL_TOKEN,
-    GRAPH_TOKEN,
-    OWN_NUMBER,
-    PHONE_NUMBER_ID,
-    TEMPLATES,
-    WABA_ID,
-)
+from tests.harness.fake_business import VERIFY_TOKEN, FakeBusiness, run_business
+from tests.harness.simulator import CONTROL_TOKEN, VALUES
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 ENVIRONMENT = {
     "SIMULATOR_WEBHOOK_URL": "http://127.0.0.1:1/webhook",
-    "SIMULATOR_APP_SECRET": APP_SECRET,
-    "SIMULATOR_VERIFY_TOKEN": VERIFY_TOKEN,
-    "SIMULATOR_GRAPH_TOKEN": GRAPH_TOKEN,
-    "SIMULATOR_CONTROL_TOKEN": CONTROL_TOKEN,
-    "SIMULATOR_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
-    "SIMULATOR_WABA_ID": WABA_ID,
-    "SIMULATOR_DISPLAY_PHONE_NUMBER": OWN_NUMBER,
-    "SIMULATOR_TEMPLATES_FILE": str(TEMPLATES),
-    "SIMULATOR_LISTEN_PORT": "0",
+    **{f"SIMULATOR_{name.upper()}": str(value) for name, value in VALUES.items()},
 }
 HEADERS = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
 
@@ -141,11 +126,21 @@ async def test_all_problems_are_named_at_once_and_no_secret() -> None:
     assert not any(value in errors for value in ("kurz", "viele", CONTROL_TOKEN, VERIFY_TOKEN))
 
 
-@pytest.mark.parametrize("url", ["https://graph.facebook.com", "https://meta.example", "http://10.0.0.7:8090"])
-async def test_it_does_not_run_beside_meta(url: str) -> None:
-    status, _, errors = await finished({**ENVIRONMENT, "SIMULATOR_GRAPH_URL": url})
-    assert status == 2
-    assert "SIMULATOR_GRAPH_URL: the dispatcher sends to somebody else" in errors
+@pytest.mark.parametrize(
+    ("setting", "value", "problem"),
+    [
+        ("GRAPH_URL", "https://graph.facebook.com", "the dispatcher sends to somebody else"),
+        ("GRAPH_URL", "https://meta.example", "the dispatcher sends to somebody else"),
+        ("GRAPH_URL", "http://10.0.0.7:8090", "the dispatcher sends to somebody else"),
+        ("SECRETS_DIR", "/gibt/es/nicht", "is not a folder"),
+        ("TEMPLATES_FILE", "{templates}", "Falsch: name may have"),
+    ],
+)
+async def test_a_wrong_setting_is_named(setting: str, value: str, problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "templates.json"
+    file.write_text('[{"name":"Falsch","language":"de","category":"UTILITY","components":[]}]')
+    status, _, errors = await finished({**ENVIRONMENT, f"SIMULATOR_{setting}": value.format(templates=file)})
+    assert (status, f"SIMULATOR_{setting}: {problem}" in errors) == (2, True), errors
 
 
 @pytest.mark.parametrize("url", ["", "http://simulator:8090", "http://[::1]:8090"])
@@ -165,20 +160,6 @@ async def test_settings_may_be_files(tmp_path: Path) -> None:
             session.get(f"{url}/simulator/account", headers=HEADERS) as answer,
         ):
             assert answer.status == 200
-
-
-async def test_a_missing_secrets_folder_is_named() -> None:
-    status, _, errors = await finished({**ENVIRONMENT, "SIMULATOR_SECRETS_DIR": "/gibt/es/nicht"})
-    assert status == 2
-    assert "SIMULATOR_SECRETS_DIR: is not a folder" in errors
-
-
-async def test_unusable_templates_are_named(tmp_path: Path) -> None:
-    file = tmp_path / "templates.json"
-    file.write_text('[{"name":"Falsch","language":"de","category":"UTILITY","components":[]}]')
-    status, _, errors = await finished({**ENVIRONMENT, "SIMULATOR_TEMPLATES_FILE": str(file)})
-    assert status == 2
-    assert "SIMULATOR_TEMPLATES_FILE: Falsch: name may have" in errors
 
 
 async def test_a_taken_port_is_said_without_a_traceback() -> None:

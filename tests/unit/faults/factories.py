@@ -1,11 +1,12 @@
 """A small run in which everything is as it has to be; tests plant what is not."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulator.client import AcceptedMessage
 from tests.faults.evidence import CitizenMessage, Evidence
-from tests.faults.fault_types import DISPATCHERS, FaultType, build_fault_types
+from tests.faults.fault_types import DISPATCHERS, build_fault_types
 from tests.faults.injector import InjectedFault
 from tests.faults.leaks.scanner import Leak
 from tests.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot, LedgerSnapshot
@@ -67,42 +68,29 @@ class EvidenceBuilder:
     wrong_key_ready_count: int = 0
 
     def build(self) -> Evidence:
-        counters: dict[tuple[str, str], int] = {}
-        for one in self.ledger:
-            if one.broadcast:
-                counters[one.broadcast, one.state] = counters.get((one.broadcast, one.state), 0) + 1
+        values = dict(vars(self))
+        ledger, counters = values.pop("ledger"), values.pop("counters")
         ours = LedgerSnapshot(
-            handled=self.handled,
-            replies_due=self.replies_due,
-            broadcasts=tuple(self.broadcasts),
-            ledger=tuple(self.ledger),
-            counters=counters if self.counters is None else self.counters,
+            handled=values.pop("handled"),
+            replies_due=values.pop("replies_due"),
+            broadcasts=tuple(values.pop("broadcasts")),
+            ledger=tuple(ledger),
+            counters=Counter((one.broadcast, one.state) for one in ledger if one.broadcast)
+            if counters is None
+            else counters,
         )
+        movers = frozenset(values.pop("movers"))
         return Evidence(
-            outbound=self.outbound,
-            written=self.written,
+            **values,
             ours=ours,
-            published=self.published,
-            loyal=frozenset(CITIZENS) - frozenset(self.movers),
-            movers=frozenset(self.movers),
+            loyal=frozenset(CITIZENS) - movers,
+            movers=movers,
             confirmations=(CONFIRMATION,),
-            operator_commands=self.operator_commands,
-            withdrawals=self.withdrawals,
-            faults=self.faults,
-            stalls=self.stalls,
             limit=LIMIT,
             request_seconds=5.0,
-            leaks=self.leaks,
-            attempts=self.attempts,
-            waiting=self.waiting,
-            wrong_key_ready_count=self.wrong_key_ready_count,
         )
-
-
-def find_fault_type(kind: str) -> FaultType:
-    return next(one for one in build_fault_types(DISPATCHERS) if one.kind == kind)
 
 
 def build_injected_fault(kind: str, began: float, repaired: float) -> InjectedFault:
-    chosen = find_fault_type(kind)
+    chosen = next(one for one in build_fault_types(DISPATCHERS) if one.kind == kind)
     return InjectedFault(Fault(0.0, chosen, chosen.targets[0], 0.0), began, repaired)

@@ -13,7 +13,7 @@ TAPS_IT = re.compile(r"\b(record_contracts|follow_stack|ContractRecorder)\(")
 # Nothing of ours is published there, or a test that calls it does the tapping.
 UNTAPPED = {
     "tests/e2e/edge/test_going_live.py": "is about commands and names; what is published is in the tests of the demo",
-    "tests/faults/actions.py": "the bench by itself; where a test runs it, the test taps it",
+    "tests/faults/__main__.py": "the bench by itself; where a test runs it, the test taps it",
     "tests/faults/run.py": "the same",
     "tests/integration/local/test_broker_alarm.py": "a letter to itself, while the broker is blocked",
     "tests/integration/local/test_local_servers.py": "is about the servers themselves",

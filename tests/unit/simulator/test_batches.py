@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from simulator.webhooks.batches import MAX_BYTES, Update, WebhookEnvelope, encode_update, escape, sign, take_batch
 from simulator.webhooks.outbox import MAX_RETRY_DELAY_SECONDS, compute_retry_delay
-from simulator.webhooks.payloads import ContactPayload
 
 ENVELOPE = WebhookEnvelope(account_id="1002", phone_number_id="7008", display_phone_number="4947919300")
 
@@ -32,7 +31,7 @@ def test_the_signature_is_that_of_the_published_example() -> None:
 
 
 def test_items_of_a_kind_share_a_change_and_contacts_are_told_once() -> None:
-    contact = ContactPayload(user_id="DE.1")
+    contact = {"user_id": "DE.1", "wa_id": None}
     batch = [
         encode_update("statuses", {"id": "a"}, contact),
         encode_update("messages", {"id": "b"}, contact),

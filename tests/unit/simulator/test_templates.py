@@ -5,10 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from simulator.citizens import PhoneContent
 from simulator.graph.errors import GraphError
-from simulator.graph.requests import TemplateChoice
+from simulator.graph.requests import ComponentParameters
 from simulator.graph.template import MessageTemplate
-from simulator.graph.templates import TemplateFileError, Templates, check_definition
+from simulator.graph.templates import Templates, check_definition
+from simulator.settings import SettingsError
 
 DEPLOYED = Path(__file__).parents[3] / "deploy" / "config" / "templates.json"
 
@@ -24,9 +26,8 @@ def template(**changes: object) -> MessageTemplate:
     return msgspec.convert(definition | changes, MessageTemplate)
 
 
-def fill(chosen: MessageTemplate, components: list[object]) -> str:
-    choice = msgspec.convert({"name": chosen.name, "components": components}, TemplateChoice)
-    return chosen.fill(choice.components).text
+def fill(chosen: MessageTemplate, components: list[object]) -> PhoneContent:
+    return chosen.fill(msgspec.convert(components, list[ComponentParameters]))
 
 
 def named(**values: str) -> list[object]:
@@ -54,19 +55,23 @@ def test_the_deployed_templates_would_be_approved_and_all_have_the_same_shape() 
         ]
 
 
-def test_named_parameters_may_come_in_any_order() -> None:
-    assert fill(template(), named(text="B", headline="A")) == "Meldung: A und B."
+POSITIONAL = template(
+    parameter_format="positional", components=[{"type": "BODY", "text": "Von {{1}} bis {{2}}, ja {{1}}."}]
+)
 
 
-def test_positional_parameters_are_filled_by_position() -> None:
-    chosen = template(
-        parameter_format="positional", components=[{"type": "BODY", "text": "Von {{1}} bis {{2}}, ja {{1}}."}]
-    )
-    assert fill(chosen, positional("A", "B")) == "Von A bis B, ja A."
-
-
-def test_a_value_that_looks_like_a_variable_is_not_filled_again() -> None:
-    assert fill(template(), named(headline="{{text}}", text="B")) == "Meldung: {{text}} und B."
+@pytest.mark.parametrize(
+    ("chosen", "given", "text"),
+    [
+        (template(), named(text="B", headline="A"), "Meldung: A und B."),
+        (template(), named(headline="{{text}}", text="B"), "Meldung: {{text}} und B."),
+        (template(), named(headline="A    B", text="C"), "Meldung: A    B und C."),
+        (POSITIONAL, positional("A", "B"), "Von A bis B, ja A."),
+    ],
+    ids=["in any order", "once only", "four spaces", "by position"],
+)
+def test_parameters_are_filled_in(chosen: MessageTemplate, given: list[object], text: str) -> None:
+    assert fill(chosen, given).text == text
 
 
 @pytest.mark.parametrize(
@@ -90,10 +95,6 @@ def test_wrong_parameters_get_metas_code(components: list[object], code: int) ->
     assert refused.value.code == code
 
 
-def test_four_spaces_are_allowed() -> None:
-    assert fill(template(), named(headline="A    B", text="C")) == "Meldung: A    B und C."
-
-
 def test_the_payload_of_a_quick_reply_is_its_text_unless_given() -> None:
     button = {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "Stop"}]}
     chosen = template(components=[{"type": "BODY", "text": "Hallo"}, button])
@@ -103,9 +104,8 @@ def test_the_payload_of_a_quick_reply_is_its_text_unless_given() -> None:
         "index": 0,
         "parameters": [{"type": "payload", "payload": "stop"}],
     }
-    choice = msgspec.convert({"name": "x", "components": [payload]}, TemplateChoice)
-    assert [one.id for one in chosen.fill([]).buttons] == ["Stop"]
-    assert [one.id for one in chosen.fill(choice.components).buttons] == ["stop"]
+    assert [one.id for one in fill(chosen, []).buttons] == ["Stop"]
+    assert [one.id for one in fill(chosen, [payload]).buttons] == ["stop"]
 
 
 def test_a_text_header_takes_its_own_parameter() -> None:
@@ -113,21 +113,22 @@ def test_a_text_header_takes_its_own_parameter() -> None:
         components=[{"type": "HEADER", "format": "TEXT", "text": "Ort: {{ort}}"}, {"type": "BODY", "text": "Hallo"}]
     )
     header = {"type": "header", "parameters": [{"type": "text", "parameter_name": "ort", "text": "Worpswede"}]}
-    choice = msgspec.convert({"name": "x", "components": [header]}, TemplateChoice)
-    assert chosen.fill(choice.components).header == "Ort: Worpswede"
+    assert fill(chosen, [header]).header == "Ort: Worpswede"
 
 
 @pytest.mark.parametrize(("link", "code"), [("https://example.org/a.png", None), ("file:///a", 131009), (None, 131008)])
 def test_a_picture_is_named_by_its_web_address(link: str | None, code: int | None) -> None:
     chosen = template(components=[{"type": "HEADER", "format": "IMAGE"}, {"type": "BODY", "text": "Hallo"}])
     header = {"type": "header", "parameters": [{"type": "image", "image": {"link": link}}]}
-    choice = msgspec.convert({"name": "x", "components": [header]}, TemplateChoice)
     if code is None:
-        assert chosen.fill(choice.components).header == "[image]"
+        assert fill(chosen, [header]).header == "[image]"
         return
     with pytest.raises(GraphError) as refused:
-        chosen.fill(choice.components)
+        fill(chosen, [header])
     assert refused.value.code == code
+
+
+BODY = {"type": "BODY", "text": "x"}
 
 
 @pytest.mark.parametrize(
@@ -137,26 +138,16 @@ def test_a_picture_is_named_by_its_web_address(link: str | None, code: int | Non
         {"name": "m" * 513},
         {"components": []},
         {"components": [{"type": "BODY", "text": "x" * 1025}]},
-        {"components": [{"type": "BODY", "text": "x"}, {"type": "FOOTER", "text": "x" * 61}]},
-        {"components": [{"type": "BODY", "text": "x"}, {"type": "FOOTER", "text": "{{1}}"}]},
-        {"components": [{"type": "BODY", "text": "x"}, {"type": "HEADER", "text": "{{1}} {{2}}"}]},
-        {"components": [{"type": "BODY", "text": "x"}, {"type": "HEADER", "text": "x" * 61}]},
-        {
-            "components": [
-                {"type": "BODY", "text": "x"},
-                {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "x" * 26}]},
-            ]
-        },
-        {
-            "components": [
-                {"type": "BODY", "text": "x"},
-                {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "x"}] * 11},
-            ]
-        },
+        {"components": [BODY, {"type": "FOOTER", "text": "x" * 61}]},
+        {"components": [BODY, {"type": "FOOTER", "text": "{{1}}"}]},
+        {"components": [BODY, {"type": "HEADER", "text": "{{1}} {{2}}"}]},
+        {"components": [BODY, {"type": "HEADER", "text": "x" * 61}]},
+        {"components": [BODY, {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "x" * 26}]}]},
+        {"components": [BODY, {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "x"}] * 11}]},
     ],
 )
 def test_what_meta_would_not_approve_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(TemplateFileError):
+    with pytest.raises(SettingsError):
         check_definition(template(**changes))
 
 
@@ -164,5 +155,5 @@ def test_what_meta_would_not_approve_is_refused(changes: dict[str, object]) -> N
 def test_an_unusable_file_says_why(tmp_path: Path, content: str) -> None:
     file = tmp_path / "templates.json"
     file.write_text(content)
-    with pytest.raises(TemplateFileError, match=r"\w"):
+    with pytest.raises(SettingsError, match=r"\w"):
         Templates.load(file)

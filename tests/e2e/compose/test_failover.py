@@ -1,12 +1,9 @@
 """The file for a cluster, started as its first lines say; the primary and a broker die during a broadcast."""
 
-import secrets
-
 import pytest
 
 from cli.progress import wait_for
-from simulator.client import open_simulator_client
-from tests.e2e.compose.engine import ComposeProject
+from tests.e2e.compose.engine import ComposeProject, use_project
 
 CITIZENS, RATE = 300, 20
 HEADLINE = "Vollsperrung L 149"
@@ -31,22 +28,15 @@ async def test_a_broadcast_survives_the_loss_of_the_primary_and_of_a_broker() ->
         "DISPATCHERS": "2",
         "KREISFUNK_MESSAGES_PER_SECOND": str(RATE),
     }
-    compose = ComposeProject(f"kreisfunk-cluster-{secrets.token_hex(4)}", settings)
-    try:
+    async with use_project("cluster", settings) as compose:
         await compose.run("--profile", "simulator", "up", "--build", "--wait")
         await play(compose)
-    finally:
-        await compose.run("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "30")
 
 
 async def play(compose: ComposeProject) -> None:
     """Kill both servers while a broadcast is being sent, look at every phone, and bring the servers back."""
-    token = await compose.execute("simulator", "cat", "/secrets/simulator/simulator_control_token")
-    async with open_simulator_client(await compose.find_url("simulator", 8090), token) as simulator:
-
-        async def accepted() -> int:
-            return int((await simulator.fetch_account())["accepted"])
-
+    async with compose.open_simulator() as simulator:
+        accepted = simulator.count_accepted
         citizens = await simulator.add_citizens(CITIZENS, bsuid_only=20)
         await simulator.send_text(citizens, "Start", per_second=50)
         await wait_for("welcomed", CITIZENS, accepted, patience=PATIENCE)

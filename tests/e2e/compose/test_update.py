@@ -3,7 +3,6 @@
 import asyncio
 import io
 import os
-import secrets
 import shutil
 import tarfile
 from pathlib import Path
@@ -11,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.progress import wait_for
-from simulator.client import open_simulator_client
-from tests.e2e.compose.engine import ROOT, ComposeProject, run_docker
+from tests.e2e.compose.engine import ROOT, ComposeProject, run_docker, use_project
 
 CITIZENS, LEAVING, RATE = 500, 20, 20
 HEADLINE = "Vollsperrung L 149"
@@ -55,8 +53,7 @@ async def test_an_update_during_a_broadcast_loses_nothing_and_doubles_nothing(tm
         "KREISFUNK_MESSAGES_PER_SECOND": str(RATE),
         "KREISFUNK_UNKNOWN_GRACE_SECONDS": str(GRACE_SECONDS),
     }
-    compose = ComposeProject(f"kreisfunk-update-{secrets.token_hex(4)}", settings, folder)
-    try:
+    async with use_project("update", settings, folder) as compose:
         await check_out(os.environ["KREISFUNK_TEST_UPDATE_FROM"], folder)
         await compose.run("--profile", "simulator", "up", "--build", "--wait")
         old = await find_images(compose)
@@ -66,19 +63,12 @@ async def test_an_update_during_a_broadcast_loses_nothing_and_doubles_nothing(tm
         new = await find_images(compose)
         assert all(old[service] != new[service] for service in RUNNING)
         assert " 0 problems" in await compose.run("run", "--rm", "doctor")
-    finally:
-        await compose.run("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "30")
-        await run_docker("image", "rm", "--force", compose.image)
 
 
 async def play(compose: ComposeProject) -> None:
     """Publish, update while it is being sent and some leave, and look at every phone."""
-    token = await compose.execute("simulator", "cat", "/secrets/simulator/simulator_control_token")
-    async with open_simulator_client(await compose.find_url("simulator", 8090), token) as simulator:
-
-        async def accepted() -> int:
-            return int((await simulator.fetch_account())["accepted"])
-
+    async with compose.open_simulator() as simulator:
+        accepted = simulator.count_accepted
         citizens = await simulator.add_citizens(CITIZENS, bsuid_only=20)
         await simulator.send_text(citizens, "Start", per_second=100)
         await wait_for("welcomed", CITIZENS, accepted, patience=PATIENCE)

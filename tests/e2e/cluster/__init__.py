@@ -1,1 +1,0 @@
-"""Three brokers and three databases in containers, of which some are killed during a broadcast."""
