@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from cli.backup.actions import describe_held, explain_file_errors
+from cli.backup import describe_held, explain_file_errors
 from cli.backup.holding import HeldWork
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
