@@ -65,14 +65,6 @@ class ManagementApi:
         path = f"queues/{self._vhost}?columns=name,arguments"
         return msgspec.json.decode(await self._call("GET", path), type=list[BrokerQueue])
 
-    async def delete_by_prefix(self, prefix: str) -> None:
-        """Delete the queues and exchanges whose names begin so, with their bindings."""
-        for kind in ("queues", "exchanges"):
-            found = await self._call("GET", f"{kind}/{self._vhost}?columns=name")
-            for each in msgspec.json.decode(found, type=list[dict[str, str]]):
-                if each["name"].startswith(prefix):
-                    await self._call("DELETE", f"{kind}/{self._vhost}/{quote(each['name'], safe='')}")
-
     async def set_login(self, login: str, password: str) -> None:
         """Create the login or set its password; it gets no tag, so no access to the management."""
         await self._call("PUT", f"users/{login}", {"password": password, "tags": ""})

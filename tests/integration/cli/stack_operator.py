@@ -6,15 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy.local.environments import BUSINESS_ACCOUNT_ID, PHONE_NUMBER_ID
+from deploy.local.environments import BUSINESS_ACCOUNT_ID
 from deploy.local.stack import Stack
-
-FIRST = {
-    "ingress": "ingress-1",
-    "notices": "notices-1",
-    "subscriptions": "subscriptions-1",
-    "dispatcher": "dispatcher-1",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +23,8 @@ class StackOperator:
 
     def build_environment(self, service: str) -> dict[str, str]:
         """Of one process: with its own login, role, secrets and port."""
-        port = urlsplit(self.stack.metrics_urls[FIRST[service]]).port
-        return {
-            **self.environment,
-            "KREISFUNK_SECRETS_DIR": str(self.secrets / service),
-            "KREISFUNK_BROKER_URL": f"amqp://{service}@{_strip_login(self.stack.broker_url)}/",
-            "KREISFUNK_DATABASE_URL": f"postgresql://kreisfunk_{service}@{_strip_login(self.stack.database_url)}/kreisfunk",
-            "KREISFUNK_INTERNAL_PORT": str(port),
-        }
+        own = {"KREISFUNK_SECRETS_DIR": str(self.secrets / service), "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID}
+        return {**self.stack.processes[service], **own}
 
     def list_secrets(self) -> set[str]:
         """What must never be printed."""
@@ -46,24 +33,11 @@ class StackOperator:
 
 
 def build_operator(stack: Stack, folder: Path) -> StackOperator:
+    """With the settings of all processes, whose ports for probes are not known to one shell."""
     secrets = folder / "secrets"
     shutil.copytree(stack.folder / "secrets", secrets)
-    return StackOperator(
-        stack=stack,
-        secrets=secrets,
-        environment={
-            "KREISFUNK_SECRETS_DIR": str(secrets),
-            "KREISFUNK_BROKER_URL": f"amqp://anybody@{_strip_login(stack.broker_url)}/",
-            "KREISFUNK_BROKER_API_URL": stack.broker_api_url,
-            "KREISFUNK_DATABASE_URL": f"postgresql://anybody@{_strip_login(stack.database_url)}/kreisfunk",
-            "KREISFUNK_GRAPH_URL": stack.simulator_url,
-            "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
-            "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID,
-            "KREISFUNK_LISTEN_PORT": str(urlsplit(stack.ingress_url).port),
-        },
-    )
-
-
-def _strip_login(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}"
+    shared = {name: value for settings in stack.processes.values() for name, value in settings.items()}
+    del shared["KREISFUNK_INTERNAL_PORT"]
+    port = str(urlsplit(stack.ingress_url).port)
+    own = {"KREISFUNK_SECRETS_DIR": str(secrets), "KREISFUNK_LISTEN_PORT": port}
+    return StackOperator(stack=stack, secrets=secrets, environment={**shared, **own})
