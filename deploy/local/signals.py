@@ -20,29 +20,25 @@ def cancel_on_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ending = _Cancellation(asyncio.current_task())
+    task, asked = asyncio.current_task(), False
+
+    def ask_to_end(number: signal.Signals) -> None:
+        nonlocal asked
+        if asked or task is None:
+            os._exit(128 + number)
+        asked = True
+        task.cancel()
+
     numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     loop = asyncio.get_running_loop()
     for number in numbers:
-        loop.add_signal_handler(number, ending.ask, number)
+        loop.add_signal_handler(number, ask_to_end, number)
     try:
         yield
     except asyncio.CancelledError:
-        if ending.asked:
+        if asked:
             raise KeyboardInterrupt from None
         raise
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-
-
-class _Cancellation:
-    def __init__(self, task: "asyncio.Task[object] | None") -> None:
-        self._task = task
-        self.asked = False
-
-    def ask(self, number: signal.Signals) -> None:
-        if self.asked or self._task is None:
-            os._exit(128 + number)
-        self.asked = True
-        self._task.cancel()

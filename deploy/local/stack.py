@@ -19,12 +19,12 @@ from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Progress, ignore_progress, run_to_end
 from deploy.local.services import (
     Ports,
-    ReplicaCounts,
     Settings,
     assign_ports,
     build_migration_command,
     build_services,
     build_simulator,
+    count_ports,
 )
 from deploy.local.signals import cancel_on_signals
 from deploy.local.stack_file import StackAddresses, lock_folder, publish_addresses
@@ -77,9 +77,13 @@ async def run_stack(
     each. `county` is the county's file; `ports` are used for phones, webhook, notices API, newsroom and archive, in
     this order, if they are free.
     """
-    numbers = ReplicaCounts(
-        ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers, newsrooms=newsrooms
-    )
+    replicas = {
+        "ingress": ingresses,
+        "notices": 1,
+        "subscriptions": subscriptions,
+        "dispatcher": dispatchers,
+        "newsroom": newsrooms,
+    }
     folder, county = _make_absolute(folder), _make_absolute(county)
     secrets, logs = folder / "secrets", folder / "logs"
     async with AsyncExitStack() as ends:
@@ -90,7 +94,7 @@ async def run_stack(
         database_password = _read_secret(secrets, "admin/kreisfunk_database_password")
         broker_password = _read_secret(secrets, "admin/kreisfunk_broker_password")
         servers = await start(ends, folder, database_password, broker_password, progress)
-        assigned = assign_ports(numbers, ends.enter_context(reserve_ports(numbers.ports, ports)))
+        assigned = assign_ports(replicas, ends.enter_context(reserve_ports(count_ports(replicas), ports)))
         around = _build_environment(servers, assigned, secrets, messages_per_second, county)
         seen = await ends.enter_async_context(connect(around, assigned)) if connect else around
         supervisor = await ends.enter_async_context(run_supervisor(progress))
