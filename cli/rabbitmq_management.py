@@ -29,8 +29,6 @@ class User(Struct, frozen=True):
 
 
 class UserPermissions(Struct, frozen=True):
-    """Permissions of a login in our vhost."""
-
     user: str
     configure: str
     write: str
@@ -38,8 +36,6 @@ class UserPermissions(Struct, frozen=True):
 
 
 class BrokerQueue(Struct, frozen=True):
-    """A queue or stream of our vhost."""
-
     name: str
     arguments: dict[str, Any] = {}
 
@@ -70,7 +66,6 @@ class ManagementApi:
         await self._call("PUT", f"users/{login}", {"password": password, "tags": ""})
 
     async def set_permission(self, login: str, permission: Permission) -> None:
-        """Replace the login's permissions in our vhost."""
         patterns = {"configure": permission.configure, "write": permission.write, "read": permission.read}
         await self._call("PUT", f"permissions/{self._vhost}/{login}", patterns)
 

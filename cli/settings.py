@@ -37,8 +37,6 @@ class OperatorSettings(DatabaseAccess):
 
 
 class AccountSettings(DatabaseAccess):
-    """Access to the newsroom's schema."""
-
     database_url: str = build_database_url_field("kreisfunk_newsroom")
 
 
@@ -55,8 +53,6 @@ class BackupSettings(DatabaseAccess):
 
 
 class BrokerAdminSettings(BrokerAccess):
-    """Access of a broker administrator."""
-
     broker_url: str = Field(
         description="amqp://admin@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
     )

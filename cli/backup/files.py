@@ -39,8 +39,6 @@ class BackupFileError(Exception):
 
 @dataclass
 class FrameWriter:
-    """Writer of one file."""
-
     file: BinaryIO
     key: bytes = field(repr=False)
     _written: int = field(default=0, init=False)

@@ -58,7 +58,6 @@ def format_text(findings: Sequence[CompletedCheck]) -> str:
 
 
 def build_json(findings: Sequence[CompletedCheck]) -> dict[str, Any]:
-    """Return the findings as JSON values."""
     checks = [
         {"name": name, "ok": False, "problem": problem.what, "advice": problem.advice}
         if problem

@@ -24,8 +24,6 @@ _PARAMETER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 class ComponentDefinition(Struct):
-    """A component of a template."""
-
     type: str
     text: str = ""
     format: str | None = None
@@ -123,7 +121,6 @@ async def _fetch(settings: Settings, path: str, **query: str) -> Answer:
 def compare_template(
     wanted: ExpectedTemplate, definitions: Sequence[TemplateDefinition], existing: Sequence[TemplateDefinition]
 ) -> DoctorProblem | None:
-    """Compare the template that we send with the one that Meta has."""
     ours, theirs = _find_template(wanted, definitions), _find_template(wanted, existing)
     name = f"{wanted.name} in language {wanted.language}"
     if ours is None:

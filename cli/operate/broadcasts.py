@@ -191,7 +191,6 @@ def _format_line(shown: BroadcastView) -> tuple[object, ...]:
 
 
 def _format_page(shown: BroadcastView) -> str:
-    """Format all details of one broadcast."""
     parts = [_format_head(shown), _format_recipients(shown)]
     if shown.waits:
         waits = [(wait["deliveries"], explain_wait(wait["cause"]), format_time(wait["due_at"])) for wait in shown.waits]

@@ -117,7 +117,6 @@ async def _take(step: SetupStep, run: SetupRun) -> Sequence[StepResult]:
 
 
 def _format_result(result: StepResult) -> str:
-    """Format one line, two if there is something to do."""
     line = f"{result.state:<8} {result.name}: {result.text}"
     return f"{line}\n         {result.advice}" if result.advice else line
 

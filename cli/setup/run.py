@@ -26,8 +26,6 @@ VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its 
 
 
 class MetaSettings(EnvironmentSettings):
-    """Address of Meta, and our identity there."""
-
     graph_url: GraphUrl = Field(description="https://graph.facebook.com, or a solution provider's address")
     graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")
     phone_number_id: str = Field(pattern=r"^\d{5,20}$", description="Meta's id of our number")
@@ -65,8 +63,6 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[Met
 
 @dataclass(frozen=True, kw_only=True)
 class SetupOptions:
-    """The command line."""
-
     check: bool
     yes: bool
     token_file: Path | None

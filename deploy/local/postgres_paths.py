@@ -59,24 +59,15 @@ def find_wheel_programs() -> Path:
 
 
 async def _is_reachable(place: PostgresPaths, folder: Path, account: SystemUser) -> bool:
-    if not await _check_command_as(account, "test", "-x", str(folder)):
-        return False
-    return await _check_command_as(account, str(place.programs / "bin" / "postgres"), "--version")
-
-
-async def _check_command_as(account: SystemUser, *arguments: str) -> bool:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments,
-            user=account.uid,
-            group=account.gid,
-            extra_groups=[],
-            cwd="/",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except PermissionError:
-        return False
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'test -x "$0" && exec "$1" --version', str(folder), str(place.programs / "bin" / "postgres")),
+        user=account.uid,
+        group=account.gid,
+        extra_groups=[],
+        cwd="/",
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
     return await process.wait() == 0
 
 

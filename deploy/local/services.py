@@ -41,7 +41,6 @@ class Service(Child):
         await super().stop(seconds)
 
     async def is_ready(self) -> bool:
-        """Return whether the probe succeeds now."""
         timeout = aiohttp.ClientTimeout(total=3)
         try:
             async with (

@@ -52,7 +52,6 @@ class Supervisor:
         return batch
 
     def watch_running(self, *children: Child) -> None:
-        """Supervise processes that are already running."""
         for member in self.watch(*children):
             self._mark_running(member)
 
