@@ -230,9 +230,9 @@ async def _rotate_store(connection: asyncpg.Connection, store: Store, bars: Prog
     renewed = unreadable = 0
     left = await store.count_outdated(connection)
     task = bars.add_task(store.name, total=left)
-    async for page in store.rotate(connection):
-        renewed, unreadable = renewed + page.renewed, unreadable + page.unreadable
-        bars.update(task, advance=page.read)
+    async for read, new, failed in store.rotate(connection):
+        renewed, unreadable = renewed + new, unreadable + failed
+        bars.update(task, advance=read)
     bars.update(task, completed=left)
     if renewed:
         say(f"{store.name}: {renewed} {what}")

@@ -8,7 +8,6 @@ statement writes both.
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import asyncpg
 
@@ -18,14 +17,6 @@ from shared.encryption import INDEX_BYTES, BlindIndexKey, EncryptionError, KeyRi
 
 Arguments = tuple[object, ...]
 SAMPLE_SIZE = 200
-
-
-class RotatedPage(NamedTuple):
-    """Numbers of rows read, renewed, and without a key in the ring."""
-
-    read: int
-    renewed: int
-    unreadable: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +49,12 @@ class Store:
             left += len(renewed) + unreadable
         return left
 
-    async def rotate(self, connection: asyncpg.Connection) -> AsyncGenerator[RotatedPage, None]:
-        """Renew all rows, page by page."""
+    async def rotate(self, connection: asyncpg.Connection) -> AsyncGenerator[tuple[int, int, int], None]:
+        """Renew all rows, and yield for each page the numbers of rows read, renewed, and without a key in the ring."""
         async for rows in self._read_pages(connection):
             renewed, unreadable = self.renew_rows(rows)
             await self.write_rows(connection, renewed)
-            yield RotatedPage(len(rows), len(renewed), unreadable)
+            yield len(rows), len(renewed), unreadable
 
     async def _read_pages(self, connection: asyncpg.Connection) -> AsyncGenerator[list[asyncpg.Record], None]:
         position: Arguments = ()
