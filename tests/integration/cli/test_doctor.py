@@ -1,6 +1,8 @@
 """`kreisfunk doctor` on a whole running system, well and with one thing wrong at a time."""
 
+import shutil
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -10,15 +12,37 @@ import asyncpg
 import pytest
 
 from cli.doctor.installation import PROCESS_KINDS
+from deploy.local.environments import BUSINESS_ACCOUNT_ID
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack, run_stack
 from deploy.paths import CONFIG
 from shared.amqp import topology
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.harness.commands import CommandResult, run_in_process, run_kreisfunk
-from tests.integration.cli.stack_operator import StackOperator, build_operator
 from tests.own_ca import create_own_ca, run_tls_server
 from tests.servers import Servers, build_database_url, run_as_superuser
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOperator:
+    """`environment` has no secret; they are files in `secrets`, a copy that a test may change."""
+
+    stack: Stack
+    secrets: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+    def write_secret(self, file: str, value: str) -> None:
+        (self.secrets / file).write_text(value)
+
+    def build_environment(self, service: str) -> dict[str, str]:
+        """Of one process: with its own login, role, secrets and port."""
+        own = {"KREISFUNK_SECRETS_DIR": str(self.secrets / service), "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID}
+        return {**self.stack.processes[service], **own}
+
+    def list_secrets(self) -> set[str]:
+        """What must never be printed."""
+        files = [path for path in self.stack.folder.glob("secrets/*/*") if path.is_file()]
+        return {path.read_text().strip() for path in files} - {""}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +59,14 @@ async def tap(stack: Stack) -> AsyncIterator[ContractRecorder]:
 
 @pytest.fixture
 def operator(stack: Stack, tmp_path: Path) -> StackOperator:
-    return build_operator(stack, tmp_path)
+    """The settings of all processes in one shell, which does not know their ports for probes."""
+    secrets = tmp_path / "secrets"
+    shutil.copytree(stack.folder / "secrets", secrets)
+    shared = {name: value for settings in stack.processes.values() for name, value in settings.items()}
+    del shared["KREISFUNK_INTERNAL_PORT"]
+    port = str(urlsplit(stack.ingress_url).port)
+    own = {"KREISFUNK_SECRETS_DIR": str(secrets), "KREISFUNK_LISTEN_PORT": port}
+    return StackOperator(stack=stack, secrets=secrets, environment={**shared, **own})
 
 
 async def look(operator: StackOperator, service: str, *arguments: str) -> CommandResult:
