@@ -1,9 +1,12 @@
 """The whole system started from scratch: servers, secrets, migrations, simulator, services."""
 
+import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -26,7 +29,6 @@ from deploy.local.services import (
     build_simulator,
     count_ports,
 )
-from deploy.local.signals import cancel_on_signals
 from deploy.local.stack_file import StackAddresses, lock_folder, publish_addresses
 from deploy.local.stack_servers import StackServers, StartServers, start_servers
 from deploy.local.supervisor import Supervisor, run_supervisor
@@ -34,6 +36,7 @@ from deploy.paths import CONFIG
 from deploy.secrets import create_secrets
 
 SIMULATOR = "simulator"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Connect = Callable[[StackEnvironment, Ports], AbstractAsyncContextManager[StackEnvironment]]
 DATA_FOLDERS = ("postgres", "rabbitmq", "secrets")
 
@@ -105,6 +108,40 @@ async def run_stack(
         addresses = _build_addresses(servers, around, assigned)
         ends.enter_context(publish_addresses(folder, addresses))
         yield Stack(**vars(addresses), folder=folder, servers=servers, supervisor=supervisor)
+
+
+@contextmanager
+def cancel_on_signals() -> Iterator[None]:
+    """Cancel the entering task at the first signal, which leaves the context as a KeyboardInterrupt.
+
+    A second signal ends this process at once, and the kernel ends the children. Signals that were ignored before, as
+    behind `nohup` or `&` in a script, stay ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    task, asked = asyncio.current_task(), False
+
+    def ask_to_end(number: signal.Signals) -> None:
+        nonlocal asked
+        if asked or task is None:
+            os._exit(128 + number)
+        asked = True
+        task.cancel()
+
+    numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        loop.add_signal_handler(number, ask_to_end, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if asked:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 def _make_absolute(path: Path) -> Path:
