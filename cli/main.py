@@ -32,7 +32,7 @@ _COMMANDS = {
         "feeds": ("cli.feeds:app", "Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices."),
     },
     "Operate": {
-        "doctor": ("cli.doctor:doctor", "Look at an installation, and say what to do about what is wrong."),
+        "doctor": ("cli.doctor.checks:doctor", "Look at an installation, and say what to do about what is wrong."),
         "trace": ("cli.operate.trace:show_delivery", "Show the life of one delivery, without personal data."),
         "broadcasts": (
             "cli.operate.broadcasts:app",

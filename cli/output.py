@@ -69,7 +69,6 @@ def note(text: str, style: str | None = None) -> None:
 
 
 def print_step(step: str) -> None:
-    """Print on stderr what is done now."""
     note(f"- {step}")
 
 
@@ -109,7 +108,6 @@ def _format_row(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]
 
 
 def format_pairs(*rows: tuple[str, object]) -> str:
-    """Format names and values, one pair a line."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name.ljust(width)}  {escape(str(value), line=True)}" for name, value in rows)
 

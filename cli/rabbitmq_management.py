@@ -29,8 +29,6 @@ class User(Struct, frozen=True):
 
 
 class UserPermissions(Struct, frozen=True):
-    """Permissions of a login in our vhost."""
-
     user: str
     configure: str
     write: str
@@ -38,8 +36,6 @@ class UserPermissions(Struct, frozen=True):
 
 
 class BrokerQueue(Struct, frozen=True):
-    """A queue or stream of our vhost."""
-
     name: str
     arguments: dict[str, Any] = {}
 
@@ -65,20 +61,11 @@ class ManagementApi:
         path = f"queues/{self._vhost}?columns=name,arguments"
         return msgspec.json.decode(await self._call("GET", path), type=list[BrokerQueue])
 
-    async def delete_by_prefix(self, prefix: str) -> None:
-        """Delete the queues and exchanges whose names begin so, with their bindings."""
-        for kind in ("queues", "exchanges"):
-            found = await self._call("GET", f"{kind}/{self._vhost}?columns=name")
-            for each in msgspec.json.decode(found, type=list[dict[str, str]]):
-                if each["name"].startswith(prefix):
-                    await self._call("DELETE", f"{kind}/{self._vhost}/{quote(each['name'], safe='')}")
-
     async def set_login(self, login: str, password: str) -> None:
         """Create the login or set its password; it gets no tag, so no access to the management."""
         await self._call("PUT", f"users/{login}", {"password": password, "tags": ""})
 
     async def set_permission(self, login: str, permission: Permission) -> None:
-        """Replace the login's permissions in our vhost."""
         patterns = {"configure": permission.configure, "write": permission.write, "read": permission.read}
         await self._call("PUT", f"permissions/{self._vhost}/{login}", patterns)
 

@@ -1,26 +1,22 @@
-"""The settings of all commands but `doctor`, `feeds` and `setup`, which read those of services, too.
-
-Every command imports this, so what only some need is imported where they need it.
-"""
+"""The settings of all commands but `doctor`, `feeds` and `setup`, which read those of services, too."""
 
 import os
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, field_validator
+from pydantic import Field, HttpUrl, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+from yarl import URL
 
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import RunningStack, find_stack, read_settings_from
 from deploy.paths import CONFIG
-from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings
-
-if TYPE_CHECKING:
-    from shared.encryption import BlindIndexKey, KeyRing
-    from shared.notices.configuration import Configuration, System
+from shared.encryption import BlindIndexKey, KeyRing
+from shared.notices.configuration import Configuration, ConfigurationError, System, read_configuration
+from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings, validate_with
 
 BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
 COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
@@ -28,27 +24,6 @@ TOKENS_FILE = f"{PREFIX}NOTICES_API_TOKENS_FILE"
 NOTICES_API_URL = f"{PREFIX}NOTICES_API_URL"
 _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 S = TypeVar("S", bound=BaseSettings)
-
-
-def _parse_ring(value: SecretStr) -> "KeyRing":
-    from shared.encryption import KeyRing
-
-    return KeyRing.parse(value.get_secret_value())
-
-
-def _parse_index(value: SecretStr) -> "BlindIndexKey":
-    from shared.encryption import BlindIndexKey
-
-    return BlindIndexKey.parse(value.get_secret_value())
-
-
-def _check(parse: Callable[[SecretStr], object]) -> AfterValidator:
-    def check(value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parse(value)
-        return value
-
-    return AfterValidator(check)
 
 
 def build_database_url_field(role: str) -> Any:
@@ -62,8 +37,6 @@ class OperatorSettings(DatabaseAccess):
 
 
 class AccountSettings(DatabaseAccess):
-    """Access to the newsroom's schema."""
-
     database_url: str = build_database_url_field("kreisfunk_newsroom")
 
 
@@ -79,24 +52,17 @@ class BackupSettings(DatabaseAccess):
         return self.backup_key.get_secret_value() if self.backup_key else ""
 
 
-class CountySettings(EnvironmentSettings):
-    """The county's file."""
-
-    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
-
-    @property
-    def county(self) -> Path:
-        return self.county_file or CONFIG / "county.toml"
-
-
-class BrokerAdminSettings(BrokerAccess, CountySettings):
-    """Access of a broker administrator."""
-
+class BrokerAdminSettings(BrokerAccess):
     broker_url: str = Field(
         description="amqp://admin@host:port/vhost; host:port,host:port for a cluster", pattern=r"^amqps?://"
     )
     broker_password: SecretStr = Field(description="password of the broker's administrator")
     broker_api_url: HttpUrl = Field(description="http://host:15672, RabbitMQ's management interface")
+    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+
+    @property
+    def county(self) -> Path:
+        return self.county_file or CONFIG / "county.toml"
 
 
 class MigrationSettings(BrokerAdminSettings, DatabaseAccess):
@@ -118,48 +84,44 @@ class MigrationSettings(BrokerAdminSettings, DatabaseAccess):
 
 
 class RotationSettings(DatabaseAccess):
-    """Settings of `keys rotate`: a database role that reads addresses and nothing else, and the keys."""
+    """A database role that reads addresses and their hashes and nothing else, and the keys."""
 
     database_url: str = build_database_url_field("kreisfunk_rotation")
-    encryption_keys: Annotated[SecretStr, _check(_parse_ring)] = Field(
+    encryption_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
         description="VERSION:BASE64 of 32 bytes, the old and the new ones"
     )
+    index_key: Annotated[SecretStr, validate_with(BlindIndexKey.parse)] = Field(description="as the ingress has it")
 
     @property
-    def ring(self) -> "KeyRing":
-        return _parse_ring(self.encryption_keys)
-
-
-class IndexRotationSettings(RotationSettings):
-    """Settings of `keys rotate-index`: the index key, too."""
-
-    index_key: Annotated[SecretStr, _check(_parse_index)] = Field(description="as the ingress has it")
+    def ring(self) -> KeyRing:
+        return KeyRing.parse(self.encryption_keys.get_secret_value())
 
     @property
-    def index(self) -> "BlindIndexKey":
-        return _parse_index(self.index_key)
+    def index(self) -> BlindIndexKey:
+        return BlindIndexKey.parse(self.index_key.get_secret_value())
 
 
 class QuarantineSettings(BrokerAccess):
     """A broker login that reads only the quarantine; without keys, items can be listed and dropped, not shown."""
 
     broker_url: str = Field(description="amqp://quarantine@host:port/vhost", pattern=r"^amqps?://")
-    encryption_keys: Annotated[SecretStr | None, _check(_parse_ring)] = Field(
+    # Defaults are validated, too.
+    encryption_keys: Annotated[SecretStr | None, validate_with(lambda text: text and KeyRing.parse(text))] = Field(
         None, description="VERSION:BASE64 of 32 bytes, to show and to replay"
     )
-    index_key: Annotated[SecretStr | None, _check(_parse_index)] = Field(
+    index_key: Annotated[SecretStr | None, validate_with(lambda text: text and BlindIndexKey.parse(text))] = Field(
         None, description="as the ingress has it, to replay"
     )
     phone_number_id: str | None = Field(None, description="Meta's id of our number, to replay")
     waba_id: str | None = Field(None, description="Meta's id of our account, as the ingress has it")
 
     @property
-    def ring(self) -> "KeyRing | None":
-        return _parse_ring(self.encryption_keys) if self.encryption_keys else None
+    def ring(self) -> KeyRing | None:
+        return KeyRing.parse(self.encryption_keys.get_secret_value()) if self.encryption_keys else None
 
     @property
-    def index(self) -> "BlindIndexKey | None":
-        return _parse_index(self.index_key) if self.index_key else None
+    def index(self) -> BlindIndexKey | None:
+        return BlindIndexKey.parse(self.index_key.get_secret_value()) if self.index_key else None
 
 
 class TokenSettings(EnvironmentSettings):
@@ -194,8 +156,6 @@ def normalize_url(text: str) -> str:
 
     Raises ValueError.
     """
-    from yarl import URL
-
     url = URL(text.strip())
     if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
         raise ValueError("expected an address such as https://kreisfunk.example")
@@ -223,17 +183,15 @@ def read_installation_settings(
     return read_settings_from(pick(found) if found else os.environ, kind)
 
 
-def read_county(file: Path) -> "Configuration":
+def read_county(file: Path) -> Configuration:
     """Read the county's file; ends the command with status 2 if that fails."""
-    from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
-
     try:
         return read_configuration(file, Configuration)
     except ConfigurationError as error:
         fail(str(error), f"{COUNTY_FILE} names the county's file.", EXIT_USAGE)
 
 
-def require_system(county: "Configuration", name: str, advice: str = "See `kreisfunk systems add`.") -> "System":
+def require_system(county: Configuration, name: str, advice: str = "See `kreisfunk systems add`.") -> System:
     """Return the registered system; ends the command with status 2 if there is none of this name."""
     system = county.find_system(name)
     if system is None:

@@ -1,7 +1,7 @@
 """Choice of the installation that a command uses: the environment's, or a running local stack."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -36,20 +36,14 @@ def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str
         return None
     candidates = (folder,) if folder else DEFAULT_FOLDERS
     try:
-        found = next(_find_running(candidates), None)
+        running = ((candidate, find_running_stack(candidate)) for candidate in candidates)
+        found = next((RunningStack(place.absolute(), addresses) for place, addresses in running if addresses), None)
     except LocalError as error:
         fail(str(error), status=EXIT_USAGE)
     if found is None:
         where = f"No stack runs in {folder}" if folder else f"No stack runs here, and {setting} is not set"
         fail(f"{where}.", "Start one with `make up`, or set the variables of your installation.", EXIT_USAGE)
     return found
-
-
-def _find_running(folders: Iterable[Path]) -> Iterator[RunningStack]:
-    for folder in folders:
-        addresses = find_running_stack(folder)
-        if addresses is not None:
-            yield RunningStack(folder.absolute(), addresses)
 
 
 @contextmanager

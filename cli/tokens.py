@@ -11,7 +11,6 @@ from cli.options import Json, TokensStack
 from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_table, format_time, note, print_result
 from cli.settings import TOKENS_FILE, TokenSettings, read_county, read_installation_settings, require_system
 from deploy.tokens import TokenFileError, add_token, generate_token, generate_token_id, read_tokens, remove_tokens
-from shared.notices.configuration import System
 from shared.notices.tokens import Token
 from shared.runtime.clock import system_clock
 
@@ -31,7 +30,9 @@ def create(
     Exit status: 0, 2 wrong command line or unknown system.
     """
     settings = _read_settings(stack)
-    topics = _check_topics(require_system(read_county(settings.county_file), system), topic or [])
+    topics, permitted = topic or [], require_system(read_county(settings.county_file), system).topics
+    if foreign := [each for each in topics if each not in permitted]:
+        fail(f"{system} may not publish about {', '.join(foreign)}.", f"It has {', '.join(permitted)}.", EXIT_USAGE)
     now = system_clock()
     text = generate_token()
     try:
@@ -64,7 +65,7 @@ def list_tokens(json: Json = False, stack: TokensStack = None) -> None:
         (
             each.id,
             each.system,
-            _format_scope(each),
+            ", ".join(each.topics) or "all of the system",
             format_time(each.created_at),
             _format_expiry(each) if county.find_system(each.system) else "is refused: no such system",
         )
@@ -104,19 +105,8 @@ def _read_settings(stack: Path | None) -> TokenSettings:
     return read_installation_settings(TokenSettings, stack, TOKENS_FILE, lambda one: one.addresses.tokens)
 
 
-def _check_topics(system: System, topics: list[str]) -> list[str]:
-    foreign = ", ".join(topic for topic in topics if topic not in system.topics)
-    if foreign:
-        fail(f"{system.name} may not publish about {foreign}.", f"It has {', '.join(system.topics)}.", EXIT_USAGE)
-    return topics
-
-
 def _describe_token(token: Token) -> dict[str, Any]:
     return {name: value for name, value in msgspec.to_builtins(token).items() if name != "sha256"}
-
-
-def _format_scope(token: Token) -> str:
-    return ", ".join(token.topics) or "all of the system"
 
 
 def _format_expiry(token: Token) -> str:

@@ -1,18 +1,19 @@
 """`kreisfunk up`: the whole system on this machine until Ctrl-C."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from cli.newsroom.accounts import FirstPassword, add_first_accounts
 from cli.options import COUNTY, CountyFile
 from cli.output import fail, print_step, say
+from cli.settings import AccountSettings
+from cli.stacks import read_settings_from
 from deploy.local import LocalError
-
-if TYPE_CHECKING:
-    from cli.newsroom.accounts import FirstPassword
-    from deploy.local.stack import Stack
+from deploy.local.stack import Stack, run_stack
 
 DEFAULT_FOLDER = Path(".local/up")
 # Ports of phones, webhook, notices API, newsroom and archive, the same as with containers; taken ones are replaced.
@@ -40,8 +41,6 @@ def up(
 
 
 async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, county: Path, *, new_account: bool) -> None:
-    from deploy.local.stack import run_stack
-
     phones = {"SIMULATOR_PHONES": str(PHONE_COUNT), "SIMULATOR_PHONES_FILE": str(folder / "phones.json")}
     if new_account:
         phones["SIMULATOR_NEW_ACCOUNT"] = "true"
@@ -55,19 +54,11 @@ async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, coun
         ports=PORTS,
         progress=print_step,
     ) as stack:
-        _print_addresses(stack, await _create_first_accounts(stack))
+        _print_addresses(stack, await add_first_accounts(read_settings_from(stack.users, AccountSettings)))
         await asyncio.Event().wait()
 
 
-async def _create_first_accounts(stack: "Stack") -> "list[FirstPassword]":
-    from cli.newsroom.accounts import add_first_accounts
-    from cli.settings import AccountSettings
-    from cli.stacks import read_settings_from
-
-    return await add_first_accounts(read_settings_from(stack.users, AccountSettings))
-
-
-def _print_addresses(stack: "Stack", passwords: "list[FirstPassword]") -> None:
+def _print_addresses(stack: Stack, passwords: Sequence[FirstPassword]) -> None:
     say("")
     say(f"Phones:   {stack.phones_url}")
     say(f"Webhook:  {stack.ingress_url}/webhook")

@@ -25,7 +25,6 @@ def open_atomically(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
 
 
 def write_secret(path: Path, value: str, *, mode: int = 0o600) -> None:
-    """Write a file atomically with this mode."""
     with open_atomically(path, mode) as file:
         file.write(value.encode())
 

@@ -49,50 +49,26 @@ class Secret:
     login: str | None = None
 
 
+KEY_HOLDERS = ("ingress", "dispatcher", "rotation", "quarantine")
+BROKER_LOGINS = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom", "quarantine", "pressestelle", "feeds")
+DATABASE_ROLES = ("subscriptions", "dispatcher", "rotation", "monitor", "operator")
 SECRETS = (
     Secret((APP_SECRETS, "simulator/simulator_app_secret")),
     Secret(("ingress/kreisfunk_verify_token", "simulator/simulator_verify_token")),
     Secret(("dispatcher/kreisfunk_graph_token", "simulator/simulator_graph_token")),
     Secret(("simulator/simulator_control_token",)),
-    Secret(
-        (
-            "ingress/kreisfunk_encryption_keys",
-            "dispatcher/kreisfunk_encryption_keys",
-            "rotation/kreisfunk_encryption_keys",
-            "quarantine/kreisfunk_encryption_keys",
-        ),
-        generate_key_ring,
-    ),
-    Secret(
-        (
-            "ingress/kreisfunk_index_key",
-            "dispatcher/kreisfunk_index_key",
-            "rotation/kreisfunk_index_key",
-            "quarantine/kreisfunk_index_key",
-        ),
-        generate_key,
-    ),
+    Secret(tuple(f"{who}/kreisfunk_encryption_keys" for who in KEY_HOLDERS), generate_key_ring),
+    Secret(tuple(f"{who}/kreisfunk_index_key" for who in KEY_HOLDERS), generate_key),
     Secret(("subscriptions/kreisfunk_feedback_key",), generate_key),
     Secret(("subscriptions/kreisfunk_dead_letter_keys",), generate_key_ring),
+    Secret(("newsroom/kreisfunk_newsroom_keys",), generate_key_ring),
+    Secret(("admin/kreisfunk_backup_key",), generate_key),
     Secret(("admin/kreisfunk_broker_password", "systems/kreisfunk_broker_password")),
     Secret(("admin/kreisfunk_database_password",)),
-    Secret(("admin/kreisfunk_backup_key",), generate_key),
-    Secret(("ingress/kreisfunk_broker_password",), login="ingress"),
-    Secret(("notices/kreisfunk_broker_password",), login="notices"),
-    Secret(("subscriptions/kreisfunk_broker_password",), login="subscriptions"),
-    Secret(("dispatcher/kreisfunk_broker_password",), login="dispatcher"),
-    Secret(("newsroom/kreisfunk_broker_password",), login="newsroom"),
-    Secret(("newsroom/kreisfunk_newsroom_keys",), generate_key_ring),
-    Secret(("quarantine/kreisfunk_broker_password",), login="quarantine"),
-    Secret(("pressestelle/kreisfunk_broker_password",), login="pressestelle"),
-    Secret(("feeds/kreisfunk_broker_password",), login="feeds"),
-    *(Secret((file,), generate_token) for file in API_TOKENS.values()),
-    Secret(("subscriptions/kreisfunk_database_password",), login="kreisfunk_subscriptions"),
-    Secret(("dispatcher/kreisfunk_database_password",), login="kreisfunk_dispatcher"),
+    *(Secret((f"{login}/kreisfunk_broker_password",), login=login) for login in BROKER_LOGINS),
+    *(Secret((f"{role}/kreisfunk_database_password",), login=f"kreisfunk_{role}") for role in DATABASE_ROLES),
     Secret(("newsroom/kreisfunk_database_password", "users/kreisfunk_database_password"), login="kreisfunk_newsroom"),
-    Secret(("rotation/kreisfunk_database_password",), login="kreisfunk_rotation"),
-    Secret(("monitor/kreisfunk_database_password",), login="kreisfunk_monitor"),
-    Secret(("operator/kreisfunk_database_password",), login="kreisfunk_operator"),
+    *(Secret((file,), generate_token) for file in API_TOKENS.values()),
 )
 FILES = (LOGIN_PASSWORDS, *(file for secret in SECRETS for file in secret.files))
 

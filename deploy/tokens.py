@@ -19,7 +19,6 @@ class TokenFileError(Exception):
 
 
 def generate_token(random: Callable[[int], bytes] = secrets.token_bytes) -> str:
-    """Return a random token."""
     return TOKEN_PREFIX + base64.urlsafe_b64encode(random(RANDOM_BYTES)).decode().rstrip("=")
 
 

@@ -1,26 +1,76 @@
 """`kreisfunk backup` and `kreisfunk restore`: the whole database as one encrypted file, and back (decision 0032)."""
 
+import errno
+import secrets
+import signal
+import socket
+import threading
+import zlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
+import asyncpg
+import msgspec
 import typer
 
+from cli.backup.files import BackupFileError, FrameWriter, create_atomically, read_frames, require_room
+from cli.backup.holding import HeldWork, hold_everything
+from cli.backup.tables import (
+    IncompatibleBackupError,
+    Manifest,
+    OnRows,
+    find_tables,
+    read_head,
+    restore_database,
+    save_database,
+    try_restore,
+)
+from cli.database import UNAVAILABLE, run_on_database
 from cli.options import DatabaseStack, Json
+from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_time, print_result, say
+from cli.progress import build_bars
+from cli.settings import BackupSettings, read_installation_settings
+from cli.stacks import DATABASE_URL, RunningStack
+from deploy.atomic_write import write_secret
+from deploy.secrets import generate_key
+from shared.database.migrations import MigrationError
+from shared.encryption import EncryptionError, parse_key
+from shared.notices.cloudevents import attach_local_zone
+from shared.runtime.settings import PREFIX
 
 Key = Annotated[Path | None, typer.Option("--key", help="File with the key of backups; else KREISFUNK_BACKUP_KEY.")]
+_SERVICES = r"""
+select distinct usename::text from pg_stat_activity
+where datname = current_database() and usename ~ '^kreisfunk_(subscriptions|dispatcher|newsroom)$' order by 1
+"""
+_MOUNT_ADVICE = "In containers /backups is KREISFUNK_BACKUPS, else ./backups; user 10001 has to own it and its files."
+_ADVICE = {
+    errno.ENOSPC: "Nothing was left behind: make room, or choose another disk.",
+    errno.EACCES: _MOUNT_ADVICE,
+    errno.ENOENT: _MOUNT_ADVICE,
+}
+T = TypeVar("T")
+
 
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.command()
-def key(file: Annotated[Path, typer.Argument(help="Where the key goes; must not exist.")]) -> None:
+@app.command("key")
+def create_key(file: Annotated[Path, typer.Argument(help="Where the key goes; must not exist.")]) -> None:
     """Create a key of backups, readable by its owner only. Keep a copy elsewhere: without it no backup can be read.
 
     Exit status: 0, 2 the file exists or cannot be written.
     """
-    from cli.backup.actions import create_key
-
-    create_key(file)
+    if file.exists():
+        fail(f"{file} exists.", "A key is never overwritten: its backups could not be read any more.", EXIT_USAGE)
+    try:
+        write_secret(file, generate_key(secrets.token_bytes))
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", status=EXIT_USAGE)
+    say(f"created {file}; keep a copy of it elsewhere, and none beside the backups")
 
 
 @app.command()
@@ -34,9 +84,24 @@ def create(
 
     Exit status: 0, 1 not written, 2 wrong command line or settings, 4 database unavailable or role refused.
     """
-    from cli.backup.actions import create_backup
+    settings = _read_settings(stack)
+    secret = _read_key(key, settings)
+    path = target / f"kreisfunk-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup" if target.is_dir() else target
 
-    create_backup(target, key, stack, json=json)
+    async def save(connection: asyncpg.Connection) -> Manifest:
+        with create_atomically(path) as file, _show_progress("saving") as show_rows:
+
+            def on_rows(rows: int, total: int) -> None:
+                require_room(path.parent)
+                show_rows(rows, total)
+
+            return await save_database(connection, FrameWriter(file, secret), on_rows)
+
+    manifest = _run(settings, save, path)
+    size = path.stat().st_size
+    text = f"{path}: {manifest.rows} rows as of {format_time(manifest.saved_at)}, {size / 1e6:.1f} MB"
+    result = {"file": str(path), "saved_at": manifest.saved_at, "rows": manifest.rows, "bytes": size}
+    print_result(result, text, json=json)
 
 
 @app.command()
@@ -51,9 +116,17 @@ def verify(
     Exit status: 0, 1 the backup is not whole or not of this key, 2 wrong command line or settings, 3 not of this
     version, 4 database unavailable or role refused.
     """
-    from cli.backup.actions import verify_backup
+    settings = _read_settings(stack)
+    secret = _read_key(key, settings)
 
-    verify_backup(file, key, stack, json=json)
+    async def try_file(owner: asyncpg.Connection) -> Manifest:
+        with _open_backup(file, secret) as (manifest, frames), _show_progress("verifying") as on_rows:
+            await try_restore(owner, settings, manifest, frames, on_rows)
+        return manifest
+
+    manifest = _run(settings, try_file, file)
+    whole = f"whole; {manifest.rows} rows in {len(manifest.tables)} tables as of {format_time(manifest.saved_at)}"
+    print_result({"saved_at": manifest.saved_at, "rows": manifest.rows}, f"{file}: {whole}", json=json)
 
 
 def restore(
@@ -78,11 +151,150 @@ def restore(
     Exit status: 0, 1 the backup is not whole or not of this key, 2 wrong command line or settings, 3 the database is
     not empty or the backup not of this version, 4 database unavailable or role refused.
     """
-    from cli.backup.actions import mark_restored, restore_backup
-
     if (file is None) == (elsewhere is None):
         raise typer.BadParameter("name a backup, or --elsewhere")
+    lost = _parse_time(lost_at) if lost_at else None
     if file:
-        restore_backup(file, key, stack, lost_at, json=json)
+        _restore_backup(file, key, stack, lost, json=json)
     elif elsewhere:
-        mark_restored(elsewhere, stack, lost_at, json=json)
+        _mark_restored(_parse_time(elsewhere), stack, lost, json=json)
+
+
+def _restore_backup(
+    file: Path, key_file: Path | None, stack: Path | None, lost_at: datetime | None, *, json: bool
+) -> None:
+    settings = _read_settings(stack)
+    key = _read_key(key_file, settings)
+
+    async def restore_and_hold(connection: asyncpg.Connection) -> None:
+        with _open_backup(file, key) as (manifest, frames), _show_progress("restoring") as on_rows:
+            await _require_empty(connection)
+            _check_order(manifest.saved_at, lost_at)
+            async with connection.transaction():
+                await restore_database(connection, manifest, frames, on_rows)
+                held = await hold_everything(connection, manifest.saved_at, lost_at)
+        # What comes next has to be known whatever ends the rest.
+        print_result(held, f"restored: {file}\n{describe_held(held)}", json=json)
+        with suppress(*UNAVAILABLE):  # the server does it by itself, later
+            await connection.execute("analyze")
+
+    _run(settings, restore_and_hold, file)
+
+
+def _mark_restored(saved_at: datetime, stack: Path | None, lost_at: datetime | None, *, json: bool) -> None:
+    """Hold what may have been sent since, in a database that was brought back by other means."""
+
+    async def mark(connection: asyncpg.Connection) -> HeldWork:
+        running = [row[0] for row in await connection.fetch(_SERVICES)]
+        if running:
+            fail(f"Services are connected: {', '.join(running)}.", "Stop them, and restore again.", EXIT_REJECTED)
+        _check_order(saved_at, lost_at)
+        async with connection.transaction():
+            return await hold_everything(connection, saved_at, lost_at)
+
+    held = _run(_read_settings(stack), mark, None)
+    print_result(held, describe_held(held), json=json)
+
+
+def _read_key(file: Path | None, settings: BackupSettings) -> bytes:
+    if file is None and settings.backup_key is None:
+        fail("There is no key.", "Name its file with --key, or run `kreisfunk secrets` again.", EXIT_USAGE)
+    try:
+        return parse_key((file.read_text() if file else settings.backup_secret).strip())
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", status=EXIT_USAGE)
+    except (EncryptionError, UnicodeDecodeError):
+        fail("This is no key of backups.", "`kreisfunk backup key FILE` makes one.", EXIT_USAGE)
+
+
+def _parse_time(text: str) -> datetime:
+    """Return a time; one without an offset is in the county's time zone."""
+    try:
+        return attach_local_zone(datetime.fromisoformat(text))
+    except ValueError:
+        fail(f"{text} is no time.", "Write it as 2026-12-01T14:30+01:00.", EXIT_USAGE)
+
+
+def _check_order(saved_at: datetime, lost_at: datetime | None) -> None:
+    if lost_at is not None and not saved_at <= lost_at <= datetime.now(UTC):
+        fail(f"The database was lost between {format_time(saved_at)} and now.", "Correct --lost-at.", EXIT_USAGE)
+
+
+@contextmanager
+def _open_backup(file: Path, key: bytes) -> Iterator[tuple[Manifest, Iterator[bytes]]]:
+    with open(file, "rb") as opened:
+        frames = read_frames(opened, key)
+        yield read_head(frames), frames
+
+
+async def _require_empty(connection: asyncpg.Connection) -> None:
+    if found := await find_tables(connection):
+        fail(
+            f"The database is not empty: it has {', '.join(found)}.",
+            "A backup is never mixed with what is there. Stop all services; then restore into a new database, or drop"
+            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more.",
+            EXIT_REJECTED,
+        )
+
+
+@contextmanager
+def _show_progress(what: str) -> Iterator[OnRows]:
+    with build_bars() as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda rows, total: bars.update(task, advance=rows, total=total)
+
+
+def _read_settings(stack: Path | None) -> BackupSettings:
+    def pick(found: RunningStack) -> Mapping[str, str]:
+        secrets_folder = str(found.folder / "secrets" / "admin")
+        return {DATABASE_URL: found.addresses.database_url, f"{PREFIX}SECRETS_DIR": secrets_folder}
+
+    return read_installation_settings(BackupSettings, stack, DATABASE_URL, pick)
+
+
+def _run(settings: BackupSettings, act: Callable[[asyncpg.Connection], Awaitable[T]], file: Path | None) -> T:
+    """Return the result of `act` with a connection of the owner; end the command on an error, with advice."""
+
+    async def run(connection: asyncpg.Connection) -> T:
+        with explain_file_errors(file):
+            return await act(connection)
+
+    if threading.current_thread() is threading.main_thread():
+        # What ends a container ends it as Ctrl-C does: a process that is its first one would not even hear it.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    return run_on_database(settings, "backup", run, role="the database's owner; `verify` creates a database")
+
+
+@contextmanager
+def explain_file_errors(file: Path | None) -> Iterator[None]:
+    """End the command if the file, or what is in it, is wrong; errors of the database's connection pass."""
+    try:
+        yield
+    except (BackupFileError, msgspec.DecodeError, zlib.error) as error:
+        fail(f"{file} {error}.", "Nothing was changed.")
+    except (IncompatibleBackupError, MigrationError) as error:
+        fail(str(error), "Nothing was changed.", EXIT_REJECTED)
+    except (ConnectionError, TimeoutError, socket.gaierror):  # the database's
+        raise
+    except OSError as error:
+        fail(f"{file}: {error.strerror or error}", _ADVICE.get(error.errno or 0, ""))
+
+
+def describe_held(held: HeldWork) -> str:
+    """Return what is held after a restore, and what comes next."""
+    return "\n".join(
+        (
+            "Sending is paused. This database knows nothing of what happened"
+            f" from {format_time(held.saved_at)} to {format_time(held.lost_at)}:",
+            f"  {held.deliveries} deliveries of {held.broadcasts} broadcasts and {held.replies} replies may have been"
+            " sent: they are held",
+            f"  {held.unfinished} broadcasts were under way: whoever they had not reached will be held, too",
+            f"  {held.scheduled} broadcasts are scheduled; any of them may have been withdrawn since",
+            f"  {held.returned} notices that waited in the newsroom's outbox are with their editors again",
+            '  whoever said "Stop" or "Löschen" in that time is subscribed again, and whoever subscribed is not',
+            "Next: `kreisfunk migrate`; let `kreisfunk keys status` end with 0 (else rotate; until then no message is"
+            " handled and sending is not resumed); if the broker kept its messages, purge dispatch.urgent and"
+            " dispatch.bulk there; start the services, read `kreisfunk deliveries unknown` and"
+            " `kreisfunk broadcasts list`, then `kreisfunk sending resume`.",
+        )
+    )

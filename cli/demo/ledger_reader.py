@@ -35,7 +35,6 @@ class LedgerReader:
         return await self._count(_REPLIES_DUE)
 
     async def count_handled(self) -> int:
-        """Count inbound messages that were handled."""
         return await self._count("select count(*) from subscriptions.inbox")
 
     async def count_unsettled(self) -> int:
@@ -43,7 +42,6 @@ class LedgerReader:
         return await self._count(_UNSETTLED)
 
     async def count_rows(self, broadcast: UUID) -> int:
-        """Count the rows of one broadcast in the ledger."""
         return await self._count("select count(*) from dispatcher.delivery where source = $1", broadcast)
 
     async def read_audience(self, broadcast: UUID) -> int | None:
@@ -53,7 +51,6 @@ class LedgerReader:
         return audience
 
     async def read_ledger(self) -> list[LedgerRow]:
-        """Return all deliveries."""
         rows = await self.connection.fetch("select id, source, subscriber, state::text from dispatcher.delivery")
         return [
             LedgerRow(str(row["id"]), str(row["source"]) if row["subscriber"] else None, row["state"]) for row in rows

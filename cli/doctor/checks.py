@@ -1,28 +1,90 @@
-"""The list of all checks."""
+"""The command `kreisfunk doctor`, and the list of all its checks."""
 
+import asyncio
+import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Annotated
 
 import msgspec
+import typer
 from pydantic_settings import BaseSettings
 from yarl import URL
 
+from cli.broker import suppress_driver_logs
 from cli.doctor import servers
-from cli.doctor.findings import Check, DoctorProblem
-from cli.doctor.graph_api import GraphClient, check_ca_file, list_expected_templates, read_definitions
-from cli.doctor.installation import PROCESS_KINDS, Installation, read_all_settings
-from cli.doctor.setting_names import check_names
+from cli.doctor.findings import Check, DoctorProblem, build_json, format_text, run_checks
+from cli.doctor.graph_api import check_ca_file, check_number, check_template, list_expected_templates, read_definitions
+from cli.doctor.installation import PROCESS_KINDS, SECRETS_DIR, Installation, find_installation, read_all_settings
 from cli.migrate.database import SCHEMAS
+from cli.options import COUNTY, TEMPLATES, CountyFile, Json, TemplatesFile
+from cli.output import EXIT_FAILED, print_result, show_status
 from cli.settings import MigrationSettings
+from cli.setup.run import MetaSettings
+from deploy.secrets import FILES
 from services.dispatcher.settings import Settings as Dispatcher
+from services.feeds.settings import Settings as Feeds
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
 from shared.notices.configuration import ConfigurationError, read_configuration
-from shared.runtime.settings import BrokerAccess, DatabaseAccess, ServiceSettings
+from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings, ServiceSettings
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces answers there
 CA_FILE = "SSL_CERT_FILE"
+# Those that only docker-compose.yml or an option of a command reads.
+OTHER_NAMES = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        *("IMAGE", "BACKUPS", "INGRESS_PORT", "SIMULATOR_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"),
+        *("EDGE_HOST", "EDGE_HTTP_PORT", "EDGE_INGRESS", "EDGE_TLS"),
+        "SECRETS_DIR",
+    )
+)
+_SECRET_FILES = {PurePosixPath(file).name for file in FILES}
 KnownSettings = Mapping[str, BaseSettings]
+
+
+def doctor(
+    stack: Annotated[Path | None, typer.Option(help="Folder of a local stack.")] = None,
+    business_account: Annotated[
+        str | None, typer.Option(envvar="KREISFUNK_WABA_ID", help="Id of the WhatsApp Business account.")
+    ] = None,
+    ingress_url: Annotated[str | None, typer.Option(help="Where the webhook is reached from outside.")] = None,
+    ready_url: Annotated[
+        list[str] | None, typer.Option(help="/readyz of another process that has to be ready; may be repeated.")
+    ] = None,
+    county: CountyFile = COUNTY,
+    templates: TemplatesFile = TEMPLATES,
+    standbys: Annotated[
+        int, typer.Option(envvar="KREISFUNK_DATABASE_STANDBYS", min=0, help="Synchronous standbys the database has.")
+    ] = 0,
+    json: Json = False,
+) -> None:
+    """Look at an installation, and say what to do about what is wrong.
+
+    The installation is taken from the environment: the process whose login KREISFUNK_BROKER_URL names, or every process
+    that has a folder in KREISFUNK_SECRETS_DIR. Without these it is the running local stack. Nothing is changed.
+    """
+    found = find_installation(stack, os.environ)
+    installation = replace(
+        found,
+        business_account=business_account or found.business_account,
+        ingress_url=ingress_url or found.ingress_url,
+        other_ready_urls=tuple(ready_url or ()),
+        county_file=county,
+        templates_file=templates,
+        database_standbys=standbys,
+    )
+    suppress_driver_logs()
+    checks = build_checks(installation)
+    with show_status(f"{len(checks)} checks"):
+        findings = asyncio.run(run_checks(checks))
+    print_result(build_json(findings), format_text(findings), json=json)
+    if any(finding.problem for finding in findings):
+        raise typer.Exit(EXIT_FAILED)
 
 
 def build_checks(installation: Installation) -> list[Check]:
@@ -31,18 +93,13 @@ def build_checks(installation: Installation) -> list[Check]:
     known = {name: settings for name, settings in read.items() if isinstance(settings, BaseSettings)}
     return [
         Check("names of settings", partial(check_names, installation.environment)),
-        *_build_settings_checks(read),
+        *(_build_known(f"settings of {name}", found) for name, found in read.items()),
         *_build_broker_checks(known),
         *_build_database_checks(known, installation.database_standbys),
         *_build_graph_checks(installation, known),
         *_build_webhook_check(installation, known),
         *_build_probe_checks(installation, known),
     ]
-
-
-def _build_settings_checks(read: Mapping[str, BaseSettings | DoctorProblem]) -> Iterator[Check]:
-    for name, found in read.items():
-        yield Check(f"settings of {name}", partial(_report_known, found if isinstance(found, DoctorProblem) else None))
 
 
 def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
@@ -79,29 +136,26 @@ def _build_graph_checks(installation: Installation, known: KnownSettings) -> Ite
         yield Check(f"certificates of {CA_FILE}", partial(check_ca_file, path))
     settings = known.get("dispatcher")
     if isinstance(settings, Dispatcher):
-        client = GraphClient(settings=settings)
-        yield Check("Graph API token", client.check_number)
-        yield from _build_template_checks(installation, client)
+        yield Check("Graph API token", partial(check_number, settings))
+        yield from _build_template_checks(installation, settings)
 
 
-def _build_template_checks(installation: Installation, client: GraphClient) -> Iterator[Check]:
+def _build_template_checks(installation: Installation, settings: Dispatcher) -> Iterator[Check]:
     account = installation.business_account
     if account is None:
         advice = "Give --business-account or set KREISFUNK_WABA_ID."
-        problem = DoctorProblem("the id of the WhatsApp Business account is not known", advice)
-        yield Check("templates", partial(_report_known, problem))
+        yield _build_known("templates", DoctorProblem("the id of the WhatsApp Business account is not known", advice))
         return
     try:
         topics = read_configuration(installation.county_file, County).topics
         definitions = read_definitions(installation.templates_file)
     except (ConfigurationError, OSError, msgspec.DecodeError) as error:
-        problem = DoctorProblem(str(error), "Correct the file, or name another one.")
-        yield Check("templates", partial(_report_known, problem))
+        yield _build_known("templates", DoctorProblem(str(error), "Correct the file, or name another one."))
         return
     for topic in topics:
         for wanted in list_expected_templates(topic):
             name = f"template of {topic.id}{' with a picture' if wanted.picture else ''}"
-            yield Check(name, partial(client.check_template, account, wanted, definitions))
+            yield Check(name, partial(check_template, settings, account, wanted, definitions))
 
 
 def _build_webhook_check(installation: Installation, known: KnownSettings) -> Iterator[Check]:
@@ -130,5 +184,46 @@ def _resolve_host(host: str) -> str:
     return LOOPBACK_OF.get(host, host)
 
 
-async def _report_known(problem: DoctorProblem | None) -> DoctorProblem | None:
-    return problem
+def _build_known(name: str, found: object) -> Check:
+    """Return a check whose result is known: `found`, if it is a problem."""
+
+    async def report() -> DoctorProblem | None:
+        return found if isinstance(found, DoctorProblem) else None
+
+    return Check(name, report)
+
+
+def list_known_names() -> set[str]:
+    """Return the name of every setting that anything reads."""
+    kinds = (EnvironmentSettings, MetaSettings, Feeds)  # named, so that they are imported like those of all others
+    return {name for kind in kinds for name in _list_names(kind)} | OTHER_NAMES
+
+
+def _list_names(kind: type[EnvironmentSettings]) -> Iterator[str]:
+    yield from (f"{PREFIX}{name.upper()}" for name in kind.model_fields)
+    for derived in kind.__subclasses__():
+        yield from _list_names(derived)
+
+
+async def check_names(environment: Mapping[str, str]) -> DoctorProblem | None:
+    """Return a problem if any name begins like a setting and is none, or is a secret twice; no value is told."""
+    known = list_known_names()
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        similar = {name: get_close_matches(name, known, 1, cutoff=0.8) for name in unknown}
+        guesses = "; ".join(f"{name}: did you mean {found[0]}?" for name, found in similar.items() if found)
+        advice = "docs/guides/operators.md lists all settings."
+        return DoctorProblem(f"nothing reads {', '.join(unknown)}", f"{guesses} {advice}".strip())
+    twice = sorted(name for name in environment if name in known and _has_file(environment, name))
+    if twice:
+        what = f"{', '.join(twice)}: both a variable and a file"
+        return DoctorProblem(
+            what, "Remove it from .env: containers get the file only, and what is checked here differs."
+        )
+    return None
+
+
+def _has_file(environment: Mapping[str, str], name: str) -> bool:
+    """Return whether it is a secret whose file a process in a container gets, whoever that is."""
+    folder = environment.get(SECRETS_DIR, "")
+    return bool(folder) and (name.lower() in _SECRET_FILES or any(Path(folder).glob(f"**/{name.lower()}")))

@@ -24,8 +24,7 @@ class Check:
     run: Callable[[], Awaitable[DoctorProblem | None]]
 
 
-@dataclass(frozen=True)
-class CompletedCheck:
+class CompletedCheck(NamedTuple):
     """The result of one check."""
 
     name: str
@@ -35,42 +34,34 @@ class CompletedCheck:
 async def run_checks(checks: Sequence[Check], *, seconds: float = CHECK_TIMEOUT_SECONDS) -> list[CompletedCheck]:
     """Run the checks, at most 8 at a time, each with a time-out of `seconds`; results keep the given order."""
     slots = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
-    return await asyncio.gather(*(_run_check(check, slots, seconds) for check in checks))
+    slow = DoctorProblem(f"no result within {seconds:.0f} s", "Look at that system's load and log, then try again.")
 
+    async def run(check: Check) -> CompletedCheck:
+        async with slots:
+            try:
+                async with asyncio.timeout(seconds):
+                    return CompletedCheck(check.name, await check.run())
+            except TimeoutError:
+                return CompletedCheck(check.name, slow)
 
-async def _run_check(check: Check, slots: asyncio.Semaphore, seconds: float) -> CompletedCheck:
-    async with slots:
-        try:
-            async with asyncio.timeout(seconds):
-                return CompletedCheck(check.name, await check.run())
-        except TimeoutError:
-            problem = DoctorProblem(
-                f"no result within {seconds:.0f} s", "Look at that system's load and log, then try again."
-            )
-            return CompletedCheck(check.name, problem)
+    return await asyncio.gather(*map(run, checks))
 
 
 def format_text(findings: Sequence[CompletedCheck]) -> str:
     """Format one line for each check, two for a problem, and the totals."""
-    problems = sum(finding.problem is not None for finding in findings)
-    return "\n".join((*map(_format_finding, findings), f"{len(findings)} checks, {problems} problems"))
-
-
-def _format_finding(finding: CompletedCheck) -> str:
-    if finding.problem is None:
-        return f"ok       {finding.name}"
-    return f"PROBLEM  {finding.name}: {finding.problem.what}\n         {finding.problem.advice}"
+    lines = [
+        f"PROBLEM  {name}: {problem.what}\n         {problem.advice}" if problem else f"ok       {name}"
+        for name, problem in findings
+    ]
+    problems = sum(problem is not None for _, problem in findings)
+    return "\n".join((*lines, f"{len(findings)} checks, {problems} problems"))
 
 
 def build_json(findings: Sequence[CompletedCheck]) -> dict[str, Any]:
-    """Return the findings as JSON values."""
-    return {
-        "ok": all(finding.problem is None for finding in findings),
-        "checks": list(map(_build_finding_json, findings)),
-    }
-
-
-def _build_finding_json(finding: CompletedCheck) -> dict[str, Any]:
-    problem = finding.problem
-    told = {"problem": problem.what, "advice": problem.advice} if problem else {}
-    return {"name": finding.name, "ok": problem is None, **told}
+    checks = [
+        {"name": name, "ok": False, "problem": problem.what, "advice": problem.advice}
+        if problem
+        else {"name": name, "ok": True}
+        for name, problem in findings
+    ]
+    return {"ok": all(check["ok"] for check in checks), "checks": checks}

@@ -1,4 +1,4 @@
-"""Checks of Meta's Graph API: the token, and whether each topic's template exists with our parameters."""
+"""Checks of Meta's Graph API: the dispatcher's token, and whether each topic's template exists with our parameters."""
 
 import re
 import ssl
@@ -24,8 +24,6 @@ _PARAMETER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 class ComponentDefinition(Struct):
-    """A component of a template."""
-
     type: str
     text: str = ""
     format: str | None = None
@@ -87,48 +85,42 @@ def read_definitions(path: Path) -> list[TemplateDefinition]:
     return msgspec.json.decode(path.read_bytes(), type=list[TemplateDefinition])
 
 
-@dataclass(frozen=True, kw_only=True)
-class GraphClient:
-    """Checks with the dispatcher's credentials."""
+async def check_number(settings: Settings) -> DoctorProblem | None:
+    """Check that the dispatcher's token may use our phone number."""
+    try:
+        number = await _fetch(settings, settings.phone_number_id, fields="id")
+    except GraphRefusal as refusal:
+        return refusal.problem
+    if number.get("id") == settings.phone_number_id:
+        return None
+    return DoctorProblem("Meta answers with another number", "Check KREISFUNK_PHONE_NUMBER_ID.")
 
-    settings: Settings
 
-    async def check_number(self) -> DoctorProblem | None:
-        """Check that the token may use our phone number."""
-        try:
-            number = await self._fetch(self.settings.phone_number_id, fields="id")
-        except GraphRefusal as refusal:
-            return refusal.problem
-        if number.get("id") == self.settings.phone_number_id:
-            return None
-        return DoctorProblem("Meta answers with another number", "Check KREISFUNK_PHONE_NUMBER_ID.")
+async def check_template(
+    settings: Settings, account: str, wanted: ExpectedTemplate, definitions: Sequence[TemplateDefinition]
+) -> DoctorProblem | None:
+    """Check that the template exists at Meta, approved, in its language, with our parameters."""
+    query = {"name": wanted.name, "fields": TEMPLATE_FIELDS, "limit": MAX_TEMPLATES}
+    try:
+        answer = await _fetch(settings, f"{account}/message_templates", **query)
+        existing = msgspec.convert(answer.get("data"), list[TemplateDefinition])
+    except GraphRefusal as refusal:
+        return refusal.problem
+    except msgspec.ValidationError:
+        return build_foreign_answer()
+    return compare_template(wanted, definitions, existing)
 
-    async def check_template(
-        self, account: str, wanted: ExpectedTemplate, definitions: Sequence[TemplateDefinition]
-    ) -> DoctorProblem | None:
-        """Check that the template exists at Meta, approved, in its language, with our parameters."""
-        query = {"name": wanted.name, "fields": TEMPLATE_FIELDS, "limit": MAX_TEMPLATES}
-        try:
-            answer = await self._fetch(f"{account}/message_templates", **query)
-            existing = msgspec.convert(answer.get("data"), list[TemplateDefinition])
-        except GraphRefusal as refusal:
-            return refusal.problem
-        except msgspec.ValidationError:
-            return build_foreign_answer()
-        return compare_template(wanted, definitions, existing)
 
-    async def _fetch(self, path: str, **query: str) -> Answer:
-        url = f"{str(self.settings.graph_url).rstrip('/')}/{self.settings.graph_version}"
-        token = self.settings.graph_token.get_secret_value()
-        async with aiohttp.ClientSession() as session:
-            client = MetaClient(session=session, base_url=url, token=token)
-            return await client.fetch(path, **query)
+async def _fetch(settings: Settings, path: str, **query: str) -> Answer:
+    url = f"{str(settings.graph_url).rstrip('/')}/{settings.graph_version}"
+    async with aiohttp.ClientSession() as session:
+        client = MetaClient(session=session, base_url=url, token=settings.graph_token.get_secret_value())
+        return await client.fetch(path, **query)
 
 
 def compare_template(
     wanted: ExpectedTemplate, definitions: Sequence[TemplateDefinition], existing: Sequence[TemplateDefinition]
 ) -> DoctorProblem | None:
-    """Compare the template that we send with the one that Meta has."""
     ours, theirs = _find_template(wanted, definitions), _find_template(wanted, existing)
     name = f"{wanted.name} in language {wanted.language}"
     if ours is None:

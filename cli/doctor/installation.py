@@ -89,16 +89,16 @@ def find_processes(environment: Mapping[str, str]) -> dict[str, Environment]:
     interface to an administrator. With folders, login and role in the URLs are replaced by each process's own.
     """
     ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
-    folders = _find_secret_folders(ours.get(SECRETS_DIR))
-    if folders:
-        return {name: _build_environment(ours, PROCESS_KINDS[name], folder) for name, folder in folders.items()}
+    secrets = ours.get(SECRETS_DIR)
+    folders = {name: Path(secrets) / name for name in PROCESS_KINDS} if secrets else {}
+    processes = {
+        name: _build_environment(ours, PROCESS_KINDS[name], one) for name, one in folders.items() if one.is_dir()
+    }
+    if processes:
+        return processes
     login = get_login(ours.get(BROKER_URL, ""))
     found = {name: ours for name, kind in PROCESS_KINDS.items() if kind.login == login}
     return found or ({"admin": ours} if login and ours.get(BROKER_API_URL) else {})
-
-
-def _find_secret_folders(secrets: str | None) -> dict[str, Path]:
-    return {name: Path(secrets) / name for name in PROCESS_KINDS if (Path(secrets) / name).is_dir()} if secrets else {}
 
 
 def _build_environment(environment: Mapping[str, str], kind: ProcessKind, folder: Path) -> Environment:

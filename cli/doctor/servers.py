@@ -73,7 +73,6 @@ async def check_queue_arguments(settings: BrokerAdminSettings) -> DoctorProblem 
 
 
 def check_topology(inventory: Inventory) -> DoctorProblem | None:
-    """Check that every exchange and queue is declared."""
     if not inventory.missing:
         return None
     advice = "Run `kreisfunk migrate` as the broker's administrator."
@@ -92,7 +91,6 @@ def _format_names(names: list[str] | tuple[str, ...]) -> str:
 
 
 async def check_database(access: DatabaseAccess, look: DatabaseCheck) -> DoctorProblem | None:
-    """Connect with this role, then run `look`."""
     try:
         async with open_connection(access, "doctor") as connection:
             return await look(connection)
@@ -103,7 +101,6 @@ async def check_database(access: DatabaseAccess, look: DatabaseCheck) -> DoctorP
 
 
 async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | None:
-    """Check that the server answers."""
     await connection.execute("select true")
     return None
 
@@ -162,7 +159,6 @@ async def check_webhook(url: str) -> DoctorProblem | None:
 
 
 async def check_ready(url: str) -> DoctorProblem | None:
-    """Check that the process reports itself ready."""
     try:
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             status, text = answer.status, (await answer.text(errors="replace")).strip()[:MAX_REASON_LENGTH]

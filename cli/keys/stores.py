@@ -8,7 +8,6 @@ statement writes both.
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import asyncpg
 
@@ -17,14 +16,7 @@ from shared.contracts.message import AddressKind
 from shared.encryption import INDEX_BYTES, BlindIndexKey, EncryptionError, KeyRing
 
 Arguments = tuple[object, ...]
-
-
-class RotatedPage(NamedTuple):
-    """Numbers of rows read, renewed, and without a key in the ring."""
-
-    read: int
-    renewed: int
-    unreadable: int
+SAMPLE_SIZE = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +49,12 @@ class Store:
             left += len(renewed) + unreadable
         return left
 
-    async def rotate(self, connection: asyncpg.Connection) -> AsyncGenerator[RotatedPage, None]:
-        """Renew all rows, page by page."""
+    async def rotate(self, connection: asyncpg.Connection) -> AsyncGenerator[tuple[int, int, int], None]:
+        """Renew all rows, and yield for each page the numbers of rows read, renewed, and without a key in the ring."""
         async for rows in self._read_pages(connection):
             renewed, unreadable = self.renew_rows(rows)
             await self.write_rows(connection, renewed)
-            yield RotatedPage(len(rows), len(renewed), unreadable)
+            yield len(rows), len(renewed), unreadable
 
     async def _read_pages(self, connection: asyncpg.Connection) -> AsyncGenerator[list[asyncpg.Record], None]:
         position: Arguments = ()
@@ -192,6 +184,30 @@ async def count_old_dead_letters(connection: asyncpg.Connection, index: BlindInd
         from subscriptions.dead_letter
     """)
     return counts[0], counts[1]
+
+
+async def find_foreign_keys(connection: asyncpg.Connection, ring: KeyRing, index: BlindIndexKey) -> str | None:
+    """Return why the keys are not those of the subscribers, None if they are.
+
+    Of all hashes the number of links is looked at; of a sample they are computed again from the decrypted addresses.
+    """
+    for kind, address in SUBSCRIBERS.items():
+        newer = f"length({address.index}) > {INDEX_BYTES} and get_byte({address.index}, {INDEX_BYTES}) > $1"
+        ask = f"select exists (select from {address.table} where {newer})"
+        if await connection.fetchval(ask, index.version):
+            return "subscribers have hashes of a newer index key"
+        rows = await connection.fetch(f"""
+            select {address.index} as hash, {address.sealed} as sealed from {address.table}
+            where length({address.sealed}) > 0 order by id desc limit {SAMPLE_SIZE}
+        """)
+        for row in rows:
+            try:
+                plain = ring.decrypt(row["sealed"], purpose=kind, index=row["hash"]).decode()
+            except EncryptionError:
+                return "subscribers' addresses cannot be decrypted"
+            if index.compute_index(kind, plain) != index.upgrade(row["hash"]):
+                return "subscribers have hashes of another index key"
+    return None
 
 
 def build_sealed_store(address: AddressColumns, ring: KeyRing) -> Store:

@@ -1,24 +1,22 @@
 """`kreisfunk migrate`: brings database and broker to the state that this version needs; safe to repeat."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cli.settings import MigrationSettings
+from cli.database import UNAVAILABLE
+from cli.migrate.broker import migrate_broker
+from cli.migrate.database import migrate_database
+from cli.output import fail, say
+from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError, require_same_arguments
+from cli.settings import MigrationSettings
+from shared.database.migrations import MigrationError
+from shared.database.replication import AsynchronousCommitError
+from shared.notices.configuration import ConfigurationError
+from shared.outcome import DependencyUnavailable
+from shared.runtime.settings import read_settings
 
 
 def migrate() -> None:
     """Prepare database and broker for this version. Safe to repeat, and when several start at once."""
-    from cli.database import UNAVAILABLE
-    from cli.output import fail
-    from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError
-    from cli.settings import MigrationSettings
-    from shared.database.migrations import MigrationError
-    from shared.database.replication import AsynchronousCommitError
-    from shared.notices.configuration import ConfigurationError
-    from shared.outcome import DependencyUnavailable
-    from shared.runtime.settings import read_settings
-
     settings = read_settings(MigrationSettings)
     try:
         asyncio.run(_migrate(settings))
@@ -34,12 +32,7 @@ def migrate() -> None:
         fail(str(error), "Restore the file as it was, and put the change into a new migration.")
 
 
-async def _migrate(settings: "MigrationSettings") -> None:
-    from cli.migrate.broker import migrate_broker
-    from cli.migrate.database import migrate_database
-    from cli.output import say
-    from cli.rabbitmq_management import require_same_arguments
-
+async def _migrate(settings: MigrationSettings) -> None:
     await require_same_arguments(settings)
     for line in await migrate_database(settings):
         say(f"database: {line}")

@@ -44,7 +44,6 @@ async def _grant_permissions(api: ManagementApi, systems: Sequence[str]) -> list
 
 
 async def grant_system_permissions(api: ManagementApi, login: str) -> None:
-    """Grant the permissions and limits of a registered system."""
     await api.set_permission(login, MUNICIPAL)
     for permission in MUNICIPAL_TOPIC_PERMISSIONS:
         await api.set_key_permission(login, permission)

@@ -33,7 +33,6 @@ where has_function_privilege('public', function, 'execute')
 
 
 def locate_migrations(schema: str) -> Path:
-    """Return the folder of a service's migrations."""
     return Path(services.__path__[0]) / schema / "adapters" / "migrations"
 
 

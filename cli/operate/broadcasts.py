@@ -14,7 +14,17 @@ from cli.operate.ledger import BroadcastView
 from cli.operate.session import Reason, Yes, explain_wait, refuse, run_on_ledger, warn_of_duplicates
 from cli.options import DatabaseStack, Json
 from cli.options import Yes as YesForGood
-from cli.output import EXIT_USAGE, confirm, fail, format_pairs, format_table, format_time, note, print_result
+from cli.output import (
+    EXIT_USAGE,
+    confirm,
+    fail,
+    format_list,
+    format_pairs,
+    format_table,
+    format_time,
+    note,
+    print_result,
+)
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
 REFUSALS: Mapping[str, str] = {
@@ -55,7 +65,7 @@ def list_broadcasts(
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
     found, totals = run_on_ledger(stack, lambda connection: ledger.fetch_latest(connection, number))
-    text, more = format_overview(found), sum(totals) - len(found)
+    text, more = _format_overview(found), sum(totals) - len(found)
     if more:
         text += f"\n{more} more: --number {max(totals)}"
     print_result({"total": sum(totals), "broadcasts": [asdict(one) for one in found]}, text, json=json)
@@ -70,7 +80,7 @@ def show_broadcast(broadcast: Broadcast, json: Json = False, stack: DatabaseStac
     found = run_on_ledger(stack, lambda connection: ledger.fetch_one(connection, broadcast))
     if found is None:
         refuse("There is no such broadcast.")
-    print_result(asdict(found), format_page(found), json=json)
+    print_result(asdict(found), _format_page(found), json=json)
 
 
 @app.command()
@@ -165,35 +175,28 @@ def _change(
     )
 
 
-def format_overview(broadcasts: Sequence[BroadcastView]) -> str:
-    """Format one line for each broadcast."""
-    if not broadcasts:
-        return "no broadcasts"
-    return format_table(_OVERVIEW, [_format_line(broadcast) for broadcast in broadcasts])
+def _format_overview(broadcasts: Sequence[BroadcastView]) -> str:
+    return format_list(_OVERVIEW, list(map(_format_line, broadcasts)), empty="no broadcasts")
 
 
 def _format_line(shown: BroadcastView) -> tuple[object, ...]:
-    books = shown.books
+    books, headline = shown.books, shown.headline or "-"
+    if len(headline) > MAX_HEADLINE_LENGTH:
+        headline = f"{headline[: MAX_HEADLINE_LENGTH - 1]}…"
     return (
         *(shown.broadcast, shown.notice, shown.revision, shown.lane, shown.standing),
         *(books.audience, books.accepted, books.failed, books.unknown, books.waiting),
-        _truncate_headline(shown.headline or "-"),
+        headline,
     )
 
 
-def _truncate_headline(headline: str) -> str:
-    """Shorten a headline to 40 characters, so that it fits into a table row."""
-    return headline if len(headline) <= MAX_HEADLINE_LENGTH else f"{headline[: MAX_HEADLINE_LENGTH - 1]}…"
-
-
-def format_page(shown: BroadcastView) -> str:
-    """Format all details of one broadcast."""
+def _format_page(shown: BroadcastView) -> str:
     parts = [_format_head(shown), _format_recipients(shown)]
     if shown.waits:
-        waits = [(wait.deliveries, explain_wait(wait.cause), format_time(wait.due_at)) for wait in shown.waits]
+        waits = [(wait["deliveries"], explain_wait(wait["cause"]), format_time(wait["due_at"])) for wait in shown.waits]
         parts.append(format_table(("waiting", "for", "first due"), waits))
     if shown.failures:
-        failures = [(failure.deliveries, str(failure.code or "-"), failure.reason) for failure in shown.failures]
+        failures = [(one["deliveries"], str(one["code"] or "-"), one["reason"]) for one in shown.failures]
         parts.append(format_table(("failed", "code", "Grund"), failures))
     return "\n\n".join(parts)
 
@@ -217,13 +220,10 @@ def _format_head(shown: BroadcastView) -> str:
 def _format_recipients(shown: BroadcastView) -> str:
     books = shown.books
     steps = ", ".join(f"{count} {state}" for state, count in shown.steps.items() if count)
-    rows = [("audience", books.audience, _explain_audience(shown))]
+    so_far = "" if books.complete else "so far: not everybody has been read"
+    if shown.standing == SCHEDULED:
+        so_far = "so far: everybody is read when it begins"
+    rows = [("audience", books.audience, so_far)]
     rows += [(name, getattr(books, name), f"= {steps}" if name == "accepted" and steps else "") for name in _BOOKS]
     rows.append(("unaccounted", books.unaccounted, "" if not books.unaccounted else "report this: it must be 0"))
     return format_table(("recipients", "number", ""), rows)
-
-
-def _explain_audience(shown: BroadcastView) -> str:
-    if shown.standing == SCHEDULED:
-        return "so far: everybody is read when it begins"
-    return "" if shown.books.complete else "so far: not everybody has been read"

@@ -54,6 +54,7 @@ _NEXT_PLANNED = _PLANNED + "and b.state in ('scheduled', 'expanding') order by b
 _ONE_PLANNED = _PLANNED + "and b.id = $1 and b.state <> 'expanded'"
 REPLACED, SUPERSEDED = "replaced", "superseded"
 ACCEPTED = ("accepted", "sent", "delivered", "read")
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,26 +78,11 @@ class RecipientCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaitingGroup:
-    """Deliveries that wait for the same cause; `due_at` is the earliest time at which one may be sent."""
-
-    cause: str
-    deliveries: int
-    due_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FailureGroup:
-    """Deliveries that failed for the same reason; `code` is Meta's."""
-
-    code: int | None
-    reason: str
-    deliveries: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class BroadcastView:
-    """One broadcast. `steps` counts accepted messages by status; `reason` says why it is paused or cancelled."""
+    """One broadcast. `steps` counts accepted messages by status; `reason` says why it is paused or cancelled.
+
+    `waits` has the number of deliveries by cause, and when the first of them is due; `failures` that by Meta's code.
+    """
 
     broadcast: UUID
     notice: str
@@ -116,8 +102,8 @@ class BroadcastView:
     closes: time | None
     zone: str | None
     spacing_seconds: float | None = None
-    waits: Sequence[WaitingGroup] = field(default_factory=tuple)
-    failures: Sequence[FailureGroup] = field(default_factory=tuple)
+    waits: Sequence[Row] = ()
+    failures: Sequence[Row] = ()
 
 
 async def fetch_latest(ledger: asyncpg.Connection, number: int) -> tuple[list[BroadcastView], tuple[int, int]]:
@@ -134,27 +120,24 @@ async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastVie
         if row is None:
             row = await ledger.fetchrow(_ONE_PLANNED, broadcast)
             return _build_planned(row) if row else None
-        waits = [WaitingGroup(**dict(wait)) for wait in await ledger.fetch(_WAITS, broadcast)]
-        failures = [_build_failure(failure) for failure in await ledger.fetch(_FAILURES, broadcast)]
+        waits = [dict(wait) for wait in await ledger.fetch(_WAITS, broadcast)]
+        failures = [
+            {"code": code, "reason": explain_failure(code), "deliveries": deliveries}
+            for code, deliveries in await ledger.fetch(_FAILURES, broadcast)
+        ]
     return _build_view(row, waits, failures)
 
 
-def _build_failure(row: asyncpg.Record) -> FailureGroup:
-    code = row["error_code"]
-    return FailureGroup(code=code, reason=explain_failure(code), deliveries=row["deliveries"])
-
-
-def _build_view(
-    row: asyncpg.Record, waits: Sequence[WaitingGroup] = (), failures: Sequence[FailureGroup] = ()
-) -> BroadcastView:
+def _build_view(row: asyncpg.Record, waits: Sequence[Row] = (), failures: Sequence[Row] = ()) -> BroadcastView:
     states: dict[str, int] = msgspec.json.decode(row["states"])
     audience = row["audience"]
     if (row["cancelled_reason"] and row["finished_at"]) or (row["restored"] and row["ended"]):
         audience = sum(states.values())  # a cancellation may have stopped the remaining pages, a restore forgotten them
     books = count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
-    stored = _select_fields(row) | {"standing": _derive_standing(row["standing"], row["cancelled_reason"], books)}
+    # The revision was superseded after it had been sent to everybody.
+    replaced = row["cancelled_reason"] == SUPERSEDED and books.complete and not (books.cancelled or books.waiting)
     return BroadcastView(
-        **stored,
+        **_select_fields(row) | ({"standing": REPLACED} if replaced else {}),
         reason=row["cancelled_reason"] or row["paused_reason"] or row["template_reason"],
         books=books,
         steps={state: states.get(state, 0) for state in ACCEPTED},
@@ -168,23 +151,17 @@ def _build_planned(row: asyncpg.Record) -> BroadcastView:
     return BroadcastView(**_select_fields(row), books=nobody)
 
 
-def _select_fields(row: asyncpg.Record) -> dict[str, Any]:
+def _select_fields(row: asyncpg.Record) -> Row:
     names = {one.name for one in fields(BroadcastView)}
     return {name: value for name, value in row.items() if name in names}
 
 
-def _derive_standing(standing: str, cancelled: str | None, books: RecipientCounts) -> str:
-    """Return `replaced` if the revision was superseded after it had been sent to everybody, else the standing."""
-    is_replaced = cancelled == SUPERSEDED and books.complete and not (books.cancelled or books.waiting)
-    return REPLACED if is_replaced else standing
-
-
-def _build_other_waits(states: Mapping[str, int], books: RecipientCounts) -> list[WaitingGroup]:
+def _build_other_waits(states: Mapping[str, int], books: RecipientCounts) -> list[Row]:
     """Return the groups without a waiting row: being sent to Meta, or still in a batch."""
     sending = states.get("claimed", 0)
     queued = books.waiting - states.get("waiting", 0) - sending
-    found = (WaitingGroup(cause="sending", deliveries=sending), WaitingGroup(cause="queue", deliveries=queued))
-    return [wait for wait in found if wait.deliveries]
+    found = (("sending", sending), ("queue", queued))
+    return [{"cause": cause, "deliveries": deliveries, "due_at": None} for cause, deliveries in found if deliveries]
 
 
 def count_recipients(states: Mapping[str, int], *, audience: int | None, expanded: int, ended: bool) -> RecipientCounts:

@@ -139,7 +139,6 @@ def _explain_state(row: asyncpg.Record) -> str:
 
 
 def format_trace(found: Mapping[str, Any]) -> str:
-    """Format the delivery, its moments with distances, and why it waits."""
     attempts = "{attempt}; taken to be sent: {claims}, again after unknown: {resends}"
     pairs = [
         ("delivery", found["delivery"]),

@@ -1,11 +1,50 @@
 """`kreisfunk setup`: leads through Meta, from the first token to the first message."""
 
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
+import aiohttp
 import typer
 
+from cli.meta import GraphRefusal
 from cli.options import COUNTY, TEMPLATES, CountyFile, TemplatesFile
+from cli.output import EXIT_FAILED, say
+from cli.setup import access, webhook
+from cli.setup.run import (
+    MetaSettings,
+    SetupOptions,
+    SetupRun,
+    StepResult,
+    StepState,
+    find_target,
+    report_problem,
+)
+from cli.setup.templates import check_number_format, send_first_message, set_up_templates
+
+
+class SetupStep(NamedTuple):
+    """A step; without a `needed` one the rest makes no sense."""
+
+    name: str
+    take: Callable[[SetupRun], Awaitable[Sequence[StepResult]]]
+    needed: bool = False
+
+
+STEPS = (
+    SetupStep("token", access.set_up_token, needed=True),
+    SetupStep("number", access.check_number),
+    SetupStep("account", access.check_account),
+    SetupStep("app", access.set_up_app),
+    SetupStep("verify token", access.check_verify_token),
+    SetupStep("callback", webhook.check_callback),
+    SetupStep("webhook", webhook.subscribe_app),
+    SetupStep("account's webhook", webhook.subscribe_account),
+    SetupStep("templates", set_up_templates),
+    SetupStep("test message", send_first_message),
+)
 
 
 def set_up(
@@ -34,9 +73,6 @@ def set_up(
 
     Exit status: 0 all is set up, 1 something is open, 2 wrong command line or settings.
     """
-    from cli.setup.actions import run_setup
-    from cli.setup.run import SetupOptions
-
     options = SetupOptions(
         check=check,
         yes=yes,
@@ -50,4 +86,45 @@ def set_up(
         county=county,
         templates=templates,
     )
-    run_setup(options, stack)
+    check_number_format(test_to)
+    settings, secrets, own_url = find_target(stack, os.environ)
+    if not asyncio.run(_take_steps(options, settings, secrets, own_url)):
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _take_steps(options: SetupOptions, settings: MetaSettings, secrets: Path, own_url: str | None) -> bool:
+    """Take all steps and print each result; return whether nothing is open."""
+    async with aiohttp.ClientSession() as session:
+        run = SetupRun(settings=settings, secrets=secrets, options=options, session=session, callback_url=own_url)
+        results: list[StepResult] = []
+        for step in STEPS:
+            taken = await _take(step, run)
+            for result in taken:
+                say(_format_result(result))
+            results += taken
+            if step.needed and any(result.state is StepState.PROBLEM for result in taken):
+                say("         Everything else needs this: it is not looked at.")
+                break
+    say(_format_totals(results, run.restart))
+    return all(result.state is StepState.OK for result in results)
+
+
+async def _take(step: SetupStep, run: SetupRun) -> Sequence[StepResult]:
+    try:
+        return await step.take(run)
+    except GraphRefusal as refusal:
+        return [report_problem(step.name, *refusal.problem)]
+
+
+def _format_result(result: StepResult) -> str:
+    line = f"{result.state:<8} {result.name}: {result.text}"
+    return f"{line}\n         {result.advice}" if result.advice else line
+
+
+def _format_totals(results: Sequence[StepResult], restart: Sequence[str]) -> str:
+    """Format the last lines: which services have to read a new secret, and what is left."""
+    counts = {state: sum(result.state is state for result in results) for state in StepState}
+    totals = f"{counts[StepState.OK]} ok, {counts[StepState.OPEN]} open, {counts[StepState.PROBLEM]} problems"
+    if not restart:
+        return totals
+    return f"New secrets: `docker compose restart {' '.join(dict.fromkeys(restart))}`, then run this again.\n{totals}"

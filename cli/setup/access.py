@@ -32,7 +32,7 @@ MIN_VERIFY_TOKEN = 8
 
 async def set_up_token(run: SetupRun) -> Sequence[StepResult]:
     """Find a token that Meta accepts for our number: the stored one, the given one, or one that is typed in."""
-    stored = run.secrets.read(GRAPH_TOKEN)
+    stored = run.read_secret(GRAPH_TOKEN)
     token = read_given(run.options.token_file) or stored
     try:
         await _check_token(run, token)
@@ -139,7 +139,7 @@ async def set_up_app(run: SetupRun) -> Sequence[StepResult]:
     secret = await _find_app_secret(run)
     facts = await _examine_token(run.build_app_client(secret), client.token)
     run.app_secret = secret
-    known = secret in map(str.strip, run.secrets.read(APP_SECRETS).split(","))
+    known = secret in map(str.strip, run.read_secret(APP_SECRETS).split(","))
     result = report_ok("app", f'"{facts.get("application")}", its secret is stored')
     if not known and run.options.check:
         result = report_open("app", "the secret in the file is the app's", "Run this without --check to store it.")
@@ -158,7 +158,7 @@ async def _find_app_secret(run: SetupRun) -> str:
     """Return the first of the given, stored and typed secrets that Meta accepts. Raises GraphRefusal."""
     token = run.build_client().token
     problem = DoctorProblem("there is no app secret yet", explain_code(15).advice)
-    candidates = read_given(run.options.app_secret_file) or run.secrets.read(APP_SECRETS)
+    candidates = read_given(run.options.app_secret_file) or run.read_secret(APP_SECRETS)
     for secret in filter(None, map(str.strip, candidates.split(","))):
         try:
             await _examine_token(run.build_app_client(secret), token)
@@ -187,7 +187,7 @@ def _check_token_facts(facts: Answer) -> Sequence[StepResult]:
 
 async def check_verify_token(run: SetupRun) -> Sequence[StepResult]:
     """Report whether there is a verify token, which `kreisfunk secrets` makes and nobody has to see."""
-    if len(run.secrets.read(VERIFY_TOKEN)) < MIN_VERIFY_TOKEN:
+    if len(run.read_secret(VERIFY_TOKEN)) < MIN_VERIFY_TOKEN:
         advice = "`kreisfunk secrets FOLDER` makes one; with containers `docker compose run --rm secrets`."
         return [report_problem("verify token", "there is none", advice)]
     return [report_ok("verify token", "stored")]

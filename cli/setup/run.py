@@ -26,8 +26,6 @@ VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its 
 
 
 class MetaSettings(EnvironmentSettings):
-    """Address of Meta, and our identity there."""
-
     graph_url: GraphUrl = Field(description="https://graph.facebook.com, or a solution provider's address")
     graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")
     phone_number_id: str = Field(pattern=r"^\d{5,20}$", description="Meta's id of our number")
@@ -45,24 +43,8 @@ class MetaSettings(EnvironmentSettings):
         return self.graph_url.host in UNENCRYPTED_HOSTS
 
 
-@dataclass(frozen=True)
-class SecretFiles:
-    """The files of secrets that Meta's words go into."""
-
-    folder: Path
-
-    def read(self, file: str) -> str:
-        """Return the secret, empty if there is none yet."""
-        path = self.folder / file
-        return path.read_text().strip() if path.is_file() else ""
-
-    def write(self, file: str, value: str) -> None:
-        """Store the secret, readable for its owner only."""
-        write_secret(self.folder / file, value)
-
-
-def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[MetaSettings, SecretFiles, str | None]:
-    """Return the local stack with its callback URL, or the installation of the environment.
+def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[MetaSettings, Path, str | None]:
+    """Return settings, folder of secrets and callback URL of the local stack, else those of the environment.
 
     Ends the command with status 2 if there is none.
     """
@@ -70,20 +52,17 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[Met
     if running is not None:
         installation = build_from_stack(running)
         own = {**installation.processes["dispatcher"], f"{PREFIX}WABA_ID": installation.business_account or ""}
-        secrets = SecretFiles(running.folder / "secrets")
-        return read_settings_from(own, MetaSettings), secrets, f"{installation.ingress_url}/webhook"
+        return read_settings_from(own, MetaSettings), running.folder / "secrets", f"{installation.ingress_url}/webhook"
     folder = Path(environment.get(SECRETS_DIR) or ".")
     missing = [who for who in ("dispatcher", "ingress") if not (folder / who).is_dir()]
     if missing:
         advice = "`kreisfunk secrets FOLDER` creates it; with containers it is `docker compose run --rm setup`."
         fail(f"{SECRETS_DIR} has no folder {' and no folder '.join(missing)}.", advice, EXIT_USAGE)
-    return read_settings_from(environment, MetaSettings), SecretFiles(folder), None
+    return read_settings_from(environment, MetaSettings), folder, None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetupOptions:
-    """The command line."""
-
     check: bool
     yes: bool
     token_file: Path | None
@@ -132,7 +111,7 @@ class SetupRun:
     """State of one run. Steps fill in what is None at first; `restart` are services that have to read a new secret."""
 
     settings: MetaSettings
-    secrets: SecretFiles
+    secrets: Path
     options: SetupOptions
     session: aiohttp.ClientSession
     callback_url: str | None = None
@@ -165,9 +144,14 @@ class SetupRun:
         """Return a client that acts as the app itself, with this app secret or the one that was found."""
         return self.build_client(f"{self.app_id}|{secret or self.app_secret}")
 
+    def read_secret(self, file: str) -> str:
+        """Return the secret, empty if there is none yet."""
+        path = self.secrets / file
+        return path.read_text().strip() if path.is_file() else ""
+
     def store(self, file: str, value: str) -> None:
         """Store a secret, and remember which service has to read it."""
-        self.secrets.write(file, value)
+        write_secret(self.secrets / file, value)
         self.restart.append(file.partition("/")[0])
 
 

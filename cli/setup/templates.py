@@ -55,12 +55,10 @@ async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:
 
 
 async def _fetch_templates(run: SetupRun) -> list[Answer]:
-    """Return all templates of the account."""
     return await run.build_client().list_all(f"{run.settings.waba_id}/message_templates", fields=FIELDS, limit="100")
 
 
 def _find_template(wanted: ExpectedTemplate, templates: Sequence[Answer]) -> Answer | None:
-    """Return the template of this name and language."""
     key = (wanted.name, wanted.language)
     return next((one for one in templates if (one.get("name"), one.get("language")) == key), None)
 

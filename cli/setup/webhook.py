@@ -71,7 +71,7 @@ async def _find_registered(run: SetupRun) -> str | None:
 
 async def _check_handshake(run: SetupRun, url: str) -> DoctorProblem | None:
     challenge = str(secrets.randbelow(10**9) + 10**9)
-    token = run.secrets.read(VERIFY_TOKEN)
+    token = run.read_secret(VERIFY_TOKEN)
     query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
     async with run.session.get(url, params=query, timeout=TIMEOUT, allow_redirects=False) as answer:
         status, body = answer.status, await answer.content.read(len(challenge) + 1)
@@ -122,7 +122,7 @@ async def subscribe_app(run: SetupRun) -> Sequence[StepResult]:
     body = {
         "object": OBJECT,
         "callback_url": run.callback_url,
-        "verify_token": run.secrets.read(VERIFY_TOKEN),
+        "verify_token": run.read_secret(VERIFY_TOKEN),
         "fields": ",".join(FIELDS),
         "include_values": "true",
     }
@@ -144,7 +144,7 @@ async def subscribe_account(run: SetupRun) -> Sequence[StepResult]:
     rows = await client.list_all(path)
     if run.options.provider:
         done = any(row.get("override_callback_uri") == run.callback_url for row in rows if run.callback_url)
-        body = {"override_callback_uri": run.callback_url, "verify_token": run.secrets.read(VERIFY_TOKEN)}
+        body = {"override_callback_uri": run.callback_url, "verify_token": run.read_secret(VERIFY_TOKEN)}
     else:
         done = run.app_id in [row.get("whatsapp_business_api_data", {}).get("id") for row in rows]
         body = {}

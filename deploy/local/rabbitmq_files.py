@@ -6,9 +6,10 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from deploy.atomic_write import write_secret
 from deploy.local import ADMIN
 from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq_install import RabbitPrograms
@@ -62,18 +63,12 @@ def write_files(
 ) -> None:
     """Write the node's files over those of an earlier run with other ports; data and cookie stay."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    numbers = {"amqp": ports.amqp, "api": ports.api, "metrics": ports.metrics}
-    configuration = CONFIGURATION.format(host=LOOPBACK, folder=folder, **numbers)
-    _write(folder / "rabbitmq.conf", configuration + more_configuration)
-    _write(folder / "enabled_plugins", ENABLED_PLUGINS.read_text())
-    _write(folder / "definitions.json", json.dumps(build_definitions(password, salt=secrets.token_bytes(4))))
+    configuration = CONFIGURATION.format(host=LOOPBACK, folder=folder, **asdict(ports))
+    write_secret(folder / "rabbitmq.conf", configuration + more_configuration)
+    write_secret(folder / "enabled_plugins", ENABLED_PLUGINS.read_text())
+    write_secret(folder / "definitions.json", json.dumps(build_definitions(password, salt=secrets.token_bytes(4))))
     if not (folder / ".erlang.cookie").exists():
-        _write(folder / ".erlang.cookie", cookie or secrets.token_hex(20))
-
-
-def _write(path: Path, text: str) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
+        write_secret(folder / ".erlang.cookie", cookie or secrets.token_hex(20))
 
 
 def build_definitions(password: str, *, salt: bytes) -> Mapping[str, object]:

@@ -29,7 +29,6 @@ class RabbitPrograms:
 
     @property
     def plugins(self) -> Path:
-        """Folder of RabbitMQ's own plugins."""
         return self.server.resolve().parents[1] / "plugins"
 
 
@@ -58,7 +57,10 @@ def find_programs() -> RabbitPrograms | None:
 
 
 async def _install(log: Path, progress: Progress) -> None:
-    prefix = await _build_root_prefix()
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    for program in ("apt-get", *prefix[:1]):
+        if shutil.which(program) is None:
+            raise LocalError(f"RabbitMQ is missing, and so is {program} to install it. {HINT}")
     progress("installing RabbitMQ from the system's packages (once, about a minute)")
     with open_log(log) as output:
         process = await asyncio.create_subprocess_exec(
@@ -68,23 +70,6 @@ async def _install(log: Path, progress: Progress) -> None:
         status = await process.wait()
     if status != 0:
         raise LocalError(f"Installing RabbitMQ failed with status {status}. {HINT}{read_log_tail(log)}")
-
-
-async def _build_root_prefix() -> list[str]:
-    """Return the prefix of a command that needs root. Raises LocalError if we cannot become root."""
-    if shutil.which("apt-get") is None:
-        raise LocalError(f"RabbitMQ is missing and this system has no apt-get. {HINT}")
-    if os.geteuid() == 0:
-        return []
-    if shutil.which("sudo") and await _is_sudo_passwordless():
-        return ["sudo", "-n"]
-    raise LocalError(f"RabbitMQ is missing, and installing it needs root or sudo without a password. {HINT}")
-
-
-async def _is_sudo_passwordless() -> bool:
-    silent = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec("sudo", "-n", "true", stdin=silent, stdout=silent, stderr=silent)
-    return await process.wait() == 0
 
 
 async def compile_plugin(plugins: Path, programs: RabbitPrograms) -> None:

@@ -18,6 +18,8 @@ READY_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 25  # longer than a service's own drain deadline
 Settings = Mapping[str, Mapping[str, str]]
 MODULES = {"notices": "services.ingress.notices"}
+# Ports on which a process of each kind listens besides that of its probes.
+LISTENING = {"ingress": 1, "notices": 1, "subscriptions": 0, "dispatcher": 0, "newsroom": 2}
 
 
 class Service(Child):
@@ -39,7 +41,6 @@ class Service(Child):
         await super().stop(seconds)
 
     async def is_ready(self) -> bool:
-        """Return whether the probe succeeds now."""
         timeout = aiohttp.ClientTimeout(total=3)
         try:
             async with (
@@ -49,23 +50,6 @@ class Service(Child):
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplicaCounts:
-    """Number of replicas of each kind."""
-
-    ingresses: int = 1
-    notices: int = 1
-    subscriptions: int = 1
-    dispatchers: int = 2
-    newsrooms: int = 0
-
-    @property
-    def ports(self) -> int:
-        """Number of ports needed: one for the simulator, one for each replica, one more for each port it listens on."""
-        replicas = self.ingresses + self.notices + self.subscriptions + self.dispatchers + self.newsrooms
-        return 1 + replicas + self.ingresses + self.notices + 2 * self.newsrooms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,25 +68,20 @@ class Ports:
         return {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in self.internal.items()}
 
 
-def list_process_names(kind: str, count: int) -> list[str]:
-    return [f"{kind}-{number}" for number in range(1, count + 1)]
+def count_ports(replicas: Mapping[str, int]) -> int:
+    """Return the number of ports needed: the simulator's, and those of each replica of each kind."""
+    return 1 + sum(count * (1 + LISTENING[kind]) for kind, count in replicas.items())
 
 
-def assign_ports(numbers: ReplicaCounts, free: list[int]) -> Ports:
-    names = (
-        *list_process_names("ingress", numbers.ingresses),
-        *list_process_names("notices", numbers.notices),
-        *list_process_names("subscriptions", numbers.subscriptions),
-        *list_process_names("dispatcher", numbers.dispatchers),
-        *list_process_names("newsroom", numbers.newsrooms),
-    )
+def assign_ports(replicas: Mapping[str, int], free: list[int]) -> Ports:
+    names = [f"{kind}-{number}" for kind, count in replicas.items() for number in range(1, count + 1)]
     remaining = iter(free)
     return Ports(
         simulator=next(remaining),
-        ingresses=list(islice(remaining, numbers.ingresses)),
-        notices=list(islice(remaining, numbers.notices)),
-        newsrooms=list(islice(remaining, numbers.newsrooms)),
-        archives=list(islice(remaining, numbers.newsrooms)),
+        ingresses=list(islice(remaining, replicas["ingress"])),
+        notices=list(islice(remaining, replicas["notices"])),
+        newsrooms=list(islice(remaining, replicas["newsroom"])),
+        archives=list(islice(remaining, replicas["newsroom"])),
         internal=dict(zip(names, remaining, strict=True)),
     )
 

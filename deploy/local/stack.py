@@ -1,9 +1,12 @@
 """The whole system started from scratch: servers, secrets, migrations, simulator, services."""
 
+import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -19,14 +22,13 @@ from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Progress, ignore_progress, run_to_end
 from deploy.local.services import (
     Ports,
-    ReplicaCounts,
     Settings,
     assign_ports,
     build_migration_command,
     build_services,
     build_simulator,
+    count_ports,
 )
-from deploy.local.signals import cancel_on_signals
 from deploy.local.stack_file import StackAddresses, lock_folder, publish_addresses
 from deploy.local.stack_servers import StackServers, StartServers, start_servers
 from deploy.local.supervisor import Supervisor, run_supervisor
@@ -34,6 +36,7 @@ from deploy.paths import CONFIG
 from deploy.secrets import create_secrets
 
 SIMULATOR = "simulator"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Connect = Callable[[StackEnvironment, Ports], AbstractAsyncContextManager[StackEnvironment]]
 DATA_FOLDERS = ("postgres", "rabbitmq", "secrets")
 
@@ -77,9 +80,13 @@ async def run_stack(
     each. `county` is the county's file; `ports` are used for phones, webhook, notices API, newsroom and archive, in
     this order, if they are free.
     """
-    numbers = ReplicaCounts(
-        ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers, newsrooms=newsrooms
-    )
+    replicas = {
+        "ingress": ingresses,
+        "notices": 1,
+        "subscriptions": subscriptions,
+        "dispatcher": dispatchers,
+        "newsroom": newsrooms,
+    }
     folder, county = _make_absolute(folder), _make_absolute(county)
     secrets, logs = folder / "secrets", folder / "logs"
     async with AsyncExitStack() as ends:
@@ -90,7 +97,7 @@ async def run_stack(
         database_password = _read_secret(secrets, "admin/kreisfunk_database_password")
         broker_password = _read_secret(secrets, "admin/kreisfunk_broker_password")
         servers = await start(ends, folder, database_password, broker_password, progress)
-        assigned = assign_ports(numbers, ends.enter_context(reserve_ports(numbers.ports, ports)))
+        assigned = assign_ports(replicas, ends.enter_context(reserve_ports(count_ports(replicas), ports)))
         around = _build_environment(servers, assigned, secrets, messages_per_second, county)
         seen = await ends.enter_async_context(connect(around, assigned)) if connect else around
         supervisor = await ends.enter_async_context(run_supervisor(progress))
@@ -101,6 +108,40 @@ async def run_stack(
         addresses = _build_addresses(servers, around, assigned)
         ends.enter_context(publish_addresses(folder, addresses))
         yield Stack(**vars(addresses), folder=folder, servers=servers, supervisor=supervisor)
+
+
+@contextmanager
+def cancel_on_signals() -> Iterator[None]:
+    """Cancel the entering task at the first signal, which leaves the context as a KeyboardInterrupt.
+
+    A second signal ends this process at once, and the kernel ends the children. Signals that were ignored before, as
+    behind `nohup` or `&` in a script, stay ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    task, asked = asyncio.current_task(), False
+
+    def ask_to_end(number: signal.Signals) -> None:
+        nonlocal asked
+        if asked or task is None:
+            os._exit(128 + number)
+        asked = True
+        task.cancel()
+
+    numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        loop.add_signal_handler(number, ask_to_end, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if asked:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 def _make_absolute(path: Path) -> Path:

@@ -52,7 +52,6 @@ class Supervisor:
         return batch
 
     def watch_running(self, *children: Child) -> None:
-        """Supervise processes that are already running."""
         for member in self.watch(*children):
             self._mark_running(member)
 
@@ -97,21 +96,16 @@ class Supervisor:
         member.watch = asyncio.create_task(self._watch(member), name=f"watch {member.child.name}")
 
     async def _watch(self, member: Member) -> None:
-        quick_ends = 0
+        clock, quick_ends = asyncio.get_running_loop().time, 0
         while True:
-            lasted = await self._await_end(member)
-            quick_ends = 0 if lasted > MIN_HEALTHY_SECONDS else quick_ends + 1
+            started = clock()
+            status = await member.child.wait()
+            member.ready.clear()
+            member.restarts += 1
+            self._tell(f"{member.child.name} ended with status {status}, starting it again")
+            quick_ends = 0 if clock() - started > MIN_HEALTHY_SECONDS else quick_ends + 1
             await asyncio.sleep(compute_restart_delay(quick_ends - 1))
             await self._restart(member)
-
-    async def _await_end(self, member: Member) -> float:
-        clock = asyncio.get_running_loop().time
-        started = clock()
-        status = await member.child.wait()
-        member.ready.clear()
-        member.restarts += 1
-        self._tell(f"{member.child.name} ended with status {status}, starting it again")
-        return clock() - started
 
     async def _restart(self, member: Member) -> None:
         try:

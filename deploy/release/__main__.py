@@ -18,7 +18,6 @@ SUMS = "dist/SHA256SUMS"
 
 
 def describe(plan: Plan) -> list[str]:
-    """Return the lines that describe the release."""
     arguments = [f"--build-arg {name}={value}" for name, value in plan.labels.items()]
     return [
         f"release   {plan.version}",

@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import msgspec
 from msgspec import Struct
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, canonicalize_version
 from packaging.version import InvalidVersion, Version
 
 from deploy.release.lock import LockError, Pin, read_lock
@@ -29,7 +29,10 @@ class Package(Struct, frozen=True):
 
 
 class RangeEvent(Struct, frozen=True, forbid_unknown_fields=True):
-    """A version at which a range begins or ends; exactly one of the four is set."""
+    """A version at which a range begins or ends; exactly one of the four is set.
+
+    A `limit` is not evaluated: a false alarm is better than a miss.
+    """
 
     introduced: str | None = None
     fixed: str | None = None
@@ -106,67 +109,36 @@ def find_hits(pins: Sequence[Pin], advisories: Iterable[Advisory]) -> list[Hit]:
     hits = []
     for advisory in advisories:
         for affected in () if advisory.withdrawn else advisory.affected:
-            pin = by_name.get(_normalize_name(affected.package))
-            if pin is not None and _is_concerned(affected, pin.version):
-                hits.append(Hit(pin, advisory, _list_fixed_versions(affected)))
+            package = affected.package
+            pin = by_name.get(canonicalize_name(package.name)) if package and package.ecosystem == ECOSYSTEM else None
+            spans = [span.events for span in affected.ranges if span.type in ORDERED]
+            if pin and (_is_listed(pin.version, affected) or any(_is_within(pin.version, span) for span in spans)):
+                fixed = tuple(event.fixed for span in spans for event in span if event.fixed)
+                hits.append(Hit(pin, advisory, fixed))
     return hits
 
 
-def _normalize_name(package: Package | None) -> str:
-    return canonicalize_name(package.name) if package and package.ecosystem == ECOSYSTEM else ""
+def _is_listed(version: str, affected: Affected) -> bool:
+    return canonicalize_version(version) in map(canonicalize_version, affected.versions)
 
 
-def _is_concerned(affected: Affected, version: str) -> bool:
-    return any(_is_same(version, one) for one in affected.versions) or any(
-        _is_within(version, span) for span in affected.ranges if span.type in ORDERED
-    )
-
-
-def _is_same(version: str, other: str) -> bool:
+def _is_within(version: str, span: Sequence[RangeEvent]) -> bool:
+    """Evaluate the events in the order of their versions; yes if one cannot be compared."""
+    vulnerable = False
     try:
-        return Version(version) == Version(other)
-    except InvalidVersion:
-        return version == other
-
-
-def _is_within(version: str, span: Range) -> bool:
-    """Return whether the version is affected; yes if it cannot be compared, as a false alarm is better than a miss."""
-    try:
-        return _is_vulnerable(Version(version), span.events)
+        for event in sorted((each for each in span if each.limit is None), key=_order_key):
+            before, at = _order_key(event)
+            if not before or Version(version) > at or (Version(version) == at and event.last_affected is None):
+                vulnerable = event.introduced is not None
     except InvalidVersion:
         return True
-
-
-def _is_vulnerable(version: Version, events: Sequence[RangeEvent]) -> bool:
-    """Evaluate the events in the order of their versions, as OSV's specification does."""
-    limits = [each.limit for each in events if each.limit is not None]
-    if limits and all(limit != "*" and version >= Version(limit) for limit in limits):
-        return False
-    vulnerable = False
-    for event in sorted((each for each in events if each.limit is None), key=_order_key):
-        if _is_applicable(event, version):
-            vulnerable = event.introduced is not None
     return vulnerable
-
-
-def _is_applicable(event: RangeEvent, version: Version) -> bool:
-    """Return whether the event changes the status of this version."""
-    if event.last_affected is not None:
-        return version > Version(event.last_affected)
-    given = event.introduced or event.fixed or ""
-    return given == "0" or version >= Version(given)
 
 
 def _order_key(event: RangeEvent) -> tuple[bool, Version]:
     """Sort `0` before all versions, pre-releases included."""
     given = event.introduced or event.fixed or event.last_affected or ""
     return given != "0", Version(given)
-
-
-def _list_fixed_versions(affected: Affected) -> tuple[str, ...]:
-    return tuple(
-        event.fixed for span in affected.ranges if span.type in ORDERED for event in span.events if event.fixed
-    )
 
 
 def format_hit(hit: Hit) -> str:

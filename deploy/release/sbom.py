@@ -94,9 +94,8 @@ def write_bill(root: Path, folder: Path, version: str, time: datetime) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.release.sbom", description=__doc__)
     parser.add_argument("--time", type=datetime.fromisoformat, default=datetime.now(UTC), help="of the commit")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where it is written")
     given = parser.parse_args()
-    sys.stdout.write(f"{write_bill(ROOT, given.folder, VERSION, given.time)}\n")
+    sys.stdout.write(f"{write_bill(ROOT, FOLDER, VERSION, given.time)}\n")
 
 
 if __name__ == "__main__":

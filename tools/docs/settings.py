@@ -12,11 +12,11 @@ from cli.settings import (
     AccountSettings,
     BackupSettings,
     BrokerAdminSettings,
-    IndexRotationSettings,
     MigrationSettings,
     OperatorSettings,
     PublisherSettings,
     QuarantineSettings,
+    RotationSettings,
     TokenSettings,
 )
 from cli.setup.run import MetaSettings
@@ -44,7 +44,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "`kreisfunk setup`": MetaSettings,
     "`kreisfunk tokens`": TokenSettings,
     "`kreisfunk systems`": BrokerAdminSettings,
-    "`kreisfunk keys`": IndexRotationSettings,
+    "`kreisfunk keys`": RotationSettings,
     "`kreisfunk newsroom users`": AccountSettings,
     "`kreisfunk backup`, `kreisfunk restore`": BackupSettings,
 }

@@ -1,6 +1,6 @@
 """A real ledger, with a broadcast in which recipients are everywhere."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import aio_pika
@@ -27,6 +27,12 @@ from tests.integration.dispatcher.factories import (
     news,
 )
 from tests.servers import Servers
+
+
+@pytest.fixture
+def environment(database: FreshDatabase) -> Mapping[str, str]:
+    """The operator's."""
+    return {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
 
 
 @pytest.fixture

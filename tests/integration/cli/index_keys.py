@@ -1,9 +1,6 @@
 """Citizens under an older and a newer index key, and the command that lifts their hashes."""
 
-import asyncio
 import os
-import subprocess
-import sys
 from itertools import count
 
 import msgspec
@@ -13,6 +10,7 @@ from shared.contracts.inbound import InboundMessage
 from shared.encryption import BlindIndexKey, KeyRing
 from tests.databases import FreshDatabase
 from tests.factories.citizens import build_time
+from tests.harness.commands import CommandResult, run_in_process
 
 ROLE = "kreisfunk_rotation"
 SEALING = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -52,19 +50,8 @@ def redeliver(message: InboundMessage, citizen: int, index: BlindIndexKey) -> In
     return msgspec.structs.replace(message, sender=build_message("", citizen, index).sender)
 
 
-def run_command(database: FreshDatabase, name: str, index: BlindIndexKey) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        build_arguments(name),
-        env=build_environment(database, index),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def build_arguments(name: str) -> list[str]:
-    return [sys.executable, "-m", "cli.main", "keys", name]
+async def run_keys(database: FreshDatabase, name: str, index: BlindIndexKey) -> CommandResult:
+    return await run_in_process("keys", name, environment=build_environment(database, index))
 
 
 def build_environment(database: FreshDatabase, index: BlindIndexKey) -> dict[str, str]:
@@ -78,5 +65,5 @@ def build_environment(database: FreshDatabase, index: BlindIndexKey) -> dict[str
 
 
 async def rotate(database: FreshDatabase, index: BlindIndexKey = USED) -> None:
-    finished = await asyncio.to_thread(run_command, database, "rotate-index", index)
-    assert (finished.returncode, finished.stderr) == (0, "")
+    finished = await run_keys(database, "rotate-index", index)
+    assert (finished.status, finished.errors) == (0, "")

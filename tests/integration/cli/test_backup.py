@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from cli.backup.frames import FrameWriter, read_frames
+from cli.backup.files import FrameWriter, read_frames
 from cli.backup.tables import read_head, restore_database, save_database
 from deploy.local.postgres_paths import find_wheel_programs
 from services.dispatcher.ports import Claim

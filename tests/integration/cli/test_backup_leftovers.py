@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,43 +13,34 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from cli.backup.files import MIN_FREE_BYTES
-from cli.backup.frames import read_frames
-from cli.backup.scratch import restore_and_count
-from cli.backup.tables import find_tables, read_head
+from cli.backup.files import MIN_FREE_BYTES, read_frames
+from cli.backup.tables import find_tables, read_head, restore_and_roll_back
 from tests.databases import FreshDatabase, create_database
 from tests.integration.cli.planned_broadcasts import run
+from tests.integration.cli.test_backup import KEY, build_environment, save
 from tests.servers import Servers, wait_for
 
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 SCRATCH = "select datname from pg_database where datname like 'kreisfunk\\_verify\\_%' order by 1"
 
 
 @pytest.fixture
-def environment(database: FreshDatabase) -> dict[str, str]:
-    return {"KREISFUNK_DATABASE_URL": database.url, "KREISFUNK_BACKUP_KEY": KEY}
+def environment(database: FreshDatabase) -> Mapping[str, str]:
+    return build_environment(database.url)
 
 
-async def save(environment: dict[str, str], folder: Path) -> Path:
-    ended = await run(environment, "backup", "create", folder, "--json")
-    assert ended.status == 0, ended.everything
-    return Path(ended.json["file"])
-
-
-@pytest.mark.parametrize("checks", [0, 1, 3])
 async def test_a_disk_that_others_need_is_not_filled(
-    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checks: int
+    environment: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It had room for so many looks at it."""
-    free = iter([MIN_FREE_BYTES] * checks)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free, MIN_FREE_BYTES - 1)))
-    ended = await run(environment, "backup", "create", tmp_path)
-    assert (ended.status, "make room" in " ".join(ended.errors.split())) == (1, True), ended.everything
-    assert os.listdir(tmp_path) == []
+    for checks in (0, 1, 3):  # it had room for so many looks at it
+        free = iter([MIN_FREE_BYTES] * checks)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=next(free, 0)))
+        ended = await run(environment, "backup", "create", tmp_path)
+        assert (ended.status, "make room" in " ".join(ended.errors.split())) == (1, True), ended.everything
+        assert os.listdir(tmp_path) == []
 
 
 async def test_a_backup_that_is_ended_leaves_no_draft(
-    owner: asyncpg.Connection, environment: dict[str, str], tmp_path: Path
+    owner: asyncpg.Connection, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     """As by `docker stop`."""
     command = (sys.executable, "-m", "cli.main", "backup", "create", str(tmp_path))
@@ -68,7 +60,7 @@ async def test_a_backup_that_is_ended_leaves_no_draft(
 
 
 async def test_a_restore_that_is_ended_while_it_gathers_statistics_has_said_what_it_holds(
-    servers: Servers, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, environment: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, execute = await save(environment, tmp_path), asyncpg.Connection.execute
 
@@ -87,7 +79,7 @@ async def test_a_restore_that_is_ended_while_it_gathers_statistics_has_said_what
 
 
 async def test_nothing_that_is_tried_is_ever_stored(
-    database: FreshDatabase, servers: Servers, environment: dict[str, str], tmp_path: Path
+    database: FreshDatabase, servers: Servers, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     file = await save(environment, tmp_path)
     async with create_database(servers, "template1") as empty:
@@ -99,9 +91,9 @@ async def test_nothing_that_is_tried_is_ever_stored(
             rows += new
 
         try:
-            frames = read_frames(BytesIO(file.read_bytes()), bytes(range(32)))
+            frames = read_frames(BytesIO(file.read_bytes()), KEY)
             manifest = read_head(frames)
-            await restore_and_count(connection, manifest, frames, count)
+            await restore_and_roll_back(connection, manifest, frames, count)
             assert rows == manifest.rows
             assert await find_tables(connection) == []
         finally:
@@ -109,7 +101,7 @@ async def test_nothing_that_is_tried_is_ever_stored(
 
 
 async def test_a_trial_removes_what_a_killed_one_left_unless_it_is_in_use_or_of_another_installation(
-    owner: asyncpg.Connection, database: FreshDatabase, environment: dict[str, str], tmp_path: Path
+    owner: asyncpg.Connection, database: FreshDatabase, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     file = await save(environment, tmp_path)
     oid = await owner.fetchval("select oid from pg_database where datname = current_database()")

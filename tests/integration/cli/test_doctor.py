@@ -1,6 +1,8 @@
 """`kreisfunk doctor` on a whole running system, well and with one thing wrong at a time."""
 
+import shutil
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -10,15 +12,37 @@ import asyncpg
 import pytest
 
 from cli.doctor.installation import PROCESS_KINDS
+from deploy.local.environments import BUSINESS_ACCOUNT_ID
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack, run_stack
 from deploy.paths import CONFIG
 from shared.amqp import topology
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.harness.commands import CommandResult, run_in_process, run_kreisfunk
-from tests.integration.cli.stack_operator import StackOperator, build_operator
 from tests.own_ca import create_own_ca, run_tls_server
 from tests.servers import Servers, build_database_url, run_as_superuser
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOperator:
+    """`environment` has no secret; they are files in `secrets`, a copy that a test may change."""
+
+    stack: Stack
+    secrets: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+    def write_secret(self, file: str, value: str) -> None:
+        (self.secrets / file).write_text(value)
+
+    def build_environment(self, service: str) -> dict[str, str]:
+        """Of one process: with its own login, role, secrets and port."""
+        own = {"KREISFUNK_SECRETS_DIR": str(self.secrets / service), "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID}
+        return {**self.stack.processes[service], **own}
+
+    def list_secrets(self) -> set[str]:
+        """What must never be printed."""
+        files = [path for path in self.stack.folder.glob("secrets/*/*") if path.is_file()]
+        return {path.read_text().strip() for path in files} - {""}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +59,14 @@ async def tap(stack: Stack) -> AsyncIterator[ContractRecorder]:
 
 @pytest.fixture
 def operator(stack: Stack, tmp_path: Path) -> StackOperator:
-    return build_operator(stack, tmp_path)
+    """The settings of all processes in one shell, which does not know their ports for probes."""
+    secrets = tmp_path / "secrets"
+    shutil.copytree(stack.folder / "secrets", secrets)
+    shared = {name: value for settings in stack.processes.values() for name, value in settings.items()}
+    del shared["KREISFUNK_INTERNAL_PORT"]
+    port = str(urlsplit(stack.ingress_url).port)
+    own = {"KREISFUNK_SECRETS_DIR": str(secrets), "KREISFUNK_LISTEN_PORT": port}
+    return StackOperator(stack=stack, secrets=secrets, environment={**shared, **own})
 
 
 async def look(operator: StackOperator, service: str, *arguments: str) -> CommandResult:
@@ -97,24 +128,12 @@ async def test_a_missing_setting_is_named(operator: StackOperator) -> None:
     assert "KREISFUNK_GRAPH_TOKEN" in found["settings of dispatcher"]
 
 
-async def test_a_wrong_broker_password_is_found(operator: StackOperator) -> None:
-    operator.write_secret("subscriptions/kreisfunk_broker_password", "wrong")
-    assert set(problems(await look(operator, "subscriptions"))) == {
-        "broker login subscriptions",
-        "broker topology",
-        "dead-letter queues",
-    }
-
-
-async def test_a_wrong_database_password_is_found(operator: StackOperator) -> None:
-    operator.write_secret("dispatcher/kreisfunk_database_password", "wrong")
+async def test_wrong_secrets_are_found(operator: StackOperator) -> None:
+    for secret in ("broker_password", "database_password", "graph_token"):
+        operator.write_secret(f"dispatcher/kreisfunk_{secret}", "entirely-wrong")
     found = problems(await look(operator, "dispatcher"))
+    assert {"broker login dispatcher", "broker topology", "dead-letter queues"} <= set(found)
     assert found["database role kreisfunk_dispatcher"] == "the database refuses this role"
-
-
-async def test_a_wrong_token_is_found(operator: StackOperator) -> None:
-    operator.write_secret("dispatcher/kreisfunk_graph_token", "entirely-wrong")
-    found = problems(await look(operator, "dispatcher"))
     refused = "Meta does not accept the token: it is wrong, expired or was withdrawn (code 190)"
     assert found["Graph API token"] == refused
 
@@ -141,18 +160,13 @@ async def test_a_certificate_that_nobody_trusts_is_told_until_its_ca_is_named(
     assert trusted == "Meta answers with another number"
 
 
-@pytest.mark.parametrize(
-    ("text", "what"), [(None, "No such file or directory"), ("", "it holds no certificate")], ids=["missing", "empty"]
-)
-async def test_a_ca_that_cannot_be_read_is_named(
-    operator: StackOperator, tmp_path: Path, text: str | None, what: str
-) -> None:
+async def test_a_ca_that_cannot_be_read_is_named(operator: StackOperator, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
-    if text is not None:
-        ca.write_text(text)
     environment = {**operator.build_environment("dispatcher"), "SSL_CERT_FILE": str(ca)}
-    found = problems(await run_kreisfunk("doctor", "--json", environment=environment))
-    assert found["certificates of SSL_CERT_FILE"] == f"{ca}: {what}"
+    for what in ("No such file or directory", "it holds no certificate"):
+        found = problems(await run_kreisfunk("doctor", "--json", environment=environment))
+        assert found["certificates of SSL_CERT_FILE"] == f"{ca}: {what}"
+        ca.write_text("")
 
 
 async def look_at_meta(operator: StackOperator, url: str, more: Mapping[str, str] | None = None) -> str:
@@ -163,34 +177,20 @@ async def look_at_meta(operator: StackOperator, url: str, more: Mapping[str, str
     return problems(ended)["Graph API token"]
 
 
-async def test_a_template_that_is_not_at_meta_is_found(operator: StackOperator, tmp_path: Path) -> None:
-    county = tmp_path / "county.toml"
-    county.write_text((CONFIG / "county.toml").read_text().replace("kreisfunk_stellen_v1", "kreisfunk_stellen_v2"))
-    templates = tmp_path / "templates.json"
-    templates.write_text(
-        (CONFIG / "templates.json").read_text().replace("kreisfunk_stellen_v1", "kreisfunk_stellen_v2")
-    )
+async def test_templates_that_meta_or_our_file_does_not_have_are_found(operator: StackOperator, tmp_path: Path) -> None:
+    county, templates = tmp_path / "county.toml", tmp_path / "templates.json"
+    for file in (county, templates):
+        file.write_text((CONFIG / file.name).read_text().replace("kreisfunk_stellen_v1", "kreisfunk_stellen_v2"))
+    county.write_text(county.read_text().replace("kreisfunk_baustellen_bild_v1", "kreisfunk_baustellen_v1"))
     found = problems(await look(operator, "dispatcher", "--county", str(county), "--templates", str(templates)))
-    assert found == {"template of stellen": "kreisfunk_stellen_v2 in language de does not exist at Meta"}
+    assert found == {
+        "template of stellen": "kreisfunk_stellen_v2 in language de does not exist at Meta",
+        "template of baustellen with a picture": "kreisfunk_baustellen_v1 in language de has no image above it",
+    }
 
 
-async def test_a_template_with_a_picture_that_has_none_in_our_file_is_found(
-    operator: StackOperator, tmp_path: Path
-) -> None:
-    county = tmp_path / "county.toml"
-    county.write_text((CONFIG / "county.toml").read_text().replace("kreisfunk_stellen_bild_v1", "kreisfunk_stellen_v1"))
-    found = problems(await look(operator, "dispatcher", "--county", str(county)))
-    assert found == {"template of stellen with a picture": "kreisfunk_stellen_v1 in language de has no image above it"}
-
-
-async def test_a_role_that_can_do_too_much_is_found(operator: StackOperator, stack: Stack) -> None:
-    owner = Servers(database_url=stack.database_url, broker_url=stack.broker_url, broker_api_url=stack.broker_api_url)
-    await run_as_superuser(owner, "grant create on schema dispatcher to kreisfunk_dispatcher")
-    try:
-        found = problems(await look(operator, "dispatcher"))
-    finally:
-        await run_as_superuser(owner, "revoke create on schema dispatcher from kreisfunk_dispatcher")
-    assert found == {"rights of kreisfunk_dispatcher": "this role may create tables"}
+def build_servers(stack: Stack) -> Servers:
+    return Servers(database_url=stack.database_url, broker_url=stack.broker_url, broker_api_url=stack.broker_api_url)
 
 
 async def test_a_superuser_is_told_all_that_it_can_do(operator: StackOperator, stack: Stack) -> None:
@@ -203,7 +203,7 @@ async def test_a_superuser_is_told_all_that_it_can_do(operator: StackOperator, s
 
 
 async def test_migrations_that_have_not_run_are_found(operator: StackOperator, stack: Stack) -> None:
-    owner = Servers(database_url=stack.database_url, broker_url=stack.broker_url, broker_api_url=stack.broker_api_url)
+    owner = build_servers(stack)
     await run_as_superuser(owner, "create database empty")
     address = urlsplit(stack.database_url)
     url = f"postgresql://kreisfunk_dispatcher@{address.hostname}:{address.port}/kreisfunk"
@@ -227,12 +227,7 @@ async def test_a_database_that_has_standbys_but_does_not_wait_for_them_is_found(
 
 
 async def test_a_database_that_has_standbys_but_does_not_wait_for_them_is_not_migrated(operator: StackOperator) -> None:
-    environment = {
-        name: value.replace("anybody@", f"{login}@")
-        for name, value in operator.environment.items()
-        for login in ("kreisfunk_owner" if name == "KREISFUNK_DATABASE_URL" else "kreisfunk_admin",)
-    }
-    admin = {**environment, "KREISFUNK_SECRETS_DIR": str(operator.secrets / "admin")}
+    admin = operator.build_environment("admin")
     ended = await run_in_process("migrate", environment={**admin, "KREISFUNK_DATABASE_STANDBYS": "2"})
     assert ended.status == 1
     assert ASYNCHRONOUS in ended.errors
@@ -266,38 +261,24 @@ async def test_a_citizens_message_that_could_not_be_handled_is_found(operator: S
     assert found == {"dead letters": "1 in `kreisfunk dead-letters list`"}
 
 
-async def test_a_service_that_is_down_is_found(operator: StackOperator, stack: Stack) -> None:
-    await stack.supervisor.stop_one("ingress-1")
-    try:
-        found = problems(await look(operator, "ingress"))
-    finally:
-        await stack.supervisor.start_one("ingress-1")
-    assert set(found) == {"webhook refuses unsigned", "ingress is ready"}
-
-
-async def test_a_process_of_another_kind_that_is_down_is_found_if_its_probe_is_named(
+async def test_a_service_that_is_down_is_found_by_itself_or_if_its_probe_is_named(
     operator: StackOperator, stack: Stack
 ) -> None:
-    probe = stack.metrics_urls["subscriptions-1"].replace("/metrics", "/readyz")
+    probe = stack.metrics_urls["ingress-1"].replace("/metrics", "/readyz")
     assert problems(await look(operator, "dispatcher", "--ready-url", probe)) == {}
-    await stack.supervisor.stop_one("subscriptions-1")
+    await stack.supervisor.stop_one("ingress-1")
     try:
-        found = problems(await look(operator, "dispatcher", "--ready-url", probe))
+        own = problems(await look(operator, "ingress"))
+        others = problems(await look(operator, "dispatcher", "--ready-url", probe))
     finally:
-        await stack.supervisor.start_one("subscriptions-1")
-    assert set(found) == {f"{urlsplit(probe).netloc} is ready"}
+        await stack.supervisor.start_one("ingress-1")
+    assert set(own) == {"webhook refuses unsigned", "ingress is ready"}
+    assert set(others) == {f"{urlsplit(probe).netloc} is ready"}
 
 
 async def test_another_server_on_the_webhooks_address_is_found(operator: StackOperator, stack: Stack) -> None:
     found = problems(await look(operator, "ingress", "--ingress-url", stack.simulator_url))
     assert found == {"webhook refuses unsigned": "an unsigned webhook got 404 instead of 401"}
-
-
-async def test_a_notice_becomes_a_broadcast_of_the_whole_system(stack: Stack) -> None:
-    """To which nobody has subscribed yet: that has a status of its own."""
-    notice = ("--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
-    ended = await run_in_process("publish", "--stack", str(stack.folder), *notice, "--json", environment={})
-    assert (ended.status, ended.json["result"], ended.json["audience"]) == (6, "accepted", 0)
 
 
 async def test_a_strange_login_is_a_usage_error() -> None:

@@ -29,13 +29,9 @@ values ($1, $2, $3, $4, now(), now(), '\\x01')
 """
 
 
-async def hold(database: FreshDatabase) -> None:
-    connection = await asyncpg.connect(database.url)
-    try:
-        async with connection.transaction():
-            await hold_everything(connection, datetime.now(UTC))
-    finally:
-        await connection.close()
+async def hold(owner: asyncpg.Connection) -> None:
+    async with owner.transaction():
+        await hold_everything(owner, datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -48,63 +44,45 @@ async def hold(database: FreshDatabase) -> None:
     ],
 )
 async def test_a_stop_that_only_subscriptions_had_stored_counts_for_what_follows(
-    ledger: PostgresLedger, database: FreshDatabase, event: str, topics: list[str], state: str
+    ledger: PostgresLedger, owner: asyncpg.Connection, event: str, topics: list[str], state: str
 ) -> None:
     person = generate_id()
     message = build_batch_message([person])
     await accept(ledger, await claim(ledger, message))
-    async with _Owner(database) as owner:
-        await owner.execute(CONSENT, person, 1, "given", [TOPIC, "stellen"])
-        await owner.execute(CONSENT, person, 2, event, topics)
-    await hold(database)
+    await owner.execute(CONSENT, person, 1, "given", [TOPIC, "stellen"])
+    await owner.execute(CONSENT, person, 2, event, topics)
+    await hold(owner)
     await begin(ledger, new := follow_up(message.broadcast))
     await follow(ledger)
     assert await states(ledger, new.broadcast) == {state: 1}
 
 
 async def test_what_was_withdrawn_is_not_sent_even_if_an_operator_resends_it(
-    mixed: tuple[BroadcastBatch, list[Claim]], database: FreshDatabase
+    mixed: tuple[BroadcastBatch, list[Claim]], database: FreshDatabase, owner: asyncpg.Connection
 ) -> None:
     message, _ = mixed
     await insert_planned(database, message.broadcast, state="cancelled", reason="falsch")
-    await hold(database)
-    async with _Owner(database) as owner:
-        verdict = "select dispatcher.settle_unknown(null, $1, 'resend')"
-        assert await owner.fetchval(verdict, message.broadcast) in (0, None)
+    await hold(owner)
+    verdict = "select dispatcher.settle_unknown(null, $1, 'resend')"
+    assert await owner.fetchval(verdict, message.broadcast) in (0, None)
 
 
 async def test_a_failure_that_was_perhaps_made_good_since_is_resent_only_with_the_unknown(
-    mixed: tuple[BroadcastBatch, list[Claim]], database: FreshDatabase
+    mixed: tuple[BroadcastBatch, list[Claim]], owner: asyncpg.Connection
 ) -> None:
     message, _ = mixed
-    await hold(database)
-    async with _Owner(database) as owner:
-        resend = "select failed from dispatcher.resend_missing($1, $2)"
-        resent = [await owner.fetchval(resend, message.broadcast, unknown_too) for unknown_too in (False, True)]
+    await hold(owner)
+    resend = "select failed from dispatcher.resend_missing($1, $2)"
+    resent = [await owner.fetchval(resend, message.broadcast, unknown_too) for unknown_too in (False, True)]
     assert resent == [0, 2]
 
 
 async def test_to_hold_twice_is_to_hold_once(
-    mixed: tuple[BroadcastBatch, list[Claim]], database: FreshDatabase
+    mixed: tuple[BroadcastBatch, list[Claim]], owner: asyncpg.Connection
 ) -> None:
     lost_at, earlier = datetime.now(UTC), datetime.now(UTC) - timedelta(hours=1)
-    async with _Owner(database) as owner:
-        for saved_at in (lost_at, earlier):
-            async with owner.transaction():
-                held = await hold_everything(owner, saved_at, lost_at)
-        assert held.lost_at == lost_at
-        assert await owner.fetchval("select saved_at from dispatcher.restore") == earlier
-
-
-class _Owner:
-    """A connection of the database's owner for the length of a block."""
-
-    def __init__(self, database: FreshDatabase) -> None:
-        self._database = database
-
-    async def __aenter__(self) -> asyncpg.Connection:
-        self._connection = await asyncpg.connect(self._database.url)
-        return self._connection
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._connection.close()
+    for saved_at in (lost_at, earlier):
+        async with owner.transaction():
+            held = await hold_everything(owner, saved_at, lost_at)
+    assert held.lost_at == lost_at
+    assert await owner.fetchval("select saved_at from dispatcher.restore") == earlier

@@ -1,6 +1,7 @@
 """A new index key on a real database, while citizens write: nobody is subscribed twice, and no "Stop" is missed."""
 
 import asyncio
+import sys
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Sequence
 from random import Random
@@ -16,7 +17,7 @@ from shared.contracts.events import SubscriberErased
 from shared.contracts.inbound import PreferenceChange
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
-from shared.encryption import INDEX_BYTES, get_index_version
+from shared.encryption import INDEX_BYTES, BlindIndexKey, get_index_version
 from shared.outcome import Done
 from tests.databases import FreshDatabase
 from tests.factories.citizens import build_time
@@ -27,18 +28,18 @@ from tests.integration.cli.index_keys import (
     RING,
     ROLE,
     USED,
-    build_arguments,
     build_environment,
     build_message,
     build_phone,
     compute_phone_index,
     redeliver,
     rotate,
-    run_command,
+    run_keys,
 )
 from tests.integration.subscriptions.harness import SubscriptionsHarness, build_harness, encode_group
 from tests.servers import wait_for
 
+COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate-index"]
 MANY = 20_000
 PEOPLE = 30
 STATES = "select state, count(*)::int from subscriptions.subscriber group by 1"
@@ -109,9 +110,7 @@ async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_on
     talks = [asyncio.create_task(talk(stands[half], halves[half], half, ended)) for half in range(2)]
     for _ in range(2):
         known = await lifted(owner)
-        running = await asyncio.create_subprocess_exec(
-            *build_arguments("rotate-index"), env=build_environment(database, USED), stdout=DEVNULL
-        )
+        running = await asyncio.create_subprocess_exec(*COMMAND, env=build_environment(database, USED), stdout=DEVNULL)
 
         async def begun(known: int = known) -> bool:
             return await lifted(owner) > known + PEOPLE
@@ -120,8 +119,7 @@ async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_on
         running.kill()
         await running.wait()
         assert await lifted(owner) < MANY, "it was killed too late to prove anything"
-    finished = asyncio.create_task(asyncio.to_thread(run_command, database, "rotate-index", USED))
-    await finished
+    await run_keys(database, "rotate-index", USED)
     ended.set()
     last = {citizen: word for words in await asyncio.gather(*talks) for citizen, word in words.items()}
     assert await owner.fetchval("select count(*) from subscriptions.subscriber") == before
@@ -149,8 +147,8 @@ async def test_with_the_older_key_gone_everybody_is_still_found(
     second = [build_message(word, citizen, OLD) for citizen, word in enumerate(words)]
     await stand.receive(*second)
     await rotate(database)
-    finished = await asyncio.to_thread(run_command, database, "status", USED)
-    assert finished.returncode == 0, finished.stdout
+    finished = await run_keys(database, "status", USED)
+    assert finished.status == 0, finished.output
     known = await states(owner)
     assert known == {"subscribed": 3, "unsubscribed": 1}
 
@@ -192,8 +190,8 @@ async def test_two_rows_under_two_hashes_hold_nothing_up_and_become_one(
         build_message("Start", 1, NEW, phone_only=phone_only), build_message("Start", 1, OLD, phone_only=phone_only)
     )
     await stand.receive(build_message("Start", 2, OLD))
-    finished = await asyncio.to_thread(run_command, database, "rotate-index", USED)
-    assert finished.returncode == 1
+    finished = await run_keys(database, "rotate-index", USED)
+    assert finished.status == 1
     assert await owner.fetchval(
         "select state from subscriptions.subscriber where phone_index = $1", compute_phone_index(2)
     )
@@ -202,13 +200,18 @@ async def test_two_rows_under_two_hashes_hold_nothing_up_and_become_one(
     await rotate(database)
 
 
+async def bury(stand: SubscriptionsHarness, index: BlindIndexKey) -> None:
+    """A message of the first citizen that could not be handled."""
+    group = encode_group((build_message("?", 1, index),))
+    assert await stand.parts.dead_letters.store(group, "unexpected Error") == Done()
+
+
 async def test_an_erasure_reaches_what_was_stored_under_the_other_hash(
     owner: asyncpg.Connection, stand: SubscriptionsHarness
 ) -> None:
     await stand.receive(build_message("Feedback: Schön!", 1, OLD))
     await stand.receive(build_message("Hallo", 2, OLD))
-    bury = build_message("?", 1, OLD)
-    assert await stand.parts.dead_letters.store(encode_group((bury,)), "unexpected Error") == Done()
+    await bury(stand, OLD)
     await stand.receive(build_message("Löschen", 1, USED))
     assert await owner.fetchval("select count(*)::int from subscriptions.feedback") == 0
     assert await owner.fetchval("select count(*)::int from subscriptions.dead_letter") == 0
@@ -261,8 +264,11 @@ async def test_nothing_has_an_older_hash_afterwards(
     for citizen, word in enumerate(("Start", "Stop", "Löschen", "Hallo")):
         await stand.receive(build_message("Start", citizen, OLD), build_message(word, citizen, OLD))
     await store_one_in_the_ledger(owner)
-    before = await asyncio.to_thread(run_command, database, "status", USED)
-    assert (before.returncode, "still needed" in before.stderr) == (1, True)
+    for name in ("rotate-index", "status"):
+        early = await run_keys(database, name, KNOWN)
+        assert (early.status, "does not write yet" in early.errors) == (1, True)
+    before = await run_keys(database, "status", USED)
+    assert (before.status, "still needed" in before.errors) == (1, True)
     await rotate(database)
     holders = await owner.fetch(
         "select table_schema || '.' || table_name as table, column_name as column, data_type = 'ARRAY' as many"
@@ -294,26 +300,19 @@ async def test_dead_letters_under_the_older_hash_keep_its_key(
     owner: asyncpg.Connection, database: FreshDatabase, stand: SubscriptionsHarness
 ) -> None:
     await stand.receive(build_message("Start", 1, OLD))
-    assert (
-        await stand.parts.dead_letters.store(encode_group((build_message("?", 1, OLD),)), "unexpected Error") == Done()
-    )
-    finished = await asyncio.to_thread(run_command, database, "rotate-index", USED)
-    assert (finished.returncode, "dead-letters" in finished.stderr) == (1, True)
+    await bury(stand, OLD)
+    finished = await run_keys(database, "rotate-index", USED)
+    assert (finished.status, "dead-letters" in finished.errors) == (1, True)
     assert await lifted(owner) == 0, "replayed, it would find nobody"
     await owner.execute("delete from subscriptions.dead_letter")
-    assert (
-        await stand.parts.dead_letters.store(encode_group((build_message("?", 1, KNOWN),)), "unexpected Error")
-        == Done()
-    )
+    await bury(stand, KNOWN)
     await rotate(database)
-    finished = await asyncio.to_thread(run_command, database, "status", USED)
-    assert (finished.returncode, "dead letters: 1 under" in finished.stdout) == (1, True)
+    finished = await run_keys(database, "status", USED)
+    assert (finished.status, "dead letters: 1 under" in finished.output) == (1, True)
     await owner.execute("delete from subscriptions.dead_letter")
-    assert (
-        await stand.parts.dead_letters.store(encode_group((build_message("?", 1, USED),)), "unexpected Error") == Done()
-    )
-    finished = await asyncio.to_thread(run_command, database, "status", USED)
-    assert finished.returncode == 0, finished.stdout
+    await bury(stand, USED)
+    finished = await run_keys(database, "status", USED)
+    assert finished.status == 0, finished.output
 
 
 async def test_a_row_that_changes_meanwhile_stays_as_it_was_written(
@@ -332,9 +331,3 @@ async def test_a_row_that_changes_meanwhile_stays_as_it_was_written(
     assert await states(owner) == {"subscribed": 1, "unsubscribed": 1}
     versions = await owner.fetch("select length(phone_index) from subscriptions.subscriber order by state")
     assert [row[0] for row in versions] == [INDEX_BYTES + 1, INDEX_BYTES]
-
-
-async def test_before_the_new_key_writes_nothing_is_lifted(database: FreshDatabase) -> None:
-    for name in ("rotate-index", "status"):
-        finished = await asyncio.to_thread(run_command, database, name, KNOWN)
-        assert (finished.returncode, "does not write yet" in finished.stderr) == (1, True)

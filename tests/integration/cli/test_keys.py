@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import subprocess
 import sys
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +12,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from cli.keys.key_files import KeyFilesError, add_key, drop_key
 from cli.keys.stores import SUBSCRIBERS, build_sealed_store
-from deploy.secrets import create_secrets
 from services.subscriptions.domain.publication import Destination, build_event
 from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested
 from shared.contracts.envelope import decode
@@ -24,6 +20,7 @@ from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind
 from shared.encryption import BlindIndexKey, KeyRing
 from tests.databases import FreshDatabase
+from tests.harness.commands import CommandResult, run_in_process
 from tests.servers import wait_for
 
 ROLE = "kreisfunk_rotation"
@@ -34,8 +31,7 @@ INDEX = BlindIndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
 PEOPLE = 250
 MANY = 40_000
 NOW = datetime.now(UTC)
-KEYS = [sys.executable, "-m", "cli.main", "keys"]
-COMMAND = [*KEYS, "rotate"]
+COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate"]
 EXAMPLES = Path(__file__).parents[3] / "shared" / "contracts" / "examples"
 PHONES = build_sealed_store(SUBSCRIBERS[AddressKind.PHONE], KeyRing.parse(BOTH))
 BROADCAST = """
@@ -110,18 +106,11 @@ async def stored_addresses(connection: asyncpg.Connection) -> list[Address]:
     return [answer.recipient, page.recipients[0].address]
 
 
-def command(database: FreshDatabase, keys: str, name: str = "rotate") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*KEYS, name],
-        env=environment(database, keys),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+async def rotate(database: FreshDatabase, keys: str, name: str = "rotate") -> CommandResult:
+    return await run_in_process("keys", name, environment=build_environment(database, keys))
 
 
-def environment(database: FreshDatabase, keys: str) -> dict[str, str]:
+def build_environment(database: FreshDatabase, keys: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "KREISFUNK_DATABASE_URL": database.build_role_url(ROLE),
@@ -134,12 +123,15 @@ async def versions(owner: asyncpg.Connection) -> dict[int, int]:
     return {row[0]: row[1] for row in await owner.fetch(VERSIONS)}
 
 
-async def test_everything_opens_with_the_new_key_alone_afterwards(
+async def test_everything_opens_with_the_new_key_alone_afterwards_and_nothing_changes_without_the_old_one(
     owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
-    finished = await asyncio.to_thread(command, database, BOTH)
-    assert (finished.returncode, finished.stderr) == (0, "")
-    assert f"{PEOPLE} sealed anew" in finished.stdout
+    without = await rotate(database, NEW)
+    assert (without.status, "not in the ring" in without.errors) == (1, True)
+    assert await versions(owner) == {1: PEOPLE}
+    finished = await rotate(database, BOTH)
+    assert (finished.status, finished.errors) == (0, "")
+    assert f"{PEOPLE} sealed anew" in finished.output
     assert await versions(owner) == {2: PEOPLE}
     ring = KeyRing.parse(NEW)
     rows = await owner.fetch("select phone_index, phone_sealed from subscriptions.subscriber")
@@ -148,8 +140,8 @@ async def test_everything_opens_with_the_new_key_alone_afterwards(
     assert len(opened) == PEOPLE
     for address in await stored_addresses(owner):
         assert ring.decrypt(address.sealed, purpose="phone", index=address.index) == _number(7)
-    again = await asyncio.to_thread(command, database, BOTH)
-    assert "version 2: 0 sealed anew" in again.stdout
+    again = await rotate(database, BOTH)
+    assert "version 2: 0 sealed anew" in again.output
 
 
 async def test_what_arrives_under_the_old_key_after_a_rotation_keeps_that_key(
@@ -169,14 +161,14 @@ async def test_what_arrives_under_the_old_key_after_a_rotation_keeps_that_key(
             publications,
         ),
     ):
-        await asyncio.to_thread(command, database, BOTH)
-        status = await asyncio.to_thread(command, database, BOTH, "status")
-        assert (status.returncode, "`kreisfunk keys drop` may follow" in status.stdout) == (0, True), status.stderr
+        await rotate(database, BOTH)
+        status = await rotate(database, BOTH, "status")
+        assert (status.status, "`kreisfunk keys drop` may follow" in status.output) == (0, True), status.errors
         await owner.execute(*insertion)
         for ring in (BOTH, NEW):
-            status = await asyncio.to_thread(command, database, ring, "status")
-            assert (status.returncode, "1 under an older sealing key" in status.stdout) == (1, True), status.stdout
-            assert "keys rotate`" in status.stderr
+            status = await rotate(database, ring, "status")
+            assert (status.status, "1 under an older sealing key" in status.output) == (1, True), status.output
+            assert "keys rotate`" in status.errors
 
 
 async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_key(
@@ -188,7 +180,7 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_
         " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
         more,
     )
-    running = await asyncio.create_subprocess_exec(*COMMAND, env=environment(database, BOTH), stdout=DEVNULL)
+    running = await asyncio.create_subprocess_exec(*COMMAND, env=build_environment(database, BOTH), stdout=DEVNULL)
 
     async def begun() -> bool:
         return (await versions(owner)).get(2, 0) > 0
@@ -197,8 +189,8 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_
     running.kill()
     await running.wait()
     assert await versions(owner) != {2: MANY}, "it was killed too late to prove anything"
-    finished = await asyncio.to_thread(command, database, BOTH)
-    assert (finished.returncode, finished.stderr) == (0, "")
+    finished = await rotate(database, BOTH)
+    assert (finished.status, finished.errors) == (0, "")
     assert await versions(owner) == {2: MANY}
     assert {address.sealed[0] for address in await stored_addresses(owner)} == {2}
     ring = KeyRing.parse(NEW)
@@ -238,21 +230,9 @@ async def test_whoever_still_seals_with_the_old_key_is_noticed(
     await owner.execute(
         "create trigger undo before update on subscriptions.subscriber for each row execute function public.undo()"
     )
-    finished = await asyncio.to_thread(command, database, BOTH)
-    assert finished.returncode == 1
-    assert "still seals with an older key" in finished.stderr
-
-
-async def test_it_may_be_ended_and_goes_on_where_it_was(owner: asyncpg.Connection, database: FreshDatabase) -> None:
-    store = replace(PHONES, rows_per_page=100)
-    connection = await asyncpg.connect(database.build_role_url(ROLE))
-    pages = store.rotate(connection)
-    assert (await anext(pages)).renewed == 100
-    await pages.aclose()
-    assert await versions(owner) == {1: PEOPLE - 100, 2: 100}
-    sealed = [page.renewed async for page in store.rotate(connection)]
-    assert sealed == [100, 50]
-    await connection.close()
+    finished = await rotate(database, BOTH)
+    assert finished.status == 1
+    assert "still seals with an older key" in finished.errors
 
 
 async def test_what_changes_meanwhile_stays_as_it_was_written(
@@ -269,72 +249,30 @@ async def test_what_changes_meanwhile_stays_as_it_was_written(
     await connection.close()
 
 
-async def test_without_the_old_key_it_says_so_and_changes_nothing(
-    owner: asyncpg.Connection, database: FreshDatabase
-) -> None:
-    finished = await asyncio.to_thread(command, database, NEW)
-    assert finished.returncode == 1
-    assert "not in the ring" in finished.stderr
-    assert await versions(owner) == {1: PEOPLE}
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "select state from subscriptions.subscriber",
-        "update subscriptions.subscriber set state = 'unsubscribed'",
-        "insert into subscriptions.subscriber (id) values (gen_random_uuid())",
-        "select asked from subscriptions.conversation",
-        "update subscriptions.conversation set asked = ''",
-        "update subscriptions.erasure set erased_on = now()",
-        "select body_sealed from subscriptions.dead_letter",
-        "delete from subscriptions.dead_letter",
-        "select author from subscriptions.feedback",
-        "update dispatcher.delivery set state = 'failed'",
-        "select subscribers from dispatcher.erasure",
-        "select * from dispatcher.reached",
-        "select * from subscriptions.consent",
-        "select content from dispatcher.delivery",
-        "select state from dispatcher.delivery",
-        "update subscriptions.inbox set result = ''",
-        "delete from subscriptions.subscriber",
-    ],
+FORBIDDEN = (
+    "select state from subscriptions.subscriber",
+    "update subscriptions.subscriber set state = 'unsubscribed'",
+    "insert into subscriptions.subscriber (id) values (gen_random_uuid())",
+    "select asked from subscriptions.conversation",
+    "update subscriptions.conversation set asked = ''",
+    "update subscriptions.erasure set erased_on = now()",
+    "select body_sealed from subscriptions.dead_letter",
+    "delete from subscriptions.dead_letter",
+    "select author from subscriptions.feedback",
+    "update dispatcher.delivery set state = 'failed'",
+    "select subscribers from dispatcher.erasure",
+    "select * from dispatcher.reached",
+    "select * from subscriptions.consent",
+    "select content from dispatcher.delivery",
+    "select state from dispatcher.delivery",
+    "update subscriptions.inbox set result = ''",
+    "delete from subscriptions.subscriber",
 )
-async def test_the_role_can_do_nothing_else(database: FreshDatabase, statement: str) -> None:
+
+
+async def test_the_role_can_do_nothing_else(database: FreshDatabase) -> None:
     connection = await asyncpg.connect(database.build_role_url(ROLE))
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.execute(statement)
+    for statement in FORBIDDEN:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
     await connection.close()
-
-
-def test_a_new_key_reaches_every_holder(tmp_path: Path) -> None:
-    create_secrets(tmp_path)
-    finished = subprocess.run([*KEYS, "add", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
-    assert finished.returncode == 0, finished.stderr
-    rings = {path.read_text() for path in tmp_path.glob("*/kreisfunk_encryption_keys")}
-    (ring,) = rings
-    assert set(KeyRing.parse(ring).keys) == {1, 2}
-    assert ring.split(":")[2] not in finished.stdout
-    assert create_secrets(tmp_path) == ([], [])
-
-
-def test_only_the_newest_key_stays_with_every_holder(tmp_path: Path) -> None:
-    create_secrets(tmp_path)
-    add_key(tmp_path)
-    before = (tmp_path / "dispatcher/kreisfunk_encryption_keys").read_text()
-    refused = subprocess.run([*KEYS, "drop", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
-    assert (refused.returncode, "Say --yes" in refused.stderr) == (2, True)
-    assert (tmp_path / "dispatcher/kreisfunk_encryption_keys").read_text() == before
-    finished = subprocess.run(
-        [*KEYS, "drop", str(tmp_path), "--yes"], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert finished.returncode == 0, finished.stderr
-    rings = {path.parent.name: path.read_text() for path in tmp_path.glob("*/kreisfunk_encryption_keys")}
-    assert rings.keys() == {"ingress", "dispatcher", "rotation", "quarantine"}
-    (ring,) = set(rings.values())
-    assert set(KeyRing.parse(ring).keys) == {2}
-    with pytest.raises(KeyFilesError, match="no older key"):
-        drop_key(tmp_path)
-    again = subprocess.run([*KEYS, "drop", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
-    assert (again.returncode, again.stderr.split()) == (1, ["there", "is", "no", "older", "key"]), "asked in vain"
-    assert ring.split(":")[1] not in finished.stdout

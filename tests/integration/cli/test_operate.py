@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
-import pytest
 
 from deploy.local.ports import LOOPBACK, reserve_ports
 from services.dispatcher.adapters.ledger import REPLICA, PostgresLedger
@@ -19,7 +18,6 @@ from shared.contracts.hours import LOCAL_ZONE
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import FreshDatabase
-from tests.harness.commands import run_kreisfunk
 from tests.harness.ledger_rows import add_sent_broadcast
 from tests.integration.cli.planned_broadcasts import NOBODY, insert_planned, run
 from tests.integration.dispatcher.conftest import NUMBER
@@ -32,17 +30,12 @@ from dispatcher.delivery_id($1, gen_random_uuid()) person
 """
 
 
-@pytest.fixture
-def environment(database: FreshDatabase) -> Mapping[str, str]:
-    return {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
-
-
 async def books(environment: Mapping[str, str], broadcast: UUID) -> dict[str, int]:
     ended = await run(environment, "broadcasts", "show", broadcast, "--json")
     return {name: count for name, count in ended.json["books"].items() if count and name != "complete"}
 
 
-async def test_every_recipient_of_a_broadcast_is_somewhere(
+async def test_every_recipient_of_a_broadcast_is_somewhere_for_scripts_and_for_people(
     mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
 ) -> None:
     shown = (await run(environment, "broadcasts", "show", mixed[0].broadcast, "--json")).json
@@ -65,11 +58,6 @@ async def test_every_recipient_of_a_broadcast_is_somewhere(
         (131026, "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
         (99999, "unbekannter Fehlercode"),
     }
-
-
-async def test_a_person_reads_the_same_in_words(
-    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
-) -> None:
     text = (await run(environment, "broadcasts", "show", mixed[0].broadcast)).output
     for line in ("audience         10", "accepted          3  = 1 accepted, 2 delivered", "unaccounted       0"):
         assert line in text
@@ -105,7 +93,10 @@ async def test_failed_ones_go_again_and_unknown_ones_only_after_a_warning(
     mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
 ) -> None:
     source = mixed[0].broadcast
-    assert (await run(environment, "broadcasts", "resend", source)).status == 2
+    for options, advice in (((), False), (("--unknown",), True)):
+        unclear = await run(environment, "broadcasts", "resend", source, *options)
+        assert (unclear.status, "Say to whom: --missing." in unclear.errors) == (2, True)
+        assert ("Add --missing: --unknown only extends it." in unclear.errors) is advice
     first = await run(environment, "broadcasts", "resend", source, "--missing", "--json")
     assert (first.json["failed"], first.json["unknown"]) == (2, 0)
     warned = await run(environment, "broadcasts", "resend", source, "--missing", "--unknown")
@@ -132,6 +123,17 @@ async def test_an_unknown_outcome_is_listed_with_its_age_and_settled(
     assert (await books(environment, message.broadcast))["accepted"] == 4
 
 
+async def test_unknown_outcomes_of_a_broadcast_are_settled_together_and_a_failure_says_who_settled_it(
+    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
+) -> None:
+    source, delivery = mixed[0].broadcast, mixed[1][5].delivery
+    assert (await run(environment, "deliveries", "settle", "--broadcast", source, "--as", "failed")).status == 0
+    assert "von Hand" in (await run(environment, "broadcasts", "show", source)).output
+    assert "an operator has settled it so" in (await run(environment, "trace", delivery)).output
+    assert (await run(environment, "deliveries", "settle", "--as", "failed")).status == 2
+    assert (await run(environment, "deliveries", "settle", source, "--as", "resend")).status == 2
+
+
 async def test_of_many_unknown_outcomes_replies_are_listed_first_and_how_many_more_there_are(
     ledger: PostgresLedger, owner: asyncpg.Connection, environment: Mapping[str, str]
 ) -> None:
@@ -141,17 +143,6 @@ async def test_of_many_unknown_outcomes_replies_are_listed_first_and_how_many_mo
     assert (len(told), told[1].split()[3], told[-1]) == (1_002, "reply", "1 more: --limit 1001")
     listed = (await run(environment, "deliveries", "unknown", "--limit", 2, "--json")).json
     assert (listed["total"], len(listed["unknown"])) == (1_001, 2)
-
-
-async def test_a_settled_failure_says_who_settled_it(
-    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
-) -> None:
-    source, delivery = mixed[0].broadcast, mixed[1][5].delivery
-    assert (await run(environment, "deliveries", "settle", "--broadcast", source, "--as", "failed")).status == 0
-    assert "von Hand" in (await run(environment, "broadcasts", "show", source)).output
-    assert "an operator has settled it so" in (await run(environment, "trace", delivery)).output
-    assert (await run(environment, "deliveries", "settle", "--as", "failed")).status == 2
-    assert (await run(environment, "deliveries", "settle", source, "--as", "resend")).status == 2
 
 
 async def test_limits_say_why_everybody_waits(
@@ -228,15 +219,6 @@ async def test_a_database_that_is_away_and_a_wrong_password_are_named(
     assert "entirely-wrong" not in wrong.everything
 
 
-async def test_as_a_process_of_its_own(
-    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
-) -> None:
-    ended = await run_kreisfunk("broadcasts", "list", "--json", environment=environment)
-    assert (ended.status, ended.errors) == (0, "")
-    (listed,) = ended.json["broadcasts"]
-    assert (listed["broadcast"], listed["books"]["audience"]) == (str(mixed[0].broadcast), 10)
-
-
 async def test_another_role_may_only_look(database: FreshDatabase, ledger: PostgresLedger) -> None:
     monitor = {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_monitor")}
     assert (await run(monitor, "broadcasts", "list")).status == 0
@@ -250,36 +232,28 @@ async def test_a_missing_setting_and_a_stack_that_does_not_run_are_usage_errors(
     assert (ended.status, "No stack runs in nowhere" in ended.errors) == (2, True)
 
 
-async def test_what_is_scheduled_is_listed_first_and_shown_with_its_beginning(
-    mixed: tuple[BroadcastBatch, list[Claim]], database: FreshDatabase, environment: Mapping[str, str]
-) -> None:
-    running, coming = mixed[0].broadcast, UUID(NOBODY)
-    begins = await insert_planned(database, coming)
-    listed = (await run(environment, "broadcasts", "list", "--json")).json["broadcasts"]
-    assert [(one["broadcast"], one["standing"]) for one in listed] == [
-        (str(coming), "scheduled"),
-        (str(running), "running"),
-    ]
-    shown = await run(environment, "broadcasts", "show", coming)
-    assert f"begins     {begins.astimezone(LOCAL_ZONE):%Y-%m-%d %H:%M:%S}" in shown.output
-    assert "everybody is read when it begins" in shown.output
-
-
-async def test_however_much_is_scheduled_what_comes_next_and_what_runs_is_listed(
+async def test_what_comes_next_and_what_runs_is_listed_however_much_is_scheduled(
     mixed: tuple[BroadcastBatch, list[Claim]],
     database: FreshDatabase,
     owner: asyncpg.Connection,
     environment: Mapping[str, str],
 ) -> None:
     coming = [UUID(int=UUID(NOBODY).int + number) for number in range(3)]
-    for broadcast in coming:
-        await insert_planned(database, broadcast)
+    begins = [await insert_planned(database, broadcast) for broadcast in coming]
     await owner.execute("update subscriptions.broadcast set published_at = now() where id = $1", coming[1])
     listed = (await run(environment, "broadcasts", "list", "-n", 1, "--json")).json
-    assert [one["broadcast"] for one in listed["broadcasts"]] == [str(coming[1]), str(mixed[0].broadcast)]
+    assert [(one["broadcast"], one["standing"]) for one in listed["broadcasts"]] == [
+        (str(coming[1]), "scheduled"),
+        (str(mixed[0].broadcast), "running"),
+    ]
     assert listed["total"] == 4
     assert (await run(environment, "broadcasts", "list", "-n", 1)).output.endswith("\n2 more: --number 3\n")
     assert "more" not in (await run(environment, "broadcasts", "list", "-n", 3)).output
+    shown = await run(environment, "broadcasts", "show", coming[0])
+    assert f"begins     {begins[0].astimezone(LOCAL_ZONE):%Y-%m-%d %H:%M:%S}" in shown.output
+    assert "everybody is read when it begins" in shown.output
+    ended = await run(environment, "broadcasts", "cancel", coming[0], "--reason", "x", "--yes")
+    assert (ended.status, "kreisfunk withdraw" in ended.errors) == (3, True)
 
 
 async def test_what_was_withdrawn_before_it_began_is_shown_and_not_listed(
@@ -289,14 +263,6 @@ async def test_what_was_withdrawn_before_it_began_is_shown_and_not_listed(
     assert (await run(environment, "broadcasts", "list", "--json")).json["broadcasts"] == []
     shown = await run(environment, "broadcasts", "show", NOBODY)
     assert "cancelled: withdrawn" in shown.output
-
-
-async def test_what_is_scheduled_is_ended_by_whoever_published_it(
-    ledger: PostgresLedger, database: FreshDatabase, environment: Mapping[str, str]
-) -> None:
-    await insert_planned(database, UUID(NOBODY))
-    ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "x", "--yes")
-    assert (ended.status, "kreisfunk withdraw" in ended.errors) == (3, True)
 
 
 async def test_one_that_stands_in_the_way_is_ended_although_no_page_of_it_has_come(

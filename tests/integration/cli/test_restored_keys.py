@@ -1,15 +1,16 @@
 """After a restore nothing is sent as long as a "Stop" may find nobody."""
 
 import base64
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 
 from cli.backup.holding import hold_everything
-from services.dispatcher.adapters.ledger import PostgresLedger
 from services.subscriptions.wiring import KeysUnconfirmed, require_confirmed_keys
 from shared.database.migrations import NotMigrated
+from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from shared.encryption import BlindIndexKey
 from tests.databases import FreshDatabase
@@ -17,51 +18,47 @@ from tests.integration.cli.index_keys import KNOWN, NEW, OLD, USED, build_enviro
 from tests.integration.cli.planned_broadcasts import run
 from tests.integration.subscriptions.harness import build_harness
 
-OPERATOR = "kreisfunk_operator"
 
-
-async def subscribe(database: FreshDatabase, index: BlindIndexKey) -> None:
+@pytest.fixture
+async def subscriptions(database: FreshDatabase) -> AsyncIterator[Pool]:
+    """Their pool."""
     url = database.build_role_url("kreisfunk_subscriptions")
     async with open_database(url, password=None, name="test", size=5) as pool:
-        await build_harness(pool).receive(build_message("Start", 1, index))
+        yield pool
 
 
-async def hold(database: FreshDatabase) -> None:
-    owner = await asyncpg.connect(database.url)
-    try:
-        async with owner.transaction():
-            await hold_everything(owner, datetime.now(UTC))
-    finally:
-        await owner.close()
+async def subscribe(pool: Pool, index: BlindIndexKey) -> None:
+    await build_harness(pool).receive(build_message("Start", 1, index))
 
 
+async def hold(owner: asyncpg.Connection) -> None:
+    async with owner.transaction():
+        await hold_everything(owner, datetime.now(UTC))
+
+
+@pytest.mark.usefixtures("ledger")
 async def test_sending_is_resumed_only_once_no_older_key_is_needed(
-    ledger: PostgresLedger, database: FreshDatabase
+    subscriptions: Pool, owner: asyncpg.Connection, database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
-    await subscribe(database, OLD)
-    await hold(database)
-    operator = {"KREISFUNK_DATABASE_URL": database.build_role_url(OPERATOR)}
+    await subscribe(subscriptions, OLD)
+    await hold(owner)
     dropped = build_environment(database, NEW)
 
     assert (await run(dropped, "keys", "status")).status == 1
-    refused = await run(operator, "sending", "resume")
+    refused = await run(environment, "sending", "resume")
     assert (refused.status, "keys status" in refused.errors) == (3, True), refused.everything
-    (number,) = (await run(operator, "sending", "--json")).json["numbers"]
+    (number,) = (await run(environment, "sending", "--json")).json["numbers"]
     assert "keys status" in number["paused_reason"]
 
     assert (await run(dropped, "keys", "rotate-index")).status == 0
-    assert (await run(operator, "sending", "resume")).status == 3
+    assert (await run(environment, "sending", "resume")).status == 3
     assert (await run(dropped, "keys", "status")).status == 0
-    assert (await run(operator, "sending", "resume")).status == 0
+    assert (await run(environment, "sending", "resume")).status == 0
 
-
-async def test_another_restore_asks_for_the_keys_again(ledger: PostgresLedger, database: FreshDatabase) -> None:
-    operator = {"KREISFUNK_DATABASE_URL": database.build_role_url(OPERATOR)}
-    for _ in range(2):
-        await hold(database)
-        assert (await run(operator, "sending", "resume")).status == 3
-        assert (await run(build_environment(database, USED), "keys", "status")).status == 0
-        assert (await run(operator, "sending", "resume")).status == 0
+    await hold(owner)  # another restore asks for the keys again
+    assert (await run(environment, "sending", "resume")).status == 3
+    assert (await run(dropped, "keys", "status")).status == 0
+    assert (await run(environment, "sending", "resume")).status == 0
 
 
 async def test_without_an_older_key_no_drop_is_suggested(database: FreshDatabase) -> None:
@@ -84,44 +81,45 @@ async def test_without_an_older_key_no_drop_is_suggested(database: FreshDatabase
     ],
     ids=["newer", "another", "another link"],
 )
+@pytest.mark.usefixtures("ledger")
 async def test_keys_of_another_database_are_never_confirmed(
-    ledger: PostgresLedger, database: FreshDatabase, stored: BlindIndexKey, ours: BlindIndexKey, why: str
+    subscriptions: Pool,
+    owner: asyncpg.Connection,
+    database: FreshDatabase,
+    environment: Mapping[str, str],
+    stored: BlindIndexKey,
+    ours: BlindIndexKey,
+    why: str,
 ) -> None:
-    await subscribe(database, stored)
-    await hold(database)
+    await subscribe(subscriptions, stored)
+    await hold(owner)
     refused = await run(build_environment(database, ours), "keys", "status")
     assert (refused.status, why in refused.errors) == (1, True), refused.everything
-    assert (await run({"KREISFUNK_DATABASE_URL": database.build_role_url(OPERATOR)}, "sending", "resume")).status == 3
+    assert (await run(environment, "sending", "resume")).status == 3
 
 
-async def test_a_ring_that_decrypts_nothing_is_never_confirmed(ledger: PostgresLedger, database: FreshDatabase) -> None:
-    await subscribe(database, OLD)
-    other = build_environment(database, OLD) | {
-        "KREISFUNK_ENCRYPTION_KEYS": f"1:{base64.b64encode(bytes(32)).decode()}"
-    }
-    refused = await run(other, "keys", "status")
+async def test_a_ring_that_decrypts_nothing_is_never_confirmed(subscriptions: Pool, database: FreshDatabase) -> None:
+    await subscribe(subscriptions, OLD)
+    ring = {"KREISFUNK_ENCRYPTION_KEYS": f"1:{base64.b64encode(bytes(32)).decode()}"}
+    refused = await run(build_environment(database, OLD) | ring, "keys", "status")
     assert (refused.status, "cannot be decrypted" in refused.errors) == (1, True), refused.everything
 
 
-async def test_no_message_is_handled_before_the_keys_are_confirmed(database: FreshDatabase) -> None:
-    async with open_database(
-        database.build_role_url("kreisfunk_subscriptions"), password=None, name="t", size=1
-    ) as pool:
-        await require_confirmed_keys(pool)
-        await hold(database)
-        with pytest.raises(KeysUnconfirmed, match="keys status"):
-            await require_confirmed_keys(pool)
-        assert (await run(build_environment(database, OLD), "keys", "status")).status == 0
-        await require_confirmed_keys(pool)
+async def test_no_message_is_handled_before_the_keys_are_confirmed(
+    subscriptions: Pool, owner: asyncpg.Connection, database: FreshDatabase
+) -> None:
+    await require_confirmed_keys(subscriptions)
+    await hold(owner)
+    with pytest.raises(KeysUnconfirmed, match="keys status"):
+        await require_confirmed_keys(subscriptions)
+    assert (await run(build_environment(database, OLD), "keys", "status")).status == 0
+    await require_confirmed_keys(subscriptions)
 
 
 async def test_subscriptions_wait_for_the_migration_of_the_dispatcher(
-    owner: asyncpg.Connection, database: FreshDatabase
+    subscriptions: Pool, owner: asyncpg.Connection
 ) -> None:
     """Theirs may have run before."""
     await owner.execute("drop function dispatcher.awaits_keys")
-    async with open_database(
-        database.build_role_url("kreisfunk_subscriptions"), password=None, name="t", size=1
-    ) as pool:
-        with pytest.raises(NotMigrated, match="kreisfunk migrate"):
-            await require_confirmed_keys(pool)
+    with pytest.raises(NotMigrated, match="kreisfunk migrate"):
+        await require_confirmed_keys(subscriptions)

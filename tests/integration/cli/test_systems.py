@@ -12,7 +12,6 @@ import aio_pika
 import aiormq
 import pytest
 from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, InvalidFrameError
 
 from cli.migrate.broker import migrate_broker
@@ -114,51 +113,43 @@ async def test_a_login_publishes_notices_and_hears_what_becomes_of_them(office: 
             assert (await anext(aiter(read))).body == b"notice.accepted"
 
 
-@pytest.mark.parametrize("key", ["#", "notice.rejected", "feedback.received"])
-async def test_it_binds_nothing_so_nothing_comes_back_as_a_notice(office: Office, key: str) -> None:
+async def test_it_binds_nothing_so_nothing_comes_back_as_a_notice(office: Office) -> None:
     password = await password_of(office)
-    for bind in (bind_queue, bind_exchange):
+    for key in ("#", "notice.rejected", "feedback.received"):
+        async with office.channel_of(password) as channel:
+            target = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
+            with pytest.raises(ChannelAccessRefused):
+                await target.bind(topology.EVENTS, key)
+        async with office.channel_of(password) as channel:
+            queue = await channel.get_queue(topology.ANSWERS, ensure=False)
+            with pytest.raises(ChannelAccessRefused):
+                await queue.bind(topology.EVENTS, key)
+
+
+ELSEWHERE = (
+    (topology.EVENTS, "notice.accepted"),
+    (topology.INBOUND, "messages"),
+    (topology.DISPATCH, "bulk"),
+    (topology.MUNICIPAL_EVENTS, "broadcast.started"),
+    ("", topology.SUBSCRIPTIONS_NOTICES.name),
+)
+
+
+async def test_it_writes_nowhere_else_declares_nothing_and_reads_nothing_of_others(office: Office) -> None:
+    password = await password_of(office)
+    for exchange, key in ELSEWHERE:
+        async with office.channel_of(password) as channel:
+            target = await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
+            with pytest.raises(ChannelAccessRefused):
+                await target.publish(*notice(key))
+    for name in (topology.SUBSCRIPTIONS_NOTICES.name, topology.PROGRESS, f"municipal.{SYSTEM}.x"):
         async with office.channel_of(password) as channel:
             with pytest.raises(ChannelAccessRefused):
-                await bind(channel, key)
-
-
-async def bind_exchange(channel: AbstractChannel, key: str) -> None:
-    target = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
-    await target.bind(topology.EVENTS, key)
-
-
-async def bind_queue(channel: AbstractChannel, key: str) -> None:
-    queue = await channel.get_queue(topology.ANSWERS, ensure=False)
-    await queue.bind(topology.EVENTS, key)
-
-
-@pytest.mark.parametrize(
-    ("exchange", "key"),
-    [
-        (topology.EVENTS, "notice.accepted"),
-        (topology.INBOUND, "messages"),
-        (topology.DISPATCH, "bulk"),
-        (topology.MUNICIPAL_EVENTS, "broadcast.started"),
-        ("", topology.SUBSCRIPTIONS_NOTICES.name),
-    ],
-)
-async def test_it_writes_nowhere_else(office: Office, exchange: str, key: str) -> None:
-    async with office.channel_of(await password_of(office)) as channel:
-        target = await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
-        with pytest.raises(ChannelAccessRefused):
-            await target.publish(*notice(key))
-
-
-@pytest.mark.parametrize("name", [topology.SUBSCRIPTIONS_NOTICES.name, topology.PROGRESS, f"municipal.{SYSTEM}.x"])
-async def test_it_declares_no_queue_and_reads_none_of_others(office: Office, name: str) -> None:
-    async with office.channel_of(await password_of(office)) as channel:
-        with pytest.raises(ChannelAccessRefused):
-            await channel.declare_queue(name, durable=True)
-    async with office.channel_of((await office.systems("login", SYSTEM, "--replace")).output.strip()) as channel:
-        queue = await channel.get_queue(name, ensure=False)
-        with pytest.raises(ChannelAccessRefused):
-            await queue.get(fail=False)
+                await channel.declare_queue(name, durable=True)
+        async with office.channel_of(password) as channel:
+            queue = await channel.get_queue(name, ensure=False)
+            with pytest.raises(ChannelAccessRefused):
+                await queue.get(fail=False)
 
 
 @pytest.mark.foreign_messages("nobody reads them: it is about how many there are")
@@ -196,23 +187,6 @@ async def test_a_login_that_is_revoked_loses_its_connection(office: Office) -> N
     assert (await office.systems("revoke", SYSTEM)).status == 3
 
 
-async def test_what_a_login_of_former_releases_declared_goes_with_it(office: Office) -> None:
-    await password_of(office)
-    async with await aio_pika.connect(office.vhost) as ours:
-        channel = await ours.channel()
-        own, other = f"municipal.{SYSTEM}.answers", f"municipal.{SYSTEM}-2.answers"
-        for name in (own, other):
-            exchange = await channel.declare_exchange(name, durable=True)
-            await exchange.bind(topology.EVENTS, "notice.#")
-            await (await channel.declare_queue(name, durable=True)).bind(topology.EVENTS, "notice.#")
-        assert (await office.systems("revoke", SYSTEM)).status == 0
-        for find in (channel.get_queue, channel.get_exchange):
-            with pytest.raises(ChannelNotFoundEntity):
-                await find(own)
-            await channel.reopen()
-            await find(other)
-
-
 async def test_the_list_says_who_has_a_login(office: Office) -> None:
     await password_of(office)
     systems = (await office.systems("list", "--json")).json["systems"]
@@ -221,11 +195,11 @@ async def test_the_list_says_who_has_a_login(office: Office) -> None:
     assert "/landkreis-osterholz/pressestelle" in (await office.systems("list")).output
 
 
-@pytest.mark.parametrize("name", ["nobody", "subscriptions", "kreisfunk_admin"])
-async def test_nobody_else_gets_or_loses_a_login(office: Office, name: str) -> None:
-    for command in ("login", "revoke"):
-        ended = await office.systems(command, name)
-        assert (ended.status, ended.output) == (2, ""), ended.everything
+async def test_nobody_else_gets_or_loses_a_login(office: Office) -> None:
+    for name in ("nobody", "subscriptions", "kreisfunk_admin"):
+        for command in ("login", "revoke"):
+            ended = await office.systems(command, name)
+            assert (ended.status, ended.output) == (2, ""), ended.everything
 
 
 async def test_whoever_administers_the_broker_is_no_system(office: Office) -> None:

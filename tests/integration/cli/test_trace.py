@@ -11,13 +11,7 @@ import pytest
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.ids import make_timed_id
-from tests.databases import FreshDatabase
 from tests.integration.cli.planned_broadcasts import run
-
-
-@pytest.fixture
-def environment(database: FreshDatabase) -> Mapping[str, str]:
-    return {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
 
 
 async def test_the_life_of_a_delivery_is_told_without_anything_about_its_recipient(

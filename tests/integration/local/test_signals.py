@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import asyncio, sys
-from deploy.local.signals import cancel_on_signals
+from deploy.local.stack import cancel_on_signals
 
 async def main():
     with cancel_on_signals():

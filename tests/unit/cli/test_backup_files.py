@@ -1,12 +1,98 @@
-"""New files for backups: whole or not there, and without what killed processes left."""
+"""Files of backups: whole or not there, and only the whole file, with its own key, is read."""
 
 import errno
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from cli.backup.files import create_atomically
+from cli.backup.files import (
+    HEADER_BYTES,
+    LENGTH_BYTES,
+    BackupFileError,
+    FrameWriter,
+    create_atomically,
+    read_frames,
+)
+from tests.harness.commands import run_in_process
+
+KEY, OTHER_KEY = bytes(range(32)), bytes(32)
+FRAMES = [b"manifest", b"\0" + b"row\n" * 50, b"", b"end"]
+END = "ends too early"
+
+
+def build_file(frames: list[bytes] = FRAMES, key: bytes = KEY) -> bytes:
+    file = BytesIO()
+    writer = FrameWriter(file, key)
+    for number, frame in enumerate(frames, 1):
+        writer.write(frame, last=number == len(frames))
+    return file.getvalue()
+
+
+def read_all(data: bytes, key: bytes = KEY) -> list[bytes]:
+    return list(read_frames(BytesIO(data), key))
+
+
+def split(data: bytes) -> list[bytes]:
+    """The header and each frame with its length."""
+    parts, data = [data[:HEADER_BYTES]], data[HEADER_BYTES:]
+    while data:
+        end = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "big")
+        parts.append(data[:end])
+        data = data[end:]
+    return parts
+
+
+def test_what_was_written_is_read_and_cannot_be_seen_in_the_file() -> None:
+    data = build_file()
+    assert read_all(data) == FRAMES
+    assert b"row" not in data
+    assert data != build_file()
+
+
+def test_a_file_that_ends_anywhere_before_its_end_or_has_a_changed_byte_is_refused() -> None:
+    data = build_file()
+    for place in range(len(data)):
+        with pytest.raises(BackupFileError, match=END if place >= HEADER_BYTES else "ends too early|not a backup"):
+            read_all(data[:place])
+        with pytest.raises(BackupFileError):
+            read_all(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+
+
+def test_frames_are_read_in_their_order_from_their_file_and_up_to_their_end_only() -> None:
+    header, *frames = split(build_file())
+    of_other = split(build_file())[2]
+    changed = (
+        [frames[1], frames[0], *frames[2:]],
+        [frames[0], *frames[2:]],
+        [frames[0], frames[1], *frames[1:]],
+        [frames[0], of_other, *frames[2:]],
+    )
+    for order in changed:
+        with pytest.raises(BackupFileError, match="damaged"):
+            read_all(b"".join([header, *order]))
+    with pytest.raises(BackupFileError, match=END):
+        read_all(b"".join([header, *frames[:-1]]))
+    with pytest.raises(BackupFileError, match="goes on after its end"):
+        read_all(b"".join([header, *frames, frames[-1]]))
+
+
+def test_another_key_and_another_kind_of_file_are_called_so() -> None:
+    with pytest.raises(BackupFileError, match="another key"):
+        read_all(build_file(), OTHER_KEY)
+    with pytest.raises(BackupFileError, match="not a backup"):
+        read_all(b"PGDMP" + build_file())
+
+
+async def test_a_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "backup.key"
+    made = await run_in_process("backup", "key", str(file), environment={})
+    text = file.read_text()
+    assert (made.status, len(text), file.stat().st_mode & 0o777) == (0, 44, 0o600)
+    assert text not in made.everything
+    again = await run_in_process("backup", "key", str(file), environment={})
+    assert (again.status, file.read_text()) == (2, text)
 
 
 def test_a_file_appears_when_it_is_complete_and_is_its_owners_only(tmp_path: Path) -> None:

@@ -1,14 +1,13 @@
-"""The client of Meta's Graph API tells a number and its token to nobody but the address that it was given."""
-
-import ssl
+"""The client of Meta's Graph API keeps numbers and tokens to itself, and explains every refusal."""
 
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.test_utils import TestServer
 
-from cli.meta import GraphRefusal, MetaClient, explain_connection_error
+from cli.meta import GraphRefusal, MetaClient
+from cli.meta_errors import ADVICE, explain_code, explain_error
+from services.dispatcher.domain.errors import ERROR_RULES, UNKNOWN_CODE
 
 
 async def test_a_redirect_is_not_followed_with_number_and_token() -> None:
@@ -28,23 +27,22 @@ async def test_a_redirect_is_not_followed_with_number_and_token() -> None:
     assert asked == ["/1/messages"]
 
 
-UNTRUSTED = ssl.SSLCertVerificationError()
-UNTRUSTED.verify_message = "unable to get local issuer certificate"
-NO_TLS = ssl.SSLError()
-NO_TLS.reason = "WRONG_VERSION_NUMBER"
-META = ConnectionKey("graph.facebook.com", 443, True, True, None, None, None)
+@pytest.mark.parametrize("code", sorted({*ERROR_RULES, *ADVICE}))
+def test_every_known_code_has_a_meaning_and_advice(code: int) -> None:
+    problem = explain_code(code)
+    assert problem.what not in ("", UNKNOWN_CODE.meaning)
+    assert problem.advice.endswith(".")
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        aiohttp.ClientConnectorDNSError(META, OSError()),
-        aiohttp.ClientConnectorCertificateError(META, UNTRUSTED),
-        aiohttp.ClientConnectorError(META, ConnectionRefusedError()),
-        aiohttp.ClientConnectorSSLError(META, NO_TLS),
-        aiohttp.ServerDisconnectedError(),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_why_meta_is_not_reached_leads_to_the_guide_once(error: aiohttp.ClientError) -> None:
-    assert explain_connection_error(error).advice.count('operators\' guide, "The way to Meta"') == 1
+def test_an_unknown_code_says_so_and_permissions_are_a_range() -> None:
+    assert explain_code(99_999).what == UNKNOWN_CODE.meaning
+    assert explain_code(294) == explain_code(10)
+
+
+def test_metas_own_words_are_told_unless_they_may_hold_a_secret() -> None:
+    told = explain_error(400, {"code": 100, "error_subcode": 2388299, "error_user_msg": "Variables are at the end"})
+    assert told.what == (
+        'a variable is first or last in the text (code 100/2388299, Meta says: "Variables are at the end")'
+    )
+    silent = explain_error(401, {"code": 190, "message": "Malformed access token EAAG123"})
+    assert "EAAG123" not in silent.what + silent.advice

@@ -2,20 +2,16 @@
 
 import asyncio
 import signal
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 
 from cli.setup import run as run_module
-from cli.setup.run import SetupOptions, SetupRun
+from cli.setup.run import SetupRun
 
 NOTHING: Any = None
-
-
-class Terminal:
-    is_terminal = True
 
 
 def interrupt(*_: object, **__: object) -> bool:
@@ -26,13 +22,9 @@ def interrupt(*_: object, **__: object) -> bool:
 
 @pytest.mark.parametrize("kind", ["confirm", "prompt"])
 def test_an_interrupted_question_is_answered_by_nobody(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    left_out: dict[str, Any] = dict.fromkeys(
-        ("token_file", "app_secret_file", "app_id", "callback_url", "picture", "test_to")
-    )
-    given: dict[str, Any] = {"check": False, "yes": False, "provider": False, "county": Path(), "templates": Path()}
-    options = SetupOptions(**given, **left_out)
+    options: Any = SimpleNamespace(check=False, yes=False)
     run = SetupRun(settings=NOTHING, secrets=NOTHING, options=options, session=NOTHING)
-    monkeypatch.setattr(run_module, "console", Terminal())
+    monkeypatch.setattr(run_module, "console", SimpleNamespace(is_terminal=True))
     monkeypatch.setattr(typer, kind, interrupt)
     asked: list[object] = []
 

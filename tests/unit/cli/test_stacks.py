@@ -1,6 +1,7 @@
 """Which installation a command talks to."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,11 @@ from deploy.local.stack_file import STACK_FILE, lock_folder, publish_addresses
 from tests.unit.local.test_stack_file import ADDRESSES
 
 
-def test_the_environment_goes_before_a_usual_stack() -> None:
-    assert find_stack(None, {"KREISFUNK_BROKER_URL": "amqp://pressestelle@broker/"}) is None
-
-
-def test_a_folder_that_is_named_goes_before_the_environment(tmp_path: Path) -> None:
+def test_a_named_folder_goes_before_the_environment_and_that_before_a_usual_stack(tmp_path: Path) -> None:
+    environment = {"KREISFUNK_BROKER_URL": "amqp://pressestelle@broker/"}
+    assert find_stack(None, environment) is None
     with lock_folder(tmp_path), publish_addresses(tmp_path, ADDRESSES):
-        found = find_stack(tmp_path, {"KREISFUNK_BROKER_URL": "amqp://pressestelle@broker/"})
-    assert found == (tmp_path, ADDRESSES)
+        assert find_stack(tmp_path, environment) == (tmp_path, ADDRESSES)
 
 
 def test_a_folder_where_no_stack_runs_ends_the_command(tmp_path: Path) -> None:
@@ -37,14 +35,9 @@ def test_a_stack_of_another_version_ends_the_command_and_says_what_to_do(
     assert "another version" in capsys.readouterr().err
 
 
-def test_inside_only_the_given_environment_is_there_and_afterwards_our_own() -> None:
-    before = dict(os.environ)
-    with use_environment({"KREISFUNK_BROKER_URL": "amqp://x@y/"}):
-        assert dict(os.environ) == {"KREISFUNK_BROKER_URL": "amqp://x@y/"}
+@pytest.mark.parametrize("given", [{"KREISFUNK_BROKER_URL": "amqp://x@y/"}, os.environ], ids=["another", "our own"])
+def test_inside_only_the_given_environment_is_there_and_afterwards_our_own(given: Mapping[str, str]) -> None:
+    before, wanted = dict(os.environ), dict(given)
+    with use_environment(given):
+        assert dict(os.environ) == wanted
     assert dict(os.environ) == before
-
-
-def test_our_own_environment_may_be_the_given_one() -> None:
-    before = dict(os.environ)
-    with use_environment(os.environ):
-        assert dict(os.environ) == before

@@ -55,11 +55,6 @@ async def test_a_token_is_printed_once_and_stored_as_a_hash(file: Path, environm
     assert not [secret for secret in (text, found.sha256) if secret in listed.everything]
 
 
-async def test_two_tokens_are_never_the_same(environment: dict[str, str]) -> None:
-    made = [await run_in_process("tokens", "create", "pressestelle", environment=environment) for _ in range(3)]
-    assert len({each.output for each in made}) == 3
-
-
 async def test_a_token_may_be_for_some_topics_and_some_days(environment: dict[str, str]) -> None:
     asked = ("tokens", "create", "pressestelle", "--topic", "stellen", "--days", "30", "--json")
     made = (await run_in_process(*asked, environment=environment)).json

@@ -19,26 +19,13 @@ def numbered() -> Random:
     return lambda size: next(numbers).to_bytes(size, "big")
 
 
-def test_a_value_that_several_hold_is_the_same_for_all() -> None:
+def test_a_value_is_the_same_for_all_who_hold_it_and_for_nobody_else() -> None:
     files = build_missing_files({}, numbered())
     assert set(files) == set(FILES)
-    for secret in SECRETS:
-        assert len({files[file] for file in secret.files}) == 1
-
-
-def test_different_secrets_have_different_values() -> None:
-    files = build_missing_files({}, numbered())
-    assert len({files[secret.files[0]] for secret in SECRETS}) == len(SECRETS)
-
-
-def test_the_logins_list_has_the_password_of_each_login() -> None:
-    files = build_missing_files({}, numbered())
+    values = [{files[file] for file in secret.files} for secret in SECRETS]
+    assert [len(value) for value in values] == [1] * len(set.union(*values))
     expected = {secret.login: files[secret.files[0]] for secret in SECRETS if secret.login}
     assert json.loads(files[LOGIN_PASSWORDS]) == expected
-
-
-def test_keys_are_32_bytes_and_the_ring_starts_with_version_1() -> None:
-    files = build_missing_files({}, numbered())
     version, _, sealing = files["ingress/kreisfunk_encryption_keys"].partition(":")
     assert version == "1"
     assert len(base64.b64decode(sealing)) == len(base64.b64decode(files["ingress/kreisfunk_index_key"])) == 32
@@ -70,21 +57,16 @@ def test_a_login_that_a_new_version_adds_joins_the_list() -> None:
     assert files["ingress/kreisfunk_broker_password"] == "kept"
 
 
-def test_only_the_owner_can_read_what_is_written(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_what_is_written_and_running_again_changes_nothing_but_modes(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     created = create_secrets(folder)
     assert ({path.relative_to(folder).as_posix() for path in created.new}, created.restored) == (set(FILES), [])
+    before = {file: (folder / file).read_text() for file in FILES}
+    (folder / LOGIN_PASSWORDS).chmod(0o644)
+    assert create_secrets(folder) == ([], [])
+    assert {file: (folder / file).read_text() for file in FILES} == before
     for path in (folder, *folder.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
-
-
-def test_running_again_changes_nothing_but_opened_modes(tmp_path: Path) -> None:
-    create_secrets(tmp_path)
-    before = {file: (tmp_path / file).read_text() for file in FILES}
-    (tmp_path / LOGIN_PASSWORDS).chmod(0o644)
-    assert create_secrets(tmp_path) == ([], [])
-    assert {file: (tmp_path / file).read_text() for file in FILES} == before
-    assert stat.S_IMODE((tmp_path / LOGIN_PASSWORDS).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("forgotten", [True, False])

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deploy.local.environments import StackEnvironment, filter_inherited
-from deploy.local.services import ReplicaCounts, assign_ports, build_services, list_process_names
+from deploy.local.services import assign_ports, build_services, count_ports
 
 AROUND = StackEnvironment(
     inherited={"PATH": "/bin"},
@@ -19,24 +19,15 @@ AROUND = StackEnvironment(
 )
 
 
-def test_processes_of_a_kind_are_numbered() -> None:
-    assert list_process_names("dispatcher", 2) == ["dispatcher-1", "dispatcher-2"]
-
-
-def test_no_port_is_given_twice() -> None:
-    numbers = ReplicaCounts(ingresses=2, notices=3, subscriptions=1, dispatchers=3, newsrooms=2)
-    ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
+def test_every_process_is_there_once_with_ports_of_its_own_and_publishes_metrics(tmp_path: Path) -> None:
+    replicas = {"ingress": 2, "notices": 1, "subscriptions": 1, "dispatcher": 2, "newsroom": 1}
+    free = list(range(100, 100 + count_ports(replicas)))
+    ports = assign_ports(replicas, free)
     listening = [*ports.ingresses, *ports.notices, *ports.newsrooms, *ports.archives]
-    given = [ports.simulator, *listening, *ports.internal.values()]
-    assert sorted(given) == list(range(100, 100 + numbers.ports))
-
-
-def test_every_process_is_there_once_and_publishes_metrics(tmp_path: Path) -> None:
-    numbers = ReplicaCounts(ingresses=1, subscriptions=1, dispatchers=2, newsrooms=1)
-    ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
+    assert sorted([ports.simulator, *listening, *ports.internal.values()]) == free
     names = [process.name for process in build_services(AROUND, ports, tmp_path, {})]
-    assert names == ["ingress-1", "notices-1", "subscriptions-1", "dispatcher-1", "dispatcher-2", "newsroom-1"]
-    assert names == list(ports.metrics_urls)
+    first, second = ["ingress-1", "ingress-2", "notices-1"], ["subscriptions-1", "dispatcher-1", "dispatcher-2"]
+    assert names == [*first, *second, "newsroom-1"] == list(ports.metrics_urls)
 
 
 def test_settings_of_another_installation_do_not_leak_in() -> None:
@@ -44,12 +35,9 @@ def test_settings_of_another_installation_do_not_leak_in() -> None:
     assert filter_inherited(ours) == {"LANG": "C", "PYTHONUNBUFFERED": "1"}
 
 
-def test_urls_of_the_services_hold_no_password() -> None:
+def test_a_url_names_every_server_and_no_password() -> None:
     assert AROUND.build_broker_url("ingress") == "amqp://ingress@127.0.0.1:1/"
     assert AROUND.build_database_url("kreisfunk_monitor") == "postgresql://kreisfunk_monitor@127.0.0.1:3/kreisfunk"
-
-
-def test_a_url_names_every_server_of_a_replicated_stack() -> None:
     around = replace(AROUND, other_broker_ports=(7, 8), other_database_ports=(9,))
     assert around.build_broker_url("ingress") == "amqp://ingress@127.0.0.1:1,127.0.0.1:7,127.0.0.1:8/"
     assert around.build_database_url("owner") == "postgresql://owner@127.0.0.1:3,127.0.0.1:9/kreisfunk"

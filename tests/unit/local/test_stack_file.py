@@ -2,7 +2,6 @@
 
 import json
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,19 +62,12 @@ def test_what_a_later_version_says_beside_ours_is_left_out(tmp_path: Path) -> No
         assert find_running_stack(tmp_path) == ADDRESSES
 
 
-def test_a_second_stack_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+def test_a_folder_has_one_stack_at_a_time(tmp_path: Path) -> None:
     with (
         lock_folder(tmp_path),
         pytest.raises(LocalError, match=r"runs in .* already"),
         lock_folder(tmp_path),
     ):
         pass
-
-
-def test_the_folder_is_free_again_afterwards(tmp_path: Path) -> None:
     with lock_folder(tmp_path):
         pass
-    with lock_folder(tmp_path), publish_addresses(tmp_path, replace(ADDRESSES, control_token="new")):
-        found = find_running_stack(tmp_path)
-    assert found is not None
-    assert found.control_token == "new"

@@ -41,7 +41,6 @@ def hits(tmp_path: Path, *advisories: dict[str, Any], pin: Pin = PIN) -> list[st
         ([{"introduced": "0"}, {"fixed": "1.2"}, {"introduced": "1.4"}, {"fixed": "1.6"}], True),
         ([{"fixed": "1.6"}, {"introduced": "1.4"}, {"fixed": "1.2"}, {"introduced": "0"}], True),
         ([{"introduced": "0"}, {"fixed": "1.2"}, {"introduced": "1.6"}], False),
-        ([{"introduced": "0"}, {"limit": "1.5"}], False),
         ([{"introduced": "0"}, {"limit": "1.6"}], True),
         ([{"introduced": "0"}, {"fixed": "as of spring"}], True),
     ],

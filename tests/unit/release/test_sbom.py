@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator
 
 from deploy.paths import ROOT
 from deploy.release.lock import Pin
@@ -17,41 +16,8 @@ from tests.unit.rules.planting import PYPROJECT
 
 TIME = datetime(2026, 12, 1, 12, tzinfo=UTC)
 KERN = json.loads((ROOT / "deploy/kern/package.json").read_text())["dependencies"]
-REFERENCE = {"type": "string", "minLength": 1}
-
-
-def part(required: tuple[str, ...], **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
-
-
-COMPONENT = part(
-    ("type", "name", "bom-ref", "version", "purl"),
-    **{"bom-ref": REFERENCE},
-    type={"enum": ["application", "library"]},
-    name={"type": "string"},
-    version={"type": "string", "maxLength": 1024},
-    description={"type": "string"},
-    scope={"enum": ["required", "optional", "excluded"]},
-    purl={"type": "string", "pattern": r"^pkg:(pypi|generic|npm/%40[a-z-]+)/[a-z0-9-]+@[A-Za-z0-9.%-]+$"},
-    licenses={"type": "array", "items": part(("license",), license=part(("id",), id={"const": "EUPL-1.2"}))},
-    properties={"type": "array", "items": part(("name",), name={"type": "string"}, value={"type": "string"})},
-)
-# Of CycloneDX 1.6's schema, the part that we write; `make publication-test` takes the schema itself.
-SCHEMA = part(
-    ("bomFormat", "specVersion", "serialNumber", "version", "metadata", "components", "dependencies"),
-    bomFormat={"const": "CycloneDX"},
-    specVersion={"const": "1.6"},
-    serialNumber={"pattern": "^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"},
-    version={"type": "integer", "minimum": 1},
-    metadata=part(
-        ("timestamp", "component"), timestamp={"pattern": r"^[-0-9]{10}T[:0-9]{8}\+00:00$"}, component=COMPONENT
-    ),
-    components={"type": "array", "items": COMPONENT, "uniqueItems": True, "minItems": 1},
-    dependencies={
-        "type": "array",
-        "items": part(("ref",), ref=REFERENCE, dependsOn={"type": "array", "items": REFERENCE, "uniqueItems": True}),
-    },
-)
+REFERENCE = re.compile(r"pkg:(pypi|generic|npm/%40[a-z-]+)/[a-z0-9-]+@[A-Za-z0-9.%-]+")
+SERIAL = re.compile("urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +26,15 @@ def bill(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return written
 
 
-def test_it_has_what_cyclonedx_demands(bill: dict[str, Any]) -> None:
-    Draft7Validator.check_schema(SCHEMA)
-    assert [(error.json_path, error.message) for error in Draft7Validator(SCHEMA).iter_errors(bill)] == []
-    for missing in ("bomFormat", "specVersion"):
-        assert not Draft7Validator(SCHEMA).is_valid({name: value for name, value in bill.items() if name != missing})
+def test_it_says_what_it_is_and_every_component_has_a_reference_of_its_own(bill: dict[str, Any]) -> None:
+    """`make publication-test` takes CycloneDX's own schema."""
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
+    assert SERIAL.fullmatch(bill["serialNumber"])
+    assert bill["metadata"]["timestamp"] == "2026-12-01T12:00:00+00:00"
+    components = [bill["metadata"]["component"], *bill["components"]]
+    assert {component["type"] for component in components} == {"application", "library"}
+    assert all(REFERENCE.fullmatch(component["purl"]) for component in components)
+    assert len({component["bom-ref"] for component in components}) == len(components)
 
 
 def test_it_names_each_package_of_both_locks(bill: dict[str, Any]) -> None:

@@ -2,12 +2,12 @@
 
 _VERBS = """
 accept acquire add advance answer append apply approve archive ask asks assemble assign attach audit authenticate
-await begin bind block broadcast browse buffer build calculate call cancel catch change check choose claim clamp
+begin bind block broadcast browse buffer build calculate call cancel catch change check choose claim clamp
 classify clean clear close collect combine commit compare compile complete compose compute configure confirm
 connect consume contains convert copy correct count create cut decide declare decline decode decompress
 decrypt delete deliver derive describe detect disable discard download drain draw drop enable encode encrypt end
 enqueue ensure enter erase escape estimate evaluate examine expand expect explain extend extract fail feed
-fetch fill filter find fit finish fix flatten flush fold follow forget format generate get give grant
+fetch fill filter find fit finish fix flatten fold follow forget format generate get give grant
 group handle has hash hold identify ignore index initialize insert install interpolate interpret invite is
 iterate
 join keep kill launch leave limit list load locate lock log main make map mark mask match may
