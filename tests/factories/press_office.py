@@ -1,6 +1,6 @@
 """Drafts in memory, a notices API that says what it is told to, and people of a press office."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,7 +26,6 @@ from services.newsroom.domain.drafts import (
 from services.newsroom.domain.outbox import (
     NoticeForecast,
     NoticePublication,
-    PendingNotice,
     PublicationState,
     PublishAnswer,
 )
@@ -83,6 +82,11 @@ ANNA_AGAIN = make_account("anna-oidc", Role.EDITOR, Role.APPROVER, person="anna"
 BEN = make_account("ben", Role.EDITOR, Role.APPROVER)
 CLEO = make_account("cleo", Role.APPROVER)
 OTTO = make_account("otto", Role.OPERATOR, Role.LEAD)
+LEA = make_account("lea", Role.LEAD)
+ANNA_AS_LEAD = make_account("anna-lead", Role.LEAD, Role.APPROVER, person="anna")
+BEN_AS_LEAD = make_account("ben-lead", Role.LEAD, person="ben")
+BOTH = make_account("both", Role.APPROVER, Role.LEAD)
+PEOPLE = {each.login: each for each in (ANNA, ANNA_AGAIN, BEN, CLEO, OTTO, LEA, ANNA_AS_LEAD, BEN_AS_LEAD, BOTH)}
 
 
 @dataclass
@@ -198,11 +202,15 @@ class DraftsInMemory:
 
 @dataclass
 class ScriptedNoticesApi:
-    """Implementation of ports.NoticesApi; each of `answers` is one to a publication, None for none at all."""
+    """Implementation of ports.NoticesApi; each of `answers` is one to a publication, None for none at all.
+
+    `published` and `checked` are what it was asked.
+    """
 
     forecast: NoticeForecast | None = FORECAST
     answers: list[PublishAnswer | None] = field(default_factory=list)
     published: list[Mapping[str, Any]] = field(default_factory=list)
+    checked: list[bytes] = field(default_factory=list)
 
     async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
         self.published.append(event)
@@ -211,7 +219,8 @@ class ScriptedNoticesApi:
             raise NoticesApiAway("nobody answers")
         return answer
 
-    async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
+    async def check(self, event: bytes) -> NoticeForecast:
+        self.checked.append(event)
         if self.forecast is None:
             raise NoticesApiAway("nobody answers")
         return self.forecast
@@ -231,6 +240,22 @@ class PressOffice:
         """A draft of Anna's that waits for an approval."""
         draft = await self.drafting.create(ANNA, CONTENT)
         return await self.drafting.submit(ANNA, draft.id, 1)
+
+    async def play(self, story: str) -> NoticeDraft:
+        """Let people act on the first draft, as in `anna submit, ben approve`, each on its newest version.
+
+        Whoever retires may approve no more, until they come back.
+        """
+        identifier = next(iter(self.drafts.drafts))
+        for login, deed in map(str.split, filter(None, story.split(", "))):
+            account = PEOPLE[login]
+            if deed == "retire":
+                self.drafts.retired.add(account.id)
+            elif deed == "come-back":
+                self.drafts.retired.remove(account.id)
+            else:
+                await DEEDS[deed](self.drafting, account, identifier, self.drafts.drafts[identifier].version)
+        return await self.drafts.find(identifier)
 
     async def publish(self) -> UUID:
         """What Anna may publish alone."""
@@ -254,6 +279,7 @@ DEEDS: Mapping[str, Deed] = {
     "publish": DraftingService.publish,
     "emergency": lambda drafting, by, draft, seen: drafting.publish_emergency(by, draft, seen, "Bombenfund"),
     "discard": DraftingService.discard,
+    "review": DraftingService.review,
 }
 
 
@@ -287,9 +313,21 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
     return office
 
 
+async def open_office(
+    rules: ApprovalRules | None = None,
+    forecast: NoticeForecast | None = FORECAST,
+    content: DraftContent = CONTENT,
+) -> PressOffice:
+    """A press office in which Anna has begun a draft."""
+    office = build_office(rules)
+    office.notices.forecast = forecast
+    await office.drafting.create(ANNA, content)
+    return office
+
+
 @dataclass
 class PublicationsInMemory:
-    """Implementation of ports.PublicationRepository."""
+    """Implementation of ports.PublicationQueue."""
 
     waiting: list[NoticePublication] = field(default_factory=list)
     answers: dict[UUID, PublicationState] = field(default_factory=dict)
@@ -299,18 +337,6 @@ class PublicationsInMemory:
         return [
             each for each in self.waiting if each.id not in self.answers and self.next_at.get(each.id, NOON) <= now
         ][:limit]
-
-    async def find_newest(self, draft: UUID) -> NoticePublication | None:
-        return next(iter(await self.list_newest([draft])), None)
-
-    async def list_newest(self, drafts: Collection[UUID]) -> Sequence[NoticePublication]:
-        return list({each.draft: each for each in reversed(self.waiting) if each.draft in drafts}.values())
-
-    async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
-        return []
-
-    async def find_published(self, broadcast: UUID) -> NoticePublication | None:
-        return None
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         self.answers[publication] = answer.state

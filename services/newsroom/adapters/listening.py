@@ -100,13 +100,6 @@ class PostgresListeningLog:
         async with self._database.connection() as connection:
             await connection.execute(_RECORD_AUDIENCE, counted.day, counted.topic, counted.people, at)
 
-
-class BroadcastRunReader:
-    """Implementation of ports.BroadcastRunSource."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
     async def list_runs(self, since: datetime) -> Sequence[BroadcastRun]:
         return [BroadcastRun(**row) for row in await self._database.fetch(_RUNS, since, Lane.URGENT)]
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import pyotp
 
@@ -37,16 +36,6 @@ class Visitor:
 
     account: Account
     session: bytes
-    csrf: str
-    stage: SessionStage
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewSession:
-    """Session to be stored under the hash of its token."""
-
-    token_hash: bytes
-    account: UUID
     csrf: str
     stage: SessionStage
 
@@ -184,14 +173,6 @@ def hash_recovery_code(code: str) -> bytes:
 def encode_cookie(random: bytes) -> str:
     """Return the text of a cookie."""
     return base64.urlsafe_b64encode(random).decode().rstrip("=")
-
-
-def decode_hex(text: str) -> bytes:
-    """Return the bytes, none if the text is no hexadecimal."""
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        return b""
 
 
 def hash_cookie(token: str) -> bytes:

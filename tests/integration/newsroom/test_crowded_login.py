@@ -2,17 +2,8 @@
 
 import asyncio
 
-import pytest
-
-from services.newsroom.handlers.login import MAX_STRANGERS, LoginBusy, StrangerLine
+from services.newsroom.handlers.login import MAX_STRANGERS
 from tests.harness.newsroom import EditorBrowser, Member, NewsroomProcess, ShownPage, log_in
-
-
-def test_a_line_that_is_full_lets_nobody_in_until_somebody_leaves() -> None:
-    line = StrangerLine(places=1)
-    for _ in range(2):
-        with line.enter(), pytest.raises(LoginBusy), line.enter():
-            pass
 
 
 async def crowd(newsroom: NewsroomProcess) -> list[ShownPage]:

@@ -11,10 +11,8 @@ import asyncpg
 import pyotp
 import pytest
 
-from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
-from services.newsroom.adapters.credentials import KeyRingSealer
-from services.newsroom.adapters.sessions import PostgresLoginThrottle, PostgresSessionRepository
+from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie, hash_recovery_code
@@ -27,7 +25,7 @@ from services.newsroom.handlers.login import (
     SetupRefused,
     StartedSession,
 )
-from services.newsroom.ports import NewAccount
+from services.newsroom.ports import Credentials
 from shared.database.pool import open_database
 from shared.encryption import KeyRing
 from shared.runtime.clock import system_clock
@@ -68,7 +66,6 @@ class LoginDesk:
 
     service: LoginService
     accounts: PostgresAccountRepository
-    requests: PostgresAccountRequestRepository
     hasher: InterruptedHasher
     owner: asyncpg.Connection
     account: Account
@@ -77,7 +74,7 @@ class LoginDesk:
     async def add_operator(self) -> Account:
         identifier, login = uuid4(), f"o-{secrets.token_hex(5)}"
         account = Account(id=identifier, login=login, name="Otto", person=uuid4(), roles=frozenset({Role.OPERATOR}))
-        new = NewAccount(account=account, password_hash="x", password_ends_at=system_clock())
+        new = Credentials(account=account, password_hash="x", password_ends_at=system_clock())
         await self.accounts.create_account(new, ACT)
         return account
 
@@ -103,7 +100,7 @@ class LoginDesk:
 
     async def reset(self) -> None:
         now = system_clock()
-        new = NewAccount(account=self.account, password_hash=f"hash of {FIRST}", password_ends_at=now + LIMITS.idle)
+        new = Credentials(account=self.account, password_hash=f"hash of {FIRST}", password_ends_at=now + LIMITS.idle)
         await self.accounts.reset(new, now, ACT)
 
     async def block_for_a_while(self) -> None:
@@ -149,16 +146,14 @@ async def desk(module_database: FreshDatabase) -> AsyncIterator[LoginDesk]:
         service = LoginService(
             accounts=accounts,
             sessions=PostgresSessionRepository(database, LIMITS),
-            throttle=PostgresLoginThrottle(database),
             hasher=hasher,
-            sealer=KeyRingSealer(ring),
+            ring=ring,
             clock=system_clock,
             count=lambda _: None,
         )
         yield LoginDesk(
             service=service,
             accounts=accounts,
-            requests=PostgresAccountRequestRepository(database),
             hasher=hasher,
             owner=owner,
             account=account,
@@ -287,16 +282,15 @@ async def test_a_session_that_ends_meanwhile_changes_no_password(desk: LoginDesk
 def build_administration(desk: LoginDesk) -> AccountAdministration:
     return AccountAdministration(
         accounts=desk.accounts,
-        requests=desk.requests,
         sessions=desk.service.sessions,
         hasher=desk.hasher,
-        sealer=desk.service.sealer,
+        ring=desk.service.ring,
         clock=system_clock,
     )
 
 
 async def find_request(desk: LoginDesk, login: str) -> UUID:
-    (request,) = [each.id for each in await desk.requests.list_open_requests() if each.login == login]
+    (request,) = [each.id for each in await desk.accounts.list_open_requests() if each.login == login]
     return request
 
 
