@@ -18,7 +18,6 @@ from services.newsroom.domain.drafts import (
     DraftContent,
     DraftFilter,
     DraftKind,
-    DraftState,
     DraftVersion,
     NoticeDraft,
     PublishedRevision,
@@ -106,8 +105,6 @@ class DraftsInMemory:
     sending: SendingOverview = field(default_factory=SendingOverview)
 
     async def create(self, draft: NoticeDraft, act: Act) -> NoticeDraft:
-        if (begun := self._find_untouched(draft)) is not None:
-            return replace(await self.find(begun), is_resumed=True)
         self._add(draft, act)
         return await self.find(draft.id)
 
@@ -119,17 +116,6 @@ class DraftsInMemory:
         self.drafts[draft.id] = draft
         self.versions[draft.id] = [draft.newest]
         self.acts.append(act)
-
-    def _find_untouched(self, like: NoticeDraft) -> UUID | None:
-        same = (like.created_by, like.kind, like.corrects, like.content, like.newest.seen_revision)
-        found = (
-            each.id
-            for each in self.drafts.values()
-            if each.state is DraftState.DRAFT
-            and each.version == 1
-            and (each.created_by, each.kind, each.corrects, each.content, each.newest.seen_revision) == same
-        )
-        return next(found, None)
 
     async def find(self, draft: UUID) -> NoticeDraft:
         if draft not in self.drafts:
@@ -241,12 +227,12 @@ class PressOffice:
         draft = await self.drafting.create(ANNA, CONTENT)
         return await self.drafting.submit(ANNA, draft.id, 1)
 
-    async def play(self, story: str) -> NoticeDraft:
-        """Let people act on the first draft, as in `anna submit, ben approve`, each on its newest version.
+    async def play(self, story: str, draft: NoticeDraft | None = None) -> NoticeDraft:
+        """Let people act on a draft, by default the first, as in `anna submit, ben approve`, on its newest version.
 
         Whoever retires may approve no more, until they come back.
         """
-        identifier = next(iter(self.drafts.drafts))
+        identifier = draft.id if draft else next(iter(self.drafts.drafts))
         for login, deed in map(str.split, filter(None, story.split(", "))):
             account = PEOPLE[login]
             if deed == "retire":

@@ -172,21 +172,6 @@ async def test_a_login_in_flight_ends_with_what_it_began_with(
     assert await desk.count_open() == 0
 
 
-async def test_a_login_with_the_old_password_does_not_survive_its_change(desk: LoginDesk) -> None:
-    visitor = await desk.visit(await desk.log_in())
-    change = build_change(desk)
-
-    async def change_password() -> None:
-        await desk.owner.execute("update newsroom.account set totp_step = 0 where id = $1", desk.account.id)
-        await desk.service.change_password(visitor, **change)
-        await desk.owner.execute("update newsroom.account set totp_step = 0 where id = $1", desk.account.id)
-
-    desk.hasher.interrupt = change_password
-    with pytest.raises(LoginRefused):
-        await desk.log_in()
-    assert await desk.count_open() == 1
-
-
 @pytest.mark.parametrize("act", [LoginDesk.reset, LoginDesk.block_for_a_while], ids=["reset", "block"])
 async def test_what_is_being_set_up_does_not_survive_either(
     act: Callable[[LoginDesk], Awaitable[None]], desk: LoginDesk
