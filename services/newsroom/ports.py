@@ -12,7 +12,7 @@ from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftDecision, DraftFilter, DraftState, DraftVersion, NoticeDraft
 from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
 from services.newsroom.domain.listening import TopicAudience
-from services.newsroom.domain.login import FailureCounter, NewLogin, OpenSession, SessionStage, Visitor
+from services.newsroom.domain.login import FailureScope, NewLogin, OpenSession, SessionStage, Visitor
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PublishAnswer
 from services.newsroom.domain.sending import MonthBudget
 from shared.outcome import DependencyUnavailable
@@ -111,13 +111,13 @@ class SessionRepository(Protocol):
 
     async def is_device_of(self, token_hash: bytes, login: str) -> bool: ...
 
-    async def reserve_attempt(self, counters: Sequence[FailureCounter], now: datetime) -> float:
+    async def reserve_attempt(self, counters: Mapping[FailureScope, str], now: datetime) -> float:
         """Count an attempt as failed and return 0, or return how many seconds it has to wait, and count nothing.
 
         Counted before the password is checked, so that simultaneous attempts are counted, too.
         """
 
-    async def settle_attempt(self, counters: Sequence[FailureCounter]) -> None:
+    async def settle_attempt(self, counters: Mapping[FailureScope, str]) -> None:
         """Take back the count of an attempt that succeeded."""
 
 

@@ -1,6 +1,4 @@
-"""Consumer of our own events, which it records in PostgreSQL: what became of notices, broadcasts, subscriptions and
-feedback.
-"""
+"""Consumer of our own events, which it records: what became of notices, what citizens subscribe to, what they say."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Sessions, known devices, and counters of failed logins in PostgreSQL, shared by all replicas."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,6 @@ from services.newsroom.adapters.audit import record_act
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import (
     FAILURE_LIFETIME,
-    FailureCounter,
     FailureScope,
     OpenSession,
     SessionLimits,
@@ -134,8 +133,8 @@ class PostgresSessionRepository:
     async def is_device_of(self, token_hash: bytes, login: str) -> bool:
         return await self._database.fetchval(_IS_DEVICE, token_hash, login) is True
 
-    async def reserve_attempt(self, counters: Sequence[FailureCounter], now: datetime) -> float:
-        keys = _split(counters)
+    async def reserve_attempt(self, counters: Mapping[FailureScope, str], now: datetime) -> float:
+        keys = ([*counters], [*counters.values()])
         async with self._database.transaction() as connection:
             if wait := await _find_wait(connection, keys, now):
                 return wait  # what waits adds no rows
@@ -145,16 +144,12 @@ class PostgresSessionRepository:
                 await connection.execute(_COUNT_FAILURES, *keys, now - FAILURE_LIFETIME, now)
         return wait
 
-    async def settle_attempt(self, counters: Sequence[FailureCounter]) -> None:
+    async def settle_attempt(self, counters: Mapping[FailureScope, str]) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(_SETTLE_FAILURES, *_split(counters))
+            await connection.execute(_SETTLE_FAILURES, [*counters], [*counters.values()])
 
 
-def _split(counters: Sequence[FailureCounter]) -> tuple[list[str], list[str]]:
-    return [counter.scope.value for counter in counters], [counter.key for counter in counters]
-
-
-async def _find_wait(connection: Connection, keys: tuple[list[str], list[str]], now: datetime) -> float:
+async def _find_wait(connection: Connection, keys: tuple[Sequence[str], Sequence[str]], now: datetime) -> float:
     rows = await connection.fetch(_LOCK_FAILURES, *keys)
     waits = (compute_wait(FailureScope(row["scope"]), row["failures"], row["failed_at"], now) for row in rows)
     return max(waits, default=0.0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from secrets import token_bytes
+from secrets import token_urlsafe
 from uuid import UUID, uuid4
 
 from services.newsroom.domain.accounts import (
@@ -17,7 +17,7 @@ from services.newsroom.domain.accounts import (
     parse_roles,
 )
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME, encode_cookie
+from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME
 from services.newsroom.ports import AccountRepository, Credentials, PasswordHasher, SessionRepository
 from shared.encryption import EncryptionError, KeyRing
 from shared.runtime.clock import Clock
@@ -74,7 +74,7 @@ class AccountAdministration:
             raise AccountProblem("Diesen Anmeldenamen gibt es schon.")
         same = invitation.same_person_as
         person = (await self.get_account(same)).person if same else uuid4()
-        half, roles = encode_cookie(token_bytes(HALF_BYTES)), parse_roles(invitation.roles)
+        half, roles = token_urlsafe(HALF_BYTES), parse_roles(invitation.roles)
         account = Account(id=uuid4(), login=login, name=name, person=person, roles=roles)
         await self._request(AccountChange.INVITE, actor, account, half)
         return half
@@ -102,7 +102,7 @@ class AccountAdministration:
         request.check_decider(actor)
         half, new = None, None
         if request.change is AccountChange.INVITE:
-            half = encode_cookie(token_bytes(HALF_BYTES))
+            half = token_urlsafe(HALF_BYTES)
             new = await self._build_account(request, self._open_half(request, sealed) + half)
         if not await self.accounts.confirm(request, actor.id, self.clock(), new):
             raise AccountProblem(f"{_DECIDED}{_CONFIRMED_TWICE}")

@@ -3,7 +3,7 @@
 from asyncio import Semaphore
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from secrets import token_bytes
+from secrets import token_bytes, token_urlsafe
 
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
@@ -11,13 +11,11 @@ from services.newsroom.domain.login import (
     MAX_LOGIN_LENGTH,
     RECOVERY_CODE_BYTES,
     RECOVERY_CODE_COUNT,
-    FailureCounter,
     FailureScope,
     LoginProof,
     NewLogin,
     SessionStage,
     Visitor,
-    encode_cookie,
     encode_recovery_code,
     encode_totp_secret,
     find_password_problem,
@@ -160,19 +158,16 @@ class LoginService:
         self, credentials: Credentials, proof: LoginProof, device: str | None = None
     ) -> StartedSession | None:
         """Return a new session, None if the account was disabled or got another login since."""
-        account, token = credentials.account, self._make_cookie()
+        account, token = credentials.account, token_urlsafe(COOKIE_BYTES)
         stage = SessionStage.SETUP if proof is LoginProof.FIRST_PASSWORD else SessionStage.OPEN
         if proof in (LoginProof.ONE_TIME_CODE, LoginProof.RECOVERY_CODE):
-            device = device or self._make_cookie()
+            device = device or token_urlsafe(COOKIE_BYTES)
         act = Act(account=account.id, action="session.opened", object=account.login, detail={"proof": proof.value})
         known = hash_cookie(device) if device else None
         is_open = await self.sessions.open_session(
-            hash_cookie(token), self._make_cookie(), stage, credentials, known, act
+            hash_cookie(token), token_urlsafe(COOKIE_BYTES), stage, credentials, known, act
         )
         return StartedSession(token=token, device=device) if is_open else None
-
-    def _make_cookie(self) -> str:
-        return encode_cookie(token_bytes(COOKIE_BYTES))
 
     async def log_out(self, visitor: Visitor) -> None:
         """End the session."""
@@ -258,7 +253,7 @@ class LoginService:
 
     async def _require_password(self, visitor: Visitor, current: str) -> tuple[Credentials, str]:
         """Return the credentials and their hash, if that is the password. Counts as a failure until `_require_code`."""
-        if wait := await self.sessions.reserve_attempt(_list_own_counters(visitor), self.clock()):
+        if wait := await self.sessions.reserve_attempt({FailureScope.DEVICE: visitor.session.hex()}, self.clock()):
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(visitor.account.login)
         hashed = credentials.password_hash if credentials else None
@@ -272,7 +267,7 @@ class LoginService:
         proof = await self._check_code(credentials, code)
         if proof is None:
             raise SetupRefused({"code": "Der Code ist falsch oder schon benutzt. Warten Sie auf den nächsten."})
-        await self.sessions.settle_attempt(_list_own_counters(visitor))
+        await self.sessions.settle_attempt({FailureScope.DEVICE: visitor.session.hex()})
         account, detail = visitor.account, {"proof": proof.value}
         return Act(account=account.id, action=action, object=account.login, detail=detail)
 
@@ -280,10 +275,6 @@ class LoginService:
         """End all sessions of the account but this one."""
         act = Act(account=visitor.account.id, action="session.others_closed", object=visitor.account.login)
         await self.sessions.end_sessions(visitor.account.id, self.clock(), act, but=visitor.session)
-
-
-def _list_own_counters(visitor: Visitor) -> tuple[FailureCounter, ...]:
-    return (FailureCounter(FailureScope.DEVICE, visitor.session.hex()),)
 
 
 def _make_recovery_codes() -> list[str]:

@@ -3,14 +3,14 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from secrets import token_bytes
+from secrets import token_urlsafe
 
 import msgspec
 
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import IdentityRefused, PendingLogin, ProviderIdentity, ProviderSubject
-from services.newsroom.domain.login import LoginProof, SessionStage, Visitor, choose_destination, encode_cookie
+from services.newsroom.domain.login import LoginProof, SessionStage, Visitor, choose_destination
 from services.newsroom.handlers.login import COOKIE_BYTES, ENDED, LoginService, StartedSession
 from services.newsroom.ports import IdentityProvider
 
@@ -38,7 +38,7 @@ class ProviderLogin:
 
     async def begin(self, destination: str, setting_up: Visitor | None = None) -> BegunLogin:
         """Begin a login, or connecting the account of a visitor who sets up. Raises ProviderAway."""
-        state, nonce, verifier = (encode_cookie(token_bytes(COOKIE_BYTES)) for _ in range(3))
+        state, nonce, verifier = (token_urlsafe(COOKIE_BYTES) for _ in range(3))
         pending = PendingLogin(
             state=state,
             nonce=nonce,

@@ -12,7 +12,6 @@ from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import ENDED, DraftRefused, refuse_if, require_version
 from services.newsroom.domain.preview import TemplateText, build_trial_text
 from services.newsroom.handlers.assessing import DraftAssessor
-from services.newsroom.ports import DraftRepository
 
 CODE_LENGTH = 8
 MAX_TRIALS_PER_HOUR = 10
@@ -42,7 +41,6 @@ class TrialService:
     `offer` stores the text for whoever sends the code, and returns until when; None if the account has had too many.
     """
 
-    drafts: DraftRepository
     assessor: DraftAssessor
     templates: Mapping[str, TemplateText]
     offer: Callable[[UUID, str, str, Act], Awaitable[datetime | None]]
@@ -53,7 +51,7 @@ class TrialService:
         A new code replaces the draft's older one.
         """
         account.require(Right.WRITE)
-        found = await self.drafts.find(draft)
+        found = await self.assessor.drafts.find(draft)
         require_version(found, seen)
         refuse_if(None if found.is_open else ENDED)
         self.assessor.require_valid(found)

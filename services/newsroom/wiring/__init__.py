@@ -254,7 +254,6 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
 def _build_trials(newsroom: Newsroom) -> TrialService:
     writing = newsroom.writing
     return TrialService(
-        drafts=writing.drafts,
         assessor=writing.drafting.assessor,
         templates=writing.templates,
         offer=PostgresSendingControl(newsroom.database).prepare_trial,

@@ -50,8 +50,8 @@ def test_failures_are_forgotten_after_a_day() -> None:
 
 def test_a_known_browser_has_a_counter_of_its_own() -> None:
     known, unknown = list_counters("x", "192.0.2.1", "aa"), list_counters("x", "192.0.2.1", None)
-    assert [counter.scope for counter in known] == [FailureScope.DEVICE]
-    assert [counter.scope for counter in unknown] == [FailureScope.ADDRESS, FailureScope.LOGIN]
+    assert known == {FailureScope.DEVICE: "aa"}
+    assert unknown == {FailureScope.ADDRESS: "192.0.2.1", FailureScope.LOGIN: "x"}
 
 
 @pytest.mark.parametrize(
