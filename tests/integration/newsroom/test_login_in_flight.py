@@ -30,7 +30,7 @@ from shared.database.pool import open_database
 from shared.encryption import KeyRing
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
-from tests.harness.newsroom import KEYS
+from tests.harness.newsroom import KEYS, insert_account
 from tests.integration.newsroom.test_setup import NEW_PASSWORD
 from tests.servers import wait_for
 
@@ -74,8 +74,7 @@ class LoginDesk:
     async def add_operator(self) -> Account:
         identifier, login = uuid4(), f"o-{secrets.token_hex(5)}"
         account = Account(id=identifier, login=login, name="Otto", person=uuid4(), roles=frozenset({Role.OPERATOR}))
-        new = Credentials(account=account, password_hash="x", password_ends_at=system_clock())
-        await self.accounts.create_account(new, ACT)
+        await insert_account(self.owner, account)
         return account
 
     async def log_in(self, password: str = OLD, code: str = "") -> StartedSession:
@@ -134,12 +133,8 @@ async def desk(module_database: FreshDatabase) -> AsyncIterator[LoginDesk]:
         id=uuid4(), login=f"f-{secrets.token_hex(5)}", name="Fee", person=uuid4(), roles=frozenset({Role.EDITOR})
     )
     secret = secrets.token_bytes(20)
-    await owner.execute(
-        "insert into newsroom.account (id, login, name, person, roles, password_hash, totp_secret)"
-        " values ($1, $2, $3, $4, $5, $6, $7)",
-        *(account.id, account.login, account.name, account.person, ["editor"], f"hash of {OLD}"),
-        ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes),
-    )
+    sealed = ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes)
+    await insert_account(owner, account, password_hash=f"hash of {OLD}", totp_secret=sealed)
     hasher = InterruptedHasher()
     async with open_database(url, password=None, name="test", size=5) as database:
         accounts = PostgresAccountRepository(database)

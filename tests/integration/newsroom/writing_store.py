@@ -30,6 +30,7 @@ from shared.outcome import Done
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
 from tests.factories.press_office import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
+from tests.harness.newsroom import insert_account
 
 ROLE = "kreisfunk_newsroom"
 SOURCE = SYSTEM.sources[0]
@@ -88,17 +89,9 @@ class Store:
 
 
 async def add_account(owner: asyncpg.Connection, name: str, person: UUID | None = None) -> Account:
-    account = Account(
-        id=uuid4(),
-        login=f"{name}-{uuid4().hex[:6]}",
-        name=name,
-        person=person or uuid4(),
-        roles=frozenset({Role.EDITOR, Role.APPROVER}),
-    )
-    await owner.execute(
-        "insert into newsroom.account (id, login, name, person, roles) values ($1, $2, $3, $4, $5)",
-        *(account.id, account.login, account.name, account.person, ["editor", "approver"]),
-    )
+    login, roles = f"{name}-{uuid4().hex[:6]}", frozenset({Role.EDITOR, Role.APPROVER})
+    account = Account(id=uuid4(), login=login, name=name, person=person or uuid4(), roles=roles)
+    await insert_account(owner, account)
     return account
 
 
