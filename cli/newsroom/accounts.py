@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 from cli.settings import AccountSettings
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.credentials import Argon2PasswordHasher
-from services.newsroom.domain.accounts import Account, AccountProblem, Role, parse_login, parse_name
+from services.newsroom.domain.accounts import Account, AccountProblem, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME
-from services.newsroom.ports import NewAccount
+from services.newsroom.ports import Credentials
 from shared.database.pool import open_database
 from shared.runtime.clock import system_clock
 
@@ -83,7 +83,7 @@ async def _open_accounts(settings: AccountSettings) -> AsyncIterator[PostgresAcc
 
 
 async def _get_account(accounts: PostgresAccountRepository, login: str) -> Account:
-    account = await accounts.find_account(parse_login(login))
+    account = await accounts.find_account(login)
     if account is None:
         raise AccountProblem(f"There is no account {login}.")
     return account
@@ -92,20 +92,16 @@ async def _get_account(accounts: PostgresAccountRepository, login: str) -> Accou
 async def _create(
     accounts: PostgresAccountRepository, login: str, name: str, roles: Collection[Role], person: UUID
 ) -> FirstPassword:
-    account = Account(
-        id=uuid4(), login=parse_login(login), name=parse_name(name), person=person, roles=frozenset(roles)
-    )
+    account = Account(id=uuid4(), login=login, name=name, person=person, roles=frozenset(roles))
     new, first = await _prepare_password(account)
     detail = {"roles": ", ".join(sorted(roles))}
-    if not await accounts.create_account(
-        new, Act(account=None, action="account.created", object=account.login, detail=detail)
-    ):
-        raise AccountProblem(f"There is an account {account.login} already.")
+    if not await accounts.create_account(new, Act(account=None, action="account.created", object=login, detail=detail)):
+        raise AccountProblem(f"There is an account {login} already.")
     return first
 
 
-async def _prepare_password(account: Account) -> tuple[NewAccount, FirstPassword]:
+async def _prepare_password(account: Account) -> tuple[Credentials, FirstPassword]:
     password, ends_at = secrets.token_urlsafe(PASSWORD_BYTES), system_clock() + FIRST_PASSWORD_LIFETIME
     hashed = await Argon2PasswordHasher().hash(password)
-    new = NewAccount(account=account, password_hash=hashed, password_ends_at=ends_at)
+    new = Credentials(account=account, password_hash=hashed, password_ends_at=ends_at)
     return new, FirstPassword(account.login, password, ends_at)

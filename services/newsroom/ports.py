@@ -12,46 +12,29 @@ from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftDecision, DraftFilter, DraftState, DraftVersion, NoticeDraft
 from services.newsroom.domain.identity import PendingLogin, ProviderIdentity, ProviderSubject
 from services.newsroom.domain.listening import TopicAudience
-from services.newsroom.domain.login import FailureCounter, NewLogin, NewSession, OpenSession, Visitor
-from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PendingNotice, PublishAnswer
-from services.newsroom.domain.progress import BroadcastStatus
-from services.newsroom.domain.sending import MonthBudget, SourceUse
-from services.newsroom.domain.service_level import BroadcastRun
-from shared.contracts.events import (
-    BroadcastCancelled,
-    BroadcastFinished,
-    BroadcastProgressed,
-    BroadcastStarted,
-    FeedbackReceived,
-    NoticeAccepted,
-    NoticeRejected,
-)
+from services.newsroom.domain.login import FailureScope, NewLogin, OpenSession, SessionStage, Visitor
+from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PublishAnswer
+from services.newsroom.domain.sending import MonthBudget
 from shared.outcome import DependencyUnavailable
 
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """Account with what proves its owner: password and one-time codes, or the identity provider."""
+    """Account with what proves its owner: password and one-time codes, or the identity provider.
+
+    `password_ends_at` is that of a first password, with which nobody can do more than set up a login.
+    """
 
     account: Account
     password_hash: str | None
     password_ends_at: datetime | None
-    totp_sealed: bytes | None
-    totp_step: int
-    subject: ProviderSubject | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewAccount:
-    """Account to be created with a first password."""
-
-    account: Account
-    password_hash: str
-    password_ends_at: datetime
+    totp_sealed: bytes | None = None
+    totp_step: int = 0
+    subject: ProviderSubject | None = None
 
 
 class AccountRepository(Protocol):
-    """Accounts; every change is stored together with its act. Methods raise DatabaseUnavailable."""
+    """Accounts and requested changes; every change is stored with its act. Methods raise DatabaseUnavailable."""
 
     async def list_accounts(self) -> Sequence[Account]: ...
 
@@ -85,10 +68,6 @@ class AccountRepository(Protocol):
     async def use_recovery_code(self, account: UUID, code: bytes, now: datetime) -> bool:
         """Return False if there is no such code, or it was used."""
 
-
-class AccountRequestRepository(Protocol):
-    """Requested changes of accounts. Methods raise DatabaseUnavailable."""
-
     async def add_request(self, request: AccountRequest, sealed: bytes, act: Act) -> bool:
         """Store the request with a sealed value that its confirmation needs; return False if the login has one open."""
 
@@ -96,7 +75,7 @@ class AccountRequestRepository(Protocol):
 
     async def find_open_request(self, request: UUID) -> tuple[AccountRequest, bytes] | None: ...
 
-    async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: NewAccount | None) -> bool:
+    async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: Credentials | None) -> bool:
         """Decide the request and carry it out, an invitation by creating `new`.
 
         Return False if it has been decided. Raises NotPermitted if decider or requester have lost the right by now, and
@@ -108,9 +87,11 @@ class AccountRequestRepository(Protocol):
 
 
 class SessionRepository(Protocol):
-    """Sessions and known devices. Methods raise DatabaseUnavailable."""
+    """Sessions, known devices and counters of failed logins. Methods raise DatabaseUnavailable."""
 
-    async def open_session(self, new: NewSession, proven: Credentials, device: bytes | None, act: Act) -> bool:
+    async def open_session(
+        self, token_hash: bytes, csrf: str, stage: SessionStage, proven: Credentials, device: bytes | None, act: Act
+    ) -> bool:
         """Store the session, and the device from which it was opened.
 
         Return False if the account was disabled or given another login since the credentials were read.
@@ -130,17 +111,13 @@ class SessionRepository(Protocol):
 
     async def is_device_of(self, token_hash: bytes, login: str) -> bool: ...
 
-
-class LoginThrottle(Protocol):
-    """Counters of failed logins. Methods raise DatabaseUnavailable."""
-
-    async def reserve(self, counters: Sequence[FailureCounter], now: datetime) -> float:
+    async def reserve_attempt(self, counters: Mapping[FailureScope, str], now: datetime) -> float:
         """Count an attempt as failed and return 0, or return how many seconds it has to wait, and count nothing.
 
         Counted before the password is checked, so that simultaneous attempts are counted, too.
         """
 
-    async def settle(self, counters: Sequence[FailureCounter]) -> None:
+    async def settle_attempt(self, counters: Mapping[FailureScope, str]) -> None:
         """Take back the count of an attempt that succeeded."""
 
 
@@ -168,15 +145,6 @@ class IdentityProvider(Protocol):
 
     async def find_logout_url(self) -> str | None:
         """Return where the browser is sent to log out there, too; None if there is no such page."""
-
-
-class SecretSealer(Protocol):
-    """Encryption of what the database may not show."""
-
-    def seal(self, plain: bytes, purpose: str, index: bytes) -> bytes: ...
-
-    def open(self, sealed: bytes, purpose: str, index: bytes) -> bytes | None:
-        """Return None for a value that was not sealed for this purpose and index."""
 
 
 class ArchiveSource(Protocol):
@@ -249,22 +217,11 @@ class DraftRepository(Protocol):
         """Return the headlines of the topic's broadcasts `since`, except those of one notice."""
 
 
-class PublicationRepository(Protocol):
-    """Outbox of the notices API."""
+class PublicationQueue(Protocol):
+    """Publications that wait for the notices API. Methods raise DatabaseUnavailable."""
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
         """Return what is to be sent now, oldest first; of each notice only the oldest."""
-
-    async def find_newest(self, draft: UUID) -> NoticePublication | None: ...
-
-    async def list_newest(self, drafts: Collection[UUID]) -> Sequence[NoticePublication]:
-        """Return the newest publication of each of the drafts that has one."""
-
-    async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
-        """Return what was published here and is no broadcast yet, newest first; no withdrawals."""
-
-    async def find_published(self, broadcast: UUID) -> NoticePublication | None:
-        """Return what became this broadcast; None if another system published it."""
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         """Record that the notices API accepted or rejected it; a rejection returns the draft to its editors."""
@@ -279,52 +236,8 @@ class NoticesApi(Protocol):
     async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
         """Publish the event; the same one may be published again. Raises NoticesApiAway."""
 
-    async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
+    async def check(self, event: bytes) -> NoticeForecast:
         """Return what publishing would do. Raises NoticesApiAway."""
-
-
-class EventRecords(Protocol):
-    """Records of what our events have told. Each event may come again, and in any order."""
-
-    async def record_accepted(self, message: NoticeAccepted, at: datetime) -> None: ...
-
-    async def record_rejected(self, message: NoticeRejected, at: datetime) -> None: ...
-
-    async def record_started(self, message: BroadcastStarted, at: datetime) -> None: ...
-
-    async def record_progress(self, message: BroadcastProgressed | BroadcastFinished, at: datetime) -> None: ...
-
-    async def record_cancelled(self, message: BroadcastCancelled, at: datetime) -> None: ...
-
-    async def count_subscriptions(
-        self, event_id: str, hour: datetime, started: Sequence[str], ended: Sequence[str]
-    ) -> None:
-        """Count starts and ends of these topics, once for each event."""
-
-    async def record_feedback(self, message: FeedbackReceived) -> None: ...
-
-    async def delete_feedback(self, entries: Collection[UUID]) -> None: ...
-
-
-class BroadcastStatuses(Protocol):
-    """Broadcasts of all systems, as far as events have told."""
-
-    async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
-        """Return those that are known."""
-
-    async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:
-        """Return those of the notice, the newest revision first."""
-
-    async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
-        """Return those of the same notice, of what it follows, and of what follows it, in the order of acceptance."""
-
-    async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]: ...
-
-    async def list_unfinished(self, limit: int) -> Sequence[BroadcastStatus]:
-        """Return what is sent now, then what is planned, the next first."""
-
-    async def list_sources(self) -> Sequence[SourceUse]:
-        """Return when each source last published."""
 
 
 class AudienceCounts(Protocol):
@@ -335,9 +248,3 @@ class AudienceCounts(Protocol):
 
     async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
         """Record the count, in place of an earlier one of the same day."""
-
-
-class BroadcastRunSource(Protocol):
-    """Broadcasts for the service level. Methods raise DatabaseUnavailable."""
-
-    async def list_runs(self, since: datetime) -> Sequence[BroadcastRun]: ...

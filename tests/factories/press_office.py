@@ -1,6 +1,6 @@
 """Drafts in memory, a notices API that says what it is told to, and people of a press office."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,6 @@ from services.newsroom.domain.drafts import (
     DraftContent,
     DraftFilter,
     DraftKind,
-    DraftState,
     DraftVersion,
     NoticeDraft,
     PublishedRevision,
@@ -26,7 +25,6 @@ from services.newsroom.domain.drafts import (
 from services.newsroom.domain.outbox import (
     NoticeForecast,
     NoticePublication,
-    PendingNotice,
     PublicationState,
     PublishAnswer,
 )
@@ -83,6 +81,11 @@ ANNA_AGAIN = make_account("anna-oidc", Role.EDITOR, Role.APPROVER, person="anna"
 BEN = make_account("ben", Role.EDITOR, Role.APPROVER)
 CLEO = make_account("cleo", Role.APPROVER)
 OTTO = make_account("otto", Role.OPERATOR, Role.LEAD)
+LEA = make_account("lea", Role.LEAD)
+ANNA_AS_LEAD = make_account("anna-lead", Role.LEAD, Role.APPROVER, person="anna")
+BEN_AS_LEAD = make_account("ben-lead", Role.LEAD, person="ben")
+BOTH = make_account("both", Role.APPROVER, Role.LEAD)
+PEOPLE = {each.login: each for each in (ANNA, ANNA_AGAIN, BEN, CLEO, OTTO, LEA, ANNA_AS_LEAD, BEN_AS_LEAD, BOTH)}
 
 
 @dataclass
@@ -102,8 +105,6 @@ class DraftsInMemory:
     sending: SendingOverview = field(default_factory=SendingOverview)
 
     async def create(self, draft: NoticeDraft, act: Act) -> NoticeDraft:
-        if (begun := self._find_untouched(draft)) is not None:
-            return replace(await self.find(begun), is_resumed=True)
         self._add(draft, act)
         return await self.find(draft.id)
 
@@ -115,17 +116,6 @@ class DraftsInMemory:
         self.drafts[draft.id] = draft
         self.versions[draft.id] = [draft.newest]
         self.acts.append(act)
-
-    def _find_untouched(self, like: NoticeDraft) -> UUID | None:
-        same = (like.created_by, like.kind, like.corrects, like.content, like.newest.seen_revision)
-        found = (
-            each.id
-            for each in self.drafts.values()
-            if each.state is DraftState.DRAFT
-            and each.version == 1
-            and (each.created_by, each.kind, each.corrects, each.content, each.newest.seen_revision) == same
-        )
-        return next(found, None)
 
     async def find(self, draft: UUID) -> NoticeDraft:
         if draft not in self.drafts:
@@ -198,11 +188,15 @@ class DraftsInMemory:
 
 @dataclass
 class ScriptedNoticesApi:
-    """Implementation of ports.NoticesApi; each of `answers` is one to a publication, None for none at all."""
+    """Implementation of ports.NoticesApi; each of `answers` is one to a publication, None for none at all.
+
+    `published` and `checked` are what it was asked.
+    """
 
     forecast: NoticeForecast | None = FORECAST
     answers: list[PublishAnswer | None] = field(default_factory=list)
     published: list[Mapping[str, Any]] = field(default_factory=list)
+    checked: list[bytes] = field(default_factory=list)
 
     async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
         self.published.append(event)
@@ -211,7 +205,8 @@ class ScriptedNoticesApi:
             raise NoticesApiAway("nobody answers")
         return answer
 
-    async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
+    async def check(self, event: bytes) -> NoticeForecast:
+        self.checked.append(event)
         if self.forecast is None:
             raise NoticesApiAway("nobody answers")
         return self.forecast
@@ -231,6 +226,22 @@ class PressOffice:
         """A draft of Anna's that waits for an approval."""
         draft = await self.drafting.create(ANNA, CONTENT)
         return await self.drafting.submit(ANNA, draft.id, 1)
+
+    async def play(self, story: str, draft: NoticeDraft | None = None) -> NoticeDraft:
+        """Let people act on a draft, by default the first, as in `anna submit, ben approve`, on its newest version.
+
+        Whoever retires may approve no more, until they come back.
+        """
+        identifier = draft.id if draft else next(iter(self.drafts.drafts))
+        for login, deed in map(str.split, filter(None, story.split(", "))):
+            account = PEOPLE[login]
+            if deed == "retire":
+                self.drafts.retired.add(account.id)
+            elif deed == "come-back":
+                self.drafts.retired.remove(account.id)
+            else:
+                await DEEDS[deed](self.drafting, account, identifier, self.drafts.drafts[identifier].version)
+        return await self.drafts.find(identifier)
 
     async def publish(self) -> UUID:
         """What Anna may publish alone."""
@@ -254,6 +265,7 @@ DEEDS: Mapping[str, Deed] = {
     "publish": DraftingService.publish,
     "emergency": lambda drafting, by, draft, seen: drafting.publish_emergency(by, draft, seen, "Bombenfund"),
     "discard": DraftingService.discard,
+    "review": DraftingService.review,
 }
 
 
@@ -287,9 +299,21 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
     return office
 
 
+async def open_office(
+    rules: ApprovalRules | None = None,
+    forecast: NoticeForecast | None = FORECAST,
+    content: DraftContent = CONTENT,
+) -> PressOffice:
+    """A press office in which Anna has begun a draft."""
+    office = build_office(rules)
+    office.notices.forecast = forecast
+    await office.drafting.create(ANNA, content)
+    return office
+
+
 @dataclass
 class PublicationsInMemory:
-    """Implementation of ports.PublicationRepository."""
+    """Implementation of ports.PublicationQueue."""
 
     waiting: list[NoticePublication] = field(default_factory=list)
     answers: dict[UUID, PublicationState] = field(default_factory=dict)
@@ -299,18 +323,6 @@ class PublicationsInMemory:
         return [
             each for each in self.waiting if each.id not in self.answers and self.next_at.get(each.id, NOON) <= now
         ][:limit]
-
-    async def find_newest(self, draft: UUID) -> NoticePublication | None:
-        return next(iter(await self.list_newest([draft])), None)
-
-    async def list_newest(self, drafts: Collection[UUID]) -> Sequence[NoticePublication]:
-        return list({each.draft: each for each in reversed(self.waiting) if each.draft in drafts}.values())
-
-    async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
-        return []
-
-    async def find_published(self, broadcast: UUID) -> NoticePublication | None:
-        return None
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         self.answers[publication] = answer.state

@@ -16,7 +16,7 @@ from services.newsroom.adapters.http.archive_app import build_archive_app, open_
 from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
 from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.rendering import StaticFiles
-from services.newsroom.adapters.listening import BroadcastRunReader
+from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
@@ -115,7 +115,7 @@ async def run_archive(
     )
     static = StaticFiles(assets)
     pages = ArchivePages(site=site, county=county, phone=phone, keeps_days=KEEPS_DAYS, static=static)
-    levels = ServiceLevelCache(BroadcastRunReader(database), clock)
+    levels = ServiceLevelCache(PostgresListeningLog(database).list_runs, clock)
     app = build_archive_app(site, pages, ArchiveDocuments(cache), levels, static)
     async with (
         open_archive_port(

@@ -143,13 +143,7 @@ class NewsroomProcess:
         )
         secret = secrets.token_bytes(20)
         sealed = KeyRing.parse(KEYS).encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes)
-        await self.owner.execute(
-            "insert into newsroom.account (id, login, name, person, roles, password_hash, totp_secret)"
-            " values ($1, $2, $3, $4, $5, $6, $7)",
-            *(account.id, login, account.name, account.person, sorted(roles)),
-            await _hash_once(password),
-            sealed,
-        )
+        await insert_account(self.owner, account, password_hash=await _hash_once(password), totp_secret=sealed)
         return Member(account=account, secret=secret)
 
     @asynccontextmanager
@@ -194,6 +188,17 @@ async def log_in(
 ) -> ShownPage:
     """Sends the form of the login."""
     return await browser.send("/anmelden", {"login": login, "password": password, "code": code, **more}, csrf="")
+
+
+async def insert_account(owner: asyncpg.Connection, account: Account, **columns: object) -> None:
+    """Insert the account with what else its row has."""
+    own = {"id": account.id, "login": account.login, "name": account.name, "person": account.person}
+    values = {**own, "roles": sorted(account.roles), **columns}
+    places = ", ".join(f"${number + 1}" for number in range(len(values)))
+    await owner.execute(
+        f"insert into newsroom.account ({', '.join(values)}) values ({places})",  # noqa: S608 - names from above
+        *values.values(),
+    )
 
 
 _hashes: dict[str, str] = {}

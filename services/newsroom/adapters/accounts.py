@@ -1,17 +1,20 @@
-"""PostgreSQL implementation of ports.AccountRepository."""
+"""Accounts, and requested changes of them, in PostgreSQL."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
-from services.newsroom.adapters.audit import record_act
-from services.newsroom.domain.accounts import Account, AccountProblem, Role
+from services.newsroom.adapters.audit import encode_json, record_act
+from services.newsroom.domain.accounts import Account, AccountChange, AccountProblem, AccountRequest, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import ProviderSubject
 from services.newsroom.domain.login import NewLogin, Visitor
-from services.newsroom.ports import Credentials, NewAccount
+from services.newsroom.ports import Credentials
 from shared.database.pool import Connection, Database
 from shared.outcome import InvalidDataError
 
@@ -21,7 +24,6 @@ update newsroom.session set revoked_at = $2
 where account = $1 and revoked_at is null and ($3::bytea is null or token_hash <> $3)
 """
 _LIST = f"select {ACCOUNT_COLUMNS} from newsroom.account a order by a.disabled_at is not null, a.name, a.login"  # noqa: S608 - constant parts
-_FIND = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.login = $1"  # noqa: S608 - constant parts
 _CREDENTIALS = f"""
 select {ACCOUNT_COLUMNS}, a.password_hash, a.password_ends_at, a.totp_secret, a.totp_step, a.issuer, a.subject
 from newsroom.account a
@@ -55,11 +57,32 @@ _CHANGE_PASSWORD = f"""
 update newsroom.account set password_hash = $4 where {_HAS_SESSION} and password_hash = $3 returning id
 """  # noqa: S608 - constant parts
 _HAS_PASSWORD = f"select id from newsroom.account where {_HAS_SESSION} and password_hash = $3"  # noqa: S608 - constant parts
+_FORGET_CODES = "delete from newsroom.recovery_code where account = $1"
+_ADD_CODE = "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)"
 _USE_STEP = "update newsroom.account set totp_step = $2 where id = $1 and totp_step < $2 returning id"
 _USE_CODE = """
 update newsroom.recovery_code set used_at = $3 where account = $1 and code_hash = $2 and used_at is null
 returning account
 """
+_ADD_REQUEST = """
+insert into newsroom.account_request (id, kind, login, payload, requested_by, requested_at)
+values ($1, $2, $3, $4::jsonb, $5, $6) on conflict (login) where decision is null do nothing returning id
+"""
+_OPEN_REQUESTS = f"""
+select r.id as request, r.kind, r.login as subject, r.payload, r.requested_at, {ACCOUNT_COLUMNS}
+from newsroom.account_request r join newsroom.account a on a.id = r.requested_by
+where r.decision is null and ($1::uuid is null or r.id = $1) order by r.requested_at
+"""  # noqa: S608 - constant parts
+# Whoever blocks one of them meanwhile, or takes a role away, waits for what is decided here.
+_PEOPLE = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.id = any($1) order by a.id for share"  # noqa: S608 - constant parts
+_DECIDE = """
+update newsroom.account_request set decided_by = $2, decided_at = $3, decision = $4, payload = payload - 'sealed'
+where id = $1 and decision is null
+    and exists (select from newsroom.account where id = $2 and disabled_at is null) returning id
+"""
+_SET_ROLES = "update newsroom.account set roles = $2 where login = $1"
+# Of a later block nobody has said that it should end.
+_ENABLE = "update newsroom.account set disabled_at = null where login = $1 and disabled_at < $2 returning id"
 
 
 def build_account(row: asyncpg.Record) -> Account:
@@ -76,7 +99,7 @@ def build_account(row: asyncpg.Record) -> Account:
 
 
 class PostgresAccountRepository:
-    """Accounts of the press office."""
+    """Implementation of ports.AccountRepository."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -85,8 +108,8 @@ class PostgresAccountRepository:
         return [build_account(row) for row in await self._database.fetch(_LIST)]
 
     async def find_account(self, login: str) -> Account | None:
-        rows = await self._database.fetch(_FIND, login)
-        return build_account(rows[0]) if rows else None
+        found = await self.find_credentials(login)
+        return found.account if found else None
 
     async def find_credentials(self, login: str) -> Credentials | None:
         return _build_credentials(await self._database.fetch(_BY_LOGIN, login))
@@ -94,10 +117,13 @@ class PostgresAccountRepository:
     async def find_external(self, subject: ProviderSubject) -> Credentials | None:
         return _build_credentials(await self._database.fetch(_BY_SUBJECT, subject.issuer, subject.subject))
 
-    async def create_account(self, new: NewAccount, act: Act) -> bool:
+    async def create_account(self, new: Credentials, act: Act) -> bool:
         """Return False if the login is taken."""
         async with self._database.transaction() as connection:
-            return await insert_account(connection, new, act)
+            if not await _insert_account(connection, new):
+                return False
+            await record_act(connection, act)
+        return True
 
     async def disable(self, account: UUID, now: datetime, act: Act) -> None:
         async with self._database.transaction() as connection:
@@ -105,53 +131,60 @@ class PostgresAccountRepository:
             await connection.execute(END_SESSIONS, account, now, None)
             await record_act(connection, act)
 
-    async def reset(self, new: NewAccount, now: datetime, act: Act) -> None:
+    async def reset(self, new: Credentials, now: datetime, act: Act) -> None:
         """Give it a first password; end its sessions, and forget its one-time codes and devices."""
         account = new.account.id
         async with self._database.transaction() as connection:
             await connection.execute(_RESET, account, new.password_hash, new.password_ends_at)
-            await connection.execute("delete from newsroom.recovery_code where account = $1", account)
+            await connection.execute(_FORGET_CODES, account)
             await connection.execute("delete from newsroom.device where account = $1", account)
             await connection.execute(END_SESSIONS, account, now, None)
             await record_act(connection, act)
 
     async def set_up(self, visitor: Visitor, login: NewLogin, now: datetime, act: Act) -> bool:
-        account, values = visitor.account.id, (login.password_hash, login.totp_sealed, login.totp_step)
-        async with self._database.transaction() as connection:
-            if not await _change_login(connection, _SET_UP, visitor, *values):
-                return False
-            await _store_recovery_codes(connection, account, login.recovery_codes)
-            await connection.execute(END_SESSIONS, account, now, None)
-            await record_act(connection, act)
-        return True
+        values = (login.password_hash, login.totp_sealed, login.totp_step)
+        return await self._change_login(_SET_UP, visitor, values, now, act, codes=login.recovery_codes)
 
     async def connect(self, visitor: Visitor, subject: ProviderSubject, now: datetime, act: Act) -> bool:
         try:
-            async with self._database.transaction() as connection:
-                if not await _change_login(connection, _CONNECT, visitor, subject.issuer, subject.subject):
-                    return False
-                await connection.execute(END_SESSIONS, visitor.account.id, now, None)
-                await record_act(connection, act)
+            return await self._change_login(_CONNECT, visitor, (subject.issuer, subject.subject), now, act)
         except InvalidDataError:
             raise AccountProblem("Dieses Konto des Landkreises gehört hier schon zu einem anderen Konto.") from None
-        return True
 
     async def change_password(self, visitor: Visitor, old: str, new: str, now: datetime, act: Act) -> bool:
-        async with self._database.transaction() as connection:
-            if not await _change_login(connection, _CHANGE_PASSWORD, visitor, old, new):
-                return False
-            await connection.execute(END_SESSIONS, visitor.account.id, now, visitor.session)
-            await record_act(connection, act)
-        return True
+        return await self._change_login(_CHANGE_PASSWORD, visitor, (old, new), now, act, kept=visitor.session)
 
     async def replace_recovery_codes(
         self, visitor: Visitor, password: str, codes: Sequence[bytes], now: datetime, act: Act
     ) -> bool:
+        return await self._change_login(
+            _HAS_PASSWORD, visitor, (password,), now, act, codes=codes, kept=visitor.session
+        )
+
+    async def _change_login(
+        self,
+        statement: str,
+        visitor: Visitor,
+        values: Sequence[object],
+        now: datetime,
+        act: Act,
+        *,
+        codes: Sequence[bytes] | None = None,
+        kept: bytes | None = None,
+    ) -> bool:
+        """Change how the visitor logs in, with the recovery codes if any are given, and end all sessions but `kept`.
+
+        Return False if the session has ended, or the login was changed meanwhile.
+        """
+        account = visitor.account.id
         async with self._database.transaction() as connection:
-            if not await _change_login(connection, _HAS_PASSWORD, visitor, password):
+            await connection.execute(_LOCK, account)
+            if await connection.fetchval(statement, account, visitor.session, *values) is None:
                 return False
-            await _store_recovery_codes(connection, visitor.account.id, codes)
-            await connection.execute(END_SESSIONS, visitor.account.id, now, visitor.session)
+            if codes is not None:
+                await connection.execute(_FORGET_CODES, account)
+                await connection.executemany(_ADD_CODE, [(account, code) for code in codes])
+            await connection.execute(END_SESSIONS, account, now, kept)
             await record_act(connection, act)
         return True
 
@@ -161,18 +194,39 @@ class PostgresAccountRepository:
     async def use_recovery_code(self, account: UUID, code: bytes, now: datetime) -> bool:
         return await self._database.fetchval(_USE_CODE, account, code, now) is not None
 
+    async def add_request(self, request: AccountRequest, sealed: bytes, act: Act) -> bool:
+        payload = {
+            "name": request.name,
+            "roles": sorted(request.roles),
+            "person": str(request.person),
+            "sealed": sealed.hex(),
+        }
+        values = (request.id, request.change, request.login, encode_json(payload))
+        async with self._database.transaction() as connection:
+            added = await connection.fetchval(_ADD_REQUEST, *values, request.requested_by.id, request.requested_at)
+            if added is None:
+                return False
+            await record_act(connection, act)
+        return True
 
-async def _store_recovery_codes(connection: Connection, account: UUID, codes: Sequence[bytes]) -> None:
-    """Replace those of the account."""
-    await connection.execute("delete from newsroom.recovery_code where account = $1", account)
-    rows = [(account, code) for code in codes]
-    await connection.executemany("insert into newsroom.recovery_code (account, code_hash) values ($1, $2)", rows)
+    async def list_open_requests(self) -> Sequence[AccountRequest]:
+        return [_build_request(row)[0] for row in await self._database.fetch(_OPEN_REQUESTS, None)]
 
+    async def find_open_request(self, request: UUID) -> tuple[AccountRequest, bytes] | None:
+        rows = await self._database.fetch(_OPEN_REQUESTS, request)
+        return _build_request(rows[0]) if rows else None
 
-async def _change_login(connection: Connection, statement: str, visitor: Visitor, *values: object) -> bool:
-    """Change how the visitor logs in; return False if the session has ended, or the login was changed meanwhile."""
-    await connection.execute(_LOCK, visitor.account.id)
-    return await connection.fetchval(statement, visitor.account.id, visitor.session, *values) is not None
+    async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: Credentials | None) -> bool:
+        async with self._database.transaction() as connection:
+            await _check_decider(connection, request, decider)
+            if not await _decide(connection, request, decider, now, "confirmed"):
+                return False
+            await _apply_request(connection, request, decider, new)
+        return True
+
+    async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
+        async with self._database.transaction() as connection:
+            return await _decide(connection, request, decider, now, "refused")
 
 
 def _build_credentials(rows: Sequence[asyncpg.Record]) -> Credentials | None:
@@ -189,12 +243,57 @@ def _build_credentials(rows: Sequence[asyncpg.Record]) -> Credentials | None:
     )
 
 
-async def insert_account(connection: Connection, new: NewAccount, act: Act) -> bool:
-    """Insert an account in a transaction; return False if its login is taken."""
+async def _insert_account(connection: Connection, new: Credentials) -> bool:
+    """Insert an account with a first password; return False if its login is taken."""
     account = new.account
-    values = (account.login, account.name, account.person, sorted(account.roles))
-    created = await connection.fetchval(_CREATE, account.id, *values, new.password_hash, new.password_ends_at)
-    if created is None:
+    values = (account.id, account.login, account.name, account.person, sorted(account.roles))
+    return await connection.fetchval(_CREATE, *values, new.password_hash, new.password_ends_at) is not None
+
+
+async def _check_decider(connection: Connection, request: AccountRequest, decider: UUID) -> None:
+    """Check again who asks and who decides: the password of a new account may have been hashed for seconds."""
+    rows = await connection.fetch(_PEOPLE, [request.requested_by.id, decider])
+    people = {row["id"]: build_account(row) for row in rows}
+    replace(request, requested_by=people[request.requested_by.id]).check_decider(people[decider])
+
+
+async def _decide(connection: Connection, request: AccountRequest, decider: UUID, now: datetime, decision: str) -> bool:
+    if await connection.fetchval(_DECIDE, request.id, decider, now, decision) is None:
         return False
-    await record_act(connection, act)
+    detail = {"request": str(request.id), "change": request.change.value}
+    await record_act(
+        connection, Act(account=decider, action=f"account_request.{decision}", object=request.login, detail=detail)
+    )
     return True
+
+
+async def _apply_request(
+    connection: Connection, request: AccountRequest, decider: UUID, new: Credentials | None
+) -> None:
+    roles = sorted(request.roles)
+    act = Act(
+        account=decider, action=f"account.{request.change}", object=request.login, detail={"roles": ", ".join(roles)}
+    )
+    if request.change is AccountChange.ROLES:
+        await connection.execute(_SET_ROLES, request.login, roles)
+    elif request.change is AccountChange.ENABLE:
+        if await connection.fetchval(_ENABLE, request.login, request.requested_at) is None:
+            raise AccountProblem("Das Konto wurde inzwischen entsperrt oder noch einmal gesperrt. Bitte lehnen Sie ab.")
+    elif new is None or not await _insert_account(connection, new):
+        raise AccountProblem("Diesen Anmeldenamen gibt es schon.")
+    await record_act(connection, act)
+
+
+def _build_request(row: asyncpg.Record) -> tuple[AccountRequest, bytes]:
+    payload: dict[str, Any] = msgspec.json.decode(row["payload"])
+    request = AccountRequest(
+        id=row["request"],
+        change=AccountChange(row["kind"]),
+        login=row["subject"],
+        name=payload["name"],
+        roles=frozenset(Role(role) for role in payload["roles"]),
+        person=UUID(payload["person"]),
+        requested_by=build_account(row),
+        requested_at=row["requested_at"],
+    )
+    return request, bytes.fromhex(payload["sealed"])

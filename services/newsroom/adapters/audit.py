@@ -21,10 +21,14 @@ from newsroom.draft d join newsroom.draft_version v on v.draft = d.id and v.vers
 _BROADCASTS = "select id, coalesce(headline, notice) as headline from newsroom.broadcast where id = any($1)"
 
 
+def encode_json(value: object) -> str:
+    """Return the JSON of a value, as PostgreSQL takes it."""
+    return msgspec.json.encode(value).decode()
+
+
 async def record_act(connection: Connection, act: Act) -> None:
     """Add an entry in the transaction of what was done."""
-    detail = msgspec.json.encode(dict(act.detail)).decode()
-    await connection.execute(_INSERT, act.account, act.action, act.object, detail)
+    await connection.execute(_INSERT, act.account, act.action, act.object, encode_json(act.detail))
 
 
 class PostgresAuditLog:

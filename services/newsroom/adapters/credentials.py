@@ -1,4 +1,4 @@
-"""Credentials: slow hashes of passwords, and encryption of what the database may not show."""
+"""Slow hashes of passwords."""
 
 import asyncio
 import os
@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
-from shared.encryption import EncryptionError, KeyRing
 
 SALT_BYTES, HASH_BYTES = 16, 32
 # The second recommendation of RFC 9106, for little memory.
@@ -46,19 +44,3 @@ def _verify(hashed: str, password: str) -> bool:
     except InvalidKey:
         return False
     return True
-
-
-class KeyRingSealer:
-    """Encryption with the newest key; all keys decrypt."""
-
-    def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
-
-    def seal(self, plain: bytes, purpose: str, index: bytes) -> bytes:
-        return self._ring.encrypt(plain, purpose=purpose, index=index)
-
-    def open(self, sealed: bytes, purpose: str, index: bytes) -> bytes | None:
-        try:
-            return self._ring.decrypt(sealed, purpose=purpose, index=index)
-        except EncryptionError:
-            return None

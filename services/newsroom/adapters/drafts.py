@@ -5,24 +5,54 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from services.newsroom.adapters.audit import record_act
-from services.newsroom.adapters.budget import fetch_budget, lock_budget
-from services.newsroom.adapters.draft_rows import (
-    DRAFTS,
-    encode_json,
-    fetch_decisions,
-    read_draft,
-    read_version,
-)
-from services.newsroom.domain.accounts import NotPermitted
+import asyncpg
+import msgspec
+
+from services.newsroom.adapters.accounts import ACCOUNT_COLUMNS, build_account
+from services.newsroom.adapters.audit import encode_json, record_act
+from services.newsroom.adapters.broadcasts import IS_REPLACED
+from services.newsroom.adapters.sending_control import fetch_budget, lock_budget
+from services.newsroom.domain.accounts import NotPermitted, Right
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.drafts import DraftFilter, DraftVersion, NoticeDraft
+from services.newsroom.domain.drafts import (
+    Author,
+    DraftContent,
+    DraftDecision,
+    DraftFilter,
+    DraftKind,
+    DraftState,
+    DraftVersion,
+    NoticeDraft,
+    PublishedRevision,
+    Verdict,
+)
 from services.newsroom.ports import DecideDraft, DecidePublication, DraftChange, DraftNotFound
 from shared.database.pool import Connection, Database
 
-_DRAFT = f"{DRAFTS} where d.id = $1"
+_DRAFTS = f"""
+    select d.id, d.notice, d.kind, d.corrects, d.state, d.changed_at, d.emergency, v.version, v.content, v.saved_at,
+        v.seen_revision, v.author, a.person, a.name, d.created_by, c.person as creator_person, c.name as creator_name,
+        p.revision as own_revision, w.at as withdrawn_at, {IS_REPLACED}
+    from newsroom.draft d join newsroom.draft_version v on v.draft = d.id and v.version = d.version
+        join newsroom.account a on a.id = v.author join newsroom.account c on c.id = d.created_by
+        left join lateral (
+            select revision, broadcast, body ->> 'source' as source from newsroom.publication
+            where draft = d.id and state <> 'rejected' order by created_at desc limit 1) p on true
+        left join newsroom.broadcast b on b.id = p.broadcast
+        left join newsroom.withdrawn_notice w on w.source = p.source
+            and w.notice = case when d.kind in ('update', 'withdrawal') then d.corrects else d.notice end
+"""  # noqa: S608 - constant parts
+_DECISIONS = f"""
+    select {ACCOUNT_COLUMNS}, e.id as decision, e.verdict, e.version, e.person as human, e.reason, e.at as said_at, (
+        select p.approvals from newsroom.draft d join newsroom.publication p on p.draft = d.id and p.version = d.version
+        where d.id = e.draft and d.state = 'published' and p.state <> 'rejected'
+        order by p.created_at desc limit 1) as counted
+    from newsroom.decision e join newsroom.account a on a.id = e.account where e.draft = $1 order by e.at, e.id
+"""  # noqa: S608 - constant parts
+
+_DRAFT = f"{_DRAFTS} where d.id = $1"
 _LISTED = f"""
-    {DRAFTS} where d.state = any($1) and ($3::uuid is null or a.person = $3) and ($4::uuid is null or a.person <> $4)
+    {_DRAFTS} where d.state = any($1) and ($3::uuid is null or a.person = $3) and ($4::uuid is null or a.person <> $4)
         and ($5::timestamptz is null or d.changed_at < $5)
     order by d.changed_at desc, d.id limit $2
 """
@@ -89,10 +119,14 @@ _UNTOUCHED = """
     order by d.changed_at desc limit 1
 """
 _UNREVIEWED = f"""
-    {DRAFTS} where d.emergency is not null and d.state = 'published' and not exists (
+    {_DRAFTS} where d.emergency is not null and d.state = 'published' and not exists (
         select from newsroom.decision e where e.draft = d.id and e.version = d.version and e.verdict = 'review')
     order by d.changed_at limit 100
 """
+
+# What its giver may still do while an approval counts.
+_RIGHTS = {Verdict.APPROVE: Right.APPROVE, Verdict.APPROVE_AMOUNT: Right.APPROVE_AMOUNTS}
+_decode_content = msgspec.json.Decoder(DraftContent).decode
 
 
 class PostgresDraftRepository:
@@ -140,26 +174,32 @@ class PostgresDraftRepository:
         states = [state.value for state in chosen.states]
         bounds = (chosen.writer, chosen.besides, chosen.before)
         rows = await self._database.fetch(_LISTED, states, limit, *bounds)
-        return [read_draft(row) for row in rows]
+        return [_read_draft(row) for row in rows]
 
     async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
-        return [read_version(row) for row in await self._database.fetch(_VERSIONS, draft)]
+        return [_read_version(row) for row in await self._database.fetch(_VERSIONS, draft)]
 
     async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
         rows = await self._database.fetch(_HEADLINES, topic, since, besides)
         return [(row["headline"], row["accepted_at"]) for row in rows]
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
-        return [read_draft(row) for row in await self._database.fetch(_UNREVIEWED)]
+        return [_read_draft(row) for row in await self._database.fetch(_UNREVIEWED)]
 
     async def _find(self, connection: Connection, draft: UUID) -> NoticeDraft:
         row = await connection.fetchrow(_DRAFT, draft)
         if row is None:
             raise DraftNotFound
-        bare = read_draft(row)
-        revision = await connection.fetchval(_REVISION, self._source, bare.subject)
-        earlier = await connection.fetchrow(_EARLIER, bare.corrects) if bare.corrects else None
-        return read_draft(row, await fetch_decisions(connection, draft), revision, earlier)
+        found = _read_draft(row)
+        last = await connection.fetchrow(_EARLIER, found.corrects) if found.corrects else None
+        return replace(
+            found,
+            earlier=PublishedRevision(last["draft"], last["revision"], _decode_content(last["content"]))
+            if last
+            else None,
+            revision=await connection.fetchval(_REVISION, self._source, found.subject),
+            decisions=tuple(_read_decision(each) for each in await connection.fetch(_DECISIONS, draft)),
+        )
 
     async def _lock(self, connection: Connection, draft: UUID) -> NoticeDraft:
         await connection.execute(_LOCK, draft)
@@ -177,17 +217,8 @@ class PostgresDraftRepository:
 
 
 async def _add_draft(connection: Connection, draft: NoticeDraft, act: Act) -> None:
-    await connection.execute(
-        _ADD_DRAFT,
-        draft.id,
-        draft.notice,
-        draft.kind,
-        draft.corrects,
-        draft.state,
-        draft.version,
-        draft.created_by.account,
-        draft.changed_at,
-    )
+    values = (draft.id, draft.notice, draft.kind, draft.corrects, draft.state, draft.version)
+    await connection.execute(_ADD_DRAFT, *values, draft.created_by.account, draft.changed_at)
     await _add_version(connection, draft.id, draft.newest)
     await record_act(connection, act)
 
@@ -199,29 +230,12 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
     is_published = change.publication is not None
     await connection.execute(_UPDATE, draft, change.state, version, change.at, change.emergency, is_published)
     if said := change.decision:
-        await connection.execute(
-            _ADD_DECISION,
-            said.id,
-            draft,
-            said.version,
-            said.by.account,
-            said.by.person,
-            said.verdict,
-            said.reason,
-            said.at,
-        )
+        by = (said.by.account, said.by.person)
+        await connection.execute(_ADD_DECISION, said.id, draft, said.version, *by, said.verdict, said.reason, said.at)
     if each := change.publication:
-        await connection.execute(
-            _ADD_PUBLICATION,
-            each.id,
-            draft,
-            each.version,
-            each.revision,
-            encode_json(each.event),
-            each.created_at,
-            each.people,
-            list(each.approvals),
-        )
+        event, approvals = encode_json(each.event), list(each.approvals)
+        values = (each.version, each.revision, event, each.created_at, each.people, approvals)
+        await connection.execute(_ADD_PUBLICATION, each.id, draft, *values)
     await record_act(connection, change.act)
 
 
@@ -229,3 +243,46 @@ async def _add_version(connection: Connection, draft: UUID, version: DraftVersio
     content = encode_json(version.content)
     saved = (content, version.author.account, version.saved_at, version.seen_revision)
     await connection.execute(_ADD_VERSION, draft, version.version, *saved)
+
+
+def _read_draft(row: asyncpg.Record) -> NoticeDraft:
+    return NoticeDraft(
+        id=row["id"],
+        notice=row["notice"],
+        kind=DraftKind(row["kind"]),
+        state=DraftState(row["state"]),
+        newest=_read_version(row),
+        created_by=Author(account=row["created_by"], person=row["creator_person"], name=row["creator_name"]),
+        changed_at=row["changed_at"],
+        corrects=row["corrects"],
+        own_revision=row["own_revision"] or 0,
+        is_replaced=row["is_replaced"],
+        withdrawn_at=row["withdrawn_at"],
+        emergency=row["emergency"],
+    )
+
+
+def _read_version(row: asyncpg.Record) -> DraftVersion:
+    return DraftVersion(
+        version=row["version"],
+        content=_decode_content(row["content"]),
+        author=Author(account=row["author"], person=row["person"], name=row["name"]),
+        saved_at=row["saved_at"],
+        seen_revision=row["seen_revision"],
+    )
+
+
+def _read_decision(row: asyncpg.Record) -> DraftDecision:
+    verdict, account, counted = Verdict(row["verdict"]), build_account(row), row["counted"]
+    right = _RIGHTS.get(verdict)
+    # Of what is published, what counted then counts.
+    counts = right is None or (account.may(right) if counted is None else row["decision"] in counted)
+    return DraftDecision(
+        id=row["decision"],
+        verdict=verdict,
+        version=row["version"],
+        by=Author(account=account.id, person=row["human"], name=account.name),
+        at=row["said_at"],
+        reason=row["reason"],
+        is_void=not counts,
+    )

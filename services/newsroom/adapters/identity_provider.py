@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -21,6 +21,7 @@ from services.newsroom.domain.identity import (
     PendingLogin,
     ProviderClient,
     ProviderIdentity,
+    add_query,
     build_authorization_url,
     is_private_address,
     read_code,
@@ -98,35 +99,20 @@ class OidcProvider:
         self._keys = CachedDocument(self._load_keys)
 
     async def build_login_url(self, pending: PendingLogin) -> str:
-        client, metadata = self._client, await self._metadata.get()
-        return build_authorization_url(
-            metadata.authorization_endpoint,
-            pending,
-            client_id=client.client_id,
-            redirect_uri=client.redirect_uri,
-            level=client.level,
-        )
+        metadata = await self._metadata.get()
+        return build_authorization_url(metadata.authorization_endpoint, self._client, pending)
 
     async def identify(self, pending: PendingLogin, answer: Mapping[str, str], now: datetime) -> ProviderIdentity:
-        client, metadata = self._client, await self._metadata.get()
+        metadata = await self._metadata.get()
         names_issuer = metadata.authorization_response_iss_parameter_supported
-        code = read_code(answer, pending, issuer=client.issuer, names_issuer=names_issuer, now=now)
+        code = read_code(answer, self._client, pending, names_issuer=names_issuer, now=now)
         claims = await self._verify(await self._fetch_token(metadata.token_endpoint, code, pending.verifier))
-        return read_identity(
-            claims,
-            issuer=client.issuer,
-            client_id=client.client_id,
-            nonce=pending.nonce,
-            now=now,
-            level=client.level,
-        )
+        return read_identity(claims, self._client, pending, now)
 
     async def find_logout_url(self) -> str | None:
         client, endpoint = self._client, (await self._metadata.get()).end_session_endpoint
-        if endpoint is None:
-            return None
-        query = urlencode({"client_id": client.client_id, "post_logout_redirect_uri": f"{client.origin}/anmelden"})
-        return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
+        query = {"client_id": client.client_id, "post_logout_redirect_uri": f"{client.origin}/anmelden"}
+        return None if endpoint is None else add_query(endpoint, query)
 
     async def _load_metadata(self) -> _Metadata:
         url = f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration"

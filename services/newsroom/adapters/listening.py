@@ -1,7 +1,7 @@
 """What the county hears, in PostgreSQL: feedback, and counts without anything that says who was counted."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
@@ -74,18 +74,20 @@ class PostgresListeningLog:
 
     async def list_moves(self, topic: str, period: ListeningPeriod) -> Sequence[SubscriptionMoves]:
         """Return starts and ends of each day on which there was one."""
-        return [SubscriptionMoves(**row) for row in await self._database.fetch(_MOVES, topic, *_get_days(period))]
+        return [
+            SubscriptionMoves(**row) for row in await self._database.fetch(_MOVES, topic, period.first, period.last)
+        ]
 
     async def count_leavers(self, period: ListeningPeriod) -> Mapping[str, int]:
         """Return how many ended each topic, and nothing but that."""
-        return {row["topic"]: row["number"] for row in await self._database.fetch(_LEAVERS, *_get_days(period))}
+        return {row["topic"]: row["number"] for row in await self._database.fetch(_LEAVERS, period.first, period.last)}
 
     async def list_audiences(self, period: ListeningPeriod) -> Sequence[TopicAudience]:
-        return [TopicAudience(**row) for row in await self._database.fetch(_AUDIENCES, *_get_days(period))]
+        return [TopicAudience(**row) for row in await self._database.fetch(_AUDIENCES, period.first, period.last)]
 
     async def list_echoes(self, period: ListeningPeriod, topic: str, limit: int) -> Sequence[BroadcastEcho]:
         """Return the answers to the broadcasts that began in the period, newest first; an empty topic means all."""
-        rows = await self._database.fetch(_PERIOD_ECHOES, *_get_days(period), topic, limit)
+        rows = await self._database.fetch(_PERIOD_ECHOES, period.first, period.last, topic, limit)
         return [BroadcastEcho(**row) for row in rows]
 
     async def find_echo(self, broadcast: UUID) -> BroadcastEcho | None:
@@ -100,19 +102,8 @@ class PostgresListeningLog:
         async with self._database.connection() as connection:
             await connection.execute(_RECORD_AUDIENCE, counted.day, counted.topic, counted.people, at)
 
-
-class BroadcastRunReader:
-    """Implementation of ports.BroadcastRunSource."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
     async def list_runs(self, since: datetime) -> Sequence[BroadcastRun]:
         return [BroadcastRun(**row) for row in await self._database.fetch(_RUNS, since, Lane.URGENT)]
-
-
-def _get_days(period: ListeningPeriod) -> tuple[date, date]:
-    return period.first, period.last
 
 
 # The words are looked for as they are: neither % nor _ means anything.

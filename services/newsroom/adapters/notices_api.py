@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from services.newsroom.domain.outbox import NoticeForecast, PublishAnswer
+from services.newsroom.domain.outbox import NoticeForecast, PublicationState, PublishAnswer
 from services.newsroom.ports import NoticesApiAway
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.events import Problem
 
 TIMEOUT_SECONDS = 10.0
 _CHECKED = 200
-_REFUSED = (400, 403, 413, 422)
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -29,26 +28,28 @@ class HttpNoticesApi:
         self._url = url.rstrip("/")
 
     async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
-        status, retry_after, body = await self._post("/notices", event)
-        return PublishAnswer(status=status, errors=_decode_errors(body), retry_after=retry_after)
+        answer, _ = await self._post("/notices", msgspec.json.encode(event))
+        return answer
 
-    async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
-        status, _, body = await self._post("/notices/check", event)
-        if status in _REFUSED:
-            return NoticeForecast(problems=_decode_errors(body) or (Problem(field="event", problem=f"HTTP {status}"),))
-        if status != _CHECKED:
-            raise NoticesApiAway(f"the notices API answered {status}")
+    async def check(self, event: bytes) -> NoticeForecast:
+        answer, body = await self._post("/notices/check", event)
+        if answer.state is PublicationState.REJECTED:
+            unnamed = Problem(field="event", problem=f"HTTP {answer.status}")
+            return NoticeForecast(problems=answer.errors or (unnamed,))
+        if answer.status != _CHECKED:
+            raise NoticesApiAway(f"the notices API answered {answer.status}")
         try:
             return msgspec.json.decode(body, type=NoticeForecast)
         except msgspec.MsgspecError:
             raise NoticesApiAway("the notices API answered something else") from None
 
-    async def _post(self, path: str, event: Mapping[str, Any]) -> tuple[int, float, bytes]:
-        """Return status, `Retry-After` and body. Raises NoticesApiAway."""
+    async def _post(self, path: str, event: bytes) -> tuple[PublishAnswer, bytes]:
+        """Return the answer with its body. Raises NoticesApiAway."""
         headers = {"Content-Type": CONTENT_TYPE}
         try:
-            async with self._session.post(self._url + path, data=msgspec.json.encode(event), headers=headers) as found:
-                return found.status, _parse_seconds(found.headers.get("Retry-After", "")), await found.read()
+            async with self._session.post(self._url + path, data=event, headers=headers) as found:
+                retry_after, body = _parse_seconds(found.headers.get("Retry-After", "")), await found.read()
+                return PublishAnswer(status=found.status, errors=_decode_errors(body), retry_after=retry_after), body
         except (ClientError, OSError, TimeoutError) as error:
             raise NoticesApiAway(type(error).__name__) from None
 

@@ -1,17 +1,21 @@
 """Outbox of the notices API in PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from services.newsroom.adapters.audit import record_act
-from services.newsroom.adapters.draft_rows import encode_json, read_publication
+import asyncpg
+import msgspec
+
+from services.newsroom.adapters.audit import encode_json, record_act
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.outbox import NoticePublication, PendingNotice, PublicationState, PublishAnswer
+from services.newsroom.handlers.watching import ChangeWatch
 from shared.contracts.events import Problem
 from shared.database.pool import Connection, Database
 
-_COLUMNS = "id, draft, version, revision, body, state, tries, problems, broadcast, created_at, confirmed_at"
+_COLUMNS = "id, draft, version, revision, body as event, state, tries, problems, broadcast, created_at, confirmed_at"
 # A later act on a notice waits for the earlier one, even while that is not due.
 _DUE = f"""
     select {_COLUMNS} from newsroom.publication p
@@ -49,29 +53,34 @@ _REJECT = """
 _RETURN = """
     update newsroom.draft set state = 'returned', changed_at = $2 where id = $1 and state = 'published' returning notice
 """
+_decode_event = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_problems = msgspec.json.Decoder(tuple[Problem, ...]).decode
 
 
-class PostgresPublicationRepository:
-    """Implementation of ports.PublicationRepository."""
+class PublicationRepository:
+    """Publications, from their handover to their broadcasts; implementation of ports.PublicationQueue."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
-        return [read_publication(row) for row in await self._database.fetch(_DUE, now, limit)]
+        return [_read_publication(row) for row in await self._database.fetch(_DUE, now, limit)]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
         return next(iter(await self.list_newest([draft])), None)
 
     async def list_newest(self, drafts: Collection[UUID]) -> Sequence[NoticePublication]:
-        return [read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])]
+        """Return the newest publication of each of the drafts that has one."""
+        return [_read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])]
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
+        """Return what was published here and is no broadcast yet, newest first; no withdrawals."""
         return [PendingNotice(**row) for row in await self._database.fetch(_UNDER_WAY, limit)]
 
     async def find_published(self, broadcast: UUID) -> NoticePublication | None:
+        """Return what became this broadcast; None if another system published it."""
         rows = await self._database.fetch(_PUBLISHED, broadcast)
-        return read_publication(rows[0]) if rows else None
+        return _read_publication(rows[0]) if rows else None
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         async with self._database.transaction() as connection:
@@ -83,6 +92,24 @@ class PostgresPublicationRepository:
     async def record_failure(self, publication: UUID, next_at: datetime) -> None:
         async with self._database.connection() as connection:
             await connection.execute(_FAIL, publication, next_at)
+
+
+def _read_publication(row: asyncpg.Record) -> NoticePublication:
+    decoded = {
+        "event": _decode_event(row["event"]),
+        "state": PublicationState(row["state"]),
+        "problems": _decode_problems(row["problems"] or "[]"),
+    }
+    return NoticePublication(**{**row, **decoded})
+
+
+def watch_publications(publications: PublicationRepository) -> ChangeWatch[UUID, NoticePublication]:
+    """Return the watch over the newest publications of single drafts, by the ids of these."""
+
+    async def read(drafts: Collection[UUID]) -> Mapping[UUID, NoticePublication]:
+        return {each.draft: each for each in await publications.list_newest(drafts)}
+
+    return ChangeWatch(read)
 
 
 async def reject_publication(

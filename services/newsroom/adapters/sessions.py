@@ -1,6 +1,6 @@
 """Sessions, known devices, and counters of failed logins in PostgreSQL, shared by all replicas."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -10,9 +10,7 @@ from services.newsroom.adapters.audit import record_act
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import (
     FAILURE_LIFETIME,
-    FailureCounter,
     FailureScope,
-    NewSession,
     OpenSession,
     SessionLimits,
     SessionStage,
@@ -64,23 +62,45 @@ select exists (select from newsroom.device d join newsroom.account a on a.id = d
 """
 _END = "update newsroom.session set revoked_at = $2 where token_hash = $1 and revoked_at is null"
 
+# In the order of the key, so that simultaneous attempts cannot wait for each other in a circle.
+_LOCK_FAILURES = """
+select scope, key, failures, failed_at from newsroom.login_failure
+where (scope, key) in (select * from unnest($1::text[], $2::text[])) order by scope, key for update
+"""
+_ADD_FAILURES = """
+insert into newsroom.login_failure (scope, key, failures, failed_at)
+select scope, key, 0, $3 from unnest($1::text[], $2::text[]) as each (scope, key) order by scope, key
+on conflict do nothing
+"""
+_COUNT_FAILURES = """
+update newsroom.login_failure set failures = case when failed_at > $3 then failures else 0 end + 1, failed_at = $4
+where (scope, key) in (select * from unnest($1::text[], $2::text[]))
+"""
+# A success says nothing about others who share the address, so it takes back its own attempt only.
+_SETTLE_FAILURES = """
+update newsroom.login_failure set failures = case scope when 'address' then failures - 1 else 0 end
+where (scope, key) in (select * from unnest($1::text[], $2::text[])) and failures > 0
+"""
+
 
 class PostgresSessionRepository:
-    """Sessions and known devices."""
+    """Implementation of ports.SessionRepository."""
 
     def __init__(self, database: Database, limits: SessionLimits) -> None:
         self._database = database
         self._limits = (limits.idle, limits.total)
 
-    async def open_session(self, new: NewSession, proven: Credentials, device: bytes | None, act: Act) -> bool:
-        who = proven.subject
+    async def open_session(
+        self, token_hash: bytes, csrf: str, stage: SessionStage, proven: Credentials, device: bytes | None, act: Act
+    ) -> bool:
+        account, who = proven.account.id, proven.subject
         login = (proven.password_hash, who.issuer if who else None, who.subject if who else None)
         async with self._database.transaction() as connection:
-            if await connection.fetchval(_PROVE, new.account, *login) is None:
+            if await connection.fetchval(_PROVE, account, *login) is None:
                 return False
-            await connection.execute(_OPEN, new.token_hash, new.account, new.csrf, new.stage)
+            await connection.execute(_OPEN, token_hash, account, csrf, stage)
             if device is not None:
-                await connection.execute(_NOTE_DEVICE, device, new.account)
+                await connection.execute(_NOTE_DEVICE, device, account)
             await record_act(connection, act)
         return True
 
@@ -113,55 +133,23 @@ class PostgresSessionRepository:
     async def is_device_of(self, token_hash: bytes, login: str) -> bool:
         return await self._database.fetchval(_IS_DEVICE, token_hash, login) is True
 
-
-# In the order of the key, so that simultaneous attempts cannot wait for each other in a circle.
-_LOCK = """
-select scope, key, failures, failed_at from newsroom.login_failure
-where (scope, key) in (select * from unnest($1::text[], $2::text[])) order by scope, key for update
-"""
-_ADD = """
-insert into newsroom.login_failure (scope, key, failures, failed_at)
-select scope, key, 0, $3 from unnest($1::text[], $2::text[]) as each (scope, key) order by scope, key
-on conflict do nothing
-"""
-_COUNT = """
-update newsroom.login_failure set failures = case when failed_at > $3 then failures else 0 end + 1, failed_at = $4
-where (scope, key) in (select * from unnest($1::text[], $2::text[]))
-"""
-# A success says nothing about others who share the address, so it takes back its own attempt only.
-_SETTLE = """
-update newsroom.login_failure set failures = case scope when 'address' then failures - 1 else 0 end
-where (scope, key) in (select * from unnest($1::text[], $2::text[])) and failures > 0
-"""
-
-
-class PostgresLoginThrottle:
-    """Counters of failed logins."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def reserve(self, counters: Sequence[FailureCounter], now: datetime) -> float:
-        keys = _split(counters)
+    async def reserve_attempt(self, counters: Mapping[FailureScope, str], now: datetime) -> float:
+        keys = ([*counters], [*counters.values()])
         async with self._database.transaction() as connection:
             if wait := await _find_wait(connection, keys, now):
                 return wait  # what waits adds no rows
-            await connection.execute(_ADD, *keys, now)
+            await connection.execute(_ADD_FAILURES, *keys, now)
             wait = await _find_wait(connection, keys, now)
             if not wait:
-                await connection.execute(_COUNT, *keys, now - FAILURE_LIFETIME, now)
+                await connection.execute(_COUNT_FAILURES, *keys, now - FAILURE_LIFETIME, now)
         return wait
 
-    async def settle(self, counters: Sequence[FailureCounter]) -> None:
+    async def settle_attempt(self, counters: Mapping[FailureScope, str]) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(_SETTLE, *_split(counters))
+            await connection.execute(_SETTLE_FAILURES, [*counters], [*counters.values()])
 
 
-def _split(counters: Sequence[FailureCounter]) -> tuple[list[str], list[str]]:
-    return [counter.scope.value for counter in counters], [counter.key for counter in counters]
-
-
-async def _find_wait(connection: Connection, keys: tuple[list[str], list[str]], now: datetime) -> float:
-    rows = await connection.fetch(_LOCK, *keys)
+async def _find_wait(connection: Connection, keys: tuple[Sequence[str], Sequence[str]], now: datetime) -> float:
+    rows = await connection.fetch(_LOCK_FAILURES, *keys)
     waits = (compute_wait(FailureScope(row["scope"]), row["failures"], row["failed_at"], now) for row in rows)
     return max(waits, default=0.0)

@@ -140,7 +140,6 @@ def parse_name(text: str) -> str:
 
 def parse_roles(texts: Collection[str]) -> frozenset[Role]:
     """Return the roles; an account has at least one. Raises AccountProblem."""
-    known = {role.value for role in Role}
-    if not texts or not set(texts) <= known:
+    if not texts or not {*texts} <= {*Role}:
         raise AccountProblem("Wählen Sie mindestens eine Rolle.")
     return frozenset(Role(text) for text in texts)

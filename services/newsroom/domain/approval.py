@@ -10,17 +10,17 @@ from msgspec import Struct
 
 from services.newsroom.domain.accounts import Account, NotPermitted, Right
 from services.newsroom.domain.drafts import (
-    Author,
+    NOT_WAITING,
     DraftAct,
     DraftContent,
     DraftDecision,
     DraftKind,
-    DraftRefused,
     DraftState,
     DraftVersion,
     NoticeDraft,
     Verdict,
     advance_state,
+    refuse_if,
 )
 from shared.notices.configuration import TopicId
 
@@ -64,21 +64,10 @@ class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.lead_euros is not None and (costs is None or costs > self.lead_euros)
 
 
-def list_approval_reasons(
+def find_approval_reasons(
     draft: NoticeDraft, rules: ApprovalRules, *, local_topics: frozenset[str], costs: Decimal | None, now: datetime
-) -> tuple[str, ...]:
-    """Return why a second person has to approve, in German; empty if nobody has to.
-
-    Costs that are not known count as too high. A withdrawal needs nobody: it stops what should not go on.
-    """
-    if draft.kind is DraftKind.WITHDRAWAL:
-        return ()
-    return tuple(_find_reasons(draft, rules, local_topics, costs, now))
-
-
-def _find_reasons(
-    draft: NoticeDraft, rules: ApprovalRules, local_topics: frozenset[str], costs: Decimal | None, now: datetime
 ) -> Iterator[str]:
+    """Yield why a second person has to approve, in German; costs that are not known count as too high."""
     content = draft.content
     if content.topic not in rules.routine_topics:
         yield "Meldungen zu diesem Thema gibt immer eine zweite Person frei."
@@ -158,7 +147,7 @@ def require_amount_right(account: Account, *, by_lead: bool) -> None:
 
 
 def find_obstacle(
-    draft: NoticeDraft, actor: Author, verdict: Verdict | None = None, *, by_lead: bool = False
+    draft: NoticeDraft, actor: Account, verdict: Verdict | None = None, *, by_lead: bool = False
 ) -> str | None:
     """Return why this person may not approve the draft, in German; None if they may.
 
@@ -166,19 +155,18 @@ def find_obstacle(
     """
     is_waiting = draft.state in (DraftState.PENDING, DraftState.ESCALATED)
     if not is_waiting and (draft.state is not DraftState.APPROVED or is_approved(draft, by_lead=by_lead)):
-        return "Der Entwurf wartet nicht auf eine Freigabe."
+        return NOT_WAITING
     if actor.person in list_owners(draft):
         return "Eigene Meldungen gibt eine andere Person frei."
-    if any(each.by.account == actor.account and each.verdict is verdict for each in _list_approvals(draft)):
+    if any(each.by.account == actor.id and each.verdict is verdict for each in _list_approvals(draft)):
         return "Sie haben diesen Stand schon freigegeben."
     return None
 
 
-def require_approver(draft: NoticeDraft, actor: Author, verdict: Verdict, *, by_lead: bool) -> DraftState:
+def require_approver(draft: NoticeDraft, actor: Account, verdict: Verdict, *, by_lead: bool) -> DraftState:
     """Return the state after the actor's approval. Raises DraftRefused."""
     after = advance_state(draft.state, DraftAct.APPROVE)
-    if obstacle := find_obstacle(draft, actor, verdict, by_lead=by_lead):
-        raise DraftRefused(obstacle)
+    refuse_if(find_obstacle(draft, actor, verdict, by_lead=by_lead))
     return DraftState.ESCALATED if by_lead and verdict is not Verdict.APPROVE_AMOUNT else after
 
 
@@ -188,23 +176,11 @@ def find_review(draft: NoticeDraft) -> DraftDecision | None:
     return next(said, None)
 
 
-def find_review_obstacle(draft: NoticeDraft, actor: Author) -> str | None:
+def find_review_obstacle(draft: NoticeDraft, actor: Account) -> str | None:
     """Return why the actor may not review what was published in an emergency, in German; None if they may."""
     if not draft.is_emergency or find_review(draft):
         return "Hier ist nichts nachträglich zu prüfen."
     return "Eigene Meldungen prüft eine andere Person." if actor.person in list_owners(draft) else None
-
-
-def require_reviewer(draft: NoticeDraft, actor: Author) -> None:
-    """Return if the actor may review what was published in an emergency. Raises DraftRefused."""
-    if obstacle := find_review_obstacle(draft, actor):
-        raise DraftRefused(obstacle)
-
-
-def require_approval(draft: NoticeDraft, reasons: tuple[str, ...], *, by_lead: bool) -> None:
-    """Return if the draft may be published: nobody has to approve, or somebody has. Raises DraftRefused."""
-    if missing := find_missing(draft, reasons, by_lead=by_lead):
-        raise DraftRefused(" ".join((missing, *reasons)))
 
 
 def _list_approvals(draft: NoticeDraft) -> list[DraftDecision]:

@@ -1,6 +1,7 @@
 """Public archive: what was sent, by topic and municipality, and the short code that proves it."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -99,11 +100,7 @@ class Archive:
 
     def count_current(self) -> Mapping[str, int]:
         """Return how many notices of each topic are in force."""
-        counts: dict[str, int] = {}
-        for entry in self.entries:
-            if self.get_state(entry) is EntryState.CURRENT:
-                counts[entry.topic] = counts.get(entry.topic, 0) + 1
-        return counts
+        return Counter(entry.topic for entry in self.entries if self.get_state(entry) is EntryState.CURRENT)
 
 
 def derive_code(publication: UUID) -> str:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, EntryState, format_code
-from services.newsroom.domain.german import MONTHS
+from services.newsroom.domain.german import MONTHS, find_day
 from shared.contracts.hours import LOCAL_ZONE
 
 _DAY = re.compile(
@@ -45,23 +45,15 @@ def find_event_time(text: str, published_at: datetime) -> EventTime | None:
     if clock is None or begin is None:
         return EventTime(day)
     end = _read_time(clock, "end")
-    ends_later = end is not None and end > begin
-    return EventTime(
-        datetime.combine(day, begin, LOCAL_ZONE), datetime.combine(day, end, LOCAL_ZONE) if end and ends_later else None
-    )
+    ends_at = datetime.combine(day, end, LOCAL_ZONE) if end and end > begin else None
+    return EventTime(datetime.combine(day, begin, LOCAL_ZONE), ends_at)
 
 
 def _read_day(found: re.Match[str], published: date) -> date | None:
     month = MONTHS.index(found["name"]) + 1 if found["name"] else int(found["number"])
-    years = [int(found["year"])] if found["year"] else [published.year, published.year + 1]
-    for year in years:
-        try:
-            day = date(year, month, int(found["day"]))
-        except ValueError:
-            continue
-        if found["year"] or day >= published:
-            return day
-    return None
+    if found["year"]:
+        return find_day(int(found["day"]), month, (int(found["year"]),))
+    return find_day(int(found["day"]), month, (published.year, published.year + 1), published)
 
 
 def _read_time(found: re.Match[str], name: str) -> time | None:

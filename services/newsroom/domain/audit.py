@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import MappingProxyType
 from uuid import UUID
 
 MAX_REASON_LENGTH = 200
@@ -21,7 +20,7 @@ class Act:
     account: UUID | None
     action: str
     object: str
-    detail: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    detail: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_reason(text: str, missing: str, refusal: type[Exception]) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Annotated
 from uuid import UUID
 
@@ -19,7 +18,7 @@ UNCHANGED = (
     "Sie haben nichts geändert: Alle bekämen dieselbe Meldung noch einmal. Soll sie noch einmal hinaus, kopieren Sie"
     " sie als neue Meldung."
 )
-_SUBMITTED = (
+SUBMITTED = (
     "Der Entwurf ist inzwischen zur Freigabe gegeben oder freigegeben. Wenn Sie speichern, muss er erneut freigegeben"
     " werden."
 )
@@ -62,7 +61,7 @@ class DraftState(StrEnum):
 
 
 class DraftAct(StrEnum):
-    """Act on a draft; `reject` is what the notices API does."""
+    """Act of an editor on a draft."""
 
     SAVE = "save"
     SUBMIT = "submit"
@@ -70,7 +69,6 @@ class DraftAct(StrEnum):
     RETURN = "return"
     PUBLISH = "publish"
     DISCARD = "discard"
-    REJECT = "reject"
 
 
 class Verdict(StrEnum):
@@ -162,7 +160,7 @@ class DraftVersion:
     seen_revision: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PublishedRevision:
     """Newest revision of a notice that was published here, by which draft."""
 
@@ -268,50 +266,46 @@ def is_unchanged(draft: NoticeDraft, now: datetime) -> bool:
 SUBMITTED_STATES = (DraftState.PENDING, DraftState.ESCALATED, DraftState.APPROVED)
 WRITING_STATES = (DraftState.DRAFT, DraftState.RETURNED)
 OPEN_STATES = (*WRITING_STATES, *SUBMITTED_STATES)
-_NEXT: Mapping[DraftAct, Mapping[DraftState, DraftState]] = MappingProxyType(
-    {
-        # Whoever edits takes back what was said of the earlier version.
-        DraftAct.SAVE: dict.fromkeys(OPEN_STATES, DraftState.DRAFT),
-        DraftAct.SUBMIT: dict.fromkeys(WRITING_STATES, DraftState.PENDING),
-        # An approval that has become void needs another one.
-        DraftAct.APPROVE: dict.fromkeys(SUBMITTED_STATES, DraftState.APPROVED),
-        DraftAct.RETURN: dict.fromkeys(SUBMITTED_STATES, DraftState.RETURNED),
-        DraftAct.PUBLISH: dict.fromkeys(OPEN_STATES, DraftState.PUBLISHED),
-        DraftAct.DISCARD: dict.fromkeys(OPEN_STATES, DraftState.DISCARDED),
-        DraftAct.REJECT: {DraftState.PUBLISHED: DraftState.RETURNED},
-    }
-)
-_REFUSALS: Mapping[DraftAct, str] = MappingProxyType(
-    {
-        DraftAct.SAVE: "Der Entwurf ist inzwischen veröffentlicht oder verworfen und lässt sich nicht mehr ändern.",
-        DraftAct.SUBMIT: "Der Entwurf wurde schon zur Freigabe gegeben oder ist abgeschlossen.",
-        DraftAct.APPROVE: "Der Entwurf wartet nicht auf eine Freigabe.",
-        DraftAct.RETURN: "Der Entwurf wartet nicht auf eine Freigabe.",
-        DraftAct.PUBLISH: "Der Entwurf wurde schon veröffentlicht oder verworfen.",
-        DraftAct.DISCARD: "Der Entwurf wurde schon veröffentlicht oder verworfen.",
-        DraftAct.REJECT: "Der Entwurf ist nicht veröffentlicht.",
-    }
-)
+NOT_WAITING = "Der Entwurf wartet nicht auf eine Freigabe."
+ENDED = "Der Entwurf wurde schon veröffentlicht oder verworfen."
+# For each act: the states in which it is possible, the state after it, and what is said in any other state.
+_STEPS: Mapping[DraftAct, tuple[Collection[DraftState], DraftState, str]] = {
+    # Whoever edits takes back what was said of the earlier version.
+    DraftAct.SAVE: (
+        OPEN_STATES,
+        DraftState.DRAFT,
+        "Der Entwurf ist inzwischen veröffentlicht oder verworfen und lässt sich nicht mehr ändern.",
+    ),
+    DraftAct.SUBMIT: (
+        WRITING_STATES,
+        DraftState.PENDING,
+        "Der Entwurf wurde schon zur Freigabe gegeben oder ist abgeschlossen.",
+    ),
+    # An approval that has become void needs another one.
+    DraftAct.APPROVE: (SUBMITTED_STATES, DraftState.APPROVED, NOT_WAITING),
+    DraftAct.RETURN: (SUBMITTED_STATES, DraftState.RETURNED, NOT_WAITING),
+    DraftAct.PUBLISH: (OPEN_STATES, DraftState.PUBLISHED, ENDED),
+    DraftAct.DISCARD: (OPEN_STATES, DraftState.DISCARDED, ENDED),
+}
 
 
 def advance_state(state: DraftState, act: DraftAct) -> DraftState:
     """Return the state after the act. Raises DraftRefused."""
-    after = _NEXT[act].get(state)
-    if after is None:
-        raise DraftRefused(_REFUSALS[act])
+    before, after, refusal = _STEPS[act]
+    refuse_if(refusal if state not in before else None)
     return after
+
+
+def refuse_if(obstacle: str | None) -> None:
+    """Raise DraftRefused if there is an obstacle, which is said in German."""
+    if obstacle:
+        raise DraftRefused(obstacle)
 
 
 def require_version(draft: NoticeDraft, seen: int) -> None:
     """Return if the editor saw the newest version. Raises DraftConflict."""
     if draft.version != seen:
         raise DraftConflict
-
-
-def require_unsubmitted(draft: NoticeDraft) -> None:
-    """Return unless saving would take back what others have said of this version. Raises DraftSubmitted."""
-    if draft.state in SUBMITTED_STATES:
-        raise DraftSubmitted(_SUBMITTED)
 
 
 def explain_return(draft: NoticeDraft) -> str | None:
@@ -322,25 +316,10 @@ def explain_return(draft: NoticeDraft) -> str | None:
     return f"{returned.by.name} hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst."
 
 
-def require_changed(draft: NoticeDraft) -> None:
-    """Return unless this very version was returned. Raises DraftRefused."""
-    if refusal := explain_return(draft):
-        raise DraftRefused(refusal)
-
-
-def require_newest(draft: NoticeDraft) -> None:
-    """Return unless a newer revision was published that its editor does not know. Raises DraftRefused."""
+def find_version_obstacle(draft: NoticeDraft, now: datetime) -> str | None:
+    """Return why this very version cannot go on, in German: it was returned or overtaken, or it changes nothing."""
+    if returned := explain_return(draft):
+        return returned
     if draft.is_overtaken:
-        raise DraftRefused(OVERTAKEN)
-
-
-def require_difference(draft: NoticeDraft, now: datetime) -> None:
-    """Return unless a correction says what was published last. Raises DraftRefused."""
-    if is_unchanged(draft, now):
-        raise DraftRefused(UNCHANGED)
-
-
-def require_creator(draft: NoticeDraft, actor: Author) -> None:
-    """Return if the actor may discard the draft: nobody discards for another. Raises DraftRefused."""
-    if actor.person != draft.created_by.person:
-        raise DraftRefused(f"Nur {draft.created_by.name} kann diesen Entwurf verwerfen.")
+        return OVERTAKEN
+    return UNCHANGED if is_unchanged(draft, now) else None

@@ -3,36 +3,31 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 
 from services.newsroom.domain.drafts import OVERTAKEN, UNCHANGED, DraftKind
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.sending import SendingNumber, SendingOverview, format_count
 from shared.contracts.events import Problem
 
-FIELD_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "topic": "Thema",
-        "municipalities": "Gemeinden",
-        "headline": "Überschrift",
-        "text": "Text",
-        "link": "Link",
-        "picture": "Bild",
-        "urgent": "Eilmeldung",
-        "scheduled_at": "Senden ab",
-        "expirytime": "Gültig bis",
-        "reason": "Grund",
-        "quota": "Menge",
-        "subject": "Meldung",
-        "revision": "Fassung",
-        "follows": "Bezug",
-    }
-)
+FIELD_NAMES: Mapping[str, str] = {
+    "topic": "Thema",
+    "municipalities": "Gemeinden",
+    "headline": "Überschrift",
+    "text": "Text",
+    "link": "Link",
+    "picture": "Bild",
+    "urgent": "Eilmeldung",
+    "scheduled_at": "Senden ab",
+    "expirytime": "Gültig bis",
+    "reason": "Grund",
+    "quota": "Menge",
+    "subject": "Meldung",
+    "revision": "Fassung",
+    "follows": "Bezug",
+}
 # Which field of the editor's form a problem belongs to.
-FORM_FIELDS: Mapping[str, str] = MappingProxyType({"expirytime": "expires_at"})
-FORM_NAMES: Mapping[str, str] = MappingProxyType(
-    {FORM_FIELDS.get(field, field): name for field, name in FIELD_NAMES.items()}
-)
+FORM_FIELDS: Mapping[str, str] = {"expirytime": "expires_at"}
+FORM_NAMES: Mapping[str, str] = {FORM_FIELDS.get(field, field): name for field, name in FIELD_NAMES.items()}
 _UNKNOWN = "nicht bekannt"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)")
 _SECONDS = re.compile(r"\d+ s")

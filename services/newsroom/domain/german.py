@@ -1,5 +1,6 @@
 """Days and moments in German, in the county's time zone."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from shared.contracts.hours import LOCAL_ZONE
@@ -19,6 +20,18 @@ MONTHS = (
     "Dezember",
 )
 _WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+
+
+def find_day(day: int, month: int, years: Iterable[int], earliest: date = date.min) -> date | None:
+    """Return the first such day of these years that there is and that is not before `earliest`."""
+    for year in years:
+        try:
+            found = date(year, month, day)
+        except ValueError:
+            continue
+        if found >= earliest:
+            return found
+    return None
 
 
 def format_day(moment: datetime | date) -> str:

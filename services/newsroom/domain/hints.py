@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from rapidfuzz import fuzz
 
 from services.newsroom.domain.drafts import DraftContent
-from services.newsroom.domain.german import MONTHS
+from services.newsroom.domain.german import MONTHS, find_day
 
 MAX_SENTENCE_WORDS = 20
 MAX_WORD_LETTERS = 24
@@ -69,25 +69,18 @@ def _find_shouting(text: str) -> Iterator[str]:
 def _find_past_dates(text: str, today: date) -> Iterator[str]:
     for found in _DAY.finditer(text):
         day, number, year, name, other_year = found.groups()
-        named = _find_day(int(day), int(number) if number else MONTHS.index(name) + 1, year or other_year, today)
+        named = _find_meant(int(day), int(number) if number else MONTHS.index(name) + 1, year or other_year, today)
         if named is None:
             yield f"Diesen Tag gibt es nicht: {found[0]}."
         elif named < today:
             yield f"Der {named:%d.%m.%Y} ist schon vorbei."
 
 
-def _find_day(day: int, month: int, year: str | None, today: date) -> date | None:
+def _find_meant(day: int, month: int, year: str | None, today: date) -> date | None:
     """Return the day that is meant, None if there is none; without a year the next one, unless it has just passed."""
-    years = (int(year),) if year else (today.year, today.year + 1)
-    days = [found for each in years if (found := _build_date(each, month, day))]
-    return next((each for each in days if year or each >= today - HALF_YEAR), None)
-
-
-def _build_date(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
+    if year:
+        return find_day(day, month, (int(year),))
+    return find_day(day, month, (today.year, today.year + 1), today - HALF_YEAR)
 
 
 def _find_emoji(text: str) -> Iterator[str]:

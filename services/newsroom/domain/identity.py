@@ -80,30 +80,29 @@ def is_private_address(url: str) -> bool:
     )
 
 
-def build_authorization_url(
-    endpoint: str, pending: PendingLogin, *, client_id: str, redirect_uri: str, level: str = ""
-) -> str:
-    """Return where the browser logs in; the verifier stays with us, only its hash is told.
-
-    `level` is the level of authentication to ask for, such as one with a second factor.
-    """
+def build_authorization_url(endpoint: str, client: ProviderClient, pending: PendingLogin) -> str:
+    """Return where the browser logs in; the verifier stays with us, only its hash is told."""
     challenge = base64.urlsafe_b64encode(sha256(pending.verifier.encode()).digest()).decode().rstrip("=")
     query = {
         "response_type": "code",
-        "client_id": client_id,
-        "redirect_uri": redirect_uri,
+        "client_id": client.client_id,
+        "redirect_uri": client.redirect_uri,
         "scope": SCOPE,
         "state": pending.state,
         "nonce": pending.nonce,
         "code_challenge": challenge,
         "code_challenge_method": "S256",
-        **({"acr_values": level} if level else {}),
+        **({"acr_values": client.level} if client.level else {}),
     }
-    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
+    return add_query(endpoint, query)
+
+
+def add_query(url: str, query: Mapping[str, str]) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
 
 
 def read_code(
-    answer: Mapping[str, str], pending: PendingLogin, *, issuer: str, names_issuer: bool, now: datetime
+    answer: Mapping[str, str], client: ProviderClient, pending: PendingLogin, *, names_issuer: bool, now: datetime
 ) -> str:
     """Return the code that the browser brought back; `names_issuer`: this provider's answers always do.
 
@@ -113,7 +112,7 @@ def read_code(
         raise IdentityRefused("the answer is to another login")
     if not pending.begun_at <= now < pending.begun_at + PENDING_LIFETIME:
         raise IdentityRefused("the login was begun too long ago")
-    if answer.get("iss", "" if names_issuer else issuer) != issuer:
+    if answer.get("iss", "" if names_issuer else client.issuer) != client.issuer:
         raise IdentityRefused("the answer is another provider's")
     code = answer.get("code", "")
     if "error" in answer or not code or len(code) > MAX_CODE_LENGTH:
@@ -122,21 +121,21 @@ def read_code(
 
 
 def read_identity(
-    claims: Mapping[str, Any], *, issuer: str, client_id: str, nonce: str, now: datetime, level: str = ""
+    claims: Mapping[str, Any], client: ProviderClient, pending: PendingLogin, now: datetime
 ) -> ProviderIdentity:
     """Return who an ID token speaks of. Its signature has been checked. Raises IdentityRefused."""
-    if claims.get("iss") != issuer:
+    if claims.get("iss") != client.issuer:
         raise IdentityRefused("the token is another provider's")
-    _check_audience(claims, client_id)
+    _check_audience(claims, client.client_id)
     _check_times(claims, now.timestamp())
-    if not _is_same(claims.get("nonce"), nonce):
+    if not _is_same(claims.get("nonce"), pending.nonce):
         raise IdentityRefused("the token is of another login")
-    if level and claims.get("acr") != level:
+    if client.level and claims.get("acr") != client.level:
         raise IdentityRefused("the provider has not asked for what KREISFUNK_OIDC_LEVEL demands")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_LENGTH or not subject.isprintable():
         raise IdentityRefused("the token names nobody")
-    return ProviderIdentity(subject=ProviderSubject(issuer, subject), name=_find_name(claims) or subject)
+    return ProviderIdentity(subject=ProviderSubject(client.issuer, subject), name=_find_name(claims) or subject)
 
 
 def _is_same(said: object, expected: str) -> bool:

@@ -1,6 +1,6 @@
 """Figures of what the county hears: who comes and goes, reach of each topic, answers to a broadcast; and charts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -48,22 +48,14 @@ class ListeningPeriod:
         """Return how many days a bar of a chart stands for, so that no bar is too narrow to be seen."""
         return 7 if self.days >= _WEEKLY_FROM_DAYS else 1
 
-    def group_moves(self, moves: Iterable[SubscriptionMoves]) -> list[SubscriptionMoves]:
+    def group_moves(self, moves: Sequence[SubscriptionMoves]) -> list[SubscriptionMoves]:
         """Return one entry for each step, also where nobody came or went."""
-        starts, ends = [0] * self.days, [0] * self.days
-        for each in moves:
-            place = (each.day - self.first).days
-            if 0 <= place < self.days:
-                starts[place] += each.started
-                ends[place] += each.ended
-        return [
-            SubscriptionMoves(
-                self.first + timedelta(days=place),
-                sum(starts[place : place + self.step]),
-                sum(ends[place : place + self.step]),
-            )
-            for place in range(0, self.days, self.step)
-        ]
+        grouped = []
+        for place in range(0, self.days, self.step):
+            begin = self.first + timedelta(days=place)
+            end = min(begin + timedelta(days=self.step - 1), self.last)
+            grouped.append(SubscriptionMoves(begin, *sum_moves([each for each in moves if begin <= each.day <= end])))
+        return grouped
 
 
 def choose_period(days: str, today: date) -> ListeningPeriod:

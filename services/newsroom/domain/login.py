@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import pyotp
 
@@ -37,16 +36,6 @@ class Visitor:
 
     account: Account
     session: bytes
-    csrf: str
-    stage: SessionStage
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewSession:
-    """Session to be stored under the hash of its token."""
-
-    token_hash: bytes
-    account: UUID
     csrf: str
     stage: SessionStage
 
@@ -104,23 +93,15 @@ class FailureScope(StrEnum):
 _FREE_FAILURES: Mapping[FailureScope, int] = {FailureScope.LOGIN: 5, FailureScope.ADDRESS: 20, FailureScope.DEVICE: 5}
 
 
-@dataclass(frozen=True)
-class FailureCounter:
-    """Key of failed logins that count together."""
-
-    scope: FailureScope
-    key: str
-
-
-def list_counters(login: str, address: str, device: str | None) -> tuple[FailureCounter, ...]:
-    """Return the counters of an attempt.
+def list_counters(login: str, address: str, device: str | None) -> Mapping[FailureScope, str]:
+    """Return the key under which an attempt is counted in each scope that it counts in.
 
     A browser in which the account has logged in before has a counter of its own, so whatever others do to the name or
     from the same address locks nobody out.
     """
     if device is not None:
-        return (FailureCounter(FailureScope.DEVICE, device),)
-    return FailureCounter(FailureScope.ADDRESS, address), FailureCounter(FailureScope.LOGIN, login)
+        return {FailureScope.DEVICE: device}
+    return {FailureScope.ADDRESS: address, FailureScope.LOGIN: login}
 
 
 def compute_wait(scope: FailureScope, failures: int, failed_at: datetime, now: datetime) -> float:
@@ -179,19 +160,6 @@ def encode_recovery_code(random: bytes) -> str:
 def hash_recovery_code(code: str) -> bytes:
     """Return the hash of a code as its owner types it. It needs no slowness: a code has 80 random bits."""
     return sha256(_SEPARATORS.sub("", code).upper().encode()).digest()
-
-
-def encode_cookie(random: bytes) -> str:
-    """Return the text of a cookie."""
-    return base64.urlsafe_b64encode(random).decode().rstrip("=")
-
-
-def decode_hex(text: str) -> bytes:
-    """Return the bytes, none if the text is no hexadecimal."""
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        return b""
 
 
 def hash_cookie(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The outbox of the notices API: what waits, what its answers mean, and when to try again."""
+"""The outbox of the notices API: the event that a draft becomes, what the answers mean, and when to try again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,18 @@ from uuid import UUID
 from msgspec import Struct, field
 
 from services.newsroom.domain.archive import derive_code, format_code
+from services.newsroom.domain.audit import MAX_REASON_LENGTH
+from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
+from shared.contracts.envelope import encode
 from shared.contracts.events import Euros, Problem
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 
 RETRY_DELAYS_SECONDS = (1, 2, 5, 15, 30)
 MAX_RETRY_DELAY_SECONDS = 60
 # The notices API rejects for good; every other answer, and none at all, says nothing about the notice.
 _REJECTED = frozenset((400, 403, 413, 415, 422))
 ACCEPTED = 202
+CODE_LENGTH_IN_TEXT = len(" Prüfcode: ABCD-EFGH")
 
 
 class PublicationState(StrEnum):
@@ -100,3 +105,47 @@ def compute_next_try(now: datetime, tries: int, retry_after: float) -> datetime:
     """Return when to send again after `tries` attempts without an answer that counts."""
     usual = RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS) - 1)]
     return now + timedelta(seconds=min(max(usual, retry_after), MAX_RETRY_DELAY_SECONDS))
+
+
+def build_event(draft: NoticeDraft, *, event_id: str, source: str, publication: UUID, now: datetime) -> bytes:
+    """Return the event of the draft's next revision; it may still break rules, which the validation names.
+
+    The text ends with the code of the publication, by which a citizen finds out whether the message was ours.
+    """
+    return encode(
+        _build_message(draft, format_code(derive_code(publication))),
+        event_id=event_id,
+        source=source,
+        time=now,
+        subject=draft.subject,
+        expirytime=None if draft.kind is DraftKind.WITHDRAWAL else draft.content.expires_at,
+    )
+
+
+def choose_revision(draft: NoticeDraft) -> int:
+    """Return the revision that the draft becomes when it is published next; a withdrawal is about the newest one."""
+    if draft.kind is DraftKind.UPDATE:
+        return max(draft.revision, 1) + 1
+    return draft.revision if draft.kind is DraftKind.WITHDRAWAL else 1
+
+
+def _build_message(draft: NoticeDraft, code: str) -> NoticePublished | NoticeUpdated | NoticeWithdrawn:
+    if draft.kind is DraftKind.WITHDRAWAL:
+        return NoticeWithdrawn(reason=draft.content.reason[:MAX_REASON_LENGTH])
+    fields = _build_fields(draft.content, code)
+    if draft.kind is DraftKind.UPDATE:
+        return NoticeUpdated(revision=choose_revision(draft), **fields)
+    return NoticePublished(**fields, follows=draft.corrects if draft.kind is DraftKind.FOLLOW_UP else None)
+
+
+def _build_fields(content: DraftContent, code: str) -> dict[str, Any]:
+    return {
+        "topic": content.topic,
+        "headline": content.headline,
+        "text": f"{content.text} Prüfcode: {code}" if content.text.strip() else "",
+        "link": content.link or None,
+        "picture": content.picture or None,
+        "municipalities": content.municipalities,
+        "urgent": content.urgent,
+        "scheduled_at": content.scheduled_at,
+    }

@@ -1,21 +1,18 @@
 """Preview: the message as WhatsApp shows it, with the fixed text of the topic's template."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, field
 
 from services.newsroom.domain.drafts import DraftContent
-from services.newsroom.domain.events import CODE_LENGTH_IN_TEXT
+from services.newsroom.domain.outbox import CODE_LENGTH_IN_TEXT
 from shared.notices.configuration import Topic
 from shared.notices.rules import MAX_CONTENT_LENGTH
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _MARKED = re.compile(r"(?<!\w)([*_])(?=\S)(.+?)(?<=\S)\1(?!\w)")
-_NO_TEMPLATE = "*{{headline}}*\n\n{{text}}"
 EXAMPLE_CODE = "ABCD-EFGH"
-_NO_TEXT = {"headline": "Überschrift", "text": "Text der Meldung"}
 
 
 class PreviewButton(Struct, frozen=True, kw_only=True):
@@ -37,6 +34,12 @@ class TemplateText(Struct, frozen=True, kw_only=True):
 
     name: str
     components: tuple[TemplatePart, ...]
+
+    def find_text(self, kind: str) -> str:
+        return next((part.text for part in self.components if part.type == kind), "")
+
+
+_PLAIN = TemplateText(name="", components=(TemplatePart(type="BODY", text="*{{headline}}*\n\n{{text}}"),))
 
 
 class Segment(Struct, frozen=True, kw_only=True):
@@ -79,27 +82,24 @@ def build_preview(
     content: DraftContent, topic: Topic | None, templates: Mapping[str, TemplateText], code: str = EXAMPLE_CODE
 ) -> Preview:
     """Return the message that a citizen gets; without a topic, or with an unknown template, its text only."""
-    template = templates.get(topic.template) if topic else None
-    parts = template.components if template else ()
-    body = _find_text(parts, "BODY") or _NO_TEMPLATE
+    template = _choose_template(topic, templates)
     return Preview(
-        lines=tuple(tuple(_split_line(line, content, code)) for line in body.split("\n")),
+        lines=tuple(tuple(_split_line(line, content, code)) for line in template.find_text("BODY").split("\n")),
         picture=content.picture,
-        footer=_find_text(parts, "FOOTER"),
-        buttons=tuple(button.text for part in parts for button in part.buttons),
+        footer=template.find_text("FOOTER"),
+        buttons=tuple(button.text for part in template.components for button in part.buttons),
     )
 
 
 def build_trial_text(content: DraftContent, topic: Topic | None, templates: Mapping[str, TemplateText]) -> str:
     """Return the same message as a plain text, in which WhatsApp itself shows `*` and `_` as bold and italics."""
-    template = templates.get(topic.template) if topic else None
-    parts = template.components if template else ()
-    footer = _find_text(parts, "FOOTER")
-    return _fill_line(_find_text(parts, "BODY") or _NO_TEMPLATE, content, EXAMPLE_CODE) + (footer and f"\n\n{footer}")
+    template = _choose_template(topic, templates)
+    footer = template.find_text("FOOTER")
+    return _fill_line(template.find_text("BODY"), content, EXAMPLE_CODE) + (footer and f"\n\n{footer}")
 
 
-def _find_text(parts: Sequence[TemplatePart], kind: str) -> str:
-    return next((part.text for part in parts if part.type == kind), "")
+def _choose_template(topic: Topic | None, templates: Mapping[str, TemplateText]) -> TemplateText:
+    return templates.get(topic.template, _PLAIN) if topic else _PLAIN
 
 
 def _split_line(line: str, content: DraftContent, code: str) -> Iterator[Segment]:
@@ -124,12 +124,6 @@ def _split_code(text: str, code: str, *, placeholder: bool) -> Iterator[Segment]
 
 
 def _fill_line(line: str, content: DraftContent, code: str) -> str:
-    return _PLACEHOLDER.sub(lambda found: _fill(found[1], content, code), line)
-
-
-def _fill(name: str, content: DraftContent, code: str) -> str:
-    values: Mapping[str, Any] = {
-        "headline": content.headline,
-        "text": f"{content.text} Prüfcode: {code} {content.link}".strip() if content.text else "",
-    }
-    return values.get(name) or _NO_TEXT.get(name, "")
+    text = f"{content.text} Prüfcode: {code} {content.link}".strip() if content.text else ""
+    values = {"headline": content.headline or "Überschrift", "text": text or "Text der Meldung"}
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], ""), line)

@@ -260,10 +260,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "accepted": ("übergeben", "WhatsApp hat die Meldung angenommen."),
     "waiting": ("warten noch", "Diese Personen bekommen die Meldung noch."),
     "unknown": ("ungeklärt", "WhatsApp hat nicht geantwortet. Ob die Meldung ankam, klärt sich meist von selbst."),
-    "failed": (
-        "nicht erreicht",
-        "WhatsApp konnte oder wollte nicht zustellen.",
-    ),
+    "failed": ("nicht erreicht", "WhatsApp konnte oder wollte nicht zustellen."),
     "suppressed": ("abgemeldet", "Diese Personen haben sich inzwischen abgemeldet."),
     "expired": ("zu spät", "Die Gültigkeit endete, bevor sie an der Reihe waren."),
     "cancelled": ("nicht mehr gesendet", "Die Meldung wurde vorher zurückgezogen oder korrigiert."),

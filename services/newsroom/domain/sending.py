@@ -33,29 +33,21 @@ QUALITY_NAMES: Mapping[str, str] = {
 
 
 class BroadcastChange(StrEnum):
-    """Act on one broadcast while it is sent, or after that."""
+    """Act on one broadcast while it is sent, or after that; its value is its name in the audit log."""
 
-    PAUSE = "pause"
-    RESUME = "resume"
-    CANCEL = "cancel"
-    RESEND = "resend"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChangeAnswer:
-    """Answer whether the broadcast was changed; `standing` is the ledger's word for its state before."""
-
-    is_done: bool
-    standing: str
+    PAUSE = "broadcast.paused"
+    RESUME = "broadcast.resumed"
+    CANCEL = "broadcast.cancelled"
+    RESEND = "broadcast.resent"
 
 
 class SendingChange(StrEnum):
-    """Act on all sending."""
+    """Act on all sending; its value is its name in the audit log."""
 
-    PAUSE = "pause_sending"
-    RESUME = "resume_sending"
-    RESUME_TEMPLATE = "resume_template"
-    REPLAY = "replay_letters"
+    PAUSE = "sending.paused"
+    RESUME = "sending.resumed"
+    RESUME_TEMPLATE = "template.resumed"
+    REPLAY = "letters.replayed"
 
 
 class SendingRefused(ValueError):

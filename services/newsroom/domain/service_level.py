@@ -1,5 +1,6 @@
 """Service level: how soon WhatsApp has accepted 95 percent of a broadcast's messages."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,27 +62,20 @@ def has_reached_most(audience: int | None, states: Mapping[str, int]) -> bool:
 def compute_service_levels(runs: Sequence[BroadcastRun], now: datetime) -> tuple[ServiceLevel, ...]:
     """Return the results of each period, of urgent broadcasts and of the others."""
     ended = [run for run in runs if run.has_result(now)]
-    return tuple(
-        _summarize_runs(
-            [run for run in ended if run.is_urgent is urgent and run.started_at > now - timedelta(days=days)],
+    levels = []
+    for days, urgent in itertools.product(PERIODS_DAYS, (True, False)):
+        chosen = [run for run in ended if run.is_urgent is urgent and run.started_at > now - timedelta(days=days)]
+        seconds = sorted(run.seconds for run in chosen)
+        level = ServiceLevel(
             days=days,
             is_urgent=urgent,
+            broadcasts=len(chosen),
+            people=sum(run.people for run in chosen),
+            half_seconds=_find_rank(seconds, 50),
+            most_seconds=_find_rank(seconds, PERCENT),
         )
-        for days in PERIODS_DAYS
-        for urgent in (True, False)
-    )
-
-
-def _summarize_runs(runs: Sequence[BroadcastRun], *, days: int, is_urgent: bool) -> ServiceLevel:
-    seconds = sorted(run.seconds for run in runs)
-    return ServiceLevel(
-        days=days,
-        is_urgent=is_urgent,
-        broadcasts=len(runs),
-        people=sum(run.people for run in runs),
-        half_seconds=_find_rank(seconds, 50),
-        most_seconds=_find_rank(seconds, PERCENT),
-    )
+        levels.append(level)
+    return tuple(levels)
 
 
 def _find_rank(ordered: Sequence[float], percent: int) -> int | None:

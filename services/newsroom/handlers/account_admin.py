@@ -1,8 +1,8 @@
 """Administration of accounts: what gives somebody more rights needs a second person, what takes them away does not."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from secrets import token_bytes
+from dataclasses import dataclass, replace
+from secrets import token_urlsafe
 from uuid import UUID, uuid4
 
 from services.newsroom.domain.accounts import (
@@ -12,21 +12,14 @@ from services.newsroom.domain.accounts import (
     AccountRequest,
     NotPermitted,
     Right,
-    Role,
     parse_login,
     parse_name,
     parse_roles,
 )
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME, encode_cookie
-from services.newsroom.ports import (
-    AccountRepository,
-    AccountRequestRepository,
-    NewAccount,
-    PasswordHasher,
-    SecretSealer,
-    SessionRepository,
-)
+from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME
+from services.newsroom.ports import AccountRepository, Credentials, PasswordHasher, SessionRepository
+from shared.encryption import EncryptionError, KeyRing
 from shared.runtime.clock import Clock
 
 HALF_PURPOSE = "newsroom-first-password"
@@ -62,10 +55,9 @@ class AccountAdministration:
     """
 
     accounts: AccountRepository
-    requests: AccountRequestRepository
     sessions: SessionRepository
     hasher: PasswordHasher
-    sealer: SecretSealer
+    ring: KeyRing
     clock: Clock
 
     async def get_account(self, login: str) -> Account:
@@ -82,9 +74,9 @@ class AccountAdministration:
             raise AccountProblem("Diesen Anmeldenamen gibt es schon.")
         same = invitation.same_person_as
         person = (await self.get_account(same)).person if same else uuid4()
-        half = encode_cookie(token_bytes(HALF_BYTES))
-        request = self._build_request(AccountChange.INVITE, actor, login, name, parse_roles(invitation.roles), person)
-        await self._add(request, half)
+        half, roles = token_urlsafe(HALF_BYTES), parse_roles(invitation.roles)
+        account = Account(id=uuid4(), login=login, name=name, person=person, roles=roles)
+        await self._request(AccountChange.INVITE, actor, account, half)
         return half
 
     async def request_roles(self, actor: Account, login: str, roles: Collection[str]) -> None:
@@ -92,16 +84,14 @@ class AccountAdministration:
         account, wanted = await self.get_account(login), parse_roles(roles)
         if wanted == account.roles:
             raise AccountProblem("Diese Rollen hat das Konto schon.")
-        await self._add(self._build_request(AccountChange.ROLES, actor, login, account.name, wanted, account.person))
+        await self._request(AccountChange.ROLES, actor, replace(account, roles=wanted))
 
     async def request_enabling(self, actor: Account, login: str) -> None:
         """Request that a blocked account may log in again. Raises AccountProblem."""
         account = await self.get_account(login)
         if not account.is_disabled:
             raise AccountProblem("Dieses Konto ist nicht gesperrt.")
-        await self._add(
-            self._build_request(AccountChange.ENABLE, actor, login, account.name, account.roles, account.person)
-        )
+        await self._request(AccountChange.ENABLE, actor, account)
 
     async def confirm(self, actor: Account, request_id: UUID) -> str | None:
         """Carry out a request; return the second half of an invited account's password.
@@ -112,20 +102,25 @@ class AccountAdministration:
         request.check_decider(actor)
         half, new = None, None
         if request.change is AccountChange.INVITE:
-            first = self.sealer.open(sealed, HALF_PURPOSE, request.id.bytes)
-            if first is None:
-                raise AccountProblem("Der Schlüssel der Redaktion wurde gewechselt. Bitte laden Sie noch einmal ein.")
-            half = encode_cookie(token_bytes(HALF_BYTES))
-            new = await self._build_account(request, first.decode() + half)
-        if not await self.requests.confirm(request, actor.id, self.clock(), new):
+            half = token_urlsafe(HALF_BYTES)
+            new = await self._build_account(request, self._open_half(request, sealed) + half)
+        if not await self.accounts.confirm(request, actor.id, self.clock(), new):
             raise AccountProblem(f"{_DECIDED}{_CONFIRMED_TWICE}")
         return half
+
+    def _open_half(self, request: AccountRequest, sealed: bytes) -> str:
+        try:
+            return self.ring.decrypt(sealed, purpose=HALF_PURPOSE, index=request.id.bytes).decode()
+        except EncryptionError:
+            raise AccountProblem(
+                "Der Schlüssel der Redaktion wurde gewechselt. Bitte laden Sie noch einmal ein."
+            ) from None
 
     async def refuse(self, actor: Account, request_id: UUID) -> None:
         """Refuse a request; whoever made it may take it back so. Raises AccountProblem."""
         request, _ = await self._find(request_id)
         actor.require(Right.MANAGE_ACCOUNTS)
-        if not await self.requests.refuse(request, actor.id, self.clock()):
+        if not await self.accounts.refuse(request, actor.id, self.clock()):
             raise AccountProblem(_DECIDED)
 
     async def block(self, actor: Account, login: str) -> None:
@@ -142,44 +137,36 @@ class AccountAdministration:
         act = Act(account=actor.id, action="session.all_closed", object=login)
         await self.sessions.end_sessions(account.id, self.clock(), act)
 
-    def _build_request(
-        self, change: AccountChange, actor: Account, login: str, name: str, roles: frozenset[Role], person: UUID
-    ) -> AccountRequest:
-        return AccountRequest(
+    async def _request(self, change: AccountChange, actor: Account, account: Account, half: str = "") -> None:
+        """Request what makes the account as it is given; `half` is that of a first password."""
+        request = AccountRequest(
             id=uuid4(),
             change=change,
-            login=login,
-            name=name,
-            roles=roles,
-            person=person,
+            login=account.login,
+            name=account.name,
+            roles=account.roles,
+            person=account.person,
             requested_by=actor,
             requested_at=self.clock(),
         )
-
-    async def _add(self, request: AccountRequest, half: str = "") -> None:
-        sealed = self.sealer.seal(half.encode(), HALF_PURPOSE, request.id.bytes)
+        sealed = self.ring.encrypt(half.encode(), purpose=HALF_PURPOSE, index=request.id.bytes)
         detail = {"change": request.change.value, "roles": ", ".join(sorted(request.roles))}
         act = Act(account=request.requested_by.id, action="account_request.made", object=request.login, detail=detail)
-        if not await self.requests.add_request(request, sealed, act):
+        if not await self.accounts.add_request(request, sealed, act):
             advice = _INVITED_TWICE if half else ""
             raise AccountProblem(f"Für diesen Anmeldenamen wartet schon ein Antrag auf eine Entscheidung.{advice}")
 
     async def _find(self, request_id: UUID, advice: str = "") -> tuple[AccountRequest, bytes]:
-        found = await self.requests.find_open_request(request_id)
+        found = await self.accounts.find_open_request(request_id)
         if found is None:
             raise AccountProblem(f"{_DECIDED}{advice}")
         return found
 
-    async def _build_account(self, request: AccountRequest, password: str) -> NewAccount:
-        account = Account(
-            id=uuid4(),
-            login=request.login,
-            name=request.name,
-            person=request.person,
-            roles=request.roles,
-        )
-        return NewAccount(
-            account=account,
+    async def _build_account(self, request: AccountRequest, password: str) -> Credentials:
+        return Credentials(
+            account=Account(
+                id=uuid4(), login=request.login, name=request.name, person=request.person, roles=request.roles
+            ),
             password_hash=await self.hasher.hash(password),
             password_ends_at=self.clock() + FIRST_PASSWORD_LIFETIME,
         )

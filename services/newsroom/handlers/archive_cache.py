@@ -1,10 +1,11 @@
 """The archive and the service level in memory: visitors cost the database nothing, and see the last known state."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from services.newsroom.domain.archive import Archive
-from services.newsroom.domain.service_level import PERIODS_DAYS, ServiceLevel, compute_service_levels
-from services.newsroom.ports import ArchiveSource, BroadcastRunSource
+from services.newsroom.domain.service_level import PERIODS_DAYS, BroadcastRun, ServiceLevel, compute_service_levels
+from services.newsroom.ports import ArchiveSource
 from shared.runtime.clock import Clock
 
 
@@ -47,15 +48,15 @@ class ArchiveCache:
 class ServiceLevelCache:
     """Results as of the last refresh; `levels` is None until the first, and replaced only by other ones."""
 
-    def __init__(self, source: BroadcastRunSource, clock: Clock) -> None:
-        self._source = source
+    def __init__(self, list_runs: Callable[[datetime], Awaitable[Sequence[BroadcastRun]]], clock: Clock) -> None:
+        self._list_runs = list_runs
         self._clock = clock
         self.levels: tuple[ServiceLevel, ...] | None = None
 
     async def refresh(self) -> None:
         """Compute the results again. Raises DatabaseUnavailable."""
         now = self._clock()
-        runs = await self._source.list_runs(now - timedelta(days=max(PERIODS_DAYS)))
+        runs = await self._list_runs(now - timedelta(days=max(PERIODS_DAYS)))
         levels = compute_service_levels(runs, now)
         if levels != self.levels:
             self.levels = levels

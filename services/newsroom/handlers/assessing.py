@@ -1,10 +1,9 @@
 """Assessment of a draft before it is sent: problems, audience, costs, and whether two have to agree."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -13,23 +12,21 @@ from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import (
     ApprovalRules,
     choose_verdict,
+    find_approval_reasons,
     find_missing,
     find_obstacle,
-    list_approval_reasons,
 )
 from services.newsroom.domain.drafts import (
     DraftKind,
     DraftRefused,
     NoticeDraft,
     Verdict,
-    build_author,
     explain_return,
     is_unchanged,
 )
-from services.newsroom.domain.events import build_event, choose_revision
 from services.newsroom.domain.explanations import explain_delays
 from services.newsroom.domain.hints import find_similar
-from services.newsroom.domain.outbox import NoticeForecast, NoticePublication
+from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, build_event, choose_revision
 from services.newsroom.domain.progress import BroadcastStatus, count_followers
 from services.newsroom.domain.sending import MonthBudget, SendingOverview
 from services.newsroom.ports import DraftRepository, NoticesApi, NoticesApiAway
@@ -106,7 +103,7 @@ class DraftAssessor:
         by_lead, reasons = self.is_for_lead(draft, forecast), self.list_reasons(draft, forecast)
         may_approve = account.may(Right.COUNTERSIGN if by_lead else Right.APPROVE)
         verdict = choose_verdict(account, by_lead=by_lead) if may_approve else None
-        obstacle = find_obstacle(draft, build_author(account), verdict, by_lead=by_lead)
+        obstacle = find_obstacle(draft, account, verdict, by_lead=by_lead)
         missing = find_missing(draft, reasons, by_lead=by_lead)
         is_enough = verdict is not None and (not by_lead or verdict is Verdict.APPROVE_AMOUNT)
         since = self.clock() - SIMILAR_DAYS
@@ -135,8 +132,7 @@ class DraftAssessor:
 
     def find_problems(self, draft: NoticeDraft) -> tuple[Problem, ...]:
         """Return every problem of the draft as it is, as far as the rules can tell without asking anybody."""
-        event = msgspec.json.encode(self._build_event(draft, _NO_ID))
-        problems = validate_event(event, self.system, self.configuration, self.clock())
+        problems = validate_event(self._build_event(draft, _NO_ID), self.system, self.configuration, self.clock())
         if is_unchanged(draft, self.clock()):
             return (_UNCHANGED, *problems)
         return (_OVERTAKEN, *problems) if draft.is_overtaken else problems
@@ -178,14 +174,14 @@ class DraftAssessor:
         return msgspec.structs.replace(forecast, costs={} if costs is None else {str(topic.category): str(costs)})
 
     def list_reasons(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> tuple[str, ...]:
-        """Return why a second person has to approve; what is not known counts as a reason."""
-        return list_approval_reasons(
-            draft,
-            self.rules,
-            local_topics=self.configuration.local_topics,
-            costs=_sum_costs(forecast),
-            now=self.clock(),
-        )
+        """Return why a second person has to approve; what is not known counts as a reason.
+
+        A withdrawal needs nobody: it stops what should not go on.
+        """
+        if draft.kind is DraftKind.WITHDRAWAL:
+            return ()
+        local_topics, costs = self.configuration.local_topics, _sum_costs(forecast)
+        return tuple(find_approval_reasons(draft, self.rules, local_topics=local_topics, costs=costs, now=self.clock()))
 
     def is_for_lead(self, draft: NoticeDraft, forecast: NoticeForecast | None) -> bool:
         """Return whether a lead has to approve what the draft costs."""
@@ -208,13 +204,13 @@ class DraftAssessor:
             draft=draft.id,
             version=draft.version,
             revision=choose_revision(draft),
-            event=self._build_event(draft, publication),
+            event=msgspec.json.decode(self._build_event(draft, publication)),
             created_at=self.clock(),
             people=forecast.audience if forecast else None,
             approvals=tuple(each.id for each in draft.decisions if each.is_approval and not each.is_void),
         )
 
-    def _build_event(self, draft: NoticeDraft, publication: UUID) -> Mapping[str, Any]:
+    def _build_event(self, draft: NoticeDraft, publication: UUID) -> bytes:
         source = self.system.sources[0]
         return build_event(draft, event_id=publication.hex, source=source, publication=publication, now=self.clock())
 
@@ -229,12 +225,6 @@ def compute_costs(configuration: Configuration, topic: str | None, people: int |
 def _sum_costs(forecast: NoticeForecast | None) -> Decimal | None:
     amounts = [Decimal(each) for each in forecast.costs.values()] if forecast else []
     return sum(amounts, Decimal()) if amounts else None
-
-
-def require_budget(budget: MonthBudget | None, forecast: NoticeForecast | None) -> None:
-    """Return if the month's budget is enough for everybody. Raises DraftRefused."""
-    if obstacle := find_budget_obstacle(budget, forecast):
-        raise DraftRefused(obstacle)
 
 
 def find_budget_obstacle(budget: MonthBudget | None, forecast: NoticeForecast | None) -> str | None:

@@ -1,12 +1,9 @@
 """Survey of how many people each topic reaches, asked of the notices API: the newsroom itself knows no subscribers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import uuid4
-
-import msgspec
 
 from services.newsroom.domain.listening import TopicAudience
 from services.newsroom.ports import AudienceCounts, NoticesApi
@@ -37,22 +34,19 @@ class AudienceSurvey:
         for topic in self.topics:
             if topic in counted:
                 continue
-            forecast = await self.notices.check(self._build_event(topic))
+            forecast = await self.notices.check(self._build_event(topic, now))
             if forecast.audience is not None:
                 day = now.astimezone(LOCAL_ZONE).date()
                 await self.counts.record_audience(TopicAudience(day, topic, forecast.audience), now)
 
-    def _build_event(self, topic: str) -> Mapping[str, Any]:
+    def _build_event(self, topic: str, now: datetime) -> bytes:
         """Return an event that is only checked, never published."""
-        now, identifier = self.clock(), uuid4().hex
-        event: Mapping[str, Any] = msgspec.json.decode(
-            encode(
-                NoticePublished(topic=topic, headline=_WORDS, text=_WORDS),
-                event_id=identifier,
-                source=self.source,
-                time=now,
-                subject=identifier,
-                expirytime=now + _VALID,
-            )
+        identifier = uuid4().hex
+        return encode(
+            NoticePublished(topic=topic, headline=_WORDS, text=_WORDS),
+            event_id=identifier,
+            source=self.source,
+            time=now,
+            subject=identifier,
+            expirytime=now + _VALID,
         )
-        return event

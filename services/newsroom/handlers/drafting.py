@@ -10,35 +10,35 @@ from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import (
     choose_verdict,
     find_emergency_obstacle,
+    find_missing,
+    find_review_obstacle,
     require_amount_right,
-    require_approval,
     require_approver,
-    require_reviewer,
 )
 from services.newsroom.domain.audit import Act, parse_reason
 from services.newsroom.domain.drafts import (
+    SUBMITTED,
+    SUBMITTED_STATES,
     DraftAct,
     DraftContent,
     DraftDecision,
     DraftKind,
     DraftRefused,
     DraftState,
+    DraftSubmitted,
     DraftVersion,
     NoticeDraft,
     Verdict,
     advance_state,
     build_author,
     drop_past_time,
-    require_changed,
-    require_creator,
-    require_difference,
-    require_newest,
-    require_unsubmitted,
+    find_version_obstacle,
+    refuse_if,
     require_version,
 )
 from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.domain.sending import MonthBudget
-from services.newsroom.handlers.assessing import DraftAssessor, require_budget
+from services.newsroom.handlers.assessing import DraftAssessor, find_budget_obstacle
 from services.newsroom.ports import DecidePublication, DraftChange, DraftRepository
 from shared.runtime.clock import Clock
 
@@ -97,8 +97,8 @@ class DraftingService:
             if content == found.content:
                 return None  # the page may have saved it by itself just before
             require_version(found, seen)
-            if not takes_back:
-                require_unsubmitted(found)
+            if found.state in SUBMITTED_STATES and not takes_back:
+                raise DraftSubmitted(SUBMITTED)
             return self._build_version(account, found, state, content, found.newest.seen_revision)
 
         return await self.drafts.change(draft, decide)
@@ -138,9 +138,7 @@ class DraftingService:
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
             state = advance_state(found.state, DraftAct.SUBMIT)
-            require_changed(found)
-            require_newest(found)
-            require_difference(found, self.clock())
+            refuse_if(find_version_obstacle(found, self.clock()))
             self.assessor.require_valid(found)
             return self._build_change(account, found, "draft.submitted", state, Verdict.SUBMIT)
 
@@ -156,9 +154,8 @@ class DraftingService:
 
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
-            require_newest(found)
-            require_difference(found, self.clock())
-            state = require_approver(found, build_author(account), verdict, by_lead=by_lead)
+            state = require_approver(found, account, verdict, by_lead=by_lead)
+            refuse_if(find_version_obstacle(found, self.clock()))
             self.assessor.require_valid(found, advice="Bitte geben Sie sie mit einer Begründung zurück.")
             return self._build_change(account, found, "draft.approved", state, verdict)
 
@@ -192,7 +189,8 @@ class DraftingService:
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
             state = advance_state(found.state, DraftAct.DISCARD)
-            require_creator(found, build_author(account))
+            if account.person != found.created_by.person:
+                raise DraftRefused(f"Nur {found.created_by.name} kann diesen Entwurf verwerfen.")
             return self._build_change(account, found, "draft.discarded", state)
 
         return await self.drafts.change(draft, decide)
@@ -228,16 +226,15 @@ class DraftingService:
         def decide(found: NoticeDraft, budget: MonthBudget | None) -> DraftChange:
             require_version(found, seen)
             state = advance_state(found.state, DraftAct.PUBLISH)
-            require_changed(found)
-            require_newest(found)
-            require_difference(found, self.clock())
+            refuse_if(find_version_obstacle(found, self.clock()))
             self.assessor.require_valid(found, forecast)
             if emergency is None:
-                require_budget(budget, forecast)
-                by_lead = self.assessor.is_for_lead(found, forecast)
-                require_approval(found, self.assessor.list_reasons(found, forecast), by_lead=by_lead)
-            elif obstacle := find_emergency_obstacle(found.content, self.assessor.rules):
-                raise DraftRefused(obstacle)
+                refuse_if(find_budget_obstacle(budget, forecast))
+                reasons = self.assessor.list_reasons(found, forecast)
+                missing = find_missing(found, reasons, by_lead=self.assessor.is_for_lead(found, forecast))
+                refuse_if(missing and " ".join((missing, *reasons)))
+            else:
+                refuse_if(find_emergency_obstacle(found.content, self.assessor.rules))
             action, why = _name_publication(found, emergency)
             verdict = Verdict.EMERGENCY if emergency else None
             change = self._build_change(account, found, action, state, verdict, why)
@@ -253,7 +250,7 @@ class DraftingService:
 
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
-            require_reviewer(found, build_author(account))
+            refuse_if(find_review_obstacle(found, account))
             return self._build_change(account, found, "draft.reviewed", found.state, Verdict.REVIEW)
 
         return await self.drafts.change(draft, decide)

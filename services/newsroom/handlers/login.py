@@ -1,9 +1,9 @@
 """Logging in and out: password, one-time code or recovery code, and setting both up the first time."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from asyncio import Semaphore
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from secrets import token_bytes
+from secrets import token_bytes, token_urlsafe
 
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
@@ -11,15 +11,11 @@ from services.newsroom.domain.login import (
     MAX_LOGIN_LENGTH,
     RECOVERY_CODE_BYTES,
     RECOVERY_CODE_COUNT,
-    FailureCounter,
     FailureScope,
     LoginProof,
     NewLogin,
-    NewSession,
     SessionStage,
     Visitor,
-    decode_hex,
-    encode_cookie,
     encode_recovery_code,
     encode_totp_secret,
     find_password_problem,
@@ -28,14 +24,8 @@ from services.newsroom.domain.login import (
     hash_recovery_code,
     list_counters,
 )
-from services.newsroom.ports import (
-    AccountRepository,
-    Credentials,
-    LoginThrottle,
-    PasswordHasher,
-    SecretSealer,
-    SessionRepository,
-)
+from services.newsroom.ports import AccountRepository, Credentials, PasswordHasher, SessionRepository
+from shared.encryption import EncryptionError, KeyRing
 from shared.runtime.clock import Clock
 
 TOTP_PURPOSE = "newsroom-totp"
@@ -96,47 +86,35 @@ class StartedSession:
     device: str | None
 
 
-class StrangerLine:
-    """Places for logins from unknown browsers; known ones need none, as each has a counter of its own."""
-
-    def __init__(self, places: int = MAX_STRANGERS) -> None:
-        self._free = places
-
-    @contextmanager
-    def enter(self) -> Iterator[None]:
-        """Take a place for the length of a block. Raises LoginBusy."""
-        if self._free == 0:
-            raise LoginBusy
-        self._free -= 1
-        try:
-            yield
-        finally:
-            self._free += 1
-
-
 @dataclass(frozen=True, kw_only=True)
 class LoginService:
-    """Logins, sessions and what its owner changes about a login."""
+    """Logins, sessions and what its owner changes about a login.
+
+    Logins from unknown browsers take one of the places of `strangers`; a known one has a counter of its own.
+    """
 
     accounts: AccountRepository
     sessions: SessionRepository
-    throttle: LoginThrottle
     hasher: PasswordHasher
-    sealer: SecretSealer
+    ring: KeyRing
     clock: Clock
     count: CountLogin
-    strangers: StrangerLine = field(default_factory=StrangerLine)
+    strangers: Semaphore = field(default_factory=lambda: Semaphore(MAX_STRANGERS))
 
     async def log_in(self, attempt: LoginAttempt) -> StartedSession:
         """Return a new session. Raises LoginRefused or LoginBusy."""
         login = attempt.login.strip().lower()[:MAX_LOGIN_LENGTH]
         device = await self._find_device(attempt.device, login)
-        with nullcontext() if device else self.strangers.enter():
+        if device:
             return await self._log_in(attempt, login, device)
+        if self.strangers.locked():
+            raise LoginBusy
+        async with self.strangers:
+            return await self._log_in(attempt, login, None)
 
     async def _log_in(self, attempt: LoginAttempt, login: str, device: str | None) -> StartedSession:
         counters = list_counters(login, attempt.address, hash_cookie(device).hex() if device else None)
-        if wait := await self.throttle.reserve(counters, self.clock()):
+        if wait := await self.sessions.reserve_attempt(counters, self.clock()):
             self.count("delayed")
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(login)
@@ -145,7 +123,7 @@ class LoginService:
         if started is None:
             self.count("failed")
             raise LoginRefused
-        await self.throttle.settle(counters)
+        await self.sessions.settle_attempt(counters)
         self.count("succeeded")
         return started
 
@@ -166,8 +144,9 @@ class LoginService:
 
     async def _check_code(self, credentials: Credentials, code: str) -> LoginProof | None:
         account = credentials.account.id
-        secret = self.sealer.open(credentials.totp_sealed or b"", TOTP_PURPOSE, account.bytes)
-        if secret is None:
+        try:
+            secret = self.ring.decrypt(credentials.totp_sealed or b"", purpose=TOTP_PURPOSE, index=account.bytes)
+        except EncryptionError:
             return None
         step = find_totp_step(encode_totp_secret(secret), code, self.clock(), credentials.totp_step)
         if step is not None:
@@ -179,18 +158,16 @@ class LoginService:
         self, credentials: Credentials, proof: LoginProof, device: str | None = None
     ) -> StartedSession | None:
         """Return a new session, None if the account was disabled or got another login since."""
-        account, token = credentials.account, self._make_cookie()
+        account, token = credentials.account, token_urlsafe(COOKIE_BYTES)
         stage = SessionStage.SETUP if proof is LoginProof.FIRST_PASSWORD else SessionStage.OPEN
         if proof in (LoginProof.ONE_TIME_CODE, LoginProof.RECOVERY_CODE):
-            device = device or self._make_cookie()
-        new = NewSession(token_hash=hash_cookie(token), account=account.id, csrf=self._make_cookie(), stage=stage)
+            device = device or token_urlsafe(COOKIE_BYTES)
         act = Act(account=account.id, action="session.opened", object=account.login, detail={"proof": proof.value})
-        if not await self.sessions.open_session(new, credentials, hash_cookie(device) if device else None, act):
-            return None
-        return StartedSession(token=token, device=device)
-
-    def _make_cookie(self) -> str:
-        return encode_cookie(token_bytes(COOKIE_BYTES))
+        known = hash_cookie(device) if device else None
+        is_open = await self.sessions.open_session(
+            hash_cookie(token), token_urlsafe(COOKIE_BYTES), stage, credentials, known, act
+        )
+        return StartedSession(token=token, device=device) if is_open else None
 
     async def log_out(self, visitor: Visitor) -> None:
         """End the session."""
@@ -200,25 +177,28 @@ class LoginService:
     def begin_setup(self, visitor: Visitor) -> SetupSecret:
         """Return a new secret of one-time codes; the sealed one is for the form of this session only."""
         secret = token_bytes(TOTP_SECRET_BYTES)
-        sealed = self.sealer.seal(secret, SETUP_PURPOSE, visitor.session)
+        sealed = self.ring.encrypt(secret, purpose=SETUP_PURPOSE, index=visitor.session)
         return SetupSecret(text=encode_totp_secret(secret), sealed=sealed.hex())
 
     def resume_setup(self, visitor: Visitor, sealed: str) -> SetupSecret:
         """Return the secret that `begin_setup` sealed for this session. Raises NotPermitted."""
-        return SetupSecret(text=encode_totp_secret(self._open_setup(visitor, sealed)), sealed=sealed)
+        return SetupSecret(text=encode_totp_secret(self.open_form(visitor, sealed, SETUP_PURPOSE)), sealed=sealed)
 
-    def _open_setup(self, visitor: Visitor, sealed: str) -> bytes:
-        secret = self.sealer.open(decode_hex(sealed), SETUP_PURPOSE, visitor.session)
-        if secret is None:
-            raise NotPermitted("Diese Seite gehört zu einer anderen Anmeldung. Bitte beginnen Sie noch einmal.")
-        return secret
+    def open_form(self, visitor: Visitor, sealed: str, purpose: str) -> bytes:
+        """Return what was sealed for a form of this session, in hexadecimal. Raises NotPermitted."""
+        try:
+            return self.ring.decrypt(bytes.fromhex(sealed), purpose=purpose, index=visitor.session)
+        except ValueError:  # no hexadecimal, or not sealed by us for this session
+            raise NotPermitted(
+                "Diese Seite gehört zu einer anderen Anmeldung. Bitte beginnen Sie noch einmal."
+            ) from None
 
     async def set_up(
         self, visitor: Visitor, *, password: str, code: str, sealed: str
     ) -> tuple[StartedSession, list[str]]:
         """Store password and one-time codes; return a new session and recovery codes. Raises SetupRefused."""
         account, now = visitor.account, self.clock()
-        secret = self._open_setup(visitor, sealed)
+        secret = self.open_form(visitor, sealed, SETUP_PURPOSE)
         step = find_totp_step(encode_totp_secret(secret), code, now, after=0)
         problems = {
             "password": await self._find_password_problem(visitor, password),
@@ -229,7 +209,7 @@ class LoginService:
         codes = _make_recovery_codes()
         login = NewLogin(
             password_hash=await self.hasher.hash(password),
-            totp_sealed=self.sealer.seal(secret, TOTP_PURPOSE, account.id.bytes),
+            totp_sealed=self.ring.encrypt(secret, purpose=TOTP_PURPOSE, index=account.id.bytes),
             totp_step=step,
             recovery_codes=[hash_recovery_code(each) for each in codes],
         )
@@ -273,7 +253,7 @@ class LoginService:
 
     async def _require_password(self, visitor: Visitor, current: str) -> tuple[Credentials, str]:
         """Return the credentials and their hash, if that is the password. Counts as a failure until `_require_code`."""
-        if wait := await self.throttle.reserve(_list_own_counters(visitor), self.clock()):
+        if wait := await self.sessions.reserve_attempt({FailureScope.DEVICE: visitor.session.hex()}, self.clock()):
             raise LoginRefused(wait)
         credentials = await self.accounts.find_credentials(visitor.account.login)
         hashed = credentials.password_hash if credentials else None
@@ -287,7 +267,7 @@ class LoginService:
         proof = await self._check_code(credentials, code)
         if proof is None:
             raise SetupRefused({"code": "Der Code ist falsch oder schon benutzt. Warten Sie auf den nächsten."})
-        await self.throttle.settle(_list_own_counters(visitor))
+        await self.sessions.settle_attempt({FailureScope.DEVICE: visitor.session.hex()})
         account, detail = visitor.account, {"proof": proof.value}
         return Act(account=account.id, action=action, object=account.login, detail=detail)
 
@@ -295,10 +275,6 @@ class LoginService:
         """End all sessions of the account but this one."""
         act = Act(account=visitor.account.id, action="session.others_closed", object=visitor.account.login)
         await self.sessions.end_sessions(visitor.account.id, self.clock(), act, but=visitor.session)
-
-
-def _list_own_counters(visitor: Visitor) -> tuple[FailureCounter, ...]:
-    return (FailureCounter(FailureScope.DEVICE, visitor.session.hex()),)
 
 
 def _make_recovery_codes() -> list[str]:

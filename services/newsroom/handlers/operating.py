@@ -1,6 +1,6 @@
 """Acts of operators and leads on what is being sent; who may do what is decided here, whatever a page offers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -9,37 +9,22 @@ from uuid import UUID
 from services.newsroom.domain.accounts import Account, NotPermitted, Right
 from services.newsroom.domain.approval import ApprovalRules, list_owners, require_amount_right
 from services.newsroom.domain.audit import Act, parse_reason
+from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import (
     BroadcastChange,
-    ChangeAnswer,
-    MonthBudget,
     SendingChange,
     SendingOverview,
     SendingRefused,
 )
 from services.newsroom.handlers.assessing import compute_costs
-from services.newsroom.ports import DraftRepository, PublicationRepository
+from services.newsroom.ports import DraftRepository
 from shared.notices.configuration import Configuration
 
 # Sending again is sending: whoever operates has no right to that. What it costs decides who may (ResendRules).
 CHANGE_RIGHTS: Mapping[BroadcastChange, Right] = {
-    BroadcastChange.PAUSE: Right.STEER,
-    BroadcastChange.RESUME: Right.STEER,
-    BroadcastChange.CANCEL: Right.STEER,
+    **dict.fromkeys(BroadcastChange, Right.STEER),
     BroadcastChange.RESEND: Right.COUNTERSIGN,
-}
-_BROADCAST_ACTIONS: Mapping[BroadcastChange, str] = {
-    BroadcastChange.PAUSE: "broadcast.paused",
-    BroadcastChange.RESUME: "broadcast.resumed",
-    BroadcastChange.CANCEL: "broadcast.cancelled",
-    BroadcastChange.RESEND: "broadcast.resent",
-}
-_SENDING_ACTIONS: Mapping[SendingChange, str] = {
-    SendingChange.PAUSE: "sending.paused",
-    SendingChange.RESUME: "sending.resumed",
-    SendingChange.RESUME_TEMPLATE: "template.resumed",
-    SendingChange.REPLAY: "letters.replayed",
 }
 _STANDINGS: Mapping[str, str] = {
     "cancelled": "Die Aussendung ist schon beendet.",
@@ -72,12 +57,13 @@ class SendingControl(Protocol):
 
     async def read_overview(self) -> SendingOverview: ...
 
-    async def read_budget(self) -> MonthBudget | None: ...
-
     async def change_broadcast(
         self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act, permit: Callable[[int], None]
-    ) -> ChangeAnswer:
-        """Change it, unless `permit` raises for the number of people who would get a message again."""
+    ) -> str | None:
+        """Change it, unless `permit` raises for the number of people who would get a message again.
+
+        Return the ledger's word for its state if that does not permit the change.
+        """
 
     async def change_sending(self, change: SendingChange, subject: str, reason: str, act: Act) -> int:
         """Return how much was changed; 0 is nothing, and no act."""
@@ -85,12 +71,15 @@ class SendingControl(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ResendRules:
-    """Rules about sending again: what that costs decides who may do it."""
+    """Rules about sending again: what that costs decides who may do it.
+
+    `find_published` returns what became a broadcast, None if another system published it.
+    """
 
     rules: ApprovalRules
     configuration: Configuration
     drafts: DraftRepository
-    publications: PublicationRepository
+    find_published: Callable[[UUID], Awaitable[NoticePublication | None]]
 
     def compute_costs(self, status: BroadcastStatus) -> Decimal | None:
         """Return what sending it again to those for whom it failed costs; None if that is not known."""
@@ -101,7 +90,7 @@ class ResendRules:
 
     async def build_permit(self, account: Account, status: BroadcastStatus) -> Callable[[int], None]:
         """Return what raises NotPermitted if the account may not send it again to so many people."""
-        published = await self.publications.find_published(status.id)
+        published = await self.find_published(status.id)
         owners = list_owners(await self.drafts.find(published.draft)) if published else ()
 
         def permit(people: int) -> None:
@@ -126,14 +115,14 @@ class OperatingService:
         """Pause, resume, cancel, or send again to those for whom it failed. Raises NotPermitted, SendingRefused."""
         account.require(CHANGE_RIGHTS[change])
         why = parse_reason(reason, _NO_REASON, SendingRefused)
-        act = Act(account=account.id, action=_BROADCAST_ACTIONS[change], object=str(status.id), detail={"reason": why})
+        act = Act(account=account.id, action=change.value, object=str(status.id), detail={"reason": why})
         permit = await self.resending.build_permit(account, status)
-        answer = await self.control.change_broadcast(change, status.id, why, act, permit)
-        if not answer.is_done:
-            is_open = change is BroadcastChange.RESEND and answer.standing in ("running", "held", "paused", "finished")
-            if answer.standing == "missing":
-                raise SendingRefused(await self._explain_missing(status))
-            raise SendingRefused(_NOTHING_TO_RESEND if is_open else _STANDINGS[answer.standing])
+        standing = await self.control.change_broadcast(change, status.id, why, act, permit)
+        if standing == "missing":
+            raise SendingRefused(await self._explain_missing(status))
+        if standing:
+            is_open = change is BroadcastChange.RESEND and standing in ("running", "held", "paused", "finished")
+            raise SendingRefused(_NOTHING_TO_RESEND if is_open else _STANDINGS[standing])
 
     async def _explain_missing(self, status: BroadcastStatus) -> str:
         """Return why the ledger has nothing of the broadcast, in German."""
@@ -150,6 +139,6 @@ class OperatingService:
         # A form may say anything, but only a template that is paused can be released.
         everything = "Mitteilungen" if change is SendingChange.REPLAY else "Versand"
         named = subject if change is SendingChange.RESUME_TEMPLATE else everything
-        act = Act(account=account.id, action=_SENDING_ACTIONS[change], object=named, detail={"reason": why})
+        act = Act(account=account.id, action=change.value, object=named, detail={"reason": why})
         if not await self.control.change_sending(change, subject, why, act):
             raise SendingRefused(_NOTHING_CHANGED[change])

@@ -1,24 +1,16 @@
 """Logging in over the identity provider, and connecting an account with it the first time."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from secrets import token_bytes
+from secrets import token_urlsafe
 
 import msgspec
 
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import IdentityRefused, PendingLogin, ProviderIdentity, ProviderSubject
-from services.newsroom.domain.login import (
-    LoginProof,
-    SessionStage,
-    Visitor,
-    choose_destination,
-    decode_hex,
-    encode_cookie,
-)
+from services.newsroom.domain.login import LoginProof, SessionStage, Visitor, choose_destination
 from services.newsroom.handlers.login import COOKIE_BYTES, ENDED, LoginService, StartedSession
 from services.newsroom.ports import IdentityProvider
 
@@ -46,7 +38,7 @@ class ProviderLogin:
 
     async def begin(self, destination: str, setting_up: Visitor | None = None) -> BegunLogin:
         """Begin a login, or connecting the account of a visitor who sets up. Raises ProviderAway."""
-        state, nonce, verifier = (encode_cookie(token_bytes(COOKIE_BYTES)) for _ in range(3))
+        state, nonce, verifier = (token_urlsafe(COOKIE_BYTES) for _ in range(3))
         pending = PendingLogin(
             state=state,
             nonce=nonce,
@@ -55,18 +47,15 @@ class ProviderLogin:
             destination=choose_destination(destination),
             session=setting_up.session.hex() if setting_up else "",
         )
-        sealed = self.login.sealer.seal(_encode(pending), PENDING_PURPOSE, b"")
+        sealed = self.login.ring.encrypt(_encode(pending), purpose=PENDING_PURPOSE)
         return BegunLogin(await self.provider.build_login_url(pending), base64.urlsafe_b64encode(sealed).decode())
 
     async def finish(self, cookie: str, answer: Mapping[str, str]) -> tuple[PendingLogin, ProviderIdentity]:
         """Return the login that this browser began, and who it is. Raises IdentityRefused and ProviderAway."""
         try:
-            sealed = base64.urlsafe_b64decode(cookie)
-        except (binascii.Error, ValueError):
-            sealed = b""
-        plain = self.login.sealer.open(sealed, PENDING_PURPOSE, b"")
-        if plain is None:
-            raise IdentityRefused("this browser has begun no login")
+            plain = self.login.ring.decrypt(base64.urlsafe_b64decode(cookie), purpose=PENDING_PURPOSE)
+        except ValueError:  # no base64, or not sealed by us
+            raise IdentityRefused("this browser has begun no login") from None
         pending = _decode_pending(plain)
         return pending, await self.provider.identify(pending, answer, self.login.clock())
 
@@ -84,13 +73,11 @@ class ProviderLogin:
         """
         if visitor is None or visitor.stage is not SessionStage.SETUP or visitor.session.hex() != pending.session:
             raise NotPermitted(ENDED)
-        return self.login.sealer.seal(_encode(identity.subject), OFFER_PURPOSE, visitor.session).hex()
+        return self.login.ring.encrypt(_encode(identity.subject), purpose=OFFER_PURPOSE, index=visitor.session).hex()
 
     async def connect(self, visitor: Visitor, sealed: str) -> StartedSession:
         """Connect the account with an identity, instead of a password. Raises NotPermitted and AccountProblem."""
-        plain = self.login.sealer.open(decode_hex(sealed), OFFER_PURPOSE, visitor.session)
-        if plain is None:
-            raise NotPermitted("Diese Seite gehört zu einer anderen Anmeldung. Bitte beginnen Sie noch einmal.")
+        plain = self.login.open_form(visitor, sealed, OFFER_PURPOSE)
         accounts, subject, account = self.login.accounts, _decode_subject(plain), visitor.account
         act = Act(account=account.id, action="account.connected", object=account.login)
         if not await accounts.connect(visitor, subject, self.login.clock(), act):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.newsroom.domain.outbox import NoticePublication, PublicationState, compute_next_try
-from services.newsroom.ports import NoticesApi, NoticesApiAway, PublicationRepository
+from services.newsroom.ports import NoticesApi, NoticesApiAway, PublicationQueue
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set
 from shared.runtime.clock import Clock
@@ -26,7 +26,7 @@ class PublicationOutbox:
     Several replicas may send the same publication: the notices API takes it once.
     """
 
-    publications: PublicationRepository
+    publications: PublicationQueue
     notices: NoticesApi
     clock: Clock
     count: Callable[[str], None]

@@ -1,20 +1,20 @@
 """Trials of drafts on an editor's own telephone, whose number the newsroom never learns."""
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 from urllib.parse import quote
 from uuid import UUID
 
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.drafts import DraftRefused, require_version
+from services.newsroom.domain.drafts import ENDED, DraftRefused, refuse_if, require_version
 from services.newsroom.domain.preview import TemplateText, build_trial_text
 from services.newsroom.handlers.assessing import DraftAssessor
-from services.newsroom.ports import DraftRepository
 
 CODE_LENGTH = 8
+MAX_TRIALS_PER_HOUR = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,25 +34,16 @@ class DraftTrial:
         return f"https://wa.me/{''.join(filter(str.isdigit, phone))}?text={quote(self.words)}"
 
 
-MAX_TRIALS_PER_HOUR = 10
-
-
-class TrialDesk(Protocol):
-    """Store in which codes are left for subscriptions. Methods raise DatabaseUnavailable."""
-
-    async def prepare(self, draft: UUID, code: str, text: str, act: Act) -> DraftTrial | None:
-        """Store the text for whoever sends the code; None if the account has had MAX_TRIALS_PER_HOUR."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class TrialService:
-    """Trials of drafts."""
+    """Trials of drafts.
 
-    drafts: DraftRepository
+    `offer` stores the text for whoever sends the code, and returns until when; None if the account has had too many.
+    """
+
     assessor: DraftAssessor
     templates: Mapping[str, TemplateText]
-    desk: TrialDesk
-    make_code: Callable[[], str]
+    offer: Callable[[UUID, str, str, Act], Awaitable[datetime | None]]
 
     async def prepare(self, account: Account, draft: UUID, seen: int) -> DraftTrial:
         """Return a code for the version that was read. Raises NotPermitted, DraftNotFound, DraftConflict, DraftRefused.
@@ -60,19 +51,19 @@ class TrialService:
         A new code replaces the draft's older one.
         """
         account.require(Right.WRITE)
-        found = await self.drafts.find(draft)
+        found = await self.assessor.drafts.find(draft)
         require_version(found, seen)
-        if not found.is_open:
-            raise DraftRefused("Der Entwurf wurde schon veröffentlicht oder verworfen.")
+        refuse_if(None if found.is_open else ENDED)
         self.assessor.require_valid(found)
         topic = self.assessor.configuration.find_topic(found.content.topic)
         text = build_trial_text(found.content, topic, self.templates)
         detail = {"draft": str(found.id), "version": str(found.version)}
         act = Act(account=account.id, action="draft.tried", object=found.subject, detail=detail)
-        trial = await self.desk.prepare(found.id, self.make_code(), text, act)
-        if trial is None:
+        code = f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}}"
+        ends_at = await self.offer(found.id, code, text, act)
+        if ends_at is None:
             raise DraftRefused(
                 f"Mehr als {MAX_TRIALS_PER_HOUR} Testnachrichten in einer Stunde sind nicht möglich."
                 " Bitte versuchen Sie es später noch einmal."
             )
-        return trial
+        return DraftTrial(code=code, ends_at=ends_at)

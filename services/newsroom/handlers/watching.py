@@ -5,18 +5,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Generic, TypeVar
-from uuid import UUID
 
 from services.newsroom.domain.login import Visitor
-from services.newsroom.domain.outbox import NoticePublication
-from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
-from services.newsroom.ports import BroadcastStatuses, PublicationRepository, SessionRepository
+from services.newsroom.ports import SessionRepository
 
 MAX_VIEWERS = 500
-MAX_LISTED = 100
-MAX_PENDING = 20
 Key = TypeVar("Key", bound=Hashable)
 Shown = TypeVar("Shown")
 
@@ -79,48 +73,6 @@ class ChangeWatch(Generic[Key, Shown]):
         except TimeoutError:
             return None
         return None if self.closing else self._known.get(key)
-
-
-def watch_broadcasts(statuses: BroadcastStatuses) -> ChangeWatch[UUID, BroadcastStatus]:
-    """Return the watch over single broadcasts, by their ids."""
-
-    async def read(broadcasts: Collection[UUID]) -> Mapping[UUID, BroadcastStatus]:
-        return {status.id: status for status in await statuses.find_all(broadcasts)}
-
-    return ChangeWatch(read)
-
-
-def watch_list(statuses: BroadcastStatuses, publications: PublicationRepository) -> ChangeWatch[str, BroadcastList]:
-    """Return the watch over the list of the newest broadcasts, which is the same for any key."""
-
-    async def read(keys: Collection[str]) -> Mapping[str, BroadcastList]:
-        return dict.fromkeys(keys, await read_list(statuses, publications))
-
-    return ChangeWatch(read)
-
-
-def watch_publications(publications: PublicationRepository) -> ChangeWatch[UUID, NoticePublication]:
-    """Return the watch over the newest publications of single drafts, by the ids of these."""
-
-    async def read(drafts: Collection[UUID]) -> Mapping[UUID, NoticePublication]:
-        return {each.draft: each for each in await publications.list_newest(drafts)}
-
-    return ChangeWatch(read)
-
-
-async def read_list(
-    statuses: BroadcastStatuses, publications: PublicationRepository, before: datetime | None = None
-) -> BroadcastList:
-    """Return the newest broadcasts and what is on its way to become one, or those accepted before that moment.
-
-    Raises DatabaseUnavailable.
-    """
-    broadcasts = await statuses.list_newest(MAX_LISTED + 1, before)
-    return BroadcastList(
-        pending=() if before else tuple(await publications.list_under_way(MAX_PENDING)),
-        broadcasts=tuple(broadcasts[:MAX_LISTED]),
-        has_more=len(broadcasts) > MAX_LISTED,
-    )
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """Composition root of the newsroom: open resources in dependency order, close them in reverse."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
-from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses
+from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.broadcasts import BroadcastStatuses
 from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
 from services.newsroom.adapters.http.draft_pages import DraftPages
 from services.newsroom.adapters.http.error_pages import respond_to_malformed
@@ -36,10 +35,9 @@ from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
-from services.newsroom.adapters.trials import PostgresTrialDesk
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.county import NewsroomCounty
-from services.newsroom.handlers.trials import CODE_LENGTH, TrialService
+from services.newsroom.handlers.trials import TrialService
 from services.newsroom.handlers.watching import SessionWatch
 from services.newsroom.ports import IdentityProvider
 from services.newsroom.settings import Settings
@@ -208,7 +206,7 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
 
 def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
     writing = newsroom.writing
-    statuses, feedback = PostgresBroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
+    statuses, feedback = BroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
     listening = PostgresListeningLog(newsroom.database)
     topics = {topic.id: topic.title for topic in newsroom.configuration.topics}
     return [
@@ -220,7 +218,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             topics=topics,
             reviewing=Right.APPROVE if writing.drafting.assessor.rules.lead_euros is None else Right.COUNTERSIGN,
             read_sending=PostgresSendingControl(newsroom.database).read_limits,
-            list_requests=PostgresAccountRequestRepository(newsroom.database).list_open_requests,
+            list_requests=PostgresAccountRepository(newsroom.database).list_open_requests,
         ),
         DraftPages(
             drafting=writing.drafting,
@@ -256,11 +254,9 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
 def _build_trials(newsroom: Newsroom) -> TrialService:
     writing = newsroom.writing
     return TrialService(
-        drafts=writing.drafts,
         assessor=writing.drafting.assessor,
         templates=writing.templates,
-        desk=PostgresTrialDesk(newsroom.database),
-        make_code=lambda: f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}}",
+        offer=PostgresSendingControl(newsroom.database).prepare_trial,
     )
 
 

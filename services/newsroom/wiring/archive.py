@@ -9,7 +9,7 @@ from services.newsroom.adapters.http.archive_app import build_archive_app, open_
 from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
 from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.rendering import StaticFiles
-from services.newsroom.adapters.listening import BroadcastRunReader
+from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
@@ -50,7 +50,7 @@ async def open_archive(
         keeps_days=settings.archive_days,
         static=static,
     )
-    levels = ServiceLevelCache(BroadcastRunReader(database), system_clock)
+    levels = ServiceLevelCache(PostgresListeningLog(database).list_runs, system_clock)
     port = open_archive_port(
         build_archive_app(site, pages, ArchiveDocuments(cache), levels, static),
         pages,

@@ -6,8 +6,8 @@ from functools import partial
 
 import structlog
 
+from services.newsroom.adapters.event_consumer import NewsroomEventHandler
 from services.newsroom.adapters.queue_counts import STRANDED_QUEUES, StrandedCounts
-from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.settings import Settings
 from shared.amqp.connection import connect_twice
 from shared.amqp.consumer import open_consumer, run_worker

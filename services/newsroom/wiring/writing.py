@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
+from services.newsroom.adapters.broadcasts import BroadcastStatuses, watch_broadcasts, watch_list
 from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.event_consumer import NewsroomEventHandler
 from services.newsroom.adapters.listening import PostgresListeningLog
-from services.newsroom.adapters.publications import PostgresPublicationRepository
+from services.newsroom.adapters.publications import PublicationRepository, watch_publications
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.outbox import NoticePublication
@@ -18,10 +19,9 @@ from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.handlers.drafting import DraftingService
-from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.publishing import PublicationOutbox
-from services.newsroom.handlers.watching import ChangeWatch, watch_broadcasts, watch_list, watch_publications
+from services.newsroom.handlers.watching import ChangeWatch
 from services.newsroom.ports import NoticesApi
 from services.newsroom.settings import Settings
 from shared.database.pool import Database
@@ -34,7 +34,7 @@ class Writing:
 
     drafting: DraftingService
     drafts: PostgresDraftRepository
-    publications: PostgresPublicationRepository
+    publications: PublicationRepository
     outbox: PublicationOutbox
     events: NewsroomEventHandler
     broadcasts: ChangeWatch[UUID, BroadcastStatus]
@@ -54,8 +54,8 @@ def assemble_writing(
 ) -> Writing:
     """Return the parts with their dependencies. Raises ConfigurationError."""
     system = find_own_system(configuration, settings.newsroom_system)
-    drafts, publications = PostgresDraftRepository(database, system.sources[0]), PostgresPublicationRepository(database)
-    needed, statuses = asyncio.Event(), PostgresBroadcastStatuses(database)
+    drafts, publications = PostgresDraftRepository(database, system.sources[0]), PublicationRepository(database)
+    needed, statuses = asyncio.Event(), BroadcastStatuses(database)
     assessor = DraftAssessor(
         drafts=drafts,
         notices=notices,
@@ -67,7 +67,9 @@ def assemble_writing(
         read_sending=PostgresSendingControl(database).read_limits,
         list_revisions=statuses.list_revisions,
     )
-    resending = ResendRules(rules=assessor.rules, configuration=configuration, drafts=drafts, publications=publications)
+    resending = ResendRules(
+        rules=assessor.rules, configuration=configuration, drafts=drafts, find_published=publications.find_published
+    )
     return Writing(
         resending=resending,
         drafting=DraftingService(drafts=drafts, assessor=assessor, clock=system_clock, handed_over=needed.set),
@@ -76,7 +78,7 @@ def assemble_writing(
         outbox=PublicationOutbox(
             publications=publications, notices=notices, clock=system_clock, count=count, needed=needed
         ),
-        events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
+        events=NewsroomEventHandler(database=database, source=system.sources[0]),
         broadcasts=watch_broadcasts(statuses),
         newest=watch_list(statuses, publications),
         handovers=watch_publications(publications),

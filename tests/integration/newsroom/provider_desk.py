@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 from services.newsroom.domain.accounts import Account, Role
-from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage, insert_account
 from tests.harness.scripted_provider import CLIENT_ID, SECRET, ScriptedProvider
 
 START, CONNECT = "/anmelden/extern", "/einrichten/extern"
@@ -24,19 +24,9 @@ def build_settings(issuer: str) -> dict[str, str]:
 async def add_connected(newsroom: NewsroomProcess, issuer: str) -> Account:
     """Somebody whose account is connected; their subject is their login."""
     login = f"x-{uuid4().hex[:10]}"
-    account = Account(
-        id=uuid4(),
-        login=login,
-        name=f"Xenia {login}",
-        person=uuid4(),
-        roles=frozenset({Role.EDITOR}),
-        is_external=True,
-    )
-    await newsroom.owner.execute(
-        "insert into newsroom.account (id, login, name, person, roles, issuer, subject)"
-        " values ($1, $2, $3, $4, $5, $6, $2)",
-        *(account.id, login, account.name, account.person, ["editor"], issuer),
-    )
+    roles = frozenset({Role.EDITOR})
+    account = Account(id=uuid4(), login=login, name=f"Xenia {login}", person=uuid4(), roles=roles, is_external=True)
+    await insert_account(newsroom.owner, account, issuer=issuer, subject=login)
     return account
 
 

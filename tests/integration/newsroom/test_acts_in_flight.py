@@ -1,11 +1,9 @@
 """An act that is being checked while its author is blocked, loses a role or is logged out: it does not survive that."""
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import asyncpg
 import msgspec
@@ -54,7 +52,7 @@ async def test_what_ends_while_the_price_is_asked_for_ends_the_act(
     drafting, draft = await begin(store)
     actor = await log_in(owner, store.ben if act in ("approve", "return") else store.anna)
 
-    async def end_meanwhile(event: Mapping[str, Any]) -> NoticeForecast:
+    async def end_meanwhile(event: bytes) -> NoticeForecast:
         await owner.execute(_ENDS[end], actor.id)
         return FORECAST
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.newsroom.adapters.broadcasts import MAX_LISTED
 from services.newsroom.adapters.http.feedback_pages import MAX_NEWEST_SHOWN
-from services.newsroom.handlers.watching import MAX_LISTED
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import WritingDesk, add_broadcast
 

@@ -2,17 +2,8 @@
 
 import asyncio
 
-import pytest
-
-from services.newsroom.handlers.login import MAX_STRANGERS, LoginBusy, StrangerLine
+from services.newsroom.handlers.login import MAX_STRANGERS
 from tests.harness.newsroom import EditorBrowser, Member, NewsroomProcess, ShownPage, log_in
-
-
-def test_a_line_that_is_full_lets_nobody_in_until_somebody_leaves() -> None:
-    line = StrangerLine(places=1)
-    for _ in range(2):
-        with line.enter(), pytest.raises(LoginBusy), line.enter():
-            pass
 
 
 async def crowd(newsroom: NewsroomProcess) -> list[ShownPage]:
@@ -21,7 +12,7 @@ async def crowd(newsroom: NewsroomProcess) -> list[ShownPage]:
         return await asyncio.gather(*(log_in(opened, f"crowd-{number}") for number in range(3 * MAX_STRANGERS)))
 
 
-async def test_strangers_beyond_the_limit_are_refused_at_once_and_a_known_browser_is_not(
+async def test_strangers_beyond_the_limit_are_refused_at_once_until_the_crowd_is_gone_and_a_known_browser_never(
     newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
 ) -> None:
     login = member.account.login
@@ -36,10 +27,7 @@ async def test_strangers_beyond_the_limit_are_refused_at_once_and_a_known_browse
         assert page.headers["Retry-After"] == "60"
     assert not set(refused) & {key for _, key in await newsroom.read_failures()}, "nothing was tried"
 
-
-async def test_when_the_crowd_is_gone_a_stranger_gets_in(
-    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
-) -> None:
-    await crowd(newsroom)
     await newsroom.owner.execute("delete from newsroom.login_failure")
-    assert (await log_in(stranger, member.account.login, code=member.next_code())).status == 303
+    async with newsroom.open_browser() as another:
+        gone = await log_in(another, login, code=member.next_code())
+    assert gone.status == 303, "when the crowd is gone a stranger gets in"

@@ -14,7 +14,7 @@ import pytest
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.drafts import DraftState, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
-from services.newsroom.domain.outbox import PublicationState, PublishAnswer
+from services.newsroom.domain.outbox import PublicationState
 from services.newsroom.domain.progress import BroadcastPhase
 from shared.contracts.events import (
     BroadcastCancelled,
@@ -33,7 +33,6 @@ from shared.contracts.events import (
 from shared.contracts.message import Lane, Message
 from shared.outcome import Dead
 from shared.runtime.clock import system_clock
-from tests.databases import FreshDatabase
 from tests.factories.press_office import CONTENT
 from tests.integration.newsroom.writing_store import SOURCE, Store
 from tests.servers import wait_for
@@ -41,8 +40,7 @@ from tests.servers import wait_for
 _WAITING = """
 select count(*) from pg_locks join pg_stat_activity using (pid) where not granted and datname = current_database()
 """
-
-
+_ENTRIES = "select code, headline, text, revision, withdrawn_at from newsroom.archive_entry"
 BROADCAST = UUID(int=77)
 
 
@@ -97,49 +95,28 @@ async def test_events_give_the_same_in_any_order_and_any_number(store: Store) ->
     assert results == {(4, (("sent", 4),), "K 9 gesperrt", "bulk", events[-1][1])}
 
 
-async def test_a_started_notice_of_ours_is_in_the_archive_until_it_is_withdrawn(store: Store) -> None:
-    draft = await store.publish()
-    publication = await store.find_publication(draft)
-    at = system_clock()
-    for message, time in list_events(draft, publication.id.hex, at)[:2]:
-        await store.tell(message, time)
-    entry = "select code, headline, text, revision, withdrawn_at is not null from newsroom.archive_entry"
-    code = derive_code(publication.id)
-    assert await store.fetch(entry) == [(code, CONTENT.headline, CONTENT.text, 1, False)]
-    withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
-    key = (await store.find_publication(withdrawal)).id.hex
-    withdrawn = NoticeAccepted(
-        source=SOURCE, event=key, notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
-    )
-    await store.tell(withdrawn, at)
-    assert await store.fetch(entry) == [(code, CONTENT.headline, CONTENT.text, 1, True)]
-
-
-async def test_a_notice_withdrawn_before_it_started_is_in_the_archive_as_withdrawn(store: Store) -> None:
-    draft = await store.publish()
-    publication = await store.find_publication(draft)
-    withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
-    key, at = (await store.find_publication(withdrawal)).id.hex, system_clock()
-    withdrawn = NoticeAccepted(
-        source=SOURCE, event=key, notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
-    )
-    await store.tell(withdrawn, at)
-    for message, time in list_events(draft, publication.id.hex, at)[:2]:
-        await store.tell(message, time)
-    assert await store.fetch("select withdrawn_at is not null from newsroom.archive_entry") == [(True,)]
-
-
+@pytest.mark.parametrize("is_ours", [True, False])
 @pytest.mark.parametrize("is_started_first", [True, False])
-async def test_a_withdrawal_by_another_system_withdraws_the_entry(store: Store, is_started_first: bool) -> None:
-    draft, at = await store.publish(), system_clock()
+async def test_a_notice_is_in_the_archive_from_its_start_on_and_as_withdrawn_whoever_withdraws_it(
+    store: Store, is_started_first: bool, is_ours: bool
+) -> None:
+    """Also if the event of the withdrawal comes before that of the start."""
+    draft, at, event = await store.publish(), system_clock(), "of-theirs"
     publication = await store.find_publication(draft)
+    if is_ours:
+        withdrawal = await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
+        event = (await store.find_publication(withdrawal)).id.hex
     withdrawn = NoticeAccepted(
-        source=SOURCE, event="of-theirs", notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
+        source=SOURCE, event=event, notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
     )
-    told = [*list_events(draft, publication.id.hex, at)[:2], (withdrawn, at)]
-    for message, time in told if is_started_first else reversed(told):
+    entry = (derive_code(publication.id), CONTENT.headline, CONTENT.text, 1)
+    begun = list_events(draft, publication.id.hex, at)[:2]
+    for message, time in begun if is_started_first else [(withdrawn, at)]:
         await store.tell(message, time)
-    assert await store.fetch("select withdrawn_at from newsroom.archive_entry") == [(at,)]
+    assert await store.fetch(_ENTRIES) == ([(*entry, None)] if is_started_first else [])
+    for message, time in [(withdrawn, at)] if is_started_first else begun:
+        await store.tell(message, time)
+    assert await store.fetch(_ENTRIES) == [(*entry, at)]
 
 
 @pytest.mark.parametrize("revisions", [(1, 2), (2, 1)])
@@ -176,37 +153,34 @@ async def test_a_notice_of_another_system_is_no_entry_of_ours(store: Store) -> N
 
 async def test_the_acceptance_may_come_before_the_answer_and_the_rejection_after_it(store: Store) -> None:
     draft = await store.publish()
-    publication, at = await store.find_publication(draft), system_clock()
-    await store.tell(list_events(draft, publication.id.hex, at)[0][0], at)
-    assert (await store.find_publication(draft)).broadcast == BROADCAST
-    await store.publications.record_answer(publication.id, PublishAnswer(status=202), at)
+    await store.accept(draft, broadcast=BROADCAST)
+    await store.answer(draft, 202)
     found = await store.find_publication(draft)
     assert (found.state, found.broadcast) == (PublicationState.ACCEPTED, BROADCAST)
-    rejected = NoticeRejected(source=SOURCE, event=publication.id.hex, problems=(Problem(field="id", problem="x"),))
-    await store.tell(rejected, at)
+    rejected = NoticeRejected(source=SOURCE, event=found.id.hex, problems=(Problem(field="id", problem="x"),))
+    await store.tell(rejected, system_clock())
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED, "what became a broadcast was not rejected"
 
 
 async def test_a_rejection_after_the_answer_returns_the_draft(store: Store) -> None:
     draft = await store.publish()
-    publication, at = await store.find_publication(draft), system_clock()
-    await store.publications.record_answer(publication.id, PublishAnswer(status=202), at)
+    await store.answer(draft, 202)
     problems = (Problem(field="quota", problem="this system may publish 1 notices in an hour; never"),)
-    await store.tell(NoticeRejected(source=SOURCE, event=publication.id.hex, problems=problems), at)
+    event = (await store.find_publication(draft)).id.hex
+    await store.tell(NoticeRejected(source=SOURCE, event=event, problems=problems), system_clock())
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
 
 
 async def test_what_took_effect_is_published_though_the_repetition_was_refused_over_http(store: Store) -> None:
     """The answer to the first request is lost; the second one is refused, such as by a token with fewer topics."""
     draft = await store.publish()
-    publication, at = await store.find_publication(draft), system_clock()
-    await store.publications.record_answer(publication.id, PublishAnswer(status=403), at)
+    await store.answer(draft, 403)
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
-    await store.tell(list_events(draft, publication.id.hex, at)[0][0], at)
+    await store.accept(draft, broadcast=BROADCAST)
     found = await store.find_publication(draft)
     assert (found.state, found.broadcast, found.problems) == (PublicationState.ACCEPTED, BROADCAST, ())
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
-    await store.publications.record_answer(publication.id, PublishAnswer(status=403), at)
+    await store.answer(draft, 403)
     assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
 
 
@@ -218,15 +192,14 @@ async def test_erased_feedback_does_not_come_back_with_an_event_that_comes_later
 
 
 async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
-    store: Store, database: FreshDatabase
+    store: Store, owner: asyncpg.Connection
 ) -> None:
     """The erasure is held up between its mark and its end, while the entry's event comes."""
     at, held, late = system_clock(), uuid4(), uuid4()
     await store.tell(FeedbackReceived(feedback=held, kind="text", at=at, text="weg"), at)
-    owner, watcher = await asyncpg.connect(database.url), await asyncpg.connect(database.url)
 
     async def count_waiting() -> int:
-        return int(await watcher.fetchval(_WAITING))
+        return int(await store.database.fetchval(_WAITING))
 
     async def is_one_waiting() -> bool:
         return await count_waiting() == 1
@@ -234,17 +207,13 @@ async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
     async def is_written_or_waiting() -> bool:
         return received.done() or await count_waiting() == 2
 
-    try:
-        async with asyncio.TaskGroup() as tasks, owner.transaction():
-            await owner.execute("select from newsroom.feedback where id = $1 for update", held)
-            tasks.create_task(store.tell(FeedbackErased(feedback=(held, late), at=at), at))
-            await wait_for(is_one_waiting)
-            message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
-            received = tasks.create_task(store.tell(message, at))
-            await wait_for(is_written_or_waiting)
-    finally:
-        await owner.close()
-        await watcher.close()
+    async with asyncio.TaskGroup() as tasks, owner.transaction():
+        await owner.execute("select from newsroom.feedback where id = $1 for update", held)
+        tasks.create_task(store.tell(FeedbackErased(feedback=(held, late), at=at), at))
+        await wait_for(is_one_waiting)
+        message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
+        received = tasks.create_task(store.tell(message, at))
+        await wait_for(is_written_or_waiting)
     assert (await store.feedback.summarize(FeedbackFilter())).total == 0
 
 

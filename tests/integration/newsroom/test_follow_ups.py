@@ -18,6 +18,8 @@ from tests.integration.newsroom.writing_store import SOURCE, Store
 _NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)
 _ENDED = {"finished_at": _NOON}
 _TAKEN_BACK = {"cancelled_at": _NOON}
+_NEVER_BEGUN = {"audience": 9, "states": "{}", "started_at": None}
+_NOBODY = "Niemand hat die erste Meldung bekommen."
 # The notices API does not know who has what.
 _UNKNOWN: NoticeForecast = msgspec.structs.replace(FORECAST, audience=None, costs={})
 
@@ -40,7 +42,7 @@ async def begin(store: Store, owner: asyncpg.Connection, *revisions: dict[str, o
 
 
 @pytest.mark.parametrize(
-    ("revisions", "people", "waiting"),
+    ("revisions", "people", "words"),
     [
         ([{"audience": 9, "states": '{"delivered": 9}', **_ENDED}], 9, ""),
         ([{"audience": 9, "states": '{"read": 2, "cancelled": 7}', **_ENDED, **_TAKEN_BACK}], 2, ""),
@@ -55,66 +57,33 @@ async def begin(store: Store, owner: asyncpg.Connection, *revisions: dict[str, o
             12,
             "Wer mehrere Fassungen",
         ),
-        (
-            [
-                {"audience": 9, "states": "{}", "started_at": None, **_TAKEN_BACK},
-                {"audience": 9, "states": '{"delivered": 9}', **_ENDED},
-            ],
-            9,
-            "",
-        ),
+        ([{**_NEVER_BEGUN, **_TAKEN_BACK}, {"audience": 9, "states": '{"delivered": 9}', **_ENDED}], 9, ""),
+        # Nobody has the first notice.
+        ([{"audience": 9, "states": '{"cancelled": 9}', **_ENDED}], 0, _NOBODY),
+        ([{**_NEVER_BEGUN, **_TAKEN_BACK}], 0, _NOBODY),
+        ([{"audience": 9, "states": '{"expired": 9}', **_ENDED}], 0, _NOBODY),
+        # Events have not told the end, or nothing at all: nothing is refused, and nothing counted.
+        ([{"audience": 9, "states": '{"claimed": 2, "waiting": 7}', **_TAKEN_BACK}], None, ""),
+        ([{"audience": 9, "states": "{}", **_TAKEN_BACK}], None, ""),
+        ([{"audience": 9, "states": '{"claimed": 1, "cancelled": 8}', **_ENDED, **_TAKEN_BACK}], None, ""),
+        ([{"audience": None, "states": "{}"}], None, ""),
+        ([], None, ""),
     ],
 )
 async def test_a_follow_up_goes_to_those_who_have_the_notice_or_still_get_it(
-    store: Store, owner: asyncpg.Connection, revisions: list[dict[str, object]], people: int, waiting: str
+    store: Store, owner: asyncpg.Connection, revisions: list[dict[str, object]], people: int | None, words: str
 ) -> None:
-    found = await open_desk(store).assessor.evaluate(await begin(store, owner, *revisions), store.ben)
-    assert found.forecast is not None
-    assert (found.forecast.audience, found.problems) == (people, ())
-    assert found.forecast.costs.keys() == FORECAST.costs.keys()
-    told = [explain_blocker(each) for each in found.forecast.blockers]
-    assert [text.startswith(waiting) for text in told] == ([True] if waiting else [])
-
-
-@pytest.mark.parametrize(
-    "revision",
-    [
-        {"audience": 9, "states": '{"cancelled": 9}', **_ENDED},
-        {"audience": 9, "states": "{}", "started_at": None, **_TAKEN_BACK},
-        {"audience": 9, "states": '{"expired": 9}', **_ENDED},
-    ],
-)
-async def test_where_nobody_has_the_notice_no_follow_up_is_published(
-    store: Store, owner: asyncpg.Connection, revision: dict[str, object]
-) -> None:
-    drafting, draft = open_desk(store), await begin(store, owner, revision)
+    drafting, draft = open_desk(store), await begin(store, owner, *revisions)
     found = await drafting.assessor.evaluate(draft, store.ben)
-    (text,) = [explain_problem(each) for each in found.problems]
-    assert text.startswith("Niemand hat die erste Meldung bekommen.")
-    assert not found.may_publish
-    with pytest.raises(DraftRefused):
-        await drafting.publish(store.ben, draft.id, 2)
+    assert found.forecast is not None
+    assert found.forecast.audience == people
+    assert bool(found.forecast.costs) == bool(people)
+    assert bool(found.reasons) == (not people), "what is not known needs two"
+    problems = [explain_problem(each) for each in found.problems]
+    told = [*problems, *(explain_blocker(each) for each in found.forecast.blockers)]
+    assert [text.startswith(words) for text in told] == ([True] if words else [])
+    assert (bool(problems), found.may_publish) == (people == 0, bool(people))
+    if people == 0:
+        with pytest.raises(DraftRefused):
+            await drafting.publish(store.ben, draft.id, 2)
     assert await store.fetch("select count(*) from newsroom.publication") == [(1,)], "the first notice only"
-
-
-@pytest.mark.parametrize(
-    "revision",
-    [
-        {"audience": 9, "states": '{"claimed": 2, "waiting": 7}', **_TAKEN_BACK},
-        {"audience": 9, "states": "{}", **_TAKEN_BACK},
-        {"audience": 9, "states": '{"claimed": 1, "cancelled": 8}', **_ENDED, **_TAKEN_BACK},
-        {"audience": None, "states": "{}"},
-    ],
-)
-async def test_while_events_have_not_told_the_end_nothing_is_refused_and_nothing_counted(
-    store: Store, owner: asyncpg.Connection, revision: dict[str, object]
-) -> None:
-    found = await open_desk(store).assessor.evaluate(await begin(store, owner, revision), store.ben)
-    assert found.forecast is not None
-    assert (found.forecast.audience, found.problems, bool(found.reasons)) == (None, (), True)
-
-
-async def test_of_a_notice_about_which_no_event_has_told_nobody_knows(store: Store, owner: asyncpg.Connection) -> None:
-    found = await open_desk(store).assessor.evaluate(await begin(store, owner), store.ben)
-    assert found.forecast is not None
-    assert (found.forecast.audience, found.problems) == (None, ())

@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
-from services.newsroom.adapters.listening import BroadcastRunReader, PostgresListeningLog
+from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.domain.accounts import Role
 from services.newsroom.domain.listening import ListeningPeriod, SubscriptionMoves, TopicAudience
 from shared.contracts.events import (
@@ -100,7 +100,7 @@ async def test_the_first_moment_of_95_percent_counts_in_any_order(store: Store) 
         (BroadcastProgressed(broadcast=BROADCAST, audience=20, states={"accepted": 19, "waiting": 1}), 15),
         (BroadcastFinished(broadcast=BROADCAST, audience=20, states={"delivered": 17, "failed": 3}), 20),
     ]
-    reader = BroadcastRunReader(store.database)
+    reader = PostgresListeningLog(store.database)
     for order in itertools.permutations(told):
         await store.database.fetch("update newsroom.broadcast set reached_at = null, progressed_at = null")
         for message, seconds in (*order, order[0]):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.newsroom.adapters.sessions import PostgresLoginThrottle
+from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import Role
-from services.newsroom.domain.login import hash_recovery_code, list_counters
+from services.newsroom.domain.login import SessionLimits, hash_recovery_code, list_counters
 from shared.database.pool import open_database
 from tests.harness.newsroom import (
     PASSWORD,
@@ -136,8 +136,9 @@ async def test_simultaneous_attempts_are_counted_before_they_are_checked(newsroo
     url = newsroom.database.build_role_url("kreisfunk_newsroom")
     counters = list_counters("gleichzeitig", "192.0.2.7", None)
     async with open_database(url, password=None, name="test", size=10) as database:
-        throttle, now = PostgresLoginThrottle(database), datetime.now(UTC)
-        waits = await asyncio.gather(*(throttle.reserve(counters, now) for _ in range(20)))
+        limits, now = SessionLimits(idle=timedelta(hours=1), total=timedelta(hours=1)), datetime.now(UTC)
+        sessions = PostgresSessionRepository(database, limits)
+        waits = await asyncio.gather(*(sessions.reserve_attempt(counters, now) for _ in range(20)))
     assert sorted(waits) == [0.0] * 5 + [1.0] * 15
     assert (await newsroom.read_failures())["login", "gleichzeitig"] == 5
 

@@ -1,15 +1,17 @@
 """From the button to the notices API: whatever dies on the way, the notice goes out once, and the page is right."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import aio_pika
 import msgspec
 import pytest
+from aiohttp import ClientSession, web
 
-from services.newsroom.domain.accounts import Role
+from deploy.local.ports import LOOPBACK, reserve_ports
 from shared.amqp import topology
 from shared.contracts.envelope import read_envelope
 from shared.contracts.notices import NoticeCheck
@@ -19,11 +21,53 @@ from tests.harness.newsroom import NewsroomProcess, run_newsroom
 from tests.harness.notices_api import NoticesApi, run_notices_api
 from tests.harness.notices_county import TOKENS, text_of, token, write_tokens
 from tests.harness.service_login import service_login
-from tests.harness.writing_desk import WritingDesk
-from tests.integration.newsroom.killing_proxy import KillingProxy, run_killing_proxy
+from tests.harness.writing_desk import WritingDesk, count_publications, read_state
 from tests.servers import Servers, wait_for
 
-BOTH = (Role.EDITOR, Role.APPROVER)
+
+@dataclass
+class KillingProxy:
+    """A proxy before the notices API, which can do something between an answer and its arrival.
+
+    `before_answer` is called once, when the notices API has taken a notice and nobody knows it yet.
+    """
+
+    url: str
+    target: str
+    before_answer: Callable[[], None] | None = None
+    answered: list[int] = field(default_factory=list)
+
+    async def forward(self, request: web.Request) -> web.Response:
+        headers = {name: request.headers[name] for name in ("Authorization", "Content-Type")}
+        async with (
+            ClientSession() as session,
+            session.post(self.target + request.path, data=await request.read(), headers=headers) as found,
+        ):
+            body = await found.read()
+        if request.path != "/notices":
+            return web.Response(body=body, status=found.status)
+        self.answered.append(found.status)
+        if self.before_answer is not None:
+            act, self.before_answer = self.before_answer, None
+            act()
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(body=body, status=found.status)
+
+
+@asynccontextmanager
+async def run_killing_proxy(target: str) -> AsyncIterator[KillingProxy]:
+    with reserve_ports(1) as (port,):
+        proxy = KillingProxy(url=f"http://{LOOPBACK}:{port}", target=target)
+        app = web.Application()
+        app.router.add_post("/{path:.*}", proxy.forward)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, LOOPBACK, port).start()
+            yield proxy
+        finally:
+            await runner.cleanup()
 
 
 @pytest.fixture(scope="module")
@@ -46,31 +90,17 @@ async def proxy(door: NoticesApi) -> AsyncIterator[KillingProxy]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("newsroom")
-
-
-@pytest.fixture(scope="module")
 async def newsroom(
-    newsroom_broker: str, module_database: FreshDatabase, proxy: KillingProxy, folder: Path
+    newsroom_broker: str,
+    module_database: FreshDatabase,
+    proxy: KillingProxy,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[NewsroomProcess]:
-    settings = {"KREISFUNK_NOTICES_API_TOKEN": text_of("desk")}
+    folder, settings = tmp_path_factory.mktemp("newsroom"), {"KREISFUNK_NOTICES_API_TOKEN": text_of("desk")}
     async with run_newsroom(
         newsroom_broker, module_database, folder, notices_api_url=proxy.url, settings=settings
     ) as running:
         yield running
-
-
-@pytest.fixture
-async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
-    async with newsroom.open_browser(await newsroom.add_member(*BOTH)) as browser:
-        yield WritingDesk(browser=browser)
-
-
-@pytest.fixture
-async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
-    async with newsroom.open_browser(await newsroom.add_member(*BOTH)) as browser:
-        yield WritingDesk(browser=browser)
 
 
 async def approve(anna: WritingDesk, ben: WritingDesk, **changes: object) -> str:
@@ -133,10 +163,7 @@ async def test_killed_between_sending_and_recording_it_publishes_once(
     assert proxy.answered == [202, 202]
     events = await take_events(vhost, headline)
     assert len({(event.source, event.id, parse_notice(event).fingerprint) for event in events}) == 1
-    assert (
-        await newsroom.owner.fetchval("select count(*) from newsroom.publication where draft::text = $1", path[-36:])
-        == 1
-    )
+    assert await count_publications(newsroom.owner, path) == 1
 
 
 async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_do_anything(
@@ -191,9 +218,7 @@ async def test_a_check_that_is_refused_stops_the_notice_before_it_is_handed_over
         assert "zu dem die Redaktion veröffentlichen darf" in (await anna.browser.open(f"{path}/pruefung")).text
     finally:
         write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion"))
-    assert (
-        await newsroom.owner.fetchval("select state from newsroom.draft where id::text = $1", path[-36:]) == "approved"
-    )
+    assert await read_state(newsroom.owner, path) == ("approved", 2)
 
 
 async def test_a_revoked_token_is_no_fault_of_the_notice(

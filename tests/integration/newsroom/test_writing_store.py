@@ -1,8 +1,6 @@
 """Drafts and the outbox in a real PostgreSQL: nobody overwrites, nothing is sent twice, every version stays."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -12,24 +10,22 @@ import pytest
 
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.approval import ApprovalRules
-from services.newsroom.domain.drafts import DraftConflict, DraftRefused, DraftState, NoticeDraft
-from services.newsroom.domain.outbox import PublicationState, PublishAnswer
-from shared.contracts.events import NoticeAccepted, Problem
+from services.newsroom.domain.drafts import DraftRefused, DraftState, NoticeDraft
+from services.newsroom.domain.outbox import PublicationState
+from shared.contracts.events import Problem
 from shared.runtime.clock import system_clock
-from tests.databases import FreshDatabase
 from tests.factories.press_office import CONTENT
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.writing_desk import add_broadcast
-from tests.integration.newsroom.writing_store import SOURCE, Store, add_account, build_drafting
+from tests.integration.newsroom.writing_store import Store, add_account, build_drafting
 
 
-@asynccontextmanager
-async def open_owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    owner = await asyncpg.connect(database.url)
-    try:
-        yield owner
-    finally:
-        await owner.close()
+@pytest.fixture
+async def small_budget(owner: asyncpg.Connection) -> asyncpg.Connection:
+    """The owner's connection to a database where 25 messages may be sent in a month."""
+    await set_up_number(owner)
+    await owner.execute("update dispatcher.rate set messages_a_month = 25")
+    return owner
 
 
 async def read_left(store: Store, at: datetime | None = None) -> int:
@@ -37,16 +33,6 @@ async def read_left(store: Store, at: datetime | None = None) -> int:
     budget = await PostgresSendingControl(store.database).read_budget(at)
     assert budget is not None
     return budget.left
-
-
-async def test_a_draft_comes_back_as_it_was_written(store: Store) -> None:
-    draft = await store.write()
-    found = await store.drafts.find(draft.id)
-    assert (found.content, found.created_by, found.newest.author) == (
-        draft.content,
-        draft.created_by,
-        draft.newest.author,
-    )
 
 
 async def test_whoever_begins_a_draft_in_many_windows_at_once_has_begun_one(store: Store) -> None:
@@ -112,7 +98,7 @@ async def test_an_approval_and_an_edit_at_once_never_send_unread_words(store: St
 
 @pytest.mark.parametrize("change", ["disabled_at = now()", "roles = array['editor']"])
 async def test_an_approval_of_somebody_who_may_approve_no_more_sends_nothing(
-    store: Store, database: FreshDatabase, change: str
+    store: Store, owner: asyncpg.Connection, change: str
 ) -> None:
     draft = await store.write()
     await store.drafting.save(
@@ -120,41 +106,31 @@ async def test_an_approval_of_somebody_who_may_approve_no_more_sends_nothing(
     )  # which needs two
     await store.drafting.submit(store.anna, draft.id, 2)
     await store.drafting.approve(store.ben, draft.id, 2)
-    owner = await asyncpg.connect(database.url)
-    try:
-        await owner.execute(f"update newsroom.account set {change} where id = $1", store.ben.id)  # noqa: S608 - ours
-        with pytest.raises(DraftRefused, match="zweite Person"):
-            await store.drafting.publish(store.anna, draft.id, 2)
-        # The same person, by another account that may: each account approves a version once.
-        other = await add_account(owner, "ben", person=store.ben.person)
-    finally:
-        await owner.close()
+    await owner.execute(f"update newsroom.account set {change} where id = $1", store.ben.id)  # noqa: S608 - ours
+    with pytest.raises(DraftRefused, match="zweite Person"):
+        await store.drafting.publish(store.anna, draft.id, 2)
+    # The same person, by another account that may: each account approves a version once.
+    other = await add_account(owner, "ben", person=store.ben.person)
     await store.drafting.approve(other, draft.id, 2)
     assert (await store.drafting.publish(store.anna, draft.id, 2)).state is DraftState.PUBLISHED
 
 
 @pytest.mark.parametrize("change", ["disabled_at = now()", "roles = array['editor']"])
 async def test_what_counted_when_it_was_published_counts_for_ever(
-    store: Store, database: FreshDatabase, change: str
+    store: Store, owner: asyncpg.Connection, change: str
 ) -> None:
-    draft = await store.write()
+    draft, former = await store.write(), await add_account(owner, "cleo")
     await store.drafting.submit(store.anna, draft.id, 1)
-    async with open_owner(database) as owner:
-        former = await add_account(owner, "cleo")
-        await store.drafting.approve(former, draft.id, 1)
-        await owner.execute("update newsroom.account set disabled_at = now() where id = $1", former.id)
-        await store.drafting.approve(store.ben, draft.id, 1)
-        await store.drafting.publish(store.anna, draft.id, 1)
-        await owner.execute(f"update newsroom.account set {change} where id = $1", store.ben.id)  # noqa: S608 - ours
-        await owner.execute("update newsroom.account set disabled_at = null where id = $1", former.id)
+    await store.drafting.approve(former, draft.id, 1)
+    await owner.execute("update newsroom.account set disabled_at = now() where id = $1", former.id)
+    await store.drafting.approve(store.ben, draft.id, 1)
+    await store.drafting.publish(store.anna, draft.id, 1)
+    await owner.execute(f"update newsroom.account set {change} where id = $1", store.ben.id)  # noqa: S608 - ours
+    await owner.execute("update newsroom.account set disabled_at = null where id = $1", former.id)
     found = await store.drafts.find(draft.id)
-    assert [(each.by.name, each.is_void) for each in found.decisions] == [
-        ("anna", False),
-        ("cleo", True),
-        ("ben", False),
-    ]
-    publication = await store.find_publication(draft)
-    await store.publications.record_answer(publication.id, PublishAnswer(status=422), system_clock())
+    said = [(each.by.name, each.is_void) for each in found.decisions]
+    assert said == [("anna", False), ("cleo", True), ("ben", False)]
+    await store.answer(draft, 422)
     returned = await store.drafts.find(draft.id)
     assert [each.is_void for each in returned.decisions] == [False, False, True], "they count for the next publication"
 
@@ -168,7 +144,7 @@ async def test_a_failure_in_the_middle_stores_nothing(store: Store) -> None:
 
     with pytest.raises(DraftRefused):
         await store.drafts.change(draft.id, fail)
-    assert await store.drafts.find(draft.id) == await store.drafts.find(draft.id)
+    assert await store.drafts.find(draft.id) == draft
     assert await store.fetch("select count(*) from newsroom.audit") == before
 
 
@@ -182,21 +158,19 @@ async def test_the_outbox_gives_each_notice_its_acts_in_order(store: Store) -> N
     publication = await store.find_publication(first)
     await store.publications.record_failure(publication.id, now + timedelta(seconds=30))
     assert [each.draft for each in await store.publications.list_due(now, 10)] == [other.id]
-    await store.publications.record_answer(publication.id, PublishAnswer(status=202), now)
+    await store.answer(first, 202)
     assert {each.draft for each in await store.publications.list_due(now, 10)} == {correction.id, other.id}
 
 
 async def test_a_rejection_returns_the_draft_with_its_problems(store: Store) -> None:
     draft = await store.publish()
     problem = Problem(field="quota", problem="this system may publish 1 notices in an hour; never")
-    publication = await store.find_publication(draft)
-    await store.publications.record_answer(publication.id, PublishAnswer(status=422, errors=(problem,)), system_clock())
+    await store.answer(draft, 422, problem)
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
     found = await store.find_publication(draft)
     assert (found.state, found.problems) == (PublicationState.REJECTED, (problem,))
-    again = await store.drafting.publish(store.anna, draft.id, 1)
-    assert again.state is DraftState.PUBLISHED
-    assert (await store.find_publication(draft)).id != publication.id
+    assert (await store.drafting.publish(store.anna, draft.id, 1)).state is DraftState.PUBLISHED
+    assert (await store.find_publication(draft)).id != found.id
 
 
 async def test_an_emergency_that_was_rejected_was_none(store: Store) -> None:
@@ -205,8 +179,7 @@ async def test_an_emergency_that_was_rejected_was_none(store: Store) -> None:
     draft = await drafting.create(store.anna, content)
     await drafting.publish_emergency(store.anna, draft.id, 1, "Bombenfund")
     assert [each.id for each in await store.drafts.list_unreviewed()] == [draft.id]
-    publication = await store.find_publication(draft)
-    await store.publications.record_answer(publication.id, PublishAnswer(status=422), system_clock())
+    await store.answer(draft, 422)
     assert await store.drafts.list_unreviewed() == []
     with pytest.raises(DraftRefused, match="nichts nachträglich"):
         await drafting.review(store.ben, draft.id, 1)
@@ -215,28 +188,24 @@ async def test_an_emergency_that_was_rejected_was_none(store: Store) -> None:
     assert (await drafting.publish(store.anna, draft.id, 1)).emergency is None
 
 
-async def test_what_is_promised_is_not_left_in_the_budget(store: Store, database: FreshDatabase) -> None:
+async def test_what_is_promised_is_not_left_in_the_budget(store: Store, owner: asyncpg.Connection) -> None:
     now = system_clock()
-    async with open_owner(database) as owner:
-        await set_up_number(owner)
-        await add_broadcast(owner, audience=800, states='{"waiting": 600, "sent": 60, "suppressed": 40}')
-        await add_broadcast(owner, audience=5)
-        for ended in ({"finished_at": now}, {"cancelled_at": now}, {"accepted_at": now - timedelta(days=32)}):
-            await add_broadcast(owner, audience=1_000, **ended)
+    await set_up_number(owner)
+    await add_broadcast(owner, audience=800, states='{"waiting": 600, "sent": 60, "suppressed": 40}')
+    await add_broadcast(owner, audience=5)
+    for ended in ({"finished_at": now}, {"cancelled_at": now}, {"accepted_at": now - timedelta(days=32)}):
+        await add_broadcast(owner, audience=1_000, **ended)
     assert await read_left(store) == 39_300
 
 
 async def test_a_planned_notice_is_paid_for_by_the_month_in_which_it_is_sent(
-    store: Store, database: FreshDatabase
+    store: Store, small_budget: asyncpg.Connection
 ) -> None:
     """However long before, from its publication to its end, whatever this month has left."""
     now, later = system_clock(), system_clock() + timedelta(days=40)
-    async with open_owner(database) as owner:
-        await set_up_number(owner)
-        await owner.execute("update dispatcher.rate set messages_a_month = 25")
-        await add_broadcast(owner, audience=20, states='{"waiting": 20}', accepted_at=now)
-        planned = {"accepted_at": now - timedelta(days=32), "scheduled_at": later, "states": "{}", "started_at": None}
-        await add_broadcast(owner, audience=5, **planned)
+    await add_broadcast(small_budget, audience=20, states='{"waiting": 20}', accepted_at=now)
+    planned = {"accepted_at": now - timedelta(days=32), "scheduled_at": later, "states": "{}", "started_at": None}
+    await add_broadcast(small_budget, audience=5, **planned)
     assert (await read_left(store), await read_left(store, later)) == (5, 20)
 
     content = msgspec.structs.replace(CONTENT, scheduled_at=later, expires_at=later + timedelta(days=1))
@@ -248,40 +217,23 @@ async def test_a_planned_notice_is_paid_for_by_the_month_in_which_it_is_sent(
         await store.drafting.publish(store.anna, drafts[2].id, 1)
     assert (await read_left(store), await read_left(store, later)) == (5, 0)
 
-    publication = await store.find_publication(drafts[0])
-    message = NoticeAccepted(
-        source=SOURCE,
-        event=publication.id.hex,
-        notice=drafts[0].notice,
-        revision=1,
-        broadcast=uuid4(),
-        audience=7,
-        scheduled_at=later,
-    )
-    await store.tell(message, now)
+    await store.accept(drafts[0], now, audience=7, scheduled_at=later)
     assert (await read_left(store), await read_left(store, later)) == (5, 3)
 
 
 async def test_what_was_planned_for_a_moment_that_is_over_is_paid_for_now(
-    store: Store, database: FreshDatabase
+    store: Store, small_budget: asyncpg.Connection
 ) -> None:
     now = system_clock()
-    async with open_owner(database) as owner:
-        await set_up_number(owner)
-        await owner.execute("update dispatcher.rate set messages_a_month = 25")
-        for ago in (2, 40):  # the older one cannot be under way any more
-            before = {"accepted_at": now - timedelta(days=50), "scheduled_at": now - timedelta(days=ago)}
-            await add_broadcast(owner, audience=10, states='{"waiting": 10}', **before)
+    for ago in (2, 40):  # the older one cannot be under way any more
+        before = {"accepted_at": now - timedelta(days=50), "scheduled_at": now - timedelta(days=ago)}
+        await add_broadcast(small_budget, audience=10, states='{"waiting": 10}', **before)
     assert (await read_left(store), await read_left(store, now + timedelta(days=40))) == (15, 25)
 
 
-async def test_of_many_who_publish_at_once_only_as_many_go_out_as_the_budget_pays_for(
-    store: Store, database: FreshDatabase
-) -> None:
+@pytest.mark.usefixtures("small_budget")
+async def test_of_many_who_publish_at_once_only_as_many_go_out_as_the_budget_pays_for(store: Store) -> None:
     """Each goes to 10; what was handed over counts until the end, whether or not an event has told of it."""
-    async with open_owner(database) as owner:
-        await set_up_number(owner)
-        await owner.execute("update dispatcher.rate set messages_a_month = 25")
     drafts = [await store.write() for _ in range(6)]
     results = await asyncio.gather(
         *(store.drafting.publish(store.anna, draft.id, 1) for draft in drafts), return_exceptions=True
@@ -290,22 +242,13 @@ async def test_of_many_who_publish_at_once_only_as_many_go_out_as_the_budget_pay
     first, second = (each for each in results if isinstance(each, NoticeDraft))
     assert await read_left(store) == 5
 
-    publication = await store.find_publication(first)
-    message = NoticeAccepted(
-        source=SOURCE,
-        event=publication.id.hex,
-        notice=first.notice,
-        revision=1,
-        broadcast=uuid4(),
-        audience=None,  # as of a follow-up, which only the ledger can count
-    )
-    await store.tell(message, system_clock())
+    broadcast = uuid4()
+    await store.accept(first, broadcast=broadcast)  # without audience, as of a follow-up, which only the ledger counts
     assert await read_left(store) == 5
-    await store.tell(msgspec.structs.replace(message, audience=7), system_clock())
+    await store.accept(first, broadcast=broadcast, audience=7)
     assert await read_left(store) == 8
 
-    publication = await store.find_publication(second)
-    await store.publications.record_answer(publication.id, PublishAnswer(status=422), system_clock())
+    await store.answer(second, 422)
     assert await read_left(store) == 18
 
 
@@ -316,10 +259,3 @@ async def test_nobody_changes_what_was_said(store: Store, table: str, act: str) 
     column = {"draft_version": "version", "decision": "reason", "audit": "action"}[table]
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await store.database.fetch(act.format(table, column, column))
-
-
-async def test_a_conflict_is_told_to_who_saw_an_older_version(store: Store) -> None:
-    draft = await store.write()
-    await store.drafting.save(store.ben, draft.id, 1, msgspec.structs.replace(draft.content, text="Anders."))
-    with pytest.raises(DraftConflict):
-        await store.drafting.save(store.anna, draft.id, 1, msgspec.structs.replace(draft.content, text="Noch anders."))

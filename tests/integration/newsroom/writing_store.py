@@ -10,24 +10,27 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
+from services.newsroom.adapters.broadcasts import BroadcastStatuses
 from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.event_consumer import NewsroomEventHandler
 from services.newsroom.adapters.listening import PostgresFeedbackLog
-from services.newsroom.adapters.publications import PostgresPublicationRepository
+from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import NoticeDraft
+from services.newsroom.domain.outbox import PublishAnswer
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
-from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from shared.contracts.envelope import encode
+from shared.contracts.events import NoticeAccepted, Problem
 from shared.contracts.message import Message
 from shared.database.pool import Database, open_database
 from shared.outcome import Done
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
 from tests.factories.press_office import CONTENT, COUNTY, FORECAST, ROUTINE, SYSTEM, ScriptedNoticesApi
+from tests.harness.newsroom import insert_account
 
 ROLE = "kreisfunk_newsroom"
 SOURCE = SYSTEM.sources[0]
@@ -39,10 +42,10 @@ class Store:
 
     database: Database
     drafts: PostgresDraftRepository
-    publications: PostgresPublicationRepository
+    publications: PublicationRepository
     drafting: DraftingService
     events: NewsroomEventHandler
-    statuses: PostgresBroadcastStatuses
+    statuses: BroadcastStatuses
     feedback: PostgresFeedbackLog
     anna: Account
     ben: Account
@@ -65,6 +68,18 @@ class Store:
         assert found is not None
         return found
 
+    async def answer(self, draft: NoticeDraft, status: int, *errors: Problem) -> None:
+        """Record an answer of the notices API to the draft's newest publication."""
+        publication, answer = await self.find_publication(draft), PublishAnswer(status=status, errors=errors)
+        await self.publications.record_answer(publication.id, answer, system_clock())
+
+    async def accept(self, draft: NoticeDraft, at: datetime | None = None, **told: Any) -> None:
+        """Tell that subscriptions has accepted the draft's newest publication."""
+        publication = await self.find_publication(draft)
+        usual: dict[str, Any] = {"notice": draft.subject, "revision": 1, "broadcast": uuid4()}
+        message = NoticeAccepted(source=SOURCE, event=publication.id.hex, **{**usual, **told})
+        await self.tell(message, at or system_clock())
+
     async def tell(self, message: Message, at: datetime, event_id: str | None = None) -> None:
         body = encode(message, event_id=event_id or uuid4().hex, source="/kreisfunk/tests", time=at)
         assert await self.events.handle(body) == Done()
@@ -74,17 +89,9 @@ class Store:
 
 
 async def add_account(owner: asyncpg.Connection, name: str, person: UUID | None = None) -> Account:
-    account = Account(
-        id=uuid4(),
-        login=f"{name}-{uuid4().hex[:6]}",
-        name=name,
-        person=person or uuid4(),
-        roles=frozenset({Role.EDITOR, Role.APPROVER}),
-    )
-    await owner.execute(
-        "insert into newsroom.account (id, login, name, person, roles) values ($1, $2, $3, $4, $5)",
-        *(account.id, account.login, account.name, account.person, ["editor", "approver"]),
-    )
+    login, roles = f"{name}-{uuid4().hex[:6]}", frozenset({Role.EDITOR, Role.APPROVER})
+    account = Account(id=uuid4(), login=login, name=name, person=person or uuid4(), roles=roles)
+    await insert_account(owner, account)
     return account
 
 
@@ -98,7 +105,7 @@ def build_drafting(database: Database, drafts: PostgresDraftRepository, rules: A
         clock=system_clock,
         read_budget=PostgresSendingControl(database).read_budget,
         read_sending=PostgresSendingControl(database).read_limits,
-        list_revisions=PostgresBroadcastStatuses(database).list_revisions,
+        list_revisions=BroadcastStatuses(database).list_revisions,
     )
     return DraftingService(drafts=drafts, assessor=assessor, clock=system_clock, handed_over=lambda: None)
 
@@ -114,10 +121,10 @@ async def open_store(database: FreshDatabase) -> AsyncIterator[Store]:
             yield Store(
                 database=opened,
                 drafts=drafts,
-                publications=PostgresPublicationRepository(opened),
+                publications=PublicationRepository(opened),
                 drafting=build_drafting(opened, drafts, rules),
-                events=NewsroomEventHandler(records=PostgresEventRecords(opened, SOURCE)),
-                statuses=PostgresBroadcastStatuses(opened),
+                events=NewsroomEventHandler(database=opened, source=SOURCE),
+                statuses=BroadcastStatuses(opened),
                 feedback=PostgresFeedbackLog(opened),
                 anna=await add_account(owner, "anna"),
                 ben=await add_account(owner, "ben"),

@@ -3,9 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-import msgspec
 import pytest
 
 from services.newsroom.domain.listening import TopicAudience
@@ -35,42 +33,25 @@ class CountsInMemory:
         self.recorded.append(counted)
 
 
-@dataclass
-class ListeningNoticesApi(ScriptedNoticesApi):
-    """Remembers what it was asked."""
-
-    asked: list[Any] = field(default_factory=list)
-
-    async def check(self, event: Any) -> NoticeForecast:
-        self.asked.append(event)
-        return await super().check(event)
-
-
 def build_survey(counts: CountsInMemory, notices: ScriptedNoticesApi) -> AudienceSurvey:
-    return AudienceSurvey(
-        counts=counts,
-        notices=notices,
-        topics=TOPICS,
-        source=SYSTEM.sources[0],
-        clock=lambda: NOON,
-    )
+    return AudienceSurvey(counts=counts, notices=notices, topics=TOPICS, source=SYSTEM.sources[0], clock=lambda: NOON)
 
 
 async def test_each_topic_is_counted_by_a_notice_that_breaks_no_rule() -> None:
-    counts, notices = CountsInMemory(), ListeningNoticesApi()
+    counts, notices = CountsInMemory(), ScriptedNoticesApi()
     await build_survey(counts, notices).run()
     assert [(each.topic, each.people, each.day) for each in counts.recorded] == [
         (topic, 10, NOON.date()) for topic in TOPICS
     ]
-    for event in notices.asked:
-        assert validate_event(msgspec.json.encode(event), SYSTEM, COUNTY, NOON) == ()
+    for event in notices.checked:
+        assert validate_event(event, SYSTEM, COUNTY, NOON) == ()
     assert notices.published == []
 
 
 async def test_what_was_counted_lately_is_not_asked_for() -> None:
-    counts, notices = CountsInMemory(fresh={*TOPICS}), ListeningNoticesApi()
+    counts, notices = CountsInMemory(fresh={*TOPICS}), ScriptedNoticesApi()
     await build_survey(counts, notices).run()
-    assert notices.asked == []
+    assert notices.checked == []
 
 
 async def test_nothing_is_recorded_that_is_not_known() -> None:

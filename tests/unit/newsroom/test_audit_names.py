@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from services.newsroom import adapters, handlers
+from services.newsroom import adapters, domain, handlers
 from services.newsroom.adapters.http.audit_pages import ACTION_NAMES, describe_detail
 
-FOLDERS = [Path(adapters.__file__).parent, Path(handlers.__file__).parent]
+FOLDERS = [Path(each.__path__[0]) for each in (adapters, domain, handlers)]
 
 
 def test_every_act_has_a_name() -> None:

@@ -45,14 +45,6 @@ async def test_a_planned_notice_asks_for_the_budget_of_its_month() -> None:
     assert assessment.budget_obstacle.startswith("Das Budget für Dezember 2026 reicht nicht: Es sind noch 5 von 100")
 
 
-async def test_who_withdraws_asks_for_no_budget() -> None:
-    office = build_office(ROUTINE)
-    draft = await office.publish()
-    office.drafts.budget = MonthBudget(messages=100, used=100)
-    await office.drafting.withdraw(ANNA, draft, "Irrtum")
-    assert len(office.drafts.published) == 2
-
-
 def test_the_smallest_budget_counts() -> None:
     assert find_budget([]) is None
     assert find_budget([build_number(None, 5)]) is None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from deploy.paths import CONFIG
 from services.newsroom.adapters.config_files import read_templates
 from services.newsroom.domain.drafts import DraftContent
-from services.newsroom.domain.events import CODE_LENGTH_IN_TEXT
+from services.newsroom.domain.outbox import CODE_LENGTH_IN_TEXT
 from services.newsroom.domain.preview import Preview, build_preview, build_trial_text, count_length
 from shared.notices.configuration import Topic
 from shared.notices.rules import MAX_CONTENT_LENGTH

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,12 +14,17 @@ from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus, e
 from tests.factories.press_office import NOON
 
 STATES = st.dictionaries(st.sampled_from([state.value for state in DeliveryState]), st.integers(0, 1_000))
+STARTED, ENDED, TAKEN_BACK = {"started_at": NOON}, {"started_at": NOON, "finished_at": NOON}, {"cancelled_at": NOON}
+
+
+def build_status(**told: Any) -> BroadcastStatus:
+    return BroadcastStatus(id=UUID(int=1), **told)
 
 
 @given(STATES, st.integers(0, 10_000), st.sampled_from([None, NOON]))
 def test_everybody_is_in_one_line(states: dict[str, int], more: int, cancelled_at: datetime | None) -> None:
     audience = sum(states.values()) + more
-    status = BroadcastStatus(id=UUID(int=1), audience=audience, states=states, cancelled_at=cancelled_at)
+    status = build_status(audience=audience, states=states, cancelled_at=cancelled_at)
     assert sum(line.count for line in list_account(status)) == audience
     assert status.done + status.waiting + status.cancelled == audience
     assert 0 <= status.percent <= 100
@@ -27,46 +33,53 @@ def test_everybody_is_in_one_line(states: dict[str, int], more: int, cancelled_a
 
 @given(STATES)
 def test_without_an_audience_what_is_counted_is_shown(states: dict[str, int]) -> None:
-    status = BroadcastStatus(id=UUID(int=1), states=states)
-    assert sum(line.count for line in list_account(status)) == sum(states.values())
+    assert sum(line.count for line in list_account(build_status(states=states))) == sum(states.values())
 
 
 @pytest.mark.parametrize("state", DeliveryState)
 def test_every_state_has_a_german_name(state: DeliveryState) -> None:
-    (line,) = list_account(BroadcastStatus(id=UUID(int=1), audience=1, states={state.value: 1}))
+    (line,) = list_account(build_status(audience=1, states={state.value: 1}))
     assert line.name != "anderes"
     assert line.explanation
 
 
 def test_a_state_of_a_later_version_is_counted_all_the_same() -> None:
-    (line,) = list_account(BroadcastStatus(id=UUID(int=1), audience=3, states={"teleported": 3}))
+    (line,) = list_account(build_status(audience=3, states={"teleported": 3}))
     assert (line.name, line.count) == ("anderes", 3)
 
 
-def test_phases_follow_what_is_known() -> None:
-    known = BroadcastStatus(id=UUID(int=1))
-    assert known.phase is BroadcastPhase.PLANNED
-    assert BroadcastStatus(id=UUID(int=1), started_at=NOON).phase is BroadcastPhase.SENDING
-    assert BroadcastStatus(id=UUID(int=1), started_at=NOON, finished_at=NOON).phase is BroadcastPhase.FINISHED
-    assert BroadcastStatus(id=UUID(int=1), cancelled_at=NOON).phase is BroadcastPhase.CANCELLED
+@pytest.mark.parametrize(
+    ("told", "phase"),
+    [
+        ({}, BroadcastPhase.PLANNED),
+        (STARTED, BroadcastPhase.SENDING),
+        (ENDED, BroadcastPhase.FINISHED),
+        (TAKEN_BACK, BroadcastPhase.CANCELLED),
+        # What is stopped is so until its end.
+        ({**STARTED, "stop_cause": "template"}, BroadcastPhase.STOPPED),
+        ({**ENDED, "stop_cause": "template"}, BroadcastPhase.FINISHED),
+        # An operator has ended it: at once, and afterwards.
+        ({**STARTED, "stop_cause": "cancelled", "states": {"waiting": 1, "sent": 1}}, BroadcastPhase.CANCELLED),
+        ({**ENDED, "states": {"cancelled": 1, "sent": 1}}, BroadcastPhase.CANCELLED),
+        # Sent again after its end.
+        ({**ENDED, "audience": 2, "states": {"waiting": 1}}, BroadcastPhase.SENDING),
+        # Replaced before, or after everybody had it.
+        ({**ENDED, **TAKEN_BACK, "states": {"cancelled": 1, "read": 9}}, BroadcastPhase.CANCELLED),
+        ({**ENDED, **TAKEN_BACK, "states": {"read": 10}}, BroadcastPhase.FINISHED),
+    ],
+)
+def test_the_phase_follows_what_is_known(told: dict[str, Any], phase: BroadcastPhase) -> None:
+    status = build_status(**told)
+    assert status.phase is phase
+    assert status.is_final == (phase in (BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED))
 
 
-def test_what_is_stopped_says_so_until_its_end() -> None:
-    stopped = BroadcastStatus(id=UUID(int=1), started_at=NOON, stop_cause="template", stop_reason="x")
-    assert (stopped.phase, stopped.is_final) == (BroadcastPhase.STOPPED, False)
-    assert "Vorlage" in stopped.stop_name
-    assert replace(stopped, finished_at=NOON).phase is BroadcastPhase.FINISHED
-
-
-def test_what_an_operator_has_ended_says_so_at_once_and_afterwards() -> None:
-    ended = BroadcastStatus(id=UUID(int=1), started_at=NOON, stop_cause="cancelled", states={"waiting": 1, "sent": 1})
-    assert ended.phase is BroadcastPhase.CANCELLED
-    after = BroadcastStatus(id=UUID(int=1), started_at=NOON, finished_at=NOON, states={"cancelled": 1, "sent": 1})
-    assert after.phase is BroadcastPhase.CANCELLED
+def test_what_stops_a_broadcast_is_named() -> None:
+    assert "Vorlage" in build_status(stop_cause="template").stop_name
 
 
 def test_nobody_waits_for_what_was_withdrawn_or_corrected_before_it_began() -> None:
-    planned = BroadcastStatus(id=UUID(int=1), audience=6_000, accepted_at=NOON)
+    planned = build_status(audience=6_000, accepted_at=NOON)
     assert [line.state for line in list_account(planned)] == ["waiting"]
     dropped = replace(planned, cancelled_at=NOON)
     assert [(line.state, line.count) for line in list_account(dropped)] == [("cancelled", 6_000)]
@@ -76,26 +89,10 @@ def test_nobody_waits_for_what_was_withdrawn_or_corrected_before_it_began() -> N
 
 def test_of_what_is_withdrawn_only_requests_in_flight_still_wait() -> None:
     states = {"sent": 10, "waiting": 5, "claimed": 2, "cancelled": 1}
-    running = BroadcastStatus(id=UUID(int=1), audience=30, states=states, started_at=NOON, cancelled_at=NOON)
+    running = build_status(audience=30, states=states, **STARTED, **TAKEN_BACK)
     assert {line.state: line.count for line in list_account(running)} == {"sent": 10, "waiting": 2, "cancelled": 18}
     assert (running.done, running.is_settled) == (10, False)
     assert replace(running, states={"sent": 10}).is_settled
-
-
-def test_what_is_sent_again_after_its_end_is_being_sent() -> None:
-    again = BroadcastStatus(id=UUID(int=1), audience=2, started_at=NOON, finished_at=NOON, states={"waiting": 1})
-    assert (again.phase, again.is_final) == (BroadcastPhase.SENDING, False)
-
-
-@pytest.mark.parametrize(
-    ("states", "phase"),
-    [({"cancelled": 1, "read": 9}, BroadcastPhase.CANCELLED), ({"read": 10}, BroadcastPhase.FINISHED)],
-)
-def test_a_notice_that_everybody_had_before_it_was_replaced_is_finished(
-    states: dict[str, int], phase: BroadcastPhase
-) -> None:
-    status = BroadcastStatus(id=UUID(int=1), audience=10, states=states, finished_at=NOON, cancelled_at=NOON)
-    assert status.phase is phase
 
 
 @pytest.mark.parametrize(
@@ -109,13 +106,13 @@ def test_a_notice_that_everybody_had_before_it_was_replaced_is_finished(
     ],
 )
 def test_a_withdrawal_is_explained_by_who_has_the_notice(states: dict[str, int], words: str) -> None:
-    status = BroadcastStatus(id=UUID(int=1), audience=10, states=states, started_at=NOON, finished_at=NOON)
+    status = build_status(audience=10, states=states, **ENDED)
     assert explain_withdrawal(status).startswith(words)
     assert "Im Archiv" not in explain_withdrawal(replace(status, started_at=None))
 
 
 def test_what_is_withdrawn_says_so_once_it_has_ended() -> None:
-    running = BroadcastStatus(id=UUID(int=1), audience=10, started_at=NOON, withdrawn_at=NOON)
+    running = build_status(audience=10, withdrawn_at=NOON, **STARTED)
     assert running.phase_name == "wird gesendet"
     for ended in (replace(running, finished_at=NOON, states={"read": 10}), replace(running, cancelled_at=NOON)):
         assert ended.phase_name == "zurückgezogen"

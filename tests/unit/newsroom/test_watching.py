@@ -1,125 +1,134 @@
-"""Live progress: the database is asked the same for one viewer and for a hundred, and not at all for none."""
+"""Live progress and streams: the database is asked the same for one viewer and for a hundred, not at all for none."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
-from services.newsroom.domain.progress import BroadcastStatus
-from services.newsroom.domain.sending import SourceUse
-from services.newsroom.handlers.watching import MAX_VIEWERS, watch_broadcasts
+from services.newsroom.domain.accounts import Account
+from services.newsroom.domain.login import SessionStage, Visitor
+from services.newsroom.handlers.watching import MAX_VIEWERS, ChangeWatch, SessionWatch
 
-FIRST, SECOND = BroadcastStatus(id=UUID(int=1), audience=10), BroadcastStatus(id=UUID(int=2), audience=10)
 PATIENCE = 30.0
 
 
 @dataclass
-class StatusesInMemory:
-    """Implementation of ports.BroadcastStatuses; `asked` are the queries."""
+class Source:
+    """Values that are watched; `asked` are the queries, which are under way until `answers` is set."""
 
-    known: dict[UUID, BroadcastStatus] = field(default_factory=lambda: {each.id: each for each in (FIRST, SECOND)})
-    asked: list[list[UUID]] = field(default_factory=list)
-
-    async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
-        self.asked.append(sorted(broadcasts))
-        return [self.known[each] for each in broadcasts if each in self.known]
-
-    async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:
-        return []
-
-    async def list_related(self, broadcast: UUID) -> Sequence[BroadcastStatus]:
-        return []
-
-    async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
-        return []
-
-    async def list_unfinished(self, limit: int) -> Sequence[BroadcastStatus]:
-        return []
-
-    async def list_sources(self) -> Sequence[SourceUse]:
-        return []
-
-
-@pytest.mark.parametrize("viewers", [1, 100])
-async def test_all_viewers_share_one_query(viewers: int) -> None:
-    statuses = StatusesInMemory()
-    watch = watch_broadcasts(statuses)
-    with ExitStack() as stack:
-        for number in range(viewers):
-            stack.enter_context(watch.follow((FIRST if number % 2 == 0 else SECOND).id))
-        for _ in range(3):
-            await watch.refresh()
-    assert len(statuses.asked) == 3
-    await watch.refresh()
-    assert len(statuses.asked) == 3, "nobody watches any more"
-
-
-async def test_a_viewer_is_told_each_change_once() -> None:
-    statuses = StatusesInMemory()
-    watch = watch_broadcasts(statuses)
-    with watch.follow(FIRST.id):
-        waiting = asyncio.create_task(watch.wait_for_change(FIRST.id, None, PATIENCE))
-        await asyncio.sleep(0)
-        await watch.refresh()
-        assert await waiting == FIRST
-        await watch.refresh()
-        assert await watch.wait_for_change(FIRST.id, FIRST, 0.01) is None
-        later = replace(FIRST, states={"sent": 3})
-        statuses.known[FIRST.id] = later
-        await watch.refresh()
-        assert await watch.wait_for_change(FIRST.id, FIRST, PATIENCE) == later
-
-
-@dataclass
-class SlowStatuses(StatusesInMemory):
-    """Statuses whose query is under way until `answers` is set."""
-
+    known: dict[str, int] = field(default_factory=lambda: {"a": 1, "b": 1})
+    asked: list[set[str]] = field(default_factory=list)
     answers: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
-        found = await super().find_all(broadcasts)
+    async def read(self, keys: Collection[str]) -> Mapping[str, int]:
+        self.asked.append({*keys})
+        found = {key: self.known[key] for key in keys if key in self.known}
         await self.answers.wait()
         return found
 
 
-async def test_whoever_comes_after_the_last_one_is_not_told_what_was_read_for_them() -> None:
-    statuses = SlowStatuses()
-    watch = watch_broadcasts(statuses)
-    with watch.follow(FIRST.id):
+@pytest.fixture
+def source() -> Source:
+    source = Source()
+    source.answers.set()
+    return source
+
+
+@pytest.fixture
+def watch(source: Source) -> ChangeWatch[str, int]:
+    return ChangeWatch(source.read)
+
+
+@pytest.mark.parametrize("viewers", [1, 100])
+async def test_all_viewers_share_one_query(viewers: int, source: Source, watch: ChangeWatch[str, int]) -> None:
+    with ExitStack() as stack:
+        for number in range(viewers):
+            stack.enter_context(watch.follow("ab"[number % 2]))
+        for _ in range(3):
+            await watch.refresh()
+    await watch.refresh()
+    assert source.asked == [set("ab"[:viewers])] * 3, "nobody watches any more"
+
+
+async def test_a_viewer_is_told_each_change_once(source: Source, watch: ChangeWatch[str, int]) -> None:
+    with watch.follow("a"):
+        waiting = asyncio.create_task(watch.wait_for_change("a", None, PATIENCE))
+        await asyncio.sleep(0)
+        await watch.refresh()
+        assert await waiting == 1
+        await watch.refresh()
+        assert await watch.wait_for_change("a", 1, 0.01) is None
+        source.known["a"] = 2
+        await watch.refresh()
+        assert await watch.wait_for_change("a", 1, PATIENCE) == 2
+
+
+async def test_whoever_comes_after_the_last_one_is_not_told_what_was_read_for_them(
+    source: Source, watch: ChangeWatch[str, int]
+) -> None:
+    source.answers.clear()
+    with watch.follow("a"):
         reading = asyncio.create_task(watch.refresh())
         await asyncio.sleep(0)
-    statuses.answers.set()
+    source.answers.set()
     await reading
-    with watch.follow(FIRST.id):
-        assert await watch.wait_for_change(FIRST.id, None, 0.01) is None
+    with watch.follow("a"):
+        assert await watch.wait_for_change("a", None, 0.01) is None
 
 
-async def test_a_broadcast_nobody_knows_is_waited_for() -> None:
-    watch = watch_broadcasts(StatusesInMemory())
-    with watch.follow(UUID(int=3)):
+async def test_what_nobody_knows_is_waited_for(watch: ChangeWatch[str, int]) -> None:
+    with watch.follow("c"):
         await watch.refresh()
-        assert await watch.wait_for_change(UUID(int=3), None, 0.01) is None
+        assert await watch.wait_for_change("c", None, 0.01) is None
 
 
-async def test_at_the_end_of_the_process_everybody_is_sent_away() -> None:
-    watch = watch_broadcasts(StatusesInMemory())
-    with watch.follow(FIRST.id):
-        waiting = asyncio.create_task(watch.wait_for_change(FIRST.id, FIRST, PATIENCE))
+async def test_at_the_end_of_the_process_everybody_is_sent_away(watch: ChangeWatch[str, int]) -> None:
+    with watch.follow("a"):
+        waiting = asyncio.create_task(watch.wait_for_change("a", 1, PATIENCE))
         await asyncio.sleep(0)
         await watch.close()
         assert await waiting is None
         assert watch.closing
 
 
-def test_there_is_a_last_viewer() -> None:
-    watch = watch_broadcasts(StatusesInMemory())
+def test_there_is_a_last_viewer(watch: ChangeWatch[str, int]) -> None:
     with ExitStack() as stack:
         for _ in range(MAX_VIEWERS):
             assert not watch.is_full
-            stack.enter_context(watch.follow(FIRST.id))
+            stack.enter_context(watch.follow("a"))
         assert watch.is_full
     assert not watch.is_full
+
+
+class FakeSessions:
+    """Sessions of which some are open, and the questions about them."""
+
+    def __init__(self, *open_sessions: bytes) -> None:
+        self.open = set(open_sessions)
+        self.asked: list[set[bytes]] = []
+
+    async def filter_open(self, token_hashes: Collection[bytes]) -> set[bytes]:
+        self.asked.append(set(token_hashes))
+        return self.open & set(token_hashes)
+
+
+def visit(session: bytes) -> Visitor:
+    account = Account(id=UUID(int=1), login="a", name="A", person=UUID(int=2), roles=frozenset())
+    return Visitor(account=account, session=session, csrf="x", stage=SessionStage.OPEN)
+
+
+async def test_all_streams_of_a_session_end_with_it_and_no_others_for_one_question() -> None:
+    sessions = FakeSessions(b"a", b"b")
+    watch = SessionWatch(cast(Any, sessions))
+    with watch.follow(visit(b"a")) as first, watch.follow(visit(b"a")) as second, watch.follow(visit(b"b")) as other:
+        await watch.refresh()
+        assert not first.is_set()
+        sessions.open.discard(b"a")
+        await watch.refresh()
+        assert (first.is_set(), second.is_set(), other.is_set()) == (True, True, False)
+    await watch.refresh()
+    assert sessions.asked == [{b"a", b"b"}] * 2, "nobody watches any more"

@@ -129,7 +129,7 @@ class AccountPages:
             problem=problem,
             done=_DONE.get(request.query.get("erledigt", ""), ""),
             accounts=await self.administration.accounts.list_accounts(),
-            requests=await self.administration.requests.list_open_requests(),
+            requests=await self.administration.accounts.list_open_requests(),
             change_names=CHANGE_NAMES,
         )
 

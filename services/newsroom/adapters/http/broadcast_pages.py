@@ -7,15 +7,17 @@ from uuid import UUID
 
 from aiohttp import web
 
+from services.newsroom.adapters.broadcasts import BroadcastStatuses, read_list
 from services.newsroom.adapters.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.streams import stream_changes
 from services.newsroom.adapters.http.web_pages import WebPage, get_visitor, parse_before
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
+from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_review, find_review_obstacle, list_responsible
 from services.newsroom.domain.county import NewsroomCounty
-from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft, build_author
+from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
 from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.preview import TemplateText, build_preview
@@ -23,8 +25,7 @@ from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, li
 from services.newsroom.domain.sending import SendingOverview
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.operating import ResendRules
-from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, read_list
-from services.newsroom.ports import BroadcastStatuses, PublicationRepository
+from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
 from shared.runtime.clock import Clock
 
 BROADCASTS_PATH = "/aussendungen"
@@ -86,7 +87,7 @@ class BroadcastPages:
 
     async def _describe_review(self, draft: NoticeDraft | None, account: Account) -> dict[str, Any]:
         """Return who has reviewed what was sent in an emergency, and whether this account may."""
-        if draft is None or not draft.is_emergency or find_review_obstacle(draft, build_author(account)):
+        if draft is None or not draft.is_emergency or find_review_obstacle(draft, account):
             return {"review": draft and find_review(draft), "may_review": False}
         by_lead = await self.drafting.assessor.is_review_for_lead(draft)
         return {"review": None, "may_review": account.may(Right.APPROVE_AMOUNTS if by_lead else Right.APPROVE)}

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from services.newsroom.adapters.broadcasts import BroadcastStatuses
 from services.newsroom.adapters.http.draft_forms import (
     FormRefused,
     ShownForm,
@@ -27,6 +28,7 @@ from services.newsroom.adapters.http.web_pages import (
     parse_before,
     redirect,
 )
+from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import (
     OVERTAKEN,
@@ -49,7 +51,6 @@ from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import EXAMPLE_CODE, TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
-from services.newsroom.ports import BroadcastStatuses, PublicationRepository
 from shared.contracts.hours import LOCAL_ZONE
 from shared.notices.configuration import Configuration
 

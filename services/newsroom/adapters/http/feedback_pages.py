@@ -6,17 +6,18 @@ from uuid import UUID
 
 from aiohttp import web
 
+from services.newsroom.adapters.broadcasts import MAX_PENDING, BroadcastStatuses
 from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
 from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_visitor
 from services.newsroom.adapters.listening import PostgresFeedbackLog
+from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, AccountRequest, Right
 from services.newsroom.domain.drafts import DraftFilter, DraftState
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import SendingOverview
-from services.newsroom.handlers.watching import MAX_PENDING
-from services.newsroom.ports import BroadcastStatuses, DraftRepository, PublicationRepository
+from services.newsroom.ports import DraftRepository
 from shared.contracts.hours import LOCAL_ZONE
 
 FEEDBACK_PATH = "/rueckmeldungen"

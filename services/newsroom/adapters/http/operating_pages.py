@@ -6,7 +6,7 @@ from functools import partial
 
 from aiohttp import web
 
-from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses
+from services.newsroom.adapters.broadcasts import BroadcastStatuses
 from services.newsroom.adapters.http.broadcast_pages import BROADCAST_PATH, BROADCASTS_PATH, find_broadcast
 from services.newsroom.adapters.http.confirmations import (
     BROADCAST_CONFIRMATIONS,
@@ -28,7 +28,6 @@ from services.newsroom.handlers.operating import (
     ResendRules,
     SendingControl,
 )
-from services.newsroom.ports import BroadcastStatuses
 from shared.database.pool import Database
 from shared.notices.configuration import Configuration, System
 
@@ -167,7 +166,7 @@ def build_operating_pages(
     database: Database, county: Configuration, stranded: StrandedCounts, resending: ResendRules
 ) -> list[PageGroup]:
     """Return the pages of operators and leads with what they need."""
-    control, statuses = PostgresSendingControl(database), PostgresBroadcastStatuses(database)
+    control, statuses = PostgresSendingControl(database), BroadcastStatuses(database)
     operating = OperatingService(control=control, resending=resending)
     return [
         BroadcastChangePages(operating=operating, statuses=statuses),

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 
-from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.audit import PostgresAuditLog
-from services.newsroom.adapters.credentials import Argon2PasswordHasher, KeyRingSealer
+from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.adapters.http.account_pages import AccountPages
 from services.newsroom.adapters.http.audit_pages import AuditPages
 from services.newsroom.adapters.http.guard import CookieJar
 from services.newsroom.adapters.http.login_pages import LoginPages
 from services.newsroom.adapters.http.provider_pages import ProviderPages
 from services.newsroom.adapters.http.web_pages import PageGroup
-from services.newsroom.adapters.sessions import PostgresLoginThrottle
 from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.handlers.login import LoginService
 from services.newsroom.handlers.provider_login import ProviderLogin
@@ -35,23 +33,20 @@ def build_people_pages(
     count_login: Callable[[str], None],
 ) -> list[PageGroup]:
     """Return the pages, in the order of the navigation; `provider_label` is on the identity provider's button."""
-    accounts = PostgresAccountRepository(database)
-    hasher, sealer = Argon2PasswordHasher(), KeyRingSealer(ring)
+    accounts, hasher = PostgresAccountRepository(database), Argon2PasswordHasher()
     login = LoginService(
         accounts=accounts,
         sessions=sessions,
-        throttle=PostgresLoginThrottle(database),
         hasher=hasher,
-        sealer=sealer,
+        ring=ring,
         clock=system_clock,
         count=count_login,
     )
     administration = AccountAdministration(
         accounts=accounts,
-        requests=PostgresAccountRequestRepository(database),
         sessions=sessions,
         hasher=hasher,
-        sealer=sealer,
+        ring=ring,
         clock=system_clock,
     )
     external = ProviderLogin(provider=provider, login=login) if provider else None

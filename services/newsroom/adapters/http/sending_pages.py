@@ -10,9 +10,10 @@ from services.newsroom.adapters.http.draft_forms import parse_draft_id, parse_ve
 from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH, choose_code
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
+from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_emergency_obstacle, find_review, find_review_obstacle
-from services.newsroom.domain.drafts import NoticeDraft, build_author, list_changes
+from services.newsroom.domain.drafts import NoticeDraft, list_changes
 from services.newsroom.domain.explanations import (
     FIELD_NAMES,
     FORM_NAMES,
@@ -24,7 +25,6 @@ from services.newsroom.domain.explanations import (
 from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.domain.sending import describe_budget
 from services.newsroom.handlers.drafting import DraftingService
-from services.newsroom.ports import PublicationRepository
 
 _BEGUN = "?erledigt=begonnen"
 _Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
@@ -106,7 +106,7 @@ class SendingPages:
             may_review=account.may(Right.APPROVE_AMOUNTS if lead_reviews else Right.APPROVE),
             lead_reviews=lead_reviews,
             review=find_review(draft),
-            obstacle=find_review_obstacle(draft, build_author(account)),
+            obstacle=find_review_obstacle(draft, account),
         )
 
     async def _submit(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:

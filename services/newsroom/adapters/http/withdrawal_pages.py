@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from services.newsroom.adapters.broadcasts import BroadcastStatuses
 from services.newsroom.adapters.http.confirmations import Confirmation, render_confirmation
 from services.newsroom.adapters.http.draft_forms import parse_draft_id
 from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH
 from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
+from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft
 from services.newsroom.domain.progress import explain_withdrawal
 from services.newsroom.handlers.drafting import DraftingService
-from services.newsroom.ports import BroadcastStatuses, PublicationRepository
 
 WITHDRAWAL_PATH = f"{DRAFT_PATH}/zurueckziehen"
 

@@ -1,0 +1,271 @@
+"""Consumer of our own events, which it records: what became of notices, what citizens subscribe to, what they say."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.newsroom.adapters.audit import encode_json
+from services.newsroom.adapters.publications import reject_publication
+from services.newsroom.domain.archive import derive_code
+from services.newsroom.domain.listening import WHOLE_CHANNEL
+from services.newsroom.domain.service_level import has_reached_most
+from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    FeedbackErased,
+    FeedbackReceived,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeRejected,
+    SubscriptionChanged,
+    SubscriptionEnded,
+    SubscriptionStarted,
+)
+from shared.contracts.message import Message
+from shared.database.pool import Connection, Database
+from shared.outcome import Dead, Done, InvalidDataError, Outcome
+
+_ACCEPTED = """
+    insert into newsroom.broadcast (id, source, notice, revision, topic, headline, audience, accepted_at, scheduled_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    on conflict (id) do update set source = excluded.source, notice = excluded.notice, revision = excluded.revision,
+        topic = excluded.topic, headline = excluded.headline, accepted_at = excluded.accepted_at,
+        scheduled_at = excluded.scheduled_at,
+        audience = case when broadcast.progressed_at is null then excluded.audience else broadcast.audience end
+"""
+_STARTED = """
+    insert into newsroom.broadcast (id, source, notice, revision, topic, lane, started_at)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    on conflict (id) do update set source = excluded.source, notice = excluded.notice, revision = excluded.revision,
+        topic = excluded.topic, lane = excluded.lane, started_at = excluded.started_at
+"""
+# An older report changes nothing. Once finished it stays so, while states may still be raised.
+_PROGRESSED = """
+    insert into newsroom.broadcast (id, audience, states, person_limited, progressed_at, finished_at, failures)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    on conflict (id) do update set
+        (audience, states, person_limited, progressed_at, failures) = (
+            coalesce(excluded.audience, broadcast.audience), excluded.states, excluded.person_limited,
+            excluded.progressed_at, excluded.failures),
+        finished_at = coalesce(broadcast.finished_at, excluded.finished_at)
+    where broadcast.progressed_at is null or broadcast.progressed_at <= excluded.progressed_at
+"""
+# Whichever report comes first, the earliest one counts.
+_REACHED = "update newsroom.broadcast set reached_at = least(reached_at, $2) where id = $1"
+_FINISHED = "update newsroom.broadcast set finished_at = $2 where id = $1 and finished_at is null"
+_CANCELLED = """
+    insert into newsroom.broadcast (id, source, notice, cancelled_at) values ($1, $2, $3, $4)
+    on conflict (id) do update set source = excluded.source, notice = excluded.notice,
+        cancelled_at = coalesce(broadcast.cancelled_at, excluded.cancelled_at)
+"""
+_PUBLICATION = "select id from newsroom.publication where id = $1 and body ->> 'source' = $2"
+_ACCEPT_PUBLICATION = """
+    update newsroom.publication
+    set state = 'accepted', problems = default, answered_at = coalesce(answered_at, $2),
+        confirmed_at = coalesce(confirmed_at, $2), broadcast = coalesce(broadcast, $3)
+    where id = $1
+"""
+# An answer over HTTP that was lost, and a refusal of the repetition, say less than the event.
+_PUBLISH_DRAFT = """
+    update newsroom.draft d set state = 'published', changed_at = $2
+    from newsroom.publication p
+    where p.id = $1 and d.id = p.draft and d.version = p.version and d.state = 'returned'
+"""
+_STARTED_REVISION = """
+    select p.id from newsroom.publication p join newsroom.draft d on d.id = p.draft
+    where p.body ->> 'source' = $1 and p.revision = $3 and p.state <> 'rejected' and d.kind <> 'withdrawal'
+        and (d.notice = $2 or (d.corrects = $2 and d.kind = 'update'))
+    order by p.created_at desc limit 1
+"""
+_ARCHIVE = """
+    insert into newsroom.archive_entry (code, publication, notice, revision, topic, municipalities, headline, text,
+        link, picture, urgent, published_at, expires_at)
+    select $1, p.id, $3, $4, v.content ->> 'topic',
+        array(select jsonb_array_elements_text(coalesce(v.content -> 'municipalities', '[]'))),
+        v.content ->> 'headline', v.content ->> 'text', v.content ->> 'link', v.content ->> 'picture',
+        coalesce((v.content ->> 'urgent')::boolean, false), $5, (p.body ->> 'expirytime')::timestamptz
+    from newsroom.publication p join newsroom.draft_version v on v.draft = p.draft and v.version = p.version
+    where p.id = $2
+    on conflict do nothing
+"""
+_REPLACE = """
+    update newsroom.archive_entry e set replaced_by = (
+        select min(b.revision) from newsroom.broadcast b
+        where b.source = $1 and b.notice = $2 and b.revision > e.revision and b.started_at is not null)
+    where e.notice = $2
+"""
+_WITHDRAWN = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3) on conflict do nothing"
+# Run after either event, as the withdrawal may be known before the start.
+_WITHDRAW = """
+    update newsroom.archive_entry e set withdrawn_at = w.at
+    from newsroom.withdrawn_notice w
+    where w.source = $1 and w.notice = $2 and e.notice = w.notice and e.withdrawn_at is null
+"""
+_COUNT = """
+    insert into newsroom.subscription_hour (hour, topic, started, ended) values ($1, $2, $3, $4)
+    on conflict (hour, topic) do update set started = subscription_hour.started + excluded.started,
+        ended = subscription_hour.ended + excluded.ended
+"""
+_SEEN = "insert into newsroom.inbox (event) values ($1) on conflict do nothing returning event"
+_FEEDBACK = """
+    insert into newsroom.feedback (id, kind, value, text, topic, broadcast, at)
+    select $1::uuid, $2::text, nullif($3::text, ''), nullif($4::text, ''), $5::text, $6::uuid, $7::timestamptz
+    where not exists (select from newsroom.inbox where event = 'erased ' || $1::uuid)
+    on conflict (id) do update set value = excluded.value, text = excluded.text, at = excluded.at
+"""
+_DELETE_FEEDBACK = "delete from newsroom.feedback where id = any($1)"
+# In another process its erasure may be under way: whoever comes second sees what the first has written.
+_LOCK_FEEDBACK = "select pg_advisory_xact_lock(hashtextextended('feedback ' || $1::uuid::text, 0))"
+# An entry whose event comes after its erasure stays erased.
+_MARK_ERASED = """
+    insert into newsroom.inbox (event) select 'erased ' || entry from unnest($1::uuid[]) entry on conflict do nothing
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewsroomEventHandler:
+    """Idempotent handler of one event at a time, in any order. `source` is that of the notices published here."""
+
+    database: Database
+    source: str
+
+    async def handle(self, body: bytes) -> Outcome:
+        """Record one event. Raises DatabaseUnavailable."""
+        try:
+            envelope = read_envelope(body)
+            message = read_message(envelope)
+        except ContractError as error:
+            return Dead(str(error))
+        try:
+            is_known = await self._record(envelope, message)
+        except InvalidDataError as error:
+            return Dead(f"{message.TYPE}: {error}")
+        return Done() if is_known else Dead(f"unexpected {message.TYPE}")
+
+    async def _record(self, envelope: Envelope, message: Message) -> bool:
+        """Return False for an event that does not concern the newsroom."""
+        at = envelope.time
+        match message:
+            case NoticeAccepted():
+                await self._record_accepted(message, at)
+            case NoticeRejected():
+                await self._record_rejected(message, at)
+            case BroadcastStarted():
+                await self._record_started(message, at)
+            case BroadcastProgressed() | BroadcastFinished():
+                await self._record_progress(message, at)
+            case BroadcastCancelled():
+                async with self.database.connection() as connection:
+                    await connection.execute(_CANCELLED, message.broadcast, message.source, message.notice, at)
+            case FeedbackReceived():
+                await self._record_feedback(message)
+            case FeedbackErased():
+                await self._delete_feedback(message.feedback)
+            case _:
+                return await self._count(envelope, message)
+        return True
+
+    async def _count(self, envelope: Envelope, message: Message) -> bool:
+        match message:
+            case SubscriptionStarted(topics=topics):
+                await self._count_subscriptions(envelope, started=(WHOLE_CHANNEL, *topics))
+            case SubscriptionEnded(topic=topic):
+                await self._count_subscriptions(envelope, ended=(topic or WHOLE_CHANNEL,))
+            case SubscriptionChanged():
+                pass  # says what a subscriber has now, not what changed
+            case _:
+                return False
+        return True
+
+    async def _record_accepted(self, message: NoticeAccepted, at: datetime) -> None:
+        async with self.database.transaction() as connection:
+            if message.broadcast:
+                values = (message.headline, message.audience, at, message.scheduled_at)
+                await connection.execute(_ACCEPTED, *_list_columns(message), *values)
+            if publication := await _find_publication(connection, message):
+                await connection.execute(_ACCEPT_PUBLICATION, publication, at, message.broadcast)
+                await connection.execute(_PUBLISH_DRAFT, publication, at)
+            if message.action is NoticeAction.WITHDRAWN:
+                await connection.execute(_WITHDRAWN, message.source, message.notice, at)
+                # A system that manages our source may have withdrawn ours, too.
+                if message.source == self.source:
+                    await connection.execute(_WITHDRAW, message.source, message.notice)
+
+    async def _record_rejected(self, message: NoticeRejected, at: datetime) -> None:
+        async with self.database.transaction() as connection:
+            if publication := await _find_publication(connection, message):
+                await reject_publication(connection, publication, message.problems, at)
+
+    async def _record_started(self, message: BroadcastStarted, at: datetime) -> None:
+        """Record the start; from then on a notice of ours is in the public archive."""
+        async with self.database.transaction() as connection:
+            await connection.execute(_STARTED, *_list_columns(message), message.lane, at)
+            if message.source == self.source:
+                await _archive(connection, message, at)
+
+    async def _record_progress(self, message: BroadcastProgressed | BroadcastFinished, at: datetime) -> None:
+        finished = at if isinstance(message, BroadcastFinished) else None
+        limited = message.person_limited if isinstance(message, BroadcastProgressed) else 0
+        states, failures = encode_json(message.states), encode_json(message.failures)
+        values = (message.broadcast, message.audience, states, limited, at, finished, failures)
+        async with self.database.transaction() as connection:
+            await connection.execute(_PROGRESSED, *values)
+            if finished:
+                await connection.execute(_FINISHED, message.broadcast, finished)
+            if has_reached_most(message.audience, message.states):
+                await connection.execute(_REACHED, message.broadcast, at)
+
+    async def _count_subscriptions(
+        self, envelope: Envelope, started: Sequence[str] = (), ended: Sequence[str] = ()
+    ) -> None:
+        """Count starts and ends of these topics, once for each event."""
+        hour = envelope.time.replace(minute=0, second=0, microsecond=0)
+        async with self.database.transaction() as connection:
+            if await connection.fetchval(_SEEN, envelope.id) is None:
+                return
+            # In one order, so that two transactions do not wait for each other.
+            for topic in sorted({*started, *ended}):
+                await connection.execute(_COUNT, hour, topic, int(topic in started), int(topic in ended))
+
+    async def _record_feedback(self, message: FeedbackReceived) -> None:
+        entry, said = message.feedback, (message.value, message.text)
+        async with self.database.transaction() as connection:
+            await connection.execute(_LOCK_FEEDBACK, entry)
+            if any(said):
+                values = (message.kind, *said, message.topic, message.broadcast, message.at)
+                await connection.execute(_FEEDBACK, entry, *values)
+            else:
+                await connection.execute(_DELETE_FEEDBACK, [entry])
+
+    async def _delete_feedback(self, entries: Collection[UUID]) -> None:
+        async with self.database.transaction() as connection:
+            for entry in sorted(entries):  # in one order, so that two transactions do not wait for each other
+                await connection.execute(_LOCK_FEEDBACK, entry)
+            await connection.execute(_MARK_ERASED, list(entries))
+            await connection.execute(_DELETE_FEEDBACK, list(entries))
+
+
+def _list_columns(message: NoticeAccepted | BroadcastStarted) -> tuple[object, ...]:
+    return message.broadcast, message.source, message.notice, message.revision, message.topic
+
+
+async def _find_publication(connection: Connection, message: NoticeAccepted | NoticeRejected) -> UUID | None:
+    try:
+        identifier = UUID(message.event)
+    except ValueError:
+        return None  # the event of another system
+    found: UUID | None = await connection.fetchval(_PUBLICATION, identifier, message.source)
+    return found
+
+
+async def _archive(connection: Connection, message: BroadcastStarted, at: datetime) -> None:
+    source, notice, revision = message.source, message.notice, message.revision
+    publication = await connection.fetchval(_STARTED_REVISION, source, notice, revision)
+    if publication is not None:
+        await connection.execute(_ARCHIVE, derive_code(publication), publication, notice, revision, at)
+    await connection.execute(_REPLACE, source, notice)  # a revision of another system is no entry, but replaces ours
+    await connection.execute(_WITHDRAW, source, notice)
