@@ -19,6 +19,7 @@ from deploy.local.ports import LOOPBACK
 
 REALM = "/realms/landkreis"
 CLIENT_ID, SECRET = "redaktion", "geheim/mit:Zeichen"
+LABEL = "Mit dem Dienstkonto anmelden"
 
 
 Forge = Callable[[dict[str, Any], dict[str, Any]], str]
@@ -127,3 +128,13 @@ async def run_scripted_provider() -> AsyncIterator[ScriptedProvider]:
         yield provider
     finally:
         await runner.cleanup()
+
+
+def build_settings(issuer: str) -> dict[str, str]:
+    """Settings of a newsroom that trusts this provider."""
+    return {
+        "KREISFUNK_OIDC_ISSUER": issuer,
+        "KREISFUNK_OIDC_CLIENT_ID": CLIENT_ID,
+        "KREISFUNK_OIDC_CLIENT_SECRET": SECRET,
+        "KREISFUNK_OIDC_LABEL": LABEL,
+    }
