@@ -5,20 +5,10 @@ from uuid import uuid4
 
 from services.newsroom.domain.accounts import Account, Role
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
-from tests.harness.scripted_provider import CLIENT_ID, SECRET, ScriptedProvider
+from tests.harness.scripted_provider import ScriptedProvider
 
 START, CONNECT = "/anmelden/extern", "/einrichten/extern"
-LABEL = "Mit dem Dienstkonto anmelden"
 COOKIE = "kreisfunk-provider"
-
-
-def build_settings(issuer: str) -> dict[str, str]:
-    return {
-        "KREISFUNK_OIDC_ISSUER": issuer,
-        "KREISFUNK_OIDC_CLIENT_ID": CLIENT_ID,
-        "KREISFUNK_OIDC_CLIENT_SECRET": SECRET,
-        "KREISFUNK_OIDC_LABEL": LABEL,
-    }
 
 
 async def add_connected(newsroom: NewsroomProcess, issuer: str) -> Account:
