@@ -43,7 +43,7 @@ def build_newsroom_app(newsroom: Newsroom) -> web.Application:
     guard = PageGuard(sessions=newsroom.sessions, cookies=cookies, origin=url)
     groups = (
         *_build_writing_pages(newsroom),
-        _build_operating_pages(newsroom),
+        *_build_sending_pages(newsroom),
         *_build_people_pages(newsroom, cookies),
     )
     pages = [page for group in groups for page in group.list_pages()]
@@ -58,7 +58,7 @@ def build_newsroom_app(newsroom: Newsroom) -> web.Application:
 
 
 def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
-    drafting, feedback = newsroom.drafting, PostgresFeedbackLog(newsroom.database)
+    drafting = newsroom.drafting
     trials = TrialService(
         drafts=drafting.drafts,
         assessor=drafting.assessor,
@@ -71,7 +71,7 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             drafts=drafting.drafts,
             publications=newsroom.publications,
             statuses=newsroom.statuses,
-            feedback=feedback,
+            feedback=PostgresFeedbackLog(newsroom.database),
             reviewing=Right.APPROVE if drafting.assessor.rules.lead_euros is None else Right.COUNTERSIGN,
             read_sending=newsroom.sending.read_limits,
             list_requests=PostgresAccountRequestRepository(newsroom.database).list_open_requests,
@@ -92,10 +92,16 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
             templates=newsroom.templates,
             phone=newsroom.settings.archive_phone,
         ),
+    ]
+
+
+def _build_sending_pages(newsroom: Newsroom) -> list[PageGroup]:
+    feedback, topics = PostgresFeedbackLog(newsroom.database), newsroom.county.topics
+    return [
         BroadcastPages(
             statuses=newsroom.statuses,
             publications=newsroom.publications,
-            drafting=drafting,
+            drafting=newsroom.drafting,
             feedback=feedback,
             listening=newsroom.listening,
             watch=newsroom.broadcasts,
@@ -108,18 +114,14 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
         ),
         FeedbackPages(feedback=feedback),
         ListeningPages(log=newsroom.listening),
+        OperatingPages(
+            operating=OperatingService(control=newsroom.sending, resending=newsroom.resending),
+            stranded=newsroom.stranded,
+            statuses=newsroom.statuses,
+            systems=newsroom.county.systems,
+            templates=[f"{name}/{topic.language}" for topic in topics for name in topic.list_templates()],
+        ),
     ]
-
-
-def _build_operating_pages(newsroom: Newsroom) -> PageGroup:
-    topics = newsroom.county.topics
-    return OperatingPages(
-        operating=OperatingService(control=newsroom.sending, resending=newsroom.resending),
-        stranded=newsroom.stranded,
-        statuses=newsroom.statuses,
-        systems=newsroom.county.systems,
-        templates=[f"{name}/{topic.language}" for topic in topics for name in topic.list_templates()],
-    )
 
 
 def _build_people_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:

@@ -130,8 +130,8 @@ async def test_what_was_withdrawn_says_so_everywhere(
         assert [badge in text for text in (*lists, *shown[2:])] == [expected] * 4
     for text in after[2:]:
         assert ("Zurückgezogen von" in text, "None" in text) == (False, False)
-    assert "<dt>Zurückgezogen</dt><dd>28. November 2026, 12:00 Uhr" in after[3]
-    assert "Zurückgezogen;28. November 2026, 12:00 Uhr" in await anna.read(f"{path}/nachweis.csv")
+    assert "<dt>Zurückgezogen</dt><dd>28.11.2026, 12:00 Uhr" in after[3]
+    assert "Zurückgezogen;28.11.2026, 12:00 Uhr" in await anna.read(f"{path}/nachweis.csv")
 
 
 async def test_what_was_withdrawn_is_neither_corrected_nor_withdrawn_nor_sent_again(

@@ -59,7 +59,7 @@ class AccountPages:
             WebPage("POST", f"{_REQUEST}/bestaetigen", self.confirm, right),
             WebPage("POST", f"{_REQUEST}/ablehnen", self.refuse, right),
             *(
-                WebPage("POST", f"{_ACCOUNT}/{name}", partial(self.carry_out, act, done), right)
+                WebPage("POST", f"{_ACCOUNT}/{name}", partial(self.process, act, done), right)
                 for name, act, done in (
                     ("entsperren", AccountAdministration.request_enabling, "beantragt"),
                     (BLOCK.name, AccountAdministration.block, "gesperrt"),
@@ -87,7 +87,7 @@ class AccountPages:
         act = self.administration.request_roles(actor, _get_login(request), roles)
         return await _respond(request, act, "beantragt", self.show_account)
 
-    async def carry_out(self, act: _Act, done: str, request: web.Request) -> web.Response:
+    async def process(self, act: _Act, done: str, request: web.Request) -> web.Response:
         acting = act(self.administration, request[VISITOR].account, _get_login(request))
         return await _respond(request, acting, done, self.show_account)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.newsroom.adapters.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
-from services.newsroom.adapters.http.rendering import render_page, respond_with_table
+from services.newsroom.adapters.http.rendering import format_moment, render_page, respond_with_table
 from services.newsroom.adapters.http.streams import stream_changes
 from services.newsroom.adapters.http.web_pages import TOPICS, VISITOR, WebPage, parse_before, parse_id
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
@@ -17,7 +17,6 @@ from services.newsroom.domain.approval import find_review, find_review_obstacle,
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft, build_author
 from services.newsroom.domain.feedback import FeedbackFilter
-from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.domain.progress import BroadcastList, BroadcastPhase, BroadcastStatus, list_account
 from services.newsroom.domain.sending import SendingOverview
@@ -123,8 +122,7 @@ class BroadcastPages:
             ("Überschrift", status.headline or unknown),
             *(_list_content(notice["draft"], notice["content"], notice["code"]) if notice["draft"] else ()),
             ("Thema", request.app[TOPICS].get(status.topic or "", status.topic or unknown)),
-            ("Meldung", status.notice or unknown),
-            ("Fassung", str(status.revision or "")),
+            ("Meldung", (status.notice or unknown) + (f", {status.revision}. Fassung" if status.revision else "")),
             ("Aussendung", str(status.id)),
             *((name, format_moment(moment) if moment else "") for name, moment in moments),
             ("Zurückgezogen von", status.withdrawn_by or ""),

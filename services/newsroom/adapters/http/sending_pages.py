@@ -68,13 +68,13 @@ class SendingPages:
             WebPage("GET", _WITHDRAWAL_PATH, self.ask_to_withdraw, write),
             WebPage("POST", _WITHDRAWAL_PATH, self.withdraw, write),
             *(
-                WebPage("POST", f"{DRAFT_PATH}/{name}", partial(self.carry_out, act, takes, then), right)
+                WebPage("POST", f"{DRAFT_PATH}/{name}", partial(self.process, act, takes, then), right)
                 for name, act, takes, right, then in acts
             ),
         )
 
-    async def carry_out(self, act: _Act, takes: Sequence[str], then: str, request: web.Request) -> web.Response:
-        """Carry out an act with what it `takes` of the form; `then` is what is shown of the draft afterwards."""
+    async def process(self, act: _Act, takes: Sequence[str], then: str, request: web.Request) -> web.Response:
+        """Perform an act with what it `takes` of the form; `then` is what is shown of the draft afterwards."""
         form = request[FORM]
         said = {"version": parse_version(form), "reason": form.get("reason", "")}
         account, identifier = request[VISITOR].account, parse_id(request.match_info["draft"])
