@@ -128,17 +128,19 @@ class _ArchiveHandlers:
         return document.respond(request)
 
     async def show_signup(self, request: web.Request) -> web.Response:
-        return self._documents.get("signup", lambda _: self._pages.render_signup()).respond(request)
+        return self._documents.get("signup", lambda _: self._pages.render_for_phone("signup")).respond(request)
 
     async def show_poster(self, request: web.Request) -> web.Response:
-        return self._documents.get("poster", lambda _: self._pages.render_poster()).respond(request)
+        return self._documents.get("poster", lambda _: self._pages.render_for_phone("poster")).respond(request)
 
     async def show_qr_code(self, request: web.Request) -> web.Response:
         return self._documents.get("qr", lambda _: self._pages.render_qr_code(), "image/svg+xml").respond(request)
 
     async def show_levels(self, request: web.Request) -> web.Response:
         levels = self._get_levels()
-        return self._documents.get(("levels", levels), lambda _: self._pages.render_levels(levels)).respond(request)
+        return self._documents.get(("levels", levels), lambda _: self._pages.render("level", levels=levels)).respond(
+            request
+        )
 
     async def show_levels_as_json(self, request: web.Request) -> web.Response:
         levels = self._get_levels()
@@ -230,4 +232,4 @@ def build_error_response(pages: ArchivePages, status: int) -> web.Response:
     headers = {hdrs.CONTENT_TYPE: _HTML, hdrs.CACHE_CONTROL: _NOT_CACHED}
     if status == 503:
         headers[hdrs.RETRY_AFTER] = "5"
-    return web.Response(text=pages.render_error(heading, advice), status=status, headers=headers)
+    return web.Response(text=pages.render("error", heading=heading, advice=advice), status=status, headers=headers)

@@ -1,6 +1,6 @@
 """Pages of the public archive, rendered from what is in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from io import BytesIO
 from itertools import groupby
 from urllib.parse import quote, urlsplit
@@ -13,7 +13,7 @@ from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelec
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_linked_data, build_query, get_headline
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.german import format_day, format_moment
-from services.newsroom.domain.service_level import ServiceLevel, format_seconds
+from services.newsroom.domain.service_level import format_seconds
 from shared.contracts.hours import LOCAL_ZONE
 
 PAGE_ENTRIES = 20
@@ -69,7 +69,7 @@ class ArchivePages:
             turned = f"seite={number}" if number > 1 else ""
             return f"/{query}{'&' if query else '?'}{turned}" if turned else f"/{query}"
 
-        return self._render(
+        return self.render(
             "list",
             archive=archive,
             selection=selection,
@@ -91,7 +91,7 @@ class ArchivePages:
             yield topic, f"{title} ({current[topic]} aktuell)" if topic in current else title
 
     def render_entry(self, archive: Archive, entry: ArchiveEntry) -> str:
-        return self._render(
+        return self.render(
             "entry",
             archive=archive,
             entry=entry,
@@ -102,19 +102,13 @@ class ArchivePages:
 
     def render_check(self, archive: Archive, entry: ArchiveEntry | None, unknown: str = "") -> str:
         """Return the answer about a code: that of this entry, or `unknown` as it was typed; at first neither."""
-        return self._render(
+        return self.render(
             "check",
             archive=archive,
             entry=entry,
             unknown=unknown,
             hosts=sorted({host.removeprefix("www.") for host in self._county.link_hosts}),
         )
-
-    def render_signup(self) -> str | None:
-        return self._render("signup", link=self.link) if self._phone else None
-
-    def render_poster(self) -> str | None:
-        return self._render("poster") if self._phone else None
 
     def render_qr_code(self) -> bytes | None:
         """Return the link into WhatsApp as a QR code that a camera reads from paper, too."""
@@ -125,17 +119,15 @@ class ArchivePages:
         code.save(picture, kind="svg", light="#fff", omitsize=True, xmldecl=False)
         return picture.getvalue()
 
-    def render_levels(self, levels: Sequence[ServiceLevel]) -> str:
-        return self._render("level", levels=levels)
-
-    def render_error(self, heading: str, advice: str) -> str:
-        return self._render("error", heading=heading, advice=advice)
-
     @property
     def link(self) -> str:
         """Return the address that opens WhatsApp with the word Start."""
         digits = "".join(filter(str.isdigit, self._phone))
         return f"https://wa.me/{digits}?text=Start"
 
-    def _render(self, name: str, **values: object) -> str:
+    def render_for_phone(self, name: str) -> str | None:
+        """Return the page of this name, which is about the number; None while there is none."""
+        return self.render(name, link=self.link) if self._phone else None
+
+    def render(self, name: str, **values: object) -> str:
         return self._environment.get_template(f"archive/{name}.html").render(here=name, **values)
