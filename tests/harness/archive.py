@@ -1,28 +1,30 @@
 """The public archive on a port, over a database with entries."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import aiohttp
 import asyncpg
 
+from deploy.local.ports import LOOPBACK
 from deploy.paths import CONFIG
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
-from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
-from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
+from services.newsroom.adapters.http.archive_app import build_archive_app, build_error_response
 from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.rendering import StaticFiles
+from services.newsroom.adapters.http.documents import StaticFiles
 from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
-from shared.database.pool import Database, open_database
+from shared.database.pool import open_database
 from shared.notices.configuration import read_configuration
+from shared.runtime.http_port import open_http_port
 from tests.databases import FreshDatabase
 from tests.factories.archive import NOW
 
@@ -57,9 +59,10 @@ class TurnedClock:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveHarness:
-    """`cache` and `levels` are refreshed by the test."""
+    """`cache` and `levels` are refreshed by the test; `database` is the owner's connection."""
 
     url: str
+    database: asyncpg.Connection = field(repr=False)
     cache: ArchiveCache
     levels: ServiceLevelCache
     clock: TurnedClock
@@ -69,13 +72,17 @@ class ArchiveHarness:
         async with self.session.get(self.url + path, headers=headers, allow_redirects=False) as response:
             return response.status, await response.text()
 
+    async def read(self, path: str) -> str:
+        return (await self.get(path))[1]
 
-async def insert_entries(url: str, entries: Sequence[ArchiveEntry]) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.executemany(_INSERT, [_build_row(entry, uuid4()) for entry in entries])
-    finally:
-        await connection.close()
+    async def fill(self, *entries: ArchiveEntry) -> None:
+        """Add the entries, and refresh the cache."""
+        await insert_entries(self.database, entries)
+        await self.cache.refresh()
+
+
+async def insert_entries(database: asyncpg.Connection, entries: Sequence[ArchiveEntry]) -> None:
+    await database.executemany(_INSERT, [_build_row(entry, uuid4()) for entry in entries])
 
 
 def _build_row(entry: ArchiveEntry, identifier: UUID) -> tuple[object, ...]:
@@ -101,11 +108,11 @@ def _build_row(entry: ArchiveEntry, identifier: UUID) -> tuple[object, ...]:
 
 @asynccontextmanager
 async def run_archive(
-    database: Database, *, phone: str | None = PHONE, assets: Path = Path("/nonexistent")
+    fresh: FreshDatabase, *, phone: str = PHONE, assets: Path = Path("/nonexistent")
 ) -> AsyncIterator[ArchiveHarness]:
-    county = read_configuration(COUNTY_FILE, NewsroomCounty)
-    clock = TurnedClock()
-    cache = ArchiveCache(ArchiveEntryReader(database), clock, timedelta(days=KEEPS_DAYS))
+    """Over a database, with the rights of the newsroom, and no more."""
+    county, clock = read_configuration(COUNTY_FILE, NewsroomCounty), TurnedClock()
+    url = fresh.build_role_url("kreisfunk_newsroom")
     site = ArchiveSite(
         url="https://meldungen.example",
         county=county.name,
@@ -115,20 +122,20 @@ async def run_archive(
     )
     static = StaticFiles(assets)
     pages = ArchivePages(site=site, county=county, phone=phone, keeps_days=KEEPS_DAYS, static=static)
-    levels = ServiceLevelCache(PostgresListeningLog(database).list_runs, clock)
-    app = build_archive_app(site, pages, ArchiveDocuments(cache), levels, static)
-    async with (
-        open_archive_port(
-            app, pages, host="127.0.0.1", port=0, shutdown_seconds=1, refused=lambda status: None
-        ) as port,
-        aiohttp.ClientSession() as session,
-    ):
-        yield ArchiveHarness(url=f"http://127.0.0.1:{port}", cache=cache, levels=levels, clock=clock, session=session)
-
-
-@asynccontextmanager
-async def open_newsroom_database(fresh: FreshDatabase) -> AsyncIterator[Database]:
-    """With the rights of the newsroom, and no more."""
-    url = fresh.build_role_url("kreisfunk_newsroom")
-    async with open_database(url, password=None, name="newsroom", size=2) as database:
-        yield database
+    async with AsyncExitStack() as stack:
+        owner = await asyncpg.connect(fresh.url)
+        stack.push_async_callback(owner.close)
+        database = await stack.enter_async_context(open_database(url, password=None, name="newsroom", size=2))
+        cache = ArchiveCache(ArchiveEntryReader(database), clock, timedelta(days=KEEPS_DAYS))
+        levels = ServiceLevelCache(PostgresListeningLog(database).list_runs, clock)
+        served = open_http_port(
+            build_archive_app(pages, cache, levels, static),
+            host=LOOPBACK,
+            port=0,
+            shutdown_seconds=1,
+            respond=partial(build_error_response, pages),
+            refused=lambda status: None,
+        )
+        address = f"http://{LOOPBACK}:{await stack.enter_async_context(served)}"
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        yield ArchiveHarness(url=address, database=owner, cache=cache, levels=levels, clock=clock, session=session)

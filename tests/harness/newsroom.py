@@ -71,6 +71,10 @@ class EditorBrowser:
     async def open(self, path: str, **headers: str) -> ShownPage:
         return await self.request("GET", path, headers=headers)
 
+    async def read(self, path: str) -> str:
+        """What the page at this path says."""
+        return (await self.open(path)).text
+
     async def send(
         self, path: str, fields: Mapping[str, object] | None = None, *, csrf: str, site: str = "same-origin"
     ) -> ShownPage:
@@ -80,6 +84,9 @@ class EditorBrowser:
             values = value if isinstance(value, list | tuple) else [value]
             pairs += [(name, str(each)) for each in values]
         return await self.request("POST", path, data=pairs, headers={"Sec-Fetch-Site": site})
+
+    async def log_out(self) -> ShownPage:
+        return await self.fill_in("/profil", "/abmelden")
 
     async def fill_in(self, page: str, path: str, **fields: object) -> ShownPage:
         """Opens a page and sends a form of it."""
@@ -163,6 +170,12 @@ class NewsroomProcess:
         timeout = ClientTimeout(total=WAIT_TIMEOUT_SECONDS)
         async with ClientSession(cookie_jar=jar, timeout=timeout) as session:
             yield EditorBrowser(url=self.url, session=session)
+
+    @asynccontextmanager
+    async def open_as(self, *roles: Role, person: UUID | None = None) -> AsyncIterator[EditorBrowser]:
+        """Where somebody new with these roles has logged in."""
+        async with self.open_browser(await self.add_member(*roles, person=person)) as opened:
+            yield opened
 
     async def count_failures(self, scope: str, key: str, failures: int) -> None:
         """As if so many logins had failed just now, without waiting for as many slow hashes."""

@@ -10,14 +10,16 @@ from hashlib import sha256
 from typing import Any
 
 from aiohttp import BasicAuth, web
-from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 from multidict import MultiMapping
 from yarl import URL
 
+from deploy.local.ports import LOOPBACK
+
 REALM = "/realms/landkreis"
 CLIENT_ID, SECRET = "redaktion", "geheim/mit:Zeichen"
+LABEL = "Mit dem Dienstkonto anmelden"
 
 
 Forge = Callable[[dict[str, Any], dict[str, Any]], str]
@@ -118,6 +120,21 @@ async def run_scripted_provider() -> AsyncIterator[ScriptedProvider]:
     app.router.add_get(f"{REALM}/auth", provider.answer_browser)
     app.router.add_get(f"{REALM}/certs", provider.answer_keys)
     app.router.add_post(f"{REALM}/token", provider.answer_token)
-    async with TestServer(app) as server:
-        provider.issuer = str(server.make_url(REALM))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, LOOPBACK, 0).start()
+        provider.issuer = f"http://{LOOPBACK}:{runner.addresses[0][1]}{REALM}"
         yield provider
+    finally:
+        await runner.cleanup()
+
+
+def build_settings(issuer: str) -> dict[str, str]:
+    """Settings of a newsroom that trusts this provider."""
+    return {
+        "KREISFUNK_OIDC_ISSUER": issuer,
+        "KREISFUNK_OIDC_CLIENT_ID": CLIENT_ID,
+        "KREISFUNK_OIDC_CLIENT_SECRET": SECRET,
+        "KREISFUNK_OIDC_LABEL": LABEL,
+    }

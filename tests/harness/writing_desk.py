@@ -42,6 +42,10 @@ class WritingDesk:
 
     browser: EditorBrowser
 
+    async def read(self, path: str) -> str:
+        """What the page at this path says."""
+        return await self.browser.read(path)
+
     async def begin(self, **changes: Any) -> str:
         """The path of a new draft that is saved once: version 2."""
         begun = await self.browser.fill_in("/entwuerfe", "/entwuerfe")
@@ -68,10 +72,42 @@ class WritingDesk:
         csrf = csrf or (await self.browser.open("/entwuerfe")).csrf
         return await self.browser.send(f"{path}/{name}", {"version": version, **(fields or {})}, csrf=csrf)
 
+    async def begin_from(self, path: str, act: str) -> str:
+        """The path of the draft that a correction, a copy or a follow-up of a published one begins with."""
+        return (await self.send(path, act, 2)).location.partition("?")[0]
+
+    async def publish(self, approver: "WritingDesk", path: str = "", **changes: Any) -> str:
+        """The path of the draft, or of a new one, that another person has approved."""
+        path = path or await self.begin(**changes)
+        await self.act(path, "einreichen")
+        await approver.act(path, "freigeben")
+        assert (await self.act(path, "veroeffentlichen")).status == 303
+        return path
+
+    async def publish_in_emergency(self, path: str = "", reason: str = "Bombenfund", **changes: Any) -> str:
+        """The path of the draft, or of a new one, that nobody was asked about."""
+        path = path or await self.begin(urgent="1", **changes)
+        assert (await self.send(path, "notfall", 2, {"reason": reason})).status == 303
+        return path
+
+    async def withdraw(self, path: str, reason: str = "Fällt aus.") -> str:
+        """The path of the withdrawal of what the draft became."""
+        return (await self.send(path, "zurueckziehen", 2, {"reason": reason})).location
+
+
+def parse_draft_id(path: str) -> UUID:
+    """The id of the draft that the path leads to."""
+    return UUID(path.split("/")[2])
+
+
+def cut_section(page: str, heading: str) -> str:
+    """What the page says below this heading."""
+    return page.split(f">{heading}</h2>")[1].split("<h2")[0]
+
 
 async def read_state(owner: asyncpg.Connection, path: str) -> tuple[str, int]:
     """State and version of the draft."""
-    row = await owner.fetchrow("select state, version from newsroom.draft where id = $1", UUID(path.split("/")[2]))
+    row = await owner.fetchrow("select state, version from newsroom.draft where id = $1", parse_draft_id(path))
     assert row is not None
     return row["state"], row["version"]
 
@@ -79,7 +115,7 @@ async def read_state(owner: asyncpg.Connection, path: str) -> tuple[str, int]:
 async def count_publications(owner: asyncpg.Connection, path: str) -> int:
     """How often the draft was published."""
     count = "select count(*) from newsroom.publication where draft = $1"
-    return int(await owner.fetchval(count, UUID(path.split("/")[2])))
+    return int(await owner.fetchval(count, parse_draft_id(path)))
 
 
 async def add_broadcast(owner: asyncpg.Connection, **changes: object) -> UUID:
@@ -110,7 +146,7 @@ async def add_broadcast(owner: asyncpg.Connection, **changes: object) -> UUID:
 
 async def become_broadcast(owner: asyncpg.Connection, path: str, **changes: object) -> UUID:
     """The broadcast that the published draft became, as events would have told of it."""
-    row = await owner.fetchrow(_PUBLISHED, UUID(path.split("/")[2]))
+    row = await owner.fetchrow(_PUBLISHED, parse_draft_id(path))
     assert row is not None
     broadcast = await add_broadcast(owner, source=row["source"], notice=row["subject"], **changes)
     await owner.execute("update newsroom.publication set broadcast = $2 where id = $1", row["id"], broadcast)

@@ -6,6 +6,7 @@ import pytest
 
 from services.newsroom.domain.accounts import Role
 from tests.databases import FreshDatabase
+from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import (
     ALL_ROLES,
     EditorBrowser,
@@ -61,16 +62,38 @@ async def colleague(newsroom: NewsroomProcess) -> Member:
 
 
 @pytest.fixture
+async def operator(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
+    """Somebody who operates, where there is a number from which is sent."""
+    await set_up_number(newsroom.owner)
+    async with newsroom.open_as(Role.OPERATOR) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def approver(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    """Somebody who approves, and nothing else."""
+    async with newsroom.open_as(Role.APPROVER) as browser:
+        yield WritingDesk(browser=browser)
+
+
+@pytest.fixture
+async def lead(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
+    """Somebody who leads, and nothing else."""
+    async with newsroom.open_as(Role.LEAD) as browser:
+        yield WritingDesk(browser=browser)
+
+
+@pytest.fixture
 async def anna(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
     """Somebody who writes, and may approve what others have written."""
-    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
+    async with newsroom.open_as(Role.EDITOR, Role.APPROVER) as browser:
         yield WritingDesk(browser=browser)
 
 
 @pytest.fixture
 async def ben(newsroom: NewsroomProcess) -> AsyncIterator[WritingDesk]:
     """Another one."""
-    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR, Role.APPROVER)) as browser:
+    async with newsroom.open_as(Role.EDITOR, Role.APPROVER) as browser:
         yield WritingDesk(browser=browser)
 
 

@@ -4,29 +4,29 @@ from typing import Any
 from uuid import uuid4
 
 from services.newsroom.domain.accounts import Account, Role
-from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage, insert_account
-from tests.harness.scripted_provider import CLIENT_ID, SECRET, ScriptedProvider
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
+from tests.harness.scripted_provider import ScriptedProvider
 
 START, CONNECT = "/anmelden/extern", "/einrichten/extern"
-LABEL = "Mit dem Dienstkonto anmelden"
 COOKIE = "kreisfunk-provider"
-
-
-def build_settings(issuer: str) -> dict[str, str]:
-    return {
-        "KREISFUNK_OIDC_ISSUER": issuer,
-        "KREISFUNK_OIDC_CLIENT_ID": CLIENT_ID,
-        "KREISFUNK_OIDC_CLIENT_SECRET": SECRET,
-        "KREISFUNK_OIDC_LABEL": LABEL,
-    }
 
 
 async def add_connected(newsroom: NewsroomProcess, issuer: str) -> Account:
     """Somebody whose account is connected; their subject is their login."""
     login = f"x-{uuid4().hex[:10]}"
-    roles = frozenset({Role.EDITOR})
-    account = Account(id=uuid4(), login=login, name=f"Xenia {login}", person=uuid4(), roles=roles, is_external=True)
-    await insert_account(newsroom.owner, account, issuer=issuer, subject=login)
+    account = Account(
+        id=uuid4(),
+        login=login,
+        name=f"Xenia {login}",
+        person=uuid4(),
+        roles=frozenset({Role.EDITOR}),
+        is_external=True,
+    )
+    await newsroom.owner.execute(
+        "insert into newsroom.account (id, login, name, person, roles, issuer, subject)"
+        " values ($1, $2, $3, $4, $5, $6, $2)",
+        *(account.id, login, account.name, account.person, ["editor"], issuer),
+    )
     return account
 
 

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import AsyncIterator
-from uuid import UUID
 
 import pytest
 
 from services.newsroom.domain.accounts import Role
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, add_broadcast
+from tests.harness.writing_desk import WritingDesk, add_broadcast, parse_draft_id
 
 _ROW = re.compile(r'<tr class="kern-table__row">\s*(<td.*?)</tr>', re.DOTALL)
 _CELL = re.compile(r"<td[^>]*>(.*?)</td>", re.DOTALL)
@@ -21,13 +20,13 @@ _SAVE = """
 
 @pytest.fixture
 async def reader(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
-    async with newsroom.open_browser(await newsroom.add_member(Role.LEAD)) as browser:
+    async with newsroom.open_as(Role.LEAD) as browser:
         yield browser
 
 
 async def read_rows(reader: EditorBrowser, about: str, page: str = "/protokoll") -> list[tuple[str, str]]:
     """What was done, newest first, and what else is said, in the rows that lead to this path."""
-    rows = [_CELL.findall(row) for row in _ROW.findall((await reader.open(page)).text)]
+    rows = [_CELL.findall(row) for row in _ROW.findall(await reader.read(page))]
     return [(cells[2], cells[4]) for cells in rows if f'href="{about}"' in cells[3]]
 
 
@@ -61,7 +60,7 @@ async def test_an_act_leads_to_its_draft_or_broadcast_by_the_headline(
     broadcast = await add_broadcast(newsroom.owner, headline="K 3 gesperrt")
     acts = "insert into newsroom.audit (action, object) values ('broadcast.paused', $1), ('template.resumed', $2)"
     await newsroom.owner.execute(acts, str(broadcast), "notice/de")
-    page = (await reader.open("/protokoll")).text
+    page = await reader.read("/protokoll")
     assert f'href="{path}">K 2 &lt;gesperrt&gt;</a>' in page
     assert f'href="/aussendungen/{broadcast}">K 3 gesperrt</a>' in page
     assert ">notice/de</td>" in page
@@ -74,14 +73,14 @@ async def test_however_often_something_was_saved_what_was_done_before_is_found(
     path = await anna.begin()
     login = await newsroom.owner.fetchval(
         "select a.login from newsroom.account a join newsroom.draft d on d.created_by = a.id where d.id = $1",
-        UUID(path.split("/")[2]),
+        parse_draft_id(path),
     )
     await newsroom.owner.execute(_SAVE, login, path.split("/")[2], 2_500)
     found: list[str] = []
     page = "/protokoll"
     while page and "Entwurf begonnen" not in found:
         found += [what for what, _ in await read_rows(reader, path, page)]
-        older = re.search(r'href="(/protokoll\?vor=\d+)"', (await reader.open(page)).text)
+        older = re.search(r'href="(/protokoll\?vor=\d+)"', await reader.read(page))
         page = older[1] if older else ""
     saved = [int(each) for what in found for each in re.findall(r"gespeichert \((\d+)-mal\)", what)]
     assert sum(saved) == 2_501

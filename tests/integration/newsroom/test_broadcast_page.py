@@ -1,5 +1,6 @@
-"""Page and certificate of a broadcast: the message as citizens got it, and the broadcasts that belong to it."""
+"""Page and certificate of a broadcast: what citizens got, who wanted it, and the broadcasts that belong to it."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,83 +8,65 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.newsroom.domain.accounts import Role
 from services.newsroom.domain.archive import derive_code, format_code
-from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, add_broadcast
-
-_BECOME = """
-    update newsroom.publication p set broadcast = $2 from newsroom.draft d where d.id = p.draft and d.id = $1
-    returning p.id, d.notice
-"""
+from tests.harness.ledger_rows import add_sent_broadcast
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
+from tests.harness.writing_desk import WritingDesk, add_broadcast, become_broadcast, parse_draft_id
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 
-async def publish(newsroom: NewsroomProcess, desk: WritingDesk, **fields: str) -> tuple[UUID, UUID, UUID]:
-    """The draft, its publication, and the broadcast that it became."""
-    path, broadcast = await desk.begin(urgent="1", **fields), uuid4()
-    assert (await desk.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
-    return await become(newsroom, UUID(path.split("/")[2]), broadcast)
+async def read_certificate(desk: WritingDesk, broadcast: UUID) -> tuple[dict[str, str], dict[str, str]]:
+    """What is said by each name: on the page, and in the table."""
+    page = await desk.read(f"/aussendungen/{broadcast}/nachweis")
+    table = await desk.read(f"/aussendungen/{broadcast}/nachweis.csv")
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page))
+    return facts, dict(line.split(";", 1) for line in table.splitlines())
 
 
-async def become(newsroom: NewsroomProcess, draft: UUID, broadcast: UUID, **told: Any) -> tuple[UUID, UUID, UUID]:
-    (row,) = await newsroom.owner.fetch(_BECOME, draft, broadcast)
-    await add_broadcast(newsroom.owner, id=broadcast, notice=row["notice"], **told)
-    return draft, row["id"], broadcast
-
-
-async def test_what_was_sent_is_shown_with_its_own_code(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
-    draft, publication, broadcast = await publish(newsroom, anna, text="Die Brücke ist gesperrt.")
-    code = format_code(derive_code(publication))
-    page = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
-    assert f'Die Brücke ist gesperrt. Prüfcode: <span class="nw-code">{code}</span>' in page
-    assert f"/entwuerfe/{draft}/staende" in page
-    certificate = (await anna.browser.open(f"/aussendungen/{broadcast}/nachweis")).text
-    table = (await anna.browser.open(f"/aussendungen/{broadcast}/nachweis.csv")).text
-    for name, value in (("Prüfcode", code), ("Herausgeber", "Landkreis Osterholz")):
-        assert f"<dt>{name}</dt><dd" in certificate
-        assert f"{value}</dd>" in certificate
-        assert f"{name};{value}" in table
-    for name in ("Gemeinden", "Gültig bis", "Text"):
-        assert f"<dt>{name}</dt>" in certificate
-        assert f"\n{name};" in table
-
-
-async def test_before_it_is_sent_the_code_is_already_the_one_that_citizens_get(
-    newsroom: NewsroomProcess, anna: WritingDesk
+async def test_everybody_sees_the_code_that_citizens_get(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
 ) -> None:
-    path = await anna.begin(urgent="1")
-    assert "ABCD-EFGH" in (await anna.browser.open(f"{path}/pruefung")).text
-    await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})
+    path = await anna.begin(urgent="1", text="Die Brücke ist gesperrt.")
+    assert "ABCD-EFGH" in await anna.read(f"{path}/pruefung")
+    await anna.publish_in_emergency(path)
     find = "select id from newsroom.publication where draft = $1"
-    publication = await newsroom.owner.fetchval(find, UUID(path.split("/")[2]))
-    shown = (await anna.browser.open(path)).text
-    assert format_code(derive_code(publication)) in shown
-    assert "ABCD-EFGH" not in shown
+    code = format_code(derive_code(await newsroom.owner.fetchval(find, parse_draft_id(path))))
+    shown = [await anna.read(path), await ben.read(f"{path}/pruefung")]
+    broadcast = await become_broadcast(newsroom.owner, path)
+    for page in (*shown, await anna.read(f"/aussendungen/{broadcast}")):
+        assert f'Die Brücke ist gesperrt. Prüfcode: <span class="nw-code">{code}</span>' in page
+        assert "ABCD-EFGH" not in page
+    assert f"{path}/staende" in page
+    for facts in await read_certificate(anna, broadcast):
+        assert (facts["Prüfcode"], facts["Herausgeber"]) == (code, "Landkreis Osterholz")
+        assert {"Gemeinden", "Gültig bis", "Text"} <= facts.keys()
 
 
 @pytest.mark.parametrize("act", ["korrigieren", "folgemeldung"])
 async def test_a_notice_and_what_came_later_lead_to_each_other(
     newsroom: NewsroomProcess, anna: WritingDesk, act: str
 ) -> None:
-    draft, _, first = await publish(newsroom, anna)
-    begun = (await anna.send(f"/entwuerfe/{draft}", act, 2)).location.partition("?")[0]
-    later = UUID(begun.split("/")[2])
-    notice = await newsroom.owner.fetchval("select notice from newsroom.draft where id = $1", draft)
-    second = uuid4()
-    own = await newsroom.owner.fetchval("select notice from newsroom.draft where id = $1", later)
-    same = act == "korrigieren"
-    await add_broadcast(
-        newsroom.owner, id=second, notice=notice if same else own, revision=2 if same else 1, headline="Später"
+    path, is_same = await anna.publish_in_emergency(), act == "korrigieren"
+    first = await become_broadcast(newsroom.owner, path)
+    later = await anna.begin_from(path, act)
+    find = "select notice from newsroom.draft where id = $1"
+    notice = await newsroom.owner.fetchval(find, parse_draft_id(path if is_same else later))
+    second = await add_broadcast(
+        newsroom.owner,
+        source="/landkreis-osterholz/redaktion",
+        notice=notice,
+        revision=2 if is_same else 1,
+        headline="Später",
+        accepted_at=datetime.now(UTC) + timedelta(hours=1),
     )
-    await newsroom.owner.execute(
-        "update newsroom.broadcast set accepted_at = accepted_at + interval '1 hour' where id = $1", second
-    )
-    before, after = [(await anna.browser.open(f"/aussendungen/{each}")).text for each in (first, second)]
+    before, after = [await anna.read(f"/aussendungen/{each}") for each in (first, second)]
     assert f'href="/aussendungen/{second}">Später</a>' in before
-    assert ("Korrektur, 2. Fassung" if same else "Folgemeldung, 1. Fassung") in before
+    assert ("Korrektur, 2. Fassung" if is_same else "Folgemeldung, 1. Fassung") in before
     assert f'href="/aussendungen/{first}">' in after
-    assert (f"/entwuerfe/{draft}/korrigieren" in before) != same
-    assert ("Es gibt eine neuere Fassung" in before) == same
-    assert ("frühere Fassung" if same else "Meldung, auf die diese folgt") in after
+    assert (f"{path}/korrigieren" in before) != is_same
+    assert ("Es gibt eine neuere Fassung" in before) == is_same
+    assert ("frühere Fassung" if is_same else "Meldung, auf die diese folgt") in after
 
 
 async def test_a_planned_revision_that_was_replaced_is_not_shown_as_sent(
@@ -95,7 +78,7 @@ async def test_a_planned_revision_that_was_replaced_is_not_shown_as_sent(
     await add_broadcast(newsroom.owner, accepted_at=accepted, cancelled_at=accepted, **never)
     later = accepted + timedelta(hours=1)
     second = await add_broadcast(newsroom.owner, accepted_at=later, revision=2, **never)
-    related = (await anna.browser.open(f"/aussendungen/{second}")).text.split(">Gehört dazu</h3>")[1].split("</ul>")[0]
+    related = (await anna.read(f"/aussendungen/{second}")).split(">Gehört dazu</h3>")[1].split("</ul>")[0]
     assert "frühere Fassung, 1. Fassung · war geplant für 24.12.2026, 16:00 Uhr</p>" in related
     assert "01.11.2026" not in related
 
@@ -104,38 +87,146 @@ async def test_what_is_sent_does_not_say_that_it_will_be_sent_at_once(
     newsroom: NewsroomProcess, anna: WritingDesk
 ) -> None:
     at_once = "sofort nach dem Veröffentlichen"
-    path = await anna.begin()
-    assert at_once in (await anna.browser.open(f"{path}/pruefung")).text
-    draft, _, broadcast = await publish(newsroom, anna)
-    for page in (f"/aussendungen/{broadcast}", f"/entwuerfe/{draft}/pruefung", f"/entwuerfe/{draft}/staende"):
-        shown = (await anna.browser.open(page)).text
+    assert at_once in await anna.read(f"{await anna.begin()}/pruefung")
+    path = await anna.publish_in_emergency()
+    broadcast = await become_broadcast(newsroom.owner, path)
+    for page in (f"/aussendungen/{broadcast}", f"{path}/pruefung", f"{path}/staende"):
+        shown = await anna.read(page)
         assert (at_once in shown, "<dt>Gültig bis</dt>" in shown) == (False, True)
+
+
+async def test_the_broadcast_of_another_system_shows_what_events_have_told(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    broadcast = await add_broadcast(newsroom.owner, headline="Von nebenan", notice="presse-<17>")
+    page = await anna.read(f"/aussendungen/{broadcast}")
+    assert ("ein anderes Fachverfahren" in page, "Die Meldung</h2>" in page) == (True, False)
+    assert "Kennung der Meldung: presse-&lt;17&gt;" in page, "for the command line"
+    assert "Prüfcode" not in await anna.read(f"/aussendungen/{broadcast}/nachweis")
+
+
+async def test_what_is_planned_says_so(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+    never: dict[str, Any] = {"started_at": None, "states": "{}"}
+    planned = await add_broadcast(newsroom.owner, scheduled_at=datetime.now(UTC) + timedelta(days=1), **never)
+    taken = await add_broadcast(newsroom.owner, **never)
+    assert ">geplant</span>" in await anna.read(f"/aussendungen/{planned}")
+    assert ">angenommen</span>" in await anna.read(f"/aussendungen/{taken}")
+
+
+async def test_the_history_says_that_nobody_was_asked(anna: WritingDesk) -> None:
+    path = await anna.publish_in_emergency()
+    for page in (path, f"{path}/pruefung", f"{path}/staende"):
+        shown = await anna.read(page)
+        assert "Stand 2 im Notfall veröffentlicht von" in shown
+        assert "zur Freigabe gegeben" not in shown
+
+
+async def test_broadcast_and_certificate_say_that_nobody_was_asked_and_who_looked_at_it_afterwards(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    path = await anna.publish_in_emergency(reason="Bombenfund <1>")
+    broadcast = await become_broadcast(newsroom.owner, path)
+    page = f"/aussendungen/{broadcast}"
+    own, other = [await desk.read(page) for desk in (anna, ben)]
+    link = f'href="{path}/pruefung">Noch nicht nachträglich geprüft</a>'
+    for shown in (own, other):
+        assert "Im Notfall ohne Freigabe gesendet: „Bombenfund &lt;1&gt;“" in shown
+        assert "Noch nicht nachträglich geprüft" in shown
+    assert (link in own, link in other) == (False, True), "own messages are reviewed by somebody else"
+    facts, table = await read_certificate(anna, broadcast)
+    assert (facts["Grund des Notfalls"], table["Grund des Notfalls"]) == ("Bombenfund &lt;1&gt;", "Bombenfund <1>")
+    for told in (facts, table):
+        assert (told["Freigabe"], told["Nachträglich geprüft"]) == ("keine: im Notfall gesendet", "noch nicht")
+        assert told["Im Notfall gesendet"].startswith("Mina m-")
+
+    assert (await ben.act(path, "nachpruefen")).status == 303
+    for desk in (anna, ben):
+        shown = await desk.read(page)
+        assert re.search(r"Nachträglich geprüft von Mina m-\w+, [^<]+ Uhr\.</p>", shown)
+        assert "Noch nicht" not in shown
+    for told in await read_certificate(anna, broadcast):
+        assert re.fullmatch(r"Mina m-\w+, [^,]+, \d\d:\d\d Uhr", told["Nachträglich geprüft"])
+        assert told["Nachträglich geprüft"].split(",")[0] != told["Im Notfall gesendet"].split(",")[0]
+
+
+async def test_the_certificate_adds_up_and_is_no_formula(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+    broadcast = await add_broadcast(newsroom.owner, headline="=1+1")
+    table = await anna.browser.open(f"/aussendungen/{broadcast}/nachweis.csv")
+    assert table.headers["Content-Disposition"] == f'attachment; filename="nachweis-{broadcast}.csv"'
+    facts, rows = await read_certificate(anna, broadcast)
+    assert (facts["Überschrift"], rows["Überschrift"]) == ("=1+1", "'=1+1")
+    assert (rows["Empfänger"], rows["zugestellt"], rows["warten noch"]) == ("10", "6", "4")
+
+
+async def test_the_certificate_says_who_approved_whatever_becomes_of_them(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    member = await newsroom.add_member(Role.APPROVER)
+    async with newsroom.open_browser(member) as browser:
+        path = await anna.publish(WritingDesk(browser=browser))
+    broadcast = await become_broadcast(newsroom.owner, path, headline=None)
+    for roles in ("approver", "lead"):
+        await newsroom.owner.execute("update newsroom.account set roles = $2 where id = $1", member.account.id, [roles])
+        for facts in await read_certificate(anna, broadcast):
+            assert facts["Freigegeben"].startswith(member.account.name)
+            assert facts["Verfasst"].startswith("Mina m-")
+    assert "gilt nicht" not in await anna.read(f"{path}/pruefung")
+    shown = await anna.read(f"/aussendungen/{broadcast}")
+    assert ("Notfall" in shown, "achträglich" in shown) == (False, False)
 
 
 async def test_a_certificate_is_printed_without_the_shadows_of_what_scrolls(
     newsroom: NewsroomProcess, anna: WritingDesk
 ) -> None:
     broadcast = await add_broadcast(newsroom.owner)
-    page = (await anna.browser.open(f"/aussendungen/{broadcast}/nachweis")).text
+    page = await anna.read(f"/aussendungen/{broadcast}/nachweis")
     (sheet,) = re.findall(r'href="([^"]+/newsroom\.css)"', page)
-    printed = (await anna.browser.open(sheet)).text.split("@media print {")[1].split("\n}\n")[0]
+    printed = (await anna.read(sheet)).split("@media print {")[1].split("\n}\n")[0]
     assert "background: none;" in printed.split(".nr-scroll {")[1].split("}")[0]
 
 
-async def test_the_broadcast_of_another_system_shows_what_events_have_told(
+async def test_the_stream_and_the_certificate_of_what_was_withdrawn_before_its_start_have_an_end(
     newsroom: NewsroomProcess, anna: WritingDesk
 ) -> None:
-    broadcast = await add_broadcast(newsroom.owner, headline="Von nebenan", notice="n-nebenan")
-    page = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
-    assert "ein anderes Fachverfahren" in page
-    assert "Die Meldung</h2>" not in page
-    assert "Prüfcode" not in (await anna.browser.open(f"/aussendungen/{broadcast}/nachweis")).text
+    never = {"started_at": None, "states": "{}", "cancelled_at": datetime.now(UTC)}
+    broadcast = await add_broadcast(newsroom.owner, headline=None, notice=None, **never)
+    path = f"{newsroom.url}/aussendungen/{broadcast}"
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), anna.browser.session.get(f"{path}/strom") as told:
+        assert "event: end" in (await told.content.read()).decode()
+    assert "Nachweis: Aussendung" in await anna.read(f"/aussendungen/{broadcast}/nachweis")
+    _, table = await read_certificate(anna, broadcast)
+    assert (table["nicht mehr gesendet"], "warten noch" in table) == ("10", False)
 
 
-async def test_what_is_planned_says_so(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
-    never: dict[str, Any] = {"started_at": None, "states": "{}"}
-    planned = await add_broadcast(newsroom.owner, **never)
-    await newsroom.owner.execute("update newsroom.broadcast set scheduled_at = now() + '1 day' where id = $1", planned)
-    taken = await add_broadcast(newsroom.owner, **never)
-    assert ">geplant</span>" in (await anna.browser.open(f"/aussendungen/{planned}")).text
-    assert ">angenommen</span>" in (await anna.browser.open(f"/aussendungen/{taken}")).text
+async def pause(browser: EditorBrowser, path: str) -> ShownPage:
+    return await browser.fill_in(f"{path}/anhalten", f"{path}/anhalten", reason="Falsche Uhrzeit")
+
+
+async def test_what_has_begun_waits_while_all_sending_is_paused_and_says_so(
+    newsroom: NewsroomProcess, operator: EditorBrowser
+) -> None:
+    """The ledger does not know of it yet: pages come when sending goes on."""
+    broadcast = await add_broadcast(newsroom.owner, notice=uuid4().hex, states="{}")
+    ended = await add_broadcast(newsroom.owner, states='{"delivered": 10}', finished_at=datetime.now(UTC))
+    path = f"/aussendungen/{broadcast}"
+    assert ">wird gesendet</span>" in await operator.read(path)
+    assert "noch nicht begonnen" in (await pause(operator, path)).text
+    await newsroom.owner.execute("select dispatcher.pause_sending('Übung <1>', null)")
+    try:
+        shown = await operator.read(path)
+        assert (">wartet</span>" in shown, ">wird gesendet</span>" in shown) == (True, False)
+        assert shown.count("Der gesamte Versand ist angehalten.") == 1
+        assert "Grund: Übung &lt;1&gt;" in shown
+        refused = await pause(operator, path)
+        words = "auch diese Aussendung wartet. Sie können sie beenden; wer die Meldung geschrieben hat, kann sie"
+        assert (refused.status, f"{words} zurückziehen." in refused.text) == (422, True)
+        assert "schon lange" not in refused.text
+        known = await add_sent_broadcast(newsroom.owner, {"waiting": 2, "delivered": 1})
+        assert ">wartet</span>" in await operator.read(f"/aussendungen/{known}")
+        assert ">abgeschlossen</span>" in await operator.read(f"/aussendungen/{ended}")
+        assert "schon lange vorbei" in (await pause(operator, f"/aussendungen/{ended}")).text
+    finally:
+        await newsroom.owner.execute("select dispatcher.resume_sending(null)")
+    assert ">wird gesendet</span>" in await operator.read(path)
+    never = await add_broadcast(newsroom.owner, states="{}", started_at=None, cancelled_at=datetime.now(UTC))
+    assert "schon beendet" in (await pause(operator, f"/aussendungen/{never}")).text

@@ -1,80 +1,83 @@
-"""What the check says of drafts that are about another notice, and of what was sent before anybody had approved it;
-and what follows it."""
+"""What the check says of a draft and offers, what follows it, and the trial of a draft on one's own telephone."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import asyncpg
+import pytest
+
+from services.newsroom.domain.accounts import Role
+from services.newsroom.handlers.trials import MAX_TRIALS_PER_HOUR
 from tests.harness.ledger_rows import set_up_number
-from tests.harness.newsroom import NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, add_broadcast, count_publications, format_local, read_state
+from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
+from tests.harness.writing_desk import (
+    WritingDesk,
+    become_broadcast,
+    count_publications,
+    format_local,
+    parse_draft_id,
+    read_state,
+)
 
 # As if the planned time had come meanwhile.
 _PASS = """
     update newsroom.draft_version set content = jsonb_set(content, '{scheduled_at}', to_jsonb($2::text))
     where draft = $1
 """
-REVIEWED = "Die Prüfung ist vermerkt."
-BUTTON = "/nachpruefen"
 
 
-async def publish_in_emergency(desk: WritingDesk, **changes: str) -> str:
-    path = await desk.begin(urgent="1", **changes)
-    assert (await desk.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
-    return path
-
-
-async def test_what_was_sent_in_an_emergency_is_looked_at_without_blockers(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+async def test_what_was_sent_in_an_emergency_is_looked_at_afterwards_by_another_person(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk, approver: WritingDesk
 ) -> None:
-    path = await publish_in_emergency(anna)
-    broadcast = await add_broadcast(newsroom.owner)
-    become = "update newsroom.publication set broadcast = $2 where draft = $1"
-    await newsroom.owner.execute(become, UUID(path.split("/")[2]), broadcast)
-    shown = await ben.browser.open(f"{path}/pruefung")
-    assert ">Nachträglich prüfen</h1>" in shown.text
-    assert "„Bombenfund“" in shown.text
-    assert REVIEWED not in shown.text
-    for words in ("kern-alert--danger", "kern-alert--warning", "Prüfung vor dem Senden", "gesendet werden"):
-        assert words not in shown.text
-    assert f'href="{path}">Zur Aussendung</a>' in shown.text
+    path = await anna.publish_in_emergency()
+    check, broadcast = f"{path}/pruefung", await become_broadcast(newsroom.owner, path)
     assert (await ben.browser.open(path)).location == f"/aussendungen/{broadcast}"
+    own = await anna.read(check)
+    assert ("/nachpruefen" in own, "Eigene Meldungen prüft eine andere Person." in own) == (False, True)
+    disagree = "Stimmt etwas nicht, korrigieren Sie die Meldung oder ziehen Sie sie zurück:"
+    shown = await ben.read(check)
+    for words in (">Nachträglich prüfen</h1>", "„Bombenfund“", f'{disagree} <a class="kern-link" href="{path}">Zur'):
+        assert words in shown
+    for words in ("kern-alert--", "Prüfung vor dem Senden", "gesendet werden", "Die Prüfung ist vermerkt."):
+        assert words not in shown
+    shown = await approver.read(check)
+    assert (disagree in shown, "Stimmt etwas nicht, bitten Sie die Redaktion" in shown) == (False, True)
 
-
-async def test_a_review_is_confirmed_and_not_offered_again(anna: WritingDesk, ben: WritingDesk) -> None:
-    path = await publish_in_emergency(anna)
-    own = (await anna.browser.open(f"{path}/pruefung")).text
-    assert (BUTTON in own, "Eigene Meldungen prüft eine andere Person." in own) == (False, True)
     reviewed = await ben.act(path, "nachpruefen")
-    assert (reviewed.status, reviewed.location) == (303, f"{path}/pruefung?erledigt=geprueft")
-    shown = (await ben.browser.open(reviewed.location)).text
-    assert (BUTTON in shown, REVIEWED in shown, "nachträglich geprüft von" in shown) == (False, True, True)
+    assert (reviewed.status, reviewed.location) == (303, f"{check}?erledigt=geprueft")
+    shown = await ben.read(reviewed.location)
+    for words in (">Nachträglich geprüft</h1>", "Die Prüfung ist vermerkt.", "nachträglich geprüft von"):
+        assert words in shown
+    assert re.search(r"Nachträglich geprüft von Mina m-\w+, [^<]+ Uhr\.</p>", shown)
+    for words in ("/nachpruefen", "Hier ist nichts nachträglich zu prüfen.", "Was möchten", "Stimmt etwas nicht"):
+        assert words not in shown
 
 
 async def test_a_correction_says_which_notice_it_corrects(anna: WritingDesk) -> None:
-    path = await publish_in_emergency(anna, headline="K 8 gesperrt")
-    first = (await anna.send(path, "korrigieren", 2)).location.partition("?")[0]
+    path = await anna.publish_in_emergency(headline="K 8 gesperrt")
+    first = await anna.begin_from(path, "korrigieren")
     await anna.save(first, headline="K 8 halb frei", urgent="1")
-    shown = (await anna.browser.open(f"{first}/pruefung")).text
+    shown = await anna.read(f"{first}/pruefung")
     assert "Korrektur der Meldung „K 8 gesperrt“" in shown
     assert "<dt>Gemeinden</dt><dd>ganzer Landkreis</dd>" in shown
-    assert (await anna.send(first, "notfall", 2, {"reason": "Eilt."})).status == 303
-    second = (await anna.send(first, "korrigieren", 2)).location.partition("?")[0]
-    shown = (await anna.browser.open(f"{second}/pruefung")).text
+    second = await anna.begin_from(await anna.publish_in_emergency(first), "korrigieren")
+    shown = await anna.read(f"{second}/pruefung")
     assert "Korrektur der Meldung „K 8 halb frei“" in shown, "the newest revision is what it replaces"
 
 
 async def test_a_follow_up_says_to_whom_it_goes(anna: WritingDesk) -> None:
-    path = await publish_in_emergency(anna, headline="K 7 gesperrt")
-    follow_up = (await anna.send(path, "folgemeldung", 2)).location.partition("?")[0]
-    shown = (await anna.browser.open(f"{follow_up}/pruefung")).text
+    path = await anna.publish_in_emergency(headline="K 7 gesperrt")
+    follow_up = await anna.begin_from(path, "folgemeldung")
+    shown = await anna.read(f"{follow_up}/pruefung")
     assert "Folgemeldung zu „K 7 gesperrt“: geht an alle, die die erste bekommen haben" in shown
     for page in (f"{follow_up}/pruefung", f"{follow_up}/staende"):
-        assert "ganzer Landkreis" not in (await anna.browser.open(page)).text
+        assert "ganzer Landkreis" not in await anna.read(page)
 
 
 async def test_a_new_notice_is_neither(anna: WritingDesk) -> None:
-    shown = (await anna.browser.open(f"{await anna.begin()}/pruefung")).text
+    shown = await anna.read(f"{await anna.begin()}/pruefung")
     assert [words in shown for words in ("Korrektur der Meldung", "Folgemeldung")] == [False, False]
 
 
@@ -86,7 +89,7 @@ async def test_what_has_a_time_is_not_published_now(anna: WritingDesk, ben: Writ
         path = await anna.begin(scheduled_at=scheduled_at)
         await anna.act(path, "einreichen")
         await ben.act(path, "freigeben")
-        shown = (await anna.browser.open(f"{path}/pruefung")).text
+        shown = await anna.read(f"{path}/pruefung")
         found = re.findall(r">([^<>]+) veröffentlichen<", shown)
         assert found == [expected]
 
@@ -101,12 +104,12 @@ async def test_what_holds_a_notice_up_is_said_before_anything_else(
     green = "Die Meldung kann gesendet werden."
     held = "Die Meldung kann veröffentlicht werden, geht aber erst hinaus, wenn der Versand fortgesetzt ist."
     delay = "Der Versand ist zurzeit angehalten (Übung)."
-    shown = (await anna.browser.open(f"{path}/pruefung")).text
+    shown = await anna.read(f"{path}/pruefung")
     assert [words in shown for words in (green, held, delay)] == [True, False, False]
     await newsroom.owner.execute("update dispatcher.rate set paused_reason = 'Übung'")
     try:
-        top, rest = (await anna.browser.open(f"{path}/pruefung")).text.split(">Wer bekommt sie?</h2>")
-        waiting = (await anna.browser.open(f"{await anna.begin()}/pruefung")).text
+        top, rest = (await anna.read(f"{path}/pruefung")).split(">Wer bekommt sie?</h2>")
+        waiting = await anna.read(f"{await anna.begin()}/pruefung")
     finally:
         await newsroom.owner.execute("update dispatcher.rate set paused_reason = null")
     assert [words in top for words in (green, held, delay)] == [False, True, True]
@@ -119,7 +122,7 @@ async def test_whoever_may_approve_reads_that_it_is_for_them(anna: WritingDesk, 
     path = await anna.begin()
     for is_submitted in (False, True):
         for desk in (anna, ben):
-            shown = (await desk.browser.open(f"{path}/pruefung")).text
+            shown = await desk.read(f"{path}/pruefung")
             is_for_me = is_submitted and desk is ben
             assert ("Die Meldung wartet auf Ihre Freigabe." in shown) == is_for_me
             assert ("Eine zweite Person muss die Meldung freigeben." in shown) != is_for_me
@@ -134,11 +137,11 @@ async def test_a_second_press_where_one_approved_publishes_nothing(
     await anna.act(path, "einreichen")
     approved = await ben.act(path, "freigeben")
     assert approved.location == f"{path}?erledigt=freigegeben"
-    shown = (await ben.browser.open(approved.location)).text
+    shown = await ben.read(approved.location)
     assert "Die Meldung ist freigegeben." in shown
     assert "/veroeffentlichen" not in shown
     assert f'href="{path}/pruefung"><span class="kern-label">Zum Veröffentlichen<' in shown
-    assert f"{path}/veroeffentlichen" in (await ben.browser.open(f"{path}/pruefung")).text
+    assert f"{path}/veroeffentlichen" in await ben.read(f"{path}/pruefung")
     assert await count_publications(newsroom.owner, path) == 0
 
 
@@ -146,8 +149,9 @@ async def test_what_was_returned_offers_nothing_but_editing(anna: WritingDesk, b
     path = await anna.begin(urgent="1")
     await anna.act(path, "einreichen")
     assert (await ben.act(path, "zurueckgeben", {"reason": "Wann endet es?"})).status == 303
-    shown = (await anna.browser.open(f"{path}/pruefung")).text
+    shown = await anna.read(f"{path}/pruefung")
     assert "hat diesen Stand zurückgegeben. Bitte überarbeiten Sie ihn zuerst." in shown
+    assert "Wann endet es?" in await anna.read(path)
     offered = [name for name in ("veroeffentlichen", "einreichen", "notfall") if f"{path}/{name}" in shown]
     assert (offered, f"{path}?bearbeiten=1" in shown) == ([], True)
 
@@ -157,11 +161,71 @@ async def test_what_cannot_be_sent_is_returned_and_not_approved(
 ) -> None:
     path = await anna.begin(scheduled_at=format_local(datetime.now(UTC) + timedelta(hours=2)))
     await anna.act(path, "einreichen")
-    assert f"{path}/freigeben" in (await ben.browser.open(f"{path}/pruefung")).text
-    await newsroom.owner.execute(_PASS, UUID(path.split("/")[2]), (datetime.now(UTC) - timedelta(hours=1)).isoformat())
-    shown = (await ben.browser.open(f"{path}/pruefung")).text
+    assert f"{path}/freigeben" in await ben.read(f"{path}/pruefung")
+    await newsroom.owner.execute(_PASS, parse_draft_id(path), (datetime.now(UTC) - timedelta(hours=1)).isoformat())
+    shown = await ben.read(f"{path}/pruefung")
     assert [f"{path}/{name}" in shown for name in ("freigeben", "zurueckgeben")] == [False, True]
     assert "geben Sie sie bitte mit einer Begründung zurück." in shown
-    assert "mit einer Begründung" not in (await anna.browser.open(f"{path}/pruefung")).text
+    assert "mit einer Begründung" not in await anna.read(f"{path}/pruefung")
     assert (await ben.send(path, "freigeben", 2)).status == 422
     assert await read_state(newsroom.owner, path) == ("pending", 2)
+
+
+TRIAL = "select code, text, ends_at - now() from subscriptions.trial where draft = $1"
+
+
+@pytest.fixture
+async def desk(browser: EditorBrowser) -> WritingDesk:
+    return WritingDesk(browser=browser)
+
+
+def read_code(shown: ShownPage) -> str:
+    found = re.search(r"Test ([0-9]{4}) ([0-9]{4})</p>", shown.text)
+    assert found, shown.text
+    return found[1] + found[2]
+
+
+async def read_acts(owner: asyncpg.Connection, draft: UUID) -> list[dict[str, str]]:
+    acts = "select detail from newsroom.audit where action = 'draft.tried' and detail ->> 'draft' = $1 order by id"
+    return [json.loads(row["detail"]) for row in await owner.fetch(acts, str(draft))]
+
+
+async def test_the_code_is_for_the_version_that_was_read(newsroom: NewsroomProcess, desk: WritingDesk) -> None:
+    path = await desk.begin(headline="K 9 gesperrt")
+    draft = parse_draft_id(path)
+    assert "Auf dem eigenen Telefon testen" in await desk.read(f"{path}/pruefung")
+    shown = await desk.act(path, "testen")
+    code = read_code(shown)
+    ((stored, text, left),) = await newsroom.owner.fetch(TRIAL, draft)
+    assert (shown.status, stored, "*K 9 gesperrt*" in text) == (200, code, True)
+    assert 590 < left.total_seconds() <= 600
+    await desk.save(path, headline="K 10 gesperrt")
+    assert read_code(await desk.act(path, "testen")) != code
+    ((_, text, _),) = await newsroom.owner.fetch(TRIAL, draft)
+    assert "*K 10 gesperrt*" in text
+    assert await read_acts(newsroom.owner, draft) == [{"draft": str(draft), "version": each} for each in "23"]
+
+
+async def test_no_code_for_another_version_for_errors_or_for_what_is_sent(
+    newsroom: NewsroomProcess, desk: WritingDesk
+) -> None:
+    path = await desk.begin()
+    assert (await desk.send(path, "testen", 1)).status == 409
+    await desk.save(path, headline="")
+    check = await desk.browser.open(f"{path}/pruefung")
+    assert "Auf dem eigenen Telefon testen" not in check.text
+    assert (await desk.send(path, "testen", 3)).status == 422
+    await desk.save(path)
+    await newsroom.owner.execute("update newsroom.draft set state = 'published' where id = $1", parse_draft_id(path))
+    assert (await desk.send(path, "testen", 4)).status == 422
+    assert await newsroom.owner.fetch(TRIAL, parse_draft_id(path)) == []
+
+
+async def test_nobody_makes_codes_without_end(newsroom: NewsroomProcess, desk: WritingDesk) -> None:
+    path = await desk.begin()
+    for _ in range(MAX_TRIALS_PER_HOUR):
+        assert (await desk.send(path, "testen", 2)).status == 200
+    refused = await desk.send(path, "testen", 2)
+    assert (refused.status, "in einer Stunde" in refused.text) == (422, True)
+    async with newsroom.open_as(Role.EDITOR) as other:
+        assert (await WritingDesk(browser=other).send(path, "testen", 2)).status == 200

@@ -1,27 +1,42 @@
 """Nobody gets in, or gets anything done, but those whose page it is: every page is tried."""
 
 import asyncio
+import importlib
+import pkgutil
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Iterator
+from inspect import getmembers, isclass
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 from yarl import URL
 
+import services.newsroom.adapters.http as http_package
 from services.newsroom.adapters.http.guard import MAX_BODY_BYTES
-from services.newsroom.adapters.http.web_pages import Audience, WebPage
+from services.newsroom.adapters.http.web_pages import Audience, PageGroup, WebPage
 from services.newsroom.domain.accounts import RIGHTS, Right, Role
-from tests.harness.newsroom import (
-    ALL_ROLES,
-    SAME_ORIGIN,
-    EditorBrowser,
-    Member,
-    NewsroomProcess,
-)
-from tests.integration.newsroom.page_list import build_path, list_all_pages
+from tests.harness.newsroom import ALL_ROLES, SAME_ORIGIN, EditorBrowser, Member, NewsroomProcess, ShownPage
 
-PAGES = list_all_pages()
+_PARAMETER = re.compile(r"\{\w+\}")
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+def list_all_pages() -> Iterator[WebPage]:
+    """Every page that the code registers, so that a new one is attacked, too; listing them needs no dependencies."""
+    for found in pkgutil.iter_modules(http_package.__path__):
+        module = importlib.import_module(f"{http_package.__name__}.{found.name}")
+        for _, group in getmembers(module, isclass):
+            if group.__module__ == module.__name__ and hasattr(group, "list_pages") and group is not PageGroup:
+                yield from object.__new__(group).list_pages()
+
+
+def build_path(page: WebPage) -> str:
+    """The path with something that fits in the place of each parameter, and is nothing."""
+    return _PARAMETER.sub(NOBODY, page.path)
+
+
+PAGES = list(list_all_pages())
 GUARDED = [page for page in PAGES if page.audience is not Audience.EVERYBODY]
 FORMS = [page for page in PAGES if page.method == "POST"]
 READ = {page.path for page in PAGES if page.method == "GET"}
@@ -32,37 +47,21 @@ def name_page(page: WebPage) -> str:
     return f"{page.method} {page.path}"
 
 
-@pytest.fixture(scope="module")
-async def roles_browsers(newsroom: NewsroomProcess) -> AsyncIterator[Mapping[Role, EditorBrowser]]:
-    """A browser of somebody with each role alone."""
-    browsers = {}
-    contexts = []
-    for role in Role:
-        context = newsroom.open_browser(await newsroom.add_member(role))
-        browsers[role] = await context.__aenter__()
-        contexts.append(context)
-    yield browsers
-    for context in contexts:
-        await context.__aexit__(None, None, None)
+async def visit(browser: EditorBrowser, page: WebPage, csrf: str) -> ShownPage:
+    """Open the page, or send its form."""
+    path = build_path(page)
+    return await (browser.open(path) if page.method == "GET" else browser.send(path, csrf=csrf))
 
 
-def test_there_are_pages_of_all_kinds() -> None:
+def test_there_are_pages_of_all_kinds_each_of_which_is_read_or_changes_something() -> None:
     assert len(FORMS) > 10
     assert {type(page.audience) for page in GUARDED} == {Right, Audience}
-
-
-def test_a_page_is_read_or_changes_something_and_nothing_else() -> None:
     assert {page.method for page in PAGES} == {"GET", "POST"}
 
 
 @pytest.mark.parametrize("page", GUARDED, ids=name_page)
 async def test_nobody_gets_in_without_a_session(page: WebPage, stranger: EditorBrowser) -> None:
-    path = build_path(page)
-    found = (
-        await stranger.open(path)
-        if page.method == "GET"
-        else await stranger.send(path, csrf="0123456789abcdef0123456789abcdef")
-    )
+    found = await visit(stranger, page, csrf="0123456789abcdef0123456789abcdef")
     assert (found.status, found.location.partition("?")[0]) == (303, "/anmelden")
 
 
@@ -72,43 +71,28 @@ async def test_what_changes_something_is_not_reached_by_reading(page: WebPage, b
     assert (found.status, found.headers["Allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("role", [*Role, None])
 async def test_each_role_gets_where_its_rights_lead_and_nowhere_else(
-    role: Role, roles_browsers: Mapping[Role, EditorBrowser]
+    role: Role | None, newsroom: NewsroomProcess
 ) -> None:
-    opened = roles_browsers[role]
-    csrf = (await opened.open("/profil")).csrf
-    wrong = []
-    for page in PAGES:
-        if isinstance(page.audience, Audience):
-            continue
-        path = build_path(page)
-        found = await (opened.open(path) if page.method == "GET" else opened.send(path, csrf=csrf))
-        is_let_in = "Dafür fehlt Ihrem Konto das Recht" not in found.text
-        if is_let_in != (page.audience in RIGHTS[role]) or (not is_let_in and found.status != 403):
-            wrong.append((name_page(page), found.status))
-    assert wrong == []
-
-
-async def test_whoever_has_no_role_gets_nowhere(newsroom: NewsroomProcess) -> None:
-    async with newsroom.open_browser(await newsroom.add_member()) as opened:
+    """Whoever has none gets nowhere."""
+    rights = RIGHTS[role] if role else frozenset()
+    async with newsroom.open_as(*([role] if role else [])) as opened:
         csrf = (await opened.open("/profil")).csrf
-        statuses = {
-            (
-                await (
-                    opened.open(build_path(page)) if page.method == "GET" else opened.send(build_path(page), csrf=csrf)
-                )
-            ).status
-            for page in PAGES
-            if isinstance(page.audience, Right)
-        }
-    assert statuses == {403}
+        wrong = []
+        for page in PAGES:
+            if isinstance(page.audience, Right):
+                found = await visit(opened, page, csrf)
+                is_let_in = "Dafür fehlt Ihrem Konto das Recht" not in found.text
+                if is_let_in != (page.audience in rights) or (not is_let_in and found.status != 403):
+                    wrong.append((name_page(page), found.status))
+    assert wrong == []
 
 
 @pytest.mark.parametrize("page", [page for page in FORMS if page.audience is not Audience.SETTING_UP], ids=name_page)
 async def test_a_forged_form_is_refused(page: WebPage, newsroom: NewsroomProcess, browser: EditorBrowser) -> None:
     path, csrf = build_path(page), (await browser.open("/profil")).csrf
-    async with newsroom.open_browser(await newsroom.add_member(*ALL_ROLES)) as other:
+    async with newsroom.open_as(*ALL_ROLES) as other:
         foreign = (await other.open("/profil")).csrf
     attempts = {
         "no value": (await browser.request("POST", path, data={"a": "b"}, headers=SAME_ORIGIN)).status,
@@ -263,14 +247,10 @@ async def test_every_page_has_a_strict_policy_and_is_kept_nowhere(
 
 
 async def test_a_session_that_is_being_set_up_reaches_nothing_else(newsroom: NewsroomProcess, member: Member) -> None:
+    elsewhere = [page for page in GUARDED if page.audience is not Audience.SETTING_UP]
     async with newsroom.open_browser(member, stage="setup") as opened:
-        led = {}
-        for page in GUARDED:
-            if page.audience is not Audience.SETTING_UP:
-                path = build_path(page)
-                found = await (opened.open(path) if page.method == "GET" else opened.send(path, csrf="x"))
-                led[name_page(page)] = (found.status, found.location)
-    assert set(led.values()) == {(303, "/einrichten")}
+        led = [await visit(opened, page, csrf="x") for page in elsewhere]
+    assert {(found.status, found.location) for found in led} == {(303, "/einrichten")}
 
 
 async def test_whoever_is_set_up_does_not_set_up_again(browser: EditorBrowser) -> None:

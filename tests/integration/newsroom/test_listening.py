@@ -139,19 +139,19 @@ async def test_the_page_shows_a_table_behind_each_chart(newsroom: NewsroomProces
         "insert into newsroom.topic_audience (day, topic, people, counted_at) values"
         " (current_date - 3, 'stellen', 4000, now()), (current_date - 1, 'stellen', 4100, now())"
     )
-    async with newsroom.open_browser(await newsroom.add_member(Role.LEAD)) as browser:
-        page = (await browser.open("/auswertung?thema=stellen&tage=90")).text
+    async with newsroom.open_as(Role.LEAD) as browser:
+        page = await browser.read("/auswertung?thema=stellen&tage=90")
         for shown in ("1.234", ">4.100<", "+100 seit", "Zahlen als Tabelle", "=Gefahr", "3 Personen haben nur dieses"):
             assert shown in page
         assert page.count("<svg") == page.count("<details") == 2
         assert " style=" not in page
-        assert "=Gefahr" not in (await browser.open("/auswertung?thema=baustellen")).text
+        assert "=Gefahr" not in await browser.read("/auswertung?thema=baustellen")
         assert (await browser.open("/auswertung?tage=x&thema=%27%20or%201=1%20--")).status == 200
         table = await browser.open("/auswertung.csv?thema=stellen")
         assert ";'=Gefahr;" in table.text
         assert ";10;3;21;0;0;0;0\r\n" in table.text
-        shown = (await browser.open(f"/aussendungen/{broadcast}")).text
+        shown = await browser.read(f"/aussendungen/{broadcast}")
         assert "<dt>vom Thema abgemeldet</dt><dd>3</dd>" in shown
-    async with newsroom.open_browser(await newsroom.add_member()) as browser:
+    async with newsroom.open_as() as browser:
         assert (await browser.open("/auswertung")).status == 403
         assert (await browser.open("/auswertung.csv")).status == 403

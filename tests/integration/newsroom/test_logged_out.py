@@ -22,7 +22,7 @@ async def press(browser: EditorBrowser, path: str, page: str) -> str:
     assert found.status == 303
     asked = urlsplit(found.location)
     assert asked.path == "/anmelden"
-    assert SAID in (await browser.open(found.location)).text
+    assert SAID in await browser.read(found.location)
     return parse_qs(asked.query).get("weiter", ["/"])[0]
 
 
@@ -96,7 +96,7 @@ async def test_what_the_page_was_asked_for_is_kept(newsroom: NewsroomProcess, st
 async def test_whoever_asks_for_a_page_reads_nothing_of_an_act(stranger: EditorBrowser, member: Member) -> None:
     asked = await stranger.open("/konten")
     assert asked.location == "/anmelden?weiter=%2Fkonten"
-    assert SAID not in (await stranger.open(asked.location)).text
+    assert SAID not in await stranger.read(asked.location)
     assert SAID not in (await log_in(stranger, member.account.login, code="000000", weiter="/konten")).text
 
 

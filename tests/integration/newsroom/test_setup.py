@@ -91,7 +91,7 @@ async def test_changing_the_password_needs_the_old_one_and_a_code_and_ends_other
 ) -> None:
     change = "/profil/kennwort"
     both = "Sechs Ziffern aus der App oder ein Wiederherstellungscode<"
-    assert (await browser.open("/profil")).text.count(both) == 2, "it takes either"
+    assert (await browser.read("/profil")).count(both) == 2, "it takes either"
     fields = {"current": PASSWORD, "new": NEW_PASSWORD}
     assert (await browser.fill_in("/profil", change, **{**fields, "current": "falsch"}, code="0")).status == 422
     assert (await browser.fill_in("/profil", change, **fields, code="000000")).status == 422
@@ -137,4 +137,4 @@ async def test_new_recovery_codes_need_the_password_and_a_code_and_replace_the_o
     for code, expected in ((old[0], 403), (new[0], 303), (new[0], 403)):
         async with newsroom.open_browser() as other:
             assert (await log_in(other, member.account.login, code=code)).status == expected
-    assert "Wiederherstellungscodes erneuert" in (await browser.open("/protokoll")).text
+    assert "Wiederherstellungscodes erneuert" in await browser.read("/protokoll")

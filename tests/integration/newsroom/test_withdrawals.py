@@ -1,11 +1,11 @@
-"""Withdrawals: each is published when it is begun, or is nothing; one that comes back can be discarded.
+"""The way to the notices API, and back: how far a notice is, and how it is withdrawn.
 
 What was withdrawn says so wherever its broadcast is shown.
 """
 
+import asyncio
 import re
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -15,12 +15,23 @@ from services.newsroom.domain.progress import BroadcastPhase
 from shared.contracts.events import BroadcastCancelled, BroadcastFinished, NoticeAccepted, NoticeAction
 from shared.runtime.clock import system_clock
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
-from tests.harness.writing_desk import WritingDesk, add_broadcast, become_broadcast, read_state
+from tests.harness.writing_desk import (
+    WritingDesk,
+    add_broadcast,
+    become_broadcast,
+    cut_section,
+    parse_draft_id,
+    read_state,
+)
 from tests.integration.newsroom.writing_store import SOURCE, Store
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 _FAIL = """
     create function newsroom.fail() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
     create trigger fail before insert on newsroom.publication for each row execute function newsroom.fail();
+"""
+_CONFIRM = """
+    update newsroom.publication set state = 'accepted', answered_at = now(), confirmed_at = now() where draft = $1
 """
 _REJECT = """
     with rejected as (
@@ -29,6 +40,27 @@ _REJECT = """
         where draft = $1 returning draft)
     update newsroom.draft set state = 'returned' from rejected where id = draft
 """
+_OURS = "/landkreis-osterholz/redaktion"
+_NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)
+_DONE: dict[str, object] = {"states": '{"delivered": 9, "read": 1}', "finished_at": _NOON}
+
+
+async def find_notice(newsroom: NewsroomProcess, path: str) -> str:
+    """The id of the draft's notice."""
+    find = "select notice from newsroom.draft where id = $1"
+    return str(await newsroom.owner.fetchval(find, parse_draft_id(path)))
+
+
+async def record_withdrawal(newsroom: NewsroomProcess, path: str, source: str = _OURS) -> None:
+    """As events tell that the draft's notice, or one of the same id in another source, was withdrawn."""
+    add = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3)"
+    await newsroom.owner.execute(add, source, await find_notice(newsroom, path), _NOON)
+
+
+async def open_withdrawal(desk: WritingDesk, page: str) -> str:
+    """The page to which "Meldung zurückziehen" leads."""
+    (link,) = re.findall('href="(/entwuerfe/[^"]+/zurueckziehen)"', await desk.read(page))
+    return await desk.read(link)
 
 
 async def test_a_withdrawal_that_is_not_published_leaves_no_draft(store: Store, owner: asyncpg.Connection) -> None:
@@ -41,238 +73,6 @@ async def test_a_withdrawal_that_is_not_published_leaves_no_draft(store: Store, 
     await store.drafting.withdraw(store.ben, draft.id, "Fällt aus.")
     acts = "select action from newsroom.audit where account = $1 order by id"
     assert await store.fetch(acts, store.ben.id) == [("draft.created",), ("draft.withdrawn",)]
-
-
-async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
-    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
-) -> None:
-    path = await anna.begin()
-    await anna.act(path, "einreichen")
-    await ben.act(path, "freigeben")
-    await anna.act(path, "veroeffentlichen")
-    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Fällt aus."})).location
-    await newsroom.owner.execute(_REJECT, UUID(withdrawal.split("/")[2]))
-    assert "/verwerfen" not in (await ben.browser.open(withdrawal)).text
-    shown = await anna.browser.open(withdrawal)
-    assert f'action="{withdrawal}/verwerfen"' in shown.text
-    assert "bearbeiten" not in shown.text  # nobody edits a withdrawal
-    assert "Die Meldung gilt weiter." in shown.text
-    assert "Meldung: Bitte prüfen (there is no such notice)." in shown.text
-    check = (await anna.browser.open(f"{withdrawal}/pruefung")).text
-    assert [words in check for words in ("bearbeiten", f"{withdrawal}/testen")] == [False, False]
-    discarded = await anna.send(withdrawal, "verwerfen", shown.read_value("version"))
-    assert discarded.location == f"{withdrawal}?erledigt=verworfen"
-    assert await read_state(newsroom.owner, withdrawal) == ("discarded", 1)
-
-
-_OURS = "/landkreis-osterholz/redaktion"
-_NOON = datetime(2026, 11, 28, 11, tzinfo=UTC)
-_DONE: dict[str, object] = {"states": '{"delivered": 9, "read": 1}', "finished_at": _NOON}
-
-
-async def publish_in_emergency(newsroom: NewsroomProcess, desk: WritingDesk, **changes: Any) -> tuple[UUID, str]:
-    """The broadcast that a new draft became, and the id of its notice."""
-    path, notice = await desk.begin(urgent="1"), uuid4().hex
-    assert (await desk.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
-    broadcast = await add_broadcast(newsroom.owner, notice=notice, headline=f"Fall {notice}", **changes)
-    become = "update newsroom.publication set broadcast = $2 where draft = $1"
-    await newsroom.owner.execute(become, UUID(path.split("/")[2]), broadcast)
-    return broadcast, notice
-
-
-async def withdraw(newsroom: NewsroomProcess, notice: str, source: str = "/landkreis-osterholz/pressestelle") -> None:
-    add = "insert into newsroom.withdrawn_notice (source, notice, at) values ($1, $2, $3)"
-    await newsroom.owner.execute(add, source, notice, _NOON)
-
-
-async def open_withdrawal(desk: WritingDesk, page: str) -> str:
-    """The page to which "Meldung zurückziehen" leads."""
-    (link,) = re.findall('href="(/entwuerfe/[^"]+/zurueckziehen)"', (await desk.browser.open(page)).text)
-    return (await desk.browser.open(link)).text
-
-
-@pytest.mark.parametrize("changes", [_DONE, {"cancelled_at": _NOON}, {"states": "{}", "cancelled_at": _NOON}])
-async def test_what_was_withdrawn_says_so_everywhere(
-    newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object]
-) -> None:
-    broadcast, notice = await publish_in_emergency(newsroom, anna, **changes)
-    path = f"/aussendungen/{broadcast}"
-    pages = ("/", "/aussendungen", path, f"{path}/nachweis")
-    badge = ">zurückgezogen</span>"
-    before = [(await anna.browser.open(page)).text for page in pages]
-    await withdraw(newsroom, notice)
-    after = [(await anna.browser.open(page)).text for page in pages]
-    for shown, expected in ((before, False), (after, True)):
-        lists = [text.split(f"Fall {notice}</a>")[1].split("</li>")[0] for text in shown[:2]]
-        assert [badge in text for text in (*lists, *shown[2:])] == [expected] * 4
-    assert "<dt>Zurückgezogen</dt><dd>28.11.2026, 12:00 Uhr" in after[3]
-    assert "zurückgezogen;28. November 2026, 12:00 Uhr" in (await anna.browser.open(f"{path}/nachweis.csv")).text
-
-
-async def test_what_was_withdrawn_is_neither_corrected_nor_withdrawn_nor_sent_again(
-    newsroom: NewsroomProcess, anna: WritingDesk
-) -> None:
-    failed = {**_DONE, "states": '{"delivered": 9, "failed": 1}'}
-    broadcast, notice = await publish_in_emergency(newsroom, anna, **failed)
-    acts = ("/korrigieren", "/zurueckziehen", "/nachsenden", "/folgemeldung", "/kopieren")
-    for expected in ((True,) * 5, (False, False, False, True, True)):
-        shown = (await anna.browser.open(f"/aussendungen/{broadcast}")).text
-        assert tuple(f'{act}"' in shown for act in acts) == expected
-        if expected[0]:
-            await withdraw(newsroom, notice)
-
-
-async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
-    told: list[tuple[dict[str, object], str]] = [
-        ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
-        (_DONE, "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."),
-        ({**_DONE, "states": '{"read": 9, "failed": 1}'}, "Niemand wartet mehr auf sie, und wer sie hat, behält sie."),
-    ]
-    for changes, words in told:
-        broadcast, _ = await publish_in_emergency(newsroom, anna, **changes)
-        shown = await open_withdrawal(anna, f"/aussendungen/{broadcast}")
-        assert [each in shown for _, each in told] == [each == words for _, each in told]
-        assert "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar." in shown
-    planned, _ = await publish_in_emergency(newsroom, anna, started_at=None, states="{}")
-    assert "Im Archiv" not in await open_withdrawal(anna, f"/aussendungen/{planned}"), "it comes with the start"
-
-
-async def test_the_notice_of_another_system_with_the_same_id_was_not_withdrawn(
-    newsroom: NewsroomProcess, anna: WritingDesk
-) -> None:
-    broadcast, notice = await publish_in_emergency(newsroom, anna, **_DONE)
-    await withdraw(newsroom, notice, source="/landkreis-osterholz/bauamt")
-    assert "/zurueckziehen" in (await anna.browser.open(f"/aussendungen/{broadcast}")).text
-
-
-async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_clear(
-    newsroom: NewsroomProcess, anna: WritingDesk
-) -> None:
-    path = await anna.begin(urgent="1", headline="K 4 gesperrt")
-    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
-    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
-    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche Straße."})).location
-    subject = await newsroom.owner.fetchval("select notice from newsroom.draft where id = $1", UUID(path.split("/")[2]))
-    shown = (await anna.browser.open(withdrawal)).text
-    assert ">wird zurückgezogen</span>" in shown
-    await withdraw(newsroom, subject, source=_OURS)
-    shown = (await anna.browser.open(withdrawal)).text
-    assert (">zurückgezogen</span>" in shown, ">veröffentlicht</span>" in shown) == (True, False)
-    assert f'href="/aussendungen/{broadcast}">' in shown
-    assert "zurückgezogene Meldung" in shown
-    assert f'action="{path}/folgemeldung"' in shown
-    listed = (await anna.browser.open("/entwuerfe")).text
-    for each in (path, withdrawal):
-        assert ">zurückgezogen</span>" in listed.split(f'href="{each}">')[1].split("</li>")[0]
-
-    all_clear = (await anna.send(path, "folgemeldung", 2)).location.partition("?")[0]
-    notice = await newsroom.owner.fetchval(
-        "select notice from newsroom.draft where id = $1", UUID(all_clear.split("/")[2])
-    )
-    later = await add_broadcast(newsroom.owner, source=_OURS, notice=notice, headline="K 4 ist frei")
-    shown = (await anna.browser.open(withdrawal)).text
-    assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
-    assert "Folgemeldung, 1. Fassung" in shown
-
-
-async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withdrawn(
-    newsroom: NewsroomProcess, anna: WritingDesk
-) -> None:
-    headline = f"Fall {uuid4().hex[:12]}"
-    path = await anna.begin(urgent="1", headline=headline)
-    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
-    under_way = (await anna.browser.open("/")).text.split(">Wird veröffentlicht</h2>")[1].split("</section>")[0]
-    assert f'href="{path}">{headline}</a>' in under_way
-    asked = await open_withdrawal(anna, path)
-    assert f"<strong>{headline}</strong>" in asked
-    assert "Wer sie noch nicht hat, bekommt sie nicht mehr." in asked
-    refused = await anna.browser.fill_in(f"{path}/zurueckziehen", f"{path}/zurueckziehen", reason="Siehe example.org")
-    assert (refused.status, "eine fremde Internetadresse" in refused.text) == (422, True)
-    assert "Siehe example.org</textarea>" in refused.text
-    withdrawn = await anna.browser.fill_in(f"{path}/zurueckziehen", f"{path}/zurueckziehen", reason="Fällt aus.")
-    assert "Das Zurückziehen wird übergeben." in (await anna.browser.open(withdrawn.location)).text
-    subjects = "select body ->> 'subject' from newsroom.publication where draft = any($1) order by created_at"
-    drafts = [UUID(each.split("/")[2]) for each in (path, withdrawn.location)]
-    first, second = await newsroom.owner.fetch(subjects, drafts)
-    assert first == second, "the outbox keeps their order"
-
-
-_RECORD = "select object, detail ->> 'reason' from newsroom.audit where action = 'draft.withdrawn' and object = $1"
-
-
-async def test_a_withdrawal_is_on_record_with_who_and_why(
-    newsroom: NewsroomProcess, anna: WritingDesk, browser: EditorBrowser
-) -> None:
-    path = await anna.begin(urgent="1")
-    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
-    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
-    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche <Straße>."})).location
-    subject = await newsroom.owner.fetchval("select notice from newsroom.draft where id = $1", UUID(path.split("/")[2]))
-    rows = [tuple(row) for row in await newsroom.owner.fetch(_RECORD, subject)]
-    assert rows == [(subject, "Falsche <Straße>.")]
-    log = (await browser.open("/protokoll")).text
-    assert "Grund: Falsche &lt;Straße&gt;." in log.split(">Meldung zurückgezogen</td>")[1].split("</tr>")[0]
-    history = (await anna.browser.open(withdrawal)).text.split(">Verlauf</h2>")[1]
-    assert re.search(r"Zurückgezogen von Mina m-\w+, [^<]+ Uhr: „Falsche &lt;Straße&gt;.“</li>", history)
-
-    page, certificate = f"/aussendungen/{broadcast}", f"/aussendungen/{broadcast}/nachweis"
-    words = "Falsche &lt;Straße&gt;."
-    assert words not in (await anna.browser.open(page)).text, "it has not arrived"
-    await newsroom.owner.execute(_CONFIRM, UUID(withdrawal.split("/")[2]))
-    await withdraw(newsroom, subject, source=_OURS)
-    assert f": „{words}“</p>" in (await anna.browser.open(page)).text
-    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", (await anna.browser.open(certificate)).text))
-    table = dict(line.split(";", 1) for line in (await anna.browser.open(f"{certificate}.csv")).text.splitlines())
-    assert (facts["Grund des Zurückziehens"], table["Grund des Zurückziehens"]) == (words, "Falsche <Straße>.")
-    assert facts["Zurückgezogen von"] == table["Zurückgezogen von"]
-    assert facts["Zurückgezogen von"].startswith("Mina m-")
-
-
-async def test_what_another_system_has_withdrawn_has_neither_name_nor_reason(
-    newsroom: NewsroomProcess, anna: WritingDesk
-) -> None:
-    broadcast, notice = await publish_in_emergency(newsroom, anna, **_DONE)
-    await withdraw(newsroom, notice)
-    for page in (f"/aussendungen/{broadcast}", f"/aussendungen/{broadcast}/nachweis"):
-        shown = (await anna.browser.open(page)).text
-        assert ("Zurückgezogen von" in shown, "None" in shown) == (False, False)
-
-
-_CONFIRM = """
-    update newsroom.publication set state = 'accepted', answered_at = now(), confirmed_at = now() where draft = $1
-"""
-
-
-async def test_right_after_the_button_the_page_speaks_of_the_withdrawal_and_not_of_the_notice(
-    newsroom: NewsroomProcess, anna: WritingDesk
-) -> None:
-    path = await anna.begin(urgent="1")
-    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
-    await become_broadcast(newsroom.owner, path)
-    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche Straße."})).location
-    shown = (await anna.browser.open(withdrawal)).text
-    assert "Das Zurückziehen wird übergeben." in shown
-    assert "Es gilt, sobald es angekommen ist; Sie müssen nichts tun." in shown
-    assert "geht auch dann genau einmal hinaus" not in shown
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        (_DONE, "Alle haben sie schon: Schreiben Sie eine Entwarnung."),
-        ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
-    ],
-)
-async def test_where_everybody_has_the_notice_its_withdrawal_asks_for_an_all_clear(
-    newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object], words: str
-) -> None:
-    path = await anna.begin(urgent="1")
-    assert (await anna.send(path, "notfall", 2, {"reason": "Bombenfund"})).status == 303
-    await become_broadcast(newsroom.owner, path, **changes)
-    withdrawal = (await anna.send(path, "zurueckziehen", 2, {"reason": "Falsche Straße."})).location
-    await newsroom.owner.execute(_CONFIRM, UUID(withdrawal.split("/")[2]))
-    shown = (await anna.browser.open(withdrawal)).text.split("Die Meldung ist zurückgezogen.")[1].split("</p>")[0]
-    assert words in shown
 
 
 @pytest.mark.parametrize("source", [SOURCE, "/landkreis-osterholz/bauamt"])
@@ -295,11 +95,201 @@ async def test_every_revision_knows_that_its_notice_was_withdrawn_by_whichever_s
     assert list(await store.statuses.list_newest(2)) == [first, second]
 
 
+async def test_a_withdrawal_that_was_rejected_is_discarded_by_whoever_began_it(
+    newsroom: NewsroomProcess, anna: WritingDesk, ben: WritingDesk
+) -> None:
+    withdrawal = await anna.withdraw(await anna.publish(ben))
+    await newsroom.owner.execute(_REJECT, parse_draft_id(withdrawal))
+    assert "/verwerfen" not in await ben.read(withdrawal)
+    shown = await anna.browser.open(withdrawal)
+    for words in ("Die Meldung gilt weiter.", "Meldung: Bitte prüfen (there is no such notice)."):
+        assert words in shown.text
+    assert f'action="{withdrawal}/verwerfen"' in shown.text
+    assert "bearbeiten" not in shown.text, "nobody edits a withdrawal"
+    check = await anna.read(f"{withdrawal}/pruefung")
+    assert [words in check for words in ("bearbeiten", f"{withdrawal}/testen")] == [False, False]
+    discarded = await anna.send(withdrawal, "verwerfen", shown.read_value("version"))
+    assert discarded.location == f"{withdrawal}?erledigt=verworfen"
+    assert await read_state(newsroom.owner, withdrawal) == ("discarded", 1)
+
+
+@pytest.mark.parametrize("changes", [_DONE, {"cancelled_at": _NOON}, {"states": "{}", "cancelled_at": _NOON}])
+async def test_what_was_withdrawn_says_so_everywhere(
+    newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object]
+) -> None:
+    """Without a name and a reason, which only our own withdrawals have."""
+    headline = f"Fall {uuid4().hex[:12]}"
+    draft = await anna.publish_in_emergency(headline=headline)
+    path = f"/aussendungen/{await become_broadcast(newsroom.owner, draft, headline=headline, **changes)}"
+    pages, badge = ("/", "/aussendungen", path, f"{path}/nachweis"), ">zurückgezogen</span>"
+    before = [await anna.read(page) for page in pages]
+    await record_withdrawal(newsroom, draft)
+    after = [await anna.read(page) for page in pages]
+    for shown, expected in ((before, False), (after, True)):
+        lists = [text.split(f"{headline}</a>")[1].split("</li>")[0] for text in shown[:2]]
+        assert [badge in text for text in (*lists, *shown[2:])] == [expected] * 4
+    for text in after[2:]:
+        assert ("Zurückgezogen von" in text, "None" in text) == (False, False)
+    assert "<dt>Zurückgezogen</dt><dd>28.11.2026, 12:00 Uhr" in after[3]
+    assert "Zurückgezogen;28.11.2026, 12:00 Uhr" in await anna.read(f"{path}/nachweis.csv")
+
+
+async def test_what_was_withdrawn_is_neither_corrected_nor_withdrawn_nor_sent_again(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    draft = await anna.publish_in_emergency()
+    failed = {**_DONE, "states": '{"delivered": 9, "failed": 1}'}
+    broadcast = await become_broadcast(newsroom.owner, draft, **failed)
+    acts = ("/korrigieren", "/zurueckziehen", "/nachsenden", "/folgemeldung", "/kopieren")
+    for source, expected in (
+        ("/landkreis-osterholz/bauamt", (True,) * 5),  # which has another notice of the same id
+        (_OURS, (False, False, False, True, True)),
+    ):
+        await record_withdrawal(newsroom, draft, source)
+        shown = await anna.read(f"/aussendungen/{broadcast}")
+        assert tuple(f'{act}"' in shown for act in acts) == expected
+
+
+async def test_a_withdrawal_says_what_it_changes(newsroom: NewsroomProcess, anna: WritingDesk) -> None:
+    told: list[tuple[dict[str, object], str]] = [
+        ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
+        (_DONE, "Alle haben sie schon: Zurückziehen ändert daran nichts. Schreiben Sie eine Entwarnung."),
+        ({**_DONE, "states": '{"read": 9, "failed": 1}'}, "Niemand wartet mehr auf sie, und wer sie hat, behält sie."),
+        ({"started_at": None, "states": "{}"}, ""),
+    ]
+    for changes, words in told:
+        broadcast = await become_broadcast(newsroom.owner, await anna.publish_in_emergency(), **changes)
+        shown = await open_withdrawal(anna, f"/aussendungen/{broadcast}")
+        if words:
+            assert [each in shown for _, each in told[:3]] == [each == words for _, each in told[:3]]
+        archived = "Im Archiv bleibt die Meldung mit dem Vermerk „Zurückgezogen“ lesbar."
+        assert (archived in shown) == bool(words), "it comes there with its start"
+
+
+async def test_the_page_of_a_withdrawal_leads_to_the_broadcasts_and_to_the_all_clear(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    path = await anna.publish_in_emergency(headline="K 4 gesperrt")
+    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
+    withdrawal = await anna.withdraw(path)
+    assert ">wird zurückgezogen</span>" in await anna.read(withdrawal)
+    await record_withdrawal(newsroom, path)
+    shown = await anna.read(withdrawal)
+    assert (">zurückgezogen</span>" in shown, ">veröffentlicht</span>" in shown) == (True, False)
+    for words in (f'href="/aussendungen/{broadcast}">', "zurückgezogene Meldung", f'action="{path}/folgemeldung"'):
+        assert words in shown
+    listed = await anna.read("/entwuerfe")
+    for each in (path, withdrawal):
+        assert ">zurückgezogen</span>" in listed.split(f'href="{each}">')[1].split("</li>")[0]
+
+    notice = await find_notice(newsroom, await anna.begin_from(path, "folgemeldung"))
+    later = await add_broadcast(newsroom.owner, source=_OURS, notice=notice, headline="K 4 ist frei")
+    shown = await anna.read(withdrawal)
+    assert f'href="/aussendungen/{later}">K 4 ist frei</a>' in shown
+    assert "Folgemeldung, 1. Fassung" in shown
+
+
+async def test_what_waits_for_the_notices_api_is_found_on_the_overview_and_withdrawn(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    headline = f"Fall {uuid4().hex[:12]}"
+    path = await anna.publish_in_emergency(headline=headline)
+    assert f'href="{path}">{headline}</a>' in cut_section(await anna.read("/"), "Wird veröffentlicht")
+    asked = await open_withdrawal(anna, path)
+    assert f"<strong>{headline}</strong>" in asked
+    assert "Wer sie noch nicht hat, bekommt sie nicht mehr." in asked
+    refused = await anna.browser.fill_in(f"{path}/zurueckziehen", f"{path}/zurueckziehen", reason="Siehe example.org")
+    assert (refused.status, "eine fremde Internetadresse" in refused.text) == (422, True)
+    assert "Siehe example.org</textarea>" in refused.text
+    withdrawn = await anna.browser.fill_in(f"{path}/zurueckziehen", f"{path}/zurueckziehen", reason="Fällt aus.")
+    shown = await anna.read(withdrawn.location)
+    for words in ("Das Zurückziehen wird übergeben.", "Es gilt, sobald es angekommen ist; Sie müssen nichts tun."):
+        assert words in shown
+    assert "geht auch dann genau einmal hinaus" not in shown, "it is about the withdrawal, not about the notice"
+    subjects = "select body ->> 'subject' from newsroom.publication where draft = any($1) order by created_at"
+    drafts = [parse_draft_id(each) for each in (path, withdrawn.location)]
+    first, second = await newsroom.owner.fetch(subjects, drafts)
+    assert first == second, "the outbox keeps their order"
+
+
+async def test_a_withdrawal_is_on_record_with_who_and_why(
+    newsroom: NewsroomProcess, anna: WritingDesk, browser: EditorBrowser
+) -> None:
+    path = await anna.publish_in_emergency()
+    broadcast = await become_broadcast(newsroom.owner, path, **_DONE)
+    withdrawal, words = await anna.withdraw(path, "Falsche <Straße>."), "Falsche &lt;Straße&gt;."
+    log = await browser.read("/protokoll")
+    assert f"Grund: {words}" in log.split(">Meldung zurückgezogen</td>")[1].split("</tr>")[0]
+    history = cut_section(await anna.read(withdrawal), "Verlauf")
+    assert re.search(rf"Zurückgezogen von Mina m-\w+, [^<]+ Uhr: „{words}“</li>", history)
+
+    page = f"/aussendungen/{broadcast}"
+    assert words not in await anna.read(page), "it has not arrived"
+    await newsroom.owner.execute(_CONFIRM, parse_draft_id(withdrawal))
+    await record_withdrawal(newsroom, path)
+    assert f": „{words}“</p>" in await anna.read(page)
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", await anna.read(f"{page}/nachweis")))
+    assert facts["Grund des Zurückziehens"] == words
+    assert facts["Zurückgezogen von"].startswith("Mina m-")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (_DONE, "Alle haben sie schon: Schreiben Sie eine Entwarnung."),
+        ({}, "Wer sie noch nicht hat, bekommt sie nicht mehr."),
+    ],
+)
+async def test_the_page_of_a_withdrawal_is_told_of_it_and_where_everybody_has_the_notice_asks_for_an_all_clear(
+    newsroom: NewsroomProcess, anna: WritingDesk, changes: dict[str, object], words: str
+) -> None:
+    path = await anna.publish_in_emergency()
+    await become_broadcast(newsroom.owner, path, **changes)
+    withdrawal = await anna.withdraw(path)
+    assert "data-reload" in await anna.read(withdrawal)
+    await newsroom.owner.execute(_CONFIRM, parse_draft_id(withdrawal))
+    shown = await anna.read(withdrawal)
+    assert words in shown.split("Die Meldung ist zurückgezogen.")[1].split("</p>")[0]
+    assert ("data-stream" in shown, "refresh" in shown) == (False, False)
+
+
 async def test_what_was_withdrawn_before_it_began_neither_begins_nor_was_sent(
     newsroom: NewsroomProcess, anna: WritingDesk
 ) -> None:
     headline, planned = f"Fall {uuid4().hex[:12]}", datetime(2030, 1, 8, 6, 30, tzinfo=UTC)
     withdrawn = {"states": "{}", "started_at": None, "scheduled_at": planned, "cancelled_at": datetime.now(UTC)}
     broadcast = await add_broadcast(newsroom.owner, headline=headline, **withdrawn)
-    overview, page = [(await anna.browser.open(path)).text for path in ("/", f"/aussendungen/{broadcast}")]
+    overview, page = [await anna.read(path) for path in ("/", f"/aussendungen/{broadcast}")]
     assert (headline in overview, headline in page, "beginnt" in page) == (False, True, False)
+
+
+@pytest.mark.parametrize(("settle", "words"), [(_CONFIRM, "Die Meldung ist übergeben."), (_REJECT, "event: end")])
+async def test_the_stream_of_a_handover_tells_each_change_and_ends_with_it(
+    newsroom: NewsroomProcess, anna: WritingDesk, settle: str, words: str
+) -> None:
+    path = await anna.publish_in_emergency()
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+        async with anna.browser.session.get(f"{newsroom.url}{path}/strom") as response:
+            async for line in response.content:
+                if "Der Dienst für Meldungen antwortet noch nicht." in line.decode():
+                    break
+            await newsroom.owner.execute(settle, parse_draft_id(path))
+            told = (await response.content.read()).decode()
+    assert (words in told, told.endswith("event: end\ndata:\n\n")) == (True, True)
+
+
+async def test_what_was_never_handed_over_has_no_stream(anna: WritingDesk) -> None:
+    assert (await anna.browser.open(f"{await anna.begin()}/strom")).status == 404
+
+
+async def test_only_without_script_a_page_is_loaded_anew_by_itself_and_none_of_these_asks_for_words(
+    newsroom: NewsroomProcess, anna: WritingDesk
+) -> None:
+    path = await anna.publish_in_emergency()
+    waiting = await anna.read(path)
+    assert f'data-stream="{path}/strom" data-reload' in waiting
+    sending = await anna.read(f"/aussendungen/{await become_broadcast(newsroom.owner, path)}")
+    for shown in (waiting, sending):
+        scripted = re.sub("<noscript>.*?</noscript>", "", shown, flags=re.DOTALL)
+        assert ('http-equiv="refresh"' in shown, 'http-equiv="refresh"' in scripted) == (True, False)
+        assert "<textarea" not in shown, "it would be lost"

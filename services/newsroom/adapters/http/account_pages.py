@@ -2,20 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import quote
-from uuid import UUID
+from functools import partial
 
 from aiohttp import web
 
 from services.newsroom.adapters.http.confirmations import Confirmation, render_confirmation
 from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
-from services.newsroom.adapters.http.web_pages import WebPage, get_form, get_visitor, redirect
+from services.newsroom.adapters.http.web_pages import FORM, VISITOR, WebPage, parse_id, redirect
 from services.newsroom.domain.accounts import Account, AccountChange, AccountProblem, Right
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
 
 ACCOUNTS_PATH = "/konten"
 _ACCOUNT = "/konto/{login}"
-_REQUEST = "/konten/antrag/{request:[0-9a-f-]{36}}"
+_REQUEST = "/konten/antrag/{request}"
 BLOCK = Confirmation(
     name="sperren",
     title="Konto sperren",
@@ -34,6 +33,7 @@ _DONE = {
     "beendet": "Alle Sitzungen des Kontos sind beendet.",
 }
 _EMPTY_INVITATION = Invitation(login="", name="", roles=(), same_person_as="")
+_Act = Callable[[AccountAdministration, Account, str], Awaitable[None]]
 CHANGE_NAMES = {
     AccountChange.INVITE: "Neues Konto",
     AccountChange.ROLES: "Andere Rollen",
@@ -50,28 +50,26 @@ class AccountPages:
     def list_pages(self) -> tuple[WebPage, ...]:
         right = Right.MANAGE_ACCOUNTS
         return (
-            WebPage(
-                method="GET",
-                path=ACCOUNTS_PATH,
-                handler=self.show_list,
-                audience=right,
-                title="Konten",
-                covers=("/konto/", "/einladung"),
+            WebPage("GET", ACCOUNTS_PATH, self.show_list, right, title="Konten", covers=("/konto/", "/einladung")),
+            WebPage("GET", "/einladung", self.show_invitation, right),
+            WebPage("POST", "/einladung", self.invite, right),
+            WebPage("GET", _ACCOUNT, self.show_account, right),
+            WebPage("POST", f"{_ACCOUNT}/rollen", self.request_roles, right),
+            WebPage("GET", f"{_ACCOUNT}/{BLOCK.name}", self.ask_to_block, right),
+            WebPage("POST", f"{_REQUEST}/bestaetigen", self.confirm, right),
+            WebPage("POST", f"{_REQUEST}/ablehnen", self.refuse, right),
+            *(
+                WebPage("POST", f"{_ACCOUNT}/{name}", partial(self.process, act, done), right)
+                for name, act, done in (
+                    ("entsperren", AccountAdministration.request_enabling, "beantragt"),
+                    (BLOCK.name, AccountAdministration.block, "gesperrt"),
+                    ("sitzungen", AccountAdministration.end_sessions, "beendet"),
+                )
             ),
-            WebPage(method="GET", path="/einladung", handler=self.show_invitation, audience=right),
-            WebPage(method="POST", path="/einladung", handler=self.invite, audience=right),
-            WebPage(method="GET", path=_ACCOUNT, handler=self.show_account, audience=right),
-            WebPage(method="POST", path=f"{_ACCOUNT}/rollen", handler=self.request_roles, audience=right),
-            WebPage(method="POST", path=f"{_ACCOUNT}/entsperren", handler=self.request_enabling, audience=right),
-            WebPage(method="GET", path=f"{_ACCOUNT}/{BLOCK.name}", handler=self.ask_to_block, audience=right),
-            WebPage(method="POST", path=f"{_ACCOUNT}/{BLOCK.name}", handler=self.block, audience=right),
-            WebPage(method="POST", path=f"{_ACCOUNT}/sitzungen", handler=self.end_sessions, audience=right),
-            WebPage(method="POST", path=f"{_REQUEST}/bestaetigen", handler=self.confirm, audience=right),
-            WebPage(method="POST", path=f"{_REQUEST}/ablehnen", handler=self.refuse, audience=right),
         )
 
     async def invite(self, request: web.Request) -> web.Response:
-        form = get_form(request)
+        form = request[FORM]
         invitation = Invitation(
             login=form.get("login", ""),
             name=form.get("name", ""),
@@ -79,38 +77,30 @@ class AccountPages:
             same_person_as=form.get("same", ""),
         )
         try:
-            half = await self.administration.invite(get_visitor(request).account, invitation)
+            half = await self.administration.invite(request[VISITOR].account, invitation)
         except AccountProblem as problem:
             return await self.show_invitation(request, str(problem), invitation)
         return render_page(request, "password_half.html", half=half, is_first=True, login=invitation.login.strip())
 
     async def request_roles(self, request: web.Request) -> web.Response:
-        actor, roles = get_visitor(request).account, get_form(request).getall("roles", [])
+        actor, roles = request[VISITOR].account, request[FORM].getall("roles", [])
         act = self.administration.request_roles(actor, _get_login(request), roles)
         return await _respond(request, act, "beantragt", self.show_account)
 
-    async def request_enabling(self, request: web.Request) -> web.Response:
-        act = self.administration.request_enabling(get_visitor(request).account, _get_login(request))
-        return await _respond(request, act, "beantragt", self.show_account)
+    async def process(self, act: _Act, done: str, request: web.Request) -> web.Response:
+        acting = act(self.administration, request[VISITOR].account, _get_login(request))
+        return await _respond(request, acting, done, self.show_account)
 
     async def ask_to_block(self, request: web.Request) -> web.Response:
         account = await self._find_account(request)
-        if account.is_disabled or account.id == get_visitor(request).account.id:
-            return redirect(f"/konto/{quote(account.login, safe='')}")
-        back, about = f"/konto/{quote(account.login, safe='')}", f"{account.name}, Anmeldename {account.login}"
+        if account.is_disabled or account.id == request[VISITOR].account.id:
+            return redirect(f"/konto/{account.login}")
+        back, about = f"/konto/{account.login}", f"{account.name}, Anmeldename {account.login}"
         return render_confirmation(request, BLOCK, back, about, max_length=0)
-
-    async def block(self, request: web.Request) -> web.Response:
-        act = self.administration.block(get_visitor(request).account, _get_login(request))
-        return await _respond(request, act, "gesperrt", self.show_account)
-
-    async def end_sessions(self, request: web.Request) -> web.Response:
-        act = self.administration.end_sessions(get_visitor(request).account, _get_login(request))
-        return await _respond(request, act, "beendet", self.show_account)
 
     async def confirm(self, request: web.Request) -> web.Response:
         try:
-            half = await self.administration.confirm(get_visitor(request).account, _get_request_id(request))
+            half = await self.administration.confirm(request[VISITOR].account, parse_id(request.match_info["request"]))
         except AccountProblem as problem:
             return await self.show_list(request, str(problem))
         if half is not None:
@@ -118,7 +108,7 @@ class AccountPages:
         return redirect(f"{ACCOUNTS_PATH}?erledigt=bestaetigt")
 
     async def refuse(self, request: web.Request) -> web.Response:
-        act = self.administration.refuse(get_visitor(request).account, _get_request_id(request))
+        act = self.administration.refuse(request[VISITOR].account, parse_id(request.match_info["request"]))
         return await _respond(request, act, "abgelehnt", self.show_list)
 
     async def show_list(self, request: web.Request, problem: str = "") -> web.Response:
@@ -177,10 +167,3 @@ async def _respond(
 
 def _get_login(request: web.Request) -> str:
     return request.match_info["login"]
-
-
-def _get_request_id(request: web.Request) -> UUID:
-    try:
-        return UUID(request.match_info["request"])
-    except ValueError:
-        raise web.HTTPNotFound from None

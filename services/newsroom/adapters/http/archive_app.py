@@ -1,112 +1,151 @@
 """The public archive on a port of its own: no session, no cookie, no script, nothing that asks the database."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
-from services.newsroom.adapters.http.archive_documents import (
-    HTML,
-    SECURITY_HEADERS,
-    ArchiveDocument,
-    ArchiveDocuments,
-    encode_levels,
-)
 from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.rendering import StaticFiles
-from services.newsroom.domain.archive import Archive, ArchiveSelection, format_code, normalize_code
+from services.newsroom.adapters.http.documents import HttpDocument, StaticFiles
+from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, format_code, normalize_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_atom, build_json_feed, build_rss
-from services.newsroom.domain.service_level import ServiceLevel
-from services.newsroom.handlers.archive_cache import ServiceLevelCache
-from shared.runtime.http_port import ReportRefusal, add_response_headers, open_http_port
+from services.newsroom.domain.service_level import PERCENT, ServiceLevel
+from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
+from shared.runtime.http_port import add_response_headers
 
+MAX_DOCUMENTS = 512
 MAX_TYPED_CHARACTERS = 20
-NOT_FOUND = ("Diese Seite gibt es nicht", "Vielleicht ist die Adresse unvollständig, oder die Meldung ist zu alt.")
-UNAVAILABLE = ("Das Archiv startet gerade", "Versuchen Sie es in einigen Sekunden wieder.")
-UNREADABLE = ("Diese Anfrage verstehen wir nicht", "Rufen Sie die Seite noch einmal auf.")
-FAILED = ("Hier ist etwas schiefgegangen", "Der Fehler liegt bei uns. Versuchen Sie es in einigen Minuten wieder.")
-_TEXTS = {404: NOT_FOUND, 503: UNAVAILABLE}
+# Proxies may go on showing what they have while they ask again, and for a day while we are away.
+CACHE_CONTROL = "public, max-age=15, stale-while-revalidate=60, stale-if-error=86400"
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+_HTML = "text/html; charset=utf-8"
+_NOT_CACHED = "no-store"
+_TEXTS = {
+    404: ("Diese Seite gibt es nicht", "Vielleicht ist die Adresse unvollständig, oder die Meldung ist zu alt."),
+    503: ("Das Archiv startet gerade", "Versuchen Sie es in einigen Sekunden wieder."),
+}
+_UNREADABLE = ("Diese Anfrage verstehen wir nicht", "Rufen Sie die Seite noch einmal auf.")
+_FAILED = ("Hier ist etwas schiefgegangen", "Der Fehler liegt bei uns. Versuchen Sie es in einigen Minuten wieder.")
 _FEEDS: dict[str, tuple[Callable[[ArchiveSite, Archive, ArchiveSelection], bytes], str]] = {
     "rss": (build_rss, "application/rss+xml; charset=utf-8"),
     "atom": (build_atom, "application/atom+xml; charset=utf-8"),
     "json": (build_json_feed, "application/feed+json; charset=utf-8"),
 }
-_NOT_CACHED = "no-store"
 _log = structlog.get_logger()
+
+
+class ArchiveDocuments:
+    """Documents made from the present state of the archive; a new state empties it."""
+
+    def __init__(self, cache: ArchiveCache) -> None:
+        self._cache = cache
+        self._archive: Archive | None = None
+        self._documents: OrderedDict[object, HttpDocument] = OrderedDict()
+
+    @property
+    def archive(self) -> Archive:
+        """Return the present state. Raises HTTPServiceUnavailable before the first."""
+        if self._cache.archive is None:
+            raise web.HTTPServiceUnavailable
+        return self._cache.archive
+
+    def get(
+        self, key: object, build: Callable[[Archive], str | bytes | None], content_type: str = _HTML
+    ) -> HttpDocument:
+        """Return the document of this key, made if it is not there. Raises HTTPNotFound if there is none."""
+        archive = self.archive
+        if archive is not self._archive:
+            self._archive = archive
+            self._documents.clear()
+        if key not in self._documents:
+            content = build(archive)
+            if content is None:
+                raise web.HTTPNotFound
+            body = content.encode() if isinstance(content, str) else content
+            self._documents[key] = HttpDocument(body, content_type, CACHE_CONTROL)
+            if len(self._documents) > MAX_DOCUMENTS:
+                self._documents.popitem(last=False)
+        self._documents.move_to_end(key)
+        return self._documents[key]
 
 
 class _ArchiveHandlers:
     """Handlers of all paths."""
 
-    def __init__(
-        self, site: ArchiveSite, pages: ArchivePages, documents: ArchiveDocuments, results: ServiceLevelCache
-    ) -> None:
-        self._site = site
+    def __init__(self, pages: ArchivePages, cache: ArchiveCache, results: ServiceLevelCache) -> None:
         self._pages = pages
-        self._documents = documents
+        self._documents = ArchiveDocuments(cache)
         self._results = results
 
     async def show_list(self, request: web.Request) -> web.Response:
-        selection = self._read_selection(request)
-        page = _read_page(request)
-        key = ("list", selection, page)
-        return self._documents.get(key, lambda archive: self._pages.render_list(archive, selection, page)).respond(
-            request
+        selection, page = self._read_selection(request), _read_page(request)
+        document = self._documents.get(
+            ("list", selection, page), lambda archive: self._pages.render_list(archive, selection, page)
         )
+        return document.respond(request)
 
     async def show_entry(self, request: web.Request) -> web.Response:
         """Show one notice; its address is written in one way only."""
         typed = request.match_info["code"]
-        code = normalize_code(typed)
-        entry = self._documents.archive.find(code) if code else None
+        entry = self._find_entry(typed)
         if entry is None:
             raise web.HTTPNotFound
         if typed != format_code(entry.code):
             return web.Response(status=301, headers={hdrs.LOCATION: f"/meldung/{format_code(entry.code)}"})
-        return self._documents.get(
-            ("entry", entry.code), lambda archive: self._pages.render_entry(archive, entry)
-        ).respond(request)
+        document = self._documents.get(("entry", entry.code), lambda archive: self._pages.render_entry(archive, entry))
+        return document.respond(request)
 
     async def check_code(self, request: web.Request) -> web.Response:
         typed = request.query.get("code", "")[:MAX_TYPED_CHARACTERS].strip()
-        code = normalize_code(typed)
-        entry = self._documents.archive.find(code) if code else None
+        entry = self._find_entry(typed)
         if typed and entry is None:  # anything may be typed, so this is not worth keeping
             page = self._pages.render_check(self._documents.archive, None, typed)
-            return ArchiveDocument(page.encode(), HTML, _NOT_CACHED).respond(request)
-        key = ("check", code)
-        return self._documents.get(key, lambda archive: self._pages.render_check(archive, entry, typed)).respond(
-            request
-        )
+            return HttpDocument(page.encode(), _HTML, _NOT_CACHED).respond(request)
+        key = ("check", entry and entry.code)
+        return self._documents.get(key, lambda archive: self._pages.render_check(archive, entry)).respond(request)
+
+    def _find_entry(self, typed: str) -> ArchiveEntry | None:
+        code = normalize_code(typed)
+        return self._documents.archive.find(code) if code else None
 
     async def show_feed(self, request: web.Request) -> web.Response:
-        selection = self._read_selection(request)
-        kind = request.match_info["kind"]
+        selection, kind = self._read_selection(request), request.match_info["kind"]
         build, content_type = _FEEDS[kind]
-        return self._documents.get(
-            (kind, selection), lambda archive: build(self._site, archive, selection), content_type
-        ).respond(request)
+        document = self._documents.get(
+            (kind, selection), lambda archive: build(self._pages.site, archive, selection), content_type
+        )
+        return document.respond(request)
 
     async def show_signup(self, request: web.Request) -> web.Response:
-        return self._documents.get("signup", lambda _: self._pages.render_signup()).respond(request)
+        return self._documents.get("signup", lambda _: self._pages.render_for_phone("signup")).respond(request)
 
     async def show_poster(self, request: web.Request) -> web.Response:
-        return self._documents.get("poster", lambda _: self._pages.render_poster()).respond(request)
+        return self._documents.get("poster", lambda _: self._pages.render_for_phone("poster")).respond(request)
 
     async def show_qr_code(self, request: web.Request) -> web.Response:
         return self._documents.get("qr", lambda _: self._pages.render_qr_code(), "image/svg+xml").respond(request)
 
     async def show_levels(self, request: web.Request) -> web.Response:
         levels = self._get_levels()
-        return self._documents.get(("levels", levels), lambda _: self._pages.render_levels(levels)).respond(request)
+        return self._documents.get(("levels", levels), lambda _: self._pages.render("level", levels=levels)).respond(
+            request
+        )
 
     async def show_levels_as_json(self, request: web.Request) -> web.Response:
         levels = self._get_levels()
-        return self._documents.get(
-            ("levels.json", levels), lambda _: encode_levels(levels), "application/json"
-        ).respond(request)
+        document = self._documents.get(("json", levels), lambda _: _encode_levels(levels), "application/json")
+        return document.respond(request)
 
     def _get_levels(self) -> tuple[ServiceLevel, ...]:
         """Return the present results. Raises HTTPServiceUnavailable before the first."""
@@ -116,11 +155,9 @@ class _ArchiveHandlers:
 
     def _read_selection(self, request: web.Request) -> ArchiveSelection:
         """Return what is chosen in the query. Raises HTTPNotFound for an unknown topic or municipality."""
-        query = request.query
-        topic, municipality = query.get("thema") or None, query.get("gemeinde") or None
-        if topic and topic not in self._site.topics:
-            raise web.HTTPNotFound
-        if municipality and municipality not in self._site.municipalities:
+        topic, municipality = request.query.get("thema") or None, request.query.get("gemeinde") or None
+        site = self._pages.site
+        if (topic and topic not in site.topics) or (municipality and municipality not in site.municipalities):
             raise web.HTTPNotFound
         return ArchiveSelection(topic=topic, municipality=municipality)
 
@@ -132,17 +169,50 @@ def _read_page(request: web.Request) -> int:
     return int(number)
 
 
+def _encode_levels(levels: Sequence[ServiceLevel]) -> bytes:
+    """Return the results as JSON, with names that say what is counted."""
+    return msgspec.json.encode(
+        {
+            "percent_accepted": PERCENT,
+            "periods": [
+                {
+                    "days": level.days,
+                    "urgent": level.is_urgent,
+                    "broadcasts": level.broadcasts,
+                    "messages": level.people,
+                    "seconds_for_half_of_broadcasts": level.half_seconds,
+                    "seconds_for_95_percent_of_broadcasts": level.most_seconds,
+                }
+                for level in levels
+            ],
+        }
+    )
+
+
 def build_archive_app(
-    site: ArchiveSite,
-    pages: ArchivePages,
-    documents: ArchiveDocuments,
-    results: ServiceLevelCache,
-    static: StaticFiles,
+    pages: ArchivePages, cache: ArchiveCache, results: ServiceLevelCache, static: StaticFiles
 ) -> web.Application:
     """Return the application with all routes."""
-    app = web.Application(middlewares=[_build_error_middleware(pages)])
+
+    @web.middleware
+    async def respond_to_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer every error with a page that says what to do, and nothing else."""
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            response = build_error_response(pages, error.status)
+            if hdrs.ALLOW in error.headers:
+                response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+            return response
+        except ConnectionError:
+            raise  # the visitor is gone
+        except Exception as error:  # a bug: details go to the operator's log
+            _log.exception("archive_failed", cause=type(error).__name__)
+            return build_error_response(pages, 500)
+
+    app = web.Application(middlewares=[respond_to_errors])
     add_response_headers(app, SECURITY_HEADERS)
-    handlers = _ArchiveHandlers(site, pages, documents, results)
+    handlers = _ArchiveHandlers(pages, cache, results)
     app.router.add_get("/", handlers.show_list)
     app.router.add_get("/meldung/{code}", handlers.show_entry)
     app.router.add_get("/pruefen", handlers.check_code)
@@ -156,49 +226,10 @@ def build_archive_app(
     return app
 
 
-def open_archive_port(
-    app: web.Application,
-    pages: ArchivePages,
-    *,
-    host: str,
-    port: int,
-    shutdown_seconds: float,
-    refused: ReportRefusal,
-) -> AbstractAsyncContextManager[int]:
-    """Serve until the block ends, then finish the requests in flight."""
-    return open_http_port(
-        app,
-        host=host,
-        port=port,
-        shutdown_seconds=shutdown_seconds,
-        respond=lambda status: _build_error_response(pages, status),
-        refused=refused,
-    )
-
-
-def _build_error_middleware(pages: ArchivePages) -> Middleware:
-    @web.middleware
-    async def respond_to_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer every error with a page that says what to do, and nothing else."""
-        try:
-            return await handler(request)
-        except web.HTTPException as error:
-            response = _build_error_response(pages, error.status)
-            if hdrs.ALLOW in error.headers:
-                response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
-            return response
-        except ConnectionError:
-            raise  # the visitor is gone
-        except Exception as error:  # a bug: details go to the operator's log
-            _log.exception("archive_failed", cause=type(error).__name__)
-            return _build_error_response(pages, 500)
-
-    return respond_to_errors
-
-
-def _build_error_response(pages: ArchivePages, status: int) -> web.Response:
-    heading, advice = _TEXTS.get(status, UNREADABLE if status < 500 else FAILED)
-    headers = {hdrs.CONTENT_TYPE: HTML, hdrs.CACHE_CONTROL: _NOT_CACHED}
+def build_error_response(pages: ArchivePages, status: int) -> web.Response:
+    """Return a page that says what to do."""
+    heading, advice = _TEXTS.get(status, _UNREADABLE if status < 500 else _FAILED)
+    headers = {hdrs.CONTENT_TYPE: _HTML, hdrs.CACHE_CONTROL: _NOT_CACHED}
     if status == 503:
         headers[hdrs.RETRY_AFTER] = "5"
-    return web.Response(text=pages.render_error(heading, advice), status=status, headers=headers)
+    return web.Response(text=pages.render("error", heading=heading, advice=advice), status=status, headers=headers)

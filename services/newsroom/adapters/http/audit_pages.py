@@ -84,11 +84,7 @@ class AuditPages:
     log: PostgresAuditLog
 
     def list_pages(self) -> tuple[WebPage, ...]:
-        return (
-            WebPage(
-                method="GET", path="/protokoll", handler=self.show_log, audience=Right.READ_AUDIT, title="Protokoll"
-            ),
-        )
+        return (WebPage("GET", "/protokoll", self.show_log, Right.READ_AUDIT, title="Protokoll"),)
 
     async def show_log(self, request: web.Request) -> web.Response:
         before = request.query.get("vor", "")

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from services.newsroom.adapters.broadcasts import BroadcastStatuses, read_list
 from services.newsroom.adapters.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
-from services.newsroom.adapters.http.rendering import render_page, respond_with_table
+from services.newsroom.adapters.http.rendering import format_moment, render_page, respond_with_table
 from services.newsroom.adapters.http.streams import stream_changes
-from services.newsroom.adapters.http.web_pages import WebPage, get_visitor, parse_before
+from services.newsroom.adapters.http.web_pages import TOPICS, VISITOR, WebPage, parse_before, parse_id
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, Right
@@ -19,14 +19,13 @@ from services.newsroom.domain.approval import find_review, find_review_obstacle,
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackFilter
-from services.newsroom.domain.german import format_moment
 from services.newsroom.domain.preview import TemplateText, build_preview
-from services.newsroom.domain.progress import BroadcastList, BroadcastStatus, list_account
+from services.newsroom.domain.progress import BroadcastList, BroadcastPhase, BroadcastStatus, list_account
 from services.newsroom.domain.sending import SendingOverview
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
-from shared.runtime.clock import Clock
+from shared.runtime.clock import system_clock
 
 BROADCASTS_PATH = "/aussendungen"
 BROADCAST_PATH = "/aussendungen/{broadcast}"
@@ -48,26 +47,25 @@ class BroadcastPages:
     county: NewsroomCounty
     templates: Mapping[str, TemplateText]
     read_sending: Callable[[], Awaitable[SendingOverview]]
-    clock: Clock
 
     def list_pages(self) -> tuple[WebPage, ...]:
         look = Right.LOOK
         return (
-            WebPage(method="GET", path=BROADCASTS_PATH, handler=self.show_list, audience=look, title="Aussendungen"),
-            WebPage(method="GET", path=f"{BROADCASTS_PATH}/strom", handler=self.stream_list, audience=look),
-            WebPage(method="GET", path=BROADCAST_PATH, handler=self.show, audience=look),
-            WebPage(method="GET", path=f"{BROADCAST_PATH}/strom", handler=self.stream, audience=look),
-            WebPage(method="GET", path=f"{BROADCAST_PATH}/nachweis", handler=self.show_certificate, audience=look),
-            WebPage(method="GET", path=f"{BROADCAST_PATH}/nachweis.csv", handler=self.download, audience=look),
+            WebPage("GET", BROADCASTS_PATH, self.show_list, look, title="Aussendungen"),
+            WebPage("GET", f"{BROADCASTS_PATH}/strom", self.stream_list, look),
+            WebPage("GET", BROADCAST_PATH, self.show, look),
+            WebPage("GET", f"{BROADCAST_PATH}/strom", self.stream, look),
+            WebPage("GET", f"{BROADCAST_PATH}/nachweis", self.show_certificate, look),
+            WebPage("GET", f"{BROADCAST_PATH}/nachweis.csv", self.download, look),
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
         before = parse_before(request)
         newest = await read_list(self.statuses, self.publications, before)
-        return render_page(request, "broadcasts.html", newest=newest, is_older=before is not None, topics=self._topics)
+        return render_page(request, "broadcasts.html", newest=newest, is_older=before is not None)
 
     async def show(self, request: web.Request) -> web.Response:
-        status, account = await find_broadcast(self.statuses, request), get_visitor(request).account
+        status, account = await find_broadcast(self.statuses, request), request[VISITOR].account
         related, notice = await self.statuses.list_related(status.id), await self._describe_notice(status)
         return render_page(
             request,
@@ -75,14 +73,13 @@ class BroadcastPages:
             related=related,
             newer=_find_newest(status, related),
             paused=[] if status.is_final or status.stop_cause else (await self.read_sending()).pause_reasons,
-            may_write=account.may(Right.WRITE),
             changes=list_offered(status, account, lead_resends=self.resending.is_for_lead(status)),
             done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
             feedback=await self.feedback.summarize(FeedbackFilter(broadcast=status.id)),
             echo=await self.listening.find_echo(status.id),
             **await self._describe_review(notice["draft"], account),
             **notice,
-            **self._describe(status),
+            **_describe(status),
         )
 
     async def _describe_review(self, draft: NoticeDraft | None, account: Account) -> dict[str, Any]:
@@ -94,50 +91,53 @@ class BroadcastPages:
 
     async def show_certificate(self, request: web.Request) -> web.Response:
         status = await find_broadcast(self.statuses, request)
-        return render_page(
-            request,
-            "certificate.html",
-            now=self.clock(),
-            county=self.county.name,
-            **await self._describe_notice(status),
-            **self._describe(status),
-        )
+        facts = await self._list_facts(request, status)
+        return render_page(request, "certificate.html", now=system_clock(), facts=facts, **_describe(status))
 
     async def download(self, request: web.Request) -> web.Response:
         """Respond with the certificate as a table; it names colleagues, but nobody who got the notice."""
         status = await find_broadcast(self.statuses, request)
-        notice = await self._describe_notice(status)
-        moments = (
-            ("angenommen", status.accepted_at),
-            ("begonnen", status.started_at),
-            ("abgeschlossen", status.finished_at),
-            ("beendet", status.cancelled_at),
-            ("zurückgezogen", status.withdrawn_at),
-        )
-        rows: list[tuple[object, ...]] = [
-            ("Herausgeber", self.county.name),
-            ("Meldung", status.notice or ""),
-            ("Fassung", status.revision or ""),
-            ("Aussendung", str(status.id)),
-            ("Überschrift", status.headline or ""),
-            ("Thema", self._topics.get(status.topic or "", status.topic or "")),
-            *(_list_content(notice["draft"], notice["content"], notice["code"]) if notice["draft"] else ()),
-            *((name, format_moment(moment)) for name, moment in moments if moment),
-            *_list_withdrawal(status),
-            *((name, f"{value}, {format_moment(at)}" if at else value) for name, value, at in notice["responsible"]),
+        rows: list[tuple[str, object]] = [
+            *await self._list_facts(request, status),
             ("Empfänger", status.audience if status.audience is not None else ""),
             *((line.name, line.count) for line in list_account(status)),
             *((f"nicht erreicht: {failure.reason}", failure.recipients) for failure in status.failures),
-            ("Stand", format_moment(self.clock())),
+            ("Stand", format_moment(system_clock())),
         ]
         return respond_with_table(f"nachweis-{status.id}", ("Angabe", "Wert"), rows)
+
+    async def _list_facts(self, request: web.Request, status: BroadcastStatus) -> Sequence[tuple[str, str]]:
+        """Return what the certificate says besides the account, each by its name."""
+        notice, unknown = await self._describe_notice(status), "nicht bekannt"
+        is_cut = status.phase is BroadcastPhase.CANCELLED
+        moments = (
+            ("Angenommen", status.accepted_at),
+            ("Begonnen", status.started_at),
+            ("Abgeschlossen", status.finished_at),
+            ("Vorzeitig beendet", status.cancelled_at if is_cut else None),
+            ("Ersetzt oder zurückgezogen", None if is_cut or status.withdrawn_at else status.cancelled_at),
+            ("Zurückgezogen", status.withdrawn_at),
+        )
+        facts = (
+            ("Herausgeber", self.county.name),
+            ("Überschrift", status.headline or unknown),
+            *(_list_content(notice["draft"], notice["content"], notice["code"]) if notice["draft"] else ()),
+            ("Thema", request.app[TOPICS].get(status.topic or "", status.topic or unknown)),
+            ("Meldung", (status.notice or unknown) + (f", {status.revision}. Fassung" if status.revision else "")),
+            ("Aussendung", str(status.id)),
+            *((name, format_moment(moment) if moment else "") for name, moment in moments),
+            ("Zurückgezogen von", status.withdrawn_by or ""),
+            ("Grund des Zurückziehens", status.withdrawal_reason or ""),
+            *((name, f"{value}, {format_moment(at)}" if at else value) for name, value, at in notice["responsible"]),
+        )
+        return [(name, value) for name, value in facts if value]
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Respond with the account after each change, until the end of the broadcast or of the session."""
         status = await find_broadcast(self.statuses, request)
 
         def render(shown: BroadcastStatus) -> web.Response:
-            return render_page(request, "broadcast_account.html", **self._describe(shown))
+            return render_page(request, "broadcast_account.html", **_describe(shown))
 
         return await stream_changes(
             request, self.sessions, self.watch, status.id, render, is_over=lambda shown: shown.is_settled
@@ -147,14 +147,11 @@ class BroadcastPages:
         """Respond with the list after each change, until the end of the session."""
 
         def render(shown: BroadcastList) -> web.Response:
-            return render_page(request, "broadcast_list.html", newest=shown, topics=self._topics)
+            return render_page(request, "broadcast_list.html", newest=shown)
 
         return await stream_changes(
             request, self.sessions, self.list_watch, BROADCASTS_PATH, render, is_over=lambda _: False
         )
-
-    def _describe(self, status: BroadcastStatus) -> dict[str, Any]:
-        return {"broadcast": status, "account": list_account(status), "topics": self._topics}
 
     async def _describe_notice(self, status: BroadcastStatus) -> dict[str, Any]:
         """Return the notice as it was published here; of another system's nothing is known but what events tell."""
@@ -174,20 +171,17 @@ class BroadcastPages:
             "responsible": tuple(list_responsible(draft, version)),
         }
 
-    @property
-    def _topics(self) -> dict[str, str]:
-        return {topic.id: topic.title for topic in self.county.topics}
-
 
 async def find_broadcast(statuses: BroadcastStatuses, request: web.Request) -> BroadcastStatus:
     """Return the broadcast in the path. Raises HTTPNotFound."""
-    try:
-        found = await statuses.find_all([UUID(request.match_info["broadcast"])])
-    except ValueError:
-        raise web.HTTPNotFound from None
+    found = await statuses.find_all([parse_id(request.match_info["broadcast"])])
     if not found:
         raise web.HTTPNotFound
     return found[0]
+
+
+def _describe(status: BroadcastStatus) -> dict[str, Any]:
+    return {"broadcast": status, "account": list_account(status)}
 
 
 def _find_newest(status: BroadcastStatus, related: Sequence[BroadcastStatus]) -> BroadcastStatus | None:
@@ -198,15 +192,9 @@ def _find_newest(status: BroadcastStatus, related: Sequence[BroadcastStatus]) ->
 
 def _list_content(draft: NoticeDraft, content: DraftContent, code: str) -> Iterator[tuple[str, str]]:
     yield "Text", content.text
+    yield "Link", content.link
+    yield "Bild", content.picture
+    yield "Prüfcode", code
     if draft.kind is not DraftKind.FOLLOW_UP:  # which goes to the recipients of the earlier one, wherever they live
         yield "Gemeinden", ", ".join(content.municipalities) or "ganzer Landkreis"
-    yield from ((name, value) for name, value in (("Link", content.link), ("Bild", content.picture)) if value)
-    if content.expires_at:
-        yield "Gültig bis", format_moment(content.expires_at)
-    yield "Prüfcode", code
-
-
-def _list_withdrawal(status: BroadcastStatus) -> Iterator[tuple[str, str]]:
-    if status.withdrawn_by:
-        yield "Zurückgezogen von", status.withdrawn_by
-        yield "Grund des Zurückziehens", status.withdrawal_reason or ""
+    yield "Gültig bis", format_moment(content.expires_at) if content.expires_at else ""

@@ -4,16 +4,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
 
 import msgspec
-from aiohttp import web
 
 from services.newsroom.adapters.http.web_pages import FormData
 from services.newsroom.domain.drafts import DraftContent, DraftRefused
 from services.newsroom.domain.explanations import FORM_NAMES
 from services.newsroom.domain.german import format_moment
-from services.newsroom.ports import DraftNotFound
 from shared.contracts.hours import LOCAL_ZONE
 
 _NO_MOMENT = "Bitte geben Sie Datum und Uhrzeit an, zum Beispiel 16.11.2026, 18:00 Uhr."
@@ -134,11 +131,3 @@ def parse_version(form: FormData) -> int:
     """Return the version that the form was made from; 0, which no draft has, if it says none."""
     text = form.get("version", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
-
-
-def parse_draft_id(request: web.Request) -> UUID:
-    """Return the id in the path. Raises DraftNotFound."""
-    try:
-        return UUID(request.match_info["draft"])
-    except ValueError:
-        raise DraftNotFound from None

@@ -14,18 +14,19 @@ from services.newsroom.adapters.http.draft_forms import (
     fill_form,
     list_filled_in,
     parse_content,
-    parse_draft_id,
     parse_version,
     restore_form,
 )
 from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.http.streams import stream_changes
 from services.newsroom.adapters.http.web_pages import (
+    FORM,
+    TOPICS,
+    VISITOR,
     FormData,
     WebPage,
-    get_form,
-    get_visitor,
     parse_before,
+    parse_id,
     redirect,
 )
 from services.newsroom.adapters.publications import PublicationRepository
@@ -93,13 +94,13 @@ class DraftPages:
     def list_pages(self) -> tuple[WebPage, ...]:
         look, write = Right.LOOK, Right.WRITE
         return (
-            WebPage(method="GET", path=DRAFTS_PATH, handler=self.show_list, audience=look, title="Entwürfe"),
-            WebPage(method="POST", path=DRAFTS_PATH, handler=self.create, audience=write),
-            WebPage(method="POST", path="/vorschau", handler=self.show_preview, audience=write),
-            WebPage(method="GET", path=DRAFT_PATH, handler=self.show, audience=look),
-            WebPage(method="POST", path=DRAFT_PATH, handler=self.save, audience=write),
-            WebPage(method="GET", path=f"{DRAFT_PATH}/strom", handler=self.stream, audience=look),
-            WebPage(method="GET", path=f"{DRAFT_PATH}/staende", handler=self.show_versions, audience=look),
+            WebPage("GET", DRAFTS_PATH, self.show_list, look, title="Entwürfe"),
+            WebPage("POST", DRAFTS_PATH, self.create, write),
+            WebPage("POST", "/vorschau", self.show_preview, write),
+            WebPage("GET", DRAFT_PATH, self.show, look),
+            WebPage("POST", DRAFT_PATH, self.save, write),
+            WebPage("GET", f"{DRAFT_PATH}/strom", self.stream, look),
+            WebPage("GET", f"{DRAFT_PATH}/staende", self.show_versions, look),
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
@@ -117,21 +118,21 @@ class DraftPages:
             unreviewed=[] if is_older else await drafts.list_unreviewed(),
             is_older=is_older,
             most=MAX_LISTED,
-            topics=self._topic_titles,
         )
 
     async def create(self, request: web.Request) -> web.Response:
-        draft = await self.drafting.create(get_visitor(request).account, DraftContent())
+        draft = await self.drafting.create(request[VISITOR].account, DraftContent())
         return redirect(f"{DRAFTS_PATH}/{draft.id}")
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the editor to those who write, else the draft as it is; a published one leads to its broadcast."""
-        draft = await self.drafting.drafts.find(parse_draft_id(request))
+        draft = await self.drafting.drafts.find(parse_id(request.match_info["draft"]))
         publication = await self.publications.find_newest(draft.id)
-        may_write = get_visitor(request).account.may(Right.WRITE)
+        may_write = request[VISITOR].account.may(Right.WRITE)
         is_begun = draft.state in WRITING_STATES or "bearbeiten" in request.query
         if draft.is_open and may_write and is_begun and draft.kind is not DraftKind.WITHDRAWAL:
-            form = self._show_form(draft, with_problems="pruefen" in request.query)
+            errors = self._list_errors(draft) if "pruefen" in request.query else {}
+            form = fill_form(draft.version, draft.content, errors)
             return self._render_editor(request, draft, form, rejection=_explain_rejection(draft, publication))
         if draft.state is DraftState.PUBLISHED and publication and publication.broadcast:
             return redirect(f"/aussendungen/{publication.broadcast}")
@@ -144,13 +145,12 @@ class DraftPages:
             is_waiting=draft.state is DraftState.PUBLISHED and publication is not None and not publication.is_settled,
             rejection=_explain_rejection(draft, publication),
             preview=self._build_preview(draft.content, choose_code(draft, publication)),
-            topics=self._topic_titles,
             **await self._find_withdrawn(draft, publication),
         )
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Respond with how far the handover of a published draft is, until it is settled or the session has ended."""
-        draft = await self.drafting.drafts.find(parse_draft_id(request))
+        draft = await self.drafting.drafts.find(parse_id(request.match_info["draft"]))
         if await self.publications.find_newest(draft.id) is None:
             raise web.HTTPNotFound
 
@@ -180,14 +180,14 @@ class DraftPages:
 
         What was submitted meanwhile is taken back only by whoever was told: by the page, or before they press a button.
         """
-        identifier, form = parse_draft_id(request), get_form(request)
+        identifier, form = parse_id(request.match_info["draft"]), request[FORM]
         then = form.get("then", "")
         takes_back = then != "autosave" or "told" in form
         before = await self.drafting.drafts.find(identifier)
         try:
             content = parse_content(form, before.content)
             draft = await self.drafting.save(
-                get_visitor(request).account, identifier, parse_version(form), content, takes_back=takes_back
+                request[VISITOR].account, identifier, parse_version(form), content, takes_back=takes_back
             )
         except DraftConflict:
             if then == "autosave":
@@ -204,7 +204,7 @@ class DraftPages:
         if then == "autosave":
             return web.json_response({"version": draft.version})
         if draft.is_overtaken:  # which the page that comes next says
-            await self.drafting.mark_newest_seen(get_visitor(request).account, identifier, draft.version)
+            await self.drafting.mark_newest_seen(request[VISITOR].account, identifier, draft.version)
         return redirect(f"{DRAFTS_PATH}/{identifier}{self._choose_next(before, draft, then)}")
 
     def _choose_next(self, before: NoticeDraft, draft: NoticeDraft, then: str) -> str:
@@ -218,16 +218,13 @@ class DraftPages:
 
     async def show_preview(self, request: web.Request) -> web.Response:
         """Respond with the preview of what the form says, for the script that shows it while somebody writes."""
-        content = parse_content(get_form(request), DraftContent())
+        content = parse_content(request[FORM], DraftContent())
         return render_page(request, "draft_preview.html", **self._describe(content))
 
     async def show_versions(self, request: web.Request) -> web.Response:
-        draft = await self.drafting.drafts.find(parse_draft_id(request))
+        draft = await self.drafting.drafts.find(parse_id(request.match_info["draft"]))
         versions = await self.drafting.drafts.list_versions(draft.id)
-        return render_page(request, "draft_versions.html", draft=draft, versions=versions, topics=self._topic_titles)
-
-    def _show_form(self, draft: NoticeDraft, *, with_problems: bool) -> ShownForm:
-        return fill_form(draft.version, draft.content, self._list_errors(draft) if with_problems else {})
+        return render_page(request, "draft_versions.html", draft=draft, versions=versions)
 
     def _list_errors(self, draft: NoticeDraft) -> dict[str, str]:
         """Return what is wrong in which field; what is wrong with the whole notice is told by the check."""
@@ -270,17 +267,17 @@ class DraftPages:
             "draft_conflict.html",
             status=409,
             differences=[FORM_NAMES[name] for name in list_differences(merged, newest.content)],
-            topics=self._topic_titles,
             **self._describe_form(newest, fill_form(newest.version, merged)),
         )
 
-    def _render_unsaved(self, request: web.Request, form: FormData, refused: DraftRefused) -> web.Response:
+    @staticmethod
+    def _render_unsaved(request: web.Request, form: FormData, refused: DraftRefused) -> web.Response:
         """Return a page with what somebody wrote in a draft that has ended meanwhile."""
         return render_page(
             request,
             "unsaved.html",
             status=422,
-            fields=list_filled_in(form, self._topic_titles),
+            fields=list_filled_in(form, request.app[TOPICS]),
             reason=str(refused),
             advice=_WRITTEN_TOO_LATE,
             next=request.path,
@@ -292,10 +289,8 @@ class DraftPages:
         return {
             "draft": draft,
             "form": form,
-            "topic_options": [("", "Bitte wählen"), *self._topic_titles.items()],
+            "configuration": self._configuration,
             "municipalities": [(each, each) for each in self._configuration.municipalities],
-            "local_titles": [topic.title for topic in self._configuration.topics if topic.local],
-            "link_hosts": self._configuration.link_hosts,
         }
 
     def _describe(self, content: DraftContent) -> dict[str, Any]:
@@ -311,10 +306,6 @@ class DraftPages:
     @property
     def _configuration(self) -> Configuration:
         return self.drafting.assessor.configuration
-
-    @property
-    def _topic_titles(self) -> dict[str, str]:
-        return {topic.id: topic.title for topic in self._configuration.topics}
 
 
 def _explain_done(request: web.Request, draft: NoticeDraft) -> str:

@@ -1,15 +1,14 @@
 """Pages that listen and look: feedback of citizens, and the overview."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from aiohttp import web
 
 from services.newsroom.adapters.broadcasts import MAX_PENDING, BroadcastStatuses
 from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
 from services.newsroom.adapters.http.rendering import render_page, respond_with_table
-from services.newsroom.adapters.http.web_pages import Audience, WebPage, get_visitor
+from services.newsroom.adapters.http.web_pages import TOPICS, VISITOR, Audience, WebPage, parse_id
 from services.newsroom.adapters.listening import PostgresFeedbackLog
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, AccountRequest, Right
@@ -31,13 +30,12 @@ class FeedbackPages:
     """Pages of feedback."""
 
     feedback: PostgresFeedbackLog
-    topics: Mapping[str, str]
 
     def list_pages(self) -> tuple[WebPage, ...]:
         look = Right.LOOK
         return (
-            WebPage(method="GET", path=FEEDBACK_PATH, handler=self.show, audience=look, title="Rückmeldungen"),
-            WebPage(method="GET", path=f"{FEEDBACK_PATH}.csv", handler=self.download, audience=look),
+            WebPage("GET", FEEDBACK_PATH, self.show, look, title="Rückmeldungen"),
+            WebPage("GET", f"{FEEDBACK_PATH}.csv", self.download, look),
         )
 
     async def show(self, request: web.Request) -> web.Response:
@@ -49,15 +47,13 @@ class FeedbackPages:
             query=request.rel_url.raw_query_string,
             entries=await self.feedback.list_entries(chosen, MAX_SHOWN),
             summary=await self.feedback.summarize(chosen),
-            topics=self.topics,
-            topic_options=[("", "alle Themen"), *self.topics.items()],
             kind_options=[("", "alle Arten"), *KIND_NAMES.items()],
             most=MAX_SHOWN,
             most_exported=MAX_EXPORTED,
         )
 
     async def download(self, request: web.Request) -> web.Response:
-        entries = await self.feedback.list_entries(_parse_filter(request), MAX_EXPORTED)
+        entries, topics = await self.feedback.list_entries(_parse_filter(request), MAX_EXPORTED), request.app[TOPICS]
         head = ("Zeit (volle Stunde)", "Art", "Bewertung", "Mitteilung", "Thema", "Aussendung")
         rows = (
             (
@@ -65,7 +61,7 @@ class FeedbackPages:
                 each.kind_name,
                 each.value_name,
                 each.text,
-                self.topics.get(each.topic or "", each.topic or ""),
+                topics.get(each.topic or "", each.topic or ""),
                 each.broadcast_name if each.headline else str(each.broadcast or ""),
             )
             for each in entries
@@ -75,15 +71,11 @@ class FeedbackPages:
 
 def _parse_filter(request: web.Request) -> FeedbackFilter:
     query = request.query
-    try:
-        broadcast = UUID(query["aussendung"]) if query.get("aussendung") else None
-    except ValueError:
-        raise web.HTTPNotFound from None
     return FeedbackFilter(
         topic=query.get("thema", "")[:MAX_WORDS_LENGTH],
         kind=query.get("art", "")[:MAX_WORDS_LENGTH],
         words=query.get("suche", "").strip()[:MAX_WORDS_LENGTH],
-        broadcast=broadcast,
+        broadcast=parse_id(query["aussendung"]) if query.get("aussendung") else None,
     )
 
 
@@ -95,17 +87,16 @@ class OverviewPages:
     publications: PublicationRepository
     statuses: BroadcastStatuses
     feedback: PostgresFeedbackLog
-    topics: Mapping[str, str]
     reviewing: Right
     read_sending: Callable[[], Awaitable[SendingOverview]]
     list_requests: Callable[[], Awaitable[Sequence[AccountRequest]]]
 
     def list_pages(self) -> tuple[WebPage, ...]:
-        return (WebPage(method="GET", path="/", handler=self.show, audience=Audience.LOGGED_IN, title="Übersicht"),)
+        return (WebPage("GET", "/", self.show, Audience.LOGGED_IN, title="Übersicht"),)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show what this person can do next, what is being sent, and what citizens say."""
-        account = get_visitor(request).account
+        account = request[VISITOR].account
         # Where leads approve amounts, what one of them may approve waits for them as well.
         rights = {DraftState.PENDING: self.reviewing, DraftState.ESCALATED: Right.APPROVE_AMOUNTS}
         fitting = [state for state, right in rights.items() if account.may(right)]
@@ -134,8 +125,6 @@ class OverviewPages:
             entries=await self.feedback.list_entries(FeedbackFilter(kind="text"), 5),
             most_drafts=MAX_DRAFTS,
             most_broadcasts=MAX_NEWEST_SHOWN,
-            topics=self.topics,
-            may_write=account.may(Right.WRITE),
         )
 
     async def _list_decidable(self, account: Account) -> Sequence[AccountRequest]:

@@ -2,161 +2,106 @@
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from multidict import MultiDict
+from yarl import URL
 
 from services.newsroom.adapters.http.draft_forms import list_filled_in
 from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.ways_back import build_login_path, find_way_back
 from services.newsroom.adapters.http.web_pages import (
     FORM,
+    TOPICS,
     VISITOR,
     Audience,
     FormData,
+    PageHandler,
     WebPage,
     redirect,
 )
 from services.newsroom.domain.accounts import NotPermitted
-from services.newsroom.domain.login import SessionStage, Visitor, hash_cookie
+from services.newsroom.domain.login import SessionStage, Visitor, choose_destination, hash_cookie
 from services.newsroom.ports import SessionRepository
 
 MAX_BODY_BYTES = 64 * 1024
 READ_TIMEOUT_SECONDS = 10.0
 CSRF_FIELD = "csrf"
+LOGIN_PATH = "/anmelden"
 SETUP_PATH = "/einrichten"
 _FORM_MEDIA = "application/x-www-form-urlencoded"
 _FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Sie haben sich neu angemeldet."
 
 
-class FormUnsaved(Exception):
-    """Error: this form, in which something is filled in, came after the end of its session."""
-
-    def __init__(self, form: FormData) -> None:
-        super().__init__()
-        self.form = form
-
-
 @dataclass(frozen=True, kw_only=True)
 class CookieJar:
-    """Names and attributes of our cookies; with https their prefix binds them to this host."""
+    """Attributes of our cookies; with https the prefix of their names binds them to this host."""
 
     is_secure: bool
 
-    @property
-    def session(self) -> str:
-        return f"{self._prefix}session"
+    def read(self, request: web.Request, name: str) -> str | None:
+        return request.cookies.get(self._get_full_name(name))
 
-    @property
-    def device(self) -> str:
-        return f"{self._prefix}device"
-
-    @property
-    def provider(self) -> str:
-        return f"{self._prefix}provider"
-
-    @property
-    def _prefix(self) -> str:
-        return "__Host-" if self.is_secure else "kreisfunk-"
-
-    def set_session(self, response: web.Response, token: str) -> None:
-        """Set the cookie of a session, until the browser is closed."""
-        self._set(response, self.session, token)
-
-    def set_device(self, response: web.Response, token: str, max_age: int) -> None:
-        """Set the cookie by which a browser is known in which somebody has logged in."""
-        self._set(response, self.device, token, max_age, "Strict")
-
-    def set_provider(self, response: web.Response, pending: str, max_age: int) -> None:
-        """Set the cookie by which this browser's way back from the identity provider is known."""
-        self._set(response, self.provider, pending, max_age)
-
-    def clear_provider(self, response: web.Response) -> None:
-        self._set(response, self.provider, "", 0)
-
-    def clear_session(self, response: web.Response) -> None:
-        self._set(response, self.session, "", 0)
-
-    def _set(
+    def set(
         self, response: web.Response, name: str, value: str, max_age: int | None = None, samesite: str = "Lax"
     ) -> None:
+        """Set a cookie for so many seconds, or until the browser is closed."""
+        full_name = self._get_full_name(name)
         response.set_cookie(
-            name, value, max_age=max_age, httponly=True, secure=self.is_secure, samesite=samesite, path="/"
+            full_name, value, max_age=max_age, httponly=True, secure=self.is_secure, samesite=samesite, path="/"
         )
+
+    def clear(self, response: web.Response, name: str) -> None:
+        self.set(response, name, "", 0)
+
+    def _get_full_name(self, name: str) -> str:
+        return f"{'__Host-' if self.is_secure else 'kreisfunk-'}{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageGuard:
-    """Guard of all pages; `origin` is the newsroom's own, as browsers state it, `topics` are titles by id."""
+    """Guard of all pages; `origin` is the newsroom's own, as browsers state it."""
 
     sessions: SessionRepository
     cookies: CookieJar
     origin: str
-    topics: Mapping[str, str]
 
-    def protect(self, page: WebPage) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def protect(self, page: WebPage) -> PageHandler:
         """Return the handler of a page that lets nobody in but its audience."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            login = build_login_path(request, await find_way_back(request, self.origin))
-            try:
-                refusal = await self._check_visitor(page, request, login)
-                return await page.handler(request) if refusal is None else refusal
-            except FormUnsaved as unsaved:
-                return self._render_unsaved(request, unsaved.form, login)
+            refusal = await self._check(page, request)
+            return await page.handler(request) if refusal is None else refusal
 
         return handle
 
-    async def _check_visitor(self, page: WebPage, request: web.Request, login: str) -> web.Response | None:
-        """Return a response that leads elsewhere, None if the page may answer. Raises NotPermitted and FormUnsaved."""
-        visitor = await self._find_visitor(request)
+    async def _check(self, page: WebPage, request: web.Request) -> web.Response | None:
+        """Return a response in place of the page's, None if the page may answer. Raises NotPermitted."""
+        login, visitor = await self._build_login_path(request), await self._find_visitor(request)
         if visitor is not None:
             request[VISITOR] = visitor
         refusal = _refuse_visitor(page, visitor, login)
         if page.method != hdrs.METH_POST or (refusal is not None and visitor is not None):
             return refusal
         self._check_origin(request)
-        if refusal is not None:
-            self._keep_form(await _read_fields(request))
-            return refusal
-        request[FORM] = await self._read_form(request, visitor)
+        form = await _read_fields(request)
+        shown = form.popall(CSRF_FIELD, [""])[0]
+        is_own = visitor is None or hmac.compare_digest(shown.encode(), visitor.csrf.encode())
+        if refusal is not None or not is_own:
+            refusal = _show_unsaved(request, form, login) or refusal
         # The body may have taken its time: the session may have ended meanwhile.
-        if visitor is not None and await self._find_visitor(request) != visitor:
+        elif visitor is None or await self._find_visitor(request) == visitor:
+            request[FORM] = form
+            return None
+        if refusal is None:
             raise NotPermitted(_FORGED)
-        return None
+        return refusal
 
     async def _find_visitor(self, request: web.Request) -> Visitor | None:
-        token = request.cookies.get(self.cookies.session)
+        token = self.cookies.read(request, "session")
         return await self.sessions.find_visitor(hash_cookie(token)) if token else None
-
-    async def _read_form(self, request: web.Request, visitor: Visitor | None) -> FormData:
-        """Return the fields of a form. Raises NotPermitted if it is not from a page of the visitor's session."""
-        fields = await _read_fields(request)
-        shown = fields.popall(CSRF_FIELD, [""])
-        if visitor is not None and not hmac.compare_digest(shown[0].encode(), visitor.csrf.encode()):
-            self._keep_form(fields)
-            raise NotPermitted(_FORGED)
-        return fields
-
-    def _keep_form(self, form: FormData) -> None:
-        """Raise FormUnsaved if somebody filled it in before their session ended: it is lost unless they copy it."""
-        if list_filled_in(form, self.topics):
-            raise FormUnsaved(form)
-
-    def _render_unsaved(self, request: web.Request, form: FormData, login: str) -> web.Response:
-        return render_page(
-            request,
-            "unsaved.html",
-            status=401,
-            fields=list_filled_in(form, self.topics),
-            reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
-            advice="Die Anmeldung öffnet ein neues Fenster und führt dann zurück: Fügen Sie dort ein, was hier steht.",
-            next=login,
-            next_name="Zur Anmeldung in einem neuen Fenster",
-            is_elsewhere=True,
-        )
 
     def _check_origin(self, request: web.Request) -> None:
         """Raise NotPermitted unless a browser says that one of our own pages sent the form.
@@ -166,6 +111,39 @@ class PageGuard:
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
         if (site != "same-origin") if site is not None else (origin != self.origin):
             raise NotPermitted(_FORGED)
+
+    async def _build_login_path(self, request: web.Request) -> str:
+        """Return the address of the login that leads back; of a form it says that it was not carried out.
+
+        Has to be called before the form is read.
+        """
+        way_back = await self._find_way_back(request)
+        said = [] if request.method == hdrs.METH_GET else ["abgelaufen=1"]
+        said += [] if way_back == "/" else [f"weiter={quote(way_back, safe='')}"]
+        return f"{LOGIN_PATH}?{'&'.join(said)}" if said else LOGIN_PATH
+
+    async def _find_way_back(self, request: web.Request) -> str:
+        """Return the path of the page that the request is for; of a form, that of the page on which it stood.
+
+        A table and a stream are no pages: a browser that is led to one stays on the login.
+        """
+        if request.method == hdrs.METH_GET:
+            path, mark, query = request.path_qs.partition("?")
+            return path.removesuffix(".csv").removesuffix("/strom") + mark + query
+        for path in filter(None, (choose_destination(each, "") for each in self._list_possible(request))):
+            page = URL(path).without_query_params("erledigt")  # what was done before is not said once more
+            asked = request.clone(method=hdrs.METH_GET, rel_url=page)
+            if (await request.app.router.resolve(asked)).http_exception is None:
+                return page.raw_path_qs
+        return "/"
+
+    def _list_possible(self, request: web.Request) -> Iterator[str]:
+        """Yield the page that the browser names, if it is ours, and then what is at the form's address and above it."""
+        page = request.headers.get(hdrs.REFERER, "")
+        if page.startswith(f"{self.origin}/"):
+            yield page.removeprefix(self.origin)
+        parts = request.rel_url.raw_path.split("/")
+        yield from ("/".join(parts[:length]) for length in range(len(parts), 1, -1))
 
 
 def _refuse_visitor(page: WebPage, visitor: Visitor | None, login: str) -> web.Response | None:
@@ -179,6 +157,27 @@ def _refuse_visitor(page: WebPage, visitor: Visitor | None, login: str) -> web.R
     if not isinstance(page.audience, Audience):
         visitor.account.require(page.audience)
     return None
+
+
+def _show_unsaved(request: web.Request, form: FormData, login: str) -> web.Response | None:
+    """Return a page with what was filled in before the session ended, which is lost unless it is copied.
+
+    None if nothing was.
+    """
+    fields = list_filled_in(form, request.app[TOPICS])
+    if not fields:
+        return None
+    return render_page(
+        request,
+        "unsaved.html",
+        status=401,
+        fields=fields,
+        reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
+        advice="Die Anmeldung öffnet ein neues Fenster und führt dann zurück: Fügen Sie dort ein, was hier steht.",
+        next=login,
+        next_name="Zur Anmeldung in einem neuen Fenster",
+        is_elsewhere=True,
+    )
 
 
 async def _read_fields(request: web.Request) -> FormData:

@@ -6,17 +6,9 @@ from dataclasses import dataclass
 import segno
 from aiohttp import hdrs, web
 
-from services.newsroom.adapters.http.guard import SETUP_PATH, CookieJar
+from services.newsroom.adapters.http.guard import LOGIN_PATH, SETUP_PATH, CookieJar
 from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.ways_back import LOGIN_PATH
-from services.newsroom.adapters.http.web_pages import (
-    VISITOR,
-    Audience,
-    WebPage,
-    get_form,
-    get_visitor,
-    redirect,
-)
+from services.newsroom.adapters.http.web_pages import FORM, VISITOR, Audience, WebPage, redirect
 from services.newsroom.domain.login import MAX_LOGIN_LENGTH, build_totp_uri, choose_destination
 from services.newsroom.handlers.login import (
     LoginAttempt,
@@ -37,7 +29,8 @@ _WRONG = (
     "Anmeldung nicht möglich.",
     "Anmeldename, Kennwort oder Einmalcode ist falsch. Jeder Einmalcode gilt nur einmal.",
 )
-_BUSY = "Gerade melden sich sehr viele an.", "Bitte versuchen Sie es in einer Minute noch einmal."
+_BUSY = 503, "Gerade melden sich sehr viele an.", "Bitte versuchen Sie es in einer Minute noch einmal."
+_NOTHING_WRONG = 200, "", ""
 _DONE = {"kennwort": "Ihr Kennwort ist geändert.", "sitzungen": "Alle anderen Sitzungen sind beendet."}
 
 
@@ -53,25 +46,25 @@ class LoginPages:
     def list_pages(self) -> tuple[WebPage, ...]:
         everybody, setting_up, logged_in = Audience.EVERYBODY, Audience.SETTING_UP, Audience.LOGGED_IN
         return (
-            WebPage(method="GET", path=LOGIN_PATH, handler=self.show_login, audience=everybody),
-            WebPage(method="POST", path=LOGIN_PATH, handler=self.log_in, audience=everybody),
-            WebPage(method="GET", path=LOGGED_IN_PATH, handler=self.show_logged_in, audience=logged_in),
-            WebPage(method="POST", path="/abmelden", handler=self.log_out, audience=everybody),
-            WebPage(method="GET", path=SETUP_PATH, handler=self.show_setup, audience=setting_up),
-            WebPage(method="POST", path=SETUP_PATH, handler=self.set_up, audience=setting_up),
-            WebPage(method="GET", path=PROFILE_PATH, handler=self.show_profile, audience=logged_in),
-            WebPage(method="POST", path=f"{PROFILE_PATH}/kennwort", handler=self.change_password, audience=logged_in),
-            WebPage(method="POST", path=f"{PROFILE_PATH}/codes", handler=self.replace_codes, audience=logged_in),
-            WebPage(method="POST", path=f"{PROFILE_PATH}/sitzungen", handler=self.end_others, audience=logged_in),
+            WebPage("GET", LOGIN_PATH, self.show_login, everybody),
+            WebPage("POST", LOGIN_PATH, self.log_in, everybody),
+            WebPage("GET", LOGGED_IN_PATH, self.show_logged_in, logged_in),
+            WebPage("POST", "/abmelden", self.log_out, everybody),
+            WebPage("GET", SETUP_PATH, self.show_setup, setting_up),
+            WebPage("POST", SETUP_PATH, self.set_up, setting_up),
+            WebPage("GET", PROFILE_PATH, self.show_profile, logged_in),
+            WebPage("POST", f"{PROFILE_PATH}/kennwort", self.change_password, logged_in),
+            WebPage("POST", f"{PROFILE_PATH}/codes", self.replace_codes, logged_in),
+            WebPage("POST", f"{PROFILE_PATH}/sitzungen", self.end_others, logged_in),
         )
 
     async def show_login(self, request: web.Request) -> web.Response:
         if VISITOR in request:
             return redirect(choose_destination(request.query.get("weiter", "")))
-        return self._render_login(request, destination=request.query.get("weiter", ""))
+        return self._render_login(request, request.query.get("weiter", ""))
 
     async def log_in(self, request: web.Request) -> web.Response:
-        form = get_form(request)
+        form = request[FORM]
         login, destination = form.get("login", ""), form.get("weiter", "")
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
         attempt = LoginAttempt(
@@ -79,14 +72,18 @@ class LoginPages:
             password=form.get("password", ""),
             code=form.get("code", ""),
             address=find_client_address(request.remote, forwarded, self.proxies),
-            device=request.cookies.get(self.cookies.device),
+            device=self.cookies.read(request, "device"),
         )
         try:
             started = await self.login.log_in(attempt)
         except LoginRefused as refused:
-            return self._render_refusal(request, refused, login, destination)
+            wait = refused.wait_seconds
+            said = (429, "Zu viele Versuche.", _describe_wait(wait)) if wait else _WRONG
+            return self._render_login(request, destination, login, said)
         except LoginBusy:
-            return self._render_busy(request, login, destination)
+            response = self._render_login(request, destination, login, _BUSY)
+            response.headers[hdrs.RETRY_AFTER] = "60"
+            return response
         return self._set_cookies(redirect(choose_destination(destination)), started)
 
     async def show_logged_in(self, request: web.Request) -> web.Response:
@@ -94,16 +91,16 @@ class LoginPages:
 
     async def log_out(self, request: web.Request) -> web.Response:
         if VISITOR in request:
-            await self.login.log_out(get_visitor(request))
+            await self.login.log_out(request[VISITOR])
         response = redirect(f"{LOGIN_PATH}?abgemeldet=1")
-        self.cookies.clear_session(response)
+        self.cookies.clear(response, "session")
         return response
 
     async def show_setup(self, request: web.Request) -> web.Response:
-        return self._render_setup(request, self.login.begin_setup(get_visitor(request)))
+        return self._render_setup(request, self.login.begin_setup(request[VISITOR]))
 
     async def set_up(self, request: web.Request) -> web.Response:
-        form, visitor = get_form(request), get_visitor(request)
+        form, visitor = request[FORM], request[VISITOR]
         sealed = form.get("secret", "")
         try:
             started, codes = await self.login.set_up(
@@ -115,19 +112,19 @@ class LoginPages:
         return self._set_cookies(render_page(request, "recovery_codes.html", codes=codes), started)
 
     async def change_password(self, request: web.Request) -> web.Response:
-        form = get_form(request)
+        form = request[FORM]
         filled_in = {name: form.get(name, "") for name in ("current", "new", "code")}
         try:
-            await self.login.change_password(get_visitor(request), **filled_in)
+            await self.login.change_password(request[VISITOR], **filled_in)
         except (SetupRefused, LoginRefused) as refused:
             return await self._show_refused(request, refused)
         return redirect(f"{PROFILE_PATH}?erledigt=kennwort")
 
     async def replace_codes(self, request: web.Request) -> web.Response:
-        form = get_form(request)
+        form = request[FORM]
         filled_in = {name: form.get(f"codes_{name}", "") for name in ("current", "code")}
         try:
-            codes = await self.login.replace_recovery_codes(get_visitor(request), **filled_in)
+            codes = await self.login.replace_recovery_codes(request[VISITOR], **filled_in)
         except (SetupRefused, LoginRefused) as refused:
             return await self._show_refused(request, refused, "codes_")
         return render_page(request, "recovery_codes.html", codes=codes)
@@ -143,11 +140,11 @@ class LoginPages:
         return await self.show_profile(request, problems=problems, status=429)
 
     async def end_others(self, request: web.Request) -> web.Response:
-        await self.login.end_other_sessions(get_visitor(request))
+        await self.login.end_other_sessions(request[VISITOR])
         return redirect(f"{PROFILE_PATH}?erledigt=sitzungen")
 
     async def show_profile(self, request: web.Request, problems: object = None, status: int = 200) -> web.Response:
-        visitor = get_visitor(request)
+        visitor = request[VISITOR]
         return render_page(
             request,
             "profile.html",
@@ -158,21 +155,16 @@ class LoginPages:
         )
 
     def _set_cookies(self, response: web.Response, started: StartedSession) -> web.Response:
-        self.cookies.set_session(response, started.token)
+        self.cookies.set(response, "session", started.token)
         if started.device is not None:
-            self.cookies.set_device(response, started.device, DEVICE_MAX_AGE_SECONDS)
+            self.cookies.set(response, "device", started.device, DEVICE_MAX_AGE_SECONDS, "Strict")
         return response
 
     def _render_login(
-        self,
-        request: web.Request,
-        *,
-        destination: str,
-        login: str = "",
-        problem: str = "",
-        advice: str = "",
-        status: int = 200,
+        self, request: web.Request, destination: str, login: str = "", said: tuple[int, str, str] = _NOTHING_WRONG
     ) -> web.Response:
+        """Return the page of the login, which may say what went wrong: status, problem, advice."""
+        status, problem, advice = said
         return render_page(
             request,
             "login.html",
@@ -186,28 +178,10 @@ class LoginPages:
             provider=self.provider,
         )
 
-    def _render_refusal(
-        self, request: web.Request, refused: LoginRefused, login: str, destination: str
-    ) -> web.Response:
-        status, problem, advice = (
-            (429, "Zu viele Versuche.", _describe_wait(refused.wait_seconds)) if refused.wait_seconds else _WRONG
-        )
-        return self._render_login(
-            request, destination=destination, login=login, problem=problem, advice=advice, status=status
-        )
-
-    def _render_busy(self, request: web.Request, login: str, destination: str) -> web.Response:
-        problem, advice = _BUSY
-        response = self._render_login(
-            request, destination=destination, login=login, problem=problem, advice=advice, status=503
-        )
-        response.headers[hdrs.RETRY_AFTER] = "60"
-        return response
-
     def _render_setup(
         self, request: web.Request, secret: SetupSecret, problems: object = None, status: int = 200
     ) -> web.Response:
-        uri = build_totp_uri(secret.text, get_visitor(request).account.login)
+        uri = build_totp_uri(secret.text, request[VISITOR].account.login)
         return render_page(
             request,
             "setup.html",

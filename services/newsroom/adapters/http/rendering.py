@@ -1,93 +1,24 @@
 """HTML pages from templates: everything is escaped, every style and script is a file of ours."""
 
-import gzip
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.newsroom.adapters.http.documents import StaticFiles
 from services.newsroom.adapters.http.web_pages import VISITOR, Audience, WebPage
 from services.newsroom.domain.accounts import Right, Role
 from services.newsroom.domain.feedback import render_csv
-from services.newsroom.domain.login import SessionStage
+from services.newsroom.domain.login import SessionStage, Visitor
 from shared.contracts.hours import LOCAL_ZONE
 
-OWN = Path(__file__).parent / "static"
-KERN_STYLES = ("kern.min.css", "fonts/fira-sans.css")
-_MEDIA: Mapping[str, str] = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".woff2": "font/woff2",
-}
-_COMPRESSED = frozenset({".css", ".js", ".svg"})
-
-
-@dataclass(frozen=True)
-class _StaticFile:
-    media: str
-    body: bytes
-    compressed: bytes | None
-
-
-class StaticFiles:
-    """Our own static files, and those of the design system KERN where its folder exists.
-
-    The hash in the path is of all files together, since style sheets refer to fonts beside them.
-    """
-
-    def __init__(self, assets: Path) -> None:
-        self._files = dict(_read_files(assets))
-        digest = sha256()
-        for name, file in sorted(self._files.items()):
-            digest.update(name.encode() + b"\0" + file.body)
-        self._prefix = f"/static/{digest.hexdigest()[:16]}"
-        self.has_kern = f"kern/{KERN_STYLES[0]}" in self._files
-        names = [f"kern/{name}" for name in KERN_STYLES] if self.has_kern else ["fallback.css"]
-        self.style_sheets = [self.get_path(name) for name in (*names, "newsroom.css")]
-
-    def get_path(self, name: str) -> str:
-        """Return the path of a file. Raises KeyError if there is none of this name."""
-        self._files[name]
-        return f"{self._prefix}/{name}"
-
-    def add_routes(self, app: web.Application) -> None:
-        """Serve the files."""
-        app.router.add_get("/static/{digest}/{name:.+}", self._serve, allow_head=False)
-
-    async def _serve(self, request: web.Request) -> web.Response:
-        file = self._files.get(request.match_info["name"])
-        if file is None:
-            raise web.HTTPNotFound
-        headers = {"Content-Type": file.media, "Cache-Control": "public, max-age=31536000, immutable"}
-        if file.compressed is not None:
-            headers["Vary"] = "Accept-Encoding"
-            if "gzip" in request.headers.get("Accept-Encoding", ""):
-                return web.Response(body=file.compressed, headers={**headers, "Content-Encoding": "gzip"})
-        return web.Response(body=file.body, headers=headers)
-
-
-def _read_files(assets: Path) -> Iterator[tuple[str, _StaticFile]]:
-    for prefix, folder in (("", OWN), ("kern/", assets)):
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in _MEDIA and path.is_file():
-                body = path.read_bytes()
-                compressed = gzip.compress(body, mtime=0) if path.suffix in _COMPRESSED else None
-                yield (
-                    f"{prefix}{path.relative_to(folder).as_posix()}",
-                    _StaticFile(_MEDIA[path.suffix], body, compressed),
-                )
-
-
 TEMPLATES = Path(__file__).parent / "templates"
+OWN_STYLES = ("newsroom.css", "writing.css", "listening.css")
 ROLE_NAMES: Mapping[Role, str] = {
     Role.EDITOR: "Redaktion",
     Role.APPROVER: "Freigabe",
@@ -100,24 +31,48 @@ POLICY = (
 )
 
 
-class PageRenderer:
-    """Renderer of all templates, with what every page shows: visitor, navigation, styles."""
+def build_environment(
+    filters: Mapping[str, Callable[..., object]], values: Mapping[str, object], parts: Mapping[str, str]
+) -> Environment:
+    """Return the environment of templates: escaping is on, and an unknown name is an error.
 
-    def __init__(self, static: StaticFiles, pages: Sequence[WebPage]) -> None:
+    All templates have the values and, by the names in `parts`, the macros of other templates.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(number=format_number, **filters)
+    environment.globals.update(values)
+    for name, template in parts.items():
+        environment.globals[name] = environment.get_template(template).module
+    return environment
+
+
+class PageRenderer:
+    """Renderer of all templates, with what every page shows: visitor, navigation, styles, titles of topics by id."""
+
+    def __init__(self, static: StaticFiles, pages: Sequence[WebPage], topics: Mapping[str, str]) -> None:
         self._navigation = [page for page in pages if page.title]
-        self._environment = build_environment()
-        self._environment.globals.update(
-            style_sheets=static.style_sheets,
-            asset=static.get_path,
-            rights=Right,
-        )
-        self._environment.filters.update(
-            moment=format_moment,
-            hour=format_hour,
-            day=format_day,
-            quoted=partial(quote, safe=""),
-            number=format_number,
-            roles=lambda roles: ", ".join(ROLE_NAMES[role] for role in sorted(roles)),
+        self._environment = build_environment(
+            {
+                "moment": format_moment,
+                "hour": format_hour,
+                "day": lambda day: f"{day:%d.%m.%Y}",
+                "quoted": partial(quote, safe=""),
+                "roles": lambda roles: ", ".join(ROLE_NAMES[role] for role in sorted(roles)),
+            },
+            {
+                "style_sheets": [*static.base_styles, *map(static.get_path, OWN_STYLES)],
+                "asset": static.get_path,
+                "rights": Right,
+                "topics": topics,
+            },
+            {"forms": "forms.html", "parts": "notice_parts.html"},
         )
 
     def render(self, request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
@@ -129,7 +84,7 @@ class PageRenderer:
             csrf=visitor.csrf if visitor else "",
             nonce=nonce,
             path=request.path,
-            navigation=[page for page in self._navigation if self._is_shown(page, request)],
+            navigation=self._list_navigation(visitor),
             **values,
         )
         return web.Response(
@@ -139,12 +94,11 @@ class PageRenderer:
             headers={"Content-Security-Policy": POLICY.format(nonce=nonce)},
         )
 
-    @staticmethod
-    def _is_shown(page: WebPage, request: web.Request) -> bool:
-        visitor = request.get(VISITOR)
+    def _list_navigation(self, visitor: Visitor | None) -> Sequence[WebPage]:
         if visitor is None or visitor.stage is not SessionStage.OPEN:
-            return False
-        return isinstance(page.audience, Audience) or visitor.account.may(page.audience)
+            return []
+        may = visitor.account.may
+        return [page for page in self._navigation if isinstance(page.audience, Audience) or may(page.audience)]
 
 
 RENDERER = web.AppKey("renderer", PageRenderer)
@@ -165,18 +119,6 @@ def respond_with_table(name: str, head: Sequence[str], rows: Iterable[Sequence[o
     )
 
 
-def build_environment() -> Environment:
-    """Return the templates' environment: escaping is on, and an unknown name is an error."""
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-
-
 def format_moment(moment: datetime) -> str:
     """Return date and time as people in Germany write them."""
     return moment.astimezone(LOCAL_ZONE).strftime("%d.%m.%Y, %H:%M Uhr")
@@ -186,11 +128,6 @@ def format_hour(moment: datetime) -> str:
     """Return the date, and the hour that begins at this moment."""
     local = moment.astimezone(LOCAL_ZONE)
     return f"{local:%d.%m.%Y}, zwischen {local.hour} und {local.hour + 1} Uhr"
-
-
-def format_day(moment: datetime | date) -> str:
-    day = moment.astimezone(LOCAL_ZONE) if isinstance(moment, datetime) else moment
-    return day.strftime("%d.%m.%Y")
 
 
 def format_number(number: int | None) -> str:

@@ -1,19 +1,22 @@
-"""Pages between writing and sending: the check, four eyes, publishing."""
+"""Pages between writing and sending: the check, its trial, four eyes, publishing; and the way back, withdrawing."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from functools import partial
 
+import segno
 from aiohttp import web
 
-from services.newsroom.adapters.http.draft_forms import parse_draft_id, parse_version
+from services.newsroom.adapters.broadcasts import BroadcastStatuses
+from services.newsroom.adapters.http.confirmations import Confirmation, render_confirmation
+from services.newsroom.adapters.http.draft_forms import parse_version
 from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH, choose_code
 from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import FormData, PageHandler, WebPage, get_form, get_visitor, redirect
+from services.newsroom.adapters.http.web_pages import FORM, VISITOR, WebPage, parse_id, redirect
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_emergency_obstacle, find_review, find_review_obstacle
-from services.newsroom.domain.drafts import NoticeDraft, list_changes
+from services.newsroom.domain.drafts import DraftKind, DraftRefused, NoticeDraft, list_changes
 from services.newsroom.domain.explanations import (
     FIELD_NAMES,
     FORM_NAMES,
@@ -23,46 +26,68 @@ from services.newsroom.domain.explanations import (
     explain_problem,
 )
 from services.newsroom.domain.preview import TemplateText, build_preview
+from services.newsroom.domain.progress import explain_withdrawal
 from services.newsroom.domain.sending import describe_budget
 from services.newsroom.handlers.drafting import DraftingService
+from services.newsroom.handlers.trials import TrialService
 
 _BEGUN = "?erledigt=begonnen"
-_Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
+_WITHDRAWAL_PATH = f"{DRAFT_PATH}/zurueckziehen"
+_VERSION, _VERSION_AND_REASON = ("version",), ("version", "reason")
+_Act = Callable[..., Awaitable[NoticeDraft]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SendingPages:
-    """Pages of the check and of each act on a draft."""
+    """Pages of the check and of each act on a draft; `phone` is the county's number, empty if it is not configured."""
 
     drafting: DraftingService
     publications: PublicationRepository
+    statuses: BroadcastStatuses
+    trials: TrialService
     templates: Mapping[str, TemplateText]
+    phone: str
 
     def list_pages(self) -> tuple[WebPage, ...]:
         write, approve = Right.WRITE, Right.COUNTERSIGN
-        acts: tuple[tuple[str, _Act, Right, str], ...] = (
-            ("einreichen", self._submit, write, "?erledigt=eingereicht"),
+        acts: tuple[tuple[str, _Act, Sequence[str], Right, str], ...] = (
+            ("einreichen", DraftingService.submit, _VERSION, write, "?erledigt=eingereicht"),
             # Not to the check, whose button that publishes would be where they have just pressed.
-            ("freigeben", self._approve, approve, "?erledigt=freigegeben"),
-            ("zurueckgeben", self._send_back, approve, "?erledigt=zurueckgegeben"),
-            ("veroeffentlichen", self._publish, Right.SEND, ""),
-            ("notfall", self._publish_emergency, write, ""),
-            ("nachpruefen", self._review, approve, "/pruefung?erledigt=geprueft"),
-            ("verwerfen", self._discard, write, "?erledigt=verworfen"),
-            ("kopieren", self._copy, write, _BEGUN),
-            ("korrigieren", self._correct, write, _BEGUN),
-            ("folgemeldung", self._follow_up, write, _BEGUN),
+            ("freigeben", DraftingService.approve, _VERSION, approve, "?erledigt=freigegeben"),
+            ("zurueckgeben", DraftingService.send_back, _VERSION_AND_REASON, approve, "?erledigt=zurueckgegeben"),
+            ("veroeffentlichen", DraftingService.publish, _VERSION, Right.SEND, ""),
+            ("notfall", DraftingService.publish_emergency, _VERSION_AND_REASON, write, ""),
+            ("nachpruefen", DraftingService.review, _VERSION, approve, "/pruefung?erledigt=geprueft"),
+            ("verwerfen", DraftingService.discard, _VERSION, write, "?erledigt=verworfen"),
+            ("kopieren", DraftingService.copy, (), write, _BEGUN),
+            ("korrigieren", DraftingService.correct, (), write, _BEGUN),
+            ("folgemeldung", DraftingService.follow_up, (), write, _BEGUN),
         )
-        check = WebPage(method="GET", path=f"{DRAFT_PATH}/pruefung", handler=self.show_check, audience=Right.LOOK)
-        posts = (
-            WebPage(method="POST", path=f"{DRAFT_PATH}/{name}", handler=_build_handler(act, then), audience=right)
-            for name, act, right, then in acts
+        return (
+            WebPage("GET", f"{DRAFT_PATH}/pruefung", self.show_check, Right.LOOK),
+            WebPage("POST", f"{DRAFT_PATH}/testen", self.prepare_trial, write),
+            WebPage("GET", _WITHDRAWAL_PATH, self.ask_to_withdraw, write),
+            WebPage("POST", _WITHDRAWAL_PATH, self.withdraw, write),
+            *(
+                WebPage("POST", f"{DRAFT_PATH}/{name}", partial(self.process, act, takes, then), right)
+                for name, act, takes, right, then in acts
+            ),
         )
-        return (check, *posts)
+
+    async def process(self, act: _Act, takes: Sequence[str], then: str, request: web.Request) -> web.Response:
+        """Perform an act with what it `takes` of the form; `then` is what is shown of the draft afterwards."""
+        form = request[FORM]
+        said = {"version": parse_version(form), "reason": form.get("reason", "")}
+        account, identifier = request[VISITOR].account, parse_id(request.match_info["draft"])
+        draft = await act(self.drafting, account, identifier, *(said[name] for name in takes))
+        return redirect(f"{DRAFTS_PATH}/{draft.id}{'?erledigt=fortgesetzt' if draft.is_resumed else then}")
 
     async def show_check(self, request: web.Request) -> web.Response:
         """Show what would happen, and what may be done now; of what was sent in an emergency, what it was."""
-        draft, account = await self.drafting.drafts.find(parse_draft_id(request)), get_visitor(request).account
+        draft, account = (
+            await self.drafting.drafts.find(parse_id(request.match_info["draft"])),
+            request[VISITOR].account,
+        )
         if draft.is_emergency:
             return await self._show_review(request, draft, account)
         if not draft.is_open:
@@ -85,15 +110,11 @@ class SendingPages:
             audience=explain_audience(draft.kind, forecast.audience) if forecast else "",
             duration=explain_duration(forecast.duration_seconds) if forecast else "",
             preview=build_preview(content, topic, self.templates),
-            topics={topic.id: topic.title for topic in configuration.topics},
-            may_write=account.may(Right.WRITE),
-            may_send=account.may(Right.SEND),
             has_emergency=not find_emergency_obstacle(content, self.drafting.assessor.rules),
         )
 
     async def _show_review(self, request: web.Request, draft: NoticeDraft, account: Account) -> web.Response:
-        configuration = self.drafting.assessor.configuration
-        topic = configuration.find_topic(draft.content.topic)
+        topic = self.drafting.assessor.configuration.find_topic(draft.content.topic)
         lead_reviews = await self.drafting.assessor.is_review_for_lead(draft)
         publication = await self.publications.find_newest(draft.id)
         return render_page(
@@ -102,49 +123,55 @@ class SendingPages:
             draft=draft,
             done="Die Prüfung ist vermerkt." if request.query.get("erledigt") == "geprueft" else "",
             preview=build_preview(draft.content, topic, self.templates, choose_code(draft, publication)),
-            topics={topic.id: topic.title for topic in configuration.topics},
             may_review=account.may(Right.APPROVE_AMOUNTS if lead_reviews else Right.APPROVE),
             lead_reviews=lead_reviews,
             review=find_review(draft),
             obstacle=find_review_obstacle(draft, account),
         )
 
-    async def _submit(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.submit(account, draft, parse_version(form))
+    async def prepare_trial(self, request: web.Request) -> web.Response:
+        """Show a new code. It is stored nowhere here, so the answer shows it instead of leading to another page."""
+        draft, version = parse_id(request.match_info["draft"]), parse_version(request[FORM])
+        trial = await self.trials.prepare(request[VISITOR].account, draft, version)
+        link = trial.build_link(self.phone) if self.phone else ""
+        return render_page(
+            request,
+            "trial.html",
+            trial=trial,
+            back=f"{DRAFTS_PATH}/{draft}/pruefung",
+            version=version,
+            phone=self.phone,
+            link=link,
+            qr=segno.make(link, micro=False).svg_data_uri(scale=6) if link else "",
+        )
 
-    async def _approve(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.approve(account, draft, parse_version(form))
+    async def ask_to_withdraw(self, request: web.Request) -> web.Response:
+        return await self._ask_why(request, await self.drafting.find_published(parse_id(request.match_info["draft"])))
 
-    async def _send_back(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.send_back(account, draft, parse_version(form), form.get("reason", ""))
+    async def withdraw(self, request: web.Request) -> web.Response:
+        draft, reason = (
+            await self.drafting.find_published(parse_id(request.match_info["draft"])),
+            request[FORM].get("reason", ""),
+        )
+        try:
+            withdrawal = await self.drafting.withdraw(request[VISITOR].account, draft.id, reason)
+        except DraftRefused as refused:
+            return await self._ask_why(request, draft, str(refused), reason)
+        return redirect(f"{DRAFTS_PATH}/{withdrawal.id}")
 
-    async def _publish(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.publish(account, draft, parse_version(form))
-
-    async def _publish_emergency(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.publish_emergency(account, draft, parse_version(form), form.get("reason", ""))
-
-    async def _review(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.review(account, draft, parse_version(form))
-
-    async def _discard(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.discard(account, draft, parse_version(form))
-
-    async def _copy(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
-        return await self.drafting.copy(account, draft)
-
-    async def _correct(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
-        return await self.drafting.correct(account, draft)
-
-    async def _follow_up(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
-        return await self.drafting.follow_up(account, draft)
-
-
-def _build_handler(act: _Act, then: str) -> PageHandler:
-    """Return the handler of an act; `then` is what the browser shows of the draft afterwards."""
-
-    async def handle(request: web.Request) -> web.Response:
-        draft = await act(get_visitor(request).account, parse_draft_id(request), get_form(request))
-        return redirect(f"{DRAFTS_PATH}/{draft.id}{'?erledigt=fortgesetzt' if draft.is_resumed else then}")
-
-    return handle
+    async def _ask_why(
+        self, request: web.Request, draft: NoticeDraft, problem: str = "", reason: str = ""
+    ) -> web.Response:
+        """Return the page that asks why the notice is withdrawn, from its handover on."""
+        publication = await self.publications.find_newest(draft.id)
+        found = await self.statuses.find_all([publication.broadcast] if publication and publication.broadcast else [])
+        confirmation = Confirmation(
+            name="zurueckziehen",
+            title="Meldung zurückziehen",
+            explanation=explain_withdrawal(found[0] if found else None, is_correction=draft.kind is DraftKind.UPDATE),
+            button="Zurückziehen",
+            done="",
+            is_dangerous=True,
+        )
+        back, about = f"{DRAFTS_PATH}/{draft.id}", draft.content.headline
+        return render_confirmation(request, confirmation, back, about, problem, reason)

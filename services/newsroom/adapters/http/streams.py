@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from aiohttp import hdrs, web
 
-from services.newsroom.adapters.http.web_pages import get_visitor
+from services.newsroom.adapters.http.web_pages import VISITOR
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
 
 POLL_SECONDS = 1.0
@@ -34,7 +34,7 @@ async def stream_changes(
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"})
     await response.prepare(request)
     gone = suppress(ConnectionError, TimeoutError)
-    with gone, sessions.follow(get_visitor(request)) as ended, watch.follow(key):
+    with gone, sessions.follow(request[VISITOR]) as ended, watch.follow(key):
         told: Shown | None = None
         begun = said = time.monotonic()
         while not ended.is_set() and not watch.closing and request.transport is not None:

@@ -1,10 +1,11 @@
 """Pages as the server registers them: no handler is reachable without saying who may reach it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from aiohttp import web
 from multidict import MultiDict
@@ -24,7 +25,7 @@ class Audience(StrEnum):
     LOGGED_IN = "logged_in"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class WebPage:
     """Page; `audience` is a right or an Audience. A page with a `title` is in the navigation, in the order of pages.
 
@@ -48,18 +49,17 @@ class PageGroup(Protocol):
     def list_pages(self) -> tuple[WebPage, ...]: ...
 
 
-VISITOR = web.RequestKey("visitor", Visitor)
-FORM: web.RequestKey[FormData] = web.RequestKey("form")
+VISITOR = web.RequestKey("visitor", Visitor)  # every page but those for everybody has one
+FORM: web.RequestKey[FormData] = web.RequestKey("form")  # fields of a POST, without the CSRF value
+TOPICS: web.AppKey[Mapping[str, str]] = web.AppKey("topics")  # titles by id
 
 
-def get_visitor(request: web.Request) -> Visitor:
-    """Return who has sent the request; every page but those for everybody has a visitor."""
-    return request[VISITOR]
-
-
-def get_form(request: web.Request) -> FormData:
-    """Return the fields of a POST, without the CSRF value."""
-    return request[FORM]
+def parse_id(text: str) -> UUID:
+    """Return the id in a path or a query. Raises HTTPNotFound."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise web.HTTPNotFound from None
 
 
 def parse_before(request: web.Request) -> datetime | None:
@@ -72,5 +72,5 @@ def parse_before(request: web.Request) -> datetime | None:
 
 
 def redirect(path: str) -> web.Response:
-    """Return a response that leads to one of our own paths, by GET."""
+    """Return a response that leads there, by GET: to a path of ours, or to the address of the identity provider."""
     return web.Response(status=303, headers={"Location": path})

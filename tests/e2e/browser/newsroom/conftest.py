@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from tests.e2e.browser.newsroom.inspection import Inspector
+from deploy.paths import CONFIG
+from tests.databases import FreshDatabase
+from tests.e2e.browser.newsroom.inspection import ASSETS, Inspector
+from tests.e2e.browser.newsroom.rows import fill_newsroom
+from tests.harness.newsroom import NewsroomProcess, run_newsroom
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_BROWSER") == "1" else ["test_*.py"]
 
@@ -20,3 +24,26 @@ async def inspector(browser: Browser) -> AsyncIterator[Inspector]:
     async with Inspector(browser, AXE.read_text()) as inspector:
         yield inspector
         assert inspector.complaints == []
+
+
+@pytest.fixture
+async def newsroom(
+    database: FreshDatabase, vhost: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[NewsroomProcess]:
+    """In a county where leads approve amounts; with KERN, or with the assets that a test names."""
+    rules = tmp_path / "newsroom.toml"
+    rules.write_text(f'{(CONFIG / "newsroom.toml").read_text()}\nlead_euros = "1000"\n')
+    settings = {
+        "KREISFUNK_NEWSROOM_ASSETS": str(getattr(request, "param", ASSETS)),
+        "KREISFUNK_NEWSROOM_RULES_FILE": str(rules),
+        "KREISFUNK_ARCHIVE_PHONE": "+49 4791 930 9999",
+    }
+    async with run_newsroom(vhost, database, tmp_path, settings=settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def filled(newsroom: NewsroomProcess) -> NewsroomProcess:
+    """A newsroom in use."""
+    await fill_newsroom(newsroom.owner)
+    return newsroom

@@ -3,11 +3,13 @@ that can be seen.
 """
 
 import os
+import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
@@ -19,6 +21,10 @@ ENLARGED = (640, 450)
 Scheme = Literal["light", "dark"]
 PATIENCE_MILLISECONDS = 60_000
 MAX_CONTROLS = 100
+MAX_PAGES = 60
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/konto/)[^/]+|(?<=/meldung/)[^/]+|\d+")
+_LINKS = "() => [...document.querySelectorAll('a[href]')].filter(a => !a.download).map(a => a.href)"
+_NOT_PAGES = (".csv", ".pdf", ".json", ".rss", ".atom", ".svg")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 _WATCH_POLICY = """
@@ -198,3 +204,29 @@ async def press_to(page: Page, name: str) -> None:
 
 async def take_screenshot(page: Page, folder: Path, name: str) -> None:
     await page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")
+
+
+async def walk(page: Page, start: str) -> AsyncIterator[str]:
+    """Open every page that can be reached from `start`, one of each kind; yield its shape, such as `/konto/…`."""
+    host = urlsplit(start).netloc
+    waiting, seen = [start], {_get_shape(start)}
+    while waiting:
+        url = waiting.pop(0)
+        await page.goto(url)
+        yield _get_shape(url)
+        for link in await page.evaluate(_LINKS):
+            found = urljoin(url, link)
+            parts = urlsplit(found)
+            shape = _get_shape(found)
+            if parts.netloc != host or parts.fragment or parts.path.endswith(_NOT_PAGES) or shape in seen:
+                continue
+            seen.add(shape)
+            waiting.append(found)
+        assert len(seen) <= MAX_PAGES, f"not a site of so few kinds of pages: {sorted(seen)}"
+
+
+def _get_shape(url: str) -> str:
+    """Return the path without what differs from one object to another."""
+    parts = urlsplit(url)
+    names = sorted({pair.partition("=")[0] for pair in parts.query.split("&")} - {""})
+    return _IDENTIFIER.sub("…", parts.path) + (f"?{'&'.join(names)}" if names else "")

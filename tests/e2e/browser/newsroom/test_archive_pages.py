@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 import asyncpg
 import pytest
@@ -19,6 +18,7 @@ from tests.e2e.browser.newsroom.inspection import (
     SCREENSHOTS,
     TABLET,
     Inspector,
+    Scheme,
     list_torn_words,
     press_to,
     take_screenshot,
@@ -28,7 +28,6 @@ from tests.factories.archive import NOW, build_entry
 from tests.harness.archive import (
     ArchiveHarness,
     insert_entries,
-    open_newsroom_database,
     run_archive,
 )
 from tests.harness.writing_desk import add_broadcast
@@ -83,10 +82,10 @@ def build_entries() -> list[ArchiveEntry]:
 
 @pytest.fixture(scope="module")
 async def filled(module_database: FreshDatabase) -> FreshDatabase:
-    await insert_entries(module_database.url, build_entries())
     connection = await asyncpg.connect(module_database.url)
     begin = NOW - timedelta(days=1)
     try:
+        await insert_entries(connection, build_entries())
         for lane, seconds in (("urgent", 7), ("bulk", 200)):
             reached = begin + timedelta(seconds=seconds)
             await add_broadcast(connection, lane=lane, audience=6_000, started_at=begin, reached_at=reached)
@@ -99,7 +98,7 @@ async def filled(module_database: FreshDatabase) -> FreshDatabase:
 async def archive(filled: FreshDatabase, request: pytest.FixtureRequest) -> AsyncIterator[ArchiveHarness]:
     """With KERN, or without it where a test says so."""
     assets = getattr(request, "param", ASSETS)
-    async with open_newsroom_database(filled) as pool, run_archive(pool, assets=assets) as running:
+    async with run_archive(filled, assets=assets) as running:
         await running.cache.refresh()
         await running.levels.refresh()
         yield running
@@ -122,7 +121,7 @@ async def test_every_page_is_for_everybody(
     inspector: Inspector,
     archive: ArchiveHarness,
     size: tuple[int, int],
-    scheme: Literal["light", "dark"],
+    scheme: Scheme,
     request: pytest.FixtureRequest,
 ) -> None:
     context = await inspector.open_context(size, scheme=scheme)

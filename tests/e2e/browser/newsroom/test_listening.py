@@ -1,17 +1,13 @@
 """Charts in a real browser: seen by everybody, with their numbers; and a certificate that becomes a PDF with tags."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.async_api import FloatRect, Page, expect
+from playwright.async_api import FloatRect, expect
 
-from tests.databases import FreshDatabase
-from tests.e2e.browser.newsroom.inspection import ASSETS, DESKTOP, PHONE, SCREENSHOTS, Inspector
-from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
-from tests.e2e.browser.newsroom.rows import fill_newsroom
-from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
+from tests.e2e.browser.newsroom.inspection import ASSETS, DESKTOP, PHONE, SCREENSHOTS, Inspector, Scheme
+from tests.e2e.browser.newsroom.visitors import open_as_colleague
+from tests.harness.newsroom import NewsroomProcess
 
 LEAST_WIDTH = 160
 CHARTS = 1 + 4  # whole channel, and each topic
@@ -43,36 +39,10 @@ _CONTRASTS = """() => {
 }"""
 
 
-@pytest.fixture
-async def newsroom(
-    database: FreshDatabase, vhost: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[NewsroomProcess]:
-    assets = getattr(request, "param", ASSETS)
-    async with run_newsroom(database, vhost, tmp_path, assets) as running:
-        await fill_newsroom(running.database)
-        yield running
-
-
-async def open_page(
-    inspector: Inspector,
-    newsroom: NewsroomProcess,
-    path: str,
-    size: tuple[int, int] = DESKTOP,
-    scheme: Literal["light", "dark"] = "light",
-    *,
-    script: bool = True,
-) -> Page:
-    context = await inspector.open_context(size, scheme=scheme, script=script)
-    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
-    return await inspector.open(context, newsroom.url + path)
-
-
 @pytest.mark.parametrize("newsroom", [ASSETS, NO_ASSETS], indirect=True, ids=["kern", "plain"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_shapes_are_seen_on_their_ground(
-    inspector: Inspector, newsroom: NewsroomProcess, scheme: Literal["light", "dark"]
-) -> None:
-    page = await open_page(inspector, newsroom, "/auswertung", scheme=scheme)
+async def test_shapes_are_seen_on_their_ground(inspector: Inspector, filled: NewsroomProcess, scheme: Scheme) -> None:
+    page = await open_as_colleague(inspector, filled, scheme=scheme, path="/auswertung")
     contrasts = await page.evaluate(_CONTRASTS)
     assert {name for name, _ in contrasts} == {"nc-line", "nc-up", "nc-down", "nc-axis"}
     assert [each for each in contrasts if each[1] < LEAST_CONTRAST] == []
@@ -80,9 +50,9 @@ async def test_shapes_are_seen_on_their_ground(
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
 async def test_every_chart_has_its_numbers_without_script(
-    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int]
+    inspector: Inspector, filled: NewsroomProcess, size: tuple[int, int]
 ) -> None:
-    page = await open_page(inspector, newsroom, "/auswertung?tage=90", size, script=False)
+    page = await open_as_colleague(inspector, filled, size, script=False, path="/auswertung?tage=90")
     if size == DESKTOP:
         frame: FloatRect = {"x": 0, "y": 0, "width": DESKTOP[0], "height": 1_300}
         await page.screenshot(path=SCREENSHOTS / "newsroom-listening.png", full_page=True, clip=frame)
@@ -99,8 +69,8 @@ async def test_every_chart_has_its_numbers_without_script(
         assert await table.get_by_role("row").count() > 2
 
 
-async def test_the_certificate_becomes_a_pdf_with_tags(inspector: Inspector, newsroom: NewsroomProcess) -> None:
-    page = await open_page(inspector, newsroom, "/aussendungen")
+async def test_the_certificate_becomes_a_pdf_with_tags(inspector: Inspector, filled: NewsroomProcess) -> None:
+    page = await open_as_colleague(inspector, filled, path="/aussendungen")
     await page.locator("main li a[href^='/aussendungen/']").first.click()
     await page.get_by_role("link", name="Nachweis ansehen und drucken").click()
     button = page.get_by_role("button", name="Drucken oder als PDF speichern")

@@ -1,17 +1,11 @@
 """Every page of the newsroom that can be reached, for everybody: axe-core, narrow windows, dark mode, keyboard."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Route, expect
 
-from deploy.paths import CONFIG
-from tests.databases import FreshDatabase
-from tests.e2e.browser.newsroom.crawler import walk
 from tests.e2e.browser.newsroom.inspection import (
-    ASSETS,
     DESKTOP,
     ENLARGED,
     PHONE,
@@ -20,31 +14,15 @@ from tests.e2e.browser.newsroom.inspection import (
     Inspector,
     Scheme,
     take_screenshot,
+    walk,
     walk_by_keyboard,
 )
-from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
 from tests.e2e.browser.newsroom.rows import STATES, fill_newsroom, find_draft
-from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
+from tests.e2e.browser.newsroom.visitors import open_as_colleague
+from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import add_broadcast, format_local
 
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
-
-
-@pytest.fixture
-async def newsroom(database: FreshDatabase, vhost: str, tmp_path: Path) -> AsyncIterator[NewsroomProcess]:
-    """In a county where leads approve amounts, too."""
-    rules = tmp_path / "newsroom.toml"
-    rules.write_text(f'{(CONFIG / "newsroom.toml").read_text()}\nlead_euros = "1000"\n')
-    async with run_newsroom(database, vhost, tmp_path, ASSETS, {"newsroom_rules_file": str(rules)}) as running:
-        yield running
-
-
-async def open_as_colleague(
-    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int] = DESKTOP, scheme: Scheme = "light"
-) -> Page:
-    context = await inspector.open_context(size, scheme=scheme)
-    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
-    return await inspector.open(context, newsroom.url)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +45,7 @@ async def test_every_page_is_for_everybody(
     request: pytest.FixtureRequest,
 ) -> None:
     if is_filled:
-        await fill_newsroom(newsroom.database)
+        await fill_newsroom(newsroom.owner)
     page = await open_as_colleague(inspector, newsroom, size, scheme)
     shapes = []
     async for shape in walk(page, newsroom.url):
@@ -84,14 +62,13 @@ async def test_every_page_is_for_everybody(
 
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (ENLARGED, "light"), (PHONE, "dark")], ids=str)
 async def test_a_draft_in_each_state_is_for_everybody(
-    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], scheme: Scheme
+    inspector: Inspector, filled: NewsroomProcess, size: tuple[int, int], scheme: Scheme
 ) -> None:
-    await fill_newsroom(newsroom.database)
-    page = await open_as_colleague(inspector, newsroom, size, scheme)
+    page = await open_as_colleague(inspector, filled, size, scheme)
     for state in STATES:
-        path = await find_draft(newsroom.database, state)
+        path = await find_draft(filled.owner, state)
         for suffix in ("", "?bearbeiten=1", "/pruefung"):
-            await page.goto(newsroom.url + path + suffix)
+            await page.goto(filled.url + path + suffix)
             name = f"{state}{suffix.strip('/').replace('?bearbeiten=1', '-edit').replace('pruefung', '-check')}"
             await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}-{scheme}", name)
             await inspector.inspect(page, name)
@@ -109,11 +86,10 @@ async def test_pages_before_the_login(
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
 async def test_the_keyboard_reaches_everything(
-    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int]
+    inspector: Inspector, filled: NewsroomProcess, size: tuple[int, int]
 ) -> None:
-    await fill_newsroom(newsroom.database)
-    page = await open_as_colleague(inspector, newsroom, size)
-    async for shape in walk(page, newsroom.url):
+    page = await open_as_colleague(inspector, filled, size)
+    async for shape in walk(page, filled.url):
         controls = page.locator(
             "a[href], button:enabled, input:not([type=hidden], [tabindex='-1']), select, textarea, summary"
         )
@@ -143,11 +119,10 @@ async def test_an_empty_notice_says_what_is_missing(inspector: Inspector, newsro
 
 @SIZES
 async def test_two_versions_are_for_everybody(
-    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int]
+    inspector: Inspector, filled: NewsroomProcess, size: tuple[int, int]
 ) -> None:
-    await fill_newsroom(newsroom.database)
-    page = await open_as_colleague(inspector, newsroom, size)
-    await page.goto(newsroom.url + await find_draft(newsroom.database, "draft"))
+    page = await open_as_colleague(inspector, filled, size)
+    await page.goto(filled.url + await find_draft(filled.owner, "draft"))
     await page.evaluate("form.elements.version.value = 9")
     await page.get_by_label("Link").evaluate("link => { link.value = 'https://www.landkreis-osterholz.de/neu' }")
     await page.get_by_role("button", name="Speichern").press("Enter")
@@ -181,9 +156,7 @@ async def test_the_code_of_a_trial_comes_by_keyboard_and_is_for_everybody(
 async def test_without_script_everything_but_live_updates_works(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:
-    context = await inspector.open_context(script=False)
-    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
-    page = await inspector.open(context, f"{newsroom.url}/einladung")
+    page = await open_as_colleague(inspector, newsroom, path="/einladung", script=False)
     await page.get_by_label("Name", exact=True).fill("Bernd Beispiel")
     await page.get_by_label("Anmeldename").fill("bernd")
     await page.get_by_label("Freigabe").check()
@@ -194,7 +167,7 @@ async def test_without_script_everything_but_live_updates_works(
 async def test_what_is_told_while_somebody_reads_by_keyboard_is_shown_afterwards(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:
-    broadcast = await add_broadcast(newsroom.database)
+    broadcast = await add_broadcast(newsroom.owner)
     page = await open_as_colleague(inspector, newsroom)
     await page.goto(f"{newsroom.url}/aussendungen/{broadcast}")
     table = page.get_by_role("region", name="Stand der Zustellung")
@@ -202,7 +175,7 @@ async def test_what_is_told_while_somebody_reads_by_keyboard_is_shown_afterwards
     await page.evaluate(
         "() => stream.addEventListener('message', e => { if (e.data.includes('10 von 10')) document.title = 'told' })"
     )
-    await newsroom.database.execute(
+    await newsroom.owner.execute(
         "update newsroom.broadcast set states = $2, finished_at = now() where id = $1", broadcast, '{"delivered": 10}'
     )
     await expect(page).to_have_title("told")
@@ -215,12 +188,12 @@ async def test_what_is_told_while_somebody_reads_by_keyboard_is_shown_afterwards
 async def test_a_page_that_is_told_nothing_any_more_says_so(
     inspector: Inspector, newsroom: NewsroomProcess, suffix: str
 ) -> None:
-    broadcast = await add_broadcast(newsroom.database)
+    broadcast = await add_broadcast(newsroom.owner)
     page = await open_as_colleague(inspector, newsroom)
     await page.goto(f"{newsroom.url}/aussendungen{suffix.format(broadcast)}")
     again = page.get_by_role("link", name="Seite neu laden")
     await expect(again).to_be_hidden()
-    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await newsroom.owner.execute("update newsroom.session set revoked_at = now()")
     await expect(page.get_by_role("status").filter(has=again)).to_contain_text("Die Zahlen stehen still")
     await inspector.inspect(page)
     # The login is no stream, which the browser says, too.
@@ -237,28 +210,27 @@ async def test_a_page_that_was_told_nothing_for_a_while_counts_again(
     async def respond(route: Route) -> None:
         await (route.fulfill(status=503) if answer == "503" else route.abort("connectionrefused"))
 
-    broadcast = await add_broadcast(newsroom.database)
+    broadcast = await add_broadcast(newsroom.owner)
     page = await open_as_colleague(inspector, newsroom)
     await page.route("**/strom", respond)
     await page.goto(f"{newsroom.url}/aussendungen/{broadcast}")
     again = page.get_by_role("link", name="Seite neu laden")
     await expect(again).to_be_visible()
     await page.unroute("**/strom")
-    await newsroom.database.execute("update newsroom.broadcast set audience = 12 where id = $1", broadcast)
+    await newsroom.owner.execute("update newsroom.broadcast set audience = 12 where id = $1", broadcast)
     await expect(page.get_by_text("6 von 12 erledigt")).to_be_visible()
     await expect(again).to_be_hidden()
 
 
 async def test_the_page_of_a_handover_is_told_of_it_and_leads_to_the_broadcast(
-    inspector: Inspector, newsroom: NewsroomProcess
+    inspector: Inspector, filled: NewsroomProcess
 ) -> None:
-    await fill_newsroom(newsroom.database)
-    page, broadcast = await open_as_colleague(inspector, newsroom), await add_broadcast(newsroom.database)
-    await page.goto(newsroom.url + await find_draft(newsroom.database, "published"))
+    page, broadcast = await open_as_colleague(inspector, filled), await add_broadcast(filled.owner)
+    await page.goto(filled.url + await find_draft(filled.owner, "published"))
     await expect(page.get_by_text("Der Dienst für Meldungen antwortet noch nicht.")).to_be_visible()
-    await newsroom.database.execute(
+    await filled.owner.execute(
         "update newsroom.publication set state = 'accepted', answered_at = now(), confirmed_at = now(), broadcast = $1"
         " where draft = md5('published')::uuid",
         broadcast,
     )
-    await expect(page).to_have_url(f"{newsroom.url}/aussendungen/{broadcast}")
+    await expect(page).to_have_url(f"{filled.url}/aussendungen/{broadcast}")

@@ -7,11 +7,9 @@ from playwright.async_api import expect
 
 from tests.databases import FreshDatabase
 from tests.e2e.browser.newsroom.inspection import ASSETS, DESKTOP, PHONE, SCREENSHOTS, Inspector, take_screenshot
-from tests.e2e.browser.newsroom.process import run_newsroom
 from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
-from tests.harness.scripted_provider import CLIENT_ID, SECRET, run_scripted_provider
-
-LABEL = "Mit dem Konto des Landkreises anmelden"
+from tests.harness.newsroom import run_newsroom
+from tests.harness.scripted_provider import LABEL, build_settings, run_scripted_provider
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=lambda size: f"{size[0]}")
@@ -20,8 +18,8 @@ async def test_an_account_is_connected_and_then_logs_in_by_one_button(
 ) -> None:
     async with run_scripted_provider() as provider:
         provider.visitor = "4711"
-        oidc = {"oidc_issuer": provider.issuer, "oidc_client_id": CLIENT_ID, "oidc_client_secret": SECRET}
-        async with run_newsroom(database, vhost, tmp_path, ASSETS, oidc) as newsroom:
+        settings = {**build_settings(provider.issuer), "KREISFUNK_NEWSROOM_ASSETS": str(ASSETS)}
+        async with run_newsroom(vhost, database, tmp_path, settings=settings) as newsroom:
             context = await inspector.open_context(size)
             page = await context.new_page()  # one that may go elsewhere
             await page.goto(f"{newsroom.url}/anmelden")
@@ -34,7 +32,7 @@ async def test_an_account_is_connected_and_then_logs_in_by_one_button(
             await page.get_by_role("link", name=LABEL).press("Enter")
             await expect(page.get_by_role("heading", level=1)).to_have_text("Kein Zugang zur Redaktion")
             await look("stranger")
-            await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Nele Neu", stage="setup"))
+            await add_cookie(context, newsroom.url, await create_session(newsroom.owner, "Nele Neu", stage="setup"))
             await page.goto(f"{newsroom.url}/einrichten")
             await look("setup")
             await page.get_by_role("link", name="Mit dem Konto des Landkreises verbinden").press("Enter")

@@ -2,15 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Dialog, Page, Route, expect
+from playwright.async_api import Dialog, Route, expect
 
-from tests.databases import FreshDatabase
 from tests.e2e.browser.newsroom.inspection import (
-    ASSETS,
     DESKTOP,
     PHONE,
     SCREENSHOTS,
@@ -18,8 +14,8 @@ from tests.e2e.browser.newsroom.inspection import (
     Scheme,
     take_screenshot,
 )
-from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
-from tests.e2e.browser.newsroom.visitors import add_cookie, create_session, renew_session
+from tests.e2e.browser.newsroom.visitors import add_cookie, begin_writing, create_session, renew_session
+from tests.harness.newsroom import NewsroomProcess
 
 ADVICE = "Melden Sie sich in einem neuen Fenster an"
 _COVERED = """
@@ -29,23 +25,6 @@ _COVERED = """
   return focused.bottom > state.top && focused.top < state.bottom;
 }
 """
-
-
-@pytest.fixture
-async def newsroom(database: FreshDatabase, vhost: str, tmp_path: Path) -> AsyncIterator[NewsroomProcess]:
-    async with run_newsroom(database, vhost, tmp_path, ASSETS) as running:
-        yield running
-
-
-async def begin_writing(
-    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int] = DESKTOP, scheme: Scheme = "light"
-) -> Page:
-    context = await inspector.open_context(size, scheme=scheme)
-    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
-    page = await inspector.open(context, newsroom.url)
-    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
-    return page
 
 
 async def test_what_is_not_saved_is_never_called_saved(inspector: Inspector, newsroom: NewsroomProcess) -> None:
@@ -93,7 +72,7 @@ async def test_the_state_is_in_view_and_covers_nothing_that_has_the_focus(
     inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], scheme: Scheme
 ) -> None:
     page = await begin_writing(inspector, newsroom, size, scheme)
-    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await newsroom.owner.execute("update newsroom.session set revoked_at = now()")
     state = page.locator(".nw-saved")
     await page.get_by_label("Überschrift").press_sequentially("K 9 gesperrt")
     await expect(state).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
@@ -109,14 +88,14 @@ async def test_the_state_is_in_view_and_covers_nothing_that_has_the_focus(
 
 async def test_whoever_logs_in_again_in_another_window_goes_on(inspector: Inspector, newsroom: NewsroomProcess) -> None:
     page = await begin_writing(inspector, newsroom)
-    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await newsroom.owner.execute("update newsroom.session set revoked_at = now()")
     await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
     state = page.locator(".nw-saved")
     await expect(state.get_by_role("link", name=ADVICE)).to_be_visible()
     async with page.context.expect_page() as opened:
         await state.get_by_role("link", name=ADVICE).press("Enter")
     await expect((await opened.value).get_by_role("heading", level=1)).to_have_text("Anmelden")
-    await add_cookie(page.context, newsroom.url, await renew_session(newsroom.database))
+    await add_cookie(page.context, newsroom.url, await renew_session(newsroom.owner))
     await (await opened.value).close()
     await page.evaluate("dispatchEvent(new Event('focus'))")
     await expect(state).to_contain_text("Gespeichert um")
@@ -138,14 +117,14 @@ async def test_whoever_presses_a_button_while_logged_out_stays_where_everything_
     if is_saved:
         await page.get_by_label("Überschrift").focus()
         await expect(state).to_contain_text("Gespeichert um")
-    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await newsroom.owner.execute("update newsroom.session set revoked_at = now()")
     await page.get_by_role("button", name=button).press("Enter")
     await expect(state).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
     async with page.context.expect_page() as opened:
         await state.get_by_role("link", name=ADVICE).press("Enter")
     window = await opened.value
     await expect(window.get_by_role("heading", level=1)).to_have_text("Anmelden")
-    await add_cookie(page.context, newsroom.url, await renew_session(newsroom.database))
+    await add_cookie(page.context, newsroom.url, await renew_session(newsroom.owner))
     await window.reload()
     await expect(window.get_by_role("heading", level=1)).to_have_text("Sie sind angemeldet.")
     await expect(window.get_by_text("Schließen Sie dieses Fenster und schreiben Sie weiter.")).to_be_visible()
@@ -162,7 +141,7 @@ async def test_no_other_button_takes_away_what_is_written_while_logged_out(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:
     page = await begin_writing(inspector, newsroom)
-    await newsroom.database.execute("update newsroom.session set revoked_at = now()")
+    await newsroom.owner.execute("update newsroom.session set revoked_at = now()")
     await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
     await page.get_by_role("button", name="Entwurf verwerfen").press("Enter")
     await expect(page.locator(".nw-saved")).to_contain_text("Noch nicht gespeichert: Sie sind abgemeldet.")
@@ -182,7 +161,7 @@ async def test_where_saving_is_refused_no_other_button_leaves_without_a_question
         await dialog.dismiss()
 
     page.on("dialog", stay)
-    await newsroom.database.execute("update newsroom.draft set state = 'discarded'")
+    await newsroom.owner.execute("update newsroom.draft set state = 'discarded'")
     await text.fill("Die Brücke ist gesperrt.")
     async with page.expect_event("dialog"):
         await page.get_by_role("button", name=button).press("Enter")
@@ -198,7 +177,7 @@ async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
     state = page.locator(".nw-saved")
     await expect(state).to_contain_text("Gespeichert um")
-    await add_cookie(page.context, newsroom.url, await create_session(newsroom.database, "Jemand anderes"))
+    await add_cookie(page.context, newsroom.url, await create_session(newsroom.owner, "Jemand anderes"))
     await page.get_by_label("Text", exact=True).press_sequentially(" Bis Freitag.")
     await expect(state).to_contain_text("In diesem Browser ist jetzt jemand anderes angemeldet.")
     await page.evaluate("dispatchEvent(new Event('focus'))")
@@ -206,14 +185,14 @@ async def test_what_somebody_has_written_is_not_saved_for_another_who_logs_in(
     await expect(page.get_by_label("Text", exact=True)).to_have_value("Die Brücke ist gesperrt. Bis Freitag.")
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.get_by_text("Kopieren Sie Ihren Text")).to_be_visible()
-    assert await newsroom.database.fetchval("select max(version) from newsroom.draft") == 2
+    assert await newsroom.owner.fetchval("select max(version) from newsroom.draft") == 2
 
 
 async def test_whoever_may_not_write_any_more_keeps_the_text_on_the_page(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:
     page = await begin_writing(inspector, newsroom)
-    await newsroom.database.execute("update newsroom.account set roles = '{lead}'")
+    await newsroom.owner.execute("update newsroom.account set roles = '{lead}'")
     await page.get_by_label("Text", exact=True).fill("Die Brücke ist gesperrt.")
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.locator(".nw-saved")).to_contain_text("Sie dürfen hier nicht mehr schreiben.")

@@ -2,33 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Route, expect
 
-from tests.databases import FreshDatabase
-from tests.e2e.browser.newsroom.inspection import ASSETS, Inspector
-from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
-from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
+from tests.e2e.browser.newsroom.inspection import Inspector
+from tests.e2e.browser.newsroom.visitors import begin_writing, open_as_colleague
+from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import format_local
-
-
-@pytest.fixture
-async def newsroom(database: FreshDatabase, vhost: str, tmp_path: Path) -> AsyncIterator[NewsroomProcess]:
-    async with run_newsroom(database, vhost, tmp_path, ASSETS) as running:
-        yield running
-
-
-async def begin_writing(inspector: Inspector, newsroom: NewsroomProcess, *, script: bool = True) -> Page:
-    context = await inspector.open_context(script=script)
-    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
-    page = await inspector.open(context, newsroom.url)
-    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
-    return page
 
 
 async def test_half_a_date_is_an_error_and_not_no_date(inspector: Inspector, newsroom: NewsroomProcess) -> None:
@@ -53,9 +34,7 @@ async def test_half_a_date_is_an_error_and_not_no_date(inspector: Inspector, new
 async def test_what_is_written_before_the_script_comes_is_seen_and_saved(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:
-    context = await inspector.open_context()
-    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
-    page = await inspector.open(context, newsroom.url)
+    page = await open_as_colleague(inspector, newsroom)
     written = asyncio.Event()
 
     async def come_late(route: Route) -> None:
@@ -129,3 +108,26 @@ async def test_without_script_the_browser_refuses_half_a_date(inspector: Inspect
     await begins.fill("")
     await page.get_by_role("button", name="Speichern").press("Enter")
     await expect(page.get_by_text("Der Entwurf ist gespeichert.")).to_be_visible()
+
+
+PRESS_TWICE = """button => {
+    button.click();
+    setTimeout(() => { button.click(); console.log("pressed again"); }, 300);
+}"""
+
+
+async def test_a_button_that_is_pressed_twice_does_it_once(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await open_as_colleague(inspector, newsroom)
+    asked: list[str] = []
+    pressed_again = asyncio.Event()
+    page.on("console", lambda said: pressed_again.set() if said.text == "pressed again" else None)
+
+    async def hold(route: Route) -> None:
+        asked.append(route.request.method)
+        await pressed_again.wait()
+        await route.continue_()
+
+    await page.route("**/entwuerfe", hold)
+    await page.get_by_role("button", name="Neue Meldung schreiben").evaluate(PRESS_TWICE)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
+    assert asked == ["POST"]

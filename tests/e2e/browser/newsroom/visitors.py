@@ -1,4 +1,4 @@
-"""Colleagues who have logged in, without the steps of doing so."""
+"""Colleagues at their browsers who have logged in, without the steps of doing so."""
 
 import secrets
 from collections.abc import Sequence
@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
-from playwright.async_api import BrowserContext
+from playwright.async_api import BrowserContext, Page, expect
 
 from services.newsroom.domain.login import hash_cookie
+from tests.e2e.browser.newsroom.inspection import DESKTOP, Inspector, Scheme
+from tests.harness.newsroom import NewsroomProcess
 
 COOKIE = "kreisfunk-session"
 ALL_ROLES = ("editor", "approver", "operator", "lead")
@@ -39,3 +41,33 @@ async def add_cookie(context: BrowserContext, url: str, token: str) -> None:
     await context.add_cookies(
         [{"name": COOKIE, "value": token, "url": f"{parts.scheme}://{parts.netloc}", "httpOnly": True}]
     )
+
+
+async def open_as_colleague(
+    inspector: Inspector,
+    newsroom: NewsroomProcess,
+    size: tuple[int, int] = DESKTOP,
+    scheme: Scheme = "light",
+    *,
+    path: str = "",
+    script: bool = True,
+) -> Page:
+    """A page of the newsroom, where somebody new with every role has logged in."""
+    context = await inspector.open_context(size, scheme=scheme, script=script)
+    await add_cookie(context, newsroom.url, await create_session(newsroom.owner, "Redaktion"))
+    return await inspector.open(context, newsroom.url + path)
+
+
+async def begin_writing(
+    inspector: Inspector,
+    newsroom: NewsroomProcess,
+    size: tuple[int, int] = DESKTOP,
+    scheme: Scheme = "light",
+    *,
+    script: bool = True,
+) -> Page:
+    """The editor of a new notice."""
+    page = await open_as_colleague(inspector, newsroom, size, scheme, script=script)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Meldung schreiben")
+    return page

@@ -1,25 +1,23 @@
-"""Wide tables in narrow windows: whoever scrolls one still sees which row is which."""
-
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Literal
+"""Narrow windows: no word is torn apart that fits there, and whoever scrolls a table still sees which row is which."""
 
 import pytest
 
-from tests.databases import FreshDatabase
 from tests.e2e.browser.newsroom.inspection import (
-    ASSETS,
     DESKTOP,
     PHONE,
     SCREENSHOTS,
     TABLET,
     Inspector,
+    Scheme,
+    list_torn_words,
     take_screenshot,
+    walk,
 )
-from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
-from tests.e2e.browser.newsroom.rows import fill_newsroom
-from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
+from tests.e2e.browser.newsroom.rows import STATES, find_draft
+from tests.e2e.browser.newsroom.visitors import open_as_colleague
+from tests.harness.newsroom import NewsroomProcess
 
+WIDTHS = range(320, 480, 10)
 PAGES = ("/betrieb", "/protokoll", "/konten", "/auswertung")
 _SCROLL = """
 () => {
@@ -44,28 +42,35 @@ _SCROLL = """
 """
 
 
-@pytest.fixture
-async def newsroom(database: FreshDatabase, vhost: str, tmp_path: Path) -> AsyncIterator[NewsroomProcess]:
-    async with run_newsroom(database, vhost, tmp_path, ASSETS) as running:
-        await fill_newsroom(running.database)
-        yield running
-
-
 @pytest.mark.parametrize(
     ("size", "scheme"), [(PHONE, "light"), (PHONE, "dark"), (TABLET, "dark"), (DESKTOP, "light")], ids=str
 )
 async def test_the_first_column_stays_and_leaves_room_for_the_others(
-    inspector: Inspector, newsroom: NewsroomProcess, size: tuple[int, int], scheme: Literal["light", "dark"]
+    inspector: Inspector, filled: NewsroomProcess, size: tuple[int, int], scheme: Scheme
 ) -> None:
-    context = await inspector.open_context(size, scheme=scheme)
-    await add_cookie(context, newsroom.url, await create_session(newsroom.database, "Redaktion"))
-    page = await inspector.open(context, newsroom.url)
+    page = await open_as_colleague(inspector, filled, size, scheme)
     scrolled = []
     for path in PAGES:
-        await page.goto(newsroom.url + path)
+        await page.goto(filled.url + path)
         rows = await page.evaluate(_SCROLL)
         await take_screenshot(page, SCREENSHOTS / f"newsroom-{size[0]}-{scheme}", f"table-{path.strip('/')}")
         assert [each for each in rows if not each["stays"] or not each["covers"] or each["share"] > 50] == []
         await inspector.inspect(page, path)
         scrolled += rows
     assert scrolled or size != PHONE
+
+
+async def test_words_and_codes_stay_whole(inspector: Inspector, filled: NewsroomProcess) -> None:
+    page = await open_as_colleague(inspector, filled, PHONE)
+    torn = {shape: words async for shape in walk(page, filled.url) if (words := await list_torn_words(page))}
+    for state in STATES:
+        path = await find_draft(filled.owner, state)
+        for suffix in ("", "?bearbeiten=1", "/pruefung"):
+            await page.goto(filled.url + path + suffix)
+            if words := await list_torn_words(page):
+                torn[f"{state} {suffix}"] = words
+    for width in WIDTHS:  # wherever the line ends
+        await page.set_viewport_size({"width": width, "height": PHONE[1]})
+        if words := await list_torn_words(page):
+            torn[f"{width}"] = words
+    assert torn == {}
