@@ -2,7 +2,7 @@
 
 _VERBS = """
 accept acquire add advance answer append apply approve archive ask asks assemble assign attach audit authenticate
-begin bind block broadcast browse buffer build calculate call cancel catch change check choose claim clamp
+begin bind block broadcast browse buffer build calculate call cancel change check choose claim clamp
 classify clean clear close collect combine commit compare compile complete compose compute configure confirm
 connect consume contains convert copy correct count create cut decide declare decline decode decompress
 decrypt delete deliver derive describe detect disable discard download drain draw drop enable encode encrypt end
