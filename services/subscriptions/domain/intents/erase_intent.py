@@ -33,18 +33,16 @@ _REFUSALS = {(wish, who) for wish in read_words("will moechte wollen moechten we
 ERASE = read_words("""loeschen loesche loescht loeschung loeschantrag loesch vergesst loschen losche geloescht delete
     erase silmek silin sil حذف
     видалити удалить usun usunac vergessen vernichten""")
-_PERSONAL = read_words("""daten data nummer telefonnummer handynummer rufnummer mich konto account number profil
-    kontakt persoenlichen personenbezogenen dsgvo verilerimi alles alle dane dane данi дані данные بياناتي""")
+_PERSONAL = read_words("""daten data nummer telefonnummer handynummer rufnummer mich konto account number profil kontakt
+    persoenlichen personenbezogenen dsgvo verilerimi alles alle dane данi дані данные بياناتي""")
 _LISTS = read_words("verteiler liste gruppe kanal newsletter abo abonnement")
 _ERASING = (
     ERASE
     | _PERSONAL
     | FILLER_WORDS
     | HOW
-    | read_words("""recht vergessenwerden art artikel 17 dsgvo gespeicherten gespeichert persoenliche alle
-    saemtliche vollstaendig komplett system datenbank wird sollen dass lassen beantrage verlange fordere auf gemaess
-    nach hiermit
-    kind meiner moje moich der saemtlicher""")
+    | read_words("""recht vergessenwerden art artikel 17 gespeicherten gespeichert persoenliche saemtliche vollstaendig
+        system datenbank sollen dass beantrage verlange fordere gemaess kind meiner moje moich saemtlicher""")
 )
 _RELATIVES = read_words("kind mutter vater verstorben verstorbenen")
 _ERASED = re.compile(

@@ -26,9 +26,9 @@ _DATA_AROUND = (
     HOW
     | FILLER_WORDS
     | _DATA
-    | read_words("""welche was ueber meine my anfordern zeigen zeig sehen einsehen kopie art artikel 15 gemaess nach
-    persoenlichen personenbezogenen wissen anfrage verlange beantrage bitte ihnen euch werden habt sind wisst
-    speichern wissen ihr weiss speichern speichert personenbezogene which what about stored you have""")
+    | read_words("""welche anfordern zeigen zeig sehen einsehen kopie art artikel 15 gemaess persoenlichen
+        personenbezogenen wissen anfrage verlange beantrage habt wisst speichern weiss speichert personenbezogene which
+        what about stored have""")
 )
 _KNOWING = read_words("wisst wissen speichern speichert gespeichert")
 _OF_ME = read_words("mich mir uns meine meiner ihr sie") | _KNOWING - {"wissen"}
@@ -39,9 +39,8 @@ _HELP_AROUND = (
     HOW
     | FILLER_WORDS
     | _HELP
-    | read_words("""was brauche funktioniert geht hier das kanal schreiben kann ich verstehe nichts verstanden
-    benutze nutze machen benutzt bedient bediene nutzt man soll weiss erklaerung komme klar kapier kapiere
-    welche gibt gibts""")
+    | read_words("""verstehe nichts verstanden benutze nutze benutzt bedient bediene nutzt weiss erklaerung komme klar
+        kapier kapiere welche gibt gibts""")
 )
 _NOT_UNDERSTOOD = read_words("kapier kapiere erklaerung bediene bedient benutzt verstehe versteh verstehen")
 _ODD = re.compile(
@@ -61,10 +60,8 @@ _WHY_AROUND = (
     HOW
     | FILLER_WORDS
     | _WHY
-    | read_words("""bekomme erhalte kriege meine habt sowas krieg dauernd staendig immer ploetzlich zeug
-    handynummer kommt schreibst du diese nachricht da kontakt
-    adresse seid krieg kennen bist dort steckt dahinter are sind ist nicht nie angemeldet schreiben schreibt wem you
-    this why getting am is""")
+    | read_words("""bekomme erhalte kriege habt sowas krieg dauernd staendig ploetzlich zeug handynummer kommt schreibst
+        du kontakt adresse kennen bist steckt dahinter are angemeldet this getting is""")
 )
 
 
