@@ -15,19 +15,21 @@ from sklearn.svm import LinearSVC
 
 from deploy.paths import CONFIG
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.intents import linear_model
+from services.subscriptions.domain.intents import classifier
 from services.subscriptions.domain.intents.classifier import (
+    SCALE,
     Example,
+    Feature,
+    LinearModel,
     build_token_classifier,
     extract_features,
     read_examples,
 )
 from services.subscriptions.domain.intents.intent import Intent
-from services.subscriptions.domain.intents.linear_model import SCALE, Feature, LinearModel
 from services.subscriptions.domain.intents.text import normalize_excerpt
 from shared.notices.configuration import read_configuration
 
-FILE = Path(linear_model.__file__).with_name(linear_model.MODEL_FILE)
+FILE = Path(classifier.__file__).with_name(classifier.MODEL_FILE)
 MAX_FEATURES = 20_000
 # A feature of a single example would only be learned by heart.
 MIN_EXAMPLES = 2

@@ -6,13 +6,12 @@ Cross-validation: each tenth of the examples is tested with a classifier trained
 
 import argparse
 import resource
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from benchmarks.dialogue.scoring import Scores, score
+from benchmarks.dialogue.scoring import Scores, add_scores, score
 from deploy.paths import ROOT
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import (
@@ -31,50 +30,34 @@ from tools.intents import train
 
 COUNTY = ROOT / "deploy" / "config" / "county.toml"
 UNSEEN = ROOT / "tests" / "data" / "dialogue" / "unseen"
+PARTS = 10
 CLASSIFIERS = ("rules alone", "examples alone", "both")
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.dialogue", description=__doc__)
-    parser.add_argument("--parts", type=int, default=10, help="into how many parts the examples are divided (10)")
-    parser.add_argument("--show", action="store_true", help="print each unseen text that is not understood")
-    return parser.parse_args()
-
-
 def main() -> None:
-    chosen = parse_arguments()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dialogue", description=__doc__)
+    parser.add_argument("--show", action="store_true", help="print each unseen text that is not understood")
+    show = parser.parse_args().show
     county = read_configuration(COUNTY, County)
     print(f"{'':34}{'texts':>7}{'right':>9}{'false opt-ins':>15}{'missed stops':>14}{'false erasures':>16}")
-    for way, verdicts in zip(CLASSIFIERS, _run_cross_validation(county, chosen.parts), strict=True):
-        _print(f"examples by the others, {way}", verdicts)
+    with ProcessPoolExecutor() as pool:
+        scores = list(pool.map(partial(_score_part, read_examples(), county), range(PARTS)))
+    for way, verdicts in zip(CLASSIFIERS, zip(*scores, strict=True), strict=True):
+        _print(f"examples by the others, {way}", add_scores(verdicts))
     guesser = _load(county)
     for file in sorted(UNSEEN.glob("*.txt")):
         unseen = list(parse_examples(file.read_text(encoding="utf-8")))
         for way, intent_of in _build_classifiers(county, guesser).items():
             _print(f"{file.stem}, {way}", score(unseen, intent_of))
-        if chosen.show:
+        if show:
             _show(unseen, _build_classifiers(county, guesser)["both"])
     _measure_cost(county, guesser)
 
 
-def _run_cross_validation(county: County, parts: int) -> tuple[Scores, ...]:
-    examples = read_examples()
-    with ProcessPoolExecutor() as pool:
-        found = pool.map(partial(_score_part, examples, county, parts), range(parts))
-        return tuple(sum(column, Scores()) for column in zip(*_report_progress(found, parts), strict=True))
-
-
-def _score_part(examples: Sequence[Example], county: County, parts: int, part: int) -> list[Scores]:
-    taught = [example for number, example in enumerate(examples) if number % parts != part]
+def _score_part(examples: Sequence[Example], county: County, part: int) -> list[Scores]:
+    taught = [example for number, example in enumerate(examples) if number % PARTS != part]
     ways = _build_classifiers(county, IntentClassifier(train(taught, county), county))
-    return [score(examples[part::parts], intent_of) for intent_of in ways.values()]
-
-
-def _report_progress(found: Iterator[list[Scores]], parts: int) -> Iterator[list[Scores]]:
-    for number, verdicts in enumerate(found, 1):
-        print(f"\r{number} of {parts} parts", end="", file=sys.stderr, flush=True)
-        yield verdicts
-    print("\r" + " " * 20 + "\r", end="", file=sys.stderr)
+    return [score(examples[part::PARTS], intent_of) for intent_of in ways.values()]
 
 
 def _build_classifiers(county: County, guesser: IntentClassifier) -> dict[str, Callable[[str], Intent]]:

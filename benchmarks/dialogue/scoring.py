@@ -1,7 +1,7 @@
 """Scoring of detected intents against the intended ones."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.subscriptions.domain.intents.classifier import Example
 from services.subscriptions.domain.intents.intent import Intent
@@ -10,29 +10,23 @@ STOP_INTENTS = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_STOP, Intent.ASK
 _CONFIRMATIONS = {Intent.START: Intent.ASK_START, Intent.ERASE: Intent.ASK_ERASE}
 
 
-@dataclass(frozen=True)
-class Scores:
+class Scores(NamedTuple):
     """Counts of texts: all, right ones, and those that subscribed, kept or erased somebody against their will."""
 
-    texts: int = 0
-    right: int = 0
-    false_opt_ins: int = 0
-    missed_stops: int = 0
-    false_erasures: int = 0
+    texts: int
+    right: int
+    false_opt_ins: int
+    missed_stops: int
+    false_erasures: int
 
-    def __add__(self, other: "Scores") -> "Scores":
-        return Scores(
-            self.texts + other.texts,
-            self.right + other.right,
-            self.false_opt_ins + other.false_opt_ins,
-            self.missed_stops + other.missed_stops,
-            self.false_erasures + other.false_erasures,
-        )
+
+def add_scores(scores: Iterable[Scores]) -> Scores:
+    return Scores(*map(sum, zip(*scores, strict=True)))
 
 
 def score(examples: Iterable[Example], intent_of: Callable[[str], Intent]) -> Scores:
     """Score each text against its acceptable intents; asking to confirm a start or an erasure is also right."""
-    return sum((_score_text(set(example.intents), intent_of(example.text)) for example in examples), Scores())
+    return add_scores(_score_text(set(example.intents), intent_of(example.text)) for example in examples)
 
 
 def _score_text(meant: set[Intent], taken: Intent) -> Scores:

@@ -45,7 +45,7 @@ def list_origins(file: Feeds = None, folder: FolderOption = None, json: Json = F
 
     Exit status: 0, 2 wrong command line or configuration.
     """
-    from cli.feeds.overview import show_overview
+    from cli.feeds.drafts import show_overview
 
     show_overview(file, folder, as_json=json)
 

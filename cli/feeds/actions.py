@@ -11,8 +11,8 @@ from cli.feeds.results import build_json, format_lines
 from cli.feeds.setup import open_parts, open_settings
 from cli.output import EXIT_FAILED, EXIT_NO_ANSWER, EXIT_UNAVAILABLE, EXIT_USAGE, fail, note, print_result
 from services.feeds.__main__ import run_service
+from services.feeds.folder import FolderInUse
 from services.feeds.polling import PollResult
-from services.feeds.state import FolderInUse
 from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
 from shared.runtime.logs import configure_logs

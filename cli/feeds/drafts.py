@@ -1,18 +1,30 @@
-"""Actions of `kreisfunk feeds drafts`."""
+"""Actions of `kreisfunk feeds list` and `feeds drafts`: what is in the folder. Only publishing needs the broker."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
 from msgspec import Raw
 
 from cli.broker import explain_broker_error
-from cli.feeds.setup import open_folder, open_parts, open_settings
+from cli.feeds.setup import open_folder, open_parts, open_rules, open_settings
 from cli.options import ANSWER_TIMEOUT_SECONDS
-from cli.output import EXIT_NO_ANSWER, EXIT_REJECTED, EXIT_UNAVAILABLE, fail, format_table, note, print_result, say
-from services.feeds.state import StateFolder, list_files
+from cli.output import (
+    EXIT_NO_ANSWER,
+    EXIT_REJECTED,
+    EXIT_UNAVAILABLE,
+    EXIT_USAGE,
+    fail,
+    format_table,
+    note,
+    print_result,
+    say,
+)
+from services.feeds.configuration import FeedOrigin, FeedsFile
+from services.feeds.folder import StateDamaged, StateFolder, list_files
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.notices.rules import validate_event
@@ -23,6 +35,46 @@ if TYPE_CHECKING:
     from services.feeds.wiring import FeedComponents
 
 DRAFT_ORIGIN = "drafts"
+_COLUMNS = ("name", "kind", "topic", "mode", "every", "failures", "known", "unpublished", "unanswered", "refused")
+
+
+def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> None:
+    """Print all origins and what needs an operator; end the command with status 2 if a file cannot be read."""
+    rules, _ = open_rules(file)
+    kept = open_folder(folder)
+    try:
+        origins = list(_describe_origins(rules, kept))
+    except StateDamaged as error:
+        fail(str(error), status=EXIT_USAGE)
+    waits = {name: [path.stem for path in list_files(kept.path / name)] for name in ("drafts", "refused")}
+    rows = [[origin[name] or "by rule" if name == "topic" else origin[name] for name in _COLUMNS] for origin in origins]
+    numbers = " and ".join(f"{len(names)} {name}" for name, names in waits.items())
+    text = f"{format_table(_COLUMNS, rows)}\n{numbers}: see `kreisfunk feeds drafts list`"
+    print_result({"origins": origins, **waits}, text, json=as_json)
+
+
+def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[dict[str, Any]]:
+    """Yield each origin: `unpublished` events have to reach the broker, `unanswered` ones wait for Kreisfunk.
+
+    `failures` are the polls that failed since the last that did not. Raises StateDamaged.
+    """
+    unanswered = [sent.origin for sent in folder.list_unanswered()]
+    refused = [refused.origin for refused in folder.list_refused().values()]
+    for origin in file.origins:
+        memory, is_feed = folder.read_state(origin.name), isinstance(origin, FeedOrigin)
+        yield {
+            "name": origin.name,
+            "kind": "feed" if is_feed else "alerts",
+            "where": origin.url or ("" if isinstance(origin, FeedOrigin) else origin.files or ""),
+            "topic": origin.topic,
+            "mode": origin.mode,
+            "every": origin.every,
+            "failures": memory.failures,
+            "known": len(memory.entries) if is_feed else len(memory.alerts),
+            "unpublished": len(memory.pending),
+            "unanswered": unanswered.count(origin.name),
+            "refused": refused.count(origin.name),
+        }
 
 
 def show_drafts(folder: Path | None, *, as_json: bool) -> None:

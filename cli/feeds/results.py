@@ -1,6 +1,5 @@
 """Results of `feeds check`, and the output of a poll."""
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def show_dry_run(target: str, by: str | None, file: Path | None, *, as_json: boo
     configure_logs(service="feeds", level="error")
     place = PublisherIdentity(system=rules.system, source=rules.source, county=county, now=system_clock())
     try:
-        tried = evaluate_input(asyncio.run(read_input(target, rules)), rules, by, place)
+        tried = evaluate_input(read_input(target, rules), rules, by, place)
     except DryRunError as error:
         fail(str(error), status=EXIT_USAGE if isinstance(error, RulesNotChosen) else EXIT_FAILED)
     print_result({"entries": tried}, format_dry_run(tried), json=as_json)

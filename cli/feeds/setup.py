@@ -13,8 +13,8 @@ from cli.output import EXIT_USAGE, fail, note
 from cli.stacks import find_stack, read_settings_from
 from deploy.paths import CONFIG
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
+from services.feeds.folder import StateFolder
 from services.feeds.settings import FolderSettings, RuleSettings, Settings
-from services.feeds.state import StateFolder
 from shared.notices.configuration import Configuration
 from shared.runtime.settings import PREFIX
 

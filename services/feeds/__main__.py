@@ -4,9 +4,9 @@ import sys
 from functools import partial
 
 from services.feeds.configuration import FeedsFileError
+from services.feeds.folder import FolderInUse
 from services.feeds.service import serve
 from services.feeds.settings import Settings
-from services.feeds.state import FolderInUse
 from services.feeds.wiring import build_components
 from shared.runtime.logs import configure_logs
 from shared.runtime.process import run

@@ -170,7 +170,7 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("each of the feeds and alerts needs a name of its own")
 
     @property
-    def origins(self) -> tuple[Origin, ...]:
+    def origins(self) -> tuple[FeedOrigin | AlertOrigin, ...]:
         return (*self.feeds, *self.alerts)
 
 

@@ -11,11 +11,10 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from services.feeds.changes import add_version, build_digest, hash_setup, is_by_setup
 from services.feeds.configuration import FeedOrigin, FeedRule, FirstPoll, Mode, Origin
 from services.feeds.content import build_content
 from services.feeds.rss import Feed, FeedEntry
-from services.feeds.state import EventDestination, KnownEntry, OriginState, PendingEvent, hash_parts, put_last
+from services.feeds.state import KnownEntry, OriginState, PendingEvent, hash_parts, put_last
 from shared.contracts.envelope import encode, read_envelope
 from shared.contracts.events import Problem
 from shared.contracts.message import Message
@@ -25,6 +24,7 @@ from shared.notices.rules import validate_notice
 from shared.notices.time_parsing import parse_duration
 
 MAX_DRAFTS = 500
+MAX_VERSIONS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +49,10 @@ def choose(origin: Origin, *, title: str, text: str, categories: Sequence[str]) 
 
 
 def _match_rule(rule: FeedRule, title: str, text: str, categories: Sequence[str]) -> bool:
-    tried = (
-        _match_pattern(rule.title, title),
-        _match_pattern(rule.text, text),
-        _match_pattern(rule.category, *categories),
+    patterns = ((rule.title, (title,)), (rule.text, (text,)), (rule.category, categories))
+    return all(
+        pattern is None or any(re.search(pattern, each, re.IGNORECASE) for each in texts) for pattern, texts in patterns
     )
-    return all(tried)
-
-
-def _match_pattern(pattern: str | None, *texts: str) -> bool:
-    return pattern is None or any(re.search(pattern, text, re.IGNORECASE) for text in texts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +63,6 @@ class PublisherIdentity:
     source: str
     county: Configuration
     now: datetime
-
-    def with_time(self, now: datetime) -> "PublisherIdentity":
-        return dataclasses.replace(self, now=now)
 
     def build_event(self, message: Message, *, subject: str, revision: str, expires: datetime | None = None) -> bytes:
         """Build an event whose id depends only on the notice and its revision."""
@@ -108,10 +99,10 @@ def evaluate_feed(
     outcome = PollOutcome(memory)
     outcome.counts.update(broken=feed.broken, surplus=feed.surplus)
     decided = list(_evaluate_entries(origin, memory, feed, publisher))
-    surplus = sum(judged.way is EventDestination.DRAFT for judged in decided) - room
+    surplus = sum(judged.way is Mode.DRAFT for judged in decided) - room
     entries = dict(memory.entries)
     for judged in decided:
-        if judged.way is EventDestination.DRAFT and surplus > 0:
+        if judged.way is Mode.DRAFT and surplus > 0:
             surplus -= 1
             judged = judged.drop_draft()
         put_last(entries, judged.key, judged.known)
@@ -134,14 +125,14 @@ class _EntryDecision:
     key: str
     known: KnownEntry
     result: str
-    way: EventDestination | None = None
+    way: Mode | None = None
     event: bytes = b""
     subject: str = ""
     problems: tuple[Problem, ...] = ()
     draft_reason: str = ""
 
     def make_draft(self, reason: str) -> "_EntryDecision":
-        return dataclasses.replace(self, way=EventDestination.DRAFT, draft_reason=reason)
+        return dataclasses.replace(self, way=Mode.DRAFT, draft_reason=reason)
 
     def drop_draft(self) -> "_EntryDecision":
         """Return the decision to only mark the entry: this revision of it is nowhere."""
@@ -153,14 +144,14 @@ def _evaluate_entries(
     origin: FeedOrigin, memory: OriginState, feed: Feed, publisher: PublisherIdentity
 ) -> Iterator[_EntryDecision]:
     """Yield the decisions. A feed lists the newest entry first; notices have to be published in chronological order."""
+    evaluator = _EntryEvaluator(origin, publisher, _hash_setup(origin, publisher.county))
     quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
-    setup = hash_setup(origin, publisher.county)
     limit = origin.most_at_once if memory.polled else None
-    direct = sum(one.way is EventDestination.DIRECT for one in memory.pending)
+    direct = sum(one.way is Mode.DIRECT for one in memory.pending)
     for entry in reversed(feed.entries):
         known = memory.entries.get(hash_parts(entry.id))
-        judged = _evaluate_entry(origin, entry, known, publisher, setup, quietly=quietly)
-        if judged.way is EventDestination.DIRECT:
+        judged = evaluator.evaluate(entry, known, quietly=quietly)
+        if judged.way is Mode.DIRECT:
             if known is None and _may_be_forgotten(memory, entry, publisher.now):
                 judged = judged.make_draft("perhaps_known")
             elif limit is not None and direct >= limit:
@@ -181,104 +172,100 @@ def _may_be_forgotten(memory: OriginState, entry: FeedEntry, now: datetime) -> b
     return entry.published is None or not after < entry.published.astimezone(UTC).date() <= now.date()
 
 
-def _evaluate_entry(
-    origin: FeedOrigin,
-    entry: FeedEntry,
-    known: KnownEntry | None,
-    publisher: PublisherIdentity,
-    setup: str,
-    *,
-    quietly: bool,
-) -> _EntryDecision:
-    today, key = publisher.now.date(), hash_parts(entry.id)
-    choice = choose(origin, title=entry.title, text=entry.summary, categories=entry.categories)
-    content = _build_content(origin, entry, choice, publisher.county) if choice else None
-    if known is not None:
-        return _evaluate_known(origin, entry, replace(known, seen=today), setup, choice, content, publisher)
-    fresh = KnownEntry(digest=build_digest(setup, content), seen=today)
-    if quietly:
-        return _EntryDecision(key=key, known=fresh, result="marked")
-    if choice is None or content is None:
-        return _EntryDecision(key=key, known=fresh, result="left_out")
-    if _is_old(origin, entry, publisher.now):
-        return _EntryDecision(key=key, known=fresh, result="old")
-    return _build_publication(origin, entry, fresh, choice, content, publisher)
+@dataclass(frozen=True)
+class _EntryEvaluator:
+    """Evaluator of entries of one feed; `setup` is the hash of the configuration."""
+
+    origin: FeedOrigin
+    publisher: PublisherIdentity
+    setup: str
+
+    def evaluate(self, entry: FeedEntry, known: KnownEntry | None, *, quietly: bool) -> _EntryDecision:
+        today = self.publisher.now.date()
+        choice = choose(self.origin, title=entry.title, text=entry.summary, categories=entry.categories)
+        content = self._build_content(entry, choice) if choice else None
+        if known is None:
+            after = KnownEntry(digest=_build_digest(self.setup, content), seen=today)
+            result = "marked" if quietly else "" if content else "left_out"
+        else:
+            digest = _add_version(known.digest, self.setup, content) if content else known.digest
+            after, result = replace(known, seen=today, digest=digest), self._compare(known, digest)
+        if not result and self._is_old(entry):
+            result = "old"
+        if result or choice is None or content is None:
+            return _EntryDecision(key=hash_parts(entry.id), known=after, result=result)
+        return self._build_publication(entry, after, choice.mode, content)
+
+    def _compare(self, known: KnownEntry, digest: str) -> str:
+        """Return why a known entry is not published again; empty if it is to be updated.
+
+        It is counted as changed once; an entry that was never published cannot be updated.
+        """
+        if digest == known.digest or known.digest.split()[:1] != [self.setup]:
+            return "known"
+        return "" if self.origin.updates and known.revision else "changed"
+
+    def _build_content(self, entry: FeedEntry, choice: RuleChoice) -> NoticeContent:
+        return build_content(
+            topic=choice.topic,
+            headline=entry.title,
+            text=entry.summary or self.origin.text_without_summary,
+            link=entry.link,
+            picture=entry.picture,
+            municipalities=choice.municipalities or (),
+            urgent=self.origin.urgent if choice.urgent is None else choice.urgent,
+            county=self.publisher.county,
+        )
+
+    def _is_old(self, entry: FeedEntry) -> bool:
+        now = self.publisher.now
+        if entry.expires is not None and entry.expires <= now:
+            return True
+        return entry.published is not None and entry.published < now - parse_duration(self.origin.oldest)
+
+    def _build_publication(
+        self, entry: FeedEntry, known: KnownEntry, mode: Mode, content: NoticeContent
+    ) -> _EntryDecision:
+        """Build the next revision, unless our own rules refuse it."""
+        key, revision = hash_parts(entry.id), known.revision + 1
+        subject, fields = f"{self.origin.name}-{key}", msgspec.structs.asdict(content)
+        message = NoticePublished(**fields) if revision == 1 else NoticeUpdated(**fields, revision=revision)
+        usual = self.publisher.now + parse_duration(self.origin.expires_in)
+        expires = min(entry.expires or usual, usual)
+        event = self.publisher.build_event(message, subject=subject, revision=str(revision), expires=expires)
+        problems = self.publisher.find_problems(event)
+        if problems:
+            return _EntryDecision(key=key, known=known, result="refused", subject=subject, problems=problems)
+        result = "drafted" if mode is Mode.DRAFT else "published" if revision == 1 else "updated"
+        published = replace(known, revision=revision)
+        return _EntryDecision(key=key, known=published, result=result, way=mode, event=event, subject=subject)
 
 
-def _evaluate_known(
-    origin: FeedOrigin,
-    entry: FeedEntry,
-    known: KnownEntry,
-    setup: str,
-    choice: RuleChoice | None,
-    content: NoticeContent | None,
-    publisher: PublisherIdentity,
-) -> _EntryDecision:
-    key = hash_parts(entry.id)
-    if choice is None or content is None:
-        return _EntryDecision(key=key, known=known, result="known")
-    after = replace(known, digest=add_version(known.digest, setup, content))
-    if after == known or not is_by_setup(known.digest, setup):
-        return _EntryDecision(key=key, known=after, result="known")
-    if not origin.updates or not known.revision:
-        # Counted as changed once; an entry that was never published cannot be updated.
-        return _EntryDecision(key=key, known=after, result="changed")
-    if _is_old(origin, entry, publisher.now):
-        return _EntryDecision(key=key, known=after, result="old")
-    return _build_publication(origin, entry, after, choice, content, publisher)
-
-
-def _build_publication(
-    origin: FeedOrigin,
-    entry: FeedEntry,
-    known: KnownEntry,
-    choice: RuleChoice,
-    content: NoticeContent,
-    publisher: PublisherIdentity,
-) -> _EntryDecision:
-    """Build the next revision, unless our own rules refuse it."""
-    key = hash_parts(entry.id)
-    subject = f"{origin.name}-{key}"
-    revision = known.revision + 1
-    event = publisher.build_event(
-        _build_message(content, revision),
-        subject=subject,
-        revision=str(revision),
-        expires=_compute_expiry(origin, entry, publisher.now),
+def _hash_setup(origin: FeedOrigin, county: Configuration) -> str:
+    """Return a hash of the configuration that decides what is published of an entry."""
+    decides = (
+        *(origin.topic, origin.rules, origin.urgent, origin.text_without_summary),
+        *(county.topics, county.link_hosts),
     )
-    problems = publisher.find_problems(event)
-    if problems:
-        return _EntryDecision(key=key, known=known, result="refused", subject=subject, problems=problems)
-    way = EventDestination.DRAFT if choice.mode is Mode.DRAFT else EventDestination.DIRECT
-    result = "drafted" if way is EventDestination.DRAFT else "published" if revision == 1 else "updated"
-    published = replace(known, revision=revision)
-    return _EntryDecision(key=key, known=published, result=result, way=way, event=event, subject=subject)
+    return hash_parts(msgspec.json.encode(decides).decode())
 
 
-def _build_message(content: NoticeContent, revision: int) -> Message:
-    fields = msgspec.structs.asdict(content)
-    return NoticePublished(**fields) if revision == 1 else NoticeUpdated(**fields, revision=revision)
+def _build_digest(setup: str, content: NoticeContent | None) -> str:
+    """Return the digest of a new entry: a word for the configuration by which it was read, and one for each version."""
+    return f"{setup} {_hash_content(content)}" if content else setup
 
 
-def _build_content(origin: FeedOrigin, entry: FeedEntry, choice: RuleChoice, county: Configuration) -> NoticeContent:
-    return build_content(
-        topic=choice.topic,
-        headline=entry.title,
-        text=entry.summary or origin.text_without_summary,
-        link=entry.link,
-        picture=entry.picture,
-        municipalities=choice.municipalities or (),
-        urgent=origin.urgent if choice.urgent is None else choice.urgent,
-        county=county,
-    )
+def _add_version(digest: str, setup: str, content: NoticeContent) -> str:
+    """Return the digest with this version; the same one if it was seen before.
+
+    After a change of the configuration nobody knows what the website has changed: the digest begins anew.
+    """
+    before, *versions = digest.split() or [""]
+    version = _hash_content(content)
+    if before != setup:
+        return _build_digest(setup, content)
+    return digest if version in versions else " ".join((setup, *[*versions, version][-MAX_VERSIONS:]))
 
 
-def _is_old(origin: FeedOrigin, entry: FeedEntry, now: datetime) -> bool:
-    if entry.expires is not None and entry.expires <= now:
-        return True
-    return entry.published is not None and entry.published < now - parse_duration(origin.oldest)
-
-
-def _compute_expiry(origin: FeedOrigin, entry: FeedEntry, now: datetime) -> datetime:
-    usual = now + parse_duration(origin.expires_in)
-    return entry.expires if entry.expires is not None and entry.expires < usual else usual
+def _hash_content(content: NoticeContent) -> str:
+    return hash_parts(msgspec.json.encode(content).decode())

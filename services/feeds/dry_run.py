@@ -1,21 +1,22 @@
 """Evaluation of a feed or an alert as if it arrived now and were new. Nothing is kept or sent."""
 
+import asyncio
 import dataclasses
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from services.feeds.cap.decisions import evaluate_alerts
 from services.feeds.cap.parser import NotAnAlert, is_alert, read_alert
-from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
+from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile, Mode
 from services.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
-from services.feeds.fetching import MAX_BYTES, FetchFailed, open_fetcher
+from services.feeds.fetching import MAX_BYTES, Fetched, FetchFailed, open_fetcher
 from services.feeds.rss import NotAFeed, read_feed
-from services.feeds.state import EventDestination, OriginState
+from services.feeds.state import OriginState
 from shared.contracts.events import Problem
 
 EMPTY_STATE = OriginState(polled=True)
@@ -33,15 +34,6 @@ class RulesNotChosen(DryRunError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DryRunInput:
-    """The bytes to evaluate, and their origin."""
-
-    body: bytes
-    address: str = ""
-    content_type: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class DryRunResult:
     """Result for one entry; `events` would be published, or saved as drafts."""
 
@@ -56,44 +48,39 @@ class DryRunResult:
         return not self.problems and self.result not in FAILED_RESULTS
 
 
-async def read_input(target: str, file: FeedsFile) -> DryRunInput:
+def read_input(target: str, file: FeedsFile) -> Fetched:
     """Read a file, standard input (`-`), or a URL. Raises DryRunError."""
-    if target.startswith(URL_PREFIXES):
-        return await _fetch_input(target, file)
     try:
-        body = sys.stdin.buffer.read(MAX_BYTES + 1) if target == "-" else _read_file(Path(target))
+        if target.startswith(URL_PREFIXES):
+            return asyncio.run(_fetch(target, file))
+        with nullcontext(sys.stdin.buffer) if target == "-" else open(target, "rb") as opened:
+            body = opened.read(MAX_BYTES + 1)
+    except FetchFailed as error:
+        raise DryRunError(f"{target}: {error}") from None
     except OSError as error:
         raise DryRunError(f"{target}: {error.strerror}") from None
     if len(body) > MAX_BYTES:
         raise DryRunError(f"{target}: has more than {MAX_BYTES} bytes")
-    return DryRunInput(body=body)
+    return Fetched(body=body, address="")
 
 
-def _read_file(path: Path) -> bytes:
-    with open(path, "rb") as opened:
-        return opened.read(MAX_BYTES + 1)
-
-
-async def _fetch_input(address: str, file: FeedsFile) -> DryRunInput:
+async def _fetch(address: str, file: FeedsFile) -> Fetched:
     async with open_fetcher(file.contact, file.internal_hosts) as fetcher:
-        try:
-            fetched = await fetcher.fetch(address)
-        except FetchFailed as error:
-            raise DryRunError(f"{address}: {error}") from None
-    return DryRunInput(body=fetched.body or b"", address=fetched.address, content_type=fetched.content_type)
+        return await fetcher.fetch(address)
 
 
 def evaluate_input(
-    material: DryRunInput, file: FeedsFile, name: str | None, publisher: PublisherIdentity
+    fetched: Fetched, file: FeedsFile, name: str | None, publisher: PublisherIdentity
 ) -> list[DryRunResult]:
     """Evaluate each entry on its own by the rules of the feed or the alerts `name`. Raises DryRunError."""
-    if is_alert(material.body):
-        return [_evaluate_alert(material.body, _choose_origin(file.alerts, name), publisher)]
+    body = fetched.body or b""
+    if is_alert(body):
+        return [_evaluate_alert(body, _choose_origin(file.alerts, name), publisher)]
     try:
-        feed = read_feed(material.body, content_type=material.content_type, address=material.address)
+        feed = read_feed(body, content_type=fetched.content_type, address=fetched.address)
     except NotAFeed as error:
         raise DryRunError(f"neither a feed nor an alert in CAP 1.2: {error}") from None
-    origin = _choose_origin([each for each in file.feeds if each.url == material.address] or file.feeds, name)
+    origin = _choose_origin([each for each in file.feeds if each.url == fetched.address] or file.feeds, name)
     alone = [(entry.title, dataclasses.replace(feed, entries=(entry,), broken=0, surplus=0)) for entry in feed.entries]
     found = [_build_result(title, evaluate_feed(origin, EMPTY_STATE, one, publisher)) for title, one in alone]
     return [*found, *(DryRunResult(title="", result="broken") for _ in range(feed.broken))]
@@ -123,6 +110,6 @@ def _build_result(title: str, outcome: PollOutcome) -> DryRunResult:
         title=title,
         result=results[0] if results else "broken",
         events=tuple(msgspec.json.decode(one.event) for one in pending),
-        draft=any(one.way is EventDestination.DRAFT for one in pending),
+        draft=any(one.way is Mode.DRAFT for one in pending),
         problems=tuple(problem for several in outcome.problems.values() for problem in several),
     )

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from http.client import responses
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import aiohttp
@@ -160,7 +160,7 @@ class Fetcher:
     async def _build_fetched(self, response: aiohttp.ClientResponse, url: URL) -> Fetched:
         if response.status not in (200, 304):
             raise FetchFailed(
-                f"status_{response.status}", _name_status(response.status), _parse_retry_after(response.headers)
+                f"status_{response.status}", responses.get(response.status, ""), _parse_retry_after(response.headers)
             )
         return Fetched(
             body=await self._read_body(response) if response.status == 200 else None,
@@ -200,13 +200,6 @@ async def _decompress(response: aiohttp.ClientResponse, most: int) -> AsyncItera
         raise FetchFailed("encoding", "is not packed as it says") from None
     if not unpacker.eof:
         raise FetchFailed("encoding", "ends too early")
-
-
-def _name_status(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
 
 
 def _resolve_redirect(url: URL, location: str | None) -> URL:

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 import structlog
 from msgspec.structs import replace
 
+from services.feeds.configuration import Mode
 from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import MAX_RETRY_AFTER_SECONDS, FetchFailed
-from services.feeds.state import EventDestination, OriginState, PendingEvent, StateDamaged, StateFolder
+from services.feeds.folder import StateDamaged, StateFolder
+from services.feeds.state import OriginState, PendingEvent
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.runtime.clock import Clock
 
 if TYPE_CHECKING:  # `feeds check` publishes nothing, and needs no broker's driver
-    from services.feeds.publisher import NoticePublisher, OpenPublisher
+    from services.feeds.broker import NoticePublisher, OpenPublisher
 
 FOLDER = "folder"
 STATE_DAMAGED = "state_damaged"
@@ -118,7 +120,7 @@ class Poller:
         return memory
 
     async def _save_drafts(self, memory: OriginState) -> OriginState:
-        drafts = [one for one in memory.pending if one.way is EventDestination.DRAFT]
+        drafts = [one for one in memory.pending if one.way is Mode.DRAFT]
         for draft in drafts:
             event = bytes(draft.event)
             event_id = read_envelope(event).id
@@ -126,7 +128,7 @@ class Poller:
                 path = await self._use_folder(self.folder.save_draft, event)
                 self.delivered.add(event_id)
                 _log.info("feed_draft", feed=self.name, file=str(path))
-        rest = tuple(one for one in memory.pending if one.way is not EventDestination.DRAFT)
+        rest = tuple(one for one in memory.pending if one.way is not Mode.DRAFT)
         return await self._drop_delivered(memory, rest) if drafts else memory
 
     async def _publish(self, memory: OriginState, publisher: "NoticePublisher") -> OriginState:

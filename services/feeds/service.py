@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 from prometheus_client import CollectorRegistry
 
-from services.feeds.answers import Answers
+from services.feeds.broker import Answers
 from services.feeds.metrics import Metrics
 from services.feeds.polling import FOLDER, STATE_DAMAGED, Poller, PollResult
 from services.feeds.settings import Settings

@@ -6,72 +6,72 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 from msgspec.structs import replace
+from yarl import URL
 
 from services.feeds.cap.decisions import FindStatus, evaluate_alerts
-from services.feeds.cap.links import build_broken_entry, find_alert_links, is_to_be_fetched
 from services.feeds.cap.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, read_alert
 from services.feeds.configuration import AlertOrigin, FeedOrigin, FirstPoll
 from services.feeds.decisions import MAX_DRAFTS, PollOutcome, PublisherIdentity, evaluate_feed
 from services.feeds.fetching import Fetched, Fetcher, FetchFailed
-from services.feeds.rss import Feed, NotAFeed, read_feed
+from services.feeds.rss import Feed, FeedEntry, NotAFeed, read_feed
 from services.feeds.state import KnownEntry, OriginState, hash_parts, put_last
-from shared.runtime.clock import Clock
+
+PATTERNS = ("*.xml", "*.cap")
+MAX_ALERTS_PER_POLL = 200
+FETCHES_AT_ONCE = 8
+LINKS_TIMEOUT_SECONDS = 60.0
+ALERT_TYPE = "application/cap+xml"
+BROKEN_RETRY = timedelta(hours=6)
+Identify = Callable[[], PublisherIdentity]  # with the present time
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedSource:
-    """Implementation of polling.PollSource for a feed; events are published as `publisher`.
-
-    `count_drafts` returns how many drafts of the feed wait.
-    """
+    """Implementation of polling.PollSource for a feed; `count_drafts` returns how many drafts of it wait."""
 
     origin: FeedOrigin
     fetcher: Fetcher
-    publisher: PublisherIdentity
-    clock: Clock
+    identify: Identify
     count_drafts: Callable[[], int]
 
     async def __call__(self, memory: OriginState) -> PollOutcome | None:
-        fetched = await fetch_if_changed(self.fetcher, self.origin.url, memory)
+        fetched = await _fetch_if_changed(self.fetcher, self.origin.url, memory)
         if fetched.body is None:
             return None
-        try:
-            # A large feed takes long; in a thread it does not block the others.
-            feed = await asyncio.to_thread(
-                read_feed, fetched.body, content_type=fetched.content_type, address=fetched.address
-            )
-        except NotAFeed as error:
-            raise FetchFailed("not_a_feed", str(error)) from None
+        feed = await _read_feed(fetched.body, fetched)
         outcome = await asyncio.to_thread(self._evaluate, memory, feed)
-        outcome.memory = with_validators(outcome.memory, self.origin.url, fetched)
+        outcome.memory = _with_validators(outcome.memory, self.origin.url, fetched)
         return outcome
 
     def _evaluate(self, memory: OriginState, feed: Feed) -> PollOutcome:
         room = max(0, MAX_DRAFTS - self.count_drafts())
-        return evaluate_feed(self.origin, memory, feed, self.publisher.with_time(self.clock()), room)
+        return evaluate_feed(self.origin, memory, feed, self.identify(), room)
 
 
-async def fetch_if_changed(fetcher: Fetcher, address: str, memory: OriginState) -> Fetched:
+async def _read_feed(body: bytes, fetched: Fetched) -> Feed:
+    """Parse the body in a thread, as a large feed takes long. Raises FetchFailed."""
+    try:
+        return await asyncio.to_thread(read_feed, body, content_type=fetched.content_type, address=fetched.address)
+    except NotAFeed as error:
+        raise FetchFailed("not_a_feed", str(error)) from None
+
+
+async def _fetch_if_changed(fetcher: Fetcher, address: str, memory: OriginState) -> Fetched:
     """Fetch the address, only if it has changed since the last poll. Raises FetchFailed."""
     if memory.address != address:
         return await fetcher.fetch(address)
     return await fetcher.fetch(address, etag=memory.etag, last_modified=memory.last_modified)
 
 
-def with_validators(memory: OriginState, address: str, fetched: Fetched) -> OriginState:
+def _with_validators(memory: OriginState, address: str, fetched: Fetched) -> OriginState:
     return replace(memory, address=address, etag=fetched.etag, last_modified=fetched.last_modified)
-
-
-PATTERNS = ("*.xml", "*.cap")
-MAX_ALERTS_PER_POLL = 200
-FETCHES_AT_ONCE = 8
-LINKS_TIMEOUT_SECONDS = 60.0
-
-_log = structlog.get_logger()
 
 
 @dataclass
@@ -93,14 +93,24 @@ class _ReadAlerts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlertFileSource:
-    """Implementation of polling.PollSource for a file or a folder, read again when a file in it has changed."""
+class _AlertSource:
+    """Common part of sources of alerts; implementations of polling.PollSource."""
 
     origin: AlertOrigin
-    path: Path
-    publisher: PublisherIdentity
-    clock: Clock
+    identify: Identify
     find_status: FindStatus
+
+    def _evaluate(self, memory: OriginState, found: _ReadAlerts) -> PollOutcome:
+        outcome = evaluate_alerts(self.origin, memory, found.alerts, self.identify(), self.find_status)
+        outcome.counts += found.counts
+        return outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertFileSource(_AlertSource):
+    """A file or a folder, read again when a file in it has changed."""
+
+    path: Path
 
     async def __call__(self, memory: OriginState) -> PollOutcome | None:
         try:
@@ -111,9 +121,7 @@ class AlertFileSource:
             found = await asyncio.to_thread(self._read, files)
         except OSError as error:
             raise FetchFailed("files", f"{self.path}: {error.strerror}") from None
-        publisher = self.publisher.with_time(self.clock())
-        outcome = evaluate_alerts(self.origin, memory, found.alerts, publisher, self.find_status)
-        outcome.counts += found.counts
+        outcome = self._evaluate(memory, found)
         if not found.counts["unreadable"]:  # otherwise it has to be read again: permissions do not change this state
             outcome.memory = replace(outcome.memory, etag=state)
         return outcome
@@ -150,52 +158,36 @@ def _hash_files(files: Iterable[Path]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlertWebSource:
-    """Implementation of polling.PollSource for the URL of an alert, or of a feed that links to alerts on its host.
+class AlertWebSource(_AlertSource):
+    """The URL of an alert, or of a feed that links to alerts on its host.
 
     Links are fetched for at most `seconds`; those in `failed` could not be read last time, and come after the others.
     """
 
-    origin: AlertOrigin
     address: str
     fetcher: Fetcher
-    publisher: PublisherIdentity
-    clock: Clock
-    find_status: FindStatus
     seconds: float = LINKS_TIMEOUT_SECONDS
     failed: set[str] = field(default_factory=set)
 
     async def __call__(self, memory: OriginState) -> PollOutcome | None:
-        fetched = await fetch_if_changed(self.fetcher, self.address, memory)
+        fetched = await _fetch_if_changed(self.fetcher, self.address, memory)
         if fetched.body is None:
             return None
         found, entries, complete = _ReadAlerts(), memory.entries, True
         if await asyncio.to_thread(is_alert, fetched.body):
             found.read(fetched.body, origin=self.origin.name, where="the address")
         else:
-            feed = await self._read_feed(fetched.body, fetched.content_type, fetched.address)
+            feed = await _read_feed(fetched.body, fetched)
             found.counts["broken"] += feed.broken
-            links = self._find_links(feed, fetched.address, found)
+            links, foreign = find_alert_links(feed.entries, (self.address, fetched.address))
+            if foreign:
+                found.counts["foreign_link"] += foreign
+                _log.warning("alert_links_foreign", name=self.origin.name, number=foreign)
             entries, complete = await self._follow(links, memory, found)
-        publisher, known = self.publisher.with_time(self.clock()), replace(memory, entries=entries)
-        outcome = evaluate_alerts(self.origin, known, found.alerts, publisher, self.find_status)
-        outcome.counts += found.counts
+        outcome = self._evaluate(replace(memory, entries=entries), found)
         if complete:  # otherwise it has to be read again although it has not changed
-            outcome.memory = with_validators(outcome.memory, self.address, fetched)
+            outcome.memory = _with_validators(outcome.memory, self.address, fetched)
         return outcome
-
-    async def _read_feed(self, body: bytes, content_type: str, address: str) -> Feed:
-        try:
-            return await asyncio.to_thread(read_feed, body, content_type=content_type, address=address)
-        except NotAFeed as error:
-            raise FetchFailed("not_a_feed", str(error)) from None
-
-    def _find_links(self, feed: Feed, address: str, found: _ReadAlerts) -> dict[str, str]:
-        links, foreign = find_alert_links(feed.entries, (self.address, address))
-        if foreign:
-            found.counts["foreign_link"] += foreign
-            _log.warning("alert_links_foreign", name=self.origin.name, number=foreign)
-        return links
 
     async def _follow(
         self, links: Mapping[str, str], memory: OriginState, found: _ReadAlerts
@@ -204,9 +196,9 @@ class AlertWebSource:
 
         Failed fetches are repeated at the next poll, and for some hours those of what is no alert.
         """
-        known, now = dict(memory.entries), self.clock()
+        known, now = dict(memory.entries), self.identify().now
         keys = {link: hash_parts(link) for link in links}
-        new = [link for link, key in keys.items() if is_to_be_fetched(known.get(key), links[link])]
+        new = [link for link, key in keys.items() if _is_to_be_fetched(known.get(key), links[link])]
         if not memory.polled and self.origin.first_poll is FirstPoll.MARK:
             found.counts["marked"] += len(new)
             read = dict.fromkeys(new, True)
@@ -216,8 +208,8 @@ class AlertWebSource:
             if link not in new or read.get(link):
                 put_last(known, key, KnownEntry(digest=links[link], seen=now.date()))
             elif link in read:
-                put_last(known, key, build_broken_entry(known.get(key), links[link], now))
-        left = (is_to_be_fetched(known.get(key), links[link]) for link, key in keys.items())
+                put_last(known, key, _build_broken_entry(known.get(key), links[link], now))
+        left = (_is_to_be_fetched(known.get(key), links[link]) for link, key in keys.items())
         return known, not any(left)
 
     async def _fetch_all(self, links: Collection[str], found: _ReadAlerts) -> dict[str, bool]:
@@ -250,3 +242,49 @@ class AlertWebSource:
             _log.warning("alert_unreachable", name=self.origin.name, reason=error.reason)
             return None
         return fetched.body or b""
+
+
+def find_alert_links(entries: Iterable[FeedEntry], addresses: Iterable[str]) -> tuple[dict[str, str], int]:
+    """Return the link to each entry's alert, with a digest that changes with the entry, and the number of foreign ones.
+
+    A foreign one is not on a host of the feed's `addresses`: a feed must not redirect us elsewhere.
+    """
+    hosts = set(filter(None, map(_parse_host, addresses)))
+    found: dict[str, str] = {}
+    foreign = 0
+    for entry in entries:
+        links = [link for link in entry.links if link.type == ALERT_TYPE] or entry.links
+        link = next((link.address for link in links if _parse_host(link.address) in hosts), None)
+        if link is not None:
+            found[link] = hash_parts(
+                found.get(link, ""), entry.id, entry.title, str(entry.published), str(entry.updated)
+            )
+        elif links:
+            foreign += 1
+    return found, foreign
+
+
+def _is_to_be_fetched(known: KnownEntry | None, digest: str) -> bool:
+    """Return whether a link is new, has changed, or led to something else. An earlier version stored no digest."""
+    return known is None or known.digest not in ("", digest) or known.broken_since is not None
+
+
+def _build_broken_entry(known: KnownEntry | None, digest: str, now: datetime) -> KnownEntry:
+    """Build the entry of a link that leads to something else; it is fetched again for BROKEN_RETRY.
+
+    A website that is being maintained may answer so, for an alert that has just been published.
+    """
+    since = known.broken_since if known is not None and known.digest == digest else None
+    is_given_up = since is not None and now - since >= BROKEN_RETRY
+    return KnownEntry(digest=digest, seen=now.date(), broken_since=None if is_given_up else since or now)
+
+
+def _parse_host(address: str) -> tuple[str, int | None] | None:
+    """Return host and port, None as port if it is the usual one; None if it is no address on the web."""
+    try:
+        url = URL(address)
+    except ValueError:
+        return None
+    if url.scheme not in ("http", "https") or not url.raw_host:
+        return None
+    return url.raw_host.lower().rstrip("."), None if url.is_default_port() else url.port

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.feeds.answers import Answers, OpenAnswers
-from services.feeds.configuration import AlertOrigin, FeedsFile, Origin, read_files
+from services.feeds.broker import Answers, OpenAnswers, OpenPublisher, open_notice_publisher
+from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile, read_files
 from services.feeds.decisions import PublisherIdentity
 from services.feeds.fetching import MAX_RETRY_AFTER_SECONDS, Fetcher, open_fetcher
+from services.feeds.folder import StateFolder
 from services.feeds.polling import Poller, PollSource
-from services.feeds.publisher import OpenPublisher, open_notice_publisher
 from services.feeds.settings import Settings
 from services.feeds.sources import AlertFileSource, AlertWebSource, FeedSource
-from services.feeds.state import StateFolder
 from shared.amqp.stream import StreamReader
 from shared.amqp.topology import ANSWERS
 from shared.notices.configuration import Configuration
@@ -40,7 +39,7 @@ class FeedComponents:
     async def open_pollers(self) -> AsyncIterator[tuple[Poller, ...]]:
         """Open one poller per origin, all on one HTTP client."""
         async with open_fetcher(self.file.contact, self.file.internal_hosts) as fetcher:
-            yield tuple(self._build_poller(origin, look) for origin, look in self._build_sources(fetcher))
+            yield tuple(self._build_poller(origin, fetcher) for origin in self.file.origins)
 
     @property
     def answers(self) -> Answers:
@@ -48,49 +47,30 @@ class FeedComponents:
             source=self.file.source, system=self.file.system, folder=self.folder, open_answers=self.open_answers
         )
 
-    def _build_sources(self, fetcher: Fetcher) -> list[tuple[Origin, PollSource]]:
-        place = PublisherIdentity(
-            system=self.file.system, source=self.file.source, county=self.county, now=self.clock()
-        )
-        feeds = [
-            (
-                origin,
-                FeedSource(
-                    origin=origin,
-                    fetcher=fetcher,
-                    publisher=place,
-                    clock=self.clock,
-                    count_drafts=partial(self.folder.count_drafts, origin.name),
-                ),
-            )
-            for origin in self.file.feeds
-        ]
-        return [*feeds, *((origin, self._build_alert_source(origin, fetcher, place)) for origin in self.file.alerts)]
+    def identify(self) -> PublisherIdentity:
+        return PublisherIdentity(system=self.file.system, source=self.file.source, county=self.county, now=self.clock())
 
-    def _build_alert_source(self, origin: AlertOrigin, fetcher: Fetcher, place: PublisherIdentity) -> PollSource:
-        status = self.folder.find_status
-        if origin.files is not None:
-            path = self.base / origin.files
-            return AlertFileSource(origin=origin, path=path, publisher=place, clock=self.clock, find_status=status)
-        return AlertWebSource(
-            origin=origin,
-            address=origin.url or "",
-            fetcher=fetcher,
-            publisher=place,
-            clock=self.clock,
-            find_status=status,
-        )
-
-    def _build_poller(self, origin: Origin, look: PollSource) -> Poller:
+    def _build_poller(self, origin: FeedOrigin | AlertOrigin, fetcher: Fetcher) -> Poller:
         return Poller(
             name=origin.name,
             every_seconds=origin.every_seconds,
-            source=look,
+            source=self._build_source(origin, fetcher),
             folder=self.folder,
             open_publisher=self.open_publisher,
             clock=self.clock,
             max_wait_seconds=MAX_ALERT_WAIT_SECONDS if isinstance(origin, AlertOrigin) else MAX_RETRY_AFTER_SECONDS,
         )
+
+    def _build_source(self, origin: FeedOrigin | AlertOrigin, fetcher: Fetcher) -> PollSource:
+        identify, status = self.identify, self.folder.find_status
+        if isinstance(origin, FeedOrigin):
+            count_drafts = partial(self.folder.count_drafts, origin.name)
+            return FeedSource(origin=origin, fetcher=fetcher, identify=identify, count_drafts=count_drafts)
+        if origin.files is not None:
+            path = self.base / origin.files
+            return AlertFileSource(origin=origin, path=path, identify=identify, find_status=status)
+        address = origin.url or ""
+        return AlertWebSource(origin=origin, address=address, fetcher=fetcher, identify=identify, find_status=status)
 
 
 def build_components(settings: Settings) -> FeedComponents:

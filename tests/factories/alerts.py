@@ -10,9 +10,9 @@ from services.feeds.cap.decisions import evaluate_alerts
 from services.feeds.cap.parser import read_alert
 from services.feeds.configuration import AlertOrigin
 from services.feeds.decisions import PollOutcome
+from services.feeds.folder import NoticeStatus
 from services.feeds.state import OriginState
-from services.feeds.unaccepted import NoticeStatus
-from tests.factories.feeds import IDENTITY, NOW, UNPOLLED
+from tests.factories.feeds import IDENTITY, UNPOLLED
 
 SENDER = "leitstelle@county.example"
 
@@ -75,5 +75,4 @@ def poll_alerts(
     """
     fresh = msgspec.structs.replace(memory, pending=())
     alerts = [read_alert(body) for body in bodies]
-    identity = IDENTITY.with_time(NOW)
-    return evaluate_alerts(build_alert_origin(**origin), fresh, alerts, identity, lambda *_: status)
+    return evaluate_alerts(build_alert_origin(**origin), fresh, alerts, IDENTITY, lambda *_: status)

@@ -1,6 +1,7 @@
 """Feeds, and the county that they are read for."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
@@ -53,11 +54,16 @@ def build_origin(**fields: Any) -> FeedOrigin:
 def poll_feed(*items: str, memory: OriginState = UNPOLLED, now: datetime = NOW, **origin: Any) -> PollOutcome:
     """What a poll decides by an origin with these fields, and what is pending only of it."""
     fresh = msgspec.structs.replace(memory, pending=())
-    return evaluate_feed(build_origin(**origin), fresh, read_feed(build_rss(items)), IDENTITY.with_time(now))
+    return evaluate_feed(build_origin(**origin), fresh, read_feed(build_rss(items)), replace(IDENTITY, now=now))
 
 
 def list_events(outcome: PollOutcome) -> list[Envelope]:
     return [read_envelope(bytes(pending.event)) for pending in outcome.memory.pending]
+
+
+def list_kinds(outcome: PollOutcome) -> list[str]:
+    """As `published`, `updated` or `withdrawn`."""
+    return [event.type.split(".")[3] for event in list_events(outcome)]
 
 
 def read_data(envelope: Envelope) -> dict[str, Any]:

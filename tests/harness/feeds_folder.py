@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services.feeds.broker import NoticePublisher
 from services.feeds.decisions import PollOutcome
+from services.feeds.folder import StateFolder
 from services.feeds.polling import Poller
-from services.feeds.publisher import NoticePublisher
-from services.feeds.state import OriginState, StateFolder
+from services.feeds.state import OriginState
 from shared.amqp.publisher import Publisher
 from tests.factories.feeds import NOW, poll_feed
 

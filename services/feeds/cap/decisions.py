@@ -13,15 +13,14 @@ from services.feeds.cap.wording import LocalWarning, is_urgent, select_local_war
 from services.feeds.configuration import AlertOrigin, CancelBy, FirstPoll, Mode, UpdateBy
 from services.feeds.content import build_content
 from services.feeds.decisions import PollOutcome, PublisherIdentity, RuleChoice, choose
+from services.feeds.folder import NoticeStatus
 from services.feeds.state import (
-    EventDestination,
     OriginState,
     PendingEvent,
     PublishedWarning,
     hash_parts,
     put_last,
 )
-from services.feeds.unaccepted import NoticeStatus
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.time_parsing import parse_duration
@@ -110,9 +109,9 @@ class _AlertProcessor:
                 self._mark(became, key)
 
     def _list_references(self, alert: Alert) -> list[str]:
-        if alert.kind == ALERT:
-            return []
-        return [hash_parts(*reference) for reference in alert.references if self._may_refer(alert, reference[0])]
+        """Return the keys of alerts that it updates or cancels: its sender's own, or those of configured senders."""
+        senders = {alert.sender, *self.origin.senders} if alert.kind != ALERT else ()
+        return [hash_parts(*reference) for reference in alert.references if reference[0] in senders]
 
     def _find_current(self, references: Iterable[str]) -> dict[str, PublishedWarning]:
         """Return the referenced warnings that are not over, or that have no all-clear since an update had expired.
@@ -141,10 +140,6 @@ class _AlertProcessor:
         for other, replaced in others.items():
             self._withdraw(other, replaced)
         return "withdrawn"
-
-    def _may_refer(self, alert: Alert, sender: str) -> bool:
-        """Return whether the alert may refer to one of this sender: its own, or one of a configured sender."""
-        return sender == alert.sender or sender in self.origin.senders
 
     def _decide(self, alert: Alert, key: str, earlier: dict[str, PublishedWarning]) -> str:
         told = select_local_warning(self.origin, alert.infos, self.publisher.county)
@@ -186,7 +181,7 @@ class _AlertProcessor:
             headline=told.headline,
             said=hash_parts(told.info.description),
             urgent=is_urgent(told.info, self.origin.urgent) if choice.urgent is None else choice.urgent,
-            way=EventDestination.DRAFT if choice.mode is Mode.DRAFT else EventDestination.DIRECT,
+            way=choice.mode,
             seen=self.publisher.now.date(),
         )
         message = self._build_message(told, warned, municipalities=_select_municipalities(told, choice))
@@ -194,7 +189,7 @@ class _AlertProcessor:
             return "refused"
         put_last(self.warnings, key, warned)
         self._mark(key, key)
-        return "drafted" if warned.way is EventDestination.DRAFT else "published"
+        return "drafted" if warned.way is Mode.DRAFT else "published"
 
     def _update(
         self, key: str, told: LocalWarning, choice: RuleChoice | None, earlier: dict[str, PublishedWarning]
@@ -220,7 +215,7 @@ class _AlertProcessor:
 
     def _is_unsent(self, warned: PublishedWarning) -> bool:
         """Return whether nobody has published the draft of the warning, so that there is nothing to update."""
-        if warned.way is not EventDestination.DRAFT or warned.revision > 1 or warned.follow_ups:
+        if warned.way is not Mode.DRAFT or warned.revision > 1 or warned.follow_ups:
             return False
         pending = self.outcome.memory.pending
         return any(map(warned.is_first, pending)) or self._find_status(warned) is NoticeStatus.UNSENT
@@ -338,7 +333,7 @@ def _select_municipalities(told: LocalWarning, choice: RuleChoice | None) -> tup
     """Return the municipalities of the rule if it names any, otherwise those of the alert."""
     if choice is not None and choice.municipalities is not None:
         return choice.municipalities
-    return told.area.municipalities
+    return told.municipalities
 
 
 def _choose_rule(origin: AlertOrigin, told: LocalWarning) -> RuleChoice | None:

@@ -1,6 +1,6 @@
 """Text of a warning: in the county's language, about its own municipalities, instructions kept when text is cut."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.feeds.cap.parser import AlertArea, AlertInfo
@@ -10,68 +10,46 @@ from shared.notices.configuration import Configuration
 from shared.notices.links import replace_foreign_hosts
 
 WHOLE_COUNTY = "*"
+_SEVERITIES = ("Extreme", "Severe", "Moderate", "Minor")
+MAX_INSTRUCTION_SHARE = 0.5
 
 
-@dataclass(frozen=True)
-class AffectedArea:
-    """Affected part of the county: none (`here` is false), all (no municipalities), or these municipalities."""
+def _match_areas(
+    areas: Sequence[AlertArea], mapped: Mapping[str, str | tuple[str, ...]], county: Configuration
+) -> tuple[str, ...] | None:
+    """Return the affected municipalities, none if it is the whole county; None if the county is not affected.
 
-    here: bool
-    municipalities: tuple[str, ...] = ()
-
-
-def match_areas(
-    areas: Iterable[AlertArea], mapped: Mapping[str, str | tuple[str, ...]], county: Configuration
-) -> AffectedArea:
-    """Match areas by the configured geocodes and descriptions, and by the names of municipalities.
-
-    Without a mapping, the source is taken to be about this county: an area with an unknown name means all of it.
+    Areas are known by the configured geocodes and descriptions, and by the names of municipalities. Without a mapping,
+    the source is taken to be about this county: an area with an unknown name means all of it.
     """
-    found: set[str] = set()
-    areas = tuple(areas)
-    for area in areas:
-        found |= _find_municipalities(area, mapped, county)
-    if WHOLE_COUNTY in found or not areas:
-        return AffectedArea(True)
-    if not found:
-        return AffectedArea(not mapped)
-    unknown = not mapped and any(not _find_municipalities(area, mapped, county) for area in areas)
-    return (
-        AffectedArea(True)
-        if unknown
-        else AffectedArea(True, tuple(name for name in county.municipalities if name in found))
-    )
+    found = [_find_municipalities(area, mapped, county) for area in areas]
+    names = {name for several in found for name in several}
+    if WHOLE_COUNTY in names or not found or not (mapped or all(found)):
+        return ()
+    return tuple(name for name in county.municipalities if name in names) or None
 
 
 def _find_municipalities(
     area: AlertArea, mapped: Mapping[str, str | tuple[str, ...]], county: Configuration
 ) -> set[str]:
     keys = (area.description, *(key for scheme, code in area.geocodes for key in (code, f"{scheme}:{code}")))
-    found = {name for key in keys for name in _map_key(key, mapped)}
-    named = {name for name in county.municipalities if name.casefold() == area.description.casefold()}
-    return found | named
-
-
-def _map_key(key: str, mapped: Mapping[str, str | tuple[str, ...]]) -> Iterable[str]:
+    found = {name for name in county.municipalities if name.casefold() == area.description.casefold()}
     for pattern, names in mapped.items():
-        if _is_match(key.casefold(), pattern.casefold()):
-            yield from (names,) if isinstance(names, str) else names
+        if any(_is_match(key.casefold(), pattern.casefold()) for key in keys):
+            found.update((names,) if isinstance(names, str) else names)
+    return found
 
 
 def _is_match(key: str, pattern: str) -> bool:
     return key.startswith(pattern[:-1]) if pattern.endswith("*") else key == pattern
 
 
-_SEVERITIES = ("Extreme", "Severe", "Moderate", "Minor")
-MAX_INSTRUCTION_SHARE = 0.5
-
-
 @dataclass(frozen=True)
 class LocalWarning:
-    """The part of an alert that concerns this county."""
+    """The part of an alert that concerns this county: these municipalities, all of them if none is named."""
 
     info: AlertInfo
-    area: AffectedArea
+    municipalities: tuple[str, ...]
 
     @property
     def headline(self) -> str:
@@ -92,15 +70,14 @@ def select_local_warning(origin: AlertOrigin, infos: Sequence[AlertInfo], county
     here = [
         (info, reach)
         for info in filter_by_language(infos, origin.languages)
-        if (reach := match_areas(info.areas, origin.areas, county)).here
+        if (reach := _match_areas(info.areas, origin.areas, county)) is not None
     ]
     if not here:
         return None
     gravest = min((info for info, _ in here), key=lambda info: _rank(info.severity))
-    everywhere = any(not reach.municipalities for _, reach in here)
-    names = {name for _, reach in here for name in reach.municipalities}
+    names = {name for _, reach in here for name in reach} if all(reach for _, reach in here) else set[str]()
     ordered = tuple(name for name in county.municipalities if name in names)
-    return LocalWarning(_remove_foreign_hosts(gravest, county), AffectedArea(True, () if everywhere else ordered))
+    return LocalWarning(_remove_foreign_hosts(gravest, county), ordered)
 
 
 def _remove_foreign_hosts(info: AlertInfo, county: Configuration) -> AlertInfo:

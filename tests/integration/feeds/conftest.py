@@ -29,7 +29,7 @@ async def office(
 ) -> AsyncIterator[FeedsHarness]:
     async with await aio_pika.connect_robust(declared_vhost) as connection:
         environment = {"KREISFUNK_BROKER_URL": broker_url}
-        office = FeedsHarness(folder=tmp_path, url=website.url, environment=environment, connection=connection)
+        office = FeedsHarness(folder=tmp_path, website=website, environment=environment, connection=connection)
         await office.list_published()
         office.arrived.clear()
         await office.forget_answers()

@@ -14,7 +14,9 @@ from aio_pika.abc import AbstractRobustConnection
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.message import Message
+from tests.factories.feeds import build_rss
 from tests.harness.commands import CommandResult, run_in_process
+from tests.harness.website import FakeWebsite, build_text_answer
 
 HEAD = """
 system = "feeds"
@@ -35,12 +37,19 @@ class FeedsHarness:
     """`options` are what the file says about the feed; `environment` is that of the login `feeds`."""
 
     folder: Path
-    url: str
+    website: FakeWebsite
     environment: Mapping[str, str]
     connection: AbstractRobustConnection
     options: str = DIRECT_OPTIONS
     origins: str = FEED
     arrived: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.url = self.website.url
+
+    def show(self, *items: str) -> None:
+        """Put these items in the feed."""
+        self.website.pages["/presse"] = build_text_answer(build_rss(items))
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A feed of alerts on a website that moves, hangs, or answers something else for a while."""
 
+import dataclasses
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,11 +13,11 @@ from structlog.testing import capture_logs
 
 from deploy.local.ports import LOOPBACK
 from services.feeds.fetching import Fetcher, open_fetcher
+from services.feeds.folder import NoticeStatus
 from services.feeds.sources import AlertWebSource
 from services.feeds.state import KnownEntry, OriginState, hash_parts
-from services.feeds.unaccepted import NoticeStatus
 from tests.factories.alerts import build_alert, build_alert_origin
-from tests.factories.feeds import IDENTITY, NOW, build_item, build_rss, list_events
+from tests.factories.feeds import IDENTITY, NOW, build_item, build_rss, list_kinds
 from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer, never_answer
 
 PAGE = build_text_answer(b"<!doctype html><html>Wartung</html>")
@@ -44,8 +45,7 @@ class Reader:
             origin=build_alert_origin(**origin),
             address=address,
             fetcher=self.fetcher,
-            publisher=IDENTITY,
-            clock=lambda: self.now,
+            identify=lambda: dataclasses.replace(IDENTITY, now=self.now),
             find_status=lambda *_: NoticeStatus.SENT,
             seconds=seconds,
         )
@@ -65,7 +65,7 @@ class Reader:
             return ["unchanged"]
         self.memory = replace(outcome.memory, pending=())
         self.counts = {name: number for name, number in outcome.counts.items() if number}
-        return [event.type.split(".")[3] for event in list_events(outcome)]
+        return list_kinds(outcome)
 
     def count_requests(self, path: str) -> int:
         return [request.path for request in self.website.requests].count(path)

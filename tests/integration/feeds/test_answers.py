@@ -9,9 +9,8 @@ import pytest
 
 from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
 from shared.contracts.message import Message
-from tests.factories.feeds import SOURCE, build_item, build_rss
+from tests.factories.feeds import SOURCE, build_item
 from tests.harness.commands import CommandResult, run_in_process
-from tests.harness.website import FakeWebsite, build_text_answer
 from tests.integration.feeds.harness import FeedsHarness
 from tests.servers import wait_for
 
@@ -37,9 +36,9 @@ async def publish(office: FeedsHarness, name: str) -> CommandResult:
 
 
 async def test_what_is_rejected_is_kept_with_its_reasons_also_if_it_is_said_while_nobody_listens(
-    website: FakeWebsite, office: FeedsHarness
+    office: FeedsHarness,
 ) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1), build_item(2)]))
+    office.show(build_item(1), build_item(2))
     await office.poll_once()
     first, second = await office.list_published()
     await office.answer(accepted(first), rejected(second))
@@ -53,8 +52,8 @@ async def test_what_is_rejected_is_kept_with_its_reasons_also_if_it_is_said_whil
     assert (await office.poll_once()).output == "presse: 2 known\n"
 
 
-async def test_what_is_said_to_others_is_none_of_ours(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+async def test_what_is_said_to_others_is_none_of_ours(office: FeedsHarness) -> None:
+    office.show(build_item(1))
     await office.poll_once()
     (event,) = await office.list_published()
     others = NoticeRejected(source=event["source"], event=event["id"], system="others", problems=QUOTA)
@@ -66,10 +65,8 @@ async def test_what_is_said_to_others_is_none_of_ours(website: FakeWebsite, offi
     assert (office.list_kept("sent"), office.list_kept("refused")) == ([], [])
 
 
-async def test_what_was_obeyed_before_and_forgotten_here_is_not_refused(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+async def test_what_was_obeyed_before_and_forgotten_here_is_not_refused(office: FeedsHarness) -> None:
+    office.show(build_item(1))
     await office.poll_once()
     (event,) = await office.list_published()
     await office.answer(rejected(event, (Problem(field="id", problem="was used for another event"),)))
@@ -77,8 +74,8 @@ async def test_what_was_obeyed_before_and_forgotten_here_is_not_refused(
     assert (office.list_kept("sent"), office.list_kept("refused")) == ([], [])
 
 
-async def test_it_waits_for_the_answer(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+async def test_it_waits_for_the_answer(office: FeedsHarness) -> None:
+    office.show(build_item(1))
     looking = asyncio.create_task(office.run_feeds("once", "--wait", "20", "--json"))
 
     async def arrived() -> bool:
@@ -89,10 +86,8 @@ async def test_it_waits_for_the_answer(website: FakeWebsite, office: FeedsHarnes
     assert (await looking).json["rejected"] == {"presse": 1}
 
 
-async def test_what_was_refused_can_be_published_again_when_it_is_right(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+async def test_what_was_refused_can_be_published_again_when_it_is_right(office: FeedsHarness) -> None:
+    office.show(build_item(1))
     await office.poll_once()
     (event,) = await office.list_published()
     await office.answer(rejected(event))
@@ -111,11 +106,9 @@ async def test_what_was_refused_can_be_published_again_when_it_is_right(
     assert ((await publishing).status, office.list_kept("refused")) == (0, [])
 
 
-async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
+async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(office: FeedsHarness) -> None:
     office.options = 'first_poll = "publish"\n'
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1), build_item(2)]))
+    office.show(build_item(1), build_item(2))
     await office.poll_once()
     names = list((await drafts(office, "list", "--json")).json["drafts"])
     assert len(names) == 2
@@ -144,9 +137,9 @@ async def test_a_draft_that_there_is_not_is_said_so(office: FeedsHarness, comman
     assert "There is no draft" in ended.errors
 
 
-async def test_a_draft_that_is_too_late_is_not_published_and_stays(website: FakeWebsite, office: FeedsHarness) -> None:
+async def test_a_draft_that_is_too_late_is_not_published_and_stays(office: FeedsHarness) -> None:
     office.options = 'first_poll = "publish"\n'
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    office.show(build_item(1))
     await office.poll_once()
     (path,) = draft_files(office)
     write(path, json.loads(read(path)) | {"expirytime": "2026-01-01T00:00:00+01:00"})
@@ -167,8 +160,8 @@ def write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
 
 
-async def test_the_list_says_what_is_known_and_what_waits(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1), build_item(2), build_item(3)]))
+async def test_the_list_says_what_is_known_and_what_waits(office: FeedsHarness) -> None:
+    office.show(build_item(1), build_item(2), build_item(3))
     await office.poll_once()
     first, second, _ = await office.list_published()
     await office.answer(accepted(first), rejected(second))
@@ -179,14 +172,10 @@ async def test_the_list_says_what_is_known_and_what_waits(website: FakeWebsite, 
     assert "0 drafts and 1 refused" in (await run_in_process("feeds", "list", *office.arguments, environment={})).output
 
 
-async def test_a_feed_on_the_web_is_checked_entry_by_entry_and_nothing_is_kept(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
-    website.pages["/presse"] = build_text_answer(
-        build_rss([build_item(1), build_item(2, title="x" * 300), build_item(3, title="")])
-    )
+async def test_a_feed_on_the_web_is_checked_entry_by_entry_and_nothing_is_kept(office: FeedsHarness) -> None:
+    office.show(build_item(1), build_item(2, title="x" * 300), build_item(3, title=""))
     where = ("--file", office.arguments[1])
-    ended = await run_in_process("feeds", "check", f"{website.url}/presse", *where, "--json", environment={})
+    ended = await run_in_process("feeds", "check", f"{office.website.url}/presse", *where, "--json", environment={})
     assert ended.status == 3
     assert [entry["result"] for entry in ended.json["entries"]][-1] == "broken"
     assert ended.json["entries"][0]["events"][0]["data"]["headline"] == "Meldung 1"

@@ -13,18 +13,16 @@ from deploy.paths import ROOT
 from services.feeds.decisions import MAX_DRAFTS
 from tests.factories.feeds import build_item, build_rss
 from tests.harness.commands import run_kreisfunk
-from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer
+from tests.harness.website import build_conditional_answer, build_text_answer
 from tests.integration.feeds.harness import FeedsHarness
 from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 
-async def test_each_entry_is_published_once_by_the_login_of_its_own(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss(build_item(number) for number in range(50)))
+async def test_each_entry_is_published_once_by_the_login_of_its_own(office: FeedsHarness) -> None:
+    office.show(*(build_item(number) for number in range(50)))
     ended = await office.poll_once()
     assert (ended.status, ended.output) == (0, "presse: 50 published\n"), ended.errors
-    website.pages["/presse"] = build_text_answer(
-        build_rss([build_item(50), build_item(51, title=""), *(build_item(n, title="neu") for n in range(49, 0, -1))])
-    )
+    office.show(build_item(50), build_item(51, title=""), *(build_item(n, title="neu") for n in range(49, 0, -1)))
     assert (await office.poll_once()).output == "presse: 1 published, 49 changed, not updated, 1 broken\n"
     published = await office.list_published()
     assert len({event["subject"] for event in published}) == len(published) == 51
@@ -32,8 +30,8 @@ async def test_each_entry_is_published_once_by_the_login_of_its_own(website: Fak
     assert all(event["property"] == event["id"] for event in published)
 
 
-async def test_what_has_not_changed_is_not_looked_at(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_conditional_answer(
+async def test_what_has_not_changed_is_not_looked_at(office: FeedsHarness) -> None:
+    office.website.pages["/presse"] = build_conditional_answer(
         build_rss([build_item(1)]), etag='"a"', last_modified="Wed, 25 Nov 2026 10:00:00 GMT"
     )
     await office.poll_once()
@@ -41,21 +39,21 @@ async def test_what_has_not_changed_is_not_looked_at(website: FakeWebsite, offic
     assert len(await office.list_published()) == 1
 
 
-async def test_validators_of_another_address_are_not_used(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_conditional_answer(build_rss([build_item(1)]), etag='"a"', last_modified="x")
+async def test_validators_of_another_address_are_not_used(office: FeedsHarness) -> None:
+    office.website.pages["/presse"] = build_conditional_answer(
+        build_rss([build_item(1)]), etag='"a"', last_modified="x"
+    )
     await office.poll_once()
     memory = office.folder / "kept" / "memory" / "presse.json"
-    memory.write_text(memory.read_text().replace(f"{website.url}/presse", f"{website.url}/other"))
+    memory.write_text(memory.read_text().replace(f"{office.website.url}/presse", f"{office.website.url}/other"))
     assert (await office.poll_once()).output == "presse: 1 known\n"
 
 
-async def test_by_default_the_first_poll_marks_and_what_is_new_becomes_a_draft(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
+async def test_by_default_the_first_poll_marks_and_what_is_new_becomes_a_draft(office: FeedsHarness) -> None:
     office.options = ""
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    office.show(build_item(1))
     assert (await office.poll_once()).output == "presse: 1 marked as known\n"
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(2), build_item(1)]))
+    office.show(build_item(2), build_item(1))
     assert (await office.poll_once()).output == "presse: 1 kept as a draft, 1 known\n"
     assert await office.list_published() == []
     (draft,) = office.list_kept("drafts")
@@ -63,43 +61,39 @@ async def test_by_default_the_first_poll_marks_and_what_is_new_becomes_a_draft(
     assert "source" not in draft
 
 
-async def test_where_too_many_drafts_wait_the_older_entries_are_only_marked(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
+async def test_where_too_many_drafts_wait_the_older_entries_are_only_marked(office: FeedsHarness) -> None:
     office.options = 'first_poll = "publish"\n'
     drafts = office.folder / "kept" / "drafts"
     drafts.mkdir(parents=True)
     for number in range(MAX_DRAFTS - 1):
         (drafts / f"presse-{number:020x}.1.json").write_text("{}")
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(2), build_item(1)]))
+    office.show(build_item(2), build_item(1))
     told = "presse: 1 kept as a draft, 1 marked as known, since too many drafts wait\n"
     assert (await office.poll_once()).output == told
     assert [draft["data"]["headline"] for draft in office.list_kept("drafts") if draft] == ["Meldung 2"]
 
 
-async def test_a_folder_that_cannot_be_used_is_named(website: FakeWebsite, office: FeedsHarness) -> None:
+async def test_a_folder_that_cannot_be_used_is_named(office: FeedsHarness) -> None:
     kept = office.folder / "kept"
     kept.mkdir()
     (kept / "memory").write_text("no folder")
     ended = await office.poll_once()
     assert (ended.status, ended.output) == (1, f"presse: cannot be read: cannot use {kept}: Not a directory\n")
-    assert website.requests == []
+    assert office.website.requests == []
 
 
-async def test_a_broker_that_is_away_costs_nothing(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(2), build_item(1)]))
+async def test_a_broker_that_is_away_costs_nothing(office: FeedsHarness) -> None:
+    office.show(build_item(2), build_item(1))
     ended = await office.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
     assert ended.status == 4
     assert "published next time" in ended.errors
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(3)]))
+    office.show(build_item(3))
     assert (await office.poll_once()).status == 0
     assert await office.list_headlines() == ["Meldung 1", "Meldung 2", "Meldung 3"]
 
 
-async def test_a_kill_between_publish_and_memory_publishes_the_same_bytes(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+async def test_a_kill_between_publish_and_memory_publishes_the_same_bytes(office: FeedsHarness) -> None:
+    office.show(build_item(1))
     await office.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
     memory = office.folder / "kept" / "memory" / "presse.json"
     decided = memory.read_bytes()
@@ -110,29 +104,29 @@ async def test_a_kill_between_publish_and_memory_publishes_the_same_bytes(
     assert first == second
 
 
-async def test_a_website_that_asks_to_wait_is_left_alone(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_text_answer(b"", status=429, headers={"Retry-After": "3600"})
+async def test_a_website_that_asks_to_wait_is_left_alone(office: FeedsHarness) -> None:
+    office.website.pages["/presse"] = build_text_answer(b"", status=429, headers={"Retry-After": "3600"})
     assert (await office.poll_once()).status == 1
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    office.show(build_item(1))
     ended = await office.poll_once()
-    assert (ended.status, len(website.requests)) == (1, 1)
+    assert (ended.status, len(office.website.requests)) == (1, 1)
     assert "asked us to wait until" in ended.output
 
 
 @pytest.mark.parametrize("status", [404, 500, 410])
-async def test_a_website_in_trouble_changes_nothing(status: int, website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]), status=status)
+async def test_a_website_in_trouble_changes_nothing(status: int, office: FeedsHarness) -> None:
+    office.website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]), status=status)
     ended = await office.poll_once("--json")
     assert (ended.status, ended.json["origins"][0]["result"]) == (1, f"status_{status}")
     listed = await office.run_feeds("list")
     assert re.search(r"every +failures +known", listed.output)
     assert re.search(r"15m +1 +0", listed.output)
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    office.show(build_item(1))
     assert (await office.poll_once()).output == "presse: 1 published\n"
 
 
-async def test_what_is_no_feed_is_said(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_text_answer(b"<html>Wartung</html>")
+async def test_what_is_no_feed_is_said(office: FeedsHarness) -> None:
+    office.website.pages["/presse"] = build_text_answer(b"<html>Wartung</html>")
     ended = await office.poll_once()
     assert (ended.status, ended.output) == (1, "presse: cannot be read: not_a_feed: it is a web page, not a feed\n")
 
@@ -157,20 +151,16 @@ async def test_a_memory_that_is_no_more_is_named(office: FeedsHarness) -> None:
         ('every = "10s"\n', "every"),
     ],
 )
-async def test_a_wrong_file_ends_before_anything_is_asked(
-    options: str, complaint: str, office: FeedsHarness, website: FakeWebsite
-) -> None:
+async def test_a_wrong_file_ends_before_anything_is_asked(options: str, complaint: str, office: FeedsHarness) -> None:
     office.options = options
     ended = await office.poll_once()
-    assert (ended.status, website.requests) == (2, [])
+    assert (ended.status, office.website.requests) == (2, [])
     assert complaint in ended.errors
     assert "Traceback" not in ended.errors
 
 
-async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(office: FeedsHarness) -> None:
+    office.show(build_item(1))
     _, file, _, folder = office.arguments
     own = {"KREISFUNK_INTERNAL_PORT": "0", "KREISFUNK_FEEDS_FILE": file, "KREISFUNK_FEEDS_FOLDER": folder}
     process = await asyncio.create_subprocess_exec(

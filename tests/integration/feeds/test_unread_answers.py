@@ -2,23 +2,21 @@
 
 import pytest
 
-from services.feeds import answers
-from tests.factories.feeds import build_item, build_rss
+from services.feeds import broker
+from tests.factories.feeds import build_item
 from tests.harness.commands import run_in_process
-from tests.harness.website import FakeWebsite, build_text_answer
+from tests.harness.website import build_text_answer
 from tests.integration.feeds.harness import FeedsHarness
 
 
 @pytest.fixture(autouse=True)
 def unread_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stream of answers cannot be read in time."""
-    monkeypatch.setattr(answers, "READ_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr(broker, "READ_TIMEOUT_SECONDS", 0)
 
 
-async def test_a_poll_whose_answers_cannot_be_read_says_what_it_published(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1), build_item(2)]))
+async def test_a_poll_whose_answers_cannot_be_read_says_what_it_published(office: FeedsHarness) -> None:
+    office.show(build_item(1), build_item(2))
     ended = await office.poll_once()
     assert (ended.status, ended.output) == (5, "presse: 2 published\n"), ended.errors
     assert "published, but" in ended.errors
@@ -26,18 +24,16 @@ async def test_a_poll_whose_answers_cannot_be_read_says_what_it_published(
     assert len(await office.list_published()) == 2
 
 
-async def test_a_feed_that_cannot_be_read_counts_more_than_answers(website: FakeWebsite, office: FeedsHarness) -> None:
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+async def test_a_feed_that_cannot_be_read_counts_more_than_answers(office: FeedsHarness) -> None:
+    office.show(build_item(1))
     await office.poll_once()
-    website.pages["/presse"] = build_text_answer(b"", status=404)
+    office.website.pages["/presse"] = build_text_answer(b"", status=404)
     assert (await office.poll_once()).status == 1
 
 
-async def test_a_draft_whose_answer_cannot_be_read_is_published_and_gone(
-    website: FakeWebsite, office: FeedsHarness
-) -> None:
+async def test_a_draft_whose_answer_cannot_be_read_is_published_and_gone(office: FeedsHarness) -> None:
     office.options = 'first_poll = "publish"\n'
-    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    office.show(build_item(1))
     await office.poll_once()
     (draft,) = (office.folder / "kept" / "drafts").glob("*.json")
     where = ("--file", office.arguments[1], "--folder", str(office.folder / "kept"))

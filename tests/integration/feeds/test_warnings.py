@@ -8,7 +8,7 @@ import pytest
 from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
 from tests.factories.alerts import build_alert
 from tests.factories.feeds import build_item, build_rss
-from tests.harness.website import FakeWebsite, build_conditional_answer, build_text_answer
+from tests.harness.website import build_conditional_answer, build_text_answer
 from tests.integration.feeds.harness import FeedsHarness
 
 FILES = '\n[[alerts]]\nname = "warnung"\nfiles = "alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
@@ -110,25 +110,25 @@ async def test_a_folder_that_is_not_there_is_named(office: FeedsHarness, alerts:
     assert (ended.status, str(office.folder / "nowhere") in ended.output) == (1, True)
 
 
-async def test_a_single_address(website: FakeWebsite, office: FeedsHarness) -> None:
+async def test_a_single_address(office: FeedsHarness) -> None:
     office.origins, office.options = WEB, ""
-    website.pages["/alerts"] = build_conditional_answer(alert("w-1"), etag='"1"', last_modified="x")
+    office.website.pages["/alerts"] = build_conditional_answer(alert("w-1"), etag='"1"', last_modified="x")
     assert (await office.poll_once()).output == "warnung: 1 published\n"
     assert (await office.poll_once()).output == "warnung: unchanged\n"
 
 
-async def test_a_feed_of_alerts_is_followed_on_its_own_host_only(website: FakeWebsite, office: FeedsHarness) -> None:
+async def test_a_feed_of_alerts_is_followed_on_its_own_host_only(office: FeedsHarness) -> None:
     office.origins, office.options = WEB, ""
     links = [
-        build_item(1, link=f"{website.url}/1"),
+        build_item(1, link=f"{office.website.url}/1"),
         build_item(2, link="http://127.0.0.2:1/2"),
-        build_item(3, link=f"{website.url}/3"),
+        build_item(3, link=f"{office.website.url}/3"),
     ]
-    website.pages["/alerts"] = build_conditional_answer(build_rss(links), etag='"1"', last_modified="x")
-    website.pages["/1"] = build_text_answer(alert("w-1"))
+    office.website.pages["/alerts"] = build_conditional_answer(build_rss(links), etag='"1"', last_modified="x")
+    office.website.pages["/1"] = build_text_answer(alert("w-1"))
     assert (await office.poll_once()).output == "warnung: 1 published, 1 foreign link, 1 unreachable\n"
-    website.pages["/3"] = build_text_answer(alert("w-3", kind="Cancel", refers_to="w-1", minute=3))
+    office.website.pages["/3"] = build_text_answer(alert("w-3", kind="Cancel", refers_to="w-1", minute=3))
     assert (await office.poll_once()).output == "warnung: 1 withdrawn, 1 foreign link\n"
     assert (await office.poll_once()).output == "warnung: unchanged\n"
-    assert [request.path for request in website.requests].count("/1") == 1
+    assert [request.path for request in office.website.requests].count("/1") == 1
     assert types(await office.list_published()) == ["published", "withdrawn", "published"]

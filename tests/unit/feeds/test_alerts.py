@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.feeds.state import EventDestination
+from services.feeds.configuration import Mode
 from tests.factories.alerts import SENDER, build_alert, build_area, build_info, poll_alerts
-from tests.factories.feeds import list_events, read_data
+from tests.factories.feeds import list_events, list_kinds, read_data
 
 EXPIRES = datetime.fromisoformat("2026-11-25T22:00:00+01:00")
 LATER = "2026-11-25T10:30:00+01:00"
@@ -17,10 +17,6 @@ UPDATE = build_alert(
     "w-2", build_info(headline="Wasser weiter abkochen"), references=["w-1"], msgType="Update", sent=LATER
 )
 CANCEL = build_alert("w-3", "<!-- -->", references=["w-1"], msgType="Cancel", sent=LAST)
-
-
-def kinds(outcome: Any) -> list[str]:
-    return [event.type.split(".")[3] for event in list_events(outcome)]
 
 
 def test_a_warning_becomes_an_urgent_notice_that_expires_with_it() -> None:
@@ -110,7 +106,7 @@ def test_a_cancellation_withdraws_and_tells_exactly_those_who_got_it() -> None:
     first = poll_alerts(build_alert("w-1"))
     outcome = poll_alerts(CANCEL, memory=first.memory)
     withdrawn, clear = list_events(outcome)
-    assert kinds(outcome) == ["withdrawn", "published"]
+    assert list_kinds(outcome) == ["withdrawn", "published"]
     assert withdrawn.subject == list_events(first)[0].subject == read_data(clear)["follows"]
     assert (read_data(clear)["headline"], read_data(clear)["urgent"]) == ("Entwarnung: Wasser abkochen", True)
     assert read_data(clear)["text"] == "Die Warnung ist aufgehoben."
@@ -132,18 +128,18 @@ def test_a_cancellation_says_what_its_sender_says_but_does_not_repeat_the_warnin
 
 def test_a_cancellation_can_withdraw_without_a_word() -> None:
     first = poll_alerts(build_alert("w-1"), cancel="withdraw").memory
-    assert kinds(poll_alerts(CANCEL, memory=first, cancel="withdraw")) == ["withdrawn"]
+    assert list_kinds(poll_alerts(CANCEL, memory=first, cancel="withdraw")) == ["withdrawn"]
 
 
 def test_an_update_that_is_an_all_clear_is_one() -> None:
     first = poll_alerts(build_alert("w-1")).memory
     clear = build_alert("w-2", build_info(responseType="AllClear"), references=["w-1"], msgType="Update", sent=LATER)
-    assert kinds(poll_alerts(clear, memory=first)) == ["withdrawn", "published"]
+    assert list_kinds(poll_alerts(clear, memory=first)) == ["withdrawn", "published"]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([build_alert("w-1"), UPDATE, CANCEL])))
 def test_in_whatever_order_they_lie_there_they_are_taken_as_they_were_sent(order: tuple[bytes, ...]) -> None:
-    assert kinds(poll_alerts(*order)) == ["published", "updated", "withdrawn", "published"]
+    assert list_kinds(poll_alerts(*order)) == ["published", "updated", "withdrawn", "published"]
 
 
 def test_what_was_cancelled_before_it_came_reaches_nobody() -> None:
@@ -154,21 +150,21 @@ def test_what_was_cancelled_before_it_came_reaches_nobody() -> None:
 
 def test_an_update_of_what_we_never_saw_is_news_and_the_older_one_is_not() -> None:
     first = poll_alerts(UPDATE)
-    assert kinds(first) == ["published"]
+    assert list_kinds(first) == ["published"]
     assert list_events(poll_alerts(build_alert("w-1"), memory=first.memory)) == []
 
 
 def test_after_a_cancellation_an_update_is_a_new_warning() -> None:
     over = poll_alerts(CANCEL, memory=poll_alerts(build_alert("w-1")).memory).memory
     again = poll_alerts(UPDATE, memory=over)
-    assert kinds(again) == ["published"]
+    assert list_kinds(again) == ["published"]
 
 
 def test_an_update_that_replaces_two_goes_on_with_one() -> None:
     first = poll_alerts(build_alert("w-1"), build_alert("w-1b"))
     merged = build_alert("w-2", references=["w-1", "w-1b"], msgType="Update", sent=LATER)
     outcome = poll_alerts(merged, memory=first.memory)
-    assert kinds(outcome) == ["updated", "withdrawn"]
+    assert list_kinds(outcome) == ["updated", "withdrawn"]
 
 
 def test_nobody_ends_somebody_elses_warning() -> None:
@@ -229,7 +225,7 @@ def test_what_has_moved_elsewhere_is_over_here() -> None:
     mapped: dict[str, Any] = {"areas": {"03356*": "*"}}
     first = poll_alerts(build_alert("w-1"), **mapped).memory
     moved = build_alert("w-2", build_info(build_area("Bremen")), references=["w-1"], msgType="Update", sent=LATER)
-    assert kinds(poll_alerts(moved, memory=first, **mapped)) == ["withdrawn", "published"]
+    assert list_kinds(poll_alerts(moved, memory=first, **mapped)) == ["withdrawn", "published"]
 
 
 def test_of_several_parts_the_gravest_speaks_and_all_places_are_told() -> None:
@@ -261,9 +257,9 @@ def test_rules_choose_the_topic_by_category_and_event() -> None:
     chosen: dict[str, Any] = {"rules": rules}
     outcome = poll_alerts(build_alert("w-1"), build_alert("w-2", build_info(category="Transport")), **chosen)
     assert [read_data(event)["topic"] for event in list_events(outcome)] == ["strassensperrungen", "baustellen"]
-    assert [pending.way for pending in outcome.memory.pending] == [EventDestination.DRAFT, EventDestination.DIRECT]
+    assert [pending.way for pending in outcome.memory.pending] == [Mode.DRAFT, Mode.DIRECT]
     followed = poll_alerts(CANCEL, memory=outcome.memory, **chosen)
-    assert {pending.way for pending in followed.memory.pending} == {EventDestination.DRAFT}
+    assert {pending.way for pending in followed.memory.pending} == {Mode.DRAFT}
 
 
 def test_a_first_look_can_be_told_to_mark_only() -> None:

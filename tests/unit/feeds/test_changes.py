@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.feeds.changes import MAX_VERSIONS
-from services.feeds.decisions import PublisherIdentity, evaluate_feed
+from services.feeds.decisions import MAX_VERSIONS, PublisherIdentity, evaluate_feed
 from services.feeds.rss import read_feed
 from services.feeds.state import OriginState
 from tests.factories.feeds import COUNTY, IDENTITY, NOW, build_item, build_origin, build_rss, list_events, poll_feed

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from deploy.paths import ROOT
-from services.feeds.state import StateFolder
+from services.feeds.folder import StateFolder
 
 FEEDS_FILE = ROOT / "deploy" / "config" / "feeds.toml"
 

@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 
 from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import FetchFailed
+from services.feeds.folder import NoticeStatus, StateFolder
 from services.feeds.metrics import Metrics
 from services.feeds.service import PollLoop
 from services.feeds.sources import AlertFileSource
-from services.feeds.state import OriginState, StateFolder
-from services.feeds.unaccepted import NoticeStatus
+from services.feeds.state import OriginState
 from tests.factories.alerts import build_alert, build_alert_origin
-from tests.factories.feeds import IDENTITY, NOW, build_item, list_events
+from tests.factories.feeds import IDENTITY, build_item, list_events
 from tests.harness.feeds_folder import FakeBroker, FakeFeed, build_poller
 
 UNREADABLE = Path("/proc/self/mem")  # a file whose first byte cannot be read, not even by root
@@ -25,11 +25,7 @@ UNREADABLE = Path("/proc/self/mem")  # a file whose first byte cannot be read, n
 
 def build_source(path: Path) -> AlertFileSource:
     return AlertFileSource(
-        origin=build_alert_origin(),
-        path=path,
-        publisher=IDENTITY,
-        clock=lambda: NOW,
-        find_status=lambda *_: NoticeStatus.SENT,
+        origin=build_alert_origin(), path=path, identify=lambda: IDENTITY, find_status=lambda *_: NoticeStatus.SENT
     )
 
 

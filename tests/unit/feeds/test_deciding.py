@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.feeds.state import EventDestination, OriginState
+from services.feeds.configuration import Mode
+from services.feeds.state import OriginState
 from tests.factories.feeds import NOW, SOURCE, build_item, list_events, poll_feed, read_data
 
 PUBLISHED = "de.kreisfunk.notice.published.v1"
@@ -113,9 +114,9 @@ def test_the_first_rule_that_applies_decides() -> None:
         ("L 149 gesperrt", "strassensperrungen"),
     ]
     assert [pending.way for pending in outcome.memory.pending] == [
-        EventDestination.DIRECT,
-        EventDestination.DRAFT,
-        EventDestination.DIRECT,
+        Mode.DIRECT,
+        Mode.DRAFT,
+        Mode.DIRECT,
     ]
     assert read_data(list_events(outcome)[2])["municipalities"] == ["Lilienthal"]
     assert read_data(list_events(outcome)[1])["urgent"] is True
@@ -133,7 +134,7 @@ def test_what_one_poll_finds_beyond_the_bound_becomes_drafts() -> None:
     first = poll_feed(**feed).memory
     outcome = poll_feed(*(build_item(number) for number in range(10)), memory=first, **feed)
     ways = [pending.way for pending in outcome.memory.pending]
-    assert (ways.count(EventDestination.DIRECT), ways.count(EventDestination.DRAFT)) == (3, 7)
+    assert (ways.count(Mode.DIRECT), ways.count(Mode.DRAFT)) == (3, 7)
     assert outcome.counts["too_many"] == 7
 
 

@@ -105,8 +105,6 @@ def test_a_date_that_is_none_is_left_out() -> None:
         b"http://127.0.0.1/feed",
         b"\x00\x01\x02",
         b'<!DOCTYPE rss [<!ENTITY a "b">]><rss version="2.0"><channel><title>&a;</title></channel></rss>',
-        b'<!DOCTYPE x SYSTEM "file:///etc/hostname" [ ]><rss version="2.0"></rss>',
-        '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE x [<!ENTITY a "b">]><rss version="2.0"/>'.encode("utf-16"),
     ],
 )
 def test_what_is_no_feed_or_declares_entities_is_refused(body: bytes) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from services.feeds.configuration import Mode
 from services.feeds.decisions import MAX_DRAFTS, PollOutcome
-from services.feeds.state import MAX_KNOWN, EventDestination, OriginState, StateFolder
+from services.feeds.folder import StateFolder
+from services.feeds.state import MAX_KNOWN, OriginState
 from tests.factories.alerts import build_alert, poll_alerts
 from tests.factories.feeds import NOW, build_item, list_events, poll_feed, read_data
 
@@ -28,7 +30,7 @@ def flooded() -> OriginState:
     return memory
 
 
-def list_ways(outcome: PollOutcome) -> list[EventDestination]:
+def list_ways(outcome: PollOutcome) -> list[Mode]:
     return [pending.way for pending in outcome.memory.pending]
 
 
@@ -59,19 +61,19 @@ def test_a_feed_that_alternates_is_news_once() -> None:
 
 def test_what_was_forgotten_and_returns_is_a_draft_at_most(flooded: OriginState) -> None:
     outcome = poll_feed(build_item(0), memory=flooded, now=NOW + timedelta(days=100))
-    assert (list_ways(outcome), outcome.counts["perhaps_known"]) == ([EventDestination.DRAFT], 1)
+    assert (list_ways(outcome), outcome.counts["perhaps_known"]) == ([Mode.DRAFT], 1)
 
 
 @pytest.mark.parametrize(
     ("published", "way"),
     [
-        ("Fri, 27 Nov 2026 09:00:00 GMT", EventDestination.DIRECT),
-        ("Thu, 26 Nov 2026 23:00:00 GMT", EventDestination.DRAFT),
-        ("Sun, 29 Nov 2026 09:00:00 GMT", EventDestination.DRAFT),
+        ("Fri, 27 Nov 2026 09:00:00 GMT", Mode.DIRECT),
+        ("Thu, 26 Nov 2026 23:00:00 GMT", Mode.DRAFT),
+        ("Sun, 29 Nov 2026 09:00:00 GMT", Mode.DRAFT),
     ],
 )
 def test_only_an_entry_dated_after_the_last_one_forgotten_is_surely_new(
-    published: str, way: EventDestination, flooded: OriginState
+    published: str, way: Mode, flooded: OriginState
 ) -> None:
     outcome = poll_feed(build_item(-1, pubDate=published), memory=flooded, now=NOW + timedelta(days=3))
     assert list_ways(outcome) == [way]
@@ -80,14 +82,12 @@ def test_only_an_entry_dated_after_the_last_one_forgotten_is_surely_new(
 def test_a_feed_that_dates_all_today_is_no_news_on_the_next_day_either(flooded: OriginState) -> None:
     items = build_items(30 * POLL, pubDate="Thu, 26 Nov 2026 10:00:00 GMT")
     outcome = poll_feed(*items, memory=flooded, now=NOW + timedelta(days=1))
-    assert EventDestination.DIRECT not in list_ways(outcome)
+    assert Mode.DIRECT not in list_ways(outcome)
 
 
 def test_whether_something_was_forgotten_is_forgotten_itself(flooded: OriginState) -> None:
     later = poll_feed(build_item(-1), memory=flooded, now=NOW + timedelta(days=401)).memory
-    assert list_ways(poll_feed(build_item(-2), memory=later, now=NOW + timedelta(days=401))) == [
-        EventDestination.DIRECT
-    ]
+    assert list_ways(poll_feed(build_item(-2), memory=later, now=NOW + timedelta(days=401))) == [Mode.DIRECT]
 
 
 def test_drafts_are_for_the_newest_entries_and_the_others_are_marked() -> None:

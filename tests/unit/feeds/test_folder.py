@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from services.feeds.state import StateFolder, list_files
+from services.feeds.folder import StateFolder, list_files
 from shared.contracts.events import Problem
 from tests.factories.feeds import SOURCE
 

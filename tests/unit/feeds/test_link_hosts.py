@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.feeds.cap.links import find_alert_links
 from services.feeds.rss import FeedEntry, Link
+from services.feeds.sources import find_alert_links
 
 FEED = "https://warnungen.example/cap.atom"
 CAP = "application/cap+xml"

@@ -11,9 +11,10 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from services.feeds.decisions import PollOutcome
+from services.feeds.folder import list_files
 from services.feeds.metrics import Metrics
 from services.feeds.service import PollLoop
-from services.feeds.state import OriginState, list_files
+from services.feeds.state import OriginState
 from tests.factories.feeds import NOW, build_item
 from tests.harness.feeds_folder import Disk, FakeBroker, FakeFeed, LimitedFolder, build_poller
 

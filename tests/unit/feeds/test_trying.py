@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_feeds_file
-from services.feeds.dry_run import DryRunError, DryRunInput, evaluate_input
+from services.feeds.dry_run import DryRunError, DryRunResult, evaluate_input
+from services.feeds.fetching import Fetched
 from tests.factories.alerts import build_alert, build_area, build_info
 from tests.factories.feeds import IDENTITY, SOURCE, build_item, build_rss
 from tests.harness.commands import CommandResult, run_in_process
@@ -43,6 +44,10 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def evaluate(body: bytes, file: FeedsFile, name: str | None = None, address: str = "") -> list[DryRunResult]:
+    return evaluate_input(Fetched(body=body, address=address), file, name, IDENTITY)
+
+
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
     path = tmp_path / "feeds.toml"
@@ -67,7 +72,7 @@ def file(rules: Path) -> FeedsFile:
 def test_a_mistake_in_the_file_is_named_in_words(key: str, value: str, said: str, rules: Path) -> None:
     lines = [line for line in FILE.splitlines() if not line.startswith(f"{key} = ")]
     lines.insert(lines.index("[[feeds]]") + 1, f"{key} = {value}")
-    write(rules, "\n".join(lines))
+    rules.write_text("\n".join(lines))
     with pytest.raises(FeedsFileError) as caught:
         read_feeds_file(rules)
     assert str(caught.value) == f"{rules}: {said}"
@@ -83,7 +88,7 @@ def test_each_entry_becomes_what_it_would_become_if_it_were_new(file: FeedsFile)
             build_item(1),
         ]
     )
-    tried = evaluate_input(DryRunInput(body=feed), file, "presse", IDENTITY)
+    tried = evaluate(feed, file, "presse")
     assert [(one.title, one.result, one.draft) for one in tried[:3]] == [
         ("Meldung 1", "published", False),
         ("Stellen: zwei", "drafted", True),
@@ -94,40 +99,42 @@ def test_each_entry_becomes_what_it_would_become_if_it_were_new(file: FeedsFile)
 
 
 def test_the_address_says_by_whose_rules(file: FeedsFile) -> None:
-    feed = DryRunInput(body=build_rss([build_item(1)]), address="https://www.landkreis-osterholz.de/zweite.rss")
-    (tried,) = evaluate_input(feed, file, None, IDENTITY)
+    address = "https://www.landkreis-osterholz.de/zweite.rss"
+    (tried,) = evaluate(build_rss([build_item(1)]), file, address=address)
     assert tried.events[0]["data"]["topic"] == "stellen"
 
 
 def test_where_several_could_be_meant_one_has_to_be_named(file: FeedsFile) -> None:
-    with pytest.raises(DryRunError, match="presse, zweite"):
-        evaluate_input(DryRunInput(body=build_rss([build_item(1)])), file, None, IDENTITY)
-    with pytest.raises(DryRunError, match="presse, zweite"):
-        evaluate_input(DryRunInput(body=build_rss([build_item(1)])), file, "dritte", IDENTITY)
+    for name in (None, "dritte"):
+        with pytest.raises(DryRunError, match="presse, zweite"):
+            evaluate(build_rss([build_item(1)]), file, name)
 
 
 def test_an_alert_is_tried_by_the_rules_of_alerts(file: FeedsFile) -> None:
     body = build_alert("w-1", build_info(build_area("Landkreis Osterholz"), headline="Wasser abkochen", expires=SOON))
-    (tried,) = evaluate_input(DryRunInput(body=body), file, None, IDENTITY)
+    (tried,) = evaluate(body, file)
     assert (tried.title, tried.result, tried.is_fine) == ("Wasser abkochen", "published", True)
     assert tried.events[0]["data"]["headline"] == "Wasser abkochen"
 
 
 def test_an_exercise_is_no_alert_for_the_public(file: FeedsFile) -> None:
-    (tried,) = evaluate_input(DryRunInput(body=build_alert("w-1", status="Exercise")), file, None, IDENTITY)
+    (tried,) = evaluate(build_alert("w-1", status="Exercise"), file)
     assert (tried.events, tried.is_fine) == ((), True)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html><body>Nichts</body></html>", b'<!DOCTYPE x [<!ENTITY a "b">]><rss/>'])
-def test_what_is_neither_is_said_so(file: FeedsFile, body: bytes) -> None:
-    with pytest.raises(DryRunError):
-        evaluate_input(DryRunInput(body=body), file, None, IDENTITY)
-
-
-@pytest.mark.parametrize("body", [b"<!DOCTYPE html><html></html>", b'<!doctype HTML PUBLIC "">\n<html/>', b" <html>"])
-def test_a_web_page_in_place_of_its_feed_is_named(file: FeedsFile, body: bytes) -> None:
-    with pytest.raises(DryRunError, match="it is a web page"):
-        evaluate_input(DryRunInput(body=body), file, None, IDENTITY)
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "neither a feed nor an alert"),
+        (b'<!DOCTYPE x [<!ENTITY a "b">]><rss/>', "document type"),
+        (b"<!DOCTYPE html><html></html>", "it is a web page"),
+        (b'<!doctype HTML PUBLIC "">\n<html/>', "it is a web page"),
+        (b" <html>", "it is a web page"),
+    ],
+)
+def test_what_is_neither_is_said_so(file: FeedsFile, body: bytes, said: str) -> None:
+    with pytest.raises(DryRunError, match=said):
+        evaluate(body, file)
 
 
 async def check(rules: Path, target: Path, *arguments: str) -> CommandResult:

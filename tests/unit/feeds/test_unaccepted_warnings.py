@@ -7,11 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.feeds.state import StateFolder, list_files
-from services.feeds.unaccepted import NoticeStatus
+from services.feeds.folder import NoticeStatus, StateFolder, list_files
 from shared.contracts.events import Problem
 from tests.factories.alerts import build_alert, build_info, poll_alerts
-from tests.factories.feeds import NOW, SOURCE, list_events, read_data
+from tests.factories.feeds import NOW, SOURCE, list_events, list_kinds, read_data
 
 FIRST = build_alert("w-1")
 UPDATE = build_alert(
@@ -25,16 +24,12 @@ CANCEL = build_alert("w-3", "<!-- -->", references=["w-1"], msgType="Cancel", se
 PROBLEMS = (Problem(field="quota", problem="is used up"),)
 
 
-def kinds(outcome: Any) -> list[str]:
-    return [event.type.split(".")[3] for event in list_events(outcome)]
-
-
 @pytest.mark.parametrize("update", ["revision", "follow-up"])
 def test_the_update_of_a_rejected_warning_is_published_as_new(update: str) -> None:
     first = poll_alerts(FIRST, update=update)
     second = poll_alerts(UPDATE, memory=first.memory, status=NoticeStatus.REJECTED, update=update)
     (event,) = list_events(second)
-    assert (kinds(second), second.counts["published"], "follows" in read_data(event)) == (["published"], 1, False)
+    assert (list_kinds(second), second.counts["published"], "follows" in read_data(event)) == (["published"], 1, False)
     assert event.subject != list_events(first)[0].subject
     (withdrawn, clear) = list_events(
         poll_alerts(build_alert("w-4", references=["w-2"], msgType="Cancel"), memory=second.memory)
@@ -44,7 +39,7 @@ def test_the_update_of_a_rejected_warning_is_published_as_new(update: str) -> No
 
 def test_the_cancellation_of_a_rejected_warning_tells_nobody() -> None:
     first = poll_alerts(FIRST)
-    assert kinds(poll_alerts(CANCEL, memory=first.memory, status=NoticeStatus.REJECTED)) == []
+    assert list_kinds(poll_alerts(CANCEL, memory=first.memory, status=NoticeStatus.REJECTED)) == []
 
 
 @pytest.mark.parametrize("update", ["revision", "follow-up"])
@@ -67,13 +62,13 @@ def test_drafts_of_one_poll_are_one_draft() -> None:
 
 def test_the_update_of_a_published_draft_is_its_next_revision() -> None:
     first = poll_alerts(FIRST, mode="draft")
-    assert kinds(poll_alerts(UPDATE, memory=first.memory, mode="draft")) == ["updated"]
+    assert list_kinds(poll_alerts(UPDATE, memory=first.memory, mode="draft")) == ["updated"]
 
 
 def test_the_update_of_what_expired_before_its_answer_came_is_new_and_its_cancellation_is_told() -> None:
     first = poll_alerts(FIRST).memory
-    assert kinds(poll_alerts(UPDATE, memory=first, status=NoticeStatus.EXPIRED)) == ["published", "withdrawn"]
-    assert kinds(poll_alerts(CANCEL, memory=first, status=NoticeStatus.EXPIRED)) == ["withdrawn", "published"]
+    assert list_kinds(poll_alerts(UPDATE, memory=first, status=NoticeStatus.EXPIRED)) == ["published", "withdrawn"]
+    assert list_kinds(poll_alerts(CANCEL, memory=first, status=NoticeStatus.EXPIRED)) == ["withdrawn", "published"]
 
 
 def build_event(**fields: object) -> bytes:

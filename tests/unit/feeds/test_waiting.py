@@ -1,7 +1,8 @@
-"""A website that asks to wait: left alone, but a warning is not missed for long."""
+"""A website that asks to wait or fails: left alone, but a warning is not missed for long, and its success is."""
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +15,11 @@ from deploy.paths import CONFIG
 from services.feeds.configuration import FeedsFile
 from services.feeds.decisions import PollOutcome
 from services.feeds.fetching import FetchFailed
+from services.feeds.folder import StateFolder
 from services.feeds.metrics import Metrics
 from services.feeds.polling import Poller, PollResult
 from services.feeds.service import PollLoop
-from services.feeds.state import OriginState, StateFolder
+from services.feeds.state import OriginState
 from services.feeds.wiring import FeedComponents
 from tests.factories.alerts import build_alert_origin
 from tests.factories.feeds import COUNTY, NOW, SOURCE, build_origin
@@ -98,3 +100,14 @@ def test_a_poll_that_was_put_off_is_no_success_either() -> None:
     metrics.count_poll(PollResult("presse", "must_wait"))
     last = registry.get_sample_value("kreisfunk_feeds_last_success_timestamp_seconds", {"name": "presse"})
     assert last is None
+
+
+def test_a_feed_that_was_never_read_is_missed_from_the_start() -> None:
+    started, registry = time.time(), CollectorRegistry()
+    metrics = Metrics(registry, {"presse": 21_600})
+    metrics.count_poll(PollResult("presse", "status_404"))
+    last = registry.get_sample_value("kreisfunk_feeds_last_success_timestamp_seconds", {"name": "presse"})
+    assert last is not None
+    assert started <= last <= time.time()
+    every = registry.get_sample_value("kreisfunk_feeds_interval_seconds", {"name": "presse"})
+    assert every == 21_600, "whoever is read so rarely is not missed after two hours"

@@ -10,12 +10,12 @@ enqueue ensure enter erase escape estimate evaluate examine expand expect explai
 fetch fill filter find fit finish fix flatten fold follow forget format generate get give grant
 group handle has hash hold identify ignore index initialize insert install interpolate interpret invite is
 iterate
-join keep kill launch leave limit list load locate lock log main make map mark mask match may
+join keep kill launch leave limit list load locate lock log main make mark mask match may
 measure merge migrate move name normalize note notify number observe open order parse pass pause peek
 pick place plan play poll post predict prefer prepare protect press print probe process publish purge put quarantine
 quote raise rank react read receive record recover redirect redact refill refresh refuse register reject
 release remember remove render renew reopen repeat replace replay report request requeue require resend reserve
-reset resolve respond restart restore restrict resume retry review revoke rewrite rotate round run sanitize save
+reset resolve respond restart restore restrict resume retry review revoke rewrite rotate run sanitize save
 say schedule score select send serve set settle should show sign skip sleep soften sort split stamp start
 stop store stream strip submit subscribe sum summarize suppress suspend switch sync take throttle tokenize
 track train transfer translate trim truncate try unlock update upgrade upload use validate verify wait wants warn watch

@@ -21,8 +21,7 @@ def format_slots(wish: ParsedIntent, text: str) -> dict[str, str]:
     return {
         "topics": "all" if wish.topics == COUNTY.topic_ids else ",".join(sorted(wish.topics)),
         "places": "all" if wish.every_place else ",".join(sorted(wish.places)),
-        "days": "" if wish.days is None else str(wish.days),
-        "easter": "" if wish.easter is None else str(wish.easter),
+        **{name: "" if (at := getattr(wish, name)) is None else str(at) for name in ("days", "weekday", "easter")},
         "until": ".".join(until or ()),
         "text": "all" if wish.text == text else wish.text,
     }

@@ -1,9 +1,10 @@
-"""What examples teach, and what no guess may ever do."""
+"""What examples teach, that the committed model is theirs, and what no guess may ever do."""
 
 import re
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,17 +12,21 @@ from hypothesis import strategies as st
 from benchmarks.dialogue.scoring import score
 from services.subscriptions.domain.intents.classifier import (
     Example,
+    IntentClassifier,
+    LinearModel,
     Prediction,
     extract_features,
     load_classifier,
     parse_examples,
     read_examples,
+    read_model,
 )
 from services.subscriptions.domain.intents.detection import detect_text_intent, resolve_intent
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText, normalize_excerpt
 from tests.factories.citizens import COUNTY
+from tools.intents import FILE, build_digest, list_features, render, train
 
 EXAMPLES = read_examples()
 UNSEEN = tuple(
@@ -146,3 +151,40 @@ def test_a_letter_says_the_same_without_its_greeting_and_its_name() -> None:
 def test_words_belong_together_over_others() -> None:
     assert "melden .. ab" in extract_features(normalize_excerpt("Melden Sie mich ab"), str)
     assert "melden .. ab" not in extract_features(normalize_excerpt("Melden Sie mich doch bitte heute noch ab"), str)
+
+
+FEW = (
+    Example("Der Mond ist aufgegangen", (Intent.HELP,)),
+    Example("Der Mond scheint hell", (Intent.HELP,)),
+    Example("Die Sonne geht unter", (Intent.DATA, Intent.ERASE)),
+    Example("Die Sonne geht auf", (Intent.DATA,)),
+    Example("Es regnet in Strömen", (Intent.PAUSE,)),
+    Example("Es regnet nicht mehr", (Intent.PAUSE,)),
+)
+
+
+def test_the_model_is_that_of_the_examples() -> None:
+    examples, model = read_examples(), read_model()
+    assert model.digest == build_digest(examples, list_features(examples, COUNTY)), "run `python -m tools.intents`"
+    assert FILE.read_text() == render(model)
+
+
+def test_a_text_means_what_like_texts_mean() -> None:
+    few = IntentClassifier(train(FEW, COUNTY), COUNTY)
+    assert few.predict(CitizenText("Mond?")).intent is Intent.HELP
+    assert few.predict(CitizenText("die Sonne")).intent is Intent.DATA
+    assert few.predict(CitizenText("die Sonne")).sum_probability(
+        Intent.DATA, Intent.HELP, Intent.PAUSE
+    ) == pytest.approx(1)
+
+
+def test_whoever_adds_examples_has_taught_them() -> None:
+    more = [Example(f"Krokodile tanzen {dance}", (Intent.PAUSE,)) for dance in ("Walzer", "Tango")]
+    text = CitizenText("Die Krokodile tanzen")
+    assert IntentClassifier(train(FEW, COUNTY), COUNTY).predict(text).intent is not Intent.PAUSE
+    assert IntentClassifier(train([*FEW, *more], COUNTY), COUNTY).predict(text).intent is Intent.PAUSE
+
+
+def test_a_model_is_read_as_it_was_written() -> None:
+    model = train(FEW, COUNTY)
+    assert msgspec.json.decode(render(model), type=LinearModel) == model

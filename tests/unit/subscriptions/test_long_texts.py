@@ -1,5 +1,6 @@
 """Long messages: what is asked at either end of them counts, however much is written between."""
 
+import time
 from itertools import cycle, islice
 
 import pytest
@@ -86,3 +87,9 @@ def test_feedback_keeps_its_first_thousand_characters() -> None:
     said = (GRUMBLE * 40).strip()
     parsed = parse_message(sanitize_text(build_message(f"Feedback: {said}")))
     assert (parsed.intent, parsed.text) == (Intent.FEEDBACK, said[:1_000])
+
+
+def test_blanks_are_parsed_in_bounded_time() -> None:
+    started = time.process_time()
+    assert CitizenText("\N{IDEOGRAPHIC SPACE}" * 4096).clauses == []
+    assert time.process_time() - started < 0.05

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.subscriptions.domain.intents.entities import extract_entities
+from services.subscriptions.domain.intents.predictions import extract_entities
 from services.subscriptions.domain.intents.rules import Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText
 from tests.factories.citizens import COUNTY

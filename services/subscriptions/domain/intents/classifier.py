@@ -1,19 +1,23 @@
 """Intent classifier: the features of a text, and what a model trained on examples makes of them.
 
-The examples are messages and what they mean, in the folder `examples`, one file for each common intent.
+The examples are messages and what they mean, in the folder `examples`, one file for each common intent. The linear
+model is written by `python -m tools.intents`; its weights are whole numbers, so that a change of the file can be read.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain, pairwise
+from math import exp, sqrt
 from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import Intent
-from services.subscriptions.domain.intents.linear_model import LinearModel, read_model
-from services.subscriptions.domain.intents.pause_limit import MONTHS, NUMBERS, UNITS, WEEKDAYS
+from services.subscriptions.domain.intents.pause_intent import MONTHS, NUMBERS, UNITS, WEEKDAYS
 from services.subscriptions.domain.intents.text import (
     CitizenText,
     normalize_words,
@@ -23,6 +27,10 @@ from services.subscriptions.domain.intents.text import (
 from services.subscriptions.domain.intents.topic_selection import compile_topic_patterns
 from services.subscriptions.domain.intents.vocabulary import POLITE, SIGN_OFF
 
+MODEL_FILE = "model.json"
+# Units of the weights, and how strongly a difference of two scores separates their probabilities.
+SCALE = 32
+SHARPNESS = 7
 # Of a longer text the first and the last words count, as people say at the end what they want.
 MAX_FIRST_WORDS, MAX_LAST_WORDS = 84, 36
 # "Melden Sie mich ab": the largest distance between the words of a pair.
@@ -112,6 +120,40 @@ class Prediction:
 
     def sum_probability(self, *intents: Intent) -> float:
         return sum(self._probabilities.get(intent, 0.0) for intent in intents)
+
+
+class Feature(Struct, frozen=True, array_like=True):
+    """How rare a feature is (its inverse document frequency), and its weight for each intent of the model."""
+
+    rarity: float
+    weights: tuple[int, ...]
+
+
+class LinearModel(Struct, frozen=True, kw_only=True):
+    """Weights of features for each intent; `digest` names the examples and features that it was trained on."""
+
+    digest: str
+    intents: tuple[Intent, ...]
+    biases: tuple[int, ...]
+    features: dict[str, Feature]
+
+    def calculate_probabilities(self, features: Iterable[str]) -> dict[Intent, float]:
+        """Return the probability of each intent; a text without known features gets what most examples have."""
+        known = [found for feature in features if (found := self.features.get(feature))]
+        sums = [0.0] * len(self.intents)
+        for rarity, weights in ((feature.rarity, feature.weights) for feature in known):
+            sums = [total + rarity * weight for total, weight in zip(sums, weights, strict=True)]
+        length = sqrt(sum(feature.rarity**2 for feature in known)) or 1.0
+        scores = [total / length + bias for total, bias in zip(sums, self.biases, strict=True)]
+        highest = max(scores)
+        shares = [exp((score - highest) * SHARPNESS / SCALE) for score in scores]
+        return {intent: share / sum(shares) for intent, share in zip(self.intents, shares, strict=True)}
+
+
+@cache
+def read_model() -> LinearModel:
+    """Return the model of our examples."""
+    return msgspec.json.decode(resources.files(__package__).joinpath(MODEL_FILE).read_bytes(), type=LinearModel)
 
 
 class IntentClassifier:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import IntentClassifier, Prediction, load_classifier
-from services.subscriptions.domain.intents.entities import is_about_origin
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent, parse_payload
 from services.subscriptions.domain.intents.phrases import MISTAKEN
 from services.subscriptions.domain.intents.plain_clause import UNSURE, apply_plain_clause, has_lone_word
@@ -19,6 +18,7 @@ from services.subscriptions.domain.intents.predictions import (
     LEAVING,
     MIN_STOP_PROBABILITY,
     apply_prediction,
+    is_about_origin,
 )
 from services.subscriptions.domain.intents.rules import NOTHING, Findings, apply_rules
 from services.subscriptions.domain.intents.text import CitizenText, cut_middle, read_words

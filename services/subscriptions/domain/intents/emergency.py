@@ -7,11 +7,10 @@ from services.subscriptions.domain.intents.text import Signs, read_words
 
 _ALWAYS = read_words("""notruf notrufe notfall notfaelle notarzt notfallnummer ueberfall ueberfallen einbrecher
     herzinfarkt schlaganfall bewusstlos bewusstlose krankenwagen rettungswagen lebensgefahr ertrinkt emergency
-    ambulance vergewaltigt suizid selbstmord umbringen amoklauf geiselnahme messerstecherei schiesserei
-    brandstiftung brustschmerzen eingesperrt ertrunken ertrinken messerangriff erstochen yangin kaza ambulans polis
-    حريق النجدة допоможіть
-    пожар вбивають помогите pozar pomocy ratunku brustschmerz 112 110 acil imdat اسعاف طوارئ швидка пожежа скорая
-    wypadek pogotowie pozar fruchtblase kohlenmonoxid amok pulsadern krampfanfall""")
+    ambulance vergewaltigt suizid selbstmord umbringen amoklauf geiselnahme messerstecherei schiesserei brandstiftung
+    brustschmerzen eingesperrt ertrunken ertrinken messerangriff erstochen yangin kaza ambulans polis حريق النجدة
+    допоможіть пожар вбивають помогите pozar pomocy ratunku brustschmerz 112 110 acil imdat اسعاف طوارئ швидка пожежа
+    скорая wypadek pogotowie fruchtblase kohlenmonoxid amok pulsadern krampfanfall""")
 _URGENT = read_words("""feuer brennt brand einbruch unfall verletzt verletzte verletzter verletzten blutet polizei
     feuerwehr rettungsdienst sanitaeter rauch gasgeruch explosion schlaegerei bedroht bedroh angegriffen
     fire police accident hochwasser ohnmaechtig vergiftet eingeklemmt""")

@@ -83,21 +83,9 @@ class ParsedIntent:
         return any(value is not None for value in (self.days, self.until, self.weekday, self.easter))
 
 
-_PLAIN = {
-    intent.value: intent
-    for intent in (
-        Intent.START,
-        Intent.STOP,
-        Intent.TOPICS,
-        Intent.PLACES,
-        Intent.RESUME,
-        Intent.DATA,
-        Intent.ERASE,
-        Intent.HELP,
-        Intent.WHY,
-    )
-}
-_ABOUT_TOPICS = {intent.value: intent for intent in (Intent.ONLY, Intent.ADD, Intent.REMOVE)}
+_PLAIN = frozenset((Intent.START, Intent.STOP, Intent.TOPICS, Intent.PLACES, Intent.RESUME, Intent.DATA, Intent.ERASE,
+    Intent.HELP, Intent.WHY))  # fmt: skip
+_ABOUT_TOPICS = frozenset((Intent.ONLY, Intent.ADD, Intent.REMOVE))
 
 
 def build_payload(intent: Intent, about: str = "") -> str:
@@ -119,11 +107,11 @@ def parse_payload(payload: str, county: County) -> ParsedIntent | None:
     """
     name, _, about = payload.strip().casefold().partition(":")
     if name in _PLAIN and not about:
-        return ParsedIntent(intent=_PLAIN[name])
+        return ParsedIntent(intent=Intent(name))
     if name == Intent.START:
         return _parse_start(about, county)
     if name in _ABOUT_TOPICS:
-        return _parse_topics(_ABOUT_TOPICS[name], about, county)
+        return _parse_topics(Intent(name), about, county)
     if name == Intent.PLACES:
         return _parse_places(about, county)
     if name == Intent.PAUSE and about.isascii() and about.isdecimal() and len(about) < 4:

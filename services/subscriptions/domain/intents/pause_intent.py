@@ -1,14 +1,104 @@
-"""Signs of a request for a pause, or for the end of a pause."""
+"""Signs of a request for a pause, with its length or end as people write it, or for the end of a pause."""
 
 import re
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from itertools import chain, pairwise
 
 from services.subscriptions.domain.intents import foreign_phrases
-from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.pause_limit import TIME_WORDS, PauseLimit, parse_limit
+from services.subscriptions.domain.intents.intent import MAX_PAUSE_DAYS, Day, Intent, ParsedIntent
 from services.subscriptions.domain.intents.phrases import MISSING, SILENCE
 from services.subscriptions.domain.intents.text import CitizenText, Signs, read_words
 from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, NO, POLITE, STOP_WORDS
+
+# One day more than is granted, so that the answer can say that the pause was too long.
+_MAX_READ_DAYS = MAX_PAUSE_DAYS + 1
+_SHORT_NUMBER = 3
+
+
+def _index_words(words: Mapping[int, str]) -> dict[str, int]:
+    return {word: number for number, spelled in words.items() for word in read_words(spelled)}
+
+
+UNITS = _index_words({
+    1: "tag tage tagen day days gun dni день дні днів дня дней dias jours giorni zile",
+    7: """woche wochen week weeks wo hafta tydzien tygodnie tygodni тиждень тижні тижнів неделя недели неделю недель
+    semana semanas semaine semaines settimana settimane saptamana saptamani اسبوع""",
+    30: """monat monate monaten month months ay miesiac miesiace miesiecy місяць місяці месяц месяца mes mois mese luna
+    شهر""",
+    365: "jahr jahre jahren year years",
+})  # fmt: skip
+NUMBERS = _index_words({
+    1: "ein eine einen einem einer ne nen one bir", 2: "zwei two iki dwa два две дві dos deux due doua",
+    3: "drei paar three uc trzy три tres trois tre trei", 4: "vier four", 5: "fuenf five", 6: "sechs six", 7: "sieben",
+    8: "acht", 9: "neun", 10: "zehn ten", 11: "elf", 12: "zwoelf", 13: "dreizehn", 14: "vierzehn", 15: "fuenfzehn",
+    16: "sechzehn", 17: "siebzehn", 18: "achtzehn", 19: "neunzehn", 20: "zwanzig", 21: "einundzwanzig", 30: "dreissig",
+    40: "vierzig", 50: "fuenfzig", 60: "sechzig", 90: "neunzig", 100: "hundert",
+})  # fmt: skip
+MONTHS = ("januar", "februar", "maerz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november",
+    "dezember")  # fmt: skip
+_MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)} | {"january": 1, "february": 2, "march": 3,
+    "may": 5, "june": 6, "july": 7, "october": 10, "december": 12}  # fmt: skip
+WEEKDAYS = ("montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag")
+_DAY_NUMBERS = {day: number % 7 for number, day in enumerate((*WEEKDAYS, "monday", "tuesday", "wednesday", "thursday",
+    "friday", "saturday", "sunday"))}  # fmt: skip
+_ORDINALS = {f"{word}ten": number for word, number in NUMBERS.items() if 1 < number < 20} | {
+    f"{unit}undzwanzigsten": 20 + number for unit, number in (("ein", 1), *NUMBERS.items()) if number < 10} | {
+    "ersten": 1, "dritten": 3, "siebten": 7, "achten": 8, "zwanzigsten": 20, "dreissigsten": 30,
+    "einunddreissigsten": 31}  # fmt: skip
+_LAST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 7, "naechsten monat": 30,
+    "naechstes jahr": 60, "monatsende": 15, "wochenende": 5}  # fmt: skip
+_FEASTS = {"weihnachten": Day(26, 12), "silvester": Day(31, 12), "neujahr": Day(1, 1), "jahresende": Day(31, 12),
+    "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12), "christmas": Day(26, 12), "new year": Day(1, 1),
+    "jahreswechsel": Day(1, 1), "neuen jahr": Day(1, 1), "fruehjahr": Day(1, 3), "fruehling": Day(1, 3),
+    "sommer": Day(1, 6), "herbst": Day(1, 9), "winter": Day(1, 12), "nikolaus": Day(6, 12),
+    "heiligabend": Day(24, 12), "heilige drei koenige": Day(6, 1), "drei koenige": Day(6, 1),
+    "tag der deutschen einheit": Day(3, 10), "reformationstag": Day(31, 10)}  # fmt: skip
+# Days after Easter Sunday; a pause until a feast ends after its last day.
+_MOVING_FEASTS = {"ostern": 1, "ostermontag": 1, "ostersonntag": 0, "karfreitag": -2, "pfingsten": 50,
+    "pfingstmontag": 50, "himmelfahrt": 39, "christi himmelfahrt": 39, "vatertag": 39, "fronleichnam": 60,
+    "karneval": -46, "fasching": -46, "aschermittwoch": -46, "easter": 1}  # fmt: skip
+# Fractions of a unit in words: "halbes Jahr", "anderthalb Wochen", "1,5 Monate", "zweieinhalb Wochen".
+_FRACTIONS = {"halb": 0.5, "halbe": 0.5, "halbes": 0.5, "halben": 0.5, "halber": 0.5, "viertel": 0.25,
+    "dreiviertel": 0.75, "anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5,
+    "viereinhalb": 4.5}  # fmt: skip
+_HALF_WORDS = {"vierteljahr": 91, "halbjahr": 182, "halbjaehrig": 182, "quartal": 91}
+TIME_WORDS = frozenset((*UNITS, *NUMBERS, *_FRACTIONS, *_HALF_WORDS, *MONTHS, *WEEKDAYS))
+_FOR = read_words("na на لمدة")  # "na miesiąc", "на неделю": for one
+_COMING = read_words("naechste naechsten naechster")
+_PARTS = {"anfang": 5, "mitte": 15}
+_TO = (
+    r"\b(?:bis|bit|bet|untill?|till|erst(?:\s+wieder)?(?:\s+(?:a[bm]|im|in|zum))?)\s+(?:einschl\w*\s+)?"
+    r"(?:the\s+|nach\s+|zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
+)
+_DATE = re.compile(
+    _TO + r"(\d{1,2})(?:\s*[./-]\s*(\d{1,2})|(?:\.|(?:st|nd|rd|th)\b)?\s*(?:of\s+)?([a-z]{3,9}))\.?"
+    r"(?:\s*[/-]?\s*(\d{4}|\d{2}))?(?!\d)"
+)
+_DAY = r"(?:am|ab|ab dem|vom)\s+(\d{1,2}\.\s*(?:\d{1,2}|[a-z]{3,9})\.?(?:\s*\d{4})?)"
+_RETURN = re.compile(rf"{_DAY}\s+(?:\w+\s+){{0,3}}(?:wieder|zurueck)\b|\b(?:wieder|zurueck)\s+(?:\w+\s+){{0,2}}{_DAY}")
+# "until January 3", "until October 3rd, 2027"
+_MONTH_FIRST = re.compile(
+    r"\b(?:untill?|till)\s+([a-z]{3,9})\.?\s+(?:the\s+)?(\d{1,2})(?:st|nd|rd|th)?\b(?:,?\s*(\d{4}))?"
+)
+# A number and a unit, also written as one word: "1,5 Monate", "3wochen".
+_AMOUNT = re.compile(r"(?<![\d.,])(\d{1,3})(?:[.,](\d))?\s*-?([^\W\d_]+)")
+_MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b")
+# "bis zum sechsten Januar"
+_ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)})(?= (?:{'|'.join(MONTHS)})\b)")
+# "Vor Februar nichts", "ab Mai erst wieder"
+_MONTH_NAME = rf"({'|'.join((*MONTHS, 'jan', 'feb', 'apr', 'aug', 'sept', 'okt', 'nov', 'dez'))})"
+_MONTH_ALONE = re.compile(
+    rf"\bnicht\s+vor\s+{_MONTH_NAME}\b|"
+    rf"\bvor\s+{_MONTH_NAME}\s+(?:(?:bitte|will|moechte|brauche|ich|wir|erstmal)\s+){{0,3}}(?:nichts?|nix|keine?)\b|"
+    rf"\b(?:ab|im|in)\s+{_MONTH_NAME}\s+(?:\w+\s+){{0,3}}(?:erst|wieder)\b"
+)
+_NAMED = re.compile(
+    _TO + rf"({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b|"
+    rf"\bnach\s+({'|'.join((*_FEASTS, *_MOVING_FEASTS))})\s+(?:\w+\s+){{0,2}}(?:erst|wieder)\b"
+)
+_build_pause = partial(ParsedIntent, intent=Intent.PAUSE)
 
 _PAUSE = read_words("""pause pausieren pausiere pausiert unterbrechen unterbrechung unterbreche aussetzen pauza
     przerwa wstrzymac перерва пауза призупинити mola ara pausen stumm stummschalten pausierung urlaubspause break""")
@@ -23,11 +113,10 @@ _AROUND = (
     FILLER_WORDS
     | TIME_WORDS
     | _HOLIDAY
-    | read_words("""mach bis solange so ostern pfingsten sommer winter herbst fruehling fruehjahr karfreitag himmelfahrt
-    ostermontag pfingstmontag heiligabend nikolaus nach
-    machen mache im am vor lang lange fuer ca etwa naechsten naechste kommenden naechster in
-    einlegen gehe fahre ende anfang mitte monats jahres morgen weihnachten silvester neujahr jahresende einschliesslich
-    for take a break the zeitweise kurz kurze kleine erstmal erst voruebergehend""")
+    | read_words("""mach bis solange ostern pfingsten sommer winter herbst fruehling fruehjahr karfreitag himmelfahrt
+        ostermontag pfingstmontag heiligabend nikolaus machen mache vor lang lange ca etwa naechste kommenden naechster
+        einlegen gehe fahre ende anfang mitte monats jahres weihnachten silvester neujahr jahresende einschliesslich
+        for take a break zeitweise kurz kurze kleine erstmal voruebergehend""")
 )
 _ASKING = read_words("kann koennt koennen koennte koennten wuerden wuerdet kannst geht moeglich man")
 _FOR_NOW = re.compile(
@@ -58,9 +147,8 @@ _SMALL_TALK = re.compile(
     r"geniess\w*|freuen|gruesse (?:aus|an|ans|von|in)|gelesen)\b"
 )
 _TIME_OFF = read_words("urlaub ferien reise reisen unterwegs verreist")
-_REQUEST = read_words(
-    "bitte solange lange wieder erst bis ruhe still funkstille lass lasst lassen zurueck zuhause daheim vorbei"
-)
+_REQUEST = read_words("""bitte solange lange wieder erst bis ruhe still funkstille lass lasst lassen zurueck zuhause
+    daheim vorbei""")
 # "Bis Neujahr pausieren und danach nur noch Jobs": what is wanted after a pause.
 _AFTERWARDS = re.compile(r"[\s,.;]+(?:und\s+)?(?:danach|anschließend|hinterher|nachher|dann)\b", re.IGNORECASE)
 # "Bin ich noch in Pause?", "Wann geht es bei mir weiter?"
@@ -89,14 +177,16 @@ class PauseSigns(Signs):
     """Signs of a pause in a phrase."""
 
     @cached_property
-    def limit(self) -> PauseLimit:
-        """Return the length or end that the text states; an empty one if it states none."""
-        return parse_limit(self.words, self.text.in_german)
+    def limit(self) -> ParsedIntent | None:
+        """Return PAUSE with the length or end that the text states; None if it states none."""
+        said = self.text.in_german
+        dated = _parse_date(said) or _parse_feast(said) or _parse_month(said)
+        return dated or _parse_amount(said) or _parse_days(self.words) or _parse_return(said)
 
     @property
     def pause(self) -> ParsedIntent:
-        """Return PAUSE with its length or end."""
-        return ParsedIntent(intent=Intent.PAUSE, **self.limit._asdict())
+        """Return PAUSE with its length or end, if there is one."""
+        return self.limit or ParsedIntent(intent=Intent.PAUSE)
 
     @property
     def request(self) -> ParsedIntent | None:
@@ -164,8 +254,7 @@ class PauseSigns(Signs):
     @property
     def _is_resume(self) -> bool:
         said = self._joined
-        ending = said & _PAUSE and said & (_END | NO) and "bis" not in said
-        if ending and said <= _PAUSE | _END | _AROUND | NO | _ON:
+        if said & _PAUSE and said & (_END | NO) and "bis" not in said and said <= _PAUSE | _END | _AROUND | NO | _ON:
             return True
         if said & NO or said == {"weiter", "so"}:
             return False
@@ -180,3 +269,82 @@ class PauseSigns(Signs):
         """Return whether messages should resume: "Ich bekomme keine Nachrichten mehr, bitte wieder einschalten"."""
         parsed = self.sentence.removeprefix("bitte ").removesuffix(" bitte")
         return bool(_ONLY_AGAIN.search(parsed) or (_AGAIN_PLEASE.search(parsed) and MISSING.search(parsed)))
+
+
+def _find_month_number(name: str) -> int | None:
+    """Return the number of a month from at least three letters of its name; None for any other word."""
+    found = (number for known, number in _MONTH_NUMBERS.items() if len(name) > 2 and known.startswith(name))
+    return next(found, None)
+
+
+def _parse_date(said: str) -> ParsedIntent | None:
+    day_first = _DATE.search(_ORDINAL.sub(lambda word: f"{_ORDINALS[word[1]]}.", said))
+    month_first = _MONTH_FIRST.search(said)
+    if day_first:
+        day, month, year = day_first[1], day_first[2] or day_first[3], int(day_first[4] or 0)
+    elif month_first:
+        day, month, year = month_first[2], month_first[1], int(month_first[3] or 0)
+    else:
+        return None
+    number = int(month) if month.isdecimal() else _find_month_number(month)
+    if 0 < year < 100:
+        year += 2000
+    return _build_pause(until=Day(int(day), number, year or None)) if number else None
+
+
+def _parse_return(said: str) -> ParsedIntent | None:
+    """Return the day on which somebody comes back: "Ich komme am 20.12. wieder"."""
+    found = _RETURN.search(said)
+    return _parse_date(f"bis {found[1] or found[2]}") if found else None
+
+
+def _parse_feast(said: str) -> ParsedIntent | None:
+    found = _NAMED.search(said)
+    if found is None:
+        return None
+    name = found[1] or found[2] or found[3]
+    return _build_pause(days=_SOON.get(name), until=_FEASTS.get(name), easter=_MOVING_FEASTS.get(name))
+
+
+def _parse_month(said: str) -> ParsedIntent | None:
+    found, alone = _MONTH.search(said), _MONTH_ALONE.search(said)
+    name, part = (next(filter(None, alone.groups())), None) if alone else (found[2], found[1]) if found else ("", None)
+    if name in _DAY_NUMBERS:
+        return _build_pause(weekday=_DAY_NUMBERS[name])
+    if name == "monats":
+        return _build_pause(days=15)
+    number = _find_month_number(name)
+    if number is None:
+        return None
+    return _build_pause(until=Day(_LAST[number - 1] if part == "ende" else _PARTS.get(part or "", 1), number))
+
+
+def _parse_days(words: Sequence[str]) -> ParsedIntent | None:
+    """Return the days that the first number before a unit amounts to; "Guten Tag" has no number.
+
+    "Nächste" counts only alone: "nächste Woche muss ich ins Krankenhaus, sechs Wochen".
+    """
+    pairs = list(pairwise(words))
+    numbers = ((_parse_number(before), word) for before, word in pairs if word in UNITS)
+    days = next((number * UNITS[word] for number, word in numbers if number is not None), None)
+    half = (_HALF_WORDS[word] for word in words if word in _HALF_WORDS)
+    coming = (UNITS[word] for before, word in pairs if before in _COMING and word in UNITS)
+    return _build_length(next(chain(() if days is None else (days,), half, coming), None))
+
+
+def _parse_amount(said: str) -> ParsedIntent | None:
+    amounts = (
+        float(f"{whole}.{tenth or 0}") * UNITS[unit] for whole, tenth, unit in _AMOUNT.findall(said) if unit in UNITS
+    )
+    return _build_length(next(amounts, None))
+
+
+def _build_length(days: float | None) -> ParsedIntent | None:
+    """Build a pause of whole days; one that is too long stays too long."""
+    return None if days is None else _build_pause(days=max(1, min(_MAX_READ_DAYS, round(days))))
+
+
+def _parse_number(word: str) -> float | None:
+    if word.isascii() and word.isdecimal() and len(word) <= _SHORT_NUMBER:
+        return int(word)
+    return NUMBERS.get(word) or _FRACTIONS.get(word) or (1 if word in _FOR else None)

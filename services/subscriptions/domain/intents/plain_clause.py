@@ -16,9 +16,8 @@ from services.subscriptions.domain.intents.vocabulary import (
     STOP_WORDS,
 )
 
-_MAY_SURROUND = POLITE | read_words("""ja nein jetzt sofort endlich ich sage sag bye tschuess
-    ciao und noch trotzdem einen schoenes schoenen schoene tag abend woche wochenende sonntag feiertage alles gute
-    wuensche ihnen euch allen zusammen fuer auch""")
+_MAY_SURROUND = POLITE | read_words("""ja nein jetzt sofort endlich ich sage sag bye tschuess ciao noch trotzdem einen
+    schoenes woche wochenende sonntag feiertage alles wuensche ihnen euch allen zusammen fuer auch""")
 _START = read_words("start starten")
 # "Meld mich mal ab, und wann macht das Hallenbad auf?": a clause of its own, about oneself.
 _CLAUSE = re.compile(

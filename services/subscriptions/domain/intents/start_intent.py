@@ -53,10 +53,10 @@ _LEAVE = read_words("""abmelden abmeldung abbestellen abbestellung austragen kue
 _JOIN = read_words("anmelden anmeldung abonnieren abonniere registrieren eintragen freischalten subscribe")
 # Words that look like a typo and are none.
 _NO_SLIP = read_words("""vermelden melden ummelden auftragen vertragen anmeldet anmelden angemeldet abgemeldet
-    auszutragen zutragen ausfragen beantragen betragen antragen auftragen ankuendigen ankuendigung erkundigen
-    verkuendigen aushaengen anbestellen bestellen bestellung vorbestellen nachbestellen abstellen anstellen
-    verbestellen anmeldungen abonnement abonnements ummeldung meldung vermeldung eintragung austragung eintraege
-    abmeldungen subscriber ausgetragen eingetragen ausschlafen fortragen vortragen""")
+    auszutragen zutragen ausfragen beantragen betragen antragen ankuendigen ankuendigung erkundigen verkuendigen
+    aushaengen anbestellen bestellen bestellung vorbestellen nachbestellen abstellen anstellen verbestellen anmeldungen
+    abonnement abonnements ummeldung meldung vermeldung eintragung austragung eintraege abmeldungen subscriber
+    ausgetragen eingetragen ausschlafen fortragen vortragen""")
 
 _STOP = sorted("stop")
 

@@ -115,9 +115,9 @@ _MISSED = (
     FILLER_WORDS
     | RECEIVED
     | NO
-    | read_words("""seit gestern heute woche wochen tag tage tagen monat monaten lange immer bisher bislang kommt kommen
-    bekomme kriege erhalte empfange gekriegt gehoert gekommen angekommen angemeldet abgemeldet oder einzige was rein
-    dann denn warum wieso""")
+    | read_words("""gestern woche wochen tage tagen monat monaten lange bisher bislang kommt kommen bekomme kriege
+        erhalte empfange gekriegt gehoert gekommen angekommen angemeldet abgemeldet einzige was rein denn warum
+        wieso""")
 )
 _AT = read_words("an am vor beim bei hinter")
 _IN_TRAFFIC = read_words("""ampel ampeln kreuzung bahnuebergang zebrastreifen haltestelle bushaltestelle bahnhof ecke

@@ -33,7 +33,7 @@ _ADD = read_words(
     """wieder dazunehmen einschalten aktivieren dazu zusaetzlich plus hinzufuegen hinzu ebenfalls auch zuwaehlen
     hinzunehmen noch ergaenzen"""
 )
-_NOT = NO | read_words("nein weder loeschen streichen ohne ausser minus abwaehlen weg raus aus keine")
+_NOT = NO | read_words("nein loeschen streichen ausser minus abwaehlen weg raus aus")
 _NOTHING = read_words("nichts nix keine")
 _WEG = read_words("weg raus aus loeschen")
 _BUT = read_words("aber sondern dafuer weiterhin weiter nur ja")
@@ -51,7 +51,7 @@ _AROUND_ALL = ALL_AGAIN | read_words("""vier ich wir will moechte wollen moechte
     nehme nehm gebt schickt schicken schick senden einfach auf um nachrichten meldungen infos""")
 _WHATEVER = read_words("vier was es gibt")
 _AROUND_ALL_AGAIN = _AROUND_ALL | read_words("was etwas einstellen ein")
-ALL = read_words("alle alles allen saemtliche saemtlichen all hepsi wszystkie все все")
+ALL = read_words("alle alles allen saemtliche saemtlichen all hepsi wszystkie все")
 _START = read_words("start abo abonnieren abonniere subscribe")
 # Words that look like a typo in a topic's name.
 _NO_NAME = STOP_WORDS | read_words(
@@ -63,7 +63,7 @@ _LINK = read_words("""haette und oder sowie thema themen nummer punkt gemeinde g
     informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse
     wichtige wichtigste wichtigstes""")
 _NUMBERED = read_words("die den das der nr option ziffer")
-_STARTING = _START | START_AROUND | POLITE | read_words("nur und")
+_STARTING = _START | START_AROUND | POLITE | read_words("nur")
 _STRUCK = (_NOT | STOP_WORDS) - STOP
 _BESIDE_NUMBERS = _LINK | ONLY | _NUMBERED | _STRUCK
 _SEEKING = read_words("suche suchen koennen kann koennt such")
@@ -78,8 +78,8 @@ _LIVING = read_words(
 # "Ich wohne in Worpswede und möchte die Nachrichten bekommen" is no choice of a place.
 _RECEIVING = RECEIVED | read_words("abo kanal verteiler dienst bekommen erhalten kriegen schicken schickt abmelden")
 TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
-    auswahl einstellungen einstellung menue rubriken konular tematy
-    теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
+    auswahl einstellungen einstellung menue rubriken konular tematy теми темы المواضيع themenwahl themenliste
+    interessen""")
 PLACE_WORDS = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen dorf doerfer")
 _LIMITING = read_words("auf beschraenken einschraenken begrenzen eingrenzen bestimmte bestimmten einzelne auch")
 _EVERYWHERE = re.compile(
@@ -93,10 +93,8 @@ _HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken sc
     lesen wissen interessiert haben""")
 _AGAIN = read_words("wieder fuer aus")
 _AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
-    anzeigen abwaehlen sehen nur menu andere anderes meine
-    meiner meinem unserer einzelne eigene eigenen wie wo koennen koennte man habt
-    bietet liste uebersicht verwalten wechseln habe einstellen kann
-    abonniert change my""")
+    anzeigen abwaehlen sehen nur menu andere anderes meiner meinem unserer einzelne eigene eigenen wie wo koennen
+    koennte man habt bietet uebersicht verwalten wechseln einstellen kann abonniert change""")
 
 
 @dataclass

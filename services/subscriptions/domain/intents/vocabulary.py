@@ -5,22 +5,19 @@ Learners' spellings and the most common words in English, Turkish, Arabic, Ukrai
 
 from services.subscriptions.domain.intents.text import read_words
 
-POLITE = read_words("""bitte bite bittte bidde biddeschoen danke dankeschoen dank vielen hallo halo hello hi hey moin
-    servus guten
-    gute tag morgen abend mahlzeit liebe lieber liebes team gruss gruesse gruessen gruse freundlichen mfg lg vg
+POLITE = read_words("""bitte bite bidde biddeschoen danke dankeschoen dank vielen hallo halo hello hi hey moin servus
+    guten gute tag morgen abend mahlzeit liebe lieber liebes team gruss gruesse gruessen gruse freundlichen mfg lg vg
     viele beste besten freundliche herzliche herzlichen schoene schoenen nette sehr geehrte damen herren und please
     thanks thx thank you pls lutfen lütfen merhaba tesekkurler teşekkürler sağol prosze dziekuje merci svp gracias
-    grazie mulțumesc hvala molim faleminderit bonjour bonsoir buongiorno hola obrigado selam salam zdravo
-    dzien dobry wieczor dzieki czesc добрий день вечір доброго ранку привет здравствуйте спасибі благодаря
-    السلام عليكم صباح مساء الخير سلام
-    будь ласка дякую привіт пожалуйста спасибо من فضلك شكرا مرحبا punkt komma ausrufezeichen fragezeichen""")
+    grazie mulțumesc hvala molim faleminderit bonjour bonsoir buongiorno hola obrigado selam salam zdravo dzien dobry
+    wieczor dzieki czesc добрий день вечір доброго ранку привет здравствуйте спасибі благодаря السلام عليكم صباح مساء
+    الخير سلام будь ласка дякую привіт пожалуйста спасибо من فضلك شكرا مرحبا punkt komma ausrufezeichen fragezeichen""")
 
 SIGN_OFF = read_words("gruss gruesse gruessen gruse lg vg mfg bg hochachtungsvoll")
 
-STOP = read_words("""stop stopp stpo sotp stob stopo stpp stopf stup stoop schtop schtopp st0p sttop stopt stoppp
-    sopt stp dtop wtop etop ytop xtop srop szop sgop sfop stip stoo sto sdop sdopp schdop schdopp stobp ztop
-    ssop atop stlp stio stoip stopq 7867
-    стоп توقف قف""")
+STOP = read_words("""stop stopp stpo sotp stob stopo stpp stopf stup stoop schtop schtopp st0p sttop stopt sopt stp dtop
+    wtop etop ytop xtop srop szop sgop sfop stip stoo sto sdop sdopp schdop schdopp stobp ztop ssop atop stlp stio
+    stoip stopq 7867 стоп توقف قف""")
 STOP_WORDS = STOP | read_words("""stopall revoke arret baja uitschrijven afmelden deabo stoppt stoppen stoppe stops
     stopen stopping abmelden abmeldung abmelde abmeldn
     abmeldet abbestellen abbestellung abbestelle abbestelen abestellen austragen austragung austrage austragn
@@ -34,14 +31,11 @@ STOP_WORDS = STOP | read_words("""stopall revoke arret baja uitschrijven afmelde
     zrezygnowac zatrzymaj aufloesen verzichte verzicht verzichten beendigung stornierung streichung abzubestellen
     abzumelden
     auszutragen weglassen""")
-STOP_ALONE_WORDS = read_words("""ende end quit cancel optout aufhoeren schluss raus weg genug basta verschwindet
-    reicht reichts spam enough finish leave remove aus off abbruch abbrechen cik cikis istemiyorum koniec rezygnacja
-    kapat kes خروج
-    كفى кінець досить вихід хватит exit halt hoert hoer aufhoern schluss""")
-NEVER = read_words(
-    """nimmer weder nicht nich net nit kein keine keinen keiner keinesfalls keineswegs nie niemals never dont don ned
-    не nie"""
-)
+STOP_ALONE_WORDS = read_words("""ende end quit cancel optout aufhoeren schluss raus weg genug basta verschwindet reicht
+    reichts spam enough finish leave remove aus off abbruch abbrechen cik cikis istemiyorum koniec rezygnacja kapat kes
+    خروج كفى кінець досить вихід хватит exit halt hoert hoer aufhoern""")
+NEVER = read_words("""nimmer weder nicht nich net nit kein keine keinen keiner keinesfalls keineswegs nie niemals never
+    dont don ned не""")
 NO = NEVER | read_words("nix nichts ohne no non")
 
 ONLY = read_words(
@@ -60,39 +54,36 @@ START_LIKE_WORDS = START_ALONE | read_words("""angemeldet eintragen aufnehmen mi
     teilnehmen registrieren registrierung einschreiben hinzufuegen reaktivieren zurueck neu loslegen freischalten
     einschalten aktivieren anschalten 78278 startet starte anmelde abonniere abonniert ol kayit mnie""")
 
-HOW = read_words("""sich wie kann koennen koennte man was muss muessen soll wo geht mache tun how can do geht s
-    gehts warum wieso weshalb nicht funktioniert klappt denn das es s machen""")
+HOW = read_words("""sich wie kann koennen koennte man was muss muessen soll wo geht mache tun how can do s gehts warum
+    wieso weshalb nicht funktioniert klappt denn das es machen""")
 CANNOT = read_words("kann koennen konnte geht klappt funktioniert moeglich can cannot cant")
 # Words that say nothing by themselves. "Nur", "weg", "ohne", "weiter", "wann" and the like do, and are not here.
 _GENERAL_FILLERS = read_words("""aber also am ansonsten ausserdem beim da dabei dadurch dafuer daher damit danach dann
-    daran darauf darum deshalb deswegen dort durch eben eher eigentlich einmal er erst etwas eventuell gar genau
-    gerade halt hiermit im immer irgendwann irgendwas irgendwie irgendwo je jedoch leider momentan naemlich nach nun
-    nunmehr ob obwohl oder sehr seit sich sobald somit sondern sonst sowieso tatsaechlich trotzdem ueber ueberhaupt
-    um und vielleicht wegen weil wenn wohl zwar kuenftig zukuenftig zukunft demnaechst laenger weiterhin versehentlich
-    unbedingt umgehend unverzueglich bald more any ihrerseits ihm ihn eine ein einen einem einer irrtuemlich
-    vun jo hebben heff ji laat allerdings dringend versehen
-    quatsch mist scheiss scheisse kram bloedsinn unsinn unfug schrott dreck
-    laufenden fristlose fristgerechte sofortige naechstmoeglichen naechstmoeglich naechsten zeitpunkt fristgerecht
-    fristlos sofortiger wirkung schriftlich dankend
-    meines ihres dieses eures euerm euren unseres des ab darauf freundlich hoeflichst hoeflich moeglichst schnell
-    dafuer hatte hattet hat sei sind seid wurde wurden worden""")
+    daran darauf darum deshalb deswegen dort durch eben eher eigentlich einmal er erst etwas eventuell gar genau gerade
+    halt hiermit im immer irgendwann irgendwas irgendwie irgendwo je jedoch leider momentan naemlich nach nun nunmehr
+    ob obwohl oder sehr seit sich sobald somit sondern sonst sowieso tatsaechlich trotzdem ueber ueberhaupt um und
+    vielleicht wegen weil wenn wohl zwar kuenftig zukuenftig zukunft demnaechst laenger weiterhin versehentlich
+    unbedingt umgehend unverzueglich bald more any ihrerseits ihm ihn eine ein einen einem einer irrtuemlich vun jo
+    hebben heff ji laat allerdings dringend versehen quatsch mist scheiss scheisse kram bloedsinn unsinn unfug schrott
+    dreck laufenden fristlose fristgerechte sofortige naechstmoeglichen naechstmoeglich naechsten zeitpunkt
+    fristgerecht fristlos sofortiger wirkung schriftlich dankend meines ihres dieses eures euerm euren unseres des ab
+    freundlich hoeflichst hoeflich moeglichst schnell hatte hattet hat sei sind seid wurde wurden worden""")
 FILLER_WORDS = (
     _GENERAL_FILLERS
     | read_words("""ich ch moechte moecht will wil wollen wollte wuerde mich mir uns wir von vom dem den der das die
-    diesen diese dieser dieses ihr ihre ihren ihrem eure euren euer mein meine meinen sie es hier ganz komplett alle
-    alles allem jetzt sofort gleich heute gern gerne endlich wirklich doch einfach auch ja nein so mal schon kanal
-    newsletter newsletters abos abonnements kanals dienstes verteilers kreisfunk kreisfunks infokanal infokanals
-    dings ding verteiler liste gruppe nachricht nachrichten nachricht meldung meldungen info infos information
-    informationen mitteilung mitteilungen benachrichtigung benachrichtigungen news rundschreiben texte hinweise
-    berichte updates werbung post sms mail mails
-    whatsapp chat abo abonnement abos dienst service handy nummer telefon zusendung zusendungen werden wird aus ab
-    mit zu zum haben hab habe erhalten bekommen kriegen empfangen schicken schickt schicke schick senden sendet
-    sende send schreiben schreibt schreib schreibe zuschicken wieder noch my me i the messages message all to want
-    from please mehr mer meer interesse interesse interessiert interessiere interessieren ihnen euch nehmen nehmt
-    nehm nimm weiteren weitere weiter melden melde meldet fuer bei brauche brauchen brauch benoetige wuensche
-    wuenschen bin ist an auf hoeren hoert hoer lassen lasst lass ruhe loeschen landkreis kreis osterholz in ist
-    etmek et ol bana mesaj mesajlar gonderme artik الاشتراك اشتراك الرسائل رسائل لا اريد мене мені повідомлення
-    сообщения мне больше не надсилайте mnie mi wiadomosci nie chce wiecej это""")
+        diesen diese dieser ihr ihre ihren ihrem eure euer mein meine meinen sie es hier ganz komplett alle alles allem
+        jetzt sofort gleich heute gern gerne endlich wirklich doch einfach auch ja nein so mal schon kanal newsletter
+        newsletters abos abonnements kanals dienstes verteilers kreisfunk kreisfunks infokanal infokanals dings ding
+        verteiler liste gruppe nachricht nachrichten meldung meldungen info infos information informationen mitteilung
+        mitteilungen benachrichtigung benachrichtigungen news rundschreiben texte hinweise berichte updates werbung
+        post sms mail mails whatsapp chat abo abonnement dienst service handy nummer telefon zusendung zusendungen
+        werden wird aus mit zu zum haben hab habe erhalten bekommen kriegen empfangen schicken schickt schicke schick
+        senden sendet sende send schreiben schreibt schreib schreibe zuschicken wieder noch my me i the messages
+        message all to want from mehr mer meer interesse interessiert interessiere interessieren ihnen euch nehmen
+        nehmt nehm nimm weiteren weitere weiter melden melde meldet fuer bei brauche brauchen brauch benoetige wuensche
+        wuenschen bin ist an auf hoeren hoert hoer lassen lasst lass ruhe loeschen landkreis kreis osterholz in etmek
+        et ol bana mesaj mesajlar gonderme artik الاشتراك اشتراك الرسائل رسائل لا اريد мене мені повідомлення сообщения
+        мне больше не надсилайте mnie mi wiadomosci nie chce wiecej это""")
     | POLITE
 )
 # Words for our messages: somebody who uses them without a request complains, and does not want to stop.

@@ -1,27 +1,68 @@
-"""Answers to published events: read from the broker's stream, recorded in the state folder."""
+"""Kreisfunk over AMQP: publishing as a municipal system, and the answers, which are recorded in the state folder."""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from services.feeds.state import StateFolder
+from services.feeds.folder import StateFolder
+from shared.amqp.connection import connect
+from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.stream import StreamReader, StreamRecord
-from shared.amqp.topology import ANSWERS
-from shared.contracts.envelope import ContractError, decode
+from shared.amqp.topology import ANSWERS, MUNICIPAL_EVENTS
+from shared.contracts.envelope import MESSAGES, ContractError, Envelope, decode
 from shared.contracts.events import NoticeAccepted, NoticeRejected
-from shared.outcome import DependencyUnavailable
+from shared.outcome import DependencyUnavailable, Unroutable
 
 RETENTION_SECONDS = 14 * 86_400
 POLL_INTERVAL_SECONDS = 0.2
 READ_TIMEOUT_SECONDS = 10.0
 CLOCK_SKEW_SECONDS = 60
 OpenAnswers = Callable[[int | str], StreamReader]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticePublisher:
+    """Publisher with the login `login`, which the broker verifies as `user_id`."""
+
+    publisher: Publisher
+    login: str
+
+    async def publish(self, event: bytes, envelope: Envelope) -> None:
+        """Publish and return once Kreisfunk has stored the event, whose envelope is `envelope`.
+
+        Raises DependencyUnavailable; publishing the same event again does no harm.
+        """
+        try:
+            await self.publisher.publish(
+                MUNICIPAL_EVENTS,
+                MESSAGES[envelope.type].KEY,
+                event,
+                message_id=envelope.id,
+                user_id=self.login,
+            )
+        except Unroutable as error:
+            raise DependencyUnavailable(str(error)) from None
+
+
+OpenPublisher = Callable[[], AbstractAsyncContextManager[NoticePublisher]]
+
+
+@asynccontextmanager
+async def open_notice_publisher(
+    url: str, *, password: str | None, login: str, name: str
+) -> AsyncIterator[NoticePublisher]:
+    """Connect and open a publisher; `name` is the connection's name in RabbitMQ's management.
+
+    Raises DependencyUnavailable.
+    """
+    async with connect(url, password=password, name=name) as connection, open_publisher(connection) as publisher:
+        yield NoticePublisher(publisher=publisher, login=login)
 
 
 @dataclass(frozen=True, kw_only=True)

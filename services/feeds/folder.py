@@ -1,0 +1,287 @@
+"""Folder of the service, whose files survive a kill: state, drafts, published and refused events."""
+
+import fcntl
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from services.feeds.state import RETENTION, OriginState
+from shared.contracts.envelope import read_envelope
+from shared.contracts.events import Problem
+
+
+class NoticeStatus(StrEnum):
+    """Status of the first revision of a notice.
+
+    `unsent` is a draft that waits or was dropped, `expired` one without an answer yet, which may well be rejected.
+    """
+
+    SENT = "sent"
+    UNSENT = "unsent"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+class FolderInUse(Exception):
+    """Raised when another process uses the folder."""
+
+
+class StateDamaged(Exception):
+    """Raised when a state file was changed by something else; the text says which and what to do."""
+
+
+class SentEvent(Struct, frozen=True, kw_only=True):
+    """A published event without an answer yet; `origin` is its feed."""
+
+    origin: str
+    event: Raw
+
+
+class RefusedEvent(Struct, frozen=True, kw_only=True):
+    """An event that was not delivered to anybody, with the reasons."""
+
+    problems: tuple[Problem, ...]
+    event: Raw
+    origin: str = ""
+
+
+Kept = TypeVar("Kept", SentEvent, RefusedEvent)
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """Folder with `memory/<name>.json`, `unaccepted`, and one file per event in `drafts`, `sent` and `refused`.
+
+    Every file is replaced atomically: it is complete or absent.
+    """
+
+    path: Path
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Lock the folder; the kernel releases the lock if the process dies. Raises FolderInUse."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / "lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FolderInUse(f"{self.path} is used by another `kreisfunk feeds`; end it first") from None
+            yield
+
+    def read_state(self, name: str) -> OriginState:
+        """Return the state of an origin, an empty one if there is none. Raises StateDamaged."""
+        path = self._build_state_path(name)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=OriginState)
+        except FileNotFoundError:
+            return OriginState()
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StateDamaged(f"{path}: {error}. The runbook FeedFailing says what to do.") from None
+
+    def save_state(self, name: str, memory: OriginState) -> None:
+        """Write the state; it is on disk when this returns."""
+        _write_atomically(self._build_state_path(name), msgspec.json.encode(memory))
+
+    def save_draft(self, event: bytes) -> Path:
+        """Store a draft without our source, as another system may publish it."""
+        envelope = read_envelope(event)
+        draft: dict[str, object] = msgspec.json.decode(event)
+        draft.pop("source", None)
+        path = self.drafts / _build_file_name(envelope.id)
+        _write_atomically(path, msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n")
+        return path
+
+    def count_drafts(self, origin: str) -> int:
+        """Return the number of drafts of this origin that wait."""
+        of_origin = re.compile(rf"{re.escape(origin)}-[0-9a-f]{{20}}\.")
+        return sum(of_origin.match(path.name) is not None for path in self.drafts.glob("*.json"))
+
+    def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str) -> None:
+        """Store an event that Kreisfunk refused, with the reasons."""
+        path = self.refused / _build_file_name(read_envelope(event).id)
+        kept = msgspec.json.encode(RefusedEvent(problems=problems, event=Raw(event), origin=origin))
+        _write_atomically(path, msgspec.json.format(kept, indent=2) + b"\n")
+
+    def save_sent(self, origin: str, event: bytes) -> None:
+        """Store an event before it is published: from then on its answer may arrive."""
+        path = self._build_sent_path(read_envelope(event).id)
+        _write_atomically(path, msgspec.json.encode(SentEvent(origin=origin, event=Raw(event))))
+
+    def mark_answered(self, event_id: str) -> None:
+        """Remove the file of an answered event; the state still contains the entry."""
+        path = self._build_sent_path(event_id)
+        (self.unaccepted / path.stem).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+    def mark_rejected(self, event_id: str, problems: tuple[Problem, ...]) -> str | None:
+        """Move a rejected event to the refused ones, with the reasons.
+
+        Returns its origin, or None if the event is not ours.
+        """
+        path = self._build_sent_path(event_id)
+        sent = _decode_file(path, SentEvent)
+        if sent is None:
+            return None
+        self.save_refused(bytes(sent.event), problems, sent.origin)
+        self._save_status(path.stem, NoticeStatus.REJECTED)
+        path.unlink(missing_ok=True)
+        return sent.origin
+
+    def find_status(self, subject: str, now: datetime) -> NoticeStatus:
+        """Return the status of a notice's first revision."""
+        path = self._build_sent_path(f"{subject}:1")
+        sent = _decode_file(path, SentEvent)
+        if sent is not None:
+            expires = read_envelope(bytes(sent.event)).expirytime
+            return NoticeStatus.EXPIRED if expires is not None and expires <= now else NoticeStatus.SENT
+        usual = NoticeStatus.UNSENT if (self.drafts / path.name).exists() else NoticeStatus.SENT
+        try:
+            return NoticeStatus((self.unaccepted / path.stem).read_text())
+        except (OSError, ValueError):
+            return usual
+
+    def _save_status(self, name: str, status: NoticeStatus) -> None:
+        """Store the status of the notice if the event is a first revision: only then nobody has it."""
+        if not name.endswith(".1"):
+            return
+        _write_atomically(self.unaccepted / name, status.encode())
+        oldest = (time.time() - RETENTION.total_seconds()) * 1e9
+        for path in self.unaccepted.iterdir():
+            if _get_modified_at(path) < oldest:
+                path.unlink(missing_ok=True)
+
+    def read_answers_offset(self) -> int | None:
+        """Return the offset of the next answer to read from the stream; None if none has been read yet."""
+        try:
+            return int((self.path / "answers").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def save_answers_offset(self, place: int) -> None:
+        """Store the offset of the next answer to read from the stream."""
+        _write_atomically(self.path / "answers", str(place).encode())
+
+    def list_refused(self) -> dict[str, RefusedEvent]:
+        """Return refused events by file name without suffix, oldest first."""
+        found = ((path.stem, _decode_file(path, RefusedEvent)) for path in list_files(self.refused))
+        return {name: refused for name, refused in found if refused is not None}
+
+    def find_event(self, name: str) -> Raw | None:
+        """Return the event of a draft or of a refused event; None if there is none of this name."""
+        draft, refused = self._build_path(self.drafts, name), self._build_path(self.refused, name)
+        if draft.is_file():
+            return Raw(draft.read_bytes())
+        found = _decode_file(refused, RefusedEvent)
+        return found.event if found else None
+
+    def drop(self, name: str) -> None:
+        """Remove the draft or the refused event of this name; unless it may be published, the draft is unsent."""
+        if self._build_path(self.drafts, name).exists() and not self._build_path(self.path / "sent", name).exists():
+            self._save_status(Path(name).name, NoticeStatus.UNSENT)
+        self.remove(name)
+
+    def remove(self, name: str) -> None:
+        """Remove the draft or the refused event of this name, which was published, and may be answered already."""
+        for folder in (self.drafts, self.refused):
+            self._build_path(folder, name).unlink(missing_ok=True)
+
+    def is_unanswered(self, event_id: str) -> bool:
+        return self._build_sent_path(event_id).exists()
+
+    def list_unanswered(self) -> list[SentEvent]:
+        """Return published events without an answer."""
+        return [sent for path in list_files(self.path / "sent") if (sent := _decode_file(path, SentEvent)) is not None]
+
+    def find_oldest_sent(self) -> float:
+        """Return when the oldest unanswered event was published, in seconds since 1970; now if there is none."""
+        return min((_get_modified_at(path) / 1e9 for path in list_files(self.path / "sent")), default=time.time())
+
+    def purge_sent(self, before: float) -> None:
+        """Remove events published before this moment, in seconds since 1970: they will not be answered any more."""
+        for path in list_files(self.path / "sent"):
+            if _get_modified_at(path) < before * 1e9:
+                path.unlink(missing_ok=True)
+
+    @property
+    def drafts(self) -> Path:
+        return self.path / "drafts"
+
+    @property
+    def unaccepted(self) -> Path:
+        return self.path / "unaccepted"
+
+    @property
+    def refused(self) -> Path:
+        return self.path / "refused"
+
+    def _build_path(self, folder: Path, name: str) -> Path:
+        """Build a path that cannot leave the folder, whatever the name."""
+        return folder / f"{Path(name).name}.json"
+
+    def _build_sent_path(self, event_id: str) -> Path:
+        return self.path / "sent" / _build_file_name(event_id)
+
+    def _build_state_path(self, name: str) -> Path:
+        return self.path / "memory" / f"{name}.json"
+
+
+def _decode_file(path: Path, kind: type[Kept]) -> Kept | None:
+    """Decode a file; return None if it is missing or damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def list_files(folder: Path) -> Sequence[Path]:
+    """Return complete files, oldest first."""
+    found = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
+    return sorted(found, key=lambda path: (_get_modified_at(path), path.name))
+
+
+def _build_file_name(event_id: str) -> str:
+    """Return a file name for the event. Ids of other systems may contain anything, but must not form a path."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "." for letter in event_id)
+    return f"{plain[:150].lstrip('.') or 'event'}.json"
+
+
+def _get_modified_at(path: Path) -> int:
+    """Return the modification time in ns; 0 for a file that has just been removed."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Replace the file: it has the old or the new content, never a part, even if the machine crashes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(draft, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
