@@ -46,10 +46,18 @@ _ERASING = (
 )
 _RELATIVES = read_words("kind mutter vater verstorben verstorbenen")
 _ERASED = re.compile(
-    r"\b(?:recht auf (?:loeschung|vergessen\w*)|(?:loesch\w*|vernicht\w*)(?: sie)? (?:\w+ ){0,3}"
-    r"(?:meine|die|diese|saemtliche|alle) (?:\w+ )?(?:daten|nummer|telefonnummer|handynummer|rufnummer)|"
-    r"(?:meine|meiner|alle|saemtliche|die) (?:\w+ ){0,2}(?:daten|nummer|handynummer|telefonnummer) (?:\w+ ){0,4}"
-    r"(?:loeschen|geloescht|vernichten))\b"
+    r"\b(?:loesch\w* (?:\w+ ){0,2}alles (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir)|"
+    r"(?:loesch\w*|vergiss|vergesst|vergessen)(?: sie)? (?:mich|uns)$|^(?:\w+ ){0,3}loeschantrag$|(?:beantrage|"
+    r"verlange|fordere) "
+    r"(?:\w+ ){0,3}loeschung|alles (?:\w+ ){0,3}geloescht|(?:alte|diese) (?:\w+ )?nummer (?:\w+ ){0,2}(?:loeschen|"
+    r"entfernen)|recht auf (?:loeschung|vergessen\w*)|(?:loesch\w*|vernicht\w*)(?: sie)? (?:\w+ ){0,3}(?:meine|die|"
+    r"diese|saemtliche|"
+    r"alle) (?:\w+ )?(?:daten|nummer|telefonnummer|handynummer|rufnummer)|(?:meine|meiner|alle|saemtliche|"
+    r"die) (?:\w+ ){0,2}"
+    r"(?:daten|nummer|handynummer|telefonnummer) (?:\w+ ){0,4}(?:loeschen|geloescht|vernichten)|alles (?:\w+ ){0,2}"
+    r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|"
+    r"(?:was|daten) (?:von mir|ueber mich) (?:\w+ ){0,3}loesch\w*|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
+    r"der) (?:\w+ )?daten)\b"
 )
 # "Wann werden meine Daten gelöscht?", "Werden meine Daten gelöscht, wenn ich mich abmelde?"
 _ASKS_WHETHER = re.compile(

@@ -26,6 +26,7 @@ _OF_OURS = (
     r"(?:abos?|abonnements?|newsletters?|kanals?|infokanals?|dienst(?:es)?|kreisfunks?|einwilligung|anmeldung|"
     rf"{_NEWS})"
 )
+_NO_WISH = r"(?:will|moechte|wollen|moechten|brauche|brauchen|wuensche|wuenschen|benoetige) (?:\w+ ){0,3}keine[nr]?"
 _IT = (
     r"(?:das|dies|es|sie|die|den (?:dienst|kanal|newsletter|service)|diesen \w+|"
     rf"(?:ihre|eure|die|diese) {_NEWS}|euch|hier)"
@@ -38,11 +39,16 @@ STOP = re.compile(
         (
             rf"keine[nr]? (?:\w+ )?{_NEWS} mehr(?! bekommen hat)",
             rf"{_WISH}(?: \w+){{0,6}} keine[nr]? (?:\w+ ){{0,2}}{_NEWS}",
-            r"(?:sperren|sperrt|blockieren|blockiert)(?: sie)? (?:mich|meine nummer)",
+            rf"keine[nr]? (?:\w+ ){{0,2}}{_NEWS} (?:mehr )?{_SEND}",
             rf"{_WISH}(?: \w+){{0,8}} nicht(?:s)? mehr (?:\w+ ){{0,6}}(?:{_GET}|werden)",
             rf"{_WISH} (?:\w+ ){{0,3}}nicht laenger|willige (?:\w+ )?nicht (?:mehr|laenger)",
+            r"(?:will|moechte) (?:das|dies|diese|sie|hier)? ?(?:alles )?nicht mehr$",
+            r"(?:bin|sind) (?:\w+ ){0,2}nicht mehr (?:\w+ ){0,3}interessiert",
+            r"(?:habe|hab|haben) (?:\w+ )?kein interesse(?: mehr)?(?: daran| dran)?"
+            r"(?: an (?:ihren|euren|den|diesen|dem) \w+)?$",
             rf"(?:keinen|kein) (?:bedarf|bock|lust) (?:mehr )?(?:auf|an) (?:\w+ ){{0,2}}{_NEWS}",
             r"(?:mich|uns) (?:\w+ ){0,4}(?:abmelden|austragen|abbestellen|entfernen|streichen|rausnehmen|herausnehmen)",
+            r"(?:melde|meldet|melden sie|meld) (?:mich|uns) (?:\w+ ){0,3}ab\b",
             r"(?:trag|trage|tragt|tragen sie) (?:mich|uns) (?:\w+ ){0,5}aus\b",
             r"(?:nimm|nehm|nehmt|nehmen sie|(?:streich|entfern|schmeiss|werf)\w*(?: sie)?|wirf|"
             r"lass|lasst) (?:mich|uns|meine nummer|diese nummer) (?:\w+ ){0,4}"
@@ -54,6 +60,7 @@ STOP = re.compile(
             r"(?:kuendigen|kundigen|beenden|abbestellen|stornieren|abmelden|loeschen|verlassen|abbrechen|stoppen)",
             r"(?:kuendige|beende|storniere|widerrufe) (?:\w+ ){0,3}"
             r"(?:abo|abonnement|einwilligung|zustimmung|anmeldung)",
+            r"einwilligung (?:\w+ ){0,3}(?:zurueck|widerrufen|entziehen)",
             rf"{_NEWS} (?:\w+ ){{0,4}}(?:abbestellen|stoppen|beenden|abschalten|ausschalten|abstellen|einstellen|"
             r"ausstellen|ausmachen|unterlassen)",
             r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:(?!nie)\w+ ){0,2}auf\b"
@@ -62,10 +69,14 @@ STOP = re.compile(
             r"(?:lass|lasst|lassen sie) (?:mich|uns) (?:\w+ ){0,3}in ruhe",
             rf"{_NEWS} (?:will|moechte|brauche|wuensche) ich (?:\w+ )?keine[nr]? mehr",
             r"(?:mich|uns) (?:\w+ ){0,2}in (?:ruhe|frieden) lassen",
+            r"\b(?:moechte|will|wollen|wuerde) (?:\w+ ){0,8}(?:abbestellen|deabonnieren)\b",
             r"(?:will|moechte) (?:(?:hier|da|wieder|nun|jetzt|doch|nur|bitte|gern|gerne|endlich|einfach|noch) ){0,4}"
             r"(?:raus|heraus|aussteigen|austreten|ausklinken)\b",
             r"ich (?:steige?|klinke?) (?:(?:mich|hier|da|mal|jetzt|nun|dann|deshalb|wieder|lieber) ){0,4}aus\b"
             r"(?! (?:dem|der|einem|einer)\b)",
+            r"(?:brauche|brauch|benoetige) "
+            r"(?:das|dies|diese \w+|den \w+|es|ihre \w+|eure \w+) (?:alles )?nicht(?: mehr)?$",
+            r"(?:melde|trage) ich (?:mich|uns) (?:\w+ ){0,4}(?:ab|aus)$",
             r"(?:habe|hab|hatte|haben|hatten) (?:mich|uns) (?:(?!nie|nicht)\w+ ){0,4}(?:abgemeldet|ausgetragen)",
             r"bitte (?:stoppen|abmelden|abbestellen|austragen|beenden|kuendigen|aufhoeren|einstellen)(?: danke)?$",
             rf"(?:brauche|will|moechte|lese) (?:\w+ ){{0,2}}{_NEWS} (?:\w+ )?nicht(?! dass\b)(?: mehr)?",
@@ -79,24 +90,37 @@ STOP = re.compile(
             r"die nummer|mein\w* \w+) "
             r"(?:\w+ ){0,2}(?:aus|von) (?:\w+ )?(?:verteiler|liste|kanal|gruppe|system|datenbank)",
             r"(?:lass|lasst|lassen sie) (?:mich|uns) (?:\w+ ){0,3}(?:in frieden|zufrieden)",
+            r"^(?:sofort |bitte |endlich )*aufhoeren mit\b",
             r"(?:haette|waere|wuerde) (?:\w+ ){0,4}(?:abgemeldet|ausgetragen|gestrichen)$",
             r"nicht mehr (?:dabei sein|mitmachen|teilnehmen|mitlesen)",
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mein|das) (?:abo|abonnement)",
+            rf"^{_NEWS} (?:bitte )?(?:aus|weg|ende|off)$",
+            r"^no (?:messages|texts|news)",
+            r"kein\w* (?:abonnent\w*|empfaenger\w*|mitglied\w*|teilnehmer\w*) mehr",
+            rf"verzichte (?:\w+ ){{0,3}}{_NEWS}",
+            r"(?:sperren|sperrt|blockieren|blockiert)(?: sie)? (?:mich|meine nummer)",
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mich|uns) (?:\w+ ){0,4}(?:verteiler|liste|gruppe|kanal)",
             r"(?:mich|uns) (?:\w+ ){0,2}loeschen (?:\w+ ){0,3}(?:verteiler|liste|gruppe|kanal)",
             rf"{_NEWS} (?:\w+ )?los$",
+            r"(?:melde|meldet) man sich (?:\w+ ){0,2}ab$",
             r"^(?:ich )?(?:bin )?raus(?: hier| jetzt)?$",
             r"^(?:(?:ich|will|moechte|bin|hier|sofort|jetzt|endlich|also) )*raus (?:(?:hier|mit mir|mit uns) )?"
             r"(?:aus|von) (?:\w+ )?(?:gruppe|liste|verteiler|kanal|chat)(?! (?:der|des))",
+            r"(?<!nicht )(?<!nie )(?<!fall )raus aus (?:\w+ )?(?:verteiler|verteilerliste|newsletter)\b",
             r"^nicht mehr$",
+            r"opt me out|stop (?:\w+ )?subscription",
             rf"aufhoeren (?:\w+ ){{0,4}}(?:{_SEND}|{_NEWS})",
             rf"(?:schluss|ende|aus|fertig) (?:jetzt )?mit (?:\w+ ){{0,2}}{_NEWS}",
             r"komme? (?:ich|man|wir) (?:\w+ ){0,3}raus$",
+            r"(?:stelle|bestelle|melde|schalte|kriege) (?:ich|man) (?:\w+ ){0,3}(?:ab|aus|weg)$",
             r"(?:stell|stellt|stellen sie|schalt|schaltet|schalten sie) "
             r"(?:das|die|diese|es) (?:(?:hier|jetzt|mal|man|doch|endlich|wieder|sofort|einfach|alles|ganze|auch|"
             rf"bei mir|zeug|ding|kram|mist|{_NEWS}) ){{0,3}}(?:ab|aus|ein)$",
             r"^(?:hiermit )?(?:ich )?(?:bestelle|trete|steige) (?:ich )?(?:\w+ ){0,4}(?:ab|aus)$",
+            r"(?:abo|abonnement|newsletter) (?:ende|aus|weg|schluss|stop)$",
             r"^(?:\w+ )?(?:kein|keinen|keine) (?:bedarf|lust|bock) (?:mehr|danke)$",
+            r"will (?:mit \w+ )?nichts (?:mehr )?(?:\w+ ){0,3}(?:wissen|hoeren|lesen|zu tun)",
+            r"nicht (?:mehr )?(?:weiter )?(?:belaestigen|kontaktieren|anschreiben)",
             r"widersp\w+ (?:ich )?(?:hiermit )?(?:der|einer|jeder|die|den|dem|ihrer) (?:\w+ ){0,2}"
             r"(?:nutzung|verarbeitung|verwendung|speicherung|zusendung|werbung|nachrichten|kontaktaufnahme)",
             r"(?:werde|werden|kriege) (?:ich|wir|man) (?:euch|sie|das|dies|das hier|die hier)(?: \w+){0,2} los\b",
@@ -113,7 +137,10 @@ STOP = re.compile(
             r"(?:nicht|nimmer|nix)(?: (?:mehr|laenger|weiter))?(?: (?:nutzen|haben|bekommen|lesen|verwenden|"
             r"erhalten))?$",
             rf"{_IT} (?:nutze|brauche|brauch|benoetige|lese|will|mag|moechte) ich (?:\w+ )?(?:nicht|nimmer)(?: mehr)?$",
-            r"^(?:ich )?(?:hab|habe|hatte) (?:(?!nie|nicht)\w+ ){0,2}(?:gekuendigt|abbestellt)$",
+            r"^(?:nein |noe |danke )*(?:will|moechte|brauche|brauch|mag) ich (?:nicht|nimmer)(?: mehr)?$",
+            r"(?:^|\b(?:mein|das|dieses) )(?:abo|abonnement|newsletter) (?:\w+ ){0,2}(?:gekuendigt|abbestellt|"
+            r"aufloesen)$|^(?:ich )?(?:hab|habe|hatte) "
+            r"(?:(?!nie|nicht)\w+ ){0,2}(?:gekuendigt|abbestellt)$",
             r"^(?:ich )?trete (?:\w+ ){0,3}zurueck$|kein(?:en)? kontakt(?: mehr)?\b",
             r"^(?:von )?(?:alles?|allen?|saemtlichen?|alle) (?:themen |nachrichten |meldungen )?(?:\w+ )?(?:abmelden|"
             r"abbestellen|"
@@ -127,17 +154,22 @@ STOP = re.compile(
             r"genehmigung)",
             r"(?:verbiete|untersage) (?:\w+ ){0,8}(?:schreiben|kontakt\w*|nachrichten|senden|schicken|nutzung)",
             r"(?:mach|macht|machen sie) (?:das|es|die|dies) (?:\w+ )?(?:aus|weg)\b|^mach aus$",
+            r"(?:nicht|nie) (?:mehr |wieder |weiter )?(?:stoeren|nerven|belaestigen)|"
             r"(?:stoer|nerv|belaestig)\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,2}(?:nicht|nie)\b",
+            r"\bnimmer (?:\w+ )?(?:schicken|schreiben|senden|haben)",
+            rf"^(?:{_WISH} |ich )*keine[nr]? (?:weiteren? )?{_NEWS}$",
+            rf"(?:wie|was|wo) (?:\w+ ){{0,8}}(?:keine|nichts|nicht) (?:\w+ ){{0,3}}mehr (?:\w+ ){{0,3}}{_GET}",
             r"(?:verschont|verschonen sie|verschone) (?:mich|uns)",
             r"(?:nie|niemals) (?:wieder|mehr) (?:\w+ ){0,3}(?:schreiben|schicken|senden|kontaktieren|anschreiben)",
+            rf"{_NO_WISH} (?:\w+ ){{0,3}}{_NEWS}(?! \w*angekommen)(?:$| (?:{_GET}|{_SEND}))",
+            r"nix mehr (?:\w+ ){0,3}(?:haben|kriegen|wissen)|"
             rf"(?:reicht|langt|genug) (?:\w+ ){{0,3}}mit "
             rf"(?:de[nmr]?|euren?|ihren|eurem|ihrem|diesen|all\w*) (?:\w+ )?{_NEWS}",
             r"(?:lass|lasst|lassen sie) (?:das|es|dies) (?:man )?(?:(?:bitte|jetzt|endlich|ab|sofort|einfach|mal|"
             r"kuenftig|in|zukunft|heute|gefaelligst) ){0,4}(?:mit (?:\w+ ){1,3})?(?:sein|bleiben|na)"
             rf"(?: mit (?:\w+ ){{0,2}}{_NEWS})?$",
-            r"^nicht (?:wieder|mehr|nochmal) anmelden$",
-            r"kein\w* (?:abonnent\w*|empfaenger\w*|mitglied\w*|teilnehmer\w*) mehr",
-            r"\bnimmer (?:\w+ )?(?:schicken|schreiben|senden|haben)",
+            r"^(?:das|dies|es) ist (?:\w+ )?spam$|^nicht (?:wieder|mehr|nochmal) anmelden$|"
+            r"^(?:ich )?wollte? (?:das|dies|es|sowas) (?:gar |doch |ueberhaupt )?nicht$",
             r"(?:start|anmeldung|anmelden) war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)",
             r"falsche nummer (?:\w+ ){0,8}(?:nicht mehr|keine|loeschen|entfernen)",
         )
@@ -153,16 +185,48 @@ SILENCE = re.compile(
 
 # "I am not getting anything": a complaint from somebody who wants to stay subscribed.
 MISSING = re.compile(
-    r"\b(?:(?:bekomme?|erhalte|kriege?|empfange) (?:\w+ ){0,4}(?:keine?|nichts|nix|nicht)\b|"
-    r"(?:bin ich|sind wir|haben sie mich|habt ihr mich|habe ich mich) (?:\w+ ){0,3}(?:angemeldet|abgemeldet|dabei))"
+    r"\b(?:"
+    r"(?:bekomme?|erhalte|kriege?|empfange) (?:\w+ ){0,4}(?:keine?|nichts|nix|nicht)\b|"
+    r"(?:hab|habe|haben) (?:\w+ ){0,3}(?:keine?|nichts|nix|nicht) (?:\w+ ){0,3}(?:bekommen|erhalten|gekriegt|gehoert)|"
+    r"(?:kommt|kommen) (?:\w+ ){0,3}(?:keine?|nichts|nix)|"
+    r"(?:keine?|nichts|nix) (?:\w+ ){0,3}(?:angekommen|gekommen|bekommen hat)|"
+    r"(?:bin ich|sind wir|haben sie mich|habt ihr mich|habe ich mich) (?:\w+ ){0,3}(?:angemeldet|abgemeldet|dabei)|"
+    r"^bin (?:angemeldet|abgemeldet) oder"
+    r")"
 )
+
+_US = r"(?:kreis|landkreis|osterholz|kreisverwaltung|verwaltung|ihnen|euch|ohz)"
 
 # "I would like to get your news": requests that are not consent yet.
 JOINING = re.compile(
-    r"(?:will|moechte|wuerde|wuerden|moechten|wollt|wollte)(?: \w+){0,4} (?:dabei sein|mitmachen|mitlesen|beitreten|"
-    r"teilnehmen|informiert werden|auf dem laufenden)|^(?:mich )?wieder (?:mit )?(?:rein|dabei)$|^teilnahme$|"
+    rf"(?:will|wollen|moechte|moechten|wuerde|wuerden|wollt|wollte|kann|koennte|haette)(?: \w+){{0,5}} "
+    rf"{_NEWS} (?:\w+ ){{0,3}}{_GET}|"
+    rf"(?:schicken|senden|schickt|sendet)(?: sie)? mir (?:\w+ ){{0,3}}{_NEWS}$|"
+    r"(?:will|moechte|wuerde|wuerden|moechten|wollt|wollte)(?: \w+){0,4} (?:dabei sein|mitmachen|mitlesen|"
+    r"beitreten|teilnehmen|informiert werden|"
+    r"auf dem laufenden)|nehm(?:en sie|t)? mich (?:\w+ ){0,3}auf$|trag(?:en sie|t|e)? mich (?:\w+ ){0,3}ein$|"
+    r"(?:aufnahme|eintragung|anmeldung) (?:in|fuer|zum|zu|im|fuers) (?:\w+ )?(?:verteiler|liste|newsletter|kanal|"
+    r"dienst|infokanal|"
+    r"whatsapp)|(?:setz|pack|schreib)\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,3}(?:liste|verteiler)|"
+    r"informier\w* (?:sie )?(?:mich|uns)\b|"
+    r"halte\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,2}laufenden|(?:interessiere|interessieren) (?:mich|uns) (?:sehr )?fuer "
+    rf"(?:\w+ )?(?:{_NEWS}|kanal|dienst|service)|(?:will|moechte|haette|wuensche|brauche|wollt|wollte) "
+    rf"(?:\w+ ){{0,3}}(?:{_NEWS}|kreisfunk|infokanal)(?: (?:vom|von|aus|ueber|fuer|im) (?:\w+ )?{_US}| auch)?"
+    r"(?: (?:aufs?|per|ueber|via) (?:\w+ )?(?:handy|telefon|smartphone|whatsapp))?$|"
+    r"\b(?:ich|wir) (?:moechte|will|wuerde|haette|wollen|moechten) (?:das |es |die |sie )?(?:gerne? )?"
+    r"(?:auch|ebenfalls)"
+    r"(?: (?:haben|bekommen|gerne?|machen|kriegen))*$|^ich auch$|"
+    rf"^wie (?:bekomme?|kriege?|erhalte) (?:ich|man|wir) (?:\w+ ){{0,4}}{_NEWS}\b|"
+    r"^(?:ich |wir )?(?:will|moechte|wuerde|wollen) (?:\w+ ){0,3}(?:rein|hinein|zurueck)$|"
+    r"^(?:mich )?wieder (?:mit )?(?:rein|dabei)$|"
+    r"(?:nehmt|nehmen sie|holt|holen sie|lasst?|lassen sie) (?:mich|uns) (?:doch )?wieder (?:mit )?(?:rein|dazu|auf)|"
+    r"(?:mich|uns) wieder (?:mit )?(?:aufzunehmen|aufnehmen|anzumelden|reinnehmen|dazunehmen)|"
     r"^(?:newsletter|kreisfunk|infokanal|verteiler|abos?|whatsapp (?:kanal|dienst|newsletter))$|"
     r"(?:abo|abonnement|newsletter) (?:\w+ )?(?:bestellen|abschliessen|buchen|bekommen)|"
+    r"bestelle (?:\w+ )?(?:newsletter|abo)|"
+    r"(?:moechte|will|wuerde) (?:\w+ ){0,2}sich anmelden$|^teilnahme$|^(?:schickt|schicken sie|sendet|"
+    r"senden sie) (?:mir|uns) alles$|"
+    r"wie (?:melde|trage|schreibe) ich mich (?:\w+ ){0,2}(?:an|ein)$|"
     r"\b(?:willige|stimme) (?:ich )?(?:\w+ ){0,7}(?:ein|zu)\b(?! \w*widerruf)|"
     r"\b(?:gebe|erteile|erklaere) (?:ich )?(?:\w+ ){0,3}(?:einwilligung|einverstaendnis|zustimmung|erlaubnis)\b"
 )
@@ -173,6 +237,7 @@ MISTAKEN = re.compile(
     r"abbestellt|beenden|beendet|"
     r"ausgetragen|gekuendigt)|"
     r"(?:stop|stopp|abmeldung|abmelden) (?:\w+ ){0,2}war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)|"
+    r"(?:versehen|fehler|irrtum) mit (?:dem|der) (?:stop|stopp|abmeldung|abmelden)|"
     r"(?:mich|uns) (?:\w+ ){0,2}(?:abgemeldet|ausgetragen) (?:\w+ ){0,2}war (?:\w+ ){0,3}"
     r"(?:versehen|fehler|irrtum|dumm\w*)|"
     r"(?:stopp?|abmeldung|abmelden|kuendigung) war (?:\w+ ){0,3}(?:(?:nicht|nie) (?:\w+ )?(?:gewollt|gemeint|"
@@ -180,6 +245,8 @@ MISTAKEN = re.compile(
     r"(?:stopp?|abmeldung|abmelden|kuendigung) (?:\w+ ){0,3}(?:rueckgaengig|zurueck|zuruecknehmen)\b|"
     r"\bhabe? (?:ich )?mich (?:\w+ )?(?:nicht|nie) abgemeldet\b.*\bweiter\b|\bwollte (?:gar |doch )?nicht raus\b|"
     r"\bstopp? war (?:\w+ )?(?:vertipper|quatsch|missverstaendnis)\b|"
+    r"\bwollte (?:mich|uns) (?:(?:doch|gar|ja|eigentlich|ueberhaupt|auch) ){0,3}nicht (?:\w+ )?(?:abmelden|austragen)"
+    r"\b.*\b(?:wieder|versehen|war)\b|"
     r"\b(?:abgemeldet|stopp? (?:gedrueckt|geschrieben|geschickt|getippt))\b.*"
     r"\b(?:(?:ich wollte|wollte ich) (?:das|es) (?:gar |doch |aber )?nicht|wieder rein)\b|"
     # "Hab mich gestern vertippt und stop geschrieben. Ich will die Nachrichten natürlich weiter haben"
@@ -192,7 +259,20 @@ MISTAKEN = re.compile(
 
 # Words of somebody who is fed up but does not ask to stop: the person is asked.
 FED_UP = re.compile(
-    r"\b(?:nervt|nein danke|mir (?:\w+ )?zu viel|ruhe|wohne (?:\w+ ){0,3}nicht mehr|keine lust|unerwuenscht)\b"
+    r"\b(?:nervt|nerven|nervig|belaestig\w*|nein danke|no thanks?|no thank you|tschuess|tschuss|auf wiedersehen|"
+    r"(?:stop|stopp|abmelde) ?(?:knopf|taste|button|funktion|link)|kein interesse|nicht interessiert|"
+    r"zu viele? (?:nachrichten|meldungen)|mir (?:\w+ )?zu viel|viel zu viel|schnauze|klappe|verpiss\w*|fick\w*|"
+    r"ruhe|falsche nummer|falschen? empfaenger|wohne (?:\w+ ){0,3}nicht mehr|(?:umgezogen|weggezogen|"
+    r"ziehe (?:\w+ ){0,2}weg)|kein buerger|"
+    r"(?:kann|koennt|koennen|koennte|laesst|geht) (?:(?:man|ich|sich|ihr|sie|das|es|dies|hier|alles|auch|wieder|"
+    r"irgendwie|mal) )*(?:aus|ab)(?:zu)?(?:stellen|schalten|machen)|"
+    r"genug von|finger weg|aufhoert|(?:mein|meinen|meinem|zum) anwalt|rechtliche schritte|abmahn\w*|"
+    r"bundesnetzagentur|verbraucherzentrale|(?:sie|euch) (?:\w+ )?anzeigen|"
+    r"ich wollte (?:das|es|dies|sowas|so was) (?:\w+ )?nicht$|"
+    r"reicht (?:es|s) (?:mir|jetzt|aber|nun)|(?:jetzt|mir|nun) reichts?\b|"
+    r"(?:keine|nie) (?:\w+ ){0,2}(?:erlaubnis|einwilligung|zustimmung|genehmigung|zugestimmt|eingewilligt)|"
+    r"^nix$|geht weg|hau ab|keine lust|kein bock|keinen bock|zum kotzen|belaestigung|frechheit|unerwuenscht|"
+    r"(?:will|moechte|wollen) (?:\w+ ){0,4}keine? \w+ mehr (?:\w+ )?(?:bekommen|erhalten|kriegen|haben|geschickt))\b"
 )
 
 # Automatic replies during an absence.

@@ -44,9 +44,17 @@ _HELP_AROUND = (
 )
 _NOT_UNDERSTOOD = read_words("kapier kapiere erklaerung bediene bedient benutzt verstehe versteh verstehen")
 _ODD = re.compile(
-    r"\b(?:unbekannte nummer|woher kennen sie|kennt ihr mich|datenschutz\w*|impressum|"
-    r"(?:nie|nicht|niemals) (?:\w+ ){0,2}(?:angemeldet|abonniert|bestellt))\b"
+    r"\b(?:ist (?:das|dies|es) (?:\w+ )?(?:betrug|fake|echt|serioes|abzocke|spam|ein trick)|(?:kenne|kennen|"
+    r"kennt) (?:ich )?"
+    r"(?:sie|euch|mich|dich|ihr) (?:\w+ )?nicht(?! (?:\w+ ){0,3}aus\b)|"
+    r"kenne (?:ich )?(?:diese|die|ihre) nummer nicht|"
+    r"unbekannte nummer|kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
+    r"(?:was|wer) (?:wollen|willst|wollt) (?:\w+ )?(?:von mir|von uns)|wer (?:hat|gab) (?:\w+ ){0,2}"
+    r"(?:meine )?(?:handy|telefon|ruf)?nummer|"
+    r"(?:warum|wieso|weshalb) (?:\w+ ){0,3}meine (?:handy|telefon|ruf)?nummer|"
+    r"(?:das|dies) (?:\w+ )?(?:nicht|nie) (?:bestellt|abonniert)|datenschutz\w*|impressum)\b"
 )
+_NEVER = re.compile(r"\b(?:nie|nicht|niemals) (?:\w+ ){0,2}(?:angemeldet|abonniert|bestellt)\b")
 _WHY = read_words("wem warum wieso weshalb woher wer datenschutz impressum why who neden чому почему dlaczego")
 _WHY_AROUND = (
     HOW
@@ -59,11 +67,17 @@ _WHY_AROUND = (
 
 _INFO = read_words("info infos information informationen")
 _WHAT_TOPICS = re.compile(
+    r"\b(?:stelle|stell|lege|waehle|suche|bestimme) (?:ich|man) (?:\w+ ){0,3}(?:was|welche)\b|"
+    r"\b(?:aussuchen|auswaehlen|waehlen|bestimmen|festlegen|entscheiden|einstellen|eingrenzen|filtern) "
+    r"(?:\w+ ){0,2}(?:was|welche[mnrs]?|worueber|wovon|woraus)\b|"
+    r"\b(?:was|welche|worueber) (?:\w+ ){0,5}(?:aussuchen|auswaehlen|waehlen|bestimmen|einstellen)\b|"
     r"^(?:worueber (?:informier\w*|schreib\w*|berichte\w*)\b|was (?:schickt|schicken|sendet|senden) (?:ihr|sie)\b|"
     r"(?:was|welche|worueber|wozu) (?:\w+ ){0,4}(?:alles|themen|abonnieren|auswaehlen|angebot\w*|auswahl)\b"
     r"(?! loeschen)|(?:was|welche) (?:\w+ ){0,3}(?:nachrichten|infos|meldungen) (?:gibt|gibts|kann|bekomme|habt|haben|"
     r"kriege)\b)"
 )
+
+
 _WHAT_HAPPENS = re.compile(
     r"^(?:\w+ ){0,2}was (?:passiert|geschieht|bedeutet|heisst|bewirkt|macht|kommt) (?:\w+ ){0,5}"
     r"(?:start|stop|stopp|pause|themen|anmelde\w*|abmelde\w*|antworte|schreibe|anmeldung|abmeldung)\b|"
@@ -84,7 +98,9 @@ class QuestionSigns(Signs):
         data = self._data_request
         if data:
             return data
-        if (said & _WHY and said <= _WHY_AROUND) or _ODD.search(self.sentence):
+        if said & _WHY and said <= _WHY_AROUND:
+            return ParsedIntent(intent=Intent.WHY)
+        if _ODD.search(self.sentence) or _NEVER.search(self.sentence):
             return ParsedIntent(intent=Intent.WHY)
         if len(self.text.words) <= MAX_SHORT_WORDS and said <= _INFO:
             return ParsedIntent(intent=Intent.HELP)
