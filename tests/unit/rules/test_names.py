@@ -1,18 +1,22 @@
-"""Names in production code: a class is called like no other, and a function begins with a verb."""
+"""Names in production code: a class is called like no other, a function begins with a verb, old names are gone."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from tests.unit.rules.repository import PACKAGES, format_path, list_python_files, parse_module
-from tests.unit.rules.words import CONVERSIONS, FOREIGN_NAMES, VERBS
+from tests.unit.rules.repository import PACKAGES, format_path, list_python_files, list_tracked_files, parse_module
+from tests.unit.rules.words import CONVERSIONS, FOREIGN_NAMES, OLD_NAMES, VERBS
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Every service has these, of the same shape.
 SHARED_CLASS_NAMES = {"Metrics", "Settings"}
 NAMELESS_DECORATORS = {"property", "cached_property", "setter", "fixture", "field_validator", "register"}
+# What names them on purpose: this rule, the changelog, and the changes that a decision tells.
+TELLS_OLD_NAMES = {"CHANGELOG.md", "tests/unit/rules/words.py"}
+TEXT_SUFFIXES = {".py", ".md", ".yml", ".yaml", ".toml", ".json", ".sql", ".sh"}
 
 
 def list_production_files() -> list[Path]:
@@ -68,3 +72,13 @@ def test_every_exception_from_the_verbs_is_needed() -> None:
     assert sorted((CONVERSIONS | FOREIGN_NAMES) - defined) == []
     used = {name.lstrip("_").split("_")[0] for name in defined}
     assert sorted(VERBS - used) == []
+
+
+def test_no_old_name_is_anywhere() -> None:
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(OLD_NAMES)})(?![\w-])")
+    texts = (path for path in list_tracked_files() if path.suffix in TEXT_SUFFIXES)
+    assert {
+        name: old[0]
+        for path in texts
+        if (name := format_path(path)) not in TELLS_OLD_NAMES and (old := pattern.search(path.read_text()))
+    } == {}
