@@ -137,7 +137,6 @@ QUARANTINES: Sequence[str] = (QUARANTINE, NOTICES_QUARANTINE)
 
 # Browsing a dead letter returns it to the queue and must not count towards a delivery limit.
 _DEAD_LETTER_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": -1}
-_EXPIRING_ARGUMENTS = {**_DEAD_LETTER_ARGUMENTS, "x-message-ttl": int(QUARANTINE_MAX_AGE.total_seconds() * 1000)}
 
 # Rejecting a message without requeueing returns it, unchanged, to the queue that it came from.
 _QUARANTINE_ARGUMENTS: dict[str, Any] = {
@@ -220,7 +219,7 @@ async def declare_stream(channel: AbstractChannel, stream: Stream) -> None:
 
 def list_arguments() -> dict[str, dict[str, Any]]:
     """Return the arguments of every queue and stream by its name. RabbitMQ never changes those of one that exists."""
-    found = {QUARANTINE: _EXPIRING_ARGUMENTS, NOTICES_QUARANTINE: _QUARANTINE_ARGUMENTS}
+    found = {QUARANTINE: _build_expiring_arguments(), NOTICES_QUARANTINE: _QUARANTINE_ARGUMENTS}
     found |= {stream.name: stream.arguments for stream in STREAMS}
     for queue in QUEUES:
         found[queue.name] = _build_queue_arguments(queue)
@@ -269,9 +268,13 @@ def _build_bounds(queue: Queue) -> dict[str, int]:
     return {name: most for name, most in bounds.items() if most}
 
 
+def _build_expiring_arguments() -> dict[str, Any]:
+    return {**_DEAD_LETTER_ARGUMENTS, "x-message-ttl": int(QUARANTINE_MAX_AGE.total_seconds() * 1000)}
+
+
 def _build_dead_letter_arguments(queue: Queue) -> dict[str, Any]:
     if queue.has_citizens_words:
-        return _EXPIRING_ARGUMENTS
+        return _build_expiring_arguments()
     if queue.max_dead_letters is None:
         return _DEAD_LETTER_ARGUMENTS
     return {**_DEAD_LETTER_ARGUMENTS, "x-max-length": queue.max_dead_letters, "x-max-length-bytes": queue.max_bytes}

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from deploy.local.postgres import PostgresServer, build_environment, build_serve
 from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths
 from deploy.local.process import Command, run_to_end
 from deploy.local.system_user import ensure_unprivileged_user
+from tests.servers import wait_for
 
 SIZE = 3
 # A standby that has lost its primary looks for the next one at once, and notices within seconds that it is lost.
@@ -67,6 +69,8 @@ class ReplicatedDatabase:
         have to be asked.
         """
         standbys = self._list_running()
+        for member in standbys:
+            await wait_for(partial(_has_all_it_gets, member.server))
         received = [await _fetch_value(member.server, _RECEIVED) for member in standbys]
         best = standbys[received.index(max(received))]
         if not await _fetch_value(best.server, "select pg_promote()"):
@@ -83,7 +87,13 @@ class ReplicatedDatabase:
 
 
 ONLY_THE_PRIMARY = "target_session_attrs=read-write"
+_ENDED = "select not exists (select from pg_stat_wal_receiver where status = 'streaming')"
 _RECEIVED = "select greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn"
+
+
+async def _has_all_it_gets(server: PostgresServer) -> bool:
+    """Whether it writes no more of the primary: a standby that has more than the next primary cannot follow that one."""
+    return bool(await _fetch_value(server, _ENDED))
 
 
 async def _fetch_value(server: PostgresServer, statement: str) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -30,10 +31,10 @@ UPGRADE = b"GET /webhook HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: 
 TRAILERS = build_head(None, WRONG) + b"1\r\nx\r\n0\r\n" + b"X-Filling: x\r\n" * 20_000
 
 
-@pytest.fixture(scope="module")
-async def fresh(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IngressProcess]:
-    """An ingress of which no other module has a part in the peak of memory."""
-    async with run_ingress(broker_url, tmp_path_factory.mktemp("memory") / "ingress.log") as running:
+@pytest.fixture
+async def fresh(broker_url: str, tmp_path: Path) -> AsyncIterator[IngressProcess]:
+    """An ingress whose peak of memory is this test's."""
+    async with run_ingress(broker_url, tmp_path / "ingress.log") as running:
         yield running
 
 
