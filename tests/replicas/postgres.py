@@ -92,7 +92,7 @@ _RECEIVED = "select greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()
 
 
 async def _has_all_it_gets(server: PostgresServer) -> bool:
-    """Whether it writes no more of the primary: a standby that has more than the next primary cannot follow that one."""
+    """Whether it writes nothing more of the primary: with more than the next primary has, it cannot follow that one."""
     return bool(await _fetch_value(server, _ENDED))
 
 
