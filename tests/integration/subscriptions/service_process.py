@@ -130,11 +130,11 @@ def build_current_message(text: str, citizen: object = 1) -> InboundMessage:
     )
 
 
-def build_current_notice(event_id: str, *, subject: str | None = None) -> bytes:
+def build_current_notice(event_id: str, *, subject: str | None = None, **changes: object) -> bytes:
     """A notice that has not expired."""
     expiry = datetime.now(UTC) + timedelta(hours=3)
     kind, subject = NoticePublished.TYPE, subject or event_id
-    return build_cloud_event(kind, NOTICE, event_id=event_id, subject=subject, expirytime=expiry)
+    return build_cloud_event(kind, NOTICE | changes, event_id=event_id, subject=subject, expirytime=expiry)
 
 
 @asynccontextmanager

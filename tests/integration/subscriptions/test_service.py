@@ -15,7 +15,7 @@ from deploy.paths import ROOT
 from services.subscriptions.domain.broadcast import MAX_PAGE_RECIPIENTS
 from services.subscriptions.handlers.expansion import PAGES_AHEAD, ROUNDS
 from shared.amqp import topology
-from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp
 from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, SubscriptionEnded
 from shared.contracts.inbound import InboundMessages
@@ -56,6 +56,18 @@ async def test_start_a_notice_and_stop_reach_the_dispatcher(
     ended = decode((await broker.wait_for_message(topology.DISPATCHER_SUPPRESSIONS.name)).body)
     assert isinstance(ended, SubscriptionEnded)
     assert 'kreisfunk_subscriptions_inbound_total{outcome="ended"} 1.0' in await service.fetch_metrics()
+
+
+async def test_a_notice_that_follows_another_goes_to_those_who_got_that(
+    service: SubscriptionsProcess, broker: BrokerHarness
+) -> None:
+    await broker.publish_notice(build_current_notice("L149"))
+    batch = decode((await broker.wait_for_message(BULK.name)).body)
+    await broker.publish_notice(build_current_notice("frei", follows="L149"))
+    follow_up = decode((await broker.wait_for_message(BULK.name)).body)
+    assert isinstance(batch, BroadcastBatch)
+    assert isinstance(follow_up, BroadcastFollowUp)
+    assert (follow_up.notice, follow_up.follows) == ("frei", (batch.broadcast,))
 
 
 async def test_a_full_lane_stops_the_expansion_until_there_is_room(
