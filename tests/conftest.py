@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_xdist_auto_num_workers() -> int:
     """More than there are cores, as most tests wait most of the time; each has servers of its own in memory."""
-    return max(2, min(5, psutil.virtual_memory().available // MEMORY_OF_A_WORKER))
+    return max(2, min(4, psutil.virtual_memory().available // MEMORY_OF_A_WORKER))
 
 
 class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # of no type
