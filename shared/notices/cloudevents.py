@@ -70,12 +70,12 @@ def read_event(body: bytes) -> Envelope:
     try:
         envelope = read_envelope(body)
     except (ContractError, RecursionError):
-        return _read_leniently(body)
-    return _read_leniently(body) if envelope.type in NOTICE_TYPES else envelope
+        return convert_event(decode_json(body))
+    return convert_event(decode_json(body)) if envelope.type in NOTICE_TYPES else envelope
 
 
-def _read_leniently(body: bytes) -> Envelope:
-    found = decode_json(body)
+def convert_event(found: Any) -> Envelope:
+    """Return the event in decoded JSON, as `read_event` does."""
     if not isinstance(found, dict):
         raise UnreadableEvent(Problem(field="body", problem="must be a JSON object"))
     given = {
@@ -86,9 +86,10 @@ def _read_leniently(body: bytes) -> Envelope:
     if isinstance(data := given.get("data"), dict) and "scheduled_at" in data:
         given["data"] = {**data, "scheduled_at": _attach_zone_if_moment(data["scheduled_at"])}
     problems = (*_check_attributes(given), *_check_unknown_attributes(given))
+    data = Raw(msgspec.json.encode(given.get("data")))
     if not problems:
-        return read_envelope(msgspec.json.encode(given))
-    readable = _build_partial_envelope(given, {problem.field for problem in problems})
+        return msgspec.convert({**given, "data": data}, Envelope)
+    readable = _build_partial_envelope(given, {problem.field for problem in problems}, data)
     raise UnreadableEvent(*problems, envelope=readable, attributes=given)
 
 
@@ -139,8 +140,7 @@ def _attach_zone_if_moment(value: Any) -> Any:
 def read_binary_event(attributes: Mapping[str, Any], data: bytes) -> Envelope:
     """Return the event in binary mode: its attributes without a prefix, its data as JSON. Raises UnreadableEvent."""
     try:
-        decode_json(data, "data")
-        return read_event(msgspec.json.encode({**attributes, "data": Raw(data)}))
+        return convert_event({**msgspec.to_builtins(attributes), "data": decode_json(data, "data")})
     except TypeError:
         problem = Problem(field="headers", problem="hold an attribute that is no string, number or moment")
         raise UnreadableEvent(problem, attributes=attributes) from None
@@ -163,10 +163,9 @@ def _check_unknown_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
     yield from report_unknown_fields([name for name in unknown if name not in foreign], _ATTRIBUTES, _ALIASES)
 
 
-def _build_partial_envelope(given: Mapping[str, Any], wrong: set[str]) -> Envelope:
+def _build_partial_envelope(given: Mapping[str, Any], wrong: set[str], data: Raw) -> Envelope:
     empty: dict[str, Any] = {"id": "", "source": "", "type": "", "specversion": "1.0"}
     right = {name: given[name] for name in _ATTRIBUTES if name in given and name not in {*wrong, "data", "dataschema"}}
-    data = Raw(msgspec.json.encode(given.get("data")))
     moments = {name: msgspec.convert(right[name], datetime) for name in _MOMENTS if name in right}
     return Envelope(**{**empty, **right, **moments}, data=data)
 

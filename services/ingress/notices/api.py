@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 from services.ingress.notices.auth import Authenticator
 from services.ingress.notices.errors import PROBLEM_MEDIA_TYPE, ApiError, ErrorType
 from services.ingress.notices.metrics import NoticesApiMetrics
-from services.ingress.notices.parsing import RawRequest
+from services.ingress.notices.parsing import RawRequest, parse_request
 from services.ingress.notices.progress import ProgressEntry
 from services.ingress.notices.progress_feed import ProgressFeed
 from services.ingress.notices.publishing import PublishService
@@ -79,14 +79,16 @@ class NoticesHandlers:
     async def publish(self, request: web.Request) -> web.Response:
         """Publish; respond 202 with the URL to follow once the broker has stored the events."""
         caller = self._authenticate(request)
-        parsed, results = await self.publish_service.publish(await read_api_request(request), caller)
+        parsed = parse_request(await read_api_request(request), caller.system)
+        results = await self.publish_service.publish(parsed, caller)
         location = {str(hdrs.LOCATION): results[0].event} if len(results) == 1 else None
         return build_response(PublishResults(events=tuple(results)) if parsed.batch else results[0], 202, location)
 
     async def check(self, request: web.Request) -> web.Response:
         """Respond with what publishing would do, without publishing."""
         caller = self._authenticate(request)
-        parsed, results = await self.publish_service.check(await read_api_request(request), caller)
+        parsed = parse_request(await read_api_request(request), caller.system)
+        results = await self.publish_service.check(parsed, caller)
         return build_response(CheckResults(events=tuple(results)) if parsed.batch else results[0])
 
     async def list_notices(self, request: web.Request) -> web.Response:

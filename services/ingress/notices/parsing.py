@@ -6,7 +6,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protoc
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote
@@ -20,7 +20,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, decode_json, parse_content_type, read_event
+from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, convert_event, decode_json, parse_content_type
 from shared.notices.configuration import ShortText, System
 from shared.notices.rules import ParsedNotice, parse_notice
 from shared.notices.schema_errors import report_unknown_fields
@@ -74,8 +74,8 @@ ACTIONS: Mapping[str, type[Notice]] = {
 }
 
 
-def build_event(content: Mapping[str, Any], key: str, system: System) -> tuple[bytes, tuple[Problem, ...]]:
-    """Return the event in structured JSON, and the problems found so far; `key` may be empty if it is invalid.
+def build_event(content: Mapping[str, Any], key: str, system: System) -> tuple[dict[str, Any], Sequence[Problem]]:
+    """Return the event as decoded JSON, and the problems found so far; `key` may be empty if it is invalid.
 
     Invalid parts get a valid placeholder, so that the rest is still validated.
     """
@@ -91,14 +91,12 @@ def build_event(content: Mapping[str, Any], key: str, system: System) -> tuple[b
         unknown.remove("revision")
         problems.append(Problem(field="revision", problem='is for updates: leave it out, or add "action": "update"'))
     problems += report_unknown_fields(unknown, known, _FIELD_HINTS)
-    return _encode_structured(given, known, kind or NoticePublished, _derive_id(key, system.name), system), tuple(
-        problems
-    )
+    return _build_attributes(given, known, kind or NoticePublished, _derive_id(key, system.name), system), problems
 
 
-def _encode_structured(
+def _build_attributes(
     given: Mapping[str, Any], known: Sequence[str], kind: type[Notice], hexadecimal: str, system: System
-) -> bytes:
+) -> dict[str, Any]:
     event = {
         "specversion": "1.0",
         "id": hexadecimal[:32],
@@ -109,7 +107,7 @@ def _encode_structured(
     }
     subject = given.get("notice", hexadecimal[32:52] if kind is NoticePublished else None)
     times = {"expirytime": given.get("expires_at")} if kind is not NoticeWithdrawn else {}
-    return msgspec.json.encode({**event, **times, **({"subject": subject} if subject is not None else {})})
+    return {**event, **times, **({"subject": subject} if subject is not None else {})}
 
 
 def use_plain_names(problem: Problem) -> Problem:
@@ -174,15 +172,21 @@ def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     """Return the events in a request of this system. Raises ApiError if there is none."""
     headers = dict(reversed(request.headers))  # of a header that is given twice, the first counts
     media, given = _parse_media_type(headers.get("content-type", "")), headers.get(KEY_HEADER)
-    if media == BATCH:
-        parsed = _parse_events(_split_batch(request.body), batch=True)
-    elif media == STRUCTURED:
-        parsed = _parse_events([request.body])
-    elif any(name.startswith(_PREFIX) for name in headers):
-        parsed = _parse_events([_join_binary(request, media)])
-    else:
-        return _parse_plain(request.body, given, system)
-    return parsed if given is None else replace(parsed, wrong=(*_parse_key(given)[1], *parsed.wrong))
+    plain = media == JSON and not any(name.startswith(_PREFIX) for name in headers)
+    key, about_key = _parse_key(given) if plain or given is not None else ("", ())
+    contents, about_content = (
+        _decode_plain(request.body, key, system) if plain else (_decode_events(request, media), ())
+    )
+    wrong: list[tuple[int | None, Problem]] = [*about_key]
+    events = []
+    for place, content in enumerate(contents):
+        try:
+            events.append(parse_notice(convert_event(content)))
+        except UnreadableEvent as error:
+            events.append(parse_notice(error.envelope) if error.envelope else UNREAD_EVENT)
+            wrong += [(place, use_plain_names(each) if plain else each) for each in error.problems]
+    wrong += [(0, each) for each in about_content]
+    return ParsedRequest(events=tuple(events), plain=plain, batch=media == BATCH, wrong=tuple(wrong))
 
 
 def _parse_key(given: str | None) -> tuple[str, tuple[tuple[None, Problem], ...]]:
@@ -226,43 +230,42 @@ def _build_unreadable_error(field: str, problem: str) -> ApiError:
     return ApiError(ErrorType.UNREADABLE, errors=[FieldError(field=field, problem=problem)])
 
 
-def _build_too_large_error() -> ApiError:
-    return ApiError(ErrorType.TOO_LARGE, f"An event may have {MAX_EVENT_BYTES} bytes.")
+def _check_size(size: int) -> None:
+    if size > MAX_EVENT_BYTES:
+        raise ApiError(ErrorType.TOO_LARGE, f"An event may have {MAX_EVENT_BYTES} bytes.")
 
 
-def _split_batch(body: bytes) -> list[bytes]:
-    if not isinstance(decode_body(body), list):
+def _decode_events(request: RawRequest, media: str) -> list[Any]:
+    """Return the events in a request as in structured mode, decoded."""
+    if media == STRUCTURED:
+        _check_size(len(request.body))
+    decoded = decode_body(request.body)
+    if media == STRUCTURED:
+        return [decoded]
+    if media == BATCH:
+        return _split_batch(decoded, request.body)
+    event = {**dict(_read_attributes(request.headers)), "datacontenttype": media, "data": decoded}
+    _check_size(len(msgspec.json.encode(event)))
+    return [event]
+
+
+def _split_batch(decoded: Any, body: bytes) -> list[Any]:
+    if not isinstance(decoded, list):
         raise _build_unreadable_error("body", "must be a JSON array of events")
-    events = msgspec.json.decode(body, type=list[Raw])
-    if not 1 <= len(events) <= MAX_BATCH_EVENTS:
+    if not 1 <= len(decoded) <= MAX_BATCH_EVENTS:
         raise _build_unreadable_error("body", f"must have 1 to {MAX_BATCH_EVENTS} events")
-    return [bytes(event) for event in events]
+    for event in msgspec.json.decode(body, type=list[Raw]):
+        _check_size(len(bytes(event)))
+    return decoded
 
 
-def _parse_events(bodies: Sequence[bytes], *, batch: bool = False) -> ParsedRequest:
-    read = []
-    for body in bodies:
-        if len(body) > MAX_EVENT_BYTES:
-            raise _build_too_large_error()
-        decode_body(body)
-        read.append(_read_event(body))
-    wrong = tuple((place, problem) for place, (_, problems) in enumerate(read) for problem in problems)
-    return ParsedRequest(events=tuple(event for event, _ in read), batch=batch, wrong=wrong)
-
-
-def _read_event(body: bytes) -> tuple[ParsedNotice, tuple[Problem, ...]]:
-    """Return the event as far as it can be read, and the problems of the rest."""
-    try:
-        return parse_notice(read_event(body)), ()
-    except UnreadableEvent as error:
-        return parse_notice(error.envelope) if error.envelope else UNREAD_EVENT, error.problems
-
-
-def _join_binary(request: RawRequest, media: str) -> bytes:
-    """Convert an event in binary mode to structured JSON."""
-    decode_body(request.body)
-    attributes: dict[str, object] = dict(_read_attributes(request.headers))
-    return msgspec.json.encode({**attributes, "datacontenttype": media, "data": Raw(request.body)})
+def _decode_plain(body: bytes, key: str, system: System) -> tuple[list[Any], Sequence[Problem]]:
+    content = decode_body(body)
+    _check_size(len(body))
+    if not isinstance(content, Mapping):
+        raise _build_unreadable_error("body", "must be a JSON object")
+    event, problems = build_event(content, key, system)
+    return [event], problems
 
 
 def _read_attributes(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -285,16 +288,3 @@ def _decode_attribute(name: str, value: str) -> str:
     except UnicodeError:
         raise _build_unreadable_error(name, "must be percent-encoded UTF-8") from None
     return text
-
-
-def _parse_plain(body: bytes, given: str | None, system: System) -> ParsedRequest:
-    content = decode_body(body)
-    if len(body) > MAX_EVENT_BYTES:
-        raise _build_too_large_error()
-    if not isinstance(content, Mapping):
-        raise _build_unreadable_error("body", "must be a JSON object")
-    key, about_key = _parse_key(given)
-    built, problems = build_event(content, key, system)
-    event, unreadable = _read_event(built)
-    wrong = (*about_key, *((0, problem) for problem in (*map(use_plain_names, unreadable), *problems)))
-    return ParsedRequest(events=(event,), plain=True, wrong=wrong)

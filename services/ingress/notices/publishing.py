@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 
 from services.ingress.notices.errors import ApiError, ErrorType, build_retryable_error
-from services.ingress.notices.parsing import ACTIONS, ParsedRequest, RawRequest, parse_request
+from services.ingress.notices.parsing import ACTIONS, ParsedRequest
 from services.ingress.notices.progress import event_path
 from services.ingress.notices.progress_feed import ProgressFeed
 from services.ingress.notices.validation import (
@@ -86,9 +86,8 @@ class PublishService:
     count_events: Callable[[Caller, int], None]
     count_stored: Callable[[str], None]
 
-    def parse(self, request: RawRequest, caller: Caller) -> ParsedRequest:
-        """Return the events of a request, all without problems. Raises ApiError."""
-        parsed = parse_request(request, caller.system)
+    def _validate(self, parsed: ParsedRequest, caller: Caller) -> None:
+        """Return if no event has a problem. Raises ApiError."""
         self.count_events(caller, len(parsed.events))
         known, used = set(), []
         for place, event in enumerate(parsed.events):
@@ -100,11 +99,10 @@ class PublishService:
         validate_events(parsed, caller, self.configuration, self.clock(), known=known)
         if used:
             raise ApiError(ErrorType.INVALID, errors=used)
-        return parsed
 
-    async def check(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[CheckResult]]:
+    async def check(self, parsed: ParsedRequest, caller: Caller) -> Sequence[CheckResult]:
         """Return what would happen to the events of a request. Raises ApiError."""
-        parsed = self.parse(request, caller)
+        self._validate(parsed, caller)
         answers = await asyncio.gather(
             *(self._check_event(parsed, place, caller) for place in range(len(parsed.events)))
         )
@@ -115,7 +113,7 @@ class PublishService:
         ]
         if errors:
             raise ApiError(ErrorType.INVALID, errors=errors)
-        return parsed, [
+        return [
             build_check_result(event, checked, self.clock())
             for event, checked in zip(parsed.events, answers, strict=True)
         ]
@@ -126,13 +124,13 @@ class PublishService:
         earlier = {(one.envelope.source, one.envelope.subject) for one in parsed.events[:place]}
         return None if (event.source, event.subject) in earlier else await self.checks.check(event, caller)
 
-    async def publish(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[PublishResult]]:
+    async def publish(self, parsed: ParsedRequest, caller: Caller) -> Sequence[PublishResult]:
         """Return when the broker has all events. Raises ApiError; part of a batch may be stored nevertheless."""
-        parsed = self.parse(request, caller)
+        self._validate(parsed, caller)
         for event in parsed.events:  # in order, since a batch may publish a notice and then update it
             await self._store(stamp_event(event.envelope, caller, self.clock()))
             self.feed.add_published(event, caller)
-        return parsed, [build_publish_result(event.envelope) for event in parsed.events]
+        return [build_publish_result(event.envelope) for event in parsed.events]
 
     async def _store(self, event: Envelope) -> None:
         try:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
 from services.subscriptions.domain import notice_events
 from services.subscriptions.domain.broadcast import (
     Broadcast,
@@ -28,10 +26,10 @@ from shared.contracts.notices import NoticeCheck, NoticeContent, NoticeWithdrawn
 from shared.notices.cloudevents import (
     AmqpMessage,
     UnreadableEvent,
+    convert_event,
     identify_system,
     parse_token_topics,
     read_amqp_event,
-    read_event,
 )
 from shared.notices.configuration import System, Topic
 from shared.notices.rules import ID_REUSED, has_control_characters, parse_notice, validate_source, validate_unreadable
@@ -281,7 +279,7 @@ def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeR
     if envelope.type != NoticeCheck.TYPE or system is None:
         return _build_request(envelope, identity, system, only, county, now)
     try:
-        checked = read_event(msgspec.json.encode(read_data(envelope, NoticeCheck).event))
+        checked = convert_event(read_data(envelope, NoticeCheck).event)
     except ContractError as error:
         return NoticeRequest(identity=identity, problems=(Problem(field="data", problem=str(error)),))
     except UnreadableEvent as error:
