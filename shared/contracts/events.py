@@ -120,7 +120,7 @@ class FailureCount(Value, frozen=True, kw_only=True):
 
 
 class BroadcastProgressed(Message, frozen=True, kw_only=True):
-    """Progress of a broadcast: recipients by ledger state; `audience` is None until all pages are known.
+    """Progress of a broadcast: recipients by ledger state; `audience` is null until all pages are known.
 
     Of the waiting recipients, `person_limited` wait because Meta limits the messages to one person in a short time.
     `failures` are the failed ones by reason.
@@ -201,7 +201,7 @@ class SubscriptionChanged(Message, frozen=True, kw_only=True):
 
 
 class SubscriptionEnded(Message, frozen=True, kw_only=True):
-    """A citizen withdrew; `topic` None means everything."""
+    """A citizen withdrew; without `topic`, from everything."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.subscription.ended.v1"
     KEY: ClassVar[str] = "subscription.ended"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.amqp import topology
-from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_LIMITS, MUNICIPAL_TOPIC_PERMISSIONS, SERVICES
+from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_LIMITS, SERVICES
 from shared.contracts.envelope import MESSAGES
 from shared.contracts.message import Message
 from tools.asyncapi import EXCHANGES_OF, ON_A_LANE
@@ -14,17 +14,16 @@ from tools.docs.tables import format_code, render_table
 from tools.schemas import build_schema
 
 PARTS = {
-    topology.MUNICIPAL_EVENTS: "What municipal systems tell us. What they tell us over HTTP travels on `notices.api`.",
-    topology.INBOUND: "What Meta's webhooks say, as groups, from the ingress.",
-    topology.DISPATCH: "What is to be sent. A batch, or a follow-up, travels on the lane that it names.",
-    topology.EVENTS: "What we tell the world.",
+    topology.MUNICIPAL_EVENTS: "From municipal systems over AMQP. What comes over HTTP travels on `notices.api`.",
+    topology.INBOUND: "From Meta's webhooks, in groups, by the ingress.",
+    topology.DISPATCH: "What is to be sent. A batch or follow-up travels on the lane that it names.",
+    topology.EVENTS: "What our services report.",
 }
 A_SYSTEM = "bauamt"
 LOGINS = {**SERVICES, A_SYSTEM: MUNICIPAL}
-SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system: what a login may do follows from its registration in the
-county's file. It declares and binds nothing, has at most {{limits}}, and the keys that it publishes with are bound:
-what citizens write, and who subscribes to what, no system can hear. How many messages wait in a queue is no secret:
-RabbitMQ tells it to every login of the vhost that asks for the queue by its name."""
+SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system, which publishes with these keys only, declares and binds
+nothing, and has at most {{limits}}. It cannot hear what citizens write or who subscribes; RabbitMQ
+tells any login of the vhost how many messages wait in a queue that it names."""
 STREAM_READERS = {
     topology.PROGRESS: "each process of the notices API for itself",
     topology.ANSWERS: "each municipal system for itself",
@@ -32,20 +31,24 @@ STREAM_READERS = {
 INTRODUCTION = """# Messages and queues
 
 Written by `python -m tools.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
-`shared/amqp/permissions.py`; a test fails when it is stale. JSON Schemas and an example of each message are in
-[shared/contracts/schemas](../shared/contracts/schemas) and [shared/contracts/examples](../shared/contracts/examples).
+`shared/amqp/permissions.py`; a test fails when it is stale. [JSON Schemas](../shared/contracts/schemas) and
+[an example of each message](../shared/contracts/examples).
 
 Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
-tables below show its `data`. Readers ignore fields that they do not know. A field that becomes required, or changes, is
-a new version of the type. Binary values are base64. An address is always sealed: only ingress and dispatcher have the
-key."""
-TIERS = """Each of these queues has a dead-letter queue `<queue>.dead`, where a message stays with its reason until an
-operator looks, and delay tiers `<queue>.retry.<tier>` ({tiers}) that lead back to the same queue only. Dead letters in
-{expiring} may quote a citizen: they are dropped after {days} days. The owner parks
-messages through the exchange `<owner>.retry`. A message that the broker has had to deliver more than
-{limit} times is dead, too. All queues are quorum queues. What the ingress cannot understand is kept in
-`{quarantine}`, sealed; notices that were rejected in `{notices}`, as they came, with the headers `kind`, `reason`,
-`source`, `event`, `system`, `quarantined-at` and, if the body was too long to be kept, `truncated-from`."""
+lists below show its `data`. Readers ignore unknown fields. A field that becomes
+required, or changes, makes a new version of the type. Binary values are base64. An address is always encrypted: only
+ingress and dispatcher have the key."""
+TIERS = """All queues are quorum queues. Each queue that a service reads has
+
+- a dead-letter queue `<queue>.dead`, where a message stays with its reason until an operator looks, also one that the
+  broker has delivered more than {limit} times. Messages in {expiring}
+  may quote a citizen: they are dropped after {days} days;
+- delay tiers `<queue>.retry.<tier>` ({tiers}), which lead back to the same queue only. Its owner parks
+  messages through the exchange `<owner>.retry`.
+
+`{quarantine}` keeps what the ingress could not parse, encrypted; `{notices}` keeps rejected
+notices as they came, with the headers `kind`, `reason`, `source`, `event`, `system`, `quarantined-at` and, if the body
+was too long, `truncated-from`."""
 
 
 def render_messages_page() -> str:
@@ -54,12 +57,10 @@ def render_messages_page() -> str:
         INTRODUCTION,
         "## Exchanges",
         _render_exchanges(),
+        _format_systems(),
         "## Queues",
         _render_queues(),
         _format_tiers(),
-        "## Logins",
-        _render_logins(),
-        _format_keys(),
     ]
     for exchange, title in PARTS.items():
         parts += [f"## Messages on `{exchange}`", title]
@@ -128,25 +129,17 @@ def _format_tiers() -> str:
     )
 
 
-def _render_logins() -> str:
-    rows = [
-        (login, *(f"`{pattern}`" for pattern in (may.configure, may.write, may.read))) for login, may in LOGINS.items()
-    ]
-    return render_table(("login", "configure", "write", "read"), rows)
-
-
-def _format_keys() -> str:
-    rows = [(f"`{may.exchange}`", f"`{may.write}`", f"`{may.read}`") for may in MUNICIPAL_TOPIC_PERMISSIONS]
-    limits = " and ".join(f"{value} {name.removeprefix('max-')}" for name, value in MUNICIPAL_LIMITS.items())
-    return f"{SYSTEMS.format(limits=limits)}\n\n{render_table(('exchange', 'keys written', 'keys read'), rows)}"
+def _format_systems() -> str:
+    return SYSTEMS.format(
+        limits=" and ".join(f"{value} {name.removeprefix('max-')}" for name, value in MUNICIPAL_LIMITS.items())
+    )
 
 
 def _render_message(kind: type[Message]) -> Iterator[str]:
     schema = build_schema(kind)
-    yield f"### `{kind.TYPE}`"
+    key = "key `urgent` or `bulk`, as its lane" if kind in ON_A_LANE else f"key `{kind.KEY}`"
+    yield f"### `{kind.TYPE}`, {key}"
     yield inspect.cleandoc(kind.__doc__ or "")
-    key = "`urgent` or `bulk`, as its lane" if kind in ON_A_LANE else f"`{kind.KEY}`"
-    yield f"Routing key: {key}."
     yield _render_fields(schema["$defs"][kind.__name__])
 
 
@@ -162,32 +155,30 @@ def _render_values() -> Iterator[str]:
 
 
 def _render_fields(definition: Mapping[str, Any]) -> str:
-    required = definition.get("required", ())
-    rows = [
-        (f"`{name}`", describe_schema(schema), "required" if name in required else _format_default(schema))
-        for name, schema in definition["properties"].items()
-    ]
-    return render_table(("field", "type", ""), rows)
+    """Return the required fields, then the optional ones, a line each."""
+    required = set(definition.get("required", ()))
+    fields: dict[str, list[str]] = {"required": [], "optional": []}
+    for name, schema in definition["properties"].items():
+        kind = describe_schema(schema, nullable=name in required)
+        fields["required" if name in required else "optional"].append(f"`{name}` {kind}{_format_default(schema)}")
+    return "\n".join(f"- {which}: {'; '.join(found)}" for which, found in fields.items() if found)
 
 
 def _format_default(schema: Mapping[str, Any]) -> str:
     default = schema.get("default")
-    if default is None or default == []:
-        return "optional"
-    return f"otherwise `{str(default).lower()}`" if default != "" else "optional"
+    return "" if default in (None, "", [], {}) else f", otherwise `{str(default).lower()}`"
 
 
-def describe_schema(schema: Mapping[str, Any]) -> str:
-    """Return the type of one field in words."""
+def describe_schema(schema: Mapping[str, Any], *, nullable: bool = False) -> str:
+    """Return the type of one field in words; of an optional field, null is not worth a word."""
     if "anyOf" in schema:
-        return " or ".join(describe_schema(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
+        choices = [choice for choice in schema["anyOf"] if nullable or choice.get("type") != "null"]
+        return " or ".join(map(describe_schema, choices))
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     if schema["type"] == "array":
         return f"list of {describe_schema(schema['items'])}"
-    if schema["type"] == "object":
-        return "object"
     return _describe_scalar(schema)
 
 
@@ -195,7 +186,9 @@ def _describe_scalar(schema: Mapping[str, Any]) -> str:
     word = {"uuid": "UUID", "date-time": "date and time"}.get(schema.get("format", ""), schema["type"])
     if schema.get("contentEncoding") == "base64":
         word = "binary"
-    limits = {"minLength": "at least {} long", "maxLength": "at most {} long", "minimum": "from {}", "maximum": "to {}"}
-    said = [text.format(schema[name]) for name, text in limits.items() if name in schema]
-    said += [f"`{schema['pattern']}`"] if "pattern" in schema else []
-    return ", ".join([word, *said])
+    if "maxLength" in schema:
+        word += f" of {schema['minLength']} to" if "minLength" in schema else " of up to"
+        word += f" {schema['maxLength']} characters"
+    if "maximum" in schema:
+        word += f", {schema['minimum']} to {schema['maximum']}"
+    return f"{word}, `{schema['pattern']}`" if "pattern" in schema else word
