@@ -15,7 +15,7 @@ from services.ingress.webhook.metrics import Metrics as IngressMetrics
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.subscriptions.adapters.metrics import Metrics as SubscriptionsMetrics
 from shared.runtime.probes import Readiness
-from tools.docs.tables import format_code, render_table
+from tools.docs.tables import format_code
 
 ALL = "all processes"
 SERVICES: Mapping[str, Callable[[CollectorRegistry], object]] = {
@@ -30,7 +30,7 @@ SERVICES: Mapping[str, Callable[[CollectorRegistry], object]] = {
 # Labels whose values are not in the code, by metric and label or by label.
 OPEN_LABELS: Mapping[str, str] = {
     "check": "what the process needs",
-    "kind": "kind of data: [annex](datenschutz.md)",
+    "kind": "[kind of data](datenschutz.md)",
     "kreisfunk_feeds_entries_total.outcome": "`delivered`, `marked`, `broken`, …",
     "kreisfunk_feeds_polls_total.result": "`new`, `unchanged`, or the failure",
     "name": "`feeds.toml`",
@@ -56,12 +56,9 @@ Written by `python -m tools.docs.generate` from the metrics that the services re
 Dashboards and alerts: [monitoring.md](guides/monitoring.md).
 
 Counters start with the process: use `rate` or `increase`. What a service reads from the database is the same in every
-replica: use `max`, not `sum`. The values of labels are words of our own code or configuration, never received data, so
-no metric contains anything about a person. Each process also exports its own CPU time, memory, open files and start
-(`process_…`)."""
-_END = """## RabbitMQ
-
-RabbitMQ has its own metrics; `rabbitmq_detailed_queue_messages` shows each queue by name."""
+replica: use `max`, not `sum`. Values of labels come from our code or configuration, so no metric says anything about a
+person. Each process also exports its CPU time, memory, open files and start (`process_…`). RabbitMQ has its own
+metrics; `rabbitmq_detailed_queue_messages` shows each queue by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,15 +142,15 @@ def render_metrics_page() -> str:
     """Return the content of docs/metrics.md."""
     parts = [_INTRODUCTION]
     for service, metrics in list_catalogue().items():
-        rows = [_build_row(metric) for metric in metrics]
-        parts += [f"## {service}", render_table(("metric", "type", "unit", "labels", "meaning"), rows)]
-    return "\n\n".join([*parts, _END]) + "\n"
+        parts += [f"## {service}", "\n".join(map(_format_metric, metrics))]
+    return "\n\n".join(parts) + "\n"
 
 
-def _build_row(metric: CataloguedMetric) -> tuple[str, ...]:
+def _format_metric(metric: CataloguedMetric) -> str:
     kind = "gauge" if metric.kind == "stateset" else metric.kind
-    labels = "; ".join(f"`{label}`: {_format_values(metric, label)}" for label in metric.labels)
-    return f"`{metric.name}`", kind, metric.unit, labels, metric.text
+    unit = "" if metric.unit == "number" else f" of {metric.unit}"
+    labels = "".join(f"; `{label}`: {_format_values(metric, label)}" for label in metric.labels)
+    return f"- `{metric.name}` ({kind}{unit}{labels}): {metric.text}"
 
 
 def _format_values(metric: CataloguedMetric, label: str) -> str:
