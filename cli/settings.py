@@ -72,14 +72,12 @@ class MigrationSettings(BrokerAdminSettings, DatabaseAccess):
         description="postgresql://owner@host:port/name; host:port,host:port with replicas", pattern=r"^postgres"
     )
     database_password: SecretStr = Field(description="password of the database's owner")
-    login_passwords: dict[str, SecretStr] = Field(
-        description="JSON: password for each broker login and database role that is to be able to log in"
-    )
+    login_passwords: dict[str, SecretStr] = Field(description="JSON: password of each broker login and database role")
     database_standbys: int = Field(
         0,
         ge=0,
         le=20,
-        description="synchronous standbys that the database has; with any, asynchronous commits are refused",
+        description="synchronous standbys of the database",
     )
 
 
@@ -88,9 +86,11 @@ class RotationSettings(DatabaseAccess):
 
     database_url: str = build_database_url_field("kreisfunk_rotation")
     encryption_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
-        description="VERSION:BASE64 of 32 bytes, the old and the new ones"
+        description="VERSION:BASE64 of 32 bytes, comma separated"
     )
-    index_key: Annotated[SecretStr, validate_with(BlindIndexKey.parse)] = Field(description="as the ingress has it")
+    index_key: Annotated[SecretStr, validate_with(BlindIndexKey.parse)] = Field(
+        description="base64 of 32 bytes for each link; two, comma separated, in a rotation"
+    )
 
     @property
     def ring(self) -> KeyRing:
@@ -128,7 +128,9 @@ class TokenSettings(EnvironmentSettings):
     """The settings that the notices API reads, too."""
 
     notices_api_tokens_file: Path = Field(description="tokens of municipal systems, which the notices API reads")
-    county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
+    county_file: Path = Field(
+        Path("deploy/config/county.toml"), description="topics, municipalities, prices, who may publish"
+    )
 
 
 class PublisherSettings(EnvironmentSettings):

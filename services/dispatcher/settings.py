@@ -33,7 +33,7 @@ class Settings(DatabaseSettings, EncryptionSettings):
     people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
     messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")
     dispatchers: int = Field(
-        1, gt=0, description="how many of us there are to be, for the alert; with compose it is `DISPATCHERS`"
+        1, gt=0, description="how many dispatchers should run, for the alert; with compose it is `DISPATCHERS`"
     )
     retention_days: int = Field(
         MAX_DELIVERY_RETENTION_DAYS,
@@ -41,7 +41,7 @@ class Settings(DatabaseSettings, EncryptionSettings):
         le=MAX_DELIVERY_RETENTION_DAYS,
         description=f"days that deliveries are kept; promised: {MAX_DELIVERY_RETENTION_DAYS}",
     )
-    unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one goes again")
+    unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one is sent again")
     connections: int | None = Field(
         None, gt=0, le=20_000, description="most requests to Meta at once; follows from the rate if not set"
     )

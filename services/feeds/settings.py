@@ -12,14 +12,14 @@ class RuleSettings(EnvironmentSettings):
 
     feeds_file: Path = Field(description="feeds and warnings that are read, in TOML")
     county_file: Path = Field(
-        Path("deploy/config/county.toml"), description="the county, its topics and who may publish"
+        Path("deploy/config/county.toml"), description="topics, municipalities, prices, who may publish"
     )
 
 
 class FolderSettings(EnvironmentSettings):
     """Path of drafts and refused events, for commands that need no broker."""
 
-    feeds_folder: Path = Field(description="what is known of them, drafts, and what was refused")
+    feeds_folder: Path = Field(description="entries seen, drafts, rejected notices")
 
 
 class Settings(RuleSettings, FolderSettings, ServiceSettings):

@@ -21,31 +21,29 @@ class Settings(DatabaseSettings):
     newsroom_url: str = Field(
         "http://127.0.0.1:8082",
         pattern=r"^https?://[^/?#@\s]+$",
-        description="how browsers reach the newsroom, without a path; with https, cookies are for https only",
+        description="how browsers reach the newsroom, without a path",
     )
     newsroom_proxies: Annotated[str, validate_with(parse_networks)] = Field(
         "", description="networks of proxies whose X-Forwarded-For is believed, comma separated"
     )
     newsroom_assets: Path = Field(
         Path(".local/newsroom-assets"),
-        description="folder of the design system KERN; without it the newsroom has a plain style of its own",
+        description="folder of the design system KERN",
     )
     newsroom_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
-        description="VERSION:BASE64 of 32 bytes, comma separated; seals secrets of one-time codes and logins under way"
+        description="VERSION:BASE64 of 32 bytes, comma separated, for one-time codes and logins"
     )
-    newsroom_idle_minutes: int = Field(60, ge=5, le=720, description="a session ends after so long without a request")
-    newsroom_session_hours: int = Field(12, ge=1, le=24, description="a session ends after so long at the latest")
+    newsroom_idle_minutes: int = Field(60, ge=5, le=720, description="session without a request")
+    newsroom_session_hours: int = Field(12, ge=1, le=24, description="longest session")
     oidc_issuer: str = Field(
         "",
-        description="address of the identity provider over which the press office may log in; without it nobody does",
+        description="address of the identity provider",
     )
     oidc_client_id: str = Field("", description="how the identity provider knows the newsroom")
     oidc_client_secret: SecretStr | None = Field(None, description="secret of the newsroom at the identity provider")
-    oidc_level: str = Field(
-        "", description="`acr` that its answer must name, such as that of a second factor; without it any will do"
-    )
+    oidc_level: str = Field("", description="`acr` that its answer must name")
     oidc_label: str = Field(
-        "Mit dem Konto des Landkreises anmelden", min_length=1, max_length=60, description="on its button"
+        "Mit dem Konto des Landkreises anmelden", min_length=1, max_length=60, description="label of its button"
     )
     archive_host: str = Field("127.0.0.1", description="where the public archive listens")
     archive_port: Port = Field(8083, description="port of the public archive")
@@ -57,18 +55,18 @@ class Settings(DatabaseSettings):
     archive_phone: str = Field(
         "",
         pattern=r"^(\+[1-9][0-9 ]{6,20})?$",
-        description="WhatsApp number as citizens read it, such as +49 4791 9300; without it nobody is asked to sign up",
+        description="WhatsApp number as citizens read it, such as +49 4791 9300",
     )
     archive_days: int = Field(365, ge=1, le=3_650, description="notices sent longer ago are not in the archive")
     archive_event_topics: str = Field(
         "veranstaltungen", description="topics whose notices are events for search engines, comma separated"
     )
-    notices_api_url: str = Field(
-        "http://127.0.0.1:8081", pattern=r"^https?://", description="the notices API, over which notices are published"
-    )
+    notices_api_url: str = Field("http://127.0.0.1:8081", pattern=r"^https?://", description="the notices API")
     notices_api_token: SecretStr = Field(description="token of the system that publishes for the newsroom")
     county_file: FilePath = Field(
-        Path("deploy/config/county.toml"), validate_default=True, description="topics, municipalities and prices"
+        Path("deploy/config/county.toml"),
+        validate_default=True,
+        description="topics, municipalities, prices, who may publish",
     )
     newsroom_rules_file: FilePath = Field(
         Path("deploy/config/newsroom.toml"), validate_default=True, description="when two persons have to approve"

@@ -15,7 +15,7 @@ class Settings(DatabaseSettings):
     county_file: FilePath = Field(
         Path("deploy/config/county.toml"),
         validate_default=True,
-        description="the county, its topics and who may publish",
+        description="topics, municipalities, prices, who may publish",
     )
     feedback_key: Annotated[SecretStr, validate_with(parse_key)] = Field(
         description="base64 of 32 bytes, leads from a person to their feedback"
@@ -23,7 +23,7 @@ class Settings(DatabaseSettings):
     dead_letter_keys: Annotated[SecretStr, validate_with(KeyRing.parse)] = Field(
         description="VERSION:BASE64 of 32 bytes, comma separated"
     )
-    messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number, for estimates")
+    messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")
 
     @property
     def author_key(self) -> bytes:

@@ -8,7 +8,7 @@ from tools.docs.messages import render_messages_page
 from tools.docs.metrics import render_metrics_page
 from tools.docs.privacy_access import render_keys_table, render_logins_table
 from tools.docs.privacy_texts import render_texts_annex
-from tools.docs.settings import render_settings_tables
+from tools.docs.settings import render_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 MESSAGES = DOCS / "messages.md"
@@ -17,7 +17,7 @@ OPERATORS = DOCS / "guides" / "operators.md"
 PRIVACY = DOCS / "datenschutz.md"
 # Renderers of the text between `<!-- NAME: generated -->` and `<!-- NAME: end -->`.
 PARTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
-    OPERATORS: {"settings": render_settings_tables},
+    OPERATORS: {"settings": render_settings},
     PRIVACY: {"logins": render_logins_table, "keys": render_keys_table, "texts": render_texts_annex},
 }
 

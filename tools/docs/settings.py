@@ -1,4 +1,4 @@
-"""Generator of the settings tables of docs/guides/operators.md, from the settings classes."""
+"""Generator of the settings in docs/guides/operators.md, from the settings classes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +27,6 @@ from services.ingress.settings import Settings as Ingress
 from services.newsroom.settings import Settings as Newsroom
 from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX, ServiceSettings
-from tools.docs.tables import render_table
 
 OF_OPERATORS = "`broadcasts`, `deliveries`, `trace`, `templates`, `dead-letters`"
 WHO: Mapping[str, type[BaseSettings]] = {
@@ -48,44 +47,54 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "`kreisfunk newsroom users`": AccountSettings,
     "`kreisfunk backup`, `kreisfunk restore`": BackupSettings,
 }
-HEAD = ("variable", "unless set", "what for")
 
 
-def render_settings_tables() -> str:
-    """Return a table of the settings of all services, then one table for each service."""
+def render_settings() -> str:
+    """Return the settings of all services, those that one service reads, and those of several and of commands."""
     return "\n\n".join(_render_parts())
 
 
 def _render_parts() -> Iterator[str]:
     yield "All services:"
-    yield _render_table(ServiceSettings.model_fields)
+    yield "\n".join(_format_setting(*field) for field in ServiceSettings.model_fields.items())
+    readers = _collect_readers()
+    services = [name for name, kind in WHO.items() if issubclass(kind, ServiceSettings)]
+    for service in services:
+        if lines := [line for line, names in readers.items() if names == [service]]:
+            yield f"{service}:"
+            yield "\n".join(lines)
+    yield "Several services, and commands:"
+    others = [(line, names) for line, names in readers.items() if names[0] not in services or len(names) > 1]
+    yield "\n".join(sorted(f"{line}; for {', '.join(names)}" for line, names in others))
+
+
+def _collect_readers() -> Mapping[str, list[str]]:
+    readers: dict[str, list[str]] = {}
     for name, kind in WHO.items():
         inherited = ServiceSettings.model_fields if issubclass(kind, ServiceSettings) else {}
-        yield f"{name}:"
-        yield _render_table({field: info for field, info in kind.model_fields.items() if field not in inherited})
+        for field, info in kind.model_fields.items():
+            if field not in inherited:
+                readers.setdefault(_format_setting(field, info), []).append(name)
+    return readers
 
 
-def _render_table(fields: Mapping[str, FieldInfo]) -> str:
-    return render_table(HEAD, (_build_row(name, info) for name, info in fields.items()))
-
-
-def _build_row(name: str, info: FieldInfo) -> tuple[str, str, str]:
-    return f"`{PREFIX}{name.upper()}`", _format_default(info), _format_purpose(info)
+def _format_setting(name: str, info: FieldInfo) -> str:
+    return f"- `{PREFIX}{name.upper()}`{_format_default(info)}: {_format_purpose(info)}"
 
 
 def _format_default(info: FieldInfo) -> str:
     if info.is_required():
-        return "**required**"
-    if info.default is None:
-        return "none"
+        return ", **required**"
+    if info.default in (None, ""):
+        return ""
     shown = info.default.as_posix() if isinstance(info.default, Path) else str(info.default)
-    return f"`{shown.removesuffix('/')}`"
+    return f" (`{shown.removesuffix('/')}`)"
 
 
 def _format_purpose(info: FieldInfo) -> str:
     choices = [choice for choice in get_args(info.annotation) if isinstance(choice, str)]
     purpose = info.description or (f"one of {', '.join(choices)}" if choices else "")
-    return f"{purpose} (secret)" if is_secret(info) else purpose
+    return f"{purpose}; secret" if is_secret(info) else purpose
 
 
 def is_secret(info: FieldInfo) -> bool:

@@ -25,7 +25,9 @@ class Settings(ServiceSettings):
     notices_api_proxies: Annotated[str, validate_with(parse_networks)] = Field(
         "", description="networks of proxies whose X-Forwarded-For is believed, comma separated"
     )
-    county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
+    county_file: Path = Field(
+        Path("deploy/config/county.toml"), description="topics, municipalities, prices, who may publish"
+    )
 
     @property
     def notices_api_proxy_networks(self) -> tuple[Network, ...]:
