@@ -8,6 +8,10 @@ from tools.docs.generate import PRIVACY
 
 PAGE = PRIVACY.read_text()
 _TABLE = re.compile(r"^### `(?P<table>\w+\.\w+)`\n(?P<rest>.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+_GROUP = re.compile(
+    r"^- \*\*(?P<kind>[^*]+)\*\* \((?P<readers>[A-Z ]+)\): (?P<columns>.+?)(?=^- |\Z)", re.MULTILINE | re.DOTALL
+)
+_COLUMN = re.compile(r"`(\w+)` (.+?)(?=; `\w+` |$)")
 _READERS = {
     "S": "kreisfunk_subscriptions",
     "D": "kreisfunk_dispatcher",
@@ -22,7 +26,7 @@ KINDS = {SEALED, HASHED, SAID, ABOUT, STAFF, NOBODY}
 
 
 class PrivacyColumn(NamedTuple):
-    """A row of annex 1; `readers` are database roles."""
+    """A column in annex 1; `readers` are database roles."""
 
     holds: str
     kind: str
@@ -41,7 +45,9 @@ class PrivacyRole(NamedTuple):
 def read_columns() -> Mapping[tuple[str, str], PrivacyColumn]:
     """By table, with its schema, and column."""
     return {
-        (found["table"], name): column for found in _TABLE.finditer(PAGE) for name, column in _read_rows(found["rest"])
+        (found["table"], name): column
+        for found in _TABLE.finditer(PAGE)
+        for name, column in _read_groups(found["rest"])
     }
 
 
@@ -56,13 +62,11 @@ def read_legend() -> Mapping[str, str]:
     return _READERS
 
 
-def _read_rows(text: str) -> Iterator[tuple[str, PrivacyColumn]]:
-    for row in _read_cells(text):
-        if len(row) == 4 and row[0].startswith("`"):
-            yield (
-                row[0].strip("`"),
-                PrivacyColumn(row[1], row[2], frozenset(_READERS[letter] for letter in row[3].split())),
-            )
+def _read_groups(text: str) -> Iterator[tuple[str, PrivacyColumn]]:
+    for group in _GROUP.finditer(text):
+        readers = frozenset(_READERS[letter] for letter in group["readers"].split())
+        for name, holds in _COLUMN.findall(" ".join(group["columns"].split())):
+            yield name, PrivacyColumn(holds, group["kind"], readers)
 
 
 def _read_cells(text: str) -> Iterator[list[str]]:

@@ -28,9 +28,9 @@ from tools.docs.tables import format_code
 
 TEMPLATES = Path("deploy/config/templates.json")
 STATES = {
-    "der nicht angemeldet ist": (),
-    "der angemeldet ist": ("Start",),
-    "der eine Pause hat": ("Start", "nur Baustellen", "Pause 2 Wochen"),
+    "nicht angemeldet": (),
+    "angemeldet": ("Start",),
+    "in einer Pause": ("Start", "nur Baustellen", "Pause 2 Wochen"),
 }
 STRANGER, SUBSCRIBED, PAUSED = STATES
 
@@ -173,7 +173,7 @@ def _read_content(template: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _render_shown(shown: Shown) -> str:
-    return _render_block(shown.title, f"„{shown.said}“ von jemandem, {shown.who}", answer_to(shown.who, shown.said))
+    return _render_block(shown.title, f"„{shown.said}“, {shown.who}", answer_to(shown.who, shown.said))
 
 
 def _render_part(title: str, blocks: Iterable[str]) -> str:
