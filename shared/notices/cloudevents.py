@@ -97,9 +97,7 @@ def decode_json(body: bytes, field: str = "body") -> Any:
     """Decode JSON. Raises UnreadableEvent, which names the position of the first error."""
     try:
         return msgspec.json.decode(body)
-    except RecursionError:
-        raise UnreadableEvent(Problem(field=field, problem="is nested too deeply")) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UnreadableEvent(Problem(field=field, problem=_explain_error(body))) from None
 
 
@@ -113,6 +111,8 @@ def _explain_error(body: bytes) -> str:
         return f"is not JSON: line {error.lineno}, column {error.colno}"
     except UnicodeDecodeError as error:
         return f"is not UTF-8: {_format_position(body[: error.start].decode())}"
+    except RecursionError:
+        return "is nested too deeply"
     except ValueError:
         pass  # a number that is too long for the standard library only
     return f"is not JSON: {_format_position(body.decode())}"

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from sys import getrecursionlimit
 
 import msgspec
 import pytest
@@ -103,6 +104,14 @@ def test_what_is_no_json_is_told_with_its_place(body: bytes, problem: str) -> No
     with pytest.raises(UnreadableEvent) as caught:
         read_event(body)
     assert [(found.field, found.problem) for found in caught.value.problems] == [("body", problem)]
+
+
+def test_what_is_no_json_is_told_however_deep_its_mistake_is() -> None:
+    """At some depth our decoder finds it, and the one that finds its place would not get there."""
+    for depth in range(getrecursionlimit() - 300, getrecursionlimit()):
+        for opening in (b"[", b'{"a":'):
+            with pytest.raises(UnreadableEvent, match="body"):
+                read_event(opening * depth + b"x")
 
 
 @pytest.mark.parametrize(
