@@ -74,11 +74,13 @@ ACTIONS: Mapping[str, type[Notice]] = {
 }
 
 
-def build_event(content: Mapping[str, Any], key: str, system: System) -> tuple[dict[str, Any], Sequence[Problem]]:
+def build_event(content: Any, key: str, system: System) -> tuple[dict[str, Any], Sequence[Problem]]:
     """Return the event as decoded JSON, and the problems found so far; `key` may be empty if it is invalid.
 
-    Invalid parts get a valid placeholder, so that the rest is still validated.
+    Invalid parts get a valid placeholder, so that the rest is still validated. Raises ApiError if nothing can be.
     """
+    if not isinstance(content, dict):
+        raise _build_unreadable_error("body", "must be a JSON object")
     given = {name: value for name, value in content.items() if value is not None or name not in _MAY_BE_NULL}
     action = given.get("action", PUBLISH)
     kind = ACTIONS.get(action) if isinstance(action, str) else None
@@ -174,9 +176,13 @@ def parse_request(request: RawRequest, system: System) -> ParsedRequest:
     media, given = _parse_media_type(headers.get("content-type", "")), headers.get(KEY_HEADER)
     plain = media == JSON and not any(name.startswith(_PREFIX) for name in headers)
     key, about_key = _parse_key(given) if plain or given is not None else ("", ())
-    contents, about_content = (
-        _decode_plain(request.body, key, system) if plain else (_decode_events(request, media), ())
-    )
+    contents = _decode_contents(request.body, media)
+    about_content: Sequence[Problem] = ()
+    if plain:
+        contents[0], about_content = build_event(contents[0], key, system)
+    elif media == JSON:
+        attributes = dict(_read_attributes(request.headers))
+        contents[0] = {**attributes, "datacontenttype": JSON, "data": contents[0]}
     wrong: list[tuple[int | None, Problem]] = [*about_key]
     events = []
     for place, content in enumerate(contents):
@@ -210,15 +216,25 @@ def _parse_media_type(value: str) -> str:
     return media
 
 
-def decode_body(body: bytes) -> Any:
-    """Decode JSON of any content. Raises ApiError if it is invalid or nested too deeply."""
+def _decode_contents(body: bytes, media: str) -> list[Any]:
+    """Return each event of a batch, decoded, or else the one content. Raises ApiError."""
+    if media != BATCH:
+        _check_size(body)
     try:
-        found = decode_json(body)
+        decoded = decode_json(body)
     except UnreadableEvent as error:
         raise _build_unreadable_error("body", error.problems[0].problem) from None
-    if not _is_shallow(found, MAX_DEPTH):
+    if not _is_shallow(decoded, MAX_DEPTH):
         raise _build_unreadable_error("body", f"is nested more than {MAX_DEPTH} deep")
-    return found
+    if media != BATCH:
+        return [decoded]
+    if not isinstance(decoded, list):
+        raise _build_unreadable_error("body", "must be a JSON array of events")
+    if not 1 <= len(decoded) <= MAX_BATCH_EVENTS:
+        raise _build_unreadable_error("body", f"must have 1 to {MAX_BATCH_EVENTS} events")
+    for event in msgspec.json.decode(body, type=list[Raw]):
+        _check_size(bytes(event))
+    return decoded
 
 
 def _is_shallow(value: Any, levels: int) -> bool:
@@ -230,42 +246,9 @@ def _build_unreadable_error(field: str, problem: str) -> ApiError:
     return ApiError(ErrorType.UNREADABLE, errors=[FieldError(field=field, problem=problem)])
 
 
-def _check_size(size: int) -> None:
-    if size > MAX_EVENT_BYTES:
+def _check_size(content: bytes) -> None:
+    if len(content) > MAX_EVENT_BYTES:
         raise ApiError(ErrorType.TOO_LARGE, f"An event may have {MAX_EVENT_BYTES} bytes.")
-
-
-def _decode_events(request: RawRequest, media: str) -> list[Any]:
-    """Return the events in a request as in structured mode, decoded."""
-    if media == STRUCTURED:
-        _check_size(len(request.body))
-    decoded = decode_body(request.body)
-    if media == STRUCTURED:
-        return [decoded]
-    if media == BATCH:
-        return _split_batch(decoded, request.body)
-    event = {**dict(_read_attributes(request.headers)), "datacontenttype": media, "data": decoded}
-    _check_size(len(msgspec.json.encode(event)))
-    return [event]
-
-
-def _split_batch(decoded: Any, body: bytes) -> list[Any]:
-    if not isinstance(decoded, list):
-        raise _build_unreadable_error("body", "must be a JSON array of events")
-    if not 1 <= len(decoded) <= MAX_BATCH_EVENTS:
-        raise _build_unreadable_error("body", f"must have 1 to {MAX_BATCH_EVENTS} events")
-    for event in msgspec.json.decode(body, type=list[Raw]):
-        _check_size(len(bytes(event)))
-    return decoded
-
-
-def _decode_plain(body: bytes, key: str, system: System) -> tuple[list[Any], Sequence[Problem]]:
-    content = decode_body(body)
-    _check_size(len(body))
-    if not isinstance(content, Mapping):
-        raise _build_unreadable_error("body", "must be a JSON object")
-    event, problems = build_event(content, key, system)
-    return [event], problems
 
 
 def _read_attributes(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:

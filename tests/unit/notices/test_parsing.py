@@ -1,0 +1,49 @@
+"""What a request may be, whichever way the event in it is written."""
+
+import msgspec
+import pytest
+
+from services.ingress.notices.errors import ApiError, ErrorType
+from services.ingress.notices.parsing import BATCH, JSON, MAX_EVENT_BYTES, RawRequest, parse_request
+from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
+from shared.contracts.notices import NoticePublished
+from tests.unit.shared_notices.factories import CONTENT, EXPIRY, KNOWN, SOURCE
+
+SYSTEM = KNOWN.systems[0]
+PLAIN = CONTENT | {"expires_at": EXPIRY}
+ATTRIBUTES = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": SOURCE,
+    "type": NoticePublished.TYPE,
+    "subject": "L149-2026-11",
+    "expirytime": EXPIRY.isoformat(),
+}
+HEADERS = [(f"ce-{name}", value) for name, value in ATTRIBUTES.items()]
+KEY = [("idempotency-key", "k")]
+
+
+@pytest.mark.parametrize(
+    ("media", "headers", "content", "end"),
+    [
+        (STRUCTURED, [], ATTRIBUTES | {"data": CONTENT}, b""),
+        (JSON, HEADERS, CONTENT, b""),
+        (JSON, KEY, PLAIN, b""),
+        (BATCH, [], [ATTRIBUTES | {"data": CONTENT}], b"]"),
+    ],
+    ids=["structured", "binary", "plain", "batch"],
+)
+def test_an_event_may_have_so_many_bytes_as_it_is_sent(
+    media: str, headers: list[tuple[str, str]], content: object, end: bytes
+) -> None:
+    written = msgspec.json.encode(content).removesuffix(end).removesuffix(b"}")
+    room = MAX_EVENT_BYTES + len(end) - len(written) - 1
+
+    def build_request(spaces: int) -> RawRequest:
+        return RawRequest([("content-type", media), *headers], written + b" " * spaces + b"}" + end)
+
+    [event] = parse_request(build_request(room), SYSTEM).events
+    assert event.notice == msgspec.convert(CONTENT, NoticePublished)
+    with pytest.raises(ApiError) as refused:
+        parse_request(build_request(room + 1), SYSTEM)
+    assert refused.value.error_type is ErrorType.TOO_LARGE
