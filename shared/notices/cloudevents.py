@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from shared.contracts.envelope import CONTENT_TYPE, ContractError, Envelope, read_envelope
+from shared.contracts.envelope import CONTENT_TYPE, Envelope
 from shared.contracts.events import Problem
 from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
@@ -62,20 +62,16 @@ class UnreadableEvent(ValueError):
 
 
 def read_event(body: bytes) -> Envelope:
-    """Return the event in structured JSON. Raises UnreadableEvent, which names every wrong attribute.
+    """Return the event in structured JSON. Raises UnreadableEvent, which names every wrong attribute."""
+    return convert_event(decode_json(body))
+
+
+def convert_event(found: Any) -> Envelope:
+    """Return the event in decoded JSON. Raises UnreadableEvent, which names every wrong attribute.
 
     Attributes that are null count as left out, as CloudEvents specifies. A moment without an offset is in LOCAL_ZONE.
     Attributes that a notice does not have are refused, except extensions.
     """
-    try:
-        envelope = read_envelope(body)
-    except (ContractError, RecursionError):
-        return convert_event(decode_json(body))
-    return convert_event(decode_json(body)) if envelope.type in NOTICE_TYPES else envelope
-
-
-def convert_event(found: Any) -> Envelope:
-    """Return the event in decoded JSON, as `read_event` does."""
     if not isinstance(found, dict):
         raise UnreadableEvent(Problem(field="body", problem="must be a JSON object"))
     given = {
@@ -93,12 +89,12 @@ def convert_event(found: Any) -> Envelope:
     raise UnreadableEvent(*problems, envelope=readable, attributes=given)
 
 
-def decode_json(body: bytes, field: str = "body") -> Any:
+def decode_json(body: bytes, field: str = "body", attributes: Mapping[str, Any] = _NO_ATTRIBUTES) -> Any:
     """Decode JSON. Raises UnreadableEvent, which names the position of the first error."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UnreadableEvent(Problem(field=field, problem=_explain_error(body))) from None
+        raise UnreadableEvent(Problem(field=field, problem=_explain_error(body)), attributes=attributes) from None
 
 
 def _explain_error(body: bytes) -> str:
@@ -110,17 +106,13 @@ def _explain_error(body: bytes) -> str:
     except json.JSONDecodeError as error:
         return f"is not JSON: line {error.lineno}, column {error.colno}"
     except UnicodeDecodeError as error:
-        return f"is not UTF-8: {_format_position(body[: error.start].decode())}"
+        lines = body[: error.start].decode().split("\n")
+        return f"is not UTF-8: line {len(lines)}, column {len(lines[-1]) + 1}"
     except RecursionError:
         return "is nested too deeply"
     except ValueError:
-        pass  # a number that is too long for the standard library only
-    return f"is not JSON: {_format_position(body.decode())}"
-
-
-def _format_position(before: str) -> str:
-    lines = before.split("\n")
-    return f"line {len(lines)}, column {len(lines[-1]) + 1}"
+        pass  # a number that is too long for the standard library as well
+    return "is not JSON: it has NaN, a number out of range, or an escaped surrogate without its other half"
 
 
 def attach_local_zone(moment: datetime) -> datetime:
@@ -135,17 +127,6 @@ def _attach_zone_if_moment(value: Any) -> Any:
         return value if moment.tzinfo else attach_local_zone(moment).isoformat()
     except (msgspec.ValidationError, OverflowError):
         return value
-
-
-def read_binary_event(attributes: Mapping[str, Any], data: bytes) -> Envelope:
-    """Return the event in binary mode: its attributes without a prefix, its data as JSON. Raises UnreadableEvent."""
-    try:
-        return convert_event({**msgspec.to_builtins(attributes), "data": decode_json(data, "data")})
-    except TypeError:
-        problem = Problem(field="headers", problem="hold an attribute that is no string, number or moment")
-        raise UnreadableEvent(problem, attributes=attributes) from None
-    except UnreadableEvent as error:
-        raise UnreadableEvent(*error.problems, envelope=error.envelope, attributes=attributes) from None
 
 
 def _check_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
@@ -191,11 +172,8 @@ class AmqpMessage:
 def read_amqp_event(message: AmqpMessage) -> Envelope:
     """Return the event in a message. Raises UnreadableEvent, which names every problem, and the event if possible."""
     transport = tuple(_check_transport(message))
-    if len(message.body) > MAX_BODY_BYTES:
-        size = Problem(field="body", problem=f"has {len(message.body)} bytes; at most {MAX_BODY_BYTES} are read")
-        raise UnreadableEvent(*transport, size)
     try:
-        envelope = _read_content(message)
+        envelope = convert_event(_decode_message(message))
     except UnreadableEvent as error:
         problems = (*transport, *error.problems)
         raise UnreadableEvent(*problems, envelope=error.envelope, attributes=error.attributes) from None
@@ -211,23 +189,23 @@ def _check_transport(message: AmqpMessage) -> Iterator[Problem]:
         yield Problem(field="delivery_mode", problem="must be 2, persistent: else the broker may lose it")
 
 
-def _read_content(message: AmqpMessage) -> Envelope:
+def _decode_message(message: AmqpMessage) -> Any:
+    """Return the decoded event, that of binary mode as in structured mode. Raises UnreadableEvent."""
     kind, charset = parse_content_type(message.content_type or "")
+    if len(message.body) > MAX_BODY_BYTES:
+        problem = f"has {len(message.body)} bytes; at most {MAX_BODY_BYTES} are read"
+        raise UnreadableEvent(Problem(field="body", problem=problem))
     if charset not in ("utf-8", "utf8"):
         raise UnreadableEvent(Problem(field="content_type", problem="its charset must be utf-8"))
     if kind == CONTENT_TYPE:
-        return read_event(message.body)
-    return _read_binary(message, kind)
-
-
-def _read_binary(message: AmqpMessage, kind: str) -> Envelope:
-    attributes, twice = _collect_attributes(message.headers)
+        return decode_json(message.body)
+    attributes, problems = _collect_attributes(message.headers)
     if kind != DATA_TYPE or not attributes:
-        problem = Problem(field="content_type", problem=_describe_expected(kind))
-        raise UnreadableEvent(problem, attributes=attributes)
-    if twice:
-        raise UnreadableEvent(*twice, attributes=attributes)
-    return read_binary_event({**attributes, "datacontenttype": DATA_TYPE}, message.body)
+        problems = [Problem(field="content_type", problem=_describe_expected(kind))]
+    if problems:
+        raise UnreadableEvent(*problems, attributes=attributes)
+    data = decode_json(message.body, "data", attributes)
+    return {**msgspec.to_builtins(attributes), "datacontenttype": DATA_TYPE, "data": data}
 
 
 def _describe_expected(kind: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from shared.contracts.notices import NoticePublished
 from shared.notices.cloudevents import UnreadableEvent, read_event
 
+UNPLACED = "is not JSON: it has NaN, a number out of range, or an escaped surrogate without its other half"
 ATTRIBUTES = {"specversion": "1.0", "id": "1", "source": "/x", "type": "t", "subject": "n"}
 
 
@@ -98,6 +99,7 @@ def test_the_first_and_the_last_moment_are_no_accident() -> None:
         ('{"a": 1}'.encode("utf-8-sig"), "begins with a byte order mark: leave it out"),
         (b"[]", "must be a JSON object"),
         (b"5", "must be a JSON object"),
+        *((b'{"a": %s}' % value, UNPLACED) for value in (b"NaN", b"1e400", b"9" * 5_000, b'"\\ud800"')),
     ],
 )
 def test_what_is_no_json_is_told_with_its_place(body: bytes, problem: str) -> None:
