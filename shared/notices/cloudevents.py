@@ -171,9 +171,14 @@ class AmqpMessage:
 
 def read_amqp_event(message: AmqpMessage) -> Envelope:
     """Return the event in a message. Raises UnreadableEvent, which names every problem, and the event if possible."""
-    transport = tuple(_check_transport(message))
+    transport, size = tuple(_check_transport(message)), len(message.body)
+    kind, charset = parse_content_type(message.content_type or "")
     try:
-        envelope = convert_event(_decode_message(message))
+        if size > MAX_BODY_BYTES:
+            raise UnreadableEvent(Problem(field="body", problem=f"has {size} bytes; at most {MAX_BODY_BYTES} are read"))
+        if charset not in ("utf-8", "utf8"):
+            raise UnreadableEvent(Problem(field="content_type", problem="its charset must be utf-8"))
+        envelope = convert_event(decode_json(message.body) if kind == CONTENT_TYPE else _join_binary(message, kind))
     except UnreadableEvent as error:
         problems = (*transport, *error.problems)
         raise UnreadableEvent(*problems, envelope=error.envelope, attributes=error.attributes) from None
@@ -189,16 +194,8 @@ def _check_transport(message: AmqpMessage) -> Iterator[Problem]:
         yield Problem(field="delivery_mode", problem="must be 2, persistent: else the broker may lose it")
 
 
-def _decode_message(message: AmqpMessage) -> Any:
-    """Return the decoded event, that of binary mode as in structured mode. Raises UnreadableEvent."""
-    kind, charset = parse_content_type(message.content_type or "")
-    if len(message.body) > MAX_BODY_BYTES:
-        problem = f"has {len(message.body)} bytes; at most {MAX_BODY_BYTES} are read"
-        raise UnreadableEvent(Problem(field="body", problem=problem))
-    if charset not in ("utf-8", "utf8"):
-        raise UnreadableEvent(Problem(field="content_type", problem="its charset must be utf-8"))
-    if kind == CONTENT_TYPE:
-        return decode_json(message.body)
+def _join_binary(message: AmqpMessage, kind: str) -> dict[str, Any]:
+    """Return an event in binary mode as decoded in structured mode. Raises UnreadableEvent."""
     attributes, problems = _collect_attributes(message.headers)
     if kind != DATA_TYPE or not attributes:
         problems = [Problem(field="content_type", problem=_describe_expected(kind))]

@@ -263,55 +263,50 @@ def read_request(message: AmqpMessage, county: County, now: datetime) -> NoticeR
     try:
         envelope = read_amqp_event(message)
     except UnreadableEvent as error:
-        name = identify_system(error.envelope, message.login) if error.envelope else None
-        problems = validate_unreadable(error, county.find_system(name), county, now)
-        login = message.login or ""
-        identity = EventIdentity(event=error.event, source=error.source, notice=error.subject, system=login)
-        return NoticeRequest(identity=identity, problems=problems)
+        return _build_unreadable(error, message.login, county, now)
     system = county.find_system(identify_system(envelope, message.login))
-    only = parse_token_topics(envelope, message.login)
     identity = EventIdentity(
         event=envelope.id,
         source=envelope.source,
         notice=(envelope.subject or "")[:MAX_NOTICE_ID_LENGTH] or None,
         system=system.name if system else message.login or "",
     )
-    if envelope.type != NoticeCheck.TYPE or system is None:
-        return _build_request(envelope, identity, system, only, county, now)
+    event, question = envelope, envelope if envelope.type == NoticeCheck.TYPE and system else None
     try:
-        checked = convert_event(read_data(envelope, NoticeCheck).event)
+        if question:
+            event = convert_event(read_data(question, NoticeCheck).event)
     except ContractError as error:
         return NoticeRequest(identity=identity, problems=(Problem(field="data", problem=str(error)),))
     except UnreadableEvent as error:
         problems = validate_unreadable(error, system, county, now)
-        return NoticeRequest(identity=identity, problems=problems, question=envelope)
-    return replace(_build_request(checked, identity, system, only, county, now), question=envelope)
-
-
-def _build_request(
-    envelope: Envelope,
-    identity: EventIdentity,
-    system: System | None,
-    only: frozenset[str] | None,
-    county: County,
-    now: datetime,
-) -> NoticeRequest:
-    parsed = parse_notice(envelope)
+        return NoticeRequest(identity=identity, problems=problems, question=question)
+    parsed = parse_notice(event)
     problems, notice, digest = parsed.validate(system, county, now), parsed.notice, parsed.fingerprint
-    never_stored = validate_source(envelope, system) or has_control_characters(envelope.id)
-    request = NoticeRequest(
-        identity=identity, problems=problems, answerable=None if never_stored else envelope, digest=digest
-    )
+    never_stored = validate_source(event, system) or has_control_characters(event.id)
+    known = None if never_stored else event
+    request = NoticeRequest(identity=identity, problems=problems, answerable=known, digest=digest, question=question)
     if problems or system is None or notice is None:
         return request
+    content = notice if isinstance(notice, NoticeContent) else None
     command = NoticeCommand(
-        envelope=envelope, system=system, digest=digest, subject=envelope.subject or "", only_topics=only
+        envelope=event,
+        system=system,
+        digest=digest,
+        subject=event.subject or "",
+        content=content,
+        topic=county.find_topic(content.topic) if content else None,
+        reason=notice.reason if isinstance(notice, NoticeWithdrawn) else "",
+        only_topics=parse_token_topics(envelope, message.login),
+        quotas=(*(list_quotas(system, urgent=content.urgent) if content else ()), build_silent_quota(system)),
     )
-    silent = build_silent_quota(system)
-    if isinstance(notice, NoticeWithdrawn):
-        return replace(request, command=replace(command, reason=notice.reason, quotas=(silent,)))
-    topic, quotas = county.find_topic(notice.topic), (*list_quotas(system, urgent=notice.urgent), silent)
-    return replace(request, command=replace(command, content=notice, topic=topic, quotas=quotas))
+    return replace(request, command=command)
+
+
+def _build_unreadable(error: UnreadableEvent, login: str | None, county: County, now: datetime) -> NoticeRequest:
+    name = identify_system(error.envelope, login) if error.envelope else None
+    problems = validate_unreadable(error, county.find_system(name), county, now)
+    identity = EventIdentity(event=error.event, source=error.source, notice=error.subject, system=login or "")
+    return NoticeRequest(identity=identity, problems=problems)
 
 
 def build_answer(request: NoticeRequest, decision: NoticeDecision, now: datetime) -> NoticeAnswer:
