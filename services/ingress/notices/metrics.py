@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter
 
 from shared.contracts.envelope import MESSAGES
-from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.notices.cloudevents import NOTICE_TYPES
 from shared.runtime.request_metrics import RequestMetrics
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -28,7 +28,7 @@ class NoticesApiMetrics(RequestMetrics):
         )
         for reason in ("token", "rate"):
             self._refused.labels(reason)
-        for kind in (NoticePublished, NoticeUpdated, NoticeWithdrawn):
+        for kind in NOTICE_TYPES.values():
             self._stored.labels(kind.KEY)
 
     def count_refused(self, reason: str) -> None:

@@ -22,13 +22,12 @@ from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.cloudevents import MAX_BODY_BYTES, UnreadableEvent, convert_event, decode_json, parse_content_type
 from shared.notices.configuration import ShortText, System
-from shared.notices.rules import ParsedNotice, parse_notice
+from shared.notices.rules import NoticeEvent, ParsedNotice, parse_notice
 from shared.notices.schema_errors import report_unknown_fields
 
 KEY_FIELD = "Idempotency-Key"
 KEY_HEADER = KEY_FIELD.lower()
 MAX_KEY_LENGTH = 200
-Notice = NoticePublished | NoticeUpdated | NoticeWithdrawn
 
 _KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{MAX_KEY_LENGTH - 2}}}[\x21-\x7e])?")
 _NAMES = {"expirytime": "expires_at", "id": KEY_FIELD, "subject": "notice", "type": "action"}
@@ -67,7 +66,7 @@ class PlainWithdraw(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 PUBLISH = "publish"
 PLAIN_TYPES: Mapping[str, type[Struct]] = {PUBLISH: PlainPublish, "update": PlainUpdate, "withdraw": PlainWithdraw}
-ACTIONS: Mapping[str, type[Notice]] = {
+ACTIONS: Mapping[str, type[NoticeEvent]] = {
     PUBLISH: NoticePublished,
     "update": NoticeUpdated,
     "withdraw": NoticeWithdrawn,
@@ -97,7 +96,7 @@ def build_event(content: Any, key: str, system: System) -> tuple[dict[str, Any],
 
 
 def _build_attributes(
-    given: Mapping[str, Any], known: Sequence[str], kind: type[Notice], hexadecimal: str, system: System
+    given: Mapping[str, Any], known: Sequence[str], kind: type[NoticeEvent], hexadecimal: str, system: System
 ) -> dict[str, Any]:
     event = {
         "specversion": "1.0",

@@ -11,15 +11,12 @@ from services.ingress.notices.progress import EventName, NoticeList, ProgressEnt
 from services.ingress.notices.validation import Caller
 from shared.contracts.envelope import ContractError, Envelope, read_message
 from shared.contracts.events import NoticeChecked
-from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.cloudevents import AmqpMessage, UnreadableEvent, identify_system
-from shared.notices.cloudevents import read_amqp_event as read_published
+from shared.notices.cloudevents import NOTICE_TYPES, AmqpMessage, UnreadableEvent, identify_system, read_amqp_event
 from shared.notices.configuration import NOTICES_API_LOGIN
 from shared.notices.rules import ParsedNotice, parse_notice
 from shared.runtime.background import wait_until_set
 from shared.runtime.clock import Clock
 
-NOTICE_TYPES = frozenset((NoticePublished.TYPE, NoticeUpdated.TYPE, NoticeWithdrawn.TYPE))
 LATE_TIMEOUT_SECONDS = 0.25
 MAX_WATCHERS = 1_000
 MAX_WATCHERS_PER_TOKEN = 20
@@ -48,7 +45,7 @@ class ProgressFeed:
     def consume(self, message: AmqpMessage, place: int) -> None:
         """Apply the message at offset `place` of the stream, whatever its type, and wake its watchers."""
         try:
-            event = read_published(message)
+            event = read_amqp_event(message)
         except UnreadableEvent:
             return  # its publisher gets `notice.rejected`; without an event name there is no progress to show
         for name in self._apply(event, message.login, place):
