@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -199,7 +200,7 @@ async def test_who_asks_about_a_broadcast_is_answered_and_who_wants_to_be_forgot
         await answers.bind(topology.EVENTS, key)
 
     (sent,) = [one for one in rig.endpoint.accepted if one.recipient == citizen.phone]
-    same = {"reaction": generate_id(), "subscriber": citizen.subscriber, "value": "👍", "at": now}
+    same: dict[str, Any] = {"reaction": generate_id(), "subscriber": citizen.subscriber, "value": "👍", "at": now}
     about = rig.index_key.compute_base_index("wamid", sent.message_id)
     reaction = ReactionReceived(about_key=about, broadcasts=(generate_id(), source), **same)
     await rig.send(reaction, topology.EVENTS, ReactionReceived.KEY)
