@@ -167,11 +167,13 @@ async def test_nothing_leaves_after_a_stop_and_the_confirmation_is_the_last_word
 
 
 async def test_the_event_alone_suppresses_what_is_queued(rig: EndpointHarness) -> None:
+    """One has left, another no longer wants a topic that it is not about."""
     ended, *others = rig.build_citizens(3)
-    event = SubscriptionEnded(subscriber=ended.subscriber, sequence=1, at=system_clock())
-    await rig.send(event, topology.EVENTS, SubscriptionEnded.KEY)
-    suppressed = "select exists (select from dispatcher.suppression where subscriber = $1)"
-    await rig.wait_for_value(suppressed, ended.subscriber)
+    for citizen, topic in ((ended, None), (others[0], "stellen")):
+        event = SubscriptionEnded(subscriber=citizen.subscriber, sequence=1, topic=topic, at=system_clock())
+        await rig.send(event, topology.EVENTS, SubscriptionEnded.KEY)
+        suppressed = "select exists (select from dispatcher.suppression where subscriber = $1)"
+        await rig.wait_for_value(suppressed, citizen.subscriber)
     source = await rig.publish_broadcast([ended, *others])
     await rig.wait_for_states({"delivered": 2, "suppressed": 1}, source)
     assert rig.count_accepted([ended, *others]) == [0, 1, 1]
