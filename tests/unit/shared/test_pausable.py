@@ -24,7 +24,8 @@ class FakeConsumer:
 
 
 async def test_what_comes_again_is_not_taken_and_a_closed_consumer_has_nothing_in_hand() -> None:
-    living, dead = SimpleNamespace(alive=True), SimpleNamespace(alive=False)
+    living: Any = SimpleNamespace(alive=True)
+    dead = SimpleNamespace(alive=False)
 
     @asynccontextmanager
     async def open_consumer() -> AsyncIterator[Any]:
