@@ -90,13 +90,15 @@ def list_keys(kind: type[Message]) -> tuple[str, ...]:
     return (Lane.URGENT.value, Lane.BULK.value) if kind in ON_A_LANE else (str(kind.KEY),)
 
 
-def find_sender(kind: type[Message]) -> str | None:
-    """Return the service that publishes this type; None for types that municipal systems or the notices API publish."""
+def list_senders(kind: type[Message]) -> tuple[str, ...]:
+    """Return the services that publish this type; none for types of municipal systems and the notices API."""
     if kind.__module__ == notices.__name__:
-        return None
+        return ()
     if kind.__module__ == inbound.__name__:
-        return "ingress"
-    return "dispatcher" if kind in FROM_THE_DISPATCHER else "subscriptions"
+        return ("ingress",)
+    if kind is events.BroadcastCancelled:
+        return ("subscriptions", "dispatcher")  # which repeats it for a system that publishes its event again
+    return ("dispatcher" if kind in FROM_THE_DISPATCHER else "subscriptions",)
 
 
 def build_channel_id(exchange: str, key: str) -> str:
@@ -148,9 +150,9 @@ def _build_exchange(name: str) -> Document:
 def _build_operations() -> Iterator[tuple[str, Document]]:
     for (exchange, key), kinds in list_routes().items():
         channel = build_channel_id(exchange, key)
-        sender = "notices" if exchange == topology.API_NOTICES else find_sender(kinds[0])
+        senders = ("notices",) if exchange == topology.API_NOTICES else list_senders(kinds[0])
         readers = [queue for queue in topology.QUEUES if is_bound(queue, exchange, key)]
-        if sender is not None:
+        for sender in senders:
             who = "notices API" if sender == "notices" else sender
             yield f"{sender}.sends.{channel}", _build_operation("send", channel, kinds, f"The {who} publishes it.")
         for queue in readers:

@@ -15,12 +15,12 @@ from services.feeds.configuration import FeedOrigin, FeedRule, FirstPoll, Mode, 
 from services.feeds.content import build_content
 from services.feeds.rss import Feed, FeedEntry
 from services.feeds.state import KnownEntry, OriginState, PendingEvent, hash_parts, put_last
-from shared.contracts.envelope import encode, read_envelope
+from shared.contracts.envelope import encode
 from shared.contracts.events import Problem
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated
 from shared.notices.configuration import Configuration
-from shared.notices.rules import validate_notice
+from shared.notices.rules import validate_event
 from shared.notices.time_parsing import parse_duration
 
 MAX_DRAFTS = 500
@@ -77,7 +77,7 @@ class PublisherIdentity:
 
     def find_problems(self, event: bytes) -> tuple[Problem, ...]:
         """Return the problems for which Kreisfunk would reject the event, whatever the interface."""
-        return validate_notice(read_envelope(event), self.county.find_system(self.system), self.county, self.now)
+        return validate_event(event, self.county.find_system(self.system), self.county, self.now)
 
 
 @dataclass

@@ -74,13 +74,6 @@ def parse_notice(envelope: Envelope) -> ParsedNotice:
     return ParsedNotice(envelope=envelope, data=data, notice=notice)
 
 
-def validate_notice(
-    envelope: Envelope, system: System | None, configuration: Configuration, now: datetime
-) -> tuple[Problem, ...]:
-    """Return every problem of an event of `system`; empty means that it is valid."""
-    return parse_notice(envelope).validate(system, configuration, now)
-
-
 def validate_unreadable(
     error: UnreadableEvent, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:
@@ -88,7 +81,7 @@ def validate_unreadable(
     if error.envelope is None:
         return error.problems
     named = {problem.field for problem in error.problems}
-    rest = validate_notice(error.envelope, system, configuration, now)
+    rest = parse_notice(error.envelope).validate(system, configuration, now)
     return (*error.problems, *(problem for problem in rest if problem.field not in named))
 
 
@@ -330,18 +323,18 @@ ID_REUSED = Problem(field="id", problem="was used for another event of this sour
 
 
 def validate_event(
-    event: bytes | Envelope, system: System | None, configuration: Configuration, now: datetime
+    event: bytes, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:
-    """Return every problem of one event of `system`; empty means that it can be accepted.
+    """Return every problem of one event of `system`, in structured JSON; empty means that it can be accepted.
 
-    Entry point for callers that answer at once, such as newsroom and feeds. `event` is structured JSON, or an envelope
-    that was read already. `system` is `configuration.find_system(name)` of the authenticated caller; None, for an
-    unknown one, is a problem. The function is pure and needs neither database nor broker, so `notice.rejected` may
-    still follow for what only they know: the id was used for another event, the revision is not the next one, the
-    notice was withdrawn, `follows` names no notice, a quota is used up. No problem repeats a value.
+    Entry point for callers that answer at once, such as newsroom and feeds. `system` is
+    `configuration.find_system(name)` of the authenticated caller; None, for an unknown one, is a problem. The function
+    is pure and needs neither database nor broker, so `notice.rejected` may still follow for what only they know: the id
+    was used for another event, the revision is not the next one, the notice was withdrawn, `follows` names no notice, a
+    quota is used up. No problem repeats a value.
     """
     try:
-        envelope = event if isinstance(event, Envelope) else read_event(event)
+        envelope = read_event(event)
     except UnreadableEvent as error:
         return validate_unreadable(error, system, configuration, now)
-    return validate_notice(envelope, system, configuration, now)
+    return parse_notice(envelope).validate(system, configuration, now)

@@ -8,28 +8,19 @@ from simulator.graph.requests import InteractiveRequest, MessageRequest
 from simulator.graph.templates import Templates
 
 
-class ContentReader:
-    """Validator of requests against the templates."""
-
-    def __init__(self, templates: Templates) -> None:
-        self._templates = templates
-
-    def read(self, request: MessageRequest) -> tuple[PhoneContent, str]:
-        """Return the content for the phone and the price category; raise GraphError if the request is invalid."""
-        limit_length(request.biz_opaque_callback_data, lengths.CALLBACK_DATA, "biz_opaque_callback_data")
-        if request.type == "template":
-            return self._read_template(request)
-        if request.type == "text":
-            return _read_text(request), "service"
-        if request.type == "interactive":
-            return _read_interactive(request), "service"
-        raise GraphError(131051, "This message type is not supported.")
-
-    def _read_template(self, request: MessageRequest) -> tuple[PhoneContent, str]:
+def read_content(request: MessageRequest, templates: Templates) -> tuple[PhoneContent, str]:
+    """Return the content for the phone and the price category; raise GraphError if the request is invalid."""
+    limit_length(request.biz_opaque_callback_data, lengths.CALLBACK_DATA, "biz_opaque_callback_data")
+    if request.type == "template":
         if request.template is None:
             raise build_missing_parameter("template")
-        template = self._templates.choose(request.template)
+        template = templates.choose(request.template)
         return template.fill(request.template.components), template.category.lower()
+    if request.type == "text":
+        return _read_text(request), "service"
+    if request.type == "interactive":
+        return _read_interactive(request), "service"
+    raise GraphError(131051, "This message type is not supported.")
 
 
 def _read_text(request: MessageRequest) -> PhoneContent:

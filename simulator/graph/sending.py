@@ -8,7 +8,7 @@ import msgspec
 
 from simulator.citizens import BusinessMessage, Citizen, PhoneContent
 from simulator.faults import Interference
-from simulator.graph.content import ContentReader
+from simulator.graph.content import read_content
 from simulator.graph.errors import GraphError, build_invalid_parameter, build_missing_parameter
 from simulator.graph.requests import MessageRequest
 from simulator.identifiers import PHONE, USER_ID, make_wamid
@@ -35,13 +35,10 @@ class MessageAcceptor:
 
     parts: SimulatorParts
 
-    def __post_init__(self) -> None:
-        self._reader = ContentReader(self.parts.templates)
-
     def handle(self, body: bytes, interference: Interference) -> bytes:
         """Return the response body to one request; raise GraphError if it is refused."""
         request = _decode(body)
-        content, category = self._reader.read(request)
+        content, category = read_content(request, self.parts.templates)
         draft = Draft(request, *self._find_recipient(request), content, category)
         now = self.parts.clock()
         if request.type != "template" and now >= draft.citizen.window_until:

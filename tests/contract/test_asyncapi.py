@@ -15,7 +15,7 @@ from shared.amqp import topology
 from shared.contracts import notices
 from shared.contracts.envelope import MESSAGES
 from shared.contracts.message import Message
-from tools.asyncapi import FILE, NEEDED, find_sender, list_keys, render_asyncapi
+from tools.asyncapi import FILE, NEEDED, list_keys, list_senders, render_asyncapi
 from tools.openapi import EVENT_TYPES
 from tools.schemas import EXAMPLES
 
@@ -81,11 +81,10 @@ def test_an_operation_is_about_messages_of_its_channel() -> None:
 def test_every_message_has_its_channels_and_who_sends_it(name: str) -> None:
     channels = {key: channel["address"] for key, channel in DOCUMENT["channels"].items() if name in channel["messages"]}
     assert set(channels.values()) == set(list_keys(MESSAGES[name]))
-    sender = find_sender(MESSAGES[name])
-    operations = DOCUMENT["operations"]
-    if sender:
+    senders, operations = list_senders(MESSAGES[name]), DOCUMENT["operations"]
+    for sender in senders:
         assert all(operations[f"{sender}.sends.{channel}"]["action"] == "send" for channel in channels)
-    else:
+    if not senders:
         assert all(operations[f"subscriptions.receives.{channel}"]["action"] == "receive" for channel in channels)
 
 

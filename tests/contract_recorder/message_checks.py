@@ -16,7 +16,7 @@ from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, MESSAGES
 from shared.contracts.message import Message
 from shared.notices.cloudevents import HEADER_PREFIXES
-from tools.asyncapi import EXCHANGES, build_asyncapi, find_sender, is_bound, list_routes
+from tools.asyncapi import EXCHANGES, build_asyncapi, is_bound, list_routes, list_senders
 from tools.schemas import locate_schema
 
 SERVICES = ("ingress", "notices", "subscriptions", "dispatcher", "newsroom")
@@ -136,11 +136,11 @@ def _check_event(
 
 def _check_sender(message: TracedMessage, event: Mapping[str, Any], kind: type[Message]) -> Iterator[str]:
     """What a service of ours sends has its name on it."""
-    sender = find_sender(kind)
-    if sender is None or message.exchange not in EXCHANGES:
+    source, senders = event.get("source"), [f"/kreisfunk/{sender}" for sender in list_senders(kind)]
+    if not senders or message.exchange not in EXCHANGES:
         return
-    if (message.by_service or event.get("source") in SOURCES) and event.get("source") != f"/kreisfunk/{sender}":
-        yield f"{event.get('source')} is not said to send it"
+    if (message.by_service or source in SOURCES) and source not in senders:
+        yield f"{source} is not said to send it"
 
 
 def _format_error(error: ValidationError) -> str:

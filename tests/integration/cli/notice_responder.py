@@ -26,7 +26,7 @@ from shared.contracts.events import (
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from tests.servers import Servers, build_login_url, call_broker_api
-from tools.asyncapi import find_sender
+from tools.asyncapi import list_senders
 
 PASSWORD = "only-for-tests"
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
@@ -87,7 +87,7 @@ class NoticeResponder:
         await incoming.ack()
 
     async def _publish(self, answer: Message, envelope: Envelope) -> None:
-        source = f"/kreisfunk/{find_sender(type(answer))}"
+        source = f"/kreisfunk/{list_senders(type(answer))[0]}"
         body = encode(answer, event_id=f"about-{envelope.id}", source=source, time=envelope.time)
         mode = aio_pika.DeliveryMode.PERSISTENT
         message = aio_pika.Message(body, content_type=CONTENT_TYPE, delivery_mode=mode)

@@ -234,7 +234,7 @@ async def test_a_database_that_has_standbys_but_does_not_wait_for_them_is_not_mi
     assert (await run_in_process("migrate", environment=admin)).status == 0
 
 
-async def test_dead_letters_and_missing_queues_are_found(operator: StackOperator, stack: Stack) -> None:
+async def test_dead_letters_and_a_missing_exchange_or_queue_are_found(operator: StackOperator, stack: Stack) -> None:
     dead = topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue
     async with await aio_pika.connect(stack.broker_url) as connection:
         channel = await connection.channel()
@@ -242,11 +242,12 @@ async def test_dead_letters_and_missing_queues_are_found(operator: StackOperator
         try:
             found = problems(await look(operator, "ingress"))
             await channel.queue_delete(dead)
+            await channel.exchange_delete(topology.DEAD_LETTERS)
             without = problems(await look(operator, "ingress"))
         finally:
             await topology.declare(channel)
     assert found == {"dead-letter queues": f"1 in {dead}"}
-    assert without == {"broker topology": f"missing: {dead}"}
+    assert without == {"broker topology": f"missing: {topology.DEAD_LETTERS}, {dead}"}
 
 
 async def test_a_citizens_message_that_could_not_be_handled_is_found(operator: StackOperator, stack: Stack) -> None:

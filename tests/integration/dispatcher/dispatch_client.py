@@ -77,16 +77,10 @@ class DispatchClient:
         await wait_for(sent)
 
     async def request_reply(
-        self,
-        citizen: Citizen,
-        text: str,
-        withdrawal: Withdrawal | None = None,
-        *,
-        times: int = 1,
-        dated: datetime | None = None,
+        self, citizen: Citizen, text: str, withdrawal: Withdrawal | None = None, *, times: int = 1
     ) -> UUID:
         """Ask for a reply, `times` times over; the citizen must have written before."""
-        reply = make_timed_id(dated or datetime.now(UTC), uuid4().bytes)
+        reply = make_timed_id(datetime.now(UTC), uuid4().bytes)
         request = ReplyRequested(
             reply=reply,
             recipient=citizen.address,
@@ -100,10 +94,7 @@ class DispatchClient:
 
     async def count_states(self, source: UUID | None = None) -> dict[str, int]:
         """How many deliveries of a source, or of all, are in which state."""
-        statement = (
-            "select state::text, count(*) from dispatcher.delivery where source = $1 or $1 is null group by state"
-        )
-        return dict([tuple(row) for row in await self.books.fetch(statement, source)])
+        return dict([tuple(row) for row in await self.books.fetch(_STATES, source)])
 
     async def wait_for_states(
         self, expected: Mapping[str, int], source: UUID | None = None, seconds: float = WAIT_TIMEOUT_SECONDS

@@ -137,6 +137,20 @@ async def test_the_late_failure_of_what_an_operator_gave_up_does_not_send_the_se
     assert await states(ledger, source) == {"accepted": 1}
 
 
+async def test_a_repeated_failure_does_not_fail_what_an_operator_sent_again(
+    ledger: PostgresLedger, operator: asyncpg.Connection
+) -> None:
+    source, (first,) = await claim_new(ledger)
+    await accept(ledger, [first], b"one")
+    failure = news(first.delivery, DeliveryState.FAILED, b"one")
+    await ledger.apply_statuses([failure])
+    await operator.execute("select dispatcher.resend_missing($1, false)", source)
+    (again,) = await ledger.claim_due(Lane.BULK, 1)
+    assert again.delivery == first.delivery
+    await ledger.apply_statuses([failure])
+    assert await states(ledger, source) == {"claimed": 1}
+
+
 async def test_a_status_of_an_old_message_does_not_prove_what_came_after_it(ledger: PostgresLedger) -> None:
     """A late word about a first message says nothing about how far the stream is since the row's second claim."""
     _, (retried, lost) = await claim_new(ledger, 2)
@@ -205,9 +219,9 @@ async def test_a_failure_after_its_broadcast_has_finished_is_sent_again(ledger: 
     await ledger.finish(source)
     await ledger.pause_template("t/de", "paused")
     await ledger.apply_statuses([failed(one.delivery, b"one")])
+    assert await ledger.database.fetchval("select finished_at from dispatcher.broadcast") is None
     await ledger.requeue_waiting(10)
     assert await ledger.claim_due(Lane.BULK, 1) == [], "its template is held"
-    assert await ledger.database.fetchval("select finished_at from dispatcher.broadcast") is None
     await ledger.database.fetchval("delete from dispatcher.template_pause")
     await ledger.requeue_waiting(10)
     assert len(await ledger.claim_due(Lane.BULK, 1)) == 1

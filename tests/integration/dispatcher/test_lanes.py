@@ -15,7 +15,7 @@ from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, BatchLane, 
 from services.dispatcher.ports import AskedReply, Claim, Ledger
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
 from shared.contracts.message import Lane, Message
-from shared.outcome import Dead, Done, RetryLater
+from shared.outcome import Dead, DependencyUnavailable, Done, RetryLater
 from tests.factories.lanes import FakeLaneMessage, FakeLaneQueue, encode_message
 from tests.integration.dispatcher.factories import (
     build_batch_message,
@@ -111,6 +111,30 @@ async def test_a_reply_whose_claim_fails_by_a_bug_keeps_no_other_from_leaving(le
     assert {one.delivery for one in claims} == {each.reply for each in replies} - {replies[2].reply}
     retry = RetryLater(10, "unexpected KeyError")
     assert [each.outcomes for each in messages] == [[retry if number == 2 else Done()] for number in range(WANTED)]
+
+
+class AbsentLedger:
+    """A ledger whose database is away."""
+
+    async def register(self, *_: object) -> None:
+        raise DependencyUnavailable("the database is away")
+
+    async def claim_replies(self, *_: object, wait: bool) -> list[Claim]:
+        raise DependencyUnavailable("the database is away")
+
+
+@pytest.mark.parametrize("kind", [BatchLane, ReplyLane])
+async def test_what_the_broker_delivers_again_is_no_longer_in_hand(kind: type[BatchLane | ReplyLane]) -> None:
+    """Its channel died while the database was away."""
+    message = build_reply() if kind is ReplyLane else build_batch_message(generate_subscribers(1))
+    only = FakeLaneMessage(encode_message(message))
+    lane = kind(ledger=cast("Ledger", AbsentLedger()), queue=FakeLaneQueue([only]))
+    with pytest.raises(DependencyUnavailable):
+        await lane.claim(WANTED, lambda _: None)
+    assert lane.available
+    only.alive = False
+    await lane.claim(WANTED, lambda _: None)
+    assert (lane.available, only.outcomes) == (0, [])
 
 
 async def test_a_broadcast_whose_hours_the_database_cannot_compute_stops_no_other(ledger: PostgresLedger) -> None:

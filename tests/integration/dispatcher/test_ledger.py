@@ -156,6 +156,13 @@ async def test_whatever_the_order_of_results_and_statuses_the_end_is_the_same(le
         assert await states(ledger, source) == {"delivered": 4, "read": 1}, seed
 
 
+async def test_a_failure_of_an_earlier_attempt_does_not_fail_the_present_one(ledger: PostgresLedger) -> None:
+    _, (one,) = await claim_new(ledger)
+    await ledger.apply_statuses([news(one.delivery, DeliveryState.SENT, b"second")])
+    assert (await ledger.apply_statuses([news(one.delivery, DeliveryState.FAILED, b"first")])).changed == 0
+    assert (await ledger.apply_statuses([news(one.delivery, DeliveryState.FAILED, b"second")])).changed == 1
+
+
 async def test_statuses_of_foreign_deliveries_are_counted_as_unmatched(ledger: PostgresLedger) -> None:
     applied = await ledger.apply_statuses([news(generate_subscribers(1)[0], DeliveryState.SENT)])
     assert (applied.changed, applied.unmatched) == (0, 1)

@@ -28,7 +28,7 @@ from tests.integration.dispatcher.factories import (
     states,
 )
 
-UNKNOWN, TOO_FAST, PAIR, LOCKED = 131000, 130429, 131056, 131031
+UNKNOWN, TOO_FAST, PAIR, LOCKED, PICTURE = 131000, 130429, 131056, 131031, 131053
 WAIT = "select extract(epoch from due_at - clock_timestamp())::float8 from dispatcher.delivery"
 
 
@@ -123,18 +123,31 @@ async def test_as_long_as_nobody_else_gets_anything_a_code_about_the_sender_fail
 async def test_who_was_refused_alone_waits_with_all_others_once_all_are_refused(
     handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    unlucky, other, *all_others = await claim(ledger, build_batch_message(generate_subscribers(2 + MANY)))
+    unlucky, other, later, *all_others = await claim(ledger, build_batch_message(generate_subscribers(3 + MANY)))
     await report(handler, unlucky, code=LOCKED)
     await report(handler, other, "sent")
     unlucky = await claim_again(ledger, owner)
     await report(handler, unlucky, code=LOCKED)
     unlucky = await claim_again(ledger, owner)
     assert unlucky.attempt == 2
+    await report(handler, later, "sent")
     for one in all_others:
         await report(handler, one, code=LOCKED)
     assert await owner.fetchval("select paused_reason from dispatcher.rate") is not None
     await report(handler, unlucky, code=LOCKED)
     assert await owner.fetchval("select max(attempt) from dispatcher.delivery") == 2
+
+
+async def test_as_many_failures_as_pause_a_broadcast_pause_nothing_if_a_message_arrives_between_them(
+    handler: StatusHandler, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    source, (arriving, *others) = await claim_new(ledger, 1 + MANY)
+    for one in others[1:]:
+        await report(handler, one, code=PICTURE)
+    await report(handler, arriving, "sent")
+    await report(handler, others[0], code=PICTURE)
+    assert await states(ledger, source) == {"failed": MANY, "sent": 1}
+    assert await owner.fetchval("select paused_reason from dispatcher.broadcast") is None
 
 
 async def test_a_reply_that_fails_with_the_code_of_a_template_is_not_sent_again_and_again(

@@ -3,20 +3,33 @@
 import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
+from aio_pika.abc import AbstractQueue
 
 from shared.amqp import topology
 from shared.contracts.dispatch import Withdrawal
-from shared.contracts.events import BroadcastCancelled, SubscriptionEnded
+from shared.contracts.envelope import decode
+from shared.contracts.events import (
+    BroadcastCancelled,
+    NoticeAccepted,
+    ReactionLocated,
+    ReactionReceived,
+    SubscriberErased,
+    SubscriptionEnded,
+)
 from shared.contracts.inbound import AccountEvent, AccountEvents
-from shared.contracts.message import Lane
+from shared.contracts.message import Lane, Message
 from shared.runtime.clock import system_clock
 from tests.databases import FreshDatabase
+from tests.factories.ids import generate_id
 from tests.integration.dispatcher.dispatch_client import TEMPLATE
 from tests.integration.dispatcher.endpoint_harness import PHONE_PREFIX, EndpointHarness, run_endpoint_harness
 from tests.integration.dispatcher.fake_graph_api import GraphAnswer, build_acceptance, build_refusal
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 RATE = 100
 APPROVED = {"event": "APPROVED", "message_template_name": TEMPLATE, "message_template_language": "de"}
@@ -154,11 +167,13 @@ async def test_nothing_leaves_after_a_stop_and_the_confirmation_is_the_last_word
 
 
 async def test_the_event_alone_suppresses_what_is_queued(rig: EndpointHarness) -> None:
+    """One has left, another no longer wants a topic that it is not about."""
     ended, *others = rig.build_citizens(3)
-    event = SubscriptionEnded(subscriber=ended.subscriber, sequence=1, at=system_clock())
-    await rig.send(event, topology.EVENTS, SubscriptionEnded.KEY)
-    suppressed = "select exists (select from dispatcher.suppression where subscriber = $1)"
-    await rig.wait_for_value(suppressed, ended.subscriber)
+    for citizen, topic in ((ended, None), (others[0], "stellen")):
+        event = SubscriptionEnded(subscriber=citizen.subscriber, sequence=1, topic=topic, at=system_clock())
+        await rig.send(event, topology.EVENTS, SubscriptionEnded.KEY)
+        suppressed = "select exists (select from dispatcher.suppression where subscriber = $1)"
+        await rig.wait_for_value(suppressed, citizen.subscriber)
     source = await rig.publish_broadcast([ended, *others])
     await rig.wait_for_states({"delivered": 2, "suppressed": 1}, source)
     assert rig.count_accepted([ended, *others]) == [0, 1, 1]
@@ -175,6 +190,42 @@ async def test_a_cancelled_broadcast_stops_where_it_is(rig: EndpointHarness) -> 
     states = await rig.count_states(source)
     assert states["cancelled"] > 0
     assert sum(rig.count_accepted(citizens)) == states["delivered"]
+
+
+async def test_who_asks_about_a_broadcast_is_answered_and_who_wants_to_be_forgotten_is(rig: EndpointHarness) -> None:
+    """What subscriptions asks: which broadcast a reaction was about, how far one is, and an erasure."""
+    (citizen,) = rig.build_citizens(1)
+    source, now = await rig.publish_broadcast([citizen]), system_clock()
+    await rig.wait_for_states({"delivered": 1}, source)
+    answers = await rig.channel.declare_queue(exclusive=True)
+    for key in (ReactionLocated.KEY, BroadcastCancelled.KEY):
+        await answers.bind(topology.EVENTS, key)
+
+    (sent,) = [one for one in rig.endpoint.accepted if one.recipient == citizen.phone]
+    same: dict[str, Any] = {"reaction": generate_id(), "subscriber": citizen.subscriber, "value": "👍", "at": now}
+    about = rig.index_key.compute_base_index("wamid", sent.message_id)
+    reaction = ReactionReceived(about_key=about, broadcasts=(generate_id(), source), **same)
+    await rig.send(reaction, topology.EVENTS, ReactionReceived.KEY)
+    assert await receive(answers) == ReactionLocated(broadcast=source, **same)
+
+    cancelled = BroadcastCancelled(broadcast=source, source="/x", notice="n", reason="Irrtum")
+    await rig.send(cancelled, topology.EVENTS, BroadcastCancelled.KEY)
+    assert await receive(answers) == cancelled
+    await rig.wait_for_value("select exists (select from dispatcher.cancellation where broadcast = $1)", source)
+    asked = NoticeAccepted(source="/x", event="1", notice="n again", revision=1, broadcast=source)
+    await rig.send(asked, topology.EVENTS, NoticeAccepted.KEY)
+    assert await receive(answers) == msgspec.structs.replace(cancelled, notice="n again")
+
+    people, addresses = (citizen.subscriber,), (citizen.address,)
+    erased = SubscriberErased(erasure=generate_id(), subscribers=people, addresses=addresses, at=now)
+    await rig.send(erased, topology.EVENTS, SubscriberErased.KEY)
+    await rig.wait_for_value("select address_index = '' from dispatcher.delivery where source = $1", source)
+
+
+async def receive(queue: AbstractQueue) -> Message:
+    """Wait for the next message of a queue."""
+    async with queue.iterator(no_ack=True, timeout=WAIT_TIMEOUT_SECONDS) as messages:
+        return decode((await anext(messages)).body)
 
 
 async def test_a_reply_and_an_urgent_notice_overtake_what_is_queued(rig: EndpointHarness) -> None:

@@ -147,6 +147,8 @@ async def test_a_picture_is_uploaded_before_its_template(stand: SimulatorHarness
     assert (await create(stand, build("4::made-up")))[1]["error"]["error_subcode"] == 2494102
     about = f"file_length={len(PNG)}&file_type=image/png"
     _, begun = await stand.call("POST", f"/v26.0/{APP_ID}/uploads?{about}", GRAPH_TOKEN)
+    status, refused = await stand.call("POST", f"/v26.0/{begun['id']}", GRAPH_TOKEN)
+    assert (status, refused["error"]["code"]) == (401, 190), "an upload has the token in another scheme"
     headers = {"Authorization": f"OAuth {GRAPH_TOKEN}", "file_offset": "0"}
     async with stand.session.post(f"{stand.url}/v26.0/{begun['id']}", data=PNG, headers=headers) as answer:
         handle = (await answer.json())["h"]

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from tests.harness.fake_business import serve_webhooks
 from tests.harness.simulator import (
+    CONTROL_TOKEN,
     OWN_NUMBER,
     PHONE_NUMBER_ID,
     WABA_ID,
@@ -130,9 +131,10 @@ async def test_edits_and_revokes_name_what_was_written_before(stand: SimulatorHa
 
 
 async def test_a_new_number_in_the_older_shape_names_numbers_only(stand: SimulatorHarness) -> None:
-    (citizen,) = await stand.add()
-    path = f"citizens/{citizen['id']}/number"
-    changed = await stand.call_control("POST", path, {"older_shape": True})
+    citizen, nameless = await stand.add(2, bsuid_only=1)
+    paths = [f"citizens/{one['id']}/number" for one in (citizen, nameless)]
+    assert (await stand.call("POST", f"/simulator/{paths[1]}", CONTROL_TOKEN, {"older_shape": True}))[0] == 409
+    changed = await stand.call_control("POST", paths[0], {"older_shape": True})
     message = await stand.wait_for_last_message(citizen)
     assert (message["from"], "from_user_id" in message) == (citizen["phone"], False)
     assert message["system"].pop("body").endswith(f"from {citizen['phone']} to {changed['phone']}")

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.handlers.consumers import StatusHandler, count_billed, handle_message
@@ -107,7 +108,9 @@ async def test_a_status_that_the_database_refuses_takes_no_other_with_it(place: 
     deliveries = [uuid4() for _ in range(13)]
     ledger = FailingLedger(refused=deliveries[place])
     handler, read = build_handler(ledger)
-    await handler.apply(DeliveryStatuses(statuses=tuple(build_status(delivery=one) for one in deliveries)))
+    with capture_logs() as lines:
+        await handler.apply(DeliveryStatuses(statuses=tuple(build_status(delivery=one) for one in deliveries)))
+    assert [(line["event"], line["delivery"]) for line in lines] == [("status_refused", str(deliveries[place]))]
     assert sorted(update.delivery for update in ledger.updates) == sorted({*deliveries} - {deliveries[place]})
     assert read("refused_rows", kind="status") == 1
     assert read("statuses", result="changed") == len(deliveries) - 1

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, Lease
+from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS, LateUse, Lease
 from services.dispatcher.domain.reachability import Reachability
 from services.dispatcher.handlers import sender as sender_module
 from services.dispatcher.handlers.sender import ANSWER_WEIGHT, Sender
@@ -40,7 +40,7 @@ class SoleLimiter:
         self.next_at = start + slots / self.rate
         return Lease(start=start, spacing=1 / self.rate, slots=slots, planned=start)
 
-    async def report_late_use(self, _: object) -> None:
+    async def report_late_use(self, use: LateUse) -> None:
         pass
 
 

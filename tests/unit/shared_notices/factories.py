@@ -9,7 +9,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticePublished
 from shared.notices.cloudevents import identify_system
 from shared.notices.configuration import Configuration, System
-from shared.notices.rules import validate_notice
+from shared.notices.rules import parse_notice
 from tests.factories.citizens import COUNTY, NOON
 
 SOURCE = "/landkreis-osterholz/pressestelle"
@@ -46,7 +46,7 @@ def build_event(data: object = None, *, kind: str = NoticePublished.TYPE, **attr
 def find_problems(envelope: Envelope, login: str | None = "pressestelle") -> dict[str, str]:
     """The problem of each field; a field that is named twice fails the test."""
     system = KNOWN.find_system(identify_system(envelope, login))
-    found = validate_notice(envelope, system, KNOWN, NOON)
+    found = parse_notice(envelope).validate(system, KNOWN, NOON)
     assert len({problem.field for problem in found}) == len(found), found
     return {problem.field: problem.problem for problem in found}
 

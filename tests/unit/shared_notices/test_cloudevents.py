@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from shared.contracts.notices import NoticePublished
-from shared.notices.cloudevents import UnreadableEvent, read_event
+from shared.notices.cloudevents import MAX_NAME_LENGTH, UnreadableEvent, read_event
 
 UNPLACED = "is not JSON: it has NaN, a number out of range, or an escaped surrogate without its other half"
 ATTRIBUTES = {"specversion": "1.0", "id": "1", "source": "/x", "type": "t", "subject": "n"}
@@ -50,6 +50,13 @@ def test_every_missing_attribute_is_named_and_what_is_known_of_the_event_is_told
         read_event(b'{"id": "7", "subject": "n"}')
     assert {problem.field for problem in caught.value.problems} == {"source", "type", "specversion"}
     assert (caught.value.event, caught.value.subject) == ("7", "n")
+
+
+def test_a_name_that_is_too_long_for_an_answer_is_not_told() -> None:
+    longest = "x" * MAX_NAME_LENGTH
+    with pytest.raises(UnreadableEvent) as caught:
+        read_event(msgspec.json.encode({"id": longest + "x", "source": longest, "subject": longest + "x"}))
+    assert (caught.value.event, caught.value.source, caught.value.subject) == ("", longest, None)
 
 
 @pytest.mark.parametrize(

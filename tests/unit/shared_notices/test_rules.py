@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.notices.rules import MAX_CONTENT_LENGTH, MAX_EXPIRY, parse_notice, validate_event, validate_notice
+from shared.notices.rules import MAX_CONTENT_LENGTH, MAX_EXPIRY, parse_notice, validate_event
 from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS
 from tests.factories.citizens import COUNTY, NOON
 from tests.unit.shared_notices.factories import (
@@ -234,9 +233,8 @@ def test_a_picture_needs_a_template_that_has_one() -> None:
     picture = "https://www.landkreis-osterholz.de/a.png"
     topics = tuple(msgspec.structs.replace(topic, picture_template=None) for topic in KNOWN.topics)
     without = msgspec.structs.replace(KNOWN, topics=topics)
-    found = validate_notice(
-        build_event(CONTENT | {"picture": picture}), KNOWN.find_system("pressestelle"), without, NOON
-    )
+    notice = parse_notice(build_event(CONTENT | {"picture": picture}))
+    found = notice.validate(KNOWN.find_system("pressestelle"), without, NOON)
     assert [problem.field for problem in found] == ["picture"]
 
 
@@ -293,23 +291,19 @@ NOTICES = st.fixed_dictionaries(
 
 @given(NOTICES)
 def test_what_has_no_problems_can_be_read_and_sent(data: dict[str, Any]) -> None:
-    envelope: Envelope = build_event(data)
-    if validate_notice(envelope, KNOWN.find_system("pressestelle"), KNOWN, NOON):
+    parsed = parse_notice(build_event(data))
+    if parsed.validate(KNOWN.find_system("pressestelle"), KNOWN, NOON):
         return
-    content = parse_notice(envelope).notice
+    content = parsed.notice
     assert isinstance(content, NoticeContent)
     assert not set("\n\r\t") & set(content.headline + content.text)
     assert content.scheduled_at is None or NOON < content.scheduled_at < EXPIRY
 
 
-def test_one_call_checks_bytes_and_envelopes_alike() -> None:
-    system = KNOWN.find_system("pressestelle")
-    good, wrong = build_event(), build_event(CONTENT | {"topic": "wetter"}, source="/other")
-    assert (
-        validate_event(good, system, KNOWN, NOON)
-        == validate_event(msgspec.json.encode(good), system, KNOWN, NOON)
-        == ()
-    )
+def test_one_call_checks_an_event_in_json() -> None:
+    system, wrong = KNOWN.find_system("pressestelle"), build_event(CONTENT | {"topic": "wetter"}, source="/other")
+    good = msgspec.json.encode(build_event())
+    assert validate_event(good, system, KNOWN, NOON) == ()
     assert [problem.field for problem in validate_event(msgspec.json.encode(wrong), system, KNOWN, NOON)] == [
         "source",
         "topic",
@@ -329,5 +323,5 @@ def test_one_call_checks_bytes_and_envelopes_alike() -> None:
 )
 def test_who_manages_a_source_updates_and_withdraws_its_notices(kind: str, data: object, fields: set[str]) -> None:
     manager = msgspec.structs.replace(ROADS, manages=(SOURCE,))
-    found = validate_notice(build_event(data, kind=kind), manager, KNOWN, NOON)
+    found = parse_notice(build_event(data, kind=kind)).validate(manager, KNOWN, NOON)
     assert {problem.field for problem in found} == fields
