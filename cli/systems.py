@@ -35,6 +35,9 @@ PASSWORD_BYTES = 24
 REVOKE_ADVICE = "A login is revoked before its block is taken out of that file: put the block back, and revoke again."
 T = TypeVar("T")
 Name = Annotated[str, typer.Argument(help="Its name, which is its login: small letters, digits, - and _.")]
+County = Annotated[
+    Path | None, typer.Option(help="The county's file; else KREISFUNK_COUNTY_FILE, else deploy/config/county.toml.")
+]
 _QUOTAS = ("notices_per_hour", "notices_per_day", "urgent_per_day")
 
 app = typer.Typer(no_args_is_help=True)
@@ -47,13 +50,14 @@ def add(
     topics: Annotated[
         list[str], typer.Option("--topic", "--topics", help="It may publish about; repeated, or with commas.")
     ],
+    county: County = None,
     json: Json = False,
 ) -> None:
     """Register a system in the county's file, which the services read when they start. Change its quotas there.
 
     Exit status: 0, 1 the file cannot be written, 2 wrong command line.
     """
-    file = Path(os.environ.get(COUNTY_FILE) or CONFIG / "county.toml")
+    file = county or Path(os.environ.get(COUNTY_FILE) or CONFIG / "county.toml")
     read_county(file)
     permitted = [topic.strip() for several in topics for topic in several.split(",")]
     try:
@@ -93,13 +97,13 @@ def _quote(text: str) -> str:
 
 
 @app.command("list")
-def list_systems(json: Json = False, stack: BrokerApiStack = None) -> None:
+def list_systems(json: Json = False, county: County = None, stack: BrokerApiStack = None) -> None:
     """List the registered systems, and which of them have a login at the broker.
 
     Exit status: 0, 2 wrong command line or settings, 4 broker unavailable or administrator refused.
     """
     settings = _read_settings(stack)
-    systems = read_county(settings.county).systems
+    systems = read_county(county or settings.county).systems
     logins = {user.name for user in _call_broker(settings, lambda api: api.list_users())}
     found = [{**msgspec.to_builtins(system), "login": system.name in logins} for system in systems]
     head = ("name", "sources", "topics", "an hour", "a day", "urgent", "login")
@@ -120,6 +124,7 @@ def login(
     replace: Annotated[bool, typer.Option("--replace", help="A new password for a login that there is.")] = False,
     url: Annotated[bool, typer.Option("--url", help="The whole address with the password in it.")] = False,
     json: Json = False,
+    county: County = None,
     stack: BrokerApiStack = None,
 ) -> None:
     """Create a registered system's login at the broker, and print its password. It is shown only this once.
@@ -128,7 +133,7 @@ def login(
     not registered, 3 it has a login already, 4 broker unavailable or administrator refused.
     """
     settings = _read_settings(stack)
-    require_system(read_county(settings.county), name)
+    require_system(read_county(county or settings.county), name)
     password = _call_broker(settings, lambda api: _create_login(api, name, replace=replace))
     if password is None:
         advice = "With --replace it gets a new password, and the one that it has ends."
