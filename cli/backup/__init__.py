@@ -154,9 +154,9 @@ def restore(
     if (file is None) == (elsewhere is None):
         raise typer.BadParameter("name a backup, or --elsewhere")
     lost = _parse_time(lost_at) if lost_at else None
-    if file:
+    if file is not None:
         _restore_backup(file, key, stack, lost, json=json)
-    elif elsewhere:
+    if elsewhere is not None:
         _mark_restored(_parse_time(elsewhere), stack, lost, json=json)
 
 
