@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from enum import IntEnum
 from typing import Any, NoReturn
 
 import msgspec
@@ -35,16 +36,20 @@ class _Console(Console):
 
 console = _Console(stderr=True, highlight=False, soft_wrap=True)
 
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_REJECTED = 3
-EXIT_UNAVAILABLE = 4
-EXIT_NO_ANSWER = 5
-EXIT_NO_EFFECT = 6
-EXIT_INTERRUPTED = 130
+
+class Exit(IntEnum):
+    """Exit status of a command that has not done what it was asked to."""
+
+    FAILED = 1
+    USAGE = 2
+    REJECTED = 3
+    UNAVAILABLE = 4
+    NO_ANSWER = 5
+    NO_EFFECT = 6
+    INTERRUPTED = 130
 
 
-def fail(problem: str, advice: str = "", status: int = EXIT_FAILED) -> NoReturn:
+def fail(problem: str, advice: str = "", status: Exit = Exit.FAILED) -> NoReturn:
     """End the command with exit status `status`, a problem and advice."""
     note(problem, "bold red")
     if advice:
@@ -82,7 +87,7 @@ def confirm(question: str, *, yes: bool, otherwise: str) -> None:
     if yes:
         return
     if not console.is_terminal:
-        fail(otherwise, "Say --yes if that is what you want.", EXIT_USAGE)
+        fail(otherwise, "Say --yes if that is what you want.", Exit.USAGE)
     typer.confirm(question, abort=True, err=True)
 
 

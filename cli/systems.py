@@ -15,7 +15,7 @@ from yarl import URL
 from cli.broker import explain_broker_error, suppress_driver_logs
 from cli.migrate.broker import grant_system_permissions
 from cli.options import BrokerApiStack, Json
-from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, format_table, note, print_result, say
+from cli.output import Exit, fail, format_table, note, print_result, say
 from cli.rabbitmq_management import ManagementApi, open_management
 from cli.settings import (
     BROKER_API_URL,
@@ -64,7 +64,7 @@ def add(
         system = msgspec.convert({"name": name, "sources": source, "topics": permitted}, System)
         register(file, system)
     except msgspec.DecodeError as error:
-        fail(f"{name}: cannot be registered: {error}", "The file is as it was.", EXIT_USAGE)
+        fail(f"{name}: cannot be registered: {error}", "The file is as it was.", Exit.USAGE)
     except OSError as error:
         fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{render_block(system)}")
     print_result({"registered": system, "file": str(file)}, f"registered {system.name} in {file}", json=json)
@@ -137,7 +137,7 @@ def login(
     password = _call_broker(settings, lambda api: _create_login(api, name, replace=replace))
     if password is None:
         advice = "With --replace it gets a new password, and the one that it has ends."
-        fail(f"{name} has a login already.", advice, EXIT_REJECTED)
+        fail(f"{name} has a login already.", advice, Exit.REJECTED)
     address = _build_url(settings.broker_url, name, password)
     print_result({"login": name, "password": password, "url": address}, address if url else password, json=json)
     if not json:
@@ -166,7 +166,7 @@ def revoke(name: Name, stack: BrokerApiStack = None) -> None:
     settings = _read_settings(stack)
     require_system(read_county(settings.county), name, REVOKE_ADVICE)
     if not _call_broker(settings, lambda api: _delete_login(api, name)):
-        fail(f"{name} has no login.", status=EXIT_REJECTED)
+        fail(f"{name} has no login.", status=Exit.REJECTED)
     say(f"revoked {name}")
 
 
@@ -182,7 +182,7 @@ async def _has_login(api: ManagementApi, name: str) -> bool:
     existing = next((user for user in await api.list_users() if user.name == name), None)
     if existing is not None and existing.tags:
         advice = "Register the system under another name."
-        fail(f"{name} administers the broker, and is no system's login.", advice, EXIT_USAGE)
+        fail(f"{name} administers the broker, and is no system's login.", advice, Exit.USAGE)
     return existing is not None
 
 
@@ -201,7 +201,7 @@ def _call_broker(settings: BrokerAdminSettings, work: Callable[[ManagementApi], 
         return asyncio.run(ask())
     except DependencyUnavailable as error:
         advice = f"Check {BROKER_API_URL} and the administrator's password. {explain_broker_error(error)}"
-        fail(str(error), advice, EXIT_UNAVAILABLE)
+        fail(str(error), advice, Exit.UNAVAILABLE)
 
 
 def _build_url(broker_url: str, login: str, password: str) -> str:

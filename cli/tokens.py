@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from cli.options import Json, TokensStack
-from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_table, format_time, note, print_result
+from cli.output import Exit, fail, format_table, format_time, note, print_result
 from cli.settings import TOKENS_FILE, TokenSettings, read_county, read_installation_settings, require_system
 from deploy.tokens import TokenFileError, add_token, generate_token, generate_token_id, read_tokens, remove_tokens
 from shared.notices.tokens import Token
@@ -32,7 +32,7 @@ def create(
     settings = _read_settings(stack)
     topics, permitted = topic or [], require_system(read_county(settings.county_file), system).topics
     if foreign := [each for each in topics if each not in permitted]:
-        fail(f"{system} may not publish about {', '.join(foreign)}.", f"It has {', '.join(permitted)}.", EXIT_USAGE)
+        fail(f"{system} may not publish about {', '.join(foreign)}.", f"It has {', '.join(permitted)}.", Exit.USAGE)
     now = system_clock()
     text = generate_token()
     try:
@@ -87,7 +87,7 @@ def revoke(
     Exit status: 0, 2 wrong command line, 3 there is no such token.
     """
     if (token is None) == (system is None):
-        fail("Give the id of a token, or --system.", status=EXIT_USAGE)
+        fail("Give the id of a token, or --system.", status=Exit.USAGE)
     settings = _read_settings(stack)
     try:
         removed = remove_tokens(
@@ -96,7 +96,7 @@ def revoke(
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     if not removed:
-        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", EXIT_REJECTED)
+        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", Exit.REJECTED)
     ids = [each.id for each in removed]
     print_result({"revoked": ids}, "\n".join(f"revoked {each}" for each in ids), json=json)
 

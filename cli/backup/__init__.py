@@ -30,7 +30,7 @@ from cli.backup.tables import (
 )
 from cli.database import UNAVAILABLE, run_on_database
 from cli.options import DatabaseStack, Json
-from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_time, print_result, say
+from cli.output import Exit, fail, format_time, print_result, say
 from cli.progress import build_bars
 from cli.settings import BackupSettings, read_installation_settings
 from cli.stacks import DATABASE_URL, RunningStack
@@ -65,11 +65,11 @@ def create_key(file: Annotated[Path, typer.Argument(help="Where the key goes; mu
     Exit status: 0, 2 the file exists or cannot be written.
     """
     if file.exists():
-        fail(f"{file} exists.", "A key is never overwritten: its backups could not be read any more.", EXIT_USAGE)
+        fail(f"{file} exists.", "A key is never overwritten: its backups could not be read any more.", Exit.USAGE)
     try:
         write_secret(file, generate_key(secrets.token_bytes))
     except OSError as error:
-        fail(f"{file}: {error.strerror}", status=EXIT_USAGE)
+        fail(f"{file}: {error.strerror}", status=Exit.USAGE)
     say(f"created {file}; keep a copy of it elsewhere, and none beside the backups")
 
 
@@ -187,7 +187,7 @@ def _mark_restored(saved_at: datetime, stack: Path | None, lost_at: datetime | N
     async def mark(connection: asyncpg.Connection) -> HeldWork:
         running = [row[0] for row in await connection.fetch(_SERVICES)]
         if running:
-            fail(f"Services are connected: {', '.join(running)}.", "Stop them, and restore again.", EXIT_REJECTED)
+            fail(f"Services are connected: {', '.join(running)}.", "Stop them, and restore again.", Exit.REJECTED)
         _check_order(saved_at, lost_at)
         async with connection.transaction():
             return await hold_everything(connection, saved_at, lost_at)
@@ -198,13 +198,13 @@ def _mark_restored(saved_at: datetime, stack: Path | None, lost_at: datetime | N
 
 def _read_key(file: Path | None, settings: BackupSettings) -> bytes:
     if file is None and settings.backup_key is None:
-        fail("There is no key.", "Name its file with --key, or run `kreisfunk secrets` again.", EXIT_USAGE)
+        fail("There is no key.", "Name its file with --key, or run `kreisfunk secrets` again.", Exit.USAGE)
     try:
         return parse_key((file.read_text() if file else settings.backup_secret).strip())
     except OSError as error:
-        fail(f"{file}: {error.strerror}", status=EXIT_USAGE)
+        fail(f"{file}: {error.strerror}", status=Exit.USAGE)
     except (EncryptionError, UnicodeDecodeError):
-        fail("This is no key of backups.", "`kreisfunk backup key FILE` makes one.", EXIT_USAGE)
+        fail("This is no key of backups.", "`kreisfunk backup key FILE` makes one.", Exit.USAGE)
 
 
 def _parse_time(text: str) -> datetime:
@@ -212,12 +212,12 @@ def _parse_time(text: str) -> datetime:
     try:
         return attach_local_zone(datetime.fromisoformat(text))
     except ValueError:
-        fail(f"{text} is no time.", "Write it as 2026-12-01T14:30+01:00.", EXIT_USAGE)
+        fail(f"{text} is no time.", "Write it as 2026-12-01T14:30+01:00.", Exit.USAGE)
 
 
 def _check_order(saved_at: datetime, lost_at: datetime | None) -> None:
     if lost_at is not None and not saved_at <= lost_at <= datetime.now(UTC):
-        fail(f"The database was lost between {format_time(saved_at)} and now.", "Correct --lost-at.", EXIT_USAGE)
+        fail(f"The database was lost between {format_time(saved_at)} and now.", "Correct --lost-at.", Exit.USAGE)
 
 
 @contextmanager
@@ -233,7 +233,7 @@ async def _require_empty(connection: asyncpg.Connection) -> None:
             f"The database is not empty: it has {', '.join(found)}.",
             "A backup is never mixed with what is there. Stop all services; then restore into a new database, or drop"
             " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more.",
-            EXIT_REJECTED,
+            Exit.REJECTED,
         )
 
 
@@ -273,7 +273,7 @@ def explain_file_errors(file: Path | None) -> Iterator[None]:
     except (BackupFileError, msgspec.DecodeError, zlib.error) as error:
         fail(f"{file} {error}.", "Nothing was changed.")
     except (IncompatibleBackupError, MigrationError) as error:
-        fail(str(error), "Nothing was changed.", EXIT_REJECTED)
+        fail(str(error), "Nothing was changed.", Exit.REJECTED)
     except (ConnectionError, TimeoutError, socket.gaierror):  # the database's
         raise
     except OSError as error:

@@ -16,7 +16,7 @@ import typer
 
 from cli.demo.figures import DemoRecords, StopRecord, compute_figures, find_problems
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
-from cli.output import EXIT_FAILED, fail, note, print_step, say
+from cli.output import Exit, fail, note, print_step, say
 from cli.progress import NoProgressError, wait_for
 from deploy.local import LocalError
 from deploy.local.environments import filter_inherited
@@ -72,14 +72,14 @@ def demo(
     except (NoProgressError, PublishError) as error:
         note(str(error), "bold red")
         say(f"demo: FAILED {error}")
-        raise typer.Exit(EXIT_FAILED) from None
+        raise typer.Exit(Exit.FAILED) from None
     result = compute_figures(books)
     wrong = find_problems(result, books)
     for problem in wrong:
         note(problem, "bold red")
     figures = " ".join(f"{name}={value}" for name, value in result.items())
     say(f"demo: {'FAILED' if wrong else 'ok'} {figures} seconds={seconds:.1f}")
-    raise typer.Exit(EXIT_FAILED if wrong else 0)
+    raise typer.Exit(Exit.FAILED if wrong else 0)
 
 
 async def _run(folder: Path, citizens: int, rate: int, dispatchers: int, *, kill: bool) -> tuple[DemoRecords, float]:

@@ -21,7 +21,7 @@ from cli.doctor.graph_api import check_ca_file, check_number, check_template, li
 from cli.doctor.installation import PROCESS_KINDS, SECRETS_DIR, Installation, find_installation, read_all_settings
 from cli.migrate.database import SCHEMAS
 from cli.options import COUNTY, TEMPLATES, CountyFile, Json, TemplatesFile
-from cli.output import EXIT_FAILED, print_result, show_status
+from cli.output import Exit, print_result, show_status
 from cli.settings import MigrationSettings
 from cli.setup.run import MetaSettings
 from deploy.secrets import FILES
@@ -84,7 +84,7 @@ def doctor(
         findings = asyncio.run(run_checks(checks))
     print_result(build_json(findings), format_text(findings), json=json)
     if any(finding.problem for finding in findings):
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(Exit.FAILED)
 
 
 def build_checks(installation: Installation) -> list[Check]:

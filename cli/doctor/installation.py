@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from cli.doctor.findings import DoctorProblem
-from cli.output import EXIT_USAGE, fail
+from cli.output import Exit, fail
 from cli.settings import BROKER_API_URL, MigrationSettings
 from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment
@@ -131,5 +131,5 @@ def find_installation(stack: Path | None, environment: Mapping[str, str]) -> Ins
     running = find_stack(stack, environment)
     if running is None:
         logins = ", ".join(kind.login for kind in PROCESS_KINDS.values())
-        fail("The login in KREISFUNK_BROKER_URL is none of ours.", f"Those are {logins}.", EXIT_USAGE)
+        fail("The login in KREISFUNK_BROKER_URL is none of ours.", f"Those are {logins}.", Exit.USAGE)
     return build_from_stack(running)

@@ -9,7 +9,7 @@ import typer
 from cli.broker import explain_broker_error
 from cli.feeds.results import build_json, format_lines
 from cli.feeds.setup import open_parts, open_settings
-from cli.output import EXIT_FAILED, EXIT_NO_ANSWER, EXIT_UNAVAILABLE, EXIT_USAGE, fail, note, print_result
+from cli.output import Exit, fail, note, print_result
 from services.feeds.__main__ import run_service
 from services.feeds.folder import FolderInUse
 from services.feeds.polling import PollResult
@@ -28,15 +28,15 @@ def poll_once(stack: Path | None, file: Path | None, folder: Path | None, wait: 
             polls = asyncio.run(_poll_all(parts))
             rejected = _read_answers(parts, wait)
     except FolderInUse as error:
-        fail(str(error), status=EXIT_USAGE)
+        fail(str(error), status=Exit.USAGE)
     except DependencyUnavailable as error:
         advice = f"{explain_broker_error(error)} What was found is kept, and published next time."
-        fail(str(error), advice, EXIT_UNAVAILABLE)
+        fail(str(error), advice, Exit.UNAVAILABLE)
     _print_polls(polls, rejected or {}, as_json=as_json)
     if rejected or not all(poll.succeeded for poll in polls):
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(Exit.FAILED)
     if rejected is None:
-        raise typer.Exit(EXIT_NO_ANSWER)
+        raise typer.Exit(Exit.NO_ANSWER)
 
 
 def run_feeds(stack: Path | None, file: Path | None, folder: Path | None) -> None:

@@ -12,17 +12,7 @@ from msgspec import Raw
 from cli.broker import explain_broker_error
 from cli.feeds.setup import open_folder, open_parts, open_rules, open_settings
 from cli.options import ANSWER_TIMEOUT_SECONDS
-from cli.output import (
-    EXIT_NO_ANSWER,
-    EXIT_REJECTED,
-    EXIT_UNAVAILABLE,
-    EXIT_USAGE,
-    fail,
-    format_table,
-    note,
-    print_result,
-    say,
-)
+from cli.output import Exit, fail, format_table, note, print_result, say
 from services.feeds.configuration import FeedOrigin, FeedsFile
 from services.feeds.folder import StateDamaged, StateFolder, list_files
 from shared.contracts.envelope import read_envelope
@@ -45,7 +35,7 @@ def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> N
     try:
         origins = list(_describe_origins(rules, kept))
     except StateDamaged as error:
-        fail(str(error), status=EXIT_USAGE)
+        fail(str(error), status=Exit.USAGE)
     waits = {name: [path.stem for path in list_files(kept.path / name)] for name in ("drafts", "refused")}
     rows = [[origin[name] or "by rule" if name == "topic" else origin[name] for name in _COLUMNS] for origin in origins]
     numbers = " and ".join(f"{len(names)} {name}" for name, names in waits.items())
@@ -109,7 +99,7 @@ def publish_draft(name: str, file: Path | None, folder: Path | None, stack: Path
     try:
         asyncio.run(_publish(parts, name, event))
     except DependencyUnavailable as error:
-        fail(str(error), f"{explain_broker_error(error)} It is kept.", EXIT_UNAVAILABLE)
+        fail(str(error), f"{explain_broker_error(error)} It is kept.", Exit.UNAVAILABLE)
     answered = _wait_for_answer(parts, read_envelope(event).id)
     refused = parts.folder.list_refused().get(name)
     if refused is not None:
@@ -122,7 +112,7 @@ def _report(name: str, *, answered: bool, as_json: bool) -> None:
     print_result({"result": result, "draft": name}, f"{result}: {name}", json=as_json)
     if not answered:
         note("Nobody answered yet: `kreisfunk feeds list` says whether somebody did.")
-        raise typer.Exit(EXIT_NO_ANSWER)
+        raise typer.Exit(Exit.NO_ANSWER)
 
 
 async def _publish(parts: "FeedComponents", name: str, event: bytes) -> None:
@@ -146,7 +136,7 @@ def _wait_for_answer(parts: "FeedComponents", event_id: str) -> bool:
 def _reject(name: str, problems: tuple[Problem, ...], *, as_json: bool) -> None:
     text = "\n  ".join((f"rejected: {name}", *_format(problems)))
     print_result({"result": "rejected", "draft": name, "problems": problems}, text, json=as_json)
-    raise typer.Exit(EXIT_REJECTED)
+    raise typer.Exit(Exit.REJECTED)
 
 
 def drop_draft(name: str, folder: Path | None) -> None:
@@ -160,7 +150,7 @@ def drop_draft(name: str, folder: Path | None) -> None:
 def _load_event(folder: StateFolder, name: str) -> Raw:
     event = folder.find_event(name)
     if event is None:
-        fail(f"There is no draft {name}.", "`kreisfunk feeds drafts list` shows which there are.", EXIT_REJECTED)
+        fail(f"There is no draft {name}.", "`kreisfunk feeds drafts list` shows which there are.", Exit.REJECTED)
     return event
 
 

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from cli.feeds.setup import open_rules
-from cli.output import EXIT_FAILED, EXIT_REJECTED, EXIT_USAGE, fail, format_time, print_result
+from cli.output import Exit, fail, format_time, print_result
 from services.feeds.decisions import PublisherIdentity
 from services.feeds.dry_run import DryRunError, DryRunResult, RulesNotChosen, evaluate_input, read_input
 from services.feeds.polling import PollResult
@@ -44,10 +44,10 @@ def show_dry_run(target: str, by: str | None, file: Path | None, *, as_json: boo
     try:
         tried = evaluate_input(read_input(target, rules), rules, by, place)
     except DryRunError as error:
-        fail(str(error), status=EXIT_USAGE if isinstance(error, RulesNotChosen) else EXIT_FAILED)
+        fail(str(error), status=Exit.USAGE if isinstance(error, RulesNotChosen) else Exit.FAILED)
     print_result({"entries": tried}, format_dry_run(tried), json=as_json)
     if not all(one.is_fine for one in tried):
-        raise typer.Exit(EXIT_REJECTED)
+        raise typer.Exit(Exit.REJECTED)
 
 
 def format_dry_run(tried: Sequence[DryRunResult]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from pydantic_settings import BaseSettings
 
 from cli.broker import suppress_driver_logs
-from cli.output import EXIT_USAGE, fail, note
+from cli.output import Exit, fail, note
 from cli.stacks import find_stack, read_settings_from
 from deploy.paths import CONFIG
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
@@ -71,10 +71,10 @@ def open_folder(folder: Path | None) -> StateFolder:
         fail(
             f"There is no folder {path}.",
             "Name the one in which feeds are remembered; `kreisfunk feeds once` makes it.",
-            EXIT_USAGE,
+            Exit.USAGE,
         )
     return StateFolder(path)
 
 
 def _fail_for_files(error: FeedsFileError) -> NoReturn:
-    fail(str(error), "feeds.toml and county.toml in deploy/config show what may be in them.", EXIT_USAGE)
+    fail(str(error), "feeds.toml and county.toml in deploy/config show what may be in them.", Exit.USAGE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from cli.options import DatabaseStack, Json
-from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, fail, format_table, format_time, note, print_result
+from cli.output import Exit, fail, format_table, format_time, note, print_result
 from services.newsroom.domain.accounts import MAX_NAME_LENGTH, Account, AccountProblem, Role, parse_login, parse_name
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ def _run(stack: Path | None, act: "Callable[[AccountSettings], Coroutine[Any, An
         with explain_errors("the role kreisfunk_newsroom"):
             return asyncio.run(act(settings))
     except AccountProblem as problem:
-        fail(str(problem), "Nothing was changed.", EXIT_REJECTED)
+        fail(str(problem), "Nothing was changed.", Exit.REJECTED)
     except (DependencyUnavailable, InvalidDataError) as error:
-        fail(str(error), "Is PostgreSQL up, and is `kreisfunk migrate` done?", EXIT_UNAVAILABLE)
+        fail(str(error), "Is PostgreSQL up, and is `kreisfunk migrate` done?", Exit.UNAVAILABLE)
 
 
 def _describe_account(account: Account) -> dict[str, object]:

@@ -14,17 +14,7 @@ from cli.operate.ledger import BroadcastView
 from cli.operate.session import Reason, Yes, explain_wait, refuse, run_on_ledger, warn_of_duplicates
 from cli.options import DatabaseStack, Json
 from cli.options import Yes as YesForGood
-from cli.output import (
-    EXIT_USAGE,
-    confirm,
-    fail,
-    format_list,
-    format_pairs,
-    format_table,
-    format_time,
-    note,
-    print_result,
-)
+from cli.output import Exit, confirm, fail, format_list, format_pairs, format_table, format_time, note, print_result
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
 REFUSALS: Mapping[str, str] = {
@@ -149,7 +139,7 @@ def resend(
     """
     if not missing:
         advice = "Add --missing: --unknown only extends it." if unknown else ""
-        fail("Say to whom: --missing.", advice, EXIT_USAGE)
+        fail("Say to whom: --missing.", advice, Exit.USAGE)
     if unknown:
         warn_of_duplicates("Unknown outcomes", yes=yes)
     statement = "select * from dispatcher.resend_missing($1, $2)"

@@ -9,7 +9,7 @@ import typer
 
 from cli.operate.session import Yes, list_rows, refuse, run_on_ledger, warn_of_duplicates
 from cli.options import DatabaseStack, Json, ListLimit
-from cli.output import EXIT_USAGE, fail, format_duration, format_list, print_result
+from cli.output import Exit, fail, format_duration, format_list, print_result
 
 _UNKNOWN = """
 select d.id as delivery, case when d.subscriber is not null then d.source end as broadcast, d.lane::text, b.notice,
@@ -67,7 +67,7 @@ def settle(
     4 database unavailable or role refused.
     """
     if (delivery is None) == (broadcast is None):
-        fail("Name one delivery, or --broadcast.", status=EXIT_USAGE)
+        fail("Name one delivery, or --broadcast.", status=Exit.USAGE)
     if verdict is DeliveryOutcome.RESEND:
         warn_of_duplicates("One delivery" if delivery else "All unknown ones", yes=yes)
 

@@ -10,18 +10,7 @@ from typing import Any, NoReturn, TypeVar
 import typer
 
 from cli.options import ANSWER_TIMEOUT_SECONDS
-from cli.output import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_NO_ANSWER,
-    EXIT_NO_EFFECT,
-    EXIT_REJECTED,
-    EXIT_UNAVAILABLE,
-    console,
-    fail,
-    print_step,
-    show_status,
-)
+from cli.output import Exit, console, fail, print_step, show_status
 from cli.publish.notices_api import (
     NoAnswerError,
     NoticesApiError,
@@ -63,7 +52,7 @@ def handle_all(
             raise typer.Exit(print_check(found, as_json=options.as_json))
         if any(event.problems for event in found):
             print_check(found, as_json=options.as_json)
-            raise typer.Exit(EXIT_FAILED if options.watch else EXIT_REJECTED)
+            raise typer.Exit(Exit.FAILED if options.watch else Exit.REJECTED)
         if ask:
             _confirm(found)
     send_all(publisher, bodies, options)
@@ -102,7 +91,7 @@ def send_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options: O
             ended = _send(publisher, body, options)
         except KeyboardInterrupt:
             _fail_interrupted(body)
-        if ended not in (0, EXIT_NO_EFFECT):
+        if ended not in (0, Exit.NO_EFFECT):
             raise typer.Exit(ended)
         status = max(status, ended)
     if status:
@@ -118,7 +107,7 @@ def _fail_interrupted(body: bytes) -> NoReturn:
         problem = f"notice {notice}"
         look = f"`kreisfunk withdraw --notice {notice} --check`"
         advice = f"{look} says whether it is known; without --check it takes it back."
-    fail(f"Interrupted: {problem} may be stored, and is acted on then.", advice, EXIT_INTERRUPTED)
+    fail(f"Interrupted: {problem} may be stored, and is acted on then.", advice, Exit.INTERRUPTED)
 
 
 def _send(publisher: NoticesApiPublisher, body: bytes, options: OutputOptions) -> int:
@@ -147,13 +136,13 @@ def run_or_fail(work: Coroutine[Any, Any, T]) -> T:
         fail(
             f"The notice is stored (the broker has it), but nobody answered within {error.seconds:g} s.",
             "Does the subscriptions service run? When it does, it acts on it; publishing again is not needed.",
-            EXIT_NO_ANSWER,
+            Exit.NO_ANSWER,
         )
     except ProgressUnavailable as error:
         fail(
             f"The notice is stored, but what becomes of it cannot be read. {error}",
             "Publishing again is not needed.",
-            EXIT_NO_ANSWER,
+            Exit.NO_ANSWER,
         )
     except NoticesApiError as error:
-        fail(str(error), error.advice, EXIT_UNAVAILABLE)
+        fail(str(error), error.advice, Exit.UNAVAILABLE)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import msgspec
 
-from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, console, fail, format_time, print_result
+from cli.output import Exit, console, fail, format_time, print_result
 from services.ingress.notices.progress import EventProgress, EventState
 from services.ingress.notices.validation import CheckResult
 from shared.contracts.events import Problem
@@ -39,12 +39,12 @@ def read_events(name: str, *, source: str, now: datetime) -> list[bytes]:
         body = sys.stdin.buffer.read(MAX_BYTES + 1) if name == "-" else Path(name).read_bytes()
         found = decode_json(body)
     except OSError as error:
-        fail(f"{name}: {error.strerror}", status=EXIT_USAGE)
+        fail(f"{name}: {error.strerror}", status=Exit.USAGE)
     except UnreadableEvent as error:
-        fail(f"{name}: {error.problems[0].problem}", status=EXIT_USAGE)
+        fail(f"{name}: {error.problems[0].problem}", status=Exit.USAGE)
     events = found if isinstance(found, list) else [found]
     if not events or not all(isinstance(event, dict) for event in events):
-        fail(f"{name}: expected a CloudEvent, or a list of them", status=EXIT_USAGE)
+        fail(f"{name}: expected a CloudEvent, or a list of them", status=Exit.USAGE)
     return [msgspec.json.encode(_fill_defaults(event, source, now)) for event in events]
 
 
@@ -91,8 +91,8 @@ def print_check(found: Sequence[CheckedEvent], *, as_json: bool) -> int:
     }
     print_result(told, "\n".join(_format_events(found)), json=as_json)
     if rejected:
-        return EXIT_REJECTED
-    return EXIT_NO_EFFECT if any(event.expected and has_no_effect(event.expected) for event in found) else 0
+        return Exit.REJECTED
+    return Exit.NO_EFFECT if any(event.expected and has_no_effect(event.expected) for event in found) else 0
 
 
 def _format_events(found: Sequence[CheckedEvent]) -> Iterator[str]:
@@ -114,8 +114,8 @@ def report(answer: EventProgress, *, as_json: bool) -> int:
     """Print the answer and return its exit status."""
     print_result(build_json(answer), format_text(answer), json=as_json)
     if answer.state is EventState.REJECTED:
-        return EXIT_REJECTED
-    return EXIT_NO_EFFECT if has_no_effect(answer) else 0
+        return Exit.REJECTED
+    return Exit.NO_EFFECT if has_no_effect(answer) else 0
 
 
 def has_no_effect(status: NoticeStatus) -> bool:
@@ -182,17 +182,17 @@ async def print_progress(updates: AsyncIterator[EventProgress], *, as_json: bool
             if as_json or not (console.is_terminal and same):
                 print_result(progress, format_line(progress), json=as_json)
             last = progress
-    return compute_exit_status(last) if last else EXIT_FAILED
+    return compute_exit_status(last) if last else Exit.FAILED
 
 
 def compute_exit_status(last: EventProgress) -> int:
     """Return the exit status of a finished event; also failed if no message reached anybody."""
     if last.state not in GOOD:
-        return EXIT_FAILED
+        return Exit.FAILED
     if has_no_effect(last):
-        return EXIT_NO_EFFECT
+        return Exit.NO_EFFECT
     reached = last.state is EventState.DONE or any(last.states.get(state) for state in REACHED)
-    return 0 if reached else EXIT_FAILED
+    return 0 if reached else Exit.FAILED
 
 
 def count_handled(progress: EventProgress) -> int:

@@ -6,18 +6,7 @@ import msgspec
 import typer
 
 from cli.options import All, BrokerStack, Json, ListLimit, WhichOrAll, Yes
-from cli.output import (
-    EXIT_REJECTED,
-    EXIT_USAGE,
-    confirm,
-    escape,
-    fail,
-    format_list,
-    format_time,
-    note,
-    print_result,
-    say,
-)
+from cli.output import Exit, confirm, escape, fail, format_list, format_time, note, print_result, say
 
 if TYPE_CHECKING:
     from cli.quarantine.session import QuarantineItem, QuarantineSession, ReplayResult
@@ -83,7 +72,7 @@ def replay(which: WhichOrAll = None, everything: All = False, json: Json = False
     told = "\n".join(_format_result(*outcome) for outcome in outcomes) or "nothing is there"
     print_result({"replayed": results}, told, json=json)
     if not all(outcome.complete for _, outcome in outcomes):
-        raise typer.Exit(EXIT_REJECTED)
+        raise typer.Exit(Exit.REJECTED)
 
 
 @quarantine.command()
@@ -109,7 +98,7 @@ def drop(
 
 def _parse_selection(which: str | None, *, everything: bool) -> str:
     if (which is None) != everything:
-        fail("Say which one, or --all.", "`kreisfunk quarantine list` shows what is there.", EXIT_USAGE)
+        fail("Say which one, or --all.", "`kreisfunk quarantine list` shows what is there.", Exit.USAGE)
     return which if which is not None else ALL
 
 

@@ -14,7 +14,7 @@ from typing import NoReturn, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from cli.broker import explain_broker_error, suppress_driver_logs
-from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, fail
+from cli.output import Exit, fail
 from cli.progress import build_bars
 from cli.quarantine import ALL
 from cli.settings import QuarantineSettings, read_installation_settings
@@ -43,7 +43,7 @@ _KEYS_ADVICE = (
 
 
 def _fail_for_keys(problem: str) -> NoReturn:
-    fail(problem, _KEYS_ADVICE, EXIT_REJECTED)
+    fail(problem, _KEYS_ADVICE, Exit.REJECTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +167,7 @@ class QuarantineSession:
         found = [item async for item in self.list_items() if item.queued.message_id.startswith(beginning)]
         if len(found) != 1:
             problem = f"{len(found) or 'Nothing'} in quarantine has an id that begins with {beginning!r}."
-            fail(problem, "`kreisfunk quarantine list` shows what is there.", EXIT_REJECTED)
+            fail(problem, "`kreisfunk quarantine list` shows what is there.", Exit.REJECTED)
         return found[0]
 
     async def find_and_decrypt(self, beginning: str) -> tuple[QuarantineItem, bytes]:
@@ -269,6 +269,6 @@ def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable
     try:
         return asyncio.run(run())
     except DependencyUnavailable as error:
-        fail(f"Broker: {error}", explain_broker_error(error), EXIT_UNAVAILABLE)
+        fail(f"Broker: {error}", explain_broker_error(error), Exit.UNAVAILABLE)
     except Unroutable as error:
-        fail(str(error), "Nothing was removed.", EXIT_UNAVAILABLE)
+        fail(str(error), "Nothing was removed.", Exit.UNAVAILABLE)

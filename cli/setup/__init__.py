@@ -11,7 +11,7 @@ import typer
 
 from cli.meta import GraphRefusal
 from cli.options import COUNTY, TEMPLATES, CountyFile, TemplatesFile
-from cli.output import EXIT_FAILED, say
+from cli.output import Exit, say
 from cli.setup import access, webhook
 from cli.setup.run import (
     MetaSettings,
@@ -89,7 +89,7 @@ def set_up(
     check_number_format(test_to)
     settings, secrets, own_url = find_target(stack, os.environ)
     if not asyncio.run(_take_steps(options, settings, secrets, own_url)):
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(Exit.FAILED)
 
 
 async def _take_steps(options: SetupOptions, settings: MetaSettings, secrets: Path, own_url: str | None) -> bool:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from cli.doctor.installation import SECRETS_DIR, build_from_stack
 from cli.meta import MetaClient
-from cli.output import EXIT_USAGE, console, fail
+from cli.output import Exit, console, fail
 from cli.stacks import find_stack, read_settings_from
 from deploy.atomic_write import write_secret
 from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
@@ -57,7 +57,7 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[Met
     missing = [who for who in ("dispatcher", "ingress") if not (folder / who).is_dir()]
     if missing:
         advice = "`kreisfunk secrets FOLDER` creates it; with containers it is `docker compose run --rm setup`."
-        fail(f"{SECRETS_DIR} has no folder {' and no folder '.join(missing)}.", advice, EXIT_USAGE)
+        fail(f"{SECRETS_DIR} has no folder {' and no folder '.join(missing)}.", advice, Exit.USAGE)
     return read_settings_from(environment, MetaSettings), folder, None
 
 
@@ -172,7 +172,7 @@ def read_given(path: Path | None) -> str:
     try:
         value = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{path} cannot be read: {type(error).__name__}", status=EXIT_USAGE)
+        fail(f"{path} cannot be read: {type(error).__name__}", status=Exit.USAGE)
     if not value or any(map(str.isspace, value)):
-        fail(f"{path} does not hold one secret, and nothing else.", status=EXIT_USAGE)
+        fail(f"{path} does not hold one secret, and nothing else.", status=Exit.USAGE)
     return value

@@ -16,7 +16,7 @@ from cli.doctor.graph_api import (
 )
 from cli.meta import Answer, GraphRefusal
 from cli.meta_errors import REJECTIONS, explain_code
-from cli.output import EXIT_USAGE, fail
+from cli.output import Exit, fail
 from cli.setup.run import SetupRun, StepResult, report_ok, report_open, report_problem
 from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 
@@ -37,7 +37,7 @@ def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Ans
         file = msgspec.json.decode(run.options.templates.read_bytes(), type=list[Answer])
         msgspec.convert(file, list[TemplateDefinition])
     except (ConfigurationError, OSError, msgspec.MsgspecError) as error:
-        fail(str(error), "Correct the file, or name another one.", EXIT_USAGE)
+        fail(str(error), "Correct the file, or name another one.", Exit.USAGE)
     return [wanted for topic in topics for wanted in list_expected_templates(topic)], file
 
 
@@ -129,10 +129,10 @@ def _read_picture(path: Path) -> tuple[bytes, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        fail(f"{path} cannot be read: {error.strerror}", status=EXIT_USAGE)
+        fail(f"{path} cannot be read: {error.strerror}", status=Exit.USAGE)
     mime_type = next((kind for start, kind in PICTURES.items() if content.startswith(start)), None)
     if mime_type is None or len(content) > MAX_PICTURE_BYTES:
-        fail(f"{path} is no JPEG or PNG of at most 5 MB.", status=EXIT_USAGE)
+        fail(f"{path} is no JPEG or PNG of at most 5 MB.", status=Exit.USAGE)
     return content, mime_type
 
 
@@ -140,7 +140,7 @@ def check_number_format(number: str | None) -> None:
     """End the command with status 2 if this is no number with + and country code."""
     if number is not None and not NUMBER.fullmatch(number):
         advice = "Begin with + and the country code, digits only."
-        fail("--test-to is no number such as +4947919300.", advice, EXIT_USAGE)
+        fail("--test-to is no number such as +4947919300.", advice, Exit.USAGE)
 
 
 async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
