@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from enum import IntEnum
@@ -12,6 +12,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from shared.contracts.events import Problem
 from shared.contracts.hours import LOCAL_ZONE
 
 # Control characters, characters that change the direction of writing or are invisible, and lone surrogates, which
@@ -115,6 +116,11 @@ def _format_row(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]
 def format_pairs(*rows: tuple[str, object]) -> str:
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name.ljust(width)}  {escape(str(value), line=True)}" for name, value in rows)
+
+
+def format_problems(problems: Iterable[Problem]) -> list[str]:
+    """Format one line for each field that our rules refuse."""
+    return [f"{problem.field}: {problem.problem}" for problem in problems]
 
 
 def format_time(at: datetime | None) -> str:

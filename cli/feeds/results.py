@@ -1,20 +1,14 @@
-"""Results of `feeds check`, and the output of a poll."""
+"""Results of `feeds check` and of a poll, as text and for scripts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import typer
 
-from cli.feeds.setup import open_rules
-from cli.output import Exit, fail, format_time, print_result
-from services.feeds.decisions import PublisherIdentity
-from services.feeds.dry_run import DryRunError, DryRunResult, RulesNotChosen, evaluate_input, read_input
+from cli.output import format_problems, format_time
+from services.feeds.dry_run import DryRunResult
 from services.feeds.polling import PollResult
 from shared.notices.time_parsing import parse_moment
-from shared.runtime.clock import system_clock
-from shared.runtime.logs import configure_logs
 
 RESULT_TEXTS = {
     "published": "published",
@@ -36,18 +30,8 @@ RESULT_TEXTS = {
 }
 
 
-def show_dry_run(target: str, by: str | None, file: Path | None, *, as_json: bool) -> None:
-    """Print the result for each entry, and end the command with its status."""
-    rules, county = open_rules(file)
-    configure_logs(service="feeds", level="error")
-    place = PublisherIdentity(system=rules.system, source=rules.source, county=county, now=system_clock())
-    try:
-        tried = evaluate_input(read_input(target, rules), rules, by, place)
-    except DryRunError as error:
-        fail(str(error), status=Exit.USAGE if isinstance(error, RulesNotChosen) else Exit.FAILED)
-    print_result({"entries": tried}, format_dry_run(tried), json=as_json)
-    if not all(one.is_fine for one in tried):
-        raise typer.Exit(Exit.REJECTED)
+def _format_result(result: str) -> str:
+    return RESULT_TEXTS.get(result, result.replace("_", " "))
 
 
 def format_dry_run(tried: Sequence[DryRunResult]) -> str:
@@ -56,17 +40,13 @@ def format_dry_run(tried: Sequence[DryRunResult]) -> str:
 
 
 def _format_entry(tried: DryRunResult) -> Iterator[str]:
-    yield f"{RESULT_TEXTS.get(tried.result, tried.result.replace('_', ' '))}: {tried.title}"
+    yield f"{_format_result(tried.result)}: {tried.title}"
     for event in tried.events:
-        data = event["data"]
-        expiry = _format_expiry(event.get("expirytime"))
-        yield f"  {data.get('topic', 'withdrawal')}: {data.get('headline', '')}{expiry}"
-    for problem in tried.problems:
-        yield f"  {problem.field}: {problem.problem}"
-
-
-def _format_expiry(expirytime: str | None) -> str:
-    return f", until {format_time(parse_moment(expirytime))}" if expirytime else ""
+        data, expiry = event["data"], event.get("expirytime")
+        until = f", until {format_time(parse_moment(expiry))}" if expiry else ""
+        yield f"  {data.get('topic', 'withdrawal')}: {data.get('headline', '')}{until}"
+    for problem in format_problems(tried.problems):
+        yield f"  {problem}"
 
 
 def format_lines(poll: PollResult) -> list[str]:
@@ -75,27 +55,25 @@ def format_lines(poll: PollResult) -> list[str]:
         return [f"{poll.name}: cannot be read: {poll.detail or poll.result}"]
     if poll.result != "new":
         return [f"{poll.name}: {poll.result}"]
-    counts = [f"{count} {RESULT_TEXTS.get(name, name.replace('_', ' '))}" for name, count in _sort_counts(poll.counts)]
-    lines = [f"{poll.name}: {', '.join(counts) or 'nothing in it'}"]
-    for subject, problems in poll.problems.items():
-        lines += [f"  {subject}: {problem.field}: {problem.problem}" for problem in problems]
-    return lines
+    counts = [f"{count} {_format_result(name)}" for name, count in _sort_counts(poll.counts).items()]
+    problems = [
+        f"  {subject}: {problem}" for subject, several in poll.problems.items() for problem in format_problems(several)
+    ]
+    return [f"{poll.name}: {', '.join(counts) or 'nothing in it'}", *problems]
 
 
-def _sort_counts(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    order = list(RESULT_TEXTS)
-    counted = [(name, count) for name, count in counts.items() if count]
-    return sorted(counted, key=lambda pair: order.index(pair[0]) if pair[0] in order else len(order))
+def _sort_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return what was counted, in the order of the texts."""
+    return {name: counts[name] for name in dict.fromkeys((*RESULT_TEXTS, *counts)) if counts.get(name)}
 
 
 def build_json(polls: Sequence[PollResult]) -> list[dict[str, Any]]:
-    """Build the output for scripts."""
     return [
         {
             "name": poll.name,
             "result": poll.result,
             "detail": poll.detail,
-            "entries": dict(_sort_counts(poll.counts)),
+            "entries": _sort_counts(poll.counts),
             "problems": {subject: msgspec.to_builtins(found) for subject, found in poll.problems.items()},
         }
         for poll in polls
