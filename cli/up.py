@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.newsroom.accounts import FirstPassword, add_first_accounts
+from cli.newsroom import FirstPassword, add_first_accounts
 from cli.options import COUNTY, CountyFile
 from cli.output import fail, print_step, say
 from cli.settings import AccountSettings
