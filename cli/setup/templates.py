@@ -33,8 +33,8 @@ PICTURES: Mapping[bytes, str] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1
 def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Answer]]:
     """Return the templates that the county's topics use, and all of our file; ends the command if one is unusable."""
     try:
-        topics = read_configuration(run.options.county, Configuration).topics
-        file = msgspec.json.decode(run.options.templates.read_bytes(), type=list[Answer])
+        topics = read_configuration(run.county, Configuration).topics
+        file = msgspec.json.decode(run.templates.read_bytes(), type=list[Answer])
         msgspec.convert(file, list[TemplateDefinition])
     except (ConfigurationError, OSError, msgspec.MsgspecError) as error:
         fail(str(error), "Correct the file, or name another one.", Exit.USAGE)
@@ -50,8 +50,7 @@ async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:
     if missing and run.may(f"{len(missing)} of {len(expected)} templates are not at Meta yet. Create them?"):
         handle = await _upload_picture(run) if any(wanted.picture for wanted in missing) else ""
         return [*results, *[await _create(run, wanted, file, handle) for wanted in missing]]
-    advice = "Run this without --check, or with --yes."
-    return [*results, *(report_open(_name(wanted), "is not at Meta yet", advice) for wanted in missing)]
+    return [*results, *(report_open(_name(wanted), "is not at Meta yet") for wanted in missing)]
 
 
 async def _fetch_templates(run: SetupRun) -> list[Answer]:
@@ -115,7 +114,7 @@ def _fill_in(template: Answer, handle: str) -> Answer:
 
 async def _upload_picture(run: SetupRun) -> str:
     """Return the handle of the picture, empty if none was given. Raises GraphRefusal."""
-    path = run.options.picture
+    path = run.picture
     if path is None:
         typed = run.ask("Picture for Meta's reviewers, JPEG or PNG (Enter: templates with a picture later)")
         path = Path(typed) if typed else None
@@ -145,7 +144,7 @@ def check_number_format(number: str | None) -> None:
 
 async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
     """Send one approved template, if a number was given and the operator agrees."""
-    name, number = "test message", run.options.test_to
+    name, number = "test message", run.test_to
     if number is None:
         return [report_ok(name, "none sent; --test-to +49… sends one")]
     expected, file = _read_own_templates(run)
@@ -160,7 +159,7 @@ async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
         return [report_open(name, "none sent: no template is approved yet", explain_code(132001).advice)]
     template = min(usable, key=lambda one: one.get("category") != "UTILITY")  # it costs less
     if not run.may(f"Send one message to {number}, template {template['name']}? Meta bills it like a notice."):
-        return [report_open(name, "none sent", "Run this without --check, or with --yes.")]
+        return [report_open(name, "none sent")]
     path = f"{run.settings.phone_number_id}/messages"
     answer = await run.build_client().post(path, _build_test_message(template, number))
     if not answer.get("messages"):
