@@ -41,16 +41,12 @@ class KeyFilesError(Exception):
     """The key files are missing, differ, or do not permit this step; the text says which."""
 
 
-def _accept() -> None:
-    """Ask nobody: the step loses nothing."""
-
-
 def add_key(folder: Path, ring: Ring = Ring.ADDRESSES) -> int:
     """Append a new key to the ring, in each of its files; return its version. Raises KeyFilesError."""
     return _change_ring(folder, ring, _append_key)
 
 
-def drop_key(folder: Path, ring: Ring = Ring.ADDRESSES, confirm: Confirm = _accept) -> int:
+def drop_key(folder: Path, ring: Ring = Ring.ADDRESSES, confirm: Confirm | None = None) -> int:
     """Keep only the newest key of the ring, in each of its files; return its version. Raises KeyFilesError."""
     return _change_ring(folder, ring, _keep_newest_key, confirm)
 
@@ -65,7 +61,7 @@ def use_index_key(folder: Path) -> int:
     return _change_index_keys(folder, _prefer_longer_key)
 
 
-def drop_index_key(folder: Path, confirm: Confirm = _accept) -> int:
+def drop_index_key(folder: Path, confirm: Confirm | None = None) -> int:
     """Keep only the longer key; return its version. Raises KeyFilesError."""
     return _change_index_keys(folder, _keep_longer_key, confirm)
 
@@ -108,16 +104,16 @@ def _keep_longer_key(text: str, _: bytes) -> str:
     return BlindIndexKey(index.key).text
 
 
-def _change_ring(folder: Path, ring: Ring, step: Step, confirm: Confirm = _accept) -> int:
+def _change_ring(folder: Path, ring: Ring, step: Step, confirm: Confirm | None = None) -> int:
     return max(KeyRing.parse(_change(folder, RING_FILES[ring], step, confirm)).keys)
 
 
-def _change_index_keys(folder: Path, step: Step, confirm: Confirm = _accept) -> int:
+def _change_index_keys(folder: Path, step: Step, confirm: Confirm | None = None) -> int:
     index = BlindIndexKey.parse(_change(folder, INDEX_FILE, step, confirm))
     return max(len(key) for key in (index.key, *index.others)) // KEY_BYTES
 
 
-def _change(folder: Path, name: str, step: Step, confirm: Confirm) -> str:
+def _change(folder: Path, name: str, step: Step, confirm: Confirm | None) -> str:
     """Take the step in all files, or go on with it, and return what they have now. Raises KeyFilesError."""
     files = sorted(folder.glob(f"*/{name}"))
     if not files:
@@ -127,7 +123,8 @@ def _change(folder: Path, name: str, step: Step, confirm: Confirm) -> str:
         after = _take_step(set(texts.values()), step)
         if after is None:
             raise KeyFilesError(f"every {name} in {folder} must be the same; repeat the step that was interrupted")
-        confirm()
+        if confirm:
+            confirm()
         for file in files:
             if texts[file] != after:
                 write_secret(file, after)

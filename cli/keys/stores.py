@@ -8,6 +8,7 @@ statement writes both.
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 
@@ -76,10 +77,11 @@ class Store:
         renewed, unreadable = [], 0
         for row in rows:
             try:
-                renewed.append(self.renew(row))
+                if arguments := self.renew(row):
+                    renewed.append(arguments)
             except EncryptionError:
                 unreadable += 1
-        return [arguments for arguments in renewed if arguments], unreadable
+        return renewed, unreadable
 
     async def write_rows(self, connection: asyncpg.Connection, renewed: Sequence[Arguments]) -> None:
         if self.in_columns and renewed:
@@ -88,7 +90,7 @@ class Store:
             await connection.executemany(self.write, renewed)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class AddressColumns:
     """An encrypted address and the hash beside it; `kind` is a column or a constant."""
 
@@ -103,30 +105,13 @@ class AddressColumns:
         return f"{self.index} as index", f"{self.sealed} as sealed", f"{self.kind} as kind"
 
 
+_SUBSCRIBER = "subscriptions.subscriber"
 SUBSCRIBERS = {
-    kind: AddressColumns(
-        name=f"subscribers' {kind} addresses",
-        table="subscriptions.subscriber",
-        sealed=f"{kind}_sealed",
-        index=f"{kind}_index",
-        kind=f"'{kind}'",
-    )
+    kind: AddressColumns(f"subscribers' {kind} addresses", _SUBSCRIBER, f"{kind}_sealed", f"{kind}_index", f"'{kind}'")
     for kind in AddressKind
 }
-DELIVERIES = AddressColumns(
-    name="deliveries",
-    table="dispatcher.delivery",
-    sealed="address_sealed",
-    index="address_index",
-    kind="address_kind",
-)
-ERASURES = AddressColumns(
-    name="erasures to be told",
-    table="dispatcher.erasure",
-    sealed="user_sealed",
-    index="user_index",
-    kind="'user'",
-)
+DELIVERIES = AddressColumns("deliveries", "dispatcher.delivery", "address_sealed", "address_index", "address_kind")
+ERASURES = AddressColumns("erasures to be told", "dispatcher.erasure", "user_sealed", "user_index", "'user'")
 
 
 def list_sealed_stores(ring: KeyRing) -> Sequence[Store]:
@@ -154,21 +139,12 @@ def list_hash_stores(index: BlindIndexKey, ring: KeyRing) -> Sequence[Store]:
 
 def list_message_stores(renewal: AddressRenewal) -> Sequence[Store]:
     """Return the stores of messages waiting to be published, perhaps again, that contain encrypted addresses."""
+    answers, pages = "answers that may be published again", "pages to be published"
+    by_page, renew_page = ("broadcast_id", "page"), partial(renew_event, renewal=renewal)
+    renew_answers = partial(renew_publications, renewal=renewal)
     return (
-        _build_message_store(
-            "answers that may be published again",
-            "subscriptions.inbox",
-            ("message_key",),
-            "publications",
-            lambda body: renew_publications(body, renewal),
-        ),
-        _build_message_store(
-            "pages to be published",
-            "subscriptions.pending_page",
-            ("broadcast_id", "page"),
-            "body",
-            lambda body: renew_event(body, renewal),
-        ),
+        _build_message_store(answers, "subscriptions.inbox", ("message_key",), "publications", renew_answers),
+        _build_message_store(pages, "subscriptions.pending_page", by_page, "body", renew_page),
     )
 
 
@@ -177,10 +153,10 @@ async def count_old_dead_letters(connection: asyncpg.Connection, index: BlindInd
 
     Only subscriptions can decrypt them.
     """
+    first, other = (_build_outdated_condition(hashed, index) for hashed in ("senders[1]", "hash"))
     [counts] = await connection.fetch(f"""
-        select count(*) filter (where {_build_outdated_condition("senders[1]", index)}), count(*) filter (
-            where {_build_outdated_condition("senders[1]", index)} and not exists (
-                select from unnest(senders) as hash where not {_build_outdated_condition("hash", index)}))
+        select count(*) filter (where {first}), count(*) filter (
+            where {first} and not exists (select from unnest(senders) as hash where not {other}))
         from subscriptions.dead_letter
     """)
     return counts[0], counts[1]

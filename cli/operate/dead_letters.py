@@ -8,8 +8,8 @@ import asyncpg
 import typer
 
 from cli.operate.session import list_rows, refuse, run_on_ledger
-from cli.options import All, DatabaseStack, Json, ListLimit, WhichOrAll, Yes
-from cli.output import Exit, confirm, fail, format_list, format_time, print_result
+from cli.options import All, DatabaseStack, Json, ListLimit, WhichOrAll, Yes, require_selection
+from cli.output import confirm, format_list, format_time, print_result
 
 DEFAULT_LIMIT = 100
 SHORT_ID_LENGTH = 8
@@ -60,8 +60,7 @@ def drop(
 
 
 def _call_function(verb: str, which: str | None, *, everything: bool, json: bool, stack: Path | None) -> None:
-    if (which is None) != everything:
-        fail("Say which one, or --all.", "`kreisfunk dead-letters list` shows what is there.", Exit.USAGE)
+    require_selection("dead-letters", which, everything=everything)
 
     async def act(ledger: asyncpg.Connection) -> int | None:
         found = await ledger.fetch(_FIND, which) if which is not None else [{"id": None}]
