@@ -47,13 +47,9 @@ select distinct usename::text from pg_stat_activity
 where datname = current_database() and usename ~ '^kreisfunk_(subscriptions|dispatcher|newsroom)$' order by 1
 """
 _MOUNT_ADVICE = "In containers /backups is KREISFUNK_BACKUPS, else ./backups; user 10001 has to own it and its files."
-_ADVICE = {
-    errno.ENOSPC: "Nothing was left behind: make room, or choose another disk.",
-    errno.EACCES: _MOUNT_ADVICE,
-    errno.ENOENT: _MOUNT_ADVICE,
-}
+_ROOM_ADVICE = "Nothing was left behind: make room, or choose another disk."
+_ADVICE = {errno.ENOSPC: _ROOM_ADVICE, errno.EACCES: _MOUNT_ADVICE, errno.ENOENT: _MOUNT_ADVICE}
 T = TypeVar("T")
-
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -185,8 +181,7 @@ def _mark_restored(saved_at: datetime, stack: Path | None, lost_at: datetime | N
     """Hold what may have been sent since, in a database that was brought back by other means."""
 
     async def mark(connection: asyncpg.Connection) -> HeldWork:
-        running = [row[0] for row in await connection.fetch(_SERVICES)]
-        if running:
+        if running := [row[0] for row in await connection.fetch(_SERVICES)]:
             fail(f"Services are connected: {', '.join(running)}.", "Stop them, and restore again.", Exit.REJECTED)
         _check_order(saved_at, lost_at)
         async with connection.transaction():
