@@ -169,8 +169,7 @@ def _call_function(verb: str, which: str | None, *, everything: bool, json: bool
         found = await ledger.fetch(_FIND_LETTERS, which) if which is not None else [{"id": None}]
         if len(found) != 1:
             return None
-        count: int = await ledger.fetchval(f"select subscriptions.{verb}_dead_letters($1)", found[0]["id"])
-        return count
+        return int(await ledger.fetchval(f"select subscriptions.{verb}_dead_letters($1)", found[0]["id"]))
 
     count = run_on_ledger(stack, act)
     if count is None:
