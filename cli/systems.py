@@ -66,30 +66,27 @@ def add(
     except msgspec.DecodeError as error:
         fail(f"{name}: cannot be registered: {error}", "The file is as it was.", Exit.USAGE)
     except OSError as error:
-        fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{render_block(system)}")
+        fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{_render(system)}")
     print_result({"registered": system, "file": str(file)}, f"registered {system.name} in {file}", json=json)
     if not json:
-        note(
-            "Start notices and subscriptions again, so that they know it. Then `kreisfunk tokens create` lets it in"
-            " over HTTP, `kreisfunk systems login` over AMQP."
-        )
+        doors = "`kreisfunk tokens create` lets it in over HTTP, `kreisfunk systems login` over AMQP."
+        note(f"Start notices and subscriptions again, so that they know it. Then {doors}")
 
 
 def register(file: Path, system: System) -> None:
     """Append the registration. Raises DecodeError or OSError, and then leaves the file unchanged."""
     file = file.resolve()
     with lock_folder(file.parent):
-        after = f"{file.read_text().rstrip()}\n\n{render_block(system)}"
+        after = f"{file.read_text().rstrip()}\n\n{_render(system)}"
         msgspec.toml.decode(after, type=Configuration)
         write_secret(file, after, mode=file.stat().st_mode & 0o777)
 
 
-def render_block(system: System) -> str:
+def _render(system: System) -> str:
     """Return the registration in TOML, with the quotas, which somebody may want to change."""
     lines = ["[[systems]]", f"name = {_quote(system.name)}"]
     lines += [f"{name} = [{', '.join(map(_quote, getattr(system, name)))}]" for name in ("sources", "topics")]
-    lines += [f"{name} = {getattr(system, name)}" for name in _QUOTAS]
-    return "\n".join(lines) + "\n"
+    return "\n".join((*lines, *(f"{name} = {getattr(system, name)}" for name in _QUOTAS), ""))
 
 
 def _quote(text: str) -> str:
@@ -107,14 +104,11 @@ def list_systems(json: Json = False, county: County = None, stack: BrokerApiStac
     logins = {user.name for user in _call_broker(settings, lambda api: api.list_users())}
     found = [{**msgspec.to_builtins(system), "login": system.name in logins} for system in systems]
     head = ("name", "sources", "topics", "an hour", "a day", "urgent", "login")
-    rows = [
-        (
-            *(system.name, ", ".join(system.sources), ", ".join(system.topics)),
-            *(getattr(system, quota) for quota in _QUOTAS),
-            "yes" if system.name in logins else "no",
-        )
-        for system in systems
-    ]
+    rows = []
+    for system in systems:
+        quotas = (getattr(system, quota) for quota in _QUOTAS)
+        login = "yes" if system.name in logins else "no"
+        rows.append((system.name, ", ".join(system.sources), ", ".join(system.topics), *quotas, login))
     print_result({"systems": found}, format_table(head, rows), json=json)
 
 
@@ -134,8 +128,8 @@ def login(
     """
     settings = _read_settings(stack)
     require_system(read_county(county or settings.county), name)
-    password = _call_broker(settings, lambda api: _create_login(api, name, replace=replace))
-    if password is None:
+    password = secrets.token_urlsafe(PASSWORD_BYTES)  # of which the broker keeps a hash
+    if not _call_broker(settings, lambda api: _create_login(api, name, password, replace=replace)):
         advice = "With --replace it gets a new password, and the one that it has ends."
         fail(f"{name} has a login already.", advice, Exit.REJECTED)
     address = _build_url(settings.broker_url, name, password)
@@ -144,17 +138,13 @@ def login(
         note(f"Login {name}. It is shown this once: hand it over in confidence.")
 
 
-async def _create_login(api: ManagementApi, name: str, *, replace: bool) -> str | None:
-    """Create the login and return its password, of which the broker keeps a hash; None if it is not to be replaced.
-
-    Raises DependencyUnavailable.
-    """
+async def _create_login(api: ManagementApi, name: str, password: str, *, replace: bool) -> bool:
+    """Create the login; return False if there is one that is not to be replaced. Raises DependencyUnavailable."""
     if await _has_login(api, name) and not replace:
-        return None
-    password = secrets.token_urlsafe(PASSWORD_BYTES)
+        return False
     await api.set_login(name, password)
     await grant_system_permissions(api, name)
-    return password
+    return True
 
 
 @app.command()

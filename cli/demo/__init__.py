@@ -33,8 +33,7 @@ OTHER_SHARE = 0.02
 WRITE_PER_SECOND = 200.0
 STALL_TIMEOUT_SECONDS = 60.0
 KILLED_PROCESSES = ("dispatcher-1", "subscriptions-1")
-GRACE_SECONDS = "3"
-TIMEOUT_SECONDS = "5"
+SETTINGS = {"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "3", "KREISFUNK_REQUEST_TIMEOUT_SECONDS": "5"}}
 _wait_for = partial(wait_for, patience=STALL_TIMEOUT_SECONDS)
 
 
@@ -84,21 +83,9 @@ def demo(
 
 async def _run(folder: Path, citizens: int, rate: int, dispatchers: int, *, kill: bool) -> tuple[DemoRecords, float]:
     """Return the records and how long it took, in seconds."""
-    settings = {
-        "dispatcher": {
-            "KREISFUNK_UNKNOWN_GRACE_SECONDS": GRACE_SECONDS,
-            "KREISFUNK_REQUEST_TIMEOUT_SECONDS": TIMEOUT_SECONDS,
-        }
-    }
+    start = partial(run_stack, folder, dispatchers=dispatchers, messages_per_second=rate)
     async with (
-        run_stack(
-            folder,
-            dispatchers=dispatchers,
-            messages_per_second=rate,
-            fresh=True,
-            settings=settings,
-            progress=print_step,
-        ) as stack,
+        start(fresh=True, settings=SETTINGS, progress=print_step) as stack,
         open_simulator_client(stack.simulator_url, stack.control_token) as simulator,
         open_ledger_reader(stack.monitor_database_url) as ledger,
     ):
@@ -152,10 +139,10 @@ async def _ask_questions(stage: DemoContext, some: Sequence[int]) -> None:
 async def _wait_for_broadcast(stage: DemoContext, what: str, broadcast: UUID) -> None:
     """Wait until its audience is known and sent to; with a full lane, expansion takes as long as sending."""
 
-    async def known() -> int:
-        return 0 if await stage.ledger.read_audience(broadcast) is None else 1
+    async def is_known() -> int:
+        return await stage.ledger.read_audience(broadcast) is not None
 
-    await _wait_for("audience read", 1, known, patience=10 * STALL_TIMEOUT_SECONDS)
+    await _wait_for("audience read", 1, is_known, patience=10 * STALL_TIMEOUT_SECONDS)
     audience = await stage.ledger.read_audience(broadcast) or 0
     await _wait_for(what, audience, partial(stage.ledger.count_rows, broadcast))
 
@@ -209,22 +196,13 @@ async def _collect_records(
 async def _find_stops(stage: DemoContext, outbound: Sequence[AcceptedMessage]) -> list[StopRecord]:
     """Return each "Stop" with the time of the webhook's answer and of the confirmation."""
     replies = [message for message in outbound if not message.template]
-    return [
-        StopRecord(
-            citizen=written["citizen"],
-            answered_at=written["answered_at"],
-            confirmed_at=next(
-                (
-                    reply.accepted_at
-                    for reply in replies
-                    if reply.citizen == written["citizen"] and reply.accepted_at >= written["written_at"]
-                ),
-                None,
-            ),
-        )
-        for written in await stage.simulator.fetch_inbound()
-        if written["text"] == "Stop"
-    ]
+    found = []
+    for written in await stage.simulator.fetch_inbound():
+        if written["text"] == "Stop":
+            later = (one for one in replies if one.accepted_at >= written["written_at"])
+            confirmed = (one.accepted_at for one in later if one.citizen == written["citizen"])
+            found.append(StopRecord(written["citizen"], written["answered_at"], next(confirmed, None)))
+    return found
 
 
 async def _kill_processes(stack: Stack) -> float:
