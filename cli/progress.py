@@ -5,15 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich import progress
 
 from cli.output import console, note
 
@@ -21,10 +13,11 @@ POLL_INTERVAL_SECONDS = 0.2
 PRINT_INTERVAL_SECONDS = 5.0
 
 
-def build_bars(timing: ProgressColumn | None = None, **options: Any) -> Progress:
+def build_bars(timing: progress.ProgressColumn | None = None, **options: Any) -> progress.Progress:
     """Return bars of counts, which are shown on a terminal only; usually with the remaining time."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), timing or TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal, **options)
+    count = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn())
+    columns = (*count, timing or progress.TimeRemainingColumn())
+    return progress.Progress(*columns, console=console, disable=not console.is_terminal, **options)
 
 
 class NoProgressError(Exception):
@@ -51,7 +44,7 @@ async def wait_for(what: str, goal: int, reached: Callable[[], Awaitable[int]], 
 
 async def watch_count(what: str, look: Callable[[], Awaitable[ProgressCount]], patience: float) -> None:
     """Wait until it is done. Raises NoProgressError after `patience` seconds without a change."""
-    with build_bars(TimeElapsedColumn()) as bars:
+    with build_bars(progress.TimeElapsedColumn()) as bars:
         task = bars.add_task(what, total=None)
         standing: ProgressCount | None = None
         moved, told = time.monotonic(), 0.0

@@ -16,18 +16,9 @@ import asyncpg
 import msgspec
 import typer
 
+from cli.backup import tables
 from cli.backup.files import BackupFileError, FrameWriter, create_atomically, read_frames, require_room
 from cli.backup.holding import HeldWork, hold_everything
-from cli.backup.tables import (
-    IncompatibleBackupError,
-    Manifest,
-    OnRows,
-    find_tables,
-    read_head,
-    restore_database,
-    save_database,
-    try_restore,
-)
 from cli.database import UNAVAILABLE, run_on_database
 from cli.options import DatabaseStack, Json
 from cli.output import Exit, fail, format_time, print_result, say
@@ -84,14 +75,14 @@ def create(
     secret = _read_key(key, settings)
     path = target / f"kreisfunk-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup" if target.is_dir() else target
 
-    async def save(connection: asyncpg.Connection) -> Manifest:
+    async def save(connection: asyncpg.Connection) -> tables.Manifest:
         with create_atomically(path) as file, _show_progress("saving") as show_rows:
 
             def on_rows(rows: int, total: int) -> None:
                 require_room(path.parent)
                 show_rows(rows, total)
 
-            return await save_database(connection, FrameWriter(file, secret), on_rows)
+            return await tables.save_database(connection, FrameWriter(file, secret), on_rows)
 
     manifest = _run(settings, save, path)
     size = path.stat().st_size
@@ -115,9 +106,9 @@ def verify(
     settings = _read_settings(stack)
     secret = _read_key(key, settings)
 
-    async def try_file(owner: asyncpg.Connection) -> Manifest:
+    async def try_file(owner: asyncpg.Connection) -> tables.Manifest:
         with _open_backup(file, secret) as (manifest, frames), _show_progress("verifying") as on_rows:
-            await try_restore(owner, settings, manifest, frames, on_rows)
+            await tables.try_restore(owner, settings, manifest, frames, on_rows)
         return manifest
 
     manifest = _run(settings, try_file, file)
@@ -167,7 +158,7 @@ def _restore_backup(
             await _require_empty(connection)
             _check_order(manifest.saved_at, lost_at)
             async with connection.transaction():
-                await restore_database(connection, manifest, frames, on_rows)
+                await tables.restore_database(connection, manifest, frames, on_rows)
                 held = await hold_everything(connection, manifest.saved_at, lost_at)
         # What comes next has to be known whatever ends the rest.
         print_result(held, f"restored: {file}\n{describe_held(held)}", json=json)
@@ -216,14 +207,14 @@ def _check_order(saved_at: datetime, lost_at: datetime | None) -> None:
 
 
 @contextmanager
-def _open_backup(file: Path, key: bytes) -> Iterator[tuple[Manifest, Iterator[bytes]]]:
+def _open_backup(file: Path, key: bytes) -> Iterator[tuple[tables.Manifest, Iterator[bytes]]]:
     with open(file, "rb") as opened:
         frames = read_frames(opened, key)
-        yield read_head(frames), frames
+        yield tables.read_head(frames), frames
 
 
 async def _require_empty(connection: asyncpg.Connection) -> None:
-    if found := await find_tables(connection):
+    if found := await tables.find_tables(connection):
         fail(
             f"The database is not empty: it has {', '.join(found)}.",
             "A backup is never mixed with what is there. Stop all services; then restore into a new database, or drop"
@@ -233,7 +224,7 @@ async def _require_empty(connection: asyncpg.Connection) -> None:
 
 
 @contextmanager
-def _show_progress(what: str) -> Iterator[OnRows]:
+def _show_progress(what: str) -> Iterator[tables.OnRows]:
     with build_bars() as bars:
         task = bars.add_task(what, total=None)
         yield lambda rows, total: bars.update(task, advance=rows, total=total)
@@ -267,7 +258,7 @@ def explain_file_errors(file: Path | None) -> Iterator[None]:
         yield
     except (BackupFileError, msgspec.DecodeError, zlib.error) as error:
         fail(f"{file} {error}.", "Nothing was changed.")
-    except (IncompatibleBackupError, MigrationError) as error:
+    except (tables.IncompatibleBackupError, MigrationError) as error:
         fail(str(error), "Nothing was changed.", Exit.REJECTED)
     except (ConnectionError, TimeoutError, socket.gaierror):  # the database's
         raise

@@ -5,7 +5,6 @@ later there may be no trace. So the former become unknown here, and the dispatch
 `lost_at` and has no row as unknown, too. Unknown outcomes of that time are never sent again by themselves.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
@@ -126,16 +125,12 @@ async def hold_everything(
     for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT):
         await connection.execute(statement)
     unfinished = await connection.fetchval(_EXPAND_AGAIN)
-    problems = _explain(saved_at)
-    returned = await connection.fetchval(_RETURN, msgspec.json.encode(problems).decode(), NoticeWithdrawn.TYPE)
-    (counts,) = await connection.fetch(_COUNTS)
-    return HeldWork(saved_at=saved_at, lost_at=marked, unfinished=unfinished, returned=returned, **counts)
-
-
-def _explain(saved_at: datetime) -> Sequence[Problem]:
     text = (
         f"Die Datenbank wurde aus der Sicherung vom {saved_at.astimezone(LOCAL_ZONE):%d.%m.%Y, %H:%M} Uhr"
         " wiederhergestellt: Vielleicht ging diese Meldung schon hinaus. Bitte prüfen, und nur dann erneut"
         " veröffentlichen, wenn nicht."
     )
-    return (Problem(field="time", problem=text),)
+    problems = msgspec.json.encode([Problem(field="time", problem=text)]).decode()
+    returned = await connection.fetchval(_RETURN, problems, NoticeWithdrawn.TYPE)
+    (counts,) = await connection.fetch(_COUNTS)
+    return HeldWork(saved_at=saved_at, lost_at=marked, unfinished=unfinished, returned=returned, **counts)

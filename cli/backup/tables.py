@@ -104,19 +104,16 @@ class Manifest(Struct, frozen=True, kw_only=True):
         return sum(table.rows for table in self.tables)
 
 
-async def read_manifest(connection: asyncpg.Connection) -> Manifest:
+async def _read_manifest(connection: asyncpg.Connection) -> Manifest:
     """Read the manifest in the snapshot of a transaction."""
-    saved_at = await connection.fetchval("select transaction_timestamp()")
     return Manifest(
-        saved_at=saved_at,
+        saved_at=await connection.fetchval("select transaction_timestamp()"),
         version=VERSION,
         server_version=int(await connection.fetchval("show server_version_num")),
-        migrations={
-            schema: _build_mapping(await connection.fetch(_MIGRATED.format(schema=schema))) for schema in SCHEMAS
-        },
+        migrations={each: _build_mapping(await connection.fetch(_MIGRATED.format(schema=each))) for each in SCHEMAS},
         weeks=tuple(row[0] for row in await connection.fetch(_WEEKS)),
         sequences=_build_mapping(await connection.fetch(_SEQUENCES, SCHEMAS)),
-        tables=tuple([await _count_rows(connection, row) for row in _sort(await connection.fetch(_TABLES, SCHEMAS))]),
+        tables=tuple([table async for table in _list_tables(connection)]),
     )
 
 
@@ -124,17 +121,14 @@ def _build_mapping(rows: Sequence[asyncpg.Record]) -> dict[str, Any]:
     return {row[0]: row[1] for row in rows}
 
 
-def _sort(tables: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
-    """Put each table behind those that it refers to."""
-    by_oid = {row["oid"]: row for row in tables}
-    order = TopologicalSorter({oid: set(row["referred"]) - {oid} for oid, row in by_oid.items()})
-    return [by_oid[oid] for oid in order.static_order()]
-
-
-async def _count_rows(connection: asyncpg.Connection, row: asyncpg.Record) -> SavedTable:
-    schema, name = row["nspname"], row["relname"]
-    rows = await connection.fetchval(f"select count(*) from {schema}.{name}")  # noqa: S608 - as above
-    return SavedTable(schema=schema, name=name, columns=tuple(row["columns"]), rows=rows)
+async def _list_tables(connection: asyncpg.Connection) -> AsyncIterator[SavedTable]:
+    """Yield each table behind those that it refers to."""
+    tables = {row["oid"]: row for row in await connection.fetch(_TABLES, SCHEMAS)}
+    order = TopologicalSorter({oid: set(row["referred"]) - {oid} for oid, row in tables.items()})
+    for row in (tables[oid] for oid in order.static_order()):
+        schema, name = row["nspname"], row["relname"]
+        rows = await connection.fetchval(f"select count(*) from {schema}.{name}")  # noqa: S608 - as above
+        yield SavedTable(schema=schema, name=name, columns=tuple(row["columns"]), rows=rows)
 
 
 def check_migrations(manifest: Manifest) -> None:
@@ -155,7 +149,7 @@ async def save_database(connection: asyncpg.Connection, writer: FrameWriter, on_
     Frames: the manifest; for each table its data, after a zero byte, and then an empty one; at last another empty one.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        manifest = await read_manifest(connection)
+        manifest = await _read_manifest(connection)
         writer.write(msgspec.json.encode(manifest))
         for table in manifest.tables:
             await _save_table(connection, table, writer, lambda rows: on_rows(rows, manifest.rows))
@@ -229,10 +223,8 @@ async def _restore_table(
             on_rows(data.count(b"\n"))
             yield data
 
-    status = await connection.copy_to_table(
-        table.name, schema_name=table.schema, columns=table.columns, source=read_rows()
-    )
-    if status != f"COPY {table.rows}":
+    copied = connection.copy_to_table(table.name, schema_name=table.schema, columns=table.columns, source=read_rows())
+    if await copied != f"COPY {table.rows}":
         raise BackupFileError(f"has other rows of {table.schema}.{table.name} than it says")
 
 
