@@ -60,27 +60,20 @@ class MetaClient:
 
     async def _request(self, method: str, path: str, **options: Any) -> Answer:
         headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
-        url = f"{self.base_url}/{path}"
+        options |= {"headers": headers, "timeout": TIMEOUT, "allow_redirects": False}
         try:
-            async with self.session.request(
-                method, url, headers=headers, timeout=TIMEOUT, allow_redirects=False, **options
-            ) as answer:
-                status, body = answer.status, await answer.read()
+            async with self.session.request(method, f"{self.base_url}/{path}", **options) as response:
+                status, body = response.status, await response.read()
+            answer = msgspec.json.decode(body, type=Answer)
         except aiohttp.ClientError as error:
             raise GraphRefusal(explain_connection_error(error)) from None
         except TimeoutError:
             problem = DoctorProblem("no answer within 30 s", "It may have been done: look, then try again.")
             raise GraphRefusal(problem) from None
-        return self._decode(status, body)
-
-    def _decode(self, status: int, body: bytes) -> Answer:
-        try:
-            answer = msgspec.json.decode(body, type=Answer)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise GraphRefusal(build_foreign_answer(status)) from None
-        error = answer.get("error")
-        if isinstance(error, dict):
-            raise GraphRefusal(explain_error(status, error))
+        if isinstance(refusal := answer.get("error"), dict):
+            raise GraphRefusal(explain_error(status, refusal))
         if status != 200:
             raise GraphRefusal(build_foreign_answer(status))
         return answer

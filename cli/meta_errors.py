@@ -140,7 +140,6 @@ _ABOUT_SECRETS = (0, 104, 190)
 
 
 def explain_code(code: int, subcode: int | None = None) -> DoctorProblem:
-    """Return what a code of Meta's means, and what to do."""
     if code == 100 and subcode is not None and subcode in _SUBCODES:
         return DoctorProblem(*_SUBCODES[subcode])
     known = code in ERROR_RULES or code in _MEANINGS or 200 <= code <= 299

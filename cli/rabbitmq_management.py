@@ -75,7 +75,6 @@ class ManagementApi:
         await self._call("PUT", f"topic-permissions/{self._vhost}/{login}", patterns)
 
     async def set_limit(self, login: str, name: str, value: int) -> None:
-        """Set a limit of the login, such as `max-connections`."""
         await self._call("PUT", f"user-limits/{login}/{name}", {"value": value})
 
     async def revoke_permissions(self, login: str) -> None:

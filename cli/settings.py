@@ -19,7 +19,6 @@ from shared.notices.configuration import Configuration, ConfigurationError, Syst
 from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings, validate_with
 
 BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
-COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
 TOKENS_FILE = f"{PREFIX}NOTICES_API_TOKENS_FILE"
 NOTICES_API_URL = f"{PREFIX}NOTICES_API_URL"
 _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
@@ -188,7 +187,7 @@ def read_county(file: Path) -> Configuration:
     try:
         return read_configuration(file, Configuration)
     except ConfigurationError as error:
-        fail(str(error), f"{COUNTY_FILE} names the county's file.", Exit.USAGE)
+        fail(str(error), "KREISFUNK_COUNTY_FILE names the county's file.", Exit.USAGE)
 
 
 def require_system(county: Configuration, name: str, advice: str = "See `kreisfunk systems add`.") -> System:

@@ -14,19 +14,11 @@ from yarl import URL
 
 from cli.broker import explain_broker_error, suppress_driver_logs
 from cli.migrate.broker import grant_system_permissions
-from cli.options import BrokerApiStack, Json
+from cli.options import COUNTY, BrokerApiStack, Json
 from cli.output import Exit, fail, format_table, note, print_result, say
 from cli.rabbitmq_management import ManagementApi, open_management
-from cli.settings import (
-    BROKER_API_URL,
-    COUNTY_FILE,
-    BrokerAdminSettings,
-    read_county,
-    read_installation_settings,
-    require_system,
-)
+from cli.settings import BROKER_API_URL, BrokerAdminSettings, read_county, read_installation_settings, require_system
 from deploy.atomic_write import lock_folder, write_secret
-from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration, System
 from shared.outcome import DependencyUnavailable
 from shared.runtime.hosts import split_hosts
@@ -57,7 +49,7 @@ def add(
 
     Exit status: 0, 1 the file cannot be written, 2 wrong command line.
     """
-    file = county or Path(os.environ.get(COUNTY_FILE) or CONFIG / "county.toml")
+    file = county or Path(os.environ.get("KREISFUNK_COUNTY_FILE") or COUNTY)
     read_county(file)
     permitted = [topic.strip() for several in topics for topic in several.split(",")]
     try:

@@ -60,7 +60,6 @@ class LedgerReader:
 
 @asynccontextmanager
 async def open_ledger_reader(url: str) -> AsyncIterator[LedgerReader]:
-    """Open a reader on one connection of the monitor role."""
     connection = await connect(url, timeout=10)
     try:
         yield LedgerReader(connection)

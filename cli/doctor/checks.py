@@ -17,7 +17,7 @@ from yarl import URL
 from cli.broker import suppress_driver_logs
 from cli.doctor import servers
 from cli.doctor.findings import Check, DoctorProblem, build_json, format_text, run_checks
-from cli.doctor.graph_api import check_ca_file, check_number, check_template, list_expected_templates, read_definitions
+from cli.doctor.graph_api import check_ca_file, check_number, check_template, list_expected, read_definitions
 from cli.doctor.installation import PROCESS_KINDS, SECRETS_DIR, Installation, find_installation, read_all_settings
 from cli.migrate.database import SCHEMAS
 from cli.options import COUNTY, TEMPLATES, CountyFile, Json, TemplatesFile
@@ -149,7 +149,7 @@ def _build_template_checks(installation: Installation, settings: Dispatcher) -> 
         yield _build_known("templates", DoctorProblem(str(error), "Correct the file, or name another one."))
         return
     for topic in topics:
-        for wanted in list_expected_templates(topic):
+        for wanted in list_expected(topic):
             name = f"template of {topic.id}{' with a picture' if wanted.picture else ''}"
             yield Check(name, partial(check_template, settings, account, wanted, definitions))
 

@@ -60,7 +60,7 @@ class ExpectedTemplate(NamedTuple):
     picture: bool = False
 
 
-def list_expected_templates(topic: Topic) -> list[ExpectedTemplate]:
+def list_expected(topic: Topic) -> list[ExpectedTemplate]:
     """Return the topic's template, and the one with a picture if the topic has it."""
     templates = [ExpectedTemplate(topic.template, topic.language)]
     if topic.picture_template is not None:

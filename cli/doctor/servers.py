@@ -13,12 +13,8 @@ from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError, require_s
 from cli.settings import BrokerAdminSettings
 from shared.amqp.connection import connect
 from shared.amqp.inspection import Inventory, list_operator_queues, take_inventory
+from shared.database import replication
 from shared.database.migrations import MigrationError, list_pending_versions
-from shared.database.replication import (
-    AsynchronousCommitError,
-    count_synchronous_standbys,
-    require_synchronous_commits,
-)
 from shared.outcome import DependencyUnavailable
 from shared.runtime.settings import BrokerAccess, DatabaseAccess
 
@@ -135,10 +131,10 @@ async def check_kept_letters(connection: asyncpg.Connection) -> DoctorProblem | 
 async def check_standbys(expected: int, connection: asyncpg.Connection) -> DoctorProblem | None:
     """Check that every commit waits for a standby, and that so many are there."""
     try:
-        await require_synchronous_commits(connection)
-    except AsynchronousCommitError as error:
+        await replication.require_synchronous_commits(connection)
+    except replication.AsynchronousCommitError as error:
         return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
-    count = await count_synchronous_standbys(connection)
+    count = await replication.count_synchronous_standbys(connection)
     if count < expected:
         advice = "Bring back the others; without any, no commit returns."
         return DoctorProblem(f"{count} of {expected} standbys are there", advice)

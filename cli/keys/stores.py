@@ -115,7 +115,6 @@ ERASURES = AddressColumns("erasures to be told", "dispatcher.erasure", "user_sea
 
 
 def list_sealed_stores(ring: KeyRing) -> Sequence[Store]:
-    """Return every store of encrypted addresses."""
     columns = (*SUBSCRIBERS.values(), DELIVERIES, ERASURES)
     return (*(build_sealed_store(one, ring) for one in columns), *list_message_stores(AddressRenewal(ring)))
 

@@ -28,7 +28,6 @@ def build_event(
     now: datetime,
     expiry: datetime | None = None,
 ) -> bytes:
-    """Return the encoded event."""
     return encode(message, event_id=str(uuid4()), source=source, time=now, subject=notice, expirytime=expiry)
 
 

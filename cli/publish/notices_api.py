@@ -94,12 +94,10 @@ class ApiResponse:
 
     @property
     def is_retryable(self) -> bool:
-        """True if the same request may succeed later."""
         return self.status in (0, TOO_MANY_REQUESTS, UNAVAILABLE)
 
     @property
     def retry_delay(self) -> float:
-        """Seconds to wait before repeating the request."""
         text = self.headers.get("Retry-After", "")
         return max(DEFAULT_RETRY_DELAY_SECONDS, float(text)) if text.isdecimal() else DEFAULT_RETRY_DELAY_SECONDS
 

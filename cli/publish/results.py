@@ -69,7 +69,6 @@ def print_check(found: Sequence[CheckedEvent], *, as_json: bool) -> int:
 
 
 def report(answer: EventProgress, *, as_json: bool) -> int:
-    """Print the answer and return its exit status."""
     print_result(build_json(answer), format_text(answer), json=as_json)
     if answer.state is EventState.REJECTED:
         return Exit.REJECTED
@@ -154,7 +153,6 @@ def compute_exit_status(last: EventProgress) -> int:
 
 
 def count_handled(progress: EventProgress) -> int:
-    """Count the people who no longer wait."""
     return sum(count for state, count in progress.states.items() if state not in WAITING)
 
 

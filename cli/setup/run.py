@@ -21,8 +21,6 @@ from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
 from shared.runtime.settings import PREFIX, EnvironmentSettings
 
 GRAPH_URL = f"{PREFIX}GRAPH_URL"
-GRAPH_TOKEN = "dispatcher/kreisfunk_graph_token"  # noqa: S105 - the path of its file
-APP_SECRETS = "ingress/kreisfunk_app_secrets"
 VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its file
 
 

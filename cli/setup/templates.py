@@ -7,13 +7,7 @@ from typing import Any
 
 import msgspec
 
-from cli.doctor.graph_api import (
-    APPROVED,
-    ExpectedTemplate,
-    TemplateDefinition,
-    compare_template,
-    list_expected_templates,
-)
+from cli.doctor.graph_api import APPROVED, ExpectedTemplate, TemplateDefinition, compare_template, list_expected
 from cli.meta import Answer, GraphRefusal
 from cli.meta_errors import REJECTIONS, explain_code
 from cli.output import Exit, fail
@@ -38,7 +32,7 @@ def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Ans
         msgspec.convert(file, list[TemplateDefinition])
     except (ConfigurationError, OSError, msgspec.MsgspecError) as error:
         fail(str(error), "Correct the file, or name another one.", Exit.USAGE)
-    return [wanted for topic in topics for wanted in list_expected_templates(topic)], file
+    return [wanted for topic in topics for wanted in list_expected(topic)], file
 
 
 async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:

@@ -15,7 +15,7 @@ from cli.doctor.graph_api import (
     ExpectedTemplate,
     TemplateDefinition,
     compare_template,
-    list_expected_templates,
+    list_expected,
     read_definitions,
 )
 from cli.doctor.installation import Installation, find_processes, read_all_settings
@@ -193,14 +193,14 @@ def test_our_own_files_agree_with_each_other() -> None:
     definitions = read_definitions(CONFIG / "templates.json")
     approved = [msgspec.structs.replace(template, status="APPROVED") for template in definitions]
     topics = read_configuration(CONFIG / "county.toml", County).topics
-    wanted = [one for topic in topics for one in list_expected_templates(topic)]
+    wanted = [one for topic in topics for one in list_expected(topic)]
     assert [compare_template(one, definitions, approved) for one in wanted] == [None] * 2 * len(topics)
     words = ("named", "BODY headline", "BODY text")
     assert {template.parameters for template in definitions} == {words, (*words, "HEADER IMAGE")}
 
 
 def test_a_topic_without_a_picture_template_needs_one_template() -> None:
-    assert list_expected_templates(TOPIC) == [WANTED]
+    assert list_expected(TOPIC) == [WANTED]
 
 
 @pytest.mark.parametrize(
