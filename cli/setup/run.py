@@ -53,8 +53,7 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[Met
         own = {**installation.processes["dispatcher"], f"{PREFIX}WABA_ID": installation.business_account or ""}
         return read_settings_from(own, MetaSettings), running.folder / "secrets", f"{installation.ingress_url}/webhook"
     folder = Path(environment.get(SECRETS_DIR) or ".")
-    missing = [who for who in ("dispatcher", "ingress") if not (folder / who).is_dir()]
-    if missing:
+    if missing := [who for who in ("dispatcher", "ingress") if not (folder / who).is_dir()]:
         advice = "`kreisfunk secrets FOLDER` creates it; with containers it is `docker compose run --rm setup`."
         fail(f"{SECRETS_DIR} has no folder {' and no folder '.join(missing)}.", advice, Exit.USAGE)
     return read_settings_from(environment, MetaSettings), folder, None

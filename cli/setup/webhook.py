@@ -32,7 +32,8 @@ _GUIDE = 'Operators\' guide, "TLS at the edge".'
 async def check_callback(run: SetupRun) -> Sequence[StepResult]:
     """Do Meta's handshake with our public address ourselves, and see that nothing else is reached there."""
     name = "callback"
-    url = run.given_url or await _find_registered(run) or run.callback_url
+    # What Meta has already, if it has one, goes before that of a local stack.
+    url = run.given_url or (run.app_secret and (await _fetch_subscription(run)).get("callback_url")) or run.callback_url
     url = url or run.ask("Public address of the webhook, https://HOST/webhook")
     if not url:
         return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]
@@ -53,11 +54,6 @@ async def check_callback(run: SetupRun) -> Sequence[StepResult]:
 def _report_unreachable(url: str, what: str) -> DoctorProblem:
     advice = f"Is the proxy up, and is the name reached from this machine, too? {_GUIDE}"
     return DoctorProblem(f"{URL(url).host}: {what}", advice)
-
-
-async def _find_registered(run: SetupRun) -> str | None:
-    """Return the address that Meta has already, if it has one."""
-    return (await _fetch_subscription(run)).get("callback_url") if run.app_secret else None
 
 
 async def _check_handshake(run: SetupRun, url: str) -> DoctorProblem | None:
