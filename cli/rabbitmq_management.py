@@ -53,9 +53,8 @@ class ManagementApi:
 
     async def list_permissions(self) -> list[UserPermissions]:
         """Return the permissions of every login that has any in our vhost."""
-        return msgspec.json.decode(
-            await self._call("GET", f"vhosts/{self._vhost}/permissions"), type=list[UserPermissions]
-        )
+        path = f"vhosts/{self._vhost}/permissions"
+        return msgspec.json.decode(await self._call("GET", path), type=list[UserPermissions])
 
     async def list_queues(self) -> list[BrokerQueue]:
         path = f"queues/{self._vhost}?columns=name,arguments"
@@ -105,9 +104,8 @@ async def open_management(settings: BrokerAdminSettings) -> AsyncIterator[Manage
     url = URL(split_hosts(settings.broker_url)[0])
     password = settings.broker_password.get_secret_value()
     headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", password)}
-    async with aiohttp.ClientSession(
-        headers=headers, timeout=aiohttp.ClientTimeout(REQUEST_TIMEOUT_SECONDS)
-    ) as session:
+    timeout = aiohttp.ClientTimeout(REQUEST_TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         yield ManagementApi(session, str(settings.broker_api_url).rstrip("/"), url.path.removeprefix("/") or "/")
 
 

@@ -90,9 +90,8 @@ def revoke(
         fail("Give the id of a token, or --system.", status=Exit.USAGE)
     settings = _read_settings(stack)
     try:
-        removed = remove_tokens(
-            settings.notices_api_tokens_file, lambda each: token == each.id or system == each.system
-        )
+        file = settings.notices_api_tokens_file
+        removed = remove_tokens(file, lambda each: token == each.id or system == each.system)
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     if not removed:

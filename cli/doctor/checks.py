@@ -70,7 +70,7 @@ def doctor(
         business_account=business_account or found.business_account,
         ingress_url=ingress_url or found.ingress_url,
         other_ready_urls=tuple(ready_url or ()),
-        county_file=county,
+        county_file=found.county_file if county == COUNTY else county,
         templates_file=templates,
         database_standbys=standbys,
     )

@@ -159,10 +159,8 @@ def _change(
     before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, *given))
     if before not in fitting:
         refuse(REFUSALS[before])
-    broadcast = given[0]
-    print_result(
-        {"result": result, "broadcast": broadcast, "before": before}, f"{result}: broadcast {broadcast}", json=json
-    )
+    changed = {"result": result, "broadcast": given[0], "before": before}
+    print_result(changed, f"{result}: broadcast {given[0]}", json=json)
 
 
 def _format_line(shown: Row) -> tuple[object, ...]:
