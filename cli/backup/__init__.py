@@ -215,12 +215,11 @@ def _open_backup(file: Path, key: bytes) -> Iterator[tuple[tables.Manifest, Iter
 
 async def _require_empty(connection: asyncpg.Connection) -> None:
     if found := await tables.find_tables(connection):
-        fail(
-            f"The database is not empty: it has {', '.join(found)}.",
+        advice = (
             "A backup is never mixed with what is there. Stop all services; then restore into a new database, or drop"
-            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more.",
-            Exit.REJECTED,
+            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more."
         )
+        fail(f"The database is not empty: it has {', '.join(found)}.", advice, Exit.REJECTED)
 
 
 @contextmanager

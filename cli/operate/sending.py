@@ -66,10 +66,8 @@ def resume(number: Number = None, json: Json = False, stack: DatabaseStack = Non
     """
     resumed = run_on_ledger(stack, lambda ledger: _resume(ledger, number))
     if resumed is None:
-        refuse(
-            'This database was restored, and a "Stop" may find nobody in it.',
-            "Rotate with `kreisfunk keys` until `kreisfunk keys status` ends with 0.",
-        )
+        problem = 'This database was restored, and a "Stop" may find nobody in it.'
+        refuse(problem, "Rotate with `kreisfunk keys` until `kreisfunk keys status` ends with 0.")
     if not resumed:
         refuse("Sending is not paused.")
     print_result({"result": "resumed", "numbers": resumed}, "resumed", json=json)

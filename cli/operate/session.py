@@ -53,10 +53,8 @@ def refuse(problem: str, advice: str = "") -> NoReturn:
 
 def warn_of_duplicates(count: str, *, yes: bool) -> None:
     """Ask for confirmation before somebody may get a message twice; without a terminal, `--yes` is required."""
-    note(
-        f"{count}: Meta may have taken these messages although no answer came. Whoever has got one gets it twice.",
-        "yellow",
-    )
+    warning = "Meta may have taken these messages although no answer came. Whoever has got one gets it twice."
+    note(f"{count}: {warning}", "yellow")
     confirm("Send them again?", yes=yes, otherwise="Nothing was changed.")
 
 
