@@ -28,12 +28,8 @@ T = TypeVar("T")
 async def open_connection(access: DatabaseAccess, name: str) -> AsyncIterator[asyncpg.Connection]:
     """Open a connection, which the server lists as `name`."""
     options = {"application_name": name, **SAFE_SETTINGS}
-    connection = await connect(
-        access.database_url,
-        password=access.database_secret,
-        timeout=CONNECT_TIMEOUT_SECONDS,
-        server_settings=options,
-    )
+    url, password, timeout = access.database_url, access.database_secret, CONNECT_TIMEOUT_SECONDS
+    connection = await connect(url, password=password, timeout=timeout, server_settings=options)
     try:
         yield connection
     finally:

@@ -138,13 +138,8 @@ def _run(stack: Path | None, act: Callable[[AccountSettings], Coroutine[Any, Any
 
 
 def _describe_account(account: Account) -> dict[str, object]:
-    return {
-        "login": account.login,
-        "name": account.name,
-        "roles": sorted(account.roles),
-        "person": str(account.person),
-        "disabled": account.is_disabled,
-    }
+    described = {"login": account.login, "name": account.name, "roles": sorted(account.roles)}
+    return {**described, "person": str(account.person), "disabled": account.is_disabled}
 
 
 def _print_password(first: FirstPassword, *, json: bool) -> None:

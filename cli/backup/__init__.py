@@ -147,14 +147,12 @@ def restore(
         _mark_restored(_parse_time(elsewhere), stack, lost, json=json)
 
 
-def _restore_backup(
-    file: Path, key_file: Path | None, stack: Path | None, lost_at: datetime | None, *, json: bool
-) -> None:
+def _restore_backup(file: Path, key: Path | None, stack: Path | None, lost_at: datetime | None, *, json: bool) -> None:
     settings = _read_settings(stack)
-    key = _read_key(key_file, settings)
+    secret = _read_key(key, settings)
 
     async def restore_and_hold(connection: asyncpg.Connection) -> None:
-        with _open_backup(file, key) as (manifest, frames), _show_progress("restoring") as on_rows:
+        with _open_backup(file, secret) as (manifest, frames), _show_progress("restoring") as on_rows:
             await _require_empty(connection)
             _check_order(manifest.saved_at, lost_at)
             async with connection.transaction():

@@ -113,24 +113,22 @@ class HeldWork(msgspec.Struct, frozen=True, kw_only=True):
     returned: int
 
 
-async def hold_everything(
-    connection: asyncpg.Connection, saved_at: datetime, lost_at: datetime | None = None
-) -> HeldWork:
+async def hold_everything(owner: asyncpg.Connection, saved_at: datetime, lost_at: datetime | None = None) -> HeldWork:
     """Pause and hold inside the caller's transaction. Without `lost_at` anything until now may have been sent."""
-    marked = await connection.fetchval(_MARK, lost_at, saved_at)
+    marked = await owner.fetchval(_MARK, lost_at, saved_at)
     advice = "see `kreisfunk keys status` and `kreisfunk deliveries unknown`, then resume"
-    await connection.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
-    await connection.execute(_LOCK)
-    await connection.fetchval(_HOLD)
+    await owner.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
+    await owner.execute(_LOCK)
+    await owner.fetchval(_HOLD)
     for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT):
-        await connection.execute(statement)
-    unfinished = await connection.fetchval(_EXPAND_AGAIN)
+        await owner.execute(statement)
+    unfinished = await owner.fetchval(_EXPAND_AGAIN)
     text = (
         f"Die Datenbank wurde aus der Sicherung vom {saved_at.astimezone(LOCAL_ZONE):%d.%m.%Y, %H:%M} Uhr"
         " wiederhergestellt: Vielleicht ging diese Meldung schon hinaus. Bitte prüfen, und nur dann erneut"
         " veröffentlichen, wenn nicht."
     )
     problems = msgspec.json.encode([Problem(field="time", problem=text)]).decode()
-    returned = await connection.fetchval(_RETURN, problems, NoticeWithdrawn.TYPE)
-    (counts,) = await connection.fetch(_COUNTS)
+    returned = await owner.fetchval(_RETURN, problems, NoticeWithdrawn.TYPE)
+    (counts,) = await owner.fetch(_COUNTS)
     return HeldWork(saved_at=saved_at, lost_at=marked, unfinished=unfinished, returned=returned, **counts)

@@ -68,6 +68,7 @@ where to_regclass('dispatcher.' || week) is null
 # Named after the database whose backup is tried: the server may have other installations.
 _TRIAL_PREFIX = "select 'kreisfunk_verify_' || oid || '_' from pg_database where datname = current_database()"
 _TRIALS = "select datname from pg_database where datname ~ ('^' || $1 || '[0-9a-f]{8}$')"
+Frames = Iterator[bytes]
 OnRows = Callable[[int, int], None]
 
 
@@ -184,7 +185,7 @@ async def find_tables(connection: asyncpg.Connection) -> list[str]:
     return [row[0] for row in await connection.fetch(_FOREIGN)]
 
 
-def read_head(frames: Iterator[bytes]) -> Manifest:
+def read_head(frames: Frames) -> Manifest:
     """Return the manifest. Raises BackupFileError, or IncompatibleBackupError if this version cannot restore it."""
     try:
         manifest = msgspec.json.decode(next(frames), type=Manifest)
@@ -194,26 +195,24 @@ def read_head(frames: Iterator[bytes]) -> Manifest:
     return manifest
 
 
-async def restore_database(
-    connection: asyncpg.Connection, manifest: Manifest, frames: Iterator[bytes], on_rows: OnRows
-) -> None:
+async def restore_database(owner: asyncpg.Connection, manifest: Manifest, frames: Frames, on_rows: OnRows) -> None:
     """Fill an empty database inside the caller's transaction. Raises BackupFileError; nothing may be committed then."""
     for schema, done in manifest.migrations.items():
-        await migrate(connection, schema, locate_migrations(schema), versions=done.keys())
-    for week in await connection.fetch(_MISSING_WEEKS, manifest.weeks):
-        await connection.execute(_CREATE_WEEK.format(**week))
+        await migrate(owner, schema, locate_migrations(schema), versions=done.keys())
+    for week in await owner.fetch(_MISSING_WEEKS, manifest.weeks):
+        await owner.execute(_CREATE_WEEK.format(**week))
     for table in manifest.tables:
-        await _restore_table(connection, table, frames, lambda rows: on_rows(rows, manifest.rows))
+        await _restore_table(owner, table, frames, lambda rows: on_rows(rows, manifest.rows))
     for name, value in manifest.sequences.items():
-        await connection.execute("select setval($1::text::regclass, $2)", name, value)
+        await owner.execute("select setval($1::text::regclass, $2)", name, value)
     if next(frames, None) != b"" or next(frames, None) is not None:
         raise BackupFileError("has more than its manifest says")
     for schema in SCHEMAS:
-        await migrate(connection, schema, locate_migrations(schema))
+        await migrate(owner, schema, locate_migrations(schema))
 
 
 async def _restore_table(
-    connection: asyncpg.Connection, table: SavedTable, frames: Iterator[bytes], on_rows: Callable[[int], None]
+    connection: asyncpg.Connection, table: SavedTable, frames: Frames, on_rows: Callable[[int], None]
 ) -> None:
     async def read_rows() -> AsyncIterator[bytes]:
         for frame in frames:
@@ -229,7 +228,7 @@ async def _restore_table(
 
 
 async def try_restore(
-    owner: asyncpg.Connection, settings: BackupSettings, manifest: Manifest, frames: Iterator[bytes], on_rows: OnRows
+    owner: asyncpg.Connection, settings: BackupSettings, manifest: Manifest, frames: Frames, on_rows: OnRows
 ) -> None:
     """Restore a backup into a database of its own, and drop that database. Raises BackupFileError.
 
@@ -250,13 +249,11 @@ async def try_restore(
         await owner.execute(f"drop database {name} with (force)")
 
 
-async def restore_and_roll_back(
-    connection: asyncpg.Connection, manifest: Manifest, frames: Iterator[bytes], on_rows: OnRows
-) -> None:
+async def restore_and_roll_back(owner: asyncpg.Connection, manifest: Manifest, frames: Frames, on_rows: OnRows) -> None:
     """Restore a backup into an empty database, and roll all of it back. Raises BackupFileError."""
-    transaction = connection.transaction()
+    transaction = owner.transaction()
     await transaction.start()
     try:
-        await restore_database(connection, manifest, frames, on_rows)
+        await restore_database(owner, manifest, frames, on_rows)
     finally:
         await transaction.rollback()

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -159,13 +160,9 @@ async def _wait_until_settled(stage: DemoContext) -> None:
 
 async def _publish(stage: DemoContext, headline: str, text: str) -> UUID:
     """Publish as a municipal system does and return the broadcast's id. Raises PublishError."""
-    arguments = ("--topic", TOPIC, "--headline", headline, "--text", text, "--json")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", "publish", *arguments),
-        env=dict(stage.publisher),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    notice = ("--topic", TOPIC, "--headline", headline, "--text", text, "--json")
+    command = (sys.executable, "-m", "cli.main", "publish", *notice)
+    process = await asyncio.create_subprocess_exec(*command, env=dict(stage.publisher), stdout=PIPE, stderr=PIPE)
     output, problems = await process.communicate()
     if process.returncode:
         raise PublishError(problems.decode(errors="replace").strip() or f"exit status {process.returncode}")

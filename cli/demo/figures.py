@@ -60,7 +60,7 @@ def compute_figures(books: DemoRecords) -> dict[str, int]:
         "delivered": len({message.delivery for message in broadcasts if message.state in DELIVERED_STATES}),
         "lost": count_lost(books),
         "duplicates": count_duplicates(books.outbound),
-        "after_stop": count_after_stop(broadcasts, books.stopped, recovered_at=books.recovered_at),
+        "after_stop": count_after_stop(broadcasts, books.stopped, books.recovered_at),
         "unaccounted": count_unaccounted(books),
         "peak_1s": books.peak_1s,
     }
@@ -83,9 +83,7 @@ def count_duplicates(outbound: Sequence[AcceptedMessage]) -> int:
     return max(by_delivery.total() - len(by_delivery), shown.total() - len(shown))
 
 
-def count_after_stop(
-    broadcasts: Iterable[AcceptedMessage], stopped: Iterable[StopRecord], *, recovered_at: float
-) -> int:
+def count_after_stop(broadcasts: Iterable[AcceptedMessage], stopped: Iterable[StopRecord], recovered_at: float) -> int:
     """Count broadcast messages accepted too long after a "Stop".
 
     Too long: more than 1 s after its confirmation, whatever failed in between, or more than 2 s after the answer to its

@@ -289,15 +289,8 @@ def _build_message_store(
         before, after = row[body], change(row[body])
         return (before, after, *(row[column] for column in key)) if after != before else None
 
-    return Store(
-        name=name,
-        table=table,
-        key=key,
-        columns=(body,),
-        outdated="true",
-        write=f"update {table} set {body} = $2 where {body} = $1 and {which}",
-        renew=renew,
-    )
+    write = f"update {table} set {body} = $2 where {body} = $1 and {which}"
+    return Store(name=name, table=table, key=key, columns=(body,), outdated="true", write=write, renew=renew)
 
 
 def _upgrade_indexes(indexes: Sequence[bytes], index: BlindIndexKey) -> list[bytes]:

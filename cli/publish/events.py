@@ -12,7 +12,8 @@ import typer
 
 from cli.output import Exit, fail
 from shared.contracts.envelope import encode
-from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.message import Message
+from shared.contracts.notices import NoticePublished
 from shared.notices.cloudevents import UnreadableEvent, decode_json
 from shared.notices.time_parsing import parse_duration, parse_moment
 
@@ -21,13 +22,7 @@ DEFAULT_DURATION = timedelta(hours=24)
 T = TypeVar("T")
 
 
-def build_event(
-    message: NoticePublished | NoticeUpdated | NoticeWithdrawn,
-    notice: str,
-    source: str,
-    now: datetime,
-    expiry: datetime | None = None,
-) -> bytes:
+def build_event(message: Message, notice: str, source: str, now: datetime, expiry: datetime | None = None) -> bytes:
     return encode(message, event_id=str(uuid4()), source=source, time=now, subject=notice, expirytime=expiry)
 
 

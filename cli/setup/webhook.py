@@ -106,13 +106,8 @@ async def subscribe_app(run: SetupRun) -> Sequence[StepResult]:
     known = f"Meta has {registered}; fields missing: {', '.join(missing) or 'none'}" if registered else "not registered"
     if not run.may(f"{known}. Register {run.callback_url} at Meta?"):
         return [report_open(name, known)]
-    body = {
-        "object": OBJECT,
-        "callback_url": run.callback_url,
-        "verify_token": run.read_secret(VERIFY_TOKEN),
-        "fields": ",".join(FIELDS),
-        "include_values": "true",
-    }
+    body = {"callback_url": run.callback_url, "verify_token": run.read_secret(VERIFY_TOKEN), "include_values": "true"}
+    body |= {"object": OBJECT, "fields": ",".join(FIELDS)}
     await run.build_app_client().post(f"{run.app_id}/subscriptions", body)
     return [report_ok(name, f"{run.callback_url} registered for {len(FIELDS)} fields")]
 
