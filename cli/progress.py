@@ -55,12 +55,7 @@ async def watch_count(what: str, look: Callable[[], Awaitable[ProgressCount]], p
             moved = now if before is None or standing.words != before.words else moved
             if now - moved > patience:
                 raise NoProgressError(f"{what}: {standing.words}, and nothing has moved for {patience:.0f} s")
-            told = _print_progress(what, standing, told, now)
+            if not console.is_terminal and (now - told >= PRINT_INTERVAL_SECONDS or standing.done >= standing.goal):
+                note(f"  {what}: {standing.words}")
+                told = now
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-
-
-def _print_progress(what: str, standing: ProgressCount, told: float, now: float) -> float:
-    if console.is_terminal or (now - told < PRINT_INTERVAL_SECONDS and standing.done < standing.goal):
-        return told
-    note(f"  {what}: {standing.words}")
-    return now

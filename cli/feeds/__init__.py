@@ -1,29 +1,48 @@
 """`kreisfunk feeds`: notices from the feeds of the county's website and from public warnings."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from cli.broker import explain_broker_error
 from cli.feeds import drafts
-from cli.feeds.results import build_json, format_dry_run, format_lines
 from cli.feeds.setup import FeedsFolder, FeedsRules, open_folder, open_parts, open_rules, open_settings
 from cli.options import BrokerStack, Json
-from cli.output import Exit, fail, format_table, note, print_result
+from cli.output import Exit, fail, format_problems, format_table, format_time, note, print_result
 from services.feeds.__main__ import run_service
 from services.feeds.configuration import FeedOrigin, FeedsFile
 from services.feeds.decisions import PublisherIdentity
-from services.feeds.dry_run import DryRunError, RulesNotChosen, evaluate_input, read_input
+from services.feeds.dry_run import DryRunError, DryRunResult, RulesNotChosen, evaluate_input, read_input
 from services.feeds.folder import FolderInUse, StateDamaged, StateFolder, list_files
 from services.feeds.polling import PollResult
 from services.feeds.wiring import FeedComponents
+from shared.notices.time_parsing import parse_moment
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 from shared.runtime.logs import configure_logs
 
 _COLUMNS = ("name", "kind", "topic", "mode", "every", "failures", "known", "unpublished", "unanswered", "refused")
+RESULT_TEXTS = {
+    "published": "published",
+    "updated": "updated",
+    "withdrawn": "withdrawn",
+    "followed_up": "followed up",
+    "drafted": "kept as a draft",
+    "too_many": "kept as a draft, since they were too many at once",
+    "perhaps_known": "kept as a draft, since they may have been there before",
+    "not_kept": "marked as known, since too many drafts wait",
+    "marked": "marked as known",
+    "known": "known",
+    "changed": "changed, not updated",
+    "left_out": "left out by rule",
+    "old": "too old",
+    "surplus": "not looked at, since the feed is too long",
+    "broken": "broken",
+    "refused": "refused by our rules",
+}
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(drafts.app, name="drafts")
@@ -58,7 +77,7 @@ def once(
         f"{name}: {number} rejected by Kreisfunk; see `kreisfunk feeds drafts list`"
         for name, number in (rejected or {}).items()
     ]
-    print_result({"origins": build_json(polls), "rejected": rejected or {}}, "\n".join(lines), json=json)
+    print_result({"origins": _build_json(polls), "rejected": rejected or {}}, "\n".join(lines), json=json)
     if rejected or not all(poll.succeeded for poll in polls):
         raise typer.Exit(Exit.FAILED)
     if rejected is None:
@@ -139,7 +158,7 @@ def check(
         tried = evaluate_input(read_input(target, rules), rules, by, publisher)
     except DryRunError as error:
         fail(str(error), status=Exit.USAGE if isinstance(error, RulesNotChosen) else Exit.FAILED)
-    print_result({"entries": tried}, format_dry_run(tried), json=json)
+    print_result({"entries": tried}, _format_dry_run(tried), json=json)
     if not all(one.is_fine for one in tried):
         raise typer.Exit(Exit.REJECTED)
 
@@ -151,3 +170,53 @@ def run(file: FeedsRules = None, folder: FeedsFolder = None, stack: BrokerStack 
     `/readyz` and `/metrics` are on the internal port. Exit status: 0 ended, 2 configuration.
     """
     run_service(open_settings(stack, file, folder))
+
+
+def _format_result(result: str) -> str:
+    return RESULT_TEXTS.get(result, result.replace("_", " "))
+
+
+def _format_dry_run(tried: Sequence[DryRunResult]) -> str:
+    """Format one line for each entry, and one more for each event and each problem."""
+    return "\n".join(line for one in tried for line in _format_entry(one)) or "nothing in it"
+
+
+def _format_entry(tried: DryRunResult) -> Iterator[str]:
+    yield f"{_format_result(tried.result)}: {tried.title}"
+    for event in tried.events:
+        data, expiry = event["data"], event.get("expirytime")
+        until = f", until {format_time(parse_moment(expiry))}" if expiry else ""
+        yield f"  {data.get('topic', 'withdrawal')}: {data.get('headline', '')}{until}"
+    for problem in format_problems(tried.problems):
+        yield f"  {problem}"
+
+
+def format_lines(poll: PollResult) -> list[str]:
+    """Format one line, and one more for each field with a problem."""
+    if not poll.succeeded:
+        return [f"{poll.name}: cannot be read: {poll.detail or poll.result}"]
+    if poll.result != "new":
+        return [f"{poll.name}: {poll.result}"]
+    counts = [f"{count} {_format_result(name)}" for name, count in _sort_counts(poll.counts).items()]
+    problems = [
+        f"  {subject}: {problem}" for subject, several in poll.problems.items() for problem in format_problems(several)
+    ]
+    return [f"{poll.name}: {', '.join(counts) or 'nothing in it'}", *problems]
+
+
+def _sort_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return what was counted, in the order of the texts."""
+    return {name: counts[name] for name in dict.fromkeys((*RESULT_TEXTS, *counts)) if counts.get(name)}
+
+
+def _build_json(polls: Sequence[PollResult]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": poll.name,
+            "result": poll.result,
+            "detail": poll.detail,
+            "entries": _sort_counts(poll.counts),
+            "problems": {subject: msgspec.to_builtins(found) for subject, found in poll.problems.items()},
+        }
+        for poll in polls
+    ]
