@@ -12,6 +12,11 @@ from cli.meta_errors import explain_error
 from shared.runtime.http_errors import describe_connection_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
+_LOOKS: Mapping[type[aiohttp.ClientError], str] = {
+    aiohttp.ClientConnectorDNSError: "this machine's DNS",
+    aiohttp.ClientConnectorCertificateError: "name a CA of your own",
+    aiohttp.ClientConnectorSSLError: "what answers on its port",
+}
 Answer = dict[str, Any]
 
 
@@ -87,14 +92,6 @@ def build_foreign_answer(status: int = 200) -> DoctorProblem:
 
 def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
     """Return the problem behind a request to Meta that got no answer."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            look = "this machine's DNS"
-        case aiohttp.ClientConnectorCertificateError():
-            look = "name a CA of your own"
-        case aiohttp.ClientConnectorSSLError():
-            look = "what answers on its port"
-        case _:
-            look = "the way out to the internet"
+    look = _LOOKS.get(type(error), "the way out to the internet")
     advice = f'Check KREISFUNK_GRAPH_URL and {look} (operators\' guide, "The way to Meta").'
     return DoctorProblem(describe_connection_error(error), advice)

@@ -29,9 +29,9 @@ class Store:
 
     name: str
     table: str
-    key: Sequence[str]
-    columns: Sequence[str]
-    outdated: str
+    key: Sequence[str] = ("id",)
+    columns: Sequence[str] = ()
+    outdated: str = "true"
     write: str
     renew: Callable[[asyncpg.Record], Arguments | None]
     in_columns: bool = False
@@ -191,7 +191,6 @@ def build_sealed_store(address: AddressColumns, ring: KeyRing) -> Store:
     return Store(
         name=address.name,
         table=address.table,
-        key=("id",),
         columns=address.columns,
         outdated=f"length({address.sealed}) > 0 and get_byte({address.sealed}, 0) <> {max(ring.keys)}",
         write=f"""
@@ -221,7 +220,6 @@ def _build_address_store(
     return Store(
         name=address.name,
         table=address.table,
-        key=("id",),
         columns=address.columns,
         outdated=_build_outdated_condition(address.index, index),
         write=f"""
@@ -239,7 +237,6 @@ def _build_key_store(name: str, table: str, index: BlindIndexKey) -> Store:
         name=name,
         table=table,
         key=("address_index",),
-        columns=(),
         outdated=_build_outdated_condition("address_index", index),
         write=f"""
             with lifted as (
@@ -272,7 +269,6 @@ def _build_erasure_store(index: BlindIndexKey) -> Store:
     return Store(
         name="hashes of erasures to be told",
         table="dispatcher.erasure",
-        key=("id",),
         columns=("indexes",),
         outdated=f"exists (select from unnest(indexes) as hash where {_build_outdated_condition('hash', index)})",
         write="update dispatcher.erasure set indexes = $3 where id = $1 and indexes = $2",
@@ -290,7 +286,7 @@ def _build_message_store(
         return (before, after, *(row[column] for column in key)) if after != before else None
 
     write = f"update {table} set {body} = $2 where {body} = $1 and {which}"
-    return Store(name=name, table=table, key=key, columns=(body,), outdated="true", write=write, renew=renew)
+    return Store(name=name, table=table, key=key, columns=(body,), write=write, renew=renew)
 
 
 def _upgrade_indexes(indexes: Sequence[bytes], index: BlindIndexKey) -> list[bytes]:

@@ -154,22 +154,22 @@ class NoticesApiClient:
     def build_error(self, reply: ApiResponse, *, uncertain: bool = False) -> NoticesApiError:
         """Return the error for a response, in plain words; `uncertain` if the notice may have been published."""
         later = f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout."
-        match reply.status:
-            case 0:
-                problem, advice = f"{self.url} gave no answer.", later
-            case 401:
-                problem, advice = f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE
-            case 429:
-                problem, advice = "Too many requests with this token.", later
-            case 503:
-                problem, advice = "Kreisfunk cannot take notices just now.", later
-            case status if 300 <= status < 400:
-                problem = f"{self.url} redirects to another address."
-                advice = "Give the address of the notices API itself."
-            case status if status < 500:
-                problem, advice = f"{self.url} is not a notices API of Kreisfunk ({status}).", "Is the address right?"
-            case status:
-                problem, advice = f"An error of Kreisfunk ({status}).", "Try again; if it stays, tell the operator."
+        known = {
+            0: (f"{self.url} gave no answer.", later),
+            401: (f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE),
+            429: ("Too many requests with this token.", later),
+            503: ("Kreisfunk cannot take notices just now.", later),
+        }
+        if reply.status in known:
+            problem, advice = known[reply.status]
+        elif 300 <= reply.status < 400:
+            problem = f"{self.url} redirects to another address."
+            advice = "Give the address of the notices API itself."
+        elif reply.status < 500:
+            problem, advice = f"{self.url} is not a notices API of Kreisfunk ({reply.status}).", "Is the address right?"
+        else:
+            problem = f"An error of Kreisfunk ({reply.status})."
+            advice = "Try again; if it stays, tell the operator."
         return NoticesApiError(problem, _UNCERTAIN_ADVICE if uncertain else advice)
 
 

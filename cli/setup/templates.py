@@ -174,14 +174,7 @@ def _build_test_message(template: Answer, number: str) -> dict[str, Any]:
         for one in example.get("body_text_named_params", [])
     ]
     positional = [{"type": "text", "text": text} for text in next(iter(example.get("body_text", [])), [])]
-    return {
-        "messaging_product": "whatsapp",
-        "recipient_type": "individual",
-        "to": number,
-        "type": "template",
-        "template": {
-            "name": template["name"],
-            "language": {"code": template["language"]},
-            "components": [{"type": "body", "parameters": named or positional}],
-        },
-    }
+    content = {"name": template["name"], "language": {"code": template["language"]}}
+    components = [{"type": "body", "parameters": named or positional}]
+    head = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": number, "type": "template"}
+    return {**head, "template": {**content, "components": components}}
