@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import asyncpg
 
-from cli.output import EXIT_UNAVAILABLE, fail
+from cli.output import Exit, fail
 from cli.stacks import DATABASE_URL
 from shared.database.pool import SAFE_SETTINGS, connect
 from shared.runtime.settings import DatabaseAccess
@@ -28,12 +28,8 @@ T = TypeVar("T")
 async def open_connection(access: DatabaseAccess, name: str) -> AsyncIterator[asyncpg.Connection]:
     """Open a connection, which the server lists as `name`."""
     options = {"application_name": name, **SAFE_SETTINGS}
-    connection = await connect(
-        access.database_url,
-        password=access.database_secret,
-        timeout=CONNECT_TIMEOUT_SECONDS,
-        server_settings=options,
-    )
+    url, password, timeout = access.database_url, access.database_secret, CONNECT_TIMEOUT_SECONDS
+    connection = await connect(url, password=password, timeout=timeout, server_settings=options)
     try:
         yield connection
     finally:
@@ -60,11 +56,11 @@ def explain_errors(role: str) -> Iterator[None]:
         yield
     except REFUSED:
         advice = f"Check {DATABASE_URL} and its password, then `kreisfunk migrate`."
-        fail("The database refuses this role.", advice, EXIT_UNAVAILABLE)
+        fail("The database refuses this role.", advice, Exit.UNAVAILABLE)
     except OUTDATED:
-        fail("The database is not that of this version.", "Run `kreisfunk migrate`.", EXIT_UNAVAILABLE)
+        fail("The database is not that of this version.", "Run `kreisfunk migrate`.", Exit.UNAVAILABLE)
     except asyncpg.InsufficientPrivilegeError:
-        fail("This role may not do that.", f"Use {role}.", EXIT_UNAVAILABLE)
+        fail("This role may not do that.", f"Use {role}.", Exit.UNAVAILABLE)
     except UNAVAILABLE as error:
         advice = "Is PostgreSQL up, with space on its disk, and are host, port and name right?"
-        fail(f"Database: {type(error).__name__}", advice, EXIT_UNAVAILABLE)
+        fail(f"Database: {type(error).__name__}", advice, Exit.UNAVAILABLE)

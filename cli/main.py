@@ -39,13 +39,13 @@ _COMMANDS = {
             "What is being sent, to how many; pause, resume, cancel, send again.",
         ),
         "sending": ("cli.operate.sending:app", "How fast we may send, why everybody waits just now; pause and resume."),
-        "deliveries": ("cli.operate.deliveries:app", "Deliveries of which nobody knows whether Meta has them."),
+        "deliveries": ("cli.operate.waiting:deliveries", "Deliveries of which nobody knows whether Meta has them."),
         "templates": (
-            "cli.operate.templates:app",
+            "cli.operate.waiting:templates",
             "Templates that Meta does not accept just now; their broadcasts wait.",
         ),
         "dead-letters": (
-            "cli.operate.dead_letters:app",
+            "cli.operate.waiting:dead_letters",
             "Messages of citizens that could not be handled, sealed: nobody can read them.",
         ),
         "quarantine": (

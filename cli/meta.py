@@ -12,6 +12,11 @@ from cli.meta_errors import explain_error
 from shared.runtime.http_errors import describe_connection_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
+_LOOKS: Mapping[type[aiohttp.ClientError], str] = {
+    aiohttp.ClientConnectorDNSError: "this machine's DNS",
+    aiohttp.ClientConnectorCertificateError: "name a CA of your own",
+    aiohttp.ClientConnectorSSLError: "what answers on its port",
+}
 Answer = dict[str, Any]
 
 
@@ -60,27 +65,20 @@ class MetaClient:
 
     async def _request(self, method: str, path: str, **options: Any) -> Answer:
         headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
-        url = f"{self.base_url}/{path}"
+        options |= {"headers": headers, "timeout": TIMEOUT, "allow_redirects": False}
         try:
-            async with self.session.request(
-                method, url, headers=headers, timeout=TIMEOUT, allow_redirects=False, **options
-            ) as answer:
-                status, body = answer.status, await answer.read()
+            async with self.session.request(method, f"{self.base_url}/{path}", **options) as response:
+                status, body = response.status, await response.read()
+            answer = msgspec.json.decode(body, type=Answer)
         except aiohttp.ClientError as error:
             raise GraphRefusal(explain_connection_error(error)) from None
         except TimeoutError:
             problem = DoctorProblem("no answer within 30 s", "It may have been done: look, then try again.")
             raise GraphRefusal(problem) from None
-        return self._decode(status, body)
-
-    def _decode(self, status: int, body: bytes) -> Answer:
-        try:
-            answer = msgspec.json.decode(body, type=Answer)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise GraphRefusal(build_foreign_answer(status)) from None
-        error = answer.get("error")
-        if isinstance(error, dict):
-            raise GraphRefusal(explain_error(status, error))
+        if isinstance(refusal := answer.get("error"), dict):
+            raise GraphRefusal(explain_error(status, refusal))
         if status != 200:
             raise GraphRefusal(build_foreign_answer(status))
         return answer
@@ -94,14 +92,6 @@ def build_foreign_answer(status: int = 200) -> DoctorProblem:
 
 def explain_connection_error(error: aiohttp.ClientError) -> DoctorProblem:
     """Return the problem behind a request to Meta that got no answer."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            look = "this machine's DNS"
-        case aiohttp.ClientConnectorCertificateError():
-            look = "name a CA of your own"
-        case aiohttp.ClientConnectorSSLError():
-            look = "what answers on its port"
-        case _:
-            look = "the way out to the internet"
+    look = _LOOKS.get(type(error), "the way out to the internet")
     advice = f'Check KREISFUNK_GRAPH_URL and {look} (operators\' guide, "The way to Meta").'
     return DoctorProblem(describe_connection_error(error), advice)

@@ -49,62 +49,44 @@ _MEANINGS: Mapping[int, str] = {
     141010: "the business is not verified",
 }
 ADVICE: Mapping[int, str] = {
-    0: _SYSTEM_USER,
-    3: _PERMISSION,
-    4: _LIMIT,
-    10: _PERMISSION,
+    **dict.fromkeys((0, 190), _SYSTEM_USER),
+    **dict.fromkeys((3, 10, 200, 131005), _PERMISSION),
+    **dict.fromkeys((4, 80007), _LIMIT),
+    **dict.fromkeys((33, 100), _IDS),
+    **dict.fromkeys((368, 131031), _POLICY),
+    **dict.fromkeys((130429, 133000, 133009), _LATER),
+    **dict.fromkeys((131009, 132000, 132012), _FILE_BUG),
+    **dict.fromkeys((131021, 131026), _OTHER_NUMBER),
+    **dict.fromkeys((131042, 131044, 141006), _PAYMENT),
+    **dict.fromkeys((131045, 133010), _REGISTER),
+    **dict.fromkeys((132007, 132016), _TEMPLATE_TEXT),
     15: "Give the app secret with --app-secret-file.",
-    33: _IDS,
-    100: _IDS,
     104: "Take both from the same app: its secret is in the App Dashboard under Settings, Basic.",
-    190: _SYSTEM_USER,
-    200: _PERMISSION,
-    368: _POLICY,
     2200: (
         "See what the step `callback` says. The address must be reachable from the internet by https with a valid "
         "certificate, and the ingress must run with the present verify token."
     ),
     2500: "Check KREISFUNK_GRAPH_VERSION; a solution provider may not offer it: ask there.",
-    80007: _LIMIT,
-    130429: _LATER,
     130497: "The account may not write to this country: " + _POLICY,
-    131005: _PERMISSION,
-    131009: _FILE_BUG,
-    131021: _OTHER_NUMBER,
-    131026: _OTHER_NUMBER,
     131030: "This is Meta's test number: add the recipient to its list in the App Dashboard, or use the real number.",
-    131031: _POLICY,
     131037: "Have the display name approved in WhatsApp Manager first; it takes about 48 hours.",
-    131042: _PAYMENT,
-    131044: _PAYMENT,
-    131045: _REGISTER,
     131048: "Many have reported or blocked this number: wait, and see its quality in WhatsApp Manager.",
     131049: "Meta holds back marketing messages to this person: try another number, or a template of category UTILITY.",
     131050: "This person has stopped marketing messages from us in WhatsApp: try another number.",
     131056: "Too many messages to this number: wait a minute.",
     131057: "The number is being upgraded: " + _LATER,
     131064: "Too many templates had the wrong category: take MARKETING for all, or appeal in WhatsApp Manager.",
-    132000: _FILE_BUG,
     132001: "Meta needs up to 24 hours for the review: run this again.",
-    132007: _TEMPLATE_TEXT,
-    132012: _FILE_BUG,
     132015: "Meta has paused this template for its quality: wait for hours, or see WhatsApp Manager.",
-    132016: _TEMPLATE_TEXT,
-    133000: _LATER,
     133005: "Set a new PIN in WhatsApp Manager, two-step verification.",
     133006: "Verify it in WhatsApp Manager by the code that Meta sends by SMS or call.",
     133008: "Wait as long as Meta says, then set a new PIN in WhatsApp Manager.",
-    133009: _LATER,
-    133010: _REGISTER,
     133015: "Wait five minutes.",
     133016: "Wait 72 hours.",
-    141006: _PAYMENT,
     141010: "Verify the business in Business Settings, Security Center: until then 250 people a day are the most.",
 }
 _BY_ACTION: Mapping[ErrorAction, str] = {
-    ErrorAction.AGAIN: _LATER,
-    ErrorAction.SLOWER: _LATER,
-    ErrorAction.PAIR: _LATER,
+    **dict.fromkeys((ErrorAction.AGAIN, ErrorAction.SLOWER, ErrorAction.PAIR), _LATER),
     ErrorAction.SENDER: _PERMISSION,
     ErrorAction.TEMPLATE: _FILE_BUG,
     ErrorAction.RECIPIENT: _OTHER_NUMBER,
@@ -140,7 +122,6 @@ _ABOUT_SECRETS = (0, 104, 190)
 
 
 def explain_code(code: int, subcode: int | None = None) -> DoctorProblem:
-    """Return what a code of Meta's means, and what to do."""
     if code == 100 and subcode is not None and subcode in _SUBCODES:
         return DoctorProblem(*_SUBCODES[subcode])
     known = code in ERROR_RULES or code in _MEANINGS or 200 <= code <= 299

@@ -1,10 +1,11 @@
-"""Options shared by several commands. Declaring a command imports little more."""
+"""Options shared by several commands."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli.output import Exit, fail
 from deploy.paths import CONFIG
 
 COUNTY, TEMPLATES = CONFIG / "county.toml", CONFIG / "templates.json"
@@ -33,3 +34,9 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 # Default time to wait for Kreisfunk's answer. Only that about an unknown notice takes long: half a minute.
 ANSWER_TIMEOUT_SECONDS = 45.0
+
+
+def require_selection(group: str, which: str | None, *, everything: bool) -> None:
+    """End the command with status 2 unless one thing is named, or all of them."""
+    if (which is None) != everything:
+        fail("Say which one, or --all.", f"`kreisfunk {group} list` shows what is there.", Exit.USAGE)

@@ -2,15 +2,17 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from enum import IntEnum
 from typing import Any, NoReturn
 
 import msgspec
 import typer
 from rich.console import Console
 
+from shared.contracts.events import Problem
 from shared.contracts.hours import LOCAL_ZONE
 
 # Control characters, characters that change the direction of writing or are invisible, and lone surrogates, which
@@ -35,16 +37,20 @@ class _Console(Console):
 
 console = _Console(stderr=True, highlight=False, soft_wrap=True)
 
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_REJECTED = 3
-EXIT_UNAVAILABLE = 4
-EXIT_NO_ANSWER = 5
-EXIT_NO_EFFECT = 6
-EXIT_INTERRUPTED = 130
+
+class Exit(IntEnum):
+    """Exit status of a command that has not done what it was asked to."""
+
+    FAILED = 1
+    USAGE = 2
+    REJECTED = 3
+    UNAVAILABLE = 4
+    NO_ANSWER = 5
+    NO_EFFECT = 6
+    INTERRUPTED = 130
 
 
-def fail(problem: str, advice: str = "", status: int = EXIT_FAILED) -> NoReturn:
+def fail(problem: str, advice: str = "", status: Exit = Exit.FAILED) -> NoReturn:
     """End the command with exit status `status`, a problem and advice."""
     note(problem, "bold red")
     if advice:
@@ -82,7 +88,7 @@ def confirm(question: str, *, yes: bool, otherwise: str) -> None:
     if yes:
         return
     if not console.is_terminal:
-        fail(otherwise, "Say --yes if that is what you want.", EXIT_USAGE)
+        fail(otherwise, "Say --yes if that is what you want.", Exit.USAGE)
     typer.confirm(question, abort=True, err=True)
 
 
@@ -110,6 +116,11 @@ def _format_row(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]
 def format_pairs(*rows: tuple[str, object]) -> str:
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name.ljust(width)}  {escape(str(value), line=True)}" for name, value in rows)
+
+
+def format_problems(problems: Iterable[Problem]) -> list[str]:
+    """Format one line for each field that our rules refuse."""
+    return [f"{problem.field}: {problem.problem}" for problem in problems]
 
 
 def format_time(at: datetime | None) -> str:

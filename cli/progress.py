@@ -5,15 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich import progress
 
 from cli.output import console, note
 
@@ -21,10 +13,11 @@ POLL_INTERVAL_SECONDS = 0.2
 PRINT_INTERVAL_SECONDS = 5.0
 
 
-def build_bars(timing: ProgressColumn | None = None, **options: Any) -> Progress:
+def build_bars(timing: progress.ProgressColumn | None = None, **options: Any) -> progress.Progress:
     """Return bars of counts, which are shown on a terminal only; usually with the remaining time."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), timing or TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal, **options)
+    count = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn())
+    columns = (*count, timing or progress.TimeRemainingColumn())
+    return progress.Progress(*columns, console=console, disable=not console.is_terminal, **options)
 
 
 class NoProgressError(Exception):
@@ -51,7 +44,7 @@ async def wait_for(what: str, goal: int, reached: Callable[[], Awaitable[int]], 
 
 async def watch_count(what: str, look: Callable[[], Awaitable[ProgressCount]], patience: float) -> None:
     """Wait until it is done. Raises NoProgressError after `patience` seconds without a change."""
-    with build_bars(TimeElapsedColumn()) as bars:
+    with build_bars(progress.TimeElapsedColumn()) as bars:
         task = bars.add_task(what, total=None)
         standing: ProgressCount | None = None
         moved, told = time.monotonic(), 0.0
@@ -62,12 +55,7 @@ async def watch_count(what: str, look: Callable[[], Awaitable[ProgressCount]], p
             moved = now if before is None or standing.words != before.words else moved
             if now - moved > patience:
                 raise NoProgressError(f"{what}: {standing.words}, and nothing has moved for {patience:.0f} s")
-            told = _print_progress(what, standing, told, now)
+            if not console.is_terminal and (now - told >= PRINT_INTERVAL_SECONDS or standing.done >= standing.goal):
+                note(f"  {what}: {standing.words}")
+                told = now
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-
-
-def _print_progress(what: str, standing: ProgressCount, told: float, now: float) -> float:
-    if console.is_terminal or (now - told < PRINT_INTERVAL_SECONDS and standing.done < standing.goal):
-        return told
-    note(f"  {what}: {standing.words}")
-    return now

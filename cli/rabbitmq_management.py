@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -40,25 +41,24 @@ class BrokerQueue(Struct, frozen=True):
     arguments: dict[str, Any] = {}
 
 
+@dataclass(frozen=True)
 class ManagementApi:
-    """Management API client; every method raises DependencyUnavailable."""
+    """Management API client; every method raises DependencyUnavailable. `vhost` is quoted for a URL."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, vhost: str) -> None:
-        self._session = session
-        self._url = url
-        self._vhost = quote(vhost, safe="")
+    session: aiohttp.ClientSession
+    url: str
+    vhost: str
 
     async def list_users(self) -> list[User]:
         return msgspec.json.decode(await self._call("GET", "users"), type=list[User])
 
     async def list_permissions(self) -> list[UserPermissions]:
         """Return the permissions of every login that has any in our vhost."""
-        return msgspec.json.decode(
-            await self._call("GET", f"vhosts/{self._vhost}/permissions"), type=list[UserPermissions]
-        )
+        path = f"vhosts/{self.vhost}/permissions"
+        return msgspec.json.decode(await self._call("GET", path), type=list[UserPermissions])
 
     async def list_queues(self) -> list[BrokerQueue]:
-        path = f"queues/{self._vhost}?columns=name,arguments"
+        path = f"queues/{self.vhost}?columns=name,arguments"
         return msgspec.json.decode(await self._call("GET", path), type=list[BrokerQueue])
 
     async def set_login(self, login: str, password: str) -> None:
@@ -67,20 +67,19 @@ class ManagementApi:
 
     async def set_permission(self, login: str, permission: Permission) -> None:
         patterns = {"configure": permission.configure, "write": permission.write, "read": permission.read}
-        await self._call("PUT", f"permissions/{self._vhost}/{login}", patterns)
+        await self._call("PUT", f"permissions/{self.vhost}/{login}", patterns)
 
     async def set_key_permission(self, login: str, permission: TopicPermission) -> None:
         """Replace the routing keys that the login may use with one topic exchange."""
         patterns = {"exchange": permission.exchange, "write": permission.write, "read": permission.read}
-        await self._call("PUT", f"topic-permissions/{self._vhost}/{login}", patterns)
+        await self._call("PUT", f"topic-permissions/{self.vhost}/{login}", patterns)
 
     async def set_limit(self, login: str, name: str, value: int) -> None:
-        """Set a limit of the login, such as `max-connections`."""
         await self._call("PUT", f"user-limits/{login}/{name}", {"value": value})
 
     async def revoke_permissions(self, login: str) -> None:
         """Revoke all permissions in our vhost and close the connections, which would keep permissions in use."""
-        await self._call("DELETE", f"permissions/{self._vhost}/{login}")
+        await self._call("DELETE", f"permissions/{self.vhost}/{login}")
         await self._call("DELETE", f"connections/username/{login}")
 
     async def delete_login(self, login: str) -> None:
@@ -88,9 +87,9 @@ class ManagementApi:
         await self._call("DELETE", f"users/{login}")
 
     async def _call(self, method: str, path: str, body: Any = None) -> bytes:
-        url = URL(f"{self._url}/api/{path}", encoded=True)
+        url = URL(f"{self.url}/api/{path}", encoded=True)
         try:
-            async with self._session.request(method, url, json=body) as response:
+            async with self.session.request(method, url, json=body) as response:
                 if not (method == "DELETE" and response.status == NOT_FOUND):
                     response.raise_for_status()
                 return await response.read()
@@ -106,10 +105,10 @@ async def open_management(settings: BrokerAdminSettings) -> AsyncIterator[Manage
     url = URL(split_hosts(settings.broker_url)[0])
     password = settings.broker_password.get_secret_value()
     headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", password)}
-    async with aiohttp.ClientSession(
-        headers=headers, timeout=aiohttp.ClientTimeout(REQUEST_TIMEOUT_SECONDS)
-    ) as session:
-        yield ManagementApi(session, str(settings.broker_api_url).rstrip("/"), url.path.removeprefix("/") or "/")
+    timeout = aiohttp.ClientTimeout(REQUEST_TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        vhost = quote(url.path.removeprefix("/") or "/", safe="")
+        yield ManagementApi(session, str(settings.broker_api_url).rstrip("/"), vhost)
 
 
 class QueueArgumentsError(Exception):

@@ -11,7 +11,7 @@ from pydantic import Field, HttpUrl, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 from yarl import URL
 
-from cli.output import EXIT_USAGE, fail
+from cli.output import Exit, fail
 from cli.stacks import RunningStack, find_stack, read_settings_from
 from deploy.paths import CONFIG
 from shared.encryption import BlindIndexKey, KeyRing
@@ -19,7 +19,6 @@ from shared.notices.configuration import Configuration, ConfigurationError, Syst
 from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, EnvironmentSettings, validate_with
 
 BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
-COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
 TOKENS_FILE = f"{PREFIX}NOTICES_API_TOKENS_FILE"
 NOTICES_API_URL = f"{PREFIX}NOTICES_API_URL"
 _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
@@ -190,7 +189,7 @@ def read_county(file: Path) -> Configuration:
     try:
         return read_configuration(file, Configuration)
     except ConfigurationError as error:
-        fail(str(error), f"{COUNTY_FILE} names the county's file.", EXIT_USAGE)
+        fail(str(error), "KREISFUNK_COUNTY_FILE names the county's file.", Exit.USAGE)
 
 
 def require_system(county: Configuration, name: str, advice: str = "See `kreisfunk systems add`.") -> System:
@@ -198,5 +197,5 @@ def require_system(county: Configuration, name: str, advice: str = "See `kreisfu
     system = county.find_system(name)
     if system is None:
         known = ", ".join(each.name for each in county.systems) or "(none)"
-        fail(f"There is no system {name}.", f"The county's file has {known}. {advice}", EXIT_USAGE)
+        fail(f"There is no system {name}.", f"The county's file has {known}. {advice}", Exit.USAGE)
     return system

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from pydantic_settings import BaseSettings
 
-from cli.output import EXIT_USAGE, fail
+from cli.output import Exit, fail
 from deploy.local import LocalError
 from deploy.local.stack_file import StackAddresses, find_running_stack
 from deploy.paths import ROOT
@@ -39,10 +39,10 @@ def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str
         running = ((candidate, find_running_stack(candidate)) for candidate in candidates)
         found = next((RunningStack(place.absolute(), addresses) for place, addresses in running if addresses), None)
     except LocalError as error:
-        fail(str(error), status=EXIT_USAGE)
+        fail(str(error), status=Exit.USAGE)
     if found is None:
         where = f"No stack runs in {folder}" if folder else f"No stack runs here, and {setting} is not set"
-        fail(f"{where}.", "Start one with `make up`, or set the variables of your installation.", EXIT_USAGE)
+        fail(f"{where}.", "Start one with `make up`, or set the variables of your installation.", Exit.USAGE)
     return found
 
 

@@ -14,19 +14,11 @@ from yarl import URL
 
 from cli.broker import explain_broker_error, suppress_driver_logs
 from cli.migrate.broker import grant_system_permissions
-from cli.options import BrokerApiStack, Json
-from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, format_table, note, print_result, say
+from cli.options import COUNTY, BrokerApiStack, Json
+from cli.output import Exit, fail, format_table, note, print_result, say
 from cli.rabbitmq_management import ManagementApi, open_management
-from cli.settings import (
-    BROKER_API_URL,
-    COUNTY_FILE,
-    BrokerAdminSettings,
-    read_county,
-    read_installation_settings,
-    require_system,
-)
+from cli.settings import BROKER_API_URL, BrokerAdminSettings, read_county, read_installation_settings, require_system
 from deploy.atomic_write import lock_folder, write_secret
-from deploy.paths import CONFIG
 from shared.notices.configuration import Configuration, System
 from shared.outcome import DependencyUnavailable
 from shared.runtime.hosts import split_hosts
@@ -35,6 +27,9 @@ PASSWORD_BYTES = 24
 REVOKE_ADVICE = "A login is revoked before its block is taken out of that file: put the block back, and revoke again."
 T = TypeVar("T")
 Name = Annotated[str, typer.Argument(help="Its name, which is its login: small letters, digits, - and _.")]
+County = Annotated[
+    Path | None, typer.Option(help="The county's file; else KREISFUNK_COUNTY_FILE, else deploy/config/county.toml.")
+]
 _QUOTAS = ("notices_per_hour", "notices_per_day", "urgent_per_day")
 
 app = typer.Typer(no_args_is_help=True)
@@ -47,45 +42,43 @@ def add(
     topics: Annotated[
         list[str], typer.Option("--topic", "--topics", help="It may publish about; repeated, or with commas.")
     ],
+    county: County = None,
     json: Json = False,
 ) -> None:
     """Register a system in the county's file, which the services read when they start. Change its quotas there.
 
     Exit status: 0, 1 the file cannot be written, 2 wrong command line.
     """
-    file = Path(os.environ.get(COUNTY_FILE) or CONFIG / "county.toml")
+    file = county or Path(os.environ.get("KREISFUNK_COUNTY_FILE") or COUNTY)
     read_county(file)
     permitted = [topic.strip() for several in topics for topic in several.split(",")]
     try:
         system = msgspec.convert({"name": name, "sources": source, "topics": permitted}, System)
         register(file, system)
     except msgspec.DecodeError as error:
-        fail(f"{name}: cannot be registered: {error}", "The file is as it was.", EXIT_USAGE)
+        fail(f"{name}: cannot be registered: {error}", "The file is as it was.", Exit.USAGE)
     except OSError as error:
-        fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{render_block(system)}")
+        fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{_render(system)}")
     print_result({"registered": system, "file": str(file)}, f"registered {system.name} in {file}", json=json)
     if not json:
-        note(
-            "Start notices and subscriptions again, so that they know it. Then `kreisfunk tokens create` lets it in"
-            " over HTTP, `kreisfunk systems login` over AMQP."
-        )
+        doors = "`kreisfunk tokens create` lets it in over HTTP, `kreisfunk systems login` over AMQP."
+        note(f"Start notices and subscriptions again, so that they know it. Then {doors}")
 
 
 def register(file: Path, system: System) -> None:
     """Append the registration. Raises DecodeError or OSError, and then leaves the file unchanged."""
     file = file.resolve()
     with lock_folder(file.parent):
-        after = f"{file.read_text().rstrip()}\n\n{render_block(system)}"
+        after = f"{file.read_text().rstrip()}\n\n{_render(system)}"
         msgspec.toml.decode(after, type=Configuration)
         write_secret(file, after, mode=file.stat().st_mode & 0o777)
 
 
-def render_block(system: System) -> str:
+def _render(system: System) -> str:
     """Return the registration in TOML, with the quotas, which somebody may want to change."""
     lines = ["[[systems]]", f"name = {_quote(system.name)}"]
     lines += [f"{name} = [{', '.join(map(_quote, getattr(system, name)))}]" for name in ("sources", "topics")]
-    lines += [f"{name} = {getattr(system, name)}" for name in _QUOTAS]
-    return "\n".join(lines) + "\n"
+    return "\n".join((*lines, *(f"{name} = {getattr(system, name)}" for name in _QUOTAS), ""))
 
 
 def _quote(text: str) -> str:
@@ -93,24 +86,21 @@ def _quote(text: str) -> str:
 
 
 @app.command("list")
-def list_systems(json: Json = False, stack: BrokerApiStack = None) -> None:
+def list_systems(json: Json = False, county: County = None, stack: BrokerApiStack = None) -> None:
     """List the registered systems, and which of them have a login at the broker.
 
     Exit status: 0, 2 wrong command line or settings, 4 broker unavailable or administrator refused.
     """
     settings = _read_settings(stack)
-    systems = read_county(settings.county).systems
+    systems = read_county(county or settings.county).systems
     logins = {user.name for user in _call_broker(settings, lambda api: api.list_users())}
     found = [{**msgspec.to_builtins(system), "login": system.name in logins} for system in systems]
     head = ("name", "sources", "topics", "an hour", "a day", "urgent", "login")
-    rows = [
-        (
-            *(system.name, ", ".join(system.sources), ", ".join(system.topics)),
-            *(getattr(system, quota) for quota in _QUOTAS),
-            "yes" if system.name in logins else "no",
-        )
-        for system in systems
-    ]
+    rows = []
+    for system in systems:
+        quotas = (getattr(system, quota) for quota in _QUOTAS)
+        login = "yes" if system.name in logins else "no"
+        rows.append((system.name, ", ".join(system.sources), ", ".join(system.topics), *quotas, login))
     print_result({"systems": found}, format_table(head, rows), json=json)
 
 
@@ -120,6 +110,7 @@ def login(
     replace: Annotated[bool, typer.Option("--replace", help="A new password for a login that there is.")] = False,
     url: Annotated[bool, typer.Option("--url", help="The whole address with the password in it.")] = False,
     json: Json = False,
+    county: County = None,
     stack: BrokerApiStack = None,
 ) -> None:
     """Create a registered system's login at the broker, and print its password. It is shown only this once.
@@ -128,28 +119,24 @@ def login(
     not registered, 3 it has a login already, 4 broker unavailable or administrator refused.
     """
     settings = _read_settings(stack)
-    require_system(read_county(settings.county), name)
-    password = _call_broker(settings, lambda api: _create_login(api, name, replace=replace))
-    if password is None:
+    require_system(read_county(county or settings.county), name)
+    password = secrets.token_urlsafe(PASSWORD_BYTES)  # of which the broker keeps a hash
+    if not _call_broker(settings, lambda api: _create_login(api, name, password, replace=replace)):
         advice = "With --replace it gets a new password, and the one that it has ends."
-        fail(f"{name} has a login already.", advice, EXIT_REJECTED)
+        fail(f"{name} has a login already.", advice, Exit.REJECTED)
     address = _build_url(settings.broker_url, name, password)
     print_result({"login": name, "password": password, "url": address}, address if url else password, json=json)
     if not json:
         note(f"Login {name}. It is shown this once: hand it over in confidence.")
 
 
-async def _create_login(api: ManagementApi, name: str, *, replace: bool) -> str | None:
-    """Create the login and return its password, of which the broker keeps a hash; None if it is not to be replaced.
-
-    Raises DependencyUnavailable.
-    """
+async def _create_login(api: ManagementApi, name: str, password: str, *, replace: bool) -> bool:
+    """Create the login; return False if there is one that is not to be replaced. Raises DependencyUnavailable."""
     if await _has_login(api, name) and not replace:
-        return None
-    password = secrets.token_urlsafe(PASSWORD_BYTES)
+        return False
     await api.set_login(name, password)
     await grant_system_permissions(api, name)
-    return password
+    return True
 
 
 @app.command()
@@ -161,7 +148,7 @@ def revoke(name: Name, stack: BrokerApiStack = None) -> None:
     settings = _read_settings(stack)
     require_system(read_county(settings.county), name, REVOKE_ADVICE)
     if not _call_broker(settings, lambda api: _delete_login(api, name)):
-        fail(f"{name} has no login.", status=EXIT_REJECTED)
+        fail(f"{name} has no login.", status=Exit.REJECTED)
     say(f"revoked {name}")
 
 
@@ -177,7 +164,7 @@ async def _has_login(api: ManagementApi, name: str) -> bool:
     existing = next((user for user in await api.list_users() if user.name == name), None)
     if existing is not None and existing.tags:
         advice = "Register the system under another name."
-        fail(f"{name} administers the broker, and is no system's login.", advice, EXIT_USAGE)
+        fail(f"{name} administers the broker, and is no system's login.", advice, Exit.USAGE)
     return existing is not None
 
 
@@ -196,7 +183,7 @@ def _call_broker(settings: BrokerAdminSettings, work: Callable[[ManagementApi], 
         return asyncio.run(ask())
     except DependencyUnavailable as error:
         advice = f"Check {BROKER_API_URL} and the administrator's password. {explain_broker_error(error)}"
-        fail(str(error), advice, EXIT_UNAVAILABLE)
+        fail(str(error), advice, Exit.UNAVAILABLE)
 
 
 def _build_url(broker_url: str, login: str, password: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from cli.options import Json, TokensStack
-from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_table, format_time, note, print_result
+from cli.output import Exit, fail, format_list, format_time, note, print_result
 from cli.settings import TOKENS_FILE, TokenSettings, read_county, read_installation_settings, require_system
 from deploy.tokens import TokenFileError, add_token, generate_token, generate_token_id, read_tokens, remove_tokens
 from shared.notices.tokens import Token
@@ -32,19 +32,11 @@ def create(
     settings = _read_settings(stack)
     topics, permitted = topic or [], require_system(read_county(settings.county_file), system).topics
     if foreign := [each for each in topics if each not in permitted]:
-        fail(f"{system} may not publish about {', '.join(foreign)}.", f"It has {', '.join(permitted)}.", EXIT_USAGE)
-    now = system_clock()
-    text = generate_token()
+        fail(f"{system} may not publish about {', '.join(foreign)}.", f"It has {', '.join(permitted)}.", Exit.USAGE)
+    text, name, now = generate_token(), generate_token_id(system), system_clock()
+    file, ends_at = settings.notices_api_tokens_file, None if days is None else now + timedelta(days=days)
     try:
-        token = add_token(
-            settings.notices_api_tokens_file,
-            text,
-            identifier=generate_token_id(system),
-            system=system,
-            now=now,
-            topics=topics,
-            expires_at=None if days is None else now + timedelta(days=days),
-        )
+        token = add_token(file, text, identifier=name, system=system, now=now, topics=topics, expires_at=ends_at)
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     print_result({**_describe_token(token), "token": text}, text, json=json)
@@ -61,17 +53,12 @@ def list_tokens(json: Json = False, stack: TokensStack = None) -> None:
         tokens = read_tokens(settings.notices_api_tokens_file)
     except TokenFileError as error:
         fail(str(error))
-    rows = [
-        (
-            each.id,
-            each.system,
-            ", ".join(each.topics) or "all of the system",
-            format_time(each.created_at),
-            _format_expiry(each) if county.find_system(each.system) else "is refused: no such system",
-        )
-        for each in tokens
-    ]
-    text = format_table(("id", "system", "topics", "created", "ends"), rows) if rows else "there are no tokens"
+    rows = []
+    for each in tokens:
+        ends = _format_expiry(each) if county.find_system(each.system) else "is refused: no such system"
+        topics = ", ".join(each.topics) or "all of the system"
+        rows.append((each.id, each.system, topics, format_time(each.created_at), ends))
+    text = format_list(("id", "system", "topics", "created", "ends"), rows, empty="there are no tokens")
     print_result({"tokens": list(map(_describe_token, tokens))}, text, json=json)
 
 
@@ -87,16 +74,15 @@ def revoke(
     Exit status: 0, 2 wrong command line, 3 there is no such token.
     """
     if (token is None) == (system is None):
-        fail("Give the id of a token, or --system.", status=EXIT_USAGE)
+        fail("Give the id of a token, or --system.", status=Exit.USAGE)
     settings = _read_settings(stack)
     try:
-        removed = remove_tokens(
-            settings.notices_api_tokens_file, lambda each: token == each.id or system == each.system
-        )
+        file = settings.notices_api_tokens_file
+        removed = remove_tokens(file, lambda each: token == each.id or system == each.system)
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     if not removed:
-        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", EXIT_REJECTED)
+        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", Exit.REJECTED)
     ids = [each.id for each in removed]
     print_result({"revoked": ids}, "\n".join(f"revoked {each}" for each in ids), json=json)
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.newsroom.accounts import FirstPassword, add_first_accounts
+from cli.newsroom import FirstPassword, add_first_accounts
 from cli.options import COUNTY, CountyFile
 from cli.output import fail, print_step, say
 from cli.settings import AccountSettings
@@ -44,16 +45,8 @@ async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, coun
     phones = {"SIMULATOR_PHONES": str(PHONE_COUNT), "SIMULATOR_PHONES_FILE": str(folder / "phones.json")}
     if new_account:
         phones["SIMULATOR_NEW_ACCOUNT"] = "true"
-    async with run_stack(
-        folder,
-        dispatchers=dispatchers,
-        newsrooms=1,
-        messages_per_second=rate,
-        county=county,
-        settings={"simulator": phones},
-        ports=PORTS,
-        progress=print_step,
-    ) as stack:
+    start = partial(run_stack, folder, dispatchers=dispatchers, messages_per_second=rate, county=county)
+    async with start(newsrooms=1, settings={"simulator": phones}, ports=PORTS, progress=print_step) as stack:
         _print_addresses(stack, await add_first_accounts(read_settings_from(stack.users, AccountSettings)))
         await asyncio.Event().wait()
 

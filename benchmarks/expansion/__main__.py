@@ -22,7 +22,7 @@ from aiormq.abc import DeliveredMessage
 
 from benchmarks.expansion.subscribers import TOPIC, create_subscribers
 from benchmarks.harness import PASSWORD, BenchmarkServers, run_servers, run_service
-from cli.publish.event_options import build_event
+from cli.publish.events import build_event
 from deploy.local.services import Service
 from deploy.paths import ROOT
 from services.subscriptions.adapters.broadcasts import _READ

@@ -21,7 +21,7 @@ from benchmarks.harness import LOCAL, Table
 from benchmarks.system.readings import Reading, take_reading
 from cli.output import console
 from cli.progress import wait_for
-from cli.publish.event_options import build_event
+from cli.publish.events import build_event
 from deploy.local.stack import Stack, run_stack
 from deploy.local.stack_servers import start_servers
 from shared.contracts.notices import NoticePublished

@@ -16,21 +16,12 @@ import asyncpg
 import msgspec
 import typer
 
+from cli.backup import tables
 from cli.backup.files import BackupFileError, FrameWriter, create_atomically, read_frames, require_room
 from cli.backup.holding import HeldWork, hold_everything
-from cli.backup.tables import (
-    IncompatibleBackupError,
-    Manifest,
-    OnRows,
-    find_tables,
-    read_head,
-    restore_database,
-    save_database,
-    try_restore,
-)
 from cli.database import UNAVAILABLE, run_on_database
 from cli.options import DatabaseStack, Json
-from cli.output import EXIT_REJECTED, EXIT_USAGE, fail, format_time, print_result, say
+from cli.output import Exit, fail, format_time, print_result, say
 from cli.progress import build_bars
 from cli.settings import BackupSettings, read_installation_settings
 from cli.stacks import DATABASE_URL, RunningStack
@@ -47,13 +38,9 @@ select distinct usename::text from pg_stat_activity
 where datname = current_database() and usename ~ '^kreisfunk_(subscriptions|dispatcher|newsroom)$' order by 1
 """
 _MOUNT_ADVICE = "In containers /backups is KREISFUNK_BACKUPS, else ./backups; user 10001 has to own it and its files."
-_ADVICE = {
-    errno.ENOSPC: "Nothing was left behind: make room, or choose another disk.",
-    errno.EACCES: _MOUNT_ADVICE,
-    errno.ENOENT: _MOUNT_ADVICE,
-}
+_ROOM_ADVICE = "Nothing was left behind: make room, or choose another disk."
+_ADVICE = {errno.ENOSPC: _ROOM_ADVICE, errno.EACCES: _MOUNT_ADVICE, errno.ENOENT: _MOUNT_ADVICE}
 T = TypeVar("T")
-
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -65,11 +52,11 @@ def create_key(file: Annotated[Path, typer.Argument(help="Where the key goes; mu
     Exit status: 0, 2 the file exists or cannot be written.
     """
     if file.exists():
-        fail(f"{file} exists.", "A key is never overwritten: its backups could not be read any more.", EXIT_USAGE)
+        fail(f"{file} exists.", "A key is never overwritten: its backups could not be read any more.", Exit.USAGE)
     try:
         write_secret(file, generate_key(secrets.token_bytes))
     except OSError as error:
-        fail(f"{file}: {error.strerror}", status=EXIT_USAGE)
+        fail(f"{file}: {error.strerror}", status=Exit.USAGE)
     say(f"created {file}; keep a copy of it elsewhere, and none beside the backups")
 
 
@@ -88,14 +75,14 @@ def create(
     secret = _read_key(key, settings)
     path = target / f"kreisfunk-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup" if target.is_dir() else target
 
-    async def save(connection: asyncpg.Connection) -> Manifest:
+    async def save(connection: asyncpg.Connection) -> tables.Manifest:
         with create_atomically(path) as file, _show_progress("saving") as show_rows:
 
             def on_rows(rows: int, total: int) -> None:
                 require_room(path.parent)
                 show_rows(rows, total)
 
-            return await save_database(connection, FrameWriter(file, secret), on_rows)
+            return await tables.save_database(connection, FrameWriter(file, secret), on_rows)
 
     manifest = _run(settings, save, path)
     size = path.stat().st_size
@@ -119,9 +106,9 @@ def verify(
     settings = _read_settings(stack)
     secret = _read_key(key, settings)
 
-    async def try_file(owner: asyncpg.Connection) -> Manifest:
+    async def try_file(owner: asyncpg.Connection) -> tables.Manifest:
         with _open_backup(file, secret) as (manifest, frames), _show_progress("verifying") as on_rows:
-            await try_restore(owner, settings, manifest, frames, on_rows)
+            await tables.try_restore(owner, settings, manifest, frames, on_rows)
         return manifest
 
     manifest = _run(settings, try_file, file)
@@ -154,24 +141,22 @@ def restore(
     if (file is None) == (elsewhere is None):
         raise typer.BadParameter("name a backup, or --elsewhere")
     lost = _parse_time(lost_at) if lost_at else None
-    if file:
+    if file is not None:
         _restore_backup(file, key, stack, lost, json=json)
-    elif elsewhere:
+    if elsewhere is not None:
         _mark_restored(_parse_time(elsewhere), stack, lost, json=json)
 
 
-def _restore_backup(
-    file: Path, key_file: Path | None, stack: Path | None, lost_at: datetime | None, *, json: bool
-) -> None:
+def _restore_backup(file: Path, key: Path | None, stack: Path | None, lost_at: datetime | None, *, json: bool) -> None:
     settings = _read_settings(stack)
-    key = _read_key(key_file, settings)
+    secret = _read_key(key, settings)
 
     async def restore_and_hold(connection: asyncpg.Connection) -> None:
-        with _open_backup(file, key) as (manifest, frames), _show_progress("restoring") as on_rows:
+        with _open_backup(file, secret) as (manifest, frames), _show_progress("restoring") as on_rows:
             await _require_empty(connection)
             _check_order(manifest.saved_at, lost_at)
             async with connection.transaction():
-                await restore_database(connection, manifest, frames, on_rows)
+                await tables.restore_database(connection, manifest, frames, on_rows)
                 held = await hold_everything(connection, manifest.saved_at, lost_at)
         # What comes next has to be known whatever ends the rest.
         print_result(held, f"restored: {file}\n{describe_held(held)}", json=json)
@@ -185,9 +170,8 @@ def _mark_restored(saved_at: datetime, stack: Path | None, lost_at: datetime | N
     """Hold what may have been sent since, in a database that was brought back by other means."""
 
     async def mark(connection: asyncpg.Connection) -> HeldWork:
-        running = [row[0] for row in await connection.fetch(_SERVICES)]
-        if running:
-            fail(f"Services are connected: {', '.join(running)}.", "Stop them, and restore again.", EXIT_REJECTED)
+        if running := [row[0] for row in await connection.fetch(_SERVICES)]:
+            fail(f"Services are connected: {', '.join(running)}.", "Stop them, and restore again.", Exit.REJECTED)
         _check_order(saved_at, lost_at)
         async with connection.transaction():
             return await hold_everything(connection, saved_at, lost_at)
@@ -198,13 +182,13 @@ def _mark_restored(saved_at: datetime, stack: Path | None, lost_at: datetime | N
 
 def _read_key(file: Path | None, settings: BackupSettings) -> bytes:
     if file is None and settings.backup_key is None:
-        fail("There is no key.", "Name its file with --key, or run `kreisfunk secrets` again.", EXIT_USAGE)
+        fail("There is no key.", "Name its file with --key, or run `kreisfunk secrets` again.", Exit.USAGE)
     try:
         return parse_key((file.read_text() if file else settings.backup_secret).strip())
     except OSError as error:
-        fail(f"{file}: {error.strerror}", status=EXIT_USAGE)
+        fail(f"{file}: {error.strerror}", status=Exit.USAGE)
     except (EncryptionError, UnicodeDecodeError):
-        fail("This is no key of backups.", "`kreisfunk backup key FILE` makes one.", EXIT_USAGE)
+        fail("This is no key of backups.", "`kreisfunk backup key FILE` makes one.", Exit.USAGE)
 
 
 def _parse_time(text: str) -> datetime:
@@ -212,33 +196,32 @@ def _parse_time(text: str) -> datetime:
     try:
         return attach_local_zone(datetime.fromisoformat(text))
     except ValueError:
-        fail(f"{text} is no time.", "Write it as 2026-12-01T14:30+01:00.", EXIT_USAGE)
+        fail(f"{text} is no time.", "Write it as 2026-12-01T14:30+01:00.", Exit.USAGE)
 
 
 def _check_order(saved_at: datetime, lost_at: datetime | None) -> None:
     if lost_at is not None and not saved_at <= lost_at <= datetime.now(UTC):
-        fail(f"The database was lost between {format_time(saved_at)} and now.", "Correct --lost-at.", EXIT_USAGE)
+        fail(f"The database was lost between {format_time(saved_at)} and now.", "Correct --lost-at.", Exit.USAGE)
 
 
 @contextmanager
-def _open_backup(file: Path, key: bytes) -> Iterator[tuple[Manifest, Iterator[bytes]]]:
+def _open_backup(file: Path, key: bytes) -> Iterator[tuple[tables.Manifest, Iterator[bytes]]]:
     with open(file, "rb") as opened:
         frames = read_frames(opened, key)
-        yield read_head(frames), frames
+        yield tables.read_head(frames), frames
 
 
 async def _require_empty(connection: asyncpg.Connection) -> None:
-    if found := await find_tables(connection):
-        fail(
-            f"The database is not empty: it has {', '.join(found)}.",
+    if found := await tables.find_tables(connection):
+        advice = (
             "A backup is never mixed with what is there. Stop all services; then restore into a new database, or drop"
-            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more.",
-            EXIT_REJECTED,
+            " the schemas subscriptions, dispatcher and newsroom if nothing in them is needed any more."
         )
+        fail(f"The database is not empty: it has {', '.join(found)}.", advice, Exit.REJECTED)
 
 
 @contextmanager
-def _show_progress(what: str) -> Iterator[OnRows]:
+def _show_progress(what: str) -> Iterator[tables.OnRows]:
     with build_bars() as bars:
         task = bars.add_task(what, total=None)
         yield lambda rows, total: bars.update(task, advance=rows, total=total)
@@ -272,8 +255,8 @@ def explain_file_errors(file: Path | None) -> Iterator[None]:
         yield
     except (BackupFileError, msgspec.DecodeError, zlib.error) as error:
         fail(f"{file} {error}.", "Nothing was changed.")
-    except (IncompatibleBackupError, MigrationError) as error:
-        fail(str(error), "Nothing was changed.", EXIT_REJECTED)
+    except (tables.IncompatibleBackupError, MigrationError) as error:
+        fail(str(error), "Nothing was changed.", Exit.REJECTED)
     except (ConnectionError, TimeoutError, socket.gaierror):  # the database's
         raise
     except OSError as error:

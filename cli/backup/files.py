@@ -129,9 +129,8 @@ def create_atomically(path: Path) -> Iterator[BinaryIO]:
 def require_room(folder: Path) -> None:
     """Raise OSError if the disk has less space than others there need."""
     if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
-        raise OSError(
-            errno.ENOSPC, f"this disk has less than {MIN_FREE_BYTES / 1e9:.0f} GB left, which others may need"
-        )
+        problem = f"this disk has less than {MIN_FREE_BYTES / 1e9:.0f} GB left, which others may need"
+        raise OSError(errno.ENOSPC, problem)
 
 
 def _remove_drafts(path: Path) -> None:

@@ -5,7 +5,6 @@ later there may be no trace. So the former become unknown here, and the dispatch
 `lost_at` and has no row as unknown, too. Unknown outcomes of that time are never sent again by themselves.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
@@ -114,28 +113,22 @@ class HeldWork(msgspec.Struct, frozen=True, kw_only=True):
     returned: int
 
 
-async def hold_everything(
-    connection: asyncpg.Connection, saved_at: datetime, lost_at: datetime | None = None
-) -> HeldWork:
+async def hold_everything(owner: asyncpg.Connection, saved_at: datetime, lost_at: datetime | None = None) -> HeldWork:
     """Pause and hold inside the caller's transaction. Without `lost_at` anything until now may have been sent."""
-    marked = await connection.fetchval(_MARK, lost_at, saved_at)
+    marked = await owner.fetchval(_MARK, lost_at, saved_at)
     advice = "see `kreisfunk keys status` and `kreisfunk deliveries unknown`, then resume"
-    await connection.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
-    await connection.execute(_LOCK)
-    await connection.fetchval(_HOLD)
+    await owner.fetchval(_PAUSE, f"restored from {format_time(saved_at)}; {advice}")
+    await owner.execute(_LOCK)
+    await owner.fetchval(_HOLD)
     for statement in (_SUPPRESS, _CANCEL, _READ_AGAIN, _LOG_OUT):
-        await connection.execute(statement)
-    unfinished = await connection.fetchval(_EXPAND_AGAIN)
-    problems = _explain(saved_at)
-    returned = await connection.fetchval(_RETURN, msgspec.json.encode(problems).decode(), NoticeWithdrawn.TYPE)
-    (counts,) = await connection.fetch(_COUNTS)
-    return HeldWork(saved_at=saved_at, lost_at=marked, unfinished=unfinished, returned=returned, **counts)
-
-
-def _explain(saved_at: datetime) -> Sequence[Problem]:
+        await owner.execute(statement)
+    unfinished = await owner.fetchval(_EXPAND_AGAIN)
     text = (
         f"Die Datenbank wurde aus der Sicherung vom {saved_at.astimezone(LOCAL_ZONE):%d.%m.%Y, %H:%M} Uhr"
         " wiederhergestellt: Vielleicht ging diese Meldung schon hinaus. Bitte prüfen, und nur dann erneut"
         " veröffentlichen, wenn nicht."
     )
-    return (Problem(field="time", problem=text),)
+    problems = msgspec.json.encode([Problem(field="time", problem=text)]).decode()
+    returned = await owner.fetchval(_RETURN, problems, NoticeWithdrawn.TYPE)
+    (counts,) = await owner.fetch(_COUNTS)
+    return HeldWork(saved_at=saved_at, lost_at=marked, unfinished=unfinished, returned=returned, **counts)

@@ -68,6 +68,7 @@ where to_regclass('dispatcher.' || week) is null
 # Named after the database whose backup is tried: the server may have other installations.
 _TRIAL_PREFIX = "select 'kreisfunk_verify_' || oid || '_' from pg_database where datname = current_database()"
 _TRIALS = "select datname from pg_database where datname ~ ('^' || $1 || '[0-9a-f]{8}$')"
+Frames = Iterator[bytes]
 OnRows = Callable[[int, int], None]
 
 
@@ -104,19 +105,16 @@ class Manifest(Struct, frozen=True, kw_only=True):
         return sum(table.rows for table in self.tables)
 
 
-async def read_manifest(connection: asyncpg.Connection) -> Manifest:
+async def _read_manifest(connection: asyncpg.Connection) -> Manifest:
     """Read the manifest in the snapshot of a transaction."""
-    saved_at = await connection.fetchval("select transaction_timestamp()")
     return Manifest(
-        saved_at=saved_at,
+        saved_at=await connection.fetchval("select transaction_timestamp()"),
         version=VERSION,
         server_version=int(await connection.fetchval("show server_version_num")),
-        migrations={
-            schema: _build_mapping(await connection.fetch(_MIGRATED.format(schema=schema))) for schema in SCHEMAS
-        },
+        migrations={each: _build_mapping(await connection.fetch(_MIGRATED.format(schema=each))) for each in SCHEMAS},
         weeks=tuple(row[0] for row in await connection.fetch(_WEEKS)),
         sequences=_build_mapping(await connection.fetch(_SEQUENCES, SCHEMAS)),
-        tables=tuple([await _count_rows(connection, row) for row in _sort(await connection.fetch(_TABLES, SCHEMAS))]),
+        tables=tuple([table async for table in _list_tables(connection)]),
     )
 
 
@@ -124,17 +122,14 @@ def _build_mapping(rows: Sequence[asyncpg.Record]) -> dict[str, Any]:
     return {row[0]: row[1] for row in rows}
 
 
-def _sort(tables: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
-    """Put each table behind those that it refers to."""
-    by_oid = {row["oid"]: row for row in tables}
-    order = TopologicalSorter({oid: set(row["referred"]) - {oid} for oid, row in by_oid.items()})
-    return [by_oid[oid] for oid in order.static_order()]
-
-
-async def _count_rows(connection: asyncpg.Connection, row: asyncpg.Record) -> SavedTable:
-    schema, name = row["nspname"], row["relname"]
-    rows = await connection.fetchval(f"select count(*) from {schema}.{name}")  # noqa: S608 - as above
-    return SavedTable(schema=schema, name=name, columns=tuple(row["columns"]), rows=rows)
+async def _list_tables(connection: asyncpg.Connection) -> AsyncIterator[SavedTable]:
+    """Yield each table behind those that it refers to."""
+    tables = {row["oid"]: row for row in await connection.fetch(_TABLES, SCHEMAS)}
+    order = TopologicalSorter({oid: set(row["referred"]) - {oid} for oid, row in tables.items()})
+    for row in (tables[oid] for oid in order.static_order()):
+        schema, name = row["nspname"], row["relname"]
+        rows = await connection.fetchval(f"select count(*) from {schema}.{name}")  # noqa: S608 - as above
+        yield SavedTable(schema=schema, name=name, columns=tuple(row["columns"]), rows=rows)
 
 
 def check_migrations(manifest: Manifest) -> None:
@@ -155,7 +150,7 @@ async def save_database(connection: asyncpg.Connection, writer: FrameWriter, on_
     Frames: the manifest; for each table its data, after a zero byte, and then an empty one; at last another empty one.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        manifest = await read_manifest(connection)
+        manifest = await _read_manifest(connection)
         writer.write(msgspec.json.encode(manifest))
         for table in manifest.tables:
             await _save_table(connection, table, writer, lambda rows: on_rows(rows, manifest.rows))
@@ -190,7 +185,7 @@ async def find_tables(connection: asyncpg.Connection) -> list[str]:
     return [row[0] for row in await connection.fetch(_FOREIGN)]
 
 
-def read_head(frames: Iterator[bytes]) -> Manifest:
+def read_head(frames: Frames) -> Manifest:
     """Return the manifest. Raises BackupFileError, or IncompatibleBackupError if this version cannot restore it."""
     try:
         manifest = msgspec.json.decode(next(frames), type=Manifest)
@@ -200,26 +195,24 @@ def read_head(frames: Iterator[bytes]) -> Manifest:
     return manifest
 
 
-async def restore_database(
-    connection: asyncpg.Connection, manifest: Manifest, frames: Iterator[bytes], on_rows: OnRows
-) -> None:
+async def restore_database(owner: asyncpg.Connection, manifest: Manifest, frames: Frames, on_rows: OnRows) -> None:
     """Fill an empty database inside the caller's transaction. Raises BackupFileError; nothing may be committed then."""
     for schema, done in manifest.migrations.items():
-        await migrate(connection, schema, locate_migrations(schema), versions=done.keys())
-    for week in await connection.fetch(_MISSING_WEEKS, manifest.weeks):
-        await connection.execute(_CREATE_WEEK.format(**week))
+        await migrate(owner, schema, locate_migrations(schema), versions=done.keys())
+    for week in await owner.fetch(_MISSING_WEEKS, manifest.weeks):
+        await owner.execute(_CREATE_WEEK.format(**week))
     for table in manifest.tables:
-        await _restore_table(connection, table, frames, lambda rows: on_rows(rows, manifest.rows))
+        await _restore_table(owner, table, frames, lambda rows: on_rows(rows, manifest.rows))
     for name, value in manifest.sequences.items():
-        await connection.execute("select setval($1::text::regclass, $2)", name, value)
+        await owner.execute("select setval($1::text::regclass, $2)", name, value)
     if next(frames, None) != b"" or next(frames, None) is not None:
         raise BackupFileError("has more than its manifest says")
     for schema in SCHEMAS:
-        await migrate(connection, schema, locate_migrations(schema))
+        await migrate(owner, schema, locate_migrations(schema))
 
 
 async def _restore_table(
-    connection: asyncpg.Connection, table: SavedTable, frames: Iterator[bytes], on_rows: Callable[[int], None]
+    connection: asyncpg.Connection, table: SavedTable, frames: Frames, on_rows: Callable[[int], None]
 ) -> None:
     async def read_rows() -> AsyncIterator[bytes]:
         for frame in frames:
@@ -229,15 +222,13 @@ async def _restore_table(
             on_rows(data.count(b"\n"))
             yield data
 
-    status = await connection.copy_to_table(
-        table.name, schema_name=table.schema, columns=table.columns, source=read_rows()
-    )
-    if status != f"COPY {table.rows}":
+    copied = connection.copy_to_table(table.name, schema_name=table.schema, columns=table.columns, source=read_rows())
+    if await copied != f"COPY {table.rows}":
         raise BackupFileError(f"has other rows of {table.schema}.{table.name} than it says")
 
 
 async def try_restore(
-    owner: asyncpg.Connection, settings: BackupSettings, manifest: Manifest, frames: Iterator[bytes], on_rows: OnRows
+    owner: asyncpg.Connection, settings: BackupSettings, manifest: Manifest, frames: Frames, on_rows: OnRows
 ) -> None:
     """Restore a backup into a database of its own, and drop that database. Raises BackupFileError.
 
@@ -258,13 +249,11 @@ async def try_restore(
         await owner.execute(f"drop database {name} with (force)")
 
 
-async def restore_and_roll_back(
-    connection: asyncpg.Connection, manifest: Manifest, frames: Iterator[bytes], on_rows: OnRows
-) -> None:
+async def restore_and_roll_back(owner: asyncpg.Connection, manifest: Manifest, frames: Frames, on_rows: OnRows) -> None:
     """Restore a backup into an empty database, and roll all of it back. Raises BackupFileError."""
-    transaction = connection.transaction()
+    transaction = owner.transaction()
     await transaction.start()
     try:
-        await restore_database(connection, manifest, frames, on_rows)
+        await restore_database(owner, manifest, frames, on_rows)
     finally:
         await transaction.rollback()

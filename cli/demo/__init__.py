@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ import typer
 
 from cli.demo.figures import DemoRecords, StopRecord, compute_figures, find_problems
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
-from cli.output import EXIT_FAILED, fail, note, print_step, say
+from cli.output import Exit, fail, note, print_step, say
 from cli.progress import NoProgressError, wait_for
 from deploy.local import LocalError
 from deploy.local.environments import filter_inherited
@@ -33,8 +34,7 @@ OTHER_SHARE = 0.02
 WRITE_PER_SECOND = 200.0
 STALL_TIMEOUT_SECONDS = 60.0
 KILLED_PROCESSES = ("dispatcher-1", "subscriptions-1")
-GRACE_SECONDS = "3"
-TIMEOUT_SECONDS = "5"
+SETTINGS = {"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "3", "KREISFUNK_REQUEST_TIMEOUT_SECONDS": "5"}}
 _wait_for = partial(wait_for, patience=STALL_TIMEOUT_SECONDS)
 
 
@@ -72,33 +72,21 @@ def demo(
     except (NoProgressError, PublishError) as error:
         note(str(error), "bold red")
         say(f"demo: FAILED {error}")
-        raise typer.Exit(EXIT_FAILED) from None
+        raise typer.Exit(Exit.FAILED) from None
     result = compute_figures(books)
     wrong = find_problems(result, books)
     for problem in wrong:
         note(problem, "bold red")
     figures = " ".join(f"{name}={value}" for name, value in result.items())
     say(f"demo: {'FAILED' if wrong else 'ok'} {figures} seconds={seconds:.1f}")
-    raise typer.Exit(EXIT_FAILED if wrong else 0)
+    raise typer.Exit(Exit.FAILED if wrong else 0)
 
 
 async def _run(folder: Path, citizens: int, rate: int, dispatchers: int, *, kill: bool) -> tuple[DemoRecords, float]:
     """Return the records and how long it took, in seconds."""
-    settings = {
-        "dispatcher": {
-            "KREISFUNK_UNKNOWN_GRACE_SECONDS": GRACE_SECONDS,
-            "KREISFUNK_REQUEST_TIMEOUT_SECONDS": TIMEOUT_SECONDS,
-        }
-    }
+    start = partial(run_stack, folder, dispatchers=dispatchers, messages_per_second=rate)
     async with (
-        run_stack(
-            folder,
-            dispatchers=dispatchers,
-            messages_per_second=rate,
-            fresh=True,
-            settings=settings,
-            progress=print_step,
-        ) as stack,
+        start(fresh=True, settings=SETTINGS, progress=print_step) as stack,
         open_simulator_client(stack.simulator_url, stack.control_token) as simulator,
         open_ledger_reader(stack.monitor_database_url) as ledger,
     ):
@@ -152,10 +140,10 @@ async def _ask_questions(stage: DemoContext, some: Sequence[int]) -> None:
 async def _wait_for_broadcast(stage: DemoContext, what: str, broadcast: UUID) -> None:
     """Wait until its audience is known and sent to; with a full lane, expansion takes as long as sending."""
 
-    async def known() -> int:
-        return 0 if await stage.ledger.read_audience(broadcast) is None else 1
+    async def is_known() -> int:
+        return await stage.ledger.read_audience(broadcast) is not None
 
-    await _wait_for("audience read", 1, known, patience=10 * STALL_TIMEOUT_SECONDS)
+    await _wait_for("audience read", 1, is_known, patience=10 * STALL_TIMEOUT_SECONDS)
     audience = await stage.ledger.read_audience(broadcast) or 0
     await _wait_for(what, audience, partial(stage.ledger.count_rows, broadcast))
 
@@ -172,13 +160,9 @@ async def _wait_until_settled(stage: DemoContext) -> None:
 
 async def _publish(stage: DemoContext, headline: str, text: str) -> UUID:
     """Publish as a municipal system does and return the broadcast's id. Raises PublishError."""
-    arguments = ("--topic", TOPIC, "--headline", headline, "--text", text, "--json")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", "publish", *arguments),
-        env=dict(stage.publisher),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    notice = ("--topic", TOPIC, "--headline", headline, "--text", text, "--json")
+    command = (sys.executable, "-m", "cli.main", "publish", *notice)
+    process = await asyncio.create_subprocess_exec(*command, env=dict(stage.publisher), stdout=PIPE, stderr=PIPE)
     output, problems = await process.communicate()
     if process.returncode:
         raise PublishError(problems.decode(errors="replace").strip() or f"exit status {process.returncode}")
@@ -209,22 +193,13 @@ async def _collect_records(
 async def _find_stops(stage: DemoContext, outbound: Sequence[AcceptedMessage]) -> list[StopRecord]:
     """Return each "Stop" with the time of the webhook's answer and of the confirmation."""
     replies = [message for message in outbound if not message.template]
-    return [
-        StopRecord(
-            citizen=written["citizen"],
-            answered_at=written["answered_at"],
-            confirmed_at=next(
-                (
-                    reply.accepted_at
-                    for reply in replies
-                    if reply.citizen == written["citizen"] and reply.accepted_at >= written["written_at"]
-                ),
-                None,
-            ),
-        )
-        for written in await stage.simulator.fetch_inbound()
-        if written["text"] == "Stop"
-    ]
+    found = []
+    for written in await stage.simulator.fetch_inbound():
+        if written["text"] == "Stop":
+            later = (one for one in replies if one.accepted_at >= written["written_at"])
+            confirmed = (one.accepted_at for one in later if one.citizen == written["citizen"])
+            found.append(StopRecord(written["citizen"], written["answered_at"], next(confirmed, None)))
+    return found
 
 
 async def _kill_processes(stack: Stack) -> float:

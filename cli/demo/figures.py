@@ -60,7 +60,7 @@ def compute_figures(books: DemoRecords) -> dict[str, int]:
         "delivered": len({message.delivery for message in broadcasts if message.state in DELIVERED_STATES}),
         "lost": count_lost(books),
         "duplicates": count_duplicates(books.outbound),
-        "after_stop": count_after_stop(broadcasts, books.stopped, recovered_at=books.recovered_at),
+        "after_stop": count_after_stop(broadcasts, books.stopped, books.recovered_at),
         "unaccounted": count_unaccounted(books),
         "peak_1s": books.peak_1s,
     }
@@ -76,31 +76,25 @@ def count_lost(books: DemoRecords) -> int:
     return unheard + len(missing) + len(undelivered) + max(0, books.replies_due - replies)
 
 
-def count_duplicates(outbound: Iterable[AcceptedMessage]) -> int:
+def count_duplicates(outbound: Sequence[AcceptedMessage]) -> int:
     """Return the larger of two counts: messages beyond the first for a delivery, broadcasts repeated on one phone."""
-    messages = list(outbound)
-    by_delivery = Counter(message.delivery for message in messages)
-    shown = Counter((message.citizen, message.text) for message in messages if message.template)
+    by_delivery = Counter(message.delivery for message in outbound)
+    shown = Counter((message.citizen, message.text) for message in outbound if message.template)
     return max(by_delivery.total() - len(by_delivery), shown.total() - len(shown))
 
 
-def count_after_stop(
-    broadcasts: Iterable[AcceptedMessage], stopped: Iterable[StopRecord], *, recovered_at: float = 0.0
-) -> int:
+def count_after_stop(broadcasts: Iterable[AcceptedMessage], stopped: Iterable[StopRecord], recovered_at: float) -> int:
     """Count broadcast messages accepted too long after a "Stop".
 
     Too long: more than 1 s after its confirmation, whatever failed in between, or more than 2 s after the answer to its
     webhook; if processes were killed, after they were ready again (`recovered_at`).
     """
-    ends = {stop.citizen: _compute_end(stop, recovered_at) for stop in stopped}
-    return sum(1 for message in broadcasts if message.accepted_at > ends.get(message.citizen, float("inf")))
-
-
-def _compute_end(stop: StopRecord, recovered_at: float) -> float:
-    after_answer = max(stop.answered_at, recovered_at) + MAX_SECONDS_AFTER_ANSWER
-    if stop.confirmed_at is None:
-        return after_answer
-    return min(after_answer, stop.confirmed_at + MAX_SECONDS_AFTER_CONFIRMATION)
+    ends = {}
+    for stop in stopped:
+        after_answer = max(stop.answered_at, recovered_at) + MAX_SECONDS_AFTER_ANSWER
+        confirmed_at = float("inf") if stop.confirmed_at is None else stop.confirmed_at
+        ends[stop.citizen] = min(after_answer, confirmed_at + MAX_SECONDS_AFTER_CONFIRMATION)
+    return sum(message.accepted_at > ends.get(message.citizen, float("inf")) for message in broadcasts)
 
 
 def count_unaccounted(books: DemoRecords) -> int:

@@ -27,11 +27,9 @@ class LedgerReader:
     connection: asyncpg.Connection
 
     async def count_subscribed(self) -> int:
-        """Count citizens with a valid opt-in."""
         return await self._count("select count(*) from subscriptions.subscriber where state = 'subscribed'")
 
     async def count_replies_due(self) -> int:
-        """Count inbound messages for which a reply was decided."""
         return await self._count(_REPLIES_DUE)
 
     async def count_handled(self) -> int:
@@ -57,13 +55,11 @@ class LedgerReader:
         ]
 
     async def _count(self, statement: str, *arguments: object) -> int:
-        count: int = await self.connection.fetchval(statement, *arguments)
-        return count
+        return int(await self.connection.fetchval(statement, *arguments))
 
 
 @asynccontextmanager
 async def open_ledger_reader(url: str) -> AsyncIterator[LedgerReader]:
-    """Open a reader on one connection of the monitor role."""
     connection = await connect(url, timeout=10)
     try:
         yield LedgerReader(connection)

@@ -17,11 +17,11 @@ from yarl import URL
 from cli.broker import suppress_driver_logs
 from cli.doctor import servers
 from cli.doctor.findings import Check, DoctorProblem, build_json, format_text, run_checks
-from cli.doctor.graph_api import check_ca_file, check_number, check_template, list_expected_templates, read_definitions
+from cli.doctor.graph_api import check_ca_file, check_number, check_template, list_expected, read_definitions
 from cli.doctor.installation import PROCESS_KINDS, SECRETS_DIR, Installation, find_installation, read_all_settings
 from cli.migrate.database import SCHEMAS
 from cli.options import COUNTY, TEMPLATES, CountyFile, Json, TemplatesFile
-from cli.output import EXIT_FAILED, print_result, show_status
+from cli.output import Exit, print_result, show_status
 from cli.settings import MigrationSettings
 from cli.setup.run import MetaSettings
 from deploy.secrets import FILES
@@ -35,13 +35,9 @@ from shared.runtime.settings import PREFIX, BrokerAccess, DatabaseAccess, Enviro
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces answers there
 CA_FILE = "SSL_CERT_FILE"
 # Those that only docker-compose.yml or an option of a command reads.
-OTHER_NAMES = frozenset(
-    f"{PREFIX}{name}"
-    for name in (
-        *("IMAGE", "BACKUPS", "INGRESS_PORT", "SIMULATOR_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"),
-        *("EDGE_HOST", "EDGE_HTTP_PORT", "EDGE_INGRESS", "EDGE_TLS"),
-        "SECRETS_DIR",
-    )
+OTHER_NAMES = (
+    *("IMAGE", "BACKUPS", "SECRETS_DIR", "INGRESS_PORT", "SIMULATOR_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"),
+    *("EDGE_HOST", "EDGE_HTTP_PORT", "EDGE_INGRESS", "EDGE_TLS"),
 )
 _SECRET_FILES = {PurePosixPath(file).name for file in FILES}
 KnownSettings = Mapping[str, BaseSettings]
@@ -74,7 +70,7 @@ def doctor(
         business_account=business_account or found.business_account,
         ingress_url=ingress_url or found.ingress_url,
         other_ready_urls=tuple(ready_url or ()),
-        county_file=county,
+        county_file=found.county_file if county == COUNTY else county,
         templates_file=templates,
         database_standbys=standbys,
     )
@@ -84,7 +80,7 @@ def doctor(
         findings = asyncio.run(run_checks(checks))
     print_result(build_json(findings), format_text(findings), json=json)
     if any(finding.problem for finding in findings):
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(Exit.FAILED)
 
 
 def build_checks(installation: Installation) -> list[Check]:
@@ -153,7 +149,7 @@ def _build_template_checks(installation: Installation, settings: Dispatcher) -> 
         yield _build_known("templates", DoctorProblem(str(error), "Correct the file, or name another one."))
         return
     for topic in topics:
-        for wanted in list_expected_templates(topic):
+        for wanted in list_expected(topic):
             name = f"template of {topic.id}{' with a picture' if wanted.picture else ''}"
             yield Check(name, partial(check_template, settings, account, wanted, definitions))
 
@@ -195,31 +191,27 @@ def _build_known(name: str, found: object) -> Check:
 
 def list_known_names() -> set[str]:
     """Return the name of every setting that anything reads."""
-    kinds = (EnvironmentSettings, MetaSettings, Feeds)  # named, so that they are imported like those of all others
-    return {name for kind in kinds for name in _list_names(kind)} | OTHER_NAMES
-
-
-def _list_names(kind: type[EnvironmentSettings]) -> Iterator[str]:
-    yield from (f"{PREFIX}{name.upper()}" for name in kind.model_fields)
-    for derived in kind.__subclasses__():
-        yield from _list_names(derived)
+    # Two are named, so that they are imported like those of all others.
+    kinds: list[type[EnvironmentSettings]] = [EnvironmentSettings, MetaSettings, Feeds]
+    names = set(OTHER_NAMES)
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        names |= {name.upper() for name in kind.model_fields}
+    return {f"{PREFIX}{name}" for name in names}
 
 
 async def check_names(environment: Mapping[str, str]) -> DoctorProblem | None:
     """Return a problem if any name begins like a setting and is none, or is a secret twice; no value is told."""
     known = list_known_names()
-    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
-    if unknown:
+    if unknown := sorted(name for name in environment if name.startswith(PREFIX) and name not in known):
         similar = {name: get_close_matches(name, known, 1, cutoff=0.8) for name in unknown}
         guesses = "; ".join(f"{name}: did you mean {found[0]}?" for name, found in similar.items() if found)
         advice = "docs/guides/operators.md lists all settings."
         return DoctorProblem(f"nothing reads {', '.join(unknown)}", f"{guesses} {advice}".strip())
-    twice = sorted(name for name in environment if name in known and _has_file(environment, name))
-    if twice:
-        what = f"{', '.join(twice)}: both a variable and a file"
-        return DoctorProblem(
-            what, "Remove it from .env: containers get the file only, and what is checked here differs."
-        )
+    if twice := sorted(name for name in environment if name in known and _has_file(environment, name)):
+        advice = "Remove it from .env: containers get the file only, and what is checked here differs."
+        return DoctorProblem(f"{', '.join(twice)}: both a variable and a file", advice)
     return None
 
 

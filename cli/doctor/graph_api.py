@@ -3,8 +3,8 @@
 import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import msgspec
@@ -52,8 +52,7 @@ class TemplateDefinition(Struct):
         return (self.parameter_format.lower(), *sorted(sent))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpectedTemplate:
+class ExpectedTemplate(NamedTuple):
     """A template that a topic uses; `picture`: with an image header."""
 
     name: str
@@ -61,12 +60,12 @@ class ExpectedTemplate:
     picture: bool = False
 
 
-def list_expected_templates(topic: Topic) -> list[ExpectedTemplate]:
+def list_expected(topic: Topic) -> list[ExpectedTemplate]:
     """Return the topic's template, and the one with a picture if the topic has it."""
-    usual = [ExpectedTemplate(name=topic.template, language=topic.language)]
-    if topic.picture_template is None:
-        return usual
-    return [*usual, ExpectedTemplate(name=topic.picture_template, language=topic.language, picture=True)]
+    templates = [ExpectedTemplate(topic.template, topic.language)]
+    if topic.picture_template is not None:
+        templates.append(ExpectedTemplate(topic.picture_template, topic.language, picture=True))
+    return templates
 
 
 async def check_ca_file(path: str) -> DoctorProblem | None:
@@ -122,25 +121,20 @@ def compare_template(
     wanted: ExpectedTemplate, definitions: Sequence[TemplateDefinition], existing: Sequence[TemplateDefinition]
 ) -> DoctorProblem | None:
     ours, theirs = _find_template(wanted, definitions), _find_template(wanted, existing)
-    name = f"{wanted.name} in language {wanted.language}"
     if ours is None:
-        return DoctorProblem(f"{name} is not in our file of templates", "Add it there, or correct the county's file.")
-    if wanted.picture != (PICTURE in ours.parameters):
-        return DoctorProblem(
-            f"{name} has {'no' if wanted.picture else 'an'} image above it", "Correct our file of templates."
-        )
-    if theirs is None:
-        return DoctorProblem(
-            f"{name} does not exist at Meta", "`kreisfunk setup` creates it from our file of templates."
-        )
-    if theirs.status != APPROVED:
-        return DoctorProblem(
-            f"{name} is {theirs.status}", "See its page in WhatsApp Manager; notices would not be sent."
-        )
-    if theirs.parameters != ours.parameters:
+        what, advice = "is not in our file of templates", "Add it there, or correct the county's file."
+    elif wanted.picture != (PICTURE in ours.parameters):
+        what, advice = f"has {'no' if wanted.picture else 'an'} image above it", "Correct our file of templates."
+    elif theirs is None:
+        what, advice = "does not exist at Meta", "`kreisfunk setup` creates it from our file of templates."
+    elif theirs.status != APPROVED:
+        what, advice = f"is {theirs.status}", "See its page in WhatsApp Manager; notices would not be sent."
+    elif theirs.parameters != ours.parameters:
+        what = "has other parameters at Meta"
         advice = "Create a new version from our file of templates, and name it in the county's file."
-        return DoctorProblem(f"{name} has other parameters at Meta", advice)
-    return None
+    else:
+        return None
+    return DoctorProblem(f"{wanted.name} in language {wanted.language} {what}", advice)
 
 
 def _find_template(wanted: ExpectedTemplate, templates: Sequence[TemplateDefinition]) -> TemplateDefinition | None:

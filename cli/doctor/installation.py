@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from cli.doctor.findings import DoctorProblem
-from cli.output import EXIT_USAGE, fail
+from cli.output import Exit, fail
 from cli.settings import BROKER_API_URL, MigrationSettings
 from cli.stacks import BROKER_URL, DATABASE_URL, RunningStack, find_stack, use_environment
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment
@@ -89,13 +89,10 @@ def find_processes(environment: Mapping[str, str]) -> dict[str, Environment]:
     interface to an administrator. With folders, login and role in the URLs are replaced by each process's own.
     """
     ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
-    secrets = ours.get(SECRETS_DIR)
-    folders = {name: Path(secrets) / name for name in PROCESS_KINDS} if secrets else {}
-    processes = {
-        name: _build_environment(ours, PROCESS_KINDS[name], one) for name, one in folders.items() if one.is_dir()
-    }
-    if processes:
-        return processes
+    folder = Path(ours[SECRETS_DIR]) if ours.get(SECRETS_DIR) else None
+    kinds = {name: kind for name, kind in PROCESS_KINDS.items() if folder and (folder / name).is_dir()}
+    if folder and kinds:
+        return {name: _build_environment(ours, kind, folder / name) for name, kind in kinds.items()}
     login = get_login(ours.get(BROKER_URL, ""))
     found = {name: ours for name, kind in PROCESS_KINDS.items() if kind.login == login}
     return found or ({"admin": ours} if login and ours.get(BROKER_API_URL) else {})
@@ -131,5 +128,5 @@ def find_installation(stack: Path | None, environment: Mapping[str, str]) -> Ins
     running = find_stack(stack, environment)
     if running is None:
         logins = ", ".join(kind.login for kind in PROCESS_KINDS.values())
-        fail("The login in KREISFUNK_BROKER_URL is none of ours.", f"Those are {logins}.", EXIT_USAGE)
+        fail("The login in KREISFUNK_BROKER_URL is none of ours.", f"Those are {logins}.", Exit.USAGE)
     return build_from_stack(running)

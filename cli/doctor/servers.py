@@ -13,12 +13,8 @@ from cli.rabbitmq_management import QUEUE_ADVICE, QueueArgumentsError, require_s
 from cli.settings import BrokerAdminSettings
 from shared.amqp.connection import connect
 from shared.amqp.inspection import Inventory, list_operator_queues, take_inventory
+from shared.database import replication
 from shared.database.migrations import MigrationError, list_pending_versions
-from shared.database.replication import (
-    AsynchronousCommitError,
-    count_synchronous_standbys,
-    require_synchronous_commits,
-)
 from shared.outcome import DependencyUnavailable
 from shared.runtime.settings import BrokerAccess, DatabaseAccess
 
@@ -73,10 +69,8 @@ async def check_queue_arguments(settings: BrokerAdminSettings) -> DoctorProblem 
 
 
 def check_topology(inventory: Inventory) -> DoctorProblem | None:
-    if not inventory.missing:
-        return None
     advice = "Run `kreisfunk migrate` as the broker's administrator."
-    return DoctorProblem(f"missing: {_format_names(inventory.missing)}", advice)
+    return DoctorProblem(f"missing: {_format_names(inventory.missing)}", advice) if inventory.missing else None
 
 
 def check_dead_letters(inventory: Inventory) -> DoctorProblem | None:
@@ -109,10 +103,8 @@ async def check_rights(schema: str, connection: asyncpg.Connection) -> DoctorPro
     """Check that the role of the service with this schema has no rights beyond it."""
     others = [other for other in SCHEMAS if other != schema]
     held = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
-    if not held:
-        return None
     advice = "Use the service's own role, and revoke what it has beyond it."
-    return DoctorProblem(f"this role {', '.join(held)}", advice)
+    return DoctorProblem(f"this role {', '.join(held)}", advice) if held else None
 
 
 async def check_migrations(schema: str, connection: asyncpg.Connection) -> DoctorProblem | None:
@@ -135,14 +127,12 @@ async def check_kept_letters(connection: asyncpg.Connection) -> DoctorProblem | 
 async def check_standbys(expected: int, connection: asyncpg.Connection) -> DoctorProblem | None:
     """Check that every commit waits for a standby, and that so many are there."""
     try:
-        await require_synchronous_commits(connection)
-    except AsynchronousCommitError as error:
+        await replication.require_synchronous_commits(connection)
+    except replication.AsynchronousCommitError as error:
         return DoctorProblem(f"{error}", 'See "Replicated parts" in docs/reliability.md.')
-    count = await count_synchronous_standbys(connection)
-    if count < expected:
-        advice = "Bring back the others; without any, no commit returns."
-        return DoctorProblem(f"{count} of {expected} standbys are there", advice)
-    return None
+    count = await replication.count_synchronous_standbys(connection)
+    advice = "Bring back the others; without any, no commit returns."
+    return DoctorProblem(f"{count} of {expected} standbys are there", advice) if count < expected else None
 
 
 async def check_webhook(url: str) -> DoctorProblem | None:
@@ -152,10 +142,8 @@ async def check_webhook(url: str) -> DoctorProblem | None:
             status = answer.status
     except aiohttp.ClientError as error:
         return _report_unreachable(error)
-    if status == 401:
-        return None
-    advice = "Check the address: something else answers."
-    return DoctorProblem(f"an unsigned webhook got {status} instead of 401", advice)
+    what = f"an unsigned webhook got {status} instead of 401"
+    return None if status == 401 else DoctorProblem(what, "Check the address: something else answers.")
 
 
 async def check_ready(url: str) -> DoctorProblem | None:
@@ -164,9 +152,8 @@ async def check_ready(url: str) -> DoctorProblem | None:
             status, text = answer.status, (await answer.text(errors="replace")).strip()[:MAX_REASON_LENGTH]
     except aiohttp.ClientError as error:
         return _report_unreachable(error)
-    if status == 200:
-        return None
-    return DoctorProblem(text or f"answers with {status}", "Mend what it names; it becomes ready again by itself.")
+    advice = "Mend what it names; it becomes ready again by itself."
+    return None if status == 200 else DoctorProblem(text or f"answers with {status}", advice)
 
 
 def _report_unreachable(error: aiohttp.ClientError) -> DoctorProblem:

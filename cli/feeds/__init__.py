@@ -1,29 +1,57 @@
 """`kreisfunk feeds`: notices from the feeds of the county's website and from public warnings."""
 
-from pathlib import Path
-from typing import Annotated
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
+from cli.broker import explain_broker_error
+from cli.feeds import drafts
+from cli.feeds.setup import FeedsFolder, FeedsRules, open_folder, open_parts, open_rules, open_settings
 from cli.options import BrokerStack, Json
+from cli.output import Exit, fail, format_problems, format_table, format_time, note, print_result
+from services.feeds.__main__ import run_service
+from services.feeds.configuration import FeedOrigin, FeedsFile
+from services.feeds.decisions import PublisherIdentity
+from services.feeds.dry_run import DryRunError, DryRunResult, RulesNotChosen, evaluate_input, read_input
+from services.feeds.folder import FolderInUse, StateDamaged, StateFolder, list_files
+from services.feeds.polling import PollResult
+from services.feeds.wiring import FeedComponents
+from shared.notices.time_parsing import parse_moment
+from shared.outcome import DependencyUnavailable
+from shared.runtime.clock import system_clock
+from shared.runtime.logs import configure_logs
+
+_COLUMNS = ("name", "kind", "topic", "mode", "every", "failures", "known", "unpublished", "unanswered", "refused")
+RESULT_TEXTS = {
+    "published": "published",
+    "updated": "updated",
+    "withdrawn": "withdrawn",
+    "followed_up": "followed up",
+    "drafted": "kept as a draft",
+    "too_many": "kept as a draft, since they were too many at once",
+    "perhaps_known": "kept as a draft, since they may have been there before",
+    "not_kept": "marked as known, since too many drafts wait",
+    "marked": "marked as known",
+    "known": "known",
+    "changed": "changed, not updated",
+    "left_out": "left out by rule",
+    "old": "too old",
+    "surplus": "not looked at, since the feed is too long",
+    "broken": "broken",
+    "refused": "refused by our rules",
+}
 
 app = typer.Typer(no_args_is_help=True)
-drafts_app = typer.Typer(
-    help="Drafts, and what was refused: look, publish as the system of the feeds, or drop.", no_args_is_help=True
-)
-app.add_typer(drafts_app, name="drafts")
-
-Feeds = Annotated[Path | None, typer.Option("--file", help="What is read, in TOML; else KREISFUNK_FEEDS_FILE.")]
-FolderOption = Annotated[
-    Path | None, typer.Option("--folder", help="What is known and drafts; else KREISFUNK_FEEDS_FOLDER.")
-]
-Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]
+app.add_typer(drafts.app, name="drafts")
 
 
 @app.command()
 def once(
-    file: Feeds = None,
-    folder: FolderOption = None,
+    file: FeedsRules = None,
+    folder: FeedsFolder = None,
     wait: Annotated[float, typer.Option(min=0, max=600, help="Longest wait for Kreisfunk's answers, in s.")] = 5.0,
     json: Json = False,
     stack: BrokerStack = None,
@@ -34,27 +62,88 @@ def once(
     4 Kreisfunk unavailable or login refused (what was found is kept, and published next time), 5 published, but
     answers could not be read.
     """
-    from cli.feeds.actions import poll_once
+    parts = open_parts(stack, file, folder)
+    try:
+        with parts.folder.lock():
+            polls = asyncio.run(_poll_all(parts))
+            rejected = _read_answers(parts, wait)
+    except FolderInUse as error:
+        fail(str(error), status=Exit.USAGE)
+    except DependencyUnavailable as error:
+        advice = f"{explain_broker_error(error)} What was found is kept, and published next time."
+        fail(str(error), advice, Exit.UNAVAILABLE)
+    lines = [line for poll in polls for line in format_lines(poll)]
+    lines += [
+        f"{name}: {number} rejected by Kreisfunk; see `kreisfunk feeds drafts list`"
+        for name, number in (rejected or {}).items()
+    ]
+    print_result({"origins": _build_json(polls), "rejected": rejected or {}}, "\n".join(lines), json=json)
+    if rejected or not all(poll.succeeded for poll in polls):
+        raise typer.Exit(Exit.FAILED)
+    if rejected is None:
+        raise typer.Exit(Exit.NO_ANSWER)
 
-    poll_once(stack, file, folder, wait, as_json=json)
+
+async def _poll_all(parts: FeedComponents) -> list[PollResult]:
+    async with parts.open_pollers() as pollers:
+        return [await poller.poll() for poller in pollers]
+
+
+def _read_answers(parts: FeedComponents, wait: float) -> Mapping[str, int] | None:
+    """Return the rejected events per origin, or None if the answers cannot be read: all that was found is published."""
+    try:
+        return asyncio.run(parts.answers.wait_for_all(wait))
+    except DependencyUnavailable as error:
+        note(f"What was found is published, but answers cannot be read: {error}")
+        return None
 
 
 @app.command("list")
-def list_origins(file: Feeds = None, folder: FolderOption = None, json: Json = False) -> None:
+def list_origins(file: FeedsRules = None, folder: FeedsFolder = None, json: Json = False) -> None:
     """List the feeds and warnings, their state, and what needs attention: drafts and refused events.
 
     Exit status: 0, 2 wrong command line or configuration.
     """
-    from cli.feeds.drafts import show_overview
+    rules, _ = open_rules(file)
+    kept = open_folder(folder)
+    try:
+        origins = list(_describe_origins(rules, kept))
+    except StateDamaged as error:
+        fail(str(error), status=Exit.USAGE)
+    waits = {name: [path.stem for path in list_files(kept.path / name)] for name in ("drafts", "refused")}
+    rows = [[origin[name] or "by rule" if name == "topic" else origin[name] for name in _COLUMNS] for origin in origins]
+    numbers = " and ".join(f"{len(names)} {name}" for name, names in waits.items())
+    text = f"{format_table(_COLUMNS, rows)}\n{numbers}: see `kreisfunk feeds drafts list`"
+    print_result({"origins": origins, **waits}, text, json=json)
 
-    show_overview(file, folder, as_json=json)
+
+def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[dict[str, Any]]:
+    """Yield each origin: `unpublished` events have to reach the broker, `unanswered` ones wait for Kreisfunk.
+
+    `failures` are the polls that failed since the last that did not. Raises StateDamaged.
+    """
+    unanswered = [sent.origin for sent in folder.list_unanswered()]
+    refused = [refused.origin for refused in folder.list_refused().values()]
+    for origin in file.origins:
+        memory, is_feed = folder.read_state(origin.name), isinstance(origin, FeedOrigin)
+        yield {
+            "name": origin.name,
+            "kind": "feed" if is_feed else "alerts",
+            "where": origin.url or ("" if isinstance(origin, FeedOrigin) else origin.files or ""),
+            **{name: getattr(origin, name) for name in ("topic", "mode", "every")},
+            "failures": memory.failures,
+            "known": len(memory.entries) if is_feed else len(memory.alerts),
+            "unpublished": len(memory.pending),
+            "unanswered": unanswered.count(origin.name),
+            "refused": refused.count(origin.name),
+        }
 
 
 @app.command()
 def check(
     target: Annotated[str, typer.Argument(help="A file, an address, or - for standard input: a feed or an alert.")],
     by: Annotated[str | None, typer.Option("--rules", help="By whose rules: name of a feed or of alerts.")] = None,
-    file: Feeds = None,
+    file: FeedsRules = None,
     json: Json = False,
 ) -> None:
     """Show what would happen to each entry if it arrived now and were new. Nothing is kept, nothing is sent.
@@ -62,55 +151,72 @@ def check(
     Exit status: 0 all fine, 1 it cannot be read, 2 wrong command line or configuration, 3 something in it is broken or
     would be refused.
     """
-    from cli.feeds.results import show_dry_run
-
-    show_dry_run(target, by, file, as_json=json)
+    rules, county = open_rules(file)
+    configure_logs(service="feeds", level="error")
+    publisher = PublisherIdentity(system=rules.system, source=rules.source, county=county, now=system_clock())
+    try:
+        tried = evaluate_input(read_input(target, rules), rules, by, publisher)
+    except DryRunError as error:
+        fail(str(error), status=Exit.USAGE if isinstance(error, RulesNotChosen) else Exit.FAILED)
+    print_result({"entries": tried}, _format_dry_run(tried), json=json)
+    if not all(one.is_fine for one in tried):
+        raise typer.Exit(Exit.REJECTED)
 
 
 @app.command()
-def run(file: Feeds = None, folder: FolderOption = None, stack: BrokerStack = None) -> None:
+def run(file: FeedsRules = None, folder: FeedsFolder = None, stack: BrokerStack = None) -> None:
     """Poll all feeds and warnings until SIGTERM or Ctrl-C, and publish what is new.
 
     `/readyz` and `/metrics` are on the internal port. Exit status: 0 ended, 2 configuration.
     """
-    from cli.feeds.actions import run_feeds
-
-    run_feeds(stack, file, folder)
+    run_service(open_settings(stack, file, folder))
 
 
-@drafts_app.command("list")
-def list_drafts(folder: FolderOption = None, json: Json = False) -> None:
-    """List drafts, and refused events with the reasons, oldest first."""
-    from cli.feeds.drafts import show_drafts
-
-    show_drafts(folder, as_json=json)
+def _format_result(result: str) -> str:
+    return RESULT_TEXTS.get(result, result.replace("_", " "))
 
 
-@drafts_app.command()
-def show(name: Draft, folder: FolderOption = None) -> None:
-    """Print the event in the form that `kreisfunk publish` reads. Exit status: 0, 3 no draft of this name."""
-    from cli.feeds.drafts import show_draft
-
-    show_draft(name, folder)
+def _format_dry_run(tried: Sequence[DryRunResult]) -> str:
+    """Format one line for each entry, and one more for each event and each problem."""
+    return "\n".join(line for one in tried for line in _format_entry(one)) or "nothing in it"
 
 
-@drafts_app.command()
-def publish(
-    name: Draft, file: Feeds = None, folder: FolderOption = None, json: Json = False, stack: BrokerStack = None
-) -> None:
-    """Publish it as the system of the feeds, and remove it. With another login: `show NAME | kreisfunk publish -`.
-
-    Exit status: 0 accepted, 2 wrong command line or configuration, 3 no draft of this name, or rejected (it stays),
-    4 Kreisfunk unavailable or login refused, 5 no answer yet.
-    """
-    from cli.feeds.drafts import publish_draft
-
-    publish_draft(name, file, folder, stack, as_json=json)
+def _format_entry(tried: DryRunResult) -> Iterator[str]:
+    yield f"{_format_result(tried.result)}: {tried.title}"
+    for event in tried.events:
+        data, expiry = event["data"], event.get("expirytime")
+        until = f", until {format_time(parse_moment(expiry))}" if expiry else ""
+        yield f"  {data.get('topic', 'withdrawal')}: {data.get('headline', '')}{until}"
+    for problem in format_problems(tried.problems):
+        yield f"  {problem}"
 
 
-@drafts_app.command()
-def drop(name: Draft, folder: FolderOption = None) -> None:
-    """Remove it without publishing it. Exit status: 0, 3 no draft of this name."""
-    from cli.feeds.drafts import drop_draft
+def format_lines(poll: PollResult) -> list[str]:
+    """Format one line, and one more for each field with a problem."""
+    if not poll.succeeded:
+        return [f"{poll.name}: cannot be read: {poll.detail or poll.result}"]
+    if poll.result != "new":
+        return [f"{poll.name}: {poll.result}"]
+    counts = [f"{count} {_format_result(name)}" for name, count in _sort_counts(poll.counts).items()]
+    problems = [
+        f"  {subject}: {problem}" for subject, several in poll.problems.items() for problem in format_problems(several)
+    ]
+    return [f"{poll.name}: {', '.join(counts) or 'nothing in it'}", *problems]
 
-    drop_draft(name, folder)
+
+def _sort_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return what was counted, in the order of the texts."""
+    return {name: counts[name] for name in dict.fromkeys((*RESULT_TEXTS, *counts)) if counts.get(name)}
+
+
+def _build_json(polls: Sequence[PollResult]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": poll.name,
+            "result": poll.result,
+            "detail": poll.detail,
+            "entries": _sort_counts(poll.counts),
+            "problems": {subject: msgspec.to_builtins(found) for subject, found in poll.problems.items()},
+        }
+        for poll in polls
+    ]

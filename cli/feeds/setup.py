@@ -4,26 +4,30 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
+import typer
 from pydantic_settings import BaseSettings
 
 from cli.broker import suppress_driver_logs
-from cli.output import EXIT_USAGE, fail, note
+from cli.options import COUNTY
+from cli.output import Exit, fail, note
 from cli.stacks import find_stack, read_settings_from
-from deploy.paths import CONFIG
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
 from services.feeds.folder import StateFolder
 from services.feeds.settings import FolderSettings, RuleSettings, Settings
+from services.feeds.wiring import FeedComponents, build_components
 from shared.notices.configuration import Configuration
+from shared.runtime.logs import configure_logs
 from shared.runtime.settings import PREFIX
 
-if TYPE_CHECKING:
-    from services.feeds.wiring import FeedComponents
-
+FeedsRules = Annotated[Path | None, typer.Option("--file", help="What is read, in TOML; else KREISFUNK_FEEDS_FILE.")]
+FeedsFolder = Annotated[
+    Path | None, typer.Option("--folder", help="What is known and drafts; else KREISFUNK_FEEDS_FOLDER.")
+]
 S = TypeVar("S", bound=BaseSettings)
 # The service looks below its working directory, a command is called anywhere.
-DEFAULTS = {f"{PREFIX}COUNTY_FILE": str(CONFIG / "county.toml")}
+DEFAULTS = {f"{PREFIX}COUNTY_FILE": str(COUNTY)}
 
 
 def open_settings(stack: Path | None, file: Path | None, folder: Path | None) -> Settings:
@@ -44,11 +48,10 @@ def _read(kind: type[S], file: Path | None, folder: Path | None, stack: Mapping[
         raise
 
 
-def open_parts(settings: Settings) -> "FeedComponents":
+def open_parts(stack: Path | None, file: Path | None, folder: Path | None) -> FeedComponents:
     """Build the components; end the command with status 2 if the files do not fit together."""
-    # Imported here: a command that publishes nothing needs neither a broker nor the web.
-    from services.feeds.wiring import build_components
-
+    settings = open_settings(stack, file, folder)
+    configure_logs(service="feeds", level="error")
     try:
         return build_components(settings)
     except FeedsFileError as error:
@@ -68,13 +71,10 @@ def open_folder(folder: Path | None) -> StateFolder:
     """Open the state folder without a broker; end the command with status 2 if there is none."""
     path = _read(FolderSettings, None, folder).feeds_folder
     if not path.is_dir():
-        fail(
-            f"There is no folder {path}.",
-            "Name the one in which feeds are remembered; `kreisfunk feeds once` makes it.",
-            EXIT_USAGE,
-        )
+        advice = "Name the one in which feeds are remembered; `kreisfunk feeds once` makes it."
+        fail(f"There is no folder {path}.", advice, Exit.USAGE)
     return StateFolder(path)
 
 
 def _fail_for_files(error: FeedsFileError) -> NoReturn:
-    fail(str(error), "feeds.toml and county.toml in deploy/config show what may be in them.", EXIT_USAGE)
+    fail(str(error), "feeds.toml and county.toml in deploy/config show what may be in them.", Exit.USAGE)

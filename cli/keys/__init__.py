@@ -118,10 +118,8 @@ def rotate_index(stack: DatabaseStack = None) -> None:
 
     async def rotate_unless_blocked(connection: asyncpg.Connection) -> str:
         if (await count_old_dead_letters(connection, index))[1]:
-            fail(
-                "Some dead letters know the older hash only: they would not find whom they are from.",
-                "Handle them with `kreisfunk dead-letters`, then run it again.",
-            )
+            problem = "Some dead letters know the older hash only: they would not find whom they are from."
+            fail(problem, "Handle them with `kreisfunk dead-letters`, then run it again.")
         messages = list_message_stores(AddressRenewal(settings.ring, index))
         return await _rotate_stores(connection, (*stores, *messages), "lifted")
 
@@ -212,17 +210,13 @@ async def _rotate_stores(connection: asyncpg.Connection, stores: Sequence[Store]
         fresh, unreadable = (sum(column) for column in zip(*counts, strict=True))
         renewed += fresh
         if unreadable:
-            fail(
-                f"{unreadable} addresses or messages have a key that is not in the ring.",
-                "Add the old keys and run it again.",
-            )
+            problem = f"{unreadable} addresses or messages have a key that is not in the ring."
+            fail(problem, "Add the old keys and run it again.")
         if not fresh:
             break
     else:
-        fail(
-            "Somebody still seals with an older key, or an older index key.",
-            "Restart every dispatcher and every ingress, then run it again.",
-        )
+        problem = "Somebody still seals with an older key, or an older index key."
+        fail(problem, "Restart every dispatcher and every ingress, then run it again.")
     return f"{renewed} {what} in {time.monotonic() - started:.1f} s"
 
 

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 
@@ -41,35 +42,6 @@ class KeyFilesError(Exception):
     """The key files are missing, differ, or do not permit this step; the text says which."""
 
 
-def _accept() -> None:
-    """Ask nobody: the step loses nothing."""
-
-
-def add_key(folder: Path, ring: Ring = Ring.ADDRESSES) -> int:
-    """Append a new key to the ring, in each of its files; return its version. Raises KeyFilesError."""
-    return _change_ring(folder, ring, _append_key)
-
-
-def drop_key(folder: Path, ring: Ring = Ring.ADDRESSES, confirm: Confirm = _accept) -> int:
-    """Keep only the newest key of the ring, in each of its files; return its version. Raises KeyFilesError."""
-    return _change_ring(folder, ring, _keep_newest_key, confirm)
-
-
-def add_index_key(folder: Path) -> int:
-    """Add a key with one more link for lookups; return its version. Raises KeyFilesError."""
-    return _change_index_keys(folder, _append_index_key)
-
-
-def use_index_key(folder: Path) -> int:
-    """Make the longer key the writing one and the shorter one for lookups; return its version. Raises KeyFilesError."""
-    return _change_index_keys(folder, _prefer_longer_key)
-
-
-def drop_index_key(folder: Path, confirm: Confirm = _accept) -> int:
-    """Keep only the longer key; return its version. Raises KeyFilesError."""
-    return _change_index_keys(folder, _keep_longer_key, confirm)
-
-
 def _append_key(text: str, fresh: bytes) -> str:
     version = max(KeyRing.parse(text).keys) + 1
     if version > MAX_VERSIONS:
@@ -85,6 +57,7 @@ def _keep_newest_key(text: str, _: bytes) -> str:
 
 
 def _append_index_key(text: str, fresh: bytes) -> str:
+    """Add a key with one more link for lookups."""
     index = BlindIndexKey.parse(text)
     if index.others:
         raise KeyFilesError("there is another index key already: use it, or drop it")
@@ -94,6 +67,7 @@ def _append_index_key(text: str, fresh: bytes) -> str:
 
 
 def _prefer_longer_key(text: str, _: bytes) -> str:
+    """Make the longer key the writing one and the shorter one for lookups."""
     index = BlindIndexKey.parse(text)
     longer = max(index.others, key=len, default=b"")
     if len(longer) < len(index.key):
@@ -108,16 +82,16 @@ def _keep_longer_key(text: str, _: bytes) -> str:
     return BlindIndexKey(index.key).text
 
 
-def _change_ring(folder: Path, ring: Ring, step: Step, confirm: Confirm = _accept) -> int:
+def _change_ring(folder: Path, ring: Ring = Ring.ADDRESSES, confirm: Confirm | None = None, *, step: Step) -> int:
     return max(KeyRing.parse(_change(folder, RING_FILES[ring], step, confirm)).keys)
 
 
-def _change_index_keys(folder: Path, step: Step, confirm: Confirm = _accept) -> int:
+def _change_index_keys(folder: Path, confirm: Confirm | None = None, *, step: Step) -> int:
     index = BlindIndexKey.parse(_change(folder, INDEX_FILE, step, confirm))
     return max(len(key) for key in (index.key, *index.others)) // KEY_BYTES
 
 
-def _change(folder: Path, name: str, step: Step, confirm: Confirm) -> str:
+def _change(folder: Path, name: str, step: Step, confirm: Confirm | None) -> str:
     """Take the step in all files, or go on with it, and return what they have now. Raises KeyFilesError."""
     files = sorted(folder.glob(f"*/{name}"))
     if not files:
@@ -127,7 +101,8 @@ def _change(folder: Path, name: str, step: Step, confirm: Confirm) -> str:
         after = _take_step(set(texts.values()), step)
         if after is None:
             raise KeyFilesError(f"every {name} in {folder} must be the same; repeat the step that was interrupted")
-        confirm()
+        if confirm:
+            confirm()
         for file in files:
             if texts[file] != after:
                 write_secret(file, after)
@@ -150,3 +125,11 @@ def _take_step(texts: set[str], step: Step) -> str | None:
 def _read_newest_bytes(text: str) -> bytes:
     """Return the random bytes with which a text was made, if they were new then: those at its end."""
     return base64.b64decode(text.rpartition(",")[2].rpartition(":")[2])[-KEY_BYTES:]
+
+
+# Each returns the version of the newest key. Raises KeyFilesError.
+add_key = partial(_change_ring, step=_append_key)
+drop_key = partial(_change_ring, step=_keep_newest_key)
+add_index_key = partial(_change_index_keys, step=_append_index_key)
+use_index_key = partial(_change_index_keys, step=_prefer_longer_key)
+drop_index_key = partial(_change_index_keys, step=_keep_longer_key)

@@ -8,6 +8,7 @@ statement writes both.
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 
@@ -28,9 +29,9 @@ class Store:
 
     name: str
     table: str
-    key: Sequence[str]
-    columns: Sequence[str]
-    outdated: str
+    key: Sequence[str] = ("id",)
+    columns: Sequence[str] = ()
+    outdated: str = "true"
     write: str
     renew: Callable[[asyncpg.Record], Arguments | None]
     in_columns: bool = False
@@ -76,10 +77,11 @@ class Store:
         renewed, unreadable = [], 0
         for row in rows:
             try:
-                renewed.append(self.renew(row))
+                if arguments := self.renew(row):
+                    renewed.append(arguments)
             except EncryptionError:
                 unreadable += 1
-        return [arguments for arguments in renewed if arguments], unreadable
+        return renewed, unreadable
 
     async def write_rows(self, connection: asyncpg.Connection, renewed: Sequence[Arguments]) -> None:
         if self.in_columns and renewed:
@@ -88,7 +90,7 @@ class Store:
             await connection.executemany(self.write, renewed)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class AddressColumns:
     """An encrypted address and the hash beside it; `kind` is a column or a constant."""
 
@@ -103,34 +105,16 @@ class AddressColumns:
         return f"{self.index} as index", f"{self.sealed} as sealed", f"{self.kind} as kind"
 
 
+_SUBSCRIBER = "subscriptions.subscriber"
 SUBSCRIBERS = {
-    kind: AddressColumns(
-        name=f"subscribers' {kind} addresses",
-        table="subscriptions.subscriber",
-        sealed=f"{kind}_sealed",
-        index=f"{kind}_index",
-        kind=f"'{kind}'",
-    )
+    kind: AddressColumns(f"subscribers' {kind} addresses", _SUBSCRIBER, f"{kind}_sealed", f"{kind}_index", f"'{kind}'")
     for kind in AddressKind
 }
-DELIVERIES = AddressColumns(
-    name="deliveries",
-    table="dispatcher.delivery",
-    sealed="address_sealed",
-    index="address_index",
-    kind="address_kind",
-)
-ERASURES = AddressColumns(
-    name="erasures to be told",
-    table="dispatcher.erasure",
-    sealed="user_sealed",
-    index="user_index",
-    kind="'user'",
-)
+DELIVERIES = AddressColumns("deliveries", "dispatcher.delivery", "address_sealed", "address_index", "address_kind")
+ERASURES = AddressColumns("erasures to be told", "dispatcher.erasure", "user_sealed", "user_index", "'user'")
 
 
 def list_sealed_stores(ring: KeyRing) -> Sequence[Store]:
-    """Return every store of encrypted addresses."""
     columns = (*SUBSCRIBERS.values(), DELIVERIES, ERASURES)
     return (*(build_sealed_store(one, ring) for one in columns), *list_message_stores(AddressRenewal(ring)))
 
@@ -154,21 +138,12 @@ def list_hash_stores(index: BlindIndexKey, ring: KeyRing) -> Sequence[Store]:
 
 def list_message_stores(renewal: AddressRenewal) -> Sequence[Store]:
     """Return the stores of messages waiting to be published, perhaps again, that contain encrypted addresses."""
+    answers, pages = "answers that may be published again", "pages to be published"
+    by_page, renew_page = ("broadcast_id", "page"), partial(renew_event, renewal=renewal)
+    renew_answers = partial(renew_publications, renewal=renewal)
     return (
-        _build_message_store(
-            "answers that may be published again",
-            "subscriptions.inbox",
-            ("message_key",),
-            "publications",
-            lambda body: renew_publications(body, renewal),
-        ),
-        _build_message_store(
-            "pages to be published",
-            "subscriptions.pending_page",
-            ("broadcast_id", "page"),
-            "body",
-            lambda body: renew_event(body, renewal),
-        ),
+        _build_message_store(answers, "subscriptions.inbox", ("message_key",), "publications", renew_answers),
+        _build_message_store(pages, "subscriptions.pending_page", by_page, "body", renew_page),
     )
 
 
@@ -177,10 +152,10 @@ async def count_old_dead_letters(connection: asyncpg.Connection, index: BlindInd
 
     Only subscriptions can decrypt them.
     """
+    first, other = (_build_outdated_condition(hashed, index) for hashed in ("senders[1]", "hash"))
     [counts] = await connection.fetch(f"""
-        select count(*) filter (where {_build_outdated_condition("senders[1]", index)}), count(*) filter (
-            where {_build_outdated_condition("senders[1]", index)} and not exists (
-                select from unnest(senders) as hash where not {_build_outdated_condition("hash", index)}))
+        select count(*) filter (where {first}), count(*) filter (
+            where {first} and not exists (select from unnest(senders) as hash where not {other}))
         from subscriptions.dead_letter
     """)
     return counts[0], counts[1]
@@ -216,7 +191,6 @@ def build_sealed_store(address: AddressColumns, ring: KeyRing) -> Store:
     return Store(
         name=address.name,
         table=address.table,
-        key=("id",),
         columns=address.columns,
         outdated=f"length({address.sealed}) > 0 and get_byte({address.sealed}, 0) <> {max(ring.keys)}",
         write=f"""
@@ -246,7 +220,6 @@ def _build_address_store(
     return Store(
         name=address.name,
         table=address.table,
-        key=("id",),
         columns=address.columns,
         outdated=_build_outdated_condition(address.index, index),
         write=f"""
@@ -264,7 +237,6 @@ def _build_key_store(name: str, table: str, index: BlindIndexKey) -> Store:
         name=name,
         table=table,
         key=("address_index",),
-        columns=(),
         outdated=_build_outdated_condition("address_index", index),
         write=f"""
             with lifted as (
@@ -297,7 +269,6 @@ def _build_erasure_store(index: BlindIndexKey) -> Store:
     return Store(
         name="hashes of erasures to be told",
         table="dispatcher.erasure",
-        key=("id",),
         columns=("indexes",),
         outdated=f"exists (select from unnest(indexes) as hash where {_build_outdated_condition('hash', index)})",
         write="update dispatcher.erasure set indexes = $3 where id = $1 and indexes = $2",
@@ -314,15 +285,8 @@ def _build_message_store(
         before, after = row[body], change(row[body])
         return (before, after, *(row[column] for column in key)) if after != before else None
 
-    return Store(
-        name=name,
-        table=table,
-        key=key,
-        columns=(body,),
-        outdated="true",
-        write=f"update {table} set {body} = $2 where {body} = $1 and {which}",
-        renew=renew,
-    )
+    write = f"update {table} set {body} = $2 where {body} = $1 and {which}"
+    return Store(name=name, table=table, key=key, columns=(body,), write=write, renew=renew)
 
 
 def _upgrade_indexes(indexes: Sequence[bytes], index: BlindIndexKey) -> list[bytes]:

@@ -71,10 +71,8 @@ async def _restrict_public(connection: asyncpg.Connection) -> str:
 
 async def _enable_login(connection: asyncpg.Connection, role: str, password: str) -> None:
     # DDL takes no parameters, so the server quotes the values, and may log them: of a password only its verifier.
-    statement = await connection.fetchval(
-        "select format('alter role %I login password %L', $1::text, $2::text)", role, _build_verifier(password)
-    )
-    await connection.execute(statement)
+    quote = "select format('alter role %I login password %L', $1::text, $2::text)"
+    await connection.execute(await connection.fetchval(quote, role, _build_verifier(password)))
 
 
 def _build_verifier(password: str) -> str:

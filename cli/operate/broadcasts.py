@@ -1,7 +1,6 @@
 """`kreisfunk broadcasts`: list, pause, resume, cancel and resend broadcasts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -10,21 +9,11 @@ import asyncpg
 import typer
 
 from cli.operate import ledger
-from cli.operate.ledger import BroadcastView
+from cli.operate.ledger import Row
 from cli.operate.session import Reason, Yes, explain_wait, refuse, run_on_ledger, warn_of_duplicates
 from cli.options import DatabaseStack, Json
 from cli.options import Yes as YesForGood
-from cli.output import (
-    EXIT_USAGE,
-    confirm,
-    fail,
-    format_list,
-    format_pairs,
-    format_table,
-    format_time,
-    note,
-    print_result,
-)
+from cli.output import Exit, confirm, fail, format_list, format_pairs, format_table, format_time, note, print_result
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
 REFUSALS: Mapping[str, str] = {
@@ -36,10 +25,11 @@ REFUSALS: Mapping[str, str] = {
     "held": "The broadcast is not paused; its template is paused: see `kreisfunk templates list`.",
 }
 UNFINISHED = ("running", "held", "paused")
-_OVERVIEW = (
-    *("broadcast", "notice", "rev", "lane", "state"),
+_COLUMNS = (
+    *("broadcast", "notice", "revision", "lane", "standing"),
     *("audience", "accepted", "failed", "unknown", "waiting", "headline"),
 )
+_HEAD = [{"revision": "rev", "standing": "state"}.get(name, name) for name in _COLUMNS]
 SCHEDULED = "scheduled"
 MAX_HEADLINE_LENGTH = 40
 # Ends both the expansion and the sending; even of a broadcast that the ledger does not know, pages may be on their way.
@@ -65,10 +55,10 @@ def list_broadcasts(
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
     found, totals = run_on_ledger(stack, lambda connection: ledger.fetch_latest(connection, number))
-    text, more = _format_overview(found), sum(totals) - len(found)
-    if more:
+    text = format_list(_HEAD, list(map(_format_line, found)), empty="no broadcasts")
+    if more := sum(totals) - len(found):
         text += f"\n{more} more: --number {max(totals)}"
-    print_result({"total": sum(totals), "broadcasts": [asdict(one) for one in found]}, text, json=json)
+    print_result({"total": sum(totals), "broadcasts": found}, text, json=json)
 
 
 @app.command("show")
@@ -80,7 +70,7 @@ def show_broadcast(broadcast: Broadcast, json: Json = False, stack: DatabaseStac
     found = run_on_ledger(stack, lambda connection: ledger.fetch_one(connection, broadcast))
     if found is None:
         refuse("There is no such broadcast.")
-    print_result(asdict(found), _format_page(found), json=json)
+    print_result(found, _format_page(found), json=json)
 
 
 @app.command()
@@ -125,10 +115,10 @@ async def _describe_waiting(connection: asyncpg.Connection, broadcast: UUID) -> 
     if found is None:
         is_expanded = await connection.fetchval(_IS_EXPANDED, broadcast)
         return f"{broadcast}: those whose messages wait at the broker will not get it." if is_expanded else None
-    if found.standing not in (*UNFINISHED, "expanding"):
+    if found["standing"] not in (*UNFINISHED, "expanding"):
         return None
-    number = found.books.waiting if found.books.complete else f"{found.books.waiting} so far"
-    return f"{found.headline or broadcast}: those who wait ({number}) will not get it."
+    number = f"{found['books']['waiting']}{'' if found['books']['complete'] else ' so far'}"
+    return f"{found['headline'] or broadcast}: those who wait ({number}) will not get it."
 
 
 @app.command()
@@ -149,7 +139,7 @@ def resend(
     """
     if not missing:
         advice = "Add --missing: --unknown only extends it." if unknown else ""
-        fail("Say to whom: --missing.", advice, EXIT_USAGE)
+        fail("Say to whom: --missing.", advice, Exit.USAGE)
     if unknown:
         warn_of_duplicates("Unknown outcomes", yes=yes)
     statement = "select * from dispatcher.resend_missing($1, $2)"
@@ -169,61 +159,52 @@ def _change(
     before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, *given))
     if before not in fitting:
         refuse(REFUSALS[before])
-    broadcast = given[0]
-    print_result(
-        {"result": result, "broadcast": broadcast, "before": before}, f"{result}: broadcast {broadcast}", json=json
-    )
+    changed = {"result": result, "broadcast": given[0], "before": before}
+    print_result(changed, f"{result}: broadcast {given[0]}", json=json)
 
 
-def _format_overview(broadcasts: Sequence[BroadcastView]) -> str:
-    return format_list(_OVERVIEW, list(map(_format_line, broadcasts)), empty="no broadcasts")
-
-
-def _format_line(shown: BroadcastView) -> tuple[object, ...]:
-    books, headline = shown.books, shown.headline or "-"
+def _format_line(shown: Row) -> tuple[object, ...]:
+    headline = shown["headline"] or "-"
     if len(headline) > MAX_HEADLINE_LENGTH:
         headline = f"{headline[: MAX_HEADLINE_LENGTH - 1]}…"
-    return (
-        *(shown.broadcast, shown.notice, shown.revision, shown.lane, shown.standing),
-        *(books.audience, books.accepted, books.failed, books.unknown, books.waiting),
-        headline,
-    )
+    found = {**shown["books"], **shown, "headline": headline}
+    return tuple(found[name] for name in _COLUMNS)
 
 
-def _format_page(shown: BroadcastView) -> str:
+def _format_page(shown: Row) -> str:
     parts = [_format_head(shown), _format_recipients(shown)]
-    if shown.waits:
-        waits = [(wait["deliveries"], explain_wait(wait["cause"]), format_time(wait["due_at"])) for wait in shown.waits]
-        parts.append(format_table(("waiting", "for", "first due"), waits))
-    if shown.failures:
-        failures = [(one["deliveries"], str(one["code"] or "-"), one["reason"]) for one in shown.failures]
-        parts.append(format_table(("failed", "code", "Grund"), failures))
+    if shown["waits"]:
+        rows = [(one["deliveries"], explain_wait(one["cause"]), format_time(one["due_at"])) for one in shown["waits"]]
+        parts.append(format_table(("waiting", "for", "first due"), rows))
+    if shown["failures"]:
+        rows = [(one["deliveries"], str(one["code"] or "-"), one["reason"]) for one in shown["failures"]]
+        parts.append(format_table(("failed", "code", "Grund"), rows))
     return "\n\n".join(parts)
 
 
-def _format_head(shown: BroadcastView) -> str:
-    state = f"{shown.standing}: {shown.reason}" if shown.reason else shown.standing
+def _format_head(shown: Row) -> str:
+    opens, spacing, scheduled = shown["opens"], shown["spacing_seconds"], shown["standing"] == SCHEDULED
     return format_pairs(
-        ("broadcast", shown.broadcast),
-        ("notice", f"{shown.notice} revision {shown.revision}"),
-        ("headline", shown.headline or "-"),
-        ("topic", f"{shown.topic}, lane {shown.lane}, template {shown.template}"),
-        ("state", state),
-        ("begins" if shown.standing == SCHEDULED else "published", format_time(shown.published_at)),
-        ("expires", format_time(shown.expires_at)),
-        ("finished", format_time(shown.finished_at)),
-        ("hours", f"{shown.opens:%H:%M} to {shown.closes:%H:%M} {shown.zone}" if shown.opens else "any"),
-        ("spread", f"{shown.spacing_seconds:g} s between two" if shown.spacing_seconds else "none"),
+        ("broadcast", shown["broadcast"]),
+        ("notice", "{notice} revision {revision}".format_map(shown)),
+        ("headline", shown["headline"] or "-"),
+        ("topic", "{topic}, lane {lane}, template {template}".format_map(shown)),
+        ("state", "{standing}: {reason}".format_map(shown) if shown["reason"] else shown["standing"]),
+        ("begins" if scheduled else "published", format_time(shown["published_at"])),
+        ("expires", format_time(shown["expires_at"])),
+        ("finished", format_time(shown["finished_at"])),
+        ("hours", "{opens:%H:%M} to {closes:%H:%M} {zone}".format_map(shown) if opens else "any"),
+        ("spread", f"{spacing:g} s between two" if spacing else "none"),
     )
 
 
-def _format_recipients(shown: BroadcastView) -> str:
-    books = shown.books
-    steps = ", ".join(f"{count} {state}" for state, count in shown.steps.items() if count)
-    so_far = "" if books.complete else "so far: not everybody has been read"
-    if shown.standing == SCHEDULED:
+def _format_recipients(shown: Row) -> str:
+    books = shown["books"]
+    steps = ", ".join(f"{count} {state}" for state, count in shown["steps"].items() if count)
+    so_far = "" if books["complete"] else "so far: not everybody has been read"
+    if shown["standing"] == SCHEDULED:
         so_far = "so far: everybody is read when it begins"
-    rows = [("audience", books.audience, so_far)]
-    rows += [(name, getattr(books, name), f"= {steps}" if name == "accepted" and steps else "") for name in _BOOKS]
-    rows.append(("unaccounted", books.unaccounted, "" if not books.unaccounted else "report this: it must be 0"))
+    rows = [("audience", books["audience"], so_far)]
+    rows += [(name, books[name], f"= {steps}" if name == "accepted" and steps else "") for name in _BOOKS]
+    rows.append(("unaccounted", books["unaccounted"], "report this: it must be 0" if books["unaccounted"] else ""))
     return format_table(("recipients", "number", ""), rows)

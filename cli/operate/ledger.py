@@ -1,8 +1,6 @@
 """Broadcasts, scheduled ones and those in the ledger, read with a role that cannot read addresses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -54,66 +52,20 @@ _NEXT_PLANNED = _PLANNED + "and b.state in ('scheduled', 'expanding') order by b
 _ONE_PLANNED = _PLANNED + "and b.id = $1 and b.state <> 'expanded'"
 REPLACED, SUPERSEDED = "replaced", "superseded"
 ACCEPTED = ("accepted", "sent", "delivered", "read")
+NOT_ACCEPTED = ("failed", "expired", "cancelled", "suppressed", "unknown")
+_IDENTITY = ("broadcast", "notice", "revision", "topic", "lane", "template", "standing", "headline")
+_TIMES = ("published_at", "expires_at", "finished_at", "opens", "closes", "zone", "spacing_seconds")
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecipientCounts:
-    """Recipients of a broadcast by state; the states add up to the audience.
-
-    `audience` is final once `complete`; until then more recipients may come. `unaccounted` are recipients of an ended
-    broadcast without a row in the ledger; it must be 0.
-    """
-
-    audience: int
-    complete: bool
-    accepted: int
-    failed: int
-    expired: int
-    cancelled: int
-    suppressed: int
-    unknown: int
-    waiting: int
-    unaccounted: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class BroadcastView:
-    """One broadcast. `steps` counts accepted messages by status; `reason` says why it is paused or cancelled.
-
-    `waits` has the number of deliveries by cause, and when the first of them is due; `failures` that by Meta's code.
-    """
-
-    broadcast: UUID
-    notice: str
-    revision: int
-    topic: str
-    lane: str
-    template: str
-    standing: str
-    headline: str | None
-    reason: str | None
-    books: RecipientCounts
-    steps: Mapping[str, int] = field(default_factory=dict)
-    published_at: datetime
-    expires_at: datetime
-    finished_at: datetime | None = None
-    opens: time | None
-    closes: time | None
-    zone: str | None
-    spacing_seconds: float | None = None
-    waits: Sequence[Row] = ()
-    failures: Sequence[Row] = ()
-
-
-async def fetch_latest(ledger: asyncpg.Connection, number: int) -> tuple[list[BroadcastView], tuple[int, int]]:
+async def fetch_latest(ledger: asyncpg.Connection, number: int) -> tuple[list[Row], tuple[int, int]]:
     """Return at most `number` that have not begun, the next first, and in the ledger, newest first, and both totals."""
     planned, begun = await ledger.fetch(_NEXT_PLANNED, number), await ledger.fetch(_LATEST, number)
     totals = (planned[0]["total"] if planned else 0, begun[0]["total"] if begun else 0)
-    return [*map(_build_planned, planned), *map(_build_view, begun)], totals
+    return [*map(_build_planned, planned), *map(_build_begun, begun)], totals
 
 
-async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastView | None:
+async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> Row | None:
     """Return all details of a broadcast from one snapshot, or None."""
     async with ledger.transaction(isolation="repeatable_read", readonly=True):
         row = await ledger.fetchrow(_ONE, broadcast)
@@ -125,55 +77,66 @@ async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastVie
             {"code": code, "reason": explain_failure(code), "deliveries": deliveries}
             for code, deliveries in await ledger.fetch(_FAILURES, broadcast)
         ]
-    return _build_view(row, waits, failures)
+    return _build_begun(row, waits, failures)
 
 
-def _build_view(row: asyncpg.Record, waits: Sequence[Row] = (), failures: Sequence[Row] = ()) -> BroadcastView:
+def _build_begun(row: asyncpg.Record, waits: Sequence[Row] = (), failures: Sequence[Row] = ()) -> Row:
     states: dict[str, int] = msgspec.json.decode(row["states"])
     audience = row["audience"]
     if (row["cancelled_reason"] and row["finished_at"]) or (row["restored"] and row["ended"]):
         audience = sum(states.values())  # a cancellation may have stopped the remaining pages, a restore forgotten them
-    books = count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
-    # The revision was superseded after it had been sent to everybody.
-    replaced = row["cancelled_reason"] == SUPERSEDED and books.complete and not (books.cancelled or books.waiting)
-    return BroadcastView(
-        **_select_fields(row) | ({"standing": REPLACED} if replaced else {}),
-        reason=row["cancelled_reason"] or row["paused_reason"] or row["template_reason"],
-        books=books,
-        steps={state: states.get(state, 0) for state in ACCEPTED},
-        waits=[*waits, *_build_other_waits(states, books)],
-        failures=failures,
-    )
+    books = _count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
+    found = _build_view(row, row["cancelled_reason"] or row["paused_reason"] or row["template_reason"], books)
+    if row["cancelled_reason"] == SUPERSEDED and books["complete"] and not (books["cancelled"] or books["waiting"]):
+        found["standing"] = REPLACED  # it had been sent to everybody before
+    return found | {
+        "steps": {state: states.get(state, 0) for state in ACCEPTED},
+        "waits": [*waits, *_build_other_waits(states, books["waiting"])],
+        "failures": failures,
+    }
 
 
-def _build_planned(row: asyncpg.Record) -> BroadcastView:
-    nobody = count_recipients({}, audience=None, expanded=0, ended=False)
-    return BroadcastView(**_select_fields(row), books=nobody)
+def _build_planned(row: asyncpg.Record) -> Row:
+    return _build_view(row, row["reason"], _count_recipients({}, audience=None, expanded=0, ended=False))
 
 
-def _select_fields(row: asyncpg.Record) -> Row:
-    names = {one.name for one in fields(BroadcastView)}
-    return {name: value for name, value in row.items() if name in names}
+def _build_view(row: asyncpg.Record, reason: str | None, books: Row) -> Row:
+    """Return one broadcast. `reason` says why it is paused or cancelled; `steps` counts accepted messages by status.
+
+    `waits` has the number of deliveries by cause, and when the first of them is due; `failures` that by Meta's code.
+    """
+    return {
+        **{name: row[name] for name in _IDENTITY},
+        "reason": reason,
+        "books": books,
+        "steps": {},
+        **{name: row.get(name) for name in _TIMES},
+        "waits": [],
+        "failures": [],
+    }
 
 
-def _build_other_waits(states: Mapping[str, int], books: RecipientCounts) -> list[Row]:
+def _build_other_waits(states: Mapping[str, int], waiting: int) -> list[Row]:
     """Return the groups without a waiting row: being sent to Meta, or still in a batch."""
     sending = states.get("claimed", 0)
-    queued = books.waiting - states.get("waiting", 0) - sending
-    found = (("sending", sending), ("queue", queued))
+    found = (("sending", sending), ("queue", waiting - states.get("waiting", 0) - sending))
     return [{"cause": cause, "deliveries": deliveries, "due_at": None} for cause, deliveries in found if deliveries]
 
 
-def count_recipients(states: Mapping[str, int], *, audience: int | None, expanded: int, ended: bool) -> RecipientCounts:
-    """Count recipients: without a row they wait in a batch while the broadcast runs, and are unaccounted later."""
+def _count_recipients(states: Mapping[str, int], *, audience: int | None, expanded: int, ended: bool) -> Row:
+    """Count recipients by state; the states add up to the audience, which is final once `complete`.
+
+    Without a row in the ledger they wait in a batch while the broadcast runs. Later they are `unaccounted`, which must
+    be 0.
+    """
     known = sum(states.values())
     everybody = audience if audience is not None else max(expanded, known)
     missing = everybody - known
-    return RecipientCounts(
-        audience=everybody,
-        complete=audience is not None,
-        accepted=sum(states.get(state, 0) for state in ACCEPTED),
-        **{state: states.get(state, 0) for state in ("failed", "expired", "cancelled", "suppressed", "unknown")},
-        waiting=states.get("waiting", 0) + states.get("claimed", 0) + (0 if ended else missing),
-        unaccounted=missing if ended else 0,
-    )
+    return {
+        "audience": everybody,
+        "complete": audience is not None,
+        "accepted": sum(states.get(state, 0) for state in ACCEPTED),
+        **{state: states.get(state, 0) for state in NOT_ACCEPTED},
+        "waiting": states.get("waiting", 0) + states.get("claimed", 0) + (0 if ended else missing),
+        "unaccounted": missing if ended else 0,
+    }

@@ -1,7 +1,7 @@
 """`kreisfunk sending`: sending limits and their use, causes of waiting, pause and resume."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import asyncpg
@@ -9,7 +9,7 @@ import typer
 
 from cli.operate.session import Reason, explain_wait, refuse, run_on_ledger
 from cli.options import DatabaseStack, Json
-from cli.output import escape, format_duration, format_pairs, format_table, format_time, print_result
+from cli.output import escape, format_duration, format_list, format_pairs, format_time, print_result
 
 RATE_SAMPLE_SECONDS = 1.0
 # Every delivery that neither waits nor ended unsent has had a request.
@@ -66,10 +66,8 @@ def resume(number: Number = None, json: Json = False, stack: DatabaseStack = Non
     """
     resumed = run_on_ledger(stack, lambda ledger: _resume(ledger, number))
     if resumed is None:
-        refuse(
-            'This database was restored, and a "Stop" may find nobody in it.',
-            "Rotate with `kreisfunk keys` until `kreisfunk keys status` ends with 0.",
-        )
+        problem = 'This database was restored, and a "Stop" may find nobody in it.'
+        refuse(problem, "Rotate with `kreisfunk keys` until `kreisfunk keys status` ends with 0.")
     if not resumed:
         refuse("Sending is not paused.")
     print_result({"result": "resumed", "numbers": resumed}, "resumed", json=json)
@@ -78,10 +76,9 @@ def resume(number: Number = None, json: Json = False, stack: DatabaseStack = Non
 async def _resume(ledger: asyncpg.Connection, number: str | None) -> int | None:
     """Return how many numbers were paused; None if keys are not confirmed after a restore."""
     try:
-        resumed: int = await ledger.fetchval("select dispatcher.resume_sending($1)", number)
+        return int(await ledger.fetchval("select dispatcher.resume_sending($1)", number))
     except asyncpg.ObjectNotInPrerequisiteStateError:
         return None
-    return resumed
 
 
 async def _read_limits(ledger: asyncpg.Connection) -> tuple[list[Limits], list[dict[str, Any]]]:
@@ -137,20 +134,16 @@ def _explain_waits(row: asyncpg.Record) -> list[str]:
 def _format_text(numbers: list[Limits], waiting: list[dict[str, Any]]) -> str:
     if not numbers:
         return "No dispatcher has run here yet."
-    rows = [(row["lane"], _format_count(row), explain_wait(row["waits_for"])) for row in waiting]
-    unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits["unreachable"]]
-    waits = format_table(("lane", "waiting", "for"), rows) if rows else _explain_empty(numbers)
-    return "\n\n".join((*map(_format_limits, numbers), *unreachable, waits))
-
-
-def _format_count(row: Mapping[str, Any]) -> str:
-    return f"at least {row['deliveries']}" if row["at_least"] else str(row["deliveries"])
-
-
-def _explain_empty(numbers: Sequence[Limits]) -> str:
-    """Return why no delivery waits: a dispatcher that sends nothing takes nothing from the broker either."""
+    rows = [
+        (row["lane"], f"{'at least ' if row['at_least'] else ''}{row['deliveries']}", explain_wait(row["waits_for"]))
+        for row in waiting
+    ]
+    # A dispatcher that sends nothing takes nothing from the broker either.
     held = any(limits["paused_reason"] or limits["unreachable"] for limits in numbers)
-    return "nothing waits in the ledger; what has come in since waits at the broker" if held else "nothing waits"
+    empty = "nothing waits in the ledger; what has come in since waits at the broker" if held else "nothing waits"
+    unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits["unreachable"]]
+    waits = format_list(("lane", "waiting", "for"), rows, empty=empty)
+    return "\n\n".join((*map(_format_limits, numbers), *unreachable, waits))
 
 
 def _format_limits(limits: Limits) -> str:

@@ -8,7 +8,7 @@ import asyncpg
 import typer
 
 from cli.database import run_on_database
-from cli.output import EXIT_REJECTED, confirm, fail, note
+from cli.output import Exit, confirm, fail, note
 from cli.settings import OperatorSettings, read_installation_settings
 from cli.stacks import DATABASE_URL
 
@@ -48,15 +48,13 @@ def list_rows(stack: Path | None, query: str, *arguments: object) -> tuple[list[
 
 def refuse(problem: str, advice: str = "") -> NoReturn:
     """End the command, as the request does not fit the present state; nothing was changed."""
-    fail(problem, advice, EXIT_REJECTED)
+    fail(problem, advice, Exit.REJECTED)
 
 
 def warn_of_duplicates(count: str, *, yes: bool) -> None:
     """Ask for confirmation before somebody may get a message twice; without a terminal, `--yes` is required."""
-    note(
-        f"{count}: Meta may have taken these messages although no answer came. Whoever has got one gets it twice.",
-        "yellow",
-    )
+    warning = "Meta may have taken these messages although no answer came. Whoever has got one gets it twice."
+    note(f"{count}: {warning}", "yellow")
     confirm("Send them again?", yes=yes, otherwise="Nothing was changed.")
 
 

@@ -1,6 +1,6 @@
 """`kreisfunk trace`: the life of one delivery, as far as the ledger keeps it, without personal data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -40,8 +40,13 @@ STATES = {
     "suppressed": 'its recipient said "Stop" before it could be sent',
 }
 UNFINISHED = ("waiting", "claimed", "unknown")
-
-
+# What holds back more than this delivery.
+REASONS = {
+    "cancelled_reason": "the broadcast was cancelled",
+    "paused_reason": "the broadcast is paused",
+    "template_reason": "the template is paused",
+    "sender_reason": "sending is paused",
+}
 _SHOWN = ("delivery", "broadcast", "notice", "revision", "topic", "template", "lane", "state", "attempt", "resends")
 
 
@@ -59,36 +64,36 @@ def show_delivery(
     """
     row = run_on_ledger(stack, lambda ledger: ledger.fetchrow(_DELIVERY, delivery))
     if row is None:
-        refuse("It is not in the ledger.", explain_absence(delivery, datetime.now(UTC)))
-    found = build_trace(row)
-    print_result(found, format_trace(found), json=json)
+        refuse("It is not in the ledger.", _explain_absence(delivery, datetime.now(UTC)))
+    found = _build_trace(row)
+    print_result(found, _format_trace(found), json=json)
 
 
-def explain_absence(delivery: UUID, now: datetime) -> str:
+def _explain_absence(delivery: UUID, now: datetime) -> str:
     """Return why a delivery may have no row, by the time that begins its id."""
     milliseconds = delivery.int >> 80
     if delivery.version != TIMED_VERSION or milliseconds > now.timestamp() * 1000:
         return "This is no id of a delivery."
     made_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     if now - made_at > timedelta(days=MAX_DELIVERY_RETENTION_DAYS):
-        return (
-            f"It is from {made_at:%Y-%m-%d}: rows are deleted after {MAX_DELIVERY_RETENTION_DAYS} days at the latest."
-        )
+        kept = f"rows are deleted after {MAX_DELIVERY_RETENTION_DAYS} days at the latest."
+        return f"It is from {made_at:%Y-%m-%d}: {kept}"
     return f"It is from {format_time(made_at)}: its batch may still wait at the broker, or nobody asked for it."
 
 
-def build_trace(row: asyncpg.Record) -> dict[str, Any]:
+def _build_trace(row: asyncpg.Record) -> dict[str, Any]:
     """Return the life of one delivery.
 
     `claims` counts how often it was taken to be sent, `attempt` what Meta got of that. Each of the `events` has its
     distance to the one before in `after_seconds`.
     """
-    code = row["error_code"]
+    code, holds = row["error_code"], row["state"] in UNFINISHED
+    reasons = {name: text for name, text in REASONS.items() if row[name] and (holds or name == "cancelled_reason")}
     return {
         **{name: row[name] for name in _SHOWN},
         "meaning": _explain_state(row),
         "waits_for": explain_wait(row["waits_for"]) if row["waits_for"] else None,
-        "reasons": list(_list_reasons(row)),
+        "reasons": [f"{text}: {row[name]}" for name, text in reasons.items()],
         "claims": row["claim"],
         "error_code": code,
         "error": None if code is None else explain_code(code).what,
@@ -96,40 +101,23 @@ def build_trace(row: asyncpg.Record) -> dict[str, Any]:
     }
 
 
-def _list_reasons(row: asyncpg.Record) -> Iterator[str]:
-    """Yield what holds back more than this delivery."""
-    if row["cancelled_reason"]:
-        yield f"the broadcast was cancelled: {row['cancelled_reason']}"
-    if row["state"] not in UNFINISHED:
-        return
-    if row["paused_reason"]:
-        yield f"the broadcast is paused: {row['paused_reason']}"
-    if row["template_reason"]:
-        yield f"the template is paused: {row['template_reason']}"
-    if row["sender_reason"]:
-        yield f"sending is paused: {row['sender_reason']}"
-
-
 def _list_events(row: asyncpg.Record) -> list[dict[str, Any]]:
-    moments = sorted((at, what) for at, what in _list_moments(row) if at is not None)
-    before = (None, *(at for at, _ in moments))
-    return [
-        {"at": at, "after_seconds": None if last is None else (at - last).total_seconds(), "what": what}
-        for (at, what), last in zip(moments, before, strict=False)
-    ]
-
-
-def _list_moments(row: asyncpg.Record) -> Iterator[tuple[datetime | None, str]]:
-    yield row["published_at"], "its broadcast begins"
-    yield row["asked_at"], "asked for"
     taken = f"taken by a dispatcher to be sent, attempt {row['attempt']}" if row["claim"] else "entered into the ledger"
-    yield row["claimed_at"], taken
-    yield row["answer_by"], "without Meta's answer until then it is unknown"
-    yield row["unknown_at"], "no answer from Meta: unknown"
-    yield row["due_at"], "may be taken from then on"
-    if row["state"] in UNFINISHED:
-        yield row["expires_at"], "not sent from then on"
-    yield row["now"], f"now: {_explain_state(row)}"
+    moments = [
+        (row["published_at"], "its broadcast begins"),
+        (row["asked_at"], "asked for"),
+        (row["claimed_at"], taken),
+        (row["answer_by"], "without Meta's answer until then it is unknown"),
+        (row["unknown_at"], "no answer from Meta: unknown"),
+        (row["due_at"], "may be taken from then on"),
+        (row["expires_at"] if row["state"] in UNFINISHED else None, "not sent from then on"),
+        (row["now"], f"now: {_explain_state(row)}"),
+    ]
+    events: list[dict[str, Any]] = []
+    for at, what in sorted(moment for moment in moments if moment[0] is not None):
+        after = (at - events[-1]["at"]).total_seconds() if events else None
+        events.append({"at": at, "after_seconds": after, "what": what})
+    return events
 
 
 def _explain_state(row: asyncpg.Record) -> str:
@@ -138,11 +126,14 @@ def _explain_state(row: asyncpg.Record) -> str:
     return STATES[row["state"]]
 
 
-def format_trace(found: Mapping[str, Any]) -> str:
+def _format_trace(found: Mapping[str, Any]) -> str:
     attempts = "{attempt}; taken to be sent: {claims}, again after unknown: {resends}"
+    message = "broadcast {broadcast} of notice {notice}, revision {revision}, topic {topic}"
+    if not found["broadcast"]:
+        message = "reply to a citizen, or of a broadcast that is gone"
     pairs = [
         ("delivery", found["delivery"]),
-        ("message", _format_message(found)),
+        ("message", message.format_map(found)),
         ("sent as", f"lane {found['lane']}" + (f", template {found['template']}" if found["template"] else "")),
         ("state", f"{found['state']}: {found['meaning']}"),
         ("attempts", attempts.format_map(found)),
@@ -154,12 +145,6 @@ def format_trace(found: Mapping[str, Any]) -> str:
     pairs += [("because", reason) for reason in found["reasons"]]
     rows = [(format_time(one["at"]), _format_distance(one["after_seconds"]), one["what"]) for one in found["events"]]
     return f"{format_pairs(*pairs)}\n\n{format_table(('time', 'after', ''), rows)}"
-
-
-def _format_message(found: Mapping[str, Any]) -> str:
-    if not found["broadcast"]:
-        return "reply to a citizen, or of a broadcast that is gone"
-    return "broadcast {broadcast} of notice {notice}, revision {revision}, topic {topic}".format_map(found)
 
 
 def _format_distance(seconds: float | None) -> str:

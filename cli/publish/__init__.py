@@ -1,18 +1,45 @@
 """`kreisfunk publish` and `kreisfunk withdraw`: what a municipal system does, by hand or from a script."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+import asyncio
+import secrets
+import sys
+from collections.abc import Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from cli.options import ANSWER_TIMEOUT_SECONDS, NoticesApiStack
+from cli.output import Exit, console, fail, print_step, show_status
+from cli.publish.events import build_event, parse_expiry, parse_option, parse_spread, read_attribute, read_events
+from cli.publish.notices_api import NoAnswerError, NoticesApiError, NoticesApiPublisher, find_publisher
+from cli.publish.results import CheckedEvent, print_check, print_progress, report
+from services.ingress.notices.progress import EventProgress, EventState
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.notices.time_parsing import parse_moment
+from shared.runtime.clock import system_clock
 
+T = TypeVar("T")
+YES = ("y", "yes", "j", "ja")
 Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login or token.")]
 Check = Annotated[bool, typer.Option("--check", help="Say what would become of it; send nothing.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored, without the answer.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout: one object in a line.")]
 Url = Annotated[str | None, typer.Option(help="Address of the notices API; else KREISFUNK_NOTICES_API_URL.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendOptions:
+    """What to do with events, and how to tell it; `seconds` is the time-out of the first answer, None not to wait."""
+
+    seconds: float | None
+    as_json: bool
+    check: bool
+    watch: bool = False
+    may_ask: bool = False
+    from_file: bool = False
 
 
 def publish(
@@ -61,25 +88,23 @@ def publish(
     kreisfunk publish --check events.json
     kreisfunk publish --url https://kreisfunk.example --json - < event.json
     """
-    from cli.publish import event_options as options
-    from cli.publish.actions import OutputOptions, handle_all
-    from cli.publish.notices_api import find_publisher
-    from cli.publish.results import read_events
-    from shared.runtime.clock import system_clock
-
     further = (link, picture, municipality, urgent, scheduled_at, expires_in, expires_at, spread, follows, notice)
     _require_valid_options(file, (topic, headline, text), (*further, revision > 1), watch=watch, no_wait=no_wait)
     now = system_clock()
     content: dict[str, Any] = {"topic": topic, "headline": headline, "text": text, "link": link, "picture": picture}
-    content |= {"urgent": urgent, "follows": follows, "scheduled_at": options.parse_scheduled_at(scheduled_at)}
-    content |= {"municipalities": tuple(municipality or ()), "spread_minutes": options.parse_spread(spread)}
-    expiry = options.parse_expiry(now, expires_in, expires_at)
-    message = options.build_message(content, revision)
+    content |= {"scheduled_at": parse_option("scheduled", parse_moment, scheduled_at), "urgent": urgent}
+    content |= {"municipalities": tuple(municipality or ()), "spread_minutes": parse_spread(spread), "follows": follows}
+    message = NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision)
+    expiry = parse_expiry(now, expires_in, expires_at)
     publisher = find_publisher(url, stack, source)
-    output_options = OutputOptions(seconds=None if no_wait else timeout, as_json=json, watch=watch)
-    event = options.build_event(message, notice or options.generate_notice_id(now), publisher.source, now, expiry)
-    bodies = [event] if file is None else read_events(file, source=publisher.source, now=now)
-    handle_all(publisher, bodies, output_options, check=check, may_ask=not yes, from_file=file is not None)
+    if file is None:
+        notice = notice or f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"  # sorts by time, and is easy to say
+        bodies = [build_event(message, notice, publisher.source, now, expiry)]
+    else:
+        bodies = read_events(file, source=publisher.source, now=now)
+    seconds, from_file = None if no_wait else timeout, file is not None
+    options = SendOptions(seconds=seconds, as_json=json, check=check, watch=watch, may_ask=not yes, from_file=from_file)
+    _handle_all(publisher, bodies, options)
 
 
 def _require_valid_options(
@@ -112,14 +137,95 @@ def withdraw(
 
     Exit status: as `publish`; 6 means that no such notice is known.
     """
-    from cli.publish.actions import OutputOptions, handle_all
-    from cli.publish.event_options import build_event
-    from cli.publish.notices_api import find_publisher
-    from shared.contracts.notices import NoticeWithdrawn
-    from shared.runtime.clock import system_clock
-
-    publisher = find_publisher(url, stack, source)
-    now = system_clock()
+    publisher, now = find_publisher(url, stack, source), system_clock()
     body = build_event(NoticeWithdrawn(reason=reason), notice, publisher.source, now)
-    output_options = OutputOptions(seconds=None if no_wait else timeout, as_json=json)
-    handle_all(publisher, [body], output_options, check=check, may_ask=False, from_file=False)
+    _handle_all(publisher, [body], SendOptions(seconds=None if no_wait else timeout, as_json=json, check=check))
+
+
+def _handle_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options: SendOptions) -> None:
+    """Check the events or send them. A file is checked first; on a terminal the user is asked if `may_ask`."""
+    ask = options.may_ask and sys.stdin.isatty() and console.is_terminal
+    if options.check or options.from_file or ask:
+        found = _run_or_fail(_check_events(publisher, bodies, options.seconds or ANSWER_TIMEOUT_SECONDS))
+        rejected = any(event.problems for event in found)
+        if options.check or rejected:
+            status = print_check(found, as_json=options.as_json)
+            raise typer.Exit(Exit.FAILED if options.watch and not options.check else status)
+        if ask:
+            _confirm(found)
+    _send_all(publisher, bodies, options)
+
+
+def _confirm(found: Sequence[CheckedEvent]) -> None:
+    """Show what is expected; end the command if the person does not want it."""
+    for event in found:
+        console.print(f"notice {read_attribute(event.body, 'subject')}:", *event.lines, sep="\n", markup=False)
+    question = "Send it?" if len(found) == 1 else "Send them?"
+    if typer.prompt(f"{question} [y/N]", default="", show_default=False, err=True).strip().lower() not in YES:
+        fail("Nothing was sent.")
+
+
+async def _check_events(publisher: NoticesApiPublisher, bodies: Sequence[bytes], seconds: float) -> list[CheckedEvent]:
+    found: list[CheckedEvent] = []
+    for body in bodies:
+        checked = await publisher.check(body, seconds=seconds)
+        if read_attribute(body, "subject") in {read_attribute(earlier.body, "subject") for earlier in found}:
+            # Earlier revisions in the same file will have been published by then.
+            checked = replace(checked, problems=tuple(each for each in checked.problems if each.field != "revision"))
+        found.append(checked)
+    return found
+
+
+def _send_all(publisher: NoticesApiPublisher, bodies: Sequence[bytes], options: SendOptions) -> None:
+    """Send the events in order; the first that is rejected or fails ends the command."""
+    status = 0
+    for body in bodies:
+        if console.is_terminal:
+            print_step(f"notice {read_attribute(body, 'subject')}")
+        try:
+            ended = _send(publisher, body, options)
+        except KeyboardInterrupt:
+            _fail_interrupted(body)
+        if ended not in (0, Exit.NO_EFFECT):
+            raise typer.Exit(ended)
+        status = max(status, ended)
+    if status:
+        raise typer.Exit(status)
+
+
+def _fail_interrupted(body: bytes) -> NoReturn:
+    """End the command after Ctrl-C: nobody knows whether the event was stored before."""
+    notice = read_attribute(body, "subject")
+    if read_attribute(body, "type") == NoticeWithdrawn.TYPE:
+        problem, advice = f"the withdrawal of notice {notice}", "Withdrawing it again does no harm."
+    else:
+        problem = f"notice {notice}"
+        look = f"`kreisfunk withdraw --notice {notice} --check`"
+        advice = f"{look} says whether it is known; without --check it takes it back."
+    fail(f"Interrupted: {problem} may be stored, and is acted on then.", advice, Exit.INTERRUPTED)
+
+
+def _send(publisher: NoticesApiPublisher, body: bytes, options: SendOptions) -> int:
+    if options.watch and options.seconds is not None:
+        return _run_or_fail(print_progress(publisher.watch(body, seconds=options.seconds), as_json=options.as_json))
+    waiting = publisher.publish(body) if options.seconds is None else wait_for_answer(publisher, body, options.seconds)
+    with show_status("waiting for the answer"):
+        answer = _run_or_fail(waiting)
+    return report(answer, as_json=options.as_json)
+
+
+async def wait_for_answer(publisher: NoticesApiPublisher, body: bytes, seconds: float) -> EventProgress:
+    """Publish, and return the first progress that is an answer. Raises NoAnswerError."""
+    async with aclosing(publisher.watch(body, seconds=seconds)) as updates:
+        async for progress in updates:
+            if progress.state is not EventState.RECEIVED:
+                return progress
+    raise NoAnswerError(seconds)
+
+
+def _run_or_fail(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of `work`; on an error, explain it and end the command with its status."""
+    try:
+        return asyncio.run(work)
+    except NoticesApiError as error:
+        fail(str(error), error.advice, error.status)

@@ -9,13 +9,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import aiohttp
 import msgspec
 import typer
 from pydantic import SecretStr
 
 from cli.options import ANSWER_TIMEOUT_SECONDS
+from cli.output import Exit
+from cli.publish.events import read_attribute
 from cli.publish.results import CheckedEvent
 from cli.settings import NOTICES_API_URL, PublisherSettings, read_installation_settings
 from cli.stacks import read_settings_from
@@ -27,9 +30,6 @@ from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.events import Problem
 from shared.runtime.clock import system_clock
 
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
-
 MAX_RESPONSE_BYTES = 1_000_000
 REQUEST_TIMEOUT_SECONDS = 30.0
 DEFAULT_RETRY_DELAY_SECONDS = 1.0
@@ -37,11 +37,13 @@ STORED, TOO_MANY_REQUESTS, UNAVAILABLE = 202, 429, 503
 POLL_INTERVAL_SECONDS = 0.5
 OUTAGE_TIMEOUT_SECONDS = 120.0
 REJECTION_STATUSES = (400, 403, 413, 422)
-PUBLISH_PATH = "/notices"
+PUBLISH_PATH, CHECK_PATH = "/notices", "/notices/check"
 FORBIDDEN = 403
 FORBIDDEN_FIELDS = ("source", "topic")
 TOKEN_ADVICE = "ask the operator for a token that is for it"  # noqa: S105 - advice
 _ACTION_OF_TYPE = {kind.TYPE: action for action, kind in ACTIONS.items()}
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = {}
 T = TypeVar("T")
 
 _AUTHORIZATION_ADVICE = (
@@ -54,35 +56,32 @@ _UNCERTAIN_ADVICE = "Nobody knows whether it has the notice. See whether it went
 class NoticesApiError(Exception):
     """The request failed; `advice` says what to do, and whether the notice may have been published."""
 
+    status = Exit.UNAVAILABLE
+
     def __init__(self, problem: str, advice: str = "") -> None:
         super().__init__(problem)
         self.advice = advice
 
 
-class NoAnswerError(Exception):
+class NoAnswerError(NoticesApiError):
     """The event is stored at the broker, but no answer came within `seconds`."""
 
+    status = Exit.NO_ANSWER
+
     def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
+        problem = f"The notice is stored (the broker has it), but nobody answered within {seconds:g} s."
+        advice = "Does the subscriptions service run? When it does, it acts on it; publishing again is not needed."
+        super().__init__(problem, advice)
 
 
-class ProgressUnavailable(Exception):
+class ProgressUnavailable(NoticesApiError):
     """The event is stored, but its progress cannot be read."""
 
+    status = Exit.NO_ANSWER
 
-@dataclass(frozen=True, kw_only=True)
-class ApiRequest:
-    """A request to a path of the notices API."""
-
-    path: str
-    method: str = "GET"
-    body: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def may_have_published(self, reply: "ApiResponse") -> bool:
-        """Return whether the notice may have been published although the reply does not say so."""
-        return self.method == "POST" and self.path == PUBLISH_PATH and (reply.status == 0 or reply.status >= 500)
+    def __init__(self, reason: NoticesApiError) -> None:
+        problem = f"The notice is stored, but what becomes of it cannot be read. {reason}"
+        super().__init__(problem, "Publishing again is not needed.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +90,14 @@ class ApiResponse:
 
     status: int
     content: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
 
     @property
     def is_retryable(self) -> bool:
-        """True if the same request may succeed later."""
         return self.status in (0, TOO_MANY_REQUESTS, UNAVAILABLE)
 
     @property
     def retry_delay(self) -> float:
-        """Seconds to wait before repeating the request."""
         text = self.headers.get("Retry-After", "")
         return max(DEFAULT_RETRY_DELAY_SECONDS, float(text)) if text.isdecimal() else DEFAULT_RETRY_DELAY_SECONDS
 
@@ -111,9 +108,11 @@ class NoticesApiClient:
 
     url: str
     token: SecretStr
-    session: "ClientSession" = field(repr=False)
+    session: aiohttp.ClientSession = field(repr=False)
 
-    async def request(self, request: ApiRequest, *, seconds: float, patient: bool = False) -> ApiResponse:
+    async def request(
+        self, path: str, body: bytes = b"", headers: Headers = NO_HEADERS, *, seconds: float, patient: bool = False
+    ) -> ApiResponse:
         """Return the response; retryable ones are repeated for up to `seconds`. Raises NoticesApiError.
 
         An address where nobody listens is retryable only if `patient`: at first it may be wrong. Once a notice may have
@@ -124,31 +123,30 @@ class NoticesApiClient:
         uncertain: ApiResponse | None = None
         while True:
             try:
-                reply = await self._send_once(request, patient=patient)
+                reply = await self._send_once(path, body, headers, patient=patient)
             except NoticesApiError as error:
                 raise (self.build_error(uncertain, uncertain=True) if uncertain else error) from None
-            if uncertain is None and request.may_have_published(reply):
-                uncertain = reply
+            if body and path == PUBLISH_PATH and (reply.status == 0 or reply.status >= 500):
+                uncertain = uncertain or reply
             if not reply.is_retryable and (uncertain is None or reply.status in (STORED, *REJECTION_STATUSES)):
                 return reply
             if not reply.is_retryable or loop.time() + reply.retry_delay > until:
                 raise self.build_error(uncertain or reply, uncertain=uncertain is not None)
             await asyncio.sleep(reply.retry_delay)
 
-    async def _send_once(self, request: ApiRequest, *, patient: bool) -> ApiResponse:
-        from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientError
-
-        headers = {"Authorization": f"Bearer {self.token.get_secret_value()}", **request.headers}
+    async def _send_once(self, path: str, body: bytes, headers: Headers, *, patient: bool) -> ApiResponse:
+        headers = {"Authorization": f"Bearer {self.token.get_secret_value()}", **headers}
+        method, url = "POST" if body else "GET", self.url + path
         try:
             async with self.session.request(
-                request.method, self.url + request.path, headers=headers, data=request.body, allow_redirects=False
+                method, url, headers=headers, data=body or None, allow_redirects=False
             ) as answer:
                 return ApiResponse(status=answer.status, content=await _read_content(answer), headers=answer.headers)
-        except ClientConnectorCertificateError:
+        except aiohttp.ClientConnectorCertificateError:
             problem = f"{self.url}: its certificate is not trusted."
             raise NoticesApiError(problem, "Is this the right address?") from None
-        except (ClientError, TimeoutError) as error:
-            if isinstance(error, ClientConnectorError) and not patient:
+        except (aiohttp.ClientError, TimeoutError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError) and not patient:
                 advice = "Is the address right, and does Kreisfunk run?"
                 raise NoticesApiError(f"{self.url} cannot be reached.", advice) from None
             return ApiResponse(status=0)
@@ -156,26 +154,26 @@ class NoticesApiClient:
     def build_error(self, reply: ApiResponse, *, uncertain: bool = False) -> NoticesApiError:
         """Return the error for a response, in plain words; `uncertain` if the notice may have been published."""
         later = f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout."
-        match reply.status:
-            case 0:
-                problem, advice = f"{self.url} gave no answer.", later
-            case 401:
-                problem, advice = f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE
-            case 429:
-                problem, advice = "Too many requests with this token.", later
-            case 503:
-                problem, advice = "Kreisfunk cannot take notices just now.", later
-            case status if 300 <= status < 400:
-                problem = f"{self.url} redirects to another address."
-                advice = "Give the address of the notices API itself."
-            case status if status < 500:
-                problem, advice = f"{self.url} is not a notices API of Kreisfunk ({status}).", "Is the address right?"
-            case status:
-                problem, advice = f"An error of Kreisfunk ({status}).", "Try again; if it stays, tell the operator."
+        known = {
+            0: (f"{self.url} gave no answer.", later),
+            401: (f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE),
+            429: ("Too many requests with this token.", later),
+            503: ("Kreisfunk cannot take notices just now.", later),
+        }
+        if reply.status in known:
+            problem, advice = known[reply.status]
+        elif 300 <= reply.status < 400:
+            problem = f"{self.url} redirects to another address."
+            advice = "Give the address of the notices API itself."
+        elif reply.status < 500:
+            problem, advice = f"{self.url} is not a notices API of Kreisfunk ({reply.status}).", "Is the address right?"
+        else:
+            problem = f"An error of Kreisfunk ({reply.status})."
+            advice = "Try again; if it stays, tell the operator."
         return NoticesApiError(problem, _UNCERTAIN_ADVICE if uncertain else advice)
 
 
-async def _read_content(answer: "ClientResponse") -> bytes:
+async def _read_content(answer: aiohttp.ClientResponse) -> bytes:
     content = bytearray()
     async for chunk in answer.content.iter_any():
         content += chunk
@@ -187,38 +185,21 @@ async def _read_content(answer: "ClientResponse") -> bytes:
 @asynccontextmanager
 async def open_notices_api(url: str, token: SecretStr) -> AsyncIterator[NoticesApiClient]:
     """Open a client; this sends no request yet."""
-    from aiohttp import ClientSession, ClientTimeout
-
-    async with ClientSession(timeout=ClientTimeout(total=REQUEST_TIMEOUT_SECONDS), raise_for_status=False) as session:
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout, raise_for_status=False) as session:
         yield NoticesApiClient(url=url, token=token, session=session)
 
 
-def build_request(body: bytes, path: str) -> ApiRequest:
-    """Return the request for an event; the same event gives the same request, so it may be repeated."""
+def encode_request(body: bytes) -> tuple[bytes, Headers]:
+    """Return body and headers of the request for an event; they are always the same, so it may be repeated."""
     event: dict[str, Any] = msgspec.json.decode(body)
-    if event.get("source") or not _is_plain_possible(event):
-        return ApiRequest(path=path, method="POST", body=body, headers={"Content-Type": CONTENT_TYPE})
-    headers = {"Content-Type": "application/json", "Idempotency-Key": event["id"]}
-    return ApiRequest(path=path, method="POST", body=msgspec.json.encode(_build_plain(event)), headers=headers)
-
-
-def _is_plain_possible(event: Mapping[str, Any]) -> bool:
-    identifier = event.get("id")
+    identifier, action = event.get("id"), _ACTION_OF_TYPE.get(str(event.get("type")))
     is_key = isinstance(identifier, str) and identifier.isascii() and identifier.isprintable()
-    return is_key and event.get("type") in _ACTION_OF_TYPE and isinstance(event.get("data"), dict)
-
-
-def _build_plain(event: Mapping[str, Any]) -> dict[str, Any]:
-    envelope = {"action": _ACTION_OF_TYPE[event["type"]], "notice": event.get("subject")}
+    if event.get("source") or not is_key or action is None or not isinstance(event.get("data"), dict):
+        return body, {"Content-Type": CONTENT_TYPE}
     expiry = {"expires_at": event["expirytime"]} if "expirytime" in event else {}
-    return {**event["data"], **envelope, **expiry}
-
-
-def read_attribute(body: bytes, name: str) -> str:
-    """Return an attribute of an event, which may be incomplete; empty if it has none."""
-    event: dict[str, Any] = msgspec.json.decode(body)
-    value = event.get(name)
-    return value if isinstance(value, str) else ""
+    plain = {**event["data"], "action": action, "notice": event.get("subject"), **expiry}
+    return msgspec.json.encode(plain), {"Content-Type": "application/json", "Idempotency-Key": str(identifier)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +212,7 @@ class NoticesApiPublisher:
     async def check(self, body: bytes, *, seconds: float) -> CheckedEvent:
         """Return what would become of the event; nothing is published."""
         async with self._open_api() as api:
-            reply = await api.request(build_request(body, "/notices/check"), seconds=seconds)
+            reply = await api.request(CHECK_PATH, *encode_request(body), seconds=seconds)
         if reply.status in REJECTION_STATUSES:
             return CheckedEvent(body=body, problems=parse_problems(reply))
         if reply.status != 200:
@@ -263,9 +244,8 @@ def find_publisher(url: str | None, stack: Path | None, source: str | None) -> N
     Ends the command with status 2 if a required setting is missing.
     """
     if url is None:
-        settings = read_installation_settings(
-            PublisherSettings, stack, NOTICES_API_URL, lambda one: one.addresses.publisher
-        )
+        kind, setting = PublisherSettings, NOTICES_API_URL
+        settings = read_installation_settings(kind, stack, setting, lambda one: one.addresses.publisher)
     elif stack is None:
         settings = read_settings_from({**os.environ, NOTICES_API_URL: url}, PublisherSettings)
     else:
@@ -275,7 +255,7 @@ def find_publisher(url: str | None, stack: Path | None, source: str | None) -> N
 
 async def _publish(api: NoticesApiClient, body: bytes, seconds: float) -> EventProgress:
     """Return the event as received, or as rejected at once."""
-    reply = await api.request(build_request(body, PUBLISH_PATH), seconds=seconds)
+    reply = await api.request(PUBLISH_PATH, *encode_request(body), seconds=seconds)
     if reply.status in REJECTION_STATUSES:
         source, identifier, notice = (read_attribute(body, name) for name in ("source", "id", "subject"))
         received = start_progress(source, identifier, notice, system_clock())
@@ -309,11 +289,11 @@ async def _follow_progress(api: NoticesApiClient, path: str, seconds: float) -> 
 async def _fetch_progress(api: NoticesApiClient, path: str, seconds: float) -> ApiResponse:
     """Return the progress; as the event is stored, wait out restarts, and raise only ProgressUnavailable."""
     try:
-        reply = await api.request(ApiRequest(path=path), seconds=seconds, patient=True)
+        reply = await api.request(path, seconds=seconds, patient=True)
     except NoticesApiError as error:
-        raise ProgressUnavailable(str(error)) from None
+        raise ProgressUnavailable(error) from None
     if reply.status not in (200, 404):
-        raise ProgressUnavailable(str(api.build_error(reply)))
+        raise ProgressUnavailable(api.build_error(reply))
     return reply
 
 

@@ -1,27 +1,19 @@
-"""Events from a file, and what is printed of them: what a check expects, the answer, the progress."""
+"""What is printed of events: what a check expects, the answer, the progress."""
 
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
 
 import msgspec
 
-from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, console, fail, format_time, print_result
+from cli.output import Exit, console, format_problems, format_time, print_result
+from cli.progress import build_bars
 from services.ingress.notices.progress import EventProgress, EventState
 from services.ingress.notices.validation import CheckResult
 from shared.contracts.events import Problem
-from shared.notices.cloudevents import UnreadableEvent, decode_json
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-MAX_BYTES = 5_000_000
-PUBLISHED_TYPE = "de.kreisfunk.notice.published.v1"
 WAITING = ("waiting", "claimed")
 REACHED = ("accepted", "sent", "delivered", "read", "unknown")
 RESULTS = {EventState.RECEIVED: "published", EventState.REJECTED: "rejected", EventState.DONE: "withdrawn"}
@@ -31,33 +23,6 @@ ANSWER_FIELDS = (
     *("source", "notice", "revision", "action", "broadcast", "audience", "costs", "duration_seconds", "blockers"),
     *("scheduled_at", "expires_at", "topic", "headline", "reason", "problems"),
 )
-
-
-def read_events(name: str, *, source: str, now: datetime) -> list[bytes]:
-    """Read one CloudEvent or a list of them and add defaults. Ends the command if it is not JSON."""
-    try:
-        body = sys.stdin.buffer.read(MAX_BYTES + 1) if name == "-" else Path(name).read_bytes()
-        found = decode_json(body)
-    except OSError as error:
-        fail(f"{name}: {error.strerror}", status=EXIT_USAGE)
-    except UnreadableEvent as error:
-        fail(f"{name}: {error.problems[0].problem}", status=EXIT_USAGE)
-    events = found if isinstance(found, list) else [found]
-    if not events or not all(isinstance(event, dict) for event in events):
-        fail(f"{name}: expected a CloudEvent, or a list of them", status=EXIT_USAGE)
-    return [msgspec.json.encode(_fill_defaults(event, source, now)) for event in events]
-
-
-def _fill_defaults(event: Mapping[str, Any], source: str, now: datetime) -> dict[str, Any]:
-    usual = {
-        "specversion": "1.0",
-        "id": str(uuid4()),
-        "source": source,
-        "type": PUBLISHED_TYPE,
-        "time": now.isoformat(),
-        "datacontenttype": "application/json",
-    }
-    return {**usual, **event}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +36,7 @@ class CheckedEvent:
     @property
     def lines(self) -> list[str]:
         if self.expected is None:
-            return [f"  {problem.field}: {problem.problem}" for problem in self.problems]
+            return [f"  {problem}" for problem in format_problems(self.problems)]
         expiry = self.expected.expires_at
         ends = [f"expires {format_time(expiry)}"] if expiry else []
         figures = ", ".join((*format_figures(self.expected, self.expected.begins_at), *ends))
@@ -84,38 +49,30 @@ def print_check(found: Sequence[CheckedEvent], *, as_json: bool) -> int:
     The JSON looks like a rejection by Kreisfunk; of several events, each problem has the index of its event, from 0.
     """
     rejected = any(event.problems for event in found)
-    told = {
-        "result": "rejected" if rejected else "valid",
-        "problems": _flatten_problems(found),
-        "expected": [event.expected for event in found],
-    }
-    print_result(told, "\n".join(_format_events(found)), json=as_json)
-    if rejected:
-        return EXIT_REJECTED
-    return EXIT_NO_EFFECT if any(event.expected and has_no_effect(event.expected) for event in found) else 0
-
-
-def _format_events(found: Sequence[CheckedEvent]) -> Iterator[str]:
-    for number, event in enumerate(found, 1):
-        yield f"event {number}: {'would be rejected' if event.problems else 'valid; nothing was sent'}"
-        yield from event.lines
-
-
-def _flatten_problems(found: Sequence[CheckedEvent]) -> list[dict[str, Any]]:
-    several = len(found) > 1
-    return [
-        {**msgspec.to_builtins(problem), **({"event": number} if several else {})}
+    problems = [
+        msgspec.to_builtins(problem) | ({"event": number} if len(found) > 1 else {})
         for number, event in enumerate(found)
         for problem in event.problems
     ]
+    lines = []
+    for number, event in enumerate(found, 1):
+        lines += [
+            f"event {number}: {'would be rejected' if event.problems else 'valid; nothing was sent'}",
+            *event.lines,
+        ]
+    expected = [event.expected for event in found]
+    told = {"result": "rejected" if rejected else "valid", "problems": problems, "expected": expected}
+    print_result(told, "\n".join(lines), json=as_json)
+    if rejected:
+        return Exit.REJECTED
+    return Exit.NO_EFFECT if any(each and has_no_effect(each) for each in expected) else 0
 
 
 def report(answer: EventProgress, *, as_json: bool) -> int:
-    """Print the answer and return its exit status."""
     print_result(build_json(answer), format_text(answer), json=as_json)
     if answer.state is EventState.REJECTED:
-        return EXIT_REJECTED
-    return EXIT_NO_EFFECT if has_no_effect(answer) else 0
+        return Exit.REJECTED
+    return Exit.NO_EFFECT if has_no_effect(answer) else 0
 
 
 def has_no_effect(status: NoticeStatus) -> bool:
@@ -147,15 +104,13 @@ def build_json(answer: EventProgress) -> dict[str, Any]:
 
 def append_details(line: str, status: EventProgress) -> str:
     """Return the line, and one more for each problem, and each reason why it is delayed or reaches fewer people."""
-    problems = (f"{problem.field}: {problem.problem}" for problem in status.problems)
-    return "\n  ".join((line, *problems, *status.blockers))
+    return "\n  ".join((line, *format_problems(status.problems), *status.blockers))
 
 
 def format_plan(status: EventProgress) -> str:
     """Format the expected figures of the broadcast, to follow the notice's id."""
-    return ", ".join(
-        (f" revision {status.revision}, broadcast {status.broadcast}", *format_figures(status, status.scheduled_at))
-    )
+    begin = f" revision {status.revision}, broadcast {status.broadcast}"
+    return ", ".join((begin, *format_figures(status, status.scheduled_at)))
 
 
 def format_figures(status: NoticeStatus, begins_at: datetime | None) -> list[str]:
@@ -174,29 +129,30 @@ def format_figures(status: NoticeStatus, begins_at: datetime | None) -> list[str
 async def print_progress(updates: AsyncIterator[EventProgress], *, as_json: bool) -> int:
     """Print each change, with a bar on a terminal, and return the exit status of the last."""
     last: EventProgress | None = None
-    with _open_bar() as (bars, task):
+    shown: tuple[object, ...] = ()
+    # Redirected output has to stay on stdout while the bar is on the terminal.
+    with build_bars(transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+        task = bars.add_task("received", total=None)
         async for progress in updates:
             text = f"{progress.state}{_format_limit(progress)}"
             bars.update(task, description=text, total=progress.audience, completed=count_handled(progress))
-            same = last is not None and _get_display_state(progress) == _get_display_state(last)
-            if as_json or not (console.is_terminal and same):
+            last, before, shown = progress, shown, (progress.state, progress.person_limited > 0)
+            if as_json or not console.is_terminal or shown != before:  # the bar shows the rest
                 print_result(progress, format_line(progress), json=as_json)
-            last = progress
-    return compute_exit_status(last) if last else EXIT_FAILED
+    return compute_exit_status(last) if last else Exit.FAILED
 
 
 def compute_exit_status(last: EventProgress) -> int:
     """Return the exit status of a finished event; also failed if no message reached anybody."""
     if last.state not in GOOD:
-        return EXIT_FAILED
+        return Exit.FAILED
     if has_no_effect(last):
-        return EXIT_NO_EFFECT
+        return Exit.NO_EFFECT
     reached = last.state is EventState.DONE or any(last.states.get(state) for state in REACHED)
-    return 0 if reached else EXIT_FAILED
+    return 0 if reached else Exit.FAILED
 
 
 def count_handled(progress: EventProgress) -> int:
-    """Count the people who no longer wait."""
     return sum(count for state, count in progress.states.items() if state not in WAITING)
 
 
@@ -224,17 +180,3 @@ def _format_limit(progress: EventProgress) -> str:
     """Format the number of people waiting for Meta's limit for one person, if any."""
     waiting = progress.person_limited
     return f"; {waiting} {'waits' if waiting == 1 else 'wait'} for Meta's limit for one person" if waiting else ""
-
-
-def _get_display_state(progress: EventProgress) -> tuple[EventState, bool]:
-    """Return the part of the state whose change is printed on a terminal; the bar shows the rest."""
-    return progress.state, progress.person_limited > 0
-
-
-@contextmanager
-def _open_bar() -> "Iterator[tuple[Progress, TaskID]]":
-    from cli.progress import build_bars  # only watching needs it
-
-    # Redirected output has to stay on stdout while the bar is on the terminal.
-    with build_bars(transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
-        yield bars, bars.add_task("received", total=None)

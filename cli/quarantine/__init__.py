@@ -1,28 +1,14 @@
 """`kreisfunk quarantine`: messages that could not be parsed, to be inspected, replayed or dropped."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
 
-from cli.options import All, BrokerStack, Json, ListLimit, WhichOrAll, Yes
-from cli.output import (
-    EXIT_REJECTED,
-    EXIT_USAGE,
-    confirm,
-    escape,
-    fail,
-    format_list,
-    format_time,
-    note,
-    print_result,
-    say,
-)
+from cli.options import All, BrokerStack, Json, ListLimit, WhichOrAll, Yes, require_selection
+from cli.output import Exit, confirm, escape, format_list, format_time, note, print_result, say
+from cli.quarantine.session import QuarantineItem, QuarantineSession, ReplayResult, run_session
 
-if TYPE_CHECKING:
-    from cli.quarantine.session import QuarantineItem, QuarantineSession, ReplayResult
-
-ALL = "*"
 DEFAULT_LIMIT = 100
 SHORT_ID_LENGTH = 8
 
@@ -37,9 +23,8 @@ def list_kept(limit: ListLimit = DEFAULT_LIMIT, json: Json = False, stack: Broke
 
     Exit status: 0, 2 wrong command line, 4 broker unavailable or login refused.
     """
-    from cli.quarantine.session import run_session
 
-    async def look(desk: "QuarantineSession") -> "tuple[list[QuarantineItem], int]":
+    async def look(desk: QuarantineSession) -> tuple[list[QuarantineItem], int]:
         total = await desk.queues.count()
         return [item async for item in desk.list_items(limit)], total
 
@@ -56,8 +41,6 @@ def show(which: Which, stack: BrokerStack = None) -> None:
 
     Exit status: 0, 2 wrong command line, 3 not found or cannot be decrypted, 4 broker unavailable or login refused.
     """
-    from cli.quarantine.session import run_session
-
     item, plain = run_session(stack, lambda desk: desk.find_and_decrypt(which))
     note("This may name people: do not copy it anywhere.", "yellow")
     for name, value in item.description.items():
@@ -75,15 +58,13 @@ def replay(which: WhichOrAll = None, everything: All = False, json: Json = False
     Exit status: 0 all done, 2 wrong command line, 3 something still cannot be parsed,
     4 broker unavailable or login refused.
     """
-    from cli.quarantine.session import run_session
-
-    selection = _parse_selection(which, everything=everything)
-    outcomes = run_session(stack, lambda desk: desk.replay(selection))
+    require_selection("quarantine", which, everything=everything)
+    outcomes = run_session(stack, lambda desk: desk.replay(which))
     results = [{"id": name, "done": it.complete, **msgspec.to_builtins(it)} for name, it in outcomes]
     told = "\n".join(_format_result(*outcome) for outcome in outcomes) or "nothing is there"
     print_result({"replayed": results}, told, json=json)
     if not all(outcome.complete for _, outcome in outcomes):
-        raise typer.Exit(EXIT_REJECTED)
+        raise typer.Exit(Exit.REJECTED)
 
 
 @quarantine.command()
@@ -98,27 +79,19 @@ def drop(
 
     Exit status: 0, 2 wrong command line or not confirmed, 3 not found, 4 broker unavailable or login refused.
     """
-    from cli.quarantine.session import run_session
-
-    selection = _parse_selection(which, everything=everything)
-    what = "everything in quarantine" if selection == ALL else selection
+    require_selection("quarantine", which, everything=everything)
+    what = "everything in quarantine" if everything else which
     confirm(f"Delete {what} for good?", yes=yes, otherwise="Nothing was dropped.")
-    dropped = run_session(stack, lambda desk: desk.drop(selection))
+    dropped = run_session(stack, lambda desk: desk.drop(which))
     print_result({"dropped": dropped}, f"dropped: {dropped}", json=json)
 
 
-def _parse_selection(which: str | None, *, everything: bool) -> str:
-    if (which is None) != everything:
-        fail("Say which one, or --all.", "`kreisfunk quarantine list` shows what is there.", EXIT_USAGE)
-    return which if which is not None else ALL
-
-
-def _format_line(item: "QuarantineItem") -> tuple[object, ...]:
+def _format_line(item: QuarantineItem) -> tuple[object, ...]:
     name = item.queued.message_id[:SHORT_ID_LENGTH]
     return name, item.kind, item.system or "-", format_time(item.since), item.size, item.reason
 
 
-def _format_result(name: str, outcome: "ReplayResult") -> str:
+def _format_result(name: str, outcome: ReplayResult) -> str:
     if outcome.sent_back:
         return f"{name[:SHORT_ID_LENGTH]}: sent back to where notices are read"
     parts = [f"{outcome.published} published", f"{outcome.ignored} not for us"]

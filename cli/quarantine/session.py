@@ -10,13 +10,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from cli.broker import explain_broker_error, suppress_driver_logs
-from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, fail
+from cli.output import Exit, fail
 from cli.progress import build_bars
-from cli.quarantine import ALL
 from cli.settings import QuarantineSettings, read_installation_settings
 from cli.stacks import BROKER_URL
 from services.ingress.webhook.addresses import Rules
@@ -35,19 +34,19 @@ from shared.outcome import DependencyUnavailable, Unroutable
 # Shorter than the time for which subscriptions remembers handled messages.
 MAX_AGE = timedelta(days=8)
 NO_LIMIT = 1 << 62
+NOTICE = "notice"
 T = TypeVar("T")
-_KEYS_ADVICE = (
-    "Set KREISFUNK_ENCRYPTION_KEYS and KREISFUNK_INDEX_KEY, or KREISFUNK_SECRETS_DIR to the folder `quarantine` of your"
-    " secrets. A key that was taken out of the ring has to be put back first."
-)
 
 
 def _fail_for_keys(problem: str) -> NoReturn:
-    fail(problem, _KEYS_ADVICE, EXIT_REJECTED)
+    advice = (
+        "Set KREISFUNK_ENCRYPTION_KEYS and KREISFUNK_INDEX_KEY, or KREISFUNK_SECRETS_DIR to the folder `quarantine` of"
+        " your secrets. A key that was taken out of the ring has to be put back first."
+    )
+    fail(problem, advice, Exit.REJECTED)
 
 
-@dataclass(frozen=True, kw_only=True)
-class QuarantineItem:
+class QuarantineItem(NamedTuple):
     """One message that could not be parsed. `kind` is its origin; `reason` names fields, never values.
 
     A `webhook` is one of Meta's, encrypted by the ingress. A rejected notice of the municipal `system` is public, so it
@@ -61,10 +60,6 @@ class QuarantineItem:
     size: int
     system: str = ""
     webhook: WebhookQuarantined | None = None
-
-    @property
-    def is_notice(self) -> bool:
-        return self.queued.queue == NOTICES_QUARANTINE
 
     @property
     def description(self) -> Mapping[str, object]:
@@ -84,29 +79,21 @@ class QuarantineItem:
 def describe_message(queued: BrowsedMessage) -> QuarantineItem:
     """Return the item that a queued message represents."""
     if queued.queue == NOTICES_QUARANTINE:
-        reason, system = (str(queued.headers.get(name, "")) for name in ("reason", "system"))
-        since, size = _read_time(queued), len(queued.body)
-        return QuarantineItem(queued=queued, kind="notice", reason=reason, since=since, size=size, system=system)
+        since, reason, system = (str(queued.headers.get(name, "")) for name in ("quarantined-at", "reason", "system"))
+        return QuarantineItem(queued, NOTICE, reason, _read_time(since), len(queued.body), system=system)
     try:
         message = decode(queued.body)
     except ContractError:
         message = None
     if not isinstance(message, WebhookQuarantined):
-        reason = "not a message of ours"
-        return QuarantineItem(queued=queued, kind="unknown", reason=reason, since=None, size=len(queued.body))
-    return QuarantineItem(
-        queued=queued,
-        kind=f"webhook: {message.kind}",
-        reason=message.reason,
-        since=message.received_at,
-        size=message.size,
-        webhook=message,
-    )
+        return QuarantineItem(queued, "unknown", "not a message of ours", None, len(queued.body))
+    kind = f"webhook: {message.kind}"
+    return QuarantineItem(queued, kind, message.reason, message.received_at, message.size, webhook=message)
 
 
-def _read_time(queued: BrowsedMessage) -> datetime | None:
+def _read_time(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(queued.headers.get("quarantined-at", "")))
+        return datetime.fromisoformat(text)
     except ValueError:
         return None
 
@@ -167,7 +154,7 @@ class QuarantineSession:
         found = [item async for item in self.list_items() if item.queued.message_id.startswith(beginning)]
         if len(found) != 1:
             problem = f"{len(found) or 'Nothing'} in quarantine has an id that begins with {beginning!r}."
-            fail(problem, "`kreisfunk quarantine list` shows what is there.", EXIT_REJECTED)
+            fail(problem, "`kreisfunk quarantine list` shows what is there.", Exit.REJECTED)
         return found[0]
 
     async def find_and_decrypt(self, beginning: str) -> tuple[QuarantineItem, bytes]:
@@ -178,13 +165,13 @@ class QuarantineSession:
         except EncryptionError as error:
             _fail_for_keys(f"It is sealed, and {error}.")
 
-    async def replay(self, selection: str) -> list[tuple[str, ReplayResult]]:
+    async def replay(self, selection: str | None) -> list[tuple[str, ReplayResult]]:
         """Publish each selected item, then remove it; what cannot be read stays. Return the results by id."""
         async with aclosing(self._select_items(selection)) as items:
             return [(item.queued.message_id, await self._replay_item(item)) async for item in items]
 
     async def _replay_item(self, item: QuarantineItem) -> ReplayResult:
-        if item.is_notice:
+        if item.kind == NOTICE:
             await item.queued.send_back()
             return ReplayResult(sent_back=True)
         if not item.webhook:
@@ -194,7 +181,7 @@ class QuarantineSession:
             await item.queued.remove()
         return outcome
 
-    async def drop(self, selection: str) -> int:
+    async def drop(self, selection: str | None) -> int:
         """Remove the selected items and return their number."""
         dropped = 0
         async with aclosing(self._select_items(selection)) as items:
@@ -203,8 +190,9 @@ class QuarantineSession:
                 dropped += 1
         return dropped
 
-    async def _select_items(self, selection: str) -> AsyncGenerator[QuarantineItem, None]:
-        if selection != ALL:
+    async def _select_items(self, selection: str | None) -> AsyncGenerator[QuarantineItem, None]:
+        """Yield the item whose id begins with `selection`, all of them if that is None."""
+        if selection is not None:
             yield await self.find(selection)
             return
         # Items that arrive meanwhile are left for the next run.
@@ -269,6 +257,6 @@ def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable
     try:
         return asyncio.run(run())
     except DependencyUnavailable as error:
-        fail(f"Broker: {error}", explain_broker_error(error), EXIT_UNAVAILABLE)
+        fail(f"Broker: {error}", explain_broker_error(error), Exit.UNAVAILABLE)
     except Unroutable as error:
-        fail(str(error), "Nothing was removed.", EXIT_UNAVAILABLE)
+        fail(str(error), "Nothing was removed.", Exit.UNAVAILABLE)

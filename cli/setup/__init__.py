@@ -11,17 +11,9 @@ import typer
 
 from cli.meta import GraphRefusal
 from cli.options import COUNTY, TEMPLATES, CountyFile, TemplatesFile
-from cli.output import EXIT_FAILED, say
+from cli.output import Exit, say
 from cli.setup import access, webhook
-from cli.setup.run import (
-    MetaSettings,
-    SetupOptions,
-    SetupRun,
-    StepResult,
-    StepState,
-    find_target,
-    report_problem,
-)
+from cli.setup.run import SetupRun, StepResult, StepState, find_target, report_problem
 from cli.setup.templates import check_number_format, send_first_message, set_up_templates
 
 
@@ -73,30 +65,33 @@ def set_up(
 
     Exit status: 0 all is set up, 1 something is open, 2 wrong command line or settings.
     """
-    options = SetupOptions(
+    check_number_format(test_to)
+    settings, secrets, own_url = find_target(stack, os.environ)
+    run = SetupRun(
+        settings=settings,
+        secrets=secrets,
+        county=county,
+        templates=templates,
         check=check,
         yes=yes,
         token_file=token_file,
         app_secret_file=app_secret_file,
         app_id=app_id,
-        callback_url=callback_url,
+        given_url=callback_url,
         provider=provider,
         picture=picture,
         test_to=test_to,
-        county=county,
-        templates=templates,
+        callback_url=own_url,
     )
-    check_number_format(test_to)
-    settings, secrets, own_url = find_target(stack, os.environ)
-    if not asyncio.run(_take_steps(options, settings, secrets, own_url)):
-        raise typer.Exit(EXIT_FAILED)
+    if not asyncio.run(_take_steps(run)):
+        raise typer.Exit(Exit.FAILED)
 
 
-async def _take_steps(options: SetupOptions, settings: MetaSettings, secrets: Path, own_url: str | None) -> bool:
+async def _take_steps(run: SetupRun) -> bool:
     """Take all steps and print each result; return whether nothing is open."""
+    results: list[StepResult] = []
     async with aiohttp.ClientSession() as session:
-        run = SetupRun(settings=settings, secrets=secrets, options=options, session=session, callback_url=own_url)
-        results: list[StepResult] = []
+        run.session = session
         for step in STEPS:
             taken = await _take(step, run)
             for result in taken:

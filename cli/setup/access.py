@@ -2,29 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from cli.doctor.findings import DoctorProblem
 from cli.meta import Answer, GraphRefusal, MetaClient
 from cli.meta_errors import ADVICE, explain_code
-from cli.setup.run import (
-    APP_SECRETS,
-    GRAPH_TOKEN,
-    VERIFY_TOKEN,
-    SetupRun,
-    StepResult,
-    read_given,
-    report_ok,
-    report_open,
-    report_problem,
-)
+from cli.setup.run import VERIFY_TOKEN, SetupRun, StepResult, read_given, report_ok, report_open, report_problem
 
+GRAPH_TOKEN = "dispatcher/kreisfunk_graph_token"  # noqa: S105 - the path of its file
+APP_SECRETS = "ingress/kreisfunk_app_secrets"
 SCOPES = ("whatsapp_business_messaging", "whatsapp_business_management")
 NUMBER_FIELDS = (
     "id,display_phone_number,verified_name,name_status,status,quality_rating,throughput,health_status,"
     "whatsapp_business_manager_messaging_limit"
 )
-CONNECTED, UNLIMITED = "CONNECTED", "UNLIMITED"
+CONNECTED = "CONNECTED"
 # Messages per second by Meta's word for them.
 THROUGHPUT = {"STANDARD": 80, "HIGH": 1000}
 MIN_VERIFY_TOKEN = 8
@@ -33,7 +24,7 @@ MIN_VERIFY_TOKEN = 8
 async def set_up_token(run: SetupRun) -> Sequence[StepResult]:
     """Find a token that Meta accepts for our number: the stored one, the given one, or one that is typed in."""
     stored = run.read_secret(GRAPH_TOKEN)
-    token = read_given(run.options.token_file) or stored
+    token = read_given(run.token_file) or stored
     try:
         await _check_token(run, token)
     except GraphRefusal as refusal:
@@ -42,7 +33,7 @@ async def set_up_token(run: SetupRun) -> Sequence[StepResult]:
             raise
         await _check_token(run, token)
     run.token = token
-    if token != stored and run.options.check:
+    if token != stored and run.check:
         return [report_open("token", "Meta accepts the one in the file", "Run this without --check to store it.")]
     if token != stored:
         run.store(GRAPH_TOKEN, token)
@@ -64,11 +55,10 @@ async def check_number(run: SetupRun) -> Sequence[StepResult]:
         f'{number.get("display_phone_number")}, "{number.get("verified_name")}", '
         f"quality {number.get('quality_rating')}, {tier} people a day, throughput {level}"
     )
-    results = [report_ok("number", text)]
-    status = str(number.get("status", CONNECTED))
+    result, status = report_ok("number", text), str(number.get("status", CONNECTED))
     if status != CONNECTED:
-        results = [report_problem("number", f"{text}, but it is {status}", explain_code(133010).advice)]
-    return [*results, *_check_limits(run, level, tier), *_report_health(number)]
+        result = report_problem("number", f"{text}, but it is {status}", explain_code(133010).advice)
+    return [result, *_check_limits(run, level, tier), *_report_health(number)]
 
 
 def _check_limits(run: SetupRun, level: str, tier: str) -> Sequence[StepResult]:
@@ -111,37 +101,29 @@ async def check_account(run: SetupRun) -> Sequence[StepResult]:
 
 def _report_health(number: Answer) -> Sequence[StepResult]:
     """Return what Meta itself names as hindrances to sending."""
-    entities = number.get("health_status", {}).get("entities", [])
-    return [
-        _report_hindrance(str(entity.get("entity_type")), str(entity.get("can_send_message")), error)
-        for entity in entities
-        if entity.get("can_send_message") != "AVAILABLE"
-        for error in entity.get("errors", [])
-    ]
-
-
-def _report_hindrance(entity: str, able: str, error: dict[str, Any]) -> StepResult:
-    code = error.get("error_code")
-    advice = ADVICE.get(code, str(error.get("possible_solution") or "")) if isinstance(code, int) else ""
-    text = f"{entity} is {able}: {error.get('error_description')} (code {code})"
-    if able == "BLOCKED":
-        return report_problem("health", text, advice)
-    return report_open("health", text, advice)
+    found = []
+    for entity in number.get("health_status", {}).get("entities", []):
+        able = entity.get("can_send_message")
+        report = report_problem if able == "BLOCKED" else report_open
+        for error in entity.get("errors", []) if able != "AVAILABLE" else ():
+            code, solution = error.get("error_code"), str(error.get("possible_solution") or "")
+            text = f"{entity.get('entity_type')} is {able}: {error.get('error_description')} (code {code})"
+            found.append(report("health", text, ADVICE.get(code, solution) if isinstance(code, int) else ""))
+    return found
 
 
 async def set_up_app(run: SetupRun) -> Sequence[StepResult]:
     """Find the app of the token, check what the token may do, and find an app secret that belongs to the app."""
-    if run.options.provider:
-        run.app_id = run.options.app_id
+    if run.provider:
         return [report_ok("app", "the solution provider's; ask there how webhooks are signed")]
     client = run.build_client()
-    run.app_id = run.options.app_id or str((await _examine_token(client, client.token)).get("app_id"))
+    run.app_id = run.app_id or str((await _examine_token(client, client.token)).get("app_id"))
     secret = await _find_app_secret(run)
     facts = await _examine_token(run.build_app_client(secret), client.token)
     run.app_secret = secret
     known = secret in map(str.strip, run.read_secret(APP_SECRETS).split(","))
     result = report_ok("app", f'"{facts.get("application")}", its secret is stored')
-    if not known and run.options.check:
+    if not known and run.check:
         result = report_open("app", "the secret in the file is the app's", "Run this without --check to store it.")
     elif not known:
         run.store(APP_SECRETS, secret)
@@ -149,8 +131,7 @@ async def set_up_app(run: SetupRun) -> Sequence[StepResult]:
 
 
 async def _examine_token(client: MetaClient, token: str) -> Answer:
-    answer = await client.fetch("debug_token", input_token=token)
-    facts: Answer = answer.get("data", {})
+    facts: Answer = (await client.fetch("debug_token", input_token=token)).get("data", {})
     return facts
 
 
@@ -158,7 +139,7 @@ async def _find_app_secret(run: SetupRun) -> str:
     """Return the first of the given, stored and typed secrets that Meta accepts. Raises GraphRefusal."""
     token = run.build_client().token
     problem = DoctorProblem("there is no app secret yet", explain_code(15).advice)
-    candidates = read_given(run.options.app_secret_file) or run.read_secret(APP_SECRETS)
+    candidates = read_given(run.app_secret_file) or run.read_secret(APP_SECRETS)
     for secret in filter(None, map(str.strip, candidates.split(","))):
         try:
             await _examine_token(run.build_app_client(secret), token)
@@ -175,13 +156,12 @@ async def _find_app_secret(run: SetupRun) -> str:
 
 
 def _check_token_facts(facts: Answer) -> Sequence[StepResult]:
-    missing = [scope for scope in SCOPES if scope not in facts.get("scopes", [])]
-    if missing:
-        return [report_problem("permissions", f"the token has no {' and no '.join(missing)}", explain_code(190).advice)]
-    expires = facts.get("expires_at") or 0
-    if expires:
+    advice = explain_code(190).advice
+    if missing := [scope for scope in SCOPES if scope not in facts.get("scopes", [])]:
+        return [report_problem("permissions", f"the token has no {' and no '.join(missing)}", advice)]
+    if expires := facts.get("expires_at"):
         until = datetime.fromtimestamp(expires, UTC)
-        return [report_open("permissions", f"the token expires on {until:%Y-%m-%d}", explain_code(190).advice)]
+        return [report_open("permissions", f"the token expires on {until:%Y-%m-%d}", advice)]
     return [report_ok("permissions", "both; the token never expires")]
 
 

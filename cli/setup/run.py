@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import typer
@@ -13,15 +14,13 @@ from pydantic import Field
 
 from cli.doctor.installation import SECRETS_DIR, build_from_stack
 from cli.meta import MetaClient
-from cli.output import EXIT_USAGE, console, fail
+from cli.output import Exit, console, fail
 from cli.stacks import find_stack, read_settings_from
 from deploy.atomic_write import write_secret
 from services.dispatcher.settings import UNENCRYPTED_HOSTS, GraphUrl
 from shared.runtime.settings import PREFIX, EnvironmentSettings
 
 GRAPH_URL = f"{PREFIX}GRAPH_URL"
-GRAPH_TOKEN = "dispatcher/kreisfunk_graph_token"  # noqa: S105 - the path of its file
-APP_SECRETS = "ingress/kreisfunk_app_secrets"
 VERIFY_TOKEN = "ingress/kreisfunk_verify_token"  # noqa: S105 - the path of its file
 
 
@@ -54,26 +53,10 @@ def find_target(stack: Path | None, environment: Mapping[str, str]) -> tuple[Met
         own = {**installation.processes["dispatcher"], f"{PREFIX}WABA_ID": installation.business_account or ""}
         return read_settings_from(own, MetaSettings), running.folder / "secrets", f"{installation.ingress_url}/webhook"
     folder = Path(environment.get(SECRETS_DIR) or ".")
-    missing = [who for who in ("dispatcher", "ingress") if not (folder / who).is_dir()]
-    if missing:
+    if missing := [who for who in ("dispatcher", "ingress") if not (folder / who).is_dir()]:
         advice = "`kreisfunk secrets FOLDER` creates it; with containers it is `docker compose run --rm setup`."
-        fail(f"{SECRETS_DIR} has no folder {' and no folder '.join(missing)}.", advice, EXIT_USAGE)
+        fail(f"{SECRETS_DIR} has no folder {' and no folder '.join(missing)}.", advice, Exit.USAGE)
     return read_settings_from(environment, MetaSettings), folder, None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetupOptions:
-    check: bool
-    yes: bool
-    token_file: Path | None
-    app_secret_file: Path | None
-    app_id: str | None
-    callback_url: str | None
-    provider: bool
-    picture: Path | None
-    test_to: str | None
-    county: Path
-    templates: Path
 
 
 class StepState(StrEnum):
@@ -84,8 +67,7 @@ class StepState(StrEnum):
     PROBLEM = "PROBLEM"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepResult:
+class StepResult(NamedTuple):
     """Finding or effect of a step. Neither holds a secret."""
 
     name: str
@@ -95,43 +77,54 @@ class StepResult:
 
 
 def report_ok(name: str, text: str) -> StepResult:
-    return StepResult(name=name, state=StepState.OK, text=text)
+    return StepResult(name, StepState.OK, text)
 
 
-def report_open(name: str, text: str, advice: str) -> StepResult:
-    return StepResult(name=name, state=StepState.OPEN, text=text, advice=advice)
+def report_open(name: str, text: str, advice: str = "Run this without --check, or with --yes.") -> StepResult:
+    return StepResult(name, StepState.OPEN, text, advice)
 
 
 def report_problem(name: str, text: str, advice: str) -> StepResult:
-    return StepResult(name=name, state=StepState.PROBLEM, text=text, advice=advice)
+    return StepResult(name, StepState.PROBLEM, text, advice)
 
 
 @dataclass(kw_only=True)
 class SetupRun:
-    """State of one run. Steps fill in what is None at first; `restart` are services that have to read a new secret."""
+    """The command line, and the state of one run.
+
+    Steps fill in what is empty at first; `callback_url` is that of a local stack until a step chooses one. `restart`
+    are services that have to read a new secret.
+    """
 
     settings: MetaSettings
     secrets: Path
-    options: SetupOptions
-    session: aiohttp.ClientSession
-    callback_url: str | None = None
-    token: str = field(default="", repr=False)
+    county: Path
+    templates: Path
+    check: bool = False
+    yes: bool = False
+    token_file: Path | None = None
+    app_secret_file: Path | None = None
     app_id: str | None = None
+    given_url: str | None = None
+    provider: bool = False
+    picture: Path | None = None
+    test_to: str | None = None
+    callback_url: str | None = None
+    session: aiohttp.ClientSession = field(init=False)
+    token: str = field(default="", repr=False)
     app_secret: str = field(default="", repr=False)
     restart: list[str] = field(default_factory=list)
 
     def may(self, question: str) -> bool:
         """Return whether a change is wanted; without a terminal only with --yes."""
-        if self.options.check:
-            return False
-        if self.options.yes or not console.is_terminal:
-            return self.options.yes
+        if self.check or self.yes or not console.is_terminal:
+            return self.yes and not self.check
         with _restore_interrupt():
             return typer.confirm(question, err=True)
 
     def ask(self, question: str, *, secret: bool = False) -> str:
         """Return what is typed in, empty if nobody is there or it was skipped with Enter."""
-        if self.options.check or not console.is_terminal:
+        if self.check or not console.is_terminal:
             return ""
         with _restore_interrupt():
             return str(typer.prompt(question, default="", show_default=False, hide_input=secret, err=True)).strip()
@@ -172,7 +165,7 @@ def read_given(path: Path | None) -> str:
     try:
         value = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{path} cannot be read: {type(error).__name__}", status=EXIT_USAGE)
+        fail(f"{path} cannot be read: {type(error).__name__}", status=Exit.USAGE)
     if not value or any(map(str.isspace, value)):
-        fail(f"{path} does not hold one secret, and nothing else.", status=EXIT_USAGE)
+        fail(f"{path} does not hold one secret, and nothing else.", status=Exit.USAGE)
     return value

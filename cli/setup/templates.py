@@ -7,16 +7,10 @@ from typing import Any
 
 import msgspec
 
-from cli.doctor.graph_api import (
-    APPROVED,
-    ExpectedTemplate,
-    TemplateDefinition,
-    compare_template,
-    list_expected_templates,
-)
+from cli.doctor.graph_api import APPROVED, ExpectedTemplate, TemplateDefinition, compare_template, list_expected
 from cli.meta import Answer, GraphRefusal
 from cli.meta_errors import REJECTIONS, explain_code
-from cli.output import EXIT_USAGE, fail
+from cli.output import Exit, fail
 from cli.setup.run import SetupRun, StepResult, report_ok, report_open, report_problem
 from shared.notices.configuration import Configuration, ConfigurationError, read_configuration
 
@@ -33,12 +27,12 @@ PICTURES: Mapping[bytes, str] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1
 def _read_own_templates(run: SetupRun) -> tuple[list[ExpectedTemplate], list[Answer]]:
     """Return the templates that the county's topics use, and all of our file; ends the command if one is unusable."""
     try:
-        topics = read_configuration(run.options.county, Configuration).topics
-        file = msgspec.json.decode(run.options.templates.read_bytes(), type=list[Answer])
+        topics = read_configuration(run.county, Configuration).topics
+        file = msgspec.json.decode(run.templates.read_bytes(), type=list[Answer])
         msgspec.convert(file, list[TemplateDefinition])
     except (ConfigurationError, OSError, msgspec.MsgspecError) as error:
-        fail(str(error), "Correct the file, or name another one.", EXIT_USAGE)
-    return [wanted for topic in topics for wanted in list_expected_templates(topic)], file
+        fail(str(error), "Correct the file, or name another one.", Exit.USAGE)
+    return [wanted for topic in topics for wanted in list_expected(topic)], file
 
 
 async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:
@@ -50,8 +44,7 @@ async def set_up_templates(run: SetupRun) -> Sequence[StepResult]:
     if missing and run.may(f"{len(missing)} of {len(expected)} templates are not at Meta yet. Create them?"):
         handle = await _upload_picture(run) if any(wanted.picture for wanted in missing) else ""
         return [*results, *[await _create(run, wanted, file, handle) for wanted in missing]]
-    advice = "Run this without --check, or with --yes."
-    return [*results, *(report_open(_name(wanted), "is not at Meta yet", advice) for wanted in missing)]
+    return [*results, *(report_open(_name(wanted), "is not at Meta yet") for wanted in missing)]
 
 
 async def _fetch_templates(run: SetupRun) -> list[Answer]:
@@ -115,7 +108,7 @@ def _fill_in(template: Answer, handle: str) -> Answer:
 
 async def _upload_picture(run: SetupRun) -> str:
     """Return the handle of the picture, empty if none was given. Raises GraphRefusal."""
-    path = run.options.picture
+    path = run.picture
     if path is None:
         typed = run.ask("Picture for Meta's reviewers, JPEG or PNG (Enter: templates with a picture later)")
         path = Path(typed) if typed else None
@@ -129,10 +122,10 @@ def _read_picture(path: Path) -> tuple[bytes, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        fail(f"{path} cannot be read: {error.strerror}", status=EXIT_USAGE)
+        fail(f"{path} cannot be read: {error.strerror}", status=Exit.USAGE)
     mime_type = next((kind for start, kind in PICTURES.items() if content.startswith(start)), None)
     if mime_type is None or len(content) > MAX_PICTURE_BYTES:
-        fail(f"{path} is no JPEG or PNG of at most 5 MB.", status=EXIT_USAGE)
+        fail(f"{path} is no JPEG or PNG of at most 5 MB.", status=Exit.USAGE)
     return content, mime_type
 
 
@@ -140,12 +133,12 @@ def check_number_format(number: str | None) -> None:
     """End the command with status 2 if this is no number with + and country code."""
     if number is not None and not NUMBER.fullmatch(number):
         advice = "Begin with + and the country code, digits only."
-        fail("--test-to is no number such as +4947919300.", advice, EXIT_USAGE)
+        fail("--test-to is no number such as +4947919300.", advice, Exit.USAGE)
 
 
 async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
     """Send one approved template, if a number was given and the operator agrees."""
-    name, number = "test message", run.options.test_to
+    name, number = "test message", run.test_to
     if number is None:
         return [report_ok(name, "none sent; --test-to +49… sends one")]
     expected, file = _read_own_templates(run)
@@ -160,7 +153,7 @@ async def send_first_message(run: SetupRun) -> Sequence[StepResult]:
         return [report_open(name, "none sent: no template is approved yet", explain_code(132001).advice)]
     template = min(usable, key=lambda one: one.get("category") != "UTILITY")  # it costs less
     if not run.may(f"Send one message to {number}, template {template['name']}? Meta bills it like a notice."):
-        return [report_open(name, "none sent", "Run this without --check, or with --yes.")]
+        return [report_open(name, "none sent")]
     path = f"{run.settings.phone_number_id}/messages"
     answer = await run.build_client().post(path, _build_test_message(template, number))
     if not answer.get("messages"):
@@ -181,14 +174,7 @@ def _build_test_message(template: Answer, number: str) -> dict[str, Any]:
         for one in example.get("body_text_named_params", [])
     ]
     positional = [{"type": "text", "text": text} for text in next(iter(example.get("body_text", [])), [])]
-    return {
-        "messaging_product": "whatsapp",
-        "recipient_type": "individual",
-        "to": number,
-        "type": "template",
-        "template": {
-            "name": template["name"],
-            "language": {"code": template["language"]},
-            "components": [{"type": "body", "parameters": named or positional}],
-        },
-    }
+    content = {"name": template["name"], "language": {"code": template["language"]}}
+    components = [{"type": "body", "parameters": named or positional}]
+    head = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": number, "type": "template"}
+    return {**head, "template": {**content, "components": components}}

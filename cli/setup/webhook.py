@@ -16,19 +16,10 @@ from cli.setup.run import VERIFY_TOKEN, SetupRun, StepResult, report_ok, report_
 OBJECT = "whatsapp_business_account"
 # What the ingress understands of what Meta offers.
 FIELDS = (
-    "messages",
-    "user_preferences",
-    "account_alerts",
-    "account_review_update",
-    "account_update",
-    "business_capability_update",
-    "message_template_components_update",
-    "message_template_quality_update",
-    "message_template_status_update",
-    "phone_number_name_update",
-    "phone_number_quality_update",
-    "security",
-    "template_category_update",
+    *("messages", "user_preferences", "security", "business_capability_update", "template_category_update"),
+    *("account_alerts", "account_review_update", "account_update"),
+    *(f"message_template_{what}_update" for what in ("components", "quality", "status")),
+    *(f"phone_number_{what}_update" for what in ("name", "quality")),
 )
 # Paths that must not be reached from outside, of whatever stands behind the same name.
 CLOSED_PATHS = ("/", "/metrics", "/notices")
@@ -41,7 +32,8 @@ _GUIDE = 'Operators\' guide, "TLS at the edge".'
 async def check_callback(run: SetupRun) -> Sequence[StepResult]:
     """Do Meta's handshake with our public address ourselves, and see that nothing else is reached there."""
     name = "callback"
-    url = run.options.callback_url or await _find_registered(run) or run.callback_url
+    # What Meta has already, if it has one, goes before that of a local stack.
+    url = run.given_url or (run.app_secret and (await _fetch_subscription(run)).get("callback_url")) or run.callback_url
     url = url or run.ask("Public address of the webhook, https://HOST/webhook")
     if not url:
         return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]
@@ -62,11 +54,6 @@ async def check_callback(run: SetupRun) -> Sequence[StepResult]:
 def _report_unreachable(url: str, what: str) -> DoctorProblem:
     advice = f"Is the proxy up, and is the name reached from this machine, too? {_GUIDE}"
     return DoctorProblem(f"{URL(url).host}: {what}", advice)
-
-
-async def _find_registered(run: SetupRun) -> str | None:
-    """Return the address that Meta has already, if it has one."""
-    return (await _fetch_subscription(run)).get("callback_url") if run.app_secret else None
 
 
 async def _check_handshake(run: SetupRun, url: str) -> DoctorProblem | None:
@@ -104,7 +91,7 @@ async def _find_open_path(run: SetupRun, url: str) -> DoctorProblem | None:
 async def subscribe_app(run: SetupRun) -> Sequence[StepResult]:
     """Have the app's events sent to our address, all fields that the ingress understands."""
     name = "webhook"
-    if run.options.provider:
+    if run.provider:
         return []
     if not run.app_secret:
         return [report_open(name, "not looked at", "The step `app` comes first.")]
@@ -118,14 +105,9 @@ async def subscribe_app(run: SetupRun) -> Sequence[StepResult]:
         return [report_open(name, "not registered", "Give --callback-url https://HOST/webhook.")]
     known = f"Meta has {registered}; fields missing: {', '.join(missing) or 'none'}" if registered else "not registered"
     if not run.may(f"{known}. Register {run.callback_url} at Meta?"):
-        return [report_open(name, known, "Run this without --check, or with --yes.")]
-    body = {
-        "object": OBJECT,
-        "callback_url": run.callback_url,
-        "verify_token": run.read_secret(VERIFY_TOKEN),
-        "fields": ",".join(FIELDS),
-        "include_values": "true",
-    }
+        return [report_open(name, known)]
+    body = {"callback_url": run.callback_url, "verify_token": run.read_secret(VERIFY_TOKEN), "include_values": "true"}
+    body |= {"object": OBJECT, "fields": ",".join(FIELDS)}
     await run.build_app_client().post(f"{run.app_id}/subscriptions", body)
     return [report_ok(name, f"{run.callback_url} registered for {len(FIELDS)} fields")]
 
@@ -138,11 +120,11 @@ async def _fetch_subscription(run: SetupRun) -> dict[str, Any]:
 async def subscribe_account(run: SetupRun) -> Sequence[StepResult]:
     """Have the account's events sent to the app; to an app of a provider's with our own address."""
     name = "account's webhook"
-    if not run.options.provider and run.app_id is None:
+    if not run.provider and run.app_id is None:
         return [report_open(name, "not looked at", "The step `app` comes first.")]
     client, path = run.build_client(), f"{run.settings.waba_id}/subscribed_apps"
     rows = await client.list_all(path)
-    if run.options.provider:
+    if run.provider:
         done = any(row.get("override_callback_uri") == run.callback_url for row in rows if run.callback_url)
         body = {"override_callback_uri": run.callback_url, "verify_token": run.read_secret(VERIFY_TOKEN)}
     else:
@@ -150,10 +132,9 @@ async def subscribe_account(run: SetupRun) -> Sequence[StepResult]:
         body = {}
     if done:
         return [report_ok(name, "the account's events come to us")]
-    advice = "Run this without --check, or with --yes."
-    if run.options.provider and run.callback_url is None:
+    if run.provider and run.callback_url is None:
         return [report_open(name, "no public address yet", "Give --callback-url https://HOST/webhook.")]
     if not run.may("The account's events do not come to us yet. Subscribe?"):
-        return [report_open(name, "the account's events do not come to us", advice)]
+        return [report_open(name, "the account's events do not come to us")]
     await client.post(path, body)
     return [report_ok(name, "subscribed: the account's events come to us")]

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cli.broker import suppress_driver_logs
-from cli.output import EXIT_FAILED, console, fail, say
+from cli.output import Exit, console, fail, say
 from cli.progress import NoProgressError
 from deploy.local import LocalError
 from tests.faults import report
@@ -95,7 +95,7 @@ def _execute(run: FaultRun, *, json: bool) -> NoReturn:
         console.print(finding, style="bold red", markup=False)
     _print_step(f"the whole report is in {path}")
     say(json_format.dumps(result, ensure_ascii=False) if json else report.format_line(result))
-    raise typer.Exit(0 if result["ok"] else EXIT_FAILED)
+    raise typer.Exit(0 if result["ok"] else Exit.FAILED)
 
 
 def _print_step(step: str) -> None:

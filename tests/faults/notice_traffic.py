@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from cli.publish.event_options import build_event
+from cli.publish.events import build_event
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from cli.publish.event_options import build_event
+from cli.publish.events import build_event
 from deploy.paths import CONFIG, ROOT
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.contracts.notices import NoticePublished

@@ -10,7 +10,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from cli.output import EXIT_REJECTED
+from cli.output import Exit
 from deploy.local import DATABASE
 from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted, run_steering_harness
 from tests.harness.commands import run_in_process
@@ -132,7 +132,7 @@ async def test_nobody_gets_twice_what_was_sent_after_the_backup(
 async def start_again(town: SteeringHarness) -> None:
     """As the guide says: the keys come first, and nothing is resumed before."""
     where = ("--stack", str(town.stack.folder))
-    assert (await run_in_process("sending", "resume", *where, environment={})).status == EXIT_REJECTED
+    assert (await run_in_process("sending", "resume", *where, environment={})).status == Exit.REJECTED
     assert (await run_in_process("keys", "status", *where, environment={})).status == 0
     for name in SERVICES:
         await town.stack.supervisor.start_one(name)

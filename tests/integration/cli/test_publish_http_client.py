@@ -10,12 +10,12 @@ from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 from pydantic import SecretStr
 
-from cli.publish.notices_api import ApiRequest, NoticesApiClient, NoticesApiError, open_notices_api
+from cli.publish.notices_api import NoticesApiClient, NoticesApiError, open_notices_api
 from tests.servers import WAIT_TIMEOUT_SECONDS
 
 TOKEN = SecretStr("kreisfunk_only-for-tests")
-NOTICE = ApiRequest(path="/notices", method="POST", body=b"same")
-CHECK = ApiRequest(path="/notices/check", method="POST", body=b"same")
+NOTICE = ("/notices", b"same")
+CHECK = ("/notices/check", b"same")
 UNCERTAIN = "Nobody knows whether it has the notice."
 Answer = Callable[[], web.Response] | None
 
@@ -70,7 +70,7 @@ def fine() -> web.Response:
 @pytest.mark.parametrize("status", [429, 503])
 async def test_what_passes_is_asked_again_with_the_same_request(status: int) -> None:
     async with door_of(busy(status), fine) as (door, answering):
-        reply = await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
+        reply = await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
     assert reply.status == 202
     assert answering.asked == [("/notices", f"Bearer {TOKEN.get_secret_value()}", b"same")] * 2
 
@@ -78,19 +78,19 @@ async def test_what_passes_is_asked_again_with_the_same_request(status: int) -> 
 async def test_who_cannot_wait_that_long_is_told_how_long() -> None:
     async with door_of(busy(503, "120")) as (door, answering):
         with pytest.raises(NoticesApiError) as failed:
-            await door.request(ApiRequest(path="/notices"), seconds=WAIT_TIMEOUT_SECONDS)
+            await door.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
     assert "120 s" in failed.value.advice
     assert len(answering.asked) == 1
 
 
 async def test_a_date_in_retry_after_is_not_trusted() -> None:
     async with door_of(busy(429, "Wed, 25 Nov 2099 12:00:00 GMT"), fine) as (door, _):
-        assert (await door.request(ApiRequest(path="/notices"), seconds=WAIT_TIMEOUT_SECONDS)).status == 202
+        assert (await door.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)).status == 202
 
 
 async def test_a_redirect_is_not_followed_and_the_token_stays() -> None:
     async with door_of(lambda: web.Response(status=307, headers={"Location": "/elsewhere"})) as (door, answering):
-        reply = await door.request(ApiRequest(path="/notices"), seconds=WAIT_TIMEOUT_SECONDS)
+        reply = await door.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
         assert "redirects to another address" in str(door.build_error(reply))
     assert [path for path, _, _ in answering.asked] == ["/notices"]
 
@@ -98,12 +98,12 @@ async def test_a_redirect_is_not_followed_and_the_token_stays() -> None:
 async def test_an_answer_without_end_is_not_read() -> None:
     async with door_of(lambda: web.Response(body=b" " * 2_000_000)) as (door, _):
         with pytest.raises(NoticesApiError, match="more than the notices API does"):
-            await door.request(ApiRequest(path="/notices"), seconds=WAIT_TIMEOUT_SECONDS)
+            await door.request("/notices", seconds=WAIT_TIMEOUT_SECONDS)
 
 
 async def test_a_try_without_an_answer_is_repeated_and_the_answer_counts() -> None:
     async with door_of(None, fine) as (door, answering):
-        assert (await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 202
+        assert (await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 202
     assert len(answering.asked) == 2
 
 
@@ -111,14 +111,14 @@ async def test_a_try_without_an_answer_is_repeated_and_the_answer_counts() -> No
 async def test_after_a_try_without_an_answer_no_other_answer_says_that_nothing_was_published(status: int) -> None:
     async with door_of(None, busy(status, "120")) as (door, _):
         with pytest.raises(NoticesApiError, match="gave no answer") as failed:
-            await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
+            await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
     assert failed.value.advice.startswith(UNCERTAIN)
 
 
 async def test_after_a_try_without_an_answer_a_door_that_is_gone_does_not_say_that_nothing_was_published() -> None:
     answering = Answering([None])
     async with serve(answering) as server, door_to(server) as door:
-        asking = asyncio.create_task(door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS))
+        asking = asyncio.create_task(door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS))
         await answering.heard.wait()
         await server.close()
         with pytest.raises(NoticesApiError, match="gave no answer") as failed:
@@ -130,17 +130,17 @@ async def test_after_a_try_without_an_answer_a_door_that_is_gone_does_not_say_th
 async def test_an_error_of_the_server_does_not_say_that_nothing_was_published(status: int) -> None:
     async with door_of(busy(status, "120")) as (door, _):
         with pytest.raises(NoticesApiError) as failed:
-            await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
+            await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)
     assert failed.value.advice.startswith(UNCERTAIN)
 
 
 async def test_a_check_that_gets_no_answer_says_that_nothing_was_published() -> None:
     async with door_of(None) as (door, _):
         with pytest.raises(NoticesApiError, match="gave no answer") as failed:
-            await door.request(CHECK, seconds=0)
+            await door.request(*CHECK, seconds=0)
     assert failed.value.advice.startswith("Nothing was published.")
 
 
 async def test_a_rejection_after_a_try_without_an_answer_is_the_answer() -> None:
     async with door_of(None, busy(422)) as (door, _):
-        assert (await door.request(NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 422
+        assert (await door.request(*NOTICE, seconds=WAIT_TIMEOUT_SECONDS)).status == 422

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from cli.publish.actions import wait_for_answer
+from cli.publish import wait_for_answer
 from cli.publish.notices_api import POLL_INTERVAL_SECONDS, NoAnswerError, NoticesApiPublisher, ProgressUnavailable
 from cli.settings import PublisherSettings
 from services.ingress.notices.progress import EventProgress, EventState, event_path

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from cli.newsroom.accounts import add_account, reset_account
+from cli.newsroom import add_account, reset_account
 from services.newsroom.domain.accounts import Account, Role
 from tests.databases import FreshDatabase
 from tests.harness.newsroom import (

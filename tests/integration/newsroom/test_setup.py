@@ -5,7 +5,7 @@ import re
 import pyotp
 import pytest
 
-from cli.newsroom.accounts import add_account, reset_account
+from cli.newsroom import add_account, reset_account
 from cli.settings import AccountSettings
 from services.newsroom.domain.accounts import Role
 from tests.harness.newsroom import (

@@ -1,12 +1,15 @@
-"""Files of backups: whole or not there, and only the whole file, with its own key, is read."""
+"""Files of backups: whole or not there, and only the whole file, with its own key, is read; and what to do then."""
 
 import errno
 import os
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+import typer
 
+from cli.backup import describe_held, explain_file_errors
 from cli.backup.files import (
     HEADER_BYTES,
     LENGTH_BYTES,
@@ -15,6 +18,7 @@ from cli.backup.files import (
     create_atomically,
     read_frames,
 )
+from cli.backup.holding import HeldWork
 from tests.harness.commands import run_in_process
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -131,3 +135,34 @@ def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tm
             assert writing.exists()
         file.write(b"whole")
     assert (path.read_bytes(), set(tmp_path.iterdir())) == (b"whole", {path, other})
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.ENOSPC, "make room"), (errno.EACCES, "user 10001 has to own it"), (errno.ENOENT, "KREISFUNK_BACKUPS")],
+    ids=errno.errorcode.get,
+)
+def test_a_file_that_cannot_be_used_leads_to_what_to_do(
+    code: int, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit), explain_file_errors(Path("/backups/file")):
+        raise OSError(code, os.strerror(code))
+    assert advice in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_comes_after_a_restore_is_told_in_the_order_in_which_it_is_done() -> None:
+    at = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    held = HeldWork(
+        saved_at=at, lost_at=at, replies=0, deliveries=0, broadcasts=0, scheduled=0, unfinished=0, returned=0
+    )
+    steps = ("keys status", "dispatch.urgent and dispatch.bulk", "start the services", "deliveries unknown", "resume")
+    places = [describe_held(held).rfind(step) for step in steps]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+async def test_an_empty_time_is_no_time() -> None:
+    """As of a variable that nobody has set: nothing would be held, and the command would say that all is well."""
+    environment = {"KREISFUNK_DATABASE_URL": "postgresql://owner@127.0.0.1:1/kreisfunk"}
+    ended = await run_in_process("restore", "--elsewhere", "", environment=environment)
+    assert (ended.status, "is no time" in ended.errors) == (2, True), ended.everything

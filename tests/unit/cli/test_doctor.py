@@ -15,7 +15,7 @@ from cli.doctor.graph_api import (
     ExpectedTemplate,
     TemplateDefinition,
     compare_template,
-    list_expected_templates,
+    list_expected,
     read_definitions,
 )
 from cli.doctor.installation import Installation, find_processes, read_all_settings
@@ -26,6 +26,7 @@ from shared.amqp.connection import BrokerUnavailable
 from shared.amqp.inspection import Inventory
 from shared.notices.configuration import Category, Topic, read_configuration
 from tests.compose_file import ROOT, SERVICES
+from tests.harness.commands import run_in_process
 
 BROKEN = DoctorProblem("is broken", "Mend it.")
 
@@ -40,6 +41,25 @@ async def broken() -> DoctorProblem:
 
 async def hanging() -> None:
     await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("options", "judged"), [((), "own.toml"), (("--county", "named.toml"), "named.toml")], ids=["own", "named"]
+)
+async def test_a_local_stack_is_judged_by_its_own_county(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], judged: str
+) -> None:
+    seen: list[Path] = []
+    stack = Installation(processes={}, county_file=Path("own.toml"))
+    monkeypatch.setattr("cli.doctor.checks.find_installation", lambda *_: stack)
+
+    def build_no_checks(installation: Installation) -> list[Check]:
+        seen.append(installation.county_file)
+        return []
+
+    monkeypatch.setattr("cli.doctor.checks.build_checks", build_no_checks)
+    assert (await run_in_process("doctor", *options, environment={})).status == 0
+    assert seen == [Path(judged)]
 
 
 async def test_findings_come_in_the_order_of_the_checks_and_one_that_hangs_becomes_a_problem() -> None:
@@ -193,14 +213,14 @@ def test_our_own_files_agree_with_each_other() -> None:
     definitions = read_definitions(CONFIG / "templates.json")
     approved = [msgspec.structs.replace(template, status="APPROVED") for template in definitions]
     topics = read_configuration(CONFIG / "county.toml", County).topics
-    wanted = [one for topic in topics for one in list_expected_templates(topic)]
+    wanted = [one for topic in topics for one in list_expected(topic)]
     assert [compare_template(one, definitions, approved) for one in wanted] == [None] * 2 * len(topics)
     words = ("named", "BODY headline", "BODY text")
     assert {template.parameters for template in definitions} == {words, (*words, "HEADER IMAGE")}
 
 
 def test_a_topic_without_a_picture_template_needs_one_template() -> None:
-    assert list_expected_templates(TOPIC) == [WANTED]
+    assert list_expected(TOPIC) == [WANTED]
 
 
 @pytest.mark.parametrize(

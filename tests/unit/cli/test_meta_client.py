@@ -1,11 +1,14 @@
 """The client of Meta's Graph API keeps numbers and tokens to itself, and explains every refusal."""
 
+import ssl
+
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.test_utils import TestServer
 
-from cli.meta import GraphRefusal, MetaClient
+from cli.meta import GraphRefusal, MetaClient, explain_connection_error
 from cli.meta_errors import ADVICE, explain_code, explain_error
 from services.dispatcher.domain.errors import ERROR_RULES, UNKNOWN_CODE
 
@@ -25,6 +28,27 @@ async def test_a_redirect_is_not_followed_with_number_and_token() -> None:
         with pytest.raises(GraphRefusal, match="status 307"):
             await client.post("1/messages", {"to": "+4947919300"})
     assert asked == ["/1/messages"]
+
+
+META = ConnectionKey("graph.facebook.com", 443, True, True, None, None, None)
+UNTRUSTED, NO_TLS = ssl.SSLCertVerificationError(), ssl.SSLError()
+UNTRUSTED.verify_message, NO_TLS.reason = "unable to get local issuer certificate", "WRONG_VERSION_NUMBER"
+
+
+@pytest.mark.parametrize(
+    ("error", "look"),
+    [
+        (aiohttp.ClientConnectorDNSError(META, OSError()), "this machine's DNS"),
+        (aiohttp.ClientConnectorCertificateError(META, UNTRUSTED), "a CA of your own"),
+        (aiohttp.ClientConnectorSSLError(META, NO_TLS), "what answers on its port"),
+        (aiohttp.ClientConnectorError(META, ConnectionRefusedError()), "the way out to the internet"),
+        (aiohttp.ServerDisconnectedError(), "the way out to the internet"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_why_meta_is_not_reached_leads_to_what_to_look_at(error: aiohttp.ClientError, look: str) -> None:
+    advice = explain_connection_error(error).advice
+    assert (look in advice, advice.count('operators\' guide, "The way to Meta"')) == (True, 1)
 
 
 @pytest.mark.parametrize("code", sorted({*ERROR_RULES, *ADVICE}))

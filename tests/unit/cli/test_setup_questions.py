@@ -22,8 +22,7 @@ def interrupt(*_: object, **__: object) -> bool:
 
 @pytest.mark.parametrize("kind", ["confirm", "prompt"])
 def test_an_interrupted_question_is_answered_by_nobody(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    options: Any = SimpleNamespace(check=False, yes=False)
-    run = SetupRun(settings=NOTHING, secrets=NOTHING, options=options, session=NOTHING)
+    run = SetupRun(settings=NOTHING, secrets=NOTHING, county=NOTHING, templates=NOTHING)
     monkeypatch.setattr(run_module, "console", SimpleNamespace(is_terminal=True))
     monkeypatch.setattr(typer, kind, interrupt)
     asked: list[object] = []

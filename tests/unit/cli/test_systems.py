@@ -17,6 +17,12 @@ from tests.harness.commands import CommandResult, run_in_process
 
 ROADS = ("add", "bauamt", "--source", "/landkreis-osterholz/bauamt")
 TOPICS = ("--topics", "baustellen, strassensperrungen")
+# Nobody listens there.
+BROKER = {
+    "KREISFUNK_BROKER_URL": "amqp://admin@127.0.0.1:1/",
+    "KREISFUNK_BROKER_PASSWORD": "only-for-tests",
+    "KREISFUNK_BROKER_API_URL": "http://127.0.0.1:1",
+}
 
 
 @pytest.fixture
@@ -113,14 +119,17 @@ async def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> No
     assert (await systems(tmp_path / "none.toml", *ROADS, *TOPICS)).status == 2
 
 
+async def test_the_file_may_be_named_on_the_command_line(county: Path, tmp_path: Path) -> None:
+    commands = ((*ROADS, *TOPICS), ("list",), ("login", "bauamt"))
+    for file, statuses in ((tmp_path / "none.toml", [2, 2, 2]), (county, [0, 4, 4])):
+        ended = [await run_in_process("systems", *each, "--county", str(file), environment=BROKER) for each in commands]
+        assert [each.status for each in ended] == statuses, ended
+    assert registered(county, "bauamt").name == "bauamt"
+
+
 async def test_a_login_whose_system_is_registered_no_more_is_revoked_once_its_block_is_back(county: Path) -> None:
-    broker = {
-        "KREISFUNK_COUNTY_FILE": str(county),
-        "KREISFUNK_BROKER_URL": "amqp://admin@127.0.0.1:1/",
-        "KREISFUNK_BROKER_PASSWORD": "only-for-tests",
-        "KREISFUNK_BROKER_API_URL": "http://127.0.0.1:1",
-    }
-    ended = await run_in_process("systems", "revoke", "bauamt", environment=broker)
+    environment = {"KREISFUNK_COUNTY_FILE": str(county), **BROKER}
+    ended = await run_in_process("systems", "revoke", "bauamt", environment=environment)
     assert ended.status == 2, ended.everything
     assert "There is no system bauamt" in ended.errors
     assert "put the block back" in " ".join(ended.errors.split())

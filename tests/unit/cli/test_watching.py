@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
 
-from cli.publish.notices_api import build_request
+from cli.publish.notices_api import encode_request
 from cli.publish.results import compute_exit_status, count_handled, format_line
 from cli.settings import normalize_url
 from services.ingress.notices.progress import EventProgress, apply_message, start_progress
@@ -92,10 +93,16 @@ def test_a_withdrawal_of_nothing_has_not_ended_well(revision: int, status: int, 
 
 
 def test_without_a_source_an_event_is_written_as_plain_json_with_its_id_as_key() -> None:
-    plain = build_request(event(source=""), "/notices")
-    assert plain.headers == {"Content-Type": "application/json", "Idempotency-Key": "e"}
-    assert b'"notice":"n"' in (plain.body or b"")
-    assert build_request(event(), "/notices").headers == {"Content-Type": "application/cloudevents+json"}
+    plain, headers = encode_request(event(source=""))
+    assert headers == {"Content-Type": "application/json", "Idempotency-Key": "e"}
+    assert b'"notice":"n"' in plain
+    assert encode_request(event()) == (event(), {"Content-Type": "application/cloudevents+json"})
+
+
+@pytest.mark.parametrize("wrong", [{"id": 7}, {"id": "ü"}, {"data": []}, {"type": []}, {"type": "x"}], ids=str)
+def test_what_is_no_event_of_ours_is_sent_as_it_is_to_be_rejected(wrong: dict[str, object]) -> None:
+    body = msgspec.json.encode({**msgspec.json.decode(event(source="")), **wrong})
+    assert encode_request(body)[0] == body
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.feeds.results import format_lines
+from cli.feeds import format_lines
 from services.feeds.polling import PollResult
 from services.feeds.rss import MAX_ENTRIES, NotAFeed, read_feed
 from tests.factories.feeds import build_item, build_rss, poll_feed
