@@ -30,6 +30,7 @@ from tests.factories.press_office import (
     CONTENT,
     DEEDS,
     FORECAST,
+    LEA,
     NOON,
     OTTO,
     PEOPLE,
@@ -237,15 +238,20 @@ async def test_a_review_of_one_version_is_none_of_the_next_emergency() -> None:
     assert [each.version for each in reviewed.decisions if each.verdict is Verdict.REVIEW] == [1, 2]
 
 
-async def test_what_is_saved_while_its_price_is_asked_for_is_not_sent_at_the_price_of_another_version() -> None:
-    office = await ALONE()
-    draft = await office.play("")
+@pytest.mark.parametrize("seen", [1, 2])
+@pytest.mark.parametrize(("deed", "by"), [("approve", LEA), ("return", LEA), ("publish", ANNA)])
+async def test_what_is_saved_while_its_price_is_asked_for_is_judged_by_nobody_who_knows_one_version_only(
+    deed: str, by: Account, seen: int
+) -> None:
+    office = await open_office(AMOUNTS)
+    draft = await office.play("anna submit")
 
     async def save_meanwhile(event: bytes) -> NoticeForecast:
-        await office.play("anna save")
-        return FORECAST
+        await office.play("anna save, anna submit")
+        return FORECAST if deed == "publish" else DEAR
 
     office.drafting.assessor.notices.check = save_meanwhile  # type: ignore[method-assign]
     with pytest.raises(DraftConflict):
-        await office.drafting.publish(ANNA, draft.id, 2)
-    assert office.drafts.published == []
+        await DEEDS[deed](office.drafting, by, draft.id, seen)
+    found = await office.drafts.find(draft.id)
+    assert (found.state, office.drafts.published) == (DraftState.PENDING, [])
