@@ -12,8 +12,7 @@ from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.domain.accounts import Account, AccountProblem, Role
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME
-from services.newsroom.ports import Credentials
+from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME, Credentials
 from shared.database.pool import open_database
 from shared.runtime.clock import system_clock
 

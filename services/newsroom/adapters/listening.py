@@ -67,7 +67,7 @@ _RUNS = """
 
 
 class PostgresListeningLog:
-    """Log of what the county hears, and implementation of ports.AudienceCounts."""
+    """Log of what the county hears, and of how many people each topic reaches."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -96,9 +96,11 @@ class PostgresListeningLog:
         return BroadcastEcho(**rows[0]) if rows else None
 
     async def list_counted_topics(self, since: datetime) -> Collection[str]:
+        """Return the topics that were counted after that, and have anybody; the first are to be seen at once."""
         return {row["topic"] for row in await self._database.fetch(_COUNTED, since)}
 
     async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
+        """Record the count, in place of an earlier one of the same day."""
         async with self._database.connection() as connection:
             await connection.execute(_RECORD_AUDIENCE, counted.day, counted.topic, counted.people, at)
 

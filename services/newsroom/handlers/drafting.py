@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import (
     choose_verdict,
@@ -36,10 +37,9 @@ from services.newsroom.domain.drafts import (
     refuse_if,
     require_version,
 )
-from services.newsroom.domain.outbox import NoticeForecast
+from services.newsroom.domain.outbox import DecidePublication, DraftChange, NoticeForecast
 from services.newsroom.domain.sending import MonthBudget
 from services.newsroom.handlers.assessing import DraftAssessor, find_budget_obstacle
-from services.newsroom.ports import DecidePublication, DraftChange, DraftRepository
 from shared.runtime.clock import Clock
 
 
@@ -47,7 +47,7 @@ from shared.runtime.clock import Clock
 class DraftingService:
     """Drafts, from the first word to the outbox. `handed_over` is called when something waits there."""
 
-    drafts: DraftRepository
+    drafts: PostgresDraftRepository
     assessor: DraftAssessor
     clock: Clock
     handed_over: Callable[[], None]

@@ -3,22 +3,17 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 from uuid import UUID
 
+from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Account, NotPermitted, Right
 from services.newsroom.domain.approval import ApprovalRules, list_owners, require_amount_right
 from services.newsroom.domain.audit import Act, parse_reason
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
-from services.newsroom.domain.sending import (
-    BroadcastChange,
-    SendingChange,
-    SendingOverview,
-    SendingRefused,
-)
+from services.newsroom.domain.sending import BroadcastChange, SendingChange, SendingRefused
 from services.newsroom.handlers.assessing import compute_costs
-from services.newsroom.ports import DraftRepository
 from shared.notices.configuration import Configuration
 
 # Sending again is sending: whoever operates has no right to that. What it costs decides who may (ResendRules).
@@ -52,23 +47,6 @@ _NOTHING_CHANGED: Mapping[SendingChange, str] = {
 }
 
 
-class SendingControl(Protocol):
-    """Interface to see and change sending. Acts are stored with what they do. Methods raise DatabaseUnavailable."""
-
-    async def read_overview(self) -> SendingOverview: ...
-
-    async def change_broadcast(
-        self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act, permit: Callable[[int], None]
-    ) -> str | None:
-        """Change it, unless `permit` raises for the number of people who would get a message again.
-
-        Return the ledger's word for its state if that does not permit the change.
-        """
-
-    async def change_sending(self, change: SendingChange, subject: str, reason: str, act: Act) -> int:
-        """Return how much was changed; 0 is nothing, and no act."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class ResendRules:
     """Rules about sending again: what that costs decides who may do it.
@@ -78,7 +56,7 @@ class ResendRules:
 
     rules: ApprovalRules
     configuration: Configuration
-    drafts: DraftRepository
+    drafts: PostgresDraftRepository
     find_published: Callable[[UUID], Awaitable[NoticePublication | None]]
 
     def compute_costs(self, status: BroadcastStatus) -> Decimal | None:
@@ -106,7 +84,7 @@ class ResendRules:
 class OperatingService:
     """Acts on broadcasts and on all sending, each with a reason and in the audit log."""
 
-    control: SendingControl
+    control: PostgresSendingControl
     resending: ResendRules
 
     async def change_broadcast(

@@ -11,9 +11,6 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
-from services.newsroom.adapters.http.archive_app import build_archive_app, build_error_response
-from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.error_pages import respond_to_malformed
 from services.newsroom.adapters.identity_provider import open_identity_provider
 from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
@@ -23,6 +20,9 @@ from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
+from services.newsroom.http.archive_app import build_archive_app, build_error_response
+from services.newsroom.http.archive_pages import ArchivePages
+from services.newsroom.http.error_pages import respond_to_malformed
 from services.newsroom.settings import Settings
 from services.newsroom.wiring.pages import build_newsroom_app
 from services.newsroom.wiring.parts import Newsroom

@@ -5,20 +5,6 @@ from aiohttp import web
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.audit import PostgresAuditLog
 from services.newsroom.adapters.credentials import Argon2PasswordHasher
-from services.newsroom.adapters.http.account_pages import AccountPages
-from services.newsroom.adapters.http.audit_pages import AuditPages
-from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
-from services.newsroom.adapters.http.draft_pages import DraftPages
-from services.newsroom.adapters.http.error_pages import METRICS, SECURITY_HEADERS, convert_draft_errors, convert_errors
-from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
-from services.newsroom.adapters.http.guard import MAX_BODY_BYTES, CookieJar, PageGuard
-from services.newsroom.adapters.http.listening_pages import ListeningPages
-from services.newsroom.adapters.http.login_pages import LoginPages
-from services.newsroom.adapters.http.operating_pages import OperatingPages
-from services.newsroom.adapters.http.provider_pages import ProviderPages
-from services.newsroom.adapters.http.rendering import RENDERER, PageRenderer
-from services.newsroom.adapters.http.sending_pages import SendingPages
-from services.newsroom.adapters.http.web_pages import TOPICS, PageGroup
 from services.newsroom.adapters.listening import PostgresFeedbackLog
 from services.newsroom.domain.accounts import Right
 from services.newsroom.handlers.account_admin import AccountAdministration
@@ -26,6 +12,20 @@ from services.newsroom.handlers.login import LoginService
 from services.newsroom.handlers.operating import OperatingService
 from services.newsroom.handlers.provider_login import ProviderLogin
 from services.newsroom.handlers.trials import TrialService
+from services.newsroom.http.account_pages import AccountPages
+from services.newsroom.http.audit_pages import AuditPages
+from services.newsroom.http.broadcast_pages import BroadcastPages
+from services.newsroom.http.draft_pages import DraftPages
+from services.newsroom.http.error_pages import METRICS, SECURITY_HEADERS, convert_draft_errors, convert_errors
+from services.newsroom.http.feedback_pages import FeedbackPages, OverviewPages
+from services.newsroom.http.guard import MAX_BODY_BYTES, CookieJar, PageGuard
+from services.newsroom.http.listening_pages import ListeningPages
+from services.newsroom.http.login_pages import LoginPages
+from services.newsroom.http.operating_pages import OperatingPages
+from services.newsroom.http.provider_pages import ProviderPages
+from services.newsroom.http.rendering import RENDERER, PageRenderer
+from services.newsroom.http.sending_pages import SendingPages
+from services.newsroom.http.web_pages import TOPICS, PageGroup
 from services.newsroom.wiring.parts import Newsroom
 from shared.runtime.clock import system_clock
 from shared.runtime.http_port import add_response_headers

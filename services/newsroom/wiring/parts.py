@@ -2,14 +2,15 @@
 
 import asyncio
 
-from services.newsroom.adapters.broadcasts import BroadcastStatuses, watch_broadcasts, watch_list
+from services.newsroom.adapters.broadcasts import BroadcastStatuses
 from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.event_consumer import NewsroomEventHandler
-from services.newsroom.adapters.http.documents import StaticFiles
+from services.newsroom.adapters.identity_provider import OidcProvider
 from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
-from services.newsroom.adapters.publications import PublicationRepository, watch_publications
+from services.newsroom.adapters.notices_api import HttpNoticesApi
+from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.adapters.sessions import PostgresSessionRepository
@@ -19,8 +20,8 @@ from services.newsroom.handlers.audience_survey import AudienceSurvey
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.operating import ResendRules
 from services.newsroom.handlers.publishing import PublicationOutbox
-from services.newsroom.handlers.watching import SessionWatch
-from services.newsroom.ports import IdentityProvider, NoticesApi
+from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, watch_list
+from services.newsroom.http.documents import StaticFiles
 from services.newsroom.settings import Settings
 from shared.database.pool import Database
 from shared.runtime.clock import system_clock
@@ -36,8 +37,8 @@ class Newsroom:
         database: Database,
         metrics: NewsroomMetrics,
         *,
-        notices: NoticesApi,
-        provider: IdentityProvider | None,
+        notices: HttpNoticesApi,
+        provider: OidcProvider | None,
     ) -> None:
         """Assemble the parts. Raises ConfigurationError."""
         self.settings, self.county, self.database, self.metrics = settings, county, database, metrics
@@ -52,12 +53,12 @@ class Newsroom:
         self.listening = PostgresListeningLog(database)
         self.statuses = BroadcastStatuses(database)
         self.publications = PublicationRepository(database)
-        self.broadcasts = watch_broadcasts(self.statuses)
+        self.broadcasts = ChangeWatch(self.statuses.find_all)
         self.newest = watch_list(self.statuses, self.publications)
-        self.handovers = watch_publications(self.publications)
+        self.handovers = ChangeWatch(self.publications.find_all_newest)
         self._assemble_writing(notices)
 
-    def _assemble_writing(self, notices: NoticesApi) -> None:
+    def _assemble_writing(self, notices: HttpNoticesApi) -> None:
         """Assemble what writes and sends, as the newsroom's own system."""
         county, publications, needed = self.county, self.publications, asyncio.Event()
         system = find_own_system(county, self.settings.newsroom_system)

@@ -89,7 +89,7 @@ async def test_events_give_the_same_in_any_order_and_any_number(store: Store) ->
             await connection.execute("update newsroom.broadcast set states = '{}', audience = null, started_at = null")
         for message, at in (*order, order[0]):
             await store.tell(message, at)
-        (status,) = await store.statuses.find_all([BROADCAST])
+        status = (await store.statuses.find_all([BROADCAST]))[BROADCAST]
         assert status.phase is BroadcastPhase.FINISHED
         results.add((status.audience, tuple(status.states.items()), status.headline, status.lane, status.finished_at))
     assert results == {(4, (("sent", 4),), "K 9 gesperrt", "bulk", events[-1][1])}
@@ -250,7 +250,7 @@ async def test_a_cancelled_broadcast_is_cancelled_whatever_follows(store: Store)
     at = system_clock()
     await store.tell(BroadcastCancelled(broadcast=BROADCAST, source=SOURCE, notice="n"), at)
     await store.tell(BroadcastFinished(broadcast=BROADCAST, audience=2, states={"cancelled": 2}), at)
-    (status,) = await store.statuses.find_all([BROADCAST])
+    status = (await store.statuses.find_all([BROADCAST]))[BROADCAST]
     assert (status.phase, status.audience) == (BroadcastPhase.CANCELLED, 2)
 
 

@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 from yarl import URL
 
-import services.newsroom.adapters.http as http_package
-from services.newsroom.adapters.http.guard import MAX_BODY_BYTES
-from services.newsroom.adapters.http.web_pages import Audience, PageGroup, WebPage
+import services.newsroom.http as http_package
 from services.newsroom.domain.accounts import RIGHTS, Right, Role
+from services.newsroom.http.guard import MAX_BODY_BYTES
+from services.newsroom.http.web_pages import Audience, PageGroup, WebPage
 from tests.harness.newsroom import ALL_ROLES, SAME_ORIGIN, EditorBrowser, Member, NewsroomProcess, ShownPage
 
 _PARAMETER = re.compile(r"\{\w+\}")

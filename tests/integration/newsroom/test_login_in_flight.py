@@ -12,10 +12,18 @@ import pyotp
 import pytest
 
 from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie, hash_recovery_code
+from services.newsroom.domain.login import (
+    Credentials,
+    SessionLimits,
+    Visitor,
+    encode_totp_secret,
+    hash_cookie,
+    hash_recovery_code,
+)
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
 from services.newsroom.handlers.login import (
     TOTP_PURPOSE,
@@ -25,7 +33,6 @@ from services.newsroom.handlers.login import (
     SetupRefused,
     StartedSession,
 )
-from services.newsroom.ports import Credentials
 from shared.database.pool import open_database
 from shared.encryption import KeyRing
 from shared.runtime.clock import system_clock
@@ -40,8 +47,8 @@ LIMITS = SessionLimits(idle=timedelta(hours=1), total=timedelta(hours=1))
 Interrupt = Callable[[], Awaitable[object]]
 
 
-class InterruptedHasher:
-    """Implementation of ports.PasswordHasher that is as slow as what happens meanwhile, once."""
+class InterruptedHasher(Argon2PasswordHasher):
+    """One that is as slow as what happens meanwhile, once."""
 
     def __init__(self) -> None:
         self.interrupt: Interrupt | None = None

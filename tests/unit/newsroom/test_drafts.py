@@ -17,6 +17,7 @@ from services.newsroom.domain.drafts import (
     DraftAct,
     DraftConflict,
     DraftKind,
+    DraftNotFound,
     DraftRefused,
     DraftState,
     advance_state,
@@ -24,7 +25,6 @@ from services.newsroom.domain.drafts import (
     merge_contents,
 )
 from services.newsroom.domain.explanations import explain_problem
-from services.newsroom.ports import DraftNotFound
 from tests.factories.press_office import (
     ANNA,
     BEN,

@@ -8,12 +8,12 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.documents import HttpDocument, StaticFiles
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, format_code, normalize_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_atom, build_json_feed, build_rss
 from services.newsroom.domain.service_level import PERCENT, ServiceLevel
 from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
+from services.newsroom.http.archive_pages import ArchivePages
+from services.newsroom.http.documents import HttpDocument, StaticFiles
 from shared.runtime.http_port import add_response_headers
 
 MAX_DOCUMENTS = 512

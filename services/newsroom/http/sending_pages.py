@@ -8,11 +8,6 @@ import segno
 from aiohttp import web
 
 from services.newsroom.adapters.broadcasts import BroadcastStatuses
-from services.newsroom.adapters.http.confirmations import Confirmation, render_confirmation
-from services.newsroom.adapters.http.draft_forms import parse_version
-from services.newsroom.adapters.http.draft_pages import DRAFT_PATH, DRAFTS_PATH, choose_code
-from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import FORM, VISITOR, WebPage, parse_id, redirect
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import find_emergency_obstacle, find_review, find_review_obstacle
@@ -30,6 +25,11 @@ from services.newsroom.domain.progress import explain_withdrawal
 from services.newsroom.domain.sending import describe_budget
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.trials import TrialService
+from services.newsroom.http.confirmations import Confirmation, render_confirmation
+from services.newsroom.http.draft_forms import parse_version
+from services.newsroom.http.draft_pages import DRAFT_PATH, DRAFTS_PATH, choose_code
+from services.newsroom.http.rendering import render_page
+from services.newsroom.http.web_pages import FORM, VISITOR, WebPage, parse_id, redirect
 
 _BEGUN = "?erledigt=begonnen"
 _WITHDRAWAL_PATH = f"{DRAFT_PATH}/zurueckziehen"
@@ -164,11 +164,12 @@ class SendingPages:
     ) -> web.Response:
         """Return the page that asks why the notice is withdrawn, from its handover on."""
         publication = await self.publications.find_newest(draft.id)
-        found = await self.statuses.find_all([publication.broadcast] if publication and publication.broadcast else [])
+        broadcast = publication.broadcast if publication else None
+        status = (await self.statuses.find_all([broadcast])).get(broadcast) if broadcast else None
         confirmation = Confirmation(
             name="zurueckziehen",
             title="Meldung zurückziehen",
-            explanation=explain_withdrawal(found[0] if found else None, is_correction=draft.kind is DraftKind.UPDATE),
+            explanation=explain_withdrawal(status, is_correction=draft.kind is DraftKind.UPDATE),
             button="Zurückziehen",
             done="",
             is_dangerous=True,

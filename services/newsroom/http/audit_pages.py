@@ -8,12 +8,12 @@ from uuid import UUID
 from aiohttp import web
 
 from services.newsroom.adapters.audit import PostgresAuditLog
-from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
-from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
-from services.newsroom.adapters.http.web_pages import WebPage
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.audit import AuditEntry, merge_saves
 from services.newsroom.domain.login import LoginProof
+from services.newsroom.http.account_pages import CHANGE_NAMES
+from services.newsroom.http.rendering import ROLE_NAMES, render_page
+from services.newsroom.http.web_pages import WebPage
 
 PAGE_LENGTH = 50
 MAX_READ = 1_000

@@ -6,11 +6,11 @@ from functools import partial
 
 from aiohttp import web
 
-from services.newsroom.adapters.http.confirmations import Confirmation, render_confirmation
-from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
-from services.newsroom.adapters.http.web_pages import FORM, VISITOR, WebPage, parse_id, redirect
 from services.newsroom.domain.accounts import Account, AccountChange, AccountProblem, Right
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
+from services.newsroom.http.confirmations import Confirmation, render_confirmation
+from services.newsroom.http.rendering import ROLE_NAMES, render_page
+from services.newsroom.http.web_pages import FORM, VISITOR, WebPage, parse_id, redirect
 
 ACCOUNTS_PATH = "/konten"
 _ACCOUNT = "/konto/{login}"

@@ -8,27 +8,6 @@ from uuid import UUID
 from aiohttp import web
 
 from services.newsroom.adapters.broadcasts import BroadcastStatuses
-from services.newsroom.adapters.http.draft_forms import (
-    FormRefused,
-    ShownForm,
-    fill_form,
-    list_filled_in,
-    parse_content,
-    parse_version,
-    restore_form,
-)
-from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.streams import stream_changes
-from services.newsroom.adapters.http.web_pages import (
-    FORM,
-    TOPICS,
-    VISITOR,
-    FormData,
-    WebPage,
-    parse_before,
-    parse_id,
-    redirect,
-)
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import (
@@ -52,6 +31,27 @@ from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import EXAMPLE_CODE, TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
+from services.newsroom.http.draft_forms import (
+    FormRefused,
+    ShownForm,
+    fill_form,
+    list_filled_in,
+    parse_content,
+    parse_version,
+    restore_form,
+)
+from services.newsroom.http.rendering import render_page
+from services.newsroom.http.streams import stream_changes
+from services.newsroom.http.web_pages import (
+    FORM,
+    TOPICS,
+    VISITOR,
+    FormData,
+    WebPage,
+    parse_before,
+    parse_id,
+    redirect,
+)
 from shared.contracts.hours import LOCAL_ZONE
 from shared.notices.configuration import Configuration
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from aiohttp import web
 
-from services.newsroom.adapters.http.rendering import render_page, respond_with_table
-from services.newsroom.adapters.http.web_pages import TOPICS, WebPage
 from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.listening import (
@@ -19,6 +17,8 @@ from services.newsroom.domain.listening import (
     draw_line,
     sum_moves,
 )
+from services.newsroom.http.rendering import render_page, respond_with_table
+from services.newsroom.http.web_pages import TOPICS, WebPage
 from shared.contracts.hours import LOCAL_ZONE
 from shared.runtime.clock import system_clock
 

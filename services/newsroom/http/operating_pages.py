@@ -7,21 +7,21 @@ from functools import partial
 from aiohttp import web
 
 from services.newsroom.adapters.broadcasts import BroadcastStatuses
-from services.newsroom.adapters.http.broadcast_pages import BROADCAST_PATH, BROADCASTS_PATH, find_broadcast
-from services.newsroom.adapters.http.confirmations import (
-    BROADCAST_CONFIRMATIONS,
-    SENDING_CONFIRMATIONS,
-    find_done,
-    render_confirmation,
-)
-from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import FORM, VISITOR, WebPage, redirect
 from services.newsroom.adapters.queue_counts import StrandedCounts
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.approval import describe_costs
 from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import BroadcastChange, SendingChange, SendingRefused
 from services.newsroom.handlers.operating import CHANGE_RIGHTS, OperatingService
+from services.newsroom.http.broadcast_pages import BROADCAST_PATH, BROADCASTS_PATH, find_broadcast
+from services.newsroom.http.confirmations import (
+    BROADCAST_CONFIRMATIONS,
+    SENDING_CONFIRMATIONS,
+    find_done,
+    render_confirmation,
+)
+from services.newsroom.http.rendering import render_page
+from services.newsroom.http.web_pages import FORM, VISITOR, WebPage, redirect
 from shared.notices.configuration import System
 
 OPERATING_PATH = "/betrieb"

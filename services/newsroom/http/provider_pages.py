@@ -7,14 +7,14 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from services.newsroom.adapters.http.guard import LOGIN_PATH, SETUP_PATH, CookieJar
-from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import FORM, VISITOR, Audience, WebPage, redirect
+from services.newsroom.adapters.identity_provider import ProviderAway
 from services.newsroom.domain.accounts import AccountProblem, Right
 from services.newsroom.domain.identity import PENDING_LIFETIME, RETURN_PATH, IdentityRefused
 from services.newsroom.domain.login import choose_destination
 from services.newsroom.handlers.provider_login import BegunLogin, ProviderLogin
-from services.newsroom.ports import ProviderAway
+from services.newsroom.http.guard import LOGIN_PATH, SETUP_PATH, CookieJar
+from services.newsroom.http.rendering import render_page
+from services.newsroom.http.web_pages import FORM, VISITOR, Audience, WebPage, redirect
 
 PROVIDER_PATH = f"{LOGIN_PATH}/extern"
 CONNECT_PATH = f"{SETUP_PATH}/extern"

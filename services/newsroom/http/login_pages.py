@@ -6,9 +6,6 @@ from dataclasses import dataclass
 import segno
 from aiohttp import hdrs, web
 
-from services.newsroom.adapters.http.guard import LOGIN_PATH, SETUP_PATH, CookieJar
-from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import FORM, VISITOR, Audience, WebPage, redirect
 from services.newsroom.domain.login import MAX_LOGIN_LENGTH, build_totp_uri, choose_destination
 from services.newsroom.handlers.login import (
     LoginAttempt,
@@ -19,6 +16,9 @@ from services.newsroom.handlers.login import (
     SetupSecret,
     StartedSession,
 )
+from services.newsroom.http.guard import LOGIN_PATH, SETUP_PATH, CookieJar
+from services.newsroom.http.rendering import render_page
+from services.newsroom.http.web_pages import FORM, VISITOR, Audience, WebPage, redirect
 from shared.runtime.client_address import Network, find_client_address
 
 DEVICE_MAX_AGE_SECONDS = 180 * 86_400

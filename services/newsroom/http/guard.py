@@ -10,9 +10,12 @@ from aiohttp import hdrs, web
 from multidict import MultiDict
 from yarl import URL
 
-from services.newsroom.adapters.http.draft_forms import list_filled_in
-from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import (
+from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.domain.accounts import NotPermitted
+from services.newsroom.domain.login import SessionStage, Visitor, choose_destination, hash_cookie
+from services.newsroom.http.draft_forms import list_filled_in
+from services.newsroom.http.rendering import render_page
+from services.newsroom.http.web_pages import (
     FORM,
     TOPICS,
     VISITOR,
@@ -22,9 +25,6 @@ from services.newsroom.adapters.http.web_pages import (
     WebPage,
     redirect,
 )
-from services.newsroom.domain.accounts import NotPermitted
-from services.newsroom.domain.login import SessionStage, Visitor, choose_destination, hash_cookie
-from services.newsroom.ports import SessionRepository
 
 MAX_BODY_BYTES = 64 * 1024
 READ_TIMEOUT_SECONDS = 10.0
@@ -64,7 +64,7 @@ class CookieJar:
 class PageGuard:
     """Guard of all pages; `origin` is the newsroom's own, as browsers state it."""
 
-    sessions: SessionRepository
+    sessions: PostgresSessionRepository
     cookies: CookieJar
     origin: str
 

@@ -7,11 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from services.newsroom.adapters.broadcasts import BroadcastStatuses, read_list
-from services.newsroom.adapters.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
-from services.newsroom.adapters.http.rendering import format_moment, render_page, respond_with_table
-from services.newsroom.adapters.http.streams import stream_changes
-from services.newsroom.adapters.http.web_pages import TOPICS, VISITOR, WebPage, parse_before, parse_id
+from services.newsroom.adapters.broadcasts import BroadcastStatuses
 from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, Right
@@ -24,7 +20,11 @@ from services.newsroom.domain.progress import BroadcastList, BroadcastPhase, Bro
 from services.newsroom.domain.sending import SendingOverview
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.operating import ResendRules
-from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
+from services.newsroom.handlers.watching import ChangeWatch, SessionWatch, read_list
+from services.newsroom.http.confirmations import BROADCAST_CONFIRMATIONS, find_done, list_offered
+from services.newsroom.http.rendering import format_moment, render_page, respond_with_table
+from services.newsroom.http.streams import stream_changes
+from services.newsroom.http.web_pages import TOPICS, VISITOR, WebPage, parse_before, parse_id
 from shared.runtime.clock import system_clock
 
 BROADCASTS_PATH = "/aussendungen"
@@ -175,9 +175,9 @@ class BroadcastPages:
 async def find_broadcast(statuses: BroadcastStatuses, request: web.Request) -> BroadcastStatus:
     """Return the broadcast in the path. Raises HTTPNotFound."""
     found = await statuses.find_all([parse_id(request.match_info["broadcast"])])
-    if not found:
-        raise web.HTTPNotFound
-    return found[0]
+    for status in found.values():
+        return status
+    raise web.HTTPNotFound
 
 
 def _describe(status: BroadcastStatus) -> dict[str, Any]:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from services.newsroom.adapters.broadcasts import MAX_PENDING, BroadcastStatuses
-from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
-from services.newsroom.adapters.http.rendering import render_page, respond_with_table
-from services.newsroom.adapters.http.web_pages import TOPICS, VISITOR, Audience, WebPage, parse_id
+from services.newsroom.adapters.broadcasts import BroadcastStatuses
+from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.listening import PostgresFeedbackLog
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, AccountRequest, Right
@@ -16,7 +14,10 @@ from services.newsroom.domain.drafts import DraftFilter, DraftState
 from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import SendingOverview
-from services.newsroom.ports import DraftRepository
+from services.newsroom.handlers.watching import MAX_PENDING
+from services.newsroom.http.account_pages import CHANGE_NAMES
+from services.newsroom.http.rendering import render_page, respond_with_table
+from services.newsroom.http.web_pages import TOPICS, VISITOR, Audience, WebPage, parse_id
 from shared.contracts.hours import LOCAL_ZONE
 
 FEEDBACK_PATH = "/rueckmeldungen"
@@ -83,7 +84,7 @@ def _parse_filter(request: web.Request) -> FeedbackFilter:
 class OverviewPages:
     """The first page after the login; whoever has the right `reviewing` is shown what waits for approval or review."""
 
-    drafts: DraftRepository
+    drafts: PostgresDraftRepository
     publications: PublicationRepository
     statuses: BroadcastStatuses
     feedback: PostgresFeedbackLog

@@ -10,11 +10,11 @@ from urllib.parse import quote
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.newsroom.adapters.http.documents import StaticFiles
-from services.newsroom.adapters.http.web_pages import VISITOR, Audience, WebPage
 from services.newsroom.domain.accounts import Right, Role
 from services.newsroom.domain.feedback import render_csv
 from services.newsroom.domain.login import SessionStage, Visitor
+from services.newsroom.http.documents import StaticFiles
+from services.newsroom.http.web_pages import VISITOR, Audience, WebPage
 from shared.contracts.hours import LOCAL_ZONE
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from aiohttp import hdrs, web
 
-from services.newsroom.adapters.http.web_pages import VISITOR
 from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
+from services.newsroom.http.web_pages import VISITOR
 
 POLL_SECONDS = 1.0
 KEEPALIVE_SECONDS = 10.0
