@@ -5,18 +5,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Generic, TypeVar
 
-from services.newsroom.adapters.broadcasts import BroadcastStatuses
-from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.login import Visitor
-from services.newsroom.domain.progress import BroadcastList
 
 MAX_VIEWERS = 500
-MAX_LISTED = 100
-MAX_PENDING = 20
 Key = TypeVar("Key", bound=Hashable)
 Shown = TypeVar("Shown")
 
@@ -79,30 +73,6 @@ class ChangeWatch(Generic[Key, Shown]):
         except TimeoutError:
             return None
         return None if self.closing else self._known.get(key)
-
-
-def watch_list(statuses: BroadcastStatuses, publications: PublicationRepository) -> ChangeWatch[str, BroadcastList]:
-    """Return the watch over the list of the newest broadcasts, which is the same for any key."""
-
-    async def read(keys: Collection[str]) -> Mapping[str, BroadcastList]:
-        return dict.fromkeys(keys, await read_list(statuses, publications))
-
-    return ChangeWatch(read)
-
-
-async def read_list(
-    statuses: BroadcastStatuses, publications: PublicationRepository, before: datetime | None = None
-) -> BroadcastList:
-    """Return the newest broadcasts and what is on its way to become one, or those accepted before that moment.
-
-    Raises DatabaseUnavailable.
-    """
-    broadcasts = await statuses.list_newest(MAX_LISTED + 1, before)
-    return BroadcastList(
-        pending=() if before else tuple(await publications.list_under_way(MAX_PENDING)),
-        broadcasts=tuple(broadcasts[:MAX_LISTED]),
-        has_more=len(broadcasts) > MAX_LISTED,
-    )
 
 
 @dataclass
