@@ -299,7 +299,7 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
         read_sending=read_sending,
         list_revisions=drafts.list_revisions,
     )
-    drafting = DraftingService(drafts=drafts, assessor=assessor, clock=lambda: office.now, handed_over=count)
+    drafting = DraftingService(assessor=assessor, handed_over=count)
     office = PressOffice(drafts=drafts, notices=notices, drafting=drafting)
     return office
 

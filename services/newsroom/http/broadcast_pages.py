@@ -39,7 +39,7 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
         paused=[] if status.is_final or status.stop_cause else (await newsroom.sending.read_limits()).pause_reasons,
         changes=list_offered(status, account, lead_resends=newsroom.operating.is_for_lead(status)),
         done=find_done(BROADCAST_CONFIRMATIONS.values(), request.query.get("erledigt", "")),
-        feedback=await newsroom.feedback.summarize(FeedbackFilter(broadcast=status.id)),
+        feedback=await newsroom.listening.summarize(FeedbackFilter(broadcast=status.id)),
         echo=await newsroom.listening.find_echo(status.id),
         **await _describe_review(newsroom, notice["draft"], account),
         **notice,

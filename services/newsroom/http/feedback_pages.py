@@ -27,8 +27,8 @@ async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
         "feedback.html",
         chosen=chosen,
         query=request.rel_url.raw_query_string,
-        entries=await newsroom.feedback.list_entries(chosen, MAX_SHOWN),
-        summary=await newsroom.feedback.summarize(chosen),
+        entries=await newsroom.listening.list_entries(chosen, MAX_SHOWN),
+        summary=await newsroom.listening.summarize(chosen),
         kind_options=[("", "alle Arten"), *KIND_NAMES.items()],
         most=MAX_SHOWN,
         most_exported=MAX_EXPORTED,
@@ -46,7 +46,7 @@ async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
             newsroom.topics.get(each.topic or "", each.topic or ""),
             each.broadcast_name if each.headline else str(each.broadcast or ""),
         )
-        for each in await newsroom.feedback.list_entries(_parse_filter(request), MAX_EXPORTED)
+        for each in await newsroom.listening.list_entries(_parse_filter(request), MAX_EXPORTED)
     )
     return respond_with_table("rueckmeldungen", head, rows)
 
@@ -88,7 +88,7 @@ async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Respons
         planned=_choose(unfinished, BroadcastPhase.PLANNED),
         sending=_choose(unfinished, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
         sent=_choose([each for each in newest if each.was_begun], BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED),
-        entries=await newsroom.feedback.list_entries(FeedbackFilter(kind="text"), 5),
+        entries=await newsroom.listening.list_entries(FeedbackFilter(kind="text"), 5),
         most_drafts=MAX_DRAFTS,
         most_broadcasts=MAX_NEWEST_SHOWN,
     )

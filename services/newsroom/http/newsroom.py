@@ -11,7 +11,7 @@ from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.event_consumer import NewsroomEventHandler
 from services.newsroom.adapters.identity_provider import OidcProvider
-from services.newsroom.adapters.listening import PostgresFeedbackLog, PostgresListeningLog
+from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.adapters.notices_api import HttpNoticesApi
 from services.newsroom.adapters.publications import PublicationRepository
@@ -76,7 +76,6 @@ class Newsroom:
         self.topics = {topic.id: topic.title for topic in county.topics}
         self.stranded = StrandedCounts()
         self.audit = PostgresAuditLog(database)
-        self.feedback = PostgresFeedbackLog(database)
         self.listening = PostgresListeningLog(database)
         self.sending = PostgresSendingControl(database)
         self.statuses = BroadcastStatuses(database)
@@ -119,9 +118,7 @@ class Newsroom:
             read_sending=self.sending.read_limits,
             list_revisions=self.statuses.list_revisions,
         )
-        self.drafting = DraftingService(
-            drafts=drafts, assessor=self.assessor, clock=system_clock, handed_over=needed.set
-        )
+        self.drafting = DraftingService(assessor=self.assessor, handed_over=needed.set)
         self.trials = TrialService(assessor=self.assessor, templates=self.templates, offer=self.sending.prepare_trial)
         self.operating = OperatingService(
             control=self.sending, assessor=self.assessor, find_published=publications.find_published
