@@ -110,7 +110,7 @@ async def _run_work(
     metrics = newsroom.metrics
     retention = metrics.retention.build_retention(database, build_retention_rules(newsroom.county.feedback_days))
     work = run_in_background(
-        repeat(newsroom.watch.refresh, WATCH_SECONDS),
+        repeat(newsroom.ended.refresh, WATCH_SECONDS),
         repeat(newsroom.broadcasts.refresh, WATCH_SECONDS),
         repeat(newsroom.newest.refresh, WATCH_SECONDS),
         repeat(newsroom.handovers.refresh, WATCH_SECONDS),

@@ -121,10 +121,10 @@ class PostgresSessionRepository:
     async def list_sessions(self, account: UUID) -> Sequence[OpenSession]:
         return [OpenSession(**row) for row in await self._database.fetch(_LIST, *self._limits, account)]
 
-    async def filter_open(self, token_hashes: Collection[bytes]) -> set[bytes]:
-        """Return those of the sessions that are open; this is no visit."""
+    async def find_ended(self, token_hashes: Collection[bytes]) -> Mapping[bytes, bool]:
+        """Return of each session whether it has ended; this is no visit."""
         rows = await self._database.fetch(_FILTER, *self._limits, list(token_hashes))
-        return {row["token_hash"] for row in rows}
+        return dict.fromkeys(token_hashes, True) | {row["token_hash"]: False for row in rows}
 
     async def end_session(self, token_hash: bytes, now: datetime, act: Act) -> None:
         async with self._database.transaction() as connection:

@@ -109,7 +109,7 @@ async def stream(newsroom: Newsroom, request: web.Request) -> web.StreamResponse
         return render_page(request, "broadcast_account.html", **_describe(shown))
 
     return await stream_changes(
-        request, newsroom.watch, newsroom.broadcasts, status.id, render, is_over=lambda shown: shown.is_settled
+        request, newsroom.ended, newsroom.broadcasts, status.id, render, is_over=lambda shown: shown.is_settled
     )
 
 
@@ -120,7 +120,7 @@ async def stream_list(newsroom: Newsroom, request: web.Request) -> web.StreamRes
         return render_page(request, "broadcast_list.html", newest=shown)
 
     return await stream_changes(
-        request, newsroom.watch, newsroom.newest, BROADCASTS_PATH, render, is_over=lambda _: False
+        request, newsroom.ended, newsroom.newest, BROADCASTS_PATH, render, is_over=lambda _: False
     )
 
 

@@ -138,7 +138,7 @@ async def stream(newsroom: Newsroom, request: web.Request) -> web.StreamResponse
         return render_page(request, "draft_handover.html", draft=draft, publication=shown)
 
     return await stream_changes(
-        request, newsroom.watch, newsroom.handovers, draft.id, render, is_over=lambda shown: shown.is_settled
+        request, newsroom.ended, newsroom.handovers, draft.id, render, is_over=lambda shown: shown.is_settled
     )
 
 

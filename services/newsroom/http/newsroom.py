@@ -32,7 +32,7 @@ from services.newsroom.handlers.operating import OperatingService
 from services.newsroom.handlers.provider_login import ProviderLogin
 from services.newsroom.handlers.publishing import PublicationOutbox
 from services.newsroom.handlers.trials import TrialService
-from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
+from services.newsroom.handlers.watching import ChangeWatch
 from services.newsroom.http.cookies import CookieJar
 from shared.database.pool import Database
 from shared.encryption import KeyRing
@@ -91,7 +91,7 @@ class Newsroom:
     ) -> None:
         self.accounts = accounts = PostgresAccountRepository(database)
         self.sessions = sessions = PostgresSessionRepository(database, limits)
-        self.watch = SessionWatch(sessions)
+        self.ended = ChangeWatch(sessions.find_ended)
         hasher, count = Argon2PasswordHasher(), self.metrics.count_login
         self.login = LoginService(
             accounts=accounts, sessions=sessions, hasher=hasher, ring=ring, clock=system_clock, count=count
