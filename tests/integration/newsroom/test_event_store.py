@@ -143,12 +143,20 @@ async def test_a_correction_replaces_its_entry(store: Store) -> None:
     assert rows == [(1, 2), (2, None)]
 
 
-async def test_a_notice_of_another_system_is_no_entry_of_ours(store: Store) -> None:
-    draft = await store.publish()
-    (_, (started, at), *_) = list_events(draft, "k", system_clock())
-    assert isinstance(started, BroadcastStarted)
-    await store.tell(msgspec.structs.replace(started, source="/somebody/else"), at)
+async def test_a_notice_of_another_system_is_no_entry_of_ours_and_changes_none(store: Store) -> None:
+    """Whatever it is called: each system chooses the ids of its own notices."""
+    draft, at, theirs = await store.publish(), system_clock(), "/somebody/else"
+    await store.tell(msgspec.structs.replace(build_started(draft, 1), source=theirs), at)
     assert await store.fetch("select count(*) from newsroom.archive_entry") == [(0,)]
+    await store.tell(build_started(draft, 1), at)
+    withdrawn = NoticeAccepted(
+        source=theirs, event="k", notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
+    )
+    await store.tell(withdrawn, at)
+    for revision in (2, 3):
+        await store.tell(msgspec.structs.replace(build_started(draft, revision), source=theirs), at)
+    entry = "select revision, replaced_by, withdrawn_at from newsroom.archive_entry"
+    assert await store.fetch(entry) == [(1, None, None)]
 
 
 async def test_the_acceptance_may_come_before_the_answer_and_the_rejection_after_it(store: Store) -> None:
@@ -169,6 +177,19 @@ async def test_a_rejection_after_the_answer_returns_the_draft(store: Store) -> N
     event = (await store.find_publication(draft)).id.hex
     await store.tell(NoticeRejected(source=SOURCE, event=event, problems=problems), system_clock())
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
+
+
+async def test_an_answer_to_another_system_is_none_to_ours(store: Store) -> None:
+    """Each system chooses the ids of its own events; nobody keeps one from choosing ours."""
+    draft, theirs = await store.publish(), "/somebody/else"
+    found = await store.find_publication(draft)
+    event = found.id.hex
+    rejected = NoticeRejected(source=theirs, event=event, problems=(Problem(field="id", problem="x"),))
+    accepted = NoticeAccepted(source=theirs, event=event, notice="n", revision=1, broadcast=BROADCAST)
+    for message in (rejected, accepted):
+        await store.tell(message, system_clock())
+        assert await store.find_publication(draft) == found
+        assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
 
 
 async def test_what_took_effect_is_published_though_the_repetition_was_refused_over_http(store: Store) -> None:
