@@ -95,6 +95,16 @@ async def test_events_give_the_same_in_any_order_and_any_number(store: Store) ->
     assert results == {(4, (("sent", 4),), "K 9 gesperrt", "bulk", events[-1][1])}
 
 
+async def test_a_broadcast_has_ended_though_a_later_report_came_first(store: Store) -> None:
+    draft, begun = await store.publish(), system_clock()
+    *earlier, end = list_events(draft, (await store.find_publication(draft)).id.hex, begun)
+    receipts = BroadcastProgressed(broadcast=BROADCAST, audience=4, states={"delivered": 4})
+    for message, at in (*earlier, (receipts, end[1] + timedelta(seconds=1)), end):
+        await store.tell(message, at)
+    status = (await store.statuses.find_all([BROADCAST]))[BROADCAST]
+    assert (status.finished_at, status.states) == (end[1], {"delivered": 4})
+
+
 @pytest.mark.parametrize("is_ours", [True, False])
 @pytest.mark.parametrize("is_started_first", [True, False])
 async def test_a_notice_is_in_the_archive_from_its_start_on_and_as_withdrawn_whoever_withdraws_it(
