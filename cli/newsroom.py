@@ -21,8 +21,7 @@ from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.domain.accounts import MAX_NAME_LENGTH, Account, AccountProblem, Role, parse_login, parse_name
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME
-from services.newsroom.ports import Credentials
+from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME, Credentials
 from shared.database.pool import open_database
 from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.clock import system_clock

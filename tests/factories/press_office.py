@@ -11,6 +11,9 @@ from uuid import UUID, uuid5
 import msgspec
 
 from deploy.paths import CONFIG
+from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.notices_api import HttpNoticesApi, NoticesApiAway
+from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.accounts import Account, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.audit import Act
@@ -18,11 +21,14 @@ from services.newsroom.domain.drafts import (
     DraftContent,
     DraftFilter,
     DraftKind,
+    DraftNotFound,
     DraftVersion,
     NoticeDraft,
     PublishedRevision,
 )
 from services.newsroom.domain.outbox import (
+    DecideDraft,
+    DecidePublication,
     NoticeForecast,
     NoticePublication,
     PublicationState,
@@ -32,7 +38,6 @@ from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import MonthBudget, SendingNumber, SendingOverview
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
-from services.newsroom.ports import DecideDraft, DecidePublication, DraftNotFound, NoticesApiAway
 from shared.notices.configuration import Configuration, System, read_configuration
 
 NOON = datetime(2026, 11, 25, 11, tzinfo=UTC)
@@ -89,8 +94,8 @@ PEOPLE = {each.login: each for each in (ANNA, ANNA_AGAIN, BEN, CLEO, OTTO, LEA, 
 
 
 @dataclass
-class DraftsInMemory:
-    """Implementation of ports.DraftRepository; `acts` is the audit log, `published` the outbox.
+class DraftsInMemory(PostgresDraftRepository):
+    """In place of those in PostgreSQL; `acts` is the audit log, `published` the outbox.
 
     `retired` are accounts that may approve no more, `budget` is the month's, `sending` what bounds it.
     """
@@ -187,8 +192,8 @@ class DraftsInMemory:
 
 
 @dataclass
-class ScriptedNoticesApi:
-    """Implementation of ports.NoticesApi; each of `answers` is one to a publication, None for none at all.
+class ScriptedNoticesApi(HttpNoticesApi):
+    """A notices API of which each of `answers` is one to a publication, None for none at all.
 
     `published` and `checked` are what it was asked.
     """
@@ -294,7 +299,7 @@ def build_office(rules: ApprovalRules | None = None) -> PressOffice:
         read_sending=read_sending,
         list_revisions=drafts.list_revisions,
     )
-    drafting = DraftingService(drafts=drafts, assessor=assessor, clock=lambda: office.now, handed_over=count)
+    drafting = DraftingService(assessor=assessor, handed_over=count)
     office = PressOffice(drafts=drafts, notices=notices, drafting=drafting)
     return office
 
@@ -312,8 +317,8 @@ async def open_office(
 
 
 @dataclass
-class PublicationsInMemory:
-    """Implementation of ports.PublicationQueue."""
+class PublicationsInMemory(PublicationRepository):
+    """In place of those in PostgreSQL."""
 
     waiting: list[NoticePublication] = field(default_factory=list)
     answers: dict[UUID, PublicationState] = field(default_factory=dict)

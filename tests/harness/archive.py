@@ -14,14 +14,14 @@ import asyncpg
 from deploy.local.ports import LOOPBACK
 from deploy.paths import CONFIG
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
-from services.newsroom.adapters.http.archive_app import build_archive_app, build_error_response
-from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.documents import StaticFiles
 from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
+from services.newsroom.http.archive_app import build_archive_app, build_error_response
+from services.newsroom.http.archive_pages import ArchivePages
+from services.newsroom.http.documents import StaticFiles
 from shared.database.pool import open_database
 from shared.notices.configuration import read_configuration
 from shared.runtime.http_port import open_http_port

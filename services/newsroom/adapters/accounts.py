@@ -13,8 +13,7 @@ from services.newsroom.adapters.audit import encode_json, record_act
 from services.newsroom.domain.accounts import Account, AccountChange, AccountProblem, AccountRequest, Role
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import ProviderSubject
-from services.newsroom.domain.login import NewLogin, Visitor
-from services.newsroom.ports import Credentials
+from services.newsroom.domain.login import Credentials, NewLogin, Visitor
 from shared.database.pool import Connection, Database
 from shared.outcome import InvalidDataError
 
@@ -99,7 +98,7 @@ def build_account(row: asyncpg.Record) -> Account:
 
 
 class PostgresAccountRepository:
-    """Implementation of ports.AccountRepository."""
+    """Accounts and requested changes; every change is stored with its act."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -115,6 +114,7 @@ class PostgresAccountRepository:
         return _build_credentials(await self._database.fetch(_BY_LOGIN, login))
 
     async def find_external(self, subject: ProviderSubject) -> Credentials | None:
+        """Return the account whose owner is known to the identity provider as this subject."""
         return _build_credentials(await self._database.fetch(_BY_SUBJECT, subject.issuer, subject.subject))
 
     async def create_account(self, new: Credentials, act: Act) -> bool:
@@ -126,6 +126,7 @@ class PostgresAccountRepository:
         return True
 
     async def disable(self, account: UUID, now: datetime, act: Act) -> None:
+        """Disable the account and end its sessions."""
         async with self._database.transaction() as connection:
             await connection.execute("update newsroom.account set disabled_at = $2 where id = $1", account, now)
             await connection.execute(END_SESSIONS, account, now, None)
@@ -142,21 +143,25 @@ class PostgresAccountRepository:
             await record_act(connection, act)
 
     async def set_up(self, visitor: Visitor, login: NewLogin, now: datetime, act: Act) -> bool:
+        """Set up a login and end all sessions of the account; return False if the visitor's has ended."""
         values = (login.password_hash, login.totp_sealed, login.totp_step)
         return await self._change_login(_SET_UP, visitor, values, now, act, codes=login.recovery_codes)
 
     async def connect(self, visitor: Visitor, subject: ProviderSubject, now: datetime, act: Act) -> bool:
+        """As `set_up`, with the identity provider instead of a password. Raises AccountProblem for a taken subject."""
         try:
             return await self._change_login(_CONNECT, visitor, (subject.issuer, subject.subject), now, act)
         except InvalidDataError:
             raise AccountProblem("Dieses Konto des Landkreises gehört hier schon zu einem anderen Konto.") from None
 
     async def change_password(self, visitor: Visitor, old: str, new: str, now: datetime, act: Act) -> bool:
+        """Replace the hash `old` and end the other sessions; return False if it was replaced or the session ended."""
         return await self._change_login(_CHANGE_PASSWORD, visitor, (old, new), now, act, kept=visitor.session)
 
     async def replace_recovery_codes(
         self, visitor: Visitor, password: str, codes: Sequence[bytes], now: datetime, act: Act
     ) -> bool:
+        """As `change_password`, of the account with the hash `password`."""
         return await self._change_login(
             _HAS_PASSWORD, visitor, (password,), now, act, codes=codes, kept=visitor.session
         )
@@ -189,12 +194,15 @@ class PostgresAccountRepository:
         return True
 
     async def use_totp_step(self, account: UUID, step: int) -> bool:
+        """Return False if this step or a later one was used."""
         return await self._database.fetchval(_USE_STEP, account, step) is not None
 
     async def use_recovery_code(self, account: UUID, code: bytes, now: datetime) -> bool:
+        """Return False if there is no such code, or it was used."""
         return await self._database.fetchval(_USE_CODE, account, code, now) is not None
 
     async def add_request(self, request: AccountRequest, sealed: bytes, act: Act) -> bool:
+        """Store the request with a sealed value that its confirmation needs; return False if the login has one open."""
         payload = {
             "name": request.name,
             "roles": sorted(request.roles),
@@ -217,6 +225,11 @@ class PostgresAccountRepository:
         return _build_request(rows[0]) if rows else None
 
     async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: Credentials | None) -> bool:
+        """Decide the request and carry it out, an invitation by creating `new`.
+
+        Return False if it has been decided. Raises NotPermitted if decider or requester have lost the right by now, and
+        AccountProblem if the login of an invitation is taken, or the account to be enabled is not blocked as it was.
+        """
         async with self._database.transaction() as connection:
             await _check_decider(connection, request, decider)
             if not await _decide(connection, request, decider, now, "confirmed"):
@@ -225,6 +238,7 @@ class PostgresAccountRepository:
         return True
 
     async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
+        """Return False if it has been decided, or the decider is blocked by now."""
         async with self._database.transaction() as connection:
             return await _decide(connection, request, decider, now, "refused")
 

@@ -7,16 +7,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.archive import ArchiveEntry
-from services.newsroom.domain.progress import BroadcastList, BroadcastStatus
+from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sending import SourceUse
-from services.newsroom.handlers.watching import ChangeWatch
 from shared.contracts.events import FailureCount
 from shared.database.pool import Database
-
-MAX_LISTED = 100
-MAX_PENDING = 20
 
 # Of a broadcast `b`: a newer revision that is only planned replaces what has reached all when it begins, else at once.
 IS_REPLACED = """
@@ -82,9 +77,9 @@ class BroadcastStatuses:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
-        """Return those that are known."""
-        return await self._fetch(f"{_STATUS} where b.id = any($1)", [*broadcasts])
+    async def find_all(self, broadcasts: Collection[UUID]) -> Mapping[UUID, BroadcastStatus]:
+        """Return those that are known, by their ids."""
+        return {each.id: each for each in await self._fetch(f"{_STATUS} where b.id = any($1)", [*broadcasts])}
 
     async def list_revisions(self, source: str, notice: str) -> Sequence[BroadcastStatus]:
         """Return those of the notice, the newest revision first."""
@@ -114,46 +109,14 @@ def _read_status(row: asyncpg.Record) -> BroadcastStatus:
     return BroadcastStatus(**{**row, **decoded})
 
 
-def watch_broadcasts(statuses: BroadcastStatuses) -> ChangeWatch[UUID, BroadcastStatus]:
-    """Return the watch over single broadcasts, by their ids."""
-
-    async def read(broadcasts: Collection[UUID]) -> Mapping[UUID, BroadcastStatus]:
-        return {status.id: status for status in await statuses.find_all(broadcasts)}
-
-    return ChangeWatch(read)
-
-
-def watch_list(statuses: BroadcastStatuses, publications: PublicationRepository) -> ChangeWatch[str, BroadcastList]:
-    """Return the watch over the list of the newest broadcasts, which is the same for any key."""
-
-    async def read(keys: Collection[str]) -> Mapping[str, BroadcastList]:
-        return dict.fromkeys(keys, await read_list(statuses, publications))
-
-    return ChangeWatch(read)
-
-
-async def read_list(
-    statuses: BroadcastStatuses, publications: PublicationRepository, before: datetime | None = None
-) -> BroadcastList:
-    """Return the newest broadcasts and what is on its way to become one, or those accepted before that moment.
-
-    Raises DatabaseUnavailable.
-    """
-    broadcasts = await statuses.list_newest(MAX_LISTED + 1, before)
-    return BroadcastList(
-        pending=() if before else tuple(await publications.list_under_way(MAX_PENDING)),
-        broadcasts=tuple(broadcasts[:MAX_LISTED]),
-        has_more=len(broadcasts) > MAX_LISTED,
-    )
-
-
 class ArchiveEntryReader:
-    """ArchiveSource on the table `archive_entry`."""
+    """Entries of the public archive since a moment."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def compute_digest(self, since: datetime) -> int:
+        """Return a number that changes with the entries."""
         digest = await self._database.fetchval(
             "select coalesce(sum(hashtextextended(entry::text, 0)), 0)::numeric % 9223372036854775807"
             " from newsroom.archive_entry entry where published_at >= $1",

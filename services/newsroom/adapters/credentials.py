@@ -27,6 +27,7 @@ class Argon2PasswordHasher:
         return await asyncio.get_running_loop().run_in_executor(_one_thread, _hash, password)
 
     async def verify(self, hashed: str | None, password: str) -> bool:
+        """Return whether the password is right; takes as long if there is no hash."""
         checking = asyncio.get_running_loop().run_in_executor(_one_thread, _verify, hashed or NOBODY, password)
         return await checking and hashed is not None
 

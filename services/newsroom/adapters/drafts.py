@@ -20,13 +20,14 @@ from services.newsroom.domain.drafts import (
     DraftDecision,
     DraftFilter,
     DraftKind,
+    DraftNotFound,
     DraftState,
     DraftVersion,
     NoticeDraft,
     PublishedRevision,
     Verdict,
 )
-from services.newsroom.ports import DecideDraft, DecidePublication, DraftChange, DraftNotFound
+from services.newsroom.domain.outbox import DecideDraft, DecidePublication, DraftChange
 from shared.database.pool import Connection, Database
 
 _DRAFTS = f"""
@@ -130,13 +131,14 @@ _decode_content = msgspec.json.Decoder(DraftContent).decode
 
 
 class PostgresDraftRepository:
-    """Implementation of ports.DraftRepository. `source` is that of the notices published here."""
+    """Drafts with all their versions. `source` is that of the notices published here."""
 
     def __init__(self, database: Database, source: str) -> None:
         self._database = database
         self._source = source
 
     async def create(self, draft: NoticeDraft, act: Act) -> NoticeDraft:
+        """Create the draft, or resume one that its author has begun with the same content and not saved since."""
         begun = (draft.created_by.account, draft.kind, draft.corrects)
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK_CREATION, draft.created_by.account)
@@ -147,20 +149,28 @@ class PostgresDraftRepository:
             return replace(await self._find(connection, untouched or draft.id), is_resumed=untouched is not None)
 
     async def create_published(self, draft: NoticeDraft, act: Act, decide: DecidePublication) -> NoticeDraft:
+        """Create the draft and publish it, or store nothing. Raises as `change`."""
         async with self._database.transaction() as connection:
             await _add_draft(connection, draft, act)
             return await self._publish(connection, draft.id, decide)
 
     async def find(self, draft: UUID) -> NoticeDraft:
+        """Return the draft. Raises DraftNotFound."""
         async with self._database.connection() as connection:
             return await self._find(connection, draft)
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
+        """Decide on the locked draft, store the change, and return the draft; None changes nothing.
+
+        Raises DraftNotFound, NotPermitted if the actor's session was ended or a role taken away meanwhile, and whatever
+        `decide` raises.
+        """
         async with self._database.transaction() as connection:
             found = await self._lock(connection, draft)
             return await self._apply(connection, found, decide(found))
 
     async def publish(self, draft: UUID, decide: DecidePublication) -> NoticeDraft:
+        """As `change`, given its month's budget, too, of which nobody else can promise any before this is stored."""
         async with self._database.transaction() as connection:
             return await self._publish(connection, draft, decide)
 
@@ -171,19 +181,23 @@ class PostgresDraftRepository:
         return await self._apply(connection, found, decide(found, budget))
 
     async def list_drafts(self, chosen: DraftFilter, limit: int) -> Sequence[NoticeDraft]:
+        """Return the drafts that are chosen, the last changed first, without their decisions."""
         states = [state.value for state in chosen.states]
         bounds = (chosen.writer, chosen.besides, chosen.before)
         rows = await self._database.fetch(_LISTED, states, limit, *bounds)
         return [_read_draft(row) for row in rows]
 
     async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
+        """Return all versions, newest first."""
         return [_read_version(row) for row in await self._database.fetch(_VERSIONS, draft)]
 
     async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
+        """Return the headlines of the topic's broadcasts `since`, except those of one notice."""
         rows = await self._database.fetch(_HEADLINES, topic, since, besides)
         return [(row["headline"], row["accepted_at"]) for row in rows]
 
     async def list_unreviewed(self) -> Sequence[NoticeDraft]:
+        """Return what was published in an emergency and nobody has reviewed yet."""
         return [_read_draft(row) for row in await self._database.fetch(_UNREVIEWED)]
 
     async def _find(self, connection: Connection, draft: UUID) -> NoticeDraft:

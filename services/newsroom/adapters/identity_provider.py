@@ -1,4 +1,4 @@
-"""OpenID Connect implementation of ports.IdentityProvider: discovery, keys, codes and signatures."""
+"""Client of the county's identity provider by OpenID Connect: discovery, keys, codes and signatures."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ from services.newsroom.domain.identity import (
     read_code,
     read_identity,
 )
-from services.newsroom.ports import ProviderAway
+from shared.outcome import DependencyUnavailable
 from shared.runtime.http_errors import describe_connection_error
 
 TIMEOUT_SECONDS = 5.0
@@ -39,6 +39,10 @@ _KEY_TYPES: Mapping[str, type[RSAKey] | type[ECKey]] = {"RSA": RSAKey, "EC": ECK
 _log = structlog.get_logger()
 
 T = TypeVar("T")
+
+
+class ProviderAway(DependencyUnavailable):
+    """The identity provider did not answer, or not as one."""
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -90,7 +94,7 @@ class CachedDocument(Generic[T]):
 
 
 class OidcProvider:
-    """Client of an identity provider such as Keycloak."""
+    """Client of an identity provider such as Keycloak. Methods raise ProviderAway."""
 
     def __init__(self, session: ClientSession, client: ProviderClient) -> None:
         self._session = session
@@ -99,10 +103,12 @@ class OidcProvider:
         self._keys = CachedDocument(self._load_keys)
 
     async def build_login_url(self, pending: PendingLogin) -> str:
+        """Return where the browser is sent to log in."""
         metadata = await self._metadata.get()
         return build_authorization_url(metadata.authorization_endpoint, self._client, pending)
 
     async def identify(self, pending: PendingLogin, answer: Mapping[str, str], now: datetime) -> ProviderIdentity:
+        """Return who has logged in; `answer` is what the browser brought back. Raises IdentityRefused."""
         metadata = await self._metadata.get()
         names_issuer = metadata.authorization_response_iss_parameter_supported
         code = read_code(answer, self._client, pending, names_issuer=names_issuer, now=now)
@@ -110,6 +116,7 @@ class OidcProvider:
         return read_identity(claims, self._client, pending, now)
 
     async def find_logout_url(self) -> str | None:
+        """Return where the browser is sent to log out there, too; None if there is no such page."""
         client, endpoint = self._client, (await self._metadata.get()).end_session_endpoint
         query = {"client_id": client.client_id, "post_logout_redirect_uri": f"{client.origin}/anmelden"}
         return None if endpoint is None else add_query(endpoint, query)

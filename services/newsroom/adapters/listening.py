@@ -64,10 +64,25 @@ _RUNS = """
     where started_at >= $1 and audience is distinct from 0
         and (reached_at is not null or cancelled_at is null and coalesce((states ->> 'cancelled')::int, 0) = 0)
 """
+# The words are looked for as they are: neither % nor _ means anything.
+_CHOSEN = """
+    ($1 = '' or f.topic = $1) and ($2 = '' or f.kind = $2) and ($3 = '' or strpos(lower(f.text), lower($3)) > 0)
+    and ($4::uuid is null or f.broadcast = $4)
+"""
+_ENTRIES = f"""
+    select f.id, f.kind, f.at, coalesce(f.value, '') as value, coalesce(f.text, '') as text, f.topic, f.broadcast,
+        b.headline, b.revision
+    from newsroom.feedback f left join newsroom.broadcast b on b.id = f.broadcast
+    where {_CHOSEN} order by f.at desc, f.id limit $5
+"""  # noqa: S608 - constant parts
+_SUMMARY = f"""
+    select kind, coalesce(value, '') as value, count(*) as number from newsroom.feedback f
+    where {_CHOSEN} group by kind, value
+"""  # noqa: S608 - constant parts
 
 
 class PostgresListeningLog:
-    """Log of what the county hears, and implementation of ports.AudienceCounts."""
+    """Log of what the county hears: who comes and goes, how many each topic reaches, and what citizens say."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -96,38 +111,16 @@ class PostgresListeningLog:
         return BroadcastEcho(**rows[0]) if rows else None
 
     async def list_counted_topics(self, since: datetime) -> Collection[str]:
+        """Return the topics that were counted after that, and have anybody; the first are to be seen at once."""
         return {row["topic"] for row in await self._database.fetch(_COUNTED, since)}
 
     async def record_audience(self, counted: TopicAudience, at: datetime) -> None:
+        """Record the count, in place of an earlier one of the same day."""
         async with self._database.connection() as connection:
             await connection.execute(_RECORD_AUDIENCE, counted.day, counted.topic, counted.people, at)
 
     async def list_runs(self, since: datetime) -> Sequence[BroadcastRun]:
         return [BroadcastRun(**row) for row in await self._database.fetch(_RUNS, since, Lane.URGENT)]
-
-
-# The words are looked for as they are: neither % nor _ means anything.
-_CHOSEN = """
-    ($1 = '' or f.topic = $1) and ($2 = '' or f.kind = $2) and ($3 = '' or strpos(lower(f.text), lower($3)) > 0)
-    and ($4::uuid is null or f.broadcast = $4)
-"""
-_ENTRIES = f"""
-    select f.id, f.kind, f.at, coalesce(f.value, '') as value, coalesce(f.text, '') as text, f.topic, f.broadcast,
-        b.headline, b.revision
-    from newsroom.feedback f left join newsroom.broadcast b on b.id = f.broadcast
-    where {_CHOSEN} order by f.at desc, f.id limit $5
-"""  # noqa: S608 - constant parts
-_SUMMARY = f"""
-    select kind, coalesce(value, '') as value, count(*) as number from newsroom.feedback f
-    where {_CHOSEN} group by kind, value
-"""  # noqa: S608 - constant parts
-
-
-class PostgresFeedbackLog:
-    """Feedback of citizens."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def list_entries(self, chosen: FeedbackFilter, limit: int) -> Sequence[FeedbackEntry]:
         rows = await self._database.fetch(_ENTRIES, chosen.topic, chosen.kind, chosen.words, chosen.broadcast, limit)

@@ -8,12 +8,16 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from services.newsroom.domain.outbox import NoticeForecast, PublicationState, PublishAnswer
-from services.newsroom.ports import NoticesApiAway
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.events import Problem
+from shared.outcome import DependencyUnavailable
 
 TIMEOUT_SECONDS = 10.0
 _CHECKED = 200
+
+
+class NoticesApiAway(DependencyUnavailable):
+    """The notices API did not answer; nobody knows whether it took the notice."""
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -21,17 +25,19 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class HttpNoticesApi:
-    """Implementation of ports.NoticesApi."""
+    """Requests of a municipal system."""
 
     def __init__(self, session: ClientSession, url: str) -> None:
         self._session = session
         self._url = url.rstrip("/")
 
     async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
+        """Publish the event; the same one may be published again. Raises NoticesApiAway."""
         answer, _ = await self._post("/notices", msgspec.json.encode(event))
         return answer
 
     async def check(self, event: bytes) -> NoticeForecast:
+        """Return what publishing would do. Raises NoticesApiAway."""
         answer, body = await self._post("/notices/check", event)
         if answer.state is PublicationState.REJECTED:
             unnamed = Problem(field="event", problem=f"HTTP {answer.status}")

@@ -11,7 +11,6 @@ import msgspec
 from services.newsroom.adapters.audit import encode_json, record_act
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.outbox import NoticePublication, PendingNotice, PublicationState, PublishAnswer
-from services.newsroom.handlers.watching import ChangeWatch
 from shared.contracts.events import Problem
 from shared.database.pool import Connection, Database
 
@@ -58,20 +57,21 @@ _decode_problems = msgspec.json.Decoder(tuple[Problem, ...]).decode
 
 
 class PublicationRepository:
-    """Publications, from their handover to their broadcasts; implementation of ports.PublicationQueue."""
+    """Publications, from their handover to their broadcasts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
+        """Return what is to be sent now, oldest first; of each notice only the oldest."""
         return [_read_publication(row) for row in await self._database.fetch(_DUE, now, limit)]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:
-        return next(iter(await self.list_newest([draft])), None)
+        return (await self.find_all_newest([draft])).get(draft)
 
-    async def list_newest(self, drafts: Collection[UUID]) -> Sequence[NoticePublication]:
-        """Return the newest publication of each of the drafts that has one."""
-        return [_read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])]
+    async def find_all_newest(self, drafts: Collection[UUID]) -> Mapping[UUID, NoticePublication]:
+        """Return the newest publication of each of the drafts that has one, by the draft."""
+        return {row["draft"]: _read_publication(row) for row in await self._database.fetch(_NEWEST, [*drafts])}
 
     async def list_under_way(self, limit: int) -> Sequence[PendingNotice]:
         """Return what was published here and is no broadcast yet, newest first; no withdrawals."""
@@ -83,6 +83,7 @@ class PublicationRepository:
         return _read_publication(rows[0]) if rows else None
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
+        """Record that the notices API accepted or rejected it; a rejection returns the draft to its editors."""
         async with self._database.transaction() as connection:
             if answer.state is PublicationState.ACCEPTED:
                 await connection.execute(_ACCEPT, publication, now)
@@ -90,6 +91,7 @@ class PublicationRepository:
                 await reject_publication(connection, publication, answer.errors, now)
 
     async def record_failure(self, publication: UUID, next_at: datetime) -> None:
+        """Record an attempt without an answer that counts."""
         async with self._database.connection() as connection:
             await connection.execute(_FAIL, publication, next_at)
 
@@ -101,15 +103,6 @@ def _read_publication(row: asyncpg.Record) -> NoticePublication:
         "problems": _decode_problems(row["problems"] or "[]"),
     }
     return NoticePublication(**{**row, **decoded})
-
-
-def watch_publications(publications: PublicationRepository) -> ChangeWatch[UUID, NoticePublication]:
-    """Return the watch over the newest publications of single drafts, by the ids of these."""
-
-    async def read(drafts: Collection[UUID]) -> Mapping[UUID, NoticePublication]:
-        return {each.draft: each for each in await publications.list_newest(drafts)}
-
-    return ChangeWatch(read)
 
 
 async def reject_publication(

@@ -22,9 +22,9 @@ from services.newsroom.domain.sending import (
     WaitingCount,
     find_budget,
 )
-from services.newsroom.handlers.trials import MAX_TRIALS_PER_HOUR
 from shared.database.pool import Connection, Database
 
+MAX_TRIALS_PER_HOUR = 10
 # Somebody may press the button in two windows at once.
 _LOCK_TRIALS = "select pg_advisory_xact_lock(hashtextextended('trial ' || $1::uuid::text, 0))"
 _COUNT_TRIALS = """
@@ -90,7 +90,7 @@ _PROMISED = """
 
 
 class PostgresSendingControl:
-    """Implementation of handlers.operating.SendingControl."""
+    """Interface to see and change sending. Acts are stored with what they do."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -122,6 +122,10 @@ class PostgresSendingControl:
     async def change_broadcast(
         self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act, permit: Callable[[int], None]
     ) -> str | None:
+        """Change it, unless `permit` raises for the number of people who would get a message again.
+
+        Return the ledger's word for its state if that does not permit the change.
+        """
         statement, fitting = _BROADCAST_CHANGES[change]
         arguments = (broadcast, reason) if change in (BroadcastChange.PAUSE, BroadcastChange.CANCEL) else (broadcast,)
         async with self._database.transaction() as connection:
@@ -137,6 +141,7 @@ class PostgresSendingControl:
         return None
 
     async def change_sending(self, change: SendingChange, subject: str, reason: str, act: Act) -> int:
+        """Return how much was changed; 0 is nothing, and no act."""
         statement = _SENDING_CHANGES[change]
         arguments = {SendingChange.PAUSE: (reason,), SendingChange.RESUME_TEMPLATE: (subject,)}.get(change, ())
         try:

@@ -10,6 +10,7 @@ from services.newsroom.adapters.audit import record_act
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import (
     FAILURE_LIFETIME,
+    Credentials,
     FailureScope,
     OpenSession,
     SessionLimits,
@@ -17,7 +18,6 @@ from services.newsroom.domain.login import (
     Visitor,
     compute_wait,
 )
-from services.newsroom.ports import Credentials
 from shared.database.pool import Connection, Database
 
 # What makes a session open: $1 and $2 are the limits of idle and of all time.
@@ -84,7 +84,7 @@ where (scope, key) in (select * from unnest($1::text[], $2::text[])) and failure
 
 
 class PostgresSessionRepository:
-    """Implementation of ports.SessionRepository."""
+    """Sessions, known devices and counters of failed logins."""
 
     def __init__(self, database: Database, limits: SessionLimits) -> None:
         self._database = database
@@ -93,6 +93,10 @@ class PostgresSessionRepository:
     async def open_session(
         self, token_hash: bytes, csrf: str, stage: SessionStage, proven: Credentials, device: bytes | None, act: Act
     ) -> bool:
+        """Store the session, and the device from which it was opened.
+
+        Return False if the account was disabled or given another login since the credentials were read.
+        """
         account, who = proven.account.id, proven.subject
         login = (proven.password_hash, who.issuer if who else None, who.subject if who else None)
         async with self._database.transaction() as connection:
@@ -105,6 +109,7 @@ class PostgresSessionRepository:
         return True
 
     async def find_visitor(self, token_hash: bytes) -> Visitor | None:
+        """Return the owner of an open session, and note the visit."""
         rows = await self._database.fetch(_FIND, *self._limits, token_hash)
         if not rows:
             return None
@@ -116,9 +121,10 @@ class PostgresSessionRepository:
     async def list_sessions(self, account: UUID) -> Sequence[OpenSession]:
         return [OpenSession(**row) for row in await self._database.fetch(_LIST, *self._limits, account)]
 
-    async def filter_open(self, token_hashes: Collection[bytes]) -> set[bytes]:
+    async def find_ended(self, token_hashes: Collection[bytes]) -> Mapping[bytes, bool]:
+        """Return of each session whether it has ended; this is no visit."""
         rows = await self._database.fetch(_FILTER, *self._limits, list(token_hashes))
-        return {row["token_hash"] for row in rows}
+        return dict.fromkeys(token_hashes, True) | {row["token_hash"]: False for row in rows}
 
     async def end_session(self, token_hash: bytes, now: datetime, act: Act) -> None:
         async with self._database.transaction() as connection:
@@ -134,6 +140,10 @@ class PostgresSessionRepository:
         return await self._database.fetchval(_IS_DEVICE, token_hash, login) is True
 
     async def reserve_attempt(self, counters: Mapping[FailureScope, str], now: datetime) -> float:
+        """Count an attempt as failed and return 0, or return how many seconds it has to wait, and count nothing.
+
+        Counted before the password is checked, so that simultaneous attempts are counted, too.
+        """
         keys = ([*counters], [*counters.values()])
         async with self._database.transaction() as connection:
             if wait := await _find_wait(connection, keys, now):
@@ -145,6 +155,7 @@ class PostgresSessionRepository:
         return wait
 
     async def settle_attempt(self, counters: Mapping[FailureScope, str]) -> None:
+        """Take back the count of an attempt that succeeded."""
         async with self._database.connection() as connection:
             await connection.execute(_SETTLE_FAILURES, [*counters], [*counters.values()])
 

@@ -39,6 +39,10 @@ class DraftConflict(Exception):
     """The draft has a newer version than the one that the editor saw."""
 
 
+class DraftNotFound(Exception):
+    """There is no such draft."""
+
+
 class DraftKind(StrEnum):
     """Kind of a draft: a notice, its next revision, a notice to the same recipients, or its withdrawal."""
 

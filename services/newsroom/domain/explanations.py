@@ -1,7 +1,7 @@
 """Answers of the notices API, in words that an editor understands."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from services.newsroom.domain.drafts import OVERTAKEN, UNCHANGED, DraftKind
@@ -32,101 +32,90 @@ _UNKNOWN = "nicht bekannt"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)")
 _SECONDS = re.compile(r"\d+ s")
 
-_Table = Sequence[tuple[re.Pattern[str], str]]
-
-
-def _compile_table(rows: Mapping[str, str]) -> _Table:
-    return tuple((re.compile(pattern), german) for pattern, german in rows.items())
-
-
 # The first pattern that is found in `field: problem` decides; `{0}` is its first group.
-_PROBLEMS = _compile_table(
-    {
-        r"^expirytime: is missing": "Bitte geben Sie an, bis wann die Meldung gilt.",
-        r"^expirytime: is in the past": "Dieser Zeitpunkt ist schon vorbei.",
-        r"^expirytime: must be within (\d+)": "Eine Meldung darf höchstens {0} Tage gelten.",
-        r"^scheduled_at: is in the past": "Dieser Zeitpunkt ist schon vorbei. Ohne Zeitpunkt wird sofort gesendet.",
-        r"^scheduled_at: must be before": "Der Beginn muss vor dem Ende der Gültigkeit liegen.",
-        r"^topic: this system may": "Bitte wählen Sie ein Thema, zu dem die Redaktion veröffentlichen darf.",
-        r"^topic: must be that of": "Eine Folgemeldung muss das Thema der ersten Meldung haben.",
-        r"^municipalities: only for": "Gemeinden lassen sich bei diesem Thema nicht auswählen.",
-        r"^municipalities: .*unknown": "Eine der Gemeinden ist nicht bekannt.",
-        r"length >= 1|is blank|is missing": "Bitte füllen Sie dieses Feld aus.",
-        r"^text: .*at most (\d+) characters": "Mit dem Prüfcode sind höchstens {0} Zeichen möglich.",
-        r"at most (\d+) characters": "Höchstens {0} Zeichen sind möglich.",
-        r"line break or a tab": "WhatsApp erlaubt hier keinen Zeilenumbruch und keinen Tabulator.",
-        r"^headline: .*control characters": (
-            "Die Überschrift enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu."
-        ),
-        r"control characters": "Der Text enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu.",
-        r"more than 4 spaces": "WhatsApp erlaubt höchstens vier Leerzeichen hintereinander.",
-        r"\{\{ or \}\}": "Die Zeichen {{ und }} sind nicht möglich.",
-        r"^headline: .*may not be linked to \(only (.*?)\)": (
-            "Die Überschrift enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie"
-            " nach dem Punkt ein Leerzeichen."
-        ),
-        r"may not be linked to \(only (.*?)\)": (
-            "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie nach"
-            " dem Punkt ein Leerzeichen."
-        ),
-        r"^picture: the topic": "Zu diesem Thema sind keine Bilder möglich.",
-        r"begins with https": "Die Adresse muss mit https:// beginnen und darf keine Leerzeichen enthalten.",
-        r"not a valid address": "Das ist keine gültige Adresse.",
-        r"its host must be one of (.*)": "Die Adresse führt zu einer fremden Seite. Erlaubt: {0}.",
-        r"neither a login nor a port": "Die Adresse darf weder Anmeldedaten noch eine Portnummer enthalten.",
-        r"have (\d+) characters; (\d+)": (
-            "Überschrift, Text, Prüfcode und Link haben zusammen {0} Zeichen, {1} sind möglich."
-        ),
-        r"^spread_minutes": "Die Verteilung über die Zeit ist so nicht möglich.",
-        r"was withdrawn": "Die Meldung wurde zurückgezogen. Schreiben Sie eine neue.",
-        r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",
-        r"updates an unknown notice": "Die erste Fassung ist nicht bekannt. Schreiben Sie eine neue Meldung.",
-        r"^revision: ": OVERTAKEN,
-        r"^subject: is the same": UNCHANGED,
-        r"^follows: nobody": "Niemand hat die erste Meldung bekommen. Schreiben Sie eine neue Meldung.",
-        r"^follows: ": "Die Meldung, auf die sich diese bezieht, ist nicht bekannt.",
-        r"may publish (\d+) urgent.*from (\S+)": "Heute sind {0} Eilmeldungen möglich; die nächste ab {1}.",
-        r"may publish (\d+) notices in an hour.*from (\S+)": (
-            "In einer Stunde sind {0} Meldungen möglich; die nächste ab {1}."
-        ),
-        r"may publish (\d+) notices.*from (\S+)": "Am Tag sind {0} Meldungen möglich; die nächste ab {1}.",
-        r"may publish (\d+) events.*from (\S+)": (
-            "Am Tag sind {0} Vorgänge möglich, die nichts versenden; der nächste ab {1}."
-        ),
-        r"may publish \d+ .*never": "Dafür ist keine Menge vorgesehen. Bitte fragen Sie den Betrieb.",
-        r"^id: was used": "Diese Kennung gehört zu etwas anderem. Bitte fragen Sie den Betrieb.",
-        r"does not belong to this system|broker login": (
-            "Die Redaktion ist dafür nicht angemeldet. Bitte fragen Sie den Betrieb."
-        ),
-        r"not about a topic": "Zu diesem Thema darf die Redaktion nicht veröffentlichen.",
-    }
-)
-_BLOCKERS = _compile_table(
-    {
-        r"^nobody has subscribed": (
-            "Niemand bekommt die Meldung: Dieses Thema hat für das gewählte Gebiet noch niemand abonniert."
-        ),
-        r"^nobody will get it.*begin at (\S+)": (
-            "Niemand bekommt die Meldung: Sie gilt nicht mehr, wenn die erlaubten Zeiten beginnen ({0})."
-        ),
-        r"^outside the permitted hours until (\S+)": "Gesendet wird erst ab {0}, wenn die erlaubten Zeiten beginnen.",
-        r"^not everybody will get it: it takes about (\d+ s)": (
-            "Nicht alle bekommen die Meldung: Der Versand dauert {0}, und vorher endet die Gültigkeit."
-        ),
-        r"^not everybody will get it: the permitted hours end at (\S+),": (
-            "Nicht alle bekommen die Meldung: Die erlaubten Zeiten enden vorher ({0}), und bevor sie wieder beginnen,"
-            " endet die Gültigkeit."
-        ),
-        r"^nobody will get it any more: it was cancelled": "Die Meldung bekommt niemand mehr: Der Versand ist beendet.",
-        r"^1 still wait for the first": "Eine Person wartet noch auf die erste Meldung. Sie bekommt diese danach.",
-        r"^(\d+) still wait for": "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach.",
-        r"several revisions counts": "Wer mehrere Fassungen der Meldung hat, ist hier mehrfach gezählt.",
-        r"nothing (?:is|was) withdrawn": "Diese Meldung ist nicht bekannt; es gibt nichts zurückzuziehen.",
-        r"could not be found out": (
-            "Wie viele die Meldung bekommen, ließ sich gerade nicht feststellen. Versuchen Sie es gleich noch einmal."
-        ),
-    }
-)
+_PROBLEMS: Mapping[str, str] = {
+    r"^expirytime: is missing": "Bitte geben Sie an, bis wann die Meldung gilt.",
+    r"^expirytime: is in the past": "Dieser Zeitpunkt ist schon vorbei.",
+    r"^expirytime: must be within (\d+)": "Eine Meldung darf höchstens {0} Tage gelten.",
+    r"^scheduled_at: is in the past": "Dieser Zeitpunkt ist schon vorbei. Ohne Zeitpunkt wird sofort gesendet.",
+    r"^scheduled_at: must be before": "Der Beginn muss vor dem Ende der Gültigkeit liegen.",
+    r"^topic: this system may": "Bitte wählen Sie ein Thema, zu dem die Redaktion veröffentlichen darf.",
+    r"^topic: must be that of": "Eine Folgemeldung muss das Thema der ersten Meldung haben.",
+    r"^municipalities: only for": "Gemeinden lassen sich bei diesem Thema nicht auswählen.",
+    r"^municipalities: .*unknown": "Eine der Gemeinden ist nicht bekannt.",
+    r"length >= 1|is blank|is missing": "Bitte füllen Sie dieses Feld aus.",
+    r"^text: .*at most (\d+) characters": "Mit dem Prüfcode sind höchstens {0} Zeichen möglich.",
+    r"at most (\d+) characters": "Höchstens {0} Zeichen sind möglich.",
+    r"line break or a tab": "WhatsApp erlaubt hier keinen Zeilenumbruch und keinen Tabulator.",
+    r"^headline: .*control characters": (
+        "Die Überschrift enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu."
+    ),
+    r"control characters": "Der Text enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu.",
+    r"more than 4 spaces": "WhatsApp erlaubt höchstens vier Leerzeichen hintereinander.",
+    r"\{\{ or \}\}": "Die Zeichen {{ und }} sind nicht möglich.",
+    r"^headline: .*may not be linked to \(only (.*?)\)": (
+        "Die Überschrift enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie"
+        " nach dem Punkt ein Leerzeichen."
+    ),
+    r"may not be linked to \(only (.*?)\)": (
+        "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie nach"
+        " dem Punkt ein Leerzeichen."
+    ),
+    r"^picture: the topic": "Zu diesem Thema sind keine Bilder möglich.",
+    r"begins with https": "Die Adresse muss mit https:// beginnen und darf keine Leerzeichen enthalten.",
+    r"not a valid address": "Das ist keine gültige Adresse.",
+    r"its host must be one of (.*)": "Die Adresse führt zu einer fremden Seite. Erlaubt: {0}.",
+    r"neither a login nor a port": "Die Adresse darf weder Anmeldedaten noch eine Portnummer enthalten.",
+    r"have (\d+) characters; (\d+)": (
+        "Überschrift, Text, Prüfcode und Link haben zusammen {0} Zeichen, {1} sind möglich."
+    ),
+    r"^spread_minutes": "Die Verteilung über die Zeit ist so nicht möglich.",
+    r"was withdrawn": "Die Meldung wurde zurückgezogen. Schreiben Sie eine neue.",
+    r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",
+    r"updates an unknown notice": "Die erste Fassung ist nicht bekannt. Schreiben Sie eine neue Meldung.",
+    r"^revision: ": OVERTAKEN,
+    r"^subject: is the same": UNCHANGED,
+    r"^follows: nobody": "Niemand hat die erste Meldung bekommen. Schreiben Sie eine neue Meldung.",
+    r"^follows: ": "Die Meldung, auf die sich diese bezieht, ist nicht bekannt.",
+    r"may publish (\d+) urgent.*from (\S+)": "Heute sind {0} Eilmeldungen möglich; die nächste ab {1}.",
+    r"may publish (\d+) notices in an hour.*from (\S+)": (
+        "In einer Stunde sind {0} Meldungen möglich; die nächste ab {1}."
+    ),
+    r"may publish (\d+) notices.*from (\S+)": "Am Tag sind {0} Meldungen möglich; die nächste ab {1}.",
+    r"may publish (\d+) events.*from (\S+)": (
+        "Am Tag sind {0} Vorgänge möglich, die nichts versenden; der nächste ab {1}."
+    ),
+    r"may publish \d+ .*never": "Dafür ist keine Menge vorgesehen. Bitte fragen Sie den Betrieb.",
+    r"^id: was used": "Diese Kennung gehört zu etwas anderem. Bitte fragen Sie den Betrieb.",
+    r"does not belong to this system|broker login": (
+        "Die Redaktion ist dafür nicht angemeldet. Bitte fragen Sie den Betrieb."
+    ),
+    r"not about a topic": "Zu diesem Thema darf die Redaktion nicht veröffentlichen.",
+}
+_BLOCKERS: Mapping[str, str] = {
+    r"^nobody has subscribed": (
+        "Niemand bekommt die Meldung: Dieses Thema hat für das gewählte Gebiet noch niemand abonniert."
+    ),
+    r"^nobody will get it.*begin at (\S+)": (
+        "Niemand bekommt die Meldung: Sie gilt nicht mehr, wenn die erlaubten Zeiten beginnen ({0})."
+    ),
+    r"^outside the permitted hours until (\S+)": "Gesendet wird erst ab {0}, wenn die erlaubten Zeiten beginnen.",
+    r"^not everybody will get it: it takes about (\d+ s)": (
+        "Nicht alle bekommen die Meldung: Der Versand dauert {0}, und vorher endet die Gültigkeit."
+    ),
+    r"^not everybody will get it: the permitted hours end at (\S+),": (
+        "Nicht alle bekommen die Meldung: Die erlaubten Zeiten enden vorher ({0}), und bevor sie wieder beginnen,"
+        " endet die Gültigkeit."
+    ),
+    r"^nobody will get it any more: it was cancelled": "Die Meldung bekommt niemand mehr: Der Versand ist beendet.",
+    r"^1 still wait for the first": "Eine Person wartet noch auf die erste Meldung. Sie bekommt diese danach.",
+    r"^(\d+) still wait for": "{0} Personen warten noch auf die erste Meldung. Sie bekommen diese danach.",
+    r"several revisions counts": "Wer mehrere Fassungen der Meldung hat, ist hier mehrfach gezählt.",
+    r"nothing (?:is|was) withdrawn": "Diese Meldung ist nicht bekannt; es gibt nichts zurückzuziehen.",
+    r"could not be found out": (
+        "Wie viele die Meldung bekommen, ließ sich gerade nicht feststellen. Versuchen Sie es gleich noch einmal."
+    ),
+}
 
 
 def explain_problem(problem: Problem) -> str:
@@ -138,9 +127,9 @@ def explain_blocker(blocker: str) -> str:
     return _translate(blocker, _BLOCKERS) or f"Hinweis der Technik: {blocker}"
 
 
-def _translate(text: str, table: _Table) -> str | None:
-    for pattern, german in table:
-        if found := pattern.search(text):
+def _translate(text: str, table: Mapping[str, str]) -> str | None:
+    for pattern, german in table.items():
+        if found := re.search(pattern, text):
             groups = [_show_value(group or "") for group in found.groups()]
             return german.format(*groups) if groups else german
     return None

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pyotp
 
 from services.newsroom.domain.accounts import Account
+from services.newsroom.domain.identity import ProviderSubject
 
 
 class SessionStage(StrEnum):
@@ -38,6 +39,21 @@ class Visitor:
     session: bytes
     csrf: str
     stage: SessionStage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Account with what proves its owner: password and one-time codes, or the identity provider.
+
+    `password_ends_at` is that of a first password, with which nobody can do more than set up a login.
+    """
+
+    account: Account
+    password_hash: str | None
+    password_ends_at: datetime | None
+    totp_sealed: bytes | None = None
+    totp_step: int = 0
+    subject: ProviderSubject | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
-"""The outbox of the notices API: the event that a draft becomes, what the answers mean, and when to try again."""
+"""The outbox of the notices API: how a draft comes there, as which event, what the answers mean, and when to retry."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,9 +9,18 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
+from services.newsroom.domain.accounts import Account
 from services.newsroom.domain.archive import derive_code, format_code
-from services.newsroom.domain.audit import MAX_REASON_LENGTH
-from services.newsroom.domain.drafts import DraftContent, DraftKind, NoticeDraft
+from services.newsroom.domain.audit import MAX_REASON_LENGTH, Act
+from services.newsroom.domain.drafts import (
+    DraftContent,
+    DraftDecision,
+    DraftKind,
+    DraftState,
+    DraftVersion,
+    NoticeDraft,
+)
+from services.newsroom.domain.sending import MonthBudget
 from shared.contracts.envelope import encode
 from shared.contracts.events import Euros, Problem
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
@@ -63,6 +72,24 @@ class NoticePublication:
     def code(self) -> str:
         """Return the code at the end of its text, by which a citizen finds out whether the message was ours."""
         return format_code(derive_code(self.id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftChange:
+    """Change that the actor's act makes to a draft; None leaves that as it is. All of it is stored, or nothing."""
+
+    actor: Account
+    act: Act
+    state: DraftState
+    at: datetime
+    version: DraftVersion | None = None
+    decision: DraftDecision | None = None
+    publication: NoticePublication | None = None
+    emergency: str | None = None
+
+
+DecideDraft = Callable[[NoticeDraft], DraftChange | None]
+DecidePublication = Callable[[NoticeDraft, MonthBudget | None], DraftChange]
 
 
 @dataclass(frozen=True, kw_only=True)

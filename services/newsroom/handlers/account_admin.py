@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from secrets import token_urlsafe
 from uuid import UUID, uuid4
 
+from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.credentials import Argon2PasswordHasher
+from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import (
     Account,
     AccountChange,
@@ -17,8 +20,7 @@ from services.newsroom.domain.accounts import (
     parse_roles,
 )
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME
-from services.newsroom.ports import AccountRepository, Credentials, PasswordHasher, SessionRepository
+from services.newsroom.domain.login import FIRST_PASSWORD_LIFETIME, Credentials
 from shared.encryption import EncryptionError, KeyRing
 from shared.runtime.clock import Clock
 
@@ -54,9 +56,9 @@ class AccountAdministration:
     that neither of them alone can log in as the new account.
     """
 
-    accounts: AccountRepository
-    sessions: SessionRepository
-    hasher: PasswordHasher
+    accounts: PostgresAccountRepository
+    sessions: PostgresSessionRepository
+    hasher: Argon2PasswordHasher
     ring: KeyRing
     clock: Clock
 

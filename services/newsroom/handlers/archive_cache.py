@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
+from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.domain.archive import Archive
 from services.newsroom.domain.service_level import PERIODS_DAYS, BroadcastRun, ServiceLevel, compute_service_levels
-from services.newsroom.ports import ArchiveSource
 from shared.runtime.clock import Clock
 
 
@@ -15,7 +15,7 @@ class ArchiveCache:
     It is None until the first refresh.
     """
 
-    def __init__(self, source: ArchiveSource, clock: Clock, keeps: timedelta) -> None:
+    def __init__(self, source: ArchiveEntryReader, clock: Clock, keeps: timedelta) -> None:
         self._source = source
         self._clock = clock
         self._keeps = keeps

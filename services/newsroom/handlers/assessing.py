@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.notices_api import HttpNoticesApi, NoticesApiAway
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import (
     ApprovalRules,
@@ -29,7 +31,6 @@ from services.newsroom.domain.hints import find_similar
 from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, build_event, choose_revision
 from services.newsroom.domain.progress import BroadcastStatus, count_followers
 from services.newsroom.domain.sending import MonthBudget, SendingOverview
-from services.newsroom.ports import DraftRepository, NoticesApi, NoticesApiAway
 from shared.contracts.events import Problem
 from shared.notices.configuration import Configuration, System
 from shared.notices.rules import validate_event
@@ -87,8 +88,8 @@ class DraftAssessor:
     `list_revisions` returns the broadcasts of a source's notice.
     """
 
-    drafts: DraftRepository
-    notices: NoticesApi
+    drafts: PostgresDraftRepository
+    notices: HttpNoticesApi
     rules: ApprovalRules
     configuration: Configuration
     system: System

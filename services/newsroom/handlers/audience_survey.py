@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from services.newsroom.adapters.listening import PostgresListeningLog
+from services.newsroom.adapters.notices_api import HttpNoticesApi
 from services.newsroom.domain.listening import TopicAudience
-from services.newsroom.ports import AudienceCounts, NoticesApi
 from shared.contracts.envelope import encode
 from shared.contracts.hours import LOCAL_ZONE
 from shared.contracts.notices import NoticePublished
@@ -21,8 +22,8 @@ _COUNTED_FOR = timedelta(minutes=15)
 class AudienceSurvey:
     """Survey of all topics; run it often: each topic is counted every quarter of an hour, an empty one each time."""
 
-    counts: AudienceCounts
-    notices: NoticesApi
+    counts: PostgresListeningLog
+    notices: HttpNoticesApi
     topics: Collection[str]
     source: str
     clock: Clock

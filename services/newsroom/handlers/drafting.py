@@ -36,20 +36,16 @@ from services.newsroom.domain.drafts import (
     refuse_if,
     require_version,
 )
-from services.newsroom.domain.outbox import NoticeForecast
+from services.newsroom.domain.outbox import DecidePublication, DraftChange, NoticeForecast
 from services.newsroom.domain.sending import MonthBudget
 from services.newsroom.handlers.assessing import DraftAssessor, find_budget_obstacle
-from services.newsroom.ports import DecidePublication, DraftChange, DraftRepository
-from shared.runtime.clock import Clock
 
 
 @dataclass(frozen=True, kw_only=True)
 class DraftingService:
     """Drafts, from the first word to the outbox. `handed_over` is called when something waits there."""
 
-    drafts: DraftRepository
     assessor: DraftAssessor
-    clock: Clock
     handed_over: Callable[[], None]
 
     async def create(
@@ -64,12 +60,12 @@ class DraftingService:
         """Begin a draft, or go on with one that was begun like it and left as it was. Raises NotPermitted."""
         account.require(Right.WRITE)
         draft = self._build_draft(account, content, kind, corrects, seen_revision)
-        return await self.drafts.create(draft, _build_act(account, "draft.created", draft))
+        return await self.assessor.drafts.create(draft, _build_act(account, "draft.created", draft))
 
     def _build_draft(
         self, account: Account, content: DraftContent, kind: DraftKind, corrects: str | None, seen_revision: int = 0
     ) -> NoticeDraft:
-        now, identifier = self.clock(), uuid4()
+        now, identifier = self.assessor.clock(), uuid4()
         author = build_author(account)
         return NoticeDraft(
             id=identifier,
@@ -101,7 +97,7 @@ class DraftingService:
                 raise DraftSubmitted(SUBMITTED)
             return self._build_version(account, found, state, content, found.newest.seen_revision)
 
-        return await self.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft, decide)
 
     async def mark_newest_seen(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Store that the editor is told of a newer revision, as a version that has to be approved anew.
@@ -115,12 +111,12 @@ class DraftingService:
             state = advance_state(found.state, DraftAct.SAVE)
             return self._build_version(account, found, state, found.content, found.revision)
 
-        return await self.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft, decide)
 
     def _build_version(
         self, account: Account, draft: NoticeDraft, state: DraftState, content: DraftContent, seen_revision: int
     ) -> DraftChange:
-        now = self.clock()
+        now = self.assessor.clock()
         version = DraftVersion(
             version=draft.version + 1,
             content=content,
@@ -138,11 +134,11 @@ class DraftingService:
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
             state = advance_state(found.state, DraftAct.SUBMIT)
-            refuse_if(find_version_obstacle(found, self.clock()))
+            refuse_if(find_version_obstacle(found, self.assessor.clock()))
             self.assessor.require_valid(found)
             return self._build_change(account, found, "draft.submitted", state, Verdict.SUBMIT)
 
-        return await self.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft, decide)
 
     async def approve(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Approve the version that was read. Raises as `save`; refuses the person whose own it is.
@@ -155,16 +151,16 @@ class DraftingService:
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
             state = require_approver(found, account, verdict, by_lead=by_lead)
-            refuse_if(find_version_obstacle(found, self.clock()))
+            refuse_if(find_version_obstacle(found, self.assessor.clock()))
             self.assessor.require_valid(found, advice="Bitte geben Sie sie mit einer Begründung zurück.")
             return self._build_change(account, found, "draft.approved", state, verdict)
 
-        return await self.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft, decide)
 
     async def _is_for_lead(self, account: Account, draft: UUID, seen: int) -> bool:
         """Return whether a lead has to approve the version that was read. Raises as `save`."""
         account.require(Right.COUNTERSIGN)
-        read = await self.drafts.find(draft)
+        read = await self.assessor.drafts.find(draft)
         require_version(read, seen)
         if self.assessor.rules.lead_euros is None:  # nobody has to be asked for the price
             return False
@@ -180,7 +176,7 @@ class DraftingService:
             state = advance_state(found.state, DraftAct.RETURN)
             return self._build_change(account, found, "draft.returned", state, Verdict.RETURN, why)
 
-        return await self.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft, decide)
 
     async def discard(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Discard one's own draft. Raises as `save`."""
@@ -193,7 +189,7 @@ class DraftingService:
                 raise DraftRefused(f"Nur {found.created_by.name} kann diesen Entwurf verwerfen.")
             return self._build_change(account, found, "draft.discarded", state)
 
-        return await self.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft, decide)
 
     async def publish(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Hand the version that was read to the outbox, in the transaction that checks all rules. Raises as `save`."""
@@ -210,11 +206,11 @@ class DraftingService:
 
     async def _publish(self, account: Account, draft: UUID, seen: int, emergency: str | None = None) -> NoticeDraft:
         account.require(Right.SEND)
-        read = await self.drafts.find(draft)
+        read = await self.assessor.drafts.find(draft)
         require_version(read, seen)  # what is estimated is the version that is published
         # A withdrawal waits for nothing: messages go out meanwhile.
         forecast = None if read.kind is DraftKind.WITHDRAWAL else await self.assessor.estimate(read)
-        published = await self.drafts.publish(draft, self._build_decision(account, seen, forecast, emergency))
+        published = await self.assessor.drafts.publish(draft, self._build_decision(account, seen, forecast, emergency))
         self.handed_over()
         return published
 
@@ -226,7 +222,7 @@ class DraftingService:
         def decide(found: NoticeDraft, budget: MonthBudget | None) -> DraftChange:
             require_version(found, seen)
             state = advance_state(found.state, DraftAct.PUBLISH)
-            refuse_if(find_version_obstacle(found, self.clock()))
+            refuse_if(find_version_obstacle(found, self.assessor.clock()))
             self.assessor.require_valid(found, forecast)
             if emergency is None:
                 refuse_if(find_budget_obstacle(budget, forecast))
@@ -246,25 +242,27 @@ class DraftingService:
     async def review(self, account: Account, draft: UUID, seen: int) -> NoticeDraft:
         """Record that a second person has looked at what was published in an emergency. Raises as `save`."""
         account.require(Right.COUNTERSIGN)
-        require_amount_right(account, by_lead=await self.assessor.is_review_for_lead(await self.drafts.find(draft)))
+        require_amount_right(
+            account, by_lead=await self.assessor.is_review_for_lead(await self.assessor.drafts.find(draft))
+        )
 
         def decide(found: NoticeDraft) -> DraftChange:
             require_version(found, seen)
             refuse_if(find_review_obstacle(found, account))
             return self._build_change(account, found, "draft.reviewed", found.state, Verdict.REVIEW)
 
-        return await self.drafts.change(draft, decide)
+        return await self.assessor.drafts.change(draft, decide)
 
     async def copy(self, account: Account, draft: UUID) -> NoticeDraft:
         """Begin a new notice with the words of another one, but not its times. Raises NotPermitted, DraftNotFound."""
-        found = await self.drafts.find(draft)
+        found = await self.assessor.drafts.find(draft)
         content = msgspec.structs.replace(found.content, scheduled_at=None, expires_at=None)
         return await self.create(account, content)
 
     async def correct(self, account: Account, draft: UUID) -> NoticeDraft:
         """Begin the next revision of a published notice, which keeps a time that is to come. Raises as `save`."""
         found = await self.find_published(draft)
-        content = drop_past_time(found.content, self.clock())
+        content = drop_past_time(found.content, self.assessor.clock())
         return await self.create(
             account, content, kind=DraftKind.UPDATE, corrects=found.subject, seen_revision=found.own_revision
         )
@@ -289,7 +287,7 @@ class DraftingService:
         self.assessor.require_valid(withdrawal)
         begun = _build_act(account, "draft.created", withdrawal)
         decide = self._build_decision(account, withdrawal.version)
-        published = await self.drafts.create_published(withdrawal, begun, decide)
+        published = await self.assessor.drafts.create_published(withdrawal, begun, decide)
         self.handed_over()
         return published
 
@@ -302,7 +300,7 @@ class DraftingService:
         verdict: Verdict | None = None,
         reason: str = "",
     ) -> DraftChange:
-        now = self.clock()
+        now = self.assessor.clock()
         said = verdict and DraftDecision(
             id=uuid4(), verdict=verdict, version=draft.version, by=build_author(account), at=now, reason=reason
         )
@@ -311,7 +309,7 @@ class DraftingService:
 
     async def find_published(self, draft: UUID) -> NoticeDraft:
         """Return a published notice. Raises DraftNotFound, DraftRefused."""
-        found = await self.drafts.find(draft)
+        found = await self.assessor.drafts.find(draft)
         if found.state is not DraftState.PUBLISHED or found.kind is DraftKind.WITHDRAWAL:
             raise DraftRefused("Die Meldung ist nicht veröffentlicht.")
         return found

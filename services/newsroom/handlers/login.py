@@ -5,12 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from secrets import token_bytes, token_urlsafe
 
+from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.credentials import Argon2PasswordHasher
+from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.login import (
     MAX_LOGIN_LENGTH,
     RECOVERY_CODE_BYTES,
     RECOVERY_CODE_COUNT,
+    Credentials,
     FailureScope,
     LoginProof,
     NewLogin,
@@ -24,7 +28,6 @@ from services.newsroom.domain.login import (
     hash_recovery_code,
     list_counters,
 )
-from services.newsroom.ports import AccountRepository, Credentials, PasswordHasher, SessionRepository
 from shared.encryption import EncryptionError, KeyRing
 from shared.runtime.clock import Clock
 
@@ -93,9 +96,9 @@ class LoginService:
     Logins from unknown browsers take one of the places of `strangers`; a known one has a counter of its own.
     """
 
-    accounts: AccountRepository
-    sessions: SessionRepository
-    hasher: PasswordHasher
+    accounts: PostgresAccountRepository
+    sessions: PostgresSessionRepository
+    hasher: Argon2PasswordHasher
     ring: KeyRing
     clock: Clock
     count: CountLogin

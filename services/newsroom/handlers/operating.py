@@ -3,25 +3,18 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 from uuid import UUID
 
+from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Account, NotPermitted, Right
-from services.newsroom.domain.approval import ApprovalRules, list_owners, require_amount_right
+from services.newsroom.domain.approval import list_owners, require_amount_right
 from services.newsroom.domain.audit import Act, parse_reason
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
-from services.newsroom.domain.sending import (
-    BroadcastChange,
-    SendingChange,
-    SendingOverview,
-    SendingRefused,
-)
-from services.newsroom.handlers.assessing import compute_costs
-from services.newsroom.ports import DraftRepository
-from shared.notices.configuration import Configuration
+from services.newsroom.domain.sending import BroadcastChange, SendingChange, SendingRefused
+from services.newsroom.handlers.assessing import DraftAssessor, compute_costs
 
-# Sending again is sending: whoever operates has no right to that. What it costs decides who may (ResendRules).
+# Sending again is sending: whoever operates has no right to that. What it costs decides who may.
 CHANGE_RIGHTS: Mapping[BroadcastChange, Right] = {
     **dict.fromkeys(BroadcastChange, Right.STEER),
     BroadcastChange.RESEND: Right.COUNTERSIGN,
@@ -52,62 +45,37 @@ _NOTHING_CHANGED: Mapping[SendingChange, str] = {
 }
 
 
-class SendingControl(Protocol):
-    """Interface to see and change sending. Acts are stored with what they do. Methods raise DatabaseUnavailable."""
-
-    async def read_overview(self) -> SendingOverview: ...
-
-    async def change_broadcast(
-        self, change: BroadcastChange, broadcast: UUID, reason: str, act: Act, permit: Callable[[int], None]
-    ) -> str | None:
-        """Change it, unless `permit` raises for the number of people who would get a message again.
-
-        Return the ledger's word for its state if that does not permit the change.
-        """
-
-    async def change_sending(self, change: SendingChange, subject: str, reason: str, act: Act) -> int:
-        """Return how much was changed; 0 is nothing, and no act."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class ResendRules:
-    """Rules about sending again: what that costs decides who may do it.
+class OperatingService:
+    """Acts on broadcasts and on all sending, each with a reason and in the audit log.
 
     `find_published` returns what became a broadcast, None if another system published it.
     """
 
-    rules: ApprovalRules
-    configuration: Configuration
-    drafts: DraftRepository
+    control: PostgresSendingControl
+    assessor: DraftAssessor
     find_published: Callable[[UUID], Awaitable[NoticePublication | None]]
 
     def compute_costs(self, status: BroadcastStatus) -> Decimal | None:
         """Return what sending it again to those for whom it failed costs; None if that is not known."""
-        return compute_costs(self.configuration, status.topic, status.states.get("failed", 0))
+        return compute_costs(self.assessor.configuration, status.topic, status.states.get("failed", 0))
 
     def is_for_lead(self, status: BroadcastStatus) -> bool:
-        return self.rules.is_for_lead(self.compute_costs(status))
+        """Return whether a lead has to send it again."""
+        return self.assessor.rules.is_for_lead(self.compute_costs(status))
 
-    async def build_permit(self, account: Account, status: BroadcastStatus) -> Callable[[int], None]:
+    async def _build_permit(self, account: Account, status: BroadcastStatus) -> Callable[[int], None]:
         """Return what raises NotPermitted if the account may not send it again to so many people."""
         published = await self.find_published(status.id)
-        owners = list_owners(await self.drafts.find(published.draft)) if published else ()
+        owners = list_owners(await self.assessor.drafts.find(published.draft)) if published else ()
 
         def permit(people: int) -> None:
-            by_lead = self.rules.is_for_lead(compute_costs(self.configuration, status.topic, people))
+            by_lead = self.assessor.rules.is_for_lead(compute_costs(self.assessor.configuration, status.topic, people))
             require_amount_right(account, by_lead=by_lead)
             if by_lead and account.person in owners:
                 raise NotPermitted("Wenn es so viel kostet, sendet eine andere Person Ihre Meldung noch einmal.")
 
         return permit
-
-
-@dataclass(frozen=True, kw_only=True)
-class OperatingService:
-    """Acts on broadcasts and on all sending, each with a reason and in the audit log."""
-
-    control: SendingControl
-    resending: ResendRules
 
     async def change_broadcast(
         self, account: Account, change: BroadcastChange, status: BroadcastStatus, reason: str
@@ -116,7 +84,7 @@ class OperatingService:
         account.require(CHANGE_RIGHTS[change])
         why = parse_reason(reason, _NO_REASON, SendingRefused)
         act = Act(account=account.id, action=change.value, object=str(status.id), detail={"reason": why})
-        permit = await self.resending.build_permit(account, status)
+        permit = await self._build_permit(account, status)
         standing = await self.control.change_broadcast(change, status.id, why, act, permit)
         if standing == "missing":
             raise SendingRefused(await self._explain_missing(status))

@@ -7,12 +7,12 @@ from secrets import token_urlsafe
 
 import msgspec
 
+from services.newsroom.adapters.identity_provider import OidcProvider
 from services.newsroom.domain.accounts import NotPermitted
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.identity import IdentityRefused, PendingLogin, ProviderIdentity, ProviderSubject
 from services.newsroom.domain.login import LoginProof, SessionStage, Visitor, choose_destination
 from services.newsroom.handlers.login import COOKIE_BYTES, ENDED, LoginService, StartedSession
-from services.newsroom.ports import IdentityProvider
 
 PENDING_PURPOSE = "newsroom-provider-login"
 OFFER_PURPOSE = "newsroom-provider-offer"
@@ -33,7 +33,7 @@ class BegunLogin:
 class ProviderLogin:
     """Logins over the identity provider, whose word counts only for accounts that are connected with it."""
 
-    provider: IdentityProvider
+    provider: OidcProvider
     login: LoginService
 
     async def begin(self, destination: str, setting_up: Visitor | None = None) -> BegunLogin:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from services.newsroom.adapters.notices_api import HttpNoticesApi, NoticesApiAway
+from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.domain.outbox import NoticePublication, PublicationState, compute_next_try
-from services.newsroom.ports import NoticesApi, NoticesApiAway, PublicationQueue
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import wait_until_set
 from shared.runtime.clock import Clock
@@ -26,8 +27,8 @@ class PublicationOutbox:
     Several replicas may send the same publication: the notices API takes it once.
     """
 
-    publications: PublicationQueue
-    notices: NoticesApi
+    publications: PublicationRepository
+    notices: HttpNoticesApi
     clock: Clock
     count: Callable[[str], None]
     needed: asyncio.Event

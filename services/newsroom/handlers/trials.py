@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import quote
 from uuid import UUID
 
+from services.newsroom.adapters.sending_control import MAX_TRIALS_PER_HOUR
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import ENDED, DraftRefused, refuse_if, require_version
@@ -14,7 +15,6 @@ from services.newsroom.domain.preview import TemplateText, build_trial_text
 from services.newsroom.handlers.assessing import DraftAssessor
 
 CODE_LENGTH = 8
-MAX_TRIALS_PER_HOUR = 10
 
 
 @dataclass(frozen=True, kw_only=True)

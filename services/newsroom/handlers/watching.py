@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from services.newsroom.domain.login import Visitor
-from services.newsroom.ports import SessionRepository
-
 MAX_VIEWERS = 500
 Key = TypeVar("Key", bound=Hashable)
 Shown = TypeVar("Shown")
@@ -57,6 +54,10 @@ class ChangeWatch(Generic[Key, Shown]):
         self.closing = True
         await self._notify()
 
+    def get(self, key: Key) -> Shown | None:
+        """Return what was read last for a key that is followed; None before that."""
+        return self._known.get(key)
+
     async def _notify(self) -> None:
         async with self._refreshed:
             self._refreshed.notify_all()
@@ -73,34 +74,3 @@ class ChangeWatch(Generic[Key, Shown]):
         except TimeoutError:
             return None
         return None if self.closing else self._known.get(key)
-
-
-@dataclass
-class SessionWatch:
-    """Sessions that are followed; run `refresh` repeatedly."""
-
-    sessions: SessionRepository
-    _ended: dict[bytes, asyncio.Event] = field(default_factory=dict, init=False)
-    _followers: Counter[bytes] = field(default_factory=Counter, init=False)
-
-    @contextmanager
-    def follow(self, visitor: Visitor) -> Iterator[asyncio.Event]:
-        """Yield an event that is set as soon as the session has ended."""
-        key = visitor.session
-        self._followers[key] += 1
-        try:
-            yield self._ended.setdefault(key, asyncio.Event())
-        finally:
-            self._followers[key] -= 1
-            if not self._followers[key]:
-                del self._followers[key], self._ended[key]
-
-    async def refresh(self) -> None:
-        """Tell the followers of sessions that have ended. Raises DatabaseUnavailable."""
-        followed = list(self._ended)
-        if not followed:
-            return
-        still_open = await self.sessions.filter_open(followed)
-        for key in followed:
-            if key not in still_open and key in self._ended:
-                self._ended[key].set()

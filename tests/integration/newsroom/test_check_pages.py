@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from services.newsroom.adapters.sending_control import MAX_TRIALS_PER_HOUR
 from services.newsroom.domain.accounts import Role
-from services.newsroom.handlers.trials import MAX_TRIALS_PER_HOUR
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess, ShownPage
 from tests.harness.writing_desk import (

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.newsroom.adapters.http.rendering import format_moment
 from services.newsroom.domain.drafts import OVERTAKEN, UNCHANGED
+from services.newsroom.http.rendering import format_moment
 from tests.harness.newsroom import NewsroomProcess
 from tests.harness.writing_desk import (
     WritingDesk,

@@ -89,10 +89,20 @@ async def test_events_give_the_same_in_any_order_and_any_number(store: Store) ->
             await connection.execute("update newsroom.broadcast set states = '{}', audience = null, started_at = null")
         for message, at in (*order, order[0]):
             await store.tell(message, at)
-        (status,) = await store.statuses.find_all([BROADCAST])
+        status = (await store.statuses.find_all([BROADCAST]))[BROADCAST]
         assert status.phase is BroadcastPhase.FINISHED
         results.add((status.audience, tuple(status.states.items()), status.headline, status.lane, status.finished_at))
     assert results == {(4, (("sent", 4),), "K 9 gesperrt", "bulk", events[-1][1])}
+
+
+async def test_a_broadcast_has_ended_though_a_later_report_came_first(store: Store) -> None:
+    draft, begun = await store.publish(), system_clock()
+    *earlier, end = list_events(draft, (await store.find_publication(draft)).id.hex, begun)
+    receipts = BroadcastProgressed(broadcast=BROADCAST, audience=4, states={"delivered": 4})
+    for message, at in (*earlier, (receipts, end[1] + timedelta(seconds=1)), end):
+        await store.tell(message, at)
+    status = (await store.statuses.find_all([BROADCAST]))[BROADCAST]
+    assert (status.finished_at, status.states) == (end[1], {"delivered": 4})
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
@@ -143,12 +153,20 @@ async def test_a_correction_replaces_its_entry(store: Store) -> None:
     assert rows == [(1, 2), (2, None)]
 
 
-async def test_a_notice_of_another_system_is_no_entry_of_ours(store: Store) -> None:
-    draft = await store.publish()
-    (_, (started, at), *_) = list_events(draft, "k", system_clock())
-    assert isinstance(started, BroadcastStarted)
-    await store.tell(msgspec.structs.replace(started, source="/somebody/else"), at)
+async def test_a_notice_of_another_system_is_no_entry_of_ours_and_changes_none(store: Store) -> None:
+    """Whatever it is called: each system chooses the ids of its own notices."""
+    draft, at, theirs = await store.publish(), system_clock(), "/somebody/else"
+    await store.tell(msgspec.structs.replace(build_started(draft, 1), source=theirs), at)
     assert await store.fetch("select count(*) from newsroom.archive_entry") == [(0,)]
+    await store.tell(build_started(draft, 1), at)
+    withdrawn = NoticeAccepted(
+        source=theirs, event="k", notice=draft.subject, revision=1, action=NoticeAction.WITHDRAWN
+    )
+    await store.tell(withdrawn, at)
+    for revision in (2, 3):
+        await store.tell(msgspec.structs.replace(build_started(draft, revision), source=theirs), at)
+    entry = "select revision, replaced_by, withdrawn_at from newsroom.archive_entry"
+    assert await store.fetch(entry) == [(1, None, None)]
 
 
 async def test_the_acceptance_may_come_before_the_answer_and_the_rejection_after_it(store: Store) -> None:
@@ -171,6 +189,19 @@ async def test_a_rejection_after_the_answer_returns_the_draft(store: Store) -> N
     assert (await store.drafts.find(draft.id)).state is DraftState.RETURNED
 
 
+async def test_an_answer_to_another_system_is_none_to_ours(store: Store) -> None:
+    """Each system chooses the ids of its own events; nobody keeps one from choosing ours."""
+    draft, theirs = await store.publish(), "/somebody/else"
+    found = await store.find_publication(draft)
+    event = found.id.hex
+    rejected = NoticeRejected(source=theirs, event=event, problems=(Problem(field="id", problem="x"),))
+    accepted = NoticeAccepted(source=theirs, event=event, notice="n", revision=1, broadcast=BROADCAST)
+    for message in (rejected, accepted):
+        await store.tell(message, system_clock())
+        assert await store.find_publication(draft) == found
+        assert (await store.drafts.find(draft.id)).state is DraftState.PUBLISHED
+
+
 async def test_what_took_effect_is_published_though_the_repetition_was_refused_over_http(store: Store) -> None:
     """The answer to the first request is lost; the second one is refused, such as by a token with fewer topics."""
     draft = await store.publish()
@@ -188,7 +219,7 @@ async def test_erased_feedback_does_not_come_back_with_an_event_that_comes_later
     at, feedback = system_clock(), uuid4()
     await store.tell(FeedbackErased(feedback=(feedback,), at=at), at)
     await store.tell(FeedbackReceived(feedback=feedback, kind="text", at=at, text="weg"), at)
-    assert (await store.feedback.summarize(FeedbackFilter())).total == 0
+    assert (await store.listening.summarize(FeedbackFilter())).total == 0
 
 
 async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
@@ -214,7 +245,7 @@ async def test_erased_feedback_does_not_survive_when_two_processes_overlap(
         message = FeedbackReceived(feedback=late, kind="text", at=at, text="auch weg")
         received = tasks.create_task(store.tell(message, at))
         await wait_for(is_written_or_waiting)
-    assert (await store.feedback.summarize(FeedbackFilter())).total == 0
+    assert (await store.listening.summarize(FeedbackFilter())).total == 0
 
 
 async def test_a_repeated_event_is_counted_once(store: Store) -> None:
@@ -237,20 +268,20 @@ async def test_feedback_is_found_by_what_it_says_and_a_withdrawn_reaction_is_gon
     ]
     for message in (*said, *said):
         await store.tell(message, at)
-    summary = await store.feedback.summarize(FeedbackFilter())
+    summary = await store.listening.summarize(FeedbackFilter())
     assert (summary.total, summary.texts, summary.good, summary.reactions) == (4, 2, 1, {"👍": 1})
-    found: Sequence[Any] = await store.feedback.list_entries(FeedbackFilter(words="0 % gut_"), 10)
+    found: Sequence[Any] = await store.listening.list_entries(FeedbackFilter(words="0 % gut_"), 10)
     assert [each.text for each in found] == ["100 % gut_gemacht"]
-    assert [each.value for each in await store.feedback.list_entries(FeedbackFilter(topic="stellen"), 10)] == ["good"]
+    assert [each.value for each in await store.listening.list_entries(FeedbackFilter(topic="stellen"), 10)] == ["good"]
     await store.tell(msgspec.structs.replace(said[3], value=""), at)
-    assert (await store.feedback.summarize(FeedbackFilter())).reactions == {}
+    assert (await store.listening.summarize(FeedbackFilter())).reactions == {}
 
 
 async def test_a_cancelled_broadcast_is_cancelled_whatever_follows(store: Store) -> None:
     at = system_clock()
     await store.tell(BroadcastCancelled(broadcast=BROADCAST, source=SOURCE, notice="n"), at)
     await store.tell(BroadcastFinished(broadcast=BROADCAST, audience=2, states={"cancelled": 2}), at)
-    (status,) = await store.statuses.find_all([BROADCAST])
+    status = (await store.statuses.find_all([BROADCAST]))[BROADCAST]
     assert (status.phase, status.audience) == (BroadcastPhase.CANCELLED, 2)
 
 

@@ -1,34 +1,21 @@
 """Nobody gets in, or gets anything done, but those whose page it is: every page is tried."""
 
 import asyncio
-import importlib
-import pkgutil
 import re
-from collections.abc import Iterator
-from inspect import getmembers, isclass
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 from yarl import URL
 
-import services.newsroom.adapters.http as http_package
-from services.newsroom.adapters.http.guard import MAX_BODY_BYTES
-from services.newsroom.adapters.http.web_pages import Audience, PageGroup, WebPage
 from services.newsroom.domain.accounts import RIGHTS, Right, Role
+from services.newsroom.http.app import PAGES
+from services.newsroom.http.guard import MAX_BODY_BYTES
+from services.newsroom.http.web_pages import Audience, WebPage
 from tests.harness.newsroom import ALL_ROLES, SAME_ORIGIN, EditorBrowser, Member, NewsroomProcess, ShownPage
 
 _PARAMETER = re.compile(r"\{\w+\}")
 NOBODY = "00000000-0000-4000-8000-000000000000"
-
-
-def list_all_pages() -> Iterator[WebPage]:
-    """Every page that the code registers, so that a new one is attacked, too; listing them needs no dependencies."""
-    for found in pkgutil.iter_modules(http_package.__path__):
-        module = importlib.import_module(f"{http_package.__name__}.{found.name}")
-        for _, group in getmembers(module, isclass):
-            if group.__module__ == module.__name__ and hasattr(group, "list_pages") and group is not PageGroup:
-                yield from object.__new__(group).list_pages()
 
 
 def build_path(page: WebPage) -> str:
@@ -36,7 +23,6 @@ def build_path(page: WebPage) -> str:
     return _PARAMETER.sub(NOBODY, page.path)
 
 
-PAGES = list(list_all_pages())
 GUARDED = [page for page in PAGES if page.audience is not Audience.EVERYBODY]
 FORMS = [page for page in PAGES if page.method == "POST"]
 READ = {page.path for page in PAGES if page.method == "GET"}

@@ -11,10 +11,10 @@ from deploy.local.ports import LOOPBACK
 from services.newsroom.adapters.identity_provider import (
     MAX_BYTES,
     OidcProvider,
+    ProviderAway,
     open_identity_provider,
 )
 from services.newsroom.domain.identity import PendingLogin, ProviderClient
-from services.newsroom.ports import ProviderAway
 
 PENDING = PendingLogin(state="z", nonce="n", verifier="v", begun_at=datetime(2026, 11, 28, tzinfo=UTC))
 

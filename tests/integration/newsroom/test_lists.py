@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from services.newsroom.adapters.broadcasts import MAX_LISTED as MAX_BROADCASTS
-from services.newsroom.adapters.http.draft_pages import MAX_LISTED
-from services.newsroom.adapters.http.feedback_pages import MAX_DRAFTS, MAX_NEWEST_SHOWN
+from services.newsroom.http.draft_pages import MAX_LISTED
+from services.newsroom.http.feedback_pages import MAX_DRAFTS, MAX_NEWEST_SHOWN
+from services.newsroom.http.newsroom import MAX_LISTED as MAX_BROADCASTS
 from tests.harness.ledger_rows import set_up_number
 from tests.harness.newsroom import EditorBrowser, NewsroomProcess
 from tests.harness.writing_desk import (

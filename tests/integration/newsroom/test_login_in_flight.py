@@ -12,10 +12,20 @@ import pyotp
 import pytest
 
 from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.credentials import Argon2PasswordHasher
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.accounts import Account, AccountProblem, NotPermitted, Role
 from services.newsroom.domain.audit import Act
-from services.newsroom.domain.login import SessionLimits, Visitor, encode_totp_secret, hash_cookie, hash_recovery_code
+from services.newsroom.domain.identity import ProviderSubject
+from services.newsroom.domain.login import (
+    Credentials,
+    LoginProof,
+    SessionLimits,
+    Visitor,
+    encode_totp_secret,
+    hash_cookie,
+    hash_recovery_code,
+)
 from services.newsroom.handlers.account_admin import AccountAdministration, Invitation
 from services.newsroom.handlers.login import (
     TOTP_PURPOSE,
@@ -25,7 +35,6 @@ from services.newsroom.handlers.login import (
     SetupRefused,
     StartedSession,
 )
-from services.newsroom.ports import Credentials
 from shared.database.pool import open_database
 from shared.encryption import KeyRing
 from shared.runtime.clock import system_clock
@@ -40,8 +49,8 @@ LIMITS = SessionLimits(idle=timedelta(hours=1), total=timedelta(hours=1))
 Interrupt = Callable[[], Awaitable[object]]
 
 
-class InterruptedHasher:
-    """Implementation of ports.PasswordHasher that is as slow as what happens meanwhile, once."""
+class InterruptedHasher(Argon2PasswordHasher):
+    """One that is as slow as what happens meanwhile, once."""
 
     def __init__(self) -> None:
         self.interrupt: Interrupt | None = None
@@ -181,6 +190,23 @@ async def test_what_is_being_set_up_does_not_survive_either(
     assert await desk.count_acts("account.set_up") == 0
 
 
+@pytest.mark.parametrize("issuer", ["https://konto.example.org", "https://anders.example.org"])
+async def test_an_external_login_in_flight_ends_with_whom_the_account_was_connected_to(
+    desk: LoginDesk, issuer: str
+) -> None:
+    connect = """
+        update newsroom.account set password_hash = null, totp_secret = null, issuer = $2, subject = $3 where id = $1
+    """
+    subject = ProviderSubject("https://konto.example.org", secrets.token_hex(5))
+    await desk.owner.execute(connect, desk.account.id, subject.issuer, subject.subject)
+    proven = await desk.accounts.find_external(subject)
+    assert proven is not None
+    changed = subject.subject if issuer != subject.issuer else secrets.token_hex(5)
+    await desk.owner.execute(connect, desk.account.id, issuer, changed)
+    assert await desk.service.start_session(proven, LoginProof.IDENTITY_PROVIDER) is None
+    assert await desk.count_open() == 0
+
+
 async def test_a_setup_that_waits_for_a_reset_sees_what_it_did(desk: LoginDesk) -> None:
     """The statement that sets up has to look at sessions after the wait, not as they were before."""
     visitor, form = await desk.begin_setup()
@@ -206,6 +232,18 @@ async def test_setting_up_ends_all_other_sessions_and_is_one_act(desk: LoginDesk
     await desk.log_in(FIRST)
     await desk.service.set_up(visitor, **form)
     assert (await desk.count_open(), await desk.count_acts("account.set_up")) == (1, 1)
+
+
+async def test_a_reset_account_has_no_browser_and_no_code_of_its_earlier_owner(desk: LoginDesk) -> None:
+    device = hash_cookie((await desk.log_in()).device or "")
+    assert await desk.service.sessions.is_device_of(device, desk.account.login)
+    code = hash_recovery_code("ABCD-EFGH-IJKL-MNOP")
+    statement = "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)"
+    await desk.owner.execute(statement, desk.account.id, code)
+    await desk.reset()
+    assert not await desk.service.sessions.is_device_of(device, desk.account.login)
+    assert not await desk.accounts.use_recovery_code(desk.account.id, code, system_clock())
+    assert await desk.count_open() == 0
 
 
 def build_change(desk: LoginDesk) -> dict[str, str]:
@@ -286,6 +324,18 @@ async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(
         await administration.confirm(people["decider"], request)
     assert await desk.accounts.find_account(login) is None
     await administration.refuse(await desk.add_operator(), request)
+
+
+async def test_whoever_is_blocked_meanwhile_refuses_nothing(desk: LoginDesk) -> None:
+    administration, login = build_administration(desk), f"g-{secrets.token_hex(5)}"
+    requester, decider = await desk.add_operator(), await desk.add_operator()
+    await administration.invite(requester, Invitation(login=login, name="Gast", roles=["editor"], same_person_as=""))
+    request = await find_request(desk, login)
+    await desk.accounts.disable(decider.id, system_clock(), ACT)
+    with pytest.raises(AccountProblem):
+        await administration.refuse(decider, request)
+    assert await find_request(desk, login) == request
+    await administration.refuse(requester, request)
 
 
 async def test_a_request_from_before_a_later_block_does_not_end_that(desk: LoginDesk) -> None:

@@ -88,7 +88,8 @@ async def test_every_revision_knows_that_its_notice_was_withdrawn_by_whichever_s
     withdrawn = NoticeAccepted(source=source, event="w", notice="n", revision=2, action=NoticeAction.WITHDRAWN)
     for _ in range(2):
         await store.tell(withdrawn, at)
-    first, second = sorted(await store.statuses.find_all(broadcasts), key=lambda status: status.id)
+    known = await store.statuses.find_all(broadcasts)
+    first, second = [known[each] for each in broadcasts]
     assert (first.phase, second.phase) == (BroadcastPhase.CANCELLED, BroadcastPhase.FINISHED)
     for status in (first, second):
         assert (status.withdrawn_at, status.phase_name) == (at, "zurückgezogen")

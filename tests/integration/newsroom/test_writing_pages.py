@@ -101,19 +101,30 @@ async def test_the_stream_tells_each_change_and_ends_with_the_broadcast(
             assert "event: end" in (await response.content.read()).decode()
 
 
-async def test_a_revoked_session_ends_its_stream(newsroom: NewsroomProcess) -> None:
+@pytest.mark.parametrize(
+    "end",
+    [
+        "update newsroom.session set revoked_at = now() where account = $1",
+        "update newsroom.account set disabled_at = now() where id = $1",
+    ],
+)
+async def test_a_session_that_ends_takes_its_own_stream_along(
+    newsroom: NewsroomProcess, anna: WritingDesk, end: str
+) -> None:
     broadcast = await add_broadcast(newsroom.owner)
+    path = f"/aussendungen/{broadcast}"
     member = await newsroom.add_member(*BOTH)
-    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), newsroom.open_browser(member) as browser:
-        async with browser.session.get(f"{newsroom.url}/aussendungen/{broadcast}/strom") as response:
-            assert "6 von 10" in await read_event(response.content)
-            await newsroom.owner.execute(
-                "update newsroom.session set revoked_at = now() where account = $1", member.account.id
-            )
-            await response.content.read()
-        change = "update newsroom.broadcast set audience = 11 where id = $1"
-        await newsroom.owner.execute(change, broadcast)
-        assert (await browser.open(f"/aussendungen/{broadcast}")).location.startswith("/anmelden")
+    stream = f"{newsroom.url}{path}/strom"
+    others, own = anna.browser.session.get(stream), newsroom.open_browser(member)
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS), others as goes_on, own as browser:
+        assert "6 von 10" in await read_event(goes_on.content)
+        async with browser.session.get(stream) as ends:
+            assert "6 von 10" in await read_event(ends.content)
+            await newsroom.owner.execute(end, member.account.id)
+            await ends.content.read()
+        await newsroom.owner.execute("update newsroom.broadcast set audience = 11 where id = $1", broadcast)
+        assert (await browser.open(path)).location.startswith("/anmelden")
+        assert "6 von 11" in await read_event(goes_on.content)
 
 
 WORDS = "Eine halbe Stunde Arbeit."

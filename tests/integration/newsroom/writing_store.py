@@ -13,7 +13,7 @@ import msgspec
 from services.newsroom.adapters.broadcasts import BroadcastStatuses
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.event_consumer import NewsroomEventHandler
-from services.newsroom.adapters.listening import PostgresFeedbackLog
+from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.publications import PublicationRepository
 from services.newsroom.adapters.sending_control import PostgresSendingControl
 from services.newsroom.domain.accounts import Account, Role
@@ -46,7 +46,7 @@ class Store:
     drafting: DraftingService
     events: NewsroomEventHandler
     statuses: BroadcastStatuses
-    feedback: PostgresFeedbackLog
+    listening: PostgresListeningLog
     anna: Account
     ben: Account
 
@@ -107,7 +107,7 @@ def build_drafting(database: Database, drafts: PostgresDraftRepository, rules: A
         read_sending=PostgresSendingControl(database).read_limits,
         list_revisions=BroadcastStatuses(database).list_revisions,
     )
-    return DraftingService(drafts=drafts, assessor=assessor, clock=system_clock, handed_over=lambda: None)
+    return DraftingService(assessor=assessor, handed_over=lambda: None)
 
 
 @asynccontextmanager
@@ -125,7 +125,7 @@ async def open_store(database: FreshDatabase) -> AsyncIterator[Store]:
                 drafting=build_drafting(opened, drafts, rules),
                 events=NewsroomEventHandler(database=opened, source=SOURCE),
                 statuses=BroadcastStatuses(opened),
-                feedback=PostgresFeedbackLog(opened),
+                listening=PostgresListeningLog(opened),
                 anna=await add_account(owner, "anna"),
                 ben=await add_account(owner, "ben"),
             )

@@ -22,6 +22,7 @@ from services.newsroom.domain.drafts import (
     Verdict,
 )
 from services.newsroom.domain.outbox import NoticeForecast
+from shared.contracts.events import Problem
 from tests.factories.press_office import (
     ANNA,
     ANNA_AGAIN,
@@ -30,6 +31,7 @@ from tests.factories.press_office import (
     CONTENT,
     DEEDS,
     FORECAST,
+    LEA,
     NOON,
     OTTO,
     PEOPLE,
@@ -43,6 +45,9 @@ URGENT = msgspec.structs.replace(CONTENT, urgent=True)
 PLANNED = msgspec.structs.replace(URGENT, scheduled_at=NOON + timedelta(hours=3))
 EMERGENCIES = ApprovalRules(emergency=True)
 AMOUNTS = msgspec.structs.replace(ROUTINE, lead_euros=Decimal(1_000), emergency=True)
+QUOTA = Problem(
+    field="", problem="this system may publish 10 notices in an hour; the next one from 2026-11-29T12:00:00Z"
+)
 DEAR = NoticeForecast(audience=25_000, costs={"utility": "1000.01"}, duration_seconds=300)
 
 
@@ -143,6 +148,10 @@ async def test_what_enough_people_agree_to_is_done(setting: Setting, story: str,
         (TWO, "ben submit, anna approve", "andere Person"),
         (TWO, "ben submit, ben approve", "andere Person"),
         (TWO, "ben discard", "Nur Anna"),
+        # In another order.
+        (TWO, "ben approve", "wartet nicht"),
+        (TWO, "ben return", "wartet nicht"),
+        (TWO, "anna submit, anna submit", "schon zur Freigabe"),
         # An approval is of one version, and of somebody who may still give it.
         (TWO, "anna submit, anna publish", "zweite Person"),
         (TWO, "anna submit, ben approve, anna save, anna publish", "zweite Person"),
@@ -156,6 +165,7 @@ async def test_what_enough_people_agree_to_is_done(setting: Setting, story: str,
         # What breaks a rule.
         (partial(open_office, ROUTINE, content=msgspec.structs.replace(CONTENT, text="")), "anna submit", "Fehler"),
         (partial(open_office, ROUTINE, content=msgspec.structs.replace(CONTENT, text="")), "anna publish", "Fehler"),
+        (partial(open_office, ROUTINE, msgspec.structs.replace(FORECAST, problems=(QUOTA,))), "anna publish", "Fehler"),
         (UNKNOWN_COSTS, "anna publish", "nicht bekannt"),
         # Emergencies.
         (partial(open_office, EMERGENCIES), "anna emergency", "nur für Eilmeldungen"),
@@ -163,7 +173,9 @@ async def test_what_enough_people_agree_to_is_done(setting: Setting, story: str,
         (partial(open_office, EMERGENCIES, content=PLANNED), "anna emergency", "Was geplant ist"),
         (EMERGENCY, "anna emergency, anna review", "andere Person"),
         (EMERGENCY, "anna emergency, anna-oidc review", "andere Person"),
+        (EMERGENCY, "ben emergency, ben review", "andere Person"),
         (EMERGENCY, "anna emergency, ben review, cleo review", "nichts nachträglich"),
+        (ALONE, "anna publish, ben review", "nichts nachträglich"),
         # What costs so much that a lead has to approve.
         (LEAD, "anna submit, ben approve, anna publish", r"Jemand mit der Rolle Leitung muss .* als 1\.000,00 Euro"),
         (LEAD, "anna submit, ben approve, cleo publish", "Rolle Leitung"),
@@ -237,15 +249,20 @@ async def test_a_review_of_one_version_is_none_of_the_next_emergency() -> None:
     assert [each.version for each in reviewed.decisions if each.verdict is Verdict.REVIEW] == [1, 2]
 
 
-async def test_what_is_saved_while_its_price_is_asked_for_is_not_sent_at_the_price_of_another_version() -> None:
-    office = await ALONE()
-    draft = await office.play("")
+@pytest.mark.parametrize("seen", [1, 2])
+@pytest.mark.parametrize(("deed", "by"), [("approve", LEA), ("return", LEA), ("publish", ANNA)])
+async def test_what_is_saved_while_its_price_is_asked_for_is_judged_by_nobody_who_knows_one_version_only(
+    deed: str, by: Account, seen: int
+) -> None:
+    office = await open_office(AMOUNTS)
+    draft = await office.play("anna submit")
 
     async def save_meanwhile(event: bytes) -> NoticeForecast:
-        await office.play("anna save")
-        return FORECAST
+        await office.play("anna save, anna submit")
+        return FORECAST if deed == "publish" else DEAR
 
     office.drafting.assessor.notices.check = save_meanwhile  # type: ignore[method-assign]
     with pytest.raises(DraftConflict):
-        await office.drafting.publish(ANNA, draft.id, 2)
-    assert office.drafts.published == []
+        await DEEDS[deed](office.drafting, by, draft.id, seen)
+    found = await office.drafts.find(draft.id)
+    assert (found.state, office.drafts.published) == (DraftState.PENDING, [])

@@ -21,7 +21,6 @@ from services.newsroom.domain.drafts import (
 )
 from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.domain.sending import MonthBudget
-from shared.contracts.events import Problem
 from tests.factories.press_office import (
     ANNA,
     ANNA_AS_LEAD,
@@ -40,12 +39,9 @@ from tests.factories.press_office import (
     build_office,
     open_office,
 )
-from tests.unit.newsroom.test_approval import AMOUNTS, DEAR, LEAD, PLANNED, URGENT
+from tests.unit.newsroom.test_approval import AMOUNTS, DEAR, LEAD, PLANNED, QUOTA, URGENT
 
 CHEAP = FORECAST
-QUOTA = Problem(
-    field="", problem="this system may publish 10 notices in an hour; the next one from 2026-11-29T12:00:00Z"
-)
 REFUSED = NoticeForecast(problems=(QUOTA,))
 THEIRS = "Jemand mit der Rolle Leitung muss die Meldung freigeben."
 
@@ -98,6 +94,8 @@ def count_reasons(
 
 def test_what_is_routine_needs_nobody_and_a_withdrawal_neither_even_at_night() -> None:
     assert count_reasons(build_draft(), costs="100.00") == 0
+    follow_up = build_draft(DraftKind.FOLLOW_UP)
+    assert count_reasons(follow_up, msgspec.structs.replace(ROUTINE, whole_county_alone=False)) == 0
     withdrawal = replace(build_draft(DraftKind.WITHDRAWAL, urgent=True, topic="stellen"), corrects="n-1")
     assert count_reasons(withdrawal, costs=None, hour=3) == 0
 
@@ -184,6 +182,13 @@ async def test_the_check_says_who_has_to_approve_and_whether_it_is_me() -> None:
     office.notices.forecast = CHEAP
     found = await evaluate(escalated, LEA)
     assert (found.missing, found.may_publish, found.may_approve) == (None, True, False)
+
+
+async def test_whoever_approved_what_was_cheap_is_asked_again_what_it_costs_now() -> None:
+    office = await open_office(AMOUNTS)
+    await office.play("anna submit, both approve")
+    office.notices.forecast = DEAR
+    assert (await office.play("both approve, anna publish")).state is DraftState.PUBLISHED
 
 
 async def test_what_cannot_be_sent_any_more_is_not_approved() -> None:

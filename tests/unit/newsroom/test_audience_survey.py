@@ -6,10 +6,11 @@ from datetime import datetime
 
 import pytest
 
+from services.newsroom.adapters.listening import PostgresListeningLog
+from services.newsroom.adapters.notices_api import NoticesApiAway
 from services.newsroom.domain.listening import TopicAudience
 from services.newsroom.domain.outbox import NoticeForecast
 from services.newsroom.handlers.audience_survey import AudienceSurvey
-from services.newsroom.ports import NoticesApiAway
 from shared.contracts.events import Problem
 from shared.notices.rules import validate_event
 from tests.factories.press_office import COUNTY, NOON, SYSTEM, ScriptedNoticesApi
@@ -18,8 +19,8 @@ TOPICS = ("baustellen", "stellen")
 
 
 @dataclass
-class CountsInMemory:
-    """Implementation of ports.AudienceCounts; `fresh` are the topics counted lately."""
+class CountsInMemory(PostgresListeningLog):
+    """In place of those in PostgreSQL; `fresh` are the topics counted lately."""
 
     fresh: set[str] = field(default_factory=set)
     recorded: list[TopicAudience] = field(default_factory=list)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from services.newsroom import adapters, domain, handlers
-from services.newsroom.adapters.http.audit_pages import ACTION_NAMES, describe_detail
+from services.newsroom.http.audit_pages import ACTION_NAMES, describe_detail
 
 FOLDERS = [Path(each.__path__[0]) for each in (adapters, domain, handlers)]
 

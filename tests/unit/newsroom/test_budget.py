@@ -41,6 +41,7 @@ async def test_a_planned_notice_asks_for_the_budget_of_its_month() -> None:
     planned = msgspec.structs.replace(CONTENT, scheduled_at=NOON + timedelta(hours=1))
     assessment = await assessor.evaluate(await office.drafting.create(ANNA, planned), ANNA)
     assert asked == [planned.scheduled_at]
+    assert not assessment.may_publish
     assert assessment.budget_obstacle is not None
     assert assessment.budget_obstacle.startswith("Das Budget für Dezember 2026 reicht nicht: Es sind noch 5 von 100")
 

@@ -10,10 +10,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from services.newsroom.adapters.http.archive_app import MAX_DOCUMENTS, ArchiveDocuments
-from services.newsroom.adapters.http.documents import OWN, StaticFiles
+from services.newsroom.adapters.broadcasts import ArchiveEntryReader
 from services.newsroom.domain.archive import Archive, ArchiveEntry
 from services.newsroom.handlers.archive_cache import ArchiveCache
+from services.newsroom.http.archive_app import MAX_DOCUMENTS, ArchiveDocuments
+from services.newsroom.http.documents import OWN, StaticFiles
 from shared.database.pool import DatabaseUnavailable
 from tests.factories.archive import NOW, build_entry
 
@@ -82,7 +83,7 @@ def test_our_own_styles_and_scripts_load_nothing_from_elsewhere() -> None:
 
 
 @dataclass
-class ChangingSource:
+class ChangingSource(ArchiveEntryReader):
     """An archive whose digest a test changes."""
 
     digest: int = 0

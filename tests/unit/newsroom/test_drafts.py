@@ -17,6 +17,7 @@ from services.newsroom.domain.drafts import (
     DraftAct,
     DraftConflict,
     DraftKind,
+    DraftNotFound,
     DraftRefused,
     DraftState,
     advance_state,
@@ -24,7 +25,6 @@ from services.newsroom.domain.drafts import (
     merge_contents,
 )
 from services.newsroom.domain.explanations import explain_problem
-from services.newsroom.ports import DraftNotFound
 from tests.factories.press_office import (
     ANNA,
     BEN,
@@ -211,9 +211,15 @@ async def test_a_follow_up_names_the_notice_that_it_follows() -> None:
 async def test_only_what_is_published_is_corrected_followed_or_withdrawn() -> None:
     office = await open_office(ROUTINE)
     draft, drafting = await office.play(""), office.drafting
-    for begin in (drafting.correct, drafting.follow_up, partial(drafting.withdraw, reason="Fällt aus.")):
+    begins = (drafting.correct, drafting.follow_up, partial(drafting.withdraw, reason="Fällt aus."))
+    for begin in begins:
         with pytest.raises(DraftRefused, match="nicht veröffentlicht"):
             await begin(ANNA, draft.id)
+    await office.play("anna publish")
+    withdrawal = await drafting.withdraw(ANNA, draft.id, "Fällt aus.")
+    for begin in begins:
+        with pytest.raises(DraftRefused, match="nicht veröffentlicht"):
+            await begin(ANNA, withdrawal.id)
 
 
 async def test_a_copy_has_the_words_but_neither_times_nor_decisions() -> None:

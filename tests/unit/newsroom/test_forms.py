@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
-from services.newsroom.adapters.http.draft_forms import FormRefused, build_values, parse_content, parse_version
 from services.newsroom.domain.drafts import DraftContent, DraftRefused
 from services.newsroom.domain.feedback import render_csv
+from services.newsroom.http.draft_forms import FormRefused, build_values, parse_content, parse_version
 
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2030, 1, 1)).map(  # noqa: DTZ001 (made aware on the next line)
     lambda moment: moment.replace(second=0, microsecond=0, tzinfo=UTC)

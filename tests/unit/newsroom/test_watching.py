@@ -4,14 +4,10 @@ import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, cast
-from uuid import UUID
 
 import pytest
 
-from services.newsroom.domain.accounts import Account
-from services.newsroom.domain.login import SessionStage, Visitor
-from services.newsroom.handlers.watching import MAX_VIEWERS, ChangeWatch, SessionWatch
+from services.newsroom.handlers.watching import MAX_VIEWERS, ChangeWatch
 
 PATIENCE = 30.0
 
@@ -104,31 +100,13 @@ def test_there_is_a_last_viewer(watch: ChangeWatch[str, int]) -> None:
     assert not watch.is_full
 
 
-class FakeSessions:
-    """Sessions of which some are open, and the questions about them."""
-
-    def __init__(self, *open_sessions: bytes) -> None:
-        self.open = set(open_sessions)
-        self.asked: list[set[bytes]] = []
-
-    async def filter_open(self, token_hashes: Collection[bytes]) -> set[bytes]:
-        self.asked.append(set(token_hashes))
-        return self.open & set(token_hashes)
-
-
-def visit(session: bytes) -> Visitor:
-    account = Account(id=UUID(int=1), login="a", name="A", person=UUID(int=2), roles=frozenset())
-    return Visitor(account=account, session=session, csrf="x", stage=SessionStage.OPEN)
-
-
-async def test_all_streams_of_a_session_end_with_it_and_no_others_for_one_question() -> None:
-    sessions = FakeSessions(b"a", b"b")
-    watch = SessionWatch(cast(Any, sessions))
-    with watch.follow(visit(b"a")) as first, watch.follow(visit(b"a")) as second, watch.follow(visit(b"b")) as other:
-        await watch.refresh()
-        assert not first.is_set()
-        sessions.open.discard(b"a")
-        await watch.refresh()
-        assert (first.is_set(), second.is_set(), other.is_set()) == (True, True, False)
-    await watch.refresh()
-    assert sessions.asked == [{b"a", b"b"}] * 2, "nobody watches any more"
+async def test_what_was_read_last_is_known_as_long_as_anybody_follows(
+    source: Source, watch: ChangeWatch[str, int]
+) -> None:
+    with watch.follow("a"):
+        assert watch.get("a") is None
+        with watch.follow("a"):
+            await watch.refresh()
+        assert (watch.get("a"), watch.get("b")) == (1, None)
+    with watch.follow("a"):
+        assert watch.get("a") is None

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from services.newsroom.adapters.http.web_pages import FormData
 from services.newsroom.domain.drafts import DraftContent, DraftRefused
 from services.newsroom.domain.explanations import FORM_NAMES
 from services.newsroom.domain.german import format_moment
+from services.newsroom.http.web_pages import FormData
 from shared.contracts.hours import LOCAL_ZONE
 
 _NO_MOMENT = "Bitte geben Sie Datum und Uhrzeit an, zum Beispiel 16.11.2026, 18:00 Uhr."

@@ -1,10 +1,9 @@
 """Pages as the server registers them: no handler is reachable without saying who may reach it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
 from uuid import UUID
 
 from aiohttp import web
@@ -12,8 +11,9 @@ from multidict import MultiDict
 
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.login import Visitor
+from services.newsroom.http.newsroom import Newsroom
 
-PageHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PageHandler = Callable[[Newsroom, web.Request], Awaitable[web.StreamResponse]]
 FormData = MultiDict[str]
 
 
@@ -43,15 +43,8 @@ class WebPage:
     covers: tuple[str, ...] = ()
 
 
-class PageGroup(Protocol):
-    """Pages of one subject, with what they need."""
-
-    def list_pages(self) -> tuple[WebPage, ...]: ...
-
-
 VISITOR = web.RequestKey("visitor", Visitor)  # every page but those for everybody has one
 FORM: web.RequestKey[FormData] = web.RequestKey("form")  # fields of a POST, without the CSRF value
-TOPICS: web.AppKey[Mapping[str, str]] = web.AppKey("topics")  # titles by id
 
 
 def parse_id(text: str) -> UUID:

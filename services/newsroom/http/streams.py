@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from aiohttp import hdrs, web
 
-from services.newsroom.adapters.http.web_pages import VISITOR
-from services.newsroom.handlers.watching import ChangeWatch, SessionWatch
+from services.newsroom.handlers.watching import ChangeWatch
+from services.newsroom.http.web_pages import VISITOR
 
 POLL_SECONDS = 1.0
 KEEPALIVE_SECONDS = 10.0
@@ -21,7 +21,7 @@ Shown = TypeVar("Shown")
 
 async def stream_changes(
     request: web.Request,
-    sessions: SessionWatch,
+    ended: ChangeWatch[bytes, bool],
     watch: ChangeWatch[Key, Shown],
     key: Key,
     render: Callable[[Shown], web.Response],
@@ -33,14 +33,14 @@ async def stream_changes(
         raise web.HTTPServiceUnavailable
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"})
     await response.prepare(request)
-    gone = suppress(ConnectionError, TimeoutError)
-    with gone, sessions.follow(request[VISITOR]) as ended, watch.follow(key):
+    session: bytes = request[VISITOR].session
+    with suppress(ConnectionError, TimeoutError), ended.follow(session), watch.follow(key):
         told: Shown | None = None
         begun = said = time.monotonic()
-        while not ended.is_set() and not watch.closing and request.transport is not None:
+        while not ended.get(session) and not watch.closing and request.transport is not None:
             shown = await watch.wait_for_change(key, told, POLL_SECONDS)
             now = time.monotonic()
-            if shown is not None and not ended.is_set():
+            if shown is not None and not ended.get(session):
                 await _send(response, _format_event(render(shown)))
                 told, said = shown, now
             elif now - said > KEEPALIVE_SECONDS:

@@ -2,18 +2,19 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.documents import HttpDocument, StaticFiles
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, format_code, normalize_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_atom, build_json_feed, build_rss
 from services.newsroom.domain.service_level import PERCENT, ServiceLevel
 from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
+from services.newsroom.http.archive_pages import ArchivePages
+from services.newsroom.http.documents import HttpDocument, StaticFiles
 from shared.runtime.http_port import add_response_headers
 
 MAX_DOCUMENTS = 512
@@ -42,6 +43,7 @@ _FEEDS: dict[str, tuple[Callable[[ArchiveSite, Archive, ArchiveSelection], bytes
     "atom": (build_atom, "application/atom+xml; charset=utf-8"),
     "json": (build_json_feed, "application/feed+json; charset=utf-8"),
 }
+_Build = Callable[[Archive], str | bytes | None]
 _log = structlog.get_logger()
 
 
@@ -60,9 +62,7 @@ class ArchiveDocuments:
             raise web.HTTPServiceUnavailable
         return self._cache.archive
 
-    def get(
-        self, key: object, build: Callable[[Archive], str | bytes | None], content_type: str = _HTML
-    ) -> HttpDocument:
+    def get(self, key: object, build: _Build, content_type: str = _HTML) -> HttpDocument:
         """Return the document of this key, made if it is not there. Raises HTTPNotFound if there is none."""
         archive = self.archive
         if archive is not self._archive:
@@ -90,10 +90,8 @@ class _ArchiveHandlers:
 
     async def show_list(self, request: web.Request) -> web.Response:
         selection, page = self._read_selection(request), _read_page(request)
-        document = self._documents.get(
-            ("list", selection, page), lambda archive: self._pages.render_list(archive, selection, page)
-        )
-        return document.respond(request)
+        build = partial(self._pages.render_list, selection=selection, page=page)
+        return self._respond(request, ("list", selection, page), build)
 
     async def show_entry(self, request: web.Request) -> web.Response:
         """Show one notice; its address is written in one way only."""
@@ -103,8 +101,7 @@ class _ArchiveHandlers:
             raise web.HTTPNotFound
         if typed != format_code(entry.code):
             return web.Response(status=301, headers={hdrs.LOCATION: f"/meldung/{format_code(entry.code)}"})
-        document = self._documents.get(("entry", entry.code), lambda archive: self._pages.render_entry(archive, entry))
-        return document.respond(request)
+        return self._respond(request, ("entry", entry.code), partial(self._pages.render_entry, entry=entry))
 
     async def check_code(self, request: web.Request) -> web.Response:
         typed = request.query.get("code", "")[:MAX_TYPED_CHARACTERS].strip()
@@ -112,8 +109,7 @@ class _ArchiveHandlers:
         if typed and entry is None:  # anything may be typed, so this is not worth keeping
             page = self._pages.render_check(self._documents.archive, None, typed)
             return HttpDocument(page.encode(), _HTML, _NOT_CACHED).respond(request)
-        key = ("check", entry and entry.code)
-        return self._documents.get(key, lambda archive: self._pages.render_check(archive, entry)).respond(request)
+        return self._respond(request, ("check", entry and entry.code), partial(self._pages.render_check, entry=entry))
 
     def _find_entry(self, typed: str) -> ArchiveEntry | None:
         code = normalize_code(typed)
@@ -122,30 +118,26 @@ class _ArchiveHandlers:
     async def show_feed(self, request: web.Request) -> web.Response:
         selection, kind = self._read_selection(request), request.match_info["kind"]
         build, content_type = _FEEDS[kind]
-        document = self._documents.get(
-            (kind, selection), lambda archive: build(self._pages.site, archive, selection), content_type
+        return self._respond(
+            request, (kind, selection), lambda archive: build(self._pages.site, archive, selection), content_type
         )
-        return document.respond(request)
 
-    async def show_signup(self, request: web.Request) -> web.Response:
-        return self._documents.get("signup", lambda _: self._pages.render_for_phone("signup")).respond(request)
-
-    async def show_poster(self, request: web.Request) -> web.Response:
-        return self._documents.get("poster", lambda _: self._pages.render_for_phone("poster")).respond(request)
+    async def show_for_phone(self, name: str, request: web.Request) -> web.Response:
+        return self._respond(request, name, lambda _: self._pages.render_for_phone(name))
 
     async def show_qr_code(self, request: web.Request) -> web.Response:
-        return self._documents.get("qr", lambda _: self._pages.render_qr_code(), "image/svg+xml").respond(request)
+        return self._respond(request, "qr", lambda _: self._pages.render_qr_code(), "image/svg+xml")
 
     async def show_levels(self, request: web.Request) -> web.Response:
         levels = self._get_levels()
-        return self._documents.get(("levels", levels), lambda _: self._pages.render("level", levels=levels)).respond(
-            request
-        )
+        return self._respond(request, ("levels", levels), lambda _: self._pages.render("level", levels=levels))
 
     async def show_levels_as_json(self, request: web.Request) -> web.Response:
         levels = self._get_levels()
-        document = self._documents.get(("json", levels), lambda _: _encode_levels(levels), "application/json")
-        return document.respond(request)
+        return self._respond(request, ("json", levels), lambda _: _encode_levels(levels), "application/json")
+
+    def _respond(self, request: web.Request, key: object, build: _Build, content_type: str = _HTML) -> web.Response:
+        return self._documents.get(key, build, content_type).respond(request)
 
     def _get_levels(self) -> tuple[ServiceLevel, ...]:
         """Return the present results. Raises HTTPServiceUnavailable before the first."""
@@ -216,9 +208,9 @@ def build_archive_app(
     app.router.add_get("/", handlers.show_list)
     app.router.add_get("/meldung/{code}", handlers.show_entry)
     app.router.add_get("/pruefen", handlers.check_code)
-    app.router.add_get("/anmelden", handlers.show_signup)
+    app.router.add_get("/anmelden", partial(handlers.show_for_phone, "signup"))
     app.router.add_get("/anmelden.svg", handlers.show_qr_code)
-    app.router.add_get("/plakat", handlers.show_poster)
+    app.router.add_get("/plakat", partial(handlers.show_for_phone, "poster"))
     app.router.add_get("/tempo", handlers.show_levels)
     app.router.add_get("/tempo.json", handlers.show_levels_as_json)
     app.router.add_get("/meldungen.{kind:rss|atom|json}", handlers.show_feed)

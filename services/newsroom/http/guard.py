@@ -10,21 +10,19 @@ from aiohttp import hdrs, web
 from multidict import MultiDict
 from yarl import URL
 
-from services.newsroom.adapters.http.draft_forms import list_filled_in
-from services.newsroom.adapters.http.rendering import render_page
-from services.newsroom.adapters.http.web_pages import (
+from services.newsroom.domain.accounts import NotPermitted
+from services.newsroom.domain.login import SessionStage, Visitor, choose_destination, hash_cookie
+from services.newsroom.http.draft_forms import list_filled_in
+from services.newsroom.http.newsroom import Newsroom
+from services.newsroom.http.rendering import render_page
+from services.newsroom.http.web_pages import (
     FORM,
-    TOPICS,
     VISITOR,
     Audience,
     FormData,
-    PageHandler,
     WebPage,
     redirect,
 )
-from services.newsroom.domain.accounts import NotPermitted
-from services.newsroom.domain.login import SessionStage, Visitor, choose_destination, hash_cookie
-from services.newsroom.ports import SessionRepository
 
 MAX_BODY_BYTES = 64 * 1024
 READ_TIMEOUT_SECONDS = 10.0
@@ -35,47 +33,16 @@ _FORM_MEDIA = "application/x-www-form-urlencoded"
 _FORGED = "Diese Anfrage kam nicht von einer Seite der Redaktion, oder Sie haben sich neu angemeldet."
 
 
-@dataclass(frozen=True, kw_only=True)
-class CookieJar:
-    """Attributes of our cookies; with https the prefix of their names binds them to this host."""
-
-    is_secure: bool
-
-    def read(self, request: web.Request, name: str) -> str | None:
-        return request.cookies.get(self._get_full_name(name))
-
-    def set(
-        self, response: web.Response, name: str, value: str, max_age: int | None = None, samesite: str = "Lax"
-    ) -> None:
-        """Set a cookie for so many seconds, or until the browser is closed."""
-        full_name = self._get_full_name(name)
-        response.set_cookie(
-            full_name, value, max_age=max_age, httponly=True, secure=self.is_secure, samesite=samesite, path="/"
-        )
-
-    def clear(self, response: web.Response, name: str) -> None:
-        self.set(response, name, "", 0)
-
-    def _get_full_name(self, name: str) -> str:
-        return f"{'__Host-' if self.is_secure else 'kreisfunk-'}{name}"
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PageGuard:
-    """Guard of all pages; `origin` is the newsroom's own, as browsers state it."""
+    """Guard of all pages."""
 
-    sessions: SessionRepository
-    cookies: CookieJar
-    origin: str
+    newsroom: Newsroom
 
-    def protect(self, page: WebPage) -> PageHandler:
-        """Return the handler of a page that lets nobody in but its audience."""
-
-        async def handle(request: web.Request) -> web.StreamResponse:
-            refusal = await self._check(page, request)
-            return await page.handler(request) if refusal is None else refusal
-
-        return handle
+    async def respond(self, page: WebPage, request: web.Request) -> web.StreamResponse:
+        """Return the page's response, but to nobody who is not its audience."""
+        refusal = await self._check(page, request)
+        return await page.handler(self.newsroom, request) if refusal is None else refusal
 
     async def _check(self, page: WebPage, request: web.Request) -> web.Response | None:
         """Return a response in place of the page's, None if the page may answer. Raises NotPermitted."""
@@ -90,7 +57,7 @@ class PageGuard:
         shown = form.popall(CSRF_FIELD, [""])[0]
         is_own = visitor is None or hmac.compare_digest(shown.encode(), visitor.csrf.encode())
         if refusal is not None or not is_own:
-            refusal = _show_unsaved(request, form, login) or refusal
+            refusal = self._show_unsaved(request, form, login) or refusal
         # The body may have taken its time: the session may have ended meanwhile.
         elif visitor is None or await self._find_visitor(request) == visitor:
             request[FORM] = form
@@ -99,9 +66,29 @@ class PageGuard:
             raise NotPermitted(_FORGED)
         return refusal
 
+    def _show_unsaved(self, request: web.Request, form: FormData, login: str) -> web.Response | None:
+        """Return a page with what was filled in before the session ended, which is lost unless it is copied.
+
+        None if nothing was.
+        """
+        fields = list_filled_in(form, self.newsroom.topics)
+        if not fields:
+            return None
+        return render_page(
+            request,
+            "unsaved.html",
+            status=401,
+            fields=fields,
+            reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
+            advice="Die Anmeldung öffnet ein neues Fenster und führt dann zurück: Fügen Sie dort ein, was hier steht.",
+            next=login,
+            next_name="Zur Anmeldung in einem neuen Fenster",
+            is_elsewhere=True,
+        )
+
     async def _find_visitor(self, request: web.Request) -> Visitor | None:
-        token = self.cookies.read(request, "session")
-        return await self.sessions.find_visitor(hash_cookie(token)) if token else None
+        token = self.newsroom.cookies.read(request, "session")
+        return await self.newsroom.sessions.find_visitor(hash_cookie(token)) if token else None
 
     def _check_origin(self, request: web.Request) -> None:
         """Raise NotPermitted unless a browser says that one of our own pages sent the form.
@@ -109,7 +96,7 @@ class PageGuard:
         Browsers send `Sec-Fetch-Site` over https and to this machine, and `Origin` with every form.
         """
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
-        if (site != "same-origin") if site is not None else (origin != self.origin):
+        if (site != "same-origin") if site is not None else (origin != self.newsroom.url):
             raise NotPermitted(_FORGED)
 
     async def _build_login_path(self, request: web.Request) -> str:
@@ -140,8 +127,8 @@ class PageGuard:
     def _list_possible(self, request: web.Request) -> Iterator[str]:
         """Yield the page that the browser names, if it is ours, and then what is at the form's address and above it."""
         page = request.headers.get(hdrs.REFERER, "")
-        if page.startswith(f"{self.origin}/"):
-            yield page.removeprefix(self.origin)
+        if page.startswith(f"{self.newsroom.url}/"):
+            yield page.removeprefix(self.newsroom.url)
         parts = request.rel_url.raw_path.split("/")
         yield from ("/".join(parts[:length]) for length in range(len(parts), 1, -1))
 
@@ -157,27 +144,6 @@ def _refuse_visitor(page: WebPage, visitor: Visitor | None, login: str) -> web.R
     if not isinstance(page.audience, Audience):
         visitor.account.require(page.audience)
     return None
-
-
-def _show_unsaved(request: web.Request, form: FormData, login: str) -> web.Response | None:
-    """Return a page with what was filled in before the session ended, which is lost unless it is copied.
-
-    None if nothing was.
-    """
-    fields = list_filled_in(form, request.app[TOPICS])
-    if not fields:
-        return None
-    return render_page(
-        request,
-        "unsaved.html",
-        status=401,
-        fields=fields,
-        reason="Sie sind nicht mehr angemeldet, oder Sie haben sich inzwischen neu angemeldet.",
-        advice="Die Anmeldung öffnet ein neues Fenster und führt dann zurück: Fügen Sie dort ein, was hier steht.",
-        next=login,
-        next_name="Zur Anmeldung in einem neuen Fenster",
-        is_elsewhere=True,
-    )
 
 
 async def _read_fields(request: web.Request) -> FormData:

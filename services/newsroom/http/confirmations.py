@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.audit import MAX_REASON_LENGTH
 from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
 from services.newsroom.domain.sending import BroadcastChange, SendingChange
 from services.newsroom.handlers.operating import CHANGE_RIGHTS
+from services.newsroom.http.rendering import render_page
 
 
 @dataclass(frozen=True, kw_only=True)

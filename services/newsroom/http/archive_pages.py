@@ -7,13 +7,13 @@ from urllib.parse import quote, urlsplit
 
 import segno
 
-from services.newsroom.adapters.http.documents import StaticFiles
-from services.newsroom.adapters.http.rendering import build_environment
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, format_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_linked_data, build_query, get_headline
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.german import format_day, format_moment
 from services.newsroom.domain.service_level import format_seconds
+from services.newsroom.http.documents import StaticFiles
+from services.newsroom.http.rendering import build_environment
 from shared.contracts.hours import LOCAL_ZONE
 
 PAGE_ENTRIES = 20

@@ -11,11 +11,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from services.newsroom.adapters.broadcasts import ArchiveEntryReader
-from services.newsroom.adapters.http.archive_app import build_archive_app, build_error_response
-from services.newsroom.adapters.http.archive_pages import ArchivePages
-from services.newsroom.adapters.http.error_pages import respond_to_malformed
+from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.identity_provider import open_identity_provider
-from services.newsroom.adapters.listening import PostgresListeningLog
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.adapters.notices_api import open_notices_api
 from services.newsroom.adapters.queue_counts import STRANDED_QUEUES
@@ -23,9 +20,13 @@ from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.archive_cache import ArchiveCache, ServiceLevelCache
+from services.newsroom.http.app import build_newsroom_app
+from services.newsroom.http.archive_app import build_archive_app, build_error_response
+from services.newsroom.http.archive_pages import ArchivePages
+from services.newsroom.http.documents import StaticFiles
+from services.newsroom.http.error_pages import respond_to_malformed
+from services.newsroom.http.newsroom import Newsroom
 from services.newsroom.settings import Settings
-from services.newsroom.wiring.pages import build_newsroom_app
-from services.newsroom.wiring.parts import Newsroom
 from shared.amqp.connection import connect_twice
 from shared.amqp.consumer import open_consumer, run_worker
 from shared.amqp.inspection import count_by_queue
@@ -41,7 +42,7 @@ from shared.runtime.process import StopRequest
 from shared.runtime.settings import read_county
 
 NAME = "newsroom"
-MIGRATIONS = Path(__file__).parents[1] / "adapters" / "migrations"
+MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 POOL_SIZE = 10
 WATCH_SECONDS = 1.0
 SURVEY_SECONDS = 60.0
@@ -73,12 +74,28 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         api = open_notices_api(settings.notices_api_url, settings.notices_api_token.get_secret_value())
         notices = await stack.enter_async_context(api)
         provider = await stack.enter_async_context(open_identity_provider(settings.provider_client))
-        newsroom = Newsroom(settings, county, database, metrics, notices=notices, provider=provider)
-        if not newsroom.static.has_kern:
+        newsroom = Newsroom(
+            database,
+            county,
+            find_own_system(county, settings.newsroom_system),
+            url=settings.newsroom_url,
+            proxies=settings.proxy_networks,
+            phone=settings.archive_phone,
+            rules=read_approval_rules(settings.newsroom_rules_file, county),
+            templates=read_templates(settings.templates_file),
+            limits=settings.session_limits,
+            ring=settings.ring,
+            notices=notices,
+            provider=provider,
+            provider_label=settings.oidc_label,
+            metrics=metrics,
+        )
+        static = StaticFiles(settings.newsroom_assets)
+        if not static.has_kern:
             _log.warning("no_design_system", folder=str(settings.newsroom_assets))
-        await stack.enter_async_context(_run_work(newsroom, stop))
-        await stack.enter_async_context(_open_archive(newsroom))
-        await stack.enter_async_context(_open_pages(newsroom))
+        await stack.enter_async_context(_run_work(newsroom, database, settings, stop))
+        await stack.enter_async_context(_open_archive(newsroom, database, settings, static))
+        await stack.enter_async_context(_open_pages(newsroom, settings, static))
         opened.set()
         await stop.requested.wait()
         readiness.draining = True
@@ -86,33 +103,33 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
 
 
 @asynccontextmanager
-async def _run_work(newsroom: Newsroom, stop: StopRequest) -> AsyncIterator[None]:
+async def _run_work(
+    newsroom: Newsroom, database: Database, settings: Settings, stop: StopRequest
+) -> AsyncIterator[None]:
     """Work until the block ends, then let the consumer settle its message and close its connections."""
     metrics = newsroom.metrics
-    retention = metrics.retention.build_retention(
-        newsroom.database, build_retention_rules(newsroom.county.feedback_days)
-    )
+    retention = metrics.retention.build_retention(database, build_retention_rules(newsroom.county.feedback_days))
     work = run_in_background(
-        repeat(newsroom.watch.refresh, WATCH_SECONDS),
+        repeat(newsroom.ended.refresh, WATCH_SECONDS),
         repeat(newsroom.broadcasts.refresh, WATCH_SECONDS),
         repeat(newsroom.newest.refresh, WATCH_SECONDS),
         repeat(newsroom.handovers.refresh, WATCH_SECONDS),
         repeat(retention.run, RETENTION_INTERVAL_SECONDS),
         repeat(newsroom.survey.run, SURVEY_SECONDS),
-        repeat(partial(metrics.refresh, newsroom.database), METRICS_INTERVAL_SECONDS),
+        repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
         newsroom.outbox.run(),
         repeat(newsroom.stranded.refresh, STRANDED_SECONDS),
     )
     async with asyncio.TaskGroup() as tasks, work:
-        consuming = tasks.create_task(_consume_events(newsroom, stop))
+        consuming = tasks.create_task(_consume_events(newsroom, settings, stop))
         yield
         await asyncio.wait([consuming], timeout=stop.drain_seconds / 4)  # beside the ports, which take half
         consuming.cancel()
 
 
-async def _consume_events(newsroom: Newsroom, stop: StopRequest) -> None:
+async def _consume_events(newsroom: Newsroom, settings: Settings, stop: StopRequest) -> None:
     """Consume until a stop is requested; while the broker is away, the pages work without it."""
-    settings, stranded = newsroom.settings, newsroom.stranded
+    stranded = newsroom.stranded
     while not stop.requested.is_set():
         try:
             async with AsyncExitStack() as stack:
@@ -129,11 +146,10 @@ async def _consume_events(newsroom: Newsroom, stop: StopRequest) -> None:
             await asyncio.sleep(BROKER_RETRY_SECONDS)
 
 
-def _open_pages(newsroom: Newsroom) -> AbstractAsyncContextManager[int]:
+def _open_pages(newsroom: Newsroom, settings: Settings, static: StaticFiles) -> AbstractAsyncContextManager[int]:
     """Serve the pages until the block ends, then finish the requests in flight."""
-    settings = newsroom.settings
     return open_http_port(
-        build_newsroom_app(newsroom),
+        build_newsroom_app(newsroom, static),
         host=settings.newsroom_host,
         port=settings.newsroom_port,
         shutdown_seconds=settings.shutdown_seconds,
@@ -143,12 +159,14 @@ def _open_pages(newsroom: Newsroom) -> AbstractAsyncContextManager[int]:
 
 
 @asynccontextmanager
-async def _open_archive(newsroom: Newsroom) -> AsyncIterator[None]:
+async def _open_archive(
+    newsroom: Newsroom, database: Database, settings: Settings, static: StaticFiles
+) -> AsyncIterator[None]:
     """Serve the public archive, from memory, until the block ends."""
-    settings, county, static = newsroom.settings, newsroom.county, newsroom.static
+    county = newsroom.county
     keeps = timedelta(days=settings.archive_days)
-    cache = ArchiveCache(ArchiveEntryReader(newsroom.database), system_clock, keeps)
-    levels = ServiceLevelCache(PostgresListeningLog(newsroom.database).list_runs, system_clock)
+    cache = ArchiveCache(ArchiveEntryReader(database), system_clock, keeps)
+    levels = ServiceLevelCache(newsroom.listening.list_runs, system_clock)
     newsroom.metrics.watch_archive(cache.measure_age_seconds)
     site = ArchiveSite(
         url=settings.archive_url,

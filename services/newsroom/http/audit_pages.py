@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from uuid import UUID
 
 from aiohttp import web
 
-from services.newsroom.adapters.audit import PostgresAuditLog
-from services.newsroom.adapters.http.account_pages import CHANGE_NAMES
-from services.newsroom.adapters.http.rendering import ROLE_NAMES, render_page
-from services.newsroom.adapters.http.web_pages import WebPage
 from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.audit import AuditEntry, merge_saves
 from services.newsroom.domain.login import LoginProof
+from services.newsroom.http.account_pages import CHANGE_NAMES
+from services.newsroom.http.newsroom import Newsroom
+from services.newsroom.http.rendering import ROLE_NAMES, render_page
+from services.newsroom.http.web_pages import WebPage
 
 PAGE_LENGTH = 50
 MAX_READ = 1_000
@@ -77,39 +76,32 @@ _VALUE_NAMES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class AuditPages:
-    """Page of the audit log, newest first; each page is made of at most MAX_READ acts."""
+async def show_log(newsroom: Newsroom, request: web.Request) -> web.Response:
+    """Show the newest acts, or those before one; each page is made of at most MAX_READ acts."""
+    before = request.query.get("vor", "")
+    is_number = before.isascii() and before.isdecimal() and len(before) < 19
+    entries = await newsroom.audit.list_entries(int(before) if is_number else None, MAX_READ + 1)
+    rows, read = merge_saves(entries[:MAX_READ], PAGE_LENGTH)
+    return render_page(
+        request,
+        "audit.html",
+        is_older=is_number,
+        entries=rows,
+        oldest=entries[read - 1].id if read < len(entries) else None,
+        links=await _find_links(newsroom, rows),
+        action_names=ACTION_NAMES,
+        describe=describe_detail,
+    )
 
-    log: PostgresAuditLog
 
-    def list_pages(self) -> tuple[WebPage, ...]:
-        return (WebPage("GET", "/protokoll", self.show_log, Right.READ_AUDIT, title="Protokoll"),)
-
-    async def show_log(self, request: web.Request) -> web.Response:
-        before = request.query.get("vor", "")
-        is_number = before.isascii() and before.isdecimal() and len(before) < 19
-        entries = await self.log.list_entries(int(before) if is_number else None, MAX_READ + 1)
-        rows, read = merge_saves(entries[:MAX_READ], PAGE_LENGTH)
-        return render_page(
-            request,
-            "audit.html",
-            is_older=is_number,
-            entries=rows,
-            oldest=entries[read - 1].id if read < len(entries) else None,
-            links=await self._find_links(rows),
-            action_names=ACTION_NAMES,
-            describe=describe_detail,
-        )
-
-    async def _find_links(self, rows: Sequence[AuditEntry]) -> Mapping[str, tuple[str, str]]:
-        """Return, by their ids, the paths and headlines of drafts and broadcasts that the rows are about."""
-        drafts = await self.log.find_drafts(list(_parse_ids(row.draft for row in rows)))
-        broadcasts = await self.log.find_broadcasts(list(_parse_ids(row.object for row in rows)))
-        return {
-            **{str(each): (f"/aussendungen/{each}", name or "Aussendung") for each, name in broadcasts.items()},
-            **{str(each): (f"/entwuerfe/{each}", name or "Ohne Überschrift") for each, name in drafts.items()},
-        }
+async def _find_links(newsroom: Newsroom, rows: Sequence[AuditEntry]) -> Mapping[str, tuple[str, str]]:
+    """Return, by their ids, the paths and headlines of drafts and broadcasts that the rows are about."""
+    drafts = await newsroom.audit.find_drafts(list(_parse_ids(row.draft for row in rows)))
+    broadcasts = await newsroom.audit.find_broadcasts(list(_parse_ids(row.object for row in rows)))
+    return {
+        **{str(each): (f"/aussendungen/{each}", name or "Aussendung") for each, name in broadcasts.items()},
+        **{str(each): (f"/entwuerfe/{each}", name or "Ohne Überschrift") for each, name in drafts.items()},
+    }
 
 
 def describe_detail(detail: Mapping[str, str]) -> str:
@@ -129,3 +121,6 @@ def _parse_ids(texts: Iterable[str]) -> Iterator[UUID]:
 def _name_value(name: str, value: str) -> str:
     names = _VALUE_NAMES.get(name)
     return ", ".join(names.get(each, each) for each in value.split(", ")) if names else value
+
+
+PAGES = (WebPage("GET", "/protokoll", show_log, Right.READ_AUDIT, title="Protokoll"),)

@@ -10,11 +10,12 @@ from urllib.parse import quote
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.newsroom.adapters.http.documents import StaticFiles
-from services.newsroom.adapters.http.web_pages import VISITOR, Audience, WebPage
 from services.newsroom.domain.accounts import Right, Role
 from services.newsroom.domain.feedback import render_csv
 from services.newsroom.domain.login import SessionStage, Visitor
+from services.newsroom.domain.sending import format_count
+from services.newsroom.http.documents import StaticFiles
+from services.newsroom.http.web_pages import VISITOR, Audience, WebPage
 from shared.contracts.hours import LOCAL_ZONE
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -46,7 +47,7 @@ def build_environment(
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(number=format_number, **filters)
+    environment.filters.update(number=lambda number: "?" if number is None else format_count(number), **filters)
     environment.globals.update(values)
     for name, template in parts.items():
         environment.globals[name] = environment.get_template(template).module
@@ -128,8 +129,3 @@ def format_hour(moment: datetime) -> str:
     """Return the date, and the hour that begins at this moment."""
     local = moment.astimezone(LOCAL_ZONE)
     return f"{local:%d.%m.%Y}, zwischen {local.hour} und {local.hour + 1} Uhr"
-
-
-def format_number(number: int | None) -> str:
-    """Return a number with German separators; a question mark for one that is not known."""
-    return "?" if number is None else f"{number:,}".replace(",", ".")

@@ -7,11 +7,10 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from services.newsroom.adapters.http.rendering import render_page
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.newsroom.domain.accounts import NotPermitted
-from services.newsroom.domain.drafts import DraftConflict, DraftRefused
-from services.newsroom.ports import DraftNotFound
+from services.newsroom.domain.drafts import DraftConflict, DraftNotFound, DraftRefused
+from services.newsroom.http.rendering import render_page
 from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.request_metrics import get_route_path
 

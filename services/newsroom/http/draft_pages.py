@@ -1,0 +1,325 @@
+"""Pages on which notices are written: list, editor, preview, versions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from services.newsroom.domain.accounts import Right
+from services.newsroom.domain.drafts import (
+    OVERTAKEN,
+    SUBMITTED_STATES,
+    WRITING_STATES,
+    DraftConflict,
+    DraftContent,
+    DraftFilter,
+    DraftKind,
+    DraftRefused,
+    DraftState,
+    DraftSubmitted,
+    NoticeDraft,
+    list_differences,
+    merge_contents,
+)
+from services.newsroom.domain.explanations import FIELD_NAMES, FORM_FIELDS, FORM_NAMES, explain_problem
+from services.newsroom.domain.hints import find_hints
+from services.newsroom.domain.outbox import NoticePublication
+from services.newsroom.domain.preview import EXAMPLE_CODE, build_preview, count_length
+from services.newsroom.http.draft_forms import (
+    FormRefused,
+    ShownForm,
+    fill_form,
+    list_filled_in,
+    parse_content,
+    parse_version,
+    restore_form,
+)
+from services.newsroom.http.newsroom import Newsroom
+from services.newsroom.http.rendering import render_page
+from services.newsroom.http.streams import stream_changes
+from services.newsroom.http.web_pages import (
+    FORM,
+    VISITOR,
+    FormData,
+    WebPage,
+    parse_before,
+    parse_id,
+    redirect,
+)
+from shared.contracts.hours import LOCAL_ZONE
+from shared.runtime.clock import system_clock
+
+DRAFTS_PATH = "/entwuerfe"
+DRAFT_PATH = "/entwuerfe/{draft}"
+MAX_LISTED = 100
+_LISTS: Mapping[str, Collection[DraftState]] = {
+    "freigabe": SUBMITTED_STATES,
+    "in-arbeit": WRITING_STATES,
+    "veroeffentlicht": (DraftState.PUBLISHED,),
+}
+_DONE: Mapping[str, str] = {
+    "gespeichert": "Der Entwurf ist gespeichert.",
+    "zurueckgenommen": "Der Entwurf ist gespeichert. Geben Sie ihn erneut zur Freigabe.",
+    "eingereicht": "Der Entwurf wartet jetzt auf die Freigabe durch eine andere Person.",
+    "zurueckgegeben": "Der Entwurf ist zurückgegeben.",
+    "verworfen": "Der Entwurf ist verworfen.",
+    "begonnen": "Ein neuer Entwurf ist begonnen.",
+    "fortgesetzt": "Sie haben diesen Entwurf schon begonnen.",
+    "ueberholt": f"Ihre Korrektur ist gespeichert. {OVERTAKEN}",
+}
+_WRITTEN_TOO_LATE = "Wenn er noch gebraucht wird, beginnen Sie damit eine neue Meldung oder eine Korrektur."
+_APPROVED: Mapping[DraftState, str] = {
+    DraftState.APPROVED: "Die Meldung ist freigegeben.",
+    DraftState.ESCALATED: "Ihre Freigabe ist vermerkt. Jetzt fehlt noch die der Leitung.",
+}
+
+
+async def show_list(newsroom: Newsroom, request: web.Request) -> web.Response:
+    """Show the newest of each list, or older ones of a single list."""
+    drafts, chosen, before = newsroom.drafts, request.query.get("liste", ""), parse_before(request)
+    is_older = chosen in _LISTS and before is not None
+    filters = {
+        name: DraftFilter(states=_LISTS[name], before=before if is_older else None)
+        for name in ((chosen,) if is_older else _LISTS)
+    }
+    return render_page(
+        request,
+        "drafts.html",
+        lists={name: await drafts.list_drafts(each, MAX_LISTED + 1) for name, each in filters.items()},
+        unreviewed=[] if is_older else await drafts.list_unreviewed(),
+        is_older=is_older,
+        most=MAX_LISTED,
+    )
+
+
+async def find_draft(newsroom: Newsroom, request: web.Request) -> NoticeDraft:
+    """Return the draft in the path. Raises HTTPNotFound and DraftNotFound."""
+    return await newsroom.drafts.find(parse_id(request.match_info["draft"]))
+
+
+async def create(newsroom: Newsroom, request: web.Request) -> web.Response:
+    draft = await newsroom.drafting.create(request[VISITOR].account, DraftContent())
+    return redirect(f"{DRAFTS_PATH}/{draft.id}")
+
+
+async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
+    """Show the editor to those who write, else the draft as it is; a published one leads to its broadcast."""
+    draft = await find_draft(newsroom, request)
+    publication = await newsroom.publications.find_newest(draft.id)
+    may_write = request[VISITOR].account.may(Right.WRITE)
+    is_begun = draft.state in WRITING_STATES or "bearbeiten" in request.query
+    if draft.is_open and may_write and is_begun and draft.kind is not DraftKind.WITHDRAWAL:
+        errors = _list_errors(newsroom, draft) if "pruefen" in request.query else {}
+        form = fill_form(draft.version, draft.content, errors)
+        return _render_editor(newsroom, request, draft, form, rejection=_explain_rejection(draft, publication))
+    if draft.state is DraftState.PUBLISHED and publication and publication.broadcast:
+        return redirect(f"/aussendungen/{publication.broadcast}")
+    return render_page(
+        request,
+        "draft.html",
+        draft=draft,
+        done=_explain_done(request, draft),
+        publication=publication,
+        is_waiting=draft.state is DraftState.PUBLISHED and publication is not None and not publication.is_settled,
+        rejection=_explain_rejection(draft, publication),
+        preview=_build_preview(newsroom, draft.content, choose_code(draft, publication)),
+        **await _find_withdrawn(newsroom, draft, publication),
+    )
+
+
+async def stream(newsroom: Newsroom, request: web.Request) -> web.StreamResponse:
+    """Respond with how far the handover of a published draft is, until it is settled or the session has ended."""
+    draft = await find_draft(newsroom, request)
+    if await newsroom.publications.find_newest(draft.id) is None:
+        raise web.HTTPNotFound
+
+    def render(shown: NoticePublication) -> web.Response:
+        return render_page(request, "draft_handover.html", draft=draft, publication=shown)
+
+    return await stream_changes(
+        request, newsroom.ended, newsroom.handovers, draft.id, render, is_over=lambda shown: shown.is_settled
+    )
+
+
+async def _find_withdrawn(
+    newsroom: Newsroom, draft: NoticeDraft, publication: NoticePublication | None
+) -> dict[str, Any]:
+    """Return what a withdrawal is about: the newest broadcast, those that belong to it, and its draft."""
+    if publication is None or draft.kind is not DraftKind.WITHDRAWAL:
+        return {"withdrawn": None, "related": ()}
+    revisions = await newsroom.statuses.list_revisions(publication.event["source"], draft.subject)
+    if not revisions:
+        return {"withdrawn": None, "related": ()}
+    published = await newsroom.publications.find_published(revisions[0].id)
+    return {
+        "withdrawn": revisions[0],
+        "related": [revisions[0], *await newsroom.statuses.list_related(revisions[0].id)],
+        "original": await newsroom.drafts.find(published.draft) if published else None,
+    }
+
+
+async def save(newsroom: Newsroom, request: web.Request) -> web.Response:
+    """Save; with `then` the script saves in the background, or the editor goes on to the check.
+
+    What was submitted meanwhile is taken back only by whoever was told: by the page, or before they press a button.
+    """
+    before, form = await find_draft(newsroom, request), request[FORM]
+    identifier, then = before.id, form.get("then", "")
+    takes_back = then != "autosave" or "told" in form
+    try:
+        content = parse_content(form, before.content)
+        draft = await newsroom.drafting.save(
+            request[VISITOR].account, identifier, parse_version(form), content, takes_back=takes_back
+        )
+    except DraftConflict:
+        if then == "autosave":
+            return web.json_response({"conflict": f"{DRAFTS_PATH}/{identifier}"}, status=409)
+        return await _render_conflict(newsroom, request, identifier, parse_version(form), content)
+    except DraftRefused as refused:
+        if then == "autosave":
+            may_go_on = isinstance(refused, FormRefused | DraftSubmitted)
+            advice = "" if may_go_on else f" Kopieren Sie Ihren Text. {_WRITTEN_TOO_LATE}"
+            return web.json_response({"refused": f"{refused}{advice}"}, status=422)
+        if isinstance(refused, FormRefused) and before.is_open:
+            return _render_editor(newsroom, request, before, restore_form(form, refused), status=422)
+        return _render_unsaved(newsroom, request, form, refused)
+    if then == "autosave":
+        return web.json_response({"version": draft.version})
+    if draft.is_overtaken:  # which the page that comes next says
+        await newsroom.drafting.mark_newest_seen(request[VISITOR].account, identifier, draft.version)
+    return redirect(f"{DRAFTS_PATH}/{identifier}{_choose_next(newsroom, before, draft, then)}")
+
+
+def _choose_next(newsroom: Newsroom, before: NoticeDraft, draft: NoticeDraft, then: str) -> str:
+    """Return what follows the address of a draft that was just saved."""
+    if draft.is_overtaken:
+        return "?erledigt=ueberholt"
+    if then != "check":
+        is_taken_back = before.state in SUBMITTED_STATES and draft.state not in SUBMITTED_STATES
+        return f"?erledigt={'zurueckgenommen' if is_taken_back else 'gespeichert'}"
+    return "?pruefen=1" if _list_errors(newsroom, draft) else "/pruefung"
+
+
+async def show_preview(newsroom: Newsroom, request: web.Request) -> web.Response:
+    """Respond with the preview of what the form says, for the script that shows it while somebody writes."""
+    content = parse_content(request[FORM], DraftContent())
+    return render_page(request, "draft_preview.html", **_describe(newsroom, content))
+
+
+async def show_versions(newsroom: Newsroom, request: web.Request) -> web.Response:
+    draft = await find_draft(newsroom, request)
+    versions = await newsroom.drafts.list_versions(draft.id)
+    return render_page(request, "draft_versions.html", draft=draft, versions=versions)
+
+
+def _list_errors(newsroom: Newsroom, draft: NoticeDraft) -> dict[str, str]:
+    """Return what is wrong in which field; what is wrong with the whole notice is told by the check."""
+    errors: dict[str, str] = {}
+    for problem in newsroom.assessor.find_problems(draft):
+        errors.setdefault(FORM_FIELDS.get(problem.field, problem.field), explain_problem(problem))
+    return {name: error for name, error in errors.items() if name in DraftContent.__struct_fields__}
+
+
+def _render_editor(
+    newsroom: Newsroom,
+    request: web.Request,
+    draft: NoticeDraft,
+    form: ShownForm,
+    *,
+    status: int = 200,
+    rejection: Sequence[str] = (),
+) -> web.Response:
+    return render_page(
+        request,
+        "draft_editor.html",
+        status=status,
+        is_unsaved=status != 200,
+        is_saved=request.query.get("erledigt") in ("gespeichert", "zurueckgenommen", "ueberholt"),
+        done=_explain_done(request, draft),
+        returned=draft.find_return(),
+        rejection=rejection,
+        **_describe_form(newsroom, draft, form),
+        **_describe(newsroom, form.content),
+    )
+
+
+async def _render_conflict(
+    newsroom: Newsroom, request: web.Request, identifier: UUID, seen: int, mine: DraftContent
+) -> web.Response:
+    """Return a page with both versions, of which the editor makes one; nothing has been overwritten."""
+    versions = {each.version: each.content for each in await newsroom.drafts.list_versions(identifier)}
+    newest = await newsroom.drafts.find(identifier)
+    merged = merge_contents(versions[seen], mine, newest.content) if seen in versions else mine
+    return render_page(
+        request,
+        "draft_conflict.html",
+        status=409,
+        differences=[FORM_NAMES[name] for name in list_differences(merged, newest.content)],
+        **_describe_form(newsroom, newest, fill_form(newest.version, merged)),
+    )
+
+
+def _render_unsaved(newsroom: Newsroom, request: web.Request, form: FormData, refused: DraftRefused) -> web.Response:
+    """Return a page with what somebody wrote in a draft that has ended meanwhile."""
+    return render_page(
+        request,
+        "unsaved.html",
+        status=422,
+        fields=list_filled_in(form, newsroom.topics),
+        reason=str(refused),
+        advice=_WRITTEN_TOO_LATE,
+        next=request.path,
+        next_name="Zum Entwurf",
+        is_elsewhere=False,
+    )
+
+
+def _describe_form(newsroom: Newsroom, draft: NoticeDraft, form: ShownForm) -> dict[str, Any]:
+    return {
+        "draft": draft,
+        "form": form,
+        "configuration": newsroom.county,
+        "municipalities": [(each, each) for each in newsroom.county.municipalities],
+    }
+
+
+def _describe(newsroom: Newsroom, content: DraftContent) -> dict[str, Any]:
+    return {
+        "preview": _build_preview(newsroom, content),
+        "length": count_length(content),
+        "hints": find_hints(content, system_clock().astimezone(LOCAL_ZONE).date()),
+    }
+
+
+def _build_preview(newsroom: Newsroom, content: DraftContent, code: str = EXAMPLE_CODE) -> object:
+    return build_preview(content, newsroom.county.find_topic(content.topic), newsroom.templates, code)
+
+
+def _explain_done(request: web.Request, draft: NoticeDraft) -> str:
+    """Return what was just done to the draft; empty if nothing was."""
+    name = request.query.get("erledigt", "")
+    return _APPROVED.get(draft.state, "") if name == "freigegeben" else _DONE.get(name, "")
+
+
+def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None) -> list[str]:
+    """Return why the draft came back from the notices API; empty if it did not."""
+    if draft.state is not DraftState.RETURNED or publication is None or draft.find_return():
+        return []
+    return [f"{FIELD_NAMES.get(each.field, each.field)}: {explain_problem(each)}" for each in publication.problems]
+
+
+def choose_code(draft: NoticeDraft, publication: NoticePublication | None) -> str:
+    """Return the code that citizens get; what was rejected is published again with another one."""
+    return publication.code if publication and draft.state is DraftState.PUBLISHED else EXAMPLE_CODE
+
+
+PAGES = (
+    WebPage("GET", DRAFTS_PATH, show_list, Right.LOOK, title="Entwürfe"),
+    WebPage("POST", DRAFTS_PATH, create, Right.WRITE),
+    WebPage("POST", "/vorschau", show_preview, Right.WRITE),
+    WebPage("GET", DRAFT_PATH, show, Right.LOOK),
+    WebPage("POST", DRAFT_PATH, save, Right.WRITE),
+    WebPage("GET", f"{DRAFT_PATH}/strom", stream, Right.LOOK),
+    WebPage("GET", f"{DRAFT_PATH}/staende", show_versions, Right.LOOK),
+)

@@ -1,0 +1,112 @@
+"""Pages that listen and look: feedback of citizens, and the overview."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from services.newsroom.domain.accounts import Account, AccountRequest, Right
+from services.newsroom.domain.drafts import DraftFilter, DraftState
+from services.newsroom.domain.feedback import KIND_NAMES, FeedbackFilter
+from services.newsroom.domain.progress import BroadcastPhase, BroadcastStatus
+from services.newsroom.http.account_pages import CHANGE_NAMES
+from services.newsroom.http.newsroom import MAX_PENDING, Newsroom
+from services.newsroom.http.rendering import render_page, respond_with_table
+from services.newsroom.http.web_pages import VISITOR, Audience, WebPage, parse_id
+from shared.contracts.hours import LOCAL_ZONE
+
+FEEDBACK_PATH = "/rueckmeldungen"
+MAX_SHOWN, MAX_EXPORTED = 100, 20_000
+MAX_DRAFTS, MAX_NEWEST, MAX_NEWEST_SHOWN = 50, 50, 8
+MAX_WORDS_LENGTH = 100
+
+
+async def show(newsroom: Newsroom, request: web.Request) -> web.Response:
+    chosen = _parse_filter(request)
+    return render_page(
+        request,
+        "feedback.html",
+        chosen=chosen,
+        query=request.rel_url.raw_query_string,
+        entries=await newsroom.listening.list_entries(chosen, MAX_SHOWN),
+        summary=await newsroom.listening.summarize(chosen),
+        kind_options=[("", "alle Arten"), *KIND_NAMES.items()],
+        most=MAX_SHOWN,
+        most_exported=MAX_EXPORTED,
+    )
+
+
+async def download(newsroom: Newsroom, request: web.Request) -> web.Response:
+    head = ("Zeit (volle Stunde)", "Art", "Bewertung", "Mitteilung", "Thema", "Aussendung")
+    rows = (
+        (
+            f"{each.at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}",
+            each.kind_name,
+            each.value_name,
+            each.text,
+            newsroom.topics.get(each.topic or "", each.topic or ""),
+            each.broadcast_name if each.headline else str(each.broadcast or ""),
+        )
+        for each in await newsroom.listening.list_entries(_parse_filter(request), MAX_EXPORTED)
+    )
+    return respond_with_table("rueckmeldungen", head, rows)
+
+
+def _parse_filter(request: web.Request) -> FeedbackFilter:
+    query = request.query
+    return FeedbackFilter(
+        topic=query.get("thema", "")[:MAX_WORDS_LENGTH],
+        kind=query.get("art", "")[:MAX_WORDS_LENGTH],
+        words=query.get("suche", "").strip()[:MAX_WORDS_LENGTH],
+        broadcast=parse_id(query["aussendung"]) if query.get("aussendung") else None,
+    )
+
+
+async def show_overview(newsroom: Newsroom, request: web.Request) -> web.Response:
+    """Show what this person can do next, what is being sent, and what citizens say."""
+    account = request[VISITOR].account
+    # Where leads approve amounts, what one of them may approve or review waits for them as well.
+    reviewing = Right.APPROVE if newsroom.assessor.rules.lead_euros is None else Right.COUNTERSIGN
+    rights = {DraftState.PENDING: reviewing, DraftState.ESCALATED: Right.APPROVE_AMOUNTS}
+    fitting = [state for state, right in rights.items() if account.may(right)]
+    list_drafts, own = newsroom.drafts.list_drafts, account.person
+    limit = MAX_DRAFTS + 1  # to know whether there are more
+    unfinished = await newsroom.statuses.list_unfinished(MAX_NEWEST)
+    newest = await newsroom.statuses.list_newest(MAX_NEWEST)
+    return render_page(
+        request,
+        "overview.html",
+        paused=(await newsroom.sending.read_limits()).pause_reasons,
+        in_work=await list_drafts(DraftFilter(states=(DraftState.DRAFT,), writer=own), limit),
+        requests=await _list_decidable(newsroom, account),
+        change_names=CHANGE_NAMES,
+        to_approve=await list_drafts(DraftFilter(states=fitting, besides=own), limit),
+        waiting=await list_drafts(DraftFilter(states=tuple(rights), writer=own), limit),
+        approved=await list_drafts(DraftFilter(states=(DraftState.APPROVED,)), limit),
+        returned=await list_drafts(DraftFilter(states=(DraftState.RETURNED,), writer=own), limit),
+        unreviewed=await newsroom.drafts.list_unreviewed() if account.may(reviewing) else [],
+        under_way=await newsroom.publications.list_under_way(MAX_PENDING),
+        planned=_choose(unfinished, BroadcastPhase.PLANNED),
+        sending=_choose(unfinished, BroadcastPhase.SENDING, BroadcastPhase.STOPPED),
+        sent=_choose([each for each in newest if each.was_begun], BroadcastPhase.FINISHED, BroadcastPhase.CANCELLED),
+        entries=await newsroom.listening.list_entries(FeedbackFilter(kind="text"), 5),
+        most_drafts=MAX_DRAFTS,
+        most_broadcasts=MAX_NEWEST_SHOWN,
+    )
+
+
+async def _list_decidable(newsroom: Newsroom, account: Account) -> Sequence[AccountRequest]:
+    if not account.may(Right.MANAGE_ACCOUNTS):
+        return []
+    requests = await newsroom.accounts.list_open_requests()
+    return [each for each in requests if account.person not in (each.requested_by.person, each.person)]
+
+
+def _choose(statuses: Sequence[BroadcastStatus], *phases: BroadcastPhase) -> Sequence[BroadcastStatus]:
+    return [each for each in statuses if each.phase in phases]
+
+
+OVERVIEW = WebPage("GET", "/", show_overview, Audience.LOGGED_IN, title="Übersicht")
+PAGES = (
+    WebPage("GET", FEEDBACK_PATH, show, Right.LOOK, title="Rückmeldungen"),
+    WebPage("GET", f"{FEEDBACK_PATH}.csv", download, Right.LOOK),
+)

@@ -1,0 +1,103 @@
+"""Pages to log in over the county's identity provider, and to connect an account with it the first time."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+from aiohttp import web
+
+from services.newsroom.adapters.identity_provider import ProviderAway
+from services.newsroom.domain.accounts import AccountProblem, Right
+from services.newsroom.domain.identity import PENDING_LIFETIME, RETURN_PATH, IdentityRefused
+from services.newsroom.domain.login import choose_destination
+from services.newsroom.handlers.provider_login import BegunLogin, ProviderLogin
+from services.newsroom.http.guard import LOGIN_PATH, SETUP_PATH
+from services.newsroom.http.newsroom import Newsroom
+from services.newsroom.http.rendering import render_page
+from services.newsroom.http.web_pages import FORM, VISITOR, Audience, WebPage, redirect
+
+PROVIDER_PATH = f"{LOGIN_PATH}/extern"
+CONNECT_PATH = f"{SETUP_PATH}/extern"
+_COOKIE = "provider"
+_AWAY = ("Der Anmeldedienst antwortet nicht.", "Versuchen Sie es in einer Minute noch einmal.")
+_REFUSED = (
+    "Anmeldung nicht möglich.",
+    "Beginnen Sie bitte noch einmal. Diese Anmeldung ist abgebrochen oder abgelaufen.",
+)
+_Handler = Callable[[ProviderLogin, Newsroom, web.Request], Awaitable[web.Response]]
+_log = structlog.get_logger()
+
+
+async def _respond(handler: _Handler, newsroom: Newsroom, request: web.Request) -> web.Response:
+    """Return the handler's response, or a login page that says what went wrong; without a provider there is none."""
+    if newsroom.external is None:
+        raise web.HTTPNotFound
+    try:
+        return await handler(newsroom.external, newsroom, request)
+    except IdentityRefused as refused:
+        _log.warning("identity_refused", reason=str(refused))
+        status, (problem, advice) = 403, _REFUSED
+    except ProviderAway as away:
+        _log.warning("identity_provider_away", reason=str(away))
+        status, (problem, advice) = 503, _AWAY
+    return render_page(request, "provider_failed.html", status=status, problem=problem, advice=advice)
+
+
+async def begin(external: ProviderLogin, newsroom: Newsroom, request: web.Request) -> web.Response:
+    destination = request.query.get("weiter", "")
+    if VISITOR in request:  # another's page shall not send anybody into another account
+        return redirect(choose_destination(destination))
+    return _send_away(newsroom, await external.begin(destination))
+
+
+async def begin_connecting(external: ProviderLogin, newsroom: Newsroom, request: web.Request) -> web.Response:
+    return _send_away(newsroom, await external.begin("/", request[VISITOR]))
+
+
+def _send_away(newsroom: Newsroom, begun: BegunLogin) -> web.Response:
+    response = redirect(begun.url)
+    newsroom.cookies.set(response, _COOKIE, begun.cookie, int(PENDING_LIFETIME.total_seconds()))
+    return response
+
+
+async def finish(external: ProviderLogin, newsroom: Newsroom, request: web.Request) -> web.Response:
+    """Let whoever the provider names in, or ask whether their account is to be connected."""
+    pending, identity = await external.finish(newsroom.cookies.read(request, _COOKIE) or "", request.query)
+    if pending.session:
+        sealed = external.prepare_connection(pending, identity, request.get(VISITOR))
+        response = render_page(request, "connect.html", identity=identity, sealed=sealed, problem="")
+    elif started := await external.log_in(identity):
+        if VISITOR in request:
+            await newsroom.login.log_out(request[VISITOR])  # opened meanwhile; this browser now forgets it
+        response = redirect(pending.destination)
+        newsroom.cookies.set(response, "session", started.token)
+    else:
+        accounts = await newsroom.accounts.list_accounts()
+        contacts = [account.name for account in accounts if account.may(Right.MANAGE_ACCOUNTS)]
+        response = render_page(request, "stranger.html", status=403, name=identity.name, contacts=contacts)
+    newsroom.cookies.clear(response, _COOKIE)
+    return response
+
+
+async def connect(external: ProviderLogin, newsroom: Newsroom, request: web.Request) -> web.Response:
+    try:
+        started = await external.connect(request[VISITOR], request[FORM].get("identity", ""))
+    except AccountProblem as problem:
+        return render_page(request, "connect.html", status=409, identity=None, sealed="", problem=str(problem))
+    response = redirect("/")
+    newsroom.cookies.set(response, "session", started.token)
+    return response
+
+
+async def log_out(external: ProviderLogin, _: Newsroom, __: web.Request) -> web.Response:
+    """Send the browser to where it logs out of the provider; here it is already logged out."""
+    return redirect(await external.provider.find_logout_url() or LOGIN_PATH)
+
+
+PAGES = (
+    WebPage("GET", PROVIDER_PATH, partial(_respond, begin), Audience.EVERYBODY),
+    WebPage("GET", RETURN_PATH, partial(_respond, finish), Audience.EVERYBODY),
+    WebPage("GET", f"{PROVIDER_PATH}/abmelden", partial(_respond, log_out), Audience.EVERYBODY),
+    WebPage("GET", CONNECT_PATH, partial(_respond, begin_connecting), Audience.SETTING_UP),
+    WebPage("POST", CONNECT_PATH, partial(_respond, connect), Audience.SETTING_UP),
+)
