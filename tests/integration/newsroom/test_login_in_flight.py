@@ -155,14 +155,7 @@ async def desk(module_database: FreshDatabase) -> AsyncIterator[LoginDesk]:
             clock=system_clock,
             count=lambda _: None,
         )
-        yield LoginDesk(
-            service=service,
-            accounts=accounts,
-            hasher=hasher,
-            owner=owner,
-            account=account,
-            secret=secret,
-        )
+        yield LoginDesk(service=service, accounts=accounts, hasher=hasher, owner=owner, account=account, secret=secret)
     await owner.close()
 
 
