@@ -244,8 +244,9 @@ def find_publisher(url: str | None, stack: Path | None, source: str | None) -> N
     Ends the command with status 2 if a required setting is missing.
     """
     if url is None:
-        kind, setting = PublisherSettings, NOTICES_API_URL
-        settings = read_installation_settings(kind, stack, setting, lambda one: one.addresses.publisher)
+        settings = read_installation_settings(
+            PublisherSettings, stack, NOTICES_API_URL, lambda one: one.addresses.publisher
+        )
     elif stack is None:
         settings = read_settings_from({**os.environ, NOTICES_API_URL: url}, PublisherSettings)
     else:
