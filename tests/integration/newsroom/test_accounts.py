@@ -174,6 +174,20 @@ async def test_what_no_account_can_be_is_refused(wrong: dict[str, object], brows
     assert (await invite(browser, str(fields.pop("login")), **fields)).status == 422
 
 
+async def test_what_an_account_has_already_is_not_requested(
+    newsroom: NewsroomProcess, browser: EditorBrowser, colleague: Member
+) -> None:
+    login = colleague.account.login
+    page = f"/konto/{login}"
+    for refused, words in (
+        (await invite(browser, login), "Diesen Anmeldenamen gibt es schon."),
+        (await browser.fill_in(page, f"{page}/rollen", roles=sorted(colleague.account.roles)), "hat das Konto schon"),
+        (await browser.fill_in(page, f"{page}/entsperren"), "nicht gesperrt"),
+    ):
+        assert (refused.status, words in refused.text) == (422, True), words
+    assert await find_request(newsroom, login) == "None"
+
+
 async def test_a_block_is_asked_counts_at_once_and_its_end_needs_a_second_person(
     newsroom: NewsroomProcess, browser: EditorBrowser, second: EditorBrowser
 ) -> None:

@@ -319,7 +319,7 @@ async def test_whoever_loses_the_right_meanwhile_gets_no_account_confirmed(
     await administration.refuse(await desk.add_operator(), request)
 
 
-async def test_whoever_is_blocked_meanwhile_refuses_nothing(desk: LoginDesk) -> None:
+async def test_whoever_is_blocked_meanwhile_or_may_not_refuses_nothing(desk: LoginDesk) -> None:
     administration, login = build_administration(desk), f"g-{secrets.token_hex(5)}"
     requester, decider = await desk.add_operator(), await desk.add_operator()
     await administration.invite(requester, Invitation(login=login, name="Gast", roles=["editor"], same_person_as=""))
@@ -327,6 +327,8 @@ async def test_whoever_is_blocked_meanwhile_refuses_nothing(desk: LoginDesk) -> 
     await desk.accounts.disable(decider.id, system_clock(), ACT)
     with pytest.raises(AccountProblem):
         await administration.refuse(decider, request)
+    with pytest.raises(NotPermitted):
+        await administration.refuse(desk.account, request)
     assert await find_request(desk, login) == request
     await administration.refuse(requester, request)
 

@@ -70,6 +70,8 @@ async def test_the_newsroom_may_not_send_again_what_may_have_arrived(newsroom: N
 async def test_a_broadcast_is_paused_resumed_and_cancelled(newsroom: NewsroomProcess, operator: EditorBrowser) -> None:
     broadcast = await add_sent_broadcast(newsroom.owner, {"waiting": 2, "delivered": 1})
     path = f"/aussendungen/{broadcast}"
+    refused = await act(operator, f"{path}/fortsetzen")
+    assert (refused.status, "nicht angehalten" in refused.text) == (422, True)
     assert (await act(operator, f"{path}/anhalten", "Falsche Uhrzeit")).location == f"{path}?erledigt=anhalten"
     shown = await operator.open(f"{path}?erledigt=anhalten")
     for words in ("Die Aussendung ist angehalten.", "Grund: Falsche Uhrzeit", f"{path}/fortsetzen", "angehalten"):

@@ -8,8 +8,9 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.newsroom.adapters.sending_control import PostgresSendingControl
+from services.newsroom.adapters.sending_control import MAX_TRIALS_PER_HOUR, PostgresSendingControl
 from services.newsroom.domain.approval import ApprovalRules
+from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import DraftRefused, DraftState, NoticeDraft
 from services.newsroom.domain.outbox import PublicationState
 from shared.contracts.events import Problem
@@ -250,6 +251,15 @@ async def test_of_many_who_publish_at_once_only_as_many_go_out_as_the_budget_pay
 
     await store.answer(second, 422)
     assert await read_left(store) == 18
+
+
+async def test_in_many_windows_at_once_nobody_has_more_trials_than_in_one(store: Store) -> None:
+    control, draft = PostgresSendingControl(store.database), uuid4()
+    act = Act(account=store.anna.id, action="draft.tried", object="test")
+    ends = await asyncio.gather(
+        *(control.prepare_trial(draft, f"{number:08}", "Text", act) for number in range(2 * MAX_TRIALS_PER_HOUR))
+    )
+    assert sum(each is not None for each in ends) == MAX_TRIALS_PER_HOUR
 
 
 @pytest.mark.parametrize("table", ["draft_version", "decision", "audit"])

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 import pytest
 
-from services.newsroom.domain.accounts import Account, NotPermitted
+from services.newsroom.domain.accounts import Account, NotPermitted, Role
 from services.newsroom.domain.approval import ApprovalRules
 from services.newsroom.domain.drafts import (
     OPEN_STATES,
@@ -25,6 +26,10 @@ from services.newsroom.domain.drafts import (
     merge_contents,
 )
 from services.newsroom.domain.explanations import explain_problem
+from services.newsroom.domain.progress import BroadcastStatus
+from services.newsroom.domain.sending import BroadcastChange, SendingChange
+from services.newsroom.handlers.operating import OperatingService
+from services.newsroom.handlers.trials import TrialService
 from tests.factories.press_office import (
     ANNA,
     BEN,
@@ -36,6 +41,7 @@ from tests.factories.press_office import (
     OTTO,
     ROUTINE,
     build_office,
+    make_account,
     open_office,
 )
 
@@ -104,6 +110,24 @@ async def test_rights_are_checked_where_the_act_is(account: Account, forbidden: 
         with pytest.raises(NotPermitted):
             await DEEDS[name](office.drafting, account, draft.id, 1)
     assert await office.drafts.find(draft.id) == draft
+
+
+async def test_rights_are_checked_where_a_trial_is_made_and_sending_is_changed() -> None:
+    assessor, account, nothing = (
+        build_office(ROUTINE).drafting.assessor,
+        make_account("lea", Role.LEAD),
+        cast(Any, None),
+    )
+    operating = OperatingService(control=nothing, assessor=assessor, find_published=nothing)
+    status = BroadcastStatus(id=UUID(int=7))
+    with pytest.raises(NotPermitted):
+        await TrialService(assessor=assessor, templates={}, offer=nothing).prepare(account, UUID(int=7), 1)
+    for change in BroadcastChange:
+        with pytest.raises(NotPermitted):
+            await operating.change_broadcast(make_account("nia"), change, status, "Grund")
+    for act in SendingChange:
+        with pytest.raises(NotPermitted):
+            await operating.change_sending(account, act, "", "Grund")
 
 
 async def test_a_correction_is_the_next_revision_of_the_same_notice() -> None:
