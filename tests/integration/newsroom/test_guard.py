@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from services.newsroom.http.app import PAGES
 from services.newsroom.http.guard import MAX_BODY_BYTES
 from services.newsroom.http.web_pages import Audience, WebPage
 from tests.harness.newsroom import ALL_ROLES, SAME_ORIGIN, EditorBrowser, Member, NewsroomProcess, ShownPage
+from tests.servers import wait_for
 
 _PARAMETER = re.compile(r"\{\w+\}")
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -105,6 +107,27 @@ async def test_a_form_of_a_session_that_has_ended_is_refused(browser: EditorBrow
     csrf = (await browser.open("/profil")).csrf
     assert (await browser.send("/abmelden", csrf=csrf)).location == "/anmelden?abgemeldet=1"
     assert (await browser.send("/profil/sitzungen", csrf=csrf)).location == "/anmelden?abgelaufen=1&weiter=%2Fprofil"
+
+
+async def test_a_form_whose_session_ends_while_it_is_sent_changes_nothing(
+    newsroom: NewsroomProcess, browser: EditorBrowser, member: Member
+) -> None:
+    csrf = (await browser.open("/profil")).csrf
+    was_here = "select bool_and(seen_at > now() - interval '1 minute') from newsroom.session where account = $1"
+    change = "update newsroom.session set {} where account = $1"
+    await newsroom.owner.execute(change.format("seen_at = now() - interval '2 minutes'"), member.account.id)
+
+    async def write_slowly() -> AsyncIterator[bytes]:
+        yield b"csrf="
+        await wait_for(lambda: newsroom.owner.fetchval(was_here, member.account.id))
+        await newsroom.owner.execute(change.format("revoked_at = now()"), member.account.id)
+        yield csrf.encode()
+
+    headers = {**SAME_ORIGIN, "Content-Type": FORM_MEDIA}
+    found = await browser.request("POST", "/entwuerfe", data=write_slowly(), headers=headers)
+    assert (found.status, found.headers.get("Location")) == (403, None)
+    begun = "select count(*) from newsroom.draft where created_by = $1"
+    assert await newsroom.owner.fetchval(begun, member.account.id) == 0
 
 
 async def test_a_form_that_is_sent_after_the_end_of_its_session_is_shown_to_be_copied(browser: EditorBrowser) -> None:
