@@ -84,6 +84,7 @@ async def test_the_button_leads_to_the_provider_and_back(
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=600"} <= set(cookie.split("; "))
     back = await stranger.open(provider.let_in(sent.location, account.login))
     assert (back.status, back.location, has_session(back)) == (303, "/profil?a=b", True)
+    assert COOKIE not in {each.key for each in stranger.session.cookie_jar}, "it is good for one way back"
     profile = await stranger.read("/profil")
     assert account.name in profile
     assert "/profil/kennwort" not in profile
