@@ -201,6 +201,20 @@ async def test_logging_out_leads_on_to_the_provider(
     assert dict(there.query) == {"client_id": CLIENT_ID, "post_logout_redirect_uri": f"{newsroom.url}/anmelden"}
 
 
+async def test_a_session_that_was_opened_on_the_way_ends_when_another_takes_its_place(
+    newsroom: NewsroomProcess, provider: ScriptedProvider, account: Account, stranger: EditorBrowser
+) -> None:
+    answer = provider.let_in(await begin(stranger), account.login)
+    member = await newsroom.add_member(Role.EDITOR)
+    assert (await log_in(stranger, member.account.login, code=member.next_code())).status == 303
+    assert has_session(await stranger.open(answer))
+    assert account.name in await stranger.read("/profil")
+    told = [action for action, subject in await newsroom.read_audit() if subject == member.account.login]
+    assert told == ["session.opened", "session.closed"]
+    still_open = "select count(*) from newsroom.session where account = $1 and revoked_at is null"
+    assert await newsroom.owner.fetchval(still_open, member.account.id) == 0
+
+
 async def begin_setup(newsroom: NewsroomProcess, browser: EditorBrowser, login: str) -> str:
     """The first password of a new account whose owner has begun to set up."""
     first = await add_account(users_settings(newsroom), login, "Nele Neu", [Role.EDITOR], None)
