@@ -212,6 +212,8 @@ class DeadLetterHandler:
         """Store each part on its own. Raises DependencyUnavailable on any error: the message must not get lost."""
         try:
             await self._store_parts(body, reason)
+        except DependencyUnavailable:
+            raise
         except Exception as error:
             raise DependencyUnavailable(f"cannot keep a dead letter: {type(error).__name__}") from None
         return Done()

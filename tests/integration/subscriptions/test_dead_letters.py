@@ -1,15 +1,19 @@
 """What could not be handled: sealed, of limited life, erased with its person, and handled again on request."""
 
+from dataclasses import replace
+
 import asyncpg
 import pytest
 
+from services.subscriptions.adapters.dead_letters import PostgresDeadLetterRepository
 from services.subscriptions.handlers.inbound import DeadLetterHandler
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.events import SubscriberErased, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.inbound import InboundMessage
+from shared.database.pool import DatabaseUnavailable, open_database
 from shared.outcome import Dead, DependencyUnavailable, Done, Outcome
 from tests.factories.citizens import TEXTS, build_both, build_message, build_phone, build_user
-from tests.integration.subscriptions.harness import SubscriptionsHarness, encode_group
+from tests.integration.subscriptions.harness import KEYS, SubscriptionsHarness, encode_group
 
 LETTERS = "select reason, senders, body_sealed from subscriptions.dead_letter order by reason"
 SAID = "Das versteht niemand"
@@ -120,3 +124,10 @@ async def test_an_operator_drops_and_sees_no_content(
 async def test_a_letter_that_cannot_be_stored_is_not_given_up(stand: SubscriptionsHarness) -> None:
     with pytest.raises(DependencyUnavailable):
         await stand.parts.dead_letters.store(encode_group([build_message(SAID)]), "a reason with \0 in it")
+
+
+async def test_an_outage_that_a_letter_waits_for_is_named(stand: SubscriptionsHarness) -> None:
+    async with open_database("postgresql://nobody@127.0.0.1:1/none", password=None, name="test", size=1) as away:
+        handler = replace(stand.parts.dead_letters, letters=PostgresDeadLetterRepository(away, KEYS.dead_letters))
+        with pytest.raises(DatabaseUnavailable, match="database: ConnectionRefusedError"):
+            await handler.store(encode_group([build_message(SAID)]), "unexpected Error")
