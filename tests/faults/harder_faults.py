@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
+from cli.database import UNAVAILABLE
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.services import Service
 from deploy.local.supervisor import Supervisor
@@ -59,7 +60,7 @@ async def hold_backup_locks(url: str) -> AsyncIterator[None]:
         await connection.execute(f"lock table {await connection.fetchval(_TABLES)} in access share mode")
         yield
     finally:
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*UNAVAILABLE):
             await connection.close(timeout=5)
 
 

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
-import asyncpg
-
+from cli.database import UNAVAILABLE
 from deploy.local import LocalError
 from deploy.local.stack import Stack
 from simulator.client import SimulatorClient
@@ -171,7 +170,7 @@ class FaultInjector:
                 async with hold_backup_locks(self.stack.database_url):
                     tasks.create_task(self._restart(fault))
                     await asyncio.sleep(fault.seconds)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except UNAVAILABLE as error:
                 self.say(f"          no backup: {type(error).__name__}")
 
     async def _run_wrong_key_replica(self, fault: Fault) -> None:

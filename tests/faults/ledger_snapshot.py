@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from cli.database import UNAVAILABLE
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
 
 # Inbound messages that were decided upon, and changes of number that were applied.
@@ -110,7 +111,7 @@ class LedgerProbes:
             async with asyncio.timeout(5), open_ledger_reader(self.url) as books:
                 count: int = await books.connection.fetchval(statement, *arguments)
                 return count
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except UNAVAILABLE:
             return None
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from cli.database import UNAVAILABLE
 from cli.settings import OperatorSettings
 from shared.database.pool import connect
 from simulator.client import FAILED, SimulatorClient
@@ -140,7 +141,7 @@ class FaultOperator:
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
                     return await self._fetch(statement, *arguments)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except UNAVAILABLE:
                 await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
