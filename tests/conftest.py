@@ -20,7 +20,7 @@ from tests.servers import Servers, create_vhost, declare_topology, run_servers
 LONGEST = (
     "tests/e2e/browser/newsroom/test_story.py",
     "tests/e2e/monitoring/",
-    "tests/e2e/newsroom/",
+    "tests/e2e/notices/",
     "tests/e2e/browser/newsroom/test_archive_pages.py",
     "tests/integration/dispatcher/test_pauses.py",
     "tests/integration/dispatcher/test_consumer_timeout.py",
@@ -31,13 +31,8 @@ LONGEST = (
 IN_MEMORY = "/dev/shm"
 MEMORY_NEEDED = 6 * 1024**3
 MEMORY_OF_A_WORKER = 2 * 1024**3
-# What has a system in common. The runbooks' pages have one of their own: both together are the longest by far.
-SHARING = (
-    "tests/e2e/dialogue/",
-    "tests/e2e/monitoring/test_runbook_pages.py",
-    "tests/e2e/monitoring/",
-    "tests/e2e/steering/",
-)
+# What has a system in common.
+SHARING = ("tests/e2e/dialogue/", "tests/e2e/monitoring/", "tests/e2e/notices/")
 
 pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 
