@@ -20,7 +20,8 @@ from deploy.paths import ROOT
 
 FOLDER = ROOT / "deploy" / "prometheus"
 ALERTS = FOLDER / "alerts.yml"
-INTERVAL = "1s"
+# A process looks for servers that are away for two seconds before it shows its metrics.
+SCRAPE_INTERVAL, EVALUATION_INTERVAL = "3s", "1s"
 # Debian's packages are unpacked, not installed: nothing starts by itself, and no root is needed but for old lists.
 UNPACKED = ROOT / ".local" / "prometheus"
 FETCH = """
@@ -90,7 +91,11 @@ def _write_configuration(folder: Path, targets: Mapping[str, Sequence[str]], rul
         | {"static_configs": [{"targets": list(targets.get(job["job_name"], ()))}]}
         for job in ours["scrape_configs"]
     ]
-    often = {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL}
+    often = {
+        "scrape_interval": SCRAPE_INTERVAL,
+        "scrape_timeout": SCRAPE_INTERVAL,
+        "evaluation_interval": EVALUATION_INTERVAL,
+    }
     folder.mkdir()
     (folder / "alerts.yml").write_text(json.dumps(rules))
     file = folder / "prometheus.yml"

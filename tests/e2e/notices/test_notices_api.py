@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession
 
 from deploy.secrets import NOTICES_API_TOKEN
 from tests.contract_recorder.openapi_session import trace_contract
@@ -213,7 +213,7 @@ async def post_patiently(client: ClientSession, sent: Mapping[str, object]) -> s
     async def taken() -> bool:
         try:
             found.append(await post(client, sent, "application/json", **{"Idempotency-Key": "k"}))
-        except OSError:
+        except ClientError:
             return False
         return True
 
